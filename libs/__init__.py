@@ -1,0 +1,1 @@
+"""Mechanisms that two deployables need and that name no business noun (docs/architecture.md)."""

@@ -1,0 +1,1 @@
+"""The public HTTP edge: stateless, no SQL, no domain rule."""

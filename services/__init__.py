@@ -1,0 +1,1 @@
+"""The six services: one folder each, one shape (docs/architecture.md)."""

@@ -1,0 +1,188 @@
+"""Configuration: frozen dataclasses read once from the environment; the only room that touches os.environ.
+
+A field made by `setting("NAME")` is read from NAME, or from the file that NAME_FILE names (secrets are files in
+production). Every problem is collected and told at once. It must not know what a setting means.
+"""
+
+import dataclasses
+import functools
+import os
+import socket
+import types
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+_TRUE = {"1", "true", "yes", "on"}
+_FALSE = {"0", "false", "no", "off", ""}
+
+
+class ConfigError(Exception):
+    """The environment does not describe a process that can run; `problems` has one line for each thing to mend."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("configuration: " + "; ".join(self.problems))
+
+
+def setting(
+    name: str,
+    default: Any = dataclasses.MISSING,
+    *,
+    default_factory: Callable[[], Any] | None = None,
+    secret: bool = False,
+    help: str = "",
+) -> Any:
+    """A dataclass field read from the environment variable `name`. Without a default it is required; a secret stays
+    out of repr and is masked in logs."""
+    metadata = {"env": name, "secret": secret, "help": help}
+    if default_factory is not None:
+        return dataclasses.field(default_factory=default_factory, repr=not secret, kw_only=True, metadata=metadata)
+    return dataclasses.field(default=default, repr=not secret, kw_only=True, metadata=metadata)
+
+
+def load(cls: type[T], environ: Mapping[str, str] | None = None, *, require: Iterable[str] = ()) -> T:
+    """An instance of the settings dataclass from the environment. `require` names fields that must not stay empty
+    although they have a default (what a command needs differs from command to command)."""
+    source = os.environ if environ is None else environ
+    hints = typing.get_type_hints(cls)
+    needed = set(require)
+    values: dict[str, Any] = {}
+    problems: list[str] = []
+    for field in dataclasses.fields(typing.cast(Any, cls)):
+        env = field.metadata.get("env")
+        if env is None:
+            continue
+        try:
+            text = _raw(env, source)
+            if text is not None:
+                values[field.name] = _convert(text, hints[field.name])
+            elif _is_required(field):
+                raise ValueError("is required")
+            if field.name in needed and not values.get(field.name):
+                raise ValueError("is required by this command")
+        except ValueError as error:
+            problems.append(f"{env} {error}" + (f" ({field.metadata['help']})" if field.metadata["help"] else ""))
+    if problems:
+        raise ConfigError(problems)
+    return cls(**values)
+
+
+def secret_values(settings: object) -> list[str]:
+    """The values of all secret fields, for the log filter that must never let them through."""
+    found: list[str] = []
+    for field in dataclasses.fields(typing.cast(Any, settings)):
+        if not field.metadata.get("secret"):
+            continue
+        value = getattr(settings, field.name)
+        found.extend(value if isinstance(value, tuple) else [value] if isinstance(value, str) else [])
+    return [value for value in found if value]
+
+
+def _raw(env: str, source: Mapping[str, str]) -> str | None:
+    file_name = source.get(f"{env}_FILE")
+    if file_name:
+        if env in source:
+            raise ValueError(f"and {env}_FILE are both set; keep one")
+        try:
+            return Path(file_name).read_text("utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(f"names an unreadable file: {type(error).__name__}") from error
+    return source.get(env)
+
+
+def _is_required(field: "dataclasses.Field[Any]") -> bool:
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+
+
+def _convert(text: str, hint: Any) -> Any:
+    origin = typing.get_origin(hint)
+    if origin in (typing.Union, types.UnionType):
+        inner = next(option for option in typing.get_args(hint) if option is not type(None))
+        return None if text == "" else _convert(text, inner)
+    if origin is tuple:
+        item = typing.get_args(hint)[0]
+        return tuple(_convert(part.strip(), item) for part in text.split(",") if part.strip())
+    if hint is bool:
+        return _boolean(text)
+    if hint in (int, float):
+        return _number(text, hint)
+    if hint is str:
+        return text
+    raise TypeError(f"settings of type {hint} are not supported")
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() in _TRUE:
+        return True
+    if text.lower() in _FALSE:
+        return False
+    raise ValueError("must be true or false")
+
+
+def _number(text: str, kind: type[int] | type[float]) -> int | float:
+    try:
+        return kind(text)
+    except ValueError:
+        raise ValueError("must be a whole number" if kind is int else "must be a number") from None
+
+
+@functools.cache
+def _this_instance() -> str:
+    return f"{socket.gethostname()}-{os.getpid()}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ServiceSettings:
+    """What every service process may be told. services/<svc>/config.py subclasses it and may add fields."""
+
+    environment: str = setting("ENVIRONMENT", "local", help="local or production")
+    instance: str = setting("INSTANCE", default_factory=_this_instance)
+    release: str = setting("RELEASE", "dev")
+    grpc_address: str = setting("GRPC_ADDRESS", "127.0.0.1:0", help="host:port of the gRPC server")
+    ops_address: str = setting(
+        "OPS_ADDRESS", "127.0.0.1:0", help="host:port of /metrics, /live, /ready; empty for none"
+    )
+    database_url: str = setting("DATABASE_URL", "", secret=True, help="DSN of the <svc>_app role")
+    database_system_url: str = setting("DATABASE_SYSTEM_URL", "", secret=True, help="DSN of the <svc>_system role")
+    database_direct_url: str | None = setting("DATABASE_DIRECT_URL", None, secret=True, help="never through a pooler")
+    database_admin_url: str | None = setting("DATABASE_ADMIN_URL", None, secret=True, help="only migrate uses it")
+    app_password: str | None = setting("DATABASE_APP_PASSWORD", None, secret=True)
+    system_password: str | None = setting("DATABASE_SYSTEM_PASSWORD", None, secret=True)
+    pool_max: int = setting("POOL_MAX", 50)
+    pool_min: int = setting("POOL_MIN", 0)
+    connect_timeout: float = setting("POOL_CONNECT_TIMEOUT", 3.0, help="seconds")
+    acquire_timeout: float = setting("POOL_ACQUIRE_TIMEOUT", 3.0, help="seconds")
+    idle_seconds: float = setting("POOL_IDLE_SECONDS", 30.0)
+    redis_url: str = setting("REDIS_URL", "redis://127.0.0.1:6379/0", secret=True)
+    nats_url: str = setting("NATS_URL", "nats://127.0.0.1:4222", secret=True, help="comma list of servers")
+    principal_trusted_keys: tuple[str, ...] = setting(
+        "PRINCIPAL_TRUSTED_KEYS", (), help="issuer=base64 Ed25519 public key, comma list"
+    )
+    principal_signing_key: str = setting(
+        "PRINCIPAL_SIGNING_KEY", "", secret=True, help="issuer=base64 Ed25519 private seed"
+    )
+    encryption_keys: tuple[str, ...] = setting(
+        "ENCRYPTION_KEYS", (), secret=True, help="kid=base64 32 bytes, comma list, the first is current"
+    )
+    cursor_key: str = setting("CURSOR_KEY", "", secret=True, help="base64, the same for all replicas of a service")
+    otlp_endpoint: str | None = setting("OTEL_EXPORTER_OTLP_ENDPOINT", None)
+    log_level: str = setting("LOG_LEVEL", "INFO")
+    drain_seconds: float = setting("DRAIN_SECONDS", 10.0)
+    worker_concurrency: int = setting("WORKER_CONCURRENCY", 8)
+
+    @property
+    def production(self) -> bool:
+        return self.environment == "production"
+
+    def __post_init__(self) -> None:
+        problems = []
+        if self.environment not in ("local", "production"):
+            problems.append("ENVIRONMENT must be local or production")
+        if not 0 <= self.pool_min <= self.pool_max or self.pool_max < 1:
+            problems.append("POOL_MIN and POOL_MAX must satisfy 0 <= POOL_MIN <= POOL_MAX and POOL_MAX >= 1")
+        if problems:
+            raise ConfigError(problems)

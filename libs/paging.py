@@ -1,0 +1,159 @@
+"""Lists: what a page is, in both modes (by number, by signed keyset cursor), and the codec of cursors.
+
+Pure: it knows neither SQL nor protos (libs.postgres.listing and libs.rpc.paging do).
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from libs.clock import parse_rfc3339
+from libs.errors import InvalidArgument, OutOfRange
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+MAX_PAGED_ROWS = 10_000
+_MAC_BYTES = 16
+_MAX_CURSOR = 2_048
+
+
+@dataclass(frozen=True, slots=True)
+class ListRules:
+    """What one list allows: `sorts` maps a name of the API to its SQL column."""
+
+    sorts: Mapping[str, str]
+    default_sort: str = "createdAt"
+    default_descending: bool = True
+    default_limit: int = 50
+    max_limit: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """Which part of a list is wanted, already checked against its rules."""
+
+    page: int = 1
+    limit: int = 50
+    cursor: str = ""
+    cursor_mode: bool = False
+    sort: str = "createdAt"
+    descending: bool = True
+    include_total: bool = False
+    created_at_ge: datetime | None = None
+    created_at_lt: datetime | None = None
+
+    @property
+    def offset(self) -> int:
+        return (self.page - 1) * self.limit
+
+    @property
+    def counts(self) -> bool:
+        """Whether the total is wanted: always by page number, on request by cursor."""
+        return self.include_total or not self.cursor_mode
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """Some rows of a list. `page` is 0 in cursor mode, `total` None if not counted, `next_cursor` empty at the end."""
+
+    items: list[T]
+    page: int
+    limit: int
+    total: int | None
+    total_is_estimate: bool
+    has_more: bool
+    next_cursor: str
+
+    def map(self, fn: Callable[[T], U]) -> "Page[U]":
+        """The same page with each row turned by `fn`."""
+        return Page(
+            items=[fn(item) for item in self.items],
+            page=self.page,
+            limit=self.limit,
+            total=self.total,
+            total_is_estimate=self.total_is_estimate,
+            has_more=self.has_more,
+            next_cursor=self.next_cursor,
+        )
+
+
+def check_page(page: int, limit: int, cursor_mode: bool, rules: ListRules) -> tuple[int, int]:
+    """The page and limit to use (0 means the default); refuses what the list does not allow."""
+    limit = rules.default_limit if limit == 0 else limit
+    page = 1 if page == 0 or cursor_mode else page
+    if not 1 <= limit <= rules.max_limit:
+        raise InvalidArgument("invalid_query", f"Set limit to a whole number from 1 to {rules.max_limit}.")
+    if page < 1:
+        raise InvalidArgument("invalid_query", "Set page to a whole number from 1.")
+    if page * limit > MAX_PAGED_ROWS:
+        raise OutOfRange(
+            "page_out_of_range",
+            f"Page numbers reach the first {MAX_PAGED_ROWS:,} rows. To go further, use cursor and limit.",
+        )
+    return page, limit
+
+
+def check_sort(sort: str, order: str, rules: ListRules) -> tuple[str, bool]:
+    """The sort field and whether it descends (empty means the default); refuses names that the list does not know."""
+    name = sort or rules.default_sort
+    if name not in rules.sorts:
+        raise InvalidArgument("invalid_query", f"Set sort to one of: {', '.join(rules.sorts)}.")
+    if order not in ("", "asc", "desc"):
+        raise InvalidArgument("invalid_query", "Set order to asc or desc.")
+    return name, (order == "desc" if order else rules.default_descending)
+
+
+class CursorCodec:
+    """Opaque cursors: JSON of the last row's sort values under an HMAC that also covers the scope (filter, sort,
+    organisation), so that a cursor fits only the list it came from."""
+
+    def __init__(self, key: bytes) -> None:
+        if len(key) < 16:
+            raise ValueError("a cursor key needs at least 16 bytes")
+        self._key = key
+
+    @classmethod
+    def from_base64(cls, text: str) -> "CursorCodec":
+        """The codec for the setting CURSOR_KEY."""
+        return cls(base64.b64decode(text, validate=True))
+
+    def encode(self, scope: str, values: tuple[Any, ...]) -> str:
+        body = json.dumps([_pack(value) for value in values], separators=(",", ":")).encode()
+        return base64.urlsafe_b64encode(self._mac(scope, body) + body).decode().rstrip("=")
+
+    def decode(self, scope: str, text: str) -> tuple[Any, ...]:
+        """The values; InvalidArgument("invalid_cursor") for a foreign, changed or malformed cursor."""
+        if len(text) <= _MAX_CURSOR and text.isascii():
+            try:
+                raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+            except binascii.Error:
+                raw = b""
+            mac, body = raw[:_MAC_BYTES], raw[_MAC_BYTES:]
+            if body and hmac.compare_digest(mac, self._mac(scope, body)):
+                return tuple(_unpack(value) for value in json.loads(body))
+        raise InvalidArgument(
+            "invalid_cursor", "Start the list again without a cursor; this one belongs to another list, filter or sort."
+        )
+
+    def _mac(self, scope: str, body: bytes) -> bytes:
+        prefix = len(scope.encode()).to_bytes(4, "big") + scope.encode()
+        return hmac.digest(self._key, prefix + body, hashlib.sha256)[:_MAC_BYTES]
+
+
+def _pack(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return {"t": value.isoformat(timespec="microseconds")}
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    raise TypeError(f"a cursor cannot hold {type(value).__name__}")
+
+
+def _unpack(value: Any) -> Any:
+    return parse_rfc3339(value["t"]) if isinstance(value, dict) else value

@@ -1,0 +1,89 @@
+"""The secrets of one local installation: made once, kept in one folder that only the owner can read.
+
+Principal signing keys per issuer, encryption and cursor keys per service, passwords of the database roles.
+In production the same names come from a secret store as files; nothing here is used there.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+SERVICES = ("identity", "agent", "knowledge", "calllog", "billing", "realtime")
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Texts by name, as stored; the methods shape them as the settings of a process want them."""
+
+    values: dict[str, str]
+
+    @classmethod
+    def load_or_create(cls, file: Path) -> Keys:
+        """Missing names are added to an older file, so that an update of the suite finds its new keys."""
+        known: dict[str, str] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        values = {**_fresh(), **known}
+        if values != known:
+            write_private(file, json.dumps(values, indent=2))
+        return cls(values)
+
+    @classmethod
+    def ephemeral(cls, services: Iterable[str] = SERVICES) -> Keys:
+        """Kept nowhere; for tests, which may name services that the suite does not have."""
+        return cls(_fresh(tuple(services)))
+
+    def signing_key(self, issuer: str) -> str:
+        return f"{issuer}={self.values[f'principal.{issuer}']}"
+
+    def trusted_keys(self) -> str:
+        seeds = {name.partition(".")[2]: seed for name, seed in self.values.items() if name.startswith("principal.")}
+        return ",".join(f"{issuer}={_public(seed)}" for issuer, seed in seeds.items())
+
+    def role_password(self, service: str, role: str) -> str:
+        return self.values[f"password.{service}.{role}"]
+
+    def service_environment(self, service: str) -> dict[str, str]:
+        """What every process of this service needs to sign, verify, encrypt and page; stores and addresses apart."""
+        return {
+            "PRINCIPAL_TRUSTED_KEYS": self.trusted_keys(),
+            "PRINCIPAL_SIGNING_KEY": self.signing_key(service),
+            "ENCRYPTION_KEYS": f"k1={self.values[f'encryption.{service}']}",
+            "CURSOR_KEY": self.values[f"cursor.{service}"],
+            "REALTIME_TOKEN_KEYS": f"k1={self.values['realtime.token']}",
+            "DATABASE_APP_PASSWORD": self.role_password(service, "app"),
+            "DATABASE_SYSTEM_PASSWORD": self.role_password(service, "system"),
+        }
+
+
+def write_private(file: Path, text: str) -> None:
+    """Replace the file in one step; readable by the owner alone from its first byte."""
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    fresh = file.with_name(f".{file.name}.{os.getpid()}")
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as handle:
+        handle.write(text)
+    fresh.replace(file)
+
+
+def _fresh(services: tuple[str, ...] = SERVICES) -> dict[str, str]:
+    seeds = {f"principal.{issuer}": _random_key() for issuer in ("gateway", *services)}
+    per_service = {f"{use}.{service}": _random_key() for use in ("encryption", "cursor") for service in services}
+    passwords = {
+        f"password.{service}.{role}": secrets.token_hex(16) for service in services for role in ("app", "system")
+    }
+    return {**seeds, **per_service, **passwords, "realtime.token": _random_key()}
+
+
+def _random_key() -> str:
+    return base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+def _public(seed: str) -> str:
+    private = Ed25519PrivateKey.from_private_bytes(base64.b64decode(seed))
+    return base64.b64encode(private.public_key().public_bytes_raw()).decode()

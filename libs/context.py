@@ -1,0 +1,55 @@
+"""The call that the current task serves: its deadline, idempotency key, trace; carried by a context variable.
+
+Standard library only, so that libs.postgres and domain-free rooms can read a deadline without knowing gRPC;
+libs.rpc.context fills it and says the same names again. Outside a call it is empty.
+"""
+
+import contextlib
+import contextvars
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class CallContext:
+    """`deadline` is on the monotonic clock, None for none. `response_headers` become trailing metadata."""
+
+    request_id: str = ""
+    deadline: float | None = None
+    idempotency_key: str = ""
+    idempotency_fingerprint: str = ""
+    traceparent: str = ""
+    min_version: int = 0
+    response_headers: dict[str, str] = field(default_factory=dict)
+
+
+_current: contextvars.ContextVar[CallContext | None] = contextvars.ContextVar("call", default=None)
+
+
+def current_call() -> CallContext:
+    """The call being served; outside one, an empty context whose response headers go nowhere."""
+    return _current.get() or CallContext()
+
+
+@contextlib.contextmanager
+def serving(call: CallContext) -> Iterator[CallContext]:
+    """Make `call` the current one for this task and the tasks it starts."""
+    token = _current.set(call)
+    try:
+        yield call
+    finally:
+        _current.reset(token)
+
+
+def remaining_seconds() -> float | None:
+    """Seconds until the current call's deadline (may be negative), None without one."""
+    call = _current.get()
+    if call is None or call.deadline is None:
+        return None
+    return call.deadline - time.monotonic()
+
+
+def set_response_header(key: str, value: str) -> None:
+    """Tell the caller something beside the answer; keys are lower case, as gRPC metadata wants them."""
+    current_call().response_headers[key] = value

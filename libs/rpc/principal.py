@@ -1,0 +1,204 @@
+"""Who acts: the signed principal that one process of the suite shows another in every call.
+
+A compact JWS (RFC 7515) with EdDSA and nothing else to negotiate: 60 seconds of life, minted once per principal and
+audience and reused for 30, verified ones remembered until they expire. Only the gateway's key may speak for users and
+API keys; every other issuer speaks as a service.
+"""
+
+import base64
+import binascii
+import json
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from libs.errors import Unauthenticated
+
+LIFETIME_SECONDS = 60
+REUSE_SECONDS = 30
+_LEEWAY_SECONDS = 5
+_REMEMBERED = 4_096
+_MAX_TOKEN = 4_096
+
+GATEWAY = "gateway"
+ROLE_SERVICE = "service"
+ROLE_GATEWAY = "gateway"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who acts, for which organisation, with which rights. `role` is owner, admin, member, viewer, service, or gateway
+    (the edge before anyone has logged in). `issuer` names the process kind whose key signed it."""
+
+    org_id: str = ""
+    user_id: str = ""
+    session_id: str = ""
+    api_key_id: str = ""
+    role: str = ""
+    scopes: frozenset[str] = frozenset()
+    issuer: str = ""
+
+    @property
+    def is_service(self) -> bool:
+        return self.role == ROLE_SERVICE
+
+    def has_scope(self, scope: str) -> bool:
+        """Whether it may: by the scope itself, by area:*, by *:verb, or by *."""
+        if "*" in self.scopes or scope in self.scopes:
+            return True
+        area, _, verb = scope.partition(":")
+        return f"{area}:*" in self.scopes or f"*:{verb}" in self.scopes
+
+
+def service_principal(issuer: str, org_id: str = "") -> Principal:
+    """A service acting for itself (org_id empty) or for an organisation."""
+    return Principal(org_id=org_id, role=ROLE_SERVICE, scopes=frozenset({"*"}), issuer=issuer)
+
+
+class PrincipalMinter:
+    """Signs principals with this process kind's key, "issuer=base64 seed of 32 bytes"."""
+
+    def __init__(self, signing_key: str, now: Callable[[], float] = time.time) -> None:
+        self.issuer, seed = _named_key(signing_key)
+        self._key = Ed25519PrivateKey.from_private_bytes(seed)
+        self._now = now
+        self._minted: OrderedDict[tuple[Principal, str], tuple[str, float]] = OrderedDict()
+
+    def public_key(self) -> str:
+        """The other half, as PRINCIPAL_TRUSTED_KEYS wants it."""
+        raw = self._key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        return f"{self.issuer}={base64.b64encode(raw).decode()}"
+
+    def mint(self, principal: Principal, audience: str) -> str:
+        """A token for one audience (a service's name); the same one for 30 seconds."""
+        now = self._now()
+        cached = self._minted.get((principal, audience))
+        if cached is not None and now < cached[1]:
+            return cached[0]
+        token = self._sign(principal, audience, int(now))
+        _remember(self._minted, (principal, audience), (token, now + REUSE_SECONDS))
+        return token
+
+    def _sign(self, principal: Principal, audience: str, now: int) -> str:
+        claims = {
+            "iss": self.issuer,
+            "aud": audience,
+            "iat": now,
+            "exp": now + LIFETIME_SECONDS,
+            "org": principal.org_id,
+            "sub": principal.user_id,
+            "sid": principal.session_id,
+            "key": principal.api_key_id,
+            "role": principal.role,
+            "scopes": sorted(principal.scopes),
+        }
+        signed = _HEADER + "." + _b64(json.dumps(claims, separators=(",", ":")).encode())
+        return signed + "." + _b64(self._key.sign(signed.encode()))
+
+
+class PrincipalVerifier:
+    """Checks tokens against the trusted issuers, each "issuer=base64 public key"; several keys of one issuer may stand
+    side by side while one is replaced."""
+
+    def __init__(self, trusted: Iterable[str], now: Callable[[], float] = time.time) -> None:
+        self._keys: dict[str, list[Ed25519PublicKey]] = {}
+        for entry in trusted:
+            issuer, raw = _named_key(entry)
+            self._keys.setdefault(issuer, []).append(Ed25519PublicKey.from_public_bytes(raw))
+        self._now = now
+        self._verified: OrderedDict[tuple[str, str], tuple[Principal, float]] = OrderedDict()
+
+    def verify(self, token: str, audience: str) -> Principal:
+        """The principal, or Unauthenticated("invalid_principal") with the same words whatever is wrong."""
+        cached = self._verified.get((token, audience))
+        if cached is not None and self._now() < cached[1]:
+            return cached[0]
+        claims = self._claims(token)
+        if claims is None or claims.get("aud") != audience:
+            raise _refusal()
+        expires = claims.get("exp")
+        if type(expires) is not int or not self._now() < expires <= self._now() + LIFETIME_SECONDS + _LEEWAY_SECONDS:
+            raise _refusal()
+        principal = _principal(claims)
+        _remember(self._verified, (token, audience), (principal, float(expires)))
+        return principal
+
+    def _claims(self, token: str) -> dict[str, Any] | None:
+        signed, _, signature = token.rpartition(".")
+        header, _, payload = signed.partition(".")
+        if len(token) > _MAX_TOKEN or header != _HEADER or not token.isascii():
+            return None
+        try:
+            claims = json.loads(_unb64(payload))
+            issuer = claims.get("iss") if isinstance(claims, dict) else None
+            raw = _unb64(signature)
+        except ValueError:
+            return None
+        genuine = isinstance(issuer, str) and any(_signed_by(key, raw, signed) for key in self._keys.get(issuer, ()))
+        return claims if genuine else None
+
+
+def _principal(claims: dict[str, Any]) -> Principal:
+    try:
+        principal = Principal(
+            org_id=str(claims["org"]),
+            user_id=str(claims["sub"]),
+            session_id=str(claims["sid"]),
+            api_key_id=str(claims["key"]),
+            role=str(claims["role"]),
+            scopes=frozenset(str(scope) for scope in claims["scopes"]),
+            issuer=str(claims["iss"]),
+        )
+    except (KeyError, TypeError) as error:
+        raise _refusal() from error
+    speaks_for_people = principal.user_id or principal.session_id or principal.api_key_id
+    if principal.issuer != GATEWAY and (speaks_for_people or principal.role != ROLE_SERVICE):
+        raise _refusal()
+    return principal
+
+
+def _refusal() -> Unauthenticated:
+    return Unauthenticated("invalid_principal", "Call through the gateway, or with a fresh principal for this service.")
+
+
+def _signed_by(key: Ed25519PublicKey, signature: bytes, signed: str) -> bool:
+    try:
+        key.verify(signature, signed.encode())
+    except InvalidSignature:
+        return False
+    return True
+
+
+def _named_key(text: str) -> tuple[str, bytes]:
+    name, separator, encoded = text.partition("=")
+    try:
+        raw = base64.b64decode(encoded, validate=True)
+    except binascii.Error:
+        raw = b""
+    if not name or not separator or len(raw) != 32:
+        raise ValueError('a principal key is written "issuer=<base64 of 32 bytes>"')
+    return name, raw
+
+
+def _remember(cache: "OrderedDict[Any, Any]", key: object, entry: object) -> None:
+    cache[key] = entry
+    cache.move_to_end(key)
+    if len(cache) > _REMEMBERED:
+        cache.popitem(last=False)
+
+
+def _b64(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def _unb64(text: str) -> bytes:
+    return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+
+
+_HEADER = _b64(b'{"alg":"EdDSA","typ":"JWT"}')

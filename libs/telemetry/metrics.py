@@ -1,0 +1,83 @@
+"""Every metric of the suite, declared once. Names and units follow Prometheus (prometheus.io/docs/practices/naming).
+
+A metric that is not here does not exist (a contract test reads the tree). Labels stay few and bounded: never an id.
+"""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+
+REGISTRY = CollectorRegistry()
+ProcessCollector(registry=REGISTRY)
+
+_FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0, 10.0)
+_SLOW = (0.005, 0.025, 0.1, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 1800.0)
+
+HTTP_SERVER_SECONDS = Histogram(
+    "http_server_duration_seconds",
+    "Time to answer an HTTP request",
+    ("method", "route", "status"),
+    buckets=_FAST,
+    registry=REGISTRY,
+)
+HTTP_SERVER_INFLIGHT = Gauge("http_server_inflight", "HTTP requests being answered", registry=REGISTRY)
+RPC_SERVER_SECONDS = Histogram(
+    "rpc_server_duration_seconds", "Time to answer an RPC", ("method", "code"), buckets=_FAST, registry=REGISTRY
+)
+RPC_CLIENT_SECONDS = Histogram(
+    "rpc_client_duration_seconds", "Time an RPC to a peer took", ("method", "code"), buckets=_FAST, registry=REGISTRY
+)
+
+DB_POOL_CONNECTIONS = Gauge(
+    "db_pool_connections", "Connections of a pool by state: total, idle, active", ("pool", "state"), registry=REGISTRY
+)
+DB_ACQUIRE_SECONDS = Histogram(
+    "db_acquire_duration_seconds", "Wait for a database connection", ("pool",), buckets=_FAST, registry=REGISTRY
+)
+DB_STATEMENT_SECONDS = Histogram(
+    "db_statement_duration_seconds", "Time of a database call", ("kind",), buckets=_FAST, registry=REGISTRY
+)
+
+CACHE_HITS = Counter("cache_hits_total", "Reads answered by a cache", ("level", "namespace"), registry=REGISTRY)
+CACHE_MISSES = Counter(
+    "cache_misses_total", "Reads that a cache had to load", ("level", "namespace"), registry=REGISTRY
+)
+
+JOBS_ENQUEUED = Counter("jobs_enqueued_total", "Jobs written", ("queue", "kind"), registry=REGISTRY)
+JOBS_STARTED = Counter("jobs_started_total", "Attempts begun", ("queue", "kind"), registry=REGISTRY)
+JOBS_FINISHED = Counter("jobs_finished_total", "Jobs completed", ("queue", "kind"), registry=REGISTRY)
+JOBS_FAILED = Counter("jobs_failed_total", "Jobs that ended as failed", ("queue", "kind"), registry=REGISTRY)
+JOBS_RETRIED = Counter("jobs_retried_total", "Attempts that will be tried again", ("queue", "kind"), registry=REGISTRY)
+JOBS_STALLED = Counter("jobs_stalled_total", "Leases that ran out", ("queue", "kind"), registry=REGISTRY)
+JOB_WAIT_SECONDS = Histogram(
+    "job_wait_duration_seconds", "From due to started", ("queue", "kind"), buckets=_SLOW, registry=REGISTRY
+)
+JOB_RUN_SECONDS = Histogram(
+    "job_run_duration_seconds", "From started to finished", ("queue", "kind"), buckets=_SLOW, registry=REGISTRY
+)
+
+OUTBOX_LAG_SECONDS = Gauge("outbox_lag_seconds", "Age of the oldest unpublished event", registry=REGISTRY)
+OUTBOX_PUBLISHED = Counter("outbox_published_total", "Events handed to the bus", registry=REGISTRY)
+EVENTS_HANDLED = Counter(
+    "events_handled_total",
+    "Events a consumer dealt with; outcome is handled, duplicate, retried or dead",
+    ("consumer", "topic", "outcome"),
+    registry=REGISTRY,
+)
+BUS_CONNECTED = Gauge("bus_connected", "1 while connected to the bus", registry=REGISTRY)
+
+SOCKETS = Gauge("realtime_sockets", "Open client connections", ("transport",), registry=REGISTRY)
+RATE_LIMIT_DECISIONS = Counter(
+    "rate_limit_decisions_total", "Decisions; outcome is allowed, refused or degraded", ("outcome",), registry=REGISTRY
+)
+OUTBOUND_HTTP_SECONDS = Histogram(
+    "outbound_http_duration_seconds",
+    "Calls to addresses outside the suite; outcome is the status class, refused or failed",
+    ("outcome",),
+    buckets=_FAST,
+    registry=REGISTRY,
+)
+LOOP_LAG_SECONDS = Gauge("event_loop_lag_seconds", "How late the event loop ran a timer, last seen", registry=REGISTRY)
+
+
+def exposition() -> bytes:
+    """All metrics in Prometheus' text format, version 0.0.4."""
+    return generate_latest(REGISTRY)

@@ -27,6 +27,11 @@ class CallContext:
 _current: contextvars.ContextVar[CallContext | None] = contextvars.ContextVar("call", default=None)
 
 
+def enter(call: CallContext) -> None:
+    """Make `call` the current one for good: for a task that was started to serve it and ends with it."""
+    _current.set(call)
+
+
 def current_call() -> CallContext:
     """The call being served; outside one, an empty context whose response headers go nowhere."""
     return _current.get() or CallContext()

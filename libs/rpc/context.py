@@ -1,42 +1,36 @@
-"""The call being served: who acts, until when, under which request id and idempotency key.
+"""Who acts in the call being served, and whom outgoing calls speak for. What the call itself carries is libs.context.
 
-Context variables of the task that serves a call, set by libs.rpc.server, by the gateway's middleware and by workers;
-read by servicers, libs.postgres (deadline, idempotency) and libs.rpc.channel (what goes on to the next hop).
-Knows no grpc, so everything may import it.
+Set by libs.rpc.server, by the gateway's middleware and by workers; read by servicers and by libs.rpc.channel. Knows no
+grpc, so that the gateway's middleware and workers may import it.
 """
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 
+from libs import context
+from libs.context import CallContext, current_call, remaining_seconds, set_response_header
 from libs.errors import PermissionDenied, Unauthenticated
 from libs.rpc.principal import GATEWAY, ROLE_SERVICE, Principal
 
+__all__ = [
+    "CallContext",
+    "acting_as",
+    "acting_principal",
+    "current_call",
+    "current_principal",
+    "enter_call",
+    "inbound_principal",
+    "remaining_seconds",
+    "require_scope",
+    "require_service",
+    "response_headers",
+    "serving",
+    "set_response_header",
+]
 
-@dataclass(slots=True)
-class CallContext:
-    """`deadline` is on the monotonic clock, None for work without one. `response_headers` go back to the caller."""
-
-    request_id: str = ""
-    deadline: float | None = None
-    idempotency_key: str = ""
-    idempotency_fingerprint: str = ""
-    traceparent: str = ""
-    min_version: int = 0
-    response_headers: dict[str, str] = field(default_factory=dict)
-
-
-_NO_CALL = CallContext()
-_call: ContextVar[CallContext] = ContextVar("call")
 _principal: ContextVar[Principal | None] = ContextVar("principal", default=None)
 _acting: ContextVar[Principal | None] = ContextVar("acting", default=None)
-
-
-def current_call() -> CallContext:
-    """The call that this task serves; one without id, key and deadline when it serves none."""
-    return _call.get(_NO_CALL)
 
 
 def current_principal() -> Principal:
@@ -50,12 +44,6 @@ def current_principal() -> Principal:
 def inbound_principal() -> Principal | None:
     """Who acts in this call, or None outside one."""
     return _principal.get()
-
-
-def remaining_seconds(default: float | None = None) -> float | None:
-    """Seconds until this call's deadline (never below 0), or the default when it has none."""
-    deadline = _call.get(_NO_CALL).deadline
-    return default if deadline is None else max(0.0, deadline - time.monotonic())
 
 
 def require_scope(scope: str) -> Principal:
@@ -74,28 +62,21 @@ def require_service() -> Principal:
     return principal
 
 
-def set_response_header(key: str, value: str) -> None:
-    """Send a lowercase x-… header back to the caller beside the answer (gRPC trailing metadata)."""
-    call = _call.get(None)
-    if call is not None:
-        call.response_headers[key] = value
-
-
 def enter_call(call: CallContext, principal: Principal | None) -> None:
     """Make this the call of the current task, for good: the task was made for it."""
-    _call.set(call)
+    context.enter(call)
     _principal.set(principal)
 
 
 @contextmanager
 def serving(call: CallContext, principal: Principal | None = None) -> Iterator[CallContext]:
     """Everything inside belongs to this call: the gateway's requests, a worker's jobs, tests."""
-    call_token, principal_token = _call.set(call), _principal.set(principal)
+    token = _principal.set(principal)
     try:
-        yield call
+        with context.serving(call):
+            yield call
     finally:
-        _call.reset(call_token)
-        _principal.reset(principal_token)
+        _principal.reset(token)
 
 
 @contextmanager
@@ -111,3 +92,16 @@ def acting_as(principal: Principal) -> Iterator[None]:
 def acting_principal() -> Principal | None:
     """Whom outgoing calls shall carry, if that was said."""
     return _acting.get()
+
+
+_response_headers: ContextVar[dict[str, str] | None] = ContextVar("response_headers", default=None)
+
+
+def response_headers() -> dict[str, str]:
+    """The x-… headers that came back with the latest answer to this task (empty before the first)."""
+    return _response_headers.get() or {}
+
+
+def remember_response_headers(headers: dict[str, str]) -> None:
+    """Called by libs.rpc.channel after each call."""
+    _response_headers.set(headers)

@@ -6,12 +6,9 @@ secret never leaves through a log line (libs.telemetry.redaction).
 
 from libs.config import ServiceSettings, secret_values
 from libs.telemetry import logs, redaction, traces
-from libs.telemetry.context import bind_request_id, current_request_id
 from libs.telemetry.traces import current_traceparent, new_traceparent, span, use_traceparent
 
 __all__ = [
-    "bind_request_id",
-    "current_request_id",
     "current_traceparent",
     "new_traceparent",
     "setup",

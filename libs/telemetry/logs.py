@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from typing import Any, TextIO
 
 from libs.clock import rfc3339_ms
+from libs.context import current_call
 from libs.telemetry import redaction
-from libs.telemetry.context import request_id_var, traceparent_var
+from libs.telemetry.traces import traceparent_var
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 _QUIET = ("asyncio", "grpc", "nats", "opentelemetry", "httpx", "httpcore", "hpack")
@@ -52,7 +53,7 @@ class JsonFormatter(logging.Formatter):
 
 def _correlation() -> dict[str, str]:
     fields = {}
-    if request_id := request_id_var.get():
+    if request_id := current_call().request_id:
         fields["requestId"] = request_id
     if traceparent := traceparent_var.get():
         _, fields["traceId"], fields["spanId"], _ = traceparent.split("-", 3)

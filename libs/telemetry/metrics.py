@@ -65,6 +65,19 @@ EVENTS_HANDLED = Counter(
 BUS_CONNECTED = Gauge("bus_connected", "1 while connected to the bus", registry=REGISTRY)
 
 SOCKETS = Gauge("realtime_sockets", "Open client connections", ("transport",), registry=REGISTRY)
+REALTIME_PUBLICATIONS = Counter(
+    "realtime_publications_total", "Publications that listeners of this instance wanted", registry=REGISTRY
+)
+REALTIME_DELIVERIES = Counter("realtime_deliveries_total", "Publications times their listeners", registry=REGISTRY)
+REALTIME_DISCONNECTS = Counter(
+    "realtime_disconnects_total", "Connections that the server ended, by close code", ("code",), registry=REGISTRY
+)
+WEBHOOK_ATTEMPTS = Counter(
+    "webhook_attempts_total",
+    "Outbound webhook attempts; outcome is delivered, retry, gone or refused",
+    ("outcome",),
+    registry=REGISTRY,
+)
 RATE_LIMIT_DECISIONS = Counter(
     "rate_limit_decisions_total", "Decisions; outcome is allowed, refused or degraded", ("outcome",), registry=REGISTRY
 )

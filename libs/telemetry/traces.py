@@ -9,15 +9,16 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
-
-from libs.telemetry.context import traceparent_var
 
 _TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})", re.ASCII)
 _QUEUE_SPANS = 2_048
 _BATCH_SPANS = 512
 _EXPORT_EVERY_MS = 1_000
 _EXPORT_TIMEOUT_MS = 2_000
+
+traceparent_var: ContextVar[str] = ContextVar("traceparent", default="")
 
 _tracer: Any = None
 _provider: Any = None

@@ -1,0 +1,186 @@
+"""The gRPC channel to a peer: every call carries principal, request id, trace and the time that is left − 50 ms.
+
+Calls raise AppError, never grpc's own errors. Written around grpc's channel rather than as its interceptors, which
+start a task for every call. Load is spread round robin over an address list or over what DNS answers.
+"""
+
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import grpc
+
+from libs.context import current_call, remaining_seconds
+from libs.errors import AppError, DeadlineExceeded
+from libs.rpc.context import acting_principal, inbound_principal, remember_response_headers
+from libs.rpc.errors import error_from_rpc
+from libs.rpc.principal import GATEWAY, ROLE_GATEWAY, Principal, PrincipalMinter, service_principal
+from libs.telemetry.metrics import RPC_CLIENT_SECONDS
+from libs.telemetry.traces import current_traceparent, span
+
+HOP_SECONDS = 0.05
+DEFAULT_SECONDS = 5.0
+_MAX_MESSAGE_BYTES = 8 * 1024 * 1024
+_SERVICE_CONFIG = json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})
+# Reconnect within 0.1–1 s of a peer's return; retries are the gateway's decision, not the library's.
+_OPTIONS = (
+    ("grpc.service_config", _SERVICE_CONFIG),
+    ("grpc.enable_retries", 0),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+    ("grpc.dns_min_time_between_resolutions_ms", 1_000),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", _MAX_MESSAGE_BYTES),
+    ("grpc.enable_http_proxy", 0),
+)
+
+
+def open_channel(
+    targets: str, *, audience: str, minter: PrincipalMinter, forward_idempotency: bool = False
+) -> "RpcChannel":
+    """A channel to the service named `audience`. `targets` is one address, a comma list of addresses, or a dns:/// URL.
+    Only the gateway forwards idempotency keys: a key belongs to the one write that the customer asked for."""
+    inner = grpc.aio.insecure_channel(_target(targets), options=_OPTIONS)
+    return RpcChannel(inner, _Caller(audience, minter, forward_idempotency))
+
+
+def _target(targets: str) -> str:
+    if "://" in targets or targets.startswith(("dns:", "unix:", "ipv4:", "ipv6:")):
+        return targets
+    addresses = [part.strip() for part in targets.split(",") if part.strip()]
+    numeric = all(address.rpartition(":")[0].replace(".", "").isdigit() for address in addresses)
+    if len(addresses) > 1 and not numeric:
+        raise ValueError("a list of targets needs IPv4 addresses; use dns:///name:port for a name")
+    return "ipv4:" + ",".join(addresses) if numeric else f"dns:///{addresses[0]}"
+
+
+class RpcChannel(grpc.aio.Channel):
+    """What the generated stubs are given."""
+
+    def __init__(self, inner: grpc.aio.Channel, caller: "_Caller") -> None:
+        self._inner = inner
+        self._caller = caller
+
+    async def __aenter__(self) -> "RpcChannel":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self, grace: float | None = None) -> None:
+        await self._inner.close(grace)
+
+    def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:
+        return self._inner.get_state(try_to_connect)
+
+    async def wait_for_state_change(self, last_observed_state: grpc.ChannelConnectivity) -> None:
+        await self._inner.wait_for_state_change(last_observed_state)
+
+    async def channel_ready(self) -> None:
+        await self._inner.channel_ready()
+
+    def unary_unary(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        return self._caller.answering(method, self._inner.unary_unary(method, *args, **kwargs))
+
+    def stream_unary(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        return self._caller.answering(method, self._inner.stream_unary(method, *args, **kwargs))
+
+    def unary_stream(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        return self._caller.streaming(method, self._inner.unary_stream(method, *args, **kwargs))
+
+    def stream_stream(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        return self._caller.streaming(method, self._inner.stream_stream(method, *args, **kwargs))
+
+
+class _Caller:
+    """What goes with each call, and what becomes of its end."""
+
+    def __init__(self, audience: str, minter: PrincipalMinter, forward_idempotency: bool) -> None:
+        self._audience = audience
+        self._minter = minter
+        self._forward_idempotency = forward_idempotency
+
+    def answering(self, method: str, inner: Callable[..., Any]) -> Callable[..., Any]:
+        """A method with one answer: awaitable, raising AppError."""
+
+        async def call(request: Any, *, timeout: float | None = None) -> Any:  # noqa: ASYNC109 (grpc's own spelling)
+            started = time.monotonic()
+            try:
+                with span(method, kind="client"):
+                    running = inner(request, timeout=self._seconds(timeout), metadata=self._metadata())
+                    response = await running
+                    remember_response_headers(_x_headers(await running.trailing_metadata()))
+            except Exception as error:
+                raise _refused(method, started, error) from None
+            RPC_CLIENT_SECONDS.labels(method, "OK").observe(time.monotonic() - started)
+            return response
+
+        return call
+
+    def streaming(self, method: str, inner: Callable[..., Any]) -> Callable[..., AsyncIterator[Any]]:
+        """A method with many answers: an async iterator, raising AppError."""
+
+        async def call(request: Any, *, timeout: float | None = None) -> AsyncIterator[Any]:  # noqa: ASYNC109
+            started = time.monotonic()
+            try:
+                running = inner(request, timeout=self._seconds(timeout), metadata=self._metadata())
+                try:
+                    async for response in running:
+                        yield response
+                finally:
+                    running.cancel()
+            except grpc.aio.AioRpcError as error:
+                raise _refused(method, started, error) from None
+            RPC_CLIENT_SECONDS.labels(method, "OK").observe(time.monotonic() - started)
+
+        return call
+
+    def _seconds(self, timeout: float | None) -> float:
+        """The least of what the caller gives, what the current call has left minus a hop, and a default."""
+        left = remaining_seconds()
+        if left is None:
+            return DEFAULT_SECONDS if timeout is None else timeout
+        left -= HOP_SECONDS
+        if left <= 0:
+            raise DeadlineExceeded("deadline_exceeded", "The answer took too long. Try again.")
+        return left if timeout is None else min(left, timeout)
+
+    def _metadata(self) -> tuple[tuple[str, str], ...]:
+        call = current_call()
+        metadata = [("authorization", "Bearer " + self._minter.mint(self._principal(), self._audience))]
+        if call.request_id:
+            metadata.append(("x-request-id", call.request_id))
+        if traceparent := current_traceparent() or call.traceparent:
+            metadata.append(("traceparent", traceparent))
+        if call.min_version:
+            metadata.append(("x-min-version", str(call.min_version)))
+        if self._forward_idempotency and call.idempotency_key:
+            metadata.append(("x-idempotency-key", call.idempotency_key))
+            metadata.append(("x-idempotency-fingerprint", call.idempotency_fingerprint))
+        return tuple(metadata)
+
+    def _principal(self) -> Principal:
+        acting = acting_principal()
+        if acting is not None:
+            return acting
+        if self._minter.issuer == GATEWAY:
+            return inbound_principal() or Principal(role=ROLE_GATEWAY, issuer=GATEWAY)
+        inbound = inbound_principal()
+        return service_principal(self._minter.issuer, inbound.org_id if inbound else "")
+
+
+def _refused(method: str, started: float, error: Exception) -> Exception:
+    known = error_from_rpc(error) if isinstance(error, grpc.aio.AioRpcError) else error
+    if isinstance(known, AppError):
+        RPC_CLIENT_SECONDS.labels(method, known.code.name).observe(time.monotonic() - started)
+    return known
+
+
+def _x_headers(metadata: Any) -> dict[str, str]:
+    return {key: value for key, value in metadata or () if key.startswith("x-") and isinstance(value, str)}

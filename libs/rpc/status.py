@@ -1,0 +1,104 @@
+"""StatusService: every service answers for itself what /health and the gateway's /metrics show of it.
+
+Asks each part at most once a second and gives each one second to answer, so that a frozen part freezes nobody.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol
+
+from echosenseix.common.v1 import common_pb2, common_pb2_grpc
+from libs.config import ServiceSettings
+
+_PROBE_SECONDS = 1.0
+_FRESH_SECONDS = 1.0
+_started = time.monotonic()
+
+Probe = Callable[[], Awaitable[object]]
+Gauges = Callable[[], Mapping[str, float]]
+
+
+class PoolStats(Protocol):
+    @property
+    def total(self) -> int: ...
+
+    @property
+    def idle(self) -> int: ...
+
+    @property
+    def active(self) -> int: ...
+
+
+class Database(Protocol):
+    """What is asked of libs.postgres.Database."""
+
+    def pool_stats(self) -> PoolStats: ...
+
+    async def ping(self) -> None: ...
+
+
+class Bus(Protocol):
+    """What is asked of libs.bus.Bus."""
+
+    @property
+    def connected(self) -> bool: ...
+
+
+class StatusServicer(common_pb2_grpc.StatusServiceServicer):
+    """`redis_ping` raises when Redis is away; `gauges` are named figures of the service, such as cache_hits."""
+
+    def __init__(
+        self,
+        settings: ServiceSettings,
+        service: str,
+        *,
+        database: Database,
+        redis_ping: Probe,
+        bus: Bus,
+        gauges: Gauges = dict,
+    ) -> None:
+        self._settings = settings
+        self._service = service
+        self._database = database
+        self._probes = (database.ping, redis_ping)
+        self._bus = bus
+        self._gauges = gauges
+        self._seen: tuple[float, list[bool]] = (float("-inf"), [])
+        self._lock = asyncio.Lock()
+
+    async def GetStatus(  # noqa: N802 (the generated name)
+        self, request: common_pb2.GetStatusRequest, context: Any
+    ) -> common_pb2.GetStatusResponse:
+        database, redis = await self._connections()
+        pool = self._database.pool_stats()
+        return common_pb2.GetStatusResponse(
+            service=self._service,
+            instance=self._settings.instance,
+            release=self._settings.release,
+            uptime_seconds=int(time.monotonic() - _started),
+            database_connected=database,
+            redis_connected=redis,
+            queue_connected=self._bus.connected,
+            pool_total=pool.total,
+            pool_idle=pool.idle,
+            pool_active=pool.active,
+            gauges=self._gauges(),
+        )
+
+    async def _connections(self) -> list[bool]:
+        async with self._lock:
+            at, connections = self._seen
+            if time.monotonic() - at >= _FRESH_SECONDS:
+                connections = await asyncio.gather(*(_answers(probe) for probe in self._probes))
+                self._seen = (time.monotonic(), connections)
+            return connections
+
+
+async def _answers(probe: Probe) -> bool:
+    try:
+        async with asyncio.timeout(_PROBE_SECONDS):
+            await probe()
+    except Exception:
+        return False
+    return True

@@ -1,0 +1,75 @@
+"""Channels: their names, who may listen to them, and which of them an event appears in. Pure.
+
+A channel lives inside its organisation: two organisations' `call:<id>` are two channels, so a foreign name is merely empty.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Set
+from typing import Any
+
+MAX_NAME_LENGTH = 255
+
+# The organisation's whole log, in commit order. Read by GET /api/events and server-sent events, never a socket's channel.
+LOG = "log"
+
+_NAME = re.compile(r"[A-Za-z0-9_:\-]+\Z")
+_AREA_SCOPES = {
+    "calls": "calls:read",
+    "agents": "agents:read",
+    "knowledge": "knowledge:read",
+    "billing": "billing:read",
+}
+_ENTITY_AREAS = {
+    "call": "calls",
+    "agent": "agents",
+    "integration": "agents",
+    "document": "knowledge",
+    "entry": "knowledge",
+    "usage": "billing",
+    "credit": "billing",
+    "limit": "billing",
+    "invoice": "billing",
+}
+
+
+def is_channel_name(name: str) -> bool:
+    return 0 < len(name) <= MAX_NAME_LENGTH and _NAME.match(name) is not None
+
+
+def channels_of_event(topic: str, org_id: str, data: Mapping[str, Any]) -> list[str]:
+    """Every channel that shows this event: the log, its area of the organisation, and the one thing it is about."""
+    channels = [LOG]
+    if area := _ENTITY_AREAS.get(topic.partition(".")[0]):
+        channels.append(f"org:{org_id}:{area}")
+    if area == "calls" and (call_id := data.get("callId")):
+        channels.append(f"call:{call_id}")
+    return channels
+
+
+def organization_channels(org_id: str, scopes: Set[str]) -> list[str]:
+    """The organisation's channels that these scopes open; what the token answer lists."""
+    return [f"org:{org_id}:{area}" for area, scope in _AREA_SCOPES.items() if _granted(scope, scopes)]
+
+
+def may_listen(channel: str, *, org_id: str, user_id: str, scopes: Set[str]) -> bool:
+    """Whether a connection of this organisation, user and scopes may subscribe to the channel."""
+    kind, _, rest = channel.partition(":")
+    if kind == "org":
+        owner, _, area = rest.partition(":")
+        return owner == org_id and area in _AREA_SCOPES and _granted(_AREA_SCOPES[area], scopes)
+    if kind == "call":
+        return bool(rest) and _granted("calls:read", scopes)
+    if kind == "job":
+        return bool(rest)
+    return kind == "user" and bool(user_id) and rest == user_id
+
+
+def is_positioned(channel: str) -> bool:
+    """Whether the channel's publications are in the event log. Job progress is passed on and forgotten."""
+    return not channel.startswith("job:")
+
+
+def _granted(scope: str, scopes: Set[str]) -> bool:
+    return "*" in scopes or scope in scopes

@@ -1,0 +1,46 @@
+"""What was published in a channel and whether a client's position can be recovered from it. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+
+# Largest gap that a subscribe answers with publications; a larger one is not recovered, never in part.
+RECOVERY_LIMIT = 300
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Published:
+    """One publication: its place in the channel (1, 2, 3 ...) and its CloudEvents envelope as JSON bytes without newlines."""
+
+    offset: int
+    data: bytes
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class History:
+    """The channel's top offset and, in order, publications after the position that was asked for."""
+
+    epoch: str
+    top: int
+    publications: tuple[Published, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Recovery:
+    """`offset` is where the client stands before it handles `publications`."""
+
+    recovered: bool
+    offset: int
+    publications: tuple[Published, ...] = ()
+
+
+def recover(history: History, *, epoch: str, offset: int) -> Recovery:
+    """Whether everything after `offset` is in `history` without a gap (the Centrifugo stream recovery rule)."""
+    missed = history.publications
+    same_log = epoch in ("", history.epoch)
+    if same_log and not missed and history.top == offset:
+        return Recovery(True, offset)
+    complete = bool(missed) and missed[0].offset == offset + 1 and missed[-1].offset == history.top
+    if same_log and complete and len(missed) <= RECOVERY_LIMIT:
+        return Recovery(True, offset, missed)
+    return Recovery(False, history.top)

@@ -1,0 +1,48 @@
+"""Rules for what a customer says about a webhook endpoint; every broken one is named at once. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from urllib.parse import urlsplit
+
+from libs.errors import InvalidArgument, Violation
+
+MAX_URL = 2_000
+MAX_DESCRIPTION = 500
+MAX_EVENT_TYPES = 50
+
+
+def check_endpoint(url: str, event_types: Sequence[str], description: str, topics: Collection[str]) -> None:
+    """Raises InvalidArgument("validation_failed") with a violation per broken rule; `topics` are the known event types."""
+    violations = [*_url(url), *_event_types(event_types, topics), *_description(description)]
+    if violations:
+        raise InvalidArgument("validation_failed", "Correct the fields named in errors.", violations=violations)
+
+
+def _url(url: str) -> Iterator[Violation]:
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        secret = bool(parts.username or parts.password)
+    except ValueError:
+        valid, secret = False, False
+    if not valid or len(url) > MAX_URL or not url.isprintable() or " " in url:
+        yield Violation("#/url", "invalid_url", f"Give an absolute http or https URL of at most {MAX_URL} characters.")
+    elif secret:
+        yield Violation("#/url", "credentials_in_url", "Leave user and password out; the signature authenticates us.")
+
+
+def _event_types(event_types: Sequence[str], topics: Collection[str]) -> Iterator[Violation]:
+    if not 1 <= len(event_types) <= MAX_EVENT_TYPES:
+        yield Violation("#/eventTypes", "invalid_length", f'Name 1 to {MAX_EVENT_TYPES} event types, or "*" for all.')
+    known = {"*", *topics, *(f"{topic.partition('.')[0]}.*" for topic in topics)}
+    for index, event_type in enumerate(event_types):
+        if event_type not in known:
+            yield Violation(
+                f"#/eventTypes/{index}", "unknown_event_type", "No such event type; see the events' documentation."
+            )
+
+
+def _description(description: str) -> Iterator[Violation]:
+    if len(description) > MAX_DESCRIPTION:
+        yield Violation("#/description", "too_long", f"Use at most {MAX_DESCRIPTION} characters.")

@@ -1,0 +1,79 @@
+"""Between realtime's domain objects and its protos and events. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from google.protobuf import json_format, struct_pb2
+
+from echosenseix.events.v1 import events_pb2
+from echosenseix.realtime.v1 import realtime_pb2 as pb
+from libs.bus import Event
+from libs.bus.events import event_data
+from libs.rpc.times import to_timestamp
+from services.realtime.domain.delivery import Delivery, Endpoint
+from services.realtime.storage.mailbox import Mail
+
+
+def endpoint_to_proto(endpoint: Endpoint) -> pb.WebhookEndpoint:
+    return pb.WebhookEndpoint(
+        id=endpoint.id,
+        url=endpoint.url,
+        event_types=endpoint.event_types,
+        description=endpoint.description,
+        status=endpoint.status,
+        disabled_reason=endpoint.disabled_reason,
+        version=endpoint.version,
+        create_time=to_timestamp(endpoint.created_at),
+        update_time=to_timestamp(endpoint.updated_at),
+        last_success_time=to_timestamp(endpoint.last_success_at),
+        last_failure_time=to_timestamp(endpoint.last_failure_at),
+    )
+
+
+def delivery_to_proto(delivery: Delivery) -> pb.WebhookDelivery:
+    return pb.WebhookDelivery(
+        id=delivery.id,
+        endpoint_id=delivery.endpoint_id,
+        event_id=delivery.event_id,
+        event_type=delivery.event_type,
+        status=delivery.status,
+        attempts=delivery.attempts,
+        last_status_code=delivery.last_status_code or 0,
+        last_error=delivery.last_error,
+        create_time=to_timestamp(delivery.created_at),
+        next_attempt_time=to_timestamp(delivery.next_attempt_at),
+        delivered_time=to_timestamp(delivery.delivered_at),
+        job_id=delivery.job_id,
+    )
+
+
+def mail_to_proto(mail: Mail) -> pb.Mail:
+    return pb.Mail(
+        id=mail.id, to=mail.recipients, subject=mail.subject, text=mail.body, create_time=to_timestamp(mail.created_at)
+    )
+
+
+def record_to_proto(row: Mapping[str, Any], channel: str) -> pb.EventRecord:
+    envelope = struct_pb2.Struct()
+    json_format.ParseDict(json.loads(row["envelope"]), envelope)
+    return pb.EventRecord(
+        id=row["id"],
+        type=row["type"],
+        channel=channel,
+        position=row["position"],
+        event_time=to_timestamp(row["occurred_at"]),
+        subject=row["subject"],
+        envelope=envelope,
+    )
+
+
+def endpoint_disabled_event(org_id: str, endpoint_id: str, url: str, reason: str) -> Event:
+    return endpoint_event("webhook_endpoint.disabled", org_id, endpoint_id, url, reason)
+
+
+def endpoint_event(topic: str, org_id: str, endpoint_id: str, url: str, reason: str) -> Event:
+    message = events_pb2.WebhookEndpointChanged(webhook_endpoint_id=endpoint_id, url=url, reason=reason)
+    return Event(topic=topic, org_id=org_id, key=endpoint_id, data=event_data(message))

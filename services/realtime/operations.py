@@ -1,0 +1,97 @@
+"""Acts with several steps that more than one door needs: log an event with its deliveries, open a delivery, end an endpoint."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from libs.clock import utcnow
+from libs.errors import NotFound
+from libs.ids import new_id
+from libs.jobs import enqueue
+from libs.postgres import Connection, outbox
+from services.realtime.domain.channels import channels_of_event
+from services.realtime.domain.delivery import MAX_ATTEMPTS, Delivery, Endpoint, matches
+from services.realtime.domain.history import Published
+from services.realtime.mapping import endpoint_disabled_event
+from services.realtime.storage import deliveries, endpoints, event_log
+
+SERVICE = "realtime"
+DELIVER = "webhook.deliver"
+DELIVER_QUEUE = "webhooks"
+
+
+async def log_event(
+    connection: Connection, org_id: str, envelope: Mapping[str, Any], occurred_at: datetime.datetime
+) -> list[tuple[str, Published]]:
+    """One transaction's work for one event: its place in each channel, and a delivery per endpoint that wants it."""
+    data: Mapping[str, Any] = envelope["data"]
+    channels = channels_of_event(envelope["type"], org_id, data)
+    places = await event_log.append(connection, org_id, envelope, occurred_at, channels)
+    for endpoint in await endpoints.enabled(connection, org_id):
+        if matches(endpoint.event_types, envelope["type"]):
+            await open_delivery(connection, endpoint, envelope)
+    return places
+
+
+async def open_delivery(connection: Connection, endpoint: Endpoint, envelope: Mapping[str, Any]) -> Delivery:
+    """A delivery of this envelope to this endpoint, and the job that brings it there."""
+    delivery = _new_delivery(endpoint, envelope["id"], envelope["type"])
+    body = json.dumps(envelope, separators=(",", ":")).encode()
+    job_id = await _enqueue(connection, delivery)
+    delivery = dataclasses.replace(delivery, job_id=job_id)
+    await deliveries.add(connection, endpoint.org_id, delivery, body)
+    return delivery
+
+
+async def replay_delivery(connection: Connection, org_id: str, endpoint_id: str, delivery_id: str) -> Delivery:
+    """Send it once more, under the same webhook-id, whatever became of it before."""
+    found = await deliveries.lock(connection, org_id, endpoint_id, delivery_id)
+    if found is None:
+        raise NotFound("webhook_delivery_not_found", "No such webhook delivery.")
+    job_id = await _enqueue(connection, found[0])
+    return await deliveries.reopen(connection, org_id, delivery_id, job_id)
+
+
+async def disable_endpoint(connection: Connection, org_id: str, endpoint_id: str, reason: str) -> None:
+    row = await deliveries.disable_endpoint(connection, org_id, endpoint_id, reason)
+    if row is not None:
+        await outbox.append(connection, endpoint_disabled_event(org_id, row["id"], row["url"], reason))
+
+
+async def _enqueue(connection: Connection, delivery: Delivery) -> str:
+    return await enqueue(
+        connection,
+        service=SERVICE,
+        kind=DELIVER,
+        queue=DELIVER_QUEUE,
+        org_id=delivery.org_id,
+        args={"deliveryId": delivery.id, "endpointId": delivery.endpoint_id},
+        max_attempts=MAX_ATTEMPTS,
+    )
+
+
+def _new_delivery(endpoint: Endpoint, event_id: str, event_type: str) -> Delivery:
+    return Delivery(
+        id=new_id("msg"),
+        org_id=endpoint.org_id,
+        endpoint_id=endpoint.id,
+        event_id=event_id,
+        event_type=event_type,
+        status="pending",
+        attempts=0,
+        last_status_code=None,
+        last_error="",
+        job_id="",
+        created_at=utcnow(),
+        next_attempt_at=None,
+        delivered_at=None,
+    )
+
+
+def secret_place(org_id: str, endpoint_id: str) -> tuple[str, ...]:
+    """What a sealed secret is bound to: organisation, table, row, column."""
+    return (org_id, "webhook_endpoint", endpoint_id, "secret")

@@ -1,0 +1,330 @@
+"""One client's conversation: commands in their order, replies, pushes, pings and the reasons to end it.
+
+Knows nothing of sockets: a `Wire` carries bytes and closes. Every rule is the Centrifugo client protocol's, JSON v2.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import logging
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import msgspec
+
+from libs.clock import utcnow
+from libs.errors import AppError
+from services.realtime.domain.channels import is_channel_name, is_positioned, may_listen
+from services.realtime.domain.history import RECOVERY_LIMIT, History, Published, recover
+from services.realtime.protocol import disconnects
+from services.realtime.protocol import messages as m
+from services.realtime.protocol.disconnects import Disconnect
+from services.realtime.protocol.hub import Hub
+from services.realtime.protocol.tokens import ConnectionTokens, Grant, TokenExpired, TokenInvalid
+
+_log = logging.getLogger(__name__)
+
+PING_SECONDS = 25
+PONG_SECONDS = 8.0
+CONNECT_SECONDS = 10.0
+EXPIRY_GRACE_SECONDS = 25.0
+MAX_CHANNELS = 128
+MAX_PENDING_COMMANDS = 256
+
+ReadHistory = Callable[[str, str, int, int], Awaitable[History]]
+
+
+class Wire(Protocol):
+    def send(self, frame: bytes) -> bool:
+        """Queue one text frame; False when the reader is too slow to be kept."""
+
+    def close(self, disconnect: Disconnect) -> None: ...
+
+
+class Subscription:
+    """One channel of one connection. Live publications wait in `buffer` until the subscribe reply is written."""
+
+    __slots__ = ("buffer", "channel", "connection", "position")
+
+    def __init__(self, connection: Connection, channel: str) -> None:
+        self.connection = connection
+        self.channel = channel
+        self.position = 0
+        self.buffer: list[tuple[Published, bytes]] | None = []
+
+    def receive(self, published: Published, push: bytes) -> None:
+        if self.buffer is not None:
+            self.buffer.append((published, push))
+        elif published.offset == 0:
+            self.connection.collect(push)
+        elif published.offset == self.position + 1:
+            self.position = published.offset
+            self.connection.collect(push)
+        elif published.offset > self.position:
+            self.connection.lose_position(self)
+
+    def flush(self) -> None:
+        self.connection.flush()
+
+    def go_live(self, offset: int) -> None:
+        """The reply stands at `offset`: pass on what came meanwhile and is newer."""
+        self.position, waiting, self.buffer = offset, self.buffer or [], None
+        for published, push in waiting:
+            self.receive(published, push)
+        self.flush()
+
+
+class Connection:
+    def __init__(self, wire: Wire, hub: Hub, tokens: ConnectionTokens, read_history: ReadHistory) -> None:
+        self.id = str(uuid.uuid4())
+        self.grant: Grant | None = None
+        self._wire = wire
+        self._hub = hub
+        self._tokens = tokens
+        self._read_history = read_history
+        self._subscriptions: dict[str, Subscription] = {}
+        self._out: list[bytes] = []
+        self._commands: collections.deque[m.Command] = collections.deque()
+        self._worker: asyncio.Task[None] | None = None
+        self._closed = False
+        self._awaiting_pong = False
+        self._loop = asyncio.get_running_loop()
+        self._pings = self._loop.call_later(CONNECT_SECONDS, self.disconnect, disconnects.STALE)
+        self._expiry: asyncio.TimerHandle | None = None
+
+    # -- what the socket tells
+
+    def feed(self, frame: bytes) -> None:
+        """One whole text message from the client."""
+        if self._closed:
+            return None
+        try:
+            commands = m.parse_frame(frame)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return self.disconnect(disconnects.BAD_REQUEST)
+        for command in commands:
+            if m.is_pong(command):
+                self._on_pong()
+            else:
+                self._commands.append(command)
+        if len(self._commands) > MAX_PENDING_COMMANDS:
+            return self.disconnect(disconnects.SLOW)
+        if self._commands and (self._worker is None or self._worker.done()):
+            self._worker = self._loop.create_task(self._work())
+        return None
+
+    def closed(self) -> None:
+        """The socket is gone: give back channels and timers."""
+        self._closed = True
+        self._pings.cancel()
+        if self._expiry is not None:
+            self._expiry.cancel()
+        subscriptions, self._subscriptions = self._subscriptions, {}
+        if self._worker is not None:
+            self._worker.cancel()
+        if subscriptions and self.grant is not None:
+            self._leaving = self._loop.create_task(self._leave_all(self.grant.org_id, list(subscriptions.values())))
+
+    async def _leave_all(self, org_id: str, subscriptions: list[Subscription]) -> None:
+        for subscription in subscriptions:
+            await self._hub.leave((org_id, subscription.channel), subscription)
+
+    def disconnect(self, disconnect: Disconnect) -> None:
+        if not self._closed:
+            self._closed = True
+            self._wire.close(disconnect)
+
+    # -- what leaves
+
+    def collect(self, push: bytes) -> None:
+        self._out.append(push)
+
+    def flush(self) -> None:
+        if self._out:
+            pushes, self._out = self._out, []
+            self._send(b"\n".join(pushes))
+
+    def lose_position(self, subscription: Subscription) -> None:
+        """The client re-subscribes at once with the position it has, and recovers the rest from the log."""
+        if self._subscriptions.pop(subscription.channel, None) is None or self.grant is None:
+            return
+        self.collect(m.encode_unsubscribe(subscription.channel, 2500, "insufficient state"))
+        key = (self.grant.org_id, subscription.channel)
+        self._losing = self._loop.create_task(self._hub.leave(key, subscription))
+
+    def _send(self, frame: bytes) -> None:
+        if not self._closed and not self._wire.send(frame):
+            self.disconnect(disconnects.SLOW)
+
+    def _reply(self, reply: m.Reply) -> None:
+        self._send(m.encode(reply))
+
+    # -- pings and expiry
+
+    def _ping(self) -> None:
+        if self._closed:
+            return
+        self._awaiting_pong = True
+        self._send(m.PING)
+        self._pings = self._loop.call_later(PONG_SECONDS, self._after_ping)
+
+    def _after_ping(self) -> None:
+        if self._awaiting_pong:
+            self.disconnect(disconnects.NO_PONG)
+        else:
+            self._pings = self._loop.call_later(PING_SECONDS - PONG_SECONDS, self._ping)
+
+    def _on_pong(self) -> None:
+        if not self._awaiting_pong:
+            self.disconnect(disconnects.BAD_REQUEST)
+        self._awaiting_pong = False
+
+    def _expire_at(self, grant: Grant) -> int:
+        """Arm the end of the connection; the seconds after which the client shall refresh (at least 1)."""
+        if self._expiry is not None:
+            self._expiry.cancel()
+        left = (grant.expires_at - utcnow()).total_seconds()
+        self._expiry = self._loop.call_later(left + EXPIRY_GRACE_SECONDS, self.disconnect, disconnects.EXPIRED)
+        return max(1, int(left))
+
+    # -- commands
+
+    async def _work(self) -> None:
+        """One command at a time, in the order they came."""
+        while self._commands and not self._closed:
+            command = self._commands.popleft()
+            try:
+                await self._handle(command)
+            except (AppError, OSError):
+                self._reply(m.Reply(command.id, error=m.INTERNAL))
+            except Exception:
+                _log.exception("a realtime command failed")
+                self._reply(m.Reply(command.id, error=m.INTERNAL))
+
+    async def _handle(self, command: m.Command) -> None:
+        if command.connect is not None:
+            self._connect(command.id, command.connect)
+        elif self.grant is None or command.ping is not None:
+            self.disconnect(disconnects.BAD_REQUEST)
+        elif command.send is not None:
+            self.disconnect(disconnects.NOT_AVAILABLE)
+        elif command.subscribe is not None:
+            await self._subscribe(command.id, command.subscribe, self.grant)
+        elif command.unsubscribe is not None:
+            await self._unsubscribe(command.id, command.unsubscribe.channel, self.grant)
+        elif command.history is not None:
+            await self._history(command.id, command.history, self.grant)
+        elif command.refresh is not None:
+            self._refresh(command.id, command.refresh, self.grant)
+        else:
+            self._refuse(command)
+
+    def _refuse(self, command: m.Command) -> None:
+        """Commands of the protocol that this server does not offer; anything else breaks the protocol."""
+        if command.publish is not None:
+            self._reply(m.Reply(command.id, error=m.PERMISSION_DENIED))
+        elif any((command.presence, command.presence_stats, command.rpc, command.sub_refresh)):
+            self._reply(m.Reply(command.id, error=m.NOT_AVAILABLE))
+        else:
+            self.disconnect(disconnects.BAD_REQUEST)
+
+    def _connect(self, command_id: int, request: m.ConnectRequest) -> None:
+        if self.grant is not None or not request.token:
+            return self.disconnect(disconnects.BAD_REQUEST)
+        try:
+            self.grant = self._tokens.verify(request.token)
+        except TokenExpired:
+            self._reply(m.Reply(command_id, error=m.TOKEN_EXPIRED))
+            self._commands.clear()
+            self._pings.cancel()
+            self._pings = self._loop.call_later(5.0, self.disconnect, disconnects.STALE)
+            return None
+        except TokenInvalid:
+            return self.disconnect(disconnects.INVALID_TOKEN)
+        self._pings.cancel()
+        first = PING_SECONDS / 2 + (hash(self.id) % 1000) / 1000 * PING_SECONDS / 2
+        self._pings = self._loop.call_later(first, self._ping)
+        ttl = self._expire_at(self.grant)
+        result = m.ConnectResult(client=self.id, expires=True, ttl=ttl, ping=PING_SECONDS, pong=True)
+        self._reply(m.Reply(command_id, connect=result))
+        return None
+
+    def _refresh(self, command_id: int, request: m.RefreshRequest, grant: Grant) -> None:
+        try:
+            fresh = self._tokens.verify(request.token)
+        except TokenExpired:
+            return self.disconnect(disconnects.EXPIRED)
+        except TokenInvalid:
+            return self.disconnect(disconnects.INVALID_TOKEN)
+        if not grant.is_same_identity(fresh):
+            return self.disconnect(disconnects.INVALID_TOKEN)
+        self.grant = fresh
+        self._reply(m.Reply(command_id, refresh=m.RefreshResult(self.id, True, self._expire_at(fresh))))
+        return None
+
+    def _refusal(self, channel: str, grant: Grant) -> m.Error | None:
+        if not is_channel_name(channel):
+            return m.BAD_REQUEST
+        if channel in self._subscriptions:
+            return m.ALREADY_SUBSCRIBED
+        if len(self._subscriptions) >= MAX_CHANNELS:
+            return m.LIMIT_EXCEEDED
+        if not may_listen(channel, org_id=grant.org_id, user_id=grant.user_id, scopes=grant.scopes):
+            return m.PERMISSION_DENIED
+        return None
+
+    async def _subscribe(self, command_id: int, request: m.SubscribeRequest, grant: Grant) -> None:
+        if error := self._refusal(request.channel, grant):
+            return self._reply(m.Reply(command_id, error=error))
+        key = (grant.org_id, request.channel)
+        subscription = self._subscriptions[request.channel] = Subscription(self, request.channel)
+        try:
+            await self._hub.listen(key, subscription)
+            result, position = await self._position(key, request)
+        except BaseException:
+            self._subscriptions.pop(request.channel, None)
+            await self._hub.leave(key, subscription)
+            raise
+        self._reply(m.Reply(command_id, subscribe=result))
+        subscription.go_live(position)
+        return None
+
+    async def _position(self, key: tuple[str, str], request: m.SubscribeRequest) -> tuple[m.SubscribeResult, int]:
+        """The reply, and the offset from which live publications carry on. Read after listening: no gap, no duplicate."""
+        if not is_positioned(request.channel):
+            return m.SubscribeResult(), 0
+        after = request.offset if request.recover else -1
+        history = await self._read_history(*key, after, RECOVERY_LIMIT + 1 if request.recover else 0)
+        self._hub.stand_at(key, history.top)
+        result = m.SubscribeResult(recoverable=True, positioned=True, epoch=history.epoch, offset=history.top)
+        if request.recover:
+            recovery = recover(history, epoch=request.epoch, offset=request.offset)
+            result.was_recovering = True
+            result.recovered = recovery.recovered
+            result.offset = recovery.offset
+            result.publications = [m.Publication(msgspec.Raw(p.data), p.offset) for p in recovery.publications]
+        return result, history.top
+
+    async def _unsubscribe(self, command_id: int, channel: str, grant: Grant) -> None:
+        if not channel:
+            return self.disconnect(disconnects.BAD_REQUEST)
+        if subscription := self._subscriptions.pop(channel, None):
+            await self._hub.leave((grant.org_id, channel), subscription)
+        self._reply(m.Reply(command_id, unsubscribe=m.Empty()))
+        return None
+
+    async def _history(self, command_id: int, request: m.HistoryRequest, grant: Grant) -> None:
+        if request.channel not in self._subscriptions or not is_positioned(request.channel):
+            return self._reply(m.Reply(command_id, error=m.PERMISSION_DENIED))
+        if request.reverse:
+            return self._reply(m.Reply(command_id, error=m.NOT_AVAILABLE))
+        since = request.since or m.StreamPosition()
+        limit = RECOVERY_LIMIT if request.limit < 0 else min(request.limit, RECOVERY_LIMIT)
+        history = await self._read_history(grant.org_id, request.channel, since.offset, limit)
+        if since.epoch and since.epoch != history.epoch:
+            return self._reply(m.Reply(command_id, error=m.UNRECOVERABLE))
+        rows = [m.Publication(msgspec.Raw(item.data), item.offset) for item in history.publications]
+        self._reply(m.Reply(command_id, history=m.HistoryResult(rows, history.epoch, history.top)))
+        return None

@@ -1,0 +1,179 @@
+"""Fan-out inside one instance: which listeners want which channel, in order and without gaps.
+
+An instance hears a channel on the bus only while somebody here listens to it. Offsets are assigned under a row lock, so a
+publication is readable in the log before the next one has a number: a gap is filled by reading the log, never guessed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Protocol
+
+from libs.bus import Bus, subjects
+from libs.telemetry import metrics
+from services.realtime.domain.channels import is_positioned
+from services.realtime.domain.history import History, Published
+from services.realtime.protocol.messages import encode_push
+
+_log = logging.getLogger(__name__)
+
+POSITION_CHECK_SECONDS = 25.0
+_FLUSH_SECONDS = 0.0015
+
+Key = tuple[str, str]
+ReadHistory = Callable[[str, str, int, int], Awaitable[History]]
+ReadTops = Callable[[Iterable[Key]], Awaitable[dict[Key, int]]]
+
+
+def publication_subject(org_id: str, channel: str) -> str:
+    """Names hold no dots (domain.channels), so the channel is one token of the subject."""
+    if channel.startswith("job:"):
+        return subjects.jobs_progress(org_id, channel.removeprefix("job:"))
+    return subjects.realtime_publication(org_id, channel)
+
+
+def encode_publication(published: Published) -> bytes:
+    return b"%d\n%b" % (published.offset, published.data)
+
+
+def decode_publication(payload: bytes) -> Published:
+    offset, _, data = payload.partition(b"\n")
+    return Published(int(offset), data)
+
+
+class Listener(Protocol):
+    def receive(self, published: Published, push: bytes) -> None:
+        """Take one publication; `push` is its encoded protocol push, shared by all listeners. Must not block."""
+
+    def flush(self) -> None:
+        """Write what `receive` collected."""
+
+
+class _Channel:
+    """The listeners of one channel here and the offset up to which they were served."""
+
+    __slots__ = ("filling", "key", "listeners", "opening", "position", "subscription")
+
+    def __init__(self, key: Key) -> None:
+        self.key = key
+        self.listeners: set[Listener] = set()
+        self.position: int | None = None
+        self.filling = False
+        self.opening = asyncio.Lock()
+        self.subscription: object | None = None
+
+
+class Hub:
+    def __init__(self, bus: Bus, read_history: ReadHistory, read_tops: ReadTops) -> None:
+        self._bus = bus
+        self._read_history = read_history
+        self._read_tops = read_tops
+        self._channels: dict[Key, _Channel] = {}
+        self._dirty: set[Listener] = set()
+        self._flush_at: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def listen(self, key: Key, listener: Listener) -> None:
+        """From the return on, every publication of the channel reaches the listener."""
+        channel = self._channels.get(key)
+        if channel is None:
+            channel = self._channels[key] = _Channel(key)
+        channel.listeners.add(listener)
+        async with channel.opening:
+            if channel.subscription is None:
+                channel.subscription = await self._bus.subscribe_core(
+                    publication_subject(*key), lambda payload: self._on_payload(channel, payload)
+                )
+
+    async def leave(self, key: Key, listener: Listener) -> None:
+        channel = self._channels.get(key)
+        if channel is None:
+            return
+        channel.listeners.discard(listener)
+        self._dirty.discard(listener)
+        if not channel.listeners:
+            del self._channels[key]
+            await _unsubscribe(channel)
+
+    def stand_at(self, key: Key, offset: int) -> None:
+        """Tell the channel that the log's top was read to be `offset`, so that the first gap can be seen."""
+        channel = self._channels.get(key)
+        if channel is not None and channel.position is None:
+            channel.position = offset
+
+    async def check_positions(self) -> None:
+        """Find publications that the bus lost without a later one to show it."""
+        behind = [key for key, channel in self._channels.items() if channel.position is not None]
+        if not behind:
+            return
+        tops = await self._read_tops(behind)
+        for key, top in tops.items():
+            channel = self._channels.get(key)
+            if channel is not None and channel.position is not None and top > channel.position:
+                self._start_filling(channel)
+
+    def dispatch(self, channel: _Channel, published: Published) -> None:
+        push = encode_push(channel.key[1], published.data, published.offset)
+        for listener in channel.listeners:
+            listener.receive(published, push)
+        metrics.REALTIME_PUBLICATIONS.inc()
+        metrics.REALTIME_DELIVERIES.inc(len(channel.listeners))
+        self._dirty |= channel.listeners
+        if self._flush_at is None:
+            self._flush_at = asyncio.get_running_loop().call_later(_FLUSH_SECONDS, self._flush)
+
+    async def _on_payload(self, channel: _Channel, payload: bytes) -> None:
+        if not is_positioned(channel.key[1]):
+            self.dispatch(channel, Published(0, payload))
+            return
+        published = decode_publication(payload)
+        if channel.position is None or published.offset == channel.position + 1:
+            channel.position = published.offset
+            self.dispatch(channel, published)
+        elif published.offset > channel.position:
+            self._start_filling(channel)
+
+    def _start_filling(self, channel: _Channel) -> None:
+        if channel.filling:
+            return
+        channel.filling = True
+        task = asyncio.create_task(self._fill(channel))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _fill(self, channel: _Channel) -> None:
+        """Read on from the log until nothing newer is there; then the bus carries on."""
+        try:
+            while channel.position is not None and channel.listeners:
+                history = await self._read_history(*channel.key, channel.position, 500)
+                newer = [item for item in history.publications if item.offset > channel.position]
+                if not newer:
+                    return
+                for item in newer:
+                    channel.position = item.offset
+                    self.dispatch(channel, item)
+        except Exception:
+            _log.exception("could not fill a gap from the event log; the position check will try again")
+        finally:
+            channel.filling = False
+
+    def _flush(self) -> None:
+        self._flush_at = None
+        dirty, self._dirty = self._dirty, set()
+        for listener in dirty:
+            listener.flush()
+
+    async def close(self) -> None:
+        channels, self._channels = self._channels, {}
+        for channel in channels.values():
+            await _unsubscribe(channel)
+        for task in list(self._tasks):
+            task.cancel()
+
+
+async def _unsubscribe(channel: _Channel) -> None:
+    subscription, channel.subscription = channel.subscription, None
+    if subscription is not None:
+        await subscription.unsubscribe()  # type: ignore[attr-defined]

@@ -1,0 +1,159 @@
+"""Commands in, replies and pushes out: the shapes of the Centrifugo client protocol, JSON v2. Pure.
+
+Source: the protocol definition of centrifugal/protocol (client.proto). A frame holds one or more objects joined by a newline;
+zero values are left out. `data` is raw embedded JSON.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+PING = b"{}"
+
+
+class ConnectRequest(msgspec.Struct):
+    token: str = ""
+    name: str = ""
+    version: str = ""
+
+
+class SubscribeRequest(msgspec.Struct):
+    channel: str = ""
+    recover: bool = False
+    epoch: str = ""
+    offset: int = 0
+
+
+class ChannelRequest(msgspec.Struct):
+    channel: str = ""
+
+
+class StreamPosition(msgspec.Struct):
+    offset: int = 0
+    epoch: str = ""
+
+
+class HistoryRequest(msgspec.Struct):
+    channel: str = ""
+    # 0: position only; negative: everything up to the cap.
+    limit: int = 0
+    since: StreamPosition | None = None
+    reverse: bool = False
+
+
+class RefreshRequest(msgspec.Struct):
+    token: str = ""
+
+
+class Command(msgspec.Struct):
+    id: int = 0
+    connect: ConnectRequest | None = None
+    subscribe: SubscribeRequest | None = None
+    unsubscribe: ChannelRequest | None = None
+    history: HistoryRequest | None = None
+    refresh: RefreshRequest | None = None
+    publish: msgspec.Raw | None = None
+    presence: msgspec.Raw | None = None
+    presence_stats: msgspec.Raw | None = None
+    rpc: msgspec.Raw | None = None
+    sub_refresh: msgspec.Raw | None = None
+    ping: msgspec.Raw | None = None
+    send: msgspec.Raw | None = None
+
+
+class Error(msgspec.Struct, omit_defaults=True):
+    code: int
+    message: str
+    temporary: bool = False
+
+
+class Publication(msgspec.Struct, omit_defaults=True):
+    data: msgspec.Raw
+    offset: int = 0
+
+
+class ConnectResult(msgspec.Struct, omit_defaults=True):
+    client: str
+    version: str = ""
+    expires: bool = False
+    ttl: int = 0
+    ping: int = 0
+    pong: bool = False
+
+
+class SubscribeResult(msgspec.Struct, omit_defaults=True):
+    recoverable: bool = False
+    positioned: bool = False
+    epoch: str = ""
+    offset: int = 0
+    recovered: bool = False
+    was_recovering: bool = False
+    publications: list[Publication] = []
+
+
+class HistoryResult(msgspec.Struct):
+    """Unlike elsewhere all three are always written."""
+
+    publications: list[Publication]
+    epoch: str
+    offset: int
+
+
+class RefreshResult(msgspec.Struct, omit_defaults=True):
+    client: str
+    expires: bool
+    ttl: int
+
+
+class Empty(msgspec.Struct):
+    pass
+
+
+class Reply(msgspec.Struct, omit_defaults=True):
+    id: int
+    connect: ConnectResult | None = None
+    subscribe: SubscribeResult | None = None
+    unsubscribe: Empty | None = None
+    history: HistoryResult | None = None
+    refresh: RefreshResult | None = None
+    error: Error | None = None
+
+
+INTERNAL = Error(100, "internal server error", temporary=True)
+PERMISSION_DENIED = Error(103, "permission denied")
+ALREADY_SUBSCRIBED = Error(105, "already subscribed")
+LIMIT_EXCEEDED = Error(106, "limit exceeded")
+BAD_REQUEST = Error(107, "bad request")
+NOT_AVAILABLE = Error(108, "not available")
+TOKEN_EXPIRED = Error(109, "token expired")
+UNRECOVERABLE = Error(112, "unrecoverable position")
+
+_decoder = msgspec.json.Decoder(Command)
+_encoder = msgspec.json.Encoder()
+
+
+def parse_frame(frame: bytes) -> list[Command]:
+    """Raises msgspec.MsgspecError for an empty frame, a blank line between objects or a malformed object."""
+    if frame.endswith(b"\n"):
+        frame = frame[:-1]
+    return [_decoder.decode(line) for line in frame.split(b"\n")]
+
+
+def is_pong(command: Command) -> bool:
+    return command.id == 0 and command.send is None
+
+
+def encode(reply: Reply) -> bytes:
+    return _encoder.encode(reply)
+
+
+def encode_push(channel: str, data: bytes, offset: int) -> bytes:
+    """The bytes every subscriber of the channel gets; made once per publication. `data` is JSON without raw newlines."""
+    position = b',"offset":%d' % offset if offset else b""
+    return b'{"push":{"channel":%b,"pub":{"data":%b%b}}}' % (_encoder.encode(channel), data, position)
+
+
+def encode_unsubscribe(channel: str, code: int, reason: str) -> bytes:
+    """Both code and reason are always written: SDKs misread a push without either."""
+    push = {"push": {"channel": channel, "unsubscribe": {"code": code, "reason": reason}}}
+    return _encoder.encode(push)

@@ -1,0 +1,83 @@
+"""Connection tokens: short-lived JWTs that realtime both issues (gRPC) and verifies (sockets, event streams).
+
+HS256, because issuer and verifier are one service and a reconnect storm verifies thousands; the first key signs, all verify.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Mapping
+
+import jwt
+
+_AUDIENCE = "realtime"
+
+
+class TokenInvalid(Exception):
+    """Not ours: wrong signature, audience or shape. No retry helps."""
+
+
+class TokenExpired(Exception):
+    """Was ours; a fresh one will do."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Grant:
+    """Who is connected and what it may hear, until when."""
+
+    org_id: str
+    user_id: str
+    session_id: str
+    api_key_id: str
+    scopes: frozenset[str]
+    expires_at: datetime.datetime
+
+    def is_same_identity(self, other: Grant) -> bool:
+        return (self.org_id, self.user_id, self.api_key_id) == (other.org_id, other.user_id, other.api_key_id)
+
+
+class ConnectionTokens:
+    def __init__(self, keys: Mapping[str, bytes]) -> None:
+        """`keys` by key id, in order: the first signs."""
+        self._keys = dict(keys)
+        self._current = next(iter(self._keys))
+
+    def issue(self, grant: Grant) -> str:
+        claims = {
+            "sub": grant.user_id,
+            "aud": _AUDIENCE,
+            "exp": int(grant.expires_at.timestamp()),
+            "org": grant.org_id,
+            "sid": grant.session_id,
+            "key": grant.api_key_id,
+            "scopes": sorted(grant.scopes),
+        }
+        return jwt.encode(claims, self._keys[self._current], algorithm="HS256", headers={"kid": self._current})
+
+    def verify(self, token: str) -> Grant:
+        """Raises TokenExpired or TokenInvalid."""
+        try:
+            key = self._keys[jwt.get_unverified_header(token)["kid"]]
+            claims = jwt.decode(
+                token, key, algorithms=["HS256"], audience=_AUDIENCE, options={"require": ["exp", "sub"]}
+            )
+            return _grant(claims)
+        except jwt.ExpiredSignatureError as error:
+            raise TokenExpired from error
+        except (jwt.InvalidTokenError, KeyError, TypeError) as error:
+            raise TokenInvalid from error
+
+
+def _grant(claims: Mapping[str, object]) -> Grant:
+    scopes, expires = claims["scopes"], claims["exp"]
+    if not isinstance(scopes, list) or not isinstance(expires, int):
+        raise TypeError("claims of another shape")
+    return Grant(
+        org_id=str(claims["org"]),
+        user_id=str(claims["sub"]),
+        session_id=str(claims["sid"]),
+        api_key_id=str(claims["key"]),
+        scopes=frozenset(str(scope) for scope in scopes),
+        expires_at=datetime.datetime.fromtimestamp(expires, datetime.UTC),
+    )

@@ -1,0 +1,172 @@
+"""The WebSocket door: picows sockets carrying the protocol. Authentication happens after the upgrade, because an HTTP status
+never stops an SDK from trying again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import logging
+import random
+from collections.abc import Callable
+
+import picows
+
+from libs.telemetry import metrics
+from services.realtime.protocol import disconnects
+from services.realtime.protocol.connection import Connection, Wire
+from services.realtime.protocol.disconnects import Disconnect
+
+_log = logging.getLogger(__name__)
+
+PATH = "/connection/websocket"
+MAX_MESSAGE_BYTES = 64 * 1024
+MAX_QUEUED_BYTES = 1024 * 1024
+MAX_QUEUED_MESSAGES = 256
+SLOW_SECONDS = 5.0
+
+NewConnection = Callable[[Wire], Connection]
+
+
+class Socket(picows.WSListener):  # type: ignore[misc]
+    """One WebSocket: whole text messages in, bounded frames out."""
+
+    def __init__(self, door: WebSocketDoor) -> None:
+        super().__init__()
+        self._door = door
+        self._transport: picows.WSTransport | None = None
+        self._fragments = bytearray()
+        self._queued: collections.deque[bytes] = collections.deque()
+        self._queued_bytes = 0
+        self._paused = False
+        self._slow: asyncio.TimerHandle | None = None
+        self.connection: Connection | None = None
+
+    def on_ws_connected(self, transport: picows.WSTransport) -> None:
+        self._transport = transport
+        self.connection = self._door.new_connection(self)
+        self._door.sockets.add(self)
+        metrics.SOCKETS.labels("websocket").set(len(self._door.sockets))
+
+    def on_ws_disconnected(self, transport: picows.WSTransport) -> None:
+        self._stop_waiting()
+        self._door.sockets.discard(self)
+        metrics.SOCKETS.labels("websocket").set(len(self._door.sockets))
+        if self.connection is not None:
+            self.connection.closed()
+
+    def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
+        if frame.msg_type == picows.WSMsgType.CLOSE:
+            transport.send_close(frame.get_close_code() or 1000)
+            transport.disconnect()
+        elif frame.msg_type in (picows.WSMsgType.TEXT, picows.WSMsgType.CONTINUATION):
+            self._on_text(frame)
+        elif frame.msg_type == picows.WSMsgType.BINARY:
+            self.close(disconnects.BAD_REQUEST)
+
+    def _on_text(self, frame: picows.WSFrame) -> None:
+        payload = frame.get_payload_as_bytes()
+        if len(self._fragments) + len(payload) > MAX_MESSAGE_BYTES:
+            self.close(disconnects.TOO_LARGE)
+        elif not frame.fin:
+            self._fragments += payload
+        elif self.connection is not None:
+            message = bytes(self._fragments) + payload
+            self._fragments.clear()
+            self.connection.feed(message)
+
+    # -- Wire
+
+    def send(self, frame: bytes) -> bool:
+        if self._transport is None or self._transport.is_disconnected:
+            return True
+        if not self._paused:
+            self._transport.send(picows.WSMsgType.TEXT, frame)
+            return True
+        self._queued.append(frame)
+        self._queued_bytes += len(frame)
+        return self._queued_bytes <= MAX_QUEUED_BYTES and len(self._queued) <= MAX_QUEUED_MESSAGES
+
+    def close(self, disconnect: Disconnect) -> None:
+        transport = self._transport
+        if transport is None or transport.is_disconnected:
+            return
+        metrics.REALTIME_DISCONNECTS.labels(code=str(disconnect.code)).inc()
+        if self._paused:
+            # A reader that does not read would never see a close frame behind a full buffer.
+            transport.underlying_transport.abort()
+            return
+        transport.send_close(disconnect.code, disconnect.reason.encode())
+        transport.disconnect()
+
+    def pause_writing(self) -> None:
+        self._paused = True
+        self._slow = asyncio.get_running_loop().call_later(SLOW_SECONDS, self._too_slow)
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        self._stop_waiting()
+        while self._queued and not self._paused:
+            frame = self._queued.popleft()
+            self._queued_bytes -= len(frame)
+            if self._transport is not None:
+                self._transport.send(picows.WSMsgType.TEXT, frame)
+
+    def _too_slow(self) -> None:
+        if self.connection is not None:
+            self.connection.disconnect(disconnects.SLOW)
+
+    def _stop_waiting(self) -> None:
+        if self._slow is not None:
+            self._slow.cancel()
+            self._slow = None
+
+
+class WebSocketDoor:
+    def __init__(self, new_connection: NewConnection, allowed_origins: tuple[str, ...]) -> None:
+        self.new_connection = new_connection
+        self.sockets: set[Socket] = set()
+        self._allowed_origins = allowed_origins
+        self._server: asyncio.Server | None = None
+
+    async def open(self, host: str, port: int) -> tuple[str, int]:
+        """Listen; the address that was bound."""
+        self._server = await picows.ws_create_server(
+            self._listener,
+            host,
+            port,
+            max_frame_size=MAX_MESSAGE_BYTES * 2,
+            websocket_handshake_timeout=10,
+            backlog=4096,
+        )
+        bound: tuple[str, int] = self._server.sockets[0].getsockname()[:2]
+        return bound
+
+    def _listener(self, request: picows.WSUpgradeRequest) -> Socket | picows.WSUpgradeResponseWithListener | None:
+        path = bytes(request.path).partition(b"?")[0].decode("latin-1")
+        if path != PATH:
+            return None
+        origin = request.headers.get("Origin")
+        if origin is not None and self._allowed_origins != ("*",) and origin not in self._allowed_origins:
+            refusal = picows.WSUpgradeResponse.create_error_response(403, b"origin not allowed")
+            return picows.WSUpgradeResponseWithListener(refusal, None)
+        return Socket(self)
+
+    def disconnect_where(self, is_meant: Callable[[Connection], bool], disconnect: Disconnect) -> int:
+        """End every connection that the predicate names; how many."""
+        meant = [s.connection for s in list(self.sockets) if s.connection is not None and is_meant(s.connection)]
+        for connection in meant:
+            connection.disconnect(disconnect)
+        return len(meant)
+
+    async def drain(self, seconds: float) -> None:
+        """Stop listening and send the clients elsewhere, spread over `seconds` so that they do not return at one instant."""
+        if self._server is not None:
+            self._server.close()
+        sockets = list(self.sockets)
+        random.shuffle(sockets)
+        for index, socket in enumerate(sockets):
+            if socket.connection is not None:
+                socket.connection.disconnect(disconnects.SHUTDOWN)
+            if index % 50 == 49:
+                await asyncio.sleep(seconds * 50 / len(sockets))

@@ -1,0 +1,138 @@
+"""Deliveries of webhooks as their job sees them: what to send where, and what came of each attempt."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from libs.postgres import Connection, Database
+from services.realtime.domain.delivery import Delivery
+from services.realtime.storage.endpoints import _DELIVERY, delivery_from_row
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One attempt's material. `secrets` are encrypted; two while a rotation overlaps."""
+
+    delivery_id: str
+    endpoint_id: str
+    url: str
+    endpoint_status: str
+    status: str
+    body: bytes
+    secrets: tuple[bytes, ...]
+
+
+_OUTGOING = """
+select d.id, d.endpoint_id, d.status as delivery_status, d.body, e.url, e.status, e.secret,
+       case when e.previous_secret_until > now() then e.previous_secret end as previous_secret
+from webhook_delivery d join webhook_endpoint e on e.org_id = d.org_id and e.id = d.endpoint_id
+where d.org_id = o.org and d.id = $2
+"""
+
+
+async def outgoing(database: Database, org_id: str, delivery_id: str) -> Outgoing | None:
+    row = await database.fetchrow(org_id, _OUTGOING, delivery_id)
+    if row is None:
+        return None
+    secrets = tuple(secret for secret in (row["secret"], row["previous_secret"]) if secret is not None)
+    return Outgoing(
+        row["id"], row["endpoint_id"], row["url"], row["status"], row["delivery_status"], row["body"], secrets
+    )
+
+
+async def add(connection: Connection, org_id: str, delivery: Delivery, body: bytes) -> None:
+    await connection.execute(
+        "insert into webhook_delivery (org_id, id, endpoint_id, event_id, event_type, body, job_id, next_attempt_at)"
+        " values ($1, $2, $3, $4, $5, $6, $7, now())",
+        org_id,
+        delivery.id,
+        delivery.endpoint_id,
+        delivery.event_id,
+        delivery.event_type,
+        body,
+        delivery.job_id,
+    )
+
+
+async def lock(
+    connection: Connection, org_id: str, endpoint_id: str, delivery_id: str
+) -> tuple[Delivery, bytes] | None:
+    row = await connection.fetchrow(
+        f"select {_DELIVERY}, d.body from webhook_delivery d"
+        " where d.org_id = $1 and d.endpoint_id = $2 and d.id = $3 for update",
+        org_id,
+        endpoint_id,
+        delivery_id,
+    )
+    if row is None:
+        return None
+    fields = dict(row)
+    body = fields.pop("body")
+    return delivery_from_row(fields), body
+
+
+async def reopen(connection: Connection, org_id: str, delivery_id: str, job_id: str) -> Delivery:
+    row = await connection.fetchrow(
+        "update webhook_delivery d set status = 'pending', job_id = $3, next_attempt_at = now(), last_error = ''"
+        f" where d.org_id = $1 and d.id = $2 returning {_DELIVERY}",
+        org_id,
+        delivery_id,
+        job_id,
+    )
+    return delivery_from_row(row)
+
+
+async def record_attempt(
+    connection: Connection,
+    org_id: str,
+    delivery_id: str,
+    *,
+    status: str,
+    code: int | None,
+    error: str,
+    wait: float | None,
+) -> None:
+    """What an attempt came to, on the delivery and on its endpoint; `wait` is the seconds until the next one."""
+    await connection.execute(
+        """
+        with tried as (
+            update webhook_delivery set attempts = attempts + 1, status = $3, last_status_code = $4, last_error = $5,
+                   next_attempt_at = now() + make_interval(secs => $6),
+                   delivered_at = case when $3 = 'delivered' then now() end
+            where org_id = $1 and id = $2 returning endpoint_id
+        )
+        update webhook_endpoint e
+        set last_success_at = case when $3 = 'delivered' then now() else e.last_success_at end,
+            last_failure_at = case when $3 = 'delivered' then e.last_failure_at else now() end
+        from tried where e.org_id = $1 and e.id = tried.endpoint_id
+        """,
+        org_id,
+        delivery_id,
+        status,
+        code,
+        error,
+        wait,
+    )
+
+
+async def disable_endpoint(connection: Connection, org_id: str, endpoint_id: str, reason: str) -> Any:
+    """The row that was disabled, or None when it already was."""
+    return await connection.fetchrow(
+        "update webhook_endpoint set status = 'disabled', disabled_reason = $3, version = version + 1, updated_at = now()"
+        " where org_id = $1 and id = $2 and status = 'enabled' returning id, url",
+        org_id,
+        endpoint_id,
+        reason,
+    )
+
+
+async def sweep(connection: Connection, older_than_days: int, limit: int) -> int:
+    status = await connection.execute(
+        "delete from webhook_delivery d using (select org_id, id from webhook_delivery"
+        " where created_at < now() - make_interval(days => $1) order by created_at limit $2) old"
+        " where d.org_id = old.org_id and d.id = old.id",
+        older_than_days,
+        limit,
+    )
+    return int(status.rsplit(" ", 1)[-1])

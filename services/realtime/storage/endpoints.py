@@ -1,0 +1,123 @@
+"""Webhook endpoints and their deliveries."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from typing import Any
+
+from libs.paging import CursorCodec, ListRules, Page, PageRequest
+from libs.postgres import Connection, Database
+from libs.postgres.listing import Listing, fetch_page
+from services.realtime.domain.delivery import Delivery, Endpoint
+
+ENDPOINT_LIST = ListRules(sorts={"createdAt": "created_at"})
+DELIVERY_LIST = ListRules(sorts={"createdAt": "created_at"})
+
+_ENDPOINT = """e.org_id, e.id, e.url, e.event_types, e.description, e.status, e.disabled_reason, e.version,
+e.created_at, e.updated_at, e.last_success_at, e.last_failure_at"""
+_RETURNING = _ENDPOINT.replace("e.", "")
+_DELIVERY = """d.org_id, d.id, d.endpoint_id, d.event_id, d.event_type, d.status, d.attempts, d.last_status_code,
+d.last_error, d.job_id, d.created_at, d.next_attempt_at, d.delivered_at"""
+
+_endpoints = Listing(select=_ENDPOINT, source="webhook_endpoint e", rules=ENDPOINT_LIST, tie="e.id")
+_deliveries = Listing(select=_DELIVERY, source="webhook_delivery d", rules=DELIVERY_LIST, tie="d.id")
+
+
+class Endpoints:
+    def __init__(self, database: Database, codec: CursorCodec) -> None:
+        self._database = database
+        self._codec = codec
+
+    async def get(self, org_id: str, endpoint_id: str) -> Endpoint | None:
+        sql = f"select {_ENDPOINT} from webhook_endpoint e where e.org_id = o.org and e.id = $2"
+        row = await self._database.fetchrow(org_id, sql, endpoint_id)
+        return None if row is None else endpoint_from_row(row)
+
+    async def list(self, org_id: str, request: PageRequest) -> Page[Endpoint]:
+        page = await fetch_page(self._database, org_id, _endpoints, request, [], self._codec, ("endpoints",))
+        return page.map(endpoint_from_row)
+
+    async def list_deliveries(self, org_id: str, endpoint_id: str, status: str, request: PageRequest) -> Page[Delivery]:
+        filters: list[tuple[str, Any]] = [("d.endpoint_id = {}", endpoint_id)]
+        if status:
+            filters.append(("d.status = {}", status))
+        scope = ("deliveries", endpoint_id, status)
+        page = await fetch_page(self._database, org_id, _deliveries, request, filters, self._codec, scope)
+        return page.map(delivery_from_row)
+
+
+async def add(connection: Connection, endpoint: Endpoint, secret: bytes) -> None:
+    await connection.execute(
+        "insert into webhook_endpoint (org_id, id, url, event_types, description, secret, created_at, updated_at)"
+        " values ($1, $2, $3, $4, $5, $6, $7, $7)",
+        endpoint.org_id,
+        endpoint.id,
+        endpoint.url,
+        list(endpoint.event_types),
+        endpoint.description,
+        secret,
+        endpoint.created_at,
+    )
+
+
+async def count(connection: Connection, org_id: str) -> int:
+    return int(await connection.fetchval("select count(*) from webhook_endpoint where org_id = $1", org_id))
+
+
+async def lock(connection: Connection, org_id: str, endpoint_id: str) -> Endpoint | None:
+    row = await connection.fetchrow(
+        f"select {_ENDPOINT} from webhook_endpoint e where e.org_id = $1 and e.id = $2 for update", org_id, endpoint_id
+    )
+    return None if row is None else endpoint_from_row(row)
+
+
+async def save(connection: Connection, endpoint: Endpoint) -> Endpoint:
+    """Write what a customer may change; the version grows by one."""
+    row = await connection.fetchrow(
+        "update webhook_endpoint set url = $3, event_types = $4, description = $5, status = $6, disabled_reason = $7,"
+        f" version = version + 1, updated_at = now() where org_id = $1 and id = $2 returning {_RETURNING}",
+        endpoint.org_id,
+        endpoint.id,
+        endpoint.url,
+        list(endpoint.event_types),
+        endpoint.description,
+        endpoint.status,
+        endpoint.disabled_reason,
+    )
+    return endpoint_from_row(row)
+
+
+async def replace_secret(
+    connection: Connection, org_id: str, endpoint_id: str, secret: bytes, overlap: datetime.timedelta
+) -> Endpoint:
+    row = await connection.fetchrow(
+        "update webhook_endpoint set previous_secret = secret, previous_secret_until = now() + $4, secret = $3,"
+        f" version = version + 1, updated_at = now() where org_id = $1 and id = $2 returning {_RETURNING}",
+        org_id,
+        endpoint_id,
+        secret,
+        overlap,
+    )
+    return endpoint_from_row(row)
+
+
+async def delete(connection: Connection, org_id: str, endpoint_id: str) -> bool:
+    """Its deliveries go with it; whether it was there."""
+    status = await connection.execute("delete from webhook_endpoint where org_id = $1 and id = $2", org_id, endpoint_id)
+    return bool(status.endswith(" 1"))
+
+
+async def enabled(connection: Connection, org_id: str) -> Sequence[Endpoint]:
+    rows = await connection.fetch(
+        f"select {_ENDPOINT} from webhook_endpoint e where e.org_id = $1 and e.status = 'enabled'", org_id
+    )
+    return [endpoint_from_row(row) for row in rows]
+
+
+def endpoint_from_row(row: Any) -> Endpoint:
+    return Endpoint(**{**dict(row), "event_types": tuple(row["event_types"])})
+
+
+def delivery_from_row(row: Any) -> Delivery:
+    return Delivery(**dict(row))

@@ -1,0 +1,40 @@
+"""Realtime hears every event of the suite: each one enters the event log, and after the commit the sockets' instances hear it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+
+from libs.bus import Bus, EventConsumer, ReceivedEvent, subjects
+from libs.postgres import Connection, Database, after_commit
+from services.realtime import operations
+from services.realtime.domain.history import Published
+from services.realtime.protocol.hub import encode_publication, publication_subject
+from services.realtime.protocol.revocation import revocation
+
+Handler = Callable[[Connection, ReceivedEvent], Awaitable[None]]
+
+
+def consumer(bus: Bus, database: Database) -> EventConsumer:
+    handler = _handler(bus)
+    return EventConsumer(bus, database, "realtime", dict.fromkeys(subjects.TOPICS, handler))
+
+
+def _handler(bus: Bus) -> Handler:
+    async def on_event(connection: Connection, event: ReceivedEvent) -> None:
+        places = await operations.log_event(connection, event.org_id, event.envelope, event.time)
+
+        async def tell() -> None:
+            await _publish(bus, event, places)
+
+        after_commit(connection, tell)
+
+    return on_event
+
+
+async def _publish(bus: Bus, event: ReceivedEvent, places: list[tuple[str, Published]]) -> None:
+    """Losing these messages loses nothing: listeners find the gap and read the log."""
+    for channel, published in places:
+        await bus.publish_core(publication_subject(event.org_id, channel), encode_publication(published))
+    if message := revocation(event.topic, event.org_id, event.data):
+        await bus.publish_core(subjects.REALTIME_REVOKED, json.dumps(message).encode())

@@ -1,0 +1,55 @@
+"""Who may listen to which channel, and where an event appears."""
+
+import pytest
+
+from services.realtime.domain.channels import LOG, channels_of_event, is_channel_name, may_listen, organization_channels
+
+ORG, OTHER = "org_a", "org_b"
+
+
+@pytest.mark.parametrize(
+    ("channel", "scopes", "allowed"),
+    [
+        (f"org:{ORG}:calls", {"calls:read"}, True),
+        (f"org:{ORG}:calls", {"*"}, True),
+        (f"org:{ORG}:calls", {"agents:read"}, False),
+        (f"org:{ORG}:billing", {"calls:read"}, False),
+        (f"org:{OTHER}:calls", {"*"}, False),
+        (f"org:{ORG}", {"*"}, False),
+        (f"org:{ORG}:calls:more", {"*"}, False),
+        (f"org:{ORG}:secrets", {"*"}, False),
+        ("call:call_1", {"calls:read"}, True),
+        ("call:call_1", {"agents:read"}, False),
+        ("call:", {"*"}, False),
+        ("job:job_1", set(), True),
+        ("user:usr_1", set(), True),
+        ("user:usr_2", {"*"}, False),
+        ("log", {"*"}, False),
+        ("anything", {"*"}, False),
+    ],
+)
+def test_may_listen(channel: str, scopes: set[str], allowed: bool) -> None:
+    assert may_listen(channel, org_id=ORG, user_id="usr_1", scopes=scopes) is allowed
+
+
+def test_a_key_without_a_user_listens_to_no_users_channel() -> None:
+    assert not may_listen("user:", org_id=ORG, user_id="", scopes={"*"})
+
+
+@pytest.mark.parametrize("name", ["", "a.b", "a b", "a*", "a>", "ä", "x" * 256, "a\n"])
+def test_names_that_could_leave_their_subject_are_no_names(name: str) -> None:
+    assert not is_channel_name(name)
+
+
+def test_a_call_event_appears_in_log_area_and_call() -> None:
+    channels = channels_of_event("call.ended", ORG, {"callId": "call_9"})
+    assert channels == [LOG, f"org:{ORG}:calls", "call:call_9"]
+
+
+def test_an_identity_event_appears_in_the_log_alone() -> None:
+    assert channels_of_event("session.revoked", ORG, {"sessionId": "ses_1"}) == [LOG]
+
+
+def test_token_answer_lists_only_what_the_scopes_open() -> None:
+    assert organization_channels(ORG, {"calls:read", "billing:write"}) == [f"org:{ORG}:calls"]
+    assert len(organization_channels(ORG, {"*"})) == 4

@@ -157,6 +157,9 @@ class ServiceSettings:
     connect_timeout: float = setting("POOL_CONNECT_TIMEOUT", 3.0, help="seconds")
     acquire_timeout: float = setting("POOL_ACQUIRE_TIMEOUT", 3.0, help="seconds")
     idle_seconds: float = setting("POOL_IDLE_SECONDS", 30.0)
+    statement_cache: int = setting("DATABASE_STATEMENT_CACHE", 256, help="0 behind a PgBouncer before 1.21")
+    events_max_bytes: int = setting("EVENTS_MAX_BYTES", 512 * 1024 * 1024, help="bound of the NATS stream EVENTS")
+    events_replicas: int = setting("EVENTS_REPLICAS", 1, help="replicas of the stream in a NATS cluster")
     redis_url: str = setting("REDIS_URL", "redis://127.0.0.1:6379/0", secret=True)
     nats_url: str = setting("NATS_URL", "nats://127.0.0.1:4222", secret=True, help="comma list of servers")
     principal_trusted_keys: tuple[str, ...] = setting(

@@ -1,0 +1,24 @@
+"""The one-statement tenant fence: a read that sets app.org and obeys row level security in a single round trip.
+
+The lateral join makes the inner query depend on set_config's result, so the setting is made before a policy reads it;
+both `offset 0` keep the planner from merging the two. The setting is local to the statement, so the fence also holds
+behind a transaction pooler (docs/adr/0006-tenant-fence.md).
+"""
+
+import functools
+import re
+
+_FENCE = "select r.* from (select set_config('app.org', $1, true) as org offset 0) o cross join lateral ({} offset 0) r"
+_ORG = re.compile(r"\bo\.org\b", re.IGNORECASE)
+_OFFSET = re.compile(r"\boffset\b", re.IGNORECASE)
+
+
+@functools.lru_cache(maxsize=4096)
+def fenced(sql: str) -> str:
+    """`sql` behind the fence. It must filter by `o.org`; its own parameters start at $2, because $1 is the org."""
+    inner = sql.strip().rstrip(";")
+    if not _ORG.search(inner):
+        raise ValueError("a tenant query must compare its org_id with o.org")
+    if _OFFSET.search(inner):
+        inner = f"select q.* from ({inner}) q"  # noqa: S608 written by a developer, values are parameters
+    return _FENCE.format(inner)

@@ -1,4 +1,6 @@
-"""Acts with several steps that more than one door needs: log an event with its deliveries, open a delivery, end an endpoint."""
+"""Acts with several steps that more than one door needs: log an event with its deliveries, open a delivery, end an
+endpoint.
+"""
 
 from __future__ import annotations
 

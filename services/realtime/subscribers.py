@@ -1,4 +1,6 @@
-"""Realtime hears every event of the suite: each one enters the event log, and after the commit the sockets' instances hear it."""
+"""Realtime hears every event of the suite: each enters the event log, and after the commit the sockets' instances hear
+it.
+"""
 
 from __future__ import annotations
 

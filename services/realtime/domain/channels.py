@@ -1,6 +1,7 @@
 """Channels: their names, who may listen to them, and which of them an event appears in. Pure.
 
-A channel lives inside its organisation: two organisations' `call:<id>` are two channels, so a foreign name is merely empty.
+A channel lives inside its organisation: two organisations' `call:<id>` are two channels, so a foreign name is
+merely empty.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from typing import Any
 
 MAX_NAME_LENGTH = 255
 
-# The organisation's whole log, in commit order. Read by GET /api/events and server-sent events, never a socket's channel.
+# The organisation's whole log, in commit order. Read by GET /api/events and server-sent events, never a socket's
+# channel.
 LOG = "log"
 
 _NAME = re.compile(r"[A-Za-z0-9_:\-]+\Z")

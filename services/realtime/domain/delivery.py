@@ -1,4 +1,6 @@
-"""Outbound webhooks by the Standard Webhooks specification: schedule, verdict on an answer, and event type patterns. Pure."""
+"""Outbound webhooks by the Standard Webhooks specification: schedule, verdict on an answer, and event type patterns.
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +76,9 @@ def judge(status_code: int) -> Verdict:
 
 
 def wait_before(attempt: int, jitter: float, retry_after: float | None = None) -> float:
-    """Seconds before this attempt (1-based); jitter in 0..1 adds up to a tenth; a receiver's Retry-After may only lengthen it."""
+    """Seconds before this attempt (1-based); jitter in 0..1 adds up to a tenth; a receiver's Retry-After may only
+    lengthen it.
+    """
     planned = SCHEDULE_SECONDS[min(attempt, MAX_ATTEMPTS) - 1]
     longest = SCHEDULE_SECONDS[-1]
     return min(max(planned * (1 + 0.1 * jitter), retry_after or 0.0), longest * 1.1)

@@ -10,7 +10,9 @@ RECOVERY_LIMIT = 300
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Published:
-    """One publication: its place in the channel (1, 2, 3 ...) and its CloudEvents envelope as JSON bytes without newlines."""
+    """One publication: its place in the channel (1, 2, 3 ...) and its CloudEvents envelope as JSON bytes without
+    newlines.
+    """
 
     offset: int
     data: bytes

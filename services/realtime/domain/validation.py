@@ -13,7 +13,9 @@ MAX_EVENT_TYPES = 50
 
 
 def check_endpoint(url: str, event_types: Sequence[str], description: str, topics: Collection[str]) -> None:
-    """Raises InvalidArgument("validation_failed") with a violation per broken rule; `topics` are the known event types."""
+    """Raises InvalidArgument("validation_failed") with a violation per broken rule; `topics` are the known event
+    types.
+    """
     violations = [*_url(url), *_event_types(event_types, topics), *_description(description)]
     if violations:
         raise InvalidArgument("validation_failed", "Correct the fields named in errors.", violations=violations)

@@ -75,7 +75,9 @@ class EventStreams:
         return StreamingResponse(events, media_type="text/event-stream", headers=headers)
 
     async def _events(self, grant: Grant, after: int | None) -> AsyncIterator[bytes]:
-        """Everything after the position, then what comes, until the token ends: the client comes back with a fresh one."""
+        """Everything after the position, then what comes, until the token ends: the client comes back with a fresh
+        one.
+        """
         waker, key = _Waker(), (grant.org_id, LOG)
         await self._hub.listen(key, waker)
         gauge = metrics.SOCKETS.labels("sse")
@@ -87,20 +89,21 @@ class EventStreams:
             yield b"retry: 1000\n\n"
             while not self._stopping.is_set() and utcnow() < grant.expires_at:
                 waker.news.clear()
-                async for position, frame in self._read_on(grant, position):
-                    yield frame
+                async for published in self._read_on(grant, position):
+                    position = published.offset
+                    yield b"id: %d\ndata: %b\n\n" % (position, published.data)
                 if not await _wait(waker.news, KEEP_ALIVE_SECONDS):
                     yield b": keep-alive\n\n"
         finally:
             gauge.dec()
             await self._hub.leave(key, waker)
 
-    async def _read_on(self, grant: Grant, position: int) -> AsyncIterator[tuple[int, bytes]]:
+    async def _read_on(self, grant: Grant, position: int) -> AsyncIterator[Published]:
         while True:
             history = await self._log.read(grant.org_id, LOG, position, _BATCH)
             for published in history.publications:
                 position = published.offset
-                yield position, b"id: %d\ndata: %b\n\n" % (published.offset, published.data)
+                yield published
             if len(history.publications) < _BATCH:
                 return
 

@@ -14,7 +14,7 @@ TIMEOUT_SECONDS = 20.0
 
 class Mailer:
     def __init__(self, smtp_url: str, sender: str) -> None:
-        """`smtp_url`: smtp://host:587 (STARTTLS when offered) or smtps://user:password@host:465 (TLS from the start)."""
+        """`smtp_url`: smtp://host:587 (STARTTLS if offered) or smtps://user:password@host:465 (TLS from the start)."""
         self._url = urlsplit(smtp_url)
         self._sender = sender
 

@@ -1,6 +1,7 @@
 """Commands in, replies and pushes out: the shapes of the Centrifugo client protocol, JSON v2. Pure.
 
-Source: the protocol definition of centrifugal/protocol (client.proto). A frame holds one or more objects joined by a newline;
+Source: the protocol definition of centrifugal/protocol (client.proto). A frame holds one or more objects joined
+by a newline;
 zero values are left out. `data` is raw embedded JSON.
 """
 
@@ -148,7 +149,7 @@ def encode(reply: Reply) -> bytes:
 
 
 def encode_push(channel: str, data: bytes, offset: int) -> bytes:
-    """The bytes every subscriber of the channel gets; made once per publication. `data` is JSON without raw newlines."""
+    """The bytes that every subscriber of the channel gets, made once. `data` is JSON without raw newlines."""
     position = b',"offset":%d' % offset if offset else b""
     return b'{"push":{"channel":%b,"pub":{"data":%b%b}}}' % (_encoder.encode(channel), data, position)
 

@@ -1,6 +1,7 @@
 """Connection tokens: short-lived JWTs that realtime both issues (gRPC) and verifies (sockets, event streams).
 
-HS256, because issuer and verifier are one service and a reconnect storm verifies thousands; the first key signs, all verify.
+HS256, because issuer and verifier are one service and a reconnect storm verifies thousands; the first key
+signs, all verify.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""The WebSocket door: picows sockets carrying the protocol. Authentication happens after the upgrade, because an HTTP status
+"""The WebSocket door: picows sockets carrying the protocol. Authentication happens after the upgrade, because an
+HTTP status
 never stops an SDK from trying again.
 """
 
@@ -160,7 +161,9 @@ class WebSocketDoor:
         return len(meant)
 
     async def drain(self, seconds: float) -> None:
-        """Stop listening and send the clients elsewhere, spread over `seconds` so that they do not return at one instant."""
+        """Stop listening and send the clients elsewhere, spread over `seconds` so that they do not return at one
+        instant.
+        """
         if self._server is not None:
             self._server.close()
         sockets = list(self.sockets)

@@ -119,8 +119,8 @@ async def record_attempt(
 async def disable_endpoint(connection: Connection, org_id: str, endpoint_id: str, reason: str) -> Any:
     """The row that was disabled, or None when it already was."""
     return await connection.fetchrow(
-        "update webhook_endpoint set status = 'disabled', disabled_reason = $3, version = version + 1, updated_at = now()"
-        " where org_id = $1 and id = $2 and status = 'enabled' returning id, url",
+        "update webhook_endpoint set status = 'disabled', disabled_reason = $3, version = version + 1,"
+        " updated_at = now() where org_id = $1 and id = $2 and status = 'enabled' returning id, url",
         org_id,
         endpoint_id,
         reason,

@@ -28,7 +28,8 @@ returning channel, position
 """
 
 _TOP = """
-select l.epoch, coalesce((select c.top from channel c where c.org_id = o.org and c.name = $2), 0) as top from log_epoch l
+select l.epoch, coalesce((select c.top from channel c where c.org_id = o.org and c.name = $2), 0) as top
+from log_epoch l
 """
 
 _AFTER = """
@@ -49,7 +50,8 @@ _POSITION_OF = "select p.position from publication p where p.org_id = o.org and 
 
 _TOPS = """
 select c.org_id, c.name, c.top
-from channel c join unnest($1::text[], $2::text[]) as wanted (org_id, name) on c.org_id = wanted.org_id and c.name = wanted.name
+from channel c
+join unnest($1::text[], $2::text[]) as wanted (org_id, name) on c.org_id = wanted.org_id and c.name = wanted.name
 """
 
 _SWEEP = """

@@ -35,7 +35,7 @@ class Database(Protocol):
 
     def pool_stats(self) -> PoolStats: ...
 
-    async def ping(self) -> None: ...
+    async def ping(self) -> bool: ...
 
 
 class Bus(Protocol):
@@ -46,7 +46,8 @@ class Bus(Protocol):
 
 
 class StatusServicer(common_pb2_grpc.StatusServiceServicer):
-    """`redis_ping` raises when Redis is away; `gauges` are named figures of the service, such as cache_hits."""
+    """`redis_ping` raises or answers False when Redis is away; `gauges` are the service's named figures, such as
+    cache_hits."""
 
     def __init__(
         self,
@@ -67,9 +68,7 @@ class StatusServicer(common_pb2_grpc.StatusServiceServicer):
         self._seen: tuple[float, list[bool]] = (float("-inf"), [])
         self._lock = asyncio.Lock()
 
-    async def GetStatus(  # noqa: N802 (the generated name)
-        self, request: common_pb2.GetStatusRequest, context: Any
-    ) -> common_pb2.GetStatusResponse:
+    async def GetStatus(self, request: common_pb2.GetStatusRequest, context: Any) -> common_pb2.GetStatusResponse:
         database, redis = await self._connections()
         pool = self._database.pool_stats()
         return common_pb2.GetStatusResponse(
@@ -98,7 +97,6 @@ class StatusServicer(common_pb2_grpc.StatusServiceServicer):
 async def _answers(probe: Probe) -> bool:
     try:
         async with asyncio.timeout(_PROBE_SECONDS):
-            await probe()
+            return await probe() is not False
     except Exception:
         return False
-    return True

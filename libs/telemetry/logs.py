@@ -1,6 +1,7 @@
 """Logs: one JSON object a line on standard output, with the request and trace it belongs to.
 
-Whatever is given in `extra=` becomes a field of the object. Secrets are masked on the way (libs.telemetry.redaction).
+Whatever is given in `extra=` becomes a field of the object (not under a name that LogRecord has: name, args, process).
+Secrets are masked on the way (libs.telemetry.redaction).
 """
 
 import json

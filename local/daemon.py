@@ -95,17 +95,18 @@ class Runner:
         """Until `stop`, or until the start fails; in both cases nothing is left running."""
         started = time.monotonic()
         keeping: asyncio.Task[None] | None = None
+        leaving = asyncio.Event()
         try:
             await asyncio.to_thread(self._wait_for_leftovers)
             self._start_stores()
-            keeping = asyncio.create_task(self.supervisor.run(stop))
+            keeping = asyncio.create_task(self.supervisor.run(leaving))
             await self._start_suite()
             self.state = "ready"
             self.publish()
             self.tell(f"ready {time.monotonic() - started:.1f}")
             await (self.beside(self, stop) if self.beside else stop.wait())
         finally:
-            stop.set()
+            leaving.set()
             if keeping is not None:
                 await keeping
             await self._stop_all()

@@ -31,35 +31,46 @@ http {{
     server_tokens off;
     tcp_nodelay on;
     proxy_http_version 1.1;
-    proxy_set_header Host $http_host;
-    proxy_set_header X-Forwarded-For $remote_addr;
-    proxy_set_header X-Forwarded-Proto $scheme;
     map $http_upgrade $connection_upgrade {{ default upgrade; "" ""; }}
 {upstreams}
 {servers}
 }}
 """
 
-TO_GATEWAY = """        location / {
-            proxy_set_header Connection "";
-            proxy_pass http://gateway;
-        }
+# A location that sets one header inherits none, so each sets all of them.
+CLIENT = """            proxy_set_header Host $http_host;
+            proxy_set_header X-Forwarded-For $remote_addr;
+            proxy_set_header X-Forwarded-Proto $scheme;
 """
 
-TO_REALTIME = """        location /connection/websocket {
-            proxy_set_header Upgrade $http_upgrade;
+TO_GATEWAY = f"""        location / {{
+{CLIENT}            proxy_set_header Connection "";
+            proxy_pass http://gateway;
+        }}
+"""
+
+TO_REALTIME = f"""        location /connection/websocket {{
+{CLIENT}            proxy_set_header Upgrade $http_upgrade;
             proxy_set_header Connection $connection_upgrade;
             proxy_read_timeout 1h;
             proxy_send_timeout 1h;
             proxy_buffering off;
             proxy_pass http://realtime_ws;
-        }
-        location ~ ^/(connection/|emulation|api/events/stream) {
-            proxy_set_header Connection "";
+        }}
+        location ~ ^/(connection/|emulation|api/events/stream) {{
+{CLIENT}            proxy_set_header Connection "";
             proxy_read_timeout 1h;
             proxy_buffering off;
             proxy_pass http://realtime_http;
-        }
+        }}
+"""
+
+TO_REALTIME_HTTP = f"""        location / {{
+{CLIENT}            proxy_set_header Connection "";
+            proxy_read_timeout 1h;
+            proxy_buffering off;
+            proxy_pass http://realtime_http;
+        }}
 """
 
 
@@ -87,13 +98,7 @@ def configuration(plan: Plan, folder: Path) -> str:
         servers.append(_server(plan.public_ports["gateway"], doors + TO_GATEWAY))
     if len(realtime) > 1:
         servers.append(_server(plan.public_ports["realtime-ws"], TO_REALTIME))
-        servers.append(
-            _server(
-                plan.public_ports["realtime-http"],
-                '        location / { proxy_set_header Connection ""; proxy_buffering off; proxy_read_timeout 1h; '
-                "proxy_pass http://realtime_http; }\n",
-            )
-        )
+        servers.append(_server(plan.public_ports["realtime-http"], TO_REALTIME_HTTP))
     return MAIN.format(folder=folder, upstreams="\n".join(upstreams), servers="\n".join(servers))
 
 

@@ -53,6 +53,10 @@ JOB_WAIT_SECONDS = Histogram(
 JOB_RUN_SECONDS = Histogram(
     "job_run_duration_seconds", "From started to finished", ("queue", "kind"), buckets=_SLOW, registry=REGISTRY
 )
+JOB_DEPTH = Gauge("job_queue_depth", "Queued jobs, counted to 100,000", ("queue",), registry=REGISTRY)
+JOB_OLDEST_SECONDS = Gauge(
+    "job_queue_oldest_seconds", "How long the oldest queued job has been due", ("queue",), registry=REGISTRY
+)
 
 OUTBOX_LAG_SECONDS = Gauge("outbox_lag_seconds", "Age of the oldest unpublished event", registry=REGISTRY)
 OUTBOX_PUBLISHED = Counter("outbox_published_total", "Events handed to the bus", registry=REGISTRY)

@@ -1,0 +1,214 @@
+"""Claims: which due jobs a worker may take next, fair between organisations and inside every limit.
+
+A loose index scan walks from organisation to organisation (one index descent each), starting after the one that was
+served last, and takes a few jobs of each: the cost of a claim depends on what it takes, not on what waits. Rows are
+taken with SKIP LOCKED, so claimers never wait for one another. Only queues with limits take a lock.
+"""
+
+import math
+import uuid
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from libs.jobs.job import Job, decode_json
+from libs.jobs.leases import LEASE_SECONDS
+from libs.jobs.policy import Lane, QueuePolicy
+from libs.postgres import Connection, Database
+
+QUANTUM = 4
+_STRICT = [int(lane) for lane in (Lane.HIGH, Lane.NORMAL, Lane.LOW)]
+# Sorts behind an id and before every other one.
+_AFTER = "\x01"
+_LOCK_RETRY_SECONDS = 0.02
+
+# $1 queue, $2 lanes in order, $3 where to begin in each, $4 jobs wanted, $5 jobs per organisation, $6 token,
+# $7 lease seconds, $8 worker, $9 organisations with an allowance, $10 those allowances, $11 everyone else's.
+_CLAIM = """
+with picked as materialized (
+    select due.id
+    from unnest($2::int2[], $3::text[]) as l(lane, begin_at)
+    cross join lateral (
+        with recursive org as (
+            (select j.org_id from job j
+             where j.queue = $1 and j.lane = l.lane and j.state = 'queued' and j.org_id >= l.begin_at
+             order by j.org_id limit 1)
+            union all
+            select next.org_id from org cross join lateral (
+                select j.org_id from job j
+                where j.queue = $1 and j.lane = l.lane and j.state = 'queued' and j.org_id > org.org_id
+                order by j.org_id limit 1) next
+        )
+        select one.id from org cross join lateral (
+            select j.id from job j
+            where j.queue = $1 and j.lane = l.lane and j.state = 'queued' and j.org_id = org.org_id
+                and j.run_at <= clock_timestamp()
+            order by j.run_at, j.id
+            limit least($5, case when org.org_id = any(array(select p.org_id from job_pause p where p.queue = $1))
+                then 0 else coalesce(($10::int[])[array_position($9::text[], org.org_id)], $11) end)
+            for update skip locked) one
+    ) due
+    where not exists (select 1 from job_pause where queue = $1 and org_id = '')
+    limit $4
+)
+update job set
+    state = 'running', attempt = attempt + 1, lease_token = $6, worker = $8, started_at = clock_timestamp(),
+    lease_until = clock_timestamp() + make_interval(secs => $7), progress = 0,
+    unique_key = case when unique_until_start then null else unique_key end
+where id = any(array(select id from picked))
+returning id, kind, org_id, args::text as args, lane, attempt, max_attempts, stalls, created_at, run_at, started_at,
+    traceparent"""
+_LOCK = "select pg_try_advisory_xact_lock(hashtextextended('job_claim ' || current_schema() || ' ' || $1, 0))"
+_RUNNING = """
+select org_id, count(*)::int as running from job where queue = $1 and state = 'running' group by org_id"""
+_PACE = """
+select org_id, extract(epoch from next_at - clock_timestamp())::float8 as ahead from job_pace
+where queue = $1 and next_at > clock_timestamp()"""
+_ADVANCE = """
+insert into job_pace (queue, org_id, next_at)
+select $1, v.org_id, clock_timestamp() + make_interval(secs => v.ahead)
+from unnest($2::text[], $3::float8[]) as v(org_id, ahead)
+on conflict (queue, org_id) do update set next_at = excluded.next_at"""
+_UNLIMITED = 2**31 - 1
+
+
+@dataclass(slots=True)
+class Allowance:
+    """What the limits of a queue still allow: in all, per organisation that is near its limit, and per other one."""
+
+    total: int
+    orgs: dict[str, int] = field(default_factory=dict)
+    other: int = _UNLIMITED
+
+    def spend(self, jobs: Sequence[Job]) -> None:
+        self.total -= len(jobs)
+        for job in jobs:
+            self.orgs[job.org_id] = self.orgs.get(job.org_id, self.other) - 1
+
+
+class Claimer:
+    """Takes due jobs of one queue for one worker. After a claim, `drained` says that nothing due was left over and
+    `retry_in` when the limits allow more."""
+
+    def __init__(self, db: Database, policy: QueuePolicy, worker: str) -> None:
+        self._db = db
+        self._policy = policy
+        self._worker = worker
+        self._begin_at = dict.fromkeys(_STRICT, "")
+        self._round = 0
+        self.drained = False
+        self.retry_in: float | None = None
+
+    async def claim(self, wanted: int) -> list[Job]:
+        """At most `wanted` jobs, now leased to this worker."""
+        self.retry_in, self.drained = None, True
+        self._round += 1
+        # Every eighth claim begins with the low lane, so that a flood of urgent work cannot starve it.
+        lanes = _STRICT if self._round % 8 else _STRICT[::-1]
+        if not self._policy.limited:
+            return await self._walk(self._db, lanes, Allowance(wanted))
+        async with self._db.system_transaction() as conn:
+            if not await conn.fetchval(_LOCK, self._policy.name):
+                self.retry_in = _LOCK_RETRY_SECONDS
+                return []
+            return await self._claim_within_limits(conn, lanes, wanted)
+
+    async def _claim_within_limits(self, conn: Connection, lanes: Sequence[int], wanted: int) -> list[Job]:
+        policy = self._policy
+        running = {row["org_id"]: row["running"] for row in await conn.fetch(_RUNNING, policy.name)}
+        ahead: dict[str, float] = {}
+        if policy.rate or policy.rate_per_org:
+            ahead = {row["org_id"]: row["ahead"] for row in await conn.fetch(_PACE, policy.name)}
+        allowance = allow(policy, wanted, running, ahead)
+        jobs: list[Job] = []
+        for lane in lanes:  # one by one: what one takes of an organisation's allowance, the next must know
+            if allowance.total > 0:
+                jobs += await self._walk(conn, [lane], allowance)
+        if later := pace(policy, ahead, jobs):
+            await conn.execute(_ADVANCE, policy.name, list(later), list(later.values()))
+        self.retry_in = next_start(policy, {**ahead, **later})
+        return jobs
+
+    async def _walk(self, where: Database | Connection, lanes: Sequence[int], allowance: Allowance) -> list[Job]:
+        begun = [self._begin_at[lane] for lane in lanes]
+        jobs = await self._statement(where, lanes, begun, QUANTUM, allowance)
+        self._move_on(lanes, jobs, full=allowance.total <= 0)
+        taken = Counter(job.org_id for job in jobs)
+        if allowance.total > 0 and (any(begun) or max(taken.values(), default=0) >= QUANTUM):
+            # The walk reached its end before the batch was full: begin anew, and share what is free.
+            share = math.ceil(allowance.total / max(1, len(taken)))
+            more = await self._statement(where, lanes, [""] * len(lanes), share, allowance)
+            self.drained &= max(Counter(job.org_id for job in more).values(), default=0) < share
+            jobs += more
+        elif allowance.total <= 0:
+            self.drained = False
+        jobs.sort(key=lambda job: (job.lane, job.run_at))
+        return jobs
+
+    def _move_on(self, lanes: Sequence[int], jobs: Sequence[Job], *, full: bool) -> None:
+        """Where the next claim begins: behind the organisation at which this one was full, else at the start."""
+        for lane in lanes:
+            served = [job.org_id for job in jobs if job.lane == lane]
+            last_lane = full and bool(served) and lane == _last_served(lanes, jobs)
+            self._begin_at[lane] = max(served) + _AFTER if last_lane else ""
+            if last_lane:
+                return
+
+    async def _statement(
+        self, where: Database | Connection, lanes: Sequence[int], begin_at: Sequence[str], share: int, allow: Allowance
+    ) -> list[Job]:
+        token = uuid.uuid4()
+        fetch = where.system_fetch if isinstance(where, Database) else where.fetch
+        rows = await fetch(
+            _CLAIM, self._policy.name, lanes, begin_at, allow.total, share, token, LEASE_SECONDS, self._worker,
+            list(allow.orgs), list(allow.orgs.values()), allow.other,
+        )  # fmt: skip
+        jobs = [self._job(row, token) for row in rows]
+        allow.spend(jobs)
+        return jobs
+
+    def _job(self, row: Any, token: uuid.UUID) -> Job:
+        return Job(
+            id=row["id"], queue=self._policy.name, kind=row["kind"], org_id=row["org_id"],
+            args=decode_json(row["args"]), lane=row["lane"], attempt=row["attempt"], max_attempts=row["max_attempts"],
+            stalls=row["stalls"], created_at=row["created_at"], run_at=row["run_at"], started_at=row["started_at"],
+            traceparent=row["traceparent"], worker=self._worker, token=token,
+        )  # fmt: skip
+
+
+def allow(policy: QueuePolicy, wanted: int, running: Mapping[str, int], ahead: Mapping[str, float]) -> Allowance:
+    """What the limits leave, by what runs now and by how far ahead of now each next paced start is."""
+    total = wanted
+    if policy.max_running is not None:
+        total = min(total, policy.max_running - sum(running.values()))
+    if policy.rate:
+        total = min(total, policy.rate.allowed(ahead.get("", 0.0)))
+    cap, rate = policy.max_running_per_org or _UNLIMITED, policy.rate_per_org
+    allowance = Allowance(total, other=min(cap, rate.burst if rate else _UNLIMITED))
+    for org_id in {*running, *(ahead if rate else ())}:
+        paced = rate.allowed(ahead.get(org_id, 0.0) if org_id else 0.0) if rate else _UNLIMITED
+        allowance.orgs[org_id] = max(0, min(cap - running.get(org_id, 0), paced))
+    return allowance
+
+
+def pace(policy: QueuePolicy, ahead: Mapping[str, float], jobs: Sequence[Job]) -> dict[str, float]:
+    """How far ahead of now the next paced start is after these; '' is the queue as a whole."""
+    later: dict[str, float] = {}
+    for org_id, starts in Counter(job.org_id for job in jobs if job.org_id).items():
+        if policy.rate_per_org:
+            later[org_id] = max(0.0, ahead.get(org_id, 0.0)) + starts * policy.rate_per_org.interval
+    if policy.rate and jobs:
+        later[""] = max(0.0, ahead.get("", 0.0)) + len(jobs) * policy.rate.interval
+    return later
+
+
+def next_start(policy: QueuePolicy, ahead: Mapping[str, float]) -> float | None:
+    """Seconds until pacing lets somebody go who may not go now; None when it holds nobody back."""
+    rates = ((policy.rate if org_id == "" else policy.rate_per_org, seconds) for org_id, seconds in ahead.items())
+    waits = [rate.wait(seconds) for rate, seconds in rates if rate and rate.allowed(seconds) == 0]
+    return min(waits, default=None)
+
+
+def _last_served(lanes: Sequence[int], jobs: Sequence[Job]) -> int:
+    return max((job.lane for job in jobs), key=list(lanes).index)

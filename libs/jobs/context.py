@@ -1,0 +1,81 @@
+"""What a handler is given: the job, the database, progress, and the one way to finish together with its effect."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from libs.bus.subjects import jobs_progress
+from libs.clock import monotonic
+from libs.jobs import child, leases
+from libs.jobs.job import Job
+from libs.postgres import Connection, Database
+
+if TYPE_CHECKING:
+    from libs.bus import Bus
+
+PROGRESS_EVERY_SECONDS = 0.5
+
+
+class JobContext:
+    """One attempt of one job. `cancelled` turns true shortly before the handler is interrupted."""
+
+    def __init__(self, job: Job, db: Database, bus: Bus) -> None:
+        self.job = job
+        self.db = db
+        self.bus = bus
+        self.log = logging.LoggerAdapter(
+            logging.getLogger("jobs"), {"job_id": job.id, "job_kind": job.kind, "attempt": job.attempt}
+        )
+        self.cancelled = False
+        self.finished = False
+        self._told_at = float("-inf")
+        self._percent = 0
+
+    async def progress(self, percent: int, note: str = "") -> None:
+        """Tell how far the job is, 0..100; at most two writes a second, so call it as often as you like."""
+        percent = max(0, min(100, percent))
+        if percent == self._percent or monotonic() - self._told_at < PROGRESS_EVERY_SECONDS:
+            return
+        self._percent, self._told_at = percent, monotonic()
+        await leases.record_progress(self.db, self.job, percent)
+        await announce_state(self.bus, self.job.id, self.job.org_id, self.job.kind, "running", percent, note)
+
+    @contextlib.asynccontextmanager
+    async def finish(self, result: Mapping[str, Any] | None = None) -> AsyncIterator[Connection]:
+        """The transaction in which the handler writes its effect and events; leaving it completes the job in the same
+        commit, or raises LeaseLost and commits nothing. A system transaction when the job has no organisation."""
+        org_id = self.job.org_id
+        async with self.db.transaction(org_id) if org_id else self.db.system_transaction() as conn:
+            yield conn
+            await leases.complete(conn, self.job, result)
+        self.finished = True
+
+    async def run_in_child(
+        self,
+        fn: Callable[..., Any],
+        *args: Any,
+        memory_mb: int = 512,
+        cpu_seconds: int = 60,
+        timeout_seconds: float = 120.0,
+    ) -> Any:
+        """Run a module-level function in a process of its own, so that heavy work never holds up heartbeats and hostile
+        input never hurts the worker. Arguments and result are plain data (msgpack). If the function takes a `progress`
+        keyword it gets a callable (percent, note). Exceeding a limit discards the job with a reason."""
+        limits = child.Limits(memory_mb, cpu_seconds, timeout_seconds)
+        return await child.run(fn, args, limits, self.progress)
+
+
+async def announce_state(
+    bus: Bus, job_id: str, org_id: str, kind: str, state: str, progress: int, note: str = ""
+) -> None:
+    """Tell realtime's listeners of job:<id>; may be lost, GET /api/jobs/{id} knows the truth."""
+    if not org_id:
+        return
+    word = {"jobId": job_id, "kind": kind, "state": state, "progress": progress}
+    if note:
+        word["note"] = note
+    await bus.publish_core(jobs_progress(org_id, job_id), json.dumps(word).encode())

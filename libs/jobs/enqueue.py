@@ -1,0 +1,108 @@
+"""Enqueue: a row written in the caller's own transaction, so that a job exists exactly when its cause committed.
+
+It must not commit, publish before the commit, or know what a kind does.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from libs.bus.subjects import delayed_job_wakeup, job_wakeup
+from libs.ids import new_job_id
+from libs.jobs.job import encode_json
+from libs.jobs.policy import Lane
+from libs.postgres import Connection, announce_after_commit
+from libs.telemetry import current_traceparent, metrics
+
+_COLUMNS = """id, queue, kind, org_id, args, state, lane, run_at, max_attempts, unique_key, unique_until_start,
+    traceparent"""
+# What is not due yet waits outside the claims' index; libs.jobs.leases.promote brings it near.
+_STATE = "case when due.at > clock_timestamp() then 'scheduled' else 'queued' end"
+_INSERT = f"""
+insert into job ({_COLUMNS})
+select $1, $2, $3, $4, $5::text::jsonb, {_STATE}, $6, due.at, $7, $8, $9, $10
+from (select coalesce($11::timestamptz, clock_timestamp() + make_interval(secs => $12)) as at) due
+on conflict do nothing
+returning id"""
+_INSERT_MANY = f"""
+insert into job ({_COLUMNS})
+select v.id, v.queue, v.kind, v.org_id, v.args::jsonb, {_STATE}, v.lane, due.at, v.max_attempts, v.unique_key,
+    v.unique_until_start, v.traceparent
+from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int2[], $7::int2[], $8::text[],
+    $9::bool[], $10::text[], $11::timestamptz[], $12::float8[])
+    as v(id, queue, kind, org_id, args, lane, max_attempts, unique_key, unique_until_start, traceparent, run_at, delay)
+cross join lateral (select coalesce(v.run_at, clock_timestamp() + make_interval(secs => v.delay)) as at) due
+on conflict do nothing
+returning id"""
+_LIVE_TWIN = """
+select id from job
+where queue = $1 and org_id = $2 and unique_key = $3 and state in ('scheduled', 'queued', 'running')"""
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job to be written. `unique_key` is per queue and organisation: while a live job holds it, no second one is
+    made; with unique_until="start" it is held only until a worker takes the job."""
+
+    kind: str
+    org_id: str
+    args: Mapping[str, Any] | None = None
+    queue: str = "default"
+    unique_key: str | None = None
+    unique_until: str = "finish"
+    run_at: datetime | None = None
+    delay: float = 0.0
+    lane: Lane | str = Lane.NORMAL
+    max_attempts: int = 3
+
+
+async def enqueue(
+    conn: Connection,
+    *,
+    service: str,
+    kind: str,
+    org_id: str,
+    queue: str = "default",
+    args: Mapping[str, Any] | None = None,
+    unique_key: str | None = None,
+    unique_until: str = "finish",
+    run_at: datetime | None = None,
+    delay: float = 0.0,
+    lane: Lane | str = Lane.NORMAL,
+    max_attempts: int = 3,
+) -> str:
+    """Write one job in the open transaction of `conn`; its id, or that of the live job with the same unique key."""
+    job = NewJob(kind, org_id, args, queue, unique_key, unique_until, run_at, delay, lane, max_attempts)
+    row = _row(service, job)
+    while (made := await conn.fetchval(_INSERT, *row)) is None:
+        # The twin may end between the two statements; then the next insert wins.
+        if twin := await conn.fetchval(_LIVE_TWIN, queue, org_id, unique_key):
+            return str(twin)
+    _announced(conn, service, [job])
+    return str(made)
+
+
+async def enqueue_many(conn: Connection, service: str, jobs: Sequence[NewJob]) -> list[str]:
+    """Write many jobs in one statement; the ids of those made (a job whose unique key is taken makes none)."""
+    if not jobs:
+        return []
+    columns = zip(*(_row(service, job) for job in jobs), strict=True)
+    rows = await conn.fetch(_INSERT_MANY, *(list(column) for column in columns))
+    _announced(conn, service, jobs)
+    return [row["id"] for row in rows]
+
+
+def _row(service: str, job: NewJob) -> tuple[Any, ...]:
+    return (
+        new_job_id(service), job.queue, job.kind, job.org_id, encode_json(job.args, "arguments"),
+        int(Lane.of(job.lane)), job.max_attempts, job.unique_key, job.unique_until == "start",
+        current_traceparent() or None, job.run_at, job.delay,
+    )  # fmt: skip
+
+
+def _announced(conn: Connection, service: str, jobs: Sequence[NewJob]) -> None:
+    for queue, later in {(job.queue, job.delay > 0 or job.run_at is not None) for job in jobs}:
+        announce_after_commit(conn, (delayed_job_wakeup if later else job_wakeup)(service, queue))
+    for job in jobs:
+        metrics.JOBS_ENQUEUED.labels(job.queue, job.kind).inc()

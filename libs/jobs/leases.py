@@ -1,0 +1,157 @@
+"""Leases: who may finish a job. Every statement that ends or keeps a claim is fenced by its token.
+
+Owns heartbeat, finish, settling of other outcomes, release and the sweep of expired leases. Times are PostgreSQL's.
+"""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from libs.jobs.job import Job, encode_json
+from libs.jobs.outcomes import LeaseLost
+from libs.jobs.policy import MAX_STALLS
+from libs.postgres import Connection, Database
+
+LEASE_SECONDS = 10.0
+HEARTBEAT_SECONDS = 3.0
+
+_DONE = """state = 'completed', progress = 100, finished_at = clock_timestamp(), lease_token = null,
+    lease_until = null, error_code = null, error_message = null"""
+_COMPLETE = f"""
+update job set {_DONE}, result = $3::text::jsonb
+where id = $1 and lease_token = $2 and state = 'running'
+returning id"""
+_COMPLETE_MANY = f"""
+update job j set {_DONE}, result = v.result::jsonb
+from unnest($1::text[], $2::uuid[], $3::text[]) as v(id, token, result)
+where j.id = v.id and j.lease_token = v.token and j.state = 'running'
+returning j.id"""
+# A row that is being finished is locked by its own transaction: skip it rather than wait, it needs no heartbeat.
+_HEARTBEAT = """
+with held as (select * from unnest($1::text[], $2::uuid[]) as h(id, token)),
+kept as (
+    update job set lease_until = clock_timestamp() + make_interval(secs => $3)
+    where id = any(array(
+        select j.id from job j join held on held.id = j.id and held.token = j.lease_token
+        where j.id = any($1) and j.state = 'running' for update of j skip locked))
+)
+select j.id, j.cancel_requested from job j join held on held.id = j.id and held.token = j.lease_token
+where j.id = any($1) and j.state = 'running'"""
+_SETTLE = """
+with v as (
+    select * from unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::float8[], $6::bool[], $7::text[],
+        $8::text[]) as v(id, token, state, outcome, delay, charged, code, message)
+), settled as (
+    update job j set
+        state = case when v.state <> 'queued' then v.state when j.cancel_requested then 'cancelled'
+            when v.delay > 10 then 'scheduled' else 'queued' end,
+        run_at = case when v.state = 'queued' then clock_timestamp() + make_interval(secs => v.delay) else j.run_at end,
+        finished_at = case when v.state <> 'queued' or j.cancel_requested then clock_timestamp() end,
+        attempt = case when v.charged then j.attempt else greatest(j.attempt - 1, 0) end,
+        error_code = coalesce(v.code, j.error_code), error_message = coalesce(v.message, j.error_message),
+        lease_token = null, lease_until = null
+    from v where j.id = v.id and j.lease_token = v.token and j.state = 'running'
+    returning j.id, j.attempt + case when v.charged then 0 else 1 end as attempt, j.worker, j.started_at, v.outcome,
+        v.code, v.message
+), history as (
+    insert into job_attempt (job_id, attempt, worker, started_at, outcome, error_code, error_message)
+    select id, attempt, worker, started_at, outcome, code, message from settled
+)
+select id from settled"""
+_SWEEP = """
+with expired as (
+    select id from job where state = 'running' and lease_until < clock_timestamp()
+    order by queue, org_id, lease_until limit 500 for update skip locked
+), swept as (
+    update job j set
+        stalls = j.stalls + 1, attempt = greatest(j.attempt - 1, 0), lease_token = null, lease_until = null,
+        state = case when j.stalls + 1 >= $1 then 'failed' when j.cancel_requested then 'cancelled' else 'queued' end,
+        run_at = clock_timestamp(),
+        finished_at = case when j.stalls + 1 >= $1 or j.cancel_requested then clock_timestamp() end,
+        error_code = case when j.stalls + 1 >= $1 then 'job_stalled' else j.error_code end,
+        error_message = case when j.stalls + 1 >= $1
+            then 'Its worker died or froze too often while running this job; it is quarantined.'
+            else j.error_message end
+    where id = any(array(select id from expired))
+    returning j.id, j.queue, j.kind, j.org_id, j.state, j.attempt + 1 as attempt, j.worker, j.started_at
+), history as (
+    insert into job_attempt (job_id, attempt, worker, started_at, outcome, error_code)
+    select id, attempt, worker, started_at, 'stalled', 'job_stalled' from swept
+)
+select id, queue, kind, org_id, state from swept"""
+_PROMOTE = """
+update job set state = 'queued'
+where id = any(array(
+    select id from job where state = 'scheduled' and run_at <= clock_timestamp() + interval '8 seconds'
+    order by run_at limit 2000 for update skip locked))
+returning queue, extract(epoch from run_at - clock_timestamp())::float8 as delay"""
+_PROGRESS = """
+update job set progress = $3 where id = $1 and lease_token = $2 and state = 'running'"""
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """How an attempt ended, other than by success. `state` is the job's next one: queued, failed or cancelled."""
+
+    job: Job
+    state: str
+    outcome: str
+    delay: float = 0.0
+    charged: bool = True
+    code: str | None = None
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    id: str
+    queue: str
+    kind: str
+    org_id: str
+    state: str
+
+
+async def complete(conn: Connection, job: Job, result: Mapping[str, Any] | None) -> None:
+    """End the job as completed in the open transaction; LeaseLost (so that nothing commits) if it is not ours."""
+    text = None if result is None else encode_json(result, "result")
+    if await conn.fetchval(_COMPLETE, job.id, job.token, text) is None:
+        raise LeaseLost
+
+
+async def complete_many(db: Database, done: Sequence[tuple[Job, str | None]]) -> set[str]:
+    """End jobs that wrote nothing here, in one statement; the ids that were still ours."""
+    ids, tokens, results = [job.id for job, _ in done], [job.token for job, _ in done], [text for _, text in done]
+    return {row["id"] for row in await db.system_fetch(_COMPLETE_MANY, ids, tokens, results)}
+
+
+async def settle(db: Database, settlements: Sequence[Settlement]) -> set[str]:
+    """Record other endings with their attempts; the ids that were still ours."""
+    columns = zip(
+        *((s.job.id, s.job.token, s.state, s.outcome, s.delay, s.charged, s.code, s.message) for s in settlements),
+        strict=True,
+    )
+    return {row["id"] for row in await db.system_fetch(_SETTLE, *(list(column) for column in columns))}
+
+
+async def heartbeat(db: Database, jobs: Sequence[Job]) -> tuple[set[str], set[str]]:
+    """Keep all these leases; (ids still ours, ids among them whose cancellation was asked for)."""
+    ids: list[str] = [job.id for job in jobs]
+    tokens: list[uuid.UUID] = [job.token for job in jobs]
+    rows = await db.system_fetch(_HEARTBEAT, ids, tokens, LEASE_SECONDS)
+    return {row["id"] for row in rows}, {row["id"] for row in rows if row["cancel_requested"]}
+
+
+async def sweep(db: Database) -> list[Swept]:
+    """Take expired leases back; the third stall of a job quarantines it as failed."""
+    rows = await db.system_fetch(_SWEEP, MAX_STALLS)
+    return [Swept(row["id"], row["queue"], row["kind"], row["org_id"], row["state"]) for row in rows]
+
+
+async def promote(db: Database) -> list[tuple[str, float]]:
+    """Bring what is due soon into the claims' reach; (queue, seconds until due) of each."""
+    return [(row["queue"], row["delay"]) for row in await db.system_fetch(_PROMOTE)]
+
+
+async def record_progress(db: Database, job: Job, percent: int) -> None:
+    await db.system_fetch(_PROGRESS, job.id, job.token, percent)

@@ -1,0 +1,53 @@
+"""How long finished jobs stay readable, and how deep the queues are.
+
+Per queue the newest 100 completed (and cancelled) and the newest 500 failed stay, as the paper asks; younger than ten
+minutes all stay, so that whoever was told a job's address can still read how it ended; older than 30 days none.
+"""
+
+from libs.jobs.policy import QueuePolicy
+from libs.postgres import Database
+
+GRACE_SECONDS = 600.0
+MAX_AGE_DAYS = 30
+BATCH = 2_000
+
+_FORGET = """
+with gone as (
+    delete from job where id = any(array(
+        select id from job
+        where queue = $1 and state = $2 and finished_at < least(
+            clock_timestamp() - make_interval(secs => $4),
+            coalesce((select k.finished_at from job k where k.queue = $1 and k.state = $2
+                and k.finished_at > clock_timestamp() - make_interval(days => $5)
+                order by k.finished_at desc offset $3 - 1 limit 1), clock_timestamp() - make_interval(days => $5)))
+        order by finished_at limit $6 for update skip locked))
+    returning id
+), attempts as (
+    delete from job_attempt where job_id = any(array(select id from gone))
+)
+select count(*)::int as gone from gone"""
+_DEPTH = """
+select count(*)::int as depth,
+    coalesce(extract(epoch from clock_timestamp() - min(run_at)), 0)::float8 as oldest
+from (select run_at from job where queue = $1 and state = 'queued' limit 100000) capped"""
+_KEPT_STATES = ("completed", "cancelled", "failed")
+
+
+async def forget(db: Database, policy: QueuePolicy, grace_seconds: float | None = None) -> int:
+    """Delete what may be forgotten of one queue, in batches; how many jobs went."""
+    grace = GRACE_SECONDS if grace_seconds is None else grace_seconds
+    total = 0
+    for state in _KEPT_STATES:
+        kept = policy.keep_failed if state == "failed" else policy.keep_completed
+        while True:
+            rows = await db.system_fetch(_FORGET, policy.name, state, max(1, kept), grace, MAX_AGE_DAYS, BATCH)
+            total += rows[0]["gone"]
+            if rows[0]["gone"] < BATCH:
+                break
+    return total
+
+
+async def depth(db: Database, queue: str) -> tuple[int, float]:
+    """(queued jobs, counted to 100,000; seconds since the oldest of them was due, negative when none is due yet)."""
+    rows = await db.system_fetch(_DEPTH, queue)
+    return rows[0]["depth"], rows[0]["oldest"]

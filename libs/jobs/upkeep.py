@@ -1,0 +1,85 @@
+"""What the queue as a whole needs, done by every worker beside its jobs: taking expired leases back, bringing delayed
+jobs near, firing schedules, forgetting old jobs, measuring depth. All of it is safe to do by several at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from libs.bus.subjects import job_wakeup
+from libs.jobs import leases, retention
+from libs.jobs.context import announce_state
+from libs.jobs.handlers import Handlers
+from libs.jobs.schedule import Scheduler
+from libs.postgres import Database
+from libs.telemetry import metrics
+
+if TYPE_CHECKING:
+    from libs.bus import Bus
+
+SWEEP_SECONDS = 2.0
+MEASURE_EVERY = 5
+# After the database was away, living workers need a moment to renew their leases before anyone takes them for dead.
+GRACE_SECONDS = leases.HEARTBEAT_SECONDS + 2.0
+_log = logging.getLogger("jobs")
+
+
+class Upkeep:
+    """`due_in(queue, seconds)` is the worker's alarm clock."""
+
+    def __init__(
+        self, service: str, db: Database, bus: Bus, handlers: Handlers, due_in: Callable[[str, float], Any]
+    ) -> None:
+        self._service = service
+        self._db = db
+        self._bus = bus
+        self._handlers = handlers
+        self._due_in = due_in
+        self._scheduler = Scheduler(service, db, handlers)
+
+    async def run(self) -> None:
+        await asyncio.sleep(0)
+        rounds = 0
+        while True:
+            try:
+                await self.once(measure=rounds % MEASURE_EVERY == 0)
+                rounds += 1
+                await asyncio.sleep(SWEEP_SECONDS)
+            except Exception:
+                _log.warning("upkeep failed; trying again", exc_info=True)
+                await asyncio.sleep(GRACE_SECONDS)
+
+    async def once(self, *, measure: bool = False) -> None:
+        """One round of everything."""
+        await self._take_back()
+        await self.promote()
+        for queue in await self._scheduler.fire():
+            self._due_in(queue, 0.0)
+        for policy in self._handlers.queues.values():
+            await retention.forget(self._db, policy)
+        if measure:
+            await self._measure()
+
+    async def promote(self) -> None:
+        """Bring delayed jobs near, and set the alarm for each moment at which some are due."""
+        for queue, delay in {(queue, round(delay, 3)) for queue, delay in await leases.promote(self._db)}:
+            self._due_in(queue, delay)
+
+    async def _take_back(self) -> None:
+        for job in await leases.sweep(self._db):
+            metrics.JOBS_STALLED.labels(job.queue, job.kind).inc()
+            if job.state == "queued":
+                await self._bus.publish_core(job_wakeup(self._service, job.queue), b"")
+                self._due_in(job.queue, 0.0)
+            else:
+                await announce_state(self._bus, job.id, job.org_id, job.kind, job.state, 0)
+            _log.warning("a lease ran out", extra={"job_id": job.id, "job_kind": job.kind, "job_state": job.state})
+
+    async def _measure(self) -> None:
+        for queue in self._handlers.queues:
+            depth, oldest = await retention.depth(self._db, queue)
+            metrics.JOB_DEPTH.labels(queue).set(depth)
+            metrics.JOB_OLDEST_SECONDS.labels(queue).set(oldest)

@@ -81,8 +81,9 @@ class OutboundClient:
     ) -> Answer:
         """One request, one answer, all of it within `timeout` seconds.
 
-        Raises InvalidArgument("forbidden_address") before anything is connected, Unavailable("outbound_failed"), DeadlineExceeded("outbound_timeout"),
-        Unavailable("answer_too_large")."""
+        Raises InvalidArgument("forbidden_address") before anything is connected, Unavailable("outbound_failed" or
+        "answer_too_large"), DeadlineExceeded("outbound_timeout").
+        """
         started = time.monotonic()
         outcome = "failed"
         try:

@@ -7,8 +7,6 @@ import datetime
 import random
 import smtplib
 
-import httpx
-
 from libs.clock import utcnow
 from libs.crypto import Envelope
 from libs.errors import AppError
@@ -66,8 +64,8 @@ class Deliver:
         headers = signed_headers(out.delivery_id, out.body, secrets, utcnow())
         try:
             response = await self._http.post(out.url, content=out.body, headers=headers, timeout=TIMEOUT_SECONDS)
-        except (AppError, httpx.HTTPError, OSError) as error:
-            await self._failed(job, out, None, _reason(error), None)
+        except AppError as error:
+            await self._failed(job, out, None, error.detail, None)
             return
         verdict = judge(response.status_code)
         metrics.WEBHOOK_ATTEMPTS.labels(verdict.value).inc()
@@ -172,8 +170,3 @@ def _letter(job: JobContext) -> tuple[list[str], str, str]:
     if not well_formed or not isinstance(subject, str) or not isinstance(text, str) or "\n" in subject:
         raise Discard("mail_malformed", "A mail needs to (1 to 50 addresses), subject (one line) and text.")
     return [str(each) for each in to], subject, text
-
-
-def _reason(error: Exception) -> str:
-    """What went wrong, without the address: this text reaches the customer."""
-    return error.detail if isinstance(error, AppError) else f"{type(error).__name__}: no answer from the receiver"

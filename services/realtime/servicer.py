@@ -43,6 +43,7 @@ from services.realtime.storage.mailbox import MAIL_LIST, Mailbox
 
 TOKEN_LIFETIME = datetime.timedelta(minutes=5)
 _MAX_EVENTS = 200
+_EVENT_TYPES = [name for name, topic in subjects.TOPICS.items() if topic.service]
 
 
 class RealtimeServicer(pb_grpc.RealtimeServiceServicer):
@@ -226,7 +227,7 @@ class WebhookEndpointServicer(pb_grpc.WebhookEndpointServiceServicer):
         return _found(await self._endpoints.get(current_principal().org_id, endpoint_id))
 
     def _check(self, endpoint: Endpoint) -> None:
-        check_endpoint(endpoint.url, endpoint.event_types, endpoint.description, subjects.TOPICS)
+        check_endpoint(endpoint.url, endpoint.event_types, endpoint.description, _EVENT_TYPES)
         if self._is_forbidden(endpoint.url) is not None:
             violation = Violation("#/url", "forbidden_address", "The address must be public.")
             raise InvalidArgument("validation_failed", "Correct the fields named in errors.", violations=[violation])

@@ -14,12 +14,15 @@ from services.realtime.domain.history import Published
 from services.realtime.protocol.hub import encode_publication, publication_subject
 from services.realtime.protocol.revocation import revocation
 
+# Everything but the words of jobs, which pass by and are not kept.
+LOGGED_TOPICS = [name for name, topic in subjects.TOPICS.items() if topic.service]
+
 Handler = Callable[[Connection, ReceivedEvent], Awaitable[None]]
 
 
 def consumer(bus: Bus, database: Database) -> EventConsumer:
     handler = _handler(bus)
-    return EventConsumer(bus, database, "realtime", dict.fromkeys(subjects.TOPICS, handler))
+    return EventConsumer(bus, database, "realtime", dict.fromkeys(LOGGED_TOPICS, handler))
 
 
 def _handler(bus: Bus) -> Handler:

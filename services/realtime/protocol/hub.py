@@ -8,11 +8,12 @@ publication is readable in the log before the next one has a number: a gap is fi
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol
 
-from libs.bus import Bus, subjects
+from libs.bus import Bus, Event, subjects
 from libs.telemetry import metrics
 from services.realtime.domain.channels import is_positioned
 from services.realtime.domain.history import History, Published
@@ -127,7 +128,7 @@ class Hub:
 
     async def _on_payload(self, channel: _Channel, payload: bytes) -> None:
         if not is_positioned(channel.key[1]):
-            self.dispatch(channel, Published(0, payload))
+            self.dispatch(channel, Published(0, _job_envelope(channel.key[0], payload)))
             return
         published = decode_publication(payload)
         if channel.position is None or published.offset == channel.position + 1:
@@ -172,6 +173,14 @@ class Hub:
             await _unsubscribe(channel)
         for task in list(self._tasks):
             task.cancel()
+
+
+def _job_envelope(org_id: str, payload: bytes) -> bytes:
+    """A job's state word as the CloudEvent that every publication is."""
+    state = json.loads(payload)
+    topic = "job.progressed" if state["state"] == "running" else "job.finished"
+    event = Event(topic=topic, org_id=org_id, key=state["jobId"], data=state, service="jobs")
+    return event.payload().encode()
 
 
 async def _unsubscribe(channel: _Channel) -> None:

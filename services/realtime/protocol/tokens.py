@@ -6,11 +6,15 @@ signs, all verify.
 
 from __future__ import annotations
 
+import base64
+import binascii
 import dataclasses
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import jwt
+
+from libs.config import ConfigError
 
 _AUDIENCE = "realtime"
 
@@ -39,9 +43,11 @@ class Grant:
 
 
 class ConnectionTokens:
-    def __init__(self, keys: Mapping[str, bytes]) -> None:
-        """`keys` by key id, in order: the first signs."""
-        self._keys = dict(keys)
+    def __init__(self, keys: Sequence[str]) -> None:
+        """`keys` as "kid=base64 of at least 32 bytes", in order: the first signs."""
+        self._keys = dict(_named_key(entry) for entry in keys)
+        if not self._keys:
+            raise ConfigError(["REALTIME_TOKEN_KEYS is required"])
         self._current = next(iter(self._keys))
 
     def issue(self, grant: Grant) -> str:
@@ -68,6 +74,17 @@ class ConnectionTokens:
             raise TokenExpired from error
         except (jwt.InvalidTokenError, KeyError, TypeError) as error:
             raise TokenInvalid from error
+
+
+def _named_key(entry: str) -> tuple[str, bytes]:
+    kid, _, encoded = entry.partition("=")
+    try:
+        key = base64.b64decode(encoded, validate=True)
+    except binascii.Error:
+        key = b""
+    if not kid or len(key) < 32:
+        raise ConfigError(["REALTIME_TOKEN_KEYS holds entries kid=<base64 of at least 32 bytes>"])
+    return kid, key
 
 
 def _grant(claims: Mapping[str, object]) -> Grant:

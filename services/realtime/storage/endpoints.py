@@ -11,8 +11,8 @@ from libs.postgres import Connection, Database
 from libs.postgres.listing import Listing, fetch_page
 from services.realtime.domain.delivery import Delivery, Endpoint
 
-ENDPOINT_LIST = ListRules(sorts={"createdAt": "created_at"})
-DELIVERY_LIST = ListRules(sorts={"createdAt": "created_at"})
+ENDPOINT_LIST = ListRules(sorts={"createdAt": "e.created_at"})
+DELIVERY_LIST = ListRules(sorts={"createdAt": "d.created_at"})
 
 _ENDPOINT = """e.org_id, e.id, e.url, e.event_types, e.description, e.status, e.disabled_reason, e.version,
 e.created_at, e.updated_at, e.last_success_at, e.last_failure_at"""
@@ -20,8 +20,22 @@ _RETURNING = _ENDPOINT.replace("e.", "")
 _DELIVERY = """d.org_id, d.id, d.endpoint_id, d.event_id, d.event_type, d.status, d.attempts, d.last_status_code,
 d.last_error, d.job_id, d.created_at, d.next_attempt_at, d.delivered_at"""
 
-_endpoints = Listing(select=_ENDPOINT, source="webhook_endpoint e", rules=ENDPOINT_LIST, tie="e.id")
-_deliveries = Listing(select=_DELIVERY, source="webhook_delivery d", rules=DELIVERY_LIST, tie="d.id")
+_endpoints = Listing(
+    select=_ENDPOINT,
+    source="webhook_endpoint e",
+    rules=ENDPOINT_LIST,
+    tie="e.id",
+    org="e.org_id",
+    created="e.created_at",
+)
+_deliveries = Listing(
+    select=_DELIVERY,
+    source="webhook_delivery d",
+    rules=DELIVERY_LIST,
+    tie="d.id",
+    org="d.org_id",
+    created="d.created_at",
+)
 
 
 class Endpoints:

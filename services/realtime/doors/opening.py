@@ -1,0 +1,112 @@
+"""Opening both public doors of an instance and closing them in the right order: sockets first, spread over the drain."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Iterator
+
+import uvicorn
+from starlette.applications import Starlette
+
+from libs.bus import Bus, subjects
+from services.realtime.config import RealtimeSettings
+from services.realtime.doors.events import create_app
+from services.realtime.protocol import disconnects
+from services.realtime.protocol.connection import Connection
+from services.realtime.protocol.hub import POSITION_CHECK_SECONDS, Hub
+from services.realtime.protocol.revocation import concerns
+from services.realtime.protocol.tokens import ConnectionTokens
+from services.realtime.protocol.websocket import WebSocketDoor
+from services.realtime.storage.event_log import EventLog
+
+
+class Doors:
+    def __init__(self, settings: RealtimeSettings, bus: Bus, log: EventLog, tokens: ConnectionTokens) -> None:
+        self.hub = Hub(bus, log.read, log.tops)
+        self.addresses: dict[str, str] = {}
+        self._settings = settings
+        self._bus = bus
+        self._stopping = asyncio.Event()
+        self._sockets = WebSocketDoor(
+            lambda wire: Connection(wire, self.hub, tokens, log.read), settings.allowed_origins
+        )
+        self._app = create_app(self.hub, log, tokens, self._stopping)
+        self._http: _HttpDoor | None = None
+
+    @classmethod
+    async def open(cls, settings: RealtimeSettings, bus: Bus, log: EventLog, tokens: ConnectionTokens) -> Doors:
+        doors = cls(settings, bus, log, tokens)
+        host, port = _split(settings.ws_address)
+        doors.addresses["ws"] = "{}:{}".format(*await doors._sockets.open(host, port))
+        doors._http = await _HttpDoor.open(doors._app, settings.http_address)
+        doors.addresses["http"] = doors._http.address
+        await bus.subscribe_core(subjects.REALTIME_REVOKED, doors._on_revoked)
+        return doors
+
+    async def watch(self, stop: asyncio.Event) -> None:
+        """Until stopped, look for publications that the bus lost; at once after it came back."""
+        was_connected = self._bus.connected
+        waited = 0.0
+        while not stop.is_set():
+            came_back = self._bus.connected and not was_connected
+            if came_back or waited >= POSITION_CHECK_SECONDS:
+                await self.hub.check_positions()
+                waited = 0.0
+            was_connected = self._bus.connected
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), 1.0)
+            waited += 1.0
+
+    async def close(self) -> None:
+        self._stopping.set()
+        await self._sockets.drain(self._settings.drain_seconds / 2)
+        if self._http is not None:
+            await self._http.close()
+        await self.hub.close()
+
+    def gauges(self) -> dict[str, float]:
+        return {"sockets": float(len(self._sockets.sockets))}
+
+    async def _on_revoked(self, payload: bytes) -> None:
+        message = json.loads(payload)
+        self._sockets.disconnect_where(lambda connection: concerns(message, connection.grant), disconnects.FORCED)
+
+
+class _HttpDoor:
+    """uvicorn under our own signals (libs.runtime obeys them)."""
+
+    def __init__(self, server: uvicorn.Server, task: asyncio.Task[None], address: str) -> None:
+        self._server = server
+        self._task = task
+        self.address = address
+
+    @classmethod
+    async def open(cls, app: Starlette, address: str) -> _HttpDoor:
+        host, port = _split(address)
+        config = uvicorn.Config(app, host, port, log_config=None, access_log=False, lifespan="off", server_header=False)
+        server = uvicorn.Server(config)
+        server.capture_signals = _nobody  # type: ignore[method-assign]
+        task = asyncio.create_task(server.serve())
+        while not server.started:
+            if task.done():
+                task.result()
+                raise OSError(f"cannot listen on {address}")
+            await asyncio.sleep(0.005)
+        bound = server.servers[0].sockets[0].getsockname()
+        return cls(server, task, f"{bound[0]}:{bound[1]}")
+
+    async def close(self) -> None:
+        self._server.should_exit = True
+        await self._task
+
+
+@contextlib.contextmanager
+def _nobody() -> Iterator[None]:
+    yield
+
+
+def _split(address: str) -> tuple[str, int]:
+    host, _, port = address.rpartition(":")
+    return host, int(port)

@@ -1,0 +1,30 @@
+"""What a list of agents may be narrowed to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from libs.errors import InvalidArgument
+
+from .agent import AgentStatus
+from .validation import TAGS_MAX
+
+SEARCH_MAX = 200
+
+
+@dataclass(frozen=True, slots=True)
+class AgentFilter:
+    """`search` finds the beginnings of words of name and description; of `tags` all must be present."""
+
+    search: str = ""
+    tags: tuple[str, ...] = ()
+    status: AgentStatus | None = None
+    provider: str = ""
+
+
+def check_filter(wanted: AgentFilter) -> AgentFilter:
+    if len(wanted.search) > SEARCH_MAX or len(wanted.tags) > TAGS_MAX:
+        raise InvalidArgument("invalid_query", f"Search for at most {SEARCH_MAX} characters and {TAGS_MAX} tags.")
+    if any("\x00" in text for text in (wanted.search, wanted.provider, *wanted.tags)):
+        raise InvalidArgument("invalid_query", "A filter must not contain the NUL character.")
+    return wanted

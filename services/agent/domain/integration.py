@@ -1,0 +1,132 @@
+"""An organisation's account at a provider: its state, and what a new key or secret does to it.
+
+Holds secrets only as `Credentials`, in the clear and for the length of one call; storage keeps them encrypted.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
+
+from libs.errors import InvalidArgument, Violation
+
+from .providers import PROVIDERS
+
+SECRET_MAX = 1_000
+URL_MAX = 2_000
+# Deliveries signed before a secret was replaced are still on their way: ElevenLabs' last retry comes after 30 minutes.
+PREVIOUS_SECRET_GRACE = timedelta(hours=1)
+
+
+class IntegrationStatus(enum.StrEnum):
+    CONNECTED = "connected"
+    FAILING = "failing"
+    DISABLED = "disabled"
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    api_key: str = field(default="", repr=False)
+    webhook_secret: str = field(default="", repr=False)
+    base_url: str = ""
+    # The secret before the last change, while it is still honoured.
+    previous_webhook_secret: str = field(default="", repr=False)
+    previous_until: datetime | None = None
+
+    def webhook_secrets(self, now: datetime) -> tuple[str, ...]:
+        """The secrets a delivery may be signed with, the current one first."""
+        graced = self.previous_webhook_secret and self.previous_until and now < self.previous_until
+        candidates = (self.webhook_secret, self.previous_webhook_secret if graced else "")
+        return tuple(secret for secret in candidates if secret)
+
+
+@dataclass(frozen=True, slots=True)
+class Integration:
+    id: str
+    org_id: str
+    provider: str
+    status: IntegrationStatus
+    api_key_last4: str
+    api_key_fingerprint: str
+    webhook_secret_set: bool
+    webhook_token: str
+    created_at: datetime
+    updated_at: datetime
+    last_sync_at: datetime | None = None
+    last_sync_error: str = ""
+    version: int = 1
+
+
+def check_credentials(provider: str, credentials: Credentials, *, first: bool) -> None:
+    found: list[Violation] = []
+    if provider not in PROVIDERS:
+        found.append(Violation("#/provider", "unknown_value", f"Must be one of {', '.join(PROVIDERS)}."))
+    if first and not credentials.api_key:
+        found.append(Violation("#/credentials/apiKey", "required", "Give the provider's API key."))
+    secrets = {"apiKey": credentials.api_key, "webhookSecret": credentials.webhook_secret}
+    for name, secret in secrets.items():
+        if len(secret) > SECRET_MAX or not secret.isprintable() or secret != secret.strip():
+            detail = f"At most {SECRET_MAX} printable characters without spaces at the ends."
+            found.append(Violation(f"#/credentials/{name}", "invalid_format", detail))
+    if credentials.base_url and not _is_web_address(credentials.base_url):
+        found.append(Violation("#/credentials/baseUrl", "invalid_format", "Must be an http or https address."))
+    if found:
+        raise InvalidArgument("validation_failed", "The credentials are not valid.", violations=found)
+
+
+def merge_credentials(stored: Credentials, given: Credentials, now: datetime) -> Credentials:
+    """An empty field keeps what is stored; a replaced webhook secret is honoured a while longer."""
+    merged = replace(
+        stored,
+        api_key=given.api_key or stored.api_key,
+        webhook_secret=given.webhook_secret or stored.webhook_secret,
+        base_url=given.base_url or stored.base_url,
+    )
+    if stored.webhook_secret and merged.webhook_secret != stored.webhook_secret:
+        until = now + PREVIOUS_SECRET_GRACE
+        merged = replace(merged, previous_webhook_secret=stored.webhook_secret, previous_until=until)
+    return merged
+
+
+def connect(
+    integration_id: str, org_id: str, provider: str, token: str, given: Credentials, now: datetime
+) -> Integration:
+    blank = Integration(
+        integration_id, org_id, provider, IntegrationStatus.CONNECTED, "", "", False, token, now, now, version=0
+    )
+    return reconnect(blank, given, now)
+
+
+def reconnect(integration: Integration, credentials: Credentials, now: datetime) -> Integration:
+    return replace(
+        integration,
+        status=IntegrationStatus.CONNECTED,
+        api_key_last4=last4(credentials.api_key),
+        api_key_fingerprint=fingerprint(credentials.api_key),
+        webhook_secret_set=bool(credentials.webhook_secret),
+        last_sync_error="",
+        version=integration.version + 1,
+        updated_at=now,
+    )
+
+
+def last4(api_key: str) -> str:
+    """Nothing of a short key: four of eight characters would be half of it."""
+    return api_key[-4:] if len(api_key) >= 12 else ""
+
+
+def fingerprint(api_key: str) -> str:
+    return hashlib.sha256(api_key.encode()).hexdigest()[:12]
+
+
+def _is_web_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return False
+    plain = not (parts.username or parts.password or parts.query or parts.fragment)
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and plain and len(url) <= URL_MAX

@@ -1,0 +1,118 @@
+"""The limits of an agent's content. Pointers name fields as the JSON API spells them.
+
+Collects every violation, so that one answer lists all that is wrong. Decides; never repairs more than white space.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from libs.errors import InvalidArgument, Violation
+
+from .content import AgentConfiguration, AgentContent, LanguageModel
+from .providers import DEFAULT_PROVIDER, PROVIDERS
+
+NAME_MAX = 200
+DESCRIPTION_MAX = 2_000
+PROMPT_MAX = 100_000
+FIRST_MESSAGE_MAX = 10_000
+SHORT_MAX = 200
+TAGS_MAX = 50
+TAG_MAX = 50
+VARIABLES_MAX = 200
+VARIABLE_NAME_MAX = 100
+VARIABLE_VALUE_MAX = 10_000
+TEMPERATURE = (0.0, 2.0)
+MAX_TOKENS = (1, 1_000_000)
+
+# RFC 5646's shape: language[-extlang][-script][-region][-variant...][-extension...][-privateuse].
+_BCP47 = re.compile(
+    r"^[A-Za-z]{2,8}(-[A-Za-z]{3}){0,3}(-[A-Za-z]{4})?(-([A-Za-z]{2}|\d{3}))?"
+    r"(-([A-Za-z0-9]{5,8}|\d[A-Za-z0-9]{3}))*(-[A-WY-Za-wy-z0-9](-[A-Za-z0-9]{2,8})+)*(-[xX](-[A-Za-z0-9]{1,8})+)?$"
+)
+
+
+def check_content(content: AgentContent) -> AgentContent:
+    """The content with names and tags trimmed and the provider completed; raises with every violation found."""
+    tags = tuple(dict.fromkeys(tag.strip() for tag in content.tags))
+    provider = content.provider or (DEFAULT_PROVIDER if content.external_agent_id else "")
+    content = replace(content, name=content.name.strip(), tags=tags, provider=provider)
+    found = [*_content(content), *_configuration(content.configuration)]
+    if found:
+        raise InvalidArgument("validation_failed", "Some fields of the agent are not valid.", violations=found)
+    return content
+
+
+def check_note(note: str) -> str:
+    """The description of a version."""
+    found = list(_text("#/description", note, DESCRIPTION_MAX))
+    if found:
+        raise InvalidArgument("validation_failed", "The version's description is not valid.", violations=found)
+    return note
+
+
+def _content(content: AgentContent) -> Iterator[Violation]:
+    if not content.name:
+        yield Violation("#/name", "required", "Give the agent a name.")
+    yield from _text("#/name", content.name, NAME_MAX)
+    yield from _text("#/description", content.description, DESCRIPTION_MAX)
+    yield from _text("#/externalAgentId", content.external_agent_id, SHORT_MAX)
+    if content.provider and content.provider not in PROVIDERS:
+        yield Violation("#/provider", "unknown_value", f"Must be one of {', '.join(PROVIDERS)}.")
+    yield from _tags(content.tags)
+
+
+def _tags(tags: tuple[str, ...]) -> Iterator[Violation]:
+    if len(tags) > TAGS_MAX:
+        yield Violation("#/tags", "too_many", f"At most {TAGS_MAX} tags.")
+    for index, tag in enumerate(tags[:TAGS_MAX]):
+        if not tag:
+            yield Violation(f"#/tags/{index}", "required", "A tag must not be empty.")
+        yield from _text(f"#/tags/{index}", tag, TAG_MAX)
+
+
+def _configuration(configuration: AgentConfiguration) -> Iterator[Violation]:
+    yield from _text("#/systemPrompt", configuration.system_prompt, PROMPT_MAX)
+    yield from _text("#/firstMessage", configuration.first_message, FIRST_MESSAGE_MAX)
+    yield from _text("#/voiceId", configuration.voice_id, SHORT_MAX)
+    language = configuration.language
+    if language and (len(language) > SHORT_MAX or not _BCP47.fullmatch(language)):
+        yield Violation("#/language", "invalid_format", "Must be a BCP 47 tag, for example en or pt-BR.")
+    yield from _llm(configuration.llm)
+    yield from _variables(configuration.dynamic_variables)
+
+
+def _llm(llm: LanguageModel) -> Iterator[Violation]:
+    yield from _text("#/llm/model", llm.model, SHORT_MAX)
+    low, high = TEMPERATURE
+    if llm.temperature is not None and not (math.isfinite(llm.temperature) and low <= llm.temperature <= high):
+        yield Violation("#/llm/temperature", "out_of_range", "Must be between 0 and 2.")
+    least, most = MAX_TOKENS
+    if llm.max_tokens is not None and not least <= llm.max_tokens <= most:
+        yield Violation("#/llm/maxTokens", "out_of_range", f"Must be between {least} and {most}.")
+
+
+def _variables(variables: Mapping[str, object]) -> Iterator[Violation]:
+    if len(variables) > VARIABLES_MAX:
+        yield Violation("#/dynamicVariables", "too_many", f"At most {VARIABLES_MAX} variables.")
+        return
+    for name, value in variables.items():
+        pointer = "#/dynamicVariables/" + name[:VARIABLE_NAME_MAX].replace("~", "~0").replace("/", "~1")
+        if not name or len(name) > VARIABLE_NAME_MAX or "\x00" in name:
+            yield Violation(pointer, "invalid_format", f"A variable's name has 1 to {VARIABLE_NAME_MAX} characters.")
+        elif isinstance(value, str):
+            yield from _text(pointer, value, VARIABLE_VALUE_MAX)
+        elif isinstance(value, float) and not math.isfinite(value):
+            yield Violation(pointer, "invalid_format", "Must be a finite number.")
+        elif value is not None and not isinstance(value, bool | int | float):
+            yield Violation(pointer, "wrong_type", "Must be a string, a number, a boolean or null.")
+
+
+def _text(pointer: str, text: str, most: int) -> Iterator[Violation]:
+    if len(text) > most:
+        yield Violation(pointer, "too_long", f"At most {most} characters.")
+    if "\x00" in text:
+        yield Violation(pointer, "invalid_character", "Must not contain the NUL character.")

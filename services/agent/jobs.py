@@ -1,0 +1,133 @@
+"""provider.sync: make every agent of an organisation's ElevenLabs account known here.
+
+Page by page, each page in one transaction with the cursor it reached, so that a crash goes on where it stopped and
+a second run adds nothing. Agents known by their external id are left as they are; none is ever deleted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from libs.clock import Clock
+from libs.crypto import random_token
+from libs.errors import Aborted, AppError, NotFound, ResourceExhausted, Unauthenticated
+from libs.http import OutboundClient
+from libs.ids import new_id
+from libs.jobs import Discard, Handlers, JobContext, JobPolicy, RetryAfter, Snooze
+from libs.postgres import Database
+from libs.postgres.outbox import append
+from services.agent.domain import agent as agents
+from services.agent.domain.content import AgentConfiguration, AgentContent
+from services.agent.domain.integration import IntegrationStatus
+from services.agent.mapping.events import agent_event, integration_event
+from services.agent.providers.elevenlabs import RemoteAgent, RemotePage, list_agents
+from services.agent.storage.agents import Agents
+from services.agent.storage.integrations import Integrations, OpenIntegration
+from services.agent.storage.syncs import Syncs
+
+SYNC_POLICY = JobPolicy(timeout_seconds=600)
+BUSY_SECONDS = 15.0
+
+
+def job_handlers(
+    database: Database, stored: Agents, integrations: Integrations, client: OutboundClient, clock: Clock
+) -> Handlers:
+    handlers = Handlers()
+    sync = ProviderSync(database, stored, integrations, Syncs(), client, clock)
+    handlers.add("provider.sync", sync.run, SYNC_POLICY)
+    return handlers
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSync:
+    database: Database
+    agents: Agents
+    integrations: Integrations
+    syncs: Syncs
+    client: OutboundClient
+    clock: Clock
+
+    async def run(self, job: JobContext) -> Mapping[str, int]:
+        org_id, provider, lease = job.job.org_id, str(job.job.args["provider"]), random_token()
+        try:
+            opened = await self.integrations.open(org_id, provider)
+        except NotFound:
+            raise Discard("integration_not_found", "The integration was removed.") from None
+        cursor = await self._take(org_id, provider, lease)
+        try:
+            return await self._pages(job, opened, lease, cursor)
+        except Unauthenticated as refused:
+            await self._fail(opened, lease, refused)
+            raise Discard(refused.reason, refused.detail) from None
+        except ResourceExhausted as slow:
+            await self._let_go(opened, lease)
+            raise RetryAfter(slow.retry_after or 30.0, slow.reason, slow.detail) from None
+        except Aborted:
+            raise
+        except AppError as failed:
+            if job.job.attempt >= job.job.max_attempts:
+                await self._fail(opened, lease, failed)
+            else:
+                await self._let_go(opened, lease)
+            raise
+
+    async def _take(self, org_id: str, provider: str, lease: str) -> str:
+        async with self.database.transaction(org_id) as conn:
+            cursor = await self.syncs.take(conn, org_id, provider, lease, self.clock.now())
+        if cursor is None:
+            raise Snooze(BUSY_SECONDS, "another_sync_is_running")
+        return cursor
+
+    async def _pages(self, job: JobContext, opened: OpenIntegration, lease: str, cursor: str) -> Mapping[str, int]:
+        org_id, provider = opened.integration.org_id, opened.integration.provider
+        added = 0
+        while True:
+            page = await list_agents(self.client, opened.credentials, cursor)
+            added += await self._add_page(opened, lease, page)
+            if not page.next_cursor or page.next_cursor == cursor:
+                break
+            cursor = page.next_cursor
+            await job.progress(50, f"{added} agents added")
+        result = {"added": added}
+        async with job.finish(result) as conn:
+            now = self.clock.now()
+            version = await self.syncs.finish(conn, org_id, provider, lease, now)
+            synced = replace(opened.integration, status=IntegrationStatus.CONNECTED, version=version)
+            await append(conn, integration_event("integration.synced", synced))
+        return result
+
+    async def _add_page(self, opened: OpenIntegration, lease: str, page: RemotePage) -> int:
+        org_id, provider = opened.integration.org_id, opened.integration.provider
+        async with self.database.transaction(org_id) as conn:
+            await self.syncs.save(conn, org_id, provider, lease, page.next_cursor, self.clock.now())
+            known = await self.agents.known(conn, org_id, provider, [remote.id for remote in page.agents])
+            fresh = {remote.id: remote for remote in page.agents if remote.id and remote.id not in known}
+            for remote in fresh.values():
+                agent = agents.create(new_id("agt"), org_id, _content(provider, remote), self.clock.now())
+                await self.agents.add(conn, agent)
+                await append(conn, agent_event("agent.created", agent))
+        return len(fresh)
+
+    async def _fail(self, opened: OpenIntegration, lease: str, error: AppError) -> None:
+        org_id, provider = opened.integration.org_id, opened.integration.provider
+        async with self.database.transaction(org_id) as conn:
+            version = await self.syncs.fail(conn, org_id, provider, lease, error.detail, self.clock.now())
+            failed = replace(opened.integration, status=IntegrationStatus.FAILING, version=version)
+            await append(conn, integration_event("integration.failed", failed))
+
+    async def _let_go(self, opened: OpenIntegration, lease: str) -> None:
+        async with self.database.transaction(opened.integration.org_id) as conn:
+            await self.syncs.release(conn, opened.integration.org_id, opened.integration.provider, lease)
+
+
+def _content(provider: str, remote: RemoteAgent) -> AgentContent:
+    """What the provider's list tells of an agent, cut to our limits: a sync must not fail for a long name."""
+    tags = tuple(tag for tag in (tag.strip()[:50] for tag in remote.tags) if tag)[:50]
+    return AgentContent(
+        name=remote.name.strip()[:200] or "Unnamed agent",
+        tags=tags,
+        provider=provider,
+        external_agent_id=remote.id,
+        configuration=AgentConfiguration(voice_id=remote.voice_id[:200]),
+    )

@@ -1,0 +1,6 @@
+"""The gRPC methods. Each is one use case: check the caller, act, append the event, answer."""
+
+from .agents import AgentServicer
+from .integrations import IntegrationServicer
+
+__all__ = ["AgentServicer", "IntegrationServicer"]

@@ -1,0 +1,156 @@
+"""AgentService: agents, their drafts and their published versions."""
+
+from __future__ import annotations
+
+from echosenseix.agent.v1 import agent_pb2, agent_pb2_grpc
+from libs.clock import Clock
+from libs.errors import FailedPrecondition
+from libs.ids import new_id
+from libs.postgres import Connection, Database
+from libs.postgres.idempotency import run_write
+from libs.postgres.outbox import append
+from libs.rpc.context import require_scope, require_service
+from libs.rpc.paging import page_info_to_proto, page_request_from_proto
+from services.agent.domain import agent as agents
+from services.agent.mapping.agents import (
+    agent_to_proto,
+    content_from_proto,
+    filter_from_proto,
+    merged_content,
+    version_to_proto,
+)
+from services.agent.mapping.events import agent_event
+from services.agent.storage.agents import AGENT_LIST, Agents
+from services.agent.storage.versions import VERSION_LIST, Versions
+
+
+class AgentServicer(agent_pb2_grpc.AgentServiceServicer):
+    def __init__(self, database: Database, stored: Agents, versions: Versions, clock: Clock) -> None:
+        self._database = database
+        self._agents = stored
+        self._versions = versions
+        self._clock = clock
+
+    async def CreateAgent(
+        self, request: agent_pb2.CreateAgentRequest, context: object
+    ) -> agent_pb2.CreateAgentResponse:
+        org_id = require_scope("agents:write").org_id
+        agent = agents.create(new_id("agt"), org_id, content_from_proto(request.agent), self._clock.now())
+
+        async def act(conn: Connection) -> agent_pb2.CreateAgentResponse:
+            await self._agents.add(conn, agent)
+            await append(conn, agent_event("agent.created", agent))
+            return agent_pb2.CreateAgentResponse(agent=agent_to_proto(agent))
+
+        return await run_write(self._database, org_id, act, agent_pb2.CreateAgentResponse)
+
+    async def GetAgent(self, request: agent_pb2.GetAgentRequest, context: object) -> agent_pb2.GetAgentResponse:
+        principal = require_scope("agents:read")
+        agent = await self._agents.get(principal.org_id, request.id)
+        return agent_pb2.GetAgentResponse(agent=agent_to_proto(agent))
+
+    async def ListAgents(self, request: agent_pb2.ListAgentsRequest, context: object) -> agent_pb2.ListAgentsResponse:
+        principal = require_scope("agents:read")
+        wanted = filter_from_proto(request)
+        page = await self._agents.page(principal.org_id, page_request_from_proto(request.page, AGENT_LIST), wanted)
+        return agent_pb2.ListAgentsResponse(agents=map(agent_to_proto, page.items), page_info=page_info_to_proto(page))
+
+    async def UpdateAgent(
+        self, request: agent_pb2.UpdateAgentRequest, context: object
+    ) -> agent_pb2.UpdateAgentResponse:
+        org_id = require_scope("agents:write").org_id
+
+        async def act(conn: Connection) -> agent_pb2.UpdateAgentResponse:
+            agent = await self._agents.lock(conn, org_id, request.agent.id)
+            agents.check_version(agent, _expected(request))
+            content = merged_content(agent, request.agent, request.update_mask.paths)
+            edited = agents.edit(agent, content, self._clock.now())
+            if edited is not agent:
+                await self._agents.save(conn, edited)
+                await append(conn, agent_event("agent.updated", edited))
+            return agent_pb2.UpdateAgentResponse(agent=agent_to_proto(edited))
+
+        return await run_write(self._database, org_id, act, agent_pb2.UpdateAgentResponse)
+
+    async def DeleteAgent(
+        self, request: agent_pb2.DeleteAgentRequest, context: object
+    ) -> agent_pb2.DeleteAgentResponse:
+        org_id = require_scope("agents:write").org_id
+
+        async def act(conn: Connection) -> agent_pb2.DeleteAgentResponse:
+            agent = await self._agents.lock(conn, org_id, request.id)
+            agents.check_version(agent, _expected(request))
+            archived = agents.archive(agent, self._clock.now())
+            await self._agents.save(conn, archived)
+            await append(conn, agent_event("agent.deleted", archived))
+            return agent_pb2.DeleteAgentResponse()
+
+        return await run_write(self._database, org_id, act, agent_pb2.DeleteAgentResponse)
+
+    async def DuplicateAgent(
+        self, request: agent_pb2.DuplicateAgentRequest, context: object
+    ) -> agent_pb2.DuplicateAgentResponse:
+        org_id = require_scope("agents:write").org_id
+
+        async def act(conn: Connection) -> agent_pb2.DuplicateAgentResponse:
+            original = await self._agents.lock(conn, org_id, request.id)
+            copy = agents.duplicate(original, new_id("agt"), request.display_name, self._clock.now())
+            await self._agents.add(conn, copy)
+            await append(conn, agent_event("agent.created", copy))
+            return agent_pb2.DuplicateAgentResponse(agent=agent_to_proto(copy))
+
+        return await run_write(self._database, org_id, act, agent_pb2.DuplicateAgentResponse)
+
+    async def PublishAgent(
+        self, request: agent_pb2.PublishAgentRequest, context: object
+    ) -> agent_pb2.PublishAgentResponse:
+        principal = require_scope("agents:write")
+        org_id, author = principal.org_id, principal.user_id or principal.api_key_id or principal.issuer
+
+        async def act(conn: Connection) -> agent_pb2.PublishAgentResponse:
+            agent = await self._agents.lock(conn, org_id, request.id)
+            agents.check_version(agent, _expected(request))
+            if request.require_tests:
+                raise FailedPrecondition("tests_not_passed", "No test of this agent has passed for the current draft.")
+            published, version = agents.publish(agent, new_id("agv"), request.description, author, self._clock.now())
+            await self._versions.add(conn, version)
+            await self._agents.save(conn, published)
+            await append(conn, agent_event("agent.published", published))
+            return agent_pb2.PublishAgentResponse(
+                agent_version=version_to_proto(version), agent=agent_to_proto(published)
+            )
+
+        return await run_write(self._database, org_id, act, agent_pb2.PublishAgentResponse)
+
+    async def ListAgentVersions(
+        self, request: agent_pb2.ListAgentVersionsRequest, context: object
+    ) -> agent_pb2.ListAgentVersionsResponse:
+        principal = require_scope("agents:read")
+        wanted = page_request_from_proto(request.page, VERSION_LIST)
+        agent = await self._agents.get(principal.org_id, request.agent_id)
+        page = await self._versions.page(principal.org_id, agent.id, wanted)
+        return agent_pb2.ListAgentVersionsResponse(
+            agent_versions=map(version_to_proto, page.items), page_info=page_info_to_proto(page)
+        )
+
+    async def GetAgentVersion(
+        self, request: agent_pb2.GetAgentVersionRequest, context: object
+    ) -> agent_pb2.GetAgentVersionResponse:
+        principal = require_scope("agents:read")
+        version = await self._versions.get(principal.org_id, request.agent_id, request.version)
+        return agent_pb2.GetAgentVersionResponse(agent_version=version_to_proto(version))
+
+    async def ResolveExternalAgent(
+        self, request: agent_pb2.ResolveExternalAgentRequest, context: object
+    ) -> agent_pb2.ResolveExternalAgentResponse:
+        require_service()
+        found = await self._agents.resolve(request.organization_id, request.provider, request.external_agent_id)
+        return agent_pb2.ResolveExternalAgentResponse(
+            agent_id=found.id, published_version=found.published_version, display_name=found.name
+        )
+
+
+def _expected(
+    request: agent_pb2.UpdateAgentRequest | agent_pb2.DeleteAgentRequest | agent_pb2.PublishAgentRequest,
+) -> int | None:
+    return request.expected_version if request.HasField("expected_version") else None

@@ -1,0 +1,155 @@
+"""IntegrationService: accounts at providers, and the check of what those providers send."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from echosenseix.agent.v1 import agent_pb2, agent_pb2_grpc
+from libs.clock import Clock
+from libs.crypto import random_token
+from libs.errors import InvalidArgument, NotFound, Unauthenticated, Unavailable, Violation
+from libs.http import forbidden_address
+from libs.ids import new_id
+from libs.jobs import enqueue
+from libs.postgres import Connection, Database
+from libs.postgres.idempotency import run_write
+from libs.postgres.outbox import append
+from libs.rpc.context import require_scope, require_service
+from libs.rpc.paging import page_info_to_proto, page_request_from_proto
+from services.agent.domain.integration import (
+    Integration,
+    IntegrationStatus,
+    check_credentials,
+    connect,
+    merge_credentials,
+    reconnect,
+)
+from services.agent.mapping.events import integration_event
+from services.agent.mapping.integrations import credentials_from_proto, credentials_to_proto, integration_to_proto
+from services.agent.providers import SIGNATURES, SYNCED
+from services.agent.storage.integrations import INTEGRATION_LIST, Integrations
+
+
+class IntegrationServicer(agent_pb2_grpc.IntegrationServiceServicer):
+    def __init__(self, database: Database, stored: Integrations, clock: Clock, outbound_allow: tuple[str, ...]) -> None:
+        self._database = database
+        self._integrations = stored
+        self._clock = clock
+        self._outbound_allow = outbound_allow
+
+    async def PutIntegration(
+        self, request: agent_pb2.PutIntegrationRequest, context: object
+    ) -> agent_pb2.PutIntegrationResponse:
+        org_id = require_scope("agents:write").org_id
+        given = credentials_from_proto(request.credentials)
+        check_credentials(request.provider, given, first=False)
+        self._refuse_inner_address(given.base_url)
+
+        async def act(conn: Connection) -> agent_pb2.PutIntegrationResponse:
+            integration = await self._put(conn, org_id, request)
+            return agent_pb2.PutIntegrationResponse(integration=integration_to_proto(integration))
+
+        return await run_write(self._database, org_id, act, agent_pb2.PutIntegrationResponse)
+
+    async def _put(self, conn: Connection, org_id: str, request: agent_pb2.PutIntegrationRequest) -> Integration:
+        given, now = credentials_from_proto(request.credentials), self._clock.now()
+        known = await self._integrations.lock(conn, org_id, request.provider)
+        if known is None:
+            check_credentials(request.provider, given, first=True)
+            put, credentials = connect(new_id("int"), org_id, request.provider, random_token(), given, now), given
+        else:
+            credentials = merge_credentials(known.credentials, given, now)
+            if credentials == known.credentials and known.integration.status is IntegrationStatus.CONNECTED:
+                return known.integration
+            put = reconnect(known.integration, credentials, now)
+        await self._integrations.put(conn, put, credentials)
+        await append(conn, integration_event("integration.updated", put))
+        if known is not None and put.api_key_fingerprint != known.integration.api_key_fingerprint:
+            await _enqueue_sync(conn, org_id, put.provider)
+        return put
+
+    async def GetIntegration(
+        self, request: agent_pb2.GetIntegrationRequest, context: object
+    ) -> agent_pb2.GetIntegrationResponse:
+        principal = require_scope("agents:read")
+        integration = await self._integrations.get(principal.org_id, request.provider)
+        return agent_pb2.GetIntegrationResponse(integration=integration_to_proto(integration))
+
+    async def ListIntegrations(
+        self, request: agent_pb2.ListIntegrationsRequest, context: object
+    ) -> agent_pb2.ListIntegrationsResponse:
+        principal = require_scope("agents:read")
+        wanted = page_request_from_proto(request.page, INTEGRATION_LIST)
+        page = await self._integrations.page(principal.org_id, wanted)
+        return agent_pb2.ListIntegrationsResponse(
+            integrations=map(integration_to_proto, page.items), page_info=page_info_to_proto(page)
+        )
+
+    async def DeleteIntegration(
+        self, request: agent_pb2.DeleteIntegrationRequest, context: object
+    ) -> agent_pb2.DeleteIntegrationResponse:
+        org_id = require_scope("agents:write").org_id
+
+        async def act(conn: Connection) -> agent_pb2.DeleteIntegrationResponse:
+            known = await self._integrations.lock(conn, org_id, request.provider)
+            if known is None:
+                raise NotFound("integration_not_found", "No such integration.")
+            gone = known.integration
+            gone = replace(gone, status=IntegrationStatus.DISABLED, version=gone.version + 1)
+            await self._integrations.remove(conn, gone)
+            await append(conn, integration_event("integration.updated", gone))
+            return agent_pb2.DeleteIntegrationResponse()
+
+        return await run_write(self._database, org_id, act, agent_pb2.DeleteIntegrationResponse)
+
+    async def SyncIntegration(
+        self, request: agent_pb2.SyncIntegrationRequest, context: object
+    ) -> agent_pb2.SyncIntegrationResponse:
+        org_id = require_scope("agents:write").org_id
+        integration = await self._integrations.get(org_id, request.provider)
+        if integration.provider not in SYNCED:
+            found = Violation("#/provider", "unknown_value", f"Must be one of {', '.join(SYNCED)}.")
+            raise InvalidArgument("sync_unsupported", "This provider cannot be synced.", violations=[found])
+
+        async def act(conn: Connection) -> agent_pb2.SyncIntegrationResponse:
+            return agent_pb2.SyncIntegrationResponse(job_id=await _enqueue_sync(conn, org_id, integration.provider))
+
+        return await run_write(self._database, org_id, act, agent_pb2.SyncIntegrationResponse)
+
+    async def VerifyProviderWebhook(
+        self, request: agent_pb2.VerifyProviderWebhookRequest, context: object
+    ) -> agent_pb2.VerifyProviderWebhookResponse:
+        require_service()
+        verify = SIGNATURES.get(request.provider)
+        found = await self._integrations.open_by_token(request.provider, request.webhook_token) if verify else None
+        if verify is None or found is None:
+            raise NotFound("webhook_unknown", "No webhook is registered at this address.")
+        now = self._clock.now()
+        match verify(found.credentials, request.signature, request.body, now):
+            case None:
+                raise Unavailable("webhook_secret_unset", "Set the webhook's secret at the integration first.")
+            case False:
+                detail = "The signature is missing, wrong or too far from now."
+                raise Unauthenticated("webhook_signature_invalid", detail)
+        return agent_pb2.VerifyProviderWebhookResponse(
+            organization_id=found.integration.org_id, integration_id=found.integration.id
+        )
+
+    async def GetProviderCredentials(
+        self, request: agent_pb2.GetProviderCredentialsRequest, context: object
+    ) -> agent_pb2.GetProviderCredentialsResponse:
+        require_service()
+        found = await self._integrations.open(request.organization_id, request.provider)
+        return agent_pb2.GetProviderCredentialsResponse(credentials=credentials_to_proto(found.credentials))
+
+    def _refuse_inner_address(self, base_url: str) -> None:
+        if base_url and forbidden_address(base_url, self._outbound_allow):
+            found = Violation("#/credentials/baseUrl", "forbidden_address", "Must be a public address.")
+            raise InvalidArgument("validation_failed", "The credentials are not valid.", violations=[found])
+
+
+async def _enqueue_sync(conn: Connection, org_id: str, provider: str) -> str:
+    """One live sync a provider: asking twice answers the same job."""
+    return await enqueue(
+        conn, service="agent", kind="provider.sync", args={"provider": provider}, org_id=org_id, unique_key=provider
+    )

@@ -1,0 +1,116 @@
+"""Agents as rows. Reads take an organisation and run by themselves; writes take the transaction they belong to."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+
+from libs.errors import AlreadyExists, NotFound
+from libs.ids import is_id
+from libs.paging import CursorCodec, ListRules, Page, PageRequest
+from libs.postgres import Connection, Database, Record
+from libs.postgres.listing import Listing, fetch_page
+from services.agent.domain.agent import Agent
+from services.agent.domain.filter import AgentFilter
+
+from .rows import AGENT, AGENT_IN_LIST, WRITTEN, agent_from_row, agent_values
+
+AGENT_LIST = ListRules(sorts={"createdAt": "a.created_at", "updatedAt": "a.updated_at", "name": "a.name"})
+_LISTING = Listing(AGENT_IN_LIST, "agent a", AGENT_LIST, tie="a.id")
+
+_GET = f"select {AGENT} from agent a where a.org_id = o.org and a.id = $2 and a.status <> 'archived'"
+_LOCK = f"select {AGENT} from agent a where a.org_id = $1 and a.id = $2 and a.status <> 'archived' for update"
+_PLACES = ", ".join(f"${number}" for number in range(3, 3 + len(WRITTEN)))
+_INSERT = f"insert into agent (org_id, id, {', '.join(WRITTEN)}) values ($1, $2, {_PLACES})"
+_UPDATE = f"update agent set ({', '.join(WRITTEN)}) = ({_PLACES}) where org_id = $1 and id = $2"
+_RESOLVE = (
+    "select a.id, a.published_version, a.name from agent a "
+    "where a.org_id = o.org and a.provider = $2 and a.external_agent_id = $3 "
+    "and a.external_agent_id <> '' and a.status <> 'archived'"
+)
+_KNOWN = (
+    "select a.external_agent_id from agent a where a.org_id = $1 and a.provider = $2 "
+    "and a.external_agent_id = any($3::text[]) and a.external_agent_id <> '' and a.status <> 'archived'"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedAgent:
+    """What the receiver of a provider's webhook needs to know of an agent."""
+
+    id: str
+    published_version: int
+    name: str
+
+
+class Agents:
+    def __init__(self, database: Database, cursors: CursorCodec) -> None:
+        self._database = database
+        self._cursors = cursors
+
+    async def get(self, org_id: str, agent_id: str) -> Agent:
+        row = await self._database.fetchrow(org_id, _GET, agent_id) if is_id(agent_id, "agt") else None
+        return _found(row)
+
+    async def page(self, org_id: str, request: PageRequest, wanted: AgentFilter) -> Page[Agent]:
+        page = await fetch_page(self._database, org_id, _LISTING, request, _conditions(wanted), self._cursors)
+        return page.map(agent_from_row)
+
+    async def resolve(self, org_id: str, provider: str, external_agent_id: str) -> ResolvedAgent:
+        speakable = "\x00" not in provider + external_agent_id
+        row = await self._database.fetchrow(org_id, _RESOLVE, provider, external_agent_id) if speakable else None
+        if row is None:
+            raise _missing()
+        return ResolvedAgent(row["id"], row["published_version"], row["name"])
+
+    async def lock(self, conn: Connection, org_id: str, agent_id: str) -> Agent:
+        """The agent, held until the transaction ends: changes of one agent happen one after another."""
+        return _found(await conn.fetchrow(_LOCK, org_id, agent_id) if is_id(agent_id, "agt") else None)
+
+    async def known(self, conn: Connection, org_id: str, provider: str, external_ids: Collection[str]) -> set[str]:
+        """Which of these provider's ids are tied to an agent already."""
+        rows = await conn.fetch(_KNOWN, org_id, provider, list(external_ids))
+        return {row["external_agent_id"] for row in rows}
+
+    async def add(self, conn: Connection, agent: Agent) -> None:
+        await _write(conn, _INSERT, agent)
+
+    async def save(self, conn: Connection, agent: Agent) -> None:
+        await _write(conn, _UPDATE, agent)
+
+
+async def _write(conn: Connection, sql: str, agent: Agent) -> None:
+    try:
+        await conn.execute(sql, agent.org_id, agent.id, *agent_values(agent))
+    except asyncpg.UniqueViolationError as error:
+        if error.constraint_name != "agent_external_key":
+            raise
+        detail = "Another agent of your organisation is tied to that provider's agent id. Untie it first."
+        raise AlreadyExists("external_agent_taken", detail) from None
+
+
+def _conditions(wanted: AgentFilter) -> list[tuple[str, Any]]:
+    """SQL conditions, each with the value of its placeholder. The first is spelled as in the partial indexes."""
+    found: list[tuple[str, Any]] = [("a.status <> 'archived'", None)]
+    if wanted.search.strip():
+        found.append(("a.id in (select agent_matching({}))", wanted.search))
+    if wanted.tags:
+        found.append(("a.id in (select agent_tagged({}))", list(wanted.tags)))
+    if wanted.status is not None:
+        found.append(("a.status = {}", wanted.status.value))
+    if wanted.provider:
+        found.append(("a.provider = {}", wanted.provider))
+    return found
+
+
+def _found(row: Record | None) -> Agent:
+    if row is None:
+        raise _missing()
+    return agent_from_row(row)
+
+
+def _missing() -> NotFound:
+    return NotFound("agent_not_found", "No such agent.")

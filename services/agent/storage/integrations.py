@@ -1,0 +1,144 @@
+"""Integrations as rows, their secrets sealed. Nothing leaves this file in the clear but `Credentials`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from libs.crypto import Envelope
+from libs.errors import NotFound
+from libs.paging import CursorCodec, ListRules, Page, PageRequest
+from libs.postgres import Connection, Database, Record
+from libs.postgres.listing import Listing, fetch_page
+from services.agent.domain.integration import Credentials, Integration, IntegrationStatus
+from services.agent.domain.providers import PROVIDERS
+
+INTEGRATION_LIST = ListRules(sorts={"createdAt": "i.created_at", "provider": "i.provider"})
+_FACTS = (
+    "i.org_id, i.id, i.provider, i.status, i.api_key_last4, i.api_key_fingerprint, "
+    "i.webhook_secret is not null as webhook_secret_set, i.webhook_token, i.created_at, i.updated_at, "
+    "i.last_sync_at, i.last_sync_error, i.version"
+)
+_SECRETS = "i.api_key, i.webhook_secret, i.base_url, i.previous_webhook_secret, i.previous_until"
+_LISTING = Listing(_FACTS, "integration i", INTEGRATION_LIST, tie="i.id")
+
+_GET = f"select {_FACTS} from integration i where i.org_id = o.org and i.provider = $2"
+_OPEN = f"select {_FACTS}, {_SECRETS} from integration i where i.org_id = o.org and i.provider = $2"
+_LOCK = f"select {_FACTS}, {_SECRETS} from integration i where i.org_id = $1 and i.provider = $2 for update"
+_BY_TOKEN = f"select {_FACTS}, {_SECRETS} from integration i where i.webhook_token = $1 and i.provider = $2"
+_PUT = (
+    "insert into integration (org_id, id, provider, status, api_key, api_key_last4, api_key_fingerprint, "
+    "webhook_secret, previous_webhook_secret, previous_until, base_url, webhook_token, version, created_at, "
+    "updated_at, last_sync_at, last_sync_error) "
+    "values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) "
+    "on conflict (org_id, id) do update set (status, api_key, api_key_last4, api_key_fingerprint, webhook_secret, "
+    "previous_webhook_secret, previous_until, base_url, version, updated_at, last_sync_error) = "
+    "($4, $5, $6, $7, $8, $9, $10, $11, $13, $15, $17)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenIntegration:
+    """An integration together with its secrets."""
+
+    integration: Integration
+    credentials: Credentials
+
+
+class Integrations:
+    def __init__(self, database: Database, cursors: CursorCodec, envelope: Envelope) -> None:
+        self._database = database
+        self._cursors = cursors
+        self._envelope = envelope
+
+    async def get(self, org_id: str, provider: str) -> Integration:
+        row = await self._database.fetchrow(org_id, _GET, provider) if provider in PROVIDERS else None
+        if row is None:
+            raise _missing()
+        return _integration(row)
+
+    async def page(self, org_id: str, request: PageRequest) -> Page[Integration]:
+        page = await fetch_page(self._database, org_id, _LISTING, request, [], self._cursors, ("integrations",))
+        return page.map(_integration)
+
+    async def open(self, org_id: str, provider: str) -> OpenIntegration:
+        row = await self._database.fetchrow(org_id, _OPEN, provider) if provider in PROVIDERS else None
+        if row is None:
+            raise _missing()
+        return self._opened(row)
+
+    async def open_by_token(self, provider: str, token: str) -> OpenIntegration | None:
+        """Across organisations: an inbound webhook has nothing but its token."""
+        row = await self._database.system_fetchrow(_BY_TOKEN, token, provider) if token.isalnum() else None
+        return None if row is None else self._opened(row)
+
+    async def lock(self, conn: Connection, org_id: str, provider: str) -> OpenIntegration | None:
+        """The integration, held until the transaction ends; None where the provider is not connected.
+
+        The advisory lock makes two first connections of one provider wait for each other as well."""
+        await conn.execute(
+            "select pg_advisory_xact_lock(hashtextextended($1, 0))", f"integration/{org_id}/{provider[:20]!a}"
+        )
+        row = await conn.fetchrow(_LOCK, org_id, provider) if provider in PROVIDERS else None
+        return None if row is None else self._opened(row)
+
+    async def put(self, conn: Connection, integration: Integration, credentials: Credentials) -> None:
+        facts, seal = integration, self._seal
+        await conn.execute(
+            _PUT, facts.org_id, facts.id, facts.provider, facts.status.value,
+            seal(facts, "api_key", credentials.api_key), facts.api_key_last4, facts.api_key_fingerprint,
+            seal(facts, "webhook_secret", credentials.webhook_secret),
+            seal(facts, "previous_webhook_secret", credentials.previous_webhook_secret), credentials.previous_until,
+            credentials.base_url, facts.webhook_token, facts.version, facts.created_at, facts.updated_at,
+            facts.last_sync_at, facts.last_sync_error,
+        )  # fmt: skip
+
+    async def remove(self, conn: Connection, integration: Integration) -> None:
+        await conn.execute(
+            "delete from integration i where i.org_id = $1 and i.id = $2", integration.org_id, integration.id
+        )
+
+    def _seal(self, integration: Integration, column: str, secret: str) -> bytes | None:
+        return self._envelope.encrypt(secret.encode(), _bound_to(integration, column)) if secret else None
+
+    def _opened(self, row: Record) -> OpenIntegration:
+        integration = _integration(row)
+
+        def reveal(column: str) -> str:
+            sealed = row[column]
+            return self._envelope.decrypt(sealed, _bound_to(integration, column)).decode() if sealed else ""
+
+        credentials = Credentials(
+            api_key=reveal("api_key"),
+            webhook_secret=reveal("webhook_secret"),
+            base_url=row["base_url"],
+            previous_webhook_secret=reveal("previous_webhook_secret"),
+            previous_until=row["previous_until"],
+        )
+        return OpenIntegration(integration, credentials)
+
+
+def _bound_to(integration: Integration, column: str) -> tuple[str, ...]:
+    """What a sealed value belongs to; moved to another row or column it does not open."""
+    return (integration.org_id, "integration", integration.id, column)
+
+
+def _integration(row: Record) -> Integration:
+    return Integration(
+        id=row["id"],
+        org_id=row["org_id"],
+        provider=row["provider"],
+        status=IntegrationStatus(row["status"]),
+        api_key_last4=row["api_key_last4"],
+        api_key_fingerprint=row["api_key_fingerprint"],
+        webhook_secret_set=row["webhook_secret_set"],
+        webhook_token=row["webhook_token"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        last_sync_at=row["last_sync_at"],
+        last_sync_error=row["last_sync_error"],
+        version=row["version"],
+    )
+
+
+def _missing() -> NotFound:
+    return NotFound("integration_not_found", "No such integration.")

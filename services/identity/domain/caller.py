@@ -1,0 +1,26 @@
+"""Who is behind a session token or an API key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from .scopes import EVERYTHING, ROLE_SCOPES, Role, effective
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls: by a session (session_id) or by a key (api_key_id, scopes as the key was given them)."""
+
+    org_id: str
+    user_id: str
+    role: Role
+    expires_at: datetime | None
+    session_id: str = ""
+    api_key_id: str = ""
+    scopes: tuple[str, ...] = (EVERYTHING,)
+
+    @property
+    def effective_scopes(self) -> frozenset[str]:
+        """What this caller may do today."""
+        return effective(self.scopes, self.role) if self.api_key_id else ROLE_SCOPES[self.role]

@@ -1,0 +1,126 @@
+"""Session tokens and API keys: how they are written, how long they live, and what is kept of them.
+
+A key reads `esx_<env>_<prefix>_<secret>`: the secret ends in a CRC-32 of all before it, so that a mistyped or
+invented key is refused without a look at the database. Only SHA-256 of either is stored: 190 random bits need no salt.
+"""
+
+from __future__ import annotations
+
+import binascii
+import hashlib
+import re
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from libs.errors import FailedPrecondition, InvalidArgument, Violation
+
+from .scopes import check_scopes
+
+SESSION_IDLE = timedelta(minutes=60)
+SESSION_CAP = timedelta(days=30)
+# How stale "last seen" and "last used" may be: one write a minute at most, however busy the credential is.
+TOUCH_EVERY = timedelta(seconds=60)
+KEY_NAME_MAX = 100
+OVERLAP_MAX = timedelta(days=7)
+
+_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_CHECKSUM_LENGTH = 6
+_KEY = re.compile(r"(esx_(?:live|test)_[0-9A-Za-z]{10})_[0-9A-Za-z]{32,64}", re.ASCII)
+_TOKEN = re.compile(r"[0-9A-Za-z]{40,64}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    id: str
+    org_id: str
+    user_id: str
+    ip_address: str
+    user_agent: str
+    created_at: datetime
+    last_seen_at: datetime
+    expires_at: datetime
+    token_hash: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    id: str
+    org_id: str
+    name: str
+    prefix: str
+    scopes: tuple[str, ...]
+    created_by: str
+    created_at: datetime
+    expires_at: datetime | None = None
+    last_used_at: datetime | None = None
+    revoked_at: datetime | None = None
+    version: int = 1
+    key_hash: bytes = field(default=b"", repr=False)
+    previous_hash: bytes | None = field(default=None, repr=False)
+    previous_until: datetime | None = None
+
+
+def hashed(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode()).digest()
+
+
+def is_session_token(text: str) -> bool:
+    return _TOKEN.fullmatch(text) is not None
+
+
+def key_prefix(text: str) -> str | None:
+    """The shown part of a key that is written right; None for anything that cannot be one of ours."""
+    match = _KEY.fullmatch(text)
+    if match is None or _checksum(text[:-_CHECKSUM_LENGTH]) != text[-_CHECKSUM_LENGTH:]:
+        return None
+    return match[1]
+
+
+def write_prefix(production: bool, random: str) -> str:
+    return f"esx_{'live' if production else 'test'}_{random[:10]}"
+
+
+def write_key(prefix: str, random: str) -> str:
+    text = f"{prefix}_{random[:32]}"
+    return text + _checksum(text)
+
+
+def make_key(key: ApiKey, now: datetime) -> ApiKey:
+    """The key with its name trimmed and its scopes without repetition; raises with every violation found."""
+    key = replace(key, name=key.name.strip(), scopes=check_scopes(key.scopes))
+    found: list[Violation] = []
+    if not key.name or len(key.name) > KEY_NAME_MAX or not key.name.isprintable():
+        found.append(
+            Violation("#/name", "invalid_format", f"Give the key a name of at most {KEY_NAME_MAX} characters.")
+        )
+    if key.expires_at is not None and key.expires_at <= now:
+        found.append(Violation("#/expiresAt", "in_the_past", "Must be in the future."))
+    if found:
+        raise InvalidArgument("validation_failed", "The API key is not valid.", violations=found)
+    return key
+
+
+def rotate_key(key: ApiKey, secret: str, overlap_seconds: int, now: datetime) -> ApiKey:
+    """The key under a new secret; the old one works until the overlap has passed."""
+    if not 0 <= overlap_seconds <= OVERLAP_MAX.total_seconds():
+        found = Violation("#/overlapSeconds", "out_of_range", "Must be between 0 and 604800 (7 days).")
+        raise InvalidArgument("validation_failed", "The overlap is not valid.", violations=[found])
+    if key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= now):
+        raise FailedPrecondition("api_key_ended", "This key was revoked or has expired. Create a new one.")
+    return replace(
+        key,
+        key_hash=hashed(secret),
+        previous_hash=key.key_hash if overlap_seconds else None,
+        previous_until=now + timedelta(seconds=overlap_seconds) if overlap_seconds else None,
+        version=key.version + 1,
+    )
+
+
+def _checksum(text: str) -> str:
+    """CRC-32 in base 62, six characters."""
+    number = binascii.crc32(text.encode())
+    digits = []
+    for _ in range(_CHECKSUM_LENGTH):
+        number, digit = divmod(number, 62)
+        digits.append(_ALPHABET[digit])
+    return "".join(reversed(digits))

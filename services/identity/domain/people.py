@@ -1,0 +1,138 @@
+"""Organisations and users: what they are, and the rules of names, e-mail addresses and passwords."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+import zoneinfo
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from libs.errors import FailedPrecondition, InvalidArgument, Violation
+
+from .scopes import Role
+
+NAME_MAX = 100
+ORGANIZATION_NAME_MAX = 200
+EMAIL_MAX = 254
+PASSWORD_MIN = 8
+PASSWORD_MAX = 200
+# RFC 5321's shape, without quoted local parts and address literals; whether the mailbox exists only mail can tell.
+_EMAIL = re.compile(r"[^\x00-\x20\x7f@\"(),:;<>\[\\\]]{1,64}@([^\W_]([\w-]{0,61}[^\W_])?\.)+[^\W_]([\w-]{0,61}[^\W_])")
+# The passwords that lists of stolen ones begin with, as far as they are long enough to be typed here.
+_COMMON = frozenset({
+    "password", "12345678", "123456789", "1234567890", "11111111", "00000000", "88888888", "87654321", "987654321",
+    "qwertyui", "qwerty123", "qwertyuiop", "asdfghjkl", "1q2w3e4r", "1qaz2wsx", "abcd1234", "abc12345", "iloveyou",
+    "sunshine", "princess", "football", "baseball", "trustno1", "superman", "password1", "password123", "passw0rd",
+    "p@ssw0rd", "changeme", "letmein1", "welcome1", "admin123", "administrator",
+})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Organization:
+    id: str
+    name: str
+    time_zone: str
+    created_at: datetime
+    updated_at: datetime
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    id: str
+    org_id: str
+    email: str
+    first_name: str
+    last_name: str
+    role: Role
+    created_at: datetime
+    updated_at: datetime
+    password_hash: str = field(default="", repr=False)
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    email: str
+    password: str = field(repr=False)
+    first_name: str
+    last_name: str
+    organization_name: str
+
+
+def check_registration(asked: Registration) -> Registration:
+    """The registration with its texts trimmed; raises with every violation found."""
+    asked = replace(
+        asked,
+        email=asked.email.strip(),
+        first_name=asked.first_name.strip(),
+        last_name=asked.last_name.strip(),
+        organization_name=asked.organization_name.strip(),
+    )
+    _refuse("The registration is not valid.", _registration(asked))
+    return asked
+
+
+def email_key(email: str) -> str:
+    """What makes two spellings one address: trimmed, composed, in lower case."""
+    return unicodedata.normalize("NFKC", email.strip()).lower()
+
+
+def edit_organization(organization: Organization, name: str, time_zone: str, now: datetime) -> Organization:
+    """The organisation renamed or moved; the very same object when nothing differs."""
+    name = name.strip()
+    _refuse(
+        "The organisation is not valid.",
+        [*_name("#/name", name, ORGANIZATION_NAME_MAX, required=True), *_zone(time_zone)],
+    )
+    if (name, time_zone) == (organization.name, organization.time_zone):
+        return organization
+    return replace(organization, name=name, time_zone=time_zone, updated_at=now, version=organization.version + 1)
+
+
+def check_version(organization: Organization, expected: int | None) -> None:
+    if expected is not None and expected != organization.version:
+        raise FailedPrecondition("stale_version", "The organisation changed since you read it. Read it again.")
+
+
+def _registration(asked: Registration) -> Iterator[Violation]:
+    if len(asked.email) > EMAIL_MAX or not _EMAIL.fullmatch(asked.email):
+        yield Violation("#/email", "invalid_format", "Must be an e-mail address.")
+    yield from _password(asked.password, asked.email)
+    yield from _name("#/firstName", asked.first_name, NAME_MAX)
+    yield from _name("#/lastName", asked.last_name, NAME_MAX)
+    yield from _name("#/organizationName", asked.organization_name, ORGANIZATION_NAME_MAX, required=True)
+
+
+def _password(password: str, email: str) -> Iterator[Violation]:
+    """Length and no well-known one, as NIST SP 800-63B asks; no rules about kinds of characters."""
+    if len(password) < PASSWORD_MIN:
+        yield Violation("#/password", "too_short", f"At least {PASSWORD_MIN} characters.")
+    if len(password) > PASSWORD_MAX:
+        yield Violation("#/password", "too_long", f"At most {PASSWORD_MAX} characters.")
+    if password and (password.lower() in _COMMON or len(set(password)) == 1):
+        yield Violation("#/password", "too_common", "This password is among the first that others would try.")
+    if email and password.lower() == email.lower():
+        yield Violation("#/password", "too_common", "Must differ from the e-mail address.")
+
+
+def _name(pointer: str, name: str, most: int, *, required: bool = False) -> Iterator[Violation]:
+    if required and not name:
+        yield Violation(pointer, "required", "Must not be empty.")
+    if len(name) > most:
+        yield Violation(pointer, "too_long", f"At most {most} characters.")
+    if any(unicodedata.category(letter) == "Cc" for letter in name):
+        yield Violation(pointer, "invalid_character", "Must not contain control characters.")
+
+
+def _zone(time_zone: str) -> Iterator[Violation]:
+    if time_zone not in zoneinfo.available_timezones():
+        yield Violation("#/timeZone", "unknown_value", "Must be an IANA name, for example Europe/Berlin.")
+
+
+def _refuse(detail: str, violations: Iterable[Violation]) -> None:
+    found = list(violations)
+    if found:
+        raise InvalidArgument("validation_failed", detail, violations=found)

@@ -1,0 +1,23 @@
+"""session.sweep: forget sessions that ended long ago."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from libs.clock import Clock
+from libs.jobs import Handlers, JobContext, JobPolicy
+from services.identity.storage.sessions import Sessions
+
+KEEP_ENDED = timedelta(days=30)
+
+
+def job_handlers(sessions: Sessions, clock: Clock) -> Handlers:
+    async def sweep(job: JobContext) -> Mapping[str, int]:
+        async with job.finish() as conn:
+            return {"removed": await sessions.sweep(conn, clock.now() - KEEP_ENDED)}
+
+    handlers = Handlers()
+    handlers.add("session.sweep", sweep, JobPolicy())
+    handlers.cron("session-sweep", "17 3 * * *", "session.sweep")
+    return handlers

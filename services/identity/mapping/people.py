@@ -1,0 +1,63 @@
+"""Users, organisations and callers."""
+
+from __future__ import annotations
+
+from echosenseix.identity.v1 import identity_pb2
+from libs.rpc.times import to_timestamp
+from services.identity.domain.caller import Caller
+from services.identity.domain.people import Organization, Registration, User
+from services.identity.domain.scopes import Role
+
+_ROLE = {
+    Role.OWNER: identity_pb2.ROLE_OWNER,
+    Role.ADMIN: identity_pb2.ROLE_ADMIN,
+    Role.MEMBER: identity_pb2.ROLE_MEMBER,
+    Role.VIEWER: identity_pb2.ROLE_VIEWER,
+}
+
+
+def user_to_proto(user: User) -> identity_pb2.User:
+    return identity_pb2.User(
+        id=user.id,
+        organization_id=user.org_id,
+        email=user.email,
+        first_name=user.first_name,
+        last_name=user.last_name,
+        role=_ROLE[user.role],
+        create_time=to_timestamp(user.created_at),
+        update_time=to_timestamp(user.updated_at),
+        version=user.version,
+    )
+
+
+def organization_to_proto(organization: Organization) -> identity_pb2.Organization:
+    return identity_pb2.Organization(
+        id=organization.id,
+        name=organization.name,
+        time_zone=organization.time_zone,
+        create_time=to_timestamp(organization.created_at),
+        update_time=to_timestamp(organization.updated_at),
+        version=organization.version,
+    )
+
+
+def registration_from_proto(message: identity_pb2.RegisterRequest) -> Registration:
+    return Registration(
+        email=message.email,
+        password=message.password,
+        first_name=message.first_name,
+        last_name=message.last_name,
+        organization_name=message.organization_name,
+    )
+
+
+def caller_to_proto(caller: Caller) -> identity_pb2.AuthenticateResponse:
+    return identity_pb2.AuthenticateResponse(
+        organization_id=caller.org_id,
+        user_id=caller.user_id,
+        session_id=caller.session_id,
+        api_key_id=caller.api_key_id,
+        role=_ROLE[caller.role],
+        scopes=sorted(caller.effective_scopes),
+        expire_time=to_timestamp(caller.expires_at),
+    )

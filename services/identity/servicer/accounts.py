@@ -1,0 +1,165 @@
+"""Registration, login, and the question behind every request: who is this?"""
+
+from __future__ import annotations
+
+import hashlib
+
+from echosenseix.identity.v1 import identity_pb2
+from libs.crypto import random_token
+from libs.errors import PermissionDenied, Unauthenticated
+from libs.ids import new_id
+from libs.postgres import Connection
+from libs.postgres.idempotency import run_write
+from libs.postgres.outbox import append
+from libs.rpc.context import current_principal, require_scope
+from libs.rpc.masks import checked_paths
+from libs.rpc.principal import ROLE_GATEWAY
+from services.identity.domain.caller import Caller
+from services.identity.domain.credentials import SESSION_IDLE, Session, hashed, is_session_token, key_prefix
+from services.identity.domain.people import (
+    Organization,
+    Registration,
+    User,
+    check_registration,
+    check_version,
+    edit_organization,
+    email_key,
+)
+from services.identity.domain.scopes import Role
+from services.identity.mapping.events import organization_event, user_event
+from services.identity.mapping.people import (
+    caller_to_proto,
+    organization_to_proto,
+    registration_from_proto,
+    user_to_proto,
+)
+
+from .parts import Methods, person
+
+EDITABLE = ("name", "time_zone")
+
+
+class AccountMethods(Methods):
+    async def Register(self, request: identity_pb2.RegisterRequest, context: object) -> identity_pb2.RegisterResponse:
+        _only_the_gateway()
+        parts = self._parts
+        asked = check_registration(registration_from_proto(request))
+        password_hash = await parts.passwords.hash(asked.password)
+        organization, owner = self._founded(asked, password_hash)
+
+        async def act(conn: Connection) -> identity_pb2.RegisterResponse:
+            await parts.people.enter(conn, organization.id)
+            await parts.people.add_organization(conn, organization)
+            await parts.people.add_user(conn, owner, email_key(owner.email))
+            await append(conn, organization_event("org.created", organization))
+            await append(conn, user_event("user.created", owner))
+            return identity_pb2.RegisterResponse(
+                user=user_to_proto(owner), organization=organization_to_proto(organization)
+            )
+
+        return await run_write(parts.database, _before_an_organization(asked.email), act, identity_pb2.RegisterResponse)
+
+    def _founded(self, asked: Registration, password_hash: str) -> tuple[Organization, User]:
+        now, org_id = self._parts.clock.now(), new_id("org")
+        organization = Organization(org_id, asked.organization_name, "UTC", now, now)
+        owner = User(
+            new_id("usr"), org_id, asked.email, asked.first_name, asked.last_name, Role.OWNER, now, now, password_hash
+        )
+        return organization, owner
+
+    async def Login(self, request: identity_pb2.LoginRequest, context: object) -> identity_pb2.LoginResponse:
+        _only_the_gateway()
+        parts, key = self._parts, email_key(request.email)
+        await parts.limits.take(key, request.ip_address)
+        user = await parts.people.by_email(key) if "\x00" not in key else None
+        fits = await parts.passwords.matches(user.password_hash if user else None, request.password)
+        if user is None or not fits:
+            raise Unauthenticated("invalid_credentials", "The e-mail address or the password is wrong.")
+        await parts.limits.give_back(key, request.ip_address)
+        return await self._open_session(user, request)
+
+    async def _open_session(self, user: User, request: identity_pb2.LoginRequest) -> identity_pb2.LoginResponse:
+        parts, now, token = self._parts, self._parts.clock.now(), random_token()
+        session = Session(
+            id=new_id("ses"),
+            org_id=user.org_id,
+            user_id=user.id,
+            ip_address=_shown(request.ip_address, 64),
+            user_agent=_shown(request.user_agent, 400),
+            created_at=now,
+            last_seen_at=now,
+            expires_at=now + SESSION_IDLE,
+            token_hash=hashed(token),
+        )
+        async with parts.database.transaction(user.org_id) as conn:
+            await parts.sessions.add(conn, session)
+        response = identity_pb2.LoginResponse(token=token, user=user_to_proto(user))
+        response.expire_time.FromDatetime(session.expires_at)
+        return response
+
+    async def Authenticate(
+        self, request: identity_pb2.AuthenticateRequest, context: object
+    ) -> identity_pb2.AuthenticateResponse:
+        _only_the_gateway()
+        caller = await self._caller(request)
+        if caller is None:
+            raise Unauthenticated("invalid_credentials", "Log in again, or send a valid API key.")
+        return caller_to_proto(caller)
+
+    async def _caller(self, request: identity_pb2.AuthenticateRequest) -> Caller | None:
+        """Texts that cannot be ours are refused without a look at the database."""
+        authentication, now = self._parts.authentication, self._parts.clock.now()
+        if request.WhichOneof("credential") == "session_token":
+            token = request.session_token
+            return await authentication.by_session(hashed(token), now) if is_session_token(token) else None
+        prefix = key_prefix(request.api_key)
+        return await authentication.by_key(prefix, hashed(request.api_key), now) if prefix else None
+
+    async def GetCurrentUser(
+        self, request: identity_pb2.GetCurrentUserRequest, context: object
+    ) -> identity_pb2.GetCurrentUserResponse:
+        principal = person()
+        found = await self._parts.people.current(principal.org_id, principal.user_id)
+        return identity_pb2.GetCurrentUserResponse(
+            user=user_to_proto(found.user), organization=organization_to_proto(found.organization)
+        )
+
+    async def GetOrganization(
+        self, request: identity_pb2.GetOrganizationRequest, context: object
+    ) -> identity_pb2.GetOrganizationResponse:
+        organization = await self._parts.people.organization(current_principal().org_id)
+        return identity_pb2.GetOrganizationResponse(organization=organization_to_proto(organization))
+
+    async def UpdateOrganization(
+        self, request: identity_pb2.UpdateOrganizationRequest, context: object
+    ) -> identity_pb2.UpdateOrganizationResponse:
+        org_id, people = require_scope("members:write").org_id, self._parts.people
+        touched = checked_paths(request.update_mask, EDITABLE)
+        asked = request.organization
+
+        async def act(conn: Connection) -> identity_pb2.UpdateOrganizationResponse:
+            organization = await people.lock_organization(conn, org_id)
+            check_version(organization, request.expected_version if request.HasField("expected_version") else None)
+            name = asked.name if "name" in touched else organization.name
+            time_zone = asked.time_zone if "time_zone" in touched else organization.time_zone
+            edited = edit_organization(organization, name, time_zone, self._parts.clock.now())
+            if edited is not organization:
+                await people.save_organization(conn, edited)
+                await append(conn, organization_event("org.updated", edited))
+            return identity_pb2.UpdateOrganizationResponse(organization=organization_to_proto(edited))
+
+        return await run_write(self._parts.database, org_id, act, identity_pb2.UpdateOrganizationResponse)
+
+
+def _only_the_gateway() -> None:
+    if current_principal().role != ROLE_GATEWAY:
+        raise PermissionDenied("gateway_only", "Only the gateway may call this.")
+
+
+def _before_an_organization(email: str) -> str:
+    """Where a registration's idempotency key is kept: there is no organisation yet, but there is an address."""
+    return "reg_" + hashlib.sha256(email_key(email).encode()).hexdigest()[:40]
+
+
+def _shown(text: str, most: int) -> str:
+    return text.replace("\x00", "")[:most]

@@ -1,0 +1,98 @@
+"""API keys: made, listed, rotated, revoked. A secret is answered once and stored nowhere."""
+
+from __future__ import annotations
+
+from echosenseix.identity.v1 import identity_pb2
+from libs.crypto import random_token
+from libs.ids import new_id
+from libs.postgres import Connection
+from libs.postgres.idempotency import run_write
+from libs.postgres.outbox import append
+from libs.rpc.context import require_scope
+from libs.rpc.paging import page_info_to_proto, page_request_from_proto
+from libs.rpc.times import from_timestamp
+from services.identity.domain.credentials import ApiKey, hashed, make_key, rotate_key, write_key, write_prefix
+from services.identity.domain.scopes import check_grant
+from services.identity.mapping.credentials import api_key_to_proto
+from services.identity.mapping.events import api_key_event
+from services.identity.storage.api_keys import KEY_LIST
+
+from .parts import Methods, person
+
+
+class ApiKeyMethods(Methods):
+    async def CreateApiKey(
+        self, request: identity_pb2.CreateApiKeyRequest, context: object
+    ) -> identity_pb2.CreateApiKeyResponse:
+        require_scope("members:write")
+        principal, parts, now = person(), self._parts, self._parts.clock.now()
+        prefix = write_prefix(parts.production, random_token())
+        secret = write_key(prefix, random_token())
+        asked = ApiKey(
+            id=new_id("key"),
+            org_id=principal.org_id,
+            name=request.name,
+            prefix=prefix,
+            scopes=tuple(request.scopes),
+            created_by=principal.user_id,
+            created_at=now,
+            expires_at=from_timestamp(request, "expire_time"),
+            key_hash=hashed(secret),
+        )
+        key = make_key(asked, now)
+        check_grant(key.scopes, principal.scopes)
+
+        async def act(conn: Connection) -> identity_pb2.CreateApiKeyResponse:
+            await parts.api_keys.add(conn, key)
+            await append(conn, api_key_event("api_key.created", key))
+            return identity_pb2.CreateApiKeyResponse(api_key=api_key_to_proto(key), secret=secret)
+
+        return await run_write(parts.database, key.org_id, act, identity_pb2.CreateApiKeyResponse, secret=True)
+
+    async def GetApiKey(
+        self, request: identity_pb2.GetApiKeyRequest, context: object
+    ) -> identity_pb2.GetApiKeyResponse:
+        principal = require_scope("members:read")
+        key = await self._parts.api_keys.get(principal.org_id, request.id)
+        return identity_pb2.GetApiKeyResponse(api_key=api_key_to_proto(key))
+
+    async def ListApiKeys(
+        self, request: identity_pb2.ListApiKeysRequest, context: object
+    ) -> identity_pb2.ListApiKeysResponse:
+        principal = require_scope("members:read")
+        wanted = page_request_from_proto(request.page, KEY_LIST)
+        page = await self._parts.api_keys.page(principal.org_id, wanted, request.include_revoked)
+        return identity_pb2.ListApiKeysResponse(
+            api_keys=map(api_key_to_proto, page.items), page_info=page_info_to_proto(page)
+        )
+
+    async def RevokeApiKey(
+        self, request: identity_pb2.RevokeApiKeyRequest, context: object
+    ) -> identity_pb2.RevokeApiKeyResponse:
+        org_id, parts = require_scope("members:write").org_id, self._parts
+
+        async def act(conn: Connection) -> identity_pb2.RevokeApiKeyResponse:
+            key = await parts.api_keys.lock(conn, org_id, request.id)
+            if key.revoked_at is None:
+                await parts.api_keys.revoke(conn, key, parts.clock.now())
+                await append(conn, api_key_event("api_key.revoked", key))
+            return identity_pb2.RevokeApiKeyResponse()
+
+        return await run_write(parts.database, org_id, act, identity_pb2.RevokeApiKeyResponse)
+
+    async def RotateApiKey(
+        self, request: identity_pb2.RotateApiKeyRequest, context: object
+    ) -> identity_pb2.RotateApiKeyResponse:
+        principal, parts = require_scope("members:write"), self._parts
+        org_id = principal.org_id
+
+        async def act(conn: Connection) -> identity_pb2.RotateApiKeyResponse:
+            key = await parts.api_keys.lock(conn, org_id, request.id)
+            check_grant(key.scopes, principal.scopes)
+            secret = write_key(key.prefix, random_token())
+            rotated = rotate_key(key, secret, request.overlap_seconds, parts.clock.now())
+            await parts.api_keys.save_secret(conn, rotated)
+            await append(conn, api_key_event("api_key.rotated", rotated))
+            return identity_pb2.RotateApiKeyResponse(api_key=api_key_to_proto(rotated), secret=secret)
+
+        return await run_write(parts.database, org_id, act, identity_pb2.RotateApiKeyResponse, secret=True)

@@ -1,0 +1,44 @@
+"""What the methods work with, made once in __main__."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from echosenseix.identity.v1 import identity_pb2_grpc
+from libs.clock import Clock
+from libs.errors import PermissionDenied
+from libs.postgres import Database
+from libs.rpc.context import current_principal
+from libs.rpc.principal import Principal
+from services.identity.login_limits import LoginLimits
+from services.identity.passwords import Passwords
+from services.identity.storage.api_keys import ApiKeys
+from services.identity.storage.authentication import Authentication
+from services.identity.storage.people import People
+from services.identity.storage.sessions import Sessions
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    database: Database
+    people: People
+    sessions: Sessions
+    api_keys: ApiKeys
+    authentication: Authentication
+    passwords: Passwords
+    limits: LoginLimits
+    clock: Clock
+    production: bool
+
+
+class Methods(identity_pb2_grpc.IdentityServiceServicer):
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+
+def person() -> Principal:
+    """The principal, which must stand for a user: by session, or by a key that the user made."""
+    principal = current_principal()
+    if not principal.user_id:
+        raise PermissionDenied("user_required", "Only a user's session or API key may do this.")
+    return principal

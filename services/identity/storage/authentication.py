@@ -1,0 +1,76 @@
+"""Who is behind a session token or an API key: one indexed statement each, across organisations.
+
+The same statement notes the use, at most once a minute a credential; a row that another call is noting is skipped.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from libs.postgres import Database
+from services.identity.domain.caller import Caller
+from services.identity.domain.credentials import SESSION_CAP, SESSION_IDLE, TOUCH_EVERY
+from services.identity.domain.scopes import Role
+
+_SESSION = """
+with found as materialized (
+    select s.org_id, s.id, s.user_id, s.expires_at, s.last_seen_at, s.created_at, u.role
+    from session s join app_user u on u.org_id = s.org_id and u.id = s.user_id
+    where s.token_hash = $1 and s.revoked_at is null and s.expires_at > $2
+), stale as (
+    select s.org_id, s.id, f.created_at
+    from session s join found f on f.org_id = s.org_id and f.id = s.id
+    where f.last_seen_at <= $3
+    for update of s skip locked
+), touched as (
+    update session s set last_seen_at = $2, expires_at = least($4::timestamptz, stale.created_at + $5::interval)
+    from stale
+    where s.org_id = stale.org_id and s.id = stale.id
+    returning s.expires_at
+)
+select f.org_id, f.id, f.user_id, f.role, coalesce((select t.expires_at from touched t), f.expires_at) as expires_at
+from found f
+"""
+_API_KEY = """
+with found as materialized (
+    select k.org_id, k.id, k.created_by, k.scopes, k.last_used_at, u.role,
+           case when k.key_hash = $2 then k.expires_at else least(k.expires_at, k.previous_until) end as expires_at
+    from api_key k join app_user u on u.org_id = k.org_id and u.id = k.created_by
+    where k.prefix = $1
+      and (k.key_hash = $2 or (k.previous_hash = $2 and k.previous_until > $3))
+      and k.revoked_at is null
+      and (k.expires_at is null or k.expires_at > $3)
+), stale as (
+    select k.org_id, k.id
+    from api_key k join found f on f.org_id = k.org_id and f.id = k.id
+    where f.last_used_at is null or f.last_used_at <= $4
+    for update of k skip locked
+), touched as (
+    update api_key k set last_used_at = $3
+    from stale
+    where k.org_id = stale.org_id and k.id = stale.id
+)
+select f.org_id, f.id, f.created_by, f.scopes, f.role, f.expires_at from found f
+"""
+
+
+class Authentication:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def by_session(self, token_hash: bytes, now: datetime) -> Caller | None:
+        row = await self._database.system_fetchrow(
+            _SESSION, token_hash, now, now - TOUCH_EVERY, now + SESSION_IDLE, SESSION_CAP
+        )
+        if row is None:
+            return None
+        return Caller(row["org_id"], row["user_id"], Role(row["role"]), row["expires_at"], session_id=row["id"])
+
+    async def by_key(self, prefix: str, key_hash: bytes, now: datetime) -> Caller | None:
+        row = await self._database.system_fetchrow(_API_KEY, prefix, key_hash, now, now - TOUCH_EVERY)
+        if row is None:
+            return None
+        return Caller(
+            row["org_id"], row["created_by"], Role(row["role"]), row["expires_at"],
+            api_key_id=row["id"], scopes=tuple(row["scopes"]),
+        )  # fmt: skip

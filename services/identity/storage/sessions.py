@@ -1,0 +1,69 @@
+"""Sessions as rows, seen by their own user."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from libs.ids import is_id
+from libs.paging import CursorCodec, ListRules, Page, PageRequest
+from libs.postgres import Connection, Database, Record
+from libs.postgres.listing import Listing, fetch_page
+from services.identity.domain.credentials import Session
+
+SESSION_LIST = ListRules(sorts={"createdAt": "s.created_at", "lastSeenAt": "s.last_seen_at"})
+_COLUMNS = "s.org_id, s.id, s.user_id, s.ip_address, s.user_agent, s.created_at, s.last_seen_at, s.expires_at"
+_LISTING = Listing(_COLUMNS, "session s", SESSION_LIST, tie="s.id")
+
+
+class Sessions:
+    def __init__(self, database: Database, cursors: CursorCodec) -> None:
+        self._database = database
+        self._cursors = cursors
+
+    async def page(self, org_id: str, user_id: str, request: PageRequest) -> Page[Session]:
+        """The user's living sessions."""
+        living = [("s.user_id = {}", user_id), ("s.revoked_at is null and s.expires_at > now()", None)]
+        page = await fetch_page(self._database, org_id, _LISTING, request, living, self._cursors, ("sessions", user_id))
+        return page.map(_session)
+
+    async def add(self, conn: Connection, session: Session) -> None:
+        await conn.execute(
+            "insert into session (org_id, id, user_id, token_hash, ip_address, user_agent, created_at, last_seen_at, "
+            "expires_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+            session.org_id, session.id, session.user_id, session.token_hash, session.ip_address, session.user_agent,
+            session.created_at, session.last_seen_at, session.expires_at,
+        )  # fmt: skip
+
+    async def revoke(self, conn: Connection, org_id: str, user_id: str, session_id: str, now: datetime) -> bool:
+        """End the user's session; False where there is none that lives."""
+        if not is_id(session_id, "ses"):
+            return False
+        ended = await conn.fetchval(
+            "update session s set revoked_at = $4 where s.org_id = $1 and s.id = $2 and s.user_id = $3 "
+            "and s.revoked_at is null and s.expires_at > $4 returning s.id",
+            org_id, session_id, user_id, now,
+        )  # fmt: skip
+        return ended is not None
+
+    async def sweep(self, conn: Connection, before: datetime) -> int:
+        """Forget sessions that ended before this; at most 10,000 a call."""
+        rows = await conn.fetch(
+            "delete from session s where (s.org_id, s.id) in "
+            "(select e.org_id, e.id from session e where e.expires_at < $1 order by e.expires_at limit 10000) "
+            "returning s.id",
+            before,
+        )
+        return len(rows)
+
+
+def _session(row: Record) -> Session:
+    return Session(
+        id=row["id"],
+        org_id=row["org_id"],
+        user_id=row["user_id"],
+        ip_address=row["ip_address"],
+        user_agent=row["user_agent"],
+        created_at=row["created_at"],
+        last_seen_at=row["last_seen_at"],
+        expires_at=row["expires_at"],
+    )

@@ -1,4 +1,9 @@
-"""Remembers what was loaded, for a bounded time: libs.cache.memory in this process. Never the only copy of anything.
+"""Remembers what was loaded, for a bounded time, in this process; never the only copy of anything.
 
-Nothing is imported here, so that a process which only pings Redis does not pay for a client.
+libs.cache.ping asks whether Redis is there without paying for a client library.
 """
+
+from libs.cache.memory import Cache, CacheStats
+from libs.cache.ping import redis_ping
+
+__all__ = ["Cache", "CacheStats", "redis_ping"]

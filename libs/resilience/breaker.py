@@ -1,0 +1,32 @@
+"""A circuit breaker: after some failures in a row the dependency is left alone, then tried by one call at a time."""
+
+import time
+from collections.abc import Callable
+
+
+class Breaker:
+    """Opens after `failures` in a row for `rest_seconds`; then one probe at a time decides. Not for several threads."""
+
+    def __init__(self, failures: int = 3, rest_seconds: float = 1.0, now: Callable[[], float] = time.monotonic) -> None:
+        self._limit = failures
+        self._rest = rest_seconds
+        self._now = now
+        self._failed = 0
+        self._closed_again_at = 0.0
+
+    def allows(self) -> bool:
+        """Whether to ask the dependency now. While it is open, True means: you are the probe."""
+        if self._failed < self._limit:
+            return True
+        if self._now() < self._closed_again_at:
+            return False
+        self._closed_again_at = self._now() + self._rest
+        return True
+
+    def succeeded(self) -> None:
+        self._failed = 0
+
+    def failed(self) -> None:
+        self._failed += 1
+        if self._failed >= self._limit:
+            self._closed_again_at = self._now() + self._rest

@@ -1,0 +1,80 @@
+"""The double-entry ledger: every transaction has two legs that sum to zero.
+
+The customer's leg is what the API lists: positive for credit, negative for usage. The other leg lies on an account of
+the suite. Rows are only ever added; a mistake is mended by a further transaction.
+"""
+
+import enum
+from dataclasses import dataclass
+from datetime import datetime
+
+from libs.ids import new_id
+
+
+class EntryType(enum.StrEnum):
+    GRANT = "grant"
+    TOP_UP = "top_up"
+    USAGE = "usage"
+    ADJUSTMENT = "adjustment"
+    REFUND = "refund"
+
+
+CUSTOMER = "customer"
+# The suite's account that stands against the customer's.
+CONTRA_ACCOUNTS = {
+    EntryType.GRANT: "promotions",
+    EntryType.TOP_UP: "payments",
+    EntryType.USAGE: "revenue",
+    EntryType.ADJUSTMENT: "revenue",
+    EntryType.REFUND: "payments",
+}
+TRIAL_GRANT_KEY = "trial_grant"
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """A transaction to be written. `key` is unique in the organisation: the same thing is never posted twice."""
+
+    type: EntryType
+    amount_micros: int
+    currency: str
+    key: str
+    description: str
+    call_id: str = ""
+    usage_event_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One side of a transaction; `balance_after_micros` stands on the customer's alone."""
+
+    id: str
+    transaction_id: str
+    account: str
+    amount_micros: int
+    balance_after_micros: int | None
+    posting: Posting
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """The customer's leg as the API shows it."""
+
+    id: str
+    transaction_id: str
+    type: EntryType
+    amount_micros: int
+    currency: str
+    call_id: str
+    usage_event_id: str
+    balance_after_micros: int
+    description: str
+    created_at: datetime
+
+
+def legs_of(posting: Posting, balance_after_micros: int) -> tuple[Leg, Leg]:
+    """The customer's leg and the one against it."""
+    transaction_id = new_id("ltx")
+    customer = Leg(new_id("led"), transaction_id, CUSTOMER, posting.amount_micros, balance_after_micros, posting)
+    contra = CONTRA_ACCOUNTS[posting.type]
+    return customer, Leg(new_id("led"), transaction_id, contra, -posting.amount_micros, None, posting)

@@ -1,0 +1,14 @@
+"""What a call-log process may be told beside the settings of every service."""
+
+from dataclasses import dataclass
+
+from libs.config import ServiceSettings, setting
+
+
+@dataclass(frozen=True, slots=True)
+class CallLogSettings(ServiceSettings):
+    agent_grpc: str = setting("AGENT_GRPC", "127.0.0.1:7402", help="address list of the agent service")
+    blobs_url: str = setting("BLOBS_URL", "memory://", help="file:///…, s3://… or memory://: where recordings lie")
+    outbound_allow: tuple[str, ...] = setting("OUTBOUND_ALLOW", (), help="host:port exceptions of the address guard")
+    reconcile_cron: str = setting("RECONCILE_CRON", "*/15 * * * *", help="when providers are asked for missed calls")
+    reconcile_days: int = setting("RECONCILE_DAYS", 7, help="how far back the first reconciliation looks")

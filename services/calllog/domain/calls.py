@@ -1,0 +1,169 @@
+"""A call as this service keeps it, and a call as a provider reports it. Plain data, no behaviour beyond its own facts.
+
+What a provider measured (duration, times) is frozen once the call has ended, because it has been billed by then.
+"""
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+class CallStatus(enum.StrEnum):
+    IN_PROGRESS = "in_progress"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    NO_ANSWER = "no_answer"
+    BUSY = "busy"
+    VOICEMAIL = "voicemail"
+
+    @property
+    def ended(self) -> bool:
+        return self is not CallStatus.IN_PROGRESS
+
+
+class Direction(enum.StrEnum):
+    UNKNOWN = ""
+    INBOUND = "inbound"
+    OUTBOUND = "outbound"
+    WEB = "web"
+
+
+class Speaker(enum.StrEnum):
+    USER = "user"
+    AGENT = "agent"
+
+
+# A conversation took place under these; the others rang and nobody spoke.
+_CONVERSED = (CallStatus.COMPLETED, CallStatus.VOICEMAIL, CallStatus.FAILED)
+
+
+def is_billable(status: CallStatus, duration_seconds: float | None) -> bool:
+    """Whether the call is metered: a conversation took place and the provider said how long it was."""
+    return status in _CONVERSED and duration_seconds is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One turn; `index` is 0-based and contiguous, `tool_calls` are {id, name, type, arguments, result, isError}."""
+
+    index: int
+    role: Speaker
+    text: str
+    time_seconds: float
+    tool_calls: tuple[dict[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedCall:
+    """What one envelope of a provider says about one call. `completeness` orders reports of the same call: a report
+    never overwrites what a fuller one said."""
+
+    provider: str
+    external_call_id: str
+    external_agent_id: str
+    status: CallStatus
+    completeness: int
+    direction: Direction = Direction.UNKNOWN
+    from_number: str = ""
+    to_number: str = ""
+    successful: bool | None = None
+    duration_seconds: float | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    title: str = ""
+    summary: str = ""
+    language: str = ""
+    termination_reason: str = ""
+    provider_cost_units: int | None = None
+    turns: tuple[Turn, ...] = ()
+    has_audio: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A call's recording; `blob_key` is empty until it is stored. Status: pending, available, unavailable, failed."""
+
+    id: str
+    org_id: str
+    provider: str
+    external_call_id: str
+    status: str
+    media_type: str = ""
+    byte_size: int = 0
+    blob_key: str = ""
+
+    @property
+    def key(self) -> str:
+        """Where its bytes are put: the same for every attempt."""
+        return f"{self.org_id}/recordings/{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class ServedBy:
+    """The agent that answered and its published version; None and 0 when the agent is unknown."""
+
+    agent_id: str | None = None
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What billing charged, in millionths of the currency's unit."""
+
+    micros: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A stored call. Rows of lists have neither turns nor recording."""
+
+    id: str
+    org_id: str
+    provider: str
+    external_call_id: str
+    external_agent_id: str
+    agent_id: str | None
+    agent_version: int
+    status: CallStatus
+    completeness: int
+    direction: Direction
+    from_number: str
+    to_number: str
+    successful: bool | None
+    duration_seconds: float | None
+    started_at: datetime | None
+    ended_at: datetime | None
+    title: str
+    summary: str
+    language: str
+    termination_reason: str
+    provider_cost_units: int | None
+    turn_count: int
+    cost: Cost | None
+    tags: tuple[str, ...]
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    turns: Sequence[Turn] = ()
+    recording: Recording | None = None
+
+    @property
+    def billable(self) -> bool:
+        return is_billable(self.status, self.duration_seconds)
+
+    @property
+    def counted_at(self) -> datetime:
+        """When analytics count it: at its start, or at its arrival where the start is unknown."""
+        return self.started_at or self.created_at
+
+
+@dataclass(frozen=True, slots=True)
+class BillableCall:
+    """What billing compares its usage with."""
+
+    call_id: str
+    duration_seconds: float
+    ended_at: datetime

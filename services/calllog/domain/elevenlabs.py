@@ -1,0 +1,168 @@
+"""ElevenLabs' conversation, as its webhook carries it and its API answers it, read as a ReportedCall.
+
+Shapes: the models of the official `elevenlabs` package (GetConversationResponseModel) and the provider's page on
+post-call webhooks. Fields nobody needs are passed over; odd ones are unknown.
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from libs.errors import InvalidArgument
+from services.calllog.domain import fields
+from services.calllog.domain.calls import CallStatus, Direction, ReportedCall, Speaker, Turn
+from services.calllog.domain.envelopes import INITIATION_FAILURE_RANK, TRANSCRIPTION, Envelope, completeness
+
+PROVIDER = "elevenlabs"
+_ONGOING = ("initiated", "in-progress", "processing")
+_CALL_RESULTS = {
+    "voicemail": CallStatus.VOICEMAIL,
+    "busy": CallStatus.BUSY,
+    "no_answer": CallStatus.NO_ANSWER,
+    "failed": CallStatus.FAILED,
+}
+_FAILURE_REASONS = {"busy": CallStatus.BUSY, "no-answer": CallStatus.NO_ANSWER}
+_SUCCESS = {"success": True, "failure": False}
+_MAX_SECONDS = 30 * 86_400  # a longer call is a mistake, and a mistake is not billed
+
+
+def read_conversation(data: Mapping[str, Any]) -> ReportedCall:
+    """A conversation with its transcript, metadata and analysis."""
+    metadata, analysis = fields.section(data, "metadata"), fields.section(data, "analysis")
+    phone = fields.section(metadata, "phone_call")
+    direction, from_number, to_number = _sides(phone)
+    started_at = fields.moment(fields.number(metadata, "start_time_unix_secs"))
+    status = _status(data, metadata, phone)
+    duration = _duration(metadata) if status.ended else None
+    return ReportedCall(
+        provider=PROVIDER,
+        external_call_id=fields.text(data, "conversation_id"),
+        external_agent_id=fields.text(data, "agent_id", 200),
+        status=status,
+        completeness=completeness(TRANSCRIPTION, data),
+        direction=direction,
+        from_number=from_number,
+        to_number=to_number,
+        successful=_SUCCESS.get(fields.text(analysis, "call_successful")),
+        duration_seconds=duration,
+        started_at=started_at,
+        ended_at=_ended_at(started_at, duration),
+        title=fields.text(analysis, "call_summary_title", 500),
+        summary=fields.text(analysis, "transcript_summary"),
+        language=fields.text(metadata, "main_language", 35),
+        termination_reason=_termination_reason(metadata),
+        provider_cost_units=fields.whole(metadata, "cost"),
+        turns=_turns(data),
+        has_audio=fields.flag(data, "has_audio"),
+    )
+
+
+def read_initiation_failure(envelope: Envelope) -> ReportedCall:
+    """A call that never began: nobody spoke, so there is nothing to meter."""
+    data = envelope.data
+    metadata = fields.section(data, "metadata")
+    body = fields.section(metadata, "body")
+    reason = fields.text(data, "failure_reason", 200)
+    return ReportedCall(
+        provider=PROVIDER,
+        external_call_id=envelope.key,
+        external_agent_id=fields.text(data, "agent_id", 200),
+        status=_FAILURE_REASONS.get(reason, CallStatus.FAILED),
+        completeness=INITIATION_FAILURE_RANK,
+        direction=Direction.OUTBOUND,
+        from_number=fields.text(body, "From", 100) or fields.text(body, "from_number", 100),
+        to_number=fields.text(body, "To", 100) or fields.text(body, "to_number", 100),
+        successful=False,
+        started_at=envelope.sent_at,
+        ended_at=envelope.sent_at,
+        termination_reason=reason or fields.text(body, "error_reason", 500),
+    )
+
+
+def read_audio(data: Mapping[str, Any]) -> bytes:
+    """The recording (MP3) of a post_call_audio envelope."""
+    try:
+        audio = base64.b64decode(fields.text(data, "full_audio", limit=1 << 31), validate=True)
+    except binascii.Error:
+        audio = b""
+    if not audio:
+        raise InvalidArgument("webhook_payload_invalid", "The envelope's data holds no base64 full_audio.")
+    return audio
+
+
+def _status(data: Mapping[str, Any], metadata: Mapping[str, Any], phone: Mapping[str, Any]) -> CallStatus:
+    reported = fields.text(data, "status")
+    if reported in _ONGOING:
+        return CallStatus.IN_PROGRESS
+    result = _CALL_RESULTS.get(fields.text(phone, "call_result"))
+    if result is not None:
+        return result
+    if "voicemail" in fields.text(metadata, "termination_reason").lower():
+        return CallStatus.VOICEMAIL
+    return CallStatus.FAILED if reported == "failed" else CallStatus.COMPLETED
+
+
+def _sides(phone: Mapping[str, Any]) -> tuple[Direction, str, str]:
+    """Direction, the caller's number and the called number; a conversation without telephony is of the web."""
+    if not phone:
+        return Direction.WEB, "", ""
+    agent, other = fields.text(phone, "agent_number", 100), fields.text(phone, "external_number", 100)
+    if fields.text(phone, "direction") == "outbound":
+        return Direction.OUTBOUND, agent, other
+    return Direction.INBOUND, other, agent
+
+
+def _duration(metadata: Mapping[str, Any]) -> float | None:
+    seconds = fields.number(metadata, "call_duration_secs")
+    return seconds if seconds is not None and seconds <= _MAX_SECONDS else None
+
+
+def _ended_at(started_at: datetime | None, duration: float | None) -> datetime | None:
+    return started_at + timedelta(seconds=duration) if started_at and duration is not None else None
+
+
+def _termination_reason(metadata: Mapping[str, Any]) -> str:
+    error = fields.section(metadata, "error")
+    return fields.text(metadata, "termination_reason", 500) or fields.text(error, "reason", 500)
+
+
+def _turns(data: Mapping[str, Any]) -> tuple[Turn, ...]:
+    results = {
+        fields.text(result, "request_id"): result
+        for item in fields.items(data, "transcript")
+        for result in fields.items(item, "tool_results")
+    }
+    return tuple(
+        Turn(
+            index=index,
+            role=Speaker.USER if fields.text(item, "role") == "user" else Speaker.AGENT,
+            text=fields.text(item, "message"),
+            time_seconds=fields.number(item, "time_in_call_secs") or 0.0,
+            tool_calls=tuple(_tool_call(call, results) for call in fields.items(item, "tool_calls")),
+        )
+        for index, item in enumerate(fields.items(data, "transcript"))
+    )
+
+
+def _tool_call(call: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    request_id = fields.text(call, "request_id", 200)
+    result = results.get(request_id, {})
+    return {
+        "id": request_id,
+        "name": fields.text(call, "tool_name", 200),
+        "type": fields.text(call, "type", 50),
+        "arguments": _arguments(fields.text(call, "params_as_json")),
+        "result": fields.text(result, "result_value") or None,
+        "isError": fields.flag(result, "is_error"),
+    }
+
+
+def _arguments(params: str) -> Any:
+    """The call's arguments as JSON where they are JSON, else as they came."""
+    try:
+        return fields.storable_json(json.loads(params, parse_constant=str)) if params else {}
+    except (ValueError, RecursionError):
+        return params

@@ -1,0 +1,72 @@
+"""Reading untrusted JSON: each reader answers the value when it has the right form, else "unknown", never an error.
+
+A provider's extra or odd field must not lose a call. Text is made storable: PostgreSQL keeps neither NUL nor lone
+surrogates.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+_MAX_BIGINT = 2**63 - 1
+_MAX_UNIX_SECONDS = 4_102_444_800  # the year 2100: what is later is a mistake
+
+
+def text(source: Mapping[str, Any], name: str, limit: int = 100_000) -> str:
+    value = source.get(name)
+    return storable(value)[:limit] if isinstance(value, str) else ""
+
+
+def storable(value: str) -> str:
+    """The text without what PostgreSQL or UTF-8 cannot hold; each such character becomes U+FFFD."""
+    return value.replace("\x00", "\ufffd").encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+
+
+def storable_json(value: Any) -> Any:
+    """The same for every string inside a JSON value."""
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, list):
+        return [storable_json(item) for item in value]
+    if isinstance(value, dict):
+        return {storable(key): storable_json(item) for key, item in value.items()}
+    return value
+
+
+def number(source: Mapping[str, Any], name: str) -> float | None:
+    """A finite number of at least 0."""
+    value = source.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if 0 <= value <= _MAX_BIGINT and math.isfinite(value) else None
+
+
+def whole(source: Mapping[str, Any], name: str) -> int | None:
+    """A whole number of at least 0 that fits a bigint."""
+    value = source.get(name)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _MAX_BIGINT:
+        return None
+    return value
+
+
+def flag(source: Mapping[str, Any], name: str) -> bool:
+    return source.get(name) is True
+
+
+def section(source: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = source.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def items(source: Mapping[str, Any], name: str) -> Iterator[Mapping[str, Any]]:
+    """The objects of a list; whatever else the list holds is passed over."""
+    value = source.get(name)
+    return (item for item in value if isinstance(item, dict)) if isinstance(value, list) else iter(())
+
+
+def moment(seconds: float | None) -> datetime | None:
+    """A Unix time in seconds as an aware UTC time; 0 and the impossible are unknown."""
+    if seconds is None or not 0 < seconds <= _MAX_UNIX_SECONDS:
+        return None
+    return datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,24 @@
+"""A call's tags: the customer's own words on it, the only thing of a call that a customer may change."""
+
+from collections.abc import Iterable
+
+from libs.errors import InvalidArgument, Violation
+from services.calllog.domain.fields import storable
+
+MAX_TAGS = 50
+MAX_LENGTH = 50
+
+
+def checked_tags(tags: Iterable[str]) -> tuple[str, ...]:
+    """The tags trimmed and without repetitions, in their order."""
+    found = tuple(dict.fromkeys(storable(tag).strip() for tag in tags))
+    violations = [
+        Violation(f"#/tags/{index}", "invalid_length", f"Give 1 to {MAX_LENGTH} characters.")
+        for index, tag in enumerate(found)
+        if not 0 < len(tag) <= MAX_LENGTH
+    ]
+    if len(found) > MAX_TAGS:
+        violations.append(Violation("#/tags", "too_many", f"Give at most {MAX_TAGS} tags."))
+    if violations:
+        raise InvalidArgument("validation_failed", "Some fields break a rule.", violations=violations)
+    return found

@@ -1,0 +1,44 @@
+"""analytics.aggregate: make the roll-ups of an hour anew, or have this done for every hour that changed lately.
+
+Calls ask for their own hour as they are written; the hourly and daily sweeps repair whatever that missed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from libs.clock import Clock
+from libs.jobs import JobContext, NewJob, enqueue_many
+from services.calllog.operations import AGGREGATE, SERVICE
+from services.calllog.storage.analytics import Analytics
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregation:
+    analytics: Analytics
+    clock: Clock
+
+    async def run(self, job: JobContext) -> Mapping[str, Any]:
+        args = job.job.args
+        if "hour" in args:
+            return await self._recompute(job, datetime.fromisoformat(args["hour"]))
+        return await self._sweep(job, timedelta(hours=float(args["changedWithinHours"])))
+
+    async def _recompute(self, job: JobContext, hour: datetime) -> Mapping[str, Any]:
+        result = {"hour": hour.isoformat()}
+        async with job.finish(result) as conn:
+            await self.analytics.recompute(conn, job.job.org_id, hour, self.clock.now())
+        return result
+
+    async def _sweep(self, job: JobContext, age: timedelta) -> Mapping[str, Any]:
+        changed = await self.analytics.hours_changed_since(self.clock.now() - age)
+        result = {"hours": len(changed)}
+        async with job.finish(result) as conn:
+            await enqueue_many(conn, SERVICE, [_again(org_id, hour) for org_id, hour in changed])
+        return result
+
+
+def _again(org_id: str, hour: datetime) -> NewJob:
+    key = hour.isoformat()
+    return NewJob(AGGREGATE, org_id, {"hour": key}, unique_key=key, unique_until="start", max_attempts=10)

@@ -1,0 +1,107 @@
+"""audio.process: fetch a call's recording from its provider, store it, transcribe it where the provider gave no words.
+
+The bytes lie under a key made of the recording's id, so a second attempt writes the same object again.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from echosenseix.agent.v1 import agent_pb2
+from libs.blobs import BlobStore
+from libs.clock import Clock
+from libs.errors import AppError, NotFound, ResourceExhausted, Unauthenticated
+from libs.http import OutboundClient
+from libs.jobs import Discard, JobContext, RetryAfter
+from libs.postgres import Database
+from libs.postgres.outbox import append
+from services.calllog.domain.calls import Call, Recording
+from services.calllog.mapping import stored_call_event
+from services.calllog.providers import transcriber
+from services.calllog.providers.elevenlabs import Account, Audio, fetch_audio
+from services.calllog.storage.calls import Calls
+from services.calllog.storage.recordings import Recordings, stored_as
+
+# The agent service's method, as its stub has it.
+GetCredentials = Callable[
+    [agent_pb2.GetProviderCredentialsRequest], Awaitable[agent_pb2.GetProviderCredentialsResponse]
+]
+
+
+async def open_account(get_credentials: GetCredentials, org_id: str, provider: str) -> Account:
+    """The organisation's account at the provider; NotFound when it has none."""
+    request = agent_pb2.GetProviderCredentialsRequest(organization_id=org_id, provider=provider)
+    credentials = (await get_credentials(request)).credentials
+    return Account(credentials.api_key, credentials.base_url)
+
+
+@dataclass(frozen=True, slots=True)
+class AudioProcessing:
+    database: Database
+    calls: Calls
+    recordings: Recordings
+    get_credentials: GetCredentials
+    client: OutboundClient
+    blobs: BlobStore
+    clock: Clock
+
+    async def run(self, job: JobContext) -> Mapping[str, Any]:
+        org_id, recording_id = job.job.org_id, str(job.job.args["recordingId"])
+        async with self.database.transaction(org_id) as conn:
+            recording = await self.recordings.get(conn, org_id, recording_id)
+        if recording is None:
+            raise Discard("recording_gone", "The recording was erased.")
+        if recording.status == "available":
+            return {"recordingId": recording.id, "status": "available"}
+        call = await self.calls.get(org_id, str(job.job.args["callId"]))
+        try:
+            account = await open_account(self.get_credentials, org_id, recording.provider)
+            audio = await fetch_audio(self.client, account, recording.external_call_id)
+        except NotFound as absent:
+            return await self._settle(job, replace(recording, status="unavailable"), absent)
+        except ResourceExhausted as slow:
+            raise RetryAfter(slow.retry_after or 30.0, slow.reason, slow.detail) from None
+        except AppError as error:
+            await self._give_up(job, recording, error)
+            raise
+        return await self._store(job, call, recording, audio)
+
+    async def _store(
+        self, job: JobContext, call: Call, recording: Recording, audio: Audio
+    ) -> Mapping[str, Any]:
+        await self.blobs.put(recording.key, audio.content)
+        await job.progress(60, "stored")
+        words = await transcriber.transcribe(job, audio.content) if _lacks_words(call) else transcriber.not_needed()
+        ready = stored_as(recording, audio.media_type, len(audio.content))
+        result = {
+            "recordingId": ready.id,
+            "status": ready.status,
+            "mediaType": ready.media_type,
+            "bytes": ready.byte_size,
+            "transcription": words.outcome(),
+        }
+        async with job.finish(result) as conn:
+            await self.recordings.settle(conn, ready, self.clock.now())
+            if words.text:
+                await self.recordings.keep_transcription(conn, ready, words.text)
+            await append(conn, stored_call_event("call.recording_ready", call))
+        return result
+
+    async def _settle(self, job: JobContext, recording: Recording, reason: AppError) -> Mapping[str, Any]:
+        result = {"recordingId": recording.id, "status": recording.status, "reason": reason.reason}
+        async with job.finish(result) as conn:
+            await self.recordings.settle(conn, recording, self.clock.now())
+        return result
+
+    async def _give_up(self, job: JobContext, recording: Recording, error: AppError) -> None:
+        """A refused key cannot be retried; anything else is given up after the last attempt."""
+        refused = isinstance(error, Unauthenticated)
+        if refused or job.job.attempt >= job.job.max_attempts:
+            async with self.database.transaction(recording.org_id) as conn:
+                await self.recordings.settle(conn, replace(recording, status="failed"), self.clock.now())
+        if refused:
+            raise Discard(error.reason, error.detail) from None
+
+
+def _lacks_words(call: Call) -> bool:
+    return not any(turn.text for turn in call.turns)

@@ -1,0 +1,147 @@
+"""call.ingest: from a kept envelope to a call with its turns, its event and what follows from it, in one transaction.
+
+Run twice, it changes nothing the second time: a call is known by organisation, provider and the provider's id.
+"""
+
+import dataclasses
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from echosenseix.agent.v1 import agent_pb2
+from libs.blobs import BlobStore
+from libs.clock import Clock
+from libs.errors import InvalidArgument, NotFound
+from libs.ids import new_id
+from libs.jobs import Discard, JobContext, enqueue
+from libs.postgres import Connection, Database
+from libs.postgres.outbox import append
+from services.calllog.domain import envelopes
+from services.calllog.domain.calls import Call, ReportedCall, ServedBy
+from services.calllog.domain.envelopes import Envelope
+from services.calllog.domain.merging import change_topic, supersede
+from services.calllog.domain.readers import read_audio, read_report
+from services.calllog.mapping import call_event, stored_call_event
+from services.calllog.operations import AUDIO, SERVICE, count_again
+from services.calllog.storage.analytics import Analytics
+from services.calllog.storage.calls import Calls
+from services.calllog.storage.envelopes import Envelopes, StoredEnvelope
+from services.calllog.storage.recordings import Recordings, stored_as
+
+# The agent service's method, as its stub has it.
+ResolveAgent = Callable[[agent_pb2.ResolveExternalAgentRequest], Awaitable[agent_pb2.ResolveExternalAgentResponse]]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CallIngest:
+    database: Database
+    envelopes: Envelopes
+    calls: Calls
+    recordings: Recordings
+    analytics: Analytics
+    resolve_agent: ResolveAgent
+    blobs: BlobStore
+    clock: Clock
+
+    async def run(self, job: JobContext) -> Mapping[str, Any]:
+        org_id = job.job.org_id
+        async with self.database.transaction(org_id) as conn:
+            kept = await self.envelopes.get(conn, org_id, str(job.job.args["envelopeId"]))
+        if kept is None:
+            raise Discard("envelope_gone", "The envelope was erased before it was read.")
+        if not kept.body:
+            return {"changed": False}
+        try:
+            envelope = envelopes.parse_envelope(kept.provider, kept.body)
+            if envelope.makes_recording:
+                return await self._keep_audio(job, kept, envelope)
+            return await self._make_call(job, kept, read_report(envelope))
+        except InvalidArgument as error:
+            raise Discard(error.reason, error.detail) from None
+
+    async def _make_call(self, job: JobContext, kept: StoredEnvelope, report: ReportedCall) -> Mapping[str, Any]:
+        org_id = job.job.org_id
+        if report.status.ended and report.ended_at is None:
+            report = dataclasses.replace(report, ended_at=kept.received_at)
+        served_by = await self._resolve(org_id, report)
+        result: dict[str, Any] = {}
+        async with job.finish(result) as conn:
+            now = self.clock.now()
+            call_id = await self._record(conn, org_id, report, served_by, now)
+            result.update({"callId": call_id} if call_id else {}, changed=bool(call_id))
+            await self.envelopes.mark_processed(conn, org_id, kept, now)
+        return result
+
+    async def _resolve(self, org_id: str, report: ReportedCall) -> ServedBy:
+        """The agent tied to the provider's id; nobody when none is. An absent agent service fails the attempt."""
+        if not report.external_agent_id:
+            return ServedBy()
+        try:
+            found = await self.resolve_agent(
+                agent_pb2.ResolveExternalAgentRequest(
+                    organization_id=org_id, provider=report.provider, external_agent_id=report.external_agent_id
+                )
+            )
+        except NotFound:
+            return ServedBy()
+        return ServedBy(found.agent_id, found.published_version)
+
+    async def _record(
+        self, conn: Connection, org_id: str, report: ReportedCall, served_by: ServedBy, now: datetime
+    ) -> str:
+        """Write what the report tells; the call's id, or empty when it told nothing new."""
+        known = await self.calls.lock(conn, org_id, report.provider, report.external_call_id)
+        if known is None:
+            call_id = new_id("call")
+            if await self.calls.add(conn, org_id, call_id, report, served_by, now):
+                await append(conn, call_event(change_topic(None, report), org_id, call_id, 1, served_by, report))
+                await self._follow(conn, org_id, call_id, None, report, now)
+                return call_id
+            known = await self.calls.lock(conn, org_id, report.provider, report.external_call_id)
+        return await self._update(conn, known, report, served_by, now) if known else ""
+
+    async def _update(
+        self, conn: Connection, known: Call, report: ReportedCall, served_by: ServedBy, now: datetime
+    ) -> str:
+        facts = supersede(known, report)
+        if facts is None:
+            return ""
+        if known.agent_id:
+            # A call stays with the version that served it, whatever is published by now.
+            served_by = ServedBy(known.agent_id, known.agent_version)
+        await self.calls.update(conn, known.org_id, known.id, facts, served_by, now)
+        topic = change_topic(known, facts)
+        await append(conn, call_event(topic, known.org_id, known.id, known.version + 1, served_by, facts))
+        await self._follow(conn, known.org_id, known.id, known, facts, now)
+        return known.id
+
+    async def _follow(
+        self, conn: Connection, org_id: str, call_id: str, before: Call | None, report: ReportedCall, now: datetime
+    ) -> None:
+        """What a written call brings with it: its recording and its place in the analytics."""
+        if report.has_audio and report.status.ended:
+            recording = await self.recordings.expect(conn, org_id, report.provider, report.external_call_id, now)
+            if recording.status != "available":
+                await enqueue(
+                    conn, service=SERVICE, kind=AUDIO, queue="audio", org_id=org_id, max_attempts=6,
+                    args={"recordingId": recording.id, "callId": call_id}, unique_key=recording.id,
+                )  # fmt: skip
+        counted = {report.started_at or (before.created_at if before else now)}
+        await count_again(conn, self.analytics, org_id, counted | ({before.counted_at} if before else set()))
+
+    async def _keep_audio(self, job: JobContext, kept: StoredEnvelope, envelope: Envelope) -> Mapping[str, Any]:
+        """The recording may come before its call, so it is kept under the conversation."""
+        org_id, audio = job.job.org_id, read_audio(envelope)
+        async with self.database.transaction(org_id) as conn:
+            recording = await self.recordings.expect(conn, org_id, envelope.provider, envelope.key, self.clock.now())
+        key = recording.key
+        await self.blobs.put(key, audio)
+        result = {"recordingId": recording.id, "bytes": len(audio)}
+        async with job.finish(result) as conn:
+            now = self.clock.now()
+            await self.recordings.settle(conn, stored_as(recording, "audio/mpeg", len(audio)), now)
+            await self.envelopes.drop_body(conn, org_id, kept.id, now)
+            call = await self.calls.lock(conn, org_id, envelope.provider, envelope.key)
+            if call is not None and recording.status != "available":
+                await append(conn, stored_call_event("call.recording_ready", call))
+        return result

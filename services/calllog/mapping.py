@@ -1,0 +1,179 @@
+"""Between protos and domain: calls, filters, recordings, analytics, and the events this service writes. Pure."""
+
+from typing import Any
+
+from google.protobuf.struct_pb2 import ListValue
+
+from echosenseix.calllog.v1 import calllog_pb2
+from echosenseix.common.v1 import common_pb2
+from echosenseix.events.v1 import events_pb2
+from libs.bus.events import Event, event_data
+from libs.rpc.times import from_timestamp, to_timestamp
+from services.calllog.domain.analytics import Bucket, Totals
+from services.calllog.domain.call_filter import CallFilter
+from services.calllog.domain.calls import (
+    BillableCall,
+    Call,
+    CallStatus,
+    Cost,
+    Direction,
+    Recording,
+    ReportedCall,
+    ServedBy,
+    Speaker,
+    Turn,
+    is_billable,
+)
+
+_STATUSES = {
+    CallStatus.IN_PROGRESS: calllog_pb2.CALL_STATUS_IN_PROGRESS,
+    CallStatus.COMPLETED: calllog_pb2.CALL_STATUS_COMPLETED,
+    CallStatus.FAILED: calllog_pb2.CALL_STATUS_FAILED,
+    CallStatus.NO_ANSWER: calllog_pb2.CALL_STATUS_NO_ANSWER,
+    CallStatus.BUSY: calllog_pb2.CALL_STATUS_BUSY,
+    CallStatus.VOICEMAIL: calllog_pb2.CALL_STATUS_VOICEMAIL,
+}
+_DIRECTIONS = {
+    Direction.UNKNOWN: calllog_pb2.CALL_DIRECTION_UNSPECIFIED,
+    Direction.INBOUND: calllog_pb2.CALL_DIRECTION_INBOUND,
+    Direction.OUTBOUND: calllog_pb2.CALL_DIRECTION_OUTBOUND,
+    Direction.WEB: calllog_pb2.CALL_DIRECTION_WEB,
+}
+# An event names things; the whole summary is read from the call.
+_MAX_SUMMARY = 10_000
+_SPEAKERS = {Speaker.USER: calllog_pb2.SPEAKER_USER, Speaker.AGENT: calllog_pb2.SPEAKER_AGENT}
+
+
+def call_to_proto(call: Call) -> calllog_pb2.Call:
+    """A call; its transcript and recording where the domain object carries them."""
+    return calllog_pb2.Call(
+        id=call.id,
+        organization_id=call.org_id,
+        agent_id=call.agent_id or "",
+        agent_version=call.agent_version,
+        external_call_id=call.external_call_id,
+        external_agent_id=call.external_agent_id,
+        provider=call.provider,
+        status=_STATUSES[call.status],
+        direction=_DIRECTIONS[call.direction],
+        duration_seconds=call.duration_seconds,
+        start_time=to_timestamp(call.started_at),
+        end_time=to_timestamp(call.ended_at),
+        cost=_money(call.cost),
+        title=call.title,
+        summary=call.summary,
+        successful=call.successful,
+        transcript=[_turn_to_proto(turn) for turn in call.turns],
+        recording=recording_to_proto(call.recording) if call.recording else None,
+        tags=call.tags,
+        from_number=call.from_number,
+        to_number=call.to_number,
+        termination_reason=call.termination_reason,
+        language=call.language,
+        turn_count=call.turn_count,
+        version=call.version,
+        create_time=to_timestamp(call.created_at),
+        update_time=to_timestamp(call.updated_at),
+        provider_cost_units=call.provider_cost_units,
+    )
+
+
+def _turn_to_proto(turn: Turn) -> calllog_pb2.Turn:
+    message = calllog_pb2.Turn(
+        index=turn.index, role=_SPEAKERS[turn.role], text=turn.text, time_seconds=turn.time_seconds
+    )
+    if turn.tool_calls:
+        calls = ListValue()
+        calls.extend(list[Any](turn.tool_calls))
+        message.tool_calls.CopyFrom(calls)
+    return message
+
+
+def recording_to_proto(recording: Recording) -> calllog_pb2.Recording:
+    return calllog_pb2.Recording(
+        id=recording.id,
+        status=recording.status,
+        media_type=recording.media_type,
+        byte_size=recording.byte_size,
+    )
+
+
+def filter_from_proto(request: calllog_pb2.ListCallsRequest) -> CallFilter:
+    return CallFilter(
+        agent_id=request.agent_id,
+        agent_version=request.agent_version,
+        status=next((status for status, value in _STATUSES.items() if value == request.status), None),
+        direction=next((way for way, value in _DIRECTIONS.items() if value == request.direction and value), None),
+        phone_number=request.phone_number,
+        successful=request.successful if request.HasField("successful") else None,
+        duration_ge=request.duration_ge if request.HasField("duration_ge") else None,
+        duration_lt=request.duration_lt if request.HasField("duration_lt") else None,
+        started_at_ge=from_timestamp(request, "started_at_ge"),
+        started_at_lt=from_timestamp(request, "started_at_lt"),
+        tags=tuple(request.tags),
+        search=request.search,
+        provider=request.provider,
+        external_call_id=request.external_call_id,
+    )
+
+
+def billable_to_proto(call: BillableCall) -> calllog_pb2.BillableCall:
+    return calllog_pb2.BillableCall(
+        call_id=call.call_id, duration_seconds=call.duration_seconds, end_time=to_timestamp(call.ended_at)
+    )
+
+
+def bucket_to_proto(bucket: Bucket) -> calllog_pb2.AnalyticsBucket:
+    totals = bucket.totals
+    return calllog_pb2.AnalyticsBucket(
+        start_time=to_timestamp(bucket.start),
+        calls=totals.calls,
+        minutes=totals.minutes,
+        successful_calls=totals.successful_calls,
+        failed_calls=totals.failed_calls,
+        cost=_money(totals.cost),
+    )
+
+
+def totals_to_proto(totals: Totals) -> calllog_pb2.GetOrganizationAnalyticsResponse:
+    return calllog_pb2.GetOrganizationAnalyticsResponse(
+        total_calls=totals.calls,
+        total_minutes=totals.minutes,
+        estimated_cost=_money(totals.cost),
+        active_agents=totals.active_agents,
+        successful_calls=totals.successful_calls,
+        failed_calls=totals.failed_calls,
+        average_duration_seconds=totals.average_seconds,
+    )
+
+
+def call_event(
+    topic: str, org_id: str, call_id: str, version: int, agent: ServedBy, facts: Call | ReportedCall
+) -> Event:
+    """What happened to a call, as the suite is told."""
+    changed = events_pb2.CallChanged(
+        call_id=call_id,
+        agent_id=agent.agent_id or "",
+        agent_version=agent.version,
+        external_call_id=facts.external_call_id,
+        provider=facts.provider,
+        status=facts.status,
+        direction=facts.direction,
+        duration_seconds=facts.duration_seconds or 0.0,
+        started_at=to_timestamp(facts.started_at),
+        ended_at=to_timestamp(facts.ended_at),
+        summary=facts.summary[:_MAX_SUMMARY],
+        successful=facts.successful,
+        version=version,
+        billable=is_billable(facts.status, facts.duration_seconds),
+    )
+    return Event(topic=topic, org_id=org_id, key=call_id, data=event_data(changed))
+
+
+def stored_call_event(topic: str, call: Call) -> Event:
+    served_by = ServedBy(call.agent_id, call.agent_version)
+    return call_event(topic, call.org_id, call.id, call.version, served_by, call)
+
+
+def _money(cost: Cost | None) -> common_pb2.Money | None:
+    return common_pb2.Money(micros=cost.micros, currency=cost.currency) if cost else None

@@ -1,0 +1,43 @@
+"""Acts that two doors share: keeping what a provider delivered, and having an hour's analytics made anew."""
+
+from datetime import datetime
+
+from libs.jobs import enqueue
+from libs.postgres import Connection
+from services.calllog.domain.analytics import floor_to
+from services.calllog.domain.envelopes import Envelope
+from services.calllog.storage.analytics import Analytics
+from services.calllog.storage.envelopes import Envelopes
+
+SERVICE = "calllog"
+INGEST = "call.ingest"
+AUDIO = "audio.process"
+AGGREGATE = "analytics.aggregate"
+RECONCILE = "call.reconcile"
+INGEST_QUEUE = "ingest"
+INGEST_ATTEMPTS = 20
+# Calls come in bursts; one recomputation serves all of an hour's that arrive within this time.
+SETTLE_SECONDS = 2.0
+
+
+async def keep_delivery(
+    conn: Connection, stored: Envelopes, org_id: str, envelope: Envelope, body: bytes, source: str, now: datetime
+) -> bool:
+    """Keep the envelope and have its call made; True when the same thing had been delivered before."""
+    kept = await stored.keep(conn, org_id, envelope, body, source, now)
+    if kept.id and envelope.makes_call:
+        await enqueue(
+            conn, service=SERVICE, kind=INGEST, queue=INGEST_QUEUE, org_id=org_id, args={"envelopeId": kept.id},
+            max_attempts=INGEST_ATTEMPTS,
+        )  # fmt: skip
+    return kept.duplicate
+
+
+async def count_again(conn: Connection, analytics: Analytics, org_id: str, moments: set[datetime]) -> None:
+    """Have the hours of these moments recomputed soon; call it after the calls were written, in their transaction."""
+    for hour in sorted({floor_to(moment, "hour") for moment in moments}):
+        await analytics.announce_change(conn, org_id, hour)
+        await enqueue(
+            conn, service=SERVICE, kind=AGGREGATE, org_id=org_id, args={"hour": hour.isoformat()},
+            unique_key=hour.isoformat(), unique_until="start", delay=SETTLE_SECONDS,
+        )  # fmt: skip

@@ -1,0 +1,207 @@
+"""CallLogService: the doors of the call-log. A webhook is kept and answered at once; its job makes the call."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from echosenseix.agent.v1 import agent_pb2
+from echosenseix.calllog.v1 import calllog_pb2, calllog_pb2_grpc
+from libs.blobs import BlobStore
+from libs.clock import Clock
+from libs.errors import FailedPrecondition, InvalidArgument, NotFound, OutOfRange
+from libs.ids import is_id
+from libs.postgres import Connection, Database
+from libs.postgres.idempotency import run_write
+from libs.postgres.outbox import append
+from libs.rpc.context import require_scope, require_service
+from libs.rpc.masks import checked_paths
+from libs.rpc.paging import page_info_to_proto, page_request_from_proto
+from libs.rpc.times import from_timestamp
+from services.calllog.domain.analytics import Window, bucket_starts, check_window, fill
+from services.calllog.domain.calls import Recording
+from services.calllog.domain.envelopes import parse_envelope
+from services.calllog.domain.tags import checked_tags
+from services.calllog.mapping import (
+    billable_to_proto,
+    bucket_to_proto,
+    call_to_proto,
+    filter_from_proto,
+    recording_to_proto,
+    stored_call_event,
+    totals_to_proto,
+)
+from services.calllog.operations import keep_delivery
+from services.calllog.storage.analytics import Analytics
+from services.calllog.storage.call_list import CALL_LIST, CallList
+from services.calllog.storage.calls import Calls, call_not_found
+from services.calllog.storage.envelopes import Envelopes
+from services.calllog.storage.recordings import Recordings
+
+Context = Any
+_MAX_BILLABLE = 1_000
+_ALL_TIME = (datetime(1970, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
+
+
+# The agent service's method, as its stub has it.
+VerifyWebhook = Callable[
+    [agent_pb2.VerifyProviderWebhookRequest], Awaitable[agent_pb2.VerifyProviderWebhookResponse]
+]
+
+
+class CallLogServicer(calllog_pb2_grpc.CallLogServiceServicer):
+    def __init__(
+        self,
+        database: Database,
+        calls: Calls,
+        call_list: CallList,
+        recordings: Recordings,
+        analytics: Analytics,
+        verify_webhook: VerifyWebhook,
+        blobs: BlobStore,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._calls = calls
+        self._list = call_list
+        self._recordings = recordings
+        self._analytics = analytics
+        self._verify_webhook = verify_webhook
+        self._blobs = blobs
+        self._clock = clock
+        self._envelopes = Envelopes()
+
+    async def ListCalls(
+        self, request: calllog_pb2.ListCallsRequest, context: Context
+    ) -> calllog_pb2.ListCallsResponse:
+        org_id = require_scope("calls:read").org_id
+        wanted = page_request_from_proto(request.page, CALL_LIST)
+        page = await self._list.page(org_id, wanted, filter_from_proto(request))
+        return calllog_pb2.ListCallsResponse(
+            calls=map(call_to_proto, page.items), page_info=page_info_to_proto(page)
+        )
+
+    async def GetCall(self, request: calllog_pb2.GetCallRequest, context: Context) -> calllog_pb2.GetCallResponse:
+        org_id = require_scope("calls:read").org_id
+        return calllog_pb2.GetCallResponse(call=await self._whole_call(org_id, request.id))
+
+    async def UpdateCall(
+        self, request: calllog_pb2.UpdateCallRequest, context: Context
+    ) -> calllog_pb2.UpdateCallResponse:
+        org_id = require_scope("calls:write").org_id
+        paths = checked_paths(request.update_mask, {"tags"})
+        if not is_id(request.call.id, "call"):
+            raise call_not_found()
+        tags = checked_tags(request.call.tags) if paths else None
+        expected = request.expected_version if request.HasField("expected_version") else None
+
+        async def act(conn: Connection) -> calllog_pb2.UpdateCallResponse:
+            call, changed = await self._calls.set_tags(
+                conn, org_id, request.call.id, tags, expected, self._clock.now()
+            )
+            if changed:
+                await append(conn, stored_call_event("call.updated", call))
+            return calllog_pb2.UpdateCallResponse(call=call_to_proto(call))
+
+        await run_write(self._database, org_id, act, calllog_pb2.UpdateCallResponse)
+        return calllog_pb2.UpdateCallResponse(call=await self._whole_call(org_id, request.call.id))
+
+    async def ReceiveProviderWebhook(
+        self, request: calllog_pb2.ReceiveProviderWebhookRequest, context: Context
+    ) -> calllog_pb2.ReceiveProviderWebhookResponse:
+        require_service()
+        verified = await self._verify_webhook(
+            agent_pb2.VerifyProviderWebhookRequest(
+                provider=request.provider,
+                webhook_token=request.webhook_token,
+                signature=request.signature,
+                body=request.body,
+            )
+        )
+        envelope = parse_envelope(request.provider, request.body)
+        org_id = verified.organization_id
+        async with self._database.transaction(org_id) as conn:
+            duplicate = await keep_delivery(
+                conn, self._envelopes, org_id, envelope, request.body, "webhook", self._clock.now()
+            )
+        return calllog_pb2.ReceiveProviderWebhookResponse(duplicate=duplicate)
+
+    async def GetOrganizationAnalytics(
+        self, request: calllog_pb2.GetOrganizationAnalyticsRequest, context: Context
+    ) -> calllog_pb2.GetOrganizationAnalyticsResponse:
+        org_id = require_scope("calls:read").org_id
+        start, end = from_timestamp(request, "from_time"), from_timestamp(request, "to_time")
+        check_window(start, end)
+        if start is None and end is None:
+            totals = await self._analytics.all_time(org_id)
+        else:
+            totals = await self._analytics.window(org_id, Window(start or _ALL_TIME[0], end or _ALL_TIME[1]))
+        message = totals_to_proto(totals)
+        synced_at = await self._analytics.synced_at(org_id)
+        if synced_at is not None:
+            message.last_sync_time.FromDatetime(synced_at)
+        return message
+
+    async def GetAnalyticsTimeseries(
+        self, request: calllog_pb2.GetAnalyticsTimeseriesRequest, context: Context
+    ) -> calllog_pb2.GetAnalyticsTimeseriesResponse:
+        org_id = require_scope("calls:read").org_id
+        start, end = from_timestamp(request, "from_time"), from_timestamp(request, "to_time")
+        if start is None or end is None:
+            raise InvalidArgument("invalid_query", "Set from and to.")
+        check_window(start, end)
+        interval = request.interval or "day"
+        starts = list(bucket_starts(start, end, interval))
+        known = await self._analytics.series(org_id, interval, start, end, request.agent_id)
+        return calllog_pb2.GetAnalyticsTimeseriesResponse(buckets=map(bucket_to_proto, fill(starts, known)))
+
+    async def DownloadRecording(
+        self, request: calllog_pb2.DownloadRecordingRequest, context: Context
+    ) -> AsyncIterator[calllog_pb2.DownloadRecordingResponse]:
+        org_id = require_scope("calls:read").org_id
+        recording = await self._available_recording(org_id, request.call_id)
+        start, end = _checked_range(request, recording)
+        yield calllog_pb2.DownloadRecordingResponse(recording=recording_to_proto(recording))
+        async for chunk in self._blobs.stream(recording.blob_key, start, end):
+            yield calllog_pb2.DownloadRecordingResponse(data=chunk)
+
+    async def ListBillableCalls(
+        self, request: calllog_pb2.ListBillableCallsRequest, context: Context
+    ) -> calllog_pb2.ListBillableCallsResponse:
+        require_service()
+        start, end = from_timestamp(request, "from_time"), from_timestamp(request, "to_time")
+        limit = min(request.limit or _MAX_BILLABLE, _MAX_BILLABLE)
+        async with self._database.transaction(request.organization_id) as conn:
+            found = await self._calls.billable(
+                conn, request.organization_id, start or _ALL_TIME[0], end or _ALL_TIME[1], request.after_id, limit + 1
+            )
+        return calllog_pb2.ListBillableCallsResponse(
+            calls=map(billable_to_proto, found[:limit]), has_more=len(found) > limit
+        )
+
+    async def _whole_call(self, org_id: str, call_id: str) -> calllog_pb2.Call:
+        """With transcript and recording."""
+        if not is_id(call_id, "call"):
+            raise call_not_found()
+        call = await self._calls.get(org_id, call_id)
+        return call_to_proto(replace(call, recording=await self._recordings.of_call(org_id, call_id)))
+
+    async def _available_recording(self, org_id: str, call_id: str) -> Recording:
+        recording = await self._recordings.of_call(org_id, call_id) if is_id(call_id, "call") else None
+        if recording is None or recording.status in ("unavailable", "failed"):
+            raise NotFound("recording_not_found", "This call has no recording.")
+        if recording.status == "pending":
+            raise FailedPrecondition("recording_pending", "The recording is being fetched. Ask again in a minute.")
+        return recording
+
+
+def _checked_range(request: calllog_pb2.DownloadRecordingRequest, recording: Recording) -> tuple[int, int]:
+    """The half-open range inside the recording; the end may lie past it."""
+    end = min(request.range_end or recording.byte_size, recording.byte_size)
+    if not 0 <= request.range_start < end:
+        raise OutOfRange(
+            "range_not_satisfiable",
+            "Ask for a range inside the recording.",
+            metadata={"byte_size": str(recording.byte_size)},
+        )
+    return request.range_start, end

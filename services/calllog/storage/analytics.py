@@ -1,0 +1,125 @@
+"""Roll-ups of calls: recomputed whole for an hour at a time, so that repeating or reordering changes nothing."""
+
+from datetime import datetime
+from typing import Any
+
+from libs.postgres import Connection, Database, Record
+from services.calllog.domain.analytics import Totals, Window, floor_to
+from services.calllog.domain.calls import Cost
+
+# What one call adds. A call that nobody answered has failed whether or not the provider judged it.
+_SUMS = """count(*) as calls, count(*) filter (where c.successful) as successful_calls,
+    count(*) filter (where c.successful is false or c.status in ('failed', 'no_answer', 'busy')) as failed_calls,
+    count(c.duration_seconds) as measured_calls, coalesce(sum(c.duration_seconds), 0) as seconds,
+    count(c.cost_micros) as rated_calls, coalesce(sum(c.cost_micros), 0)::bigint as cost_micros,
+    coalesce(max(c.cost_currency), '') as cost_currency"""
+_COLUMNS = """calls, successful_calls, failed_calls, measured_calls, seconds, rated_calls, cost_micros, cost_currency"""
+_ADDED = """coalesce(sum(b.calls), 0)::bigint as calls,
+    coalesce(sum(b.successful_calls), 0)::bigint as successful_calls,
+    coalesce(sum(b.failed_calls), 0)::bigint as failed_calls,
+    coalesce(sum(b.measured_calls), 0)::bigint as measured_calls, coalesce(sum(b.seconds), 0) as seconds,
+    coalesce(sum(b.rated_calls), 0)::bigint as rated_calls, coalesce(sum(b.cost_micros), 0)::bigint as cost_micros,
+    coalesce(max(b.cost_currency), '') as cost_currency,
+    count(distinct b.agent_id) filter (where b.agent_id <> '') as active_agents"""
+_CLEAR = "delete from analytics_rollup where org_id = $1 and period = $2 and bucket = $3"
+_ROLL_HOUR = f"""
+insert into analytics_rollup (org_id, period, bucket, agent_id, {_COLUMNS})
+select $1, 'hour', $2::timestamptz, coalesce(c.agent_id, ''), {_SUMS}
+from call c
+where c.org_id = $1 and coalesce(c.started_at, c.created_at) >= $2::timestamptz
+    and coalesce(c.started_at, c.created_at) < $2::timestamptz + interval '1 hour'
+group by 4"""
+_ROLL_DAY = f"""
+insert into analytics_rollup (org_id, period, bucket, agent_id, {_COLUMNS})
+select $1, 'day', $2::timestamptz, b.agent_id, {_ADDED.rpartition(",")[0]}
+from analytics_rollup b
+where b.org_id = $1 and b.period = 'hour' and b.bucket >= $2::timestamptz
+    and b.bucket < $2::timestamptz + interval '1 day'
+group by b.agent_id"""
+_SYNCED = """
+insert into analytics_state (org_id, synced_at) values ($1, $2)
+on conflict (org_id) do update set synced_at = greatest(analytics_state.synced_at, excluded.synced_at)"""
+_ALL_TIME = f"""
+select {_ADDED} from analytics_rollup b where b.org_id = o.org and b.period = 'day'"""
+_WINDOW = f"""
+select {_ADDED} from (
+    select r.agent_id, {_COLUMNS} from analytics_rollup r
+    where r.org_id = o.org and r.period = 'hour' and r.bucket >= $2 and r.bucket < $3
+    union all
+    select coalesce(c.agent_id, '') as agent_id, {_SUMS} from call c
+    where c.org_id = o.org and (
+        (coalesce(c.started_at, c.created_at) >= $4 and coalesce(c.started_at, c.created_at) < $5)
+        or (coalesce(c.started_at, c.created_at) >= $6 and coalesce(c.started_at, c.created_at) < $7))
+    group by 1
+) b"""
+_SERIES = f"""
+select b.bucket, {_ADDED} from analytics_rollup b
+where b.org_id = o.org and b.period = $2 and b.bucket >= $3 and b.bucket < $4 and ($5 = '' or b.agent_id = $5)
+group by b.bucket"""
+_SYNC_TIME = "select s.synced_at from analytics_state s where s.org_id = o.org"
+_CHANGED = """
+select distinct c.org_id, date_bin('1 hour', coalesce(c.started_at, c.created_at), timestamptz '2000-01-01Z') as hour
+from call c where c.updated_at >= $1"""
+
+
+class Analytics:
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def announce_change(self, conn: Connection, org_id: str, hour: datetime) -> None:
+        """Hold off the recomputation of this hour until the open transaction, which changes its calls, has ended. So a
+        recomputation that was already queued, and for which no second one is made, sees the change."""
+        await conn.execute("select pg_advisory_xact_lock_shared(hashtextextended($1, 0))", _lock_name(org_id, hour))
+
+    async def recompute(self, conn: Connection, org_id: str, hour: datetime, now: datetime) -> None:
+        """Make the hour's roll-ups and its day's anew from the calls."""
+        await conn.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", _lock_name(org_id, hour))
+        day = floor_to(hour, "day")
+        # Hours of one day meet in its rows: one after the other.
+        await conn.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", f"day:{org_id}:{day.isoformat()}")
+        await conn.execute(_CLEAR, org_id, "hour", hour)
+        await conn.execute(_ROLL_HOUR, org_id, hour)
+        await conn.execute(_CLEAR, org_id, "day", day)
+        await conn.execute(_ROLL_DAY, org_id, day)
+        await conn.execute(_SYNCED, org_id, now)
+
+    async def all_time(self, org_id: str) -> Totals:
+        return _totals(await self._db.fetchrow(org_id, _ALL_TIME))
+
+    async def window(self, org_id: str, window: Window) -> Totals:
+        """Exact for any window: whole hours from the roll-ups, the parts of hours at its ends from the calls."""
+        head, tail = window.edges()
+        row = await self._db.fetchrow(org_id, _WINDOW, window.first_hour, window.last_hour, *head, *tail)
+        return _totals(row)
+
+    async def series(
+        self, org_id: str, interval: str, start: datetime, end: datetime, agent_id: str
+    ) -> dict[datetime, Totals]:
+        """The buckets that hold calls, by their start."""
+        first = floor_to(start, interval)
+        rows = await self._db.fetch(org_id, _SERIES, interval, first, end, agent_id)
+        return {row["bucket"]: _totals(row) for row in rows}
+
+    async def synced_at(self, org_id: str) -> datetime | None:
+        moment: datetime | None = await self._db.fetchval(org_id, _SYNC_TIME)
+        return moment
+
+    async def hours_changed_since(self, since: datetime) -> list[tuple[str, datetime]]:
+        """(organisation, hour) of every call written since, over all organisations."""
+        rows = await self._db.system_fetch(_CHANGED, since)
+        return [(row["org_id"], row["hour"]) for row in rows]
+
+
+def _lock_name(org_id: str, hour: datetime) -> str:
+    return f"hour:{org_id}:{hour.isoformat()}"
+
+
+def _totals(row: Record | None) -> Totals:
+    if row is None:
+        return Totals()
+    values: dict[str, Any] = {name: row[name] for name in _TOTALS}
+    cost = Cost(row["cost_micros"], row["cost_currency"]) if row["rated_calls"] else None
+    return Totals(**values, cost=cost)
+
+
+_TOTALS = ("calls", "successful_calls", "failed_calls", "measured_calls", "seconds", "active_agents")

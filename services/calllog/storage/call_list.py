@@ -1,0 +1,86 @@
+"""The list of calls with its filters: composite indexes for each filter and order, exact values through facets.
+
+Words are looked up in the index when few calls have them. Of words so common that their matches fill every page that
+numbers reach, the list is walked instead and each call asked: that finds a page sooner than collecting all matches.
+"""
+
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from libs.paging import MAX_PAGED_ROWS, CursorCodec, ListRules, Page, PageRequest
+from libs.postgres import Database
+from libs.postgres.listing import Filter, Listing, fetch_page
+from services.calllog.domain.call_filter import CallFilter
+from services.calllog.domain.calls import Call
+from services.calllog.domain.fields import storable
+
+from .calls import COLUMNS, call_from_row
+
+CALL_LIST = ListRules(
+    sorts={"createdAt": "c.created_at", "startedAt": "c.started_at", "durationSeconds": "c.duration_seconds"},
+    default_limit=100,
+)
+_LISTING = Listing(
+    COLUMNS, "call c", CALL_LIST, tie="c.id", org="c.org_id", created="c.created_at",
+    nullable=frozenset({"startedAt", "durationSeconds"}),
+)  # fmt: skip
+_FACET = """exists (select 1 from call_facet f
+    where f.org_id = c.org_id and f.kind = '{kind}' and f.value = {{}} and f.call_id = c.id)"""
+_MATCHES = "select count(*) from calls_matching($2, $3) where o.org is not null"
+_AMONG_MATCHES = f"c.id in (select calls_matching({{}}, {MAX_PAGED_ROWS + 1}))"
+
+
+@dataclass(frozen=True, slots=True)
+class _Uncounted(PageRequest):
+    """A request whose total is told otherwise than by counting."""
+
+    @property
+    def counts(self) -> bool:
+        return False
+
+
+class CallList:
+    def __init__(self, db: Database, cursors: CursorCodec) -> None:
+        self._db = db
+        self._cursors = cursors
+
+    async def page(self, org_id: str, request: PageRequest, wanted: CallFilter) -> Page[Call]:
+        conditions = _conditions(wanted)
+        words = storable(wanted.search).strip()
+        if not words:
+            return await self._fetch(org_id, request, conditions)
+        matches = await self._db.fetchval(org_id, _MATCHES, words, MAX_PAGED_ROWS + 1)
+        if matches <= MAX_PAGED_ROWS:
+            return await self._fetch(org_id, request, [*conditions, (_AMONG_MATCHES, words)])
+        uncounted = _Uncounted(**{part.name: getattr(request, part.name) for part in fields(request)})
+        page = await self._fetch(org_id, uncounted, [*conditions, ("call_matches(c.id, {})", words)])
+        if not request.counts:
+            return page
+        # What is certain: all that page numbers reach when nothing else is asked, else one more than was seen.
+        seen = request.offset + len(page.items) + page.has_more
+        total = seen if conditions or not page.has_more else max(seen, matches)
+        return replace(page, total=total, total_is_estimate=page.has_more)
+
+    async def _fetch(self, org_id: str, request: PageRequest, conditions: list[Filter]) -> Page[Call]:
+        page = await fetch_page(self._db, org_id, _LISTING, request, conditions, self._cursors)
+        return page.map(call_from_row)
+
+
+def _conditions(wanted: CallFilter) -> list[Filter]:
+    """All filters but the search, as SQL."""
+    plain: list[tuple[str, Any]] = [
+        ("c.agent_id = {}", storable(wanted.agent_id) or None),
+        ("c.agent_version = {}", wanted.agent_version or None),
+        ("c.status = {}", wanted.status),
+        ("c.direction = {}", wanted.direction),
+        ("c.successful = {}", wanted.successful),
+        ("c.duration_seconds >= {}", wanted.duration_ge),
+        ("c.duration_seconds < {}", wanted.duration_lt),
+        ("c.started_at >= {}", wanted.started_at_ge),
+        ("c.started_at < {}", wanted.started_at_lt),
+        ("c.provider = {}", storable(wanted.provider) or None),
+        ("c.external_call_id = {}", storable(wanted.external_call_id) or None),
+        (_FACET.format(kind="number"), storable(wanted.phone_number) or None),
+    ]
+    tags: list[Filter] = [(_FACET.format(kind="tag"), storable(tag)) for tag in wanted.tags]
+    return [(clause, value) for clause, value in plain if value is not None] + tags

@@ -1,0 +1,198 @@
+"""Calls with their turns, facets and search documents: one write for a report, reads for detail and billing."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from libs.errors import FailedPrecondition, NotFound
+from libs.postgres import Connection, Database, Record
+from services.calllog.domain.calls import (
+    BillableCall,
+    Call,
+    CallStatus,
+    Cost,
+    Direction,
+    ReportedCall,
+    ServedBy,
+    Speaker,
+    Turn,
+    is_billable,
+)
+
+# Of the columns of a call those that lists show; a transcript is never among them.
+COLUMNS = """c.id, c.org_id, c.provider, c.external_call_id, c.external_agent_id, c.agent_id, c.agent_version, c.status,
+    c.completeness, c.direction, c.from_number, c.to_number, c.successful, c.duration_seconds, c.started_at, c.ended_at,
+    c.title, c.summary, c.language, c.termination_reason, c.provider_cost_units, c.turn_count, c.cost_micros,
+    c.cost_currency, c.tags, c.version, c.created_at, c.updated_at"""
+_GET = f"select {COLUMNS} from call c where c.org_id = $1 and c.id = $2"
+_GET_FENCED = f"select {COLUMNS} from call c where c.org_id = o.org and c.id = $2"
+_LOCK = f"""select {COLUMNS} from call c
+where c.org_id = $1 and c.provider = $2 and c.external_call_id = $3 for update"""
+_TURNS = """select t.index, t.role, t.text, t.time_seconds, t.tool_calls from call_turn t
+where t.org_id = o.org and t.call_id = $2 order by t.index"""
+_FACTS = """provider, external_call_id, external_agent_id, agent_id, agent_version, status, completeness, direction,
+    from_number, to_number, successful, duration_seconds, started_at, ended_at, title, summary, language,
+    termination_reason, provider_cost_units, turn_count, billable, updated_at"""
+_INSERT = f"""
+insert into call (org_id, id, {_FACTS}, version, created_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24,
+    1, $24)
+on conflict do nothing
+returning id"""
+_UPDATE = f"""
+update call set ({_FACTS}, version) = ($3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
+    $20, $21, $22, $23, $24, version + 1)
+where org_id = $1 and id = $2"""
+_CLEAR_TURNS = "delete from call_turn where org_id = $1 and call_id = $2"
+_ADD_TURNS = """
+insert into call_turn (org_id, call_id, index, role, text, time_seconds, tool_calls)
+select $1, $2, t.index, t.role, t.text, t.time_seconds, t.tool_calls::jsonb
+from unnest($3::int[], $4::text[], $5::text[], $6::float8[], $7::text[]) as t(index, role, text, time_seconds,
+    tool_calls)"""
+_CLEAR_FACETS = "delete from call_facet where org_id = $1 and call_id = $2 and kind = $3"
+_ADD_FACETS = """
+insert into call_facet (org_id, kind, value, call_id) select $1, $3, v, $2 from unnest($4::text[]) v
+on conflict do nothing"""
+_INDEX_WORDS = """
+insert into call_search (org_id, call_id, document) values ($1, $2, search_document($3, $4, $5))
+on conflict (org_id, call_id) do update set document = excluded.document"""
+_SET_TAGS = """
+update call set tags = $3, version = version + 1, updated_at = $4 where org_id = $1 and id = $2"""
+_SET_COST = """
+update call set cost_micros = $3, cost_currency = $4, version = version + 1, updated_at = $5
+where org_id = $1 and id = $2 and cost_micros is distinct from $3
+returning coalesce(started_at, created_at) as counted_at"""
+_BILLABLE = """
+select c.id, c.duration_seconds, c.ended_at from call c
+where c.org_id = $1 and c.billable and c.ended_at >= $2 and c.ended_at < $3 and c.id > $4
+order by c.id limit $5"""
+_KNOWN = """
+select k.id from unnest($2::text[]) as k(id)
+join call c on c.org_id = o.org and c.provider = $3 and c.external_call_id = k.id and c.status <> 'in_progress'"""
+# A tsvector holds at most 1 MB; two readings of the transcript must fit.
+_MAX_INDEXED = 200_000
+
+
+class Calls:
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def get(self, org_id: str, call_id: str) -> Call:
+        """The call with its turns, without its recording; NotFound("call_not_found")."""
+        row = await self._db.fetchrow(org_id, _GET_FENCED, call_id)
+        if row is None:
+            raise call_not_found()
+        turns = await self._db.fetch(org_id, _TURNS, call_id) if row["turn_count"] else []
+        return replace(call_from_row(row), turns=[_turn_from_row(turn) for turn in turns])
+
+    async def lock(self, conn: Connection, org_id: str, provider: str, external_call_id: str) -> Call | None:
+        """The call of a conversation, without turns, held until the transaction ends."""
+        row = await conn.fetchrow(_LOCK, org_id, provider, external_call_id)
+        return call_from_row(row) if row else None
+
+    async def add(
+        self, conn: Connection, org_id: str, call_id: str, report: ReportedCall, agent: ServedBy,
+        now: datetime,
+    ) -> bool:  # fmt: skip
+        """Write a new call; False when another transaction made it first."""
+        if await conn.fetchval(_INSERT, org_id, call_id, *_facts(report, agent, now)) is None:
+            return False
+        await self._write_parts(conn, org_id, call_id, report)
+        return True
+
+    async def update(
+        self, conn: Connection, org_id: str, call_id: str, report: ReportedCall, agent: ServedBy,
+        now: datetime,
+    ) -> None:  # fmt: skip
+        """Replace a call's facts by a fuller report's."""
+        await conn.execute(_UPDATE, org_id, call_id, *_facts(report, agent, now))
+        await conn.execute(_CLEAR_TURNS, org_id, call_id)
+        await conn.execute(_CLEAR_FACETS, org_id, call_id, "number")
+        await self._write_parts(conn, org_id, call_id, report)
+
+    async def set_tags(
+        self, conn: Connection, org_id: str, call_id: str, tags: tuple[str, ...] | None, expected_version: int | None,
+        now: datetime,
+    ) -> tuple[Call, bool]:  # fmt: skip
+        """The call with these tags (None leaves them) and whether that changed it; NotFound("call_not_found") or
+        FailedPrecondition("stale_version")."""
+        row = await conn.fetchrow(_GET + " for update", org_id, call_id)
+        if row is None:
+            raise call_not_found()
+        call = call_from_row(row)
+        if expected_version is not None and call.version != expected_version:
+            raise FailedPrecondition("stale_version", "The call has changed since. Read it again, then change it.")
+        if tags is None or tags == call.tags:
+            return call, False
+        await conn.execute(_SET_TAGS, org_id, call_id, list(tags), now)
+        await conn.execute(_CLEAR_FACETS, org_id, call_id, "tag")
+        await conn.execute(_ADD_FACETS, org_id, call_id, "tag", list(tags))
+        return replace(call, tags=tags, version=call.version + 1, updated_at=now), True
+
+    async def set_cost(
+        self, conn: Connection, org_id: str, call_id: str, cost: Cost, now: datetime
+    ) -> datetime | None:
+        """The time that the call is counted under, or None when there is no such call or nothing changed."""
+        counted_at: datetime | None = await conn.fetchval(_SET_COST, org_id, call_id, cost.micros, cost.currency, now)
+        return counted_at
+
+    async def billable(
+        self, conn: Connection, org_id: str, start: datetime, end: datetime, after_id: str, limit: int
+    ) -> list[BillableCall]:
+        """Billable calls that ended in the half-open window, by id."""
+        rows = await conn.fetch(_BILLABLE, org_id, start, end, after_id, limit)
+        return [BillableCall(row["id"], row["duration_seconds"], row["ended_at"]) for row in rows]
+
+    async def ended_among(self, org_id: str, provider: str, external_ids: Sequence[str]) -> set[str]:
+        """Which of these conversations are calls that have ended."""
+        return {row["id"] for row in await self._db.fetch(org_id, _KNOWN, list(external_ids), provider)}
+
+    async def _write_parts(self, conn: Connection, org_id: str, call_id: str, report: ReportedCall) -> None:
+        turns = report.turns
+        if turns:
+            await conn.execute(_ADD_TURNS, org_id, call_id, *_turn_columns(turns))
+        if numbers := sorted({report.from_number, report.to_number} - {""}):
+            await conn.execute(_ADD_FACETS, org_id, call_id, "number", numbers)
+        words = " ".join(turn.text for turn in turns if turn.text)[:_MAX_INDEXED]
+        await conn.execute(_INDEX_WORDS, org_id, call_id, report.title, report.summary[:_MAX_INDEXED], words)
+
+
+def call_not_found() -> NotFound:
+    return NotFound("call_not_found", "No such call.")
+
+
+def call_from_row(row: Record) -> Call:
+    values: dict[str, Any] = dict(row.items())
+    micros, currency = values.pop("cost_micros"), values.pop("cost_currency")
+    values["cost"] = None if micros is None else Cost(micros, currency)
+    values["status"] = CallStatus(values["status"])
+    values["direction"] = Direction(values["direction"])
+    values["tags"] = tuple(values["tags"])
+    return Call(**values)
+
+
+def _turn_from_row(row: Record) -> Turn:
+    calls = tuple(json.loads(row["tool_calls"]))
+    return Turn(row["index"], Speaker(row["role"]), row["text"], row["time_seconds"], calls)
+
+
+def _facts(report: ReportedCall, agent: ServedBy, now: datetime) -> tuple[Any, ...]:
+    return (
+        report.provider, report.external_call_id, report.external_agent_id, agent.agent_id, agent.version,
+        report.status, report.completeness, report.direction, report.from_number, report.to_number, report.successful,
+        report.duration_seconds, report.started_at, report.ended_at, report.title, report.summary, report.language,
+        report.termination_reason, report.provider_cost_units, len(report.turns),
+        is_billable(report.status, report.duration_seconds), now,
+    )  # fmt: skip
+
+
+def _turn_columns(turns: Sequence[Turn]) -> tuple[list[Any], ...]:
+    return (
+        [turn.index for turn in turns],
+        [turn.role.value for turn in turns],
+        [turn.text for turn in turns],
+        [turn.time_seconds for turn in turns],
+        [json.dumps(turn.tool_calls) for turn in turns],
+    )

@@ -1,0 +1,66 @@
+"""Envelopes as they came. Each thing delivered has one row; a fuller delivery of it replaces the bytes."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from libs.ids import new_id
+from libs.postgres import Connection
+from services.calllog.domain.envelopes import Envelope
+
+# Deliveries of one thing at the same instant wait for each other here; all but the first find its row. What the
+# reconciler finds unprocessed is given another chance: its job may have failed for good.
+_KEEP = """
+insert into envelope as e (org_id, id, provider, event_type, key, completeness, body, source, received_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+on conflict (org_id, provider, key, event_type) do update
+set completeness = excluded.completeness, body = excluded.body, received_at = excluded.received_at,
+    processed_at = null
+where excluded.completeness > e.completeness
+    or (excluded.completeness = e.completeness and excluded.source = 'reconcile' and e.processed_at is null)
+returning e.id"""
+_GET = """
+select e.id, e.provider, e.body, e.received_at
+from envelope e where e.org_id = $1 and e.id = $2"""
+_DONE = "update envelope set processed_at = $3 where org_id = $1 and id = $2 and received_at = $4"
+# The recording lies in object storage by then; a row of many megabytes would only be carried along.
+_DONE_WITHOUT_BODY = "update envelope set processed_at = $3, body = ''::bytea where org_id = $1 and id = $2"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """`id` is empty when the delivery told nothing new."""
+
+    id: str
+    duplicate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEnvelope:
+    id: str
+    provider: str
+    body: bytes
+    received_at: datetime
+
+
+class Envelopes:
+    async def keep(
+        self, conn: Connection, org_id: str, envelope: Envelope, body: bytes, source: str, now: datetime
+    ) -> Kept:
+        """Write the envelope unless an equal or fuller one of the same thing is there."""
+        mine = new_id("env")
+        stored = await conn.fetchval(
+            _KEEP, org_id, mine, envelope.provider, envelope.event_type, envelope.key, envelope.completeness, body,
+            source, now,
+        )  # fmt: skip
+        return Kept(id=stored or "", duplicate=stored != mine)
+
+    async def get(self, conn: Connection, org_id: str, envelope_id: str) -> StoredEnvelope | None:
+        row = await conn.fetchrow(_GET, org_id, envelope_id)
+        return StoredEnvelope(row["id"], row["provider"], row["body"], row["received_at"]) if row else None
+
+    async def mark_processed(self, conn: Connection, org_id: str, envelope: StoredEnvelope, now: datetime) -> None:
+        """Of this delivery: a fuller one that came meanwhile stays to be processed."""
+        await conn.execute(_DONE, org_id, envelope.id, now, envelope.received_at)
+
+    async def drop_body(self, conn: Connection, org_id: str, envelope_id: str, now: datetime) -> None:
+        await conn.execute(_DONE_WITHOUT_BODY, org_id, envelope_id, now)

@@ -1,0 +1,68 @@
+"""Recordings of calls: where they lie and what is known of them. The bytes are in object storage."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from libs.ids import new_id
+from libs.postgres import Connection, Database, Record
+from services.calllog.domain.calls import Recording
+
+_COLUMNS = "r.id, r.org_id, r.provider, r.external_call_id, r.status, r.media_type, r.byte_size, r.blob_key"
+_OF_CALL = f"""
+select {_COLUMNS} from recording r
+join call c on c.org_id = r.org_id and c.provider = r.provider and c.external_call_id = r.external_call_id
+where r.org_id = o.org and c.id = $2"""
+_GET = f"select {_COLUMNS} from recording r where r.org_id = $1 and r.id = $2 for update"
+_EXPECT = f"""
+insert into recording as r
+    (org_id, id, provider, external_call_id, status, media_type, byte_size, blob_key, created_at, updated_at)
+values ($1, $2, $3, $4, 'pending', '', 0, '', $5, $5)
+on conflict (org_id, provider, external_call_id) do update set updated_at = r.updated_at
+returning {_COLUMNS}"""
+_SETTLE = """
+update recording set status = $3, media_type = $4, byte_size = $5, blob_key = $6, updated_at = $7
+where org_id = $1 and id = $2"""
+_TRANSCRIBED = "update recording set transcription = $3 where org_id = $1 and id = $2"
+
+
+class Recordings:
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def of_call(self, org_id: str, call_id: str) -> Recording | None:
+        row = await self._db.fetchrow(org_id, _OF_CALL, call_id)
+        return _from_row(row) if row else None
+
+    async def expect(
+        self, conn: Connection, org_id: str, provider: str, external_call_id: str, now: datetime
+    ) -> Recording:
+        """The conversation's recording; made as pending when there is none."""
+        row = await conn.fetchrow(_EXPECT, org_id, new_id("rec"), provider, external_call_id, now)
+        assert row is not None  # noqa: S101 an upsert that always returns
+        return _from_row(row)
+
+    async def get(self, conn: Connection, org_id: str, recording_id: str) -> Recording | None:
+        """The recording, held until the transaction ends."""
+        row = await conn.fetchrow(_GET, org_id, recording_id)
+        return _from_row(row) if row else None
+
+    async def settle(self, conn: Connection, recording: Recording, now: datetime) -> None:
+        """Write what became of it: its status and where its bytes are."""
+        await conn.execute(
+            _SETTLE, recording.org_id, recording.id, recording.status, recording.media_type, recording.byte_size,
+            recording.blob_key, now,
+        )  # fmt: skip
+
+    async def keep_transcription(self, conn: Connection, recording: Recording, text: str) -> None:
+        await conn.execute(_TRANSCRIBED, recording.org_id, recording.id, text)
+
+
+def stored_as(recording: Recording, media_type: str, byte_size: int) -> Recording:
+    """The recording once its bytes lie under its key."""
+    return replace(
+        recording, status="available", media_type=media_type, byte_size=byte_size, blob_key=recording.key
+    )
+
+
+def _from_row(row: Record) -> Recording:
+    return Recording(**dict(row.items()))

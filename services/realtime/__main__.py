@@ -1,4 +1,4 @@
-"""The realtime service's processes: serve (gRPC, sockets, event streams), work (jobs, relay, the event log), migrate."""
+"""Realtime's processes: serve (gRPC, sockets, event streams), work (jobs, relay, event log), migrate."""
 
 from __future__ import annotations
 
@@ -74,7 +74,8 @@ async def work(runtime: Runtime[RealtimeSettings]) -> None:
     bus = await runtime.open(Bus.connect(settings.nats_url, runtime.name))
     database = await runtime.open(Database.open(settings, application_name=runtime.name))
     database.announce_through(bus.publish_core)
-    client = await runtime.open(OutboundClient.open(settings.outbound_allow))
+    client = OutboundClient(settings.outbound_allow)
+    runtime.on_close("http", client.close)
     handlers = job_handlers(settings, Envelope(settings.encryption_keys), client)
     runtime.background("relay", OutboxRelay(settings, SERVICE, bus).run)
     runtime.background("events", consumer(bus, database).run)

@@ -21,11 +21,11 @@ Handler = Callable[[Connection, ReceivedEvent], Awaitable[None]]
 
 
 def consumer(bus: Bus, database: Database) -> EventConsumer:
-    handler = _handler(bus)
+    handler = event_handler(bus)
     return EventConsumer(bus, database, "realtime", dict.fromkeys(LOGGED_TOPICS, handler))
 
 
-def _handler(bus: Bus) -> Handler:
+def event_handler(bus: Bus) -> Handler:
     async def on_event(connection: Connection, event: ReceivedEvent) -> None:
         places = await operations.log_event(connection, event.org_id, event.envelope, event.time)
 

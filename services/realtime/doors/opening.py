@@ -1,4 +1,4 @@
-"""Opening both public doors of an instance and closing them in the right order: sockets first, spread over the drain."""
+"""Opening both public doors of an instance, and closing them: sockets first, spread over the drain."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Doors:
         self._settings = settings
         self._bus = bus
         self._stopping = asyncio.Event()
-        self._sockets = WebSocketDoor(
+        self.sockets = WebSocketDoor(
             lambda wire: Connection(wire, self.hub, tokens, log.read), settings.allowed_origins
         )
         self._app = create_app(self.hub, log, tokens, self._stopping)
@@ -39,7 +39,7 @@ class Doors:
     async def open(cls, settings: RealtimeSettings, bus: Bus, log: EventLog, tokens: ConnectionTokens) -> Doors:
         doors = cls(settings, bus, log, tokens)
         host, port = _split(settings.ws_address)
-        doors.addresses["ws"] = "{}:{}".format(*await doors._sockets.open(host, port))
+        doors.addresses["ws"] = "{}:{}".format(*await doors.sockets.open(host, port))
         doors._http = await _HttpDoor.open(doors._app, settings.http_address)
         doors.addresses["http"] = doors._http.address
         await bus.subscribe_core(subjects.REALTIME_REVOKED, doors._on_revoked)
@@ -61,17 +61,17 @@ class Doors:
 
     async def close(self) -> None:
         self._stopping.set()
-        await self._sockets.drain(self._settings.drain_seconds / 2)
+        await self.sockets.drain(self._settings.drain_seconds / 2)
         if self._http is not None:
             await self._http.close()
         await self.hub.close()
 
     def gauges(self) -> dict[str, float]:
-        return {"sockets": float(len(self._sockets.sockets))}
+        return {"sockets": float(len(self.sockets.sockets))}
 
-    async def _on_revoked(self, payload: bytes) -> None:
+    async def _on_revoked(self, subject: str, payload: bytes) -> None:
         message = json.loads(payload)
-        self._sockets.disconnect_where(lambda connection: concerns(message, connection.grant), disconnects.FORCED)
+        self.sockets.disconnect_where(lambda connection: concerns(message, connection.grant), disconnects.FORCED)
 
 
 class _HttpDoor:

@@ -292,7 +292,7 @@ class Connection:
         return None
 
     async def _position(self, key: tuple[str, str], request: m.SubscribeRequest) -> tuple[m.SubscribeResult, int]:
-        """The reply, and the offset that live publications carry on from; read after listening: no gap, no duplicate."""
+        """The reply, and the offset where live publications go on; read after listening: no gap, no duplicate."""
         if not is_positioned(request.channel):
             return m.SubscribeResult(), 0
         after = request.offset if request.recover else -1

@@ -77,6 +77,10 @@ class Hub:
         self._flush_at: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
+    @property
+    def channel_count(self) -> int:
+        return len(self._channels)
+
     async def listen(self, key: Key, listener: Listener) -> None:
         """From the return on, every publication of the channel reaches the listener."""
         channel = self._channels.get(key)
@@ -86,8 +90,10 @@ class Hub:
         async with channel.opening:
             if channel.subscription is None:
                 channel.subscription = await self._bus.subscribe_core(
-                    publication_subject(*key), lambda payload: self._on_payload(channel, payload)
+                    publication_subject(*key), lambda _, payload: self._on_payload(channel, payload)
                 )
+                # The server knows of the interest only after a round trip; the log is read after that.
+                await self._bus.flush()
 
     async def leave(self, key: Key, listener: Listener) -> None:
         channel = self._channels.get(key)
@@ -180,7 +186,7 @@ def _job_envelope(org_id: str, payload: bytes) -> bytes:
     state = json.loads(payload)
     topic = "job.progressed" if state["state"] == "running" else "job.finished"
     event = Event(topic=topic, org_id=org_id, key=state["jobId"], data=state, service="jobs")
-    return event.payload().encode()
+    return bytes(event.payload(), "utf-8")
 
 
 async def _unsubscribe(channel: _Channel) -> None:

@@ -29,7 +29,7 @@ SLOW_SECONDS = 5.0
 NewConnection = Callable[[Wire], Connection]
 
 
-class Socket(picows.WSListener):  # type: ignore[misc]
+class Socket(picows.WSListener):
     """One WebSocket: whole text messages in, bounded frames out."""
 
     def __init__(self, door: WebSocketDoor) -> None:
@@ -58,7 +58,7 @@ class Socket(picows.WSListener):  # type: ignore[misc]
 
     def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
         if frame.msg_type == picows.WSMsgType.CLOSE:
-            transport.send_close(frame.get_close_code() or 1000)
+            transport.send_close(frame.get_close_code())
             transport.disconnect()
         elif frame.msg_type in (picows.WSMsgType.TEXT, picows.WSMsgType.CONTINUATION):
             self._on_text(frame)
@@ -88,6 +88,11 @@ class Socket(picows.WSListener):  # type: ignore[misc]
         self._queued_bytes += len(frame)
         return self._queued_bytes <= MAX_QUEUED_BYTES and len(self._queued) <= MAX_QUEUED_MESSAGES
 
+    def abort(self) -> None:
+        """Drop the connection without a word, as a network does."""
+        if self._transport is not None:
+            self._transport.underlying_transport.abort()
+
     def close(self, disconnect: Disconnect) -> None:
         transport = self._transport
         if transport is None or transport.is_disconnected:
@@ -95,9 +100,9 @@ class Socket(picows.WSListener):  # type: ignore[misc]
         metrics.REALTIME_DISCONNECTS.labels(code=str(disconnect.code)).inc()
         if self._paused:
             # A reader that does not read would never see a close frame behind a full buffer.
-            transport.underlying_transport.abort()
+            self.abort()
             return
-        transport.send_close(disconnect.code, disconnect.reason.encode())
+        transport.send_close(disconnect.code, disconnect.reason.encode())  # type: ignore[arg-type]
         transport.disconnect()
 
     def pause_writing(self) -> None:

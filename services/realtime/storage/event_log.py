@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from libs.postgres import Connection, Database
+from libs.postgres import Connection, Database, Record
 from services.realtime.domain.history import History, Published
 
 _INSERT_EVENT = """
@@ -89,13 +89,13 @@ class EventLog:
         The top is read first: below it the log is complete, because offsets commit in their order.
         """
         head = await self._database.fetchrow(org_id, _TOP, channel)
+        if head is None:
+            raise RuntimeError("log_epoch lost its only row")
         rows = await self._database.fetch(org_id, _AFTER, channel, after, limit, head["top"]) if limit else []
         publications = tuple(Published(row["position"], row["envelope"].encode()) for row in rows)
         return History(head["epoch"], head["top"], publications)
 
-    async def read_log(
-        self, org_id: str, channel: str, after: int, limit: int, types: Sequence[str]
-    ) -> list[Mapping[str, Any]]:
+    async def read_log(self, org_id: str, channel: str, after: int, limit: int, types: Sequence[str]) -> list[Record]:
         return list(await self._database.fetch(org_id, _LOG_AFTER, channel, after, limit, list(types)))
 
     async def position_of(self, org_id: str, channel: str, event_id: str) -> int | None:

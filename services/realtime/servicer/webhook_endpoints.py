@@ -1,15 +1,11 @@
-"""Realtime's gRPC methods: connection tokens, the event log, webhook endpoints and the mailbox."""
+"""WebhookEndpointService: where events are sent, under which secret, and what became of each delivery."""
 
 from __future__ import annotations
 
 import base64
 import dataclasses
-import datetime
-import hashlib
 import secrets
 from collections.abc import Callable
-
-import grpc
 
 from echosenseix.realtime.v1 import realtime_pb2 as pb
 from echosenseix.realtime.v1 import realtime_pb2_grpc as pb_grpc
@@ -17,84 +13,23 @@ from libs.bus import subjects
 from libs.clock import utcnow
 from libs.crypto import Envelope
 from libs.errors import FailedPrecondition, InvalidArgument, NotFound, ResourceExhausted, Violation
-from libs.ids import is_id, new_id
+from libs.ids import new_id
 from libs.postgres import Connection, Database
 from libs.postgres.idempotency import run_write
 from libs.rpc.context import current_principal, require_scope
 from libs.rpc.paging import page_info_to_proto, page_request_from_proto
-from libs.rpc.times import to_timestamp
 from services.realtime import operations
-from services.realtime.config import RealtimeSettings
-from services.realtime.domain.channels import LOG, organization_channels
 from services.realtime.domain.delivery import MAX_ENDPOINTS, SECRET_OVERLAP, Endpoint
 from services.realtime.domain.validation import check_endpoint
 from services.realtime.mapping import (
     delivery_to_proto,
     endpoint_event,
     endpoint_to_proto,
-    mail_to_proto,
-    record_to_proto,
 )
-from services.realtime.protocol.tokens import ConnectionTokens, Grant
 from services.realtime.storage import endpoints as endpoint_rows
 from services.realtime.storage.endpoints import DELIVERY_LIST, ENDPOINT_LIST, Endpoints
-from services.realtime.storage.event_log import EventLog
-from services.realtime.storage.mailbox import MAIL_LIST, Mailbox
 
-TOKEN_LIFETIME = datetime.timedelta(minutes=5)
-_MAX_EVENTS = 200
 _EVENT_TYPES = [name for name, topic in subjects.TOPICS.items() if topic.service]
-
-
-class RealtimeServicer(pb_grpc.RealtimeServiceServicer):
-    def __init__(self, settings: RealtimeSettings, log: EventLog, mailbox: Mailbox, tokens: ConnectionTokens) -> None:
-        self._settings = settings
-        self._log = log
-        self._mailbox = mailbox
-        self._tokens = tokens
-
-    async def CreateConnectionToken(
-        self, request: pb.CreateConnectionTokenRequest, context: grpc.aio.ServicerContext
-    ) -> pb.CreateConnectionTokenResponse:
-        require_scope("realtime:read")
-        who = current_principal()
-        expires_at = utcnow() + TOKEN_LIFETIME
-        grant = Grant(who.org_id, who.user_id, who.session_id, who.api_key_id, frozenset(who.scopes), expires_at)
-        # A balancer may hash by `u`, so that all sockets of one user meet (the paper's sticky sessions).
-        user = hashlib.sha256(f"{who.org_id}/{who.user_id}".encode()).hexdigest()[:16]
-        return pb.CreateConnectionTokenResponse(
-            token=self._tokens.issue(grant),
-            expire_time=to_timestamp(expires_at),
-            url=f"{self._settings.public_url}/connection/websocket?u={user}",
-            events_url=f"{self._settings.events_public_url}/api/events/stream",
-            channels=organization_channels(who.org_id, who.scopes),
-        )
-
-    async def ListEvents(
-        self, request: pb.ListEventsRequest, context: grpc.aio.ServicerContext
-    ) -> pb.ListEventsResponse:
-        require_scope("realtime:read")
-        limit = request.limit or 50
-        if not 1 <= limit <= _MAX_EVENTS:
-            raise InvalidArgument("invalid_query", f"Set limit to a whole number from 1 to {_MAX_EVENTS}.")
-        org_id = current_principal().org_id
-        after = await self._position(org_id, request.after)
-        rows = await self._log.read_log(org_id, LOG, after, limit + 1, list(request.types))
-        records = [record_to_proto(row, LOG) for row in rows[:limit]]
-        return pb.ListEventsResponse(events=records, has_more=len(rows) > limit)
-
-    async def _position(self, org_id: str, after: str) -> int:
-        if after == "" or after.isdecimal():
-            return int(after[:18] or 0)
-        position = await self._log.position_of(org_id, LOG, after) if is_id(after, "evt") else None
-        if position is None:
-            raise InvalidArgument("invalid_query", "Set after to a position or an id of an event that is still kept.")
-        return position
-
-    async def ListMail(self, request: pb.ListMailRequest, context: grpc.aio.ServicerContext) -> pb.ListMailResponse:
-        require_scope("members:read")
-        page = await self._mailbox.list(current_principal().org_id, page_request_from_proto(request.page, MAIL_LIST))
-        return pb.ListMailResponse(mails=map(mail_to_proto, page.items), page_info=page_info_to_proto(page))
 
 
 class WebhookEndpointServicer(pb_grpc.WebhookEndpointServiceServicer):
@@ -107,7 +42,7 @@ class WebhookEndpointServicer(pb_grpc.WebhookEndpointServiceServicer):
         self._is_forbidden = is_forbidden
 
     async def CreateWebhookEndpoint(
-        self, request: pb.CreateWebhookEndpointRequest, context: grpc.aio.ServicerContext
+        self, request: pb.CreateWebhookEndpointRequest, context: object
     ) -> pb.CreateWebhookEndpointResponse:
         require_scope("webhooks:write")
         org_id = current_principal().org_id
@@ -127,13 +62,13 @@ class WebhookEndpointServicer(pb_grpc.WebhookEndpointServiceServicer):
         return await run_write(self._database, org_id, act, pb.CreateWebhookEndpointResponse, secret=True)
 
     async def GetWebhookEndpoint(
-        self, request: pb.GetWebhookEndpointRequest, context: grpc.aio.ServicerContext
+        self, request: pb.GetWebhookEndpointRequest, context: object
     ) -> pb.GetWebhookEndpointResponse:
         require_scope("webhooks:read")
         return pb.GetWebhookEndpointResponse(endpoint=endpoint_to_proto(await self._get(request.id)))
 
     async def ListWebhookEndpoints(
-        self, request: pb.ListWebhookEndpointsRequest, context: grpc.aio.ServicerContext
+        self, request: pb.ListWebhookEndpointsRequest, context: object
     ) -> pb.ListWebhookEndpointsResponse:
         require_scope("webhooks:read")
         wanted = page_request_from_proto(request.page, ENDPOINT_LIST)
@@ -142,7 +77,7 @@ class WebhookEndpointServicer(pb_grpc.WebhookEndpointServiceServicer):
         return pb.ListWebhookEndpointsResponse(endpoints=rows, page_info=page_info_to_proto(page))
 
     async def UpdateWebhookEndpoint(
-        self, request: pb.UpdateWebhookEndpointRequest, context: grpc.aio.ServicerContext
+        self, request: pb.UpdateWebhookEndpointRequest, context: object
     ) -> pb.UpdateWebhookEndpointResponse:
         require_scope("webhooks:write")
         org_id = current_principal().org_id
@@ -161,7 +96,7 @@ class WebhookEndpointServicer(pb_grpc.WebhookEndpointServiceServicer):
         return await run_write(self._database, org_id, act, pb.UpdateWebhookEndpointResponse)
 
     async def DeleteWebhookEndpoint(
-        self, request: pb.DeleteWebhookEndpointRequest, context: grpc.aio.ServicerContext
+        self, request: pb.DeleteWebhookEndpointRequest, context: object
     ) -> pb.DeleteWebhookEndpointResponse:
         require_scope("webhooks:write")
         org_id = current_principal().org_id
@@ -174,7 +109,7 @@ class WebhookEndpointServicer(pb_grpc.WebhookEndpointServiceServicer):
         return await run_write(self._database, org_id, act, pb.DeleteWebhookEndpointResponse)
 
     async def RotateWebhookSecret(
-        self, request: pb.RotateWebhookSecretRequest, context: grpc.aio.ServicerContext
+        self, request: pb.RotateWebhookSecretRequest, context: object
     ) -> pb.RotateWebhookSecretResponse:
         require_scope("webhooks:write")
         org_id, secret = current_principal().org_id, new_secret()
@@ -188,7 +123,7 @@ class WebhookEndpointServicer(pb_grpc.WebhookEndpointServiceServicer):
         return await run_write(self._database, org_id, act, pb.RotateWebhookSecretResponse, secret=True)
 
     async def TestWebhookEndpoint(
-        self, request: pb.TestWebhookEndpointRequest, context: grpc.aio.ServicerContext
+        self, request: pb.TestWebhookEndpointRequest, context: object
     ) -> pb.TestWebhookEndpointResponse:
         require_scope("webhooks:write")
         org_id = current_principal().org_id
@@ -202,7 +137,7 @@ class WebhookEndpointServicer(pb_grpc.WebhookEndpointServiceServicer):
         return await run_write(self._database, org_id, act, pb.TestWebhookEndpointResponse)
 
     async def ListWebhookDeliveries(
-        self, request: pb.ListWebhookDeliveriesRequest, context: grpc.aio.ServicerContext
+        self, request: pb.ListWebhookDeliveriesRequest, context: object
     ) -> pb.ListWebhookDeliveriesResponse:
         require_scope("webhooks:read")
         endpoint = await self._get(request.endpoint_id)
@@ -212,7 +147,7 @@ class WebhookEndpointServicer(pb_grpc.WebhookEndpointServiceServicer):
         return pb.ListWebhookDeliveriesResponse(deliveries=rows, page_info=page_info_to_proto(page))
 
     async def ReplayWebhookDelivery(
-        self, request: pb.ReplayWebhookDeliveryRequest, context: grpc.aio.ServicerContext
+        self, request: pb.ReplayWebhookDeliveryRequest, context: object
     ) -> pb.ReplayWebhookDeliveryResponse:
         require_scope("webhooks:write")
         org_id = current_principal().org_id

@@ -1,0 +1,6 @@
+"""Realtime's gRPC methods, one module a gRPC service."""
+
+from services.realtime.servicer.realtime import RealtimeServicer
+from services.realtime.servicer.webhook_endpoints import WebhookEndpointServicer
+
+__all__ = ["RealtimeServicer", "WebhookEndpointServicer"]

@@ -1,0 +1,76 @@
+"""RealtimeService: connection tokens, the event log, the mailbox."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+
+from echosenseix.realtime.v1 import realtime_pb2 as pb
+from echosenseix.realtime.v1 import realtime_pb2_grpc as pb_grpc
+from libs.clock import utcnow
+from libs.errors import InvalidArgument
+from libs.ids import is_id
+from libs.rpc.context import current_principal, require_scope
+from libs.rpc.paging import page_info_to_proto, page_request_from_proto
+from libs.rpc.times import to_timestamp
+from services.realtime.config import RealtimeSettings
+from services.realtime.domain.channels import LOG, organization_channels
+from services.realtime.mapping import (
+    mail_to_proto,
+    record_to_proto,
+)
+from services.realtime.protocol.tokens import ConnectionTokens, Grant
+from services.realtime.storage.event_log import EventLog
+from services.realtime.storage.mailbox import MAIL_LIST, Mailbox
+
+TOKEN_LIFETIME = datetime.timedelta(minutes=5)
+_MAX_EVENTS = 200
+
+
+class RealtimeServicer(pb_grpc.RealtimeServiceServicer):
+    def __init__(self, settings: RealtimeSettings, log: EventLog, mailbox: Mailbox, tokens: ConnectionTokens) -> None:
+        self._settings = settings
+        self._log = log
+        self._mailbox = mailbox
+        self._tokens = tokens
+
+    async def CreateConnectionToken(
+        self, request: pb.CreateConnectionTokenRequest, context: object
+    ) -> pb.CreateConnectionTokenResponse:
+        require_scope("realtime:read")
+        who = current_principal()
+        expires_at = utcnow() + TOKEN_LIFETIME
+        grant = Grant(who.org_id, who.user_id, who.session_id, who.api_key_id, frozenset(who.scopes), expires_at)
+        # A balancer may hash by `u`, so that all sockets of one user meet (the paper's sticky sessions).
+        user = hashlib.sha256(f"{who.org_id}/{who.user_id}".encode()).hexdigest()[:16]
+        return pb.CreateConnectionTokenResponse(
+            token=self._tokens.issue(grant),
+            expire_time=to_timestamp(expires_at),
+            url=f"{self._settings.public_url}/connection/websocket?u={user}",
+            events_url=f"{self._settings.events_public_url}/api/events/stream",
+            channels=organization_channels(who.org_id, who.scopes),
+        )
+
+    async def ListEvents(self, request: pb.ListEventsRequest, context: object) -> pb.ListEventsResponse:
+        require_scope("realtime:read")
+        limit = request.limit or 50
+        if not 1 <= limit <= _MAX_EVENTS:
+            raise InvalidArgument("invalid_query", f"Set limit to a whole number from 1 to {_MAX_EVENTS}.")
+        org_id = current_principal().org_id
+        after = await self._position(org_id, request.after)
+        rows = await self._log.read_log(org_id, LOG, after, limit + 1, list(request.types))
+        records = [record_to_proto(dict(row), LOG) for row in rows[:limit]]
+        return pb.ListEventsResponse(events=records, has_more=len(rows) > limit)
+
+    async def _position(self, org_id: str, after: str) -> int:
+        if after == "" or after.isdecimal():
+            return int(after[:18] or 0)
+        position = await self._log.position_of(org_id, LOG, after) if is_id(after, "evt") else None
+        if position is None:
+            raise InvalidArgument("invalid_query", "Set after to a position or an id of an event that is still kept.")
+        return position
+
+    async def ListMail(self, request: pb.ListMailRequest, context: object) -> pb.ListMailResponse:
+        require_scope("members:read")
+        page = await self._mailbox.list(current_principal().org_id, page_request_from_proto(request.page, MAIL_LIST))
+        return pb.ListMailResponse(mails=map(mail_to_proto, page.items), page_info=page_info_to_proto(page))

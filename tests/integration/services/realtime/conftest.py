@@ -1,0 +1,39 @@
+"""One instance of realtime's doors on real PostgreSQL and NATS."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest_asyncio
+
+from libs.bus import Bus
+from libs.config import load
+from libs.postgres import Database
+from local.stores import Stores
+from services.realtime.config import RealtimeSettings
+from services.realtime.doors.opening import Doors
+from services.realtime.protocol.tokens import ConnectionTokens
+from services.realtime.storage.event_log import EventLog
+from tests.integration.services.realtime.driving import KEYS, Realtime
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def realtime(
+    stores: Stores,
+    service_database: Callable[..., Awaitable[Database]],
+    service_environment: Callable[[str, str], dict[str, str]],
+) -> AsyncIterator[Realtime]:
+    database = await service_database("realtime")
+    bus = await Bus.connect(stores.nats_url, "test-realtime")
+    environment = {
+        **service_environment("realtime", "unused"),
+        "REALTIME_WS_ADDRESS": "127.0.0.1:0",
+        "REALTIME_HTTP_ADDRESS": "127.0.0.1:0",
+        "DRAIN_SECONDS": "1",
+    }
+    settings = load(RealtimeSettings, environment)
+    tokens = ConnectionTokens(KEYS)
+    doors = await Doors.open(settings, bus, EventLog(database), tokens)
+    yield Realtime(doors, database, bus, tokens, f"ws://{doors.addresses['ws']}/connection/websocket")
+    await doors.close()
+    await bus.close()

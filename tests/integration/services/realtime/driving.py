@@ -1,0 +1,123 @@
+"""Driving realtime in tests: events as its consumer hands them on, SDK clients that write down what they hear."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import datetime
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import centrifuge
+import websockets
+
+from libs.bus import Bus, Event, ReceivedEvent
+from libs.clock import utcnow
+from libs.postgres import Database
+from services.realtime.doors.opening import Doors
+from services.realtime.operations import log_event
+from services.realtime.protocol.tokens import ConnectionTokens, Grant
+from services.realtime.subscribers import event_handler
+
+KEYS = ("k1=" + base64.b64encode(b"k" * 32).decode(),)
+
+
+@dataclass
+class Realtime:
+    """What a test drives: the doors, and events as realtime's consumer would hand them on."""
+
+    doors: Doors
+    database: Database
+    bus: Bus
+    tokens: ConnectionTokens
+    url: str
+
+    async def emit(self, org_id: str, topic: str = "call.ended", call_id: str = "call_1", **data: Any) -> str:
+        event = Event(topic=topic, org_id=org_id, key=call_id, data={"callId": call_id, **data})
+        received = ReceivedEvent.parse(event.payload().encode())
+        handle = event_handler(self.bus)
+        async with self.database.system_transaction(org_id) as connection:
+            await handle(connection, received)
+        return event.id
+
+    async def emit_unheard(self, org_id: str, topic: str = "call.ended", call_id: str = "call_1") -> None:
+        """Log an event and let the bus lose the word of it."""
+        event = Event(topic=topic, org_id=org_id, key=call_id, data={"callId": call_id})
+        async with self.database.system_transaction(org_id) as connection:
+            await log_event(connection, org_id, event.envelope(), event.time)
+
+    async def raw(self, frames: Sequence[bytes]) -> int:
+        """Send text frames as they are; the close code."""
+        async with websockets.connect(self.url) as socket:
+            for frame in frames:
+                await socket.send(frame, text=True)
+            with contextlib.suppress(websockets.ConnectionClosed):
+                while True:
+                    await asyncio.wait_for(socket.recv(), 5)
+            return socket.close_code or 0
+
+    def token(self, org_id: str, seconds: float = 300, **changes: Any) -> str:
+        grant = Grant(org_id, "usr_1", "ses_1", "", frozenset({"*"}), utcnow() + datetime.timedelta(seconds=seconds))
+        return self.tokens.issue(replace(grant, **changes))
+
+    def client(self, org_id: str, **grant: Any) -> Recorder:
+        return Recorder(self, org_id, grant)
+
+
+class Recorder(centrifuge.ClientEventHandler):
+    """An SDK client that writes down what happens to it."""
+
+    def __init__(self, realtime: Realtime, org_id: str, grant: dict[str, Any]) -> None:
+        self.disconnects: list[int] = []
+        self._realtime, self._org_id, self._grant = realtime, org_id, grant
+        self.sdk = centrifuge.Client(realtime.url, events=self, get_token=self._get_token, token=self._make_token())
+
+    def _make_token(self) -> str:
+        return self._realtime.token(self._org_id, **self._grant)
+
+    async def _get_token(self) -> str:
+        self._grant.pop("seconds", None)
+        return self._make_token()
+
+    async def on_disconnected(self, context: centrifuge.DisconnectedContext) -> None:
+        self.disconnects.append(context.code)
+
+    async def subscribe(self, channel: str) -> Heard:
+        heard = Heard()
+        heard.subscription = self.sdk.new_subscription(channel, events=heard)
+        await heard.subscription.subscribe()
+        await asyncio.wait_for(heard.settled.wait(), 5)
+        return heard
+
+
+@dataclass
+class Heard(centrifuge.SubscriptionEventHandler):
+    publications: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
+    subscribed: list[centrifuge.SubscribedContext] = field(default_factory=list)
+    unsubscribed: list[int] = field(default_factory=list)
+    settled: asyncio.Event = field(default_factory=asyncio.Event)
+    subscription: Any = None
+
+    async def on_subscribed(self, context: centrifuge.SubscribedContext) -> None:
+        self.subscribed.append(context)
+        self.settled.set()
+
+    async def on_unsubscribed(self, context: centrifuge.UnsubscribedContext) -> None:
+        self.unsubscribed.append(context.code)
+        self.settled.set()
+
+    async def on_publication(self, context: centrifuge.PublicationContext) -> None:
+        self.publications.append((context.pub.offset, context.pub.data))
+
+    @property
+    def call_ids(self) -> list[str]:
+        return [data["data"]["callId"] for _, data in self.publications]
+
+
+async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
+    """Wait for a condition; fails when it does not come true in time."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.005)

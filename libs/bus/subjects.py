@@ -29,7 +29,7 @@ TOPICS: Mapping[str, Topic] = MappingProxyType(
         [
             *_topics("identity", "OrganizationChanged", "org.created", "org.updated"),
             *_topics("identity", "UserChanged", "user.created", "user.updated", "user.removed"),
-            *_topics("identity", "ApiKeyChanged", "api_key.created", "api_key.revoked"),
+            *_topics("identity", "ApiKeyChanged", "api_key.created", "api_key.rotated", "api_key.revoked"),
             *_topics("identity", "SessionRevoked", "session.revoked"),
             *_topics(
                 "agent", "AgentChanged",

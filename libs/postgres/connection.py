@@ -6,7 +6,7 @@ because nobody knows what it is still doing. Leased by libs.postgres.database al
 
 import contextlib
 import itertools
-import logging
+import time
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -14,17 +14,16 @@ from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
 import asyncpg
-from opentelemetry import trace
 
 from libs.context import remaining_seconds
 from libs.postgres.errors import timed_out, translate, unavailable
+from libs.telemetry import span
+from libs.telemetry.metrics import DB_STATEMENT_SECONDS
 
 STATEMENT_SECONDS = 5.0
 
 T = TypeVar("T")
 Hook = Callable[[], Awaitable[None] | None]
-logger = logging.getLogger(__name__)
-_tracer = trace.get_tracer("libs.postgres")
 _savepoints = itertools.count(1)
 
 
@@ -159,10 +158,9 @@ class BoundedConnection(asyncpg.Connection):  # type: ignore[misc]
         limit = budget(timeout)
         for counter in _counters:
             counter.statements.append(sql)
+        began = time.perf_counter()
         try:
-            if not trace.get_current_span().is_recording():
-                return await run(self, *args, timeout=limit, **options)
-            with _tracer.start_as_current_span("sql", attributes={"db.system": "postgresql", "db.statement": sql}):
+            with span("sql", kind="client", **{"db.system": "postgresql", "db.statement": sql}):
                 return await run(self, *args, timeout=limit, **options)
         except Exception as error:
             refusal = unavailable() if self.is_closed() else translate(error)
@@ -171,6 +169,8 @@ class BoundedConnection(asyncpg.Connection):  # type: ignore[misc]
             if isinstance(error, TimeoutError):
                 self.terminate()
             raise refusal from error
+        finally:
+            DB_STATEMENT_SECONDS.labels(run.__name__).observe(time.perf_counter() - began)
 
 
 class Savepoint:

@@ -9,6 +9,7 @@ import asyncio
 import inspect
 import logging
 import re
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from libs.errors import Aborted, AppError
 from libs.postgres.connection import STATEMENT_SECONDS, BoundedConnection, Connection, Record
 from libs.postgres.errors import busy, timed_out, translate, unavailable
 from libs.postgres.fence import fenced
+from libs.telemetry.metrics import DB_ACQUIRE_SECONDS, DB_POOL_CONNECTIONS
 
 ROLLBACK_SECONDS = 1.0
 HOOK_SECONDS = 1.0
@@ -43,13 +45,16 @@ class PoolStats:
 class Pool:
     """asyncpg's pool with an acquire limit that tells a full pool from an absent server."""
 
-    def __init__(self, pool: Any, acquire_seconds: float) -> None:
+    def __init__(self, pool: Any, name: str, acquire_seconds: float) -> None:
         self._pool = pool
         self._acquire_seconds = acquire_seconds
+        self._waited = DB_ACQUIRE_SECONDS.labels(name)
+        for state, figure in (("total", pool.get_max_size), ("idle", pool.get_idle_size), ("active", self._active)):
+            DB_POOL_CONNECTIONS.labels(name, state).set_function(figure)
         self.announce: Callable[[str], Awaitable[None] | None] | None = None
 
     @classmethod
-    async def open(cls, dsn: str, settings: ServiceSettings, application_name: str) -> "Pool":
+    async def open(cls, name: str, dsn: str, settings: ServiceSettings, application_name: str) -> "Pool":
         pool = asyncpg.create_pool(
             dsn,
             min_size=0,  # a process starts although the database does not answer yet; readiness tells
@@ -63,19 +68,22 @@ class Pool:
             server_settings={"application_name": application_name},
         )
         await pool
-        return cls(pool, settings.acquire_timeout)
+        return cls(pool, name, settings.acquire_timeout)
 
     async def acquire(self) -> Any:
         remaining = remaining_seconds()
         limit = self._acquire_seconds if remaining is None else min(self._acquire_seconds, remaining)
         if limit <= 0:
             raise timed_out()
+        began = time.perf_counter()
         try:
             conn = await self._pool.acquire(timeout=limit)
         except TimeoutError as error:
             raise (busy() if self.active >= self._pool.get_max_size() else unavailable()) from error
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise (translate(error) or unavailable()) from error
+        finally:
+            self._waited.observe(time.perf_counter() - began)
         conn.after_commit_hooks.clear()
         conn._con.announce = self.announce
         return conn
@@ -96,6 +104,9 @@ class Pool:
 
     @property
     def active(self) -> int:
+        return self._active()
+
+    def _active(self) -> int:
         return cast(int, self._pool.get_size() - self._pool.get_idle_size())
 
     @property
@@ -120,8 +131,8 @@ class Database:
     @classmethod
     async def open(cls, settings: ServiceSettings, *, application_name: str) -> "Database":
         """Open both pools; the database need not answer yet. POOL_MIN connections are opened in advance."""
-        app = await Pool.open(settings.database_url, settings, application_name)
-        system = await Pool.open(settings.database_system_url, settings, f"{application_name}-system")
+        app = await Pool.open("app", settings.database_url, settings, application_name)
+        system = await Pool.open("system", settings.database_system_url, settings, f"{application_name}-system")
         if settings.pool_min:
             await app.warm(settings.pool_min)
         return cls(app, system, settings)

@@ -29,7 +29,7 @@ revoke execute on function enable_tenant_rls(text, boolean) from public;
 -- order of id is the order of commits.
 create table outbox (
     id bigint generated always as identity primary key,
-    event_id text collate "C" not null unique,
+    event_id text collate "C" not null,
     org_id text collate "C" not null,
     topic text collate "C" not null,
     key text collate "C" not null,
@@ -42,16 +42,16 @@ create table outbox (
 ) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.05);
 create index outbox_unpublished on outbox (id) where published_at is null;
 create index outbox_published on outbox (stream_epoch, stream_seq) where published_at is not null;
-create index outbox_by_age on outbox (published_at) where published_at is not null;
 
 -- Events that a consumer has handled; the row is written in the transaction of the effect.
 create table inbox (
     consumer text collate "C" not null,
     event_id text collate "C" not null,
+    stream_seq bigint,
     handled_at timestamptz not null default clock_timestamp(),
     primary key (consumer, event_id)
 );
-create index inbox_by_age on inbox (handled_at);
+create index inbox_by_age on inbox (consumer, handled_at);
 
 -- Events whose handling failed and is being tried again; counts survive the process.
 create table inbox_retry (

@@ -1,0 +1,160 @@
+"""The connection to NATS: comes and goes without anybody waiting for it; what is promised lives in PostgreSQL.
+
+The only module that opens one. Core messages are dropped quietly while NATS is away; JetStream is for the relay and the
+consumers alone.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import nats.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from libs.telemetry.metrics import BUS_CONNECTED
+
+RECONNECT_SECONDS = 0.25
+REQUEST_SECONDS = 2.0
+
+logger = logging.getLogger(__name__)
+Handler = Callable[[str, bytes], Awaitable[None] | None]
+
+
+class CoreSubscription:
+    """A subscription that survives every reconnect, and may be made while NATS is away."""
+
+    def __init__(self, subject: str, handler: Handler, queue: str) -> None:
+        self.subject = subject
+        self.queue = queue
+        self._handler = handler
+        self._inner: Any = None
+        self._gone = False
+
+    async def attach(self, client: Any) -> None:
+        if self._inner is None and not self._gone:
+            self._inner = await client.subscribe(self.subject, queue=self.queue, cb=self._deliver)
+
+    async def unsubscribe(self) -> None:
+        """Deliver nothing more."""
+        self._gone = True
+        inner, self._inner = self._inner, None
+        if inner is not None:
+            with contextlib.suppress(nats.errors.Error, OSError):
+                await inner.unsubscribe()
+
+    async def _deliver(self, message: Msg) -> None:
+        try:
+            result = self._handler(message.subject, message.data)
+            if result is not None:
+                await result
+        except Exception:
+            logger.exception("the handler of %s failed", self.subject)
+
+
+class Bus:
+    """`connected` and `generation` (grows with every connect) tell how it stands; `client` and `jetstream` are for
+    this room."""
+
+    def __init__(self, nats_url: str, name: str) -> None:
+        self._servers = [server.strip() for server in nats_url.split(",") if server.strip()]
+        self._name = name
+        self._subscriptions: list[CoreSubscription] = []
+        self._connecting: asyncio.Task[None] | None = None
+        self._up = asyncio.Event()
+        self.generation = 0
+        self.client: Any = Client()
+        self.jetstream: Any = self.client.jetstream(timeout=REQUEST_SECONDS)
+
+    @classmethod
+    async def connect(cls, nats_url: str, name: str) -> "Bus":
+        """Begin to connect; waits a moment so that the first messages find a connection, never fails."""
+        bus = cls(nats_url, name)
+        bus._connecting = asyncio.create_task(bus._connect())
+        await asyncio.wait({bus._connecting}, timeout=0.5)
+        return bus
+
+    @property
+    def connected(self) -> bool:
+        return bool(self.client.is_connected)
+
+    async def wait_connected(self, seconds: float) -> bool:
+        """Whether there is a connection, at the latest after `seconds`."""
+        if not self.connected:
+            self._up.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._up.wait(), seconds)
+        return self.connected
+
+    async def publish_core(self, subject: str, data: bytes = b"") -> None:
+        """Send if connected; nobody learns whether it arrived."""
+        if self.connected:
+            with contextlib.suppress(nats.errors.Error, OSError):
+                await self.client.publish(subject, data)
+
+    async def announce(self, subject: str) -> None:
+        """An empty core message: for Database.announce_through."""
+        await self.publish_core(subject)
+
+    async def subscribe_core(self, subject: str, handler: Handler, queue: str = "") -> CoreSubscription:
+        """Call `handler(subject, data)` for each message; with a queue name one subscriber of the queue gets it."""
+        subscription = CoreSubscription(subject, handler, queue)
+        self._subscriptions.append(subscription)
+        if self.connected:
+            await subscription.attach(self.client)
+        return subscription
+
+    async def flush(self, seconds: float = 1.0) -> None:
+        """Wait until the server has what was sent, at most `seconds`."""
+        if self.connected:
+            with contextlib.suppress(nats.errors.Error, OSError, TimeoutError):
+                await self.client.flush(timeout=max(1, round(seconds)))
+
+    async def close(self) -> None:
+        """Never drains: nats-py's drain waits up to 30 s and raises when the server is down."""
+        if self._connecting is not None and not self._connecting.done():
+            self._connecting.cancel()
+            await asyncio.gather(self._connecting, return_exceptions=True)
+        await self.flush()
+        with contextlib.suppress(Exception):
+            await asyncio.wait_for(self.client.close(), 2)
+        BUS_CONNECTED.set(0)
+
+    async def _connect(self) -> None:
+        while True:
+            try:
+                await self.client.connect(
+                    servers=self._servers,
+                    name=self._name,
+                    allow_reconnect=True,
+                    max_reconnect_attempts=-1,
+                    reconnect_time_wait=RECONNECT_SECONDS,
+                    connect_timeout=2,
+                    ping_interval=5,
+                    max_outstanding_pings=2,
+                    error_cb=self._on_error,
+                    disconnected_cb=self._on_disconnected,
+                    reconnected_cb=self._on_connected,
+                )
+                break
+            except (nats.errors.Error, OSError, TimeoutError) as error:
+                logger.warning("NATS does not answer yet: %s", type(error).__name__)
+                await asyncio.sleep(RECONNECT_SECONDS)
+        await self._on_connected()
+
+    async def _on_connected(self) -> None:
+        self.generation += 1
+        for subscription in self._subscriptions:
+            await subscription.attach(self.client)
+        BUS_CONNECTED.set(1)
+        self._up.set()
+        logger.info("connected to NATS")
+
+    async def _on_disconnected(self) -> None:
+        BUS_CONNECTED.set(0)
+        logger.warning("the connection to NATS is lost")
+
+    async def _on_error(self, error: Exception) -> None:
+        logger.debug("NATS: %s: %s", type(error).__name__, error)

@@ -1,0 +1,91 @@
+"""A durable pull consumer read as a flow: one request for a batch stays open, so a message comes when it is published.
+
+nats-py's own `fetch` waits for the whole batch or its timeout; this asks the same question (JetStream API,
+CONSUMER.MSG.NEXT) and hands over each message at once. It acknowledges nothing.
+"""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import nats.errors
+from nats.aio.msg import Msg
+
+from libs.bus.connection import Bus
+from libs.bus.subjects import STREAM
+
+EXPIRES_SECONDS = 30.0
+HEARTBEAT_SECONDS = 2.0
+_NANOSECONDS = 1_000_000_000
+_EXHAUSTED = ("404", "408")
+_HEARTBEAT = "100"
+
+
+class FeedLost(Exception):
+    """The consumer or the way to it is gone: attach again."""
+
+
+class Feed:
+    """Messages of one consumer; `capacity` bounds how many are asked for at a time."""
+
+    def __init__(self, bus: Bus, consumer: str) -> None:
+        self._bus = bus
+        self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{STREAM}.{consumer}"
+        self._arrived: asyncio.Queue[Msg | None] = asyncio.Queue()
+        self._inbox = bus.client.new_inbox()
+        self._asked = 0
+        self._generation = bus.generation
+        self._subscription: Any = None
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def open(cls, bus: Bus, consumer: str) -> AsyncIterator["Feed"]:
+        feed = cls(bus, consumer)
+        feed._subscription = await bus.client.subscribe(feed._inbox, cb=feed._arrived.put)
+        try:
+            yield feed
+        finally:
+            with contextlib.suppress(nats.errors.Error, OSError):
+                await feed._subscription.unsubscribe()
+
+    def interrupt(self) -> None:
+        """Let `next` return None soon."""
+        self._arrived.put_nowait(None)
+
+    async def next(self, capacity: int) -> Msg | None:
+        """The next message, or None after a heartbeat or an interruption. Raises FeedLost."""
+        if self._asked <= 0 and self._arrived.empty():
+            await self._ask(capacity)
+        message = await self._next_arrived()
+        if self._generation != self._bus.generation:
+            raise FeedLost("reconnected")
+        if message is None:
+            return None
+        status = None if message.reply else (message.headers or {}).get("Status")
+        if status is None:
+            self._asked -= 1
+            return message
+        if status in _EXHAUSTED:
+            self._asked = 0
+        elif status != _HEARTBEAT:
+            raise FeedLost(f"status {status}")
+        return None
+
+    async def _next_arrived(self) -> Msg | None:
+        with contextlib.suppress(asyncio.QueueEmpty):
+            return self._arrived.get_nowait()
+        try:
+            return await asyncio.wait_for(self._arrived.get(), 2 * HEARTBEAT_SECONDS)
+        except TimeoutError:
+            raise FeedLost("no heartbeat") from None
+
+    async def _ask(self, capacity: int) -> None:
+        request = {
+            "batch": capacity,
+            "expires": int(EXPIRES_SECONDS * _NANOSECONDS),
+            "idle_heartbeat": int(HEARTBEAT_SECONDS * _NANOSECONDS),
+        }
+        await self._bus.client.publish(self._subject, json.dumps(request).encode(), reply=self._inbox)
+        self._asked = capacity

@@ -1,0 +1,157 @@
+"""The relay: publishes the outbox of one service to JetStream, in order for each key, by one leader.
+
+At least once: it publishes outside any transaction and marks in a second one; the event's id removes duplicates within
+the stream's window and the inbox all others. It also republishes what a lost, recreated or truncated stream no longer
+holds. No other code publishes events.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from datetime import datetime
+
+import nats.errors
+import nats.js.errors
+
+from libs.bus.connection import Bus
+from libs.bus.stream import MESSAGE_ID, StreamState, ensure_stream, message_id_at
+from libs.bus.subjects import STREAM, outbox_wakeup
+from libs.config import ServiceSettings
+from libs.postgres import outbox, retention
+from libs.postgres.leader import Lease, lead
+from libs.telemetry.metrics import OUTBOX_LAG_SECONDS, OUTBOX_PUBLISHED
+
+BATCH = 256
+POLL_SECONDS = 1.0
+VERIFY_SECONDS = 5.0
+PUBLISH_SECONDS = 2.0
+RETRY_SECONDS = 0.2
+
+logger = logging.getLogger(__name__)
+_BUS_FAILURES = (nats.errors.Error, nats.js.errors.Error, OSError, TimeoutError)
+
+
+class OutboxRelay:
+    """`run` until told to stop; any number of processes may run one, one of them leads."""
+
+    def __init__(self, settings: ServiceSettings, service: str, bus: Bus) -> None:
+        self._settings = settings
+        self._service = service
+        self._bus = bus
+        self._wake = asyncio.Event()
+        self._stream: StreamState | None = None
+        self._generation = -1
+        self._verified_at = 0.0
+
+    async def run(self, stop: asyncio.Event) -> None:
+        subscription = await self._bus.subscribe_core(outbox_wakeup(self._service), self._on_wake)
+        try:
+            await lead(self._settings, f"relay.{self._service}", lambda lease: self._lead(lease, stop), stop)
+        finally:
+            await subscription.unsubscribe()
+
+    def _on_wake(self, subject: str, data: bytes) -> None:
+        self._wake.set()
+
+    async def _lead(self, lease: Lease, stop: asyncio.Event) -> None:
+        self._stream = None
+        sweeping = asyncio.create_task(retention.sweep_regularly(lease))
+        try:
+            while not stop.is_set():
+                self._wake.clear()
+                if not await self._step(lease):
+                    await self._rest(stop)
+        finally:
+            sweeping.cancel()
+            await asyncio.gather(sweeping, return_exceptions=True)
+
+    async def _step(self, lease: Lease) -> bool:
+        """Publish one batch; whether there may be more to do at once."""
+        async with lease.connection() as conn:
+            OUTBOX_LAG_SECONDS.set(await outbox.oldest_unpublished_seconds(conn))
+        if not await self._bus.wait_connected(POLL_SECONDS):
+            return False
+        try:
+            epoch = await self._verified_epoch(lease)
+            return await self._publish_batch(lease, epoch)
+        except _BUS_FAILURES as error:
+            logger.warning("events wait in the outbox: %s", type(error).__name__)
+            self._stream = None
+            await asyncio.sleep(RETRY_SECONDS)
+            return False
+
+    async def _rest(self, stop: asyncio.Event) -> None:
+        """Until something is committed, at most the polling time."""
+        waits = [asyncio.ensure_future(self._wake.wait()), asyncio.ensure_future(stop.wait())]
+        await asyncio.wait(waits, timeout=POLL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+
+    async def _publish_batch(self, lease: Lease, epoch: datetime) -> bool:
+        async with lease.connection() as conn:
+            rows = await outbox.read_unpublished(conn, BATCH)
+        if not rows:
+            return False
+        chains: dict[tuple[str, str], list[outbox.OutboxRow]] = defaultdict(list)
+        for row in rows:
+            chains[row.org_id, row.key].append(row)
+        taken: dict[int, int] = {}
+        # Within a key the next event is sent when the one before it is acknowledged, so no failure can turn them round.
+        failures = await asyncio.gather(*(self._publish_chain(chain, taken) for chain in chains.values()))
+        async with lease.connection() as conn:
+            await outbox.mark_published(conn, epoch, taken)
+        OUTBOX_PUBLISHED.inc(len(taken))
+        if failure := next(filter(None, failures), None):
+            raise failure
+        return len(rows) == BATCH
+
+    async def _publish_chain(self, chain: list[outbox.OutboxRow], taken: dict[int, int]) -> Exception | None:
+        for row in chain:
+            try:
+                ack = await self._bus.jetstream.publish(
+                    row.subject,
+                    row.payload.encode(),
+                    timeout=PUBLISH_SECONDS,
+                    stream=STREAM,
+                    headers={MESSAGE_ID: row.event_id},
+                )
+            except _BUS_FAILURES as error:
+                return error
+            taken[row.id] = ack.seq
+        return None
+
+    async def _verified_epoch(self, lease: Lease) -> datetime:
+        """The stream's epoch; after a reconnect, and every few seconds, the stream is first compared with the rows."""
+        now = asyncio.get_running_loop().time()
+        fresh = self._generation == self._bus.generation and now - self._verified_at < VERIFY_SECONDS
+        if self._stream is None or not fresh:
+            self._generation = self._bus.generation
+            self._stream = await ensure_stream(self._bus, self._settings)
+            await self._reopen_lost(lease, self._stream)
+            self._verified_at = now
+        return self._stream.epoch
+
+    async def _reopen_lost(self, lease: Lease, stream: StreamState) -> None:
+        async with lease.connection() as conn:
+            lost = await outbox.reopen_other_epochs(conn, stream.epoch)
+        if (intact := await self._intact_until(lease, stream)) is not None:
+            async with lease.connection() as conn:
+                lost += await outbox.reopen_after(conn, stream.epoch, intact)
+        if lost:
+            logger.warning("the stream lost events: %d are published again", lost)
+
+    async def _intact_until(self, lease: Lease, stream: StreamState) -> int | None:
+        """None when the newest row is where the stream took it; else the sequence of the newest one that is."""
+        skip = 0
+        while True:
+            async with lease.connection() as conn:
+                newest = await outbox.newest_published(conn, stream.epoch, skip)
+            if newest is None:
+                return 0 if skip else None
+            event_id, sequence = newest
+            aged_out = sequence < stream.first_seq
+            if aged_out or (sequence <= stream.last_seq and await message_id_at(self._bus, sequence) == event_id):
+                return sequence if skip else None
+            skip = skip * 2 or 1

@@ -1,0 +1,61 @@
+"""The JetStream stream EVENTS: made by whoever needs it first, and looked into to see whether it still holds what it
+took.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import nats.js.errors
+from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
+
+from libs.bus.connection import Bus
+from libs.bus.subjects import STREAM, STREAM_SUBJECTS
+from libs.config import ServiceSettings
+
+RETENTION_SECONDS = 7 * 86_400
+DUPLICATE_WINDOW_SECONDS = 600
+MESSAGE_ID = "Nats-Msg-Id"
+
+
+@dataclass(frozen=True, slots=True)
+class StreamState:
+    """`epoch` is when the stream was created: another epoch is another stream, whose sequences mean other events."""
+
+    epoch: datetime
+    first_seq: int
+    last_seq: int
+
+
+async def ensure_stream(bus: Bus, settings: ServiceSettings) -> StreamState:
+    """The stream as it stands, created when there is none."""
+    try:
+        info = await bus.jetstream.stream_info(STREAM)
+    except nats.js.errors.NotFoundError:
+        info = await _create(bus, settings)
+    return StreamState(info.created, info.state.first_seq, info.state.last_seq)
+
+
+async def message_id_at(bus: Bus, sequence: int) -> str | None:
+    """The id of the event at a sequence, None when there is no message."""
+    try:
+        message = await bus.jetstream.get_msg(STREAM, seq=sequence)
+    except nats.js.errors.NotFoundError:
+        return None
+    return (message.headers or {}).get(MESSAGE_ID)
+
+
+async def _create(bus: Bus, settings: ServiceSettings) -> Any:
+    config = StreamConfig(
+        name=STREAM,
+        subjects=[STREAM_SUBJECTS],
+        retention=RetentionPolicy.LIMITS,
+        storage=StorageType.FILE,
+        discard=DiscardPolicy.OLD,
+        max_age=RETENTION_SECONDS,
+        max_bytes=settings.events_max_bytes,
+        duplicate_window=DUPLICATE_WINDOW_SECONDS,
+        num_replicas=settings.events_replicas,
+    )
+    await bus.jetstream.add_stream(config)
+    return await bus.jetstream.stream_info(STREAM)

@@ -1,0 +1,86 @@
+"""Writes under an Idempotency-Key: the answer is stored in the transaction of the effect and given again on a retry.
+
+The row is (organisation, key) with a fingerprint of method, path and body, kept 24 h. Failures are not stored, because
+their transaction is rolled back. Only servicers use this; it reads the key from the current call.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from google.protobuf.message import Message
+
+from libs.context import CallContext, current_call, set_response_header
+from libs.errors import Aborted, AlreadyExists, InvalidArgument
+from libs.postgres.connection import Connection
+from libs.postgres.database import Database
+
+M = TypeVar("M", bound=Message)
+
+KEPT_HOURS = 24
+MAX_KEY = 255
+REPLAYED_HEADER = "x-idempotency-replayed"
+
+# Two statements, because the look must come after the lock is held: one statement would look before.
+_TRY_LOCK = "select pg_try_advisory_xact_lock(hashtextextended($1, 0))"
+_LOOK = """
+select fingerprint, response, resource_id from idempotency
+where org_id = $1 and key = $2 and expires_at > clock_timestamp()"""
+_STORE = """
+insert into idempotency (org_id, key, fingerprint, response, resource_id, expires_at)
+values ($1, $2, $3, $4, $5, clock_timestamp() + $6 * interval '1 hour')
+on conflict (org_id, key) do update set fingerprint = excluded.fingerprint, response = excluded.response,
+    resource_id = excluded.resource_id, created_at = clock_timestamp(), expires_at = excluded.expires_at"""
+
+
+async def run_write(
+    db: Database,
+    org_id: str,
+    act: Callable[[Connection], Awaitable[M]],
+    response_type: type[M],
+    *,
+    required: bool = False,
+    secret: bool = False,
+    resource_id: Callable[[M], str] | None = None,
+) -> M:
+    """`act` in a tenant transaction, once per key. `secret` keeps the answer out of the store (only `resource_id` of
+    it): a replay raises AlreadyExists("secret_already_shown"). Raises InvalidArgument("idempotency_key_required" |
+    "idempotency_key_reused") and Aborted("idempotency_in_progress")."""
+    call = current_call()
+    if not call.idempotency_key:
+        if required:
+            raise InvalidArgument("idempotency_key_required", "Send an Idempotency-Key header with this request.")
+        async with db.transaction(org_id) as conn:
+            return await act(conn)
+    if len(call.idempotency_key) > MAX_KEY:
+        raise InvalidArgument("invalid_idempotency_key", f"Use an Idempotency-Key of at most {MAX_KEY} characters.")
+    async with db.transaction(org_id) as conn:
+        if (stored := await _replay(conn, org_id, call, response_type)) is not None:
+            set_response_header(REPLAYED_HEADER, "true")
+            return stored
+        answer = await act(conn)
+        body = None if secret else answer.SerializeToString()
+        named = resource_id(answer) if resource_id else None
+        await conn.execute(_STORE, org_id, call.idempotency_key, call.idempotency_fingerprint, body, named, KEPT_HOURS)
+        return answer
+
+
+async def _replay(conn: Connection, org_id: str, call: CallContext, response_type: type[M]) -> M | None:
+    """The stored answer of this key, None when this call is the first."""
+    if not await conn.fetchval(_TRY_LOCK, f"idempotency\x1f{org_id}\x1f{call.idempotency_key}"):
+        raise Aborted(
+            "idempotency_in_progress", "A request with this key is still running. Try again.", retry_after=1.0
+        )
+    row = await conn.fetchrow(_LOOK, org_id, call.idempotency_key)
+    if row is None:
+        return None
+    if row["fingerprint"] != call.idempotency_fingerprint:
+        raise InvalidArgument(
+            "idempotency_key_reused", "This Idempotency-Key was used for another request. Choose a new key."
+        )
+    if row["response"] is None:
+        raise AlreadyExists(
+            "secret_already_shown",
+            "This request was done before, and its secret is shown only once.",
+            metadata={"resourceId": row["resource_id"]} if row["resource_id"] else None,
+        )
+    return response_type.FromString(row["response"])

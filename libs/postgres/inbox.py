@@ -1,0 +1,52 @@
+"""The inbox: what a consumer has handled, written in the transaction of the effect, so that an event counts once.
+
+Also what it is trying again and what it gave up. Rows outlive the stream's retention (libs.postgres.retention).
+"""
+
+from libs.postgres.connection import Connection
+
+_CLAIM = """
+with settled as (delete from inbox_retry where consumer = $1 and event_id = $2)
+insert into inbox (consumer, event_id, stream_seq) values ($1, $2, $3) on conflict do nothing returning true"""
+
+_NOTE = """
+insert into inbox_retry (consumer, event_id, tries, last_error) values ($1, $2, 1, $3)
+on conflict (consumer, event_id) do update
+set tries = inbox_retry.tries + 1, last_error = excluded.last_error, updated_at = clock_timestamp()
+returning tries"""
+
+_BURY = """
+with tried as (delete from inbox_retry where consumer = $1 and event_id = $2 returning tries)
+insert into inbox_dead (consumer, event_id, org_id, topic, payload, tries, last_error)
+values ($1, $2, $3, $4, $5::json, coalesce((select tries from tried), 1), $6)
+on conflict (consumer, event_id) do update set tries = excluded.tries, last_error = excluded.last_error,
+    died_at = clock_timestamp()"""
+
+# Events of different keys overtake one another, by no more than a consumer holds at a time.
+_LAST = """
+select event_id, stream_seq from
+    (select event_id, stream_seq from inbox where consumer = $1 order by handled_at desc limit 256) i
+where stream_seq is not null order by stream_seq desc limit 1"""
+
+
+async def claim(conn: Connection, consumer: str, event_id: str, stream_seq: int | None = None) -> bool:
+    """Whether this transaction may handle the event; False when it was handled before."""
+    return await conn.fetchval(_CLAIM, consumer, event_id, stream_seq) is True
+
+
+async def note_failure(conn: Connection, consumer: str, event_id: str, error: str) -> int:
+    """Count a try that failed (or is about to begin in doubt); the number of tries so far."""
+    return int(await conn.fetchval(_NOTE, consumer, event_id, error[:2000]))
+
+
+async def bury(
+    conn: Connection, consumer: str, event_id: str, org_id: str, topic: str, payload: str, error: str
+) -> None:
+    """Keep an event that this consumer gave up: its dead letter."""
+    await conn.execute(_BURY, consumer, event_id, org_id, topic, payload, error[:2000])
+
+
+async def last_position(conn: Connection, consumer: str) -> tuple[str, int] | None:
+    """Event id and stream sequence of the furthest event among those handled last."""
+    row = await conn.fetchrow(_LAST, consumer)
+    return (row["event_id"], row["stream_seq"]) if row else None

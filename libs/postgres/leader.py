@@ -1,0 +1,114 @@
+"""One leader at a time for a task, by a session's advisory lock on a direct connection (never through a pooler).
+
+A leader that dies loses its connection and with it the lock; one that is frozen loses both too, because the server ends
+the session after five idle seconds while a live leader speaks every second. Whoever leads must still be safe to run
+twice for a moment: a resumed leader notices its loss only at its next word.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, cast
+
+import asyncpg
+
+from libs.config import ServiceSettings
+from libs.errors import AppError
+from libs.postgres.connection import BoundedConnection, Connection
+from libs.postgres.errors import unavailable
+
+TRY_SECONDS = 0.5
+SPEAK_SECONDS = 1.0
+SESSION_IDLE = "5s"
+
+logger = logging.getLogger(__name__)
+_FAILURES = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, AppError)
+
+
+class Lease:
+    """The leader's own connection; used by one at a time, spoken over every second."""
+
+    def __init__(self, conn: Any) -> None:
+        self._conn = conn
+        self._turn = asyncio.Lock()
+        self.lost = asyncio.Event()
+
+    @contextlib.asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """The connection that holds the lock: a statement over it proves that this is still the leader."""
+        async with self._turn:
+            if self.lost.is_set() or self._conn.is_closed():
+                self.lost.set()
+                raise unavailable()
+            yield cast(Connection, self._conn)
+
+    async def speak(self) -> None:
+        """Keep the session from idling out; returns when it is lost."""
+        try:
+            while True:
+                async with self.connection() as conn:
+                    await conn.execute("select 1", timeout=2 * SPEAK_SECONDS)
+                await asyncio.sleep(SPEAK_SECONDS)
+        except _FAILURES:
+            self.lost.set()
+
+
+async def lead(
+    settings: ServiceSettings, task: str, work: Callable[[Lease], Awaitable[None]], stop: asyncio.Event
+) -> None:
+    """Run `work` whenever this process leads `task`, until `stop`. `work` returns when told to stop; when leadership
+    is lost it is cancelled, and the candidate tries again."""
+    while not stop.is_set():
+        try:
+            lease = await _candidate(settings, task, stop)
+            if lease is not None:
+                await _while_leading(lease, task, work, stop)
+        except _FAILURES as error:
+            logger.warning("leadership of %s is interrupted: %s", task, type(error).__name__)
+        if not stop.is_set():
+            await _pause(stop, TRY_SECONDS)
+
+
+async def _candidate(settings: ServiceSettings, task: str, stop: asyncio.Event) -> Lease | None:
+    """Connect and ask for the lock until it is given; None when told to stop before."""
+    conn = await asyncpg.connect(
+        settings.database_direct_url or settings.database_system_url,
+        timeout=settings.connect_timeout,
+        connection_class=BoundedConnection,
+        server_settings={"application_name": f"leader {task}", "idle_session_timeout": SESSION_IDLE},
+    )
+    try:
+        while not stop.is_set():
+            if await conn.fetchval("select pg_try_advisory_lock(hashtextextended($1, 0))", f"leader.{task}"):
+                return Lease(conn)
+            await _pause(stop, TRY_SECONDS)
+    except BaseException:
+        conn.terminate()
+        raise
+    await conn.close(timeout=1)
+    return None
+
+
+async def _while_leading(
+    lease: Lease, task: str, work: Callable[[Lease], Awaitable[None]], stop: asyncio.Event
+) -> None:
+    logger.info("leading %s", task)
+    working = asyncio.ensure_future(work(lease))
+    speaking = asyncio.ensure_future(lease.speak())
+    try:
+        await asyncio.wait((working, speaking), return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            working.result()
+        else:
+            logger.warning("leadership of %s is lost", task)
+    finally:
+        for part in (working, speaking):
+            part.cancel()
+        await asyncio.gather(working, speaking, return_exceptions=True)
+        lease._conn.terminate()
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)

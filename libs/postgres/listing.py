@@ -1,0 +1,171 @@
+"""Every list of the suite: one statement for the rows, behind the tenant fence, and one for the count where wanted.
+
+Both modes of libs.paging: by page number (OFFSET, bounded by 10,000 rows) and by signed keyset cursor, whose cost does
+not grow with depth. It must not know what is listed. Rows whose sort value is null come last in either direction.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from libs.errors import InvalidArgument
+from libs.paging import MAX_PAGED_ROWS, CursorCodec, ListRules, Page, PageRequest
+from libs.postgres.connection import Record
+from libs.postgres.database import Database
+
+Filter = tuple[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A list: its columns, its FROM clause and what it may be sorted by.
+
+    `tie` is a unique column that orders rows with equal sort values, `org` and `created` are the columns of tenant and
+    creation time, `nullable` names the sorts whose column may be null. With an index on (org, sort column, tie) pages
+    cost the same at any depth."""
+
+    select: str
+    source: str
+    rules: ListRules
+    tie: str = "id"
+    org: str = "org_id"
+    created: str = "created_at"
+    nullable: frozenset[str] = frozenset()
+
+
+async def fetch_page(
+    db: Database,
+    org_id: str,
+    listing: Listing,
+    request: PageRequest,
+    filters: Sequence[Filter],
+    codec: CursorCodec,
+    scope_parts: Sequence[str] = (),
+) -> Page[Record]:
+    """The rows that `request` asks for. A filter is SQL with `{}` for its value ("a.status = {}"), or without for a
+    condition that has none. Raises InvalidArgument("invalid_cursor") for another list's cursor."""
+    query = _Query(listing, request, filters)
+    scope = _scope(org_id, listing, request, filters, scope_parts)
+    after = _decode(codec, scope, request.cursor) if request.cursor_mode and request.cursor else None
+    rows = await db.fetch(org_id, *query.rows(after))
+    has_more = len(rows) > request.limit
+    items = rows[: request.limit]
+    total, estimate = await _total(db, org_id, query) if request.counts else (None, False)
+    return Page(
+        items=items,
+        page=0 if request.cursor_mode else request.page,
+        limit=request.limit,
+        total=total,
+        total_is_estimate=estimate,
+        has_more=has_more,
+        next_cursor=codec.encode(scope, _position(items[-1])) if has_more else "",
+    )
+
+
+class _Query:
+    """The SQL of one request; parameters are numbered from $2, because $1 is the organisation."""
+
+    def __init__(self, listing: Listing, request: PageRequest, filters: Sequence[Filter]) -> None:
+        self._listing = listing
+        self._request = request
+        self._sort = listing.rules.sorts[request.sort]
+        self._args: list[Any] = []
+        conditions = [f"{listing.org} = o.org"]
+        conditions += [self._bind(clause, value) for clause, value in filters]
+        if request.created_at_ge is not None:
+            conditions.append(self._bind(f"{listing.created} >= {{}}", request.created_at_ge))
+        if request.created_at_lt is not None:
+            conditions.append(self._bind(f"{listing.created} < {{}}", request.created_at_lt))
+        self._conditions = conditions
+
+    def rows(self, after: tuple[Any, Any] | None) -> tuple[Any, ...]:
+        """Statement and arguments for one row more than the limit, after a position or from the request's offset."""
+        args = list(self._args)
+        offset = 0 if self._request.cursor_mode else self._request.offset
+        if self._request.sort in self._listing.nullable:
+            sql = self._rows_nulls_last(after, offset, args)
+        else:
+            sql = self._leg(self._after(after, args) if after else [], self._request.limit + 1 + offset)
+        if offset:
+            args.append(offset)
+            sql = f"{sql} offset ${len(args) + 1}"
+        return sql, *args
+
+    def count(self) -> tuple[Any, ...]:
+        """Exact up to one past the last row that page numbers reach."""
+        matching = f"select 1 from {self._listing.source} where {self._where([])} limit {MAX_PAGED_ROWS + 1}"
+        return f"select count(*) as n from ({matching}) c", *self._args
+
+    def estimate(self) -> tuple[Any, ...]:
+        """Asks the planner; for a plain transaction, where the organisation is $1 and no `o` exists."""
+        where = self._where([]).replace("o.org", "$1")
+        return f"explain (format json) select 1 from {self._listing.source} where {where}", *self._args
+
+    def _bind(self, clause: str, value: Any) -> str:
+        if "{}" not in clause:
+            return clause
+        self._args.append(value)
+        return clause.replace("{}", f"${len(self._args) + 1}")
+
+    def _after(self, after: tuple[Any, Any], args: list[Any]) -> list[str]:
+        args.extend(after)
+        last, beyond = len(args) + 1, "<" if self._request.descending else ">"
+        return [f"({self._sort}, {self._listing.tie}) {beyond} (${last - 1}, ${last})"]
+
+    def _leg(self, extra: list[str], limit: int) -> str:
+        """An ordered run of the index; the direction covers both columns, so that one index serves both ways."""
+        way = "desc" if self._request.descending else "asc"
+        return (
+            f"select {self._listing.select}, {self._sort} as _sort, {self._listing.tie} as _tie "
+            f"from {self._listing.source} where {self._where(extra)} "
+            f"order by {self._sort} {way}, {self._listing.tie} {way} limit {limit}"
+        )
+
+    def _rows_nulls_last(self, after: tuple[Any, Any] | None, offset: int, args: list[Any]) -> str:
+        """Two runs of the index, values and then nulls: one condition over both could not use it as a range."""
+        limit = self._request.limit + 1
+        nulls = [f"{self._sort} is null"]
+        if after is not None and after[0] is None:
+            args.append(after[1])
+            beyond = "<" if self._request.descending else ">"
+            return self._leg([*nulls, f"{self._listing.tie} {beyond} ${len(args) + 1}"], limit)
+        values = [f"{self._sort} is not null", *(self._after(after, args) if after else [])]
+        way = "desc" if self._request.descending else "asc"
+        return (
+            f"select u.* from (select v.*, 0 as _leg from ({self._leg(values, limit + offset)}) v union all "
+            f"select n.*, 1 as _leg from ({self._leg(nulls, limit + offset)}) n) u "
+            f"order by _leg, _sort {way}, _tie {way} limit {limit}"
+        )
+
+    def _where(self, extra: list[str]) -> str:
+        return " and ".join([*self._conditions, *extra])
+
+
+async def _total(db: Database, org_id: str, query: _Query) -> tuple[int, bool]:
+    counted = int(await db.fetchval(org_id, *query.count()))
+    if counted <= MAX_PAGED_ROWS:
+        return counted, False
+    sql, *args = query.estimate()
+    async with db.transaction(org_id) as conn:
+        explained = json.loads(await conn.fetchval(sql, org_id, *args))
+    return max(counted, int(explained[0]["Plan"]["Plan Rows"])), True
+
+
+def _scope(org_id: str, listing: Listing, request: PageRequest, filters: Sequence[Filter], parts: Sequence[str]) -> str:
+    window = (request.created_at_ge, request.created_at_lt)
+    bound = [org_id, listing.source, request.sort, request.descending, list(filters), window, list(parts)]
+    return json.dumps(bound, default=str, separators=(",", ":"))
+
+
+def _position(row: Record) -> tuple[Any, Any]:
+    sort = row["_sort"]
+    return (str(sort) if isinstance(sort, Decimal) else sort, row["_tie"])
+
+
+def _decode(codec: CursorCodec, scope: str, cursor: str) -> tuple[Any, Any]:
+    values = codec.decode(scope, cursor)
+    if len(values) != 2:
+        raise InvalidArgument("invalid_cursor", "Start the list again without a cursor.")
+    return values[0], values[1]

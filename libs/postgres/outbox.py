@@ -1,0 +1,115 @@
+"""The outbox: events are rows of the transaction that made them true; the relay publishes them later, in order.
+
+Append while holding the row lock of the aggregate (the UPDATE or INSERT of it comes first), so that the order of ids is
+the order of commits for each key. It must not know NATS.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from libs.bus.events import Event
+from libs.bus.subjects import event_subject, outbox_wakeup
+from libs.postgres.connection import Connection, announce_after_commit
+
+_INSERT = """
+insert into outbox (event_id, org_id, topic, key, payload, headers)
+select e.event_id, e.org_id, e.topic, e.key, e.payload::json, jsonb_build_object('service', e.service)
+from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
+     with ordinality as e(event_id, org_id, topic, key, payload, service, position)
+order by e.position"""
+
+_UNPUBLISHED = """
+select id, event_id, org_id, topic, key, payload::text as payload, headers ->> 'service' as service
+from outbox where published_at is null order by id limit $1"""
+
+_MARK = """
+update outbox o set published_at = clock_timestamp(), stream_epoch = $3, stream_seq = d.seq
+from unnest($1::bigint[], $2::bigint[]) as d(id, seq) where o.id = d.id"""
+
+_LAG = """
+select coalesce(extract(epoch from clock_timestamp() - min(created_at)), 0)::float8 as seconds
+from (select created_at from outbox where published_at is null order by id limit 1) o"""
+
+_NEWEST = """
+select event_id, stream_seq from outbox
+where published_at is not null and stream_epoch = $1 order by stream_seq desc offset $2 limit 1"""
+
+_REOPEN = """
+update outbox set published_at = null, stream_epoch = null, stream_seq = null
+where id in (select id from outbox where published_at is not null and {} limit 5000)"""
+
+
+async def append(conn: Connection, event: Event) -> None:
+    """Write the event in the caller's transaction; the relay is woken after the commit."""
+    await append_many(conn, [event])
+
+
+async def append_many(conn: Connection, events: Sequence[Event]) -> None:
+    """Write events in their order, in one statement."""
+    if not events:
+        return
+    columns = zip(*((e.id, e.org_id, e.topic, e.key, e.payload(), e.owner) for e in events), strict=True)
+    await conn.execute(_INSERT, *(list(column) for column in columns))
+    for owner in {event.owner for event in events}:
+        announce_after_commit(conn, outbox_wakeup(owner))
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """A row to publish."""
+
+    id: int
+    event_id: str
+    org_id: str
+    key: str
+    subject: str
+    payload: str
+
+
+async def read_unpublished(conn: Connection, limit: int) -> list[OutboxRow]:
+    """The oldest rows that no stream has."""
+    return [
+        OutboxRow(
+            id=row["id"],
+            event_id=row["event_id"],
+            org_id=row["org_id"],
+            key=row["key"],
+            subject=event_subject(row["org_id"], row["service"], row["topic"]),
+            payload=row["payload"],
+        )
+        for row in await conn.fetch(_UNPUBLISHED, limit)
+    ]
+
+
+async def mark_published(conn: Connection, epoch: datetime, sequences: dict[int, int]) -> None:
+    """Note which stream took the rows (`epoch` = its creation) and at which sequence."""
+    if sequences:
+        await conn.execute(_MARK, list(sequences), list(sequences.values()), epoch)
+
+
+async def oldest_unpublished_seconds(conn: Connection) -> float:
+    return float(await conn.fetchval(_LAG))
+
+
+async def newest_published(conn: Connection, epoch: datetime, skip: int) -> tuple[str, int] | None:
+    """Event id and sequence of the newest row that the stream took, after skipping `skip`; None past the oldest."""
+    row = await conn.fetchrow(_NEWEST, epoch, skip)
+    return (row["event_id"], row["stream_seq"]) if row else None
+
+
+async def reopen_other_epochs(conn: Connection, epoch: datetime) -> int:
+    """Publish again what streams took that no longer exist; the number of rows."""
+    return await _reopen(conn, "stream_epoch <> $1", epoch)
+
+
+async def reopen_after(conn: Connection, epoch: datetime, sequence: int) -> int:
+    """Publish again what the stream took after a sequence; the number of rows."""
+    return await _reopen(conn, "stream_epoch = $1 and stream_seq > $2", epoch, sequence)
+
+
+async def _reopen(conn: Connection, condition: str, *args: object) -> int:
+    total = 0
+    while count := int((await conn.execute(_REOPEN.format(condition), *args, timeout=30)).split()[-1]):
+        total += count
+    return total

@@ -1,0 +1,71 @@
+"""How long engine rows are kept, and the sweep that lets them go; run by the relay's leader of each schema.
+
+An inbox must outlive every copy of an event that the stream or the outbox may still deliver.
+"""
+
+import asyncio
+import logging
+from datetime import timedelta
+
+from libs.errors import AppError
+from libs.postgres.connection import Connection
+from libs.postgres.leader import Lease
+
+OUTBOX_KEPT = timedelta(days=7)
+INBOX_KEPT = timedelta(days=8)
+DEAD_KEPT = timedelta(days=30)
+SWEEP_SECONDS = 600.0
+BATCH = 1000
+
+logger = logging.getLogger(__name__)
+
+# Each looks at no more rows than it may delete, oldest first, so that a sweep of nothing costs nothing.
+_SWEEPS = {
+    "outbox": (
+        "delete from outbox where id in (select id from (select id, published_at from outbox order by id limit $2) o "
+        "where published_at < clock_timestamp() - $1::interval)",
+        OUTBOX_KEPT,
+    ),
+    "inbox": (
+        "delete from inbox where (consumer, event_id) in (select i.consumer, i.event_id "
+        "from (select distinct consumer from inbox) c cross join lateral (select consumer, event_id from inbox n "
+        "where n.consumer = c.consumer and n.handled_at < clock_timestamp() - $1::interval "
+        "order by n.handled_at limit $2) i)",
+        INBOX_KEPT,
+    ),
+    "inbox_retry": (
+        "delete from inbox_retry where (consumer, event_id) in (select consumer, event_id from inbox_retry "
+        "where updated_at < clock_timestamp() - $1::interval limit $2)",
+        INBOX_KEPT,
+    ),
+    "inbox_dead": (
+        "delete from inbox_dead where (consumer, event_id) in (select consumer, event_id from inbox_dead "
+        "where died_at < clock_timestamp() - $1::interval limit $2)",
+        DEAD_KEPT,
+    ),
+    "idempotency": (
+        "delete from idempotency where (org_id, key) in (select org_id, key from idempotency "
+        "where expires_at < clock_timestamp() - $1::interval order by expires_at limit $2)",
+        timedelta(0),
+    ),
+}
+
+
+async def sweep(conn: Connection, table: str) -> int:
+    """Delete what is past its time, at most one batch; the number of rows."""
+    sql, kept = _SWEEPS[table]
+    return int((await conn.execute(sql, kept, BATCH, timeout=30)).split()[-1])
+
+
+async def sweep_regularly(lease: Lease) -> None:
+    """Sweep all tables, batch by batch, every ten minutes, until cancelled."""
+    while True:
+        try:
+            for table in _SWEEPS:
+                deleted = BATCH
+                while deleted >= BATCH:
+                    async with lease.connection() as conn:
+                        deleted = await sweep(conn, table)
+        except AppError as error:
+            logger.warning("a retention sweep is put off: %s", error.reason)
+        await asyncio.sleep(SWEEP_SECONDS)

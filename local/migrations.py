@@ -12,14 +12,17 @@ import sys
 from pathlib import Path
 
 from libs.config import ServiceSettings, load
-from libs.postgres.migrate import migrate
+from libs.postgres.migrate import MigrationError, migrate
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 async def migrate_all(environments: dict[str, dict[str, str]]) -> None:
     for service, environment in environments.items():
-        applied = await migrate(load(ServiceSettings, environment), service, folder(service))
+        try:
+            applied = await migrate(load(ServiceSettings, environment), service, folder(service))
+        except MigrationError as error:
+            sys.exit(f"{service}: {error}")
         if applied:
             sys.stdout.write(f"{service}: {', '.join(applied)}\n")
 

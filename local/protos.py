@@ -20,19 +20,22 @@ def generate(into: pathlib.Path) -> list[pathlib.Path]:
 
     sources = sorted(path.relative_to(PROTOS) for path in PROTOS.rglob("*.proto"))
     well_known = pathlib.Path(grpc_tools.__file__).parent / "_proto"
+    bin_folder = pathlib.Path(sys.prefix) / "bin"
+    plugins = [f"--plugin={name}={bin_folder / name}" for name in ("protoc-gen-mypy", "protoc-gen-mypy_grpc")]
     outputs = [f"--{plugin}_out={into}" for plugin in ("python", "grpc_python", "mypy", "mypy_grpc")]
-    arguments = ["protoc", f"-I{PROTOS}", f"-I{well_known}", *outputs, *map(str, sources)]
+    arguments = ["protoc", f"-I{PROTOS}", f"-I{well_known}", *plugins, *outputs, *map(str, sources)]
     if protoc.main(arguments) != 0:
         raise SystemExit("protoc refused the files above")
-    return [path for path in sorted(into.rglob("*_pb2*")) if not _without_services(path)]
+    _remove_empty(into, sources)
+    return sorted(into.rglob("*_pb2*.py*"))
 
 
-def _without_services(path: pathlib.Path) -> bool:
-    """protoc writes an empty *_pb2_grpc for files without a service; nobody imports it."""
-    if "_pb2_grpc" not in path.name or "Servicer" in path.read_text(encoding="utf-8"):
-        return False
-    path.unlink()
-    return True
+def _remove_empty(into: pathlib.Path, sources: list[pathlib.Path]) -> None:
+    """protoc writes *_pb2_grpc for files without a service too; nobody imports those."""
+    for source in sources:
+        if "\nservice " not in (PROTOS / source).read_text(encoding="utf-8"):
+            for suffix in (".py", ".pyi"):
+                (into / source).with_name(f"{source.stem}_pb2_grpc{suffix}").unlink(missing_ok=True)
 
 
 def main() -> None:

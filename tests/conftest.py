@@ -17,6 +17,7 @@ import pytest_asyncio
 
 from local.keys import SERVICES, Keys
 from local.stores import Stores, run_sql
+from local.suite import Suite
 
 if TYPE_CHECKING:
     from libs.config import ServiceSettings
@@ -30,6 +31,13 @@ numbers = itertools.count(1)
 def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
     """PostgreSQL, Valkey and NATS on free ports; gone with the session, even when it is killed."""
     with Stores(tmp_path_factory.mktemp("stores"), durable=False) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def suite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Suite]:
+    """The whole suite on free ports, as `make up` starts it; one a session, so tests make their own organisations."""
+    with Suite(tmp_path_factory.mktemp("suite"), environment={"LIMITS": "bench"}) as running:
         yield running
 
 

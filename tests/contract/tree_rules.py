@@ -1,0 +1,311 @@
+"""The rules of the house that imports cannot express, each a function from a tree to the list of its violations.
+
+A rule takes the root of a tree, so that test_contracts_bite.py can run it on a copy with a planted violation.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+SOURCE_ROOMS = ("gateway", "services", "libs", "local")
+BANNED_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "managers", "base", "core", "misc"}
+DOMAIN_MAY_IMPORT = {
+    "__future__", "abc", "base64", "binascii", "bisect", "collections", "contextlib", "dataclasses", "datetime",
+    "decimal", "difflib", "enum", "fractions", "functools", "hashlib", "hmac", "html", "itertools", "json", "math", "operator",
+    "re", "secrets", "string", "typing", "types", "unicodedata", "urllib.parse", "uuid", "zoneinfo",
+}  # fmt: skip
+DOMAIN_MAY_IMPORT_OF_LIBS = {"libs.errors"}
+SQL = re.compile(r"\b(select\b.+\bfrom|insert\s+into|update\b.+\bset|delete\s+from|create\s+table)\b", re.I | re.S)
+SELECT_STAR = re.compile(r"\b(select|returning)\s+(\w+\.)?\*", re.I)
+MIGRATION_NAME = re.compile(r"^(\d{4})_[a-z]+_[a-z_]+\.sql$")
+SUBJECT = re.compile(r"^(evt|jobs|cache\.inv)\.")
+METRIC_TYPES = {"Counter", "Gauge", "Histogram", "Summary", "Info", "Enum"}
+SYSTEM_DOORS = {"system_transaction", "system_fetch", "system_fetchrow", "system_fetchval", "system_execute"}
+ADDRESS_WORDS = re.compile(r"pypi\.org|pythonhosted\.org|registry\.npmjs|/work/(main|shared)|deb\.debian\.org")
+UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b|for now\b|\bnot implemented yet\b", re.I)
+FAKED = re.compile(r"\bunittest\.mock\b|\bMagicMock\b|pytest\.mark\.(skip|xfail)|pytest\.(skip|xfail)\(")
+
+
+def select_star(root: Path) -> list[str]:
+    """Every column is named; the wrappers of libs.postgres repeat the columns that an inner query names."""
+    wrappers = {root / "libs" / "postgres" / name for name in ("fence.py", "listing.py")}
+    return [f"{_short(root, path)}: {match.group()}" for path in (*_python(root), *_sql(root)) if path not in wrappers
+            for match in SELECT_STAR.finditer(_text(path))]  # fmt: skip
+
+
+def migrations(root: Path) -> list[str]:
+    """Numbered without a gap, named verb_noun, forward only, and never waiting long for a lock."""
+    found = []
+    folders = [
+        *root.glob("services/*/storage/migrations"),
+        root / "libs/postgres/engine",
+        root / "libs/jobs/migrations",
+    ]
+    for folder in folders:
+        files = sorted(folder.glob("*.sql"))
+        for number, path in enumerate(files, start=1):
+            named = MIGRATION_NAME.match(path.name)
+            if named is None or int(named.group(1)) != number:
+                found.append(
+                    f"{_short(root, path)}: expected number {number:04d} and a name like 0001_create_agents.sql"
+                )
+            if "lock_timeout" not in _text(path):
+                found.append(f"{_short(root, path)}: sets no lock_timeout")
+        found += [f"{_short(root, path)}: is not a forward migration" for path in folder.glob("*") if _goes_back(path)]
+    return found
+
+
+def _goes_back(path: Path) -> bool:
+    return path.is_file() and (path.suffix != ".sql" or re.search(r"(down|rollback|revert)", path.stem) is not None)
+
+
+def subjects(root: Path) -> list[str]:
+    """A subject of NATS is written in one file."""
+    table = root / "libs" / "bus" / "subjects.py"
+    return [
+        f"{_short(root, path)}:{line}: {text!r}"
+        for path in _python(root)
+        if path != table
+        for line, text in _strings(path)
+        if SUBJECT.match(text)
+    ]
+
+
+def topics(root: Path) -> list[str]:
+    """Every topic that a mapping or subscriber names is declared in libs/bus/subjects.py."""
+    declared = {text for _, text in _strings(root / "libs" / "bus" / "subjects.py")}
+    return [
+        f"{_short(root, path)}:{line}: {text!r} is not declared"
+        for path in _python(root)
+        for line, text in _arguments(path, {"Event", "ReceivedEvent"}, "topic")
+        if text not in declared
+    ]
+
+
+def metrics(root: Path) -> list[str]:
+    """Metrics are declared in one file, each name once."""
+    table = root / "libs" / "telemetry" / "metrics.py"
+    elsewhere = [
+        f"{_short(root, path)}:{call.lineno}: declares a metric"
+        for path in _python(root)
+        if path != table and "prometheus_client" in _text(path)
+        for call in _calls(path, METRIC_TYPES)
+    ]
+    names = [call.args[0].value for call in _calls(table, METRIC_TYPES) if isinstance(call.args[0], ast.Constant)]
+    return elsewhere + [f"{name} is declared twice" for name in sorted(set(map(str, names))) if names.count(name) > 1]
+
+
+def service_shape(root: Path) -> list[str]:
+    """Every service has its required rooms, a README and a folder of protos."""
+    found = []
+    for folder in _services(root):
+        required = ("__main__.py", "config.py", "README.md", "storage/__init__.py", "domain/__init__.py")
+        found += [f"services/{folder.name}: {name} is missing" for name in required if not (folder / name).exists()]
+        if not any((folder / room).exists() for room in ("servicer.py", "servicer/__init__.py")):
+            found.append(f"services/{folder.name}: has no servicer")
+        if not list((root / "protos" / "echosenseix" / folder.name / "v1").glob("*.proto")):
+            found.append(f"services/{folder.name}: has no proto folder")
+        main = folder / "__main__.py"
+        if main.exists() and len(_text(main).splitlines()) >= 60:
+            found.append(f"services/{folder.name}/__main__.py: 60 lines or more; composition stays a straight line")
+    return found
+
+
+def domain_imports(root: Path) -> list[str]:
+    """A domain imports a short list of the standard library, libs.errors and itself; a list of bans would leak."""
+    found = []
+    for path in root.glob("services/*/domain/**/*.py"):
+        own = f"services.{path.relative_to(root).parts[1]}.domain"
+        for line, name in _imports(path):
+            allowed = (
+                name in DOMAIN_MAY_IMPORT
+                or name.split(".")[0] in DOMAIN_MAY_IMPORT - {"urllib"}
+                or name in DOMAIN_MAY_IMPORT_OF_LIBS
+                or (name + ".").startswith(own + ".")
+                or re.match(r"\.\w", name)
+            )
+            if not allowed:
+                found.append(f"{_short(root, path)}:{line}: imports {name}")
+    return found
+
+
+def module_names(root: Path) -> list[str]:
+    """A module says what it owns; these names say nothing."""
+    rooms = (*SOURCE_ROOMS, "tests", "bench", "clients")
+    return [
+        _short(root, path)
+        for room in rooms
+        for path in (root / room).rglob("*")
+        if (path.suffix == ".py" or path.is_dir()) and path.stem in BANNED_NAMES
+    ]
+
+
+def environment(root: Path) -> list[str]:
+    """Settings come through libs.config; the local runner, and who starts a child, make environments out of theirs."""
+    makers = (root / "libs" / "config.py", root / "libs" / "jobs" / "child.py")
+    return [
+        f"{_short(root, path)}:{line}: {name}"
+        for path in _python(root)
+        if path not in makers and root / "local" not in path.parents
+        for line, name in _attributes(path)
+        if name in ("os.environ", "os.getenv", "os.environb", "os.putenv")
+    ]
+
+
+def sql_place(root: Path) -> list[str]:
+    """SQL is written in storage; a servicer, job or mapping asks a repository."""
+    return [
+        f"{_short(root, path)}:{line}: {' '.join(text.split())[:60]!r}"
+        for path in [*root.glob("services/**/*.py"), *root.glob("gateway/**/*.py")]
+        if "storage" not in path.relative_to(root).parts
+        for line, text in _strings(path)
+        if SQL.search(text) and not _is_docstring(path, line)
+    ]
+
+
+def system_doors(root: Path) -> set[str]:
+    """The modules that pass the fence between organisations; test_tree.py lists them with their reasons."""
+    return {
+        _short(root, path)
+        for path in _python(root)
+        if root / "libs" / "postgres" not in path.parents and any(call for call in _calls(path, SYSTEM_DOORS))
+    }
+
+
+def docstrings(root: Path) -> list[str]:
+    """Every module says what it owns and what it must not do."""
+    return [
+        _short(root, path) for path in _python(root) if _text(path).strip() and ast.get_docstring(_tree(path)) is None
+    ]
+
+
+def unfinished(root: Path) -> list[str]:
+    return [
+        f"{_short(root, path)}: {match.group()}"
+        for path in (*_python(root), *_sql(root))
+        for match in UNFINISHED.finditer(_text(path))
+    ]
+
+
+def places(root: Path) -> list[str]:
+    """No file names a registry's host or a folder of one machine."""
+    suffixes = (".py", ".md", ".toml", ".txt", ".sql", ".yaml", ".json", ".sh")
+    files = [path for room in (*SOURCE_ROOMS, "docs", "tests", "bench", "clients", "requirements", ".ci")
+             for path in (root / room).rglob("*") if path.suffix in suffixes or path.name == "run"]  # fmt: skip
+    files += [
+        path for path in root.glob("*") if path.is_file() and (path.suffix in suffixes or path.name == "Makefile")
+    ]
+    return [
+        f"{_short(root, path)}: {match.group()}"
+        for path in files
+        if path.name != "tree_rules.py"
+        for match in ADDRESS_WORDS.finditer(_text(path))
+    ]
+
+
+def real_parts(root: Path) -> list[str]:
+    """Tests run on real parts: nothing is faked, nothing is left out."""
+    return [
+        f"{_short(root, path)}: {match.group()}"
+        for path in (root / "tests").rglob("*.py")
+        if path.name not in ("tree_rules.py", "test_contracts_bite.py")
+        for match in FAKED.finditer(_text(path))
+    ]
+
+
+RULES: tuple[Callable[[Path], list[str]], ...] = (
+    select_star, migrations, subjects, topics, metrics, service_shape, domain_imports, module_names, environment,
+    sql_place, docstrings, unfinished, places, real_parts,
+)  # fmt: skip
+
+
+def _services(root: Path) -> list[Path]:
+    return sorted(path for path in (root / "services").iterdir() if (path / "__init__.py").exists())
+
+
+def _python(root: Path) -> Iterator[Path]:
+    return (path for room in SOURCE_ROOMS for path in sorted((root / room).rglob("*.py")))
+
+
+def _sql(root: Path) -> Iterator[Path]:
+    return (path for room in SOURCE_ROOMS for path in sorted((root / room).rglob("*.sql")))
+
+
+_known: dict[tuple[Path, int], tuple[str, ast.Module | None]] = {}
+
+
+def _load(path: Path) -> tuple[str, ast.Module | None]:
+    """Read and parse once per version of a file: a dozen rules look at each."""
+    key = (path, path.stat().st_mtime_ns)
+    if key not in _known:
+        text = path.read_text(encoding="utf-8", errors="replace")
+        _known[key] = (text, ast.parse(text) if path.suffix == ".py" else None)
+    return _known[key]
+
+
+def _text(path: Path) -> str:
+    return _load(path)[0]
+
+
+def _tree(path: Path) -> ast.Module:
+    tree = _load(path)[1]
+    assert tree is not None
+    return tree
+
+
+def _strings(path: Path) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(_tree(path)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.lineno, node.value
+
+
+def _is_docstring(path: Path, line: int) -> bool:
+    holders = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    return any(
+        isinstance(node, holders) and node.body and isinstance(node.body[0], ast.Expr) and node.body[0].lineno == line
+        for node in ast.walk(_tree(path))
+    )
+
+
+def _calls(path: Path, names: set[str]) -> Iterator[ast.Call]:
+    for node in ast.walk(_tree(path)):
+        if isinstance(node, ast.Call):
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if called in names:
+                yield node
+
+
+def _arguments(path: Path, names: set[str], keyword: str) -> Iterator[tuple[int, str]]:
+    """The literal that a call of one of `names` gets as its first argument or by that keyword."""
+    for call in _calls(path, names):
+        values = [*call.args[:1], *(word.value for word in call.keywords if word.arg == keyword)]
+        for value in values:
+            if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                yield value.lineno, value.value
+
+
+def _imports(path: Path) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(_tree(path)):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            module = node.module or ""
+            if module in ("libs", "services"):
+                yield from ((node.lineno, f"{module}.{alias.name}") for alias in node.names)
+            else:
+                yield node.lineno, f"{'.' * node.level}{module}"
+
+
+def _attributes(path: Path) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(_tree(path)):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            yield node.lineno, f"{node.value.id}.{node.attr}"
+        elif isinstance(node, ast.ImportFrom) and node.module == "os":
+            yield from ((node.lineno, f"os.{alias.name}") for alias in node.names)
+
+
+def _short(root: Path, path: Path) -> str:
+    return path.relative_to(root).as_posix()

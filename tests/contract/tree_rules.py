@@ -14,8 +14,8 @@ SOURCE_ROOMS = ("gateway", "services", "libs", "local")
 BANNED_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "managers", "base", "core", "misc"}
 DOMAIN_MAY_IMPORT = {
     "__future__", "abc", "base64", "binascii", "bisect", "collections", "contextlib", "dataclasses", "datetime",
-    "decimal", "difflib", "enum", "fractions", "functools", "hashlib", "hmac", "html", "itertools", "json", "math", "operator",
-    "re", "secrets", "string", "typing", "types", "unicodedata", "urllib.parse", "uuid", "zoneinfo",
+    "decimal", "difflib", "enum", "fractions", "functools", "hashlib", "hmac", "html", "itertools", "json", "math",
+    "operator", "re", "secrets", "string", "typing", "types", "unicodedata", "urllib.parse", "uuid", "zoneinfo",
 }  # fmt: skip
 DOMAIN_MAY_IMPORT_OF_LIBS = {"libs.errors"}
 SQL = re.compile(r"\b(select\b.+\bfrom|insert\s+into|update\b.+\bset|delete\s+from|create\s+table)\b", re.I | re.S)

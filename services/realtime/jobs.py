@@ -167,7 +167,8 @@ class Sweep:
 def _letter(job: JobContext) -> tuple[list[str], str, str]:
     args = job.job.args
     to, subject, text = args.get("to"), args.get("subject"), args.get("text")
-    well_formed = isinstance(to, list) and 1 <= len(to) <= _MAX_RECIPIENTS and all("@" in str(each) for each in to)
-    if not well_formed or not isinstance(subject, str) or not isinstance(text, str) or "\n" in subject:
-        raise Discard("mail_malformed", "A mail needs to (1 to 50 addresses), subject (one line) and text.")
+    if not isinstance(to, list) or not 1 <= len(to) <= _MAX_RECIPIENTS or not all("@" in str(each) for each in to):
+        raise Discard("mail_malformed", f"A mail needs 1 to {_MAX_RECIPIENTS} addresses.")
+    if not isinstance(subject, str) or not isinstance(text, str) or "\n" in subject:
+        raise Discard("mail_malformed", "A mail needs a subject of one line and a text.")
     return [str(each) for each in to], subject, text

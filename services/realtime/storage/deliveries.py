@@ -7,7 +7,7 @@ from typing import Any
 
 from libs.postgres import Connection, Database
 from services.realtime.domain.delivery import Delivery
-from services.realtime.storage.endpoints import _DELIVERY, delivery_from_row
+from services.realtime.storage.endpoints import DELIVERY_COLUMNS, delivery_from_row
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ async def lock(
     connection: Connection, org_id: str, endpoint_id: str, delivery_id: str
 ) -> tuple[Delivery, bytes] | None:
     row = await connection.fetchrow(
-        f"select {_DELIVERY}, d.body from webhook_delivery d"
+        f"select {DELIVERY_COLUMNS}, d.body from webhook_delivery d"
         " where d.org_id = $1 and d.endpoint_id = $2 and d.id = $3 for update",
         org_id,
         endpoint_id,
@@ -67,15 +67,13 @@ async def lock(
     )
     if row is None:
         return None
-    fields = dict(row)
-    body = fields.pop("body")
-    return delivery_from_row(fields), body
+    return delivery_from_row(row), row["body"]
 
 
 async def reopen(connection: Connection, org_id: str, delivery_id: str, job_id: str) -> Delivery:
     row = await connection.fetchrow(
         "update webhook_delivery d set status = 'pending', job_id = $3, next_attempt_at = now(), last_error = ''"
-        f" where d.org_id = $1 and d.id = $2 returning {_DELIVERY}",
+        f" where d.org_id = $1 and d.id = $2 returning {DELIVERY_COLUMNS}",
         org_id,
         delivery_id,
         job_id,

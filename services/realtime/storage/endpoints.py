@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 from collections.abc import Sequence
 from typing import Any
@@ -17,7 +18,7 @@ DELIVERY_LIST = ListRules(sorts={"createdAt": "d.created_at"})
 _ENDPOINT = """e.org_id, e.id, e.url, e.event_types, e.description, e.status, e.disabled_reason, e.version,
 e.created_at, e.updated_at, e.last_success_at, e.last_failure_at"""
 _RETURNING = _ENDPOINT.replace("e.", "")
-_DELIVERY = """d.org_id, d.id, d.endpoint_id, d.event_id, d.event_type, d.status, d.attempts, d.last_status_code,
+DELIVERY_COLUMNS = """d.org_id, d.id, d.endpoint_id, d.event_id, d.event_type, d.status, d.attempts, d.last_status_code,
 d.last_error, d.job_id, d.created_at, d.next_attempt_at, d.delivered_at"""
 
 _endpoints = Listing(
@@ -29,7 +30,7 @@ _endpoints = Listing(
     created="e.created_at",
 )
 _deliveries = Listing(
-    select=_DELIVERY,
+    select=DELIVERY_COLUMNS,
     source="webhook_delivery d",
     rules=DELIVERY_LIST,
     tie="d.id",
@@ -130,8 +131,9 @@ async def enabled(connection: Connection, org_id: str) -> Sequence[Endpoint]:
 
 
 def endpoint_from_row(row: Any) -> Endpoint:
-    return Endpoint(**{**dict(row), "event_types": tuple(row["event_types"])})
+    fields = {field.name: row[field.name] for field in dataclasses.fields(Endpoint)}
+    return Endpoint(**{**fields, "event_types": tuple(row["event_types"])})
 
 
 def delivery_from_row(row: Any) -> Delivery:
-    return Delivery(**dict(row))
+    return Delivery(**{field.name: row[field.name] for field in dataclasses.fields(Delivery)})

@@ -18,26 +18,30 @@ from libs.jobs.policy import Lane, QueuePolicy
 from libs.postgres import Connection, Database
 
 QUANTUM = 4
+LARGEST_SHARE = 32
 _STRICT = [int(lane) for lane in (Lane.HIGH, Lane.NORMAL, Lane.LOW)]
 # Sorts behind an id and before every other one.
 _AFTER = "\x01"
 _LOCK_RETRY_SECONDS = 0.02
 
-# $1 queue, $2 lanes in order, $3 where to begin in each, $4 jobs wanted, $5 jobs per organisation, $6 token,
+# $1 queue, $2 lanes in order, $3 where to begin in each, $4 jobs wanted, $5 jobs per organisation in each, $6 token,
 # $7 lease seconds, $8 worker, $9 organisations with an allowance, $10 those allowances, $11 everyone else's.
 _CLAIM = """
 with picked as materialized (
     select due.id
-    from unnest($2::int2[], $3::text[]) as l(lane, begin_at)
+    from unnest($2::int2[], $3::text[], $5::int[]) as l(lane, begin_at, share)
+    cross join lateral (values (l.begin_at, null), ('', l.begin_at)) as part(first, until)
     cross join lateral (
         with recursive org as (
             (select j.org_id from job j
-             where j.queue = $1 and j.lane = l.lane and j.state = 'queued' and j.org_id >= l.begin_at
+             where j.queue = $1 and j.lane = l.lane and j.state = 'queued' and j.org_id >= part.first
+                and j.org_id < coalesce(part.until, '~')
              order by j.org_id limit 1)
             union all
             select next.org_id from org cross join lateral (
                 select j.org_id from job j
                 where j.queue = $1 and j.lane = l.lane and j.state = 'queued' and j.org_id > org.org_id
+                    and j.org_id < coalesce(part.until, '~')
                 order by j.org_id limit 1) next
         )
         select one.id from org cross join lateral (
@@ -45,7 +49,7 @@ with picked as materialized (
             where j.queue = $1 and j.lane = l.lane and j.state = 'queued' and j.org_id = org.org_id
                 and j.run_at <= clock_timestamp()
             order by j.run_at, j.id
-            limit least($5, case when org.org_id = any(array(select p.org_id from job_pause p where p.queue = $1))
+            limit least(l.share, case when org.org_id = any(array(select p.org_id from job_pause p where p.queue = $1))
                 then 0 else coalesce(($10::int[])[array_position($9::text[], org.org_id)], $11) end)
             for update skip locked) one
     ) due
@@ -96,6 +100,8 @@ class Claimer:
         self._policy = policy
         self._worker = worker
         self._begin_at = dict.fromkeys(_STRICT, "")
+        self._share = QUANTUM
+        self._served: set[str] = set()
         self._round = 0
         self.drained = False
         self.retry_in: float | None = None
@@ -131,37 +137,42 @@ class Claimer:
         return jobs
 
     async def _walk(self, where: Database | Connection, lanes: Sequence[int], allowance: Allowance) -> list[Job]:
-        begun = [self._begin_at[lane] for lane in lanes]
-        jobs = await self._statement(where, lanes, begun, QUANTUM, allowance)
-        self._move_on(lanes, jobs, full=allowance.total <= 0)
+        """Once round the organisations, beginning behind the one served last; what is urgent goes whole."""
+        shares = [allowance.total if lane == Lane.HIGH else self._share for lane in lanes]
+        jobs = await self._statement(where, lanes, shares, allowance)
         taken = Counter(job.org_id for job in jobs)
-        if allowance.total > 0 and (any(begun) or max(taken.values(), default=0) >= QUANTUM):
-            # The walk reached its end before the batch was full: begin anew, and share what is free.
-            share = math.ceil(allowance.total / max(1, len(taken)))
-            more = await self._statement(where, lanes, [""] * len(lanes), share, allowance)
-            self.drained &= max(Counter(job.org_id for job in more).values(), default=0) < share
-            jobs += more
-        elif allowance.total <= 0:
+        self._move_on(lanes, jobs, full=allowance.total <= 0)
+        if allowance.total <= 0:
             self.drained = False
+            if taken.keys() != self._served:
+                self._share = QUANTUM
+        elif max(taken.values(), default=0) >= self._share:
+            # Few organisations, and one has more: share out what is free, and take larger shares from now on.
+            share = math.ceil(allowance.total / len(taken))
+            more = await self._statement(where, lanes, [share] * len(lanes), allowance)
+            self.drained &= max(Counter(job.org_id for job in more).values(), default=0) < share
+            self._share = min(2 * self._share, LARGEST_SHARE)
+            jobs += more
+        self._served = set(taken)
         jobs.sort(key=lambda job: (job.lane, job.run_at))
         return jobs
 
     def _move_on(self, lanes: Sequence[int], jobs: Sequence[Job], *, full: bool) -> None:
-        """Where the next claim begins: behind the organisation at which this one was full, else at the start."""
-        for lane in lanes:
-            served = [job.org_id for job in jobs if job.lane == lane]
-            last_lane = full and bool(served) and lane == _last_served(lanes, jobs)
-            self._begin_at[lane] = max(served) + _AFTER if last_lane else ""
-            if last_lane:
-                return
+        """The next claim begins behind the organisation at which this one was full."""
+        if full:
+            last = max((job.lane for job in jobs), key=list(lanes).index)
+            begun, served = self._begin_at[last], {job.org_id for job in jobs if job.lane == last}
+            # Those before the beginning were served after those behind it.
+            self._begin_at[last] = max({org for org in served if org < begun} or served) + _AFTER
 
     async def _statement(
-        self, where: Database | Connection, lanes: Sequence[int], begin_at: Sequence[str], share: int, allow: Allowance
+        self, where: Database | Connection, lanes: Sequence[int], shares: Sequence[int], allow: Allowance
     ) -> list[Job]:
         token = uuid.uuid4()
+        begin_at = [self._begin_at[lane] for lane in lanes]
         fetch = where.system_fetch if isinstance(where, Database) else where.fetch
         rows = await fetch(
-            _CLAIM, self._policy.name, lanes, begin_at, allow.total, share, token, LEASE_SECONDS, self._worker,
+            _CLAIM, self._policy.name, lanes, begin_at, allow.total, shares, token, LEASE_SECONDS, self._worker,
             list(allow.orgs), list(allow.orgs.values()), allow.other,
         )  # fmt: skip
         jobs = [self._job(row, token) for row in rows]
@@ -208,7 +219,3 @@ def next_start(policy: QueuePolicy, ahead: Mapping[str, float]) -> float | None:
     rates = ((policy.rate if org_id == "" else policy.rate_per_org, seconds) for org_id, seconds in ahead.items())
     waits = [rate.wait(seconds) for rate, seconds in rates if rate and rate.allowed(seconds) == 0]
     return min(waits, default=None)
-
-
-def _last_served(lanes: Sequence[int], jobs: Sequence[Job]) -> int:
-    return max((job.lane for job in jobs), key=list(lanes).index)

@@ -30,7 +30,13 @@ _DEPTH = """
 select count(*)::int as depth,
     coalesce(extract(epoch from clock_timestamp() - min(run_at)), 0)::float8 as oldest
 from (select run_at from job where queue = $1 and state = 'queued' limit 100000) capped"""
+_DECLARE = "insert into job_queue (name) select unnest($1::text[]) on conflict do nothing"
 _KEPT_STATES = ("completed", "cancelled", "failed")
+
+
+async def declare(db: Database, queues: list[str]) -> None:
+    """Make these queues known to GET /api/admin/queues, also while they are empty."""
+    await db.system_fetch(_DECLARE, queues)
 
 
 async def forget(db: Database, policy: QueuePolicy, grace_seconds: float | None = None) -> int:

@@ -38,6 +38,7 @@ class Upkeep:
         self._bus = bus
         self._handlers = handlers
         self._due_in = due_in
+        self._declared = False
         self._scheduler = Scheduler(service, db, handlers)
 
     async def run(self) -> None:
@@ -54,6 +55,9 @@ class Upkeep:
 
     async def once(self, *, measure: bool = False) -> None:
         """One round of everything."""
+        if not self._declared:
+            await retention.declare(self._db, list(self._handlers.queues))
+            self._declared = True
         await self._take_back()
         await self.promote()
         for queue in await self._scheduler.fire():

@@ -39,6 +39,7 @@ IDLE_POLL_SECONDS = 1.0
 UNKNOWN_KIND_SECONDS = 15.0
 INTERRUPTED_SECONDS = 1.0
 FLUSH_SECONDS = 2.0
+PASS_ON_SECONDS = 0.02
 _AHEAD_SECONDS = 0.05
 _log = logging.getLogger("jobs")
 
@@ -101,21 +102,23 @@ class Worker:
         self._running: set[Held] = set()
         self._mean_run = 1.0
         self._draining = False
+        self._passing_on = False
         self._finisher = Finisher(db, self._ended)
         self._upkeep = Upkeep(service, db, bus, handlers, self.due_in)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`; then let running handlers end within half the drain time and release the rest uncharged."""
-        self._db.announce_through(lambda subject: self._bus.publish_core(subject, b""))
-        for name in self._queues:
-            for subject in (job_wakeup(self._service, name), delayed_job_wakeup(self._service, name)):
-                await self._bus.subscribe_core(subject, self._on_wake, queue="workers")
+        self._db.announce_through(self._bus.announce)
+        subjects = [name(self._service, queue) for queue in self._queues for name in (job_wakeup, delayed_job_wakeup)]
+        wakeups = [await self._bus.subscribe_core(subject, self._on_wake, queue="workers") for subject in subjects]
         runners = [asyncio.create_task(self._runner()) for _ in range(self._settings.worker_concurrency)]
         loops = [asyncio.create_task(loop) for loop in (self._heartbeats(), self._finisher.run(), self._upkeep.run())]
         claims = asyncio.create_task(self._claims())
         try:
             await stop.wait()
         finally:
+            for wakeup in wakeups:  # or this process would swallow what others could act on
+                await wakeup.unsubscribe()
             await _cancel(claims)
             await self._drain()
             stuck = list(self._running)
@@ -136,8 +139,14 @@ class Worker:
         _, _, queue, *later = subject.split(".")
         if later:
             await self._upkeep.promote()
-        else:
+        elif self._room():
             self.due_in(queue, 0.0)
+        elif not self._passing_on:
+            # Full: somebody else of the group may have room. One word at a time goes round, and slowly.
+            self._passing_on = True
+            await asyncio.sleep(PASS_ON_SECONDS)
+            self._passing_on = False
+            await self._bus.publish_core(subject)
 
     # Claiming
 

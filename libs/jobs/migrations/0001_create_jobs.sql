@@ -41,13 +41,16 @@ create table job (
 -- What claims walk: per queue and lane from organisation to organisation, inside one by time.
 create index job_queued on job (queue, lane, org_id, run_at, id) where state = 'queued';
 -- Not due for a while: kept apart, so that claims never step over it.
-create index job_scheduled on job (run_at) where state = 'scheduled';
+create index job_scheduled on job (run_at) include (queue, org_id) where state = 'scheduled';
 create index job_running on job (queue, org_id, lease_until) where state = 'running';
 -- At most one live job per key. Whether it is held until the start or until the end is the row's own word.
 create unique index job_unique on job (queue, org_id, unique_key)
     where unique_key is not null and state in ('scheduled', 'queued', 'running');
-create index job_finished on job (queue, state, finished_at) where state in ('completed', 'failed', 'cancelled');
-create index job_of_org on job (org_id, id);
+create index job_finished on job (queue, state, finished_at) include (org_id)
+    where state in ('completed', 'failed', 'cancelled');
+-- The lists of GET /api/jobs and of dead letters.
+create index job_of_org on job (org_id, created_at, id);
+create index job_dead on job (org_id, created_at, id) where state = 'failed';
 
 -- How an attempt ended, when it was not the one that completed the job (that one is the job's own row).
 create table job_attempt (
@@ -61,6 +64,12 @@ create table job_attempt (
     error_code text,
     error_message text,
     primary key (job_id, number)
+);
+
+-- The queues that workers serve, so that an empty one can be listed too.
+create table job_queue (
+    name text collate "C" primary key,
+    declared_at timestamptz not null default now()
 );
 
 -- org_id '' pauses a queue for everybody, else for that organisation.

@@ -1,0 +1,168 @@
+"""What people ask of a queue: one job, its attempts, queues in figures, pause, cancel, retry, replay.
+
+Everything takes the organisation that may be seen; None (operators' tools, as a service principal) sees all.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from libs.bus.subjects import job_wakeup
+from libs.errors import FailedPrecondition, NotFound
+from libs.paging import CursorCodec, ListRules, Page, PageRequest
+from libs.postgres import Connection, Database, Record, announce_after_commit
+from libs.postgres.listing import Filter, Listing, fetch_page
+
+Fetch = Callable[..., Awaitable[list[Record]]]
+
+REPLAY_AT_MOST = 1_000
+RULES = ListRules(sorts={"createdAt": "j.created_at"})
+
+# A delayed job is brought near some seconds before it is due; to people it is scheduled until then.
+_STATE = "case when j.state = 'queued' and j.run_at > clock_timestamp() then 'scheduled' else j.state end"
+_COLUMNS = f"""j.id, j.org_id, j.kind, j.queue, {_STATE} as state, j.lane, j.progress, j.attempt, j.max_attempts,
+    j.error_code, j.error_message, j.result::text as result, j.created_at, j.run_at, j.started_at, j.finished_at,
+    j.cancel_requested, j.stalls, j.worker"""
+_LISTING = Listing(select=_COLUMNS, source="job j", rules=RULES, tie="j.id", org="j.org_id", created="j.created_at")
+_GET = f"select {_COLUMNS} from job j where j.id = $1 and ($2::text is null or j.org_id = $2)"
+_ATTEMPTS = """
+select attempt, worker, started_at, ended_at, outcome, error_code, error_message from (
+    select number, attempt, worker, started_at, ended_at, outcome, error_code, error_message
+    from job_attempt where job_id = $1 order by number desc limit 100) newest
+order by number"""
+_CANCEL = """
+update job set
+    cancel_requested = true, state = case when state = 'running' then state else 'cancelled' end,
+    finished_at = case when state = 'running' then null else clock_timestamp() end
+where id = $1 and ($2::text is null or org_id = $2) and state in ('scheduled', 'queued', 'running')
+returning id"""
+_RETRY = """
+update job j set
+    state = 'queued', run_at = clock_timestamp(), attempt = 0, stalls = 0, cancel_requested = false, progress = 0,
+    finished_at = null, error_code = null, error_message = null
+where j.id = any(array(
+    select d.id from job d
+    where d.state = any($1::text[]) and ($2::text is null or d.org_id = $2) and ($3::text[] is null or d.id = any($3))
+        and ($4 = '' or d.queue = $4) and ($5 = '' or d.kind = $5) and ($6 = '' or d.error_code = $6)
+        and not exists (
+            select 1 from job twin where twin.queue = d.queue and twin.org_id = d.org_id
+                and twin.unique_key = d.unique_key and twin.state in ('scheduled', 'queued', 'running'))
+    order by d.finished_at limit $7 for update skip locked))
+returning j.id, j.queue"""
+_QUEUE_NAMES = """
+select name from job_queue union select distinct queue from job_pause order by 1"""
+# Figures of one queue; waiting and delayed are counted to 100,000, times are read from the newest thousand completed.
+_FIGURES = """
+select
+    exists (select 1 from job_pause p where p.queue = $1 and p.org_id in ('', coalesce($2, ''))) as paused,
+    due.waiting, due.delayed + later.delayed as delayed, due.oldest, active.active, ended.failed, ended.completed,
+    ended.recent / 60.0 as finished_per_second, speed.wait_p95, speed.run_p95
+from (
+    select count(*) filter (where run_at <= clock_timestamp()) as waiting,
+        count(*) filter (where run_at > clock_timestamp()) as delayed,
+        greatest(0, coalesce(extract(epoch from clock_timestamp() - min(run_at)), 0))::float8 as oldest
+    from (select run_at from job where queue = $1 and state = 'queued' and ($2::text is null or org_id = $2)
+        limit 100000) q) due,
+    (select count(*) as delayed from (select 1 from job where queue = $1 and state = 'scheduled'
+        and ($2::text is null or org_id = $2) limit 100000) s) later,
+    (select count(*) as active from job where queue = $1 and state = 'running'
+        and ($2::text is null or org_id = $2)) active,
+    (select count(*) filter (where state = 'failed') as failed,
+        count(*) filter (where state = 'completed') as completed,
+        count(*) filter (where finished_at > clock_timestamp() - interval '1 minute') as recent
+     from job where queue = $1 and state in ('completed', 'failed', 'cancelled')
+        and ($2::text is null or org_id = $2)) ended,
+    (select
+        percentile_cont(0.95) within group (order by extract(epoch from started_at - run_at))::float8 as wait_p95,
+        percentile_cont(0.95) within group (order by extract(epoch from finished_at - started_at))::float8 as run_p95
+     from (select run_at, started_at, finished_at from job where queue = $1 and state = 'completed'
+        and ($2::text is null or org_id = $2) order by finished_at desc limit 1000) n) speed"""
+_PAUSE = "insert into job_pause (queue, org_id) values ($1, $2) on conflict do nothing"
+_RESUME = "delete from job_pause where queue = $1 and org_id = $2"
+_SCHEDULES = """
+select name, kind, cron, time_zone, catch_up, next_fire_at, last_fire_at from job_schedule order by name"""
+
+
+async def get(fetch: Fetch, job_id: str, org_id: str | None) -> tuple[Record, list[Record]]:
+    """The job and its attempts, oldest first; NotFound for an unknown one and for another organisation's alike."""
+    rows = await fetch(_GET, job_id, org_id)
+    if not rows:
+        raise NotFound("job_not_found", "No such job.")
+    return rows[0], await fetch(_ATTEMPTS, job_id)
+
+
+async def list_jobs(
+    db: Database, org_id: str, request: PageRequest, codec: CursorCodec, *, states: Sequence[str], kind: str, queue: str
+) -> Page[Record]:
+    filters: list[Filter] = [(f"{_STATE} = any({{}})", list(states))] if states else []
+    filters += [(f"j.{name} = {{}}", value) for name, value in (("kind", kind), ("queue", queue)) if value]
+    return await fetch_page(db, org_id, _LISTING, request, filters, codec)
+
+
+async def list_dead(
+    db: Database, org_id: str, request: PageRequest, codec: CursorCodec, *, kind: str, queue: str
+) -> Page[Record]:
+    """Jobs that failed for good."""
+    filters: list[Filter] = [("j.state = 'failed'", None)]
+    filters += [(f"j.{name} = {{}}", value) for name, value in (("kind", kind), ("queue", queue)) if value]
+    return await fetch_page(db, org_id, _LISTING, request, filters, codec, ("dead",))
+
+
+async def cancel(conn: Connection, job_id: str, org_id: str | None) -> None:
+    """A waiting job ends at once; a running one is asked to, which its worker hears within 3 s."""
+    if await conn.fetchval(_CANCEL, job_id, org_id) is None:
+        await _refuse(conn, job_id, org_id, "job_finished", "The job has already ended.")
+
+
+async def retry(conn: Connection, service: str, job_id: str, org_id: str | None) -> None:
+    """Put a failed or cancelled job back in its queue with fresh attempts."""
+    if not await _requeue(conn, service, ["failed", "cancelled"], org_id, [job_id], "", "", ""):
+        await _refuse(
+            conn, job_id, org_id, "job_not_retryable",
+            "Only failed and cancelled jobs can be retried, and only while no other with their unique key is live.",
+        )  # fmt: skip
+
+
+async def replay(
+    conn: Connection, service: str, org_id: str | None, ids: Sequence[str], queue: str, kind: str, error_code: str
+) -> int:
+    """Put failed jobs back in their queues, by ids or by filter, at most 1,000 and the oldest first; how many."""
+    return await _requeue(conn, service, ["failed"], org_id, list(ids) or None, queue, kind, error_code)
+
+
+async def queue_figures(db: Database, org_id: str | None) -> list[tuple[str, Record]]:
+    names = [row["name"] for row in await db.system_fetch(_QUEUE_NAMES)]
+    return [(name, (await db.system_fetch(_FIGURES, name, org_id))[0]) for name in names]
+
+
+async def one_queue(fetch: Fetch, queue: str, org_id: str | None) -> Record:
+    """Figures of one queue; NotFound when no worker ever served it."""
+    if queue not in {row["name"] for row in await fetch(_QUEUE_NAMES)}:
+        raise NotFound("queue_not_found", "No such queue.")
+    return (await fetch(_FIGURES, queue, org_id))[0]
+
+
+async def pause(conn: Connection, queue: str, org_id: str | None) -> None:
+    """Start no more jobs of the queue: of this organisation, or (None) of all. Running ones go on."""
+    await conn.execute(_PAUSE, queue, org_id or "")
+
+
+async def resume(conn: Connection, service: str, queue: str, org_id: str | None) -> None:
+    await conn.execute(_RESUME, queue, org_id or "")
+    announce_after_commit(conn, job_wakeup(service, queue))
+
+
+async def schedules(db: Database) -> list[Record]:
+    return await db.system_fetch(_SCHEDULES)
+
+
+async def _requeue(conn: Connection, service: str, *filters: Any) -> int:
+    rows = await conn.fetch(_RETRY, *filters, REPLAY_AT_MOST)
+    for queue in {row["queue"] for row in rows}:
+        announce_after_commit(conn, job_wakeup(service, queue))
+    return len(rows)
+
+
+async def _refuse(conn: Connection, job_id: str, org_id: str | None, reason: str, detail: str) -> None:
+    if await conn.fetchval(f"select 1 from ({_GET}) j", job_id, org_id) is None:
+        raise NotFound("job_not_found", "No such job.")
+    raise FailedPrecondition(reason, detail)

@@ -1,0 +1,231 @@
+"""One job from the enqueue to its end: effect and finish together, retries, delays, uniqueness, cancel, drain."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import timedelta
+
+import pytest
+
+from libs.clock import utcnow
+from libs.errors import InvalidArgument, Unavailable
+from libs.jobs import Cancel, Discard, Handlers, JobContext, JobPolicy, RetryAfter, Snooze, enqueue, enqueue_many
+from libs.jobs.enqueue import NewJob
+from tests.integration.libs.jobs.conftest import SERVICE, Jobs
+
+
+async def test_effect_and_finish_are_one_commit(jobs: Jobs, effect_handlers: Handlers) -> None:
+    async with jobs.working(effect_handlers):
+        job_id = await jobs.add("effect.write")
+        row = await jobs.until_state(job_id, "completed")
+    assert (row["attempt"], row["progress"], row["lease_token"]) == (1, 100, None)
+    assert await jobs.effects(job_id) == 1
+
+
+async def test_a_job_exists_only_if_its_cause_committed(jobs: Jobs) -> None:
+    async def act() -> None:
+        async with jobs.db.transaction("org_a") as conn:
+            await enqueue(conn, service=SERVICE, kind="effect.write", org_id="org_a")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await act()
+    assert await jobs.db.system_fetchval("select count(*) from job") == 0
+
+
+async def test_a_handler_that_fails_inside_finish_leaves_no_effect(jobs: Jobs) -> None:
+    handlers = Handlers()
+
+    async def half(ctx: JobContext) -> None:
+        async with ctx.finish() as conn:
+            await conn.execute("insert into effect (org_id, job_id) values ($1, $2)", ctx.job.org_id, ctx.job.id)
+            raise ValueError
+
+    handlers.add("effect.half", half, JobPolicy(backoff=(0.0,)))
+    async with jobs.working(handlers):
+        job_id = await jobs.add("effect.half", max_attempts=2)
+        row = await jobs.until_state(job_id, "failed")
+    assert row["error_code"] == "unexpected_error"
+    assert await jobs.effects(job_id) == 0
+    assert await jobs.attempts(job_id) == [(1, "retried"), (2, "failed")]
+
+
+async def test_result_and_the_reason_of_an_app_error_are_kept(jobs: Jobs) -> None:
+    handlers = Handlers()
+
+    async def learn(ctx: JobContext) -> dict[str, int]:
+        if ctx.job.attempt == 1:
+            raise Unavailable("provider_failed", "The provider is down.", retry_after=0.05)
+        return {"pages": 3}
+
+    handlers.add("learn", learn, JobPolicy(backoff=(0.0,)))
+    async with jobs.working(handlers):
+        job_id = await jobs.add("learn")
+        row = await jobs.until_state(job_id, "completed")
+    assert row["result"] == '{"pages": 3}'
+    assert await jobs.attempts(job_id) == [(1, "retried")]
+    told = await jobs.db.system_fetchrow("select error_code, error_message from job_attempt")
+    assert told is not None
+    assert (told["error_code"], told["error_message"]) == ("provider_failed", "The provider is down.")
+
+
+@pytest.mark.parametrize(
+    ("signal", "state", "attempt", "outcome"),
+    [
+        (Discard("bad_input", "No."), "failed", 1, "failed"),
+        (Cancel(), "cancelled", 1, "cancelled"),
+        (Snooze(3600), "scheduled", 0, "snoozed"),
+        (RetryAfter(3600), "scheduled", 1, "retried"),
+    ],
+)
+async def test_a_handler_says_how_it_ends(
+    jobs: Jobs, signal: Exception, state: str, attempt: int, outcome: str
+) -> None:
+    handlers = Handlers()
+
+    async def act(ctx: JobContext) -> None:
+        raise signal
+
+    handlers.add("act", act)
+    async with jobs.working(handlers):
+        job_id = await jobs.add("act")
+        row = await jobs.until_state(job_id, state)
+    assert row["attempt"] == attempt
+    assert await jobs.attempts(job_id) == [(1, outcome)]
+
+
+async def test_a_timeout_is_a_failed_attempt(jobs: Jobs) -> None:
+    handlers = Handlers()
+
+    async def hang(ctx: JobContext) -> None:
+        await asyncio.sleep(60)
+
+    handlers.add("hang", hang, JobPolicy(timeout_seconds=0.05))
+    async with jobs.working(handlers):
+        row = await jobs.until_state(await jobs.add("hang", max_attempts=1), "failed")
+    assert row["error_code"] == "job_timeout"
+
+
+async def test_a_delayed_job_starts_on_time(jobs: Jobs) -> None:
+    handlers, begun = Handlers(), []
+
+    async def note(ctx: JobContext) -> None:
+        begun.append(time.time())
+
+    handlers.add("note", note)
+    async with jobs.working(handlers):
+        due = utcnow() + timedelta(seconds=0.7)
+        job_id = await jobs.add("note", run_at=due)
+        assert (await jobs.row(job_id))["state"] in ("scheduled", "queued")
+        await jobs.until_state(job_id, "completed")
+    assert 0 <= begun[0] - due.timestamp() < 0.2
+
+
+async def test_one_live_job_per_unique_key(jobs: Jobs, effect_handlers: Handlers) -> None:
+    first = await jobs.add("effect.write", unique_key="k")
+    assert await jobs.add("effect.write", unique_key="k") == first
+    assert await jobs.add("effect.write", org_id="org_b", unique_key="k") != first
+    async with jobs.db.transaction("org_a") as conn:
+        made = await enqueue_many(
+            conn, SERVICE, [NewJob("effect.write", "org_a", unique_key=key) for key in ("k", "l", "l")]
+        )
+    assert len(made) == 1
+    async with jobs.working(effect_handlers):
+        await jobs.until_state(first, "completed")
+    assert await jobs.add("effect.write", unique_key="k") != first
+
+
+async def test_a_key_held_until_the_start_allows_a_successor_while_running(jobs: Jobs) -> None:
+    handlers, gate = Handlers(), asyncio.Event()
+
+    async def wait(ctx: JobContext) -> None:
+        await gate.wait()
+
+    handlers.add("wait", wait)
+    async with jobs.working(handlers):
+        first = await jobs.add("wait", unique_key="k", unique_until="start")
+        await jobs.until_state(first, "running")
+        second = await jobs.add("wait", unique_key="k", unique_until="start")
+        assert second != first
+        gate.set()
+        await jobs.until_state(second, "completed")
+
+
+@pytest.mark.parametrize("args", [{"x": "a" * (1 << 20)}, {"x": "\0"}, {"x": object()}])
+async def test_arguments_that_a_row_cannot_hold_are_refused(jobs: Jobs, args: dict[str, object]) -> None:
+    with pytest.raises(InvalidArgument) as refusal:
+        await jobs.add("effect.write", args=args)
+    assert refusal.value.reason in ("job_payload_too_large", "job_payload_invalid")
+
+
+async def test_shutdown_gives_leases_back_uncharged(jobs: Jobs) -> None:
+    handlers = Handlers()
+
+    async def hang(ctx: JobContext) -> None:
+        await asyncio.sleep(60)
+
+    handlers.add("hang", hang)
+    async with jobs.working(handlers, drain_seconds=0.2, worker_concurrency=2):
+        ids = [await jobs.add("hang") for _ in range(3)]
+        await jobs.until_state(ids[0], "running")
+        await jobs.until_state(ids[1], "running")
+    for job_id in ids:
+        row = await jobs.row(job_id)
+        assert (row["state"], row["attempt"], row["lease_token"]) == ("queued", 0, None)
+    assert await jobs.attempts(ids[0]) == [(1, "released")]
+
+
+async def test_running_work_may_end_during_the_drain(jobs: Jobs) -> None:
+    handlers, begun = Handlers(), asyncio.Event()
+
+    async def short(ctx: JobContext) -> None:
+        begun.set()
+        await asyncio.sleep(0.2)
+        async with ctx.finish() as conn:
+            await conn.execute("insert into effect (org_id, job_id) values ($1, $2)", ctx.job.org_id, ctx.job.id)
+
+    handlers.add("short", short)
+    async with jobs.working(handlers):
+        job_id = await jobs.add("short")
+        await begun.wait()
+    assert (await jobs.row(job_id))["state"] == "completed"
+    assert await jobs.effects(job_id) == 1
+
+
+async def test_a_kind_of_a_newer_release_waits_for_it(jobs: Jobs, effect_handlers: Handlers) -> None:
+    async with jobs.working(effect_handlers):
+        job_id = await jobs.add("effect.future")
+        row = await jobs.until_state(job_id, "scheduled")
+    assert (row["attempt"], row["error_code"]) == (0, "no_handler")
+
+
+async def test_progress_is_kept_and_told(jobs: Jobs) -> None:
+    handlers, gate, heard = Handlers(), asyncio.Event(), []
+
+    async def work(ctx: JobContext) -> None:
+        await ctx.progress(40, "reading")
+        await gate.wait()
+
+    async def hear(subject: str, data: bytes) -> None:
+        heard.append((subject, data))
+
+    handlers.add("work", work)
+    await jobs.bus.subscribe_core("jobprog.org_a.*", hear)
+    await jobs.bus.flush()
+    async with jobs.working(handlers):
+        job_id = await jobs.add("work")
+
+        async def at_forty() -> bool:
+            return (await jobs.row(job_id))["progress"] == 40
+
+        await jobs.until(at_forty)
+        gate.set()
+
+        async def told() -> bool:
+            return len(heard) == 2
+
+        await jobs.until(told)
+    assert b'"progress": 40' in heard[0][1]
+    assert b'"state": "completed"' in heard[1][1]
+    assert heard[0][0] == f"jobprog.org_a.{job_id}"

@@ -219,6 +219,8 @@ class Runner:
         self.publish()
 
     def publish(self) -> None:
+        if self.folder.is_gone():
+            return
         self.folder.write_run(
             {
                 "pid": os.getpid(),
@@ -272,6 +274,7 @@ async def serve(folder: Folder, options: Options, tell: Callable[[str], None], b
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
+    watching = asyncio.create_task(_watch_folder(folder, stop))
     runner = Runner(folder, options, tell, beside)
     running = asyncio.create_task(runner.run(stop))
     stopping = asyncio.create_task(stop.wait())
@@ -279,5 +282,13 @@ async def serve(folder: Folder, options: Options, tell: Callable[[str], None], b
     if not running.done() and runner.state != "ready":
         running.cancel()  # asked to stop in the middle of the start
     stopping.cancel()
+    watching.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await running
+
+
+async def _watch_folder(folder: Folder, stop: asyncio.Event) -> None:
+    """A suite whose folder was deleted could not be found or stopped by any command, so it stops itself."""
+    while not folder.is_gone():  # noqa: ASYNC110 nobody sets an event when a folder is deleted
+        await asyncio.sleep(1)
+    stop.set()

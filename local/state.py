@@ -30,6 +30,7 @@ class Folder:
         self.keys_file = self.path / "secrets" / "keys.json"
         self.logs = self.path / "log"
         self._lock_file = self.path / "lock"
+        self._held: IO[str] | None = None
 
     def log(self, name: str) -> Path:
         return self.logs / f"{name}.log"
@@ -60,7 +61,13 @@ class Folder:
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self._lock_file.open("a", encoding="ascii") as lock:
             _lock(lock)
+            self._held = lock
             yield
+            self._held = None
+
+    def is_gone(self) -> bool:
+        """True when the folder that we hold was deleted under us: nobody could find us by it any more."""
+        return self._held is not None and os.fstat(self._held.fileno()).st_nlink == 0
 
 
 def _lock(file: IO[str]) -> None:

@@ -1,0 +1,75 @@
+"""The plan of processes: addresses, scale, and what each environment may contain."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from local.keys import Keys
+from local.ports import fixed_ports
+from local.topology import Plan, Scale, StoreUrls, make_plan
+
+STORES = StoreUrls(
+    database="postgresql://postgres:secret-of-admin@127.0.0.1:7432/echosenseix",
+    direct="postgresql://postgres:secret-of-admin@127.0.0.1:7432/echosenseix",
+    redis="redis://127.0.0.1:7479/0",
+    nats="nats://127.0.0.1:7442",
+)
+KEYS = Keys.ephemeral()
+
+
+def plan(scale: str = "", given: dict[str, str] | None = None) -> Plan:
+    return make_plan(STORES, KEYS, Path("/var/somewhere"), Scale.parse(scale), fixed_ports(), given or {})
+
+
+def test_one_of_each_uses_the_documented_ports() -> None:
+    made = plan()
+    assert made.urls == {
+        "url": "http://127.0.0.1:8080", "realtimeUrl": "ws://127.0.0.1:8081", "eventsUrl": "http://127.0.0.1:8082",
+    }  # fmt: skip
+    assert made.addresses("identity", "grpc") == ["127.0.0.1:7401"]
+    assert made.addresses("agent", "grpc") == ["127.0.0.1:7402"]
+
+
+def test_several_of_a_service_are_given_to_its_callers_as_an_address_list() -> None:
+    made = plan("agent=2 identity=3")
+    caller = next(part for part in made.parts if part.name == "identity")
+    assert caller.environment["AGENT_GRPC"].split(",") == made.addresses("agent", "grpc")
+    assert len(set(made.addresses("identity", "grpc"))) == 3
+
+
+def test_no_two_parts_share_a_port() -> None:
+    ports = [port for part in plan("agent=3 agent-worker=2 realtime=2").parts for port in part.ports]
+    assert len(ports) == len(set(ports))
+
+
+def test_a_process_gets_its_own_roles_and_never_the_administrators_dsn() -> None:
+    for part in plan().parts:
+        assert "secret-of-admin" not in " ".join(part.environment.values())
+        for other in ("identity", "agent"):
+            if other != part.service:
+                assert KEYS.role_password(other, "app") not in " ".join(part.environment.values())
+
+
+def test_the_gateway_holds_no_database_and_no_encryption_key() -> None:
+    for part in plan().parts:
+        if part.service == "gateway":
+            assert not {"DATABASE_URL", "ENCRYPTION_KEYS"} & part.environment.keys()
+
+
+def test_only_known_settings_of_the_caller_are_passed_on() -> None:
+    part = plan(given={"LOG_LEVEL": "DEBUG", "AWS_SECRET_ACCESS_KEY": "x", "LIMITS": "bench"}).parts[0]
+    assert part.environment["LOG_LEVEL"] == "DEBUG"
+    assert part.environment["LIMITS"] == "bench"
+    assert "AWS_SECRET_ACCESS_KEY" not in part.environment
+
+
+@pytest.mark.parametrize("text", ["gateway", "gateway=0", "gateway=21", "gateway=-1", "other=2", "gateway=two", "=3"])
+def test_a_wrong_scale_says_what_is_known(text: str) -> None:
+    with pytest.raises(ValueError, match="knowledge-worker"):
+        Scale.parse(text)
+
+
+def test_scale_takes_the_prose_name_of_call_log() -> None:
+    assert Scale.parse("call-log-worker=2, gateway=3").of("calllog-worker") == 2

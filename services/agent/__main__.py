@@ -11,8 +11,7 @@ from echosenseix.agent.v1.agent_pb2_grpc import (
 )
 from echosenseix.common.v1.common_pb2_grpc import add_StatusServiceServicer_to_server
 from echosenseix.jobs.v1.jobs_pb2_grpc import add_JobsServiceServicer_to_server
-from libs.bus import Bus
-from libs.bus.relay import OutboxRelay
+from libs.bus import Bus, OutboxRelay
 from libs.cache.ping import redis_ping
 from libs.clock import SystemClock
 from libs.crypto import Envelope
@@ -39,7 +38,7 @@ async def serve(runtime: Runtime[AgentSettings]) -> None:
     settings, clock = runtime.settings, SystemClock()
     bus = await runtime.open(Bus.connect(settings.nats_url, runtime.name))
     database = await runtime.open(Database.open(settings, application_name=runtime.name))
-    database.announce_through(bus.publish_core)
+    database.announce_through(bus.announce)
     cursors = CursorCodec.from_base64(settings.cursor_key)
     integrations = Integrations(database, cursors, Envelope(settings.encryption_keys))
     agents = AgentServicer(database, Agents(database, cursors), Versions(database, cursors), clock)
@@ -60,6 +59,7 @@ async def work(runtime: Runtime[AgentSettings]) -> None:
     settings = runtime.settings
     bus = await runtime.open(Bus.connect(settings.nats_url, runtime.name))
     database = await runtime.open(Database.open(settings, application_name=runtime.name))
+    database.announce_through(bus.announce)
     client = OutboundClient(settings.outbound_allow)
     runtime.on_close("http", client.close)
     cursors = CursorCodec.from_base64(settings.cursor_key)

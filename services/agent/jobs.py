@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from libs.clock import Clock
-from libs.crypto import random_token
 from libs.errors import Aborted, AppError, NotFound, ResourceExhausted, Unauthenticated
 from libs.http import OutboundClient
 from libs.ids import new_id
@@ -49,7 +48,7 @@ class ProviderSync:
     clock: Clock
 
     async def run(self, job: JobContext) -> Mapping[str, int]:
-        org_id, provider, lease = job.job.org_id, str(job.job.args["provider"]), random_token()
+        org_id, provider, lease = job.job.org_id, str(job.job.args["provider"]), f"{job.job.id}/{job.job.attempt}"
         try:
             opened = await self.integrations.open(org_id, provider)
         except NotFound:

@@ -8,8 +8,7 @@ from pathlib import Path
 from echosenseix.common.v1.common_pb2_grpc import add_StatusServiceServicer_to_server
 from echosenseix.identity.v1.identity_pb2_grpc import add_IdentityServiceServicer_to_server
 from echosenseix.jobs.v1.jobs_pb2_grpc import add_JobsServiceServicer_to_server
-from libs.bus import Bus
-from libs.bus.relay import OutboxRelay
+from libs.bus import Bus, OutboxRelay
 from libs.cache.ping import redis_ping
 from libs.clock import SystemClock
 from libs.jobs import Worker
@@ -39,6 +38,7 @@ async def serve(runtime: Runtime[IdentitySettings]) -> None:
     settings = runtime.settings
     bus = await runtime.open(Bus.connect(settings.nats_url, runtime.name))
     database = await runtime.open(Database.open(settings, application_name=runtime.name))
+    database.announce_through(bus.announce)
     limiter = await runtime.open(RateLimiter.open(settings.redis_url))
     passwords = await runtime.open(Passwords.open(settings.password_workers))
     cursors = CursorCodec.from_base64(settings.cursor_key)
@@ -67,6 +67,7 @@ async def work(runtime: Runtime[IdentitySettings]) -> None:
     settings = runtime.settings
     bus = await runtime.open(Bus.connect(settings.nats_url, runtime.name))
     database = await runtime.open(Database.open(settings, application_name=runtime.name))
+    database.announce_through(bus.announce)
     sessions = Sessions(database, CursorCodec.from_base64(settings.cursor_key))
     runtime.background("relay", OutboxRelay(settings, SERVICE, bus).run)
     runtime.background("jobs", Worker(settings, SERVICE, database, bus, job_handlers(sessions, SystemClock())).run)

@@ -17,13 +17,14 @@ LEASE = timedelta(seconds=60)
 
 class Syncs:
     async def take(self, conn: Connection, org_id: str, provider: str, token: str, now: datetime) -> str | None:
-        """The cursor to go on from, or None while another holds the lease."""
+        """The cursor to go on from, or None while another holds the lease. The token is "<job>/<attempt>": a later
+        attempt of the same job takes over at once, and its predecessor can save nothing more."""
         row = await conn.fetchrow(
             "update integration i set sync_lease_token = $3, sync_lease_until = $4 "
             "where i.org_id = $1 and i.provider = $2 "
-            "and (i.sync_lease_until is null or i.sync_lease_until <= $5 or i.sync_lease_token = $3) "
+            "and (i.sync_lease_until is null or i.sync_lease_until <= $5 or starts_with(i.sync_lease_token, $6)) "
             "returning i.sync_cursor",
-            org_id, provider, token, now + LEASE, now,
+            org_id, provider, token, now + LEASE, now, token.rpartition("/")[0] + "/",
         )  # fmt: skip
         return None if row is None else str(row["sync_cursor"])
 

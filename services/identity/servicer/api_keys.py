@@ -47,7 +47,9 @@ class ApiKeyMethods(Methods):
             await append(conn, api_key_event("api_key.created", key))
             return identity_pb2.CreateApiKeyResponse(api_key=api_key_to_proto(key), secret=secret)
 
-        return await run_write(parts.database, key.org_id, act, identity_pb2.CreateApiKeyResponse, secret=True)
+        return await run_write(
+            parts.database, key.org_id, act, identity_pb2.CreateApiKeyResponse, secret=True, resource_id=_key_id
+        )
 
     async def GetApiKey(
         self, request: identity_pb2.GetApiKeyRequest, context: object
@@ -95,4 +97,11 @@ class ApiKeyMethods(Methods):
             await append(conn, api_key_event("api_key.rotated", rotated))
             return identity_pb2.RotateApiKeyResponse(api_key=api_key_to_proto(rotated), secret=secret)
 
-        return await run_write(parts.database, org_id, act, identity_pb2.RotateApiKeyResponse, secret=True)
+        return await run_write(
+            parts.database, org_id, act, identity_pb2.RotateApiKeyResponse, secret=True, resource_id=_key_id
+        )
+
+
+def _key_id(answer: identity_pb2.CreateApiKeyResponse | identity_pb2.RotateApiKeyResponse) -> str:
+    """What a replay may still name, when the secret may not be shown again."""
+    return answer.api_key.id

@@ -1,0 +1,224 @@
+"""Integrations: what is stored, what is shown, and whose webhook it is."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+from datetime import timedelta
+
+import pytest
+
+from echosenseix.agent.v1 import agent_pb2
+from libs.errors import InvalidArgument, NotFound, PermissionDenied, Unauthenticated, Unavailable
+from libs.ids import new_id
+
+from .conftest import Service, as_org, as_service
+
+KEY, SECRET = "sk_0123456789abcdef", "wsec_0123456789"
+BODY = b'{"type":"post_call_transcription"}'
+
+
+async def put(service: Service, org: str, provider: str = "elevenlabs", **fields: str) -> agent_pb2.Integration:
+    request = agent_pb2.PutIntegrationRequest(
+        provider=provider,
+        credentials=agent_pb2.ProviderCredentials(**(fields or {"api_key": KEY, "webhook_secret": SECRET})),
+    )
+    with as_org(org):
+        return (await service.integrations.PutIntegration(request, None)).integration
+
+
+def signed(service: Service, secret: str = SECRET, body: bytes = BODY, seconds: int = 0) -> str:
+    stamp = str(int((service.clock.now() + timedelta(seconds=seconds)).timestamp()))
+    return f"t={stamp},v0={hmac.new(secret.encode(), stamp.encode() + b'.' + body, hashlib.sha256).hexdigest()}"
+
+
+async def verify(
+    service: Service, token: str, signature: str, *, provider: str = "elevenlabs", body: bytes = BODY
+) -> agent_pb2.VerifyProviderWebhookResponse:
+    request = agent_pb2.VerifyProviderWebhookRequest(
+        provider=provider, webhook_token=token, signature=signature, body=body
+    )
+    with as_service():
+        return await service.integrations.VerifyProviderWebhook(request, None)
+
+
+async def test_credentials_go_in_and_never_come_back(service: Service, org: str) -> None:
+    made = await put(service, org)
+    assert (made.provider, made.status, made.api_key_last4) == ("elevenlabs", "connected", "cdef")
+    assert made.api_key_fingerprint == hashlib.sha256(KEY.encode()).hexdigest()[:12]
+    assert made.webhook_secret_set
+    assert len(made.webhook_token) > 40
+    with as_org(org):
+        assert (
+            await service.integrations.GetIntegration(agent_pb2.GetIntegrationRequest(provider="elevenlabs"), None)
+        ).integration == made
+        page = await service.integrations.ListIntegrations(agent_pb2.ListIntegrationsRequest(), None)
+    assert list(page.integrations) == [made]
+    assert KEY not in str(page)
+    row = await service.database.system_fetchrow(
+        "select i::text as text, i.api_key from integration i where i.org_id = $1", org
+    )
+    assert row is not None
+    assert KEY.encode().hex() not in row["text"]
+    assert KEY.encode() not in row["api_key"]
+    assert KEY not in str(
+        await service.database.system_fetch("select x.payload::text from outbox x where x.org_id = $1", org)
+    )
+
+
+async def test_a_sealed_secret_opens_nowhere_else(service: Service, org: str) -> None:
+    other = new_id("org")
+    await put(service, org)
+    await put(service, other, api_key="another-key-entirely", webhook_secret="another")
+    async with service.database.system_transaction() as conn:
+        await conn.execute(
+            "update integration i set api_key = (select j.api_key from integration j where j.org_id = $1) where i.org_id = $2",
+            org,
+            other,
+        )
+    with as_service(), pytest.raises(Exception, match="no key of ours"):
+        asked = agent_pb2.GetProviderCredentialsRequest(organization_id=other, provider="elevenlabs")
+        await service.integrations.GetProviderCredentials(asked, None)
+
+
+async def test_services_get_the_credentials_and_nobody_else(service: Service, org: str) -> None:
+    await put(service, org)
+    asked = agent_pb2.GetProviderCredentialsRequest(organization_id=org, provider="elevenlabs")
+    with as_service():
+        found = (await service.integrations.GetProviderCredentials(asked, None)).credentials
+        assert (found.api_key, found.webhook_secret) == (KEY, SECRET)
+        asked.organization_id = new_id("org")
+        with pytest.raises(NotFound):
+            await service.integrations.GetProviderCredentials(asked, None)
+    with as_org(org), pytest.raises(PermissionDenied):
+        await service.integrations.GetProviderCredentials(asked, None)
+
+
+async def test_the_same_credentials_again_change_nothing(service: Service, org: str) -> None:
+    made = await put(service, org)
+    assert await put(service, org) == made
+    assert await put(service, org, webhook_secret=SECRET) == made
+    assert await service.events(org) == ["integration.updated"]
+
+
+async def test_a_new_key_keeps_the_address_and_resyncs(service: Service, org: str) -> None:
+    made = await put(service, org)
+    changed = await put(service, org, api_key="sk_another_key_1234")
+    assert (changed.webhook_token, changed.id, changed.version) == (made.webhook_token, made.id, 2)
+    assert changed.api_key_last4 == "1234"
+    jobs = await service.database.system_fetch(
+        "select j.kind, j.args::text as args from job j where j.org_id = $1", org
+    )
+    assert [(job["kind"], job["args"]) for job in jobs] == [("provider.sync", '{"provider": "elevenlabs"}')]
+
+
+async def test_many_first_connections_at_once_make_one(service: Service, org: str) -> None:
+    made = await asyncio.gather(*(put(service, org) for _ in range(5)))
+    assert len({integration.webhook_token for integration in made}) == 1
+    assert await service.events(org) == ["integration.updated"]
+
+
+@pytest.mark.parametrize(
+    ("provider", "fields", "pointer"),
+    [
+        ("twilio", {"api_key": "k"}, "#/provider"),
+        ("elevenlabs", {"webhook_secret": "s"}, "#/credentials/apiKey"),
+        ("elevenlabs", {"api_key": "k\x00"}, "#/credentials/apiKey"),
+        ("elevenlabs", {"api_key": "k", "base_url": "http://169.254.169.254/latest"}, "#/credentials/baseUrl"),
+        ("elevenlabs", {"api_key": "k", "base_url": "http://localhost:80"}, "#/credentials/baseUrl"),
+    ],
+)
+async def test_each_rule_points_at_its_field(
+    service: Service, org: str, provider: str, fields: dict[str, str], pointer: str
+) -> None:
+    with pytest.raises(InvalidArgument) as refusal:
+        await put(service, org, provider, **fields)
+    assert [found.pointer for found in refusal.value.violations] == [pointer]
+
+
+async def test_a_removed_integration_is_gone_with_its_secrets(service: Service, org: str) -> None:
+    made = await put(service, org)
+    with as_org(org):
+        asked = agent_pb2.DeleteIntegrationRequest(provider="elevenlabs")
+        await service.integrations.DeleteIntegration(asked, None)
+        for provider in ("elevenlabs", "retell", "\x00"):
+            asked.provider = provider
+            with pytest.raises(NotFound):
+                await service.integrations.DeleteIntegration(asked, None)
+    with pytest.raises(NotFound):
+        await verify(service, made.webhook_token, signed(service))
+
+
+async def test_a_right_signature_names_the_organisation(service: Service, org: str) -> None:
+    made = await put(service, org)
+    answer = await verify(service, made.webhook_token, signed(service))
+    assert (answer.organization_id, answer.integration_id) == (org, made.id)
+    with as_org(org), pytest.raises(PermissionDenied):
+        await service.integrations.VerifyProviderWebhook(agent_pb2.VerifyProviderWebhookRequest(), None)
+
+
+async def test_everything_else_is_refused_with_its_reason(service: Service, org: str) -> None:
+    made = await put(service, org)
+    stranger = await put(service, new_id("org"), api_key="stranger-key-0", webhook_secret="stranger")
+    token = made.webhook_token
+    for signature in (
+        "",
+        "t=1,v0=00",
+        signed(service, "stranger"),
+        signed(service, seconds=1_801),
+        signed(service, seconds=-1_801),
+    ):
+        with pytest.raises(Unauthenticated) as forged:
+            await verify(service, token, signature)
+        assert forged.value.reason == "webhook_signature_invalid"
+    with pytest.raises(Unauthenticated):
+        await verify(service, token, signed(service), body=BODY + b" ")
+    with pytest.raises(Unauthenticated):
+        await verify(service, stranger.webhook_token, signed(service))
+    for provider, unknown in (
+        ("elevenlabs", "x" * 43),
+        ("elevenlabs", ""),
+        ("elevenlabs", "\x00"),
+        ("retell", token),
+        ("vapi", token),
+        ("?", token),
+    ):
+        with pytest.raises(NotFound) as absent:
+            await verify(service, unknown, signed(service), provider=provider)
+        assert absent.value.reason == "webhook_unknown"
+
+
+async def test_without_a_secret_everything_is_refused(service: Service, org: str) -> None:
+    made = await put(service, org, api_key=KEY)
+    assert not made.webhook_secret_set
+    with pytest.raises(Unavailable) as refusal:
+        await verify(service, made.webhook_token, signed(service, ""))
+    assert refusal.value.reason == "webhook_secret_unset"
+
+
+async def test_a_replaced_secret_is_honoured_for_an_hour(service: Service, org: str) -> None:
+    made = await put(service, org)
+    await put(service, org, webhook_secret="wsec_new")
+    await verify(service, made.webhook_token, signed(service, "wsec_new"))
+    await verify(service, made.webhook_token, signed(service, SECRET))
+    service.clock.advance(3_601)
+    await verify(service, made.webhook_token, signed(service, "wsec_new"))
+    with pytest.raises(Unauthenticated):
+        await verify(service, made.webhook_token, signed(service, SECRET))
+
+
+async def test_a_sync_is_one_live_job_a_provider(service: Service, org: str) -> None:
+    with as_org(org), pytest.raises(NotFound):
+        await service.integrations.SyncIntegration(agent_pb2.SyncIntegrationRequest(provider="elevenlabs"), None)
+    await put(service, org)
+    await put(service, org, "retell", api_key="retell-key-0123")
+    with as_org(org):
+        asked = agent_pb2.SyncIntegrationRequest(provider="elevenlabs")
+        first = await service.integrations.SyncIntegration(asked, None)
+        assert first.job_id.startswith("job_agent_")
+        assert await service.integrations.SyncIntegration(asked, None) == first
+        asked.provider = "retell"
+        with pytest.raises(InvalidArgument) as refusal:
+            await service.integrations.SyncIntegration(asked, None)
+        assert refusal.value.reason == "sync_unsupported"

@@ -1,0 +1,161 @@
+"""The list of agents: both modes, search, tags, filters, order, and the indexes behind them."""
+
+from __future__ import annotations
+
+import pytest
+
+from echosenseix.agent.v1 import agent_pb2
+from echosenseix.common.v1 import common_pb2
+from libs.errors import InvalidArgument
+from libs.ids import new_id
+
+from .conftest import Service, as_org
+
+
+async def listed(service: Service, org: str, **fields: object) -> agent_pb2.ListAgentsResponse:
+    with as_org(org):
+        return await service.agents.ListAgents(agent_pb2.ListAgentsRequest(**fields), None)  # type: ignore[arg-type]
+
+
+def names(answer: agent_pb2.ListAgentsResponse) -> list[str]:
+    return [agent.display_name for agent in answer.agents]
+
+
+async def test_pages_by_number_newest_first(service: Service, org: str) -> None:
+    for number in range(5):
+        await service.create(org, f"Agent {number}")
+    first = await listed(service, org, page=common_pb2.PageRequest(limit=2))
+    assert names(first) == ["Agent 4", "Agent 3"]
+    assert (first.page_info.total, first.page_info.has_more, first.page_info.page) == (5, True, 1)
+    last = await listed(service, org, page=common_pb2.PageRequest(limit=2, page=3))
+    assert (names(last), last.page_info.has_more) == (["Agent 0"], False)
+    beyond = await listed(service, org, page=common_pb2.PageRequest(limit=2, page=9))
+    assert (names(beyond), beyond.page_info.total) == ([], 5)
+
+
+@pytest.mark.parametrize(("sort", "order"), [("", ""), ("name", "asc"), ("name", "desc"), ("updatedAt", "asc")])
+async def test_cursors_walk_over_every_agent_once(service: Service, org: str, sort: str, order: str) -> None:
+    for number in range(7):
+        await service.create(org, f"Agent {number % 3}")
+    seen: list[str] = []
+    cursor = ""
+    while True:
+        wanted = common_pb2.PageRequest(limit=2, cursor=cursor, cursor_mode=True, sort=sort, order=order)
+        answer = await listed(service, org, page=wanted)
+        seen += [agent.id for agent in answer.agents]
+        cursor = answer.page_info.next_cursor
+        if not cursor:
+            break
+    whole = await listed(service, org, page=common_pb2.PageRequest(sort=sort, order=order))
+    assert seen == [agent.id for agent in whole.agents]
+    assert len(set(seen)) == 7
+
+
+async def test_a_cursor_fits_its_own_list_alone(service: Service, org: str) -> None:
+    for number in range(3):
+        await service.create(org, f"Agent {number}")
+    wanted = common_pb2.PageRequest(limit=1, cursor_mode=True)
+    wanted.cursor = (await listed(service, org, page=wanted)).page_info.next_cursor
+    for other in ({"search": "agent"}, {"tags": ["x"]}, {"status": 1}, {"provider": "retell"}):
+        with pytest.raises(InvalidArgument) as refusal:
+            await listed(service, org, page=wanted, **other)
+        assert refusal.value.reason == "invalid_cursor"
+    with pytest.raises(InvalidArgument):
+        await listed(service, new_id("org"), page=wanted)
+
+
+async def test_search_finds_the_beginnings_of_words(service: Service, org: str) -> None:
+    await service.create(org, "Billing support", description="Answers invoices for e-mail@example.com")
+    await service.create(org, "Sales", description="Sells Grüße über 24h")
+    for search, found in {
+        "bill": ["Billing support"],
+        "SUPPORT": ["Billing support"],
+        "upport": [],
+        "support inv": ["Billing support"],
+        "example": ["Billing support"],
+        "e-mail": ["Billing support"],
+        "grü": ["Sales"],
+        "24h": ["Sales"],
+        "s": ["Sales", "Billing support"],
+        "   ": ["Sales", "Billing support"],
+        "!!!": [],
+        "' or 1=1; --": [],
+        "a:* & !b": [],
+    }.items():
+        assert names(await listed(service, org, search=search)) == found, search
+
+
+async def test_filters_combine(service: Service, org: str) -> None:
+    await service.create(org, "One", tags=["vip", "de"], provider="retell")
+    await service.create(org, "Two", tags=["vip"])
+    third = await service.create(org, "Three", tags=["vip", "de"])
+    with as_org(org):
+        await service.agents.PublishAgent(agent_pb2.PublishAgentRequest(id=third.id), None)
+    assert names(await listed(service, org, tags=["vip", "de"])) == ["Three", "One"]
+    assert names(await listed(service, org, tags=["de"], provider="retell")) == ["One"]
+    assert names(await listed(service, org, status=agent_pb2.AGENT_STATUS_ACTIVE)) == ["Three"]
+    assert names(await listed(service, org, status=agent_pb2.AGENT_STATUS_DRAFT, tags=["vip"])) == ["Two", "One"]
+    assert names(await listed(service, org, provider="nobody")) == []
+
+
+async def test_rows_leave_out_prompt_and_variables(service: Service, org: str) -> None:
+    draft = agent_pb2.AgentConfiguration(system_prompt="secret", first_message="Hi", language="en")
+    draft.dynamic_variables["a"] = 1
+    await service.create(org, draft=draft)
+    row = (await listed(service, org)).agents[0]
+    assert (row.draft.system_prompt, row.draft.first_message, row.draft.language) == ("", "Hi", "en")
+    assert not row.draft.dynamic_variables.fields
+    assert row.has_unpublished_changes
+
+
+@pytest.mark.parametrize(
+    "fields", [{"search": "\x00"}, {"tags": ["\x00"]}, {"provider": "\x00"}, {"search": "x" * 201}]
+)
+async def test_filters_that_cannot_be_are_refused(service: Service, org: str, fields: dict[str, object]) -> None:
+    with pytest.raises(InvalidArgument):
+        await listed(service, org, **fields)
+
+
+async def test_each_order_and_search_has_its_index(service: Service, org: str) -> None:
+    """As the planner would choose with many rows: sequential scans and sorts priced out."""
+    await service.create(org)
+    plans = {
+        "agent_newest": "select a.id from agent a where a.org_id = $1 and a.status <> 'archived' "
+        "order by a.created_at desc, a.id desc limit 51",
+        "agent_by_update": "select a.id from agent a where a.org_id = $1 and a.status <> 'archived' "
+        "order by a.updated_at desc, a.id desc limit 51",
+        "agent_by_name": "select a.id from agent a where a.org_id = $1 and a.status <> 'archived' "
+        "order by a.name, a.id limit 51",
+        "agent_by_status": "select a.id from agent a where a.org_id = $1 and a.status <> 'archived' "
+        "and a.status = 'draft' order by a.created_at desc, a.id desc limit 51",
+        "agent_by_provider": "select a.id from agent a where a.org_id = $1 and a.status <> 'archived' "
+        "and a.provider = 'retell' order by a.created_at desc, a.id desc limit 51",
+    }
+    async with service.database.transaction(org) as conn:
+        await conn.execute(
+            "set local enable_seqscan = off; set local enable_sort = off; set local enable_bitmapscan = off"
+        )
+        for index, sql in plans.items():
+            plan = "\n".join(row[0] for row in await conn.fetch(f"explain {sql}", org))
+            assert f"using {index} " in plan.lower(), plan
+
+
+async def test_search_and_tags_are_read_through_gin(service: Service, org: str) -> None:
+    """The functions run as the owner, so the plan inside them is asked for as the owner."""
+    body = "a.org_id = 'x' and a.status <> 'archived' and "
+    async with service.database.system_transaction() as conn:
+        await conn.execute(
+            "set local enable_seqscan = off; set local enable_indexscan = off; set local row_security = on"
+        )
+        for index, condition in (("agent_search", "a.search @@ 'sup:*'::tsquery"), ("agent_tags", "a.tags @> '{vip}'")):
+            plan = "\n".join(
+                row[0] for row in await conn.fetch(f"explain select a.id from agent a where {body}{condition}")
+            )
+            assert f"on {index} " in plan, plan
+
+
+async def test_the_search_functions_answer_nothing_without_an_organisation(service: Service, org: str) -> None:
+    await service.create(org, "Support", tags=["vip"])
+    async with service.database.system_transaction() as conn:
+        assert await conn.fetch("select agent_matching('support')") == []
+        assert await conn.fetch("select agent_tagged('{vip}')") == []

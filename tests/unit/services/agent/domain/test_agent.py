@@ -1,0 +1,75 @@
+"""How an agent may change."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from libs.errors import FailedPrecondition
+from services.agent.domain import agent as agents
+from services.agent.domain.content import AgentConfiguration, AgentContent
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+LATER = NOW + timedelta(seconds=1)
+CONTENT = AgentContent("Support", configuration=AgentConfiguration(system_prompt="Help.", dynamic_variables={"a": 1}))
+
+
+def created() -> agents.Agent:
+    return agents.create("agt_1", "org_1", CONTENT, NOW)
+
+
+def test_a_new_agent_is_a_draft_with_something_to_publish() -> None:
+    agent = created()
+    assert (agent.status, agent.version, agent.published_version) == (agents.AgentStatus.DRAFT, 1, 0)
+    assert agent.has_unpublished_changes
+
+
+def test_an_edit_grows_the_version_and_moves_the_time() -> None:
+    edited = agents.edit(created(), replace(CONTENT, name="Sales"), LATER)
+    assert (edited.content.name, edited.version, edited.updated_at, edited.created_at) == ("Sales", 2, LATER, NOW)
+
+
+def test_an_edit_that_changes_nothing_is_the_same_agent() -> None:
+    agent = created()
+    assert agents.edit(agent, replace(CONTENT, name="  Support "), LATER) is agent
+
+
+def test_one_and_true_are_different_values_of_a_variable() -> None:
+    content = replace(CONTENT, configuration=replace(CONTENT.configuration, dynamic_variables={"a": True}))
+    assert agents.edit(created(), content, LATER).version == 2
+
+
+def test_publishing_freezes_the_draft_under_the_next_number() -> None:
+    published, version = agents.publish(created(), "agv_1", "first", "usr_1", LATER)
+    assert (version.number, version.configuration, version.created_by) == (1, CONTENT.configuration, "usr_1")
+    assert (published.status, published.published_version, published.version) == (agents.AgentStatus.ACTIVE, 1, 2)
+    assert not published.has_unpublished_changes
+    _, second = agents.publish(published, "agv_2", "", "usr_1", LATER)
+    assert second.number == 2
+
+
+def test_only_the_configuration_counts_as_unpublished() -> None:
+    published, _ = agents.publish(created(), "agv_1", "", "usr_1", LATER)
+    renamed = agents.edit(published, replace(CONTENT, name="Sales"), LATER)
+    assert not renamed.has_unpublished_changes
+    prompted = replace(CONTENT.configuration, system_prompt="Sell.")
+    assert agents.edit(renamed, replace(CONTENT, configuration=prompted), LATER).has_unpublished_changes
+
+
+def test_a_copy_is_an_untied_draft_with_a_name_that_fits() -> None:
+    original = agents.create("agt_1", "org_1", replace(CONTENT, name="x" * 200, external_agent_id="e1"), NOW)
+    copy = agents.duplicate(original, "agt_2", "", LATER)
+    assert len(copy.content.name) == 200
+    assert copy.content.name.endswith(" (copy)")
+    assert (copy.content.external_agent_id, copy.status, copy.version) == ("", agents.AgentStatus.DRAFT, 1)
+    assert agents.duplicate(original, "agt_3", "Mine", LATER).content.name == "Mine"
+
+
+def test_a_stale_version_is_refused() -> None:
+    agents.check_version(created(), None)
+    agents.check_version(created(), 1)
+    with pytest.raises(FailedPrecondition) as refusal:
+        agents.check_version(created(), 2)
+    assert refusal.value.reason == "stale_version"

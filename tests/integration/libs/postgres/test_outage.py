@@ -1,0 +1,140 @@
+"""PostgreSQL killed, restarted and frozen under a running process: told quickly, survived without help."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from libs.config import ServiceSettings
+from libs.context import CallContext, serving
+from libs.errors import AppError, DeadlineExceeded, Unavailable
+from libs.postgres import Database
+from libs.postgres.migrate import migrate
+from local.keys import Keys
+from local.stores import Stores
+from tests.conftest import database_url
+
+READ = "select t.id from thing t where t.org_id = o.org"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
+    """A PostgreSQL that this module may kill."""
+    with Stores(tmp_path_factory.mktemp("server"), parts=("postgres",)) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def db(
+    server: Stores, thing_migrations: Path, settings_of: Callable[[str], ServiceSettings]
+) -> AsyncIterator[Database]:
+    settings = settings_of(server.postgres_admin_dsn)
+    await migrate(settings, "thing", thing_migrations)
+    database = await Database.open(settings, application_name="test-outage")
+    yield database
+    await database.close()
+
+
+@pytest.fixture(scope="module")
+def settings_of() -> Callable[[str], ServiceSettings]:
+    password = Keys.ephemeral(("thing",)).role_password("thing", "app")
+
+    def build(admin: str) -> ServiceSettings:
+        return ServiceSettings(
+            database_admin_url=admin,
+            database_url=database_url(admin, "postgres", "thing_app", password),
+            database_system_url=database_url(admin, "postgres", "thing_system", password),
+            app_password=password,
+            system_password=password,
+            pool_max=5,
+        )
+
+    return build
+
+
+def signal_family(pid: int | None, what: signal.Signals) -> None:
+    """PostgreSQL is a process per connection: all of them, the postmaster first."""
+    assert pid is not None
+    os.kill(pid, what)
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        os.kill(int(child), what)
+
+
+async def add(db: Database, name: str) -> None:
+    async with db.transaction("org_a") as conn:
+        await conn.execute("insert into thing (org_id, id) values ('org_a', $1)", name)
+
+
+async def test_nothing_acknowledged_is_lost_and_the_pool_recovers_by_itself(db: Database, server: Stores) -> None:
+    acknowledged: set[str] = set()
+    refused: list[AppError] = []
+    stopping = asyncio.Event()
+
+    async def write(writer: int) -> None:
+        for number in range(100_000):
+            if stopping.is_set():
+                return
+            try:
+                await add(db, f"w{writer}_{number}")
+                acknowledged.add(f"w{writer}_{number}")
+            except AppError as error:
+                refused.append(error)
+                await asyncio.sleep(0.01)
+
+    writers = [asyncio.create_task(write(number)) for number in range(5)]
+    await asyncio.sleep(0.3)
+    server.postgres.kill()
+    await asyncio.sleep(0.3)
+    await asyncio.to_thread(server.postgres.start)
+    accepting, before = time.monotonic(), len(acknowledged)
+    while len(acknowledged) == before:
+        assert time.monotonic() - accepting < 1.0, "no write within a second of PostgreSQL answering"
+        await asyncio.sleep(0.005)
+    stopping.set()
+    await asyncio.gather(*writers)
+    assert refused
+    assert all(isinstance(error, Unavailable) and error.retry_after for error in refused)
+    stored = {row["id"] for row in await db.fetch("org_a", READ)}
+    assert acknowledged <= stored
+
+
+async def test_an_absent_server_is_told_at_once(db: Database, server: Stores) -> None:
+    server.postgres.stop()
+    began = time.monotonic()
+    with pytest.raises(Unavailable) as refusal:
+        await db.fetch("org_a", READ)
+    assert refusal.value.reason == "database_unavailable"
+    assert time.monotonic() - began < 0.5
+    assert not await db.ping()
+    await asyncio.to_thread(server.postgres.start)
+    assert await db.ping()
+
+
+async def test_a_process_starts_while_the_server_is_away(server: Stores, db: Database) -> None:
+    server.postgres.stop()
+    late = await Database.open(replace(db.settings, pool_min=2), application_name="test-late")
+    await asyncio.to_thread(server.postgres.start)
+    await late.fetch("org_a", READ)
+    await late.close()
+
+
+async def test_a_frozen_server_costs_no_more_than_the_deadline(db: Database, server: Stores) -> None:
+    await db.fetch("org_a", READ)
+    signal_family(server.postgres.pid, signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        with serving(CallContext(deadline=began + 0.3)), pytest.raises(DeadlineExceeded):
+            await db.fetch("org_a", READ)
+        assert time.monotonic() - began < 1.0
+        assert db.pool_stats().active == 0
+    finally:
+        signal_family(server.postgres.pid, signal.SIGCONT)
+    began = time.monotonic()
+    await db.fetch("org_a", READ)
+    assert time.monotonic() - began < 1.0

@@ -10,6 +10,7 @@ from typing import Any
 
 import grpc
 from google.protobuf import any_pb2
+from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
 from libs.errors import (
@@ -103,7 +104,7 @@ def _own_error(code: Code, raw: bytes) -> AppError | None:
             elif detail.Is(error_details_pb2.RetryInfo.DESCRIPTOR):
                 retry = error_details_pb2.RetryInfo()
                 detail.Unpack(retry)
-    except ValueError:  # protobuf's DecodeError
+    except DecodeError:
         return None
     if info.domain != DOMAIN or status.code != code.value:
         return None

@@ -21,6 +21,8 @@ _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"), MASK),
     (re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^\s/@\"']*:[^\s/@\"']*@"), rf"\1{MASK}@"),
     (re.compile(r"\b(whsec|sk|rk|esx)_[A-Za-z0-9+/=_-]{20,}"), rf"\1_{MASK}"),
+    # 256 random bits in base62, as sessions and one-time tokens are (libs.crypto.random_token).
+    (re.compile(r"(?<![\w-])[A-Za-z0-9]{43}(?![\w-])"), MASK),
     (
         re.compile(
             r"(?i)([\"']?[\w-]*(?:passw(?:or)?d|secret|credentials?|authorization|cookie|api[-_]?key|token)[\"']?"

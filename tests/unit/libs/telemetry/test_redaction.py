@@ -1,5 +1,6 @@
 import pytest
 
+from libs.crypto import random_token
 from libs.telemetry import redaction
 
 CANARY = "canary-Zq7x9Lm2Kp4R"
@@ -35,6 +36,10 @@ def test_a_secret_is_masked_by_the_shape_around_it(text: str) -> None:
     masked = redaction.text(text)
     assert CANARY not in masked
     assert redaction.MASK in masked
+
+
+def test_a_bare_token_of_ours_is_masked() -> None:
+    assert redaction.text(f"who is {random_token()}?") == "who is [redacted]?"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,161 @@
+import base64
+import json
+
+import pytest
+
+from libs.errors import Unauthenticated
+from libs.rpc.principal import Principal, PrincipalMinter, PrincipalVerifier, service_principal
+
+USER = Principal("org_1", "usr_1", "ses_1", "", "member", frozenset({"agents:read", "calls:*"}), "gateway")
+
+
+class Time:
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time()
+
+
+def _minter(issuer: str, time: Time, seed: bytes = b"1") -> PrincipalMinter:
+    return PrincipalMinter(f"{issuer}={base64.b64encode(seed * 32).decode()}", time)
+
+
+def _refused(verifier: PrincipalVerifier, token: str, audience: str = "agent") -> None:
+    with pytest.raises(Unauthenticated) as caught:
+        verifier.verify(token, audience)
+    assert caught.value.reason == "invalid_principal"
+
+
+def test_a_principal_arrives_as_it_was_minted(time: Time) -> None:
+    gateway, agent = _minter("gateway", time), _minter("agent", time, b"2")
+    verifier = PrincipalVerifier([gateway.public_key(), agent.public_key()], time)
+    assert verifier.verify(gateway.mint(USER, "agent"), "agent") == USER
+    service = service_principal("agent", "org_1")
+    assert verifier.verify(agent.mint(service, "agent"), "agent") == service
+
+
+def test_the_token_is_a_plain_eddsa_jwt(time: Time) -> None:
+    header, payload, _ = _minter("gateway", time).mint(USER, "agent").split(".")
+    assert json.loads(base64.urlsafe_b64decode(header + "==")) == {"alg": "EdDSA", "typ": "JWT"}
+    claims = json.loads(base64.urlsafe_b64decode(payload + "=="))
+    assert (claims["iss"], claims["aud"], claims["exp"] - claims["iat"]) == ("gateway", "agent", 60)
+
+
+def test_a_token_is_for_one_audience_and_one_minute(time: Time) -> None:
+    minter = _minter("gateway", time)
+    verifier = PrincipalVerifier([minter.public_key()], time)
+    token = minter.mint(USER, "agent")
+    verifier.verify(token, "agent")
+    _refused(verifier, token, "billing")
+    time.now += 60
+    _refused(verifier, token)
+
+
+def test_a_token_is_reused_for_half_a_minute(time: Time) -> None:
+    minter = _minter("gateway", time)
+    token = minter.mint(USER, "agent")
+    time.now += 29
+    assert minter.mint(USER, "agent") == token
+    assert minter.mint(USER, "billing") != token
+    time.now += 2
+    assert minter.mint(USER, "agent") != token
+
+
+def test_a_token_from_the_future_or_too_long_alive_is_refused(time: Time) -> None:
+    minter = _minter("gateway", time)
+    verifier = PrincipalVerifier([minter.public_key()], time)
+    time.now += 3_600
+    token = minter.mint(USER, "agent")
+    time.now -= 3_600
+    _refused(verifier, token)
+
+
+@pytest.mark.parametrize(
+    "principal",
+    [
+        USER,
+        Principal(org_id="org_1", role="owner", issuer="agent"),
+        Principal(org_id="org_1", user_id="usr_1", role="service", issuer="agent"),
+        Principal(org_id="org_1", api_key_id="key_1", role="service", issuer="agent"),
+        Principal(role="gateway", issuer="agent"),
+    ],
+)
+def test_only_the_gateway_speaks_for_people(time: Time, principal: Principal) -> None:
+    agent = _minter("agent", time)
+    verifier = PrincipalVerifier([agent.public_key()], time)
+    _refused(verifier, agent.mint(principal, "agent"))
+
+
+def test_another_key_under_a_known_name_is_refused(time: Time) -> None:
+    verifier = PrincipalVerifier([_minter("gateway", time).public_key()], time)
+    _refused(verifier, _minter("gateway", time, b"9").mint(USER, "agent"))
+    _refused(verifier, _minter("stranger", time).mint(USER, "agent"))
+
+
+def test_both_keys_of_an_issuer_are_trusted_during_rotation(time: Time) -> None:
+    old, new = _minter("gateway", time), _minter("gateway", time, b"2")
+    verifier = PrincipalVerifier([old.public_key(), new.public_key()], time)
+    assert verifier.verify(old.mint(USER, "agent"), "agent") == verifier.verify(new.mint(USER, "agent"), "agent")
+
+
+def test_no_changed_token_passes(time: Time) -> None:
+    minter = _minter("gateway", time)
+    verifier = PrincipalVerifier([minter.public_key()], time)
+    header, payload, signature = minter.mint(USER, "agent").split(".")
+    claims = json.loads(base64.urlsafe_b64decode(payload + "=="))
+    forged = base64.urlsafe_b64encode(json.dumps({**claims, "org": "org_2"}).encode()).decode().rstrip("=")
+    none = base64.urlsafe_b64encode(b'{"alg":"none","typ":"JWT"}').decode().rstrip("=")
+    for token in (
+        f"{header}.{forged}.{signature}",
+        f"{none}.{payload}.",
+        f"{none}.{payload}.{signature}",
+        f"{header}.{payload}.",
+        f"{header}.{payload}",
+        "",
+        "..",
+        "a.b.c",
+        "ü.ü.ü",
+        f"{header}.{payload}.{signature}" + "A" * 5_000,
+    ):
+        _refused(verifier, token)
+
+
+@pytest.mark.parametrize("claims", [[], "text", {"iss": "gateway"}, {"iss": ["gateway"]}])
+def test_signed_nonsense_is_refused(time: Time, claims: object) -> None:
+    minter = _minter("gateway", time)
+    verifier = PrincipalVerifier([minter.public_key()], time)
+    header = minter.mint(USER, "agent").split(".")[0]
+    signed = header + "." + base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+    signature = base64.urlsafe_b64encode(minter._key.sign(signed.encode())).decode().rstrip("=")
+    _refused(verifier, f"{signed}.{signature}")
+
+
+@pytest.mark.parametrize(
+    ("scopes", "scope", "expected"),
+    [
+        ({"*"}, "agents:write", True),
+        ({"agents:write"}, "agents:write", True),
+        ({"agents:*"}, "agents:write", True),
+        ({"*:read"}, "agents:read", True),
+        ({"*:read"}, "agents:write", False),
+        ({"agents:read"}, "agents:write", False),
+        ({"agents"}, "agents:read", False),
+        (set(), "agents:read", False),
+    ],
+)
+def test_scopes(scopes: set[str], scope: str, expected: bool) -> None:
+    assert Principal(scopes=frozenset(scopes)).has_scope(scope) is expected
+
+
+@pytest.mark.parametrize("key", ["", "gateway", "gateway=", "=" + "A" * 44, "gateway=c2hvcnQ="])
+def test_malformed_keys_are_refused(key: str) -> None:
+    with pytest.raises(ValueError, match="base64 of 32 bytes"):
+        PrincipalMinter(key)
+    with pytest.raises(ValueError, match="base64 of 32 bytes"):
+        PrincipalVerifier([key])

@@ -27,7 +27,7 @@ token:           ## a principal for calling a service by gRPC (SERVICE=agent)
 	@$(LOCAL) token
 
 demo: | $(VENV)  ## the customer's journey against the running suite (DOC=path)
-	@$(VENV)/python -m bench.demo
+	@$(VENV)/python -m local.demo $(DOC)
 ops: | $(VENV)   ## queues, dead letters, pools and slow queries, live
 	@$(VENV)/python -m local.ops
 faults: | dev-tools ## the full set of kill, pause and cut tests

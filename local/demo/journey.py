@@ -1,0 +1,307 @@
+"""The journey itself: ten steps, each a short function over what the earlier ones made."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from standardwebhooks import Webhook
+
+from local.demo.api import Api
+from local.demo.console import Console, StepFailed
+from local.demo.envelope import post_call, signed
+from local.demo.listening import Listener, Receiver, until
+
+SAMPLES = Path(__file__).resolve().parent.parent.parent / "services" / "knowledge" / "samples"
+SCOPES = [
+    f"{area}:{verb}"
+    for area in ("agents", "knowledge", "calls", "billing", "realtime", "webhooks")
+    for verb in ("read", "write")
+]
+CALL_SECONDS = 83
+
+
+@dataclass
+class Journey:
+    """What the steps hand on to each other."""
+
+    api: Api
+    console: Console
+    document: Path | None = None
+    stranger: Api = field(init=False)
+    made: dict[str, str] = field(default_factory=dict)
+    webhook_secret: str = field(default_factory=lambda: "wsec_" + secrets.token_hex(16))
+    external_agent_id: str = field(default_factory=lambda: "agent_" + secrets.token_hex(8))
+    envelope: dict[str, Any] = field(default_factory=dict)
+    listeners: list[Listener] = field(default_factory=list)
+    receiver: Receiver = field(default_factory=Receiver)
+
+    async def run(self) -> None:
+        """Every step in order; StepFailed at the first that is wrong."""
+        try:
+            for step in STEPS:
+                self.console.step((step.__doc__ or "").strip().rstrip("."))
+                await step(self)
+        finally:
+            for listener in self.listeners:
+                await listener.stop()
+            await self.receiver.stop()
+
+    async def poll(
+        self, path: str, is_done: Callable[[Any], bool], promise: str, seconds: float = 30.0, **params: Any
+    ) -> Any:
+        """Ask until the answer is as promised; show the last one."""
+        ends = time.monotonic() + seconds
+        while True:
+            answer = await self.api.get(path, quiet=True, **params)
+            if is_done(answer):
+                return await self.api.get(path, **params)
+            if time.monotonic() > ends:
+                raise StepFailed(f"{promise}: not within {seconds:.0f} s; last answer: {json.dumps(answer)[:400]}")
+            await asyncio.sleep(0.05)
+
+
+async def _sign_up(journey: Journey, organization: str) -> Api:
+    email, password = f"{secrets.token_hex(6)}@example.com", secrets.token_urlsafe(18)
+    api = journey.api
+    person = {"firstName": "Alice", "lastName": "Liddell", "organizationName": organization}
+    registered = await api.post("/api/register", {"email": email, "password": password, **person}, key=False)
+    session = await api.post("/api/login", {"email": email, "password": password}, expect=200, key=False)
+    logged_in = api.with_credential(session["token"])
+    key = await logged_in.post("/api/api-keys", {"name": "demo", "scopes": SCOPES})
+    journey.console.check(
+        registered["user"]["organizationId"] == registered["organization"]["id"], f"{organization} signed up"
+    )
+    await logged_in.close()
+    return api.with_credential(key["secret"])
+
+
+async def sign_up(journey: Journey) -> None:
+    """Register an organisation, log in, create an API key with scopes."""
+    journey.stranger = await _sign_up(journey, "Somebody Else Ltd")
+    journey.api = await _sign_up(journey, "Wonderland Tours")
+
+
+async def publish_an_agent(journey: Journey) -> None:
+    """Create an agent, edit its draft, publish version 1, tie it to its provider."""
+    api = journey.api
+    agent = await api.post("/api/agents", {"name": "Tour guide", "systemPrompt": "You book tours.", "language": "en"})
+    journey.made["agent"] = agent_id = agent["id"]
+    await api.patch(f"/api/agents/{agent_id}", {"firstMessage": "Good afternoon!", "llm": {"temperature": 0.3}})
+    version = await api.post(f"/api/agents/{agent_id}/publish", {"description": "first"})
+    journey.console.check(version["version"] == 1, "version 1 is published", version)
+    await api.patch(f"/api/agents/{agent_id}", {"externalAgentId": journey.external_agent_id})
+    credentials = {"apiKey": "sk_" + secrets.token_hex(12), "webhookSecret": journey.webhook_secret}
+    integration = await api.put("/api/integrations/elevenlabs", {"credentials": credentials})
+    journey.made["webhookUrl"] = integration["webhookUrl"]
+    leaked = [value for value in credentials.values() if value in json.dumps(integration)]
+    journey.console.check(not leaked, "the provider's credentials do not come back", integration)
+
+
+async def upload_a_document(journey: Journey) -> None:
+    """Upload a document and watch it become searchable."""
+    path = journey.document or SAMPLES / "alice-in-wonderland.pdf"
+    started = time.monotonic()
+    taken = await journey.api.upload("/api/documents/upload", path.name, path.read_bytes(), category="books")
+    journey.made["document"], journey.made["entry"] = taken["documentId"], taken["entryId"]
+    journey.made["job"] = taken["jobId"]
+    status = await _watch(journey, taken["documentId"])
+    seconds = time.monotonic() - started
+    journey.console.check(
+        status["status"] == "completed" and status["chunks"] > 0,
+        f"{status['totalPages']} pages became {status['chunks']} chunks, searchable after {seconds:.1f} s",
+        status,
+    )
+    job = await journey.api.get(f"/api/jobs/{taken['jobId']}")
+    journey.console.check(job["state"] == "completed", "its job says completed", job)
+
+
+async def _watch(journey: Journey, document_id: str) -> Any:
+    last = -1
+    while True:
+        status = await journey.api.get(f"/api/documents/{document_id}/status", quiet=True)
+        if status["progress"] != last:
+            last = status["progress"]
+            journey.console.progress(f"{status['processedPages']} of {status['totalPages'] or '?'} pages", last)
+        if status["status"] != "processing":
+            return status
+        await asyncio.sleep(0.1)
+
+
+async def search_it(journey: Journey) -> None:
+    """Ask the document questions in other words: hybrid, keyword and vector search."""
+    if journey.document is not None:
+        found = await journey.api.post(
+            "/api/knowledge-base/search", {"query": journey.document.stem}, expect=200, key=False
+        )
+        journey.console.check("results" in found, "the document of your own can be searched", found)
+        return
+    questions = json.loads((SAMPLES / "questions.json").read_text("utf-8"))["questions"]
+    first = {"query": questions[0]["question"], "mode": "hybrid", "maxResults": 3}
+    await journey.api.post("/api/knowledge-base/search", first, expect=200, key=False)
+    share = {mode: await _hit_share(journey, questions, mode) for mode in ("hybrid", "keyword", "vector")}
+    journey.console.check(
+        share["hybrid"] >= 0.8 and share["hybrid"] > share["keyword"],
+        "hit@3 over {} paraphrases: hybrid {hybrid:.2f}, keyword {keyword:.2f}, vector {vector:.2f}".format(
+            len(questions), **share
+        ),
+    )
+
+
+async def _hit_share(journey: Journey, questions: list[dict[str, Any]], mode: str) -> float:
+    hits = 0
+    for question in questions:
+        body = json.dumps({"query": question["question"], "mode": mode, "maxResults": 3}).encode()
+        answer = await journey.api.raw("/api/knowledge-base/search", body, {"Content-Type": "application/json"})
+        texts = [" ".join(hit["text"].split()) for hit in answer.json()["results"]]
+        hits += any(phrase in text for text in texts for phrase in question["expected"])
+    return hits / len(questions)
+
+
+async def listen(journey: Journey) -> None:
+    """Listen: two sockets of the public SDK, and a webhook endpoint."""
+    for api, label in ((journey.api, "ours"), (journey.stranger, "a stranger's")):
+        token = await api.post("/api/realtime/token", {}, expect=200, key=False)
+        channel = next(name for name in token["channels"] if name.endswith(":calls"))
+        listener = Listener(token["url"], token["token"], channel)
+        await listener.start()
+        journey.listeners.append(listener)
+        journey.console.check(listener.refused == 0, f"{label} socket listens to {channel}")
+    await journey.receiver.start()
+    endpoint = await journey.api.post(
+        "/api/webhook-endpoints", {"url": journey.receiver.url, "eventTypes": ["call.ended"]}
+    )
+    journey.made["webhook-endpoint"], journey.made["endpointSecret"] = endpoint["id"], endpoint["secret"]
+
+
+async def receive_a_call(journey: Journey) -> None:
+    """The provider reports a call, ten times at once; forged and stale reports are refused."""
+    journey.envelope = post_call(journey.external_agent_id, seconds=CALL_SECONDS)
+    body, headers = signed(journey.envelope, journey.webhook_secret)
+    path = "/" + journey.made["webhookUrl"].split("/", 3)[3]
+    started = time.monotonic()
+    answers = await asyncio.gather(*(journey.api.raw(path, body, headers) for _ in range(10)))
+    seconds = time.monotonic() - started
+    journey.console.exchange("POST", path, journey.envelope, answers[0].status_code, answers[0].json())
+    journey.console.check({answer.status_code for answer in answers} == {200}, "all ten deliveries were taken")
+    fresh = [answer for answer in answers if not answer.json()["duplicate"]]
+    journey.console.check(
+        len(fresh) == 1 and seconds < 1.0, f"one of them was new; all answered within {seconds:.2f} s"
+    )
+    forged = await journey.api.raw(path, body + b" ", headers)
+    stale = await journey.api.raw(path, *signed(journey.envelope, journey.webhook_secret, int(time.time()) - 1_900))
+    early = await journey.api.raw(path, *signed(journey.envelope, journey.webhook_secret, int(time.time()) + 1_900))
+    unsigned = await journey.api.raw(path, body, {"Content-Type": "application/json"})
+    refused = [answer.status_code for answer in (forged, stale, early, unsigned)]
+    journey.console.check(refused == [401] * 4, "forged, stale, early and unsigned reports are refused", refused)
+
+
+async def read_the_call(journey: Journey) -> None:
+    """The call log: turns, summary, duration, the version that served it."""
+    conversation = journey.envelope["data"]["conversation_id"]
+    rows = await journey.poll("/api/call-logs", lambda page: page["data"], "the call appears", search="quadrille")
+    journey.console.check(
+        [row["externalCallId"] for row in rows["data"]] == [conversation] and "transcript" not in rows["data"][0],
+        "one call is found by a word of its transcript; the list carries no transcripts",
+        rows,
+    )
+    journey.made["call-log"] = call_id = rows["data"][0]["id"]
+    call = await journey.api.get(f"/api/call-logs/{call_id}")
+    journey.console.check(
+        len(call["transcript"]) == len(journey.envelope["data"]["transcript"])
+        and (call["agentId"], call["agentVersion"]) == (journey.made["agent"], 1)
+        and call["durationSeconds"] == CALL_SECONDS,
+        "its turns, agent, version and duration are as the provider reported",
+        call,
+    )
+
+
+async def bill_it(journey: Journey) -> None:
+    """The call is metered once: usage, a ledger entry that names it, a balance that adds up."""
+    api, call_id = journey.api, journey.made["call-log"]
+    ledger = await journey.poll("/api/billing/ledger", lambda page: page["total"] >= 2, "the call is rated")
+    entries = [entry for entry in ledger["data"] if entry["callId"] == call_id]
+    journey.console.check(
+        len(entries) == 1 and entries[0]["type"] == "usage", "one ledger entry names the call", entries
+    )
+    usage = await api.get("/api/billing/usage")
+    journey.console.check([row["meter"] for row in usage["data"]] == ["call_seconds"], "one meter has usage", usage)
+    before = await api.get("/api/billing/balance")
+    topped_up = await api.post("/api/billing/top-ups", {"amount": "10.00", "currency": "USD"})
+    journey.console.check(topped_up["balance"]["posted"] != before["posted"], "a top-up moves the balance", topped_up)
+    await journey.poll("/api/billing/reconcile", lambda answer: answer["calls"] == 1, "reconciliation sees the call")
+    differences = (await api.get("/api/billing/reconcile", quiet=True))["differences"]
+    journey.console.check(differences == [], "calls, usage and ledger reconcile without a difference", differences)
+    await journey.poll(f"/api/call-logs/{call_id}", lambda call: call["cost"] is not None, "the call shows its cost")
+
+
+async def hear_of_it(journey: Journey) -> None:
+    """Both ways heard of it: the socket, also across a forced drop, and the webhook after a retry."""
+    ours, theirs = journey.listeners
+    await until(lambda: bool(ours.of_type("call.ended")), "call.ended on the socket")
+    await ours.drop()
+    second = post_call(journey.external_agent_id, seconds=30)
+    path = "/" + journey.made["webhookUrl"].split("/", 3)[3]
+    await journey.api.raw(path, *signed(second, journey.webhook_secret))
+    await until(lambda: len(ours.of_type("call.ended")) == 2, "the second call.ended")
+    heard = [event["data"]["callId"] for event in ours.of_type("call.ended")]
+    journey.console.check(
+        ours.recovered and len(set(heard)) == 2, "two calls heard, none lost to the drop, none twice", heard
+    )
+    journey.console.check(theirs.events == [], "the stranger heard nothing", theirs.events)
+    await until(lambda: len(journey.receiver.requests) >= 3, "the webhook after its retry", 30)
+    headers, body = journey.receiver.requests[-1]
+    envelope = Webhook(journey.made["endpointSecret"]).verify(body, headers)
+    ids = [sent["webhook-id"] for sent, _ in journey.receiver.requests]
+    journey.console.check(
+        envelope["type"] == "call.ended" and len(set(ids)) == 2,
+        "the webhook verifies with standardwebhooks; the refused delivery came again under its id",
+        ids,
+    )
+
+
+async def stay_apart(journey: Journey) -> None:
+    """Another organisation's key gets 404 for everything above."""
+    paths = {
+        "agent": "/api/agents/{}",
+        "document": "/api/documents/{}/status",
+        "entry": "/api/knowledge-base/entries/{}",
+        "job": "/api/jobs/{}",
+        "call-log": "/api/call-logs/{}",
+        "webhook-endpoint": "/api/webhook-endpoints/{}",
+    }
+    for name, path in paths.items():
+        await journey.stranger.get(path.format(journey.made[name]), expect=404, quiet=True)
+    journey.console.check(True, f"404 for {', '.join(paths)}")
+    found = await journey.stranger.get("/api/call-logs", search="quadrille")
+    journey.console.check(found["data"] == [], "and the word finds nothing there")
+
+
+async def see_the_analytics(journey: Journey) -> None:
+    """The organisation's analytics show the calls."""
+    seen = await journey.poll(
+        "/api/analytics/organization", lambda answer: answer["totalCalls"] == 2, "analytics follow"
+    )
+    minutes = (CALL_SECONDS + 30) / 60
+    journey.console.check(abs(seen["totalMinutes"] - minutes) < 0.02, f"two calls, {minutes:.2f} minutes", seen)
+
+
+STEPS: list[Callable[[Journey], Awaitable[None]]] = [
+    sign_up,
+    publish_an_agent,
+    upload_a_document,
+    search_it,
+    listen,
+    receive_a_call,
+    read_the_call,
+    bill_it,
+    hear_of_it,
+    stay_apart,
+    see_the_analytics,
+]

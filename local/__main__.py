@@ -7,9 +7,8 @@ import os
 import sys
 
 OLDEST = (3, 11)
-NEEDS = {"up": "suite", "dev": "suite", "daemon": "suite", "token": "suite"} | dict.fromkeys(
-    ("lint", "types", "test", "check"), "dev"
-)
+NEEDS = dict.fromkeys(("up", "dev", "daemon", "token"), "suite")
+NEEDS.update(dict.fromkeys(("lint", "types", "test", "check"), "dev"))
 ASK_ONLY = ("down", "status", "logs", "restart", "reset")
 
 

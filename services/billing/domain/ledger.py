@@ -5,10 +5,9 @@ the suite. Rows are only ever added; a mistake is mended by a further transactio
 """
 
 import enum
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-
-from libs.ids import new_id
 
 
 class EntryType(enum.StrEnum):
@@ -72,8 +71,8 @@ class LedgerEntry:
     created_at: datetime
 
 
-def legs_of(posting: Posting, balance_after_micros: int) -> tuple[Leg, Leg]:
-    """The customer's leg and the one against it."""
+def legs_of(posting: Posting, balance_after_micros: int, new_id: Callable[[str], str]) -> tuple[Leg, Leg]:
+    """The customer's leg and the one against it; `new_id` makes an id with a prefix."""
     transaction_id = new_id("ltx")
     customer = Leg(new_id("led"), transaction_id, CUSTOMER, posting.amount_micros, balance_after_micros, posting)
     contra = CONTRA_ACCOUNTS[posting.type]

@@ -1,0 +1,16 @@
+"""What charging usage comes to."""
+
+from dataclasses import dataclass
+
+from services.billing.domain.credit import Balance
+from services.billing.domain.ledger import LedgerEntry
+from services.billing.domain.usage import UsageEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Charges:
+    """What charging wrote: entries beside their events, and the balance before and after."""
+
+    charged: list[tuple[UsageEvent, LedgerEntry]]
+    before: Balance
+    after: Balance

@@ -1,0 +1,31 @@
+"""Sums of usage: what they may be grouped by, and a row of them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+
+from libs.errors import InvalidArgument
+
+GROUPS = ("agentId", "provider", "meter", "day")
+
+
+@dataclass(frozen=True, slots=True)
+class UsageSum:
+    """`day` is None and the texts are empty where they are not grouped by."""
+
+    meter: str
+    quantity_micros: int
+    amount_micros: int
+    currency: str
+    events: int
+    agent_id: str
+    provider: str
+    day: date | None
+
+
+def checked_groups(names: Iterable[str]) -> tuple[str, ...]:
+    """The wanted groups without repetitions; rows are always of one meter, named or not."""
+    groups = tuple(dict.fromkeys(names))
+    if any(name not in GROUPS for name in groups):
+        raise InvalidArgument("invalid_query", f"Set groupBy to any of {', '.join(GROUPS)}.")
+    return groups

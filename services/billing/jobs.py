@@ -1,0 +1,54 @@
+"""billing.calculate: rate usage events and post them to the ledger.
+
+With ids it rates those (one job a call); without, everything that its organisation has unrated; without an organisation
+it is the sweep that finds organisations whose rating was missed. What is rated already is never rated again.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from libs.clock import Clock
+from libs.jobs import Handlers, JobContext, JobPolicy, NewJob, enqueue_many
+from libs.postgres.outbox import append_many
+from services.billing.mapping import charge_events
+from services.billing.operations import CALCULATE, SERVICE, Books
+
+RATING = JobPolicy(queue="rating", max_attempts=20, timeout_seconds=60, backoff=(0.2, 1, 5, 30, 120, 600))
+# Younger events have a job of their own on its way; older ones than a month are a matter for a person.
+_SETTLED = timedelta(minutes=2)
+_LOOK_BACK = timedelta(days=31)
+
+
+@dataclass(frozen=True, slots=True)
+class Calculation:
+    books: Books
+    low_micros: int
+    clock: Clock
+
+    def handlers(self) -> Handlers:
+        handlers = Handlers()
+        handlers.add(CALCULATE, self.run, RATING)
+        handlers.cron("rating-missed", "*/10 * * * *", CALCULATE)
+        return handlers
+
+    async def run(self, job: JobContext) -> Mapping[str, Any]:
+        if not job.job.org_id:
+            return await self._sweep(job)
+        result: dict[str, Any] = {}
+        async with job.finish(result) as conn:
+            org_id = job.job.org_id
+            charges = await self.books.charge(conn, org_id, job.job.args.get("usageEventIds"))
+            await append_many(conn, charge_events(org_id, charges, self.low_micros))
+            result.update(rated=len(charges.charged), amountMicros=-sum(e.amount_micros for _, e in charges.charged))
+        return result
+
+    async def _sweep(self, job: JobContext) -> Mapping[str, Any]:
+        now = self.clock.now()
+        missed = await self.books.usage.organisations_with_unrated(now - _LOOK_BACK, now - _SETTLED)
+        result = {"organizations": len(missed)}
+        async with job.finish(result) as conn:
+            jobs = [NewJob(CALCULATE, org_id, {}, "rating", unique_key="all") for org_id in missed]
+            await enqueue_many(conn, SERVICE, jobs)
+        return result

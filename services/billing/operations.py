@@ -1,0 +1,90 @@
+"""The books: opening an account, charging usage, topping up. Shared by the servicer, the subscribers and the jobs.
+
+Every act takes the account's lock first, so acts of one organisation follow each other, and whatever is done twice is
+recognised under that lock.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from libs.clock import Clock
+from libs.errors import Internal
+from libs.ids import new_id
+from libs.postgres import Connection
+from services.billing.domain.charges import Charges
+from services.billing.domain.credit import Balance
+from services.billing.domain.ledger import TRIAL_GRANT_KEY, EntryType, LedgerEntry, Posting
+from services.billing.domain.rating import Rate, rate_at, rate_usage
+from services.billing.domain.usage import UsageEvent
+from services.billing.storage.accounts import Account, Accounts
+from services.billing.storage.ledger import Ledger
+from services.billing.storage.usage import Usage
+
+SERVICE = "billing"
+CALCULATE = "billing.calculate"
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    accounts: Accounts
+    ledger: Ledger
+    usage: Usage
+    clock: Clock
+    plan: str
+    trial_grant_micros: int
+
+    async def open_account(self, conn: Connection, org_id: str) -> Account:
+        """The organisation's account, locked; opened with its trial grant when it has none yet."""
+        account = await self.accounts.lock(conn, org_id)
+        if account is not None:
+            return account
+        opened = await self.accounts.open(conn, org_id, self.plan, self.clock.now())
+        account = await self.accounts.lock(conn, org_id)
+        if account is None:
+            raise Internal("plan_missing", "The plan of new organisations does not exist.")
+        if not opened or self.trial_grant_micros == 0:
+            return account
+        grant = Posting(
+            EntryType.GRANT, self.trial_grant_micros, account.balance.currency, TRIAL_GRANT_KEY, "Trial credit"
+        )
+        _, balance = await self._post(conn, account, [grant])
+        return Account(org_id, account.plan_id, balance)
+
+    async def charge(self, conn: Connection, org_id: str, ids: Sequence[str] | None) -> Charges:
+        """Rate and post the usage events with these ids (None: all) that were not rated before."""
+        account = await self.open_account(conn, org_id)
+        events = {event.id: event for event in await self.usage.unrated(conn, org_id, ids)}
+        rates = await self.accounts.rates(conn, account) if events else []
+        postings = [posting for event in events.values() if (posting := _charge(event, rates)) is not None]
+        if not postings:
+            return Charges([], account.balance, account.balance)
+        entries, balance = await self._post(conn, account, postings)
+        await self.usage.rate(conn, org_id, entries, self.clock.now())
+        return Charges([(events[entry.usage_event_id], entry) for entry in entries], account.balance, balance)
+
+    async def top_up(self, conn: Connection, account: Account, amount_micros: int) -> tuple[LedgerEntry, Balance]:
+        """Add paid credit to a locked account."""
+        key = f"top_up:{new_id('top')}"
+        posting = Posting(EntryType.TOP_UP, amount_micros, account.balance.currency, key, "Top-up")
+        entries, balance = await self._post(conn, account, [posting])
+        return entries[0], balance
+
+    async def _post(
+        self, conn: Connection, account: Account, postings: Sequence[Posting]
+    ) -> tuple[list[LedgerEntry], Balance]:
+        now, before = self.clock.now(), account.balance
+        entries = await self.ledger.post(conn, account.org_id, postings, before.posted_micros, now)
+        posted = before.posted_micros + sum(entry.amount_micros for entry in entries)
+        await self.accounts.post(conn, account.org_id, posted, now)
+        return entries, Balance(posted, before.reserved_micros, before.currency)
+
+
+def _charge(event: UsageEvent, rates: Sequence[Rate]) -> Posting | None:
+    """None while no rate covers the event: it stays unrated, and reconciliation shows it."""
+    rate = rate_at(rates, event.meter, event.event_time)
+    if rate is None:
+        return None
+    amount = rate_usage(rate, event.quantity_micros)
+    return Posting(
+        EntryType.USAGE, -amount, rate.currency, f"usage:{event.id}", event.meter, event.call_id, event.id
+    )

@@ -1,0 +1,5 @@
+"""The gRPC doors of billing."""
+
+from .books import BillingServicer
+
+__all__ = ["BillingServicer"]

@@ -1,0 +1,181 @@
+"""BillingService: usage in, balance and ledger out, top-ups. Every write is one transaction with its events."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from echosenseix.billing.v1 import billing_pb2, billing_pb2_grpc
+from libs.clock import Clock
+from libs.errors import AlreadyExists, InvalidArgument, Violation
+from libs.postgres import Connection, Database
+from libs.postgres.idempotency import run_write
+from libs.postgres.outbox import append, append_many
+from libs.rpc.context import require_scope
+from libs.rpc.paging import page_info_to_proto, page_request_from_proto
+from libs.rpc.times import from_timestamp, to_timestamp
+from services.billing.domain.credit import Balance, check_top_up
+from services.billing.domain.usage import UsageEvent, check_batch_size, check_sent
+from services.billing.domain.usage_sums import checked_groups
+from services.billing.mapping import (
+    balance_to_proto,
+    charge_events,
+    credit_event,
+    difference_to_proto,
+    entry_to_proto,
+    usage_event_from_proto,
+    usage_event_to_proto,
+    usage_sum_to_proto,
+)
+from services.billing.operations import Books
+from services.billing.storage.ledger import LEDGER_LIST
+from services.billing.storage.usage import USAGE_EVENT_LIST
+from services.billing.storage.usage_sums import USAGE_LIST, UsageSums
+
+from .reconciler import Reconciler
+
+Context = Any
+_EVER = (datetime(1970, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
+
+
+class BillingServicer(billing_pb2_grpc.BillingServiceServicer):
+    def __init__(
+        self, database: Database, books: Books, sums: UsageSums, reconciler: Reconciler, low_micros: int, clock: Clock
+    ) -> None:
+        self._database = database
+        self._books = books
+        self._sums = sums
+        self._reconciler = reconciler
+        self._low_micros = low_micros
+        self._clock = clock
+
+    async def RecordUsageEvents(
+        self, request: billing_pb2.RecordUsageEventsRequest, context: Context
+    ) -> billing_pb2.RecordUsageEventsResponse:
+        org_id = require_scope("billing:write").org_id
+        distinct = await self._checked_events(request)
+
+        async def act(conn: Connection) -> billing_pb2.RecordUsageEventsResponse:
+            accepted = await self._record(conn, org_id, distinct)
+            return billing_pb2.RecordUsageEventsResponse(
+                accepted=accepted, duplicates=len(request.events) - accepted
+            )
+
+        return await run_write(self._database, org_id, act, billing_pb2.RecordUsageEventsResponse)
+
+    async def ListUsageEvents(
+        self, request: billing_pb2.ListUsageEventsRequest, context: Context
+    ) -> billing_pb2.ListUsageEventsResponse:
+        org_id = require_scope("billing:read").org_id
+        wanted = page_request_from_proto(request.page, USAGE_EVENT_LIST)
+        page = await self._books.usage.page(org_id, wanted, request.meter)
+        return billing_pb2.ListUsageEventsResponse(
+            events=map(usage_event_to_proto, page.items), page_info=page_info_to_proto(page)
+        )
+
+    async def ListUsage(
+        self, request: billing_pb2.ListUsageRequest, context: Context
+    ) -> billing_pb2.ListUsageResponse:
+        org_id = require_scope("billing:read").org_id
+        wanted = page_request_from_proto(request.page, USAGE_LIST)
+        start, end = _window(request)
+        page = await self._sums.page(org_id, wanted, checked_groups(request.group_by), start, end)
+        return billing_pb2.ListUsageResponse(
+            rows=map(usage_sum_to_proto, page.items), page_info=page_info_to_proto(page)
+        )
+
+    async def GetBalance(
+        self, request: billing_pb2.GetBalanceRequest, context: Context
+    ) -> billing_pb2.GetBalanceResponse:
+        org_id = require_scope("billing:read").org_id
+        return billing_pb2.GetBalanceResponse(balance=balance_to_proto(await self._balance(org_id)))
+
+    async def ListLedgerEntries(
+        self, request: billing_pb2.ListLedgerEntriesRequest, context: Context
+    ) -> billing_pb2.ListLedgerEntriesResponse:
+        org_id = require_scope("billing:read").org_id
+        wanted = page_request_from_proto(request.page, LEDGER_LIST)
+        page = await self._books.ledger.page(org_id, wanted, request.type, request.call_id)
+        if not page.items and await self._books.accounts.balance(org_id) is None:
+            await self._balance(org_id)
+            page = await self._books.ledger.page(org_id, wanted, request.type, request.call_id)
+        return billing_pb2.ListLedgerEntriesResponse(
+            entries=map(entry_to_proto, page.items), page_info=page_info_to_proto(page)
+        )
+
+    async def CreateTopUp(
+        self, request: billing_pb2.CreateTopUpRequest, context: Context
+    ) -> billing_pb2.CreateTopUpResponse:
+        org_id = require_scope("billing:write").org_id
+        amount = request.amount
+
+        async def act(conn: Connection) -> billing_pb2.CreateTopUpResponse:
+            account = await self._books.open_account(conn, org_id)
+            check_top_up(amount.micros, amount.currency, account.balance.currency)
+            entry, balance = await self._books.top_up(conn, account, amount.micros)
+            await append(conn, credit_event("credit.topped_up", org_id, balance, entry))
+            return billing_pb2.CreateTopUpResponse(entry=entry_to_proto(entry), balance=balance_to_proto(balance))
+
+        return await run_write(self._database, org_id, act, billing_pb2.CreateTopUpResponse, required=True)
+
+    async def Reconcile(
+        self, request: billing_pb2.ReconcileRequest, context: Context
+    ) -> billing_pb2.ReconcileResponse:
+        org_id = require_scope("billing:read").org_id
+        start, end = _window(request)
+        found = await self._reconciler.reconcile(org_id, start, end)
+        return billing_pb2.ReconcileResponse(
+            from_time=to_timestamp(start),
+            to_time=to_timestamp(end),
+            calls=found.calls,
+            usage_events=found.usage_events,
+            ledger_entries=found.ledger_entries,
+            differences=map(difference_to_proto, found.differences),
+        )
+
+    async def _checked_events(self, request: billing_pb2.RecordUsageEventsRequest) -> list[UsageEvent]:
+        """The distinct events of the request; InvalidArgument with every violation, or usage_event_conflict."""
+        check_batch_size(len(request.events))
+        events = [usage_event_from_proto(event, f"#/events/{i}") for i, event in enumerate(request.events)]
+        meters, now = await self._books.usage.meters(), self._clock.now()
+        violations: list[Violation] = []
+        for i, event in enumerate(events):
+            violations += check_sent(event, meters, now, f"#/events/{i}")
+        if violations:
+            raise InvalidArgument("validation_failed", "Some fields break a rule.", violations=violations)
+        distinct = {event.id: event for event in events}
+        if any(event.digest != distinct[event.id].digest for event in events):
+            raise _conflict()
+        return list(distinct.values())
+
+    async def _record(self, conn: Connection, org_id: str, events: Sequence[UsageEvent]) -> int:
+        """Record and charge; the number of new ones. One conflict refuses them all."""
+        recorded = await self._books.usage.record(conn, org_id, events, self._clock.now())
+        if recorded.conflicting:
+            raise _conflict()
+        if recorded.added:
+            charges = await self._books.charge(conn, org_id, [event.id for event in recorded.added])
+            await append_many(conn, charge_events(org_id, charges, self._low_micros))
+        return len(recorded.added)
+
+    async def _balance(self, org_id: str) -> Balance:
+        """The balance; an organisation that was never billed gets its account and its trial credit now."""
+        balance = await self._books.accounts.balance(org_id)
+        if balance is None:
+            async with self._database.transaction(org_id) as conn:
+                balance = (await self._books.open_account(conn, org_id)).balance
+        return balance
+
+
+def _window(request: billing_pb2.ListUsageRequest | billing_pb2.ReconcileRequest) -> tuple[datetime, datetime]:
+    start = from_timestamp(request, "from_time") or _EVER[0]
+    end = from_timestamp(request, "to_time") or _EVER[1]
+    if start >= end:
+        raise InvalidArgument("invalid_query", "Set from to a time before to.")
+    return start, end
+
+
+def _conflict() -> AlreadyExists:
+    return AlreadyExists(
+        "usage_event_conflict",
+        "An event with one of these ids was recorded with another body. Nothing of this request was recorded.",
+    )

@@ -1,0 +1,72 @@
+"""Accounts: an organisation's balance and plan. The row's lock is what makes postings of one organisation follow each
+other; it is taken before any ledger row is written."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from libs.postgres import Connection, Database, Record
+from services.billing.domain.credit import Balance
+from services.billing.domain.rating import Rate
+
+_OPEN = """
+insert into account (org_id, plan_id, currency, posted_micros, reserved_micros, created_at, updated_at)
+select $1, p.id, p.currency, 0, 0, $3, $3 from plan p where p.id = $2
+on conflict (org_id) do nothing
+returning true"""
+_LOCK = """
+select a.plan_id, a.currency, a.posted_micros, a.reserved_micros from account a where a.org_id = $1 for update"""
+_GET = "select a.currency, a.posted_micros, a.reserved_micros from account a where a.org_id = o.org"
+_POST = "update account set posted_micros = $2, updated_at = $3 where org_id = $1"
+_RATES = """
+select r.meter, r.effective_from, r.price_micros, r.per, r.increment_micros, false as own
+from plan_rate r where r.plan_id = $2
+union all
+select r.meter, r.effective_from, r.price_micros, r.per, r.increment_micros, true as own
+from rate_override r where r.org_id = $1"""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A locked account."""
+
+    org_id: str
+    plan_id: str
+    balance: Balance
+
+
+class Accounts:
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def open(self, conn: Connection, org_id: str, plan_id: str, now: datetime) -> bool:
+        """Make the account; False when it is there already."""
+        return await conn.fetchval(_OPEN, org_id, plan_id, now) is True
+
+    async def lock(self, conn: Connection, org_id: str) -> Account | None:
+        """The account, held until the transaction ends."""
+        row = await conn.fetchrow(_LOCK, org_id)
+        return Account(org_id, row["plan_id"], _balance(row)) if row else None
+
+    async def balance(self, org_id: str) -> Balance | None:
+        row = await self._db.fetchrow(org_id, _GET)
+        return _balance(row) if row else None
+
+    async def post(self, conn: Connection, org_id: str, posted_micros: int, now: datetime) -> None:
+        """Move the balance of a locked account."""
+        await conn.execute(_POST, org_id, posted_micros, now)
+
+    async def rates(self, conn: Connection, account: Account) -> list[Rate]:
+        """The plan's rates and the organisation's own, of all times."""
+        rows = await conn.fetch(_RATES, account.org_id, account.plan_id)
+        currency = account.balance.currency
+        return [
+            Rate(
+                row["meter"], row["price_micros"], row["per"], row["increment_micros"], currency,
+                row["effective_from"], row["own"],
+            )
+            for row in rows
+        ]  # fmt: skip
+
+
+def _balance(row: Record) -> Balance:
+    return Balance(row["posted_micros"], row["reserved_micros"], row["currency"])

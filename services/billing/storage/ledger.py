@@ -1,0 +1,87 @@
+"""The ledger: transactions with their legs, written together and never changed; the list of the customer's legs."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from libs.ids import new_id
+from libs.paging import CursorCodec, ListRules, Page, PageRequest
+from libs.postgres import Connection, Database, Record
+from libs.postgres.listing import Filter, Listing, fetch_page
+from services.billing.domain.ledger import EntryType, LedgerEntry, Leg, Posting, legs_of
+
+LEDGER_LIST = ListRules(sorts={"createdAt": "e.created_at"})
+_COLUMNS = """e.id, e.transaction_id, e.type, e.amount_micros, e.currency, e.call_id, e.usage_event_id,
+    e.balance_after_micros, e.description, e.created_at"""
+_LISTING = Listing(_COLUMNS, "ledger_entry e", LEDGER_LIST, tie="e.id", org="e.org_id", created="e.created_at")
+_ADD_TRANSACTIONS = """
+insert into ledger_transaction (org_id, id, type, key, created_at)
+select $1, t.id, t.type, t.key, $5 from unnest($2::text[], $3::text[], $4::text[]) as t(id, type, key)"""
+_ADD_LEGS = """
+insert into ledger_entry (org_id, id, transaction_id, account, type, amount_micros, currency, balance_after_micros,
+    call_id, usage_event_id, description, created_at)
+select $1, l.id, l.transaction_id, l.account, l.type, l.amount, l.currency, l.balance_after, l.call_id,
+    l.usage_event_id, l.description, $12
+from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::bigint[], $9::text[],
+    $10::text[], $11::text[])
+    as l(id, transaction_id, account, type, amount, currency, balance_after, call_id, usage_event_id, description)"""
+
+
+class Ledger:
+    def __init__(self, db: Database, cursors: CursorCodec) -> None:
+        self._db = db
+        self._cursors = cursors
+
+    async def post(
+        self, conn: Connection, org_id: str, postings: Sequence[Posting], balance_micros: int, now: datetime
+    ) -> list[LedgerEntry]:
+        """Write the postings in their order onto a balance; the customer's entries."""
+        pairs = []
+        for posting in postings:
+            balance_micros += posting.amount_micros
+            pairs.append(legs_of(posting, balance_micros, new_id))
+        customer = [pair[0] for pair in pairs]
+        await conn.execute(
+            _ADD_TRANSACTIONS, org_id, [leg.transaction_id for leg in customer],
+            [leg.posting.type.value for leg in customer], [leg.posting.key for leg in customer], now,
+        )  # fmt: skip
+        await self._add_legs(conn, org_id, [leg for pair in pairs for leg in pair], now)
+        return [_entry(leg, now) for leg in customer]
+
+    async def page(self, org_id: str, request: PageRequest, entry_type: str, call_id: str) -> Page[LedgerEntry]:
+        """The customer's legs, newest first."""
+        filters: list[Filter] = [("e.account = 'customer'", None)]
+        if entry_type:
+            filters.append(("e.type = {}", entry_type))
+        if call_id:
+            filters.append(("e.call_id = {} and e.call_id <> ''", call_id))
+        page = await fetch_page(self._db, org_id, _LISTING, request, filters, self._cursors)
+        return page.map(_entry_from_row)
+
+    async def _add_legs(self, conn: Connection, org_id: str, legs: Sequence[Leg], now: datetime) -> None:
+        columns = zip(
+            *(
+                (
+                    leg.id, leg.transaction_id, leg.account, leg.posting.type.value, leg.amount_micros,
+                    leg.posting.currency, leg.balance_after_micros, leg.posting.call_id, leg.posting.usage_event_id,
+                    leg.posting.description,
+                )
+                for leg in legs
+            ),
+            strict=True,
+        )  # fmt: skip
+        await conn.execute(_ADD_LEGS, org_id, *(list(column) for column in columns), now)
+
+
+def _entry(leg: Leg, now: datetime) -> LedgerEntry:
+    posting = leg.posting
+    return LedgerEntry(
+        leg.id, leg.transaction_id, posting.type, leg.amount_micros, posting.currency, posting.call_id,
+        posting.usage_event_id, leg.balance_after_micros or 0, posting.description, now,
+    )  # fmt: skip
+
+
+def _entry_from_row(row: Record) -> LedgerEntry:
+    return LedgerEntry(
+        row["id"], row["transaction_id"], EntryType(row["type"]), row["amount_micros"], row["currency"],
+        row["call_id"], row["usage_event_id"], row["balance_after_micros"], row["description"], row["created_at"],
+    )  # fmt: skip

@@ -98,7 +98,8 @@ class Runtime(Generic[S]):
 
     async def _live(self, main: Callable[["Runtime[S]"], Awaitable[object]]) -> int:
         self.stop = asyncio.Event()
-        _obey_signals(self.stop, self.settings.drain_seconds)
+        self._deadline = _Deadline(self.settings.drain_seconds + _MARGIN_SECONDS)
+        _obey_signals(self.stop, self._deadline)
         try:
             await self._start_ops()
             if await self._unless_stopped(main(self)):
@@ -153,6 +154,7 @@ class Runtime(Generic[S]):
         self.stop.set()
 
     async def _drain(self) -> None:
+        self._deadline.arm()
         self._ready = False
         self.stop.set()
         ends = time.monotonic() + self.settings.drain_seconds
@@ -191,7 +193,21 @@ async def _finish(task: "asyncio.Task[object]") -> None:
         task.cancel()
 
 
-def _obey_signals(stop: asyncio.Event, budget_seconds: float) -> None:
+class _Deadline:
+    """A thread that ends the process when draining takes too long, whatever the loop does."""
+
+    def __init__(self, seconds: float) -> None:
+        self._timer = threading.Timer(seconds, os._exit, (EXIT_CUT_OFF,))
+        self._timer.daemon = True
+        self._armed = False
+
+    def arm(self) -> None:
+        if not self._armed:
+            self._armed = True
+            self._timer.start()
+
+
+def _obey_signals(stop: asyncio.Event, deadline: _Deadline) -> None:
     """TERM and INT set `stop` and start the clock; a second one ends the process at once.
 
     signal.signal, not loop.add_signal_handler: its handler runs although a callback blocks the loop.
@@ -203,9 +219,7 @@ def _obey_signals(stop: asyncio.Event, budget_seconds: float) -> None:
         if seen:
             os._exit(128 + number)
         seen.append(number)
-        watchdog = threading.Timer(budget_seconds + _MARGIN_SECONDS, os._exit, (EXIT_CUT_OFF,))
-        watchdog.daemon = True
-        watchdog.start()
+        deadline.arm()
         loop.call_soon_threadsafe(stop.set)
 
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -252,7 +252,9 @@ class Runner:
     def _stores_entry(self) -> dict[str, Any]:
         def own(name: str) -> dict[str, Any]:
             store: Store | None = self.stores.all.get(name)
-            return {"pid": store.pid if store else None, "data": str(store.data) if store else None}
+            member = next((member for member in self.members["stores"] if member.name == name), None)
+            state = {"state": member.state, "restarts": member.restarts} if member else {}
+            return {"pid": store.pid if store else None, "data": str(store.data) if store else None, **state}
 
         return {
             "postgres": {"url": self.urls.database, "adminUrl": self.urls.direct, **own("postgres")},

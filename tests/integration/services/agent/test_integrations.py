@@ -10,6 +10,7 @@ from datetime import timedelta
 import pytest
 
 from echosenseix.agent.v1 import agent_pb2
+from libs.crypto import DecryptionError
 from libs.errors import InvalidArgument, NotFound, PermissionDenied, Unauthenticated, Unavailable
 from libs.ids import new_id
 
@@ -71,14 +72,12 @@ async def test_a_sealed_secret_opens_nowhere_else(service: Service, org: str) ->
     other = new_id("org")
     await put(service, org)
     await put(service, other, api_key="another-key-entirely", webhook_secret="another")
+    theirs = await service.database.system_fetchrow("select i.api_key from integration i where i.org_id = $1", org)
+    assert theirs is not None
     async with service.database.system_transaction() as conn:
-        await conn.execute(
-            "update integration i set api_key = (select j.api_key from integration j where j.org_id = $1) where i.org_id = $2",
-            org,
-            other,
-        )
-    with as_service(), pytest.raises(Exception, match="no key of ours"):
-        asked = agent_pb2.GetProviderCredentialsRequest(organization_id=other, provider="elevenlabs")
+        await conn.execute("update integration set api_key = $1 where org_id = $2", theirs["api_key"], other)
+    asked = agent_pb2.GetProviderCredentialsRequest(organization_id=other, provider="elevenlabs")
+    with as_service(), pytest.raises(DecryptionError):
         await service.integrations.GetProviderCredentials(asked, None)
 
 

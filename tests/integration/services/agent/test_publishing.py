@@ -74,8 +74,8 @@ async def test_versions_are_listed_without_their_configuration(service: Service,
         assert not page.agent_versions[0].HasField("configuration")
         assert (page.page_info.total, page.page_info.has_more) == (3, True)
         for number in (0, 4, -1):
+            asked_one = agent_pb2.GetAgentVersionRequest(agent_id=made.id, version=number)
             with pytest.raises(NotFound):
-                asked_one = agent_pb2.GetAgentVersionRequest(agent_id=made.id, version=number)
                 await service.agents.GetAgentVersion(asked_one, None)
         with pytest.raises(InvalidArgument):
             await service.agents.PublishAgent(agent_pb2.PublishAgentRequest(id=made.id, description="x\x00"), None)

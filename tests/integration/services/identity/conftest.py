@@ -1,0 +1,121 @@
+"""The identity service's methods on a real database and a real Redis, called as the gateway would call them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import pytest_asyncio
+
+from echosenseix.identity.v1 import identity_pb2
+from libs.clock import ManualClock
+from libs.paging import CursorCodec
+from libs.postgres import Database
+from libs.ratelimit import RateLimiter
+from libs.rpc.context import CallContext, serving
+from libs.rpc.principal import ROLE_GATEWAY, Principal
+from local.stores import Stores
+from services.identity.login_limits import LoginLimits
+from services.identity.passwords import Passwords
+from services.identity.servicer import IdentityServicer, Parts
+from services.identity.storage.api_keys import ApiKeys
+from services.identity.storage.authentication import Authentication
+from services.identity.storage.people import People
+from services.identity.storage.sessions import Sessions
+
+PASSWORD = "correct horse battery"
+GATEWAY = Principal(role=ROLE_GATEWAY, issuer="gateway")
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Service:
+    database: Database
+    servicer: IdentityServicer
+    clock: ManualClock
+
+    async def register(self, email: str = "", **fields: str) -> identity_pb2.RegisterResponse:
+        asked = {"password": PASSWORD, "first_name": "Ada", "last_name": "Lovelace", "organization_name": "Engines"}
+        request = identity_pb2.RegisterRequest(email=email or f"ada{next(_numbers)}@example.com", **{**asked, **fields})
+        with as_gateway():
+            return await self.servicer.Register(request, None)
+
+    async def login(self, email: str, password: str = PASSWORD, ip: str = "") -> identity_pb2.LoginResponse:
+        request = identity_pb2.LoginRequest(email=email, password=password, ip_address=ip, user_agent="tests/1")
+        with as_gateway():
+            return await self.servicer.Login(request, None)
+
+    async def who(self, *, token: str = "", key: str = "") -> identity_pb2.AuthenticateResponse:
+        request = identity_pb2.AuthenticateRequest()
+        if token:
+            request.session_token = token
+        else:
+            request.api_key = key
+        with as_gateway():
+            return await self.servicer.Authenticate(request, None)
+
+    async def member(self) -> Member:
+        """A new organisation's owner, logged in."""
+        made = await self.register()
+        token = (await self.login(made.user.email)).token
+        return Member(made.user, token, principal_of(await self.who(token=token)))
+
+    async def events(self, org: str) -> list[str]:
+        rows = await self.database.system_fetch("select x.topic from outbox x where x.org_id = $1 order by x.id", org)
+        return [row["topic"] for row in rows]
+
+
+@dataclass(frozen=True)
+class Member:
+    user: identity_pb2.User
+    token: str
+    principal: Principal = field()
+
+
+def principal_of(answer: identity_pb2.AuthenticateResponse) -> Principal:
+    """What the gateway makes of an answer."""
+    return Principal(
+        org_id=answer.organization_id,
+        user_id=answer.user_id,
+        session_id=answer.session_id,
+        api_key_id=answer.api_key_id,
+        role=identity_pb2.Role.Name(answer.role).removeprefix("ROLE_").lower(),
+        scopes=frozenset(answer.scopes),
+        issuer="gateway",
+    )
+
+
+@contextmanager
+def acting(principal: Principal, *, key: str = "", fingerprint: str = "") -> Iterator[CallContext]:
+    with serving(CallContext(idempotency_key=key, idempotency_fingerprint=fingerprint), principal) as call:
+        yield call
+
+
+@contextmanager
+def as_gateway(key: str = "", fingerprint: str = "") -> Iterator[CallContext]:
+    with acting(GATEWAY, key=key, fingerprint=fingerprint) as call:
+        yield call
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def service(service_database: Callable[..., Awaitable[Database]], stores: Stores) -> AsyncIterator[Service]:
+    database = await service_database("identity")
+    cursors, limiter = CursorCodec(b"c" * 32), await RateLimiter.open(stores.redis_url)
+    passwords, clock = await Passwords.open(2), ManualClock(datetime.now(UTC))
+    parts = Parts(
+        database=database,
+        people=People(database),
+        sessions=Sessions(database, cursors),
+        api_keys=ApiKeys(database, cursors),
+        authentication=Authentication(database),
+        passwords=passwords,
+        limits=LoginLimits(limiter, lifted=False),
+        clock=clock,
+        production=False,
+    )
+    yield Service(database, IdentityServicer(parts), clock)
+    await passwords.close()
+    await limiter.close()

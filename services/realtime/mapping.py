@@ -14,7 +14,7 @@ from libs.bus import Event
 from libs.bus.events import event_data
 from libs.rpc.times import to_timestamp
 from services.realtime.domain.delivery import Delivery, Endpoint
-from services.realtime.storage.mailbox import Mail
+from services.realtime.domain.mail import Mail
 
 
 def endpoint_to_proto(endpoint: Endpoint) -> pb.WebhookEndpoint:

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
-import datetime
 from collections.abc import Sequence
 from typing import Any
 
 from libs.paging import CursorCodec, ListRules, Page, PageRequest
 from libs.postgres import Connection, Database
 from libs.postgres.listing import Listing, fetch_page
+from services.realtime.domain.mail import Mail
 
 MAIL_LIST = ListRules(sorts={"createdAt": "created_at"})
 _mails = Listing(
     select="m.id, m.recipients, m.subject, m.body, m.created_at", source="mail m", rules=MAIL_LIST, tie="m.id"
 )
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Mail:
-    id: str
-    recipients: tuple[str, ...]
-    subject: str
-    body: str
-    created_at: datetime.datetime
 
 
 class Mailbox:

@@ -26,6 +26,7 @@ COLUMNS = """c.id, c.org_id, c.provider, c.external_call_id, c.external_agent_id
     c.completeness, c.direction, c.from_number, c.to_number, c.successful, c.duration_seconds, c.started_at, c.ended_at,
     c.title, c.summary, c.language, c.termination_reason, c.provider_cost_units, c.turn_count, c.cost_micros,
     c.cost_currency, c.tags, c.version, c.created_at, c.updated_at"""
+_NAMES = tuple(part.strip().removeprefix("c.") for part in COLUMNS.split(","))
 _GET = f"select {COLUMNS} from call c where c.org_id = $1 and c.id = $2"
 _GET_FENCED = f"select {COLUMNS} from call c where c.org_id = o.org and c.id = $2"
 _LOCK = f"""select {COLUMNS} from call c
@@ -164,7 +165,7 @@ def call_not_found() -> NotFound:
 
 
 def call_from_row(row: Record) -> Call:
-    values: dict[str, Any] = dict(row.items())
+    values: dict[str, Any] = {name: row[name] for name in _NAMES}
     micros, currency = values.pop("cost_micros"), values.pop("cost_currency")
     values["cost"] = None if micros is None else Cost(micros, currency)
     values["status"] = CallStatus(values["status"])

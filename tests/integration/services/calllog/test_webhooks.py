@@ -1,0 +1,279 @@
+"""Inbound webhooks: what is kept, what is refused, and that one conversation makes one call."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+
+import pytest
+
+from echosenseix.agent.v1 import agent_pb2
+from echosenseix.calllog.v1 import calllog_pb2
+from libs.errors import AppError, InvalidArgument, NotFound, PermissionDenied, Unauthenticated, Unavailable
+from libs.ids import new_id
+
+from .conftest import CallLog, Organisation, as_org, as_service, eventually, failure, sign, transcription
+
+AGENT = "agent_7101k5zvyjhmfg983brhmhkd98n6"
+
+
+async def test_a_conversation_becomes_a_call(calllog: CallLog, conversation: str) -> None:
+    org = await calllog.organisation(AGENT)
+    assert await calllog.deliver(org, transcription(conversation)) is False
+    call = await calllog.call_of(org.id, conversation)
+    assert call.agent_id.startswith("agt_")
+    assert call.agent_version == 1
+    assert call.provider == "elevenlabs"
+    assert call.external_agent_id == AGENT
+    assert call.status == calllog_pb2.CALL_STATUS_COMPLETED
+    assert call.direction == calllog_pb2.CALL_DIRECTION_INBOUND
+    assert (call.from_number, call.to_number) == ("+4930555020", "+4930555010")
+    assert call.successful
+    assert call.duration_seconds == 37
+    assert call.end_time.seconds - call.start_time.seconds == 37
+    assert call.title == "Tasting rescheduled"
+    assert "marzipan" in call.summary
+    assert call.provider_cost_units == 296
+    assert call.language == "en"
+    assert not call.HasField("cost")
+    assert not call.HasField("recording")
+    assert [turn.index for turn in call.transcript] == list(range(6))
+    assert call.transcript[1].role == calllog_pb2.SPEAKER_USER
+    tool_turn = call.transcript[2]
+    assert tool_turn.text == ""
+    assert tool_turn.tool_calls[0]["name"] == "find_slot"
+    assert tool_turn.tool_calls[0]["arguments"]["day"] == "thursday"
+    assert "15:30" in tool_turn.tool_calls[0]["result"]
+    topics = [topic for topic, _ in await calllog.events(org.id)]
+    assert topics == ["call.ended"]
+    data = (await calllog.events(org.id))[0][1]
+    assert data["callId"] == call.id
+    assert data["billable"] is True
+    assert data["durationSeconds"] == 37
+
+
+async def test_ten_deliveries_at_once_make_one_call(calllog: CallLog, conversation: str) -> None:
+    org = await calllog.organisation(AGENT)
+    duplicates = await asyncio.gather(*(calllog.deliver(org, transcription(conversation)) for _ in range(10)))
+    assert sorted(duplicates) == [False, *[True] * 9]
+    await calllog.call_of(org.id, conversation)
+    await calllog.settled(org.id)
+    assert (await calllog.list(org.id)).page_info.total == 1
+    assert [topic for topic, _ in await calllog.events(org.id)] == ["call.ended"]
+    assert len(await calllog.jobs(org.id)) == 1
+
+
+async def test_a_fresh_signature_makes_no_second_call(calllog: CallLog, conversation: str) -> None:
+    org = await calllog.organisation(AGENT)
+    body = json.dumps(transcription(conversation)).encode()
+    assert await calllog.deliver(org, body, sign(body, at=time.time() - 60)) is False
+    assert await calllog.deliver(org, body, sign(body)) is True
+    later = transcription(conversation)
+    later["event_timestamp"] += 100
+    assert await calllog.deliver(org, later) is True
+    await calllog.settled(org.id)
+    assert (await calllog.list(org.id)).page_info.total == 1
+
+
+async def test_two_organisations_may_have_the_same_conversation_id(calllog: CallLog, conversation: str) -> None:
+    first, second = await calllog.organisation(AGENT), await calllog.organisation(AGENT)
+    assert await calllog.deliver(first, transcription(conversation)) is False
+    assert await calllog.deliver(second, transcription(conversation)) is False
+    ours, theirs = await calllog.call_of(first.id, conversation), await calllog.call_of(second.id, conversation)
+    assert ours.id != theirs.id
+    with pytest.raises(NotFound, match="call_not_found"):
+        await calllog.get(first.id, theirs.id)
+
+
+async def test_an_unknown_agent_is_nobody(calllog: CallLog, conversation: str) -> None:
+    org = await calllog.organisation()
+    await calllog.deliver(org, transcription(conversation))
+    call = await calllog.call_of(org.id, conversation)
+    assert (call.agent_id, call.agent_version) == ("", 0)
+
+
+async def test_another_organisations_agent_is_nobody(calllog: CallLog, conversation: str) -> None:
+    await calllog.organisation("agent_of_others")
+    org = await calllog.organisation()
+    await calllog.deliver(org, transcription(conversation, agent_id="agent_of_others"))
+    assert (await calllog.call_of(org.id, conversation)).agent_id == ""
+
+
+async def test_a_failed_start_is_a_call_without_usage(calllog: CallLog, conversation: str) -> None:
+    org = await calllog.organisation(AGENT)
+    await calllog.deliver(org, failure(conversation, "unknown"))
+    call = await calllog.call_of(org.id, conversation)
+    assert call.status == calllog_pb2.CALL_STATUS_FAILED
+    assert not call.HasField("duration_seconds")
+    assert call.to_number == "+4930555030"
+    ((topic, data),) = await calllog.events(org.id)
+    assert (topic, data["billable"]) == ("call.ended", False)
+
+
+async def test_a_fuller_report_updates_and_never_doubles(calllog: CallLog, conversation: str) -> None:
+    org = await calllog.organisation(AGENT)
+    await calllog.deliver(org, transcription(conversation, status="processing", transcript=[], analysis=None))
+    early = await calllog.call_of(org.id, conversation)
+    assert early.status == calllog_pb2.CALL_STATUS_IN_PROGRESS
+    assert not early.HasField("duration_seconds")
+    assert await calllog.deliver(org, transcription(conversation)) is True
+    await calllog.settled(org.id)
+    whole = await calllog.get(org.id, early.id)
+    assert whole.status == calllog_pb2.CALL_STATUS_COMPLETED
+    assert len(whole.transcript) == 6
+    assert whole.version == 2
+    assert [topic for topic, _ in await calllog.events(org.id)] == ["call.started", "call.ended"]
+    await calllog.deliver(org, failure(conversation))
+    await calllog.settled(org.id)
+    assert (await calllog.get(org.id, early.id)).status == calllog_pb2.CALL_STATUS_COMPLETED
+    assert (await calllog.list(org.id)).page_info.total == 1
+
+
+async def test_reports_of_one_call_at_once_make_one_call(calllog: CallLog, conversation: str) -> None:
+    org = await calllog.organisation(AGENT)
+    await asyncio.gather(calllog.deliver(org, failure(conversation)), calllog.deliver(org, transcription(conversation)))
+    await calllog.settled(org.id)
+    calls = (await calllog.list(org.id)).calls
+    assert [call.status for call in calls] == [calllog_pb2.CALL_STATUS_COMPLETED]
+    assert [topic for topic, _ in await calllog.events(org.id)].count("call.ended") == 1
+
+
+async def test_unknown_types_are_kept_and_left_alone(calllog: CallLog) -> None:
+    org = await calllog.organisation()
+    envelope = {"type": "voice_removed", "event_timestamp": 1, "data": {"voice": "v1"}}
+    assert await calllog.deliver(org, envelope) is False
+    assert await calllog.deliver(org, envelope) is True
+    assert await calllog.jobs(org.id) == []
+    kept = "select e.event_type, e.body from envelope e where e.org_id = $1"
+    (row,) = await calllog.database.system_fetch(kept, org.id)
+    assert json.loads(row["body"]) == envelope
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"not json",
+        b"[]",
+        b'{"type":"post_call_transcription"}',
+        b'{"type":"post_call_transcription","data":{}}',
+        b'{"type":"post_call_transcription","data":{"conversation_id":7}}',
+        b'{"type":5,"data":{}}',
+        b'{"data":{"conversation_id":"c"}}',
+        b'{"type":"post_call_transcription","data":{"conversation_id":NaN}}',
+        b'\xff{"type":"x","data":{}}',
+        b"[" * 100_000,
+    ],
+)
+async def test_signed_but_unreadable_is_refused(calllog: CallLog, body: bytes) -> None:
+    org = await calllog.organisation()
+    with pytest.raises(InvalidArgument, match="webhook_payload_invalid"):
+        await calllog.deliver(org, body)
+
+
+async def test_forged_stale_and_foreign_deliveries_leave_nothing(calllog: CallLog, conversation: str) -> None:
+    org = await calllog.organisation()
+    body = json.dumps(transcription(conversation)).encode()
+    forged = [
+        ("", Unauthenticated), ("t=1,v0=00", Unauthenticated), (sign(body, "another"), Unauthenticated),
+        (sign(body, at=time.time() - 1_900), Unauthenticated), (sign(body, at=time.time() + 1_900), Unauthenticated),
+        (sign(body + b" "), Unauthenticated),
+    ]  # fmt: skip
+    for signature, refusal in forged:
+        with pytest.raises(refusal, match="webhook_signature_invalid"):
+            await calllog.deliver(org, body, signature)
+    with pytest.raises(NotFound, match="webhook_unknown"):
+        await calllog.deliver(Organisation(org.id, "nobody"), body)
+    kept = "select count(*) from envelope e where e.org_id = $1"
+    assert await calllog.database.system_fetchval(kept, org.id) == 0
+
+
+async def test_without_a_secret_nothing_is_taken(calllog: CallLog, conversation: str) -> None:
+    org = new_id("org")
+    with as_org(org):
+        put = agent_pb2.PutIntegrationRequest(
+            provider="elevenlabs", credentials=agent_pb2.ProviderCredentials(api_key="sk_test")
+        )
+        token = (await calllog.integrations.PutIntegration(put, None)).integration.webhook_token
+    with pytest.raises(Unavailable, match="webhook_secret_unset"):
+        await calllog.deliver(Organisation(org, token), transcription(conversation))
+
+
+async def test_customers_may_not_call_the_inner_doors(calllog: CallLog) -> None:
+    with as_org(new_id("org")):
+        with pytest.raises(PermissionDenied):
+            await calllog.servicer.ReceiveProviderWebhook(calllog_pb2.ReceiveProviderWebhookRequest(), None)
+        with pytest.raises(PermissionDenied):
+            await calllog.servicer.ListBillableCalls(calllog_pb2.ListBillableCallsRequest(), None)
+
+
+async def test_a_thousand_replays_have_one_effect(calllog: CallLog, conversation: str) -> None:
+    org = await calllog.organisation(AGENT)
+    body = json.dumps(transcription(conversation)).encode()
+    signature, results = sign(body), []
+    for _ in range(10):
+        results += await asyncio.gather(*(calllog.deliver(org, body, signature) for _ in range(100)))
+    assert results.count(False) == 1
+    await calllog.settled(org.id)
+    assert (await calllog.list(org.id)).page_info.total == 1
+    assert [topic for topic, _ in await calllog.events(org.id)] == ["call.ended"]
+
+
+async def test_hostile_fields_lose_nothing(calllog: CallLog, conversation: str) -> None:
+    """NUL, lone surrogates, absurd numbers and wrong types become unknown or storable."""
+    org = await calllog.organisation()
+    body = json.dumps(
+        {
+            "type": "post_call_transcription",
+            "event_timestamp": "soon",
+            "data": {
+                "conversation_id": conversation,
+                "agent_id": 12,
+                "status": "done",
+                "transcript": [
+                    {"role": "user", "message": "nul \x00 and \ud800 half", "time_in_call_secs": -3},
+                    "no turn",
+                    {"role": "agent", "message": None, "tool_calls": [{"params_as_json": "{broken", "tool_name": 3}]},
+                ],
+                "metadata": {"start_time_unix_secs": 10**30, "call_duration_secs": 10**400, "cost": 2**70},
+                "analysis": [],
+            },
+        }
+    ).encode()
+    await calllog.deliver(org, body)
+    call = await calllog.call_of(org.id, conversation)
+    assert [turn.text for turn in call.transcript] == ["nul \ufffd and \ufffd\ufffd\ufffd half", ""]
+    assert not call.HasField("duration_seconds")
+    assert not call.HasField("provider_cost_units")
+    assert call.HasField("end_time")
+    ((_, data),) = await calllog.events(org.id)
+    assert data["billable"] is False
+
+
+async def test_while_the_agent_service_is_away_the_envelope_waits(calllog: CallLog, conversation: str) -> None:
+    """A call is never made nobody's because somebody could not be asked."""
+    org = await calllog.organisation(AGENT)
+    ingest = calllog.handlers.kinds["call.ingest"][0].__self__
+
+    async def away(request: agent_pb2.ResolveExternalAgentRequest) -> agent_pb2.ResolveExternalAgentResponse:
+        raise Unavailable("unavailable", "away")
+
+    object.__setattr__(ingest, "resolve_agent", away) if (present := ingest.resolve_agent) else None
+    try:
+        await calllog.deliver(org, transcription(conversation))
+
+        async def tried() -> bool:
+            return any(job["attempt"] >= 1 for job in await calllog.jobs(org.id))
+
+        await eventually(tried)
+        assert (await calllog.list(org.id)).page_info.total == 0
+    finally:
+        object.__setattr__(ingest, "resolve_agent", present)
+    assert (await calllog.call_of(org.id, conversation)).agent_version == 1
+
+
+async def test_refusals_are_apperrors(calllog: CallLog) -> None:
+    with as_service(), pytest.raises(AppError):
+        await calllog.servicer.ReceiveProviderWebhook(
+            calllog_pb2.ReceiveProviderWebhookRequest(provider="nobody", webhook_token="x", body=b"{}"), None
+        )

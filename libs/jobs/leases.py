@@ -29,7 +29,7 @@ where j.id = v.id and j.lease_token = v.token and j.state = 'running'
 returning j.id"""
 # A row that is being finished is locked by its own transaction: skip it rather than wait, it needs no heartbeat.
 _HEARTBEAT = """
-with held as (select * from unnest($1::text[], $2::uuid[]) as h(id, token)),
+with held as (select h.id, h.token from unnest($1::text[], $2::uuid[]) as h(id, token)),
 kept as (
     update job set lease_until = clock_timestamp() + make_interval(secs => $3)
     where id = any(array(
@@ -40,7 +40,8 @@ select j.id, j.cancel_requested from job j join held on held.id = j.id and held.
 where j.id = any($1) and j.state = 'running'"""
 _SETTLE = """
 with v as (
-    select * from unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::float8[], $6::bool[], $7::text[],
+    select v.id, v.token, v.state, v.outcome, v.delay, v.charged, v.code, v.message
+    from unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::float8[], $6::bool[], $7::text[],
         $8::text[]) as v(id, token, state, outcome, delay, charged, code, message)
 ), settled as (
     update job j set

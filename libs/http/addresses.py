@@ -6,7 +6,7 @@ IPv4 address or serve documentation. Ranges after the IANA special-purpose addre
 
 import re
 import socket
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -50,6 +50,7 @@ _MAX_URL = 2_048
 _PORTS = {"http": 80, "https": 443}
 
 IPAddress = IPv4Address | IPv6Address
+Resolve = Callable[[str, int], Awaitable[list[str]]]
 
 
 @dataclass(frozen=True, slots=True)

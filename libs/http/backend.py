@@ -11,7 +11,13 @@ from typing import Any
 
 import httpcore
 
-from libs.http.addresses import AllowedAddress, is_public
+from libs.http.addresses import AllowedAddress, Resolve, is_public
+
+
+async def system_resolve(host: str, port: int) -> list[str]:
+    """What the system's resolver answers, each address once."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 class ForbiddenAddress(Exception):
@@ -21,8 +27,9 @@ class ForbiddenAddress(Exception):
 class GuardedBackend(httpcore.AsyncNetworkBackend):
     """Connects to public addresses and to what is allowed; refuses unix sockets."""
 
-    def __init__(self, allowed: tuple[AllowedAddress, ...]) -> None:
+    def __init__(self, allowed: tuple[AllowedAddress, ...], resolve: Resolve) -> None:
         self._allowed = allowed
+        self._resolve = resolve
         self._inner = httpcore.AnyIOBackend()
 
     async def connect_tcp(
@@ -50,10 +57,9 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
     async def _vetted(self, host: str, port: int) -> list[str]:
         """The addresses of the host; ForbiddenAddress as soon as one of them is not public."""
         try:
-            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            addresses = await self._resolve(host, port)
         except (OSError, UnicodeError):
             raise httpcore.ConnectError("the name does not resolve") from None
-        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
         if any(entry.covers(host, port) for entry in self._allowed):
             return addresses
         for address in addresses:

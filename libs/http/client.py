@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from libs.errors import AppError, DeadlineExceeded, InvalidArgument, Unavailable
-from libs.http.addresses import Target, forbidden_address, parse_allowed, parse_target
+from libs.http.addresses import Resolve, Target, forbidden_address, parse_allowed, parse_target
 from libs.telemetry.metrics import OUTBOUND_HTTP_SECONDS
 from libs.telemetry.traces import span
 
@@ -42,10 +42,14 @@ class Answer:
 
 
 class OutboundClient:
-    """`allow` are the entries of OUTBOUND_ALLOW: addresses that may be called although they are not public."""
+    """`allow` are the entries of OUTBOUND_ALLOW: addresses that may be called although they are not public. `resolve`
+    stands for the system's resolver: host and port to addresses."""
 
-    def __init__(self, allow: tuple[str, ...] = (), *, max_connections: int = 50) -> None:
+    def __init__(
+        self, allow: tuple[str, ...] = (), *, max_connections: int = 50, resolve: Resolve | None = None
+    ) -> None:
         self._allow = allow
+        self._resolve = resolve
         parse_allowed(allow)
         self._max_connections = max_connections
         self._pool: Any = None
@@ -149,14 +153,14 @@ class OutboundClient:
         if self._pool is None:
             import httpcore
 
-            from libs.http.backend import GuardedBackend
+            from libs.http.backend import GuardedBackend, system_resolve
 
             self._pool = httpcore.AsyncConnectionPool(
                 ssl_context=_trusted_roots(),
                 max_connections=self._max_connections,
                 max_keepalive_connections=self._max_connections,
                 keepalive_expiry=_KEEPALIVE_SECONDS,
-                network_backend=GuardedBackend(parse_allowed(self._allow)),
+                network_backend=GuardedBackend(parse_allowed(self._allow), self._resolve or system_resolve),
             )
         return self._pool
 

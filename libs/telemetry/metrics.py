@@ -19,6 +19,27 @@ HTTP_SERVER_SECONDS = Histogram(
     registry=REGISTRY,
 )
 HTTP_SERVER_INFLIGHT = Gauge("http_server_inflight", "HTTP requests being answered", registry=REGISTRY)
+# Set by the gateway when it is scraped: the last minute of its own requests, and what the services say of themselves.
+HTTP_REQUEST_RATE = Gauge("http_requests_per_second", "HTTP requests over the last minute", registry=REGISTRY)
+HTTP_ERROR_RATE = Gauge(
+    "http_errors_per_second", "HTTP answers 4xx and 5xx over the last minute", ("status_class",), registry=REGISTRY
+)
+HTTP_RESPONSE_SECONDS = Gauge(
+    "http_response_seconds", "Time to answer over the last minute, by quantile", ("quantile",), registry=REGISTRY
+)
+SUITE_POOL_CONNECTIONS = Gauge(
+    "suite_db_pool_connections",
+    "Database connections of one replica of each service, by state: total, idle, active",
+    ("service", "state"),
+    registry=REGISTRY,
+)
+SUITE_CACHE_HIT_RATIO = Gauge("suite_cache_hit_ratio", "Share of reads that caches answered", registry=REGISTRY)
+SUITE_SOCKETS = Gauge("suite_realtime_sockets", "Open client connections of one realtime replica", registry=REGISTRY)
+SUITE_JOB_RUN_SECONDS = Gauge(
+    "suite_job_run_p95_seconds", "Processing time of jobs, 95th percentile", ("service", "queue"), registry=REGISTRY
+)
+SUITE_JOBS_WAITING = Gauge("suite_jobs_waiting", "Jobs that are due", ("service", "queue"), registry=REGISTRY)
+
 RPC_SERVER_SECONDS = Histogram(
     "rpc_server_duration_seconds", "Time to answer an RPC", ("method", "code"), buckets=_FAST, registry=REGISTRY
 )

@@ -1,0 +1,49 @@
+"""The gateway process: settings -> stubs -> application -> server. Only wiring."""
+
+import base64
+import hashlib
+import sys
+
+from gateway.app import build_app
+from gateway.clients import open_clients
+from gateway.config import GatewaySettings
+from gateway.edge import Edge
+from gateway.http_server import HttpServer
+from gateway.middleware.authentication import Principals
+from gateway.middleware.telemetry import RecentRequests
+from gateway.principals import identity_lookup
+from gateway.suite_status import SuiteStatus
+from libs.paging import CursorCodec
+from libs.runtime import Runtime, run_process
+
+
+async def serve(runtime: Runtime[GatewaySettings]) -> None:
+    settings = runtime.settings
+    clients = open_clients(settings)
+    runtime.on_close("clients", clients.close)
+    edge = Edge(
+        settings=settings,
+        clients=clients,
+        principals=Principals(identity_lookup(clients)),
+        recent=RecentRequests(),
+        status=SuiteStatus(clients.status),
+        cursors=_cursors(settings),
+    )
+    server = HttpServer(build_app(edge), settings.http_address, drain_seconds=settings.drain_seconds)
+    runtime.addresses["http"] = server.address
+    runtime.background("http", server.run)
+    await server.started()
+
+
+def _cursors(settings: GatewaySettings) -> CursorCodec:
+    """All gateways share the signing key; what is signed with it here is told apart by its derivation."""
+    key = base64.b64decode(settings.cursor_key) if settings.cursor_key else settings.principal_signing_key.encode()
+    return CursorCodec(hashlib.sha256(b"gateway cursors\0" + key).digest())
+
+
+def _run(settings: GatewaySettings) -> int:
+    return Runtime(settings, "gateway", "serve").run(serve)
+
+
+if __name__ == "__main__":
+    sys.exit(run_process("gateway", GatewaySettings, _run, require=("principal_signing_key",)))

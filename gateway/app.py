@@ -1,0 +1,79 @@
+"""Read this first: which middlewares a request passes, in which order, and which routes there are. Nothing else."""
+
+from typing import Any
+
+from starlette.types import ASGIApp
+
+from gateway.edge import Edge
+from gateway.endpoint import Endpoint
+from gateway.middleware.authentication import Authentication
+from gateway.middleware.authorization import Authorization
+from gateway.middleware.compression import Compression
+from gateway.middleware.cors import Cors
+from gateway.middleware.problems import Problems
+from gateway.middleware.request_id import RequestId
+from gateway.middleware.routing import Routing
+from gateway.middleware.security_headers import SecurityHeaders
+from gateway.middleware.telemetry import Telemetry
+from gateway.routes import (
+    accounts,
+    admin,
+    agents,
+    analytics,
+    api_keys,
+    billing,
+    call_logs,
+    documentation,
+    documents,
+    health,
+    inbound_webhooks,
+    integrations,
+    jobs,
+    knowledge,
+    metrics,
+    organization,
+    realtime,
+    webhook_endpoints,
+)
+from gateway.routing import Route, RouteTable
+
+ROUTES: tuple[Route[Any, Any], ...] = (
+    *accounts.ROUTES,
+    *organization.ROUTES,
+    *api_keys.ROUTES,
+    *agents.ROUTES,
+    *integrations.ROUTES,
+    *knowledge.ROUTES,
+    *documents.ROUTES,
+    *call_logs.ROUTES,
+    *inbound_webhooks.ROUTES,
+    *billing.ROUTES,
+    *realtime.ROUTES,
+    *webhook_endpoints.ROUTES,
+    *analytics.ROUTES,
+    *jobs.ROUTES,
+    *admin.ROUTES,
+    *health.ROUTES,
+    *metrics.ROUTES,
+    *documentation.ROUTES,
+)
+
+
+def build_app(edge: Edge) -> ASGIApp:
+    """The application, from the inside out: the last line is what a request meets first."""
+    settings = edge.settings
+    app: ASGIApp = Endpoint(edge)
+    app = Authorization(app)
+    app = Authentication(
+        app,
+        principals=edge.principals,
+        cookie_name=settings.cookie_name,
+        own_origins=frozenset((settings.public_url, *settings.cors_origins)),
+    )
+    app = Routing(app, RouteTable(ROUTES))
+    app = Compression(app)
+    app = Problems(app)
+    app = Cors(app, origins=settings.cors_origins)
+    app = SecurityHeaders(app, over_tls=settings.over_tls)
+    app = Telemetry(app, edge.recent)
+    return RequestId(app)

@@ -1,0 +1,78 @@
+"""Every stub the gateway calls, opened and closed together. The only room of the gateway that knows gRPC.
+
+A stub call raises AppError; principal, request id, trace, deadline and idempotency key travel by libs.rpc.channel.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from echosenseix.agent.v1 import agent_pb2_grpc
+from echosenseix.billing.v1 import billing_pb2_grpc
+from echosenseix.calllog.v1 import calllog_pb2_grpc
+from echosenseix.common.v1 import common_pb2_grpc
+from echosenseix.identity.v1 import identity_pb2_grpc
+from echosenseix.jobs.v1 import jobs_pb2_grpc
+from echosenseix.knowledge.v1 import knowledge_pb2_grpc
+from echosenseix.realtime.v1 import realtime_pb2_grpc
+from gateway.config import GatewaySettings
+from libs.rpc.channel import RpcChannel, open_channel
+from libs.rpc.principal import PrincipalMinter
+
+if TYPE_CHECKING:
+    from echosenseix.agent.v1.agent_pb2_grpc import AgentServiceAsyncStub, IntegrationServiceAsyncStub
+    from echosenseix.billing.v1.billing_pb2_grpc import BillingServiceAsyncStub
+    from echosenseix.calllog.v1.calllog_pb2_grpc import CallLogServiceAsyncStub
+    from echosenseix.common.v1.common_pb2_grpc import StatusServiceAsyncStub
+    from echosenseix.identity.v1.identity_pb2_grpc import IdentityServiceAsyncStub
+    from echosenseix.jobs.v1.jobs_pb2_grpc import JobsServiceAsyncStub
+    from echosenseix.knowledge.v1.knowledge_pb2_grpc import KnowledgeServiceAsyncStub
+    from echosenseix.realtime.v1.realtime_pb2_grpc import RealtimeServiceAsyncStub, WebhookEndpointServiceAsyncStub
+
+
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """One stub a service; `jobs` and `status` are served by all six, by name."""
+
+    identity: "IdentityServiceAsyncStub"
+    agents: "AgentServiceAsyncStub"
+    integrations: "IntegrationServiceAsyncStub"
+    knowledge: "KnowledgeServiceAsyncStub"
+    calls: "CallLogServiceAsyncStub"
+    billing: "BillingServiceAsyncStub"
+    realtime: "RealtimeServiceAsyncStub"
+    webhook_endpoints: "WebhookEndpointServiceAsyncStub"
+    jobs: "Mapping[str, JobsServiceAsyncStub]"
+    status: "Mapping[str, StatusServiceAsyncStub]"
+    channels: Mapping[str, RpcChannel]
+
+    async def close(self) -> None:
+        """Let running calls end within a second, then cut them."""
+        await asyncio.gather(*(channel.close(1.0) for channel in self.channels.values()))
+
+
+def open_clients(settings: GatewaySettings) -> Clients:
+    """The stubs for as long as the gateway runs. Peers need not be there yet."""
+    minter = PrincipalMinter(settings.principal_signing_key)
+    channels = {
+        name: open_channel(targets, audience=name, minter=minter, forward_idempotency=True)
+        for name, targets in settings.peers.items()
+    }
+    return _stubs(channels)
+
+
+def _stubs(channels: Mapping[str, RpcChannel]) -> Clients:
+    return Clients(
+        identity=identity_pb2_grpc.IdentityServiceStub(channels["identity"]),
+        agents=agent_pb2_grpc.AgentServiceStub(channels["agent"]),
+        integrations=agent_pb2_grpc.IntegrationServiceStub(channels["agent"]),
+        knowledge=knowledge_pb2_grpc.KnowledgeServiceStub(channels["knowledge"]),
+        calls=calllog_pb2_grpc.CallLogServiceStub(channels["calllog"]),
+        billing=billing_pb2_grpc.BillingServiceStub(channels["billing"]),
+        realtime=realtime_pb2_grpc.RealtimeServiceStub(channels["realtime"]),
+        webhook_endpoints=realtime_pb2_grpc.WebhookEndpointServiceStub(channels["realtime"]),
+        jobs={name: jobs_pb2_grpc.JobsServiceStub(channel) for name, channel in channels.items()},
+        status={name: common_pb2_grpc.StatusServiceStub(channel) for name, channel in channels.items()},
+        channels=channels,
+    )

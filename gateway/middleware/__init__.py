@@ -1,0 +1,1 @@
+"""What every request passes, one concern a class, each plain ASGI. The order stands in gateway.app."""

@@ -1,0 +1,31 @@
+"""What the caller may do, as far as the route's declaration tells: its scope.
+
+Services check scopes again; this layer refuses before a body is read. It comes after authentication, so 401 is before
+403, and before anything that could tell whether a thing exists.
+"""
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gateway.exchange import exchange_of
+from libs.errors import NotFound, PermissionDenied, Unimplemented
+
+
+class Authorization:
+    """403 without the scope; 404 and 405 for what is no route."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange = exchange_of(scope)
+        match, principal = exchange.match, exchange.principal
+        if match is None or not match.allow:
+            raise NotFound("route_not_found", "There is nothing at this path; see /docs.")
+        route = match.route
+        if route is None:
+            raise Unimplemented(
+                "method_not_allowed", f"Use one of {match.allow} here.", metadata={"allow": match.allow}
+            )
+        if route.scope and (principal is None or not principal.has_scope(route.scope)):
+            raise PermissionDenied("missing_scope", f"This needs the scope {route.scope}.")
+        await self._app(scope, receive, send)

@@ -1,0 +1,28 @@
+"""Finds the route before anyone asks who calls, so that authentication knows what the route wants.
+
+Answers OPTIONS itself. An unknown path or method is refused only after authentication (gateway.endpoint), except where
+nothing of the API is.
+"""
+
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gateway.exchange import exchange_of, read_headers
+from gateway.routing import RouteTable
+
+
+class Routing:
+    """Puts the match into the exchange."""
+
+    def __init__(self, app: ASGIApp, table: RouteTable) -> None:
+        self._app = app
+        self._table = table
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange = exchange_of(scope)
+        exchange.headers = read_headers(scope["headers"])
+        exchange.match = self._table.match(scope["method"], scope["path"])
+        if scope["method"] == "OPTIONS" and exchange.match.allow:
+            await Response(status_code=204, headers={"allow": exchange.match.allow})(scope, receive, send)
+            return
+        await self._app(scope, receive, send)

@@ -1,0 +1,94 @@
+"""Counts, times and traces every request, and keeps the last minute of them for the figures of /metrics.
+
+It must not look into bodies, and never labels a metric with anything but method, route pattern and status.
+"""
+
+import logging
+import time
+from collections import deque
+from dataclasses import dataclass
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gateway.exchange import Exchange, exchange_of
+from libs.telemetry import span, use_traceparent
+from libs.telemetry.metrics import HTTP_SERVER_INFLIGHT, HTTP_SERVER_SECONDS
+
+log = logging.getLogger("gateway.requests")
+
+WINDOW_SECONDS = 60.0
+_KEPT = 16_384
+_SLOW_SECONDS = 1.0
+_KNOWN_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """The last minute: per second, and quantiles of the response time in seconds."""
+
+    requests_per_second: float
+    client_errors_per_second: float
+    server_errors_per_second: float
+    p50: float
+    p95: float
+    p99: float
+
+
+class RecentRequests:
+    """A bounded memory of the last minute's requests."""
+
+    def __init__(self) -> None:
+        self._kept: deque[tuple[float, float, int]] = deque(maxlen=_KEPT)
+
+    def add(self, finished: float, seconds: float, status: int) -> None:
+        self._kept.append((finished, seconds, status))
+
+    def traffic(self, now: float) -> Traffic:
+        """Figures of the window that ends now; a full memory covers a shorter one."""
+        recent = [entry for entry in self._kept if now - entry[0] <= WINDOW_SECONDS]
+        full = len(self._kept) == _KEPT and recent
+        window = max(now - recent[0][0], 0.001) if full else WINDOW_SECONDS
+        times = sorted(seconds for _, seconds, _ in recent)
+        return Traffic(
+            requests_per_second=len(recent) / window,
+            client_errors_per_second=sum(400 <= status < 500 for _, _, status in recent) / window,
+            server_errors_per_second=sum(status >= 500 for _, _, status in recent) / window,
+            p50=_quantile(times, 0.50),
+            p95=_quantile(times, 0.95),
+            p99=_quantile(times, 0.99),
+        )
+
+
+def _quantile(ordered: list[float], q: float) -> float:
+    return ordered[min(int(len(ordered) * q), len(ordered) - 1)] if ordered else 0.0
+
+
+class Telemetry:
+    """One span, one histogram sample and one line in the window for each request."""
+
+    def __init__(self, app: ASGIApp, recent: RecentRequests) -> None:
+        self._app = app
+        self._recent = recent
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange = exchange_of(scope)
+        method = scope["method"] if scope["method"] in _KNOWN_METHODS else "(other)"
+        HTTP_SERVER_INFLIGHT.inc()
+        try:
+            with use_traceparent(exchange.header(b"traceparent")), span(f"HTTP {method}", kind="server") as current:
+                await self._app(scope, receive, send)
+                current.set(route=exchange.route_template, status=exchange.status)
+        finally:
+            HTTP_SERVER_INFLIGHT.dec()
+            self._record(exchange, method)
+
+    def _record(self, exchange: Exchange, method: str) -> None:
+        now = time.perf_counter()
+        seconds, status, route = now - exchange.started, exchange.status or 499, exchange.route_template
+        HTTP_SERVER_SECONDS.labels(method, route, str(status)).observe(seconds)
+        self._recent.add(now, seconds, status)
+        if status >= 500 or seconds > _SLOW_SECONDS:
+            log.warning(
+                "request ended badly" if status >= 500 else "request was slow",
+                extra={"method": method, "route": route, "status": status, "ms": round(seconds * 1000, 1)},
+            )

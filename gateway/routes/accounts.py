@@ -1,0 +1,132 @@
+"""Signing up, signing in and out, and the sessions that follow."""
+
+from typing import Any
+
+from starlette.responses import Response
+
+from echosenseix.identity.v1 import identity_pb2 as pb
+from gateway.call import Call
+from gateway.routing import Route, tagged
+from gateway.schemas.accounts import (
+    CurrentUser,
+    LoggedIn,
+    LoginBody,
+    RegisterBody,
+    Registered,
+    Session,
+    current_user_from_proto,
+    organization_from_proto,
+    session_from_proto,
+    user_from_proto,
+)
+from gateway.schemas.shapes import ListQuery, NoBody, NoQuery
+from gateway.wire import time_to_json
+
+
+async def register(call: Call[NoQuery, RegisterBody]) -> Response:
+    body = call.body
+    answer = await call.clients.identity.Register(
+        pb.RegisterRequest(
+            email=body.email,
+            password=body.password,
+            first_name=body.first_name,
+            last_name=body.last_name,
+            organization_name=body.organization_name,
+        )
+    )
+    registered = Registered(
+        user=user_from_proto(answer.user), organization=organization_from_proto(answer.organization)
+    )
+    return call.created(registered, "/api/auth/user")
+
+
+async def login(call: Call[NoQuery, LoginBody]) -> Response:
+    answer = await call.clients.identity.Login(
+        pb.LoginRequest(
+            email=call.body.email,
+            password=call.body.password,
+            ip_address=call.client_address,
+            user_agent=call.exchange.header(b"user-agent")[:400],
+        )
+    )
+    response = call.ok(
+        LoggedIn(token=answer.token, expires_at=time_to_json(answer.expire_time), user=user_from_proto(answer.user))
+    )
+    set_session_cookie(call, response, answer.token)
+    return response
+
+
+async def logout(call: Call[NoQuery, NoBody]) -> Response:
+    await call.clients.identity.Logout(pb.LogoutRequest())
+    call.forget(call.principal.session_id)
+    response = call.no_content()
+    set_session_cookie(call, response, "")
+    return response
+
+
+async def get_current_user(call: Call[NoQuery, NoBody]) -> Response:
+    answer = await call.clients.identity.GetCurrentUser(pb.GetCurrentUserRequest())
+    return call.ok(current_user_from_proto(answer))
+
+
+async def list_sessions(call: Call[ListQuery, NoBody]) -> Response:
+    answer = await call.clients.identity.ListSessions(pb.ListSessionsRequest(page=call.page_request()))
+    return call.page(answer.sessions, answer.page_info, session_from_proto)
+
+
+async def revoke_session(call: Call[NoQuery, NoBody]) -> Response:
+    await call.clients.identity.RevokeSession(pb.RevokeSessionRequest(id=call.id))
+    call.forget(call.id)
+    return call.no_content()
+
+
+def set_session_cookie(call: Call[Any, Any], response: Response, token: str) -> None:
+    """Keep the session in the browser; an empty token takes it away."""
+    response.set_cookie(
+        call.settings.cookie_name,
+        token,
+        max_age=None if token else 0,
+        path="/",
+        httponly=True,
+        secure=call.settings.over_tls,
+        samesite="lax",
+    )
+
+
+ROUTES = tagged(
+    "Accounts",
+    Route(
+        "POST",
+        "/api/register",
+        register,
+        "Create an organisation and its owner",
+        public=True,
+        body=RegisterBody,
+        example={
+            "email": "ada@example.com",
+            "password": "correct horse battery",
+            "firstName": "Ada",
+            "lastName": "Lovelace",
+            "organizationName": "Analytical Engines",
+        },
+        answer=Registered,
+        status=201,
+        problems=(409, 429),
+    ),
+    Route(
+        "POST",
+        "/api/login",
+        login,
+        "Open a session",
+        public=True,
+        body=LoginBody,
+        example={"email": "ada@example.com", "password": "correct horse battery"},
+        answer=LoggedIn,
+        secret=True,
+        problems=(401, 429),
+    ),
+    Route("POST", "/api/logout", logout, "End the session", status=204),
+    Route("GET", "/api/auth/user", get_current_user, "Who am I?", answer=CurrentUser),
+    Route("GET", "/api/auth/sessions", list_sessions, "List my sessions", query=ListQuery, answer=list[Session]),
+    Route("DELETE", "/api/auth/sessions/{id}", revoke_session, "End one of my sessions", status=204),
+)

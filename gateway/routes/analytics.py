@@ -1,0 +1,57 @@
+"""Figures of the organisation, from roll-ups: what is unknown is null."""
+
+from starlette.responses import Response
+
+from echosenseix.calllog.v1 import calllog_pb2 as pb
+from gateway.call import Call
+from gateway.routing import Route, tagged
+from gateway.schemas.calls import (
+    OrganizationAnalytics,
+    Timeseries,
+    TimeseriesQuery,
+    WindowQuery,
+    bucket_from_proto,
+    organization_analytics_from_proto,
+)
+from gateway.schemas.shapes import NoBody
+from gateway.wire import set_time
+
+
+async def get_organization_analytics(call: Call[WindowQuery, NoBody]) -> Response:
+    request = pb.GetOrganizationAnalyticsRequest()
+    set_time(request.from_time, call.query.from_)
+    set_time(request.to_time, call.query.to)
+    return call.ok(organization_analytics_from_proto(await call.clients.calls.GetOrganizationAnalytics(request)))
+
+
+async def get_timeseries(call: Call[TimeseriesQuery, NoBody]) -> Response:
+    query = call.query
+    request = pb.GetAnalyticsTimeseriesRequest(interval=query.interval or "day", agent_id=query.agent_id or "")
+    set_time(request.from_time, query.from_)
+    set_time(request.to_time, query.to)
+    answer = await call.clients.calls.GetAnalyticsTimeseries(request)
+    buckets = [bucket_from_proto(bucket) for bucket in answer.buckets]
+    return call.ok(Timeseries(interval=request.interval, data=buckets))
+
+
+ROUTES = tagged(
+    "Analytics",
+    Route(
+        "GET",
+        "/api/analytics/organization",
+        get_organization_analytics,
+        "Totals",
+        scope="calls:read",
+        query=WindowQuery,
+        answer=OrganizationAnalytics,
+    ),
+    Route(
+        "GET",
+        "/api/analytics/timeseries",
+        get_timeseries,
+        "Totals by hour or day",
+        scope="calls:read",
+        query=TimeseriesQuery,
+        answer=Timeseries,
+    ),
+)

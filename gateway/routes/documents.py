@@ -1,0 +1,130 @@
+"""Documents: uploaded in one stream, watched while they are processed, downloaded as they came."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from starlette.responses import Response
+
+from echosenseix.knowledge.v1 import knowledge_pb2 as pb
+from gateway.call import Call
+from gateway.downloads import Download, download_response
+from gateway.fingerprints import upload_fingerprint
+from gateway.routing import Route, tagged
+from gateway.schemas.knowledge import DocumentStatus, Upload, document_status_from_proto
+from gateway.schemas.shapes import NoBody, NoQuery
+from gateway.uploads import FilePart, UploadForm
+from libs.errors import AppError
+from libs.rpc.context import current_call
+
+_FILE_FIELD = "document"
+_FIELDS = frozenset(("title", "category", "tags", "entryId"))
+_TRANSFER_SECONDS = 300.0
+
+
+class _Uploading:
+    """The messages of one upload. A refusal found while the file streams is kept, because gRPC only cancels."""
+
+    def __init__(self, form: UploadForm, file: FilePart) -> None:
+        self._form = form
+        self._file = file
+        self.refusal: AppError | None = None
+
+    async def messages(self) -> AsyncIterator[pb.UploadDocumentRequest]:
+        """Metadata, bytes, and metadata again when fields followed the file."""
+        try:
+            first = self._metadata()
+            yield pb.UploadDocumentRequest(metadata=first)
+            async for chunk in self._form.chunks():
+                yield pb.UploadDocumentRequest(data=chunk)
+            last = self._metadata()
+            if last != first:
+                yield pb.UploadDocumentRequest(metadata=last)
+        except AppError as error:
+            self.refusal = error
+            raise
+
+    def _metadata(self) -> pb.UploadMetadata:
+        form = self._form
+        return pb.UploadMetadata(
+            file_name=self._file.file_name,
+            media_type=self._file.media_type,
+            title=form.text("title"),
+            category=form.text("category"),
+            tags=[tag for text in form.texts("tags") for tag in Call.words(text)],
+            entry_id=form.text("entryId"),
+        )
+
+
+async def upload_document(call: Call[NoQuery, NoBody]) -> Response:
+    exchange = call.exchange
+    form = UploadForm(
+        call.receive,
+        exchange.header(b"content-type"),
+        exchange.header(b"content-length"),
+        file_field=_FILE_FIELD,
+        allowed=_FIELDS,
+    )
+    file = await form.open()
+    current_call().idempotency_fingerprint = upload_fingerprint(
+        call.path, file.file_name, file.media_type, exchange.header(b"content-length")
+    )
+    uploading = _Uploading(form, file)
+    try:
+        answer = await call.clients.knowledge.UploadDocument(uploading.messages())
+    except (asyncio.CancelledError, AppError):
+        if uploading.refusal is not None:
+            raise uploading.refusal from None
+        raise
+    shown = Upload(document_id=answer.document_id, entry_id=answer.entry_id, job_id=answer.job_id, status="processing")
+    return call.accepted(shown, answer.job_id)
+
+
+async def get_status(call: Call[NoQuery, NoBody]) -> Response:
+    answer = await call.clients.knowledge.GetDocument(pb.GetDocumentRequest(id=call.id))
+    return call.ok(document_status_from_proto(answer.document))
+
+
+async def download_document(call: Call[NoQuery, NoBody]) -> Response:
+    stream = call.clients.knowledge.DownloadDocument(pb.DownloadDocumentRequest(id=call.id))
+    document = (await anext(aiter(stream))).document
+    file = Download(
+        media_type=document.media_type or "application/octet-stream",
+        size=document.byte_size,
+        tag=document.id,
+        file_name=document.file_name,
+    )
+    return await download_response(call, file, (message.data async for message in stream if message.data))
+
+
+ROUTES = tagged(
+    "Documents",
+    Route(
+        "POST",
+        "/api/documents/upload",
+        upload_document,
+        "Upload a document",
+        scope="knowledge:write",
+        body_kind="multipart",
+        answer=Upload,
+        status=202,
+        seconds=_TRANSFER_SECONDS,
+        problems=(408, 409),
+    ),
+    Route(
+        "GET",
+        "/api/documents/{id}/status",
+        get_status,
+        "How far processing has come",
+        scope="knowledge:read",
+        answer=DocumentStatus,
+    ),
+    Route(
+        "GET",
+        "/api/documents/{id}/download",
+        download_document,
+        "Download a document as it was uploaded",
+        scope="knowledge:read",
+        media_type="application/octet-stream",
+        seconds=_TRANSFER_SECONDS,
+    ),
+)

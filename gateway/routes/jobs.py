@@ -1,0 +1,102 @@
+"""Jobs of all services in one list; a job's id names the service that owns it."""
+
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import Response
+
+from echosenseix.common.v1 import common_pb2
+from echosenseix.jobs.v1 import jobs_pb2 as pb
+from gateway.call import Call
+from gateway.merging import FetchPage, merged_page
+from gateway.routing import Route, tagged
+from gateway.schemas.jobs import STATES, Job, JobQuery, JobRow, job_from_proto, job_row_from_proto
+from gateway.schemas.shapes import NoBody, NoQuery
+from libs.errors import InvalidArgument, NotFound
+from libs.ids import job_owner
+
+if TYPE_CHECKING:
+    from echosenseix.jobs.v1.jobs_pb2_grpc import JobsServiceAsyncStub
+
+# Which rights a service's jobs need: those of the things that they work on.
+AREAS = {
+    "identity": "members",
+    "agent": "agents",
+    "knowledge": "knowledge",
+    "calllog": "calls",
+    "billing": "billing",
+    "realtime": "realtime",
+}
+
+
+async def list_jobs(call: Call[JobQuery, NoBody]) -> Response:
+    """Of the services that the caller may read."""
+    query, states = call.query, call.words(call.query.state)
+    if not set(states) <= set(STATES):
+        raise InvalidArgument("invalid_query", f"Set state to any of: {', '.join(STATES)}.")
+    wanted = [STATES[state] for state in states]
+
+    def fetcher(stub: "JobsServiceAsyncStub") -> FetchPage[pb.Job]:
+        async def fetch(page: common_pb2.PageRequest) -> tuple[list[pb.Job], common_pb2.PageInfo]:
+            answer = await stub.ListJobs(
+                pb.ListJobsRequest(page=page, states=wanted, kind=query.kind or "", queue=query.queue or "")
+            )
+            return list(answer.jobs), answer.page_info
+
+        return fetch
+
+    readable = {name: stub for name, stub in call.clients.jobs.items() if _may(call, name, "read")}
+    fetchers = {name: fetcher(stub) for name, stub in readable.items()}
+    scope = f"jobs|{call.principal.org_id}|{sorted(states)}|{query.kind}|{query.queue}"
+    answer = await merged_page(call.page_request(), fetchers, call.edge.cursors, scope, job_row_from_proto)
+    return call.list(answer)
+
+
+async def get_job(call: Call[NoQuery, NoBody]) -> Response:
+    answer = await owner(call, call.id).GetJob(pb.GetJobRequest(id=call.id))
+    return call.ok(job_from_proto(answer.job))
+
+
+async def cancel_job(call: Call[NoQuery, NoBody]) -> Response:
+    answer = await owner(call, call.id).CancelJob(pb.CancelJobRequest(id=call.id))
+    return call.ok(job_from_proto(answer.job))
+
+
+async def retry_job(call: Call[NoQuery, NoBody]) -> Response:
+    answer = await owner(call, call.id).RetryJob(pb.RetryJobRequest(id=call.id))
+    return call.accepted(job_from_proto(answer.job), answer.job.id)
+
+
+def owner(call: Call[Any, Any], job_id: str) -> "JobsServiceAsyncStub":
+    """The stub of the service whose job this is."""
+    stub = call.clients.jobs.get(job_owner(job_id) or "")
+    if stub is None:
+        raise NotFound("job_not_found", "No such job.")
+    return stub
+
+
+def _may(call: Call[Any, Any], service: str, verb: str) -> bool:
+    return call.principal.has_scope(f"{AREAS[service]}:{verb}")
+
+
+ROUTES = tagged(
+    "Jobs",
+    Route(
+        "GET",
+        "/api/jobs",
+        list_jobs,
+        "List jobs of the services that the caller may read",
+        query=JobQuery,
+        answer=list[JobRow],
+    ),
+    Route("GET", "/api/jobs/{id}", get_job, "Read a job", answer=Job, problems=(403,)),
+    Route("POST", "/api/jobs/{id}/cancel", cancel_job, "Cancel a job", answer=Job, problems=(403, 409)),
+    Route(
+        "POST",
+        "/api/jobs/{id}/retry",
+        retry_job,
+        "Run a failed or cancelled job again",
+        answer=Job,
+        status=202,
+        problems=(403, 409),
+    ),
+)

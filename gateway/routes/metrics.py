@@ -1,0 +1,88 @@
+"""Prometheus' view of the suite from its edge: the paper's nine figures beside everything this process counts.
+
+Request rate, response time p50/p95/p99, 4xx and 5xx rates, database pool use, cache hit ratio, job processing time,
+sockets, memory and CPU. A service that is away is left out, not guessed.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from starlette.responses import Response
+
+from echosenseix.common.v1 import common_pb2
+from echosenseix.jobs.v1 import jobs_pb2
+from gateway.answers import NO_STORE
+from gateway.call import Call
+from gateway.routing import Route, tagged
+from gateway.schemas.shapes import NoBody, NoQuery
+from libs.errors import AppError
+from libs.rpc.context import acting_as
+from libs.rpc.principal import service_principal
+from libs.telemetry import metrics
+
+if TYPE_CHECKING:
+    from echosenseix.jobs.v1.jobs_pb2_grpc import JobsServiceAsyncStub
+    from gateway.edge import Edge
+
+_MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_OPERATOR = service_principal("gateway")
+
+
+async def get_metrics(call: Call[NoQuery, NoBody]) -> Response:
+    _show_traffic(call.edge)
+    statuses, queues = await asyncio.gather(call.edge.status.read(), _queues(call.edge))
+    answering = {name: status for name, status in statuses.items() if status is not None}
+    for name, status in answering.items():
+        _show_service(name, status)
+    _show_totals(answering.values())
+    _show_queues(queues)
+    return Response(metrics.exposition(), 200, {"cache-control": NO_STORE}, _MEDIA_TYPE)
+
+
+def _show_traffic(edge: "Edge") -> None:
+    traffic = edge.recent.traffic(time.perf_counter())
+    metrics.HTTP_REQUEST_RATE.set(traffic.requests_per_second)
+    metrics.HTTP_ERROR_RATE.labels("4xx").set(traffic.client_errors_per_second)
+    metrics.HTTP_ERROR_RATE.labels("5xx").set(traffic.server_errors_per_second)
+    for quantile, seconds in (("0.5", traffic.p50), ("0.95", traffic.p95), ("0.99", traffic.p99)):
+        metrics.HTTP_RESPONSE_SECONDS.labels(quantile).set(seconds)
+
+
+def _show_service(name: str, status: common_pb2.GetStatusResponse) -> None:
+    for state in ("total", "idle", "active"):
+        metrics.SUITE_POOL_CONNECTIONS.labels(name, state).set(getattr(status, f"pool_{state}"))
+
+
+def _show_totals(statuses: Iterable[common_pb2.GetStatusResponse]) -> None:
+    gauges = [dict(status.gauges) for status in statuses]
+    hits = sum(gauge.get("cache_hits", 0.0) for gauge in gauges)
+    misses = sum(gauge.get("cache_misses", 0.0) for gauge in gauges)
+    metrics.SUITE_CACHE_HIT_RATIO.set(hits / (hits + misses) if hits + misses else 0.0)
+    metrics.SUITE_SOCKETS.set(sum(gauge.get("sockets", 0.0) for gauge in gauges))
+
+
+def _show_queues(queues: list[jobs_pb2.Queue]) -> None:
+    for queue in queues:
+        metrics.SUITE_JOB_RUN_SECONDS.labels(queue.service, queue.name).set(queue.run_p95_seconds)
+        metrics.SUITE_JOBS_WAITING.labels(queue.service, queue.name).set(queue.waiting)
+
+
+async def _queues(edge: "Edge") -> list[jobs_pb2.Queue]:
+    with acting_as(_OPERATOR):
+        answers = await asyncio.gather(*(_queues_of(stub) for stub in edge.clients.jobs.values()))
+    return [queue for answer in answers for queue in answer]
+
+
+async def _queues_of(stub: "JobsServiceAsyncStub") -> list[jobs_pb2.Queue]:
+    try:
+        return list((await stub.ListQueues(jobs_pb2.ListQueuesRequest(), timeout=1.0)).queues)
+    except AppError:
+        return []
+
+
+ROUTES = tagged(
+    "Health",
+    Route("GET", "/metrics", get_metrics, "Figures for Prometheus", public=True, media_type="text/plain"),
+)

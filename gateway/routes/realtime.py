@@ -1,0 +1,61 @@
+"""The way into realtime: a connection token; and the event log by request instead of by socket."""
+
+from starlette.responses import Response
+
+from echosenseix.realtime.v1 import realtime_pb2 as pb
+from gateway.call import Call
+from gateway.lists import ListAnswer
+from gateway.routing import Route, tagged
+from gateway.schemas.realtime import ConnectionToken, EventQuery, event_from_proto, token_from_proto
+from gateway.schemas.shapes import JsonObject, NoBody, NoQuery
+
+_EVENTS_LIMIT = 100
+
+
+async def create_token(call: Call[NoQuery, NoBody]) -> Response:
+    return call.ok(
+        token_from_proto(await call.clients.realtime.CreateConnectionToken(pb.CreateConnectionTokenRequest()))
+    )
+
+
+async def list_events(call: Call[EventQuery, NoBody]) -> Response:
+    limit = call.query.limit or _EVENTS_LIMIT
+    answer = await call.clients.realtime.ListEvents(
+        pb.ListEventsRequest(after=call.query.after, limit=limit, types=call.words(call.query.types))
+    )
+    last = str(answer.events[-1].position) if answer.events else None
+    return call.ok(
+        ListAnswer(
+            data=[event_from_proto(event) for event in answer.events],
+            page=None,
+            limit=limit,
+            total=None,
+            total_pages=None,
+            total_is_estimate=False,
+            has_more=answer.has_more,
+            next_cursor=last if answer.has_more else None,
+        )
+    )
+
+
+ROUTES = tagged(
+    "Realtime",
+    Route(
+        "POST",
+        "/api/realtime/token",
+        create_token,
+        "Get a token for the sockets",
+        scope="realtime:read",
+        answer=ConnectionToken,
+        secret=True,
+    ),
+    Route(
+        "GET",
+        "/api/events",
+        list_events,
+        "Read the event log after a position",
+        scope="realtime:read",
+        query=EventQuery,
+        answer=list[JsonObject],
+    ),
+)

@@ -1,0 +1,180 @@
+"""People, organisations, sessions and API keys as the API shows them."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, UnsetType
+
+from echosenseix.identity.v1 import identity_pb2 as pb
+from gateway.schemas.shapes import Answer, Body, ListQuery, Name, limits
+from gateway.wire import time_to_json
+
+RoleName = Literal["owner", "admin", "member", "viewer"]
+_ROLES: dict[int, RoleName] = {
+    pb.ROLE_OWNER: "owner",
+    pb.ROLE_ADMIN: "admin",
+    pb.ROLE_MEMBER: "member",
+    pb.ROLE_VIEWER: "viewer",
+}
+
+
+class User(Answer):
+    id: str
+    email: str
+    organization_id: str
+    role: RoleName | None
+    first_name: str | None
+    last_name: str | None
+    created_at: str | None
+    updated_at: str | None
+
+
+class Organization(Answer):
+    id: str
+    name: str
+    time_zone: str | None
+    version: int
+    created_at: str | None
+    updated_at: str | None
+
+
+class CurrentUser(User):
+    organization: Organization
+
+
+class Session(Answer):
+    id: str
+    user_id: str
+    ip_address: str | None
+    user_agent: str | None
+    current: bool
+    created_at: str | None
+    last_seen_at: str | None
+    expires_at: str | None
+
+
+class ApiKey(Answer):
+    id: str
+    name: str
+    prefix: str
+    scopes: list[str]
+    created_by: str | None
+    created_at: str | None
+    expires_at: str | None
+    last_used_at: str | None
+    revoked_at: str | None
+    version: int
+
+
+class FreshApiKey(ApiKey):
+    """The only answer that carries the secret."""
+
+    secret: str
+
+
+class Registered(Answer):
+    user: User
+    organization: Organization
+
+
+class LoggedIn(Answer):
+    token: str
+    expires_at: str | None
+    user: User
+
+
+class RegisterBody(Body):
+    email: Annotated[str, limits(maxLength=254, format="email")]
+    password: Annotated[str, limits(minLength=8, maxLength=200)]
+    organization_name: Name
+    first_name: Annotated[str, limits(maxLength=100)] = ""
+    last_name: Annotated[str, limits(maxLength=100)] = ""
+
+
+class LoginBody(Body):
+    email: Annotated[str, limits(maxLength=254)]
+    password: Annotated[str, limits(maxLength=200)]
+
+
+class OrganizationPatch(Body):
+    name: Name | UnsetType = UNSET
+    time_zone: (
+        Annotated[str, limits(maxLength=64), Meta(description="IANA name, such as Europe/Berlin.")] | UnsetType
+    ) = UNSET
+
+
+class ApiKeyBody(Body):
+    name: Annotated[str, limits(minLength=1, maxLength=100)]
+    scopes: Annotated[list[str], limits(minItems=1)]
+    expires_at: Annotated[datetime, Meta(tz=True)] | None = None
+
+
+class RotateBody(Body):
+    overlap_seconds: Annotated[int, Meta(ge=0, le=604_800, description="How long the old secret still works.")] = 0
+
+
+class ApiKeyQuery(ListQuery):
+    include_revoked: bool | None = None
+
+
+def user_from_proto(user: pb.User) -> User:
+    return User(
+        id=user.id,
+        email=user.email,
+        organization_id=user.organization_id,
+        role=_ROLES.get(user.role),
+        first_name=user.first_name or None,
+        last_name=user.last_name or None,
+        created_at=time_to_json(user.create_time),
+        updated_at=time_to_json(user.update_time),
+    )
+
+
+def current_user_from_proto(answer: pb.GetCurrentUserResponse) -> CurrentUser:
+    user = user_from_proto(answer.user)
+    fields = {name: getattr(user, name) for name in user.__struct_fields__}
+    return CurrentUser(**fields, organization=organization_from_proto(answer.organization))
+
+
+def organization_from_proto(organization: pb.Organization) -> Organization:
+    return Organization(
+        id=organization.id,
+        name=organization.name,
+        time_zone=organization.time_zone or None,
+        version=organization.version,
+        created_at=time_to_json(organization.create_time),
+        updated_at=time_to_json(organization.update_time),
+    )
+
+
+def session_from_proto(session: pb.Session) -> Session:
+    return Session(
+        id=session.id,
+        user_id=session.user_id,
+        ip_address=session.ip_address or None,
+        user_agent=session.user_agent or None,
+        current=session.current,
+        created_at=time_to_json(session.create_time),
+        last_seen_at=time_to_json(session.last_seen_time),
+        expires_at=time_to_json(session.expire_time),
+    )
+
+
+def api_key_from_proto(key: pb.ApiKey) -> ApiKey:
+    return ApiKey(
+        id=key.id,
+        name=key.name,
+        prefix=key.prefix,
+        scopes=list(key.scopes),
+        created_by=key.created_by or None,
+        created_at=time_to_json(key.create_time),
+        expires_at=time_to_json(key.expire_time),
+        last_used_at=time_to_json(key.last_used_time),
+        revoked_at=time_to_json(key.revoke_time),
+        version=key.version,
+    )
+
+
+def fresh_api_key_from_proto(key: pb.ApiKey, secret: str) -> FreshApiKey:
+    shown = api_key_from_proto(key)
+    return FreshApiKey(**{name: getattr(shown, name) for name in shown.__struct_fields__}, secret=secret)

@@ -1,0 +1,235 @@
+"""Calls and the analytics made of them, as the API shows them."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, UnsetType
+
+from echosenseix.calllog.v1 import calllog_pb2 as pb
+from echosenseix.common.v1 import common_pb2
+from gateway.schemas.shapes import Answer, Body, ListQuery, Money, Query, SearchText, TagFilter, Tags
+from gateway.wire import list_to_json, micros_to_json, time_to_json
+
+StatusName = Literal["in_progress", "completed", "failed", "no_answer", "busy", "voicemail"]
+DirectionName = Literal["inbound", "outbound", "web"]
+STATUSES: dict[str, pb.CallStatus.ValueType] = {
+    "in_progress": pb.CALL_STATUS_IN_PROGRESS,
+    "completed": pb.CALL_STATUS_COMPLETED,
+    "failed": pb.CALL_STATUS_FAILED,
+    "no_answer": pb.CALL_STATUS_NO_ANSWER,
+    "busy": pb.CALL_STATUS_BUSY,
+    "voicemail": pb.CALL_STATUS_VOICEMAIL,
+}
+DIRECTIONS: dict[str, pb.CallDirection.ValueType] = {
+    "inbound": pb.CALL_DIRECTION_INBOUND,
+    "outbound": pb.CALL_DIRECTION_OUTBOUND,
+    "web": pb.CALL_DIRECTION_WEB,
+}
+_STATUS_NAMES: dict[int, str] = {number: name for name, number in STATUSES.items()}
+_DIRECTION_NAMES: dict[int, str] = {number: name for name, number in DIRECTIONS.items()}
+_SPEAKERS = {pb.SPEAKER_USER: "user", pb.SPEAKER_AGENT: "agent"}
+
+
+class Recording(Answer):
+    id: str
+    status: str
+    media_type: str | None
+    byte_size: int | None
+    # Where its bytes are, under the same credentials; null until it is available.
+    url: str | None
+
+
+class Turn(Answer):
+    index: int
+    role: str | None
+    text: str
+    time_seconds: float
+    tool_calls: list[Any] | None
+
+
+class CallRow(Answer):
+    """A call in a list: without its transcript."""
+
+    id: str
+    agent_id: str | None
+    agent_version: int | None
+    external_call_id: str | None
+    external_agent_id: str | None
+    provider: str | None
+    status: str | None
+    direction: str | None
+    from_number: str | None
+    to_number: str | None
+    duration_seconds: float | None
+    started_at: str | None
+    ended_at: str | None
+    cost: Money | None
+    provider_cost_units: int | None
+    title: str | None
+    summary: str | None
+    successful: bool | None
+    termination_reason: str | None
+    language: str | None
+    turn_count: int
+    recording: Recording | None
+    tags: list[str]
+    version: int
+    created_at: str | None
+    updated_at: str | None
+
+
+class Call(CallRow):
+    transcript: list[Turn]
+
+
+class CallPatch(Body):
+    tags: Tags | UnsetType | None = UNSET
+
+
+class CallQuery(ListQuery):
+    agent_id: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
+    agent_version: Annotated[int, Meta(ge=1, lt=2**31)] | None = None
+    status: StatusName | None = None
+    direction: DirectionName | None = None
+    phone_number: Annotated[str, Meta(min_length=1, max_length=32)] | None = None
+    successful: bool | None = None
+    duration_ge: Annotated[float, Meta(ge=0, description="Seconds.")] | None = None
+    duration_lt: Annotated[float, Meta(ge=0, description="Seconds.")] | None = None
+    started_at_ge: Annotated[datetime, Meta(tz=True)] | None = None
+    started_at_lt: Annotated[datetime, Meta(tz=True)] | None = None
+    tags: TagFilter | None = None
+    search: Annotated[SearchText, Meta(description="Words of the transcript, summary or title.")] | None = None
+    provider: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+    external_call_id: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+
+
+class Received(Answer):
+    received: bool
+    duplicate: bool
+
+
+class OrganizationAnalytics(Answer):
+    total_calls: int
+    total_minutes: float
+    estimated_cost: Money | None
+    active_agents: int
+    last_sync: str | None
+    successful_calls: int
+    failed_calls: int
+    average_duration_seconds: float | None
+
+
+class Bucket(Answer):
+    start_at: str | None
+    calls: int
+    minutes: float
+    successful_calls: int
+    failed_calls: int
+    cost: Money | None
+
+
+class Timeseries(Answer):
+    interval: str
+    data: list[Bucket]
+
+
+class WindowQuery(Query):
+    """A half-open window of time."""
+
+    from_: Annotated[datetime, Meta(tz=True, description="At or after.")] | None = None
+    to: Annotated[datetime, Meta(tz=True, description="Before.")] | None = None
+
+
+class TimeseriesQuery(WindowQuery):
+    interval: Literal["hour", "day"] | None = None
+    agent_id: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
+
+
+def money_from_proto(message: common_pb2.Money) -> Money:
+    return Money(amount=micros_to_json(message.micros), currency=message.currency)
+
+
+def _recording(call: pb.Call) -> Recording | None:
+    if not call.HasField("recording"):
+        return None
+    recording = call.recording
+    available = recording.status == "available"
+    return Recording(
+        id=recording.id,
+        status=recording.status,
+        media_type=recording.media_type or None,
+        byte_size=recording.byte_size or None,
+        url=f"/api/call-logs/{call.id}/recording" if available else None,
+    )
+
+
+def _turn(turn: pb.Turn) -> Turn:
+    return Turn(
+        index=turn.index,
+        role=_SPEAKERS.get(turn.role),
+        text=turn.text,
+        time_seconds=turn.time_seconds,
+        tool_calls=list_to_json(turn.tool_calls) if turn.HasField("tool_calls") else None,
+    )
+
+
+def call_row_from_proto(call: pb.Call) -> CallRow:
+    return CallRow(
+        id=call.id,
+        agent_id=call.agent_id or None,
+        agent_version=call.agent_version or None,
+        external_call_id=call.external_call_id or None,
+        external_agent_id=call.external_agent_id or None,
+        provider=call.provider or None,
+        status=_STATUS_NAMES.get(call.status),
+        direction=_DIRECTION_NAMES.get(call.direction),
+        from_number=call.from_number or None,
+        to_number=call.to_number or None,
+        duration_seconds=call.duration_seconds if call.HasField("duration_seconds") else None,
+        started_at=time_to_json(call.start_time),
+        ended_at=time_to_json(call.end_time),
+        cost=money_from_proto(call.cost) if call.HasField("cost") else None,
+        provider_cost_units=call.provider_cost_units if call.HasField("provider_cost_units") else None,
+        title=call.title or None,
+        summary=call.summary or None,
+        successful=call.successful if call.HasField("successful") else None,
+        termination_reason=call.termination_reason or None,
+        language=call.language or None,
+        turn_count=call.turn_count,
+        recording=_recording(call),
+        tags=list(call.tags),
+        version=call.version,
+        created_at=time_to_json(call.create_time),
+        updated_at=time_to_json(call.update_time),
+    )
+
+
+def call_from_proto(call: pb.Call) -> Call:
+    row = call_row_from_proto(call)
+    fields = {name: getattr(row, name) for name in row.__struct_fields__}
+    return Call(**fields, transcript=[_turn(turn) for turn in call.transcript])
+
+
+def organization_analytics_from_proto(answer: pb.GetOrganizationAnalyticsResponse) -> OrganizationAnalytics:
+    average = answer.average_duration_seconds if answer.HasField("average_duration_seconds") else None
+    return OrganizationAnalytics(
+        total_calls=answer.total_calls,
+        total_minutes=answer.total_minutes,
+        estimated_cost=money_from_proto(answer.estimated_cost) if answer.HasField("estimated_cost") else None,
+        active_agents=answer.active_agents,
+        last_sync=time_to_json(answer.last_sync_time),
+        successful_calls=answer.successful_calls,
+        failed_calls=answer.failed_calls,
+        average_duration_seconds=average,
+    )
+
+
+def bucket_from_proto(bucket: pb.AnalyticsBucket) -> Bucket:
+    return Bucket(
+        start_at=time_to_json(bucket.start_time),
+        calls=bucket.calls,
+        minutes=bucket.minutes,
+        successful_calls=bucket.successful_calls,
+        failed_calls=bucket.failed_calls,
+        cost=money_from_proto(bucket.cost) if bucket.HasField("cost") else None,
+    )

@@ -1,0 +1,47 @@
+"""What the gateway tells about the suite's state. `Health` has the paper's four keys, exactly."""
+
+from typing import Literal
+
+from gateway.schemas.shapes import Answer
+
+Connection = Literal["connected", "disconnected"]
+
+
+class Connections(Answer):
+    database: Connection
+    redis: Connection
+    queue: Connection
+
+
+class Pool(Answer):
+    """One replica of each service: the sum of the configured maxima, and how many are idle and in use now."""
+
+    total: int
+    idle: int
+    active: int
+
+
+class Health(Answer):
+    status: Literal["healthy", "unhealthy"]
+    uptime: int
+    connections: Connections
+    pool: Pool
+
+
+class ServiceHealth(Answer):
+    service: str
+    status: Literal["healthy", "unhealthy", "unreachable"]
+    instance: str | None
+    release: str | None
+    uptime: int | None
+    connections: Connections | None
+    pool: Pool | None
+
+
+class ServicesHealth(Answer):
+    status: Literal["healthy", "unhealthy"]
+    services: list[ServiceHealth]
+
+
+class Probe(Answer):
+    status: Literal["live", "ready", "unready"]

@@ -1,0 +1,66 @@
+"""Accounts at providers: credentials go in and never come out."""
+
+from typing import Annotated
+
+from echosenseix.agent.v1 import agent_pb2 as pb
+from gateway.schemas.shapes import Answer, Body, limits
+from gateway.wire import time_to_json
+
+Secret = Annotated[str, limits(maxLength=1000)]
+
+# Where each provider delivers, under /api/webhooks; the token says whose delivery it is.
+WEBHOOK_PATHS = {
+    "elevenlabs": "/api/webhooks/elevenlabs/{token}/post-call",
+    "retell": "/api/webhooks/retell/{token}",
+    "vapi": "/api/webhooks/vapi/{token}",
+}
+
+
+class Integration(Answer):
+    id: str
+    provider: str
+    status: str
+    api_key_last4: str | None
+    api_key_fingerprint: str | None
+    webhook_secret_set: bool
+    webhook_url: str | None
+    last_sync_at: str | None
+    last_sync_error: str | None
+    version: int
+    created_at: str | None
+    updated_at: str | None
+
+
+class CredentialsBody(Body):
+    """Left out: what is stored stays."""
+
+    api_key: Secret | None = None
+    webhook_secret: Secret | None = None
+    base_url: Annotated[str, limits(maxLength=2000, format="uri")] | None = None
+
+
+class IntegrationBody(Body):
+    credentials: CredentialsBody
+
+
+class SyncStarted(Answer):
+    job_id: str
+    status: str
+
+
+def integration_from_proto(integration: pb.Integration, public_url: str) -> Integration:
+    path = WEBHOOK_PATHS.get(integration.provider)
+    return Integration(
+        id=integration.id,
+        provider=integration.provider,
+        status=integration.status,
+        api_key_last4=integration.api_key_last4 or None,
+        api_key_fingerprint=integration.api_key_fingerprint or None,
+        webhook_secret_set=integration.webhook_secret_set,
+        webhook_url=public_url + path.format(token=integration.webhook_token) if path else None,
+        last_sync_at=time_to_json(integration.last_sync_time),
+        last_sync_error=integration.last_sync_error or None,
+        version=integration.version,
+        created_at=time_to_json(integration.create_time),
+        updated_at=time_to_json(integration.update_time),
+    )

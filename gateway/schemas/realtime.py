@@ -1,0 +1,156 @@
+"""Connection tokens, events, webhook endpoints and their deliveries, and the local mailbox, as the API shows them."""
+
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, UnsetType
+
+from echosenseix.realtime.v1 import realtime_pb2 as pb
+from gateway.schemas.shapes import Answer, Body, ListQuery, Query, Text, limits
+from gateway.wire import struct_to_json, time_to_json
+
+Url = Annotated[str, limits(maxLength=2000, format="uri")]
+EventTypes = Annotated[list[str], limits(minItems=1, maxItems=50)]
+
+
+class ConnectionToken(Answer):
+    token: str
+    expires_at: str | None
+    # Whole WebSocket URL with its path.
+    url: str
+    events_url: str
+    channels: list[str]
+
+
+class WebhookEndpoint(Answer):
+    id: str
+    url: str
+    event_types: list[str]
+    description: str | None
+    status: str
+    disabled_reason: str | None
+    version: int
+    last_success_at: str | None
+    last_failure_at: str | None
+    created_at: str | None
+    updated_at: str | None
+
+
+class FreshWebhookEndpoint(WebhookEndpoint):
+    """The only answers that carry the secret."""
+
+    secret: str
+
+
+class WebhookDelivery(Answer):
+    id: str
+    endpoint_id: str
+    event_id: str
+    event_type: str
+    status: str
+    attempts: int
+    last_status_code: int | None
+    last_error: str | None
+    job_id: str | None
+    created_at: str | None
+    next_attempt_at: str | None
+    delivered_at: str | None
+
+
+class TestDelivery(Answer):
+    delivery_id: str
+    job_id: str
+
+
+class Mail(Answer):
+    id: str
+    to: list[str]
+    subject: str
+    text: str
+    created_at: str | None
+
+
+class WebhookEndpointBody(Body):
+    url: Url
+    event_types: EventTypes
+    description: Text | None = None
+
+
+class WebhookEndpointPatch(Body):
+    url: Url | UnsetType = UNSET
+    event_types: EventTypes | UnsetType = UNSET
+    description: Text | UnsetType | None = UNSET
+    status: Literal["enabled", "disabled"] | UnsetType = UNSET
+
+
+class DeliveryQuery(ListQuery):
+    status: Literal["pending", "delivered", "failed"] | None = None
+
+
+class EventQuery(Query):
+    after: Annotated[str, Meta(max_length=128, description="A position, or an event's id; empty: the oldest kept.")] = (
+        ""
+    )
+    limit: Annotated[int, Meta(ge=1, le=200)] | None = None
+    types: Annotated[str, Meta(min_length=1, max_length=1000, description="Comma list of event types.")] | None = None
+
+
+PATCHED = {"url": "url", "event_types": "event_types", "description": "description", "status": "status"}
+
+
+def token_from_proto(answer: pb.CreateConnectionTokenResponse) -> ConnectionToken:
+    return ConnectionToken(
+        token=answer.token,
+        expires_at=time_to_json(answer.expire_time),
+        url=answer.url,
+        events_url=answer.events_url,
+        channels=list(answer.channels),
+    )
+
+
+def event_from_proto(event: pb.EventRecord) -> dict[str, Any]:
+    """The CloudEvents envelope, with its place in the log as extension attributes."""
+    return {**struct_to_json(event.envelope), "channel": event.channel, "position": event.position}
+
+
+def endpoint_from_proto(endpoint: pb.WebhookEndpoint) -> WebhookEndpoint:
+    return WebhookEndpoint(
+        id=endpoint.id,
+        url=endpoint.url,
+        event_types=list(endpoint.event_types),
+        description=endpoint.description or None,
+        status=endpoint.status,
+        disabled_reason=endpoint.disabled_reason or None,
+        version=endpoint.version,
+        last_success_at=time_to_json(endpoint.last_success_time),
+        last_failure_at=time_to_json(endpoint.last_failure_time),
+        created_at=time_to_json(endpoint.create_time),
+        updated_at=time_to_json(endpoint.update_time),
+    )
+
+
+def fresh_endpoint_from_proto(endpoint: pb.WebhookEndpoint, secret: str) -> FreshWebhookEndpoint:
+    shown = endpoint_from_proto(endpoint)
+    return FreshWebhookEndpoint(**{name: getattr(shown, name) for name in shown.__struct_fields__}, secret=secret)
+
+
+def delivery_from_proto(delivery: pb.WebhookDelivery) -> WebhookDelivery:
+    return WebhookDelivery(
+        id=delivery.id,
+        endpoint_id=delivery.endpoint_id,
+        event_id=delivery.event_id,
+        event_type=delivery.event_type,
+        status=delivery.status,
+        attempts=delivery.attempts,
+        last_status_code=delivery.last_status_code or None,
+        last_error=delivery.last_error or None,
+        job_id=delivery.job_id or None,
+        created_at=time_to_json(delivery.create_time),
+        next_attempt_at=time_to_json(delivery.next_attempt_time),
+        delivered_at=time_to_json(delivery.delivered_time),
+    )
+
+
+def mail_from_proto(mail: pb.Mail) -> Mail:
+    return Mail(
+        id=mail.id, to=list(mail.to), subject=mail.subject, text=mail.text, created_at=time_to_json(mail.create_time)
+    )

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from libs.config import ServiceSettings, load
-from libs.postgres.migrate import MigrationError, migrate
+from libs.postgres.migrate import migrate
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -21,8 +21,8 @@ async def migrate_all(environments: dict[str, dict[str, str]]) -> None:
     for service, environment in environments.items():
         try:
             applied = await migrate(load(ServiceSettings, environment), service, folder(service))
-        except MigrationError as error:
-            sys.exit(f"{service}: {error}")
+        except Exception as error:  # whatever it is, a person reads it: the server's own words, not a traceback
+            sys.exit(f"{service}: {type(error).__name__}: {error}")
         if applied:
             sys.stdout.write(f"{service}: {', '.join(applied)}\n")
 

@@ -19,7 +19,7 @@ from local.memory import children_by_parent
 from local.ports import is_free
 from local.probes import http_ready
 from local.state import Folder, is_alive
-from local.stores import run_sql
+from local.stores import Stores, run_sql
 from local.suite import Suite
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -171,3 +171,22 @@ def test_a_wrong_wish_is_told_before_anything_starts(
     assert answer.returncode == 1
     assert words in answer.stderr
     assert not (tmp_path / "var" / "data").exists()
+
+
+def test_given_urls_replace_the_embedded_stores(tmp_path: Path) -> None:
+    with Stores(tmp_path / "others") as others:
+        run_sql(others.postgres_admin_dsn, "create database theirs")
+        given = {
+            "DATABASE_URL": others.postgres_admin_dsn.rpartition("/")[0] + "/theirs",
+            "REDIS_URL": others.redis_url,
+            "NATS_URL": others.nats_url,
+        }
+        with Suite(tmp_path / "suite", environment=given) as running:
+            stores = running.run["stores"]
+            assert [store["pid"] for store in stores.values()] == [None, None, None]
+            assert stores["redis"]["url"] == others.redis_url
+            assert "identity" in run_sql(given["DATABASE_URL"], "select nspname from pg_namespace").split()
+            shown = command("status", folder=running.folder)
+            assert shown.stdout.count(" external ") == 3
+            assert shown.returncode == 0
+        assert others.redis.ready()

@@ -55,12 +55,14 @@ async def serve(runtime: Runtime[IdentitySettings]) -> None:
     )
     ping = partial(redis_ping, settings.redis_url)
     status = StatusServicer(settings, SERVICE, database=database, redis_ping=ping, bus=bus)
-    servicers = [
-        (add_IdentityServiceServicer_to_server, IdentityServicer(parts)),
-        (add_JobsServiceServicer_to_server, JobsServicer(SERVICE, database, cursors)),
-        (add_StatusServiceServicer_to_server, status),
-    ]
-    await runtime.serve_rpc(servicers, public_methods=PUBLIC)
+    await runtime.serve_rpc(
+        [
+            (add_IdentityServiceServicer_to_server, IdentityServicer(parts)),
+            (add_JobsServiceServicer_to_server, JobsServicer(SERVICE, database, cursors)),
+            (add_StatusServiceServicer_to_server, status),
+        ],
+        public_methods=PUBLIC,
+    )
 
 
 async def work(runtime: Runtime[IdentitySettings]) -> None:

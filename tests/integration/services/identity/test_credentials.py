@@ -72,8 +72,9 @@ async def test_both_questions_go_through_their_index(service: Service) -> None:
     org, user = member.user.organization_id, member.user.id
     admin = await asyncpg.connect(service.database.settings.database_admin_url)
     await admin.execute(
-        "insert into identity.session (org_id, id, user_id, token_hash, ip_address, user_agent, created_at, last_seen_at, "
-        f"expires_at) select '{org}', 'ses_' || n, '{user}', sha256(n::text::bytea), '', '', now(), now(), now() "
+        "insert into identity.session (org_id, id, user_id, token_hash, ip_address, user_agent, created_at, "
+        f"last_seen_at, expires_at) select '{org}', 'ses_' || n, '{user}', sha256(n::text::bytea), '', '', "
+        "now(), now(), now() "
         "from generate_series(1, 2000) n"
     )
     await admin.execute(

@@ -132,7 +132,8 @@ class KnowledgeServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UploadDocument(self, request_iterator, context):
-        """First message: metadata; the rest: bytes in order, at most 64 KiB each.
+        """First message: metadata; then bytes in order, at most 64 KiB each. Metadata may come once more as the last message
+        and then replace the first: the fields of a form may follow its file.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -39,7 +39,9 @@ class KnowledgeServiceStub:
     DeleteEntry: _grpc.UnaryUnaryMultiCallable[_knowledge_pb2.DeleteEntryRequest, _knowledge_pb2.DeleteEntryResponse]
     ListChunks: _grpc.UnaryUnaryMultiCallable[_knowledge_pb2.ListChunksRequest, _knowledge_pb2.ListChunksResponse]
     UploadDocument: _grpc.StreamUnaryMultiCallable[_knowledge_pb2.UploadDocumentRequest, _knowledge_pb2.UploadDocumentResponse]
-    """First message: metadata; the rest: bytes in order, at most 64 KiB each."""
+    """First message: metadata; then bytes in order, at most 64 KiB each. Metadata may come once more as the last message
+    and then replace the first: the fields of a form may follow its file.
+    """
     GetDocument: _grpc.UnaryUnaryMultiCallable[_knowledge_pb2.GetDocumentRequest, _knowledge_pb2.GetDocumentResponse]
     DownloadDocument: _grpc.UnaryStreamMultiCallable[_knowledge_pb2.DownloadDocumentRequest, _knowledge_pb2.DownloadDocumentResponse]
     """First message: metadata; the rest: bytes in order."""
@@ -57,7 +59,9 @@ class KnowledgeServiceAsyncStub(KnowledgeServiceStub):
     DeleteEntry: _aio.UnaryUnaryMultiCallable[_knowledge_pb2.DeleteEntryRequest, _knowledge_pb2.DeleteEntryResponse]  # type: ignore[assignment]
     ListChunks: _aio.UnaryUnaryMultiCallable[_knowledge_pb2.ListChunksRequest, _knowledge_pb2.ListChunksResponse]  # type: ignore[assignment]
     UploadDocument: _aio.StreamUnaryMultiCallable[_knowledge_pb2.UploadDocumentRequest, _knowledge_pb2.UploadDocumentResponse]  # type: ignore[assignment]
-    """First message: metadata; the rest: bytes in order, at most 64 KiB each."""
+    """First message: metadata; then bytes in order, at most 64 KiB each. Metadata may come once more as the last message
+    and then replace the first: the fields of a form may follow its file.
+    """
     GetDocument: _aio.UnaryUnaryMultiCallable[_knowledge_pb2.GetDocumentRequest, _knowledge_pb2.GetDocumentResponse]  # type: ignore[assignment]
     DownloadDocument: _aio.UnaryStreamMultiCallable[_knowledge_pb2.DownloadDocumentRequest, _knowledge_pb2.DownloadDocumentResponse]  # type: ignore[assignment]
     """First message: metadata; the rest: bytes in order."""
@@ -114,7 +118,9 @@ class KnowledgeServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_knowledge_pb2.UploadDocumentRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_knowledge_pb2.UploadDocumentResponse, _abc.Awaitable[_knowledge_pb2.UploadDocumentResponse]]:
-        """First message: metadata; the rest: bytes in order, at most 64 KiB each."""
+        """First message: metadata; then bytes in order, at most 64 KiB each. Metadata may come once more as the last message
+        and then replace the first: the fields of a form may follow its file.
+        """
 
     @_abc_1.abstractmethod
     def GetDocument(

@@ -60,7 +60,9 @@ async def serve(runtime: Runtime[CallLogSettings]) -> None:
             (add_CallLogServiceServicer_to_server, calls),
             (add_JobsServiceServicer_to_server, JobsServicer(SERVICE, database, cursors)),
             (add_StatusServiceServicer_to_server, status),
-        ]
+        ],
+        # A provider has no login: the signature over the body is checked before anything is kept.
+        public_methods=["/echosenseix.calllog.v1.CallLogService/ReceiveProviderWebhook"],
     )
 
 

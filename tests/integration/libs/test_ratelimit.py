@@ -1,0 +1,88 @@
+"""The limiter on a real Valkey: exact over instances, alive without it."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+
+from libs.cache import redis_ping
+from libs.ids import new_id
+from libs.ratelimit import RateLimiter
+from local.stores import Stores
+
+
+@pytest_asyncio.fixture
+async def limiter(stores: Stores) -> AsyncIterator[RateLimiter]:
+    opened = await RateLimiter.open(stores.redis_url)
+    yield opened
+    await opened.close()
+
+
+async def test_two_instances_share_one_limit(limiter: RateLimiter, stores: Stores) -> None:
+    other = await RateLimiter.open(stores.redis_url)
+    key = new_id("key")
+    decisions = await asyncio.gather(*(one.check(key, 10, 60) for one in (limiter, other) for _ in range(15)))
+    assert sum(decision.allowed for decision in decisions) == 10
+    refused = [decision for decision in decisions if not decision.allowed]
+    assert all(59 < decision.reset_seconds <= 60 and decision.remaining == 0 for decision in refused)
+    await other.close()
+
+
+async def test_a_window_slides(limiter: RateLimiter) -> None:
+    key = new_id("key")
+    allowed: list[float] = []
+    until = time.monotonic() + 1.2
+    while time.monotonic() < until:
+        if (await limiter.check(key, 4, 0.4)).allowed:
+            allowed.append(time.monotonic())
+        await asyncio.sleep(0.01)
+    for start in allowed:
+        assert sum(start <= moment < start + 0.37 for moment in allowed) <= 4
+    assert 10 <= len(allowed) <= 16
+
+
+async def test_tries_are_given_back_and_forgotten(limiter: RateLimiter) -> None:
+    key = new_id("key")
+    assert (await limiter.check(key, 1, 60)).allowed
+    await limiter.give_back(key)
+    assert (await limiter.check(key, 1, 60)).allowed
+    assert not (await limiter.check(key, 1, 60)).allowed
+    await limiter.forget(key)
+    assert (await limiter.check(key, 1, 60)).allowed
+
+
+async def test_a_flushed_script_is_loaded_again(limiter: RateLimiter, stores: Stores) -> None:
+    key = new_id("key")
+    assert (await limiter.check(key, 2, 60)).allowed
+    await limiter._client.script_flush()
+    assert (await limiter.check(key, 2, 60)).remaining == 0
+    assert not (await limiter.check(key, 2, 60)).allowed
+
+
+async def test_a_frozen_redis_delays_nobody_for_long(limiter: RateLimiter, stores: Stores) -> None:
+    key = new_id("key")
+    assert (await limiter.check(key, 8, 60)).allowed
+    stores.redis.pause()
+    try:
+        started = time.monotonic()
+        decisions = [await limiter.check(key, 8, 60) for _ in range(10)]
+        assert time.monotonic() - started < 1.5
+    finally:
+        stores.redis.resume()
+    assert sum(decision.allowed for decision in decisions) == 7
+    await asyncio.sleep(1.1)  # the breaker rests for a second
+    assert (await limiter.check(new_id("key"), 1, 60)).allowed
+
+
+async def test_redis_is_pinged_without_a_client(stores: Stores) -> None:
+    assert await redis_ping(stores.redis_url)
+    assert not await redis_ping("redis://127.0.0.1:1/0")
+    assert not await redis_ping("redis://user:wrong@" + stores.redis_url.split("@")[-1].removeprefix("redis://"))
+    stores.redis.pause()
+    try:
+        started = time.monotonic()
+        assert not await redis_ping(stores.redis_url)
+        assert time.monotonic() - started < 1
+    finally:
+        stores.redis.resume()

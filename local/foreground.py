@@ -27,7 +27,7 @@ class WrongOptions(ValueError):
 
 def chosen(options: argparse.Namespace) -> Options:
     limits = os.environ.get("LIMITS", "")
-    if limits not in ("", "bench"):
+    if limits not in ("", "normal", "bench"):
         raise WrongOptions(f'LIMITS: "{limits}" is not known; only LIMITS=bench lifts the limits.')
     try:
         return Options(Scale.parse(options.scale), options.free_ports, dict(os.environ))

@@ -19,9 +19,12 @@ PUBLIC_PORTS = {"gateway": 8080, "realtime-ws": 8081, "realtime-http": 8082}
 STORE_PORTS = {"postgres": 7432, "redis": 7479, "nats": 7442, "nats-monitor": 7443}
 FIRST_GRPC, FIRST_OPS, FIRST_WORKER_OPS = 7401, 7501, 7511
 PASSED_ON = (
-    "BLOBS_URL", "DRAIN_SECONDS", "EMBEDDINGS_API_KEY", "EMBEDDINGS_MODEL", "EMBEDDINGS_URL", "LOG_LEVEL",
-    "OTEL_EXPORTER_OTLP_ENDPOINT", "OUTBOUND_ALLOW", "POOL_MAX", "SMTP_URL", "WORKER_CONCURRENCY",
+    "BILLING_PLAN", "BLOBS_URL", "CORS_ORIGINS", "DRAIN_SECONDS", "EMBEDDINGS_API_KEY", "EMBEDDINGS_MODEL",
+    "EMBEDDINGS_URL", "EMBED_THREADS", "EVENT_RETENTION_DAYS", "LOG_LEVEL", "LOW_CREDIT_MICROS", "MAIL_FROM",
+    "OTEL_EXPORTER_OTLP_ENDPOINT", "OUTBOUND_ALLOW", "PASSWORD_WORKERS", "POOL_MAX", "REALTIME_ALLOWED_ORIGINS",
+    "RECONCILE_CRON", "RECONCILE_DAYS", "SMTP_URL", "TRIAL_GRANT_MICROS", "WORKER_CONCURRENCY",
 )  # fmt: skip
+OBJECT_STORE_PREFIXES = ("AWS_", "AZURE_", "GOOGLE_")
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,8 @@ def make_plan(
     if (ROOT / "gateway" / "__main__.py").exists():
         for index in range(scale.of("gateway")):
             number = public["gateway"] if scale.of("gateway") == 1 else port(0)
-            parts.append(_gateway(index, shared | keys.service_environment("gateway"), number))
+            behind = {"TRUSTED_PROXIES": "1" if scale.of("gateway") > 1 else "0"}
+            parts.append(_gateway(index, shared | keys.service_environment("gateway") | behind, number))
     return Plan(tuple(parts), urls, public)
 
 
@@ -154,9 +158,14 @@ def _shared_environment(
         "PUBLIC_URL": urls["url"],
         "REALTIME_PUBLIC_URL": urls["realtimeUrl"],
         "EVENTS_PUBLIC_URL": urls["eventsUrl"],
-        "LIMITS": given.get("LIMITS", ""),
-        **{name: given[name] for name in PASSED_ON if given.get(name)},
+        "LIMITS": given.get("LIMITS") or "normal",
+        **{name: value for name, value in given.items() if value and _is_passed_on(name, given)},
     }
+
+
+def _is_passed_on(name: str, given: Mapping[str, str]) -> bool:
+    """An object store's credentials only with the object store."""
+    return name in PASSED_ON or (name.startswith(OBJECT_STORE_PREFIXES) and bool(given.get("BLOBS_URL")))
 
 
 def _realtime_doors(scale: Scale, public: Mapping[str, int], port: Callable[[int], int]) -> dict[str, int]:

@@ -65,6 +65,17 @@ def test_only_known_settings_of_the_caller_are_passed_on() -> None:
     assert "AWS_SECRET_ACCESS_KEY" not in part.environment
 
 
+def test_an_object_stores_credentials_come_with_the_object_store() -> None:
+    part = plan(given={"BLOBS_URL": "s3://bucket", "AWS_SECRET_ACCESS_KEY": "x"}).parts[0]
+    assert part.environment["AWS_SECRET_ACCESS_KEY"] == "x"
+
+
+@pytest.mark.parametrize(("scale", "proxies"), [("", "0"), ("gateway=2", "1")])
+def test_the_gateway_trusts_one_proxy_only_when_nginx_stands_before_it(scale: str, proxies: str) -> None:
+    gateways = [part for part in plan(scale).parts if part.service == "gateway"]
+    assert {part.environment["TRUSTED_PROXIES"] for part in gateways} == {proxies}
+
+
 @pytest.mark.parametrize("text", ["gateway", "gateway=0", "gateway=21", "gateway=-1", "other=2", "gateway=two", "=3"])
 def test_a_wrong_scale_says_what_is_known(text: str) -> None:
     with pytest.raises(ValueError, match="knowledge-worker"):

@@ -1,0 +1,24 @@
+"""What the knowledge service reads from its environment."""
+
+from dataclasses import dataclass
+
+from libs.config import ServiceSettings, setting
+
+
+@dataclass(frozen=True, slots=True)
+class KnowledgeSettings(ServiceSettings):
+    blobs_url: str = setting("BLOBS_URL", "file:///tmp/echosenseix-blobs", help="file://, s3://, gs:// or az:// URL")
+    embeddings_url: str | None = setting(
+        "EMBEDDINGS_URL", None, help="an OpenAI-compatible endpoint such as https://host/v1; empty for the local model"
+    )
+    embeddings_model: str = setting("EMBEDDINGS_MODEL", "", help="the endpoint's model; it must give 384 dimensions")
+    embeddings_key: str | None = setting("EMBEDDINGS_API_KEY", None, secret=True)
+    embed_threads: int = setting("EMBED_THREADS", 2, help="threads of the local model while it indexes")
+    outbound_allow: tuple[str, ...] = setting(
+        "OUTBOUND_ALLOW", (), help="host:port ranges that outgoing HTTP may reach although they are not public"
+    )
+    document_bytes: int = setting("DOCUMENT_BYTES", 25 * 1024 * 1024, help="largest upload")
+    extract_memory_mib: int = setting("EXTRACT_MEMORY_MIB", 384, help="address space of the extraction child")
+    extract_cpu_seconds: int = setting("EXTRACT_CPU_SECONDS", 20)
+    extract_wall_seconds: float = setting("EXTRACT_WALL_SECONDS", 25.0)
+    extract_output_mib: int = setting("EXTRACT_OUTPUT_MIB", 32, help="most text of one document")

@@ -1,0 +1,174 @@
+"""Cuts a run of blocks into chunks: the passages that are embedded, indexed and shown as hits.
+
+A chunk never crosses a heading, ends at the end of a sentence where the limit allows, repeats the last short sentence
+of the chunk before it, and stays below the token limit of the embedding model. Pure: tokens are counted by a function
+that the caller gives, so the rules need no model.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from services.knowledge.domain.blocks import Block
+from services.knowledge.domain.sentences import split_sentences
+
+NUMBERED = re.compile(r"^(?:chapter|part|book|section|appendix|act|scene)\s+(?:[ivxlcdm]+|\d+|[a-z])\b", re.IGNORECASE)
+
+CountTokens = Callable[[Sequence[str]], list[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkLimits:
+    """In tokens of the embedding model, which reads 256 of heading and text together. 210 tokens of prose are about
+    155 words."""
+
+    target: int = 210
+    most: int = 230
+    overlap: int = 40
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkDraft:
+    """A passage before it has an id. `page` is where its first new sentence stands."""
+
+    position: int
+    text: str
+    heading: str
+    page: int
+    token_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A passage of an entry's index, as it is listed."""
+
+    id: str
+    entry_id: str
+    position: int
+    text: str
+    heading: str
+    page: int
+    token_count: int
+
+
+_HEADING_IN_PASSAGE = 120
+
+
+def passage(draft: ChunkDraft) -> str:
+    """What is embedded: the end of the heading path, which says what the text is about, and the text."""
+    return f"{draft.heading[-_HEADING_IN_PASSAGE:]}\n{draft.text}" if draft.heading else draft.text
+
+
+@dataclass(frozen=True, slots=True)
+class _Sentence:
+    text: str
+    tokens: int
+    page: int
+    opens_paragraph: bool
+
+
+@dataclass(slots=True)
+class _Section:
+    """The headings in force, by level; a heading right below another of its level is its second line, unless it counts
+    a new part."""
+
+    levels: dict[int, str] = field(default_factory=dict)
+    last_level: int = 0
+    last_page: int = 0
+
+    def enter(self, heading: Block) -> None:
+        title = " ".join(heading.text.split())[:200]
+        if (self.last_level, self.last_page) == (heading.level, heading.page) and not NUMBERED.match(title):
+            title = f"{self.levels[heading.level]}: {title}"[:200]
+        self.levels = {level: text for level, text in self.levels.items() if level < heading.level}
+        self.levels[heading.level] = title
+        self.last_level, self.last_page = heading.level, heading.page
+
+    def path(self) -> str:
+        titles = [self.levels[level] for level in sorted(self.levels)]
+        return " > ".join(titles[-2:])
+
+
+def cut_into_chunks(
+    blocks: Iterable[Block], count_tokens: CountTokens, limits: ChunkLimits | None = None
+) -> Iterator[ChunkDraft]:
+    """Chunks in reading order, lazily: only one section's open chunk is held."""
+    cutter = _Cutter(count_tokens, limits or ChunkLimits())
+    for block in blocks:
+        yield from cutter.feed(block)
+    yield from cutter.close()
+
+
+class _Cutter:
+    def __init__(self, count_tokens: CountTokens, limits: ChunkLimits) -> None:
+        self._count = count_tokens
+        self._limits = limits
+        self._section = _Section()
+        self._open: list[_Sentence] = []
+        self._repeated = 0
+        self._position = 0
+
+    def feed(self, block: Block) -> Iterator[ChunkDraft]:
+        if block.level:
+            yield from self._flush(keep_overlap=False)
+            self._section.enter(block)
+            return
+        self._section.last_level = 0
+        for sentence in self._sentences(block):
+            if self._open and self._tokens() + sentence.tokens > self._limit_for(sentence):
+                yield from self._flush(keep_overlap=True)
+            self._open.append(sentence)
+
+    def close(self) -> Iterator[ChunkDraft]:
+        yield from self._flush(keep_overlap=False)
+
+    def _limit_for(self, sentence: _Sentence) -> int:
+        """Between target and most only a sentence that continues a paragraph may still come in."""
+        return self._limits.target if sentence.opens_paragraph else self._limits.most
+
+    def _tokens(self) -> int:
+        return sum(sentence.tokens for sentence in self._open)
+
+    def _sentences(self, block: Block) -> Iterator[_Sentence]:
+        texts = split_sentences(block.text)
+        first = True
+        for text, tokens in zip(texts, self._count(texts), strict=True):
+            for piece, size in self._fit(text, tokens):
+                yield _Sentence(piece, size, block.page, first)
+                first = False
+
+    def _fit(self, text: str, tokens: int) -> list[tuple[str, int]]:
+        """A sentence longer than a chunk is cut between words, and a word longer than that between characters."""
+        if tokens <= self._limits.target:
+            return [(text, tokens)]
+        middle = _middle(text)
+        halves = [half for half in (text[:middle].strip(), text[middle:].strip()) if half]
+        sizes = self._count(halves)
+        return [piece for half, size in zip(halves, sizes, strict=True) for piece in self._fit(half, size)]
+
+    def _flush(self, *, keep_overlap: bool) -> Iterator[ChunkDraft]:
+        fresh = self._open[self._repeated :]
+        if fresh:
+            tokens = self._tokens()
+            yield ChunkDraft(self._position, _join(self._open), self._section.path(), fresh[0].page, tokens)
+            self._position += 1
+        last = self._open[-1:] if keep_overlap and fresh and fresh[-1].tokens <= self._limits.overlap else []
+        self._open = last
+        self._repeated = len(last)
+
+
+def _middle(text: str) -> int:
+    """The word boundary nearest the middle, or the middle itself where there is none near."""
+    half = len(text) // 2
+    before, after = text.rfind(" ", 0, half), text.find(" ", half)
+    candidates = [position for position in (before, after) if position > 0 and abs(position - half) < half // 2]
+    return min(candidates, key=lambda position: abs(position - half)) if candidates else max(1, half)
+
+
+def _join(sentences: Sequence[_Sentence]) -> str:
+    parts: list[str] = []
+    for sentence in sentences:
+        if parts:
+            parts.append("\n\n" if sentence.opens_paragraph else " ")
+        parts.append(sentence.text)
+    return "".join(parts)

@@ -1,0 +1,116 @@
+"""Which documents the service reads, and how an upload's kind is told from its first bytes and its name.
+
+Content decides where it has a signature (PDF, DOCX, RTF); plain text has none, so there the name decides and the bytes
+only have to look like text. Pure: bytes in, a media type or a refusal out.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from libs.errors import InvalidArgument, Violation
+
+HEAD_BYTES = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class MediaType:
+    name: str
+    extension: str
+
+
+PDF = MediaType("application/pdf", "pdf")
+DOCX = MediaType("application/vnd.openxmlformats-officedocument.wordprocessingml.document", "docx")
+RTF = MediaType("application/rtf", "rtf")
+TEXT = MediaType("text/plain", "txt")
+MARKDOWN = MediaType("text/markdown", "md")
+HTML = MediaType("text/html", "html")
+CSV = MediaType("text/csv", "csv")
+
+SUPPORTED = (PDF, DOCX, TEXT, MARKDOWN, HTML, CSV, RTF)
+BY_NAME: Mapping[str, MediaType] = MappingProxyType({media.name: media for media in SUPPORTED})
+_ALIASES = {"htm": "html", "xhtml": "html", "markdown": "md", "text": "txt"}
+_DECLARED = {"text/rtf": RTF, "application/xhtml+xml": HTML, "text/x-markdown": MARKDOWN, "application/csv": CSV}
+_TEXTUAL = (TEXT, MARKDOWN, HTML, CSV)
+_BY_EXTENSION = {media.extension: media for media in SUPPORTED}
+_TEXT_CONTROLS = frozenset(b"\t\n\r\f\b\x1b")
+_SIGNED_ELSEWHERE = (
+    b"\x89PNG", b"GIF8", b"\xff\xd8\xff", b"\x7fELF", b"MZ\x90", b"\x1f\x8b", b"BZh9", b"7z\xbc\xaf", b"%!PS",
+    b"\xd0\xcf\x11\xe0", b"Rar!", b"OggS", b"RIFF", b"ID3",
+)  # fmt: skip
+
+
+def recognise(file_name: str, declared: str, head: bytes) -> MediaType:
+    """The media type of a document from the first bytes of its content, its file name and the type its sender
+    declared. Raises InvalidArgument(empty_document | unsupported_media_type)."""
+    if not head:
+        raise InvalidArgument(
+            "empty_document",
+            "The file is empty. Upload a document with content.",
+            violations=(Violation("#/document", "empty", "has no bytes"),),
+        )
+    named = _named(file_name, declared)
+    signed = _signed(head)
+    if signed is not None:
+        if signed is DOCX and named is not DOCX:
+            raise _unsupported("A ZIP archive is no document.")
+        return signed
+    if named is None:
+        raise _unsupported("The file's kind could not be told from its name.")
+    if named not in _TEXTUAL:
+        raise _unsupported(f"The file is named .{named.extension}, but its content is not of that kind.")
+    if not looks_like_text(head):
+        raise _unsupported(f"The file is named .{named.extension}, but its content is not text.")
+    return named
+
+
+def looks_like_text(head: bytes) -> bool:
+    """Whether bytes can be text in some encoding: UTF-16 and UTF-32 by mark or by zero bytes, else few controls."""
+    if head.startswith((b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff", b"\xef\xbb\xbf")):
+        return True
+    if head.startswith(_SIGNED_ELSEWHERE):
+        return False
+    if 0 in head:
+        return utf16_order(head) is not None
+    controls = sum(1 for byte in head if byte < 32 and byte not in _TEXT_CONTROLS)
+    return controls <= len(head) // 100
+
+
+def utf16_order(head: bytes) -> str | None:
+    """The byte order of unmarked UTF-16 text of a mostly Latin script, by which half of each pair is zero."""
+    even, odd = head[0::2].count(0), head[1::2].count(0)
+    pairs = max(1, len(head) // 2)
+    if odd > pairs * 0.6 and even < pairs * 0.05:
+        return "utf-16-le"
+    if even > pairs * 0.6 and odd < pairs * 0.05:
+        return "utf-16-be"
+    return None
+
+
+def _signed(head: bytes) -> MediaType | None:
+    if b"%PDF-" in head[:1024]:
+        return PDF
+    if head.startswith(b"PK\x03\x04"):
+        return DOCX
+    if head.lstrip()[:5] == b"{\\rtf":
+        return RTF
+    return None
+
+
+def _named(file_name: str, declared: str) -> MediaType | None:
+    stem, dot, extension = file_name.rpartition(".")
+    if dot and stem:
+        extension = extension.lower()
+        return _BY_EXTENSION.get(_ALIASES.get(extension, extension))
+    kind = declared.partition(";")[0].strip().lower()
+    return BY_NAME.get(kind) or _DECLARED.get(kind)
+
+
+def _unsupported(why: str) -> InvalidArgument:
+    known = ", ".join(media.extension for media in SUPPORTED)
+    return InvalidArgument(
+        "unsupported_media_type",
+        f"{why} Upload one of: {known}.",
+        violations=(Violation("#/document", "unsupported", f"must be one of: {known}"),),
+        metadata={"supported": known},
+    )

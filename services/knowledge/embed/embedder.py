@@ -1,0 +1,33 @@
+"""What an embedder is: a named model that turns texts into unit vectors of one length.
+
+The index records the name, so that vectors of different models are never compared.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from libs.errors import Unavailable
+
+DIMENSIONS = 384
+
+Vector = list[float]
+
+
+class Embedder(Protocol):
+    @property
+    def model(self) -> str:
+        """The name that the index records; another name means that entries must be embedded again."""
+        ...
+
+    async def embed(self, texts: Sequence[str]) -> list[Vector]:
+        """A unit vector for each text, in order. Raises EmbedderUnavailable when the model cannot be reached."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class EmbedderUnavailable(Unavailable):
+    """The model does not answer; worth another try later."""
+
+    def __init__(self, detail: str = "The embedding model does not answer. Try again shortly.") -> None:
+        super().__init__("embedder_unavailable", detail, retry_after=2.0)

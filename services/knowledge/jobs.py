@@ -1,0 +1,193 @@
+"""The service's jobs: document.process builds an entry's index and swaps it; the others clean up after what ended."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from libs.blobs import BlobStore
+from libs.clock import Clock, monotonic
+from libs.errors import AppError, NotFound
+from libs.ids import new_id
+from libs.jobs import Cancel, Discard, Handlers, JobContext, JobPolicy, enqueue
+from libs.postgres import Connection, Database
+from libs.postgres.outbox import append
+from services.knowledge.domain import entry as entries
+from services.knowledge.domain.entry import BuiltIndex, Document, Entry, Status
+from services.knowledge.extract.refusal import Refusal
+from services.knowledge.mapping.events import document_event, entry_event
+from services.knowledge.operations.indexing import Indexing, Progress, Superseded
+from services.knowledge.storage.chunks import Build, Chunks
+from services.knowledge.storage.entries import Documents, Entries
+
+_SECONDS_BETWEEN_WRITES = 0.5
+_STRANDED_AT_ONCE = 100
+_OUTDATED_AT_ONCE = 200
+
+
+class KnowledgeJobs:
+    def __init__(
+        self,
+        database: Database,
+        stored: Entries,
+        documents: Documents,
+        chunks: Chunks,
+        blobs: BlobStore,
+        indexing: Indexing,
+        clock: Clock,
+        embedding_model: str,
+    ) -> None:
+        self._database = database
+        self._entries = stored
+        self._documents = documents
+        self._chunks = chunks
+        self._blobs = blobs
+        self._indexing = indexing
+        self._clock = clock
+        self._embedding_model = embedding_model
+
+    def handlers(self) -> Handlers:
+        handlers = Handlers()
+        slow = JobPolicy(queue="documents", timeout_seconds=1800)
+        handlers.add("document.process", self.process, slow)
+        handlers.add("blob.delete", self.delete_blobs, JobPolicy(max_attempts=10))
+        handlers.add("document.reconcile", self.reconcile)
+        handlers.add("index.refresh", self.refresh)
+        handlers.add("index.sweep", self.sweep)
+        handlers.queue("documents", max_running_per_org=2)
+        handlers.cron("document.reconcile", "* * * * *", "document.reconcile", catch_up="none")
+        handlers.cron("index.refresh", "*/10 * * * *", "index.refresh", catch_up="none")
+        handlers.cron("index.sweep", "17 3 * * *", "index.sweep")
+        return handlers
+
+    async def process(self, ctx: JobContext) -> Mapping[str, Any] | None:
+        """Reads the document (or the entry's text), builds its index beside the old one, swaps in one transaction."""
+        entry, document = await self._wanted(ctx)
+        report = _Report(ctx, self._documents, document)
+        try:
+            build, built = await self._indexing.build(entry, document, report, lambda: ctx.cancelled)
+            await self._swap(ctx, build, built, document)
+        except Superseded:
+            raise Cancel("superseded") from None
+        except Refusal as refusal:
+            await self._record_failure(entry, document, refusal.reason, refusal.sentence)
+            raise Discard(refusal.reason, refusal.sentence) from None
+        except AppError as error:
+            if ctx.job.attempt >= ctx.job.max_attempts:
+                await self._record_failure(entry, document, error.reason, error.detail)
+            raise
+        return None
+
+    async def _wanted(self, ctx: JobContext) -> tuple[Entry, Document | None]:
+        args, org_id = ctx.job.args, ctx.job.org_id
+        try:
+            entry = await self._entries.get(org_id, args["entryId"])
+            document = await self._documents.get(org_id, args["documentId"]) if args["documentId"] else None
+        except NotFound:
+            raise Cancel("superseded") from None
+        if entry.wanted_build != args["build"]:
+            raise Cancel("superseded")
+        return entry, document
+
+    async def _swap(self, ctx: JobContext, build: Build, built: BuiltIndex, document: Document | None) -> None:
+        now = self._clock.now()
+        result = {"entryId": build.entry_id, "chunks": built.chunk_count, "pages": built.page_count}
+        async with ctx.finish(result) as conn:
+            entry = await self._still_wanted(conn, build)
+            entry = entries.swap_index(entry, document, built, now)
+            await self._entries.save(conn, entry)
+            await self._chunks.drop_others(conn, build)
+            if document is not None:
+                await self._complete(conn, document, built, entry)
+            await append(conn, entry_event("entry.updated", entry))
+
+    async def _still_wanted(self, conn: Connection, build: Build) -> Entry:
+        try:
+            entry = await self._entries.lock(conn, build.org_id, build.entry_id)
+        except NotFound:
+            raise Superseded from None
+        if entry.wanted_build != build.wanted:
+            raise Superseded
+        return entry
+
+    async def _complete(self, conn: Connection, document: Document, built: BuiltIndex, entry: Entry) -> None:
+        document = await self._documents.lock(conn, document.org_id, document.id)
+        document = entries.complete_document(document, built, self._clock.now())
+        await self._documents.save(conn, document)
+        keys = await self._documents.release_blobs(conn, document)
+        if keys:
+            await enqueue(conn, service="knowledge", kind="blob.delete", args={"keys": keys}, org_id=document.org_id)
+        await append(conn, document_event("document.processed", document, entry.title))
+
+    async def _record_failure(self, entry: Entry, document: Document | None, code: str, message: str) -> None:
+        """Once: a second attempt finds the document failed already."""
+        async with self._database.transaction(entry.org_id) as conn:
+            await self._fail(conn, entry.org_id, entry.id, document.id if document else "", code, message)
+
+    async def _fail(
+        self, conn: Connection, org_id: str, entry_id: str, document_id: str, code: str, message: str
+    ) -> None:
+        try:
+            entry = await self._entries.lock(conn, org_id, entry_id)
+            document = await self._documents.lock(conn, org_id, document_id) if document_id else None
+        except NotFound:
+            return
+        now = self._clock.now()
+        if document is not None and document.status is Status.PROCESSING:
+            document = entries.fail_document(document, code, message, now)
+            await self._documents.save(conn, document)
+            await append(conn, document_event("document.failed", document, entry.title))
+        if entry.status is Status.PROCESSING:
+            entry = entries.fail_entry(entry, code, message, now)
+            await self._entries.save(conn, entry)
+            await append(conn, entry_event("entry.updated", entry))
+
+    async def delete_blobs(self, ctx: JobContext) -> None:
+        for key in ctx.job.args["keys"]:
+            await self._blobs.delete(key)
+
+    async def reconcile(self, ctx: JobContext) -> None:
+        """Documents whose job was cancelled, or ended without a word, are told as failed."""
+        async with ctx.finish() as conn:
+            for lost in await self._documents.stranded(conn, _STRANDED_AT_ONCE):
+                code = "processing_cancelled" if lost.cancelled else lost.code or "processing_failed"
+                message = lost.message or "The document was not processed. Upload it again."
+                await self._fail(conn, lost.org_id, lost.entry_id, lost.document_id, code, message)
+
+    async def refresh(self, ctx: JobContext) -> None:
+        """Entries whose vectors another model made are embedded again, some at a time."""
+        async with ctx.finish() as conn:
+            for org_id, entry_id in await self._entries.outdated(conn, self._embedding_model, _OUTDATED_AT_ONCE):
+                await self._build_again(conn, org_id, entry_id)
+
+    async def _build_again(self, conn: Connection, org_id: str, entry_id: str) -> None:
+        entry = await self._entries.lock(conn, org_id, entry_id)
+        entry = entries.want_build(entry, new_id("bld"))
+        await self._entries.save(conn, entry)
+        args = {"entryId": entry.id, "documentId": entry.document_id, "build": entry.wanted_build}
+        await enqueue(
+            conn, service="knowledge", kind="document.process", queue="documents", args=args, org_id=org_id, lane="low"
+        )
+
+    async def sweep(self, ctx: JobContext) -> None:
+        async with ctx.finish() as conn:
+            await self._chunks.sweep(conn)
+
+
+class _Report:
+    """Writes progress to the document and to the job, at most twice a second."""
+
+    def __init__(self, ctx: JobContext, documents: Documents, document: Document | None) -> None:
+        self._ctx = ctx
+        self._documents = documents
+        self._document = document
+        self._next = 0.0
+
+    async def __call__(self, progress: Progress) -> None:
+        if monotonic() < self._next:
+            return
+        self._next = monotonic() + _SECONDS_BETWEEN_WRITES
+        writes = [self._ctx.progress(progress.percent)]
+        if self._document is not None:
+            pages = (progress.total_pages, progress.processed_pages)
+            writes.append(self._documents.record_progress(self._document, progress.percent, *pages))
+        await asyncio.gather(*writes)

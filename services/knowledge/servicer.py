@@ -1,0 +1,275 @@
+"""KnowledgeService: entries, documents, chunks and search over gRPC."""
+
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+from echosenseix.knowledge.v1 import knowledge_pb2, knowledge_pb2_grpc
+from libs.blobs import BlobStore
+from libs.clock import Clock
+from libs.context import current_call
+from libs.crypto import sha256_hex
+from libs.errors import FailedPrecondition, InvalidArgument
+from libs.ids import new_id
+from libs.jobs import enqueue
+from libs.postgres import Connection, Database
+from libs.postgres.idempotency import run_write
+from libs.postgres.outbox import append
+from libs.rpc.context import require_scope
+from libs.rpc.paging import page_info_to_proto, page_request_from_proto
+from services.knowledge.domain import entry as entries
+from services.knowledge.domain.entry import Described, Entry, Upload
+from services.knowledge.domain.validation import check_content, check_described, title_from_file_name
+from services.knowledge.mapping.entries import (
+    chunk_to_proto,
+    described_by_update,
+    described_from_proto,
+    document_to_proto,
+    entry_to_proto,
+    status_from_proto,
+)
+from services.knowledge.mapping.events import document_event, entry_event
+from services.knowledge.mapping.search import answer_to_proto, question_from_proto
+from services.knowledge.operations.searching import Searching
+from services.knowledge.operations.upload import Uploads
+from services.knowledge.storage.chunks import CHUNK_LIST, Chunks
+from services.knowledge.storage.entries import ENTRY_LIST, Documents, Entries, EntryFilter
+
+Context = Any
+
+_PIECE = 64 * 1024
+
+
+class KnowledgeServicer(knowledge_pb2_grpc.KnowledgeServiceServicer):
+    def __init__(
+        self,
+        database: Database,
+        stored: Entries,
+        documents: Documents,
+        chunks: Chunks,
+        blobs: BlobStore,
+        uploads: Uploads,
+        searching: Searching,
+        clock: Clock,
+        embedding_model: str,
+    ) -> None:
+        self._database = database
+        self._entries = stored
+        self._documents = documents
+        self._chunks = chunks
+        self._blobs = blobs
+        self._uploads = uploads
+        self._searching = searching
+        self._clock = clock
+        self._embedding_model = embedding_model
+
+    async def ListEntries(
+        self, request: knowledge_pb2.ListEntriesRequest, context: Context
+    ) -> knowledge_pb2.ListEntriesResponse:
+        principal = require_scope("knowledge:read")
+        wanted = EntryFilter(request.search, request.category, tuple(request.tags), status_from_proto(request.status))
+        page = await self._entries.page(principal.org_id, page_request_from_proto(request.page, ENTRY_LIST), wanted)
+        return knowledge_pb2.ListEntriesResponse(
+            entries=map(entry_to_proto, page.items), page_info=page_info_to_proto(page)
+        )
+
+    async def GetEntry(
+        self, request: knowledge_pb2.GetEntryRequest, context: Context
+    ) -> knowledge_pb2.GetEntryResponse:
+        principal = require_scope("knowledge:read")
+        entry = await self._entries.get(principal.org_id, request.id)
+        return knowledge_pb2.GetEntryResponse(entry=entry_to_proto(entry))
+
+    async def CreateEntry(
+        self, request: knowledge_pb2.CreateEntryRequest, context: Context
+    ) -> knowledge_pb2.CreateEntryResponse:
+        org_id = require_scope("knowledge:write").org_id
+        described = check_described(described_from_proto(request.entry))
+        content = check_content(request.entry.content)
+
+        async def act(conn: Connection) -> knowledge_pb2.CreateEntryResponse:
+            now = self._clock.now()
+            entry = entries.new_entry(org_id, new_id("kbe"), described, now)
+            entry = entries.take_content(entry, content, new_id("bld"), now)
+            await self._entries.add(conn, entry)
+            job_id = await _enqueue_build(conn, entry)
+            await append(conn, entry_event("entry.created", entry))
+            return knowledge_pb2.CreateEntryResponse(entry=entry_to_proto(entry), job_id=job_id)
+
+        return await run_write(self._database, org_id, act, knowledge_pb2.CreateEntryResponse)
+
+    async def UpdateEntry(
+        self, request: knowledge_pb2.UpdateEntryRequest, context: Context
+    ) -> knowledge_pb2.UpdateEntryResponse:
+        org_id = require_scope("knowledge:write").org_id
+        new_content = "content" in request.update_mask.paths
+
+        async def act(conn: Connection) -> knowledge_pb2.UpdateEntryResponse:
+            entry = await self._entries.lock(conn, org_id, request.entry.id)
+            entries.check_version(entry, request.expected_version if request.HasField("expected_version") else None)
+            described = check_described(described_by_update(entry, request))
+            changed = entries.describe(entry, described, self._clock.now())
+            if new_content and request.entry.content != entry.content:
+                changed = replace(changed, version=entry.version + 1)
+                content = check_content(request.entry.content)
+                changed = entries.take_content(changed, content, new_id("bld"), self._clock.now())
+                await _enqueue_build(conn, changed)
+            if changed is not entry:
+                await self._entries.save(conn, changed)
+                await append(conn, entry_event("entry.updated", changed))
+            return knowledge_pb2.UpdateEntryResponse(entry=entry_to_proto(changed))
+
+        return await run_write(self._database, org_id, act, knowledge_pb2.UpdateEntryResponse)
+
+    async def DeleteEntry(
+        self, request: knowledge_pb2.DeleteEntryRequest, context: Context
+    ) -> knowledge_pb2.DeleteEntryResponse:
+        org_id = require_scope("knowledge:write").org_id
+
+        async def act(conn: Connection) -> knowledge_pb2.DeleteEntryResponse:
+            entry = await self._entries.lock(conn, org_id, request.id)
+            entries.check_version(entry, request.expected_version if request.HasField("expected_version") else None)
+            keys = await self._entries.remove(conn, entry)
+            if keys:
+                await enqueue(conn, service="knowledge", kind="blob.delete", args={"keys": keys}, org_id=org_id)
+            await append(conn, entry_event("entry.deleted", entry))
+            return knowledge_pb2.DeleteEntryResponse()
+
+        return await run_write(self._database, org_id, act, knowledge_pb2.DeleteEntryResponse)
+
+    async def ListChunks(
+        self, request: knowledge_pb2.ListChunksRequest, context: Context
+    ) -> knowledge_pb2.ListChunksResponse:
+        principal = require_scope("knowledge:read")
+        wanted = page_request_from_proto(request.page, CHUNK_LIST)
+        entry = await self._entries.get(principal.org_id, request.entry_id)
+        page = await self._chunks.page(principal.org_id, entry.id, wanted)
+        return knowledge_pb2.ListChunksResponse(
+            chunks=map(chunk_to_proto, page.items), page_info=page_info_to_proto(page)
+        )
+
+    async def UploadDocument(
+        self, request_iterator: AsyncIterator[knowledge_pb2.UploadDocumentRequest], context: Context
+    ) -> knowledge_pb2.UploadDocumentResponse:
+        org_id = require_scope("knowledge:write").org_id
+        metadata = await _metadata(request_iterator)
+        check_described(_described_upload(metadata))
+        if metadata.entry_id:
+            await self._entries.get(org_id, metadata.entry_id)
+        data = _data(request_iterator, metadata)
+        upload = await self._uploads.receive(org_id, metadata.file_name, metadata.media_type, data)
+        _fingerprint_content(metadata, upload)
+        try:
+            described = check_described(_described_upload(metadata))
+            return await self._take_upload(org_id, metadata, described, upload)
+        finally:
+            await self._uploads.forget_unless_kept(org_id, upload)
+
+    async def _take_upload(
+        self, org_id: str, metadata: knowledge_pb2.UploadMetadata, described: Described, upload: Upload
+    ) -> knowledge_pb2.UploadDocumentResponse:
+        async def act(conn: Connection) -> knowledge_pb2.UploadDocumentResponse:
+            now = self._clock.now()
+            if metadata.entry_id:
+                entry = await self._entries.lock(conn, org_id, metadata.entry_id)
+                if entry.content is not None:
+                    raise FailedPrecondition("entry_has_text", "The entry is plain text. Change its content instead.")
+                entry = entries.take_document(entry, upload, new_id("bld"), now)
+                await self._entries.save(conn, entry)
+            else:
+                entry = entries.new_entry(org_id, new_id("kbe"), described, now)
+                entry = entries.take_document(entry, upload, new_id("bld"), now)
+                await self._entries.add(conn, entry)
+                await append(conn, entry_event("entry.created", entry))
+            document = entries.new_document(entry, upload, now)
+            document = replace(document, job_id=await _enqueue_build(conn, entry, document.id))
+            await self._documents.add(conn, document)
+            await append(conn, document_event("document.uploaded", document, entry.title))
+            return knowledge_pb2.UploadDocumentResponse(
+                document_id=document.id, entry_id=entry.id, job_id=document.job_id
+            )
+
+        return await run_write(self._database, org_id, act, knowledge_pb2.UploadDocumentResponse)
+
+    async def GetDocument(
+        self, request: knowledge_pb2.GetDocumentRequest, context: Context
+    ) -> knowledge_pb2.GetDocumentResponse:
+        principal = require_scope("knowledge:read")
+        document = await self._documents.get(principal.org_id, request.id)
+        return knowledge_pb2.GetDocumentResponse(document=document_to_proto(document))
+
+    async def DownloadDocument(
+        self, request: knowledge_pb2.DownloadDocumentRequest, context: Context
+    ) -> AsyncIterator[knowledge_pb2.DownloadDocumentResponse]:
+        principal = require_scope("knowledge:read")
+        document = await self._documents.get(principal.org_id, request.id)
+        if not document.blob_key:
+            raise FailedPrecondition("document_replaced", "A newer document took this one's place; download that one.")
+        yield knowledge_pb2.DownloadDocumentResponse(document=document_to_proto(document))
+        async for piece in self._blobs.stream(document.blob_key):
+            for start in range(0, len(piece), _PIECE):
+                yield knowledge_pb2.DownloadDocumentResponse(data=piece[start : start + _PIECE])
+
+    async def Search(self, request: knowledge_pb2.SearchRequest, context: Context) -> knowledge_pb2.SearchResponse:
+        principal = require_scope("knowledge:read")
+        started = time.monotonic()
+        answer = await self._searching.answer(principal.org_id, question_from_proto(request))
+        return answer_to_proto(answer, new_id("qry"), round((time.monotonic() - started) * 1000))
+
+    async def GetStats(
+        self, request: knowledge_pb2.GetStatsRequest, context: Context
+    ) -> knowledge_pb2.GetStatsResponse:
+        principal = require_scope("knowledge:read")
+        stats = await self._entries.stats(principal.org_id)
+        return knowledge_pb2.GetStatsResponse(
+            entries=stats.entries,
+            documents=stats.documents,
+            chunks=stats.chunks,
+            bytes=stats.bytes,
+            processing=stats.processing,
+            failed=stats.failed,
+            embedding_model=self._embedding_model,
+        )
+
+
+async def _enqueue_build(conn: Connection, entry: Entry, document_id: str = "") -> str:
+    args = {"entryId": entry.id, "documentId": document_id, "build": entry.wanted_build}
+    return await enqueue(
+        conn, service="knowledge", kind="document.process", queue="documents", args=args, org_id=entry.org_id
+    )
+
+
+async def _metadata(parts: AsyncIterator[knowledge_pb2.UploadDocumentRequest]) -> knowledge_pb2.UploadMetadata:
+    async for part in parts:
+        if part.WhichOneof("part") == "metadata":
+            return part.metadata
+        break
+    raise InvalidArgument("upload_metadata_missing", "Send the document's metadata before its bytes.")
+
+
+async def _data(
+    parts: AsyncIterator[knowledge_pb2.UploadDocumentRequest], metadata: knowledge_pb2.UploadMetadata
+) -> AsyncIterator[bytes]:
+    """The document's bytes. Metadata at their end replace the first: a form's fields may follow its file."""
+    ended = False
+    async for part in parts:
+        if ended:
+            raise InvalidArgument("upload_metadata_repeated", "Send the document's metadata first, and last at most.")
+        if part.WhichOneof("part") == "metadata":
+            metadata.CopyFrom(part.metadata)
+            ended = True
+        else:
+            yield part.data
+
+
+def _described_upload(metadata: knowledge_pb2.UploadMetadata) -> Described:
+    title = metadata.title.strip() or title_from_file_name(metadata.file_name)
+    return Described(title, metadata.category, tuple(metadata.tags))
+
+
+def _fingerprint_content(metadata: knowledge_pb2.UploadMetadata, upload: Upload) -> None:
+    """The same key must come with the same bytes and the same words; the gateway cannot know either before it sends."""
+    call = current_call()
+    words = sha256_hex(metadata.SerializeToString(deterministic=True))
+    call.idempotency_fingerprint = f"{call.idempotency_fingerprint}:{words}:{upload.sha256}"

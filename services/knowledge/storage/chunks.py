@@ -1,0 +1,92 @@
+"""Chunks as rows: staged under a build, made visible by the entry's swap, dropped when their build is not the index."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from libs.ids import new_id
+from libs.paging import CursorCodec, ListRules, Page, PageRequest
+from libs.postgres import Connection, Database, Record
+from libs.postgres.listing import Listing, fetch_page
+from services.knowledge.domain.chunking import Chunk, ChunkDraft
+from services.knowledge.storage.vectors import literal
+
+CHUNK_LIST = ListRules(sorts={"position": "c.position"}, default_sort="position", default_descending=False)
+_COLUMNS = "c.id, c.entry_id, c.position, c.text, c.heading, c.page, c.token_count"
+_LISTING = Listing(
+    _COLUMNS,
+    "chunk c join entry e on e.org_id = c.org_id and e.id = c.entry_id and e.index_id = c.index_id",
+    CHUNK_LIST, tie="c.id", org="c.org_id", created="c.created_at",
+)  # fmt: skip
+
+# Only while the build is wanted: a superseded one stops at its next batch.
+_STAGE = """
+insert into chunk (org_id, entry_id, index_id, id, position, text, heading, page, token_count{column})
+select $1, $2, $3, v.id, v.position, v.text, v.heading, v.page, v.token_count{value}
+from unnest($5::text[], $6::int[], $7::text[], $8::text[], $9::int[], $10::int[]{array})
+    as v(id, position, text, heading, page, token_count{name})
+where exists (select 1 from entry e where e.org_id = $1 and e.id = $2 and e.wanted_build = $4)"""
+_STAGE_PLAIN = _STAGE.format(column="", value="", array="", name="")
+_STAGE_VECTORS = _STAGE.format(
+    column=", embedding", value=", v.embedding::vector", array=", $11::text[]", name=", embedding"
+)
+_DROP_OTHERS = "delete from chunk where org_id = $1 and entry_id = $2 and index_id <> $3"
+_DROP_BUILD = """
+delete from chunk c where c.org_id = $1 and c.entry_id = $2 and c.index_id like $3 || '.%'
+and not exists (select 1 from entry e where e.org_id = $1 and e.id = $2 and e.index_id = c.index_id)"""
+_SWEEP = """
+delete from chunk c where c.created_at < clock_timestamp() - interval '1 day'
+and not exists (select 1 from entry e where e.org_id = c.org_id and e.id = c.entry_id and e.index_id = c.index_id)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """One attempt to build an entry's index. `index_id` begins with the build it belongs to."""
+
+    org_id: str
+    entry_id: str
+    wanted: str
+    index_id: str
+
+
+class Chunks:
+    def __init__(self, database: Database, cursors: CursorCodec) -> None:
+        self._database = database
+        self._cursors = cursors
+
+    async def page(self, org_id: str, entry_id: str, request: PageRequest) -> Page[Chunk]:
+        filters = [("c.entry_id = {}", entry_id)]
+        page = await fetch_page(self._database, org_id, _LISTING, request, filters, self._cursors, ("chunks",))
+        return page.map(_chunk)
+
+    async def stage(
+        self, build: Build, drafts: Sequence[ChunkDraft], vectors: Sequence[Sequence[float]] | None
+    ) -> bool:
+        """Adds rows that nobody sees before the swap; False when the build is no longer wanted."""
+        columns = list(zip(*((d.position, d.text, d.heading, d.page, d.token_count) for d in drafts), strict=True))
+        ids = [new_id("chk") for _ in drafts]
+        values = [build.org_id, build.entry_id, build.index_id, build.wanted, ids, *map(list, columns)]
+        async with self._database.transaction(build.org_id) as conn:
+            if vectors is None:
+                status = await conn.execute(_STAGE_PLAIN, *values)
+            else:
+                status = await conn.execute(_STAGE_VECTORS, *values, [literal(vector) for vector in vectors])
+        return status.endswith(f" {len(drafts)}")
+
+    async def drop_others(self, conn: Connection, build: Build) -> None:
+        """In the swap's transaction: every row of the entry that is not of this build."""
+        await conn.execute(_DROP_OTHERS, build.org_id, build.entry_id, build.index_id)
+
+    async def drop_attempts(self, build: Build) -> None:
+        """What earlier attempts of this build left."""
+        async with self._database.transaction(build.org_id) as conn:
+            await conn.execute(_DROP_BUILD, build.org_id, build.entry_id, build.wanted)
+
+    async def sweep(self, conn: Connection) -> None:
+        """Rows of builds that ended without anybody to clean up. Of every organisation."""
+        await conn.execute(_SWEEP, timeout=50)
+
+
+def _chunk(row: Record) -> Chunk:
+    return Chunk(
+        row["id"], row["entry_id"], row["position"], row["text"], row["heading"], row["page"], row["token_count"]
+    )

@@ -1,0 +1,92 @@
+"""Search in one statement: both rankings, their fusion and the rows of the hits share a snapshot, so that a search
+during a re-index sees the old index or the new one."""
+
+from collections.abc import Sequence
+
+from libs.postgres import Database, Record
+from services.knowledge.domain.highlights import CLOSE, OPEN, offsets
+from services.knowledge.domain.search import Hit, Mode, Question
+from services.knowledge.storage.vectors import literal
+
+# Reciprocal rank fusion (Cormack, Clarke, Büttcher, SIGIR 2009) with its authors' constant.
+_K = 60
+# In hybrid a chunk that holds less than half of the question's weight in words is no evidence.
+_COVERAGE = 0.5
+_CANDIDATES = 2_000
+_EXACT_BELOW = 2_000
+_RANKED = 60
+
+_KEYWORD = f"""
+select k.chunk_id, k.score as keyword_score, null::real as vector_score, k.score as score
+from find_by_keyword($2, $3, $4, $5, {_CANDIDATES}, $6) k"""
+_VECTOR = f"""
+select v.chunk_id, null::real as keyword_score, v.score as vector_score, v.score as score
+from find_by_vector($7::text::vector, $8, $3, $4, $5, {_EXACT_BELOW}, $6) v"""
+_FUSED = f"""
+select coalesce(k.chunk_id, v.chunk_id) as chunk_id, k.score as keyword_score, v.score as vector_score,
+    (coalesce(1.0 / ({_K} + k.place), 0) + coalesce(1.0 / ({_K} + v.place), 0)) * ({_K} + 1) / 2.0 as score
+from (
+    select f.chunk_id, f.score, row_number() over (order by f.score desc, f.chunk_id) as place
+    from find_by_keyword($2, $3, $4, $5, {_CANDIDATES}, {_RANKED}) f where f.coverage >= {_COVERAGE}
+) k
+full join (
+    select f.chunk_id, f.score, row_number() over (order by f.score desc, f.chunk_id) as place
+    from find_by_vector($7::text::vector, $8, $3, $4, $5, {_EXACT_BELOW}, {_RANKED}) f
+) v on v.chunk_id = k.chunk_id
+order by score desc, chunk_id limit $6"""
+_HITS = """
+select c.id, c.entry_id, c.text, c.heading, c.page, e.document_id, e.title, e.source, e.index_version,
+    f.score::float8 as score, f.keyword_score::float8 as keyword_score, f.vector_score::float8 as vector_score,
+    ts_headline('english', c.text, any_word($2), 'HighlightAll=true,StartSel={open},StopSel={close}') as marked
+from ({ranking}) f
+join chunk c on c.id = f.chunk_id and c.org_id = o.org
+join entry e on e.org_id = c.org_id and e.id = c.entry_id
+order by f.score desc, c.id"""
+_SQL = {
+    mode: _HITS.format(ranking=ranking, open=OPEN, close=CLOSE)
+    for mode, ranking in ((Mode.KEYWORD, _KEYWORD), (Mode.VECTOR, _VECTOR), (Mode.HYBRID, _FUSED))
+}
+_OTHER_MODELS = """
+select min(e.embedding_model) <> $2 or max(e.embedding_model) <> $2 as other
+from entry e where e.org_id = o.org and e.index_id <> ''"""
+
+
+class Searches:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def by_keyword(self, org_id: str, question: Question) -> list[Hit]:
+        return await self._hits(org_id, Mode.KEYWORD, question, ())
+
+    async def by_vector(self, org_id: str, question: Question, vector: Sequence[float], model: str) -> list[Hit]:
+        return await self._hits(org_id, Mode.VECTOR, question, (literal(vector), model))
+
+    async def by_both(self, org_id: str, question: Question, vector: Sequence[float], model: str) -> list[Hit]:
+        return await self._hits(org_id, Mode.HYBRID, question, (literal(vector), model))
+
+    async def has_other_models(self, org_id: str, model: str) -> bool:
+        """Whether some entry's index was made by another model, or without vectors."""
+        return bool(await self._database.fetchval(org_id, _OTHER_MODELS, model))
+
+    async def _hits(self, org_id: str, mode: Mode, question: Question, more: tuple[str, ...]) -> list[Hit]:
+        filters = (question.category, list(question.tags), list(question.entry_ids))
+        rows = await self._database.fetch(org_id, _SQL[mode], question.text, *filters, question.most, *more)
+        return [_hit(row) for row in rows]
+
+
+def _hit(row: Record) -> Hit:
+    return Hit(
+        entry_id=row["entry_id"],
+        chunk_id=row["id"],
+        document_id=row["document_id"],
+        title=row["title"],
+        text=row["text"],
+        heading=row["heading"],
+        page=row["page"],
+        source=row["source"],
+        index_version=row["index_version"],
+        score=row["score"],
+        keyword_score=row["keyword_score"],
+        vector_score=row["vector_score"],
+        highlights=tuple(offsets(row["marked"], row["text"])),
+    )

@@ -1,0 +1,31 @@
+"""Vectors on their way into SQL, and whether this database can hold them."""
+
+from collections.abc import Sequence
+
+from libs.clock import monotonic
+from libs.postgres import Database
+
+_LOOK_AGAIN_SECONDS = 60.0
+_PRESENT = (
+    "select to_regprocedure('find_by_vector(vector,text,text,text[],text[],integer,integer)') is not null as present"
+)
+
+
+def literal(vector: Sequence[float]) -> str:
+    """pgvector's text form; single precision has no more than nine digits."""
+    return "[" + ",".join(f"{value:.8g}" for value in vector) + "]"
+
+
+class VectorSupport:
+    """Asks once whether pgvector and the function that uses it are there, and again each minute while they are not."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._present = False
+        self._asked_at = float("-inf")
+
+    async def available(self) -> bool:
+        if not self._present and monotonic() - self._asked_at > _LOOK_AGAIN_SECONDS:
+            self._present = bool(await self._database.system_fetchval(_PRESENT))
+            self._asked_at = monotonic()
+        return self._present

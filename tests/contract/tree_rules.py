@@ -178,7 +178,8 @@ def system_doors(root: Path) -> set[str]:
     return {
         _short(root, path)
         for path in _python(root)
-        if root / "libs" / "postgres" not in path.parents and any(call for call in _calls(path, SYSTEM_DOORS))
+        if root / "libs" / "postgres" not in path.parents
+        and any(isinstance(node, ast.Attribute) and node.attr in SYSTEM_DOORS for node in ast.walk(_tree(path)))
     }
 
 

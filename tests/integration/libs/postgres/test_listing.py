@@ -1,0 +1,206 @@
+"""Lists: both modes give every row once, in order, for one organisation, at a cost that does not grow with depth."""
+
+import json
+import random
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from libs.errors import InvalidArgument
+from libs.paging import CursorCodec, ListRules, Page, PageRequest
+from libs.postgres import Database, Record, count_statements
+from libs.postgres.listing import Filter, Listing, _Query, fetch_page
+
+RULES = ListRules(sorts={"createdAt": "t.created_at", "name": "t.name", "size": "t.size", "price": "t.price"})
+THINGS = Listing(
+    select="t.id, t.name, t.size",
+    source="thing t",
+    rules=RULES,
+    tie="t.id",
+    org="t.org_id",
+    created="t.created_at",
+    nullable=frozenset({"size"}),
+)
+CODEC = CursorCodec(b"k" * 32)
+START = datetime(2026, 1, 1, tzinfo=UTC)
+ROWS = 137
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session", autouse=True)
+async def things(db: Database) -> None:
+    """Two organisations; names, sizes, prices and even times repeat, and a third of the sizes are null."""
+    seeded = random.Random(3)
+    for org in ("org_a", "org_b"):
+        rows = [
+            (
+                org, f"t{number:04}", seeded.choice("abcde"), seeded.choice((None, 1, 2)),
+                seeded.randrange(3), START + timedelta(hours=seeded.randrange(40)),
+            )
+            for number in range(ROWS)
+        ]  # fmt: skip
+        async with db.transaction(org) as conn:
+            await conn.executemany(
+                "insert into thing (org_id, id, name, size, price, created_at) values ($1, $2, $3, $4, $5, $6)", rows
+            )
+
+
+async def page(
+    db: Database, request: PageRequest, filters: list[Filter] | None = None, org: str = "org_a"
+) -> Page[Record]:
+    return await fetch_page(db, org, THINGS, request, filters or [], CODEC)
+
+
+async def walk(db: Database, request: PageRequest, filters: list[Filter] | None = None) -> list[str]:
+    """Every id of a list by cursors."""
+    found: list[str] = []
+    request = replace(request, cursor_mode=True)
+    while True:
+        answer = await page(db, request, filters)
+        found += [row["id"] for row in answer.items]
+        assert answer.has_more == bool(answer.next_cursor)
+        if not answer.has_more:
+            return found
+        assert len(answer.items) == request.limit
+        request = replace(request, cursor=answer.next_cursor)
+
+
+async def expected(db: Database, sort: str, descending: bool) -> list[str]:
+    way = "desc" if descending else "asc"
+    column = RULES.sorts[sort]
+    rows = await db.fetch(
+        "org_a", f"select t.id from thing t where t.org_id = o.org order by {column} {way} nulls last, t.id {way}"
+    )
+    return [row["id"] for row in rows]
+
+
+@pytest.mark.parametrize("descending", [True, False])
+@pytest.mark.parametrize("sort", list(RULES.sorts))
+@pytest.mark.parametrize("limit", [1, 10, 137])
+async def test_cursors_and_pages_give_every_row_once_in_order(
+    db: Database, sort: str, descending: bool, limit: int
+) -> None:
+    wanted = await expected(db, sort, descending)
+    request = PageRequest(limit=limit, sort=sort, descending=descending)
+    assert await walk(db, request) == wanted
+    numbers = range(1, -(-ROWS // limit) + 1) if limit > 1 else (1, 2, 69, 137)
+    for number in numbers:
+        answer = await page(db, replace(request, page=number))
+        assert [row["id"] for row in answer.items] == wanted[(number - 1) * limit : number * limit]
+        assert (answer.total, answer.total_is_estimate) == (ROWS, False)
+        assert answer.has_more == (number * limit < ROWS)
+
+
+async def test_a_page_answers_cursor_continues_it(db: Database) -> None:
+    first = await page(db, PageRequest(limit=100))
+    rest = await page(db, PageRequest(limit=100, cursor_mode=True, cursor=first.next_cursor))
+    assert [row["id"] for row in [*first.items, *rest.items]] == await expected(db, "createdAt", True)
+    assert (rest.page, rest.total, rest.next_cursor) == (0, None, "")
+
+
+async def test_past_the_end_is_an_empty_page(db: Database) -> None:
+    answer = await page(db, PageRequest(page=50, limit=10))
+    assert (answer.items, answer.total, answer.has_more) == ([], ROWS, False)
+
+
+async def test_filters_and_the_window_narrow_rows_and_total(db: Database) -> None:
+    filters: list[Filter] = [("t.name = {}", "a"), ("t.size is not null", None)]
+    request = PageRequest(
+        limit=5, include_total=True, created_at_ge=START + timedelta(hours=5), created_at_lt=START + timedelta(hours=30)
+    )
+    wanted = await db.fetchval(
+        "org_a",
+        "select count(*) from thing t where t.org_id = o.org and t.name = 'a' and t.size is not null "
+        "and t.created_at >= $2 and t.created_at < $3",
+        request.created_at_ge,
+        request.created_at_lt,
+    )
+    assert wanted > 5
+    found = await walk(db, request, filters)
+    assert len(found) == len(set(found)) == wanted
+    assert (await page(db, request, filters)).total == wanted
+
+
+async def test_rows_inserted_while_reading_neither_repeat_nor_hide_others(db: Database) -> None:
+    before = await walk(db, PageRequest(limit=50))
+    first = await page(db, PageRequest(limit=50, cursor_mode=True))
+    async with db.transaction("org_a") as conn:
+        await conn.execute("insert into thing (org_id, id) values ('org_a', 'fresh')")
+    try:
+        rest = await page(db, PageRequest(limit=200, cursor_mode=True, cursor=first.next_cursor))
+        assert [row["id"] for row in [*first.items, *rest.items]] == before
+    finally:
+        async with db.transaction("org_a") as conn:
+            await conn.execute("delete from thing where id = 'fresh'")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"sort": "name"},
+        {"descending": False},
+        {"created_at_ge": START},
+        {"filters": [("t.name = {}", "a")]},
+        {"org": "org_b"},
+    ],
+)
+async def test_a_cursor_fits_only_its_own_list(db: Database, change: dict[str, Any]) -> None:
+    cursor = (await page(db, PageRequest(limit=10))).next_cursor
+    org, filters = change.pop("org", "org_a"), change.pop("filters", [])
+    request = replace(PageRequest(limit=10, cursor_mode=True, cursor=cursor), **change)
+    with pytest.raises(InvalidArgument) as refusal:
+        await page(db, request, filters, org)
+    assert refusal.value.reason == "invalid_cursor"
+
+
+async def test_a_list_costs_one_statement_and_its_count_another(db: Database) -> None:
+    with count_statements() as counter:
+        await page(db, PageRequest(limit=10, cursor_mode=True))
+    assert counter.total == 1
+    with count_statements() as counter:
+        await page(db, PageRequest(limit=10))
+    assert counter.total == 2
+
+
+async def test_beyond_ten_thousand_rows_the_total_is_an_estimate(db: Database) -> None:
+    async with db.transaction("org_big") as conn:
+        await conn.execute(
+            "insert into thing (org_id, id, created_at) select 'org_big', 't' || n, now() - n * interval '1 s' "
+            "from generate_series(1, 30000) n"
+        )
+    admin = await asyncpg.connect(db.settings.database_admin_url)
+    await admin.execute("analyze thing.thing")
+    await admin.close()
+    answer = await page(db, PageRequest(limit=10), org="org_big")
+    assert answer.total_is_estimate
+    assert answer.total is not None
+    assert 25_000 < answer.total < 35_000
+
+
+@pytest.mark.parametrize("sort", ["createdAt", "size"])
+async def test_a_deep_cursor_reads_no_more_than_a_shallow_one(db: Database, sort: str) -> None:
+    """Buffers touched for one page, as the server counts them."""
+    async with db.transaction("org_deep") as conn:
+        await conn.execute(
+            "insert into thing (org_id, id, size, created_at) "
+            "select 'org_deep', lpad(n::text, 6, '0'), n, now() - n * interval '1 s' "
+            "from generate_series(1, 20000) n on conflict do nothing"
+        )
+
+    async def buffers(cursor_values: tuple[Any, Any] | None) -> int:
+        sql, *args = _Query(THINGS, PageRequest(limit=20, cursor_mode=True, sort=sort), []).rows(cursor_values)
+        async with db.transaction("org_deep") as conn:
+            plan = await conn.fetchval(
+                "explain (analyze, buffers, format json) " + sql.replace("o.org", "$1"), "org_deep", *args
+            )
+        top = json.loads(plan)[0]["Plan"]
+        return int(top["Shared Hit Blocks"] + top["Shared Read Blocks"])
+
+    at = "select t.created_at, t.size, t.id from thing t where t.org_id = o.org and t.size = $2"
+    row = await db.fetchrow("org_deep", at, 15_000 if sort == "createdAt" else 5_000)
+    assert row is not None
+    deep = (row["created_at"] if sort == "createdAt" else row["size"], row["id"])
+    assert await buffers(deep) <= await buffers(None) + 10

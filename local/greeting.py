@@ -5,7 +5,11 @@ Reads run.json and credentials.json; shows the API key on purpose, because it is
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from local.state import Folder
+
+ROOT = Path(__file__).resolve().parent.parent
 
 TEXT = """
   gateway     {url}
@@ -32,4 +36,5 @@ def text(folder: Folder) -> str:
 
 
 def _short(folder: Folder, name: str) -> str:
-    return f"{folder.path.name}/{name}"
+    path = folder.path / name
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)

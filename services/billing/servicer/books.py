@@ -32,6 +32,7 @@ from services.billing.storage.usage import USAGE_EVENT_LIST
 from services.billing.storage.usage_sums import USAGE_LIST, UsageSums
 
 from .reconciler import Reconciler
+from .turns import Turns
 
 Context = Any
 _EVER = (datetime(1970, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
@@ -47,6 +48,7 @@ class BillingServicer(billing_pb2_grpc.BillingServiceServicer):
         self._reconciler = reconciler
         self._low_micros = low_micros
         self._clock = clock
+        self._turns = Turns()
 
     async def RecordUsageEvents(
         self, request: billing_pb2.RecordUsageEventsRequest, context: Context
@@ -60,7 +62,8 @@ class BillingServicer(billing_pb2_grpc.BillingServiceServicer):
                 accepted=accepted, duplicates=len(request.events) - accepted
             )
 
-        return await run_write(self._database, org_id, act, billing_pb2.RecordUsageEventsResponse)
+        async with self._turns.of(org_id):
+            return await run_write(self._database, org_id, act, billing_pb2.RecordUsageEventsResponse)
 
     async def ListUsageEvents(
         self, request: billing_pb2.ListUsageEventsRequest, context: Context
@@ -115,7 +118,8 @@ class BillingServicer(billing_pb2_grpc.BillingServiceServicer):
             await append(conn, credit_event("credit.topped_up", org_id, balance, entry))
             return billing_pb2.CreateTopUpResponse(entry=entry_to_proto(entry), balance=balance_to_proto(balance))
 
-        return await run_write(self._database, org_id, act, billing_pb2.CreateTopUpResponse, required=True)
+        async with self._turns.of(org_id):
+            return await run_write(self._database, org_id, act, billing_pb2.CreateTopUpResponse, required=True)
 
     async def Reconcile(
         self, request: billing_pb2.ReconcileRequest, context: Context
@@ -161,7 +165,7 @@ class BillingServicer(billing_pb2_grpc.BillingServiceServicer):
         """The balance; an organisation that was never billed gets its account and its trial credit now."""
         balance = await self._books.accounts.balance(org_id)
         if balance is None:
-            async with self._database.transaction(org_id) as conn:
+            async with self._turns.of(org_id), self._database.transaction(org_id) as conn:
                 balance = (await self._books.open_account(conn, org_id)).balance
         return balance
 

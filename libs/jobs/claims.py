@@ -47,7 +47,7 @@ with picked as materialized (
         select one.id from org cross join lateral (
             select j.id from job j
             where j.queue = $1 and j.lane = l.lane and j.state = 'queued' and j.org_id = org.org_id
-                and j.run_at <= clock_timestamp()
+                and j.run_at <= now()
             order by j.run_at, j.id
             limit least(l.share, case when org.org_id = any(array(select p.org_id from job_pause p where p.queue = $1))
                 then 0 else coalesce(($10::int[])[array_position($9::text[], org.org_id)], $11) end)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from libs.bus.subjects import jobs_progress
 from libs.clock import monotonic
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 PROGRESS_EVERY_SECONDS = 0.5
 
 
+_log = logging.getLogger("jobs")
+
+
 class JobContext:
     """One attempt of one job. `cancelled` turns true shortly before the handler is interrupted."""
 
@@ -27,13 +31,17 @@ class JobContext:
         self.job = job
         self.db = db
         self.bus = bus
-        self.log = logging.LoggerAdapter(
-            logging.getLogger("jobs"), {"job_id": job.id, "job_kind": job.kind, "attempt": job.attempt}
-        )
         self.cancelled = False
         self.finished = False
         self._told_at = float("-inf")
         self._percent = 0
+
+    @property
+    def log(self) -> logging.LoggerAdapter[logging.Logger]:
+        """Says which job and attempt it speaks of."""
+        return logging.LoggerAdapter(
+            _log, {"job_id": self.job.id, "job_kind": self.job.kind, "attempt": self.job.attempt}
+        )
 
     async def progress(self, percent: int, note: str = "") -> None:
         """Tell how far the job is, 0..100; at most two writes a second, so call it as often as you like."""
@@ -78,4 +86,4 @@ async def announce_state(
     word = {"jobId": job_id, "kind": kind, "state": state, "progress": progress}
     if note:
         word["note"] = note
-    await bus.publish_core(jobs_progress(org_id, job_id), json.dumps(word).encode())
+    await bus.publish_core(jobs_progress(org_id, job_id), msgspec.json.encode(word))

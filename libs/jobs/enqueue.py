@@ -11,9 +11,10 @@ from typing import Any
 from libs.bus.subjects import delayed_job_wakeup, job_wakeup
 from libs.ids import new_job_id
 from libs.jobs.job import encode_json
+from libs.jobs.meters import meters_of
 from libs.jobs.policy import Lane
 from libs.postgres import Connection, announce_after_commit
-from libs.telemetry import current_traceparent, metrics
+from libs.telemetry import current_traceparent
 
 _COLUMNS = """id, queue, kind, org_id, args, state, lane, run_at, max_attempts, unique_key, unique_until_start,
     traceparent"""
@@ -105,4 +106,4 @@ def _announced(conn: Connection, service: str, jobs: Sequence[NewJob]) -> None:
     for queue, later in {(job.queue, job.delay > 0 or job.run_at is not None) for job in jobs}:
         announce_after_commit(conn, (delayed_job_wakeup if later else job_wakeup)(service, queue))
     for job in jobs:
-        metrics.JOBS_ENQUEUED.labels(job.queue, job.kind).inc()
+        meters_of(job.queue, job.kind).enqueued.inc()

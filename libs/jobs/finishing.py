@@ -4,6 +4,7 @@ A batch is offered again until the database took it; meanwhile the jobs stay hel
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Sequence
 
@@ -16,19 +17,20 @@ WINDOW_SECONDS = 0.005
 RETRY_SECONDS = 0.2
 _log = logging.getLogger("jobs")
 
-Ending = tuple[Job, str | None] | Settlement
+Ended = Callable[[Sequence[tuple[Job, Settlement | None]], set[str]], None]
 
 
 class Finisher:
-    """Collects endings; `ended(job, ours)` is called for each once it is written (or was no longer ours)."""
+    """Collects endings; `ended(endings, ours)` hears of each batch that is written and which of it were still ours."""
 
-    def __init__(self, db: Database, ended: Callable[[Job, Settlement | None, bool], None]) -> None:
+    def __init__(self, db: Database, ended: Ended) -> None:
         self._db = db
         self._ended = ended
         self._done: list[tuple[Job, str | None]] = []
         self._settled: list[Settlement] = []
         self._some = asyncio.Event()
         self._full = asyncio.Event()
+        self._closing = False
 
     def complete(self, job: Job, result: str | None) -> None:
         self._done.append((job, result))
@@ -38,44 +40,42 @@ class Finisher:
         self._settled.append(settlement)
         self._notice()
 
+    def close(self) -> None:
+        """Let `run` end once everything collected is written."""
+        self._closing = True
+        self._some.set()
+        self._full.set()
+
+    async def run(self) -> None:
+        while self._done or self._settled or not self._closing:
+            await self._some.wait()
+            if not self._full.is_set():
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(WINDOW_SECONDS):
+                        await self._full.wait()
+            try:
+                await self._flush()
+            except Exception:
+                _log.warning("could not write how jobs ended; trying again", exc_info=True)
+                self._some.set()
+                await asyncio.sleep(RETRY_SECONDS)
+
     def _notice(self) -> None:
         self._some.set()
         if len(self._done) + len(self._settled) >= BATCH:
             self._full.set()
 
-    async def run(self) -> None:
-        """Until cancelled; call `flush` afterwards for what is left."""
-        while True:
-            await self._some.wait()
-            try:
-                async with asyncio.timeout(WINDOW_SECONDS):
-                    await self._full.wait()
-            except TimeoutError:
-                pass
-            try:
-                await self.flush()
-            except Exception:
-                _log.warning("could not write how jobs ended; trying again", exc_info=True)
-                await asyncio.sleep(RETRY_SECONDS)
-
-    async def flush(self) -> None:
-        """Write everything collected. On an error it stays collected; a second write is harmless, for it is fenced."""
-        self._some.clear()
-        self._full.clear()
+    async def _flush(self) -> None:
+        """On an error everything stays collected; a second write is harmless, because it is fenced."""
+        if not self._closing:
+            self._some.clear()
+            self._full.clear()
         done, settled = tuple(self._done), tuple(self._settled)
-        try:
-            if done:
-                ours = await complete_many(self._db, done)
-                del self._done[: len(done)]
-                self._report([(job, None) for job, _ in done], ours)
-            if settled:
-                ours = await settle(self._db, settled)
-                del self._settled[: len(settled)]
-                self._report([(settlement.job, settlement) for settlement in settled], ours)
-        except BaseException:
-            self._some.set()
-            raise
-
-    def _report(self, endings: Sequence[tuple[Job, Settlement | None]], ours: set[str]) -> None:
-        for job, settlement in endings:
-            self._ended(job, settlement, job.id in ours)
+        if done:
+            ours = await complete_many(self._db, done)
+            del self._done[: len(done)]
+            self._ended([(job, None) for job, _ in done], ours)
+        if settled:
+            ours = await settle(self._db, settled)
+            del self._settled[: len(settled)]
+            self._ended([(settlement.job, settlement) for settlement in settled], ours)

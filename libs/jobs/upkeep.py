@@ -13,6 +13,7 @@ from libs.bus.subjects import job_wakeup
 from libs.jobs import leases, retention
 from libs.jobs.context import announce_state
 from libs.jobs.handlers import Handlers
+from libs.jobs.meters import meters_of
 from libs.jobs.schedule import Scheduler
 from libs.postgres import Database
 from libs.telemetry import metrics
@@ -74,7 +75,7 @@ class Upkeep:
 
     async def _take_back(self) -> None:
         for job in await leases.sweep(self._db):
-            metrics.JOBS_STALLED.labels(job.queue, job.kind).inc()
+            meters_of(job.queue, job.kind).stalled.inc()
             if job.state == "queued":
                 await self._bus.publish_core(job_wakeup(self._service, job.queue), b"")
                 self._due_in(job.queue, 0.0)

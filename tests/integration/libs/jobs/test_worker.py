@@ -226,6 +226,6 @@ async def test_progress_is_kept_and_told(jobs: Jobs) -> None:
             return len(heard) == 2
 
         await jobs.until(told)
-    assert b'"progress": 40' in heard[0][1]
-    assert b'"state": "completed"' in heard[1][1]
+    assert b'"progress":40' in heard[0][1]
+    assert b'"state":"completed"' in heard[1][1]
     assert heard[0][0] == f"jobprog.org_a.{job_id}"

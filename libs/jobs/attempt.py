@@ -1,0 +1,141 @@
+"""One attempt of one job: run its handler within its limits and say how that ended. It must not write the ending."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from libs.clock import monotonic
+from libs.errors import AppError
+from libs.jobs.context import JobContext
+from libs.jobs.handlers import Handlers
+from libs.jobs.job import Job, encode_json
+from libs.jobs.leases import Settlement
+from libs.jobs.meters import meters_of
+from libs.jobs.outcomes import Cancel, Discard, LeaseLost, RetryAfter, Snooze, describe
+from libs.jobs.policy import JobPolicy
+from libs.postgres import Database
+from libs.telemetry import span, use_traceparent
+
+if TYPE_CHECKING:
+    from libs.bus import Bus
+
+UNKNOWN_KIND_SECONDS = 15.0
+_log = logging.getLogger("jobs")
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """The handler is done; unless it `finished` in its own transaction, that is still to be written."""
+
+    finished: bool
+    result: str | None = None
+
+
+class Lost:
+    """The job is another worker's; nothing is to be written."""
+
+
+Ending = Completed | Settlement | Lost
+
+
+@dataclass(slots=True, eq=False)
+class Held:
+    """A leased job in this process: waiting for a slot, or running (then it can be interrupted)."""
+
+    job: Job
+    context: JobContext | None = None
+    scope: asyncio.Timeout | None = None
+    reason: str = ""
+
+    @property
+    def needs_lease(self) -> bool:
+        return self.context is None or not self.context.finished
+
+    def interrupt(self, reason: str) -> None:
+        """End the handler at its next await; `reason` is cancelled, lost or released."""
+        self.reason = self.reason or reason
+        if self.context is not None:
+            self.context.cancelled = True
+        if self.scope is not None:
+            with contextlib.suppress(RuntimeError):  # the handler has just ended by itself
+                self.scope.reschedule(asyncio.get_running_loop().time())
+
+
+async def attempt(held: Held, handlers: Handlers, db: Database, bus: Bus) -> Ending:
+    """Run the handler once."""
+    job, meters = held.job, meters_of(held.job.queue, held.job.kind)
+    if held.reason:  # lost, cancelled or released before it began
+        return interrupted(job, JobPolicy(), held.reason)
+    meters.started.inc()
+    meters.wait.observe(max(0.0, (job.started_at - job.run_at).total_seconds()))
+    if job.kind not in handlers.kinds:  # a newer release's job, met while the fleet is being replaced
+        return Settlement(job, "queued", "snoozed", UNKNOWN_KIND_SECONDS, charged=False, code="no_handler")
+    handler, policy = handlers.kinds[job.kind]
+    held.context = context = JobContext(job, db, bus)
+    begun = monotonic()
+    try:
+        with _trace(job):
+            async with asyncio.timeout(policy.timeout_seconds) as held.scope:
+                result = await handler(context)
+        return Completed(context.finished, None if result is None else encode_json(result, "result"))
+    except asyncio.CancelledError as error:
+        if (task := asyncio.current_task()) is not None and task.cancelling():
+            raise  # it is this worker that ends, not the handler
+        return _ending(held, context, policy, error)
+    except Exception as error:
+        return _ending(held, context, policy, error)
+    finally:
+        meters.run.observe(monotonic() - begun)
+
+
+def _trace(job: Job) -> contextlib.AbstractContextManager[object]:
+    if not job.traceparent:
+        return contextlib.nullcontext()
+    stack = contextlib.ExitStack()
+    stack.enter_context(use_traceparent(job.traceparent))
+    stack.enter_context(span(f"job {job.kind}", kind="consumer"))
+    return stack
+
+
+def _ending(held: Held, context: JobContext, policy: JobPolicy, error: BaseException) -> Ending:
+    job = held.job
+    if context.finished:
+        context.log.warning("the handler failed after it had finished its job", exc_info=error)
+        return Completed(finished=True)
+    if isinstance(error, TimeoutError) and held.scope is not None and held.scope.expired():
+        return interrupted(job, policy, held.reason or "timeout")
+    if isinstance(error, LeaseLost):
+        return Lost()
+    if isinstance(error, Cancel):
+        return Settlement(job, "cancelled", "cancelled", code=error.code, message=error.message)
+    if isinstance(error, Snooze):
+        return Settlement(job, "queued", "snoozed", error.seconds, charged=False, code=error.code)
+    if isinstance(error, Discard):
+        return Settlement(job, "failed", "failed", code=error.code, message=error.message)
+    context.log.warning("an attempt failed", exc_info=error)
+    after = error.seconds if isinstance(error, RetryAfter) else 0.0
+    if isinstance(error, AppError):
+        after = error.retry_after or 0.0
+    return _retry(job, policy, *describe(error), after)
+
+
+def interrupted(job: Job, policy: JobPolicy, reason: str) -> Ending:
+    """The ending of an attempt that was cut short: timeout, cancelled, released at shutdown, or lost."""
+    if reason == "timeout":
+        return _retry(job, policy, "job_timeout", "The job took longer than it may.", 0.0)
+    if reason == "cancelled":
+        return Settlement(job, "cancelled", "cancelled", code="cancelled", message="The job was cancelled.")
+    if reason == "released":
+        return Settlement(job, "queued", "released", charged=False)
+    return Lost()
+
+
+def _retry(job: Job, policy: JobPolicy, code: str, message: str, after: float) -> Settlement:
+    if job.attempt >= job.max_attempts:
+        return Settlement(job, "failed", "failed", code=code, message=message)
+    delay = max(policy.retry_delay(job.attempt), after)
+    return Settlement(job, "queued", "retried", delay, code=code, message=message)

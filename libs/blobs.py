@@ -15,6 +15,7 @@ from libs.errors import AppError, NotFound, OutOfRange, Unavailable
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=-]*(?:/[A-Za-z0-9][A-Za-z0-9._=-]*)*", re.ASCII)
 _MAX_KEY = 512
 _CHUNK = 256 * 1024
+_DISK_FULL = "os error 28"  # ENOSPC, as the store's library writes it
 
 
 class BlobStore:
@@ -117,10 +118,11 @@ class _Failures:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
         if isinstance(error, FileNotFoundError):
             raise NotFound("blob_not_found", "The stored object is gone.") from error
-        if error is not None and not isinstance(error, AppError) and kind is not None and _from_store(kind):
-            raise Unavailable(
-                "storage_unavailable", "Object storage does not answer. Try again.", retry_after=1
-            ) from error
+        if error is None or isinstance(error, AppError) or kind is None or not _from_store(kind):
+            return
+        if _DISK_FULL in str(error):
+            raise Unavailable("storage_full", "Object storage is full. Nothing was stored.") from error
+        raise Unavailable("storage_unavailable", "Object storage does not answer. Try again.", retry_after=1) from error
 
 
 def _from_store(kind: type[BaseException]) -> bool:

@@ -138,9 +138,7 @@ def error_from_exception(error: BaseException) -> AppError:
 
 def _error_from_sqlstate(sqlstate: str) -> AppError:
     if sqlstate in ("40001", "40P01", "55P03"):
-        return Aborted(
-            "conflict", "Another change came in between. Read the current state and try again.", retry_after=0.1
-        )
+        return Aborted("concurrent_update", "Somebody else changed the same thing. Try again.", retry_after=0.1)
     if sqlstate == "57014":
         return DeadlineExceeded("deadline_exceeded", "The answer took too long. Try again, or ask for less.")
     if sqlstate[:2] in ("08", "57"):

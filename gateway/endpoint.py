@@ -17,7 +17,7 @@ from gateway.call import Call
 from gateway.client_address import client_address
 from gateway.edge import Edge
 from gateway.exchange import Exchange, exchange_of
-from gateway.fingerprints import body_fingerprint
+from gateway.fingerprints import fingerprint
 from gateway.problems import refusal_of
 from gateway.queries import decode_query, parse_query
 from gateway.retries import RetryBudget
@@ -80,7 +80,8 @@ class Endpoint:
         """Read the body in its own time, then answer within the route's budget."""
         if route.method in _BODY_METHODS and route.body_kind != "multipart":
             call.raw = await read_body(call.receive, call.exchange, route.body_limit or JSON_LIMIT)
-            context.idempotency_fingerprint = body_fingerprint(route.method, call.path, call.raw)
+        if context.idempotency_key:
+            context.idempotency_fingerprint = fingerprint(route.method, call.path, call.raw)
         context.deadline = time.monotonic() + route.budget
         try:
             async with asyncio.timeout(route.budget):

@@ -1,5 +1,7 @@
 """Figures of the organisation, from roll-ups: what is unknown is null."""
 
+from datetime import timedelta
+
 from starlette.responses import Response
 
 from echosenseix.calllog.v1 import calllog_pb2 as pb
@@ -15,6 +17,10 @@ from gateway.schemas.calls import (
 )
 from gateway.schemas.shapes import NoBody
 from gateway.wire import set_time
+from libs.clock import utcnow
+
+# Without a window: as far back as one looks at a chart.
+_SHOWN = {"hour": timedelta(days=2), "day": timedelta(days=30)}
 
 
 async def get_organization_analytics(call: Call[WindowQuery, NoBody]) -> Response:
@@ -27,8 +33,9 @@ async def get_organization_analytics(call: Call[WindowQuery, NoBody]) -> Respons
 async def get_timeseries(call: Call[TimeseriesQuery, NoBody]) -> Response:
     query = call.query
     request = pb.GetAnalyticsTimeseriesRequest(interval=query.interval or "day", agent_id=query.agent_id or "")
-    set_time(request.from_time, query.from_)
-    set_time(request.to_time, query.to)
+    until = query.to or utcnow()
+    set_time(request.to_time, until)
+    set_time(request.from_time, query.from_ or until - _SHOWN[request.interval])
     answer = await call.clients.calls.GetAnalyticsTimeseries(request)
     buckets = [bucket_from_proto(bucket) for bucket in answer.buckets]
     return call.ok(Timeseries(interval=request.interval, data=buckets))

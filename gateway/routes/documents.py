@@ -8,13 +8,11 @@ from starlette.responses import Response
 from echosenseix.knowledge.v1 import knowledge_pb2 as pb
 from gateway.call import Call
 from gateway.downloads import Download, download_response
-from gateway.fingerprints import upload_fingerprint
 from gateway.routing import Route, tagged
 from gateway.schemas.knowledge import DocumentStatus, Upload, document_status_from_proto
 from gateway.schemas.shapes import NoBody, NoQuery
 from gateway.uploads import FilePart, UploadForm
 from libs.errors import AppError
-from libs.rpc.context import current_call
 
 _FILE_FIELD = "document"
 _FIELDS = frozenset(("title", "category", "tags", "entryId"))
@@ -65,9 +63,6 @@ async def upload_document(call: Call[NoQuery, NoBody]) -> Response:
         allowed=_FIELDS,
     )
     file = await form.open()
-    current_call().idempotency_fingerprint = upload_fingerprint(
-        call.path, file.file_name, file.media_type, exchange.header(b"content-length")
-    )
     uploading = _Uploading(form, file)
     try:
         answer = await call.clients.knowledge.UploadDocument(uploading.messages())

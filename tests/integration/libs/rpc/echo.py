@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import grpc
@@ -19,17 +19,21 @@ class Echo:
 
     def __init__(self) -> None:
         self.acts: dict[str, Any] = {}
+        self.on_close: Callable[[], object] = bool
 
     async def say(self, request: StringValue, context: Any) -> StringValue:
         act = self.acts.get(request.value)
         return StringValue(value=str(await act()) if act else request.value)
 
     async def count(self, request: StringValue, context: Any) -> AsyncIterator[StringValue]:
-        for number in range(int(request.value)):
-            yield StringValue(value=str(number))
-        act = self.acts.get("end")
-        if act:
-            await act()
+        try:
+            for number in range(int(request.value)):
+                yield StringValue(value=str(number))
+            act = self.acts.get("end")
+            if act:
+                await act()
+        finally:
+            self.on_close()
 
     async def collect(self, requests: AsyncIterator[StringValue], context: Any) -> StringValue:
         return StringValue(value="".join([request.value async for request in requests]))

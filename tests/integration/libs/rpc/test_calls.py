@@ -271,6 +271,20 @@ async def test_a_reader_that_stops_ends_the_servers_stream(stub: Any, echo: Any)
     await asyncio.wait_for(cancelled.wait(), 2)
 
 
+async def test_a_reader_too_slow_to_read_ends_the_servers_stream(
+    stub: Any, echo: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    closed = asyncio.Event()
+    echo.on_close = closed.set
+    stream = stub.count(text("1000000"))
+    assert (await anext(stream)).value == "0"
+    await asyncio.sleep(0.2)  # the server runs into the full window
+    await stream.aclose()
+    await asyncio.wait_for(closed.wait(), 2)
+    await asyncio.sleep(0.05)  # what unwinds elsewhere complains later
+    assert caplog.text == ""
+
+
 async def test_a_message_too_large_is_refused_without_harm(stub: Any) -> None:
     with pytest.raises(ResourceExhausted):
         await stub.say(text("x" * (9 * 1024 * 1024)))

@@ -5,6 +5,7 @@ Each stage is a command whose output is shown only when it fails, except the tes
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -19,6 +20,7 @@ from local.terminal import say
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.prefix) / "bin"
+LEAVE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -79,13 +81,35 @@ def _run_stage(stage: Stage) -> int:
             stderr=subprocess.STDOUT if captured else None,
             check=False,
         )
+        left = _left_behind(folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+    if left:
+        say(f"· {stage.name}: FAILED, it left processes behind: {', '.join(left)}")
+        return 1
     if answer.returncode != 0 and answer.stdout:
         say(answer.stdout.decode(errors="replace").rstrip())
     verdict = "ok" if answer.returncode == 0 else f"FAILED ({answer.returncode})"
     say(f"· {stage.name}: {verdict} in {time.monotonic() - started:.1f} s")
     return answer.returncode
+
+
+def _left_behind(folder: str) -> list[str]:
+    """Processes that still carry the stage's own TMPDIR, after a moment to end."""
+    deadline = time.monotonic() + LEAVE_SECONDS
+    while (left := _carrying(folder)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return left
+
+
+def _carrying(folder: str) -> list[str]:
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if f"TMPDIR={folder}".encode() in (process / "environ").read_bytes().split(b"\0"):
+                words = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+                found.append(f"{process.name} ({words[:80]})")
+    return found
 
 
 def _environment(folder: str) -> dict[str, str]:

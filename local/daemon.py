@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from local import first_organisation, nginx
+from local import first_organisation, migrations, nginx
 from local.keys import SERVICES, Keys
 from local.ports import any_ports, fixed_ports, require_free
 from local.probes import http_ready, tcp_ready
@@ -162,6 +162,16 @@ class Runner:
             require_free(number, "nginx")
 
     async def migrate(self) -> None:
+        embedded = self.stores.all.get("postgres")
+        stamp = self.folder.path / "data" / "migrated"
+        wanted = migrations.fingerprint(embedded.data, self.folder.keys_file) if embedded else ""
+        if wanted and stamp.exists() and stamp.read_text(encoding="ascii") == wanted:
+            return
+        await self._run_migrations()
+        if wanted:
+            stamp.write_text(wanted, encoding="ascii")
+
+    async def _run_migrations(self) -> None:
         environments = {
             service: {
                 **self.keys.service_environment(service),
@@ -169,7 +179,7 @@ class Runner:
                 "DATABASE_ADMIN_URL": self.urls.direct,
             }
             for service in SERVICES
-            if (ROOT / "services" / service / "storage" / "migrations").is_dir()
+            if migrations.folder(service).is_dir()
         }
         answer = await asyncio.to_thread(
             subprocess.run,

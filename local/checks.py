@@ -69,29 +69,30 @@ def run(stages: Sequence[Stage]) -> int:
 
 def _run_stage(stage: Stage) -> int:
     started = time.monotonic()
-    captured = None if stage.is_test else subprocess.PIPE
     folder = tempfile.mkdtemp(prefix="echosenseix-check-")
     try:
-        answer = subprocess.run(  # noqa: S603 our own tools
-            stage.command,
-            cwd=ROOT,
-            env=_environment(folder),
-            stdin=subprocess.DEVNULL,
-            stdout=captured,
-            stderr=subprocess.STDOUT if captured else None,
-            check=False,
-        )
+        with (Path(folder) / "output").open("wb+") as output:  # a pipe would wait for whoever was left behind
+            answer = subprocess.run(  # noqa: S603 our own tools
+                stage.command,
+                cwd=ROOT,
+                env=_environment(folder),
+                stdin=subprocess.DEVNULL,
+                stdout=None if stage.is_test else output,
+                stderr=None if stage.is_test else subprocess.STDOUT,
+                check=False,
+            )
+            output.seek(0)
+            said = output.read().decode(errors="replace").rstrip()
         left = _left_behind(folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    if left:
-        say(f"· {stage.name}: FAILED, it left processes behind: {', '.join(left)}")
-        return 1
-    if answer.returncode != 0 and answer.stdout:
-        say(answer.stdout.decode(errors="replace").rstrip())
+    if answer.returncode != 0 and said:
+        say(said)
     verdict = "ok" if answer.returncode == 0 else f"FAILED ({answer.returncode})"
+    if left:
+        verdict = f"FAILED, it left processes behind: {', '.join(left)}"
     say(f"· {stage.name}: {verdict} in {time.monotonic() - started:.1f} s")
-    return answer.returncode
+    return answer.returncode or len(left)
 
 
 def _left_behind(folder: str) -> list[str]:

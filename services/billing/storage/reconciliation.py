@@ -12,13 +12,22 @@ select u.call_id, u.id, u.quantity_micros from usage_event u
 where u.org_id = o.org and u.call_id <> '' and u.call_id > $2 and ($3 = '' or u.call_id <= $3)
     and u.event_time >= $4 and u.event_time < $5
 order by u.call_id"""
+# Looked up event by event: joined, a planner without statistics reads the organisation's whole ledger for each of them.
 _RATED = """
 select u.event_time, u.id, u.call_id, r.amount_micros as rated, e.id as entry_id, e.amount_micros as posted
-from usage_event u
-left join usage_rating r on r.org_id = u.org_id and r.usage_event_id = u.id
-left join ledger_entry e on e.org_id = u.org_id and e.usage_event_id = u.id and e.account = 'customer'
-where u.org_id = o.org and u.event_time >= $2 and u.event_time < $3 and (u.event_time, u.id) > ($4, $5)
-order by u.event_time, u.id limit $6"""
+from (
+    select v.org_id, v.id, v.call_id, v.event_time from usage_event v
+    where v.org_id = o.org and v.event_time >= $2 and v.event_time < $3 and (v.event_time, v.id) > ($4, $5)
+    order by v.event_time, v.id limit $6
+) u
+left join lateral (
+    select x.amount_micros from usage_rating x where x.org_id = u.org_id and x.usage_event_id = u.id limit 1
+) r on true
+left join lateral (
+    select y.id, y.amount_micros from ledger_entry y
+    where y.org_id = u.org_id and y.usage_event_id = u.id and y.account = 'customer' limit 1
+) e on true
+order by u.event_time, u.id"""
 _ORPHANS = """
 select e.id, e.usage_event_id, e.call_id from ledger_entry e
 where e.org_id = o.org and e.account = 'customer' and e.type = 'usage' and e.created_at >= $2 and e.created_at < $3

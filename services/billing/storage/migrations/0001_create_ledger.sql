@@ -147,26 +147,17 @@ create trigger ledger_entry_append_only before update or delete on ledger_entry
 create trigger ledger_entry_no_truncate before truncate on ledger_entry
     for each statement execute function refuse_change();
 
--- A transaction whose legs do not sum to zero, or that has fewer than two, cannot be committed.
+-- Legs that do not sum to zero with the others of their transaction cannot be committed, neither with it nor later.
 create function check_balanced() returns trigger language plpgsql as $$
-declare
-    wanted text := case tg_table_name when 'ledger_entry' then to_jsonb(new) ->> 'transaction_id' else new.id end;
-    total numeric;
-    legs bigint;
 begin
-    select coalesce(sum(e.amount_micros), 0), count(*) into total, legs
-    from ledger_entry e
-    where e.org_id = new.org_id and e.transaction_id = wanted;
-    if total <> 0 or legs < 2 then
+    if (select sum(e.amount_micros) <> 0 or count(*) < 2 from ledger_entry e
+        where e.org_id = new.org_id and e.transaction_id = new.transaction_id) then
         raise exception 'ledger transaction is not balanced' using errcode = 'check_violation';
     end if;
     return null;
 end
 $$;
 
-create constraint trigger ledger_transaction_balanced after insert on ledger_transaction
-    deferrable initially deferred for each row execute function check_balanced();
--- A leg added to an old transaction would unbalance it, too.
 create constraint trigger ledger_entry_balanced after insert on ledger_entry
     deferrable initially deferred for each row execute function check_balanced();
 

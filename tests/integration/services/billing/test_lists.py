@@ -217,7 +217,7 @@ async def test_a_call_on_its_way_is_waited_for(billing: Billing) -> None:
 
 
 async def test_pages_of_calls_are_compared_range_by_range(billing: Billing) -> None:
-    org, calls = new_id("org"), sorted(new_id("call") for _ in range(2_300))
+    org, calls = new_id("org"), sorted(new_id("call") for _ in range(1_100))
     billing.call_log.calls[org] = [(call, 60.0, NOON) for call in calls]
     from services.billing.domain.usage import call_usage
 
@@ -233,6 +233,6 @@ async def test_pages_of_calls_are_compared_range_by_range(billing: Billing) -> N
         while (await billing.books.charge(conn, org, None)).charged:
             pass
     found = await billing.reconcile(org)
-    assert found.calls == 2_300
+    assert found.calls == 1_100
     assert {each.call_id for each in found.differences} == {calls[0], calls[999], calls[1_000], calls[-1]}
     assert {each.kind for each in found.differences} == {"call_without_usage"}

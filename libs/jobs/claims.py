@@ -24,45 +24,11 @@ _STRICT = [int(lane) for lane in (Lane.HIGH, Lane.NORMAL, Lane.LOW)]
 _AFTER = "\x01"
 _LOCK_RETRY_SECONDS = 0.02
 
-# $1 queue, $2 lanes in order, $3 where to begin in each, $4 jobs wanted, $5 jobs per organisation in each, $6 token,
-# $7 lease seconds, $8 worker, $9 organisations with an allowance, $10 those allowances, $11 everyone else's.
+# Queue, lanes in order, where to begin in each, jobs per organisation in each, jobs wanted, token, lease seconds,
+# worker, organisations with an allowance, those allowances, everyone else's. The SQL is in migrations/0002.
 _CLAIM = """
-with picked as materialized (
-    select due.id
-    from unnest($2::int2[], $3::text[], $5::int[]) as l(lane, begin_at, share)
-    cross join lateral (values (l.begin_at, null), ('', l.begin_at)) as part(first, until)
-    cross join lateral (
-        with recursive org as (
-            (select j.org_id from job j
-             where j.queue = $1 and j.lane = l.lane and j.state = 'queued' and j.org_id >= part.first
-                and j.org_id < coalesce(part.until, '~')
-             order by j.org_id limit 1)
-            union all
-            select next.org_id from org cross join lateral (
-                select j.org_id from job j
-                where j.queue = $1 and j.lane = l.lane and j.state = 'queued' and j.org_id > org.org_id
-                    and j.org_id < coalesce(part.until, '~')
-                order by j.org_id limit 1) next
-        )
-        select one.id from org cross join lateral (
-            select j.id from job j
-            where j.queue = $1 and j.lane = l.lane and j.state = 'queued' and j.org_id = org.org_id
-                and j.run_at <= now()
-            order by j.run_at, j.id
-            limit least(l.share, case when org.org_id = any(array(select p.org_id from job_pause p where p.queue = $1))
-                then 0 else coalesce(($10::int[])[array_position($9::text[], org.org_id)], $11) end)
-            for update skip locked) one
-    ) due
-    where not exists (select 1 from job_pause where queue = $1 and org_id = '')
-    limit $4
-)
-update job set
-    state = 'running', attempt = attempt + 1, lease_token = $6, worker = $8, started_at = clock_timestamp(),
-    lease_until = clock_timestamp() + make_interval(secs => $7), progress = 0,
-    unique_key = case when unique_until_start then null else unique_key end
-where id = any(array(select id from picked))
-returning id, kind, org_id, args::text as args, lane, attempt, max_attempts, stalls, created_at, run_at, started_at,
-    traceparent"""
+select id, kind, org_id, args, lane, attempt, max_attempts, stalls, created_at, run_at, started_at, traceparent
+from job_claim($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"""
 _LOCK = "select pg_try_advisory_xact_lock(hashtextextended('job_claim ' || current_schema() || ' ' || $1, 0))"
 _RUNNING = """
 select org_id, count(*)::int as running from job where queue = $1 and state = 'running' group by org_id"""
@@ -172,7 +138,7 @@ class Claimer:
         begin_at = [self._begin_at[lane] for lane in lanes]
         fetch = where.system_fetch if isinstance(where, Database) else where.fetch
         rows = await fetch(
-            _CLAIM, self._policy.name, lanes, begin_at, allow.total, shares, token, LEASE_SECONDS, self._worker,
+            _CLAIM, self._policy.name, lanes, begin_at, shares, allow.total, token, LEASE_SECONDS, self._worker,
             list(allow.orgs), list(allow.orgs.values()), allow.other,
         )  # fmt: skip
         jobs = [self._job(row, token) for row in rows]

@@ -48,8 +48,7 @@ where j.id = any(array(
                 and twin.unique_key = d.unique_key and twin.state in ('scheduled', 'queued', 'running'))
     order by d.finished_at limit $7 for update skip locked))
 returning j.id, j.queue"""
-_QUEUE_NAMES = """
-select name from job_queue union select distinct queue from job_pause order by 1"""
+_QUEUE_NAMES = "select name from job_queue order by name"
 # Figures of one queue; waiting and delayed are counted to 100,000, times are read from the newest thousand completed.
 _FIGURES = """
 select

@@ -1,0 +1,55 @@
+-- Takes the next due jobs of a queue and leases them to a worker; libs/jobs/claims.py says what the arguments mean.
+-- A function because its plan must be made once: planned anew for every call (as PostgreSQL would prefer) the planning
+-- costs more than the claim. A changed claim is a new function, so that older workers go on calling theirs.
+set local lock_timeout = '5s';
+
+create function job_claim(
+    of_queue text, lanes int2[], begin_at text[], shares int[], wanted int, token uuid, lease_seconds float8,
+    by_worker text, limited_orgs text[], limited_to int[], others_to int
+) returns table (
+    id text, kind text, org_id text, args jsonb, lane int2, attempt int2, max_attempts int2, stalls int2,
+    created_at timestamptz, run_at timestamptz, started_at timestamptz, traceparent text
+) language plpgsql volatile set plan_cache_mode = force_generic_plan as $$
+#variable_conflict use_column
+begin
+    return query
+    with picked as materialized (
+        select due.id
+        from unnest(lanes, begin_at, shares) as l(lane, first, share)
+        -- Once round: from the organisation that is next to the end, then from the start up to it.
+        cross join lateral (values (l.first, '~'), ('', l.first)) as part(first, until)
+        cross join lateral (
+            with recursive org as (
+                (select j.org_id from job j
+                 where j.queue = of_queue and j.lane = l.lane and j.state = 'queued'
+                    and j.org_id >= part.first and j.org_id < part.until
+                 order by j.org_id limit 1)
+                union all
+                select next.org_id from org cross join lateral (
+                    select j.org_id from job j
+                    where j.queue = of_queue and j.lane = l.lane and j.state = 'queued'
+                        and j.org_id > org.org_id and j.org_id < part.until
+                    order by j.org_id limit 1) next
+            )
+            select one.id from org cross join lateral (
+                select j.id from job j
+                where j.queue = of_queue and j.lane = l.lane and j.state = 'queued' and j.org_id = org.org_id
+                    and j.run_at <= now()
+                order by j.run_at, j.id
+                limit least(l.share, case
+                    when org.org_id = any(array(select p.org_id from job_pause p where p.queue = of_queue)) then 0
+                    else coalesce(limited_to[array_position(limited_orgs, org.org_id)], others_to) end)
+                for update skip locked) one
+        ) due
+        where not exists (select 1 from job_pause p where p.queue = of_queue and p.org_id = '')
+        limit wanted
+    )
+    update job j set
+        state = 'running', attempt = j.attempt + 1, lease_token = token, worker = by_worker, progress = 0,
+        started_at = clock_timestamp(), lease_until = clock_timestamp() + make_interval(secs => lease_seconds),
+        unique_key = case when j.unique_until_start then null else j.unique_key end
+    where j.id = any(array(select picked.id from picked))
+    returning j.id, j.kind, j.org_id, j.args, j.lane, j.attempt, j.max_attempts, j.stalls, j.created_at, j.run_at,
+        j.started_at, j.traceparent;
+end
+$$;

@@ -1,0 +1,224 @@
+"""The queue's public face: what a caller sees and moves of its own, and nothing of anybody else's."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+
+import pytest
+
+from echosenseix.common.v1 import common_pb2
+from echosenseix.jobs.v1 import jobs_pb2
+from libs.context import CallContext
+from libs.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
+from libs.jobs import Discard, Handlers, JobContext, JobPolicy
+from libs.jobs.servicer import JobsServicer
+from libs.paging import CursorCodec
+from libs.rpc.context import serving
+from libs.rpc.principal import Principal
+from tests.integration.libs.jobs.conftest import SERVICE, Jobs
+
+
+@contextlib.contextmanager
+def caller(org_id: str = "org_a", *scopes: str, role: str = "member", key: str = "") -> Iterator[None]:
+    held = frozenset(scopes or ("widgets:read", "widgets:write"))
+    call = CallContext(idempotency_key=key, idempotency_fingerprint="f")
+    with serving(call, Principal(org_id=org_id, role=role, scopes=held, issuer="gateway")):
+        yield
+
+
+@contextlib.contextmanager
+def operator() -> Iterator[None]:
+    with serving(CallContext(), Principal(role="service", issuer="agent")):
+        yield
+
+
+@pytest.fixture
+def servicer(jobs: Jobs) -> JobsServicer:
+    return JobsServicer(SERVICE, jobs.db, CursorCodec(b"k" * 32))
+
+
+async def fail_one(jobs: Jobs, org_id: str = "org_a", code: str = "bad_input") -> str:
+    handlers = Handlers()
+
+    async def refuse(ctx: JobContext) -> None:
+        raise Discard(code, "No.")
+
+    handlers.add("refuse", refuse, JobPolicy(queue="mail"))
+    async with jobs.working(handlers):
+        job_id = await jobs.add("refuse", org_id, queue="mail")
+        await jobs.until_state(job_id, "failed")
+    return job_id
+
+
+async def test_a_job_with_its_attempts_error_and_result(jobs: Jobs, servicer: JobsServicer) -> None:
+    handlers = Handlers()
+
+    async def second_time(ctx: JobContext) -> dict[str, object]:
+        if ctx.job.attempt == 1:
+            raise ValueError
+        return {"pages": 3, "title": "x"}
+
+    handlers.add("read", second_time, JobPolicy(backoff=(0.0,)))
+    async with jobs.working(handlers):
+        job_id = await jobs.add("read")
+        await jobs.until_state(job_id, "completed")
+    with caller():
+        job = (await servicer.GetJob(jobs_pb2.GetJobRequest(id=job_id), None)).job
+    assert (job.state, job.progress, job.attempt, job.max_attempts) == (jobs_pb2.JOB_STATE_COMPLETED, 100, 2, 3)
+    assert [(a.attempt, a.outcome, a.error.code) for a in job.attempts] == [
+        (1, "retried", "unexpected_error"), (2, "completed", ""),
+    ]  # fmt: skip
+    assert dict(job.result) == {"pages": 3, "title": "x"}
+    assert job.service == SERVICE
+    assert job.create_time.seconds <= job.start_time.seconds <= job.finish_time.seconds
+
+
+async def test_a_foreign_job_is_as_absent_as_an_unknown_one(jobs: Jobs, servicer: JobsServicer) -> None:
+    job_id = await jobs.add("k", "org_b")
+    refusals = []
+    for wanted in (job_id, "job_widgets_00000000000000000000000000"):
+        for act in (servicer.GetJob, servicer.CancelJob, servicer.RetryJob):
+            request = {"GetJob": jobs_pb2.GetJobRequest, "CancelJob": jobs_pb2.CancelJobRequest}.get(
+                act.__name__, jobs_pb2.RetryJobRequest
+            )
+            with caller(), pytest.raises(NotFound) as refusal:
+                await act(request(id=wanted), None)  # type: ignore[operator]
+            refusals.append(str(refusal.value))
+    assert len(set(refusals)) == 1
+    assert (await jobs.row(job_id))["state"] == "queued"
+
+
+async def test_rights_are_those_of_the_service_s_things(jobs: Jobs, servicer: JobsServicer) -> None:
+    job_id = await jobs.add("k")
+    with caller("org_a", "widgets:read"):
+        await servicer.GetJob(jobs_pb2.GetJobRequest(id=job_id), None)
+        with pytest.raises(PermissionDenied):
+            await servicer.CancelJob(jobs_pb2.CancelJobRequest(id=job_id), None)
+    with caller("org_a", "calls:read"), pytest.raises(PermissionDenied):
+        await servicer.ListJobs(jobs_pb2.ListJobsRequest(), None)
+
+
+async def test_lists_filter_and_page(jobs: Jobs, servicer: JobsServicer) -> None:
+    waiting = [await jobs.add("k") for _ in range(3)]
+    later = await jobs.add("k", delay=3600)
+    await jobs.add("other", "org_b")
+    dead = await fail_one(jobs)
+    with caller():
+        everything = await servicer.ListJobs(jobs_pb2.ListJobsRequest(), None)
+        assert [job.id for job in everything.jobs] == [dead, later, *reversed(waiting)]
+        assert everything.page_info.total == 5
+        scheduled = await servicer.ListJobs(jobs_pb2.ListJobsRequest(states=[jobs_pb2.JOB_STATE_SCHEDULED]), None)
+        assert [job.id for job in scheduled.jobs] == [later]
+        kinds = await servicer.ListJobs(jobs_pb2.ListJobsRequest(kind="refuse", queue="mail"), None)
+        assert [job.id for job in kinds.jobs] == [dead]
+        first = await servicer.ListJobs(
+            jobs_pb2.ListJobsRequest(page=common_pb2.PageRequest(limit=2, cursor_mode=True)), None
+        )
+        second = await servicer.ListJobs(
+            jobs_pb2.ListJobsRequest(page=common_pb2.PageRequest(limit=3, cursor=first.page_info.next_cursor)), None
+        )
+        assert [job.id for job in (*first.jobs, *second.jobs)] == [dead, later, *reversed(waiting)]
+        letters = await servicer.ListDeadLetters(jobs_pb2.ListDeadLettersRequest(), None)
+        assert [(job.id, job.error.code) for job in letters.jobs] == [(dead, "bad_input")]
+
+
+async def test_cancel_waiting_then_retry(jobs: Jobs, servicer: JobsServicer) -> None:
+    job_id = await jobs.add("k", delay=3600)
+    with caller():
+        cancelled = (await servicer.CancelJob(jobs_pb2.CancelJobRequest(id=job_id), None)).job
+        assert cancelled.state == jobs_pb2.JOB_STATE_CANCELLED
+        with pytest.raises(FailedPrecondition):
+            await servicer.CancelJob(jobs_pb2.CancelJobRequest(id=job_id), None)
+        again = (await servicer.RetryJob(jobs_pb2.RetryJobRequest(id=job_id), None)).job
+        assert (again.state, again.attempt) == (jobs_pb2.JOB_STATE_QUEUED, 0)
+        with pytest.raises(FailedPrecondition):
+            await servicer.RetryJob(jobs_pb2.RetryJobRequest(id=job_id), None)
+
+
+async def test_a_retry_yields_to_a_live_job_with_its_key(jobs: Jobs, servicer: JobsServicer) -> None:
+    job_id = await jobs.add("k", unique_key="sync")
+    with caller():
+        await servicer.CancelJob(jobs_pb2.CancelJobRequest(id=job_id), None)
+        await jobs.add("k", unique_key="sync")
+        with pytest.raises(FailedPrecondition) as refusal:
+            await servicer.RetryJob(jobs_pb2.RetryJobRequest(id=job_id), None)
+    assert refusal.value.reason == "job_not_retryable"
+
+
+async def test_a_write_under_a_key_is_done_once(jobs: Jobs, servicer: JobsServicer) -> None:
+    job_id = await jobs.add("k", delay=3600)
+    for _ in range(2):
+        with caller(key="once"):
+            answer = await servicer.CancelJob(jobs_pb2.CancelJobRequest(id=job_id), None)
+            assert answer.job.state == jobs_pb2.JOB_STATE_CANCELLED
+
+
+async def test_dead_letters_replay_by_id_and_by_filter_within_the_organisation(
+    jobs: Jobs, servicer: JobsServicer
+) -> None:
+    mine, mine_too, foreign = await fail_one(jobs), await fail_one(jobs, code="other"), await fail_one(jobs, "org_b")
+    with caller():
+        with pytest.raises(InvalidArgument):
+            await servicer.ReplayDeadLetters(jobs_pb2.ReplayDeadLettersRequest(), None)
+        request = jobs_pb2.ReplayDeadLettersRequest(ids=[mine, foreign])
+        assert (await servicer.ReplayDeadLetters(request, None)).replayed == 1
+        request = jobs_pb2.ReplayDeadLettersRequest(queue="mail", error_code="other")
+        assert (await servicer.ReplayDeadLetters(request, None)).replayed == 1
+    states = {job_id: (await jobs.row(job_id))["state"] for job_id in (mine, mine_too, foreign)}
+    assert states == {mine: "queued", mine_too: "queued", foreign: "failed"}
+    with operator():
+        request = jobs_pb2.ReplayDeadLettersRequest(kind="refuse")
+        assert (await servicer.ReplayDeadLetters(request, None)).replayed == 1
+
+
+async def test_queues_in_figures_paused_for_one_organisation_or_for_all(jobs: Jobs, servicer: JobsServicer) -> None:
+    await fail_one(jobs)
+    await fail_one(jobs, "org_b")
+    waiting, foreign = await jobs.add("refuse", queue="mail"), await jobs.add("refuse", "org_b", queue="mail")
+    await jobs.add("refuse", queue="mail", delay=3600)
+    with caller():
+        [queue] = (await servicer.ListQueues(jobs_pb2.ListQueuesRequest(), None)).queues
+        assert (queue.name, queue.waiting, queue.delayed, queue.failed, queue.paused) == ("mail", 1, 1, 1, False)
+        assert queue.finished_per_second > 0
+        paused = await servicer.PauseQueue(jobs_pb2.PauseQueueRequest(queue="mail"), None)
+        assert paused.queue.paused
+        with pytest.raises(NotFound):
+            await servicer.PauseQueue(jobs_pb2.PauseQueueRequest(queue="nowhere"), None)
+    with operator():
+        [queue] = (await servicer.ListQueues(jobs_pb2.ListQueuesRequest(), None)).queues
+        assert (queue.waiting, queue.failed, queue.paused) == (2, 2, False)
+    handlers = Handlers()
+
+    async def nothing(ctx: JobContext) -> None:
+        return None
+
+    handlers.add("refuse", nothing, JobPolicy(queue="mail"))
+    async with jobs.working(handlers):
+        await jobs.until_state(foreign, "completed")
+        assert (await jobs.row(waiting))["state"] == "queued"
+        with caller():
+            await servicer.ResumeQueue(jobs_pb2.ResumeQueueRequest(queue="mail"), None)
+        async with asyncio.timeout(5):
+            await jobs.until_state(waiting, "completed")
+
+
+async def test_schedules_are_listed(jobs: Jobs, servicer: JobsServicer) -> None:
+    handlers = Handlers()
+
+    async def nothing(ctx: JobContext) -> None:
+        return None
+
+    handlers.add("roll.up", nothing)
+    handlers.cron("nightly", "0 3 * * *", "roll.up", tz="Europe/Berlin")
+    async with jobs.working(handlers):
+
+        async def declared() -> bool:
+            return bool(await jobs.db.system_fetchval("select count(*) from job_schedule"))
+
+        await jobs.until(declared)
+    with caller():
+        [schedule] = (await servicer.ListSchedules(jobs_pb2.ListSchedulesRequest(), None)).schedules
+    assert (schedule.name, schedule.cron, schedule.time_zone) == ("nightly", "0 3 * * *", "Europe/Berlin")
+    assert schedule.next_fire_time.seconds > 0

@@ -1,0 +1,64 @@
+"""How an attempt's end is read from what the handler raised or returned."""
+
+import datetime
+import uuid
+from typing import Any
+
+import pytest
+
+from libs.errors import Unavailable
+from libs.jobs import Cancel, Discard, JobPolicy, LeaseLost, RetryAfter, Snooze
+from libs.jobs.attempt import Lost, interrupted
+from libs.jobs.job import Job, encode_json
+from libs.jobs.leases import Settlement
+from libs.jobs.outcomes import describe
+
+
+def job(attempt: int = 1) -> Job:
+    now = datetime.datetime.now(datetime.UTC)
+    return Job("job_x_1", "q", "k", "org_a", {}, 1, attempt, 3, 0, now, now, now, None, "w", uuid.uuid4())
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (Unavailable("provider_failed", "Down."), ("provider_failed", "Down.")),
+        (Discard("bad", "No."), ("bad", "No.")),
+        (RetryAfter(3, "slow_down"), ("slow_down", "The job will be tried again.")),
+        (Snooze(3), ("snoozed", "The job waits.")),
+        (Cancel("unwanted"), ("unwanted", "The job was cancelled.")),
+        (LeaseLost(), ("job_lease_lost", "The job was taken over by another worker.")),
+    ],
+)
+def test_errors_have_a_stable_code(error: Exception, told: tuple[str, str]) -> None:
+    assert describe(error) == told
+
+
+def test_the_text_of_an_unknown_error_stays_in_the_log() -> None:
+    code, message = describe(ValueError("postgresql://user:password@db"))
+    assert code == "unexpected_error"
+    assert "password" not in message
+
+
+@pytest.mark.parametrize(
+    ("reason", "attempt", "expected"),
+    [
+        ("timeout", 1, ("queued", "retried", True)),
+        ("timeout", 3, ("failed", "failed", True)),
+        ("cancelled", 1, ("cancelled", "cancelled", True)),
+        ("released", 1, ("queued", "released", False)),
+    ],
+)
+def test_an_interrupted_attempt(reason: str, attempt: int, expected: tuple[str, str, bool]) -> None:
+    ending = interrupted(job(attempt), JobPolicy(), reason)
+    assert isinstance(ending, Settlement)
+    assert (ending.state, ending.outcome, ending.charged) == expected
+
+
+def test_nothing_is_written_for_a_lost_job() -> None:
+    assert isinstance(interrupted(job(), JobPolicy(), "lost"), Lost)
+
+
+@pytest.mark.parametrize("value", [None, {}, {"a": [1, 2.5, None, True, "é"]}])
+def test_payloads_are_json(value: dict[str, Any] | None) -> None:
+    assert encode_json(value, "arguments").startswith("{")

@@ -186,7 +186,7 @@ def _check_depth(raw: bytes, value: Any) -> None:
     if raw.count(b"{") + raw.count(b"[") <= MAX_DEPTH:
         return
     level = [value]
-    for _ in range(MAX_DEPTH + 1):
+    for _ in range(MAX_DEPTH):
         level = [inner for outer in level for inner in _children(outer) if isinstance(inner, (dict, list))]
         if not level:
             return

@@ -19,7 +19,7 @@ from libs.errors import DeadlineExceeded, InvalidArgument, Violation
 FILE_LIMIT = 25 * 1024 * 1024
 CHUNK_BYTES = 64 * 1024
 # Room for the form's fields and headers beside the file.
-_BODY_LIMIT = FILE_LIMIT + 256 * 1024
+_BESIDE_BYTES = 256 * 1024
 _FIELDS_LIMIT = 64 * 1024
 _MAX_PARTS = 64
 _STALL_SECONDS = 10.0
@@ -48,10 +48,18 @@ class UploadForm:
     to its end; `fields` are complete after that."""
 
     def __init__(
-        self, receive: Receive, content_type: str, declared: str, *, file_field: str, allowed: frozenset[str]
+        self,
+        receive: Receive,
+        content_type: str,
+        declared: str,
+        *,
+        file_field: str,
+        allowed: frozenset[str],
+        limit: int = FILE_LIMIT,
     ) -> None:
-        if declared.isdigit() and int(declared) > _BODY_LIMIT:
-            raise too_large(FILE_LIMIT)
+        if declared.isdigit() and int(declared) > limit + _BESIDE_BYTES:
+            raise too_large(limit)
+        self._limit = limit
         self.fields: dict[str, list[str]] = {}
         self._receive = receive
         self._file_field = file_field
@@ -105,7 +113,7 @@ class UploadForm:
             raise _too_slow() from None
         if message["type"] == "http.disconnect":
             raise InvalidArgument("incomplete_body", "The connection ended before the form did. Send it again.")
-        self._count("body", len(message.get("body", b"")), _BODY_LIMIT)
+        self._count("body", len(message.get("body", b"")), self._limit + _BESIDE_BYTES)
         self._check_pace()
         try:
             self._parser.write(message.get("body", b""))
@@ -127,7 +135,7 @@ class UploadForm:
     def _count(self, what: str, size: int, limit: int) -> None:
         self._sizes[what] += size
         if self._sizes[what] > limit:
-            raise too_large(FILE_LIMIT if what != "fields" else _FIELDS_LIMIT)
+            raise too_large(self._limit if what != "fields" else _FIELDS_LIMIT)
 
     def _new_parser(self, content_type: str) -> MultipartParser:
         media_type, options = parse_options_header(content_type)
@@ -176,7 +184,7 @@ class UploadForm:
 
     def _on_part_data(self, data: bytes, start: int, end: int) -> None:
         if self._part.is_file:
-            self._count("file", end - start, FILE_LIMIT)
+            self._count("file", end - start, self._limit)
             self._ready.append(data[start:end])
         else:
             self._count("fields", end - start, _FIELDS_LIMIT)

@@ -1,0 +1,163 @@
+"""The server at the socket: what it does with clients that speak HTTP badly, slowly, or not at all."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from gateway import http_server
+from gateway.bodies import read_body
+from gateway.exchange import Exchange
+from gateway.http_server import HttpServer
+
+HEAD = b"GET / HTTP/1.1\r\nHost: h\r\n"
+
+
+async def app(scope: Any, receive: Any, send: Any) -> None:
+    """Answers the length of the body, or at once without reading it."""
+    body = b"unread" if scope["path"] == "/unread" else b"read"
+    if scope["path"] == "/read":
+        body = str(len(await read_body(receive, Exchange(headers={}), 10**6))).encode()
+    headers = [(b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def address(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[str, int]]:
+    """A server whose patience is a fifth of a second."""
+    monkeypatch.setattr(http_server, "_HEADER_SECONDS", 0.2)
+    monkeypatch.setattr(http_server, "_LEFTOVER_SECONDS", 0.2)
+    stop = asyncio.Event()
+    server = HttpServer(app, "127.0.0.1:0", drain_seconds=3)
+    running = asyncio.create_task(server.run(stop))
+    await server.started()
+    host, _, port = server.address.rpartition(":")
+    yield host, int(port)
+    stop.set()
+    await running
+
+
+async def exchange(address: tuple[str, int], *pieces: bytes, end: bool = False) -> bytes:
+    """Send the pieces and read until the server closes, or for two seconds."""
+    reader, writer = await asyncio.open_connection(*address)
+    try:
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+        if end:
+            writer.write_eof()
+        async with asyncio.timeout(2):
+            return await reader.read()
+    except (ConnectionError, TimeoutError) as error:
+        return type(error).__name__.encode()
+    finally:
+        writer.close()
+
+
+async def test_a_plain_request_is_answered(address: tuple[str, int]) -> None:
+    answer = await exchange(address, HEAD + b"Connection: close\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert b"server:" not in answer.lower()
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"nonsense\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET /\x00 HTTP/1.1\r\nHost: h\r\n\r\n",
+        b"GET /\xff HTTP/1.1\r\nHost: h\r\n\r\n",
+        HEAD + b"X : y\r\n\r\n",
+        HEAD + b"X: a\x00b\r\n\r\n",
+        HEAD + b" folded: x\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+        b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: -1\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n",
+        b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: xchunked\r\n\r\n",
+        HEAD + b"".join(b"X-%d: y\r\n" % number for number in range(200)) + b"\r\n",
+    ],
+)
+async def test_broken_framing_is_refused_or_cut(address: tuple[str, int], raw: bytes) -> None:
+    answer = await exchange(address, raw, end=True)
+    assert answer[:12] in (b"HTTP/1.1 400", b"HTTP/1.1 431", b""), answer
+
+
+async def test_a_huge_head_is_refused_before_it_ends(address: tuple[str, int]) -> None:
+    answer = await exchange(address, HEAD + b"X: " + b"y" * 70_000)
+    assert answer.startswith(b"HTTP/1.1 431") or answer == b"ConnectionResetError"
+
+
+async def test_many_headers_in_small_pieces_are_refused_too(address: tuple[str, int]) -> None:
+    pieces = [b"X-%d: " % number + b"y" * 1000 + b"\r\n" for number in range(80)]
+    answer = await exchange(address, HEAD, *pieces)
+    assert answer[:12] == b"HTTP/1.1 431" or answer.startswith(b"Connection")
+
+
+async def test_a_head_that_dribbles_is_cut(address: tuple[str, int]) -> None:
+    reader, writer = await asyncio.open_connection(*address)
+    started = asyncio.get_running_loop().time()
+    try:
+        for byte in HEAD * 100:
+            writer.write(bytes([byte]))
+            await asyncio.sleep(0.02)
+            if reader.at_eof():
+                break
+    except ConnectionError:
+        pass
+    finally:
+        writer.close()
+    assert asyncio.get_running_loop().time() - started < 1.5
+
+
+async def test_a_connection_that_says_nothing_is_cut(address: tuple[str, int]) -> None:
+    started = asyncio.get_running_loop().time()
+    assert await exchange(address) == b""
+    assert asyncio.get_running_loop().time() - started < 1.0
+
+
+async def test_a_second_request_on_the_connection_is_guarded_as_well(address: tuple[str, int]) -> None:
+    answer = await exchange(address, HEAD + b"\r\n", b"GET / HT")
+    assert answer.count(b"HTTP/1.1 200") == 1
+
+
+async def test_a_body_nobody_reads_is_let_through_for_a_while_only(address: tuple[str, int]) -> None:
+    head = b"POST /unread HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n"
+    whole = await exchange(address, head + b"x" * 100_000 + HEAD + b"Connection: close\r\n\r\n")
+    assert whole.count(b"HTTP/1.1 200") == 2
+    started = asyncio.get_running_loop().time()
+    cut = await exchange(address, head + b"x")
+    assert cut.count(b"HTTP/1.1 200") == 1
+    assert asyncio.get_running_loop().time() - started < 1.5
+
+
+async def test_a_whole_body_and_pipelined_requests_come_through(address: tuple[str, int]) -> None:
+    post = b"POST /read HTTP/1.1\r\nHost: h\r\nContent-Length: 300000\r\n\r\n" + b"x" * 300_000
+    answer = await exchange(address, post + HEAD + b"\r\n" + HEAD + b"Connection: close\r\n\r\n")
+    assert answer.count(b"HTTP/1.1 200") == 3
+    assert b"300000" in answer
+
+
+async def test_what_has_begun_is_finished_before_the_server_stops() -> None:
+    release, begun = asyncio.Event(), asyncio.Event()
+
+    async def slow(scope: Any, receive: Any, send: Any) -> None:
+        begun.set()
+        await release.wait()
+        await app(scope, receive, send)
+
+    stop = asyncio.Event()
+    server = HttpServer(slow, "127.0.0.1:0", drain_seconds=5)
+    running = asyncio.create_task(server.run(stop))
+    await server.started()
+    host, _, port = server.address.rpartition(":")
+    asking = asyncio.create_task(exchange((host, int(port)), HEAD + b"Connection: close\r\n\r\n"))
+    await begun.wait()
+    stop.set()
+    await asyncio.sleep(0.2)
+    release.set()
+    assert (await asking).startswith(b"HTTP/1.1 200")
+    await running

@@ -1,0 +1,274 @@
+"""The whole stack of middlewares and routes, as far as it answers without a service: every peer is away here."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+import zstandard
+
+from gateway.app import ROUTES, build_app
+from gateway.clients import open_clients
+from gateway.config import GatewaySettings
+from gateway.edge import Edge
+from gateway.middleware.authentication import Credential, Principals
+from gateway.middleware.telemetry import RecentRequests
+from gateway.suite_status import SuiteStatus
+from libs.errors import Unauthenticated
+from libs.paging import CursorCodec
+from libs.rpc.principal import Principal
+
+AWAY = "127.0.0.1:9"
+ORIGIN = "https://app.example.com"
+SCOPES = {"owner": frozenset({"*"}), "reader": frozenset({"agents:read"}), "none": frozenset[str]()}
+
+
+async def lookup(credential: Credential) -> tuple[Principal, float]:
+    """Tokens are the names of what they may do."""
+    if credential.secret not in SCOPES:
+        raise Unauthenticated("invalid_credentials", "Log in again, or send a valid API key.")
+    return Principal(org_id="org_1", user_id="usr_1", scopes=SCOPES[credential.secret], issuer="gateway"), 60.0
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def edge() -> AsyncIterator[Edge]:
+    settings = GatewaySettings(
+        principal_signing_key="gateway=" + "A" * 43 + "=",
+        public_url="https://api.example.com",
+        cors_origins=(ORIGIN,),
+        identity=AWAY,
+        agent=AWAY,
+        knowledge=AWAY,
+        calllog=AWAY,
+        billing=AWAY,
+        realtime=AWAY,
+    )
+    clients = open_clients(settings)
+    yield Edge(
+        settings=settings,
+        clients=clients,
+        principals=Principals(lookup),
+        recent=RecentRequests(),
+        status=SuiteStatus(clients.status),
+        cursors=CursorCodec(b"k" * 32),
+    )
+    await clients.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def http(edge: Edge) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(build_app(edge))
+    async with httpx.AsyncClient(transport=transport, base_url="https://api.example.com") as client:
+        yield client
+
+
+OWNER = {"Authorization": "Bearer owner"}
+
+
+def code(response: httpx.Response) -> tuple[int, str]:
+    assert response.headers["content-type"] == "application/problem+json"
+    body = response.json()
+    assert body["status"] == response.status_code
+    assert body["requestId"] == response.headers["x-request-id"]
+    assert body["instance"] == response.request.url.path
+    return response.status_code, body["code"]
+
+
+async def test_every_guarded_route_refuses_strangers_before_anything_else(http: httpx.AsyncClient) -> None:
+    for route in ROUTES:
+        if route.public:
+            continue
+        path = route.path.replace("{", "").replace("}", "")
+        for headers in ({}, {"Authorization": "Bearer wrong"}, {"X-API-Key": "wrong"}, {"Cookie": "x=y"}):
+            response = await http.request(route.method, path + "?nonsense=1", headers=headers, content=b"{{{")
+            assert response.status_code == 401, route
+            assert response.headers["www-authenticate"].startswith("Bearer")
+
+
+async def test_every_scoped_route_names_the_scope_that_is_missing(http: httpx.AsyncClient) -> None:
+    for route in ROUTES:
+        if not route.scope:
+            continue
+        path = route.path.replace("{", "").replace("}", "")
+        response = await http.request(route.method, path, headers={"Authorization": "Bearer none"}, content=b"{{{")
+        assert code(response) == (403, "missing_scope"), route
+        assert route.scope in response.json()["detail"]
+
+
+async def test_unknown_paths_and_methods(http: httpx.AsyncClient) -> None:
+    assert code(await http.get("/nope")) == (404, "route_not_found")
+    assert code(await http.get("/api/nope")) == (401, "unauthenticated")
+    assert code(await http.get("/api/nope", headers=OWNER)) == (404, "route_not_found")
+    assert code(await http.delete("/api/agents")) == (401, "unauthenticated")
+    refused = await http.delete("/api/agents", headers=OWNER)
+    assert code(refused) == (405, "method_not_allowed")
+    assert refused.headers["allow"] == "GET, HEAD, OPTIONS, POST"
+    assert code(await http.delete("/api/login")) == (405, "method_not_allowed")
+    assert code(await http.request("BREW", "/api/agents", headers=OWNER)) == (405, "method_not_allowed")
+
+
+async def test_options_answers_on_every_path_without_a_credential(http: httpx.AsyncClient) -> None:
+    for path in {route.path.replace("{", "").replace("}", "") for route in ROUTES}:
+        response = await http.options(path)
+        assert response.status_code == 204
+        assert "OPTIONS" in response.headers["allow"]
+        assert ("HEAD" in response.headers["allow"]) == ("GET" in response.headers["allow"])
+    assert code(await http.options("/nope")) == (404, "route_not_found")
+
+
+async def test_head_answers_as_get_does(http: httpx.AsyncClient) -> None:
+    got, head = await http.get("/openapi.json"), await http.head("/openapi.json")
+    assert (head.status_code, head.headers["content-type"]) == (got.status_code, got.headers["content-type"])
+
+
+@pytest.mark.parametrize("given", [b"", b"a b", b"x" * 65, b"\xc3\xa9", b"<script>", b"a\tb"])
+async def test_an_unsafe_request_id_is_replaced(http: httpx.AsyncClient, given: bytes) -> None:
+    response = await http.get("/health/live", headers={b"X-Request-Id": given})
+    assert response.headers["x-request-id"].startswith("req_")
+
+
+async def test_a_safe_request_id_comes_back(http: httpx.AsyncClient) -> None:
+    response = await http.get("/nope", headers={"X-Request-Id": "trace-1_2.3"})
+    assert response.headers["x-request-id"] == response.json()["requestId"] == "trace-1_2.3"
+
+
+async def test_every_answer_tells_browsers_to_keep_their_hands_off(http: httpx.AsyncClient) -> None:
+    for path in ("/nope", "/health/live", "/docs", "/api/agents"):
+        headers = (await http.get(path)).headers
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["content-security-policy"].startswith("default-src 'none'")
+        assert headers["strict-transport-security"].startswith("max-age=")
+        assert headers["x-frame-options"] == "DENY"
+
+
+async def test_cors_is_an_exact_list(http: httpx.AsyncClient) -> None:
+    ours = await http.get("/health/live", headers={"Origin": ORIGIN})
+    assert ours.headers["access-control-allow-origin"] == ORIGIN
+    assert ours.headers["access-control-allow-credentials"] == "true"
+    assert "Idempotency-Replayed" in ours.headers["access-control-expose-headers"]
+    for origin in ("https://evil.example.com", ORIGIN + ".evil.com", "null", "http://app.example.com", "*"):
+        response = await http.get("/health/live", headers={"Origin": origin})
+        assert "access-control-allow-origin" not in response.headers
+        assert "Origin" in response.headers["vary"]
+
+
+async def test_a_preflight_of_ours_names_methods_and_headers(http: httpx.AsyncClient) -> None:
+    asked = {"Origin": ORIGIN, "Access-Control-Request-Method": "PATCH"}
+    response = await http.options("/api/agents/agt_1", headers=asked)
+    assert "PATCH" in response.headers["access-control-allow-methods"]
+    assert "Idempotency-Key" in response.headers["access-control-allow-headers"]
+    foreign = await http.options("/api/agents/agt_1", headers={**asked, "Origin": "https://evil.example.com"})
+    assert "access-control-allow-methods" not in foreign.headers
+
+
+async def test_a_cookie_from_a_foreign_page_changes_nothing(http: httpx.AsyncClient) -> None:
+    cookie = {"Cookie": "__Host-echosenseix_session=owner"}
+    forged = await http.post("/api/agents", json={"name": "x"}, headers={**cookie, "Origin": "https://evil.example"})
+    assert code(forged) == (403, "origin_refused")
+    for origin in (ORIGIN, "https://api.example.com"):
+        own = await http.post("/api/agents", json={}, headers={**cookie, "Origin": origin})
+        assert code(own) == (422, "validation_failed")
+
+
+async def test_large_answers_are_compressed_as_the_client_likes(http: httpx.AsyncClient) -> None:
+    plain = await http.get("/openapi.json", headers={"Accept-Encoding": "identity"})
+    assert "content-encoding" not in plain.headers
+    for asked, used in (("gzip", "gzip"), ("gzip, zstd", "zstd"), ("zstd;q=0.1, gzip", "gzip")):
+        packed = await http.get("/openapi.json", headers={"Accept-Encoding": asked})
+        assert packed.headers["content-encoding"] == used
+        assert packed.content == plain.content
+        assert int(packed.headers["content-length"]) < len(plain.content)
+        assert "Accept-Encoding" in packed.headers["vary"]
+    small = await http.get("/health/live", headers={"Accept-Encoding": "gzip"})
+    assert "content-encoding" not in small.headers
+
+
+def test_the_codec_that_clients_use_reads_ours() -> None:
+    from gateway.middleware.compression import COMPRESS
+
+    assert zstandard.ZstdDecompressor().decompress(COMPRESS["zstd"](b"x" * 5000)) == b"x" * 5000
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "expected"),
+    [
+        (b"{", {}, (400, "malformed_json")),
+        (b'{"name":"a","name":"a"}', {}, (400, "duplicate_key")),
+        (b'{"name":"\xff"}', {}, (400, "invalid_utf8")),
+        (b'{"name":"\\u0000"}', {}, (422, "validation_failed")),
+        (b'{"nope":1}', {}, (422, "validation_failed")),
+        (b"x" * (1024 * 1024 + 1), {}, (413, "payload_too_large")),
+        (b"{}", {"Content-Type": "text/plain"}, (415, "unsupported_media_type")),
+        (b"{}", {"Idempotency-Key": "a b"}, (400, "invalid_idempotency_key")),
+        (b"{}", {"Idempotency-Key": "x" * 256}, (400, "invalid_idempotency_key")),
+        (b"{}", {"Idempotency-Key": ""}, (400, "invalid_idempotency_key")),
+        (b"{}", {"X-Min-Version": "soon"}, (400, "invalid_header")),
+        (b"", {}, (422, "validation_failed")),
+    ],
+)
+async def test_a_bad_write_is_refused_before_any_service_is_asked(
+    http: httpx.AsyncClient, content: bytes, headers: dict[str, str], expected: tuple[int, str]
+) -> None:
+    sent = {**OWNER, "Content-Type": "application/json", **headers}
+    assert code(await http.post("/api/agents", content=content, headers=sent)) == expected
+
+
+async def test_a_repeated_credential_is_refused(http: httpx.AsyncClient) -> None:
+    twice = [("Authorization", "Bearer owner"), ("Authorization", "Bearer none")]
+    assert code(await http.get("/api/agents", headers=twice)) == (400, "repeated_header")
+
+
+async def test_a_service_that_is_away_is_a_503_that_says_when_to_come_back(http: httpx.AsyncClient) -> None:
+    response = await http.get("/api/agents/agt_1", headers=OWNER)
+    assert code(response) == (503, "service_unavailable")
+    assert int(response.headers["retry-after"]) >= 1
+    assert AWAY not in response.text
+
+
+async def test_health_is_honest_when_every_service_is_away(http: httpx.AsyncClient) -> None:
+    response = await http.get("/health")
+    assert response.status_code == 503
+    body = response.json()
+    assert set(body) == {"status", "uptime", "connections", "pool"}
+    assert body["status"] == "unhealthy"
+    assert body["connections"] == {"database": "disconnected", "redis": "disconnected", "queue": "disconnected"}
+    assert body["pool"] == {"total": 0, "idle": 0, "active": 0}
+    assert (await http.get("/health/live")).json() == {"status": "live"}
+    assert (await http.get("/health/ready")).json() == {"status": "ready"}
+    services = (await http.get("/health/services")).json()["services"]
+    assert {service["status"] for service in services} == {"unreachable"}
+    assert len(services) == 6
+
+
+async def test_metrics_name_the_papers_figures(http: httpx.AsyncClient) -> None:
+    text = (await http.get("/metrics")).text
+    for name in (
+        "http_requests_per_second",
+        'http_response_seconds{quantile="0.5"}',
+        'http_response_seconds{quantile="0.95"}',
+        'http_response_seconds{quantile="0.99"}',
+        'http_errors_per_second{status_class="4xx"}',
+        'http_errors_per_second{status_class="5xx"}',
+        "suite_cache_hit_ratio",
+        "suite_realtime_sockets",
+        "process_resident_memory_bytes",
+        "process_cpu_seconds_total",
+        "http_server_duration_seconds_bucket",
+    ):
+        assert name in text
+    assert "agt_1" not in text
+
+
+async def test_the_docs_page_shows_every_route_without_a_script(http: httpx.AsyncClient) -> None:
+    page = (await http.get("/docs")).text
+    assert "<script" not in page
+    for route in ROUTES:
+        assert route.path in page
+    assert (await http.get("/docs/style.css")).headers["content-type"].startswith("text/css")
+
+
+async def test_the_served_document_is_the_committed_one(http: httpx.AsyncClient) -> None:
+    served: dict[str, Any] = (await http.get("/openapi.json")).json()
+    assert json.dumps(served) and served["openapi"] == "3.1.0"

@@ -6,18 +6,21 @@ production.
 """
 
 import asyncio
+import functools
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
 from typing import Any, TypeAlias
 
 import grpc
+from google.protobuf.message import DecodeError
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health
+from prometheus_client import Histogram
 
 from libs.config import ServiceSettings
-from libs.errors import AppError, PermissionDenied, Unauthenticated
+from libs.errors import AppError, InvalidArgument, PermissionDenied, Unauthenticated
 from libs.rpc.context import CallContext, enter_call
 from libs.rpc.errors import DETAILS_KEY, error_from_exception, status_code, status_details
 from libs.rpc.principal import ROLE_GATEWAY, Principal, PrincipalVerifier
@@ -131,12 +134,13 @@ class _CallInterceptor(grpc.aio.ServerInterceptor):
 
     def _wrap(self, method: str, handler: Any) -> _Handler:
         inner, kind = _behaviour(handler)
+        inner = _checking_each(inner) if handler.request_streaming else _checking(inner)
         streams = handler.response_streaming
         behaviour = _streaming(method, inner, self._gate) if streams else _unary(method, inner, self._gate)
         make = getattr(grpc, f"{kind}_rpc_method_handler")
         wrapped: _Handler = make(
             behaviour,
-            request_deserializer=handler.request_deserializer,
+            request_deserializer=_forgiving(handler.request_deserializer),
             response_serializer=handler.response_serializer,
         )
         return wrapped
@@ -146,6 +150,38 @@ def _behaviour(handler: Any) -> tuple[Method, str]:
     left = "stream" if handler.request_streaming else "unary"
     right = "stream" if handler.response_streaming else "unary"
     return getattr(handler, f"{left}_{right}"), f"{left}_{right}"
+
+
+# What a request that cannot be read becomes on its way from grpc, which would answer it with INTERNAL, to the method.
+_GARBLED = object()
+
+
+def _forgiving(deserialize: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    def read(raw: bytes) -> Any:
+        try:
+            return deserialize(raw)
+        except DecodeError:
+            return _GARBLED
+
+    return read
+
+
+def _legible(request: Any) -> Any:
+    if request is _GARBLED:
+        raise InvalidArgument("malformed_message", "Send a message of this method's type.")
+    return request
+
+
+def _checking(inner: Method) -> Method:
+    return lambda request, context: inner(_legible(request), context)
+
+
+def _checking_each(inner: Method) -> Method:
+    async def legible(requests: Any) -> AsyncIterator[Any]:
+        async for request in requests:
+            yield _legible(request)
+
+    return lambda requests, context: inner(legible(requests), context)
 
 
 def _unary(method: str, inner: Method, gate: "_Gate") -> Method:
@@ -250,7 +286,13 @@ class _Call:
         await self._grpc.abort(status_code(known), known.detail[:1000], trailing)
 
     def observe(self, code: str) -> None:
-        RPC_SERVER_SECONDS.labels(self.method, code).observe(time.monotonic() - self._started)
+        _seconds(self.method, code).observe(time.monotonic() - self._started)
+
+
+@functools.cache
+def _seconds(method: str, code: str) -> Histogram:
+    """Looking a labelled histogram up costs twice as much as using it."""
+    return RPC_SERVER_SECONDS.labels(method, code)
 
 
 def _whole_number(text: str | bytes) -> int:

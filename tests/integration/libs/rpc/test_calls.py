@@ -291,6 +291,33 @@ async def test_a_message_too_large_is_refused_without_harm(stub: Any) -> None:
     assert (await stub.say(text("small"))).value == "small"
 
 
+async def test_bytes_that_are_no_message_are_the_callers_fault(
+    echo_module: ModuleType, bare: grpc.aio.Channel, agent: PrincipalMinter
+) -> None:
+    token = agent.mint(service_principal("agent"), "echo")
+    raw = bare.unary_unary(f"/{echo_module.SERVICE}/Say")
+    streamed = bare.stream_unary(f"/{echo_module.SERVICE}/Collect")
+    for content in (b"\xff\xff\xff", b"\x0a\x05ab", b"\x0a\x01\xff"):
+        for call in (raw(content, metadata=_bearer(token)), streamed(iter([content]), metadata=_bearer(token))):
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await call
+            assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await raw(b"\xff")
+    assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+async def test_huge_metadata_are_refused_without_harm(stub: Any, echo_module: ModuleType, bare: Any) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await echo_module.EchoStub(bare).say(text("x"), metadata=(("x-a", "b" * 100_000),))
+    assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert (await stub.say(text("small"))).value == "small"
+
+
+def _bearer(token: str) -> tuple[tuple[str, str], ...]:
+    return (("authorization", f"Bearer {token}"),)
+
+
 async def test_calls_are_counted_by_method_and_code(stub: Any) -> None:
     def count(metric: str) -> float:
         labels = {"method": "/test.v1.EchoService/Say", "code": "OK"}

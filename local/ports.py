@@ -42,7 +42,10 @@ def any_ports() -> Callable[[int], int]:
 
 def require_free(port: int, purpose: str) -> None:
     if not is_free(port):
-        raise PortTaken(f"Port {port}, which {purpose} needs, is held by {holder(port)}.")
+        raise PortTaken(
+            f"Port {port}, which {purpose} needs, is held by {holder(port)}. "
+            "Stop it, or take other ports: `python3 -m local up --free-ports`."
+        )
 
 
 def is_free(port: int) -> bool:

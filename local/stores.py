@@ -186,7 +186,7 @@ def _postgres(port: int, data: Path, logs: Path, password: str, durable: bool) -
         "port": port,
         "listen_addresses": "127.0.0.1",
         "unix_socket_directories": "",  # a socket's path may not exceed 107 bytes; clones live deeper than that
-        "max_connections": 400,
+        "max_connections": 600,
         "shared_buffers": "64MB",
         "shared_preload_libraries": "pg_stat_statements",
         "max_wal_size": "256MB",

@@ -1,35 +1,23 @@
-"""The one door of every process: settings, telemetry, signals, drain order, exit codes.
-
-Exit codes: 0 stopped as asked, 1 failed, 2 cannot be configured, 3 cut off because draining took longer than
-DRAIN_SECONDS, 128 + n on a second signal. A process obeys SIGTERM although its loop is blocked or a task swallows its
-cancellation: the first signal arms a thread that ends the process past the budget.
-"""
+"""One running process: parts opened in order and closed in reverse, background tasks, readiness, the exit code."""
 
 import asyncio
 import contextlib
 import gc
 import logging
 import os
-import signal
-import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from pathlib import Path
-from types import FrameType
-from typing import Any, Generic, NoReturn, Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Generic, Protocol, TypeVar
 
-from libs import telemetry
-from libs.config import ConfigError, ServiceSettings, load
+from libs.config import ServiceSettings
+from libs.runtime.signals import MARGIN_SECONDS, Deadline, obey_signals
 from libs.telemetry import loop_lag, traces
 from libs.telemetry.ops import Check, OpsServer
 
 _log = logging.getLogger(__name__)
 
 EXIT_FAILED = 1
-EXIT_CONFIG = 2
-EXIT_CUT_OFF = 3
-_MARGIN_SECONDS = 1.0
 
 S = TypeVar("S", bound=ServiceSettings)
 Work = Callable[[asyncio.Event], Awaitable[object]]
@@ -98,8 +86,8 @@ class Runtime(Generic[S]):
 
     async def _live(self, main: Callable[["Runtime[S]"], Awaitable[object]]) -> int:
         self.stop = asyncio.Event()
-        self._deadline = _Deadline(self.settings.drain_seconds + _MARGIN_SECONDS)
-        _obey_signals(self.stop, self._deadline)
+        self._deadline = Deadline(self.settings.drain_seconds + MARGIN_SECONDS)
+        obey_signals(self.stop, self._deadline)
         try:
             await self._start_ops()
             if await self._unless_stopped(main(self)):
@@ -128,7 +116,7 @@ class Runtime(Generic[S]):
             start.result()
             return True
         start.cancel()
-        await asyncio.wait({start}, timeout=_MARGIN_SECONDS)
+        await asyncio.wait({start}, timeout=MARGIN_SECONDS)
         return False
 
     def _announce(self) -> None:
@@ -191,78 +179,3 @@ async def _finish(task: "asyncio.Task[object]") -> None:
         await asyncio.shield(task)
     finally:
         task.cancel()
-
-
-class _Deadline:
-    """A thread that ends the process when draining takes too long, whatever the loop does."""
-
-    def __init__(self, seconds: float) -> None:
-        self._timer = threading.Timer(seconds, os._exit, (EXIT_CUT_OFF,))
-        self._timer.daemon = True
-        self._armed = False
-
-    def arm(self) -> None:
-        if not self._armed:
-            self._armed = True
-            self._timer.start()
-
-
-def _obey_signals(stop: asyncio.Event, deadline: _Deadline) -> None:
-    """TERM and INT set `stop` and start the clock; a second one ends the process at once.
-
-    signal.signal, not loop.add_signal_handler: its handler runs although a callback blocks the loop.
-    """
-    loop = asyncio.get_running_loop()
-    seen: list[int] = []
-
-    def obey(number: int, frame: FrameType | None) -> None:
-        if seen:
-            os._exit(128 + number)
-        seen.append(number)
-        deadline.arm()
-        loop.call_soon_threadsafe(stop.set)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, obey)
-
-
-def service_main(
-    service: str,
-    settings: type[S],
-    *,
-    serve: Callable[[Runtime[S]], Awaitable[object]],
-    work: Callable[[Runtime[S]], Awaitable[object]],
-    migrations: Path,
-) -> NoReturn:
-    """`python -m services.<svc> serve|work|migrate`: the body of every __main__."""
-    commands: dict[str, tuple[Callable[[S], int], tuple[str, ...]]] = {
-        "serve": (lambda loaded: Runtime(loaded, service, "serve").run(serve), ("database_url", "database_system_url")),
-        "work": (lambda loaded: Runtime(loaded, service, "work").run(work), ("database_url", "database_system_url")),
-        "migrate": (lambda loaded: _migrate(loaded, service, migrations), ("database_admin_url",)),
-    }
-    if len(sys.argv) != 2 or sys.argv[1] not in commands:
-        sys.stderr.write(f"usage: python -m services.{service} {'|'.join(commands)}\n")
-        sys.exit(EXIT_CONFIG)
-    command, required = commands[sys.argv[1]]
-    sys.exit(run_process(service, settings, command, require=required))
-
-
-def run_process(service: str, settings: type[S], command: Callable[[S], int], *, require: Iterable[str] = ()) -> int:
-    """Load settings, set telemetry up, run; answers the exit code. The gateway's door as well."""
-    try:
-        loaded = load(settings, require=require)
-        telemetry.setup(service, loaded)
-        return command(loaded)
-    except ConfigError as error:
-        for problem in error.problems:
-            sys.stderr.write(f"{service}: {problem}\n")
-        return EXIT_CONFIG
-
-
-def _migrate(settings: ServiceSettings, service: str, migrations: Path) -> int:
-    from libs.postgres.migrate import migrate
-
-    applying: Coroutine[Any, Any, list[str]] = migrate(settings, service, migrations)
-    applied = asyncio.run(applying)
-    _log.info("migrated", extra={"applied": applied})
-    return 0

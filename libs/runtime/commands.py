@@ -1,0 +1,60 @@
+"""The commands of a process: settings loaded, telemetry set up, then serve, work or migrate."""
+
+import asyncio
+import logging
+import sys
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+from libs import telemetry
+from libs.config import ConfigError, ServiceSettings, load
+from libs.runtime.process import Runtime
+
+_log = logging.getLogger(__name__)
+
+EXIT_CONFIG = 2
+
+S = TypeVar("S", bound=ServiceSettings)
+
+
+def service_main(
+    service: str,
+    settings: type[S],
+    *,
+    serve: Callable[[Runtime[S]], Awaitable[object]],
+    work: Callable[[Runtime[S]], Awaitable[object]],
+    migrations: Path,
+) -> NoReturn:
+    """`python -m services.<svc> serve|work|migrate`: the body of every __main__."""
+    commands: dict[str, tuple[Callable[[S], int], tuple[str, ...]]] = {
+        "serve": (lambda loaded: Runtime(loaded, service, "serve").run(serve), ("database_url", "database_system_url")),
+        "work": (lambda loaded: Runtime(loaded, service, "work").run(work), ("database_url", "database_system_url")),
+        "migrate": (lambda loaded: _migrate(loaded, service, migrations), ("database_admin_url",)),
+    }
+    if len(sys.argv) != 2 or sys.argv[1] not in commands:
+        sys.stderr.write(f"usage: python -m services.{service} {'|'.join(commands)}\n")
+        sys.exit(EXIT_CONFIG)
+    command, required = commands[sys.argv[1]]
+    sys.exit(run_process(service, settings, command, require=required))
+
+
+def run_process(service: str, settings: type[S], command: Callable[[S], int], *, require: Iterable[str] = ()) -> int:
+    """Load settings, set telemetry up, run; answers the exit code. The gateway's door as well."""
+    try:
+        loaded = load(settings, require=require)
+        telemetry.setup(service, loaded)
+        return command(loaded)
+    except ConfigError as error:
+        for problem in error.problems:
+            sys.stderr.write(f"{service}: {problem}\n")
+        return EXIT_CONFIG
+
+
+def _migrate(settings: ServiceSettings, service: str, migrations: Path) -> int:
+    from libs.postgres.migrate import migrate
+
+    applying: Coroutine[Any, Any, list[str]] = migrate(settings, service, migrations)
+    applied = asyncio.run(applying)
+    _log.info("migrated", extra={"applied": applied})
+    return 0

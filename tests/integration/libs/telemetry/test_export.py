@@ -80,4 +80,5 @@ async def test_a_frozen_collector_delays_neither_work_nor_end() -> None:
     server.close()
     assert code == 0
     assert seconds < 4.5
-    assert float(output.split("slowest_ms=")[1].split()[0]) < 50
+    assert float(output.split("median_ms=")[1].split()[0]) < 1
+    assert float(output.split("total_s=")[1].split()[0]) < 10

@@ -232,7 +232,7 @@ async def test_the_deadline_cancels_the_servers_work(stub: Any, echo: Any) -> No
     started = time.monotonic()
     with pytest.raises(DeadlineExceeded):
         await stub.say(text("hang"), timeout=0.3)
-    assert time.monotonic() - started < 1.0
+    assert time.monotonic() - started < 2
     await asyncio.wait_for(cancelled.wait(), 2)
 
 

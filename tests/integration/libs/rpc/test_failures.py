@@ -65,7 +65,7 @@ async def test_a_frozen_peer_is_answered_for_at_the_deadline(
         started = time.monotonic()
         with pytest.raises(DeadlineExceeded):
             await _say(stub, 0.5)
-        assert 0.45 < time.monotonic() - started < 1.0
+        assert 0.45 < time.monotonic() - started < 2
         process.send_signal(signal.SIGCONT)
         assert await _say(stub, 5) == "hello"
 
@@ -94,7 +94,7 @@ async def test_a_restarted_peer_is_found_again_within_a_second(
             except (Unavailable, DeadlineExceeded):
                 continue
         assert answered == "hello"
-        assert time.monotonic() - back < 1.5
+        assert time.monotonic() - back < 2.5
 
 
 async def test_a_list_of_addresses_outlives_one_of_them(

@@ -104,7 +104,7 @@ def test_no_task_can_ignore_a_signal(start: Start, behaviour: str) -> None:
     told = time.monotonic()
     running.process.send_signal(signal.SIGTERM)
     assert running.end() == 3
-    assert time.monotonic() - told < 4
+    assert time.monotonic() - told < 8
 
 
 def test_a_second_signal_ends_at_once(start: Start) -> None:
@@ -115,7 +115,7 @@ def test_a_second_signal_ends_at_once(start: Start) -> None:
         running.process.send_signal(signal.SIGTERM)
         time.sleep(0.05)  # two that come at once are one to the kernel
     assert running.end() == 128 + signal.SIGTERM
-    assert time.monotonic() - told < 2
+    assert time.monotonic() - told < 6
 
 
 def test_a_signal_during_start_is_obeyed(start: Start) -> None:

@@ -62,7 +62,7 @@ with v as (
 select id from settled"""
 _SWEEP = """
 with expired as (
-    select id from job where state = 'running' and lease_until < clock_timestamp()
+    select id from job where state = 'running' and (lease_until < clock_timestamp() or worker = $2)
     order by queue, org_id, lease_until limit 500 for update skip locked
 ), swept as (
     update job j set
@@ -143,9 +143,9 @@ async def heartbeat(db: Database, jobs: Sequence[Job]) -> tuple[set[str], set[st
     return {row["id"] for row in rows}, {row["id"] for row in rows if row["cancel_requested"]}
 
 
-async def sweep(db: Database) -> list[Swept]:
-    """Take expired leases back; the third stall of a job quarantines it as failed."""
-    rows = await db.system_fetch(_SWEEP, MAX_STALLS)
+async def sweep(db: Database, worker: str | None = None) -> list[Swept]:
+    """Take expired leases back, and those of a worker known to be dead; a job's third stall quarantines it."""
+    rows = await db.system_fetch(_SWEEP, MAX_STALLS, worker)
     return [Swept(row["id"], row["queue"], row["kind"], row["org_id"], row["state"]) for row in rows]
 
 

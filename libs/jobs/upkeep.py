@@ -59,7 +59,7 @@ class Upkeep:
         if not self._declared:
             await retention.declare(self._db, list(self._handlers.queues))
             self._declared = True
-        await self._take_back()
+        await self.take_back()
         await self.promote()
         for queue in await self._scheduler.fire():
             self._due_in(queue, 0.0)
@@ -73,8 +73,9 @@ class Upkeep:
         for queue, delay in {(queue, round(delay, 3)) for queue, delay in await leases.promote(self._db)}:
             self._due_in(queue, delay)
 
-    async def _take_back(self) -> None:
-        for job in await leases.sweep(self._db):
+    async def take_back(self, worker: str | None = None) -> None:
+        """Jobs whose lease ran out, and those that `worker`, known to be dead, still holds."""
+        for job in await leases.sweep(self._db, worker):
             meters_of(job.queue, job.kind).stalled.inc()
             if job.state == "queued":
                 await self._bus.publish_core(job_wakeup(self._service, job.queue), b"")

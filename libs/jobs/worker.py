@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import random
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 from libs.bus.subjects import delayed_job_wakeup, job_wakeup
 from libs.clock import monotonic
 from libs.config import ServiceSettings
+from libs.errors import AppError
 from libs.jobs import leases
 from libs.jobs.attempt import Completed, Ending, Held, attempt, interrupted
 from libs.jobs.claims import Claimer
@@ -138,6 +140,8 @@ class Worker:
     # Claiming
 
     async def _claims(self) -> None:
+        with contextlib.suppress(AppError):  # a former process of our name is dead, or we would not begin
+            await self._upkeep.take_back(self._settings.instance)
         while True:
             try:
                 await self._claim_round()
@@ -163,12 +167,23 @@ class Worker:
             except BaseException:
                 state.ask_at = 0.0
                 raise
-            self._take(jobs)
+            await self._take(jobs)
             if state.ask_at > 0:
                 state.poll_later(bool(jobs))
 
-    def _take(self, jobs: Sequence[Job]) -> None:
+    async def _take(self, jobs: Sequence[Job]) -> None:
+        """Hold them. Of jobs whose worker died before, hold one at a time: should it be the one that kills workers,
+        the innocent that ran beside it are not with it the next time, and are never quarantined in its stead."""
+        suspects = [job for job in jobs if job.stalls]
+        if suspects and not any(held.job.stalls for held in self._held.values()):
+            suspects.pop(0)
+        if suspects:
+            apart = [Settlement(job, "queued", "released", _apart(), charged=False) for job in suspects]
+            await leases.settle(self._db, apart)
+        given_back = {job.id for job in suspects}
         for job in jobs:
+            if job.id in given_back:
+                continue
             held = Held(job)
             self._held[job.id] = held
             self._waiting.append(held)
@@ -291,6 +306,10 @@ class Worker:
             async with asyncio.timeout(FLUSH_SECONDS):
                 await finishing
                 await asyncio.gather(*self._telling, return_exceptions=True)
+
+
+def _apart() -> float:
+    return random.uniform(0.2, 1.0)  # noqa: S311 spreads jobs, guards nothing
 
 
 async def _wait(stop: asyncio.Event) -> None:

@@ -115,3 +115,37 @@ async def test_a_cancel_asked_during_a_failing_attempt_ends_the_job(jobs: Jobs) 
     await leases.settle(jobs.db, [Settlement(job, "queued", "retried", 5.0, code="x", message="y")])
     row = await jobs.row(job_id)
     assert (row["state"], row["finished_at"] is not None) == ("cancelled", True)
+
+
+async def test_jobs_that_outlived_a_worker_are_run_one_at_a_time(jobs: Jobs) -> None:
+    """So that a job that kills its workers is alone among suspects the next time, and no innocent shares its fate."""
+    handlers, together, most = Handlers(), 0, 0
+
+    async def watch(ctx: JobContext) -> None:
+        nonlocal together, most
+        together += 1
+        most = max(most, together)
+        await asyncio.sleep(0.05)
+        together -= 1
+
+    handlers.add("watch", watch)
+    ids = [await jobs.add("watch") for _ in range(5)]
+    await jobs.db.system_fetch("update job set stalls = 1")
+    async with jobs.working(handlers):
+        for job_id in ids:
+            await jobs.until_state(job_id, "completed")
+    assert most == 1
+
+
+async def test_a_worker_takes_over_from_its_dead_namesake_at_once(jobs: Jobs) -> None:
+    handlers = Handlers()
+
+    async def nothing(ctx: JobContext) -> None:
+        return None
+
+    handlers.add("k", nothing)
+    job_id = await jobs.add("k")
+    await claim(jobs, "namesake")
+    async with jobs.working(handlers, instance="namesake"):
+        row = await jobs.until_state(job_id, "completed", seconds=5)
+    assert row["stalls"] == 1

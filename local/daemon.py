@@ -30,6 +30,7 @@ from local.supervisor import Supervised, Supervisor
 from local.topology import ROOT, STORE_PORTS, Part, Plan, Scale, StoreUrls, database_environment, make_plan
 
 DATABASE = "echosenseix"
+MIGRATION_HINT = "If the local data may go: `make reset` begins anew."
 READY_SECONDS = 60.0
 STOP_SECONDS = 15.0
 STOP_ORDER = ("nginx", "gateway", "serve", "work", "stores")
@@ -191,7 +192,8 @@ class Runner:
             env=inherited_environment(),
         )
         if answer.returncode != 0:
-            raise StartFailed(f"The migrations failed:\n{answer.stderr.decode(errors='replace').strip()}")
+            said = answer.stderr.decode(errors="replace").strip()
+            raise StartFailed(f"The migrations failed:\n{said}\n{MIGRATION_HINT}")
 
     def _start(self, rank: str, plan: Plan) -> list[Supervised]:
         parts = [part for part in plan.parts if part.role == rank]

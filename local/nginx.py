@@ -49,7 +49,7 @@ TO_GATEWAY = f"""        location / {{
         }}
 """
 
-TO_REALTIME = f"""        location /connection/websocket {{
+TO_REALTIME = f"""        location = /connection/websocket {{
 {CLIENT}            proxy_set_header Upgrade $http_upgrade;
             proxy_set_header Connection $connection_upgrade;
             proxy_read_timeout 1h;

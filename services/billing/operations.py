@@ -85,6 +85,4 @@ def _charge(event: UsageEvent, rates: Sequence[Rate]) -> Posting | None:
     if rate is None:
         return None
     amount = rate_usage(rate, event.quantity_micros)
-    return Posting(
-        EntryType.USAGE, -amount, rate.currency, f"usage:{event.id}", event.meter, event.call_id, event.id
-    )
+    return Posting(EntryType.USAGE, -amount, rate.currency, f"usage:{event.id}", event.meter, event.call_id, event.id)

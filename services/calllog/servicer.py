@@ -44,9 +44,7 @@ _ALL_TIME = (datetime(1970, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
 
 
 # The agent service's method, as its stub has it.
-VerifyWebhook = Callable[
-    [agent_pb2.VerifyProviderWebhookRequest], Awaitable[agent_pb2.VerifyProviderWebhookResponse]
-]
+VerifyWebhook = Callable[[agent_pb2.VerifyProviderWebhookRequest], Awaitable[agent_pb2.VerifyProviderWebhookResponse]]
 
 
 class CallLogServicer(calllog_pb2_grpc.CallLogServiceServicer):
@@ -71,15 +69,11 @@ class CallLogServicer(calllog_pb2_grpc.CallLogServiceServicer):
         self._clock = clock
         self._envelopes = Envelopes()
 
-    async def ListCalls(
-        self, request: calllog_pb2.ListCallsRequest, context: Context
-    ) -> calllog_pb2.ListCallsResponse:
+    async def ListCalls(self, request: calllog_pb2.ListCallsRequest, context: Context) -> calllog_pb2.ListCallsResponse:
         org_id = require_scope("calls:read").org_id
         wanted = page_request_from_proto(request.page, CALL_LIST)
         page = await self._list.page(org_id, wanted, filter_from_proto(request))
-        return calllog_pb2.ListCallsResponse(
-            calls=map(call_to_proto, page.items), page_info=page_info_to_proto(page)
-        )
+        return calllog_pb2.ListCallsResponse(calls=map(call_to_proto, page.items), page_info=page_info_to_proto(page))
 
     async def GetCall(self, request: calllog_pb2.GetCallRequest, context: Context) -> calllog_pb2.GetCallResponse:
         org_id = require_scope("calls:read").org_id
@@ -96,9 +90,7 @@ class CallLogServicer(calllog_pb2_grpc.CallLogServiceServicer):
         expected = request.expected_version if request.HasField("expected_version") else None
 
         async def act(conn: Connection) -> calllog_pb2.UpdateCallResponse:
-            call, changed = await self._calls.set_tags(
-                conn, org_id, request.call.id, tags, expected, self._clock.now()
-            )
+            call, changed = await self._calls.set_tags(conn, org_id, request.call.id, tags, expected, self._clock.now())
             if changed:
                 await append(conn, stored_call_event("call.updated", call))
             return calllog_pb2.UpdateCallResponse(call=call_to_proto(call))

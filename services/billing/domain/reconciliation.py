@@ -62,9 +62,7 @@ def compare_calls(calls: Mapping[str, int], metered: Iterable[MeteredCall]) -> I
 def compare_ratings(rated: Iterable[RatedUsage]) -> Iterator[Difference]:
     for usage in rated:
         if usage.ledger_entry_id is None or usage.rated_micros is None or usage.entry_micros is None:
-            yield Difference(
-                "usage_without_ledger", "The usage was not charged.", usage.call_id, usage.usage_event_id
-            )
+            yield Difference("usage_without_ledger", "The usage was not charged.", usage.call_id, usage.usage_event_id)
         elif usage.entry_micros != -usage.rated_micros:
             yield Difference(
                 "amount_mismatch",

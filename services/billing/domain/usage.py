@@ -57,9 +57,7 @@ class UsageEvent:
         return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).digest()
 
 
-def call_usage(
-    *, call_id: str, quantity_micros: int, ended_at: datetime, agent_id: str, provider: str
-) -> UsageEvent:
+def call_usage(*, call_id: str, quantity_micros: int, ended_at: datetime, agent_id: str, provider: str) -> UsageEvent:
     """The one usage event of a call."""
     return UsageEvent(
         id=call_usage_id(call_id),

@@ -58,9 +58,7 @@ class BillingServicer(billing_pb2_grpc.BillingServiceServicer):
 
         async def act(conn: Connection) -> billing_pb2.RecordUsageEventsResponse:
             accepted = await self._record(conn, org_id, distinct)
-            return billing_pb2.RecordUsageEventsResponse(
-                accepted=accepted, duplicates=len(request.events) - accepted
-            )
+            return billing_pb2.RecordUsageEventsResponse(accepted=accepted, duplicates=len(request.events) - accepted)
 
         async with self._turns.of(org_id):
             return await run_write(self._database, org_id, act, billing_pb2.RecordUsageEventsResponse)
@@ -75,9 +73,7 @@ class BillingServicer(billing_pb2_grpc.BillingServiceServicer):
             events=map(usage_event_to_proto, page.items), page_info=page_info_to_proto(page)
         )
 
-    async def ListUsage(
-        self, request: billing_pb2.ListUsageRequest, context: Context
-    ) -> billing_pb2.ListUsageResponse:
+    async def ListUsage(self, request: billing_pb2.ListUsageRequest, context: Context) -> billing_pb2.ListUsageResponse:
         org_id = require_scope("billing:read").org_id
         wanted = page_request_from_proto(request.page, USAGE_LIST)
         start, end = _window(request)
@@ -121,9 +117,7 @@ class BillingServicer(billing_pb2_grpc.BillingServiceServicer):
         async with self._turns.of(org_id):
             return await run_write(self._database, org_id, act, billing_pb2.CreateTopUpResponse, required=True)
 
-    async def Reconcile(
-        self, request: billing_pb2.ReconcileRequest, context: Context
-    ) -> billing_pb2.ReconcileResponse:
+    async def Reconcile(self, request: billing_pb2.ReconcileRequest, context: Context) -> billing_pb2.ReconcileResponse:
         org_id = require_scope("billing:read").org_id
         start, end = _window(request)
         found = await self._reconciler.reconcile(org_id, start, end)

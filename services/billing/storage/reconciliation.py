@@ -62,9 +62,7 @@ class Reconciliations:
             rows = await self._db.fetch(org_id, _RATED, start, end, *position, _BATCH)
             if not rows:
                 return
-            yield [
-                RatedUsage(row["id"], row["call_id"], row["rated"], row["entry_id"], row["posted"]) for row in rows
-            ]
+            yield [RatedUsage(row["id"], row["call_id"], row["rated"], row["entry_id"], row["posted"]) for row in rows]
             position = (rows[-1]["event_time"], rows[-1]["id"])
 
     async def ledger_faults(self, org_id: str, start: datetime, end: datetime, limit: int) -> list[Difference]:

@@ -45,9 +45,7 @@ class UsageSums:
             day, *names = self._cursors.decode(scope, request.cursor)
             after = (date.fromisoformat(day), *names)
         offset = 0 if request.cursor_mode else request.offset
-        rows = await self._db.fetch(
-            org_id, _sql(groups), start, end, *after, request.limit + 1, offset
-        )
+        rows = await self._db.fetch(org_id, _sql(groups), start, end, *after, request.limit + 1, offset)
         has_more = len(rows) > request.limit
         items = rows[: request.limit]
         return Page(

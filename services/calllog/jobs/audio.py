@@ -66,9 +66,7 @@ class AudioProcessing:
             raise
         return await self._store(job, call, recording, audio)
 
-    async def _store(
-        self, job: JobContext, call: Call, recording: Recording, audio: Audio
-    ) -> Mapping[str, Any]:
+    async def _store(self, job: JobContext, call: Call, recording: Recording, audio: Audio) -> Mapping[str, Any]:
         await self.blobs.put(recording.key, audio.content)
         await job.progress(60, "stored")
         words = await transcriber.transcribe(job, audio.content) if _lacks_words(call) else transcriber.not_needed()

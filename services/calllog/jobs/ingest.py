@@ -95,7 +95,9 @@ class CallIngest:
             call_id = new_id("call")
             if await self.calls.add(conn, org_id, call_id, report, served_by, now):
                 await append(conn, call_event(change_topic(None, report), org_id, call_id, 1, served_by, report))
-                await self._follow(conn, org_id, call_id, None, report, now)
+                await self._bring_recording(conn, org_id, call_id, report, now)
+                await self._announce_recording(conn, org_id, call_id, report, served_by)
+                await count_again(conn, self.analytics, org_id, {report.started_at or now})
                 return call_id
             known = await self.calls.lock(conn, org_id, report.provider, report.external_call_id)
         return await self._update(conn, known, report, served_by, now) if known else ""
@@ -112,22 +114,31 @@ class CallIngest:
         await self.calls.update(conn, known.org_id, known.id, facts, served_by, now)
         topic = change_topic(known, facts)
         await append(conn, call_event(topic, known.org_id, known.id, known.version + 1, served_by, facts))
-        await self._follow(conn, known.org_id, known.id, known, facts, now)
+        await self._bring_recording(conn, known.org_id, known.id, facts, now)
+        counted = {known.counted_at, facts.started_at or known.created_at}
+        await count_again(conn, self.analytics, known.org_id, counted)
         return known.id
 
-    async def _follow(
-        self, conn: Connection, org_id: str, call_id: str, before: Call | None, report: ReportedCall, now: datetime
+    async def _bring_recording(
+        self, conn: Connection, org_id: str, call_id: str, report: ReportedCall, now: datetime
     ) -> None:
-        """What a written call brings with it: its recording and its place in the analytics."""
-        if report.has_audio and report.status.ended:
-            recording = await self.recordings.expect(conn, org_id, report.provider, report.external_call_id, now)
-            if recording.status != "available":
-                await enqueue(
-                    conn, service=SERVICE, kind=AUDIO, queue="audio", org_id=org_id, max_attempts=6,
-                    args={"recordingId": recording.id, "callId": call_id}, unique_key=recording.id,
-                )  # fmt: skip
-        counted = {report.started_at or (before.created_at if before else now)}
-        await count_again(conn, self.analytics, org_id, counted | ({before.counted_at} if before else set()))
+        """Have the recording of an ended call fetched, unless it lies here already."""
+        if not (report.has_audio and report.status.ended):
+            return
+        recording = await self.recordings.expect(conn, org_id, report.provider, report.external_call_id, now)
+        if recording.status == "pending":
+            await enqueue(
+                conn, service=SERVICE, kind=AUDIO, queue="audio", org_id=org_id, max_attempts=6,
+                args={"recordingId": recording.id, "callId": call_id}, unique_key=recording.id,
+            )  # fmt: skip
+
+    async def _announce_recording(
+        self, conn: Connection, org_id: str, call_id: str, report: ReportedCall, served_by: ServedBy
+    ) -> None:
+        """A recording that came before its call could not be told before."""
+        recording = await self.recordings.of_conversation(conn, org_id, report.provider, report.external_call_id)
+        if recording is not None and recording.status == "available":
+            await append(conn, call_event("call.recording_ready", org_id, call_id, 1, served_by, report))
 
     async def _keep_audio(self, job: JobContext, kept: StoredEnvelope, envelope: Envelope) -> Mapping[str, Any]:
         """The recording may come before its call, so it is kept under the conversation."""

@@ -132,9 +132,7 @@ class Calls:
         await conn.execute(_ADD_FACETS, org_id, call_id, "tag", list(tags))
         return replace(call, tags=tags, version=call.version + 1, updated_at=now), True
 
-    async def set_cost(
-        self, conn: Connection, org_id: str, call_id: str, cost: Cost, now: datetime
-    ) -> datetime | None:
+    async def set_cost(self, conn: Connection, org_id: str, call_id: str, cost: Cost, now: datetime) -> datetime | None:
         """The time that the call is counted under, or None when there is no such call or nothing changed."""
         counted_at: datetime | None = await conn.fetchval(_SET_COST, org_id, call_id, cost.micros, cost.currency, now)
         return counted_at

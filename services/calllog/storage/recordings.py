@@ -12,6 +12,8 @@ _OF_CALL = f"""
 select {_COLUMNS} from recording r
 join call c on c.org_id = r.org_id and c.provider = r.provider and c.external_call_id = r.external_call_id
 where r.org_id = o.org and c.id = $2"""
+_OF_CONVERSATION = f"""
+select {_COLUMNS} from recording r where r.org_id = $1 and r.provider = $2 and r.external_call_id = $3"""
 _GET = f"select {_COLUMNS} from recording r where r.org_id = $1 and r.id = $2 for update"
 _EXPECT = f"""
 insert into recording as r
@@ -31,6 +33,12 @@ class Recordings:
 
     async def of_call(self, org_id: str, call_id: str) -> Recording | None:
         row = await self._db.fetchrow(org_id, _OF_CALL, call_id)
+        return _from_row(row) if row else None
+
+    async def of_conversation(
+        self, conn: Connection, org_id: str, provider: str, external_call_id: str
+    ) -> Recording | None:
+        row = await conn.fetchrow(_OF_CONVERSATION, org_id, provider, external_call_id)
         return _from_row(row) if row else None
 
     async def expect(
@@ -59,9 +67,7 @@ class Recordings:
 
 def stored_as(recording: Recording, media_type: str, byte_size: int) -> Recording:
     """The recording once its bytes lie under its key."""
-    return replace(
-        recording, status="available", media_type=media_type, byte_size=byte_size, blob_key=recording.key
-    )
+    return replace(recording, status="available", media_type=media_type, byte_size=byte_size, blob_key=recording.key)
 
 
 def _from_row(row: Record) -> Recording:

@@ -144,7 +144,9 @@ $$;
 create function search_query(words text) returns tsquery
 language sql immutable set search_path = pg_catalog, pg_temp
 as $$
-    select websearch_to_tsquery('simple', words) || websearch_to_tsquery('english', words)
+    -- A quoted phrase is meant as it stands; the English reading would drop its stop words.
+    select case when words like '%"%' then websearch_to_tsquery('simple', words)
+        else websearch_to_tsquery('simple', words) || websearch_to_tsquery('english', words) end
 $$;
 
 -- The calls that match, at most so many. Row level security keeps the planner from the GIN index (@@ is not leakproof),

@@ -154,9 +154,7 @@ class Billing:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def billing(
-    stores: Stores, service_database: Callable[..., Awaitable[Database]]
-) -> AsyncIterator[Billing]:
+async def billing(stores: Stores, service_database: Callable[..., Awaitable[Database]]) -> AsyncIterator[Billing]:
     database = await service_database("billing")
     cursors, clock = CursorCodec(b"c" * 32), SystemClock()
     books = Books(

@@ -201,20 +201,28 @@ async def test_nobody_changes_what_was_written(billing: Billing, sql: str, table
         await admin.close()
 
 
+_TRANSACTION = """insert into ledger_transaction (org_id, id, type, key, created_at)
+    values ($1, 't', 'grant', 'k', now())"""
+_LEG = """insert into ledger_entry (org_id, id, transaction_id, account, type, amount_micros, currency,
+    balance_after_micros, call_id, usage_event_id, description, created_at)
+    values ($1, $2, $3, $4, 'grant', $5, 'USD', $6, '', '', '', now())"""
+
+
+async def write(billing: Billing, org: str, *statements: tuple[object, ...]) -> None:
+    async with billing.database.transaction(org) as conn:
+        for sql, *args in statements:
+            await conn.execute(str(sql), org, *args)
+
+
 async def test_an_unbalanced_transaction_cannot_be_committed(billing: Billing) -> None:
     org = new_id("org")
     await billing.balance(org)
-    leg = """insert into ledger_entry (org_id, id, transaction_id, account, type, amount_micros, currency,
-        balance_after_micros, call_id, usage_event_id, description, created_at)
-        values ($1, $2, $3, $4, 'grant', $5, 'USD', $6, '', '', '', now())"""
+    unequal = [("a", "t", "customer", 5, 5), ("b", "t", "promotions", -4, None)]
     with pytest.raises(asyncpg.CheckViolationError, match="not balanced"):
-        async with billing.database.transaction(org) as conn:
-            sql = "insert into ledger_transaction (org_id, id, type, key, created_at) values ($1, 't', 'grant', 'k', now())"
-            await conn.execute(sql, org)
-            await conn.execute(leg, org, "a", "t", "customer", 5, 5)
-            await conn.execute(leg, org, "b", "t", "promotions", -4, None)
+        await write(billing, org, (_TRANSACTION,), *((_LEG, *leg) for leg in unequal))
+    with pytest.raises(asyncpg.CheckViolationError, match="not balanced"):
+        await write(billing, org, (_TRANSACTION,), (_LEG, "a", "t", "customer", 0, 0))
     (transaction, _, _), _ = await billing.legs(org)
     with pytest.raises(asyncpg.CheckViolationError, match="not balanced"):
-        async with billing.database.transaction(org) as conn:
-            await conn.execute(leg, org, "c", transaction, "payments", 1, None)
+        await write(billing, org, (_LEG, "c", transaction, "payments", 1, None))
     await check_books(billing, org, GRANT)

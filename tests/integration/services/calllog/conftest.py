@@ -174,12 +174,13 @@ class CallLog:
         sql = "select j.id, j.state, j.attempt, j.result, j.error_code from job j where j.org_id = $1 and j.kind = $2"
         return await self.database.system_fetch(sql + " order by j.id", org, kind)
 
-    async def settled(self, org: str) -> None:
-        """Until no job of the organisation is on its way."""
-        live = "select count(*) from job j where j.org_id = $1 and j.state in ('queued', 'scheduled', 'running')"
+    async def settled(self, org: str, kind: str = "call.ingest") -> None:
+        """Until no job of this kind is on its way for the organisation."""
+        live = """select count(*) from job j
+            where j.org_id = $1 and j.kind = $2 and j.state in ('queued', 'scheduled', 'running')"""
 
         async def rest() -> bool:
-            return await self.database.system_fetchval(live, org) == 0
+            return await self.database.system_fetchval(live, org, kind) == 0
 
         await eventually(rest)
 

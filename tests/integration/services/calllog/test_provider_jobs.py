@@ -1,0 +1,214 @@
+"""What is fetched from the provider: recordings, and conversations whose webhook never came."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from elevenlabs import ElevenLabs
+from elevenlabs.types import GetConversationResponseModel, GetConversationsPageResponseModel
+
+from echosenseix.calllog.v1 import calllog_pb2
+from libs.bus import ReceivedEvent
+from libs.errors import FailedPrecondition, NotFound, OutOfRange
+from libs.ids import new_id
+from libs.jobs import enqueue
+from services.calllog.providers.transcriber import installed
+
+from .conftest import CallLog, as_org, eventually, transcription
+from .provider import Provider, serving_provider
+
+AGENT = "agent_7101k5zvyjhmfg983brhmhkd98n6"
+AUDIO = bytes(range(256)) * 3_000
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def provider() -> AsyncIterator[Provider]:
+    async with serving_provider() as running:
+        yield running
+
+
+def conversation_data(conversation: str, **data: Any) -> dict[str, Any]:
+    found: dict[str, Any] = transcription(conversation, **data)["data"]
+    found["metadata"]["start_time_unix_secs"] = int(time.time()) - 600
+    return found
+
+
+async def download(calllog: CallLog, org: str, call: str, start: int = 0, end: int = 0) -> tuple[Any, bytes]:
+    request = calllog_pb2.DownloadRecordingRequest(call_id=call, range_start=start, range_end=end)
+    with as_org(org):
+        first, *rest = [part async for part in calllog.servicer.DownloadRecording(request, None)]
+    return first.recording, b"".join(part.data for part in rest)
+
+
+async def test_the_stand_in_speaks_as_the_official_sdk_expects(provider: Provider) -> None:
+    provider.conversations = {key: conversation_data(key) for key in ("conv_a", "conv_b", "conv_c")}
+    provider.audio["conv_a"] = AUDIO
+    page = provider.answer("/v1/convai/conversations?call_start_after_unix=0")[2]
+    parsed = GetConversationsPageResponseModel.model_validate_json(page)
+    assert (len(parsed.conversations), parsed.has_more, parsed.next_cursor) == (2, True, "2")
+    one = GetConversationResponseModel.model_validate_json(provider.answer("/v1/convai/conversations/conv_a")[2])
+    assert one.metadata.call_duration_secs == 37
+    assert one.transcript[2].tool_calls[0].tool_name == "find_slot"
+    assert ElevenLabs(api_key="x").conversational_ai.conversations.audio is not None
+
+
+async def test_a_recording_is_fetched_stored_and_served_in_ranges(
+    calllog: CallLog, provider: Provider, conversation: str
+) -> None:
+    org = await calllog.organisation(AGENT, provider.url)
+    provider.audio[conversation] = AUDIO
+    await calllog.deliver(org, transcription(conversation, has_audio=True))
+    call = await calllog.call_of(org.id, conversation)
+    await calllog.settled(org.id, "audio.process")
+    recording, content = await download(calllog, org.id, call.id)
+    assert (recording.status, recording.media_type, recording.byte_size) == ("available", "audio/mpeg", len(AUDIO))
+    assert content == AUDIO
+    assert (await download(calllog, org.id, call.id, 10, 20))[1] == AUDIO[10:20]
+    assert (await download(calllog, org.id, call.id, len(AUDIO) - 5, len(AUDIO) + 99))[1] == AUDIO[-5:]
+    assert (await calllog.get(org.id, call.id)).recording.status == "available"
+    for start, end in ((len(AUDIO), 0), (-1, 0), (5, 5), (7, 3)):
+        with pytest.raises(OutOfRange, match="range_not_satisfiable"):
+            await download(calllog, org.id, call.id, start, end)
+    with pytest.raises(NotFound):
+        await download(calllog, new_id("org"), call.id)
+    assert [topic for topic, _ in await calllog.events(org.id)] == ["call.ended", "call.recording_ready"]
+    assert provider.keys == ["sk_test"]
+    (job,) = await calllog.jobs(org.id, "audio.process")
+    expected = "not_needed" if installed() else "not_installed"
+    assert expected in job["result"]
+
+
+async def test_a_recording_that_the_provider_lacks_is_unavailable(
+    calllog: CallLog, provider: Provider, conversation: str
+) -> None:
+    org = await calllog.organisation(AGENT, provider.url)
+    await calllog.deliver(org, transcription(conversation, has_audio=True))
+    call = await calllog.call_of(org.id, conversation)
+    await calllog.settled(org.id, "audio.process")
+    assert (await calllog.get(org.id, call.id)).recording.status == "unavailable"
+    with pytest.raises(NotFound, match="recording_not_found"):
+        await download(calllog, org.id, call.id)
+
+
+async def test_a_refused_key_fails_with_a_reason(calllog: CallLog, provider: Provider, conversation: str) -> None:
+    org = await calllog.organisation(AGENT, provider.url)
+    provider.refusals = [401]
+    await calllog.deliver(org, transcription(conversation, has_audio=True))
+    call = await calllog.call_of(org.id, conversation)
+    await calllog.settled(org.id, "audio.process")
+    (job,) = await calllog.jobs(org.id, "audio.process")
+    assert (job["state"], job["error_code"], job["attempt"]) == ("failed", "provider_key_refused", 1)
+    assert (await calllog.get(org.id, call.id)).recording.status == "failed"
+
+
+async def test_a_failing_provider_is_asked_again_and_meanwhile_the_recording_is_pending(
+    calllog: CallLog, provider: Provider, conversation: str
+) -> None:
+    org = await calllog.organisation(AGENT, provider.url)
+    provider.refusals = [500]
+    provider.audio[conversation] = AUDIO
+    await calllog.deliver(org, transcription(conversation, has_audio=True))
+    call = await calllog.call_of(org.id, conversation)
+
+    async def tried() -> bool:
+        return bool(provider.asked)
+
+    await eventually(tried)
+    with pytest.raises(FailedPrecondition, match="recording_pending"):
+        await download(calllog, org.id, call.id)
+    await calllog.settled(org.id, "audio.process")
+    assert (await download(calllog, org.id, call.id))[1] == AUDIO
+
+
+async def test_audio_by_webhook_before_and_after_its_call(calllog: CallLog, conversation: str) -> None:
+    org = await calllog.organisation(AGENT)
+    data = {"agent_id": AGENT, "conversation_id": conversation, "full_audio": base64.b64encode(AUDIO).decode()}
+    envelope = {"type": "post_call_audio", "event_timestamp": 1_767_344_661, "data": data}
+    assert await calllog.deliver(org, envelope) is False
+    assert await calllog.deliver(org, envelope) is True
+    await calllog.settled(org.id)
+    await calllog.deliver(org, transcription(conversation, has_audio=True))
+    call = await calllog.call_of(org.id, conversation)
+    assert (await download(calllog, org.id, call.id))[1] == AUDIO
+    assert await calllog.jobs(org.id, "audio.process") == []
+    bodies = "select length(e.body) from envelope e where e.org_id = $1 and e.event_type = 'post_call_audio'"
+    assert await calllog.database.system_fetchval(bodies, org.id) == 0
+    late = new_id("conv")
+    await calllog.deliver(org, transcription(late))
+    await calllog.call_of(org.id, late)
+    data["conversation_id"] = late
+    await calllog.deliver(org, envelope)
+    await calllog.settled(org.id)
+    topics = [topic for topic, _ in await calllog.events(org.id)]
+    assert topics == ["call.ended", "call.recording_ready", "call.ended", "call.recording_ready"]
+
+
+async def reconcile(calllog: CallLog, org: str) -> Any:
+    """One run of the reconciler; its job."""
+    async with calllog.database.transaction(org) as conn:
+        args = {"provider": "elevenlabs"}
+        await enqueue(conn, service="calllog", kind="call.reconcile", queue="reconcile", org_id=org, args=args)
+    await calllog.settled(org, "call.reconcile")
+    await calllog.settled(org)
+    return (await calllog.jobs(org, "call.reconcile"))[-1]
+
+
+async def test_what_the_sender_dropped_is_found(calllog: CallLog, provider: Provider, conversation: str) -> None:
+    org = await calllog.organisation(AGENT, provider.url)
+    missed = [f"{conversation}{i}" for i in range(5)]
+    provider.conversations = {key: conversation_data(key) for key in missed}
+    provider.conversations["running"] = conversation_data("running", status="in-progress")
+    await calllog.deliver(org, transcription(missed[0]))
+    await calllog.call_of(org.id, missed[0])
+    job = await reconcile(calllog, org.id)
+    assert '"listed": 5' in job["result"]
+    assert '"missing": 4' in job["result"]
+    calls = (await calllog.list(org.id)).calls
+    assert {call.external_call_id for call in calls} == set(missed)
+    assert {call.agent_version for call in calls} == {1}
+    assert sum("/conversations?" in target for target in provider.asked) == 3
+    # The late webhook of a call that was found meets the same row; a second run finds nothing.
+    assert await calllog.deliver(org, transcription(missed[1])) is True
+    assert '"missing": 0' in (await reconcile(calllog, org.id))["result"]
+    assert (await calllog.list(org.id)).page_info.total == 5
+    assert [topic for topic, _ in await calllog.events(org.id)] == ["call.ended"] * 5
+
+
+async def test_a_call_that_never_ended_here_is_completed(
+    calllog: CallLog, provider: Provider, conversation: str
+) -> None:
+    org = await calllog.organisation(AGENT, provider.url)
+    await calllog.deliver(org, transcription(conversation, status="processing"))
+    await calllog.call_of(org.id, conversation)
+    provider.conversations = {conversation: conversation_data(conversation)}
+    await reconcile(calllog, org.id)
+    call = await calllog.call_of(org.id, conversation)
+    assert call.status == calllog_pb2.CALL_STATUS_COMPLETED
+
+
+async def test_the_sweep_asks_for_every_active_account(calllog: CallLog, provider: Provider) -> None:
+    org = await calllog.organisation(AGENT, provider.url)
+    provider.conversations = {"conv_swept": conversation_data("conv_swept")}
+    for topic, status in (("integration.updated", "connected"), ("integration.failed", "failing")):
+        await hear(calllog, org.id, topic, status)
+    gone = await calllog.organisation(AGENT, provider.url)
+    await hear(calllog, gone.id, "integration.updated", "connected")
+    await hear(calllog, gone.id, "integration.updated", "disabled")
+    async with calllog.database.system_transaction() as conn:
+        await enqueue(conn, service="calllog", kind="call.reconcile", queue="reconcile", org_id="")
+    assert (await calllog.call_of(org.id, "conv_swept")).provider == "elevenlabs"
+    assert await calllog.jobs(gone.id, "call.reconcile") == []
+
+
+async def hear(calllog: CallLog, org: str, topic: str, status: str) -> None:
+    data = {"integrationId": "int_1", "provider": "elevenlabs", "status": status, "version": "1"}
+    from libs.clock import utcnow
+
+    event = ReceivedEvent(new_id("evt"), topic, org, "int_1", utcnow(), "/services/agent", "int_1", data, "", {})
+    async with calllog.database.system_transaction(org) as conn:
+        await calllog.subscribers.on_integration(conn, event)

@@ -24,7 +24,7 @@ def is_unchanged(if_none_match: str, version: int) -> bool:
 
 
 def expected_version(if_match: str) -> int | None:
-    """The version that a write insists on; None without a condition or with `*`. Of several the newest counts."""
+    """The version that a write insists on; None without a condition or with `*`. Several tags were settled before."""
     if not if_match or if_match.strip() == "*":
         return None
     return max(_versions(if_match, weak=False), default=NEVER)

@@ -15,6 +15,7 @@ from gateway.answers import NO_STORE
 from gateway.bodies import JSON_LIMIT, decode_json, read_body, require_json
 from gateway.call import Call
 from gateway.client_address import client_address
+from gateway.conditions import entity_tag
 from gateway.edge import Edge
 from gateway.exchange import Exchange, exchange_of
 from gateway.fingerprints import fingerprint
@@ -95,6 +96,7 @@ class Endpoint:
     async def _in_order(self, call: Call[Any, Any], route: Route[Any, Any], context: CallContext) -> Response:
         """404 and 412 come before 422, so a request that breaks a rule is asked whether it names a thing at all."""
         try:
+            await _settle_condition(call, route)
             call.body = _decoded(call, route)
             return await self._handled(call, route, context)
         except InvalidArgument as refusal:
@@ -112,6 +114,15 @@ class Endpoint:
                 raise
             await asyncio.sleep(self._retries.pause())
             return await route.handler(call)
+
+
+async def _settle_condition(call: Call[Any, Any], route: Route[Any, Any]) -> None:
+    """Of several tags in If-Match a service can be told one: the one that is current."""
+    condition = call.exchange.headers.get(b"if-match", b"")
+    if b"," in condition and route.subject is not None and not route.reads:
+        version = await route.subject(call)
+        call.require_version(version)
+        call.exchange.headers[b"if-match"] = entity_tag(version).encode()
 
 
 def _decoded(call: Call[Any, Any], route: Route[Any, Any]) -> Any:

@@ -164,7 +164,15 @@ ROUTES = tagged(
         subject=agent_version,
         problems=(409,),
     ),
-    Route("DELETE", "/api/agents/{id}", delete_agent, "Delete an agent", scope="agents:write", status=204),
+    Route(
+        "DELETE",
+        "/api/agents/{id}",
+        delete_agent,
+        "Delete an agent",
+        scope="agents:write",
+        status=204,
+        subject=agent_version,
+    ),
     Route(
         "POST",
         "/api/agents/{id}/duplicate",

@@ -155,6 +155,7 @@ ROUTES = tagged(
         "Delete an entry and its document",
         scope="knowledge:write",
         status=204,
+        subject=entry_version,
     ),
     Route(
         "GET",

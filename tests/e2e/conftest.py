@@ -1,0 +1,106 @@
+"""Customers of the running suite: each has an organisation of its own, so that no test sees another's things."""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+
+from local.suite import Suite
+
+numbers = itertools.count(1)
+PASSWORD = "correct horse battery staple"
+
+
+@dataclass
+class Customer:
+    """An organisation with its owner, signed in, and a way to ask as anyone."""
+
+    url: str
+    email: str
+    user: dict[str, Any]
+    organization: dict[str, Any]
+    token: str
+    http: httpx.Client
+    opened: list[httpx.Client] = field(default_factory=list)
+
+    def bearing(self, credential: str | None) -> httpx.Client:
+        """The same suite as somebody else sees it; None for a stranger."""
+        headers = {"Authorization": f"Bearer {credential}"} if credential else {}
+        client = httpx.Client(base_url=self.url, headers=headers, timeout=30)
+        self.opened.append(client)
+        return client
+
+    def key(self, *scopes: str, **wish: Any) -> dict[str, Any]:
+        """A fresh API key, with its secret."""
+        answer = self.http.post("/api/api-keys", json={"name": "test", "scopes": list(scopes), **wish})
+        assert answer.status_code == 201, answer.text
+        made: dict[str, Any] = answer.json()
+        return made
+
+    def agent(self, **content: Any) -> dict[str, Any]:
+        answer = self.http.post("/api/agents", json={"name": "An agent", **content})
+        assert answer.status_code == 201, answer.text
+        made: dict[str, Any] = answer.json()
+        return made
+
+
+@pytest.fixture(scope="session")
+def customer(suite: Suite) -> Iterator[Callable[[], Customer]]:
+    """`customer()` registers an organisation and signs its owner in."""
+    made: list[Customer] = []
+
+    def register() -> Customer:
+        number = next(numbers)
+        email = f"owner-{number}-{secrets.token_hex(4)}@example.com"
+        http = httpx.Client(base_url=suite.url, timeout=30)
+        wish = {
+            "email": email,
+            "password": PASSWORD,
+            "firstName": "Ada",
+            "lastName": "Lovelace",
+            "organizationName": f"Organisation {number}",
+        }
+        registered = http.post("/api/register", json=wish)
+        assert registered.status_code == 201, registered.text
+        logged_in = http.post("/api/login", json={"email": email, "password": PASSWORD})
+        assert logged_in.status_code == 200, logged_in.text
+        http.cookies.clear()
+        http.headers["Authorization"] = "Bearer " + logged_in.json()["token"]
+        body = registered.json()
+        made.append(Customer(suite.url, email, body["user"], body["organization"], logged_in.json()["token"], http))
+        return made[-1]
+
+    yield register
+    for one in made:
+        for client in (one.http, *one.opened):
+            client.close()
+
+
+@pytest.fixture(scope="module")
+def ada(customer: Callable[[], Customer]) -> Customer:
+    """One customer for a whole module."""
+    return customer()
+
+
+@pytest.fixture(scope="module")
+def bob(customer: Callable[[], Customer]) -> Customer:
+    """A customer of another organisation."""
+    return customer()
+
+
+def problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    """The problem document of a refusal, which must be whole."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    body: dict[str, Any] = answer.json()
+    assert set(body) == {"type", "title", "status", "detail", "instance", "code", "requestId", "errors"}
+    assert (body["status"], body["code"]) == (status, code), body
+    assert body["requestId"] == answer.headers["x-request-id"]
+    assert body["instance"] == answer.request.url.path
+    return body

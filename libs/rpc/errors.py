@@ -13,6 +13,7 @@ from google.protobuf import any_pb2
 from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
+from libs.context import remaining_seconds
 from libs.errors import (
     ERROR_OF_CODE,
     Aborted,
@@ -128,6 +129,9 @@ def error_from_exception(error: BaseException) -> AppError:
     if isinstance(sqlstate, str):
         return _error_from_sqlstate(sqlstate)
     if isinstance(error, TimeoutError):
+        left = remaining_seconds()
+        if left is not None and left <= 0:
+            return DeadlineExceeded("deadline_exceeded", "The answer took too long. Try again, or ask for less.")
         return Unavailable(
             "dependency_timeout", "A part we depend on did not answer in time. Try again.", retry_after=1
         )

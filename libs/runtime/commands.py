@@ -9,7 +9,7 @@ from typing import Any, NoReturn, TypeVar
 
 from libs import telemetry
 from libs.config import ConfigError, ServiceSettings, load
-from libs.runtime.process import Runtime
+from libs.runtime.process import EXIT_FAILED, Runtime
 
 _log = logging.getLogger(__name__)
 
@@ -49,6 +49,10 @@ def run_process(service: str, settings: type[S], command: Callable[[S], int], *,
         for problem in error.problems:
             sys.stderr.write(f"{service}: {problem}\n")
         return EXIT_CONFIG
+    except Exception:
+        # Never as a bare traceback: that would go past the log's redaction.
+        _log.exception("%s failed", service)
+        return EXIT_FAILED
 
 
 def _migrate(settings: ServiceSettings, service: str, migrations: Path) -> int:

@@ -11,6 +11,7 @@ import grpc
 import pytest
 from google.protobuf.wrappers_pb2 import StringValue
 
+from echosenseix.common.v1 import common_pb2, common_pb2_grpc
 from libs.config import ServiceSettings
 from libs.errors import (
     DeadlineExceeded,
@@ -364,3 +365,43 @@ async def test_a_taken_port_is_refused(address: str, gateway: PrincipalMinter) -
     with pytest.raises(RuntimeError):
         await second.start()
     await second.stop(0)
+
+
+async def test_a_stopping_server_finishes_what_it_has_and_takes_nothing_new(
+    echo_module: ModuleType, agent: PrincipalMinter
+) -> None:
+    begun, release = asyncio.Event(), asyncio.Event()
+
+    async def work() -> str:
+        begun.set()
+        await release.wait()
+        return "done"
+
+    echo = echo_module.Echo()
+    echo.acts["work"] = work
+    settings = ServiceSettings(principal_trusted_keys=(agent.public_key(),))
+    server = RpcServer(settings, "echo", [(echo_module.add_echo, echo)])
+    async with open_channel(await server.start(), audience="echo", minter=agent) as channel:
+        stub = echo_module.EchoStub(channel)
+        running = asyncio.ensure_future(stub.say(text("work")))
+        await asyncio.wait_for(begun.wait(), 2)
+        stopping = asyncio.ensure_future(server.stop(5))
+        await asyncio.sleep(0.1)
+        with pytest.raises(Unavailable):
+            await stub.say(text("late"))
+        release.set()
+        assert (await running).value == "done"
+        await asyncio.wait_for(stopping, 2)
+
+
+async def test_every_service_answers_the_gateway_for_its_status(gateway: PrincipalMinter) -> None:
+    class Status(common_pb2_grpc.StatusServiceServicer):
+        async def GetStatus(self, request: Any, context: Any) -> Any:  # noqa: N802
+            return common_pb2.GetStatusResponse(service="echo")
+
+    settings = ServiceSettings(principal_trusted_keys=(gateway.public_key(),))
+    server = RpcServer(settings, "echo", [(common_pb2_grpc.add_StatusServiceServicer_to_server, Status())])
+    async with open_channel(await server.start(), audience="echo", minter=gateway) as channel:
+        status = await common_pb2_grpc.StatusServiceStub(channel).GetStatus(common_pb2.GetStatusRequest())
+    assert status.service == "echo"
+    await server.stop(0)

@@ -146,6 +146,14 @@ def test_what_fails_ends_the_process_with_one(start: Start, behaviour: str) -> N
     assert "closed first" in running.lines
 
 
+def test_a_failure_outside_the_loop_is_told_without_secrets(start: Start) -> None:
+    admin = f"postgres://u:{CANARY}@127.0.0.1:1/x"
+    running = start("migrate", DATABASE_ADMIN_URL=admin)
+    assert running.end() == 1
+    assert CANARY not in "\n".join(running.lines)
+    assert json.loads(running.lines[-1])["message"] == "example failed"
+
+
 def test_a_failed_start_ends_although_a_task_clings(start: Start) -> None:
     assert start("work", "failed-stubborn").end() == 3
 

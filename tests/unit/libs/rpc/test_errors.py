@@ -1,10 +1,12 @@
 import asyncio
+import time
 
 import grpc
 import pytest
 from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
 
+from libs.context import CallContext, serving
 from libs.errors import ERROR_OF_CODE, AppError, Code, InvalidArgument, NotFound, Unavailable, Violation
 from libs.rpc.errors import DETAILS_KEY, error_from_exception, error_from_rpc, status_code, status_details
 
@@ -98,6 +100,11 @@ def test_other_exceptions_say_nothing_of_themselves(error: Exception, code: Code
     got = error_from_exception(error)
     assert got.code is code
     assert LEAK not in got.detail
+
+
+def test_a_timeout_after_the_deadline_is_the_deadlines() -> None:
+    with serving(CallContext(deadline=time.monotonic() - 1)):
+        assert error_from_exception(TimeoutError()).code is Code.DEADLINE_EXCEEDED
 
 
 def test_our_own_errors_cross_untouched() -> None:

@@ -10,8 +10,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from local.memory import children_by_parent, pss_mib
-from local.probes import http_ready, tcp_ready
+from local.probes import http_ready, postgres_ready, redis_ready
 from local.state import Folder
+from local.stores import psql
 
 HEADINGS = ("PROCESS", "PID", "PSS MiB", "HEALTH", "RESTARTS", "ADDRESSES")
 
@@ -49,13 +50,21 @@ def _health(entry: dict[str, Any]) -> str:
     if entry["role"] == "store":
         if entry["data"] is None:
             return "external"
-        return "healthy" if tcp_ready(urlsplit(entry["url"]).port or 0) else "not answering"
+        return "healthy" if _store_answers(entry) else "not answering"
     if entry["state"] != "ready":
         return f"{entry['state']} (exit {entry['lastExit']})" if entry["lastExit"] is not None else entry["state"]
     if entry["role"] == "nginx":
         return "healthy"
     probe = f"{entry['ops']}/ready" if entry["ops"] else f"{entry['http']}/health/ready"
     return "healthy" if http_ready(probe) else "not answering"
+
+
+def _store_answers(entry: dict[str, Any]) -> bool:
+    if entry["name"] == "postgres":
+        return postgres_ready(str(psql()), entry["adminUrl"])
+    if entry["name"] == "redis":
+        return redis_ready(urlsplit(entry["url"]).port or 0)
+    return http_ready(f"{entry['monitorUrl']}/healthz")
 
 
 def _row(entry: dict[str, Any], health: str, memory: float | None) -> tuple[str, ...]:

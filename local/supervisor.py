@@ -15,6 +15,7 @@ from local.process import Child
 from local.stores import tail
 
 TICK_SECONDS = 0.1
+PROBE_SECONDS = 0.1
 STEADY_SECONDS = 10.0
 LONGEST_BACKOFF = 10.0
 HOPELESS = 3
@@ -110,7 +111,7 @@ class Supervisor:
                 member.ready = member.child.running
                 self.changed()
             else:
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(PROBE_SECONDS)
 
     async def restart(self, members: Iterable[Supervised], seconds: float = 15.0) -> None:
         """One after the other, so that what runs several times never stops answering."""

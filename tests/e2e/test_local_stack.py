@@ -14,7 +14,7 @@ import pytest
 
 from echosenseix.agent.v1 import agent_pb2, agent_pb2_grpc
 from echosenseix.billing.v1 import billing_pb2, billing_pb2_grpc
-from local import greeting, status
+from local import first_organisation, greeting, status
 from local.keys import SERVICES
 from local.memory import children_by_parent, pss_mib
 from local.suite import Suite
@@ -44,6 +44,16 @@ def test_the_three_commands_of_the_greeting_work(suite: Suite) -> None:
     assert health["status"] == "healthy"
     assert agents["page"] == 1
     assert agent["name"] == "My first agent"
+
+
+def test_a_key_that_no_longer_works_is_replaced_by_signing_in_again(suite: Suite, tmp_path: Path) -> None:
+    known = suite.credentials
+    file = tmp_path / "credentials.json"
+    file.write_text(json.dumps({**known, "apiKey": known["apiKey"][:-4] + "0000"}))
+    fresh = first_organisation.ensure(file, {name: known[name] for name in ("url", "realtimeUrl", "eventsUrl")})
+    assert fresh["organizationId"] == known["organizationId"]
+    answer = httpx.get(f"{suite.url}/api/agents", headers={"Authorization": f"Bearer {fresh['apiKey']}"})
+    assert answer.status_code == 200
 
 
 def test_every_service_and_worker_runs_and_all_is_healthy(suite: Suite) -> None:

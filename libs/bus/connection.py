@@ -85,7 +85,8 @@ class Bus:
         if not self.connected:
             self._up.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._up.wait(), seconds)
+                async with asyncio.timeout(seconds):
+                    await self._up.wait()
         return self.connected
 
     async def publish_core(self, subject: str, data: bytes = b"") -> None:
@@ -119,7 +120,8 @@ class Bus:
             await asyncio.gather(self._connecting, return_exceptions=True)
         await self.flush()
         with contextlib.suppress(Exception):
-            await asyncio.wait_for(self.client.close(), 2)
+            async with asyncio.timeout(2):
+                await self.client.close()
         BUS_CONNECTED.set(0)
 
     async def _connect(self) -> None:

@@ -38,6 +38,7 @@ MAX_TRIES = 5
 MAX_DOUBTS = 10
 BACKOFF_SECONDS = (0.1, 0.5, 2.0, 5.0)
 RETRY_SECONDS = 0.2
+SETTLE_SECONDS = 5.0
 # A leader keeps what it was given until it is done; redelivery comes from beginning again at the floor, not from time.
 ACK_WAIT_SECONDS = 3600
 
@@ -90,8 +91,9 @@ class EventConsumer:
         await lead(self._db.settings, f"consumer.{self._consumer}", lambda lease: self._lead(lease, stop), stop)
 
     async def _lead(self, lease: Lease, stop: asyncio.Event) -> None:
+        grace = 0.0
         try:
-            while not stop.is_set():
+            while not stop.is_set() and not lease.lost.is_set():
                 if not await self._bus.wait_connected(1.0):
                     continue
                 try:
@@ -99,10 +101,11 @@ class EventConsumer:
                     await self._consume(stop)
                 except _BUS_FAILURES as error:
                     logger.info("%s attaches again: %s %s", self._consumer, type(error).__name__, error)
-                    await self._settle()
+                    await self._settle(SETTLE_SECONDS)
                     await asyncio.sleep(RETRY_SECONDS)
+            grace = SETTLE_SECONDS
         finally:
-            await self._settle()
+            await self._settle(grace)
 
     async def _consume(self, stop: asyncio.Event) -> None:
         async with Feed.open(self._bus, self._consumer) as feed:
@@ -123,15 +126,16 @@ class EventConsumer:
         self._freed.set()
         feed.interrupt()
 
-    async def _settle(self) -> None:
-        """Forget what has not begun (the floor brings it again) and let what has begun end."""
+    async def _settle(self, grace: float) -> None:
+        """Forget what has not begun (the floor brings it again) and let what has begun end, or cancel it."""
         for waiting in self._keys.values():
             waiting.clear()
-        if self._running:
-            _, slow = await asyncio.wait(self._running, timeout=5)
-            for task in slow:
-                task.cancel()
-            await asyncio.gather(*slow, return_exceptions=True)
+        if self._running and grace:
+            await asyncio.wait(self._running, timeout=grace)
+        slow = list(self._running)
+        for task in slow:
+            task.cancel()
+        await asyncio.gather(*slow, return_exceptions=True)
         self._keys.clear()
         self._held = 0
         self._freed.set()

@@ -77,7 +77,8 @@ class Feed:
         with contextlib.suppress(asyncio.QueueEmpty):
             return self._arrived.get_nowait()
         try:
-            return await asyncio.wait_for(self._arrived.get(), 2 * HEARTBEAT_SECONDS)
+            async with asyncio.timeout(2 * HEARTBEAT_SECONDS):
+                return await self._arrived.get()
         except TimeoutError:
             raise FeedLost("no heartbeat") from None
 

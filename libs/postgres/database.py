@@ -115,7 +115,8 @@ class Pool:
 
     async def close(self) -> None:
         try:
-            await asyncio.wait_for(self._pool.close(), ROLLBACK_SECONDS)
+            async with asyncio.timeout(ROLLBACK_SECONDS):
+                await self._pool.close()
         except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
             self._pool.terminate()
 
@@ -179,7 +180,8 @@ class Database:
     async def ping(self) -> bool:
         """Whether the database answers a tenant connection now."""
         try:
-            await asyncio.wait_for(_fetch(self._app, "select 1"), ROLLBACK_SECONDS)
+            async with asyncio.timeout(ROLLBACK_SECONDS):
+                await _fetch(self._app, "select 1")
         except (TimeoutError, AppError):
             return False
         return True
@@ -264,6 +266,7 @@ async def _run_hook(hook: Callable[[], Awaitable[None] | None]) -> None:
     try:
         result = hook()
         if inspect.isawaitable(result):
-            await asyncio.wait_for(result, HOOK_SECONDS)
+            async with asyncio.timeout(HOOK_SECONDS):
+                await result
     except Exception:
         logger.warning("a hook after a commit failed", exc_info=True)

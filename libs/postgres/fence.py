@@ -16,7 +16,7 @@ _OFFSET = re.compile(r"\boffset\b", re.IGNORECASE)
 @functools.lru_cache(maxsize=4096)
 def fenced(sql: str) -> str:
     """`sql` behind the fence. It must filter by `o.org`; its own parameters start at $2, because $1 is the org."""
-    inner = sql.strip().rstrip(";")
+    inner = sql.strip().rstrip("; \n")
     if not _ORG.search(inner):
         raise ValueError("a tenant query must compare its org_id with o.org")
     if _OFFSET.search(inner):

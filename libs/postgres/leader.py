@@ -103,12 +103,22 @@ async def _while_leading(
         else:
             logger.warning("leadership of %s is lost", task)
     finally:
-        for part in (working, speaking):
-            part.cancel()
-        await asyncio.gather(working, speaking, return_exceptions=True)
+        lease.lost.set()
         lease._conn.terminate()
+        await _end(working, speaking)
+
+
+async def _end(*tasks: asyncio.Future[None]) -> None:
+    """Cancel until they have ended: a cancellation may be swallowed (nats-py does while it flushes)."""
+    while pending := [task for task in tasks if not task.done()]:
+        for task in pending:
+            task.cancel()
+        await asyncio.wait(pending, timeout=1.0)
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    # Not asyncio.wait_for: before Python 3.12 it swallows a cancellation that comes with the result.
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await stop.wait()

@@ -1,0 +1,44 @@
+"""What the bus tests share: events whose effect is a row, and the wait for it."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+
+from libs.bus import Event, ReceivedEvent
+from libs.postgres import Connection, Database, outbox
+
+ORG = "org_a"
+
+
+async def keep_effect(conn: Connection, event: ReceivedEvent) -> None:
+    await conn.execute(
+        "insert into effect (org_id, key, event_id, position) values ($1, $2, $3, $4)",
+        event.org_id, event.key, event.id, event.data["version"],
+    )  # fmt: skip
+
+
+@contextlib.asynccontextmanager
+async def running(*parts: object) -> AsyncIterator[None]:
+    """Relays and consumers at work until the block ends; a part that fails fails the test."""
+    stop = asyncio.Event()
+    tasks = [asyncio.create_task(part.run(stop)) for part in parts]
+    try:
+        yield
+    finally:
+        stop.set()
+        await asyncio.wait_for(asyncio.gather(*tasks), 10)
+
+
+async def append(db: Database, key: str, version: int, org: str = ORG) -> str:
+    event = Event("agent.updated", org, key, {"agentId": key, "version": version})
+    async with db.transaction(org) as conn:
+        await outbox.append(conn, event)
+    return event.id
+
+
+async def eventually(db: Database, sql: str, expected: object, seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while (found := await db.system_fetchval(sql)) != expected:
+        assert time.monotonic() < deadline, f"{sql}: {found} instead of {expected}"
+        await asyncio.sleep(0.01)

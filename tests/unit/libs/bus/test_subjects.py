@@ -1,0 +1,27 @@
+"""The table of topics agrees with the messages, the services and the rules of NATS subjects."""
+
+import re
+from pathlib import Path
+
+from echosenseix.events.v1 import events_pb2
+from libs.bus.subjects import TOPICS, event_filter, event_subject
+
+SERVICES = {path.name for path in (Path(__file__).parents[4] / "services").iterdir() if path.is_dir()}
+
+
+def test_every_topic_has_an_owner_and_a_message() -> None:
+    for name, topic in TOPICS.items():
+        assert re.fullmatch(r"[a-z_]+\.[a-z_]+", name), name
+        assert topic.service in SERVICES | {""}, name
+        assert topic.message in events_pb2.DESCRIPTOR.message_types_by_name, name
+
+
+def test_every_message_belongs_to_a_topic() -> None:
+    used = {topic.message for topic in TOPICS.values()}
+    assert used == set(events_pb2.DESCRIPTOR.message_types_by_name)
+
+
+def test_subjects_and_filters_meet() -> None:
+    assert event_subject("org_a", "agent", "agent.published") == "evt.org_a.agent.agent.published"
+    assert event_filter("agent.published") == "evt.*.agent.agent.published"
+    assert event_filter("job.finished") == "evt.*.*.job.finished"

@@ -59,14 +59,16 @@ create table usage_event (
     -- Set when a call of the suite made it; '' when a client sent it.
     call_id text collate "C" not null,
     digest bytea not null,
-    created_at timestamptz not null,
-    primary key (org_id, id)
+    created_at timestamptz not null
 );
 
 create unique index usage_event_of_call on usage_event (org_id, call_id) where call_id <> '';
 create index usage_event_newest on usage_event (org_id, created_at desc, id desc);
 create index usage_event_by_meter on usage_event (org_id, meter, created_at desc, id desc);
 create index usage_event_by_time on usage_event (org_id, event_time);
+-- Primary keys last, because among indexes of equal cost the planner takes the youngest: without statistics it else
+-- reads a whole organisation for each foreign key.
+alter table usage_event add primary key (org_id, id);
 
 create table ledger_transaction (
     org_id text collate "C" not null,
@@ -75,9 +77,9 @@ create table ledger_transaction (
     -- The same thing is never posted twice: 'usage:<event id>', 'trial_grant', 'top_up:<id>'.
     key text not null,
     created_at timestamptz not null,
-    primary key (org_id, id),
     unique (org_id, key)
 );
+alter table ledger_transaction add primary key (org_id, id);
 
 create table ledger_entry (
     org_id text collate "C" not null,
@@ -92,7 +94,6 @@ create table ledger_entry (
     usage_event_id text collate "C" not null,
     description text not null,
     created_at timestamptz not null,
-    primary key (org_id, id),
     foreign key (org_id, transaction_id) references ledger_transaction (org_id, id),
     check ((account = 'customer') = (balance_after_micros is not null))
 );
@@ -101,6 +102,7 @@ create index ledger_entry_newest on ledger_entry (org_id, created_at desc, id de
 create index ledger_entry_by_type on ledger_entry (org_id, type, created_at desc, id desc) where account = 'customer';
 create index ledger_entry_by_call on ledger_entry (org_id, call_id) where account = 'customer' and call_id <> '';
 create index ledger_entry_by_usage on ledger_entry (org_id, usage_event_id) where account = 'customer';
+alter table ledger_entry add primary key (org_id, id);
 create unique index ledger_entry_of_transaction on ledger_entry (org_id, transaction_id, account);
 
 -- What a usage event cost, and the transaction that charged it.

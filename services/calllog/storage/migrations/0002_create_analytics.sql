@@ -23,10 +23,5 @@ create table analytics_state (
     synced_at timestamptz not null
 );
 
--- What an hour or a day of calls is counted by: the start, or the arrival where the start is unknown.
-create index call_by_bucket on call (org_id, (coalesce(started_at, created_at)));
--- The hourly and daily sweeps look for what changed lately, over all organisations.
-create index call_changed on call (updated_at);
-
 select enable_tenant_rls('analytics_rollup');
 select enable_tenant_rls('analytics_state');

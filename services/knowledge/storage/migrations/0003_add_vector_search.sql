@@ -55,7 +55,7 @@ begin
                     limit most
                 ) n;
                 if cardinality(nearest) = most then
-                    return query select * from unnest(nearest, scores);
+                    return query select n.id, n.score from unnest(nearest, scores) as n (id, score);
                     return;
                 end if;
             end if;

@@ -62,7 +62,7 @@ def _ask(stream: Any, *words: str) -> str:
     parts = [f"*{len(words)}\r\n", *(f"${len(word.encode())}\r\n{word}\r\n" for word in words)]
     stream.write("".join(parts).encode())
     stream.flush()
-    head = stream.readline().decode().rstrip("\r\n")
+    head: str = stream.readline().decode().rstrip("\r\n")
     if head.startswith("-"):
         raise SystemExit(f"Redis answered: {head[1:]}")
     if not head.startswith("$"):

@@ -32,9 +32,9 @@ async def download_response(call: Call[Any, Any], file: Download, chunks: AsyncI
     headers = _headers(file)
     status = 206 if file.part is not None else 200
     if call.method == "HEAD":
-        return Response(status_code=status, headers=headers, media_type=file.media_type)
+        return Response(status_code=status, headers=headers)
     first = await anext(chunks, b"")
-    return StreamingResponse(_with_first(first, chunks), status, headers, file.media_type)
+    return StreamingResponse(_with_first(first, chunks), status, headers)
 
 
 def _headers(file: Download) -> dict[str, str]:
@@ -44,6 +44,7 @@ def _headers(file: Download) -> dict[str, str]:
         "cache-control": PRIVATE,
         "content-disposition": "attachment" + (f"; filename*=UTF-8''{quote(file.file_name)}" if file.file_name else ""),
         "content-length": str(length),
+        "content-type": file.media_type,
         "etag": f'"{file.tag}"',
     }
     if file.part is not None:

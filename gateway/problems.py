@@ -71,7 +71,7 @@ STATUS_OF_REASON: Mapping[str, int] = {
 # Titles are one per status, so that they never vary with the occurrence.
 TITLES: Mapping[int, str] = {
     400: "The request cannot be read",
-    401: "Sign in first",
+    401: "Not authenticated",
     402: "Out of credit",
     403: "Not allowed",
     404: "Not found",

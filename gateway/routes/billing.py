@@ -1,5 +1,7 @@
 """Balance, usage, the ledger, and money coming in."""
 
+from dataclasses import replace
+
 from starlette.responses import Response
 
 from echosenseix.billing.v1 import billing_pb2 as pb
@@ -73,7 +75,10 @@ async def create_top_up(call: Call[NoQuery, TopUpBody]) -> Response:
 
 async def record_usage_events(call: Call[NoQuery, UsageBody]) -> Response:
     events = [_event_to_proto(event) for event in _events(call.body)]
-    answer = await call.clients.billing.RecordUsageEvents(pb.RecordUsageEventsRequest(events=events))
+    try:
+        answer = await call.clients.billing.RecordUsageEvents(pb.RecordUsageEventsRequest(events=events))
+    except InvalidArgument as refusal:
+        raise refusal if call.body.events is not None else _of_the_one_event(refusal) from None
     recorded = UsageRecorded(accepted=answer.accepted, duplicates=answer.duplicates)
     return call.ok(recorded, 201 if answer.accepted else 200)
 
@@ -128,17 +133,23 @@ def _event_to_proto(event: UsageEventBody) -> pb.UsageEvent:
     return message
 
 
+def _of_the_one_event(refusal: InvalidArgument) -> InvalidArgument:
+    """The service counts events; who sent one alone did not."""
+    moved = [replace(item, pointer=item.pointer.replace("#/events/0", "#", 1)) for item in refusal.violations]
+    return InvalidArgument(refusal.reason, refusal.detail, violations=moved)
+
+
 def _invalid(pointer: str, detail: str) -> InvalidArgument:
     return InvalidArgument("validation_failed", detail, violations=[Violation(pointer, "invalid_value", detail)])
 
 
 _EVENT = {
     "id": "evt-2026-0001",
-    "meter": "tool_calls",
+    "meter": "llm_tokens",
     "timestamp": "2026-01-02T03:04:05Z",
-    "value": "3",
+    "value": "1200",
     "subject": "customer-7",
-    "properties": {"tool": "calendar"},
+    "properties": {"model": "gpt-4o"},
 }
 
 ROUTES = tagged(

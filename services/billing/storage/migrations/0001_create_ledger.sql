@@ -168,6 +168,7 @@ insert into meter (name, unit, description) values
     ('llm_tokens', 'token', 'Tokens of language models, prompt and answer'),
     ('tts_characters', 'character', 'Characters of synthesised speech'),
     ('stt_seconds', 'second', 'Transcribed speech'),
+    ('tool_calls', 'call', 'Tools called by agents'),
     ('sms_segments', 'segment', 'Sent and received text message segments'),
     ('knowledge_queries', 'query', 'Searches of the knowledge base'),
     ('storage_gb_hours', 'gigabyte hour', 'Stored recordings and documents');
@@ -180,6 +181,7 @@ insert into plan_rate (plan_id, meter, effective_from, price_micros, per, increm
     ('plan_standard', 'llm_tokens', '1970-01-01T00:00:00Z', 2000, 1000, 1000000),
     ('plan_standard', 'tts_characters', '1970-01-01T00:00:00Z', 30000, 1000, 1000000),
     ('plan_standard', 'stt_seconds', '1970-01-01T00:00:00Z', 6000, 60, 1000000),
+    ('plan_standard', 'tool_calls', '1970-01-01T00:00:00Z', 500, 1, 1000000),
     ('plan_standard', 'sms_segments', '1970-01-01T00:00:00Z', 8000, 1, 1000000),
     ('plan_standard', 'knowledge_queries', '1970-01-01T00:00:00Z', 100, 1, 1000000),
     ('plan_standard', 'storage_gb_hours', '1970-01-01T00:00:00Z', 35, 1, 1);

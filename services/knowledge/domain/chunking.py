@@ -19,12 +19,12 @@ CountTokens = Callable[[Sequence[str]], list[int]]
 
 @dataclass(frozen=True, slots=True)
 class ChunkLimits:
-    """In tokens of the embedding model, which reads 256 of heading and text together. 210 tokens of prose are about
-    155 words."""
+    """In tokens of the embedding model, which reads 256 of heading and text together. 220 tokens of prose are about
+    160 words."""
 
-    target: int = 210
-    most: int = 230
-    overlap: int = 40
+    target: int = 228
+    most: int = 240
+    overlap: int = 36
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,7 @@ class ChunkDraft:
     heading: str
     page: int
     token_count: int
+    opens_section: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +52,13 @@ class Chunk:
     token_count: int
 
 
-_HEADING_IN_PASSAGE = 120
+_HEADING_IN_PASSAGE = 60
 
 
 def passage(draft: ChunkDraft) -> str:
-    """What is embedded: the end of the heading path, which says what the text is about, and the text."""
-    return f"{draft.heading[-_HEADING_IN_PASSAGE:]}\n{draft.text}" if draft.heading else draft.text
+    """What is embedded: the text, below its heading when it opens the section. Further down, a chapter's title says
+    little about a passage and made fewer of them found."""
+    return f"{draft.heading[-_HEADING_IN_PASSAGE:]}\n{draft.text}" if draft.opens_section else draft.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,7 @@ class _Section:
     levels: dict[int, str] = field(default_factory=dict)
     last_level: int = 0
     last_page: int = 0
+    opening: bool = True
 
     def enter(self, heading: Block) -> None:
         title = " ".join(heading.text.split())[:200]
@@ -83,6 +86,7 @@ class _Section:
         self.levels = {level: text for level, text in self.levels.items() if level < heading.level}
         self.levels[heading.level] = title
         self.last_level, self.last_page = heading.level, heading.page
+        self.opening = True
 
     def path(self) -> str:
         titles = [self.levels[level] for level in sorted(self.levels)]
@@ -150,8 +154,10 @@ class _Cutter:
         fresh = self._open[self._repeated :]
         if fresh:
             tokens = self._tokens()
-            yield ChunkDraft(self._position, _join(self._open), self._section.path(), fresh[0].page, tokens)
+            text, path = _join(self._open), self._section.path()
+            yield ChunkDraft(self._position, text, path, fresh[0].page, tokens, self._section.opening and bool(path))
             self._position += 1
+            self._section.opening = False
         last = self._open[-1:] if keep_overlap and fresh and fresh[-1].tokens <= self._limits.overlap else []
         self._open = last
         self._repeated = len(last)

@@ -1,0 +1,191 @@
+"""The knowledge service on real stores: its servicer, its worker and the real model, in this process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from echosenseix.knowledge.v1 import knowledge_pb2 as pb
+from libs.blobs import BlobStore
+from libs.bus import Bus
+from libs.clock import SystemClock
+from libs.config import ServiceSettings
+from libs.ids import new_id
+from libs.jobs import Worker
+from libs.paging import CursorCodec
+from libs.postgres import Database
+from libs.rpc.context import CallContext, serving
+from libs.rpc.principal import Principal
+from local.stores import Stores
+from services.knowledge.embed.cached import CachedQueries
+from services.knowledge.embed.embedder import Embedder
+from services.knowledge.embed.local import LocalEmbedder
+from services.knowledge.extract.process import ExtractionLimits
+from services.knowledge.jobs import KnowledgeJobs
+from services.knowledge.operations.indexing import Indexing
+from services.knowledge.operations.searching import Searching
+from services.knowledge.operations.upload import Uploads
+from services.knowledge.servicer import KnowledgeServicer
+from services.knowledge.storage.chunks import Chunks
+from services.knowledge.storage.entries import Documents, Entries
+from services.knowledge.storage.searches import Searches
+from services.knowledge.storage.vectors import VectorSupport
+
+SAMPLES = Path(__file__).resolve().parents[4] / "services" / "knowledge" / "samples"
+PATIENCE = 240.0
+LIMIT = 25 * 1024 * 1024
+
+
+@contextmanager
+def as_org(
+    org: str, *, key: str = "", fingerprint: str = "", scopes: tuple[str, ...] = ("*",)
+) -> Iterator[CallContext]:
+    principal = Principal(
+        org_id=org, user_id="usr_1", session_id="ses_1", role="owner", scopes=frozenset(scopes), issuer="gateway"
+    )
+    with serving(CallContext(idempotency_key=key, idempotency_fingerprint=fingerprint), principal) as call:
+        yield call
+
+
+@dataclass
+class Service:
+    """`servicer` answers calls; `work()` runs a worker while the block lasts."""
+
+    database: Database
+    settings: ServiceSettings
+    blobs: BlobStore
+    entries: Entries
+    documents: Documents
+    servicer: KnowledgeServicer
+    jobs: KnowledgeJobs
+    bus: Bus
+
+    @asynccontextmanager
+    async def work(self) -> AsyncIterator[None]:
+        stop = asyncio.Event()
+        worker = Worker(self.settings, "knowledge", self.database, self.bus, self.jobs.handlers())
+        running = asyncio.create_task(worker.run(stop))
+        try:
+            yield
+        finally:
+            stop.set()
+            await running
+
+    async def upload(
+        self, org: str, content: bytes, name: str, *, key: str = "", piece: int = 65536, **metadata: Any
+    ) -> pb.UploadDocumentResponse:
+        async def parts() -> AsyncIterator[pb.UploadDocumentRequest]:
+            yield pb.UploadDocumentRequest(metadata=pb.UploadMetadata(file_name=name, **metadata))
+            for start in range(0, len(content), piece):
+                yield pb.UploadDocumentRequest(data=content[start : start + piece])
+
+        with as_org(org, key=key, fingerprint="POST /upload"):
+            return await self.servicer.UploadDocument(parts(), None)
+
+    async def create(self, org: str, title: str, content: str, **fields: Any) -> pb.CreateEntryResponse:
+        with as_org(org):
+            entry = pb.Entry(title=title, content=content, **fields)
+            return await self.servicer.CreateEntry(pb.CreateEntryRequest(entry=entry), None)
+
+    async def document(self, org: str, document_id: str) -> pb.Document:
+        with as_org(org):
+            return (await self.servicer.GetDocument(pb.GetDocumentRequest(id=document_id), None)).document
+
+    async def entry(self, org: str, entry_id: str) -> pb.Entry:
+        with as_org(org):
+            return (await self.servicer.GetEntry(pb.GetEntryRequest(id=entry_id), None)).entry
+
+    async def until_settled(self, org: str, entry_id: str) -> pb.Entry:
+        """The entry once no build of it is under way."""
+        async with asyncio.timeout(PATIENCE):
+            while (entry := await self.entry(org, entry_id)).status == pb.DOCUMENT_STATUS_PROCESSING:
+                await asyncio.sleep(0.05)
+        return entry
+
+    async def search(self, org: str, query: str, mode: int = pb.SEARCH_MODE_HYBRID, **more: Any) -> pb.SearchResponse:
+        with as_org(org):
+            return await self.servicer.Search(pb.SearchRequest(query=query, mode=mode, **more), None)
+
+    async def events(self, org: str) -> list[str]:
+        """Topics in the outbox of the organisation, oldest first."""
+        rows = await self.database.system_fetch("select x.topic from outbox x where x.org_id = $1 order by x.id", org)
+        return [row["topic"] for row in rows]
+
+    async def job(self, job_id: str) -> Any:
+        return await self.database.system_fetchrow(
+            "select j.state, j.error_code, j.attempt, j.progress from job j where j.id = $1", job_id
+        )
+
+
+@pytest.fixture(scope="session")
+def model() -> LocalEmbedder:
+    return LocalEmbedder(2)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def build_service(
+    service_database: Callable[..., Awaitable[Database]],
+    stores: Stores,
+    model: LocalEmbedder,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[Callable[..., Awaitable[Service]]]:
+    buses: list[Bus] = []
+
+    async def build(embedder: Embedder = model, limits: ExtractionLimits | None = None) -> Service:
+        database = await service_database("knowledge")
+        bus = await Bus.connect(stores.nats_url, "test-knowledge")
+        buses.append(bus)
+        blobs = BlobStore.from_url(f"file://{tmp_path_factory.mktemp('blobs')}")
+        return assemble(database, bus, blobs, embedder, limits or ExtractionLimits())
+
+    yield build
+    for bus in buses:
+        await bus.close()
+
+
+def assemble(database: Database, bus: Bus, blobs: BlobStore, embedder: Embedder, limits: ExtractionLimits) -> Service:
+    cursors = CursorCodec(b"c" * 32)
+    stored, documents, chunks = Entries(database, cursors), Documents(database), Chunks(database, cursors)
+    searching = Searching(Searches(database), CachedQueries(embedder), VectorSupport(database))
+    indexing = Indexing(blobs, chunks, embedder, VectorSupport(database), limits)
+    clock = SystemClock()
+    return Service(
+        database=database,
+        settings=replace(database.settings, worker_concurrency=4),
+        blobs=blobs,
+        entries=stored,
+        documents=documents,
+        servicer=KnowledgeServicer(
+            database,
+            stored,
+            documents,
+            chunks,
+            blobs,
+            Uploads(blobs, documents, LIMIT),
+            searching,
+            clock,
+            embedder.model,
+        ),
+        jobs=KnowledgeJobs(database, stored, documents, chunks, blobs, indexing, clock, embedder.model),
+        bus=bus,
+    )
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def service(build_service: Callable[..., Awaitable[Service]]) -> AsyncIterator[Service]:
+    """With a worker running."""
+    built = await build_service()
+    async with built.work():
+        yield built
+
+
+@pytest.fixture
+def org() -> str:
+    return new_id("org")

@@ -25,10 +25,11 @@ _AFTER = "\x01"
 _LOCK_RETRY_SECONDS = 0.02
 
 # Queue, lanes in order, where to begin in each, jobs per organisation in each, jobs wanted, token, lease seconds,
-# worker, organisations with an allowance, those allowances, everyone else's. The SQL is in migrations/0002.
+# worker, organisations with an allowance, those allowances, everyone else's, whether a suspect may be taken. The SQL is
+# in migrations/0002.
 _CLAIM = """
 select id, kind, org_id, args, lane, attempt, max_attempts, stalls, created_at, run_at, started_at, traceparent
-from job_claim($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"""
+from job_claim($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"""
 _LOCK = "select pg_try_advisory_xact_lock(hashtextextended('job_claim ' || current_schema() || ' ' || $1, 0))"
 _RUNNING = """
 select org_id, count(*)::int as running from job where queue = $1 and state = 'running' group by org_id"""
@@ -69,12 +70,14 @@ class Claimer:
         self._share = QUANTUM
         self._served: set[str] = set()
         self._round = 0
+        self._suspect = True
         self.drained = False
         self.retry_in: float | None = None
 
-    async def claim(self, wanted: int) -> list[Job]:
-        """At most `wanted` jobs, now leased to this worker."""
-        self.retry_in, self.drained = None, True
+    async def claim(self, wanted: int, *, suspect: bool = True) -> list[Job]:
+        """At most `wanted` jobs, now leased to this worker; `suspect`: one of them may be a job that is one stall from
+        quarantine."""
+        self.retry_in, self.drained, self._suspect = None, True, suspect
         self._round += 1
         # Every eighth claim begins with the low lane, so that a flood of urgent work cannot starve it.
         lanes = _STRICT if self._round % 8 else _STRICT[::-1]
@@ -139,9 +142,10 @@ class Claimer:
         fetch = where.system_fetch if isinstance(where, Database) else where.fetch
         rows = await fetch(
             _CLAIM, self._policy.name, lanes, begin_at, shares, allow.total, token, LEASE_SECONDS, self._worker,
-            list(allow.orgs), list(allow.orgs.values()), allow.other,
+            list(allow.orgs), list(allow.orgs.values()), allow.other, self._suspect,
         )  # fmt: skip
         jobs = [self._job(row, token) for row in rows]
+        self._suspect = self._suspect and not any(job.suspect for job in jobs)
         allow.spend(jobs)
         return jobs
 

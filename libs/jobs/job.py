@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from libs.errors import InvalidArgument
-from libs.jobs.policy import MAX_ARGS_BYTES
+from libs.jobs.policy import MAX_ARGS_BYTES, MAX_STALLS
 
 
 @dataclass(slots=True)
@@ -31,6 +31,11 @@ class Job:
     traceparent: str | None
     worker: str
     token: uuid.UUID
+
+    @property
+    def suspect(self) -> bool:
+        """Its workers died so often that the next stall quarantines it: a worker holds one such job at a time."""
+        return self.stalls >= MAX_STALLS - 1
 
 
 def encode_json(value: Mapping[str, Any] | None, what: str) -> str:

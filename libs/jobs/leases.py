@@ -68,7 +68,6 @@ with expired as (
     update job j set
         stalls = j.stalls + 1, attempt = greatest(j.attempt - 1, 0), lease_token = null, lease_until = null,
         state = case when j.stalls + 1 >= $1 then 'failed' when j.cancel_requested then 'cancelled' else 'queued' end,
-        run_at = clock_timestamp(),
         finished_at = case when j.stalls + 1 >= $1 or j.cancel_requested then clock_timestamp() end,
         error_code = case when j.stalls + 1 >= $1 then 'job_stalled' else j.error_code end,
         error_message = case when j.stalls + 1 >= $1

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import random
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -163,31 +162,23 @@ class Worker:
                 return
             state.ask_at = float("inf")  # a wake-up during the claim brings it back to now
             try:
-                jobs = await state.claimer.claim(room)
+                jobs = await state.claimer.claim(room, suspect=not self._holds_suspect())
             except BaseException:
                 state.ask_at = 0.0
                 raise
-            await self._take(jobs)
+            self._take(jobs)
             if state.ask_at > 0:
                 state.poll_later(bool(jobs))
 
-    async def _take(self, jobs: Sequence[Job]) -> None:
-        """Hold them. Of jobs whose worker died before, hold one at a time: should it be the one that kills workers,
-        the innocent that ran beside it are not with it the next time, and are never quarantined in its stead."""
-        suspects = [job for job in jobs if job.stalls]
-        if suspects and not any(held.job.stalls for held in self._held.values()):
-            suspects.pop(0)
-        if suspects:
-            apart = [Settlement(job, "queued", "released", _apart(), charged=False) for job in suspects]
-            await leases.settle(self._db, apart)
-        given_back = {job.id for job in suspects}
+    def _take(self, jobs: Sequence[Job]) -> None:
         for job in jobs:
-            if job.id in given_back:
-                continue
             held = Held(job)
             self._held[job.id] = held
             self._waiting.append(held)
             self._work.release()
+
+    def _holds_suspect(self) -> bool:
+        return any(held.job.suspect for held in self._held.values())
 
     def _room(self) -> int:
         """How many more jobs to hold: the free slots, and for short jobs what the slots will do in 50 ms."""
@@ -306,10 +297,6 @@ class Worker:
             async with asyncio.timeout(FLUSH_SECONDS):
                 await finishing
                 await asyncio.gather(*self._telling, return_exceptions=True)
-
-
-def _apart() -> float:
-    return random.uniform(0.2, 1.0)  # noqa: S311 spreads jobs, guards nothing
 
 
 async def _wait(stop: asyncio.Event) -> None:

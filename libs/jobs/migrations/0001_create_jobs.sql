@@ -39,7 +39,9 @@ create table job (
 );
 
 -- What claims walk: per queue and lane from organisation to organisation, inside one by time.
-create index job_queued on job (queue, lane, org_id, run_at, id) where state = 'queued';
+create index job_queued on job (queue, lane, org_id, run_at, id) where state = 'queued' and stalls < 2;
+-- One stall from quarantine: a worker takes one of these at a time, so that the guilty is alone when it strikes again.
+create index job_suspect on job (queue, run_at) where state = 'queued' and stalls >= 2;
 -- Not due for a while: kept apart, so that claims never step over it.
 create index job_scheduled on job (run_at) include (queue, org_id) where state = 'scheduled';
 create index job_running on job (queue, org_id, lease_until) where state = 'running';

@@ -5,7 +5,7 @@ set local lock_timeout = '5s';
 
 create function job_claim(
     of_queue text, lanes int2[], begin_at text[], shares int[], wanted int, token uuid, lease_seconds float8,
-    by_worker text, limited_orgs text[], limited_to int[], others_to int
+    by_worker text, limited_orgs text[], limited_to int[], others_to int, take_suspect boolean
 ) returns table (
     id text, kind text, org_id text, args jsonb, lane int2, attempt int2, max_attempts int2, stalls int2,
     created_at timestamptz, run_at timestamptz, started_at timestamptz, traceparent text
@@ -13,7 +13,13 @@ create function job_claim(
 #variable_conflict use_column
 begin
     return query
-    with picked as materialized (
+    with suspect as materialized (
+        select j.id from job j
+        where take_suspect and j.queue = of_queue and j.state = 'queued' and j.stalls >= 2 and j.run_at <= now()
+            and coalesce(limited_to[array_position(limited_orgs, j.org_id)], others_to) > 0
+            and not exists (select 1 from job_pause p where p.queue = of_queue and p.org_id in ('', j.org_id))
+        order by j.run_at limit 1 for update skip locked
+    ), picked as materialized (
         select due.id
         from unnest(lanes, begin_at, shares) as l(lane, first, share)
         -- Once round: from the organisation that is next to the end, then from the start up to it.
@@ -21,20 +27,20 @@ begin
         cross join lateral (
             with recursive org as (
                 (select j.org_id from job j
-                 where j.queue = of_queue and j.lane = l.lane and j.state = 'queued'
+                 where j.queue = of_queue and j.lane = l.lane and j.state = 'queued' and j.stalls < 2
                     and j.org_id >= part.first and j.org_id < part.until
                  order by j.org_id limit 1)
                 union all
                 select next.org_id from org cross join lateral (
                     select j.org_id from job j
-                    where j.queue = of_queue and j.lane = l.lane and j.state = 'queued'
+                    where j.queue = of_queue and j.lane = l.lane and j.state = 'queued' and j.stalls < 2
                         and j.org_id > org.org_id and j.org_id < part.until
                     order by j.org_id limit 1) next
             )
             select one.id from org cross join lateral (
                 select j.id from job j
-                where j.queue = of_queue and j.lane = l.lane and j.state = 'queued' and j.org_id = org.org_id
-                    and j.run_at <= now()
+                where j.queue = of_queue and j.lane = l.lane and j.state = 'queued' and j.stalls < 2
+                    and j.org_id = org.org_id and j.run_at <= now()
                 order by j.run_at, j.id
                 limit least(l.share, case
                     when org.org_id = any(array(select p.org_id from job_pause p where p.queue = of_queue)) then 0
@@ -42,13 +48,13 @@ begin
                 for update skip locked) one
         ) due
         where not exists (select 1 from job_pause p where p.queue = of_queue and p.org_id = '')
-        limit wanted
+        limit wanted - (select count(*) from suspect)
     )
     update job j set
         state = 'running', attempt = j.attempt + 1, lease_token = token, worker = by_worker, progress = 0,
         started_at = clock_timestamp(), lease_until = clock_timestamp() + make_interval(secs => lease_seconds),
         unique_key = case when j.unique_until_start then null else j.unique_key end
-    where j.id = any(array(select picked.id from picked))
+    where j.id = any(array(select picked.id from picked union all select suspect.id from suspect))
     returning j.id, j.kind, j.org_id, j.args, j.lane, j.attempt, j.max_attempts, j.stalls, j.created_at, j.run_at,
         j.started_at, j.traceparent;
 end

@@ -117,7 +117,7 @@ async def test_a_cancel_asked_during_a_failing_attempt_ends_the_job(jobs: Jobs) 
     assert (row["state"], row["finished_at"] is not None) == ("cancelled", True)
 
 
-async def test_jobs_that_outlived_a_worker_are_run_one_at_a_time(jobs: Jobs) -> None:
+async def test_jobs_near_quarantine_are_run_one_at_a_time(jobs: Jobs) -> None:
     """So that a job that kills its workers is alone among suspects the next time, and no innocent shares its fate."""
     handlers, together, most = Handlers(), 0, 0
 
@@ -130,7 +130,7 @@ async def test_jobs_that_outlived_a_worker_are_run_one_at_a_time(jobs: Jobs) -> 
 
     handlers.add("watch", watch)
     ids = [await jobs.add("watch") for _ in range(5)]
-    await jobs.db.system_fetch("update job set stalls = 1")
+    await jobs.db.system_fetch("update job set stalls = 2")
     async with jobs.working(handlers):
         for job_id in ids:
             await jobs.until_state(job_id, "completed")

@@ -1,0 +1,54 @@
+"""`make faults`: the full set (200 kills, 20,000 writes); `--quick` for the set that `make check` runs.
+
+The last line is one summary; the exit code is 1 when a promise was broken.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import sys
+
+from tests.faults import jobs
+from tests.faults.jobs import Outcome
+
+
+async def run(quick: bool, seed: int) -> int:
+    kills, writes, rate = (20, 2_000, 50.0) if quick else (200, 20_000, 80.0)
+    runs = {
+        "workers killed": jobs.kill_workers(kills, writes, rate, seed),
+        "NATS lost": jobs.lose_nats_for_a_while(200 if quick else 1_000, 50.0),
+        "flood": jobs.flood_of_one_organisation(10_000 if quick else 50_000),
+        "poison": jobs.poison_among_others(*((60, 0.05) if quick else (999, 0.6))),
+    }
+    outcomes: dict[str, Outcome] = {}
+    for name, running in runs.items():
+        outcomes[name] = await running
+        say(f"{name}: {outcomes[name].line()}")
+    late = outcomes["poison"].figures["later %"]
+    if not quick and late > 5.0:
+        outcomes["poison"].problems.append(f"the others ended {late} % later")
+    broken = [name for name, outcome in outcomes.items() if outcome.problems]
+    killed = outcomes["workers killed"].figures
+    verdict = f"BROKEN: {', '.join(broken)}" if broken else "0 lost, 0 doubled"
+    say(f"faults: {killed['kills']:g} kills, {killed['acknowledged']:g} acknowledged writes, seed {seed}: {verdict}")
+    return 1 if broken else 0
+
+
+def say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    logging.disable(logging.WARNING)
+    return asyncio.run(run(options.quick, options.seed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,183 @@
+"""The fault runs of the job queue (promises K1 for workers, K2, K3, K5, K6's FLUSHALL, L7, L8), each against real
+processes on durable stores, with a history of what was acknowledged and a checker that reads PostgreSQL afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from dataclasses import dataclass, field
+
+from redis.asyncio import Redis
+
+from libs.jobs import NewJob, enqueue_many
+from libs.jobs.inspection import replay
+from tests.faults.scene import Scene, scene
+from tests.faults.worker import SERVICE
+
+PAUSE_SECONDS = 40.0
+RESTART_SECONDS = 15.0
+DELIVERED_SECONDS = 5.0
+
+
+@dataclass
+class Outcome:
+    """What a run found: problems (empty is good) and the figures of its summary."""
+
+    problems: list[str] = field(default_factory=list)
+    figures: dict[str, float] = field(default_factory=dict)
+
+    def line(self) -> str:
+        figures = ", ".join(f"{name} {value:g}" for name, value in self.figures.items())
+        return f"{figures}: " + ("; ".join(self.problems) if self.problems else "0 lost, 0 doubled")
+
+
+async def kill_workers(kills: int, writes: int, rate: float, seed: int) -> Outcome:
+    """kill -9 at random instants under acknowledged writes; meanwhile one worker is stopped for 40 s and goes on, NATS
+    loses its store, Redis is flushed. Afterwards effects equal jobs."""
+    random.seed(seed)
+    outcome = Outcome()
+    async with scene(workers=4) as here:
+        seconds = max(writes / rate, PAUSE_SECONDS + 2.0)
+        begun = time.monotonic()
+        async with asyncio.TaskGroup() as acts:
+            acts.create_task(here.write(writes, rate))
+            acts.create_task(_kill(here, kills, seconds))
+            acts.create_task(_pause(here))
+            acts.create_task(_upset_stores(here, seconds))
+        settled = await here.until_quiet(60.0)
+        quarantined = await _replay_quarantined(here)
+        outcome.problems = await here.problems()
+        restarts = await here.restarts()
+        p99 = restarts[int(len(restarts) * 0.99)] if restarts else 0.0
+        if p99 > RESTART_SECONDS:
+            outcome.problems.append(f"restart p99 {p99:.1f} s")
+        outcome.figures = {
+            "kills": kills, "writes": here.history.invoked, "acknowledged": len(here.history.ok),
+            "jobs restarted": len(restarts), "restart p99 s": round(p99, 1),
+            "outside calls repeated": here.repeated_outside(), "quarantined and replayed": quarantined,
+            "settled s": round(settled, 1), "seconds": round(time.monotonic() - begun),
+        }  # fmt: skip
+    return outcome
+
+
+async def _kill(here: Scene, kills: int, seconds: float) -> None:
+    """The first three of the four, at random instants that fill the time; the fourth is the one that is paused."""
+    moments = sorted(random.uniform(2.0, seconds) for _ in range(kills))
+    begun = time.monotonic()
+    for moment in moments:
+        await asyncio.sleep(max(0.0, begun + moment - time.monotonic()))
+        await asyncio.to_thread(here.fleet.kill, random.randrange(3))
+
+
+async def _pause(here: Scene) -> None:
+    await asyncio.sleep(2.0)
+    here.fleet.pause(3)
+    await asyncio.sleep(PAUSE_SECONDS)
+    here.fleet.resume(3)
+
+
+async def _upset_stores(here: Scene, seconds: float) -> None:
+    await asyncio.sleep(seconds / 3)
+    async with Redis.from_url(here.stores.redis_url) as redis:
+        await redis.flushall()
+    await here.lose_nats(1.0)
+
+
+async def _replay_quarantined(here: Scene) -> int:
+    """A job that happened to run under three killed workers is a dead letter: replay it, as an operator would."""
+    async with here.db.system_transaction() as conn:
+        count = await replay(conn, SERVICE, None, [], "", "", "job_stalled")
+    await here.until_quiet(30.0)
+    return count
+
+
+async def lose_nats_for_a_while(writes: int, rate: float) -> Outcome:
+    """NATS is killed and its store deleted in the middle of writes: none fails, and all is delivered within 5 s of its
+    return."""
+    outcome = Outcome()
+    async with scene(workers=2) as here:
+        await here.write(20, 50.0)
+        await here.until_quiet(30.0)
+        async with asyncio.TaskGroup() as acts:
+            acts.create_task(here.write(writes, rate))
+            acts.create_task(here.lose_nats(writes / rate + 1.0))
+        settled = await here.until_quiet(60.0)
+        outcome.problems = await here.problems()
+        if here.history.unknown:
+            outcome.problems.append(f"{len(here.history.unknown)} writes failed")
+        if settled > DELIVERED_SECONDS:
+            outcome.problems.append(f"delivered {settled:.1f} s after its return")
+        outcome.figures = {
+            "writes without NATS": writes, "slowest write s": round(here.history.slowest, 2),
+            "delivered s after its return": round(settled, 1),
+        }  # fmt: skip
+    return outcome
+
+
+async def flood_of_one_organisation(flood: int) -> Outcome:
+    """Many jobs of one organisation, then ten of another: these wait at most 2 s at p95."""
+    outcome = Outcome()
+    async with scene(workers=1) as here:
+        await here.write(20, 50.0)
+        await here.until_quiet(30.0)
+        await _enqueue(here, "org_flood", [NewJob("effect.slow", "org_flood", {"seconds": 0.01})] * flood)
+        await _enqueue(here, "org_small", [NewJob("effect.slow", "org_small", {"seconds": 0.01})] * 10)
+        rows = []
+        while len(rows) < 10:
+            await asyncio.sleep(0.1)
+            rows = await here.db.system_fetch(
+                "select extract(epoch from started_at - created_at)::float8 as wait from job"
+                " where org_id = 'org_small' and state = 'completed' order by 1"
+            )
+        left = await here.db.system_fetchval("select count(*) from job where state in ('queued', 'running')")
+        p95 = rows[9]["wait"]
+        if p95 > 2.0 or left < flood / 2:
+            outcome.problems.append("the small organisation waited behind the flood")
+        outcome.figures = {"flood": flood, "still waiting": left, "the other's wait p95 s": round(p95, 2)}
+    return outcome
+
+
+async def poison_among_others(others: int, seconds: float) -> Outcome:
+    """A job that kills its worker, among others: quarantined after three, the others complete, at most 5 % later when
+    they take long enough for that to be measured (`others` of `seconds` each)."""
+    outcome, took = Outcome(), []
+    for poisoned in (False, True):
+        async with scene(workers=2) as here:
+            await here.write(20, 50.0)
+            await here.until_quiet(30.0)
+            begun = time.monotonic()
+            jobs = [NewJob("effect.slow", "org_a", {"seconds": seconds}) for _ in range(others)]
+            poison = [NewJob("effect.poison", "org_a", {})] if poisoned else []
+            await _enqueue(here, "org_a", [*jobs[: others // 4], *poison, *jobs[others // 4 :]])
+            await _until_others_done(here, others, others * seconds + 90.0)
+            took.append(time.monotonic() - begun)
+            await here.until_quiet(60.0)
+            if poisoned:
+                row = await here.db.system_fetchrow("select state, stalls from job where kind = 'effect.poison'")
+                if row is None or (row["state"], row["stalls"]) != ("failed", 3):
+                    outcome.problems.append("the poison job was not quarantined after three stalls")
+                failed = await here.db.system_fetchval(
+                    "select count(*) from job where state = 'failed' and kind <> 'effect.poison'"
+                )
+                outcome.problems += [f"{failed} innocent jobs quarantined"] if failed else []
+    outcome.figures = {
+        "others": others, "without poison s": round(took[0], 1), "with s": round(took[1], 1),
+        "later %": round((took[1] / took[0] - 1) * 100, 1),
+    }  # fmt: skip
+    return outcome
+
+
+async def _until_others_done(here: Scene, others: int, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while await here.db.system_fetchval("select count(*) from effect where kind = 'slow'") < others:
+        if time.monotonic() > deadline:
+            raise TimeoutError("the other jobs did not end")
+        here.fleet.revive()
+        await asyncio.sleep(0.05)
+
+
+async def _enqueue(here: Scene, org_id: str, jobs: list[NewJob]) -> None:
+    for start in range(0, len(jobs), 1000):
+        async with here.db.transaction(org_id) as conn:
+            await enqueue_many(conn, SERVICE, jobs[start : start + 1000])

@@ -1,0 +1,93 @@
+"""The process that the fault runs kill: a real worker with relay and event consumer, and handlers whose effects count.
+
+`effect.direct` writes its effect and an event in the transaction that finishes the job; the event becomes, through
+outbox, JetStream and inbox, the job `effect.echo`, which writes another. `effect.outside` writes nothing here: it
+appends its job's id to a file, as a call to somebody else would carry it as idempotency key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+from pathlib import Path
+
+from libs.bus import Bus, Event, EventConsumer, OutboxRelay, ReceivedEvent
+from libs.config import ServiceSettings
+from libs.jobs import Handlers, JobContext, JobPolicy, Worker, enqueue
+from libs.postgres import Connection, Database, outbox
+from libs.runtime import Runtime, service_main
+
+SERVICE = "calllog"
+TOPIC = "call.updated"
+MIGRATIONS = Path(__file__).parent / "migrations"
+_EFFECT = "insert into effect (org_id, operation, kind, worker) values ($1, $2, $3, $4)"
+
+
+async def direct(ctx: JobContext) -> None:
+    job, operation = ctx.job, ctx.job.args["operation"]
+    _call_somebody_else(job.id)
+    await asyncio.sleep(random.uniform(0, 0.08))
+    async with ctx.finish() as conn:
+        await conn.execute(_EFFECT, job.org_id, operation, "direct", job.worker)
+        await outbox.append(conn, Event(TOPIC, job.org_id, operation, {"operation": operation}))
+
+
+async def echo(ctx: JobContext) -> None:
+    async with ctx.finish() as conn:
+        await conn.execute(_EFFECT, ctx.job.org_id, ctx.job.args["operation"], "echo", ctx.job.worker)
+
+
+async def outside(ctx: JobContext) -> dict[str, bool]:
+    _call_somebody_else(ctx.job.id)
+    return {"told": True}
+
+
+async def slow(ctx: JobContext) -> None:
+    await asyncio.sleep(ctx.job.args["seconds"])
+    async with ctx.finish() as conn:
+        await conn.execute(_EFFECT, ctx.job.org_id, ctx.job.id, "slow", ctx.job.worker)
+
+
+async def poison(ctx: JobContext) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+async def on_event(conn: Connection, event: ReceivedEvent) -> None:
+    await enqueue(
+        conn, service=SERVICE, kind="effect.echo", org_id=event.org_id, queue="echo",
+        args={"operation": event.data["operation"]},
+    )  # fmt: skip
+
+
+def handlers() -> Handlers:
+    made = Handlers()
+    made.add("effect.direct", direct)
+    made.add("effect.echo", echo, JobPolicy(queue="echo"))
+    made.add("effect.outside", outside)
+    made.add("effect.slow", slow)
+    made.add("effect.poison", poison)
+    return made
+
+
+def _call_somebody_else(key: str) -> None:
+    with Path(os.environ["OUTSIDE_FILE"]).open("a", encoding="ascii") as calls:
+        calls.write(key + "\n")
+
+
+async def serve(runtime: Runtime[ServiceSettings]) -> None:
+    raise NotImplementedError("only `work` exists here")
+
+
+async def work(runtime: Runtime[ServiceSettings]) -> None:
+    settings = runtime.settings
+    bus = await runtime.open(Bus.connect(settings.nats_url, runtime.name))
+    database = await runtime.open(Database.open(settings, application_name=runtime.name))
+    runtime.background("relay", OutboxRelay(settings, SERVICE, bus).run)
+    runtime.background("echo", EventConsumer(bus, database, "faults", {TOPIC: on_event}).run)
+    runtime.background("jobs", Worker(settings, SERVICE, database, bus, handlers()).run)
+
+
+if __name__ == "__main__":
+    service_main(SERVICE, ServiceSettings, serve=serve, work=work, migrations=MIGRATIONS)

@@ -63,14 +63,22 @@ class RateLimiter:
         return cls(redis_url)
 
     async def check(self, key: str, limit: int, window_seconds: float) -> Decision:
-        """Count one try under the key, if fewer than `limit` were counted in the last `window_seconds`."""
+        """Count one try under the key, if fewer than `limit` were counted in the last `window_seconds`.
+
+        What this process has refused is refused without Redis: then a Redis that answers some and is too slow for
+        others cannot let more pass than either of the two would."""
         here = self._local.check(key, limit, window_seconds)
+        if not here.allowed:
+            RATE_LIMIT_DECISIONS.labels("refused").inc()
+            return here
         window = int(window_seconds * 1_000_000)
         found = await self._ask(lambda: self._script(keys=[_PREFIX + key], args=[limit, window, new_id("try")]))
         if found is None:
             RATE_LIMIT_DECISIONS.labels("degraded").inc()
             return here
         decision = Decision(bool(found[0]), int(found[1]), int(found[2]) / 1_000_000)
+        if not decision.allowed:
+            self._local.give_back(key)
         RATE_LIMIT_DECISIONS.labels("allowed" if decision.allowed else "refused").inc()
         return decision
 

@@ -75,10 +75,10 @@ class Integrations:
         """The integration, held until the transaction ends; None where the provider is not connected.
 
         The advisory lock makes two first connections of one provider wait for each other as well."""
-        await conn.execute(
-            "select pg_advisory_xact_lock(hashtextextended($1, 0))", f"integration/{org_id}/{provider[:20]!a}"
-        )
-        row = await conn.fetchrow(_LOCK, org_id, provider) if provider in PROVIDERS else None
+        if provider not in PROVIDERS:
+            return None
+        await conn.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", f"integration/{org_id}/{provider}")
+        row = await conn.fetchrow(_LOCK, org_id, provider)
         return None if row is None else self._opened(row)
 
     async def put(self, conn: Connection, integration: Integration, credentials: Credentials) -> None:

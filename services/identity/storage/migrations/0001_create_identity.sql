@@ -22,12 +22,14 @@ create table app_user (
     password_hash text not null,
     version bigint not null,
     created_at timestamptz not null,
-    updated_at timestamptz not null,
-    primary key (org_id, id)
+    updated_at timestamptz not null
 );
 
 -- Not led by the organisation: who logs in names only an address.
 create unique index app_user_email on app_user (email_key);
+-- Last, because among indexes of equal cost the planner takes the youngest: without statistics it else reads a whole
+-- organisation for each row that is asked for by its id.
+alter table app_user add primary key (org_id, id);
 
 create table session (
     org_id text collate "C" not null,
@@ -40,13 +42,13 @@ create table session (
     last_seen_at timestamptz not null,
     expires_at timestamptz not null,
     revoked_at timestamptz,
-    primary key (org_id, id),
     foreign key (org_id, user_id) references app_user (org_id, id)
 ) with (fillfactor = 80);
 
 create unique index session_token on session (token_hash);
 create index session_newest on session (org_id, user_id, created_at desc, id desc) where revoked_at is null;
 create index session_by_expiry on session (expires_at);
+alter table session add primary key (org_id, id);
 
 create table api_key (
     org_id text collate "C" not null,
@@ -63,13 +65,13 @@ create table api_key (
     expires_at timestamptz,
     last_used_at timestamptz,
     revoked_at timestamptz,
-    primary key (org_id, id),
     foreign key (org_id, created_by) references app_user (org_id, id)
 ) with (fillfactor = 80);
 
 create unique index api_key_prefix on api_key (prefix);
 create index api_key_newest on api_key (org_id, created_at desc, id desc);
 create index api_key_by_name on api_key (org_id, name, id);
+alter table api_key add primary key (org_id, id);
 
 select enable_tenant_rls('organization');
 select enable_tenant_rls('app_user');

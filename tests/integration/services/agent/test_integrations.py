@@ -13,6 +13,7 @@ from echosenseix.agent.v1 import agent_pb2
 from libs.crypto import DecryptionError
 from libs.errors import InvalidArgument, NotFound, PermissionDenied, Unauthenticated, Unavailable
 from libs.ids import new_id
+from services.agent.domain.integration import Credentials, connect
 
 from .conftest import Service, as_org, as_service
 
@@ -116,6 +117,19 @@ async def test_many_first_connections_at_once_make_one(service: Service, org: st
     made = await asyncio.gather(*(put(service, org) for _ in range(5)))
     assert len({integration.webhook_token for integration in made}) == 1
     assert await service.events(org) == ["integration.updated"]
+
+
+async def test_a_second_first_connection_waits_for_the_first(service: Service, org: str) -> None:
+    first = connect(new_id("int"), org, "elevenlabs", "t" * 43, Credentials(KEY, SECRET), service.clock.now())
+    waits = "select 1 as found from pg_locks l where l.locktype = 'advisory' and not l.granted"
+    async with service.database.transaction(org) as conn:
+        assert await service.accounts.lock(conn, org, "elevenlabs") is None
+        second = asyncio.create_task(put(service, org))
+        async with asyncio.timeout(10):
+            while not await service.database.system_fetch(waits):
+                await asyncio.sleep(0.01)
+        await service.accounts.put(conn, first, Credentials(KEY, SECRET))
+    assert (await second).webhook_token == "t" * 43
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import asyncpg
@@ -12,6 +13,7 @@ from echosenseix.common.v1 import common_pb2
 from echosenseix.identity.v1 import identity_pb2
 from libs.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, Unauthenticated
 from libs.postgres import count_statements
+from services.identity.domain.scopes import ROLE_SCOPES, Role
 from services.identity.storage import authentication
 
 from .conftest import Member, Service, acting, principal_of
@@ -132,6 +134,24 @@ async def test_ones_own_sessions_are_listed_and_ended(service: Service) -> None:
     await service.who(token=stranger.token)
 
 
+async def test_a_colleagues_session_is_not_ones_own(service: Service) -> None:
+    member = await service.member()
+    async with service.database.system_transaction() as conn:
+        await conn.execute(
+            "insert into app_user (org_id, id, email, email_key, first_name, last_name, role, password_hash, version, "
+            "created_at, updated_at) select u.org_id, 'usr_colleague', '', u.id, '', '', 'member', '', 1, now(), now() "
+            "from app_user u where u.id = $1",
+            member.user.id,
+        )
+    colleague = replace(member.principal, user_id="usr_colleague", session_id="ses_other")
+    with acting(colleague):
+        assert not (await service.servicer.ListSessions(identity_pb2.ListSessionsRequest(), None)).sessions
+        asked = identity_pb2.RevokeSessionRequest(id=member.principal.session_id)
+        with pytest.raises(NotFound):
+            await service.servicer.RevokeSession(asked, None)
+    await service.who(token=member.token)
+
+
 async def test_cursors_walk_over_the_sessions(service: Service) -> None:
     member = await service.member()
     for _ in range(4):
@@ -172,8 +192,9 @@ async def test_a_key_is_bounded_by_its_makers_role(service: Service) -> None:
     assert list((await service.who(key=made.secret)).scopes) == ["*"]
     async with service.database.system_transaction() as conn:
         await conn.execute("update app_user set role = 'viewer' where id = $1", member.user.id)
-    assert "agents:write" not in (await service.who(key=made.secret)).scopes
-    assert "agents:write" not in (await service.who(token=member.token)).scopes
+    readable = sorted(ROLE_SCOPES[Role.VIEWER])
+    assert list((await service.who(key=made.secret)).scopes) == readable
+    assert list((await service.who(token=member.token)).scopes) == readable
 
 
 async def test_a_key_never_grants_more_than_its_maker_has(service: Service) -> None:

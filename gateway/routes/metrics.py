@@ -34,9 +34,10 @@ async def get_metrics(call: Call[NoQuery, NoBody]) -> Response:
     _show_traffic(call.edge)
     statuses, queues = await asyncio.gather(call.edge.status.read(), _queues(call.edge))
     answering = {name: status for name, status in statuses.items() if status is not None}
+    _forget_instances()
     for name, status in answering.items():
         _show_service(name, status)
-    _show_totals(answering.values())
+    _show_totals(call.edge, answering.values())
     _show_queues(queues)
     return Response(metrics.exposition(), 200, {"cache-control": NO_STORE}, _MEDIA_TYPE)
 
@@ -53,12 +54,20 @@ def _show_traffic(edge: "Edge") -> None:
 def _show_service(name: str, status: common_pb2.GetStatusResponse) -> None:
     for state in ("total", "idle", "active"):
         metrics.SUITE_POOL_CONNECTIONS.labels(name, state).set(getattr(status, f"pool_{state}"))
+    metrics.SUITE_MEMORY_BYTES.labels(name, status.instance).set(status.gauges.get("memory_bytes", 0.0))
+    metrics.SUITE_CPU_SECONDS.labels(name, status.instance).set(status.gauges.get("cpu_seconds", 0.0))
 
 
-def _show_totals(statuses: Iterable[common_pb2.GetStatusResponse]) -> None:
+def _forget_instances() -> None:
+    """A replica that was replaced, or did not answer this time, leaves no figure behind."""
+    metrics.SUITE_MEMORY_BYTES.clear()
+    metrics.SUITE_CPU_SECONDS.clear()
+
+
+def _show_totals(edge: "Edge", statuses: Iterable[common_pb2.GetStatusResponse]) -> None:
     gauges = [dict(status.gauges) for status in statuses]
-    hits = sum(gauge.get("cache_hits", 0.0) for gauge in gauges)
-    misses = sum(gauge.get("cache_misses", 0.0) for gauge in gauges)
+    hits = edge.principals.hits + sum(gauge.get("cache_hits", 0.0) for gauge in gauges)
+    misses = edge.principals.misses + sum(gauge.get("cache_misses", 0.0) for gauge in gauges)
     metrics.SUITE_CACHE_HIT_RATIO.set(hits / (hits + misses) if hits + misses else 0.0)
     metrics.SUITE_SOCKETS.set(sum(gauge.get("sockets", 0.0) for gauge in gauges))
 

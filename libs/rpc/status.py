@@ -4,12 +4,17 @@ Asks each part at most once a second and gives each one second to answer, so tha
 """
 
 import asyncio
+import resource
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Any, Protocol
+
+from prometheus_client import Counter
 
 from echosenseix.common.v1 import common_pb2, common_pb2_grpc
 from libs.config import ServiceSettings
+from libs.telemetry.metrics import CACHE_HITS, CACHE_MISSES
 
 _PROBE_SECONDS = 1.0
 _FRESH_SECONDS = 1.0
@@ -82,7 +87,7 @@ class StatusServicer(common_pb2_grpc.StatusServiceServicer):
             pool_total=pool.total,
             pool_idle=pool.idle,
             pool_active=pool.active,
-            gauges=self._gauges(),
+            gauges={**_process_figures(), **self._gauges()},
         )
 
     async def _connections(self) -> list[bool]:
@@ -92,6 +97,29 @@ class StatusServicer(common_pb2_grpc.StatusServiceServicer):
                 connections = await asyncio.gather(*(_answers(probe) for probe in self._probes))
                 self._seen = (time.monotonic(), connections)
             return connections
+
+
+def _process_figures() -> dict[str, float]:
+    """What the gateway's /metrics shows of each instance."""
+    return {
+        "cpu_seconds": time.process_time(),
+        "memory_bytes": _resident_bytes(),
+        "cache_hits": _counted(CACHE_HITS),
+        "cache_misses": _counted(CACHE_MISSES),
+    }
+
+
+def _resident_bytes() -> float:
+    try:
+        pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
+    except OSError:
+        return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+    return float(pages * resource.getpagesize())
+
+
+def _counted(counter: Counter) -> float:
+    """The sum over a counter's labels."""
+    return sum(sample.value for family in counter.collect() for sample in family.samples if "_total" in sample.name)
 
 
 async def _answers(probe: Probe) -> bool:

@@ -35,6 +35,12 @@ SUITE_POOL_CONNECTIONS = Gauge(
 )
 SUITE_CACHE_HIT_RATIO = Gauge("suite_cache_hit_ratio", "Share of reads that caches answered", registry=REGISTRY)
 SUITE_SOCKETS = Gauge("suite_realtime_sockets", "Open client connections of one realtime replica", registry=REGISTRY)
+SUITE_MEMORY_BYTES = Gauge(
+    "suite_memory_bytes", "Resident memory of one replica of each service", ("service", "instance"), registry=REGISTRY
+)
+SUITE_CPU_SECONDS = Gauge(
+    "suite_cpu_seconds", "CPU time used by one replica of each service", ("service", "instance"), registry=REGISTRY
+)
 SUITE_JOB_RUN_SECONDS = Gauge(
     "suite_job_run_p95_seconds", "Processing time of jobs, 95th percentile", ("service", "queue"), registry=REGISTRY
 )

@@ -126,6 +126,15 @@ def test_no_changed_token_passes(time: Time) -> None:
         _refused(verifier, token)
 
 
+@pytest.mark.parametrize("header", [b'{"alg":"EdDSA"}', b'{"alg":"none","typ":"JWT"}', b'{"typ":"JWT","alg":"EdDSA"}'])
+def test_even_a_signed_token_has_our_header_and_no_other(time: Time, header: bytes) -> None:
+    minter = _minter("gateway", time)
+    payload = minter.mint(USER, "agent").split(".")[1]
+    signed = base64.urlsafe_b64encode(header).decode().rstrip("=") + "." + payload
+    signature = base64.urlsafe_b64encode(minter._key.sign(signed.encode())).decode().rstrip("=")
+    _refused(PrincipalVerifier([minter.public_key()], time), f"{signed}.{signature}")
+
+
 @pytest.mark.parametrize("claims", [[], "text", {"iss": "gateway"}, {"iss": ["gateway"]}])
 def test_signed_nonsense_is_refused(time: Time, claims: object) -> None:
     minter = _minter("gateway", time)

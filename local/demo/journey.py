@@ -106,7 +106,7 @@ async def publish_an_agent(journey: Journey) -> None:
 
 async def upload_a_document(journey: Journey) -> None:
     """Upload a document and watch it become searchable."""
-    path = journey.document or SAMPLES / "alice-in-wonderland.pdf"
+    path = journey.document or SAMPLES / _questions()["document"]
     started = time.monotonic()
     taken = await journey.api.upload("/api/documents/upload", path.name, path.read_bytes(), category="books")
     journey.made["document"], journey.made["entry"] = taken["documentId"], taken["entryId"]
@@ -120,6 +120,11 @@ async def upload_a_document(journey: Journey) -> None:
     )
     job = await journey.api.get(f"/api/jobs/{taken['jobId']}")
     journey.console.check(job["state"] == "completed", "its job says completed", job)
+
+
+def _questions() -> Any:
+    """The sample's file name and its paraphrase questions."""
+    return json.loads((SAMPLES / "questions.json").read_text("utf-8"))
 
 
 async def _watch(journey: Journey, document_id: str) -> Any:
@@ -142,7 +147,7 @@ async def search_it(journey: Journey) -> None:
         )
         journey.console.check("results" in found, "the document of your own can be searched", found)
         return
-    questions = json.loads((SAMPLES / "questions.json").read_text("utf-8"))["questions"]
+    questions = _questions()["questions"]
     first = {"query": questions[0]["question"], "mode": "hybrid", "maxResults": 3}
     await journey.api.post("/api/knowledge-base/search", first, expect=200, key=False)
     share = {mode: await _hit_share(journey, questions, mode) for mode in ("hybrid", "keyword", "vector")}

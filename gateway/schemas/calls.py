@@ -48,7 +48,7 @@ class Turn(Answer):
 
 
 class CallRow(Answer):
-    """A call in a list: without its transcript."""
+    """A call in a list: without its transcript and recording."""
 
     id: str
     agent_id: str | None
@@ -71,7 +71,6 @@ class CallRow(Answer):
     termination_reason: str | None
     language: str | None
     turn_count: int
-    recording: Recording | None
     tags: list[str]
     version: int
     created_at: str | None
@@ -79,6 +78,7 @@ class CallRow(Answer):
 
 
 class Call(CallRow):
+    recording: Recording | None
     transcript: list[Turn]
 
 
@@ -196,7 +196,6 @@ def call_row_from_proto(call: pb.Call) -> CallRow:
         termination_reason=call.termination_reason or None,
         language=call.language or None,
         turn_count=call.turn_count,
-        recording=_recording(call),
         tags=list(call.tags),
         version=call.version,
         created_at=time_to_json(call.create_time),
@@ -207,7 +206,7 @@ def call_row_from_proto(call: pb.Call) -> CallRow:
 def call_from_proto(call: pb.Call) -> Call:
     row = call_row_from_proto(call)
     fields = {name: getattr(row, name) for name in row.__struct_fields__}
-    return Call(**fields, transcript=[_turn(turn) for turn in call.transcript])
+    return Call(**fields, recording=_recording(call), transcript=[_turn(turn) for turn in call.transcript])
 
 
 def organization_analytics_from_proto(answer: pb.GetOrganizationAnalyticsResponse) -> OrganizationAnalytics:

@@ -1,7 +1,7 @@
-"""One connection: every statement has a client-side time limit, and hooks run after a commit.
+"""A leased connection: every statement has a client-side time limit, and hooks run after a commit.
 
 A frozen server enforces no statement_timeout, so the limit is kept here; a connection that missed it is terminated,
-because nobody knows what it is still doing. Leased by libs.postgres.database alone.
+because nobody knows what it is still doing. Made by libs.postgres.database and libs.postgres.leader alone.
 """
 
 import contextlib
@@ -11,20 +11,23 @@ from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, S
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Protocol, TypeVar
-
-import asyncpg
+from typing import Any, Protocol
 
 from libs.context import remaining_seconds
+from libs.errors import AppError
 from libs.postgres.errors import timed_out, translate, unavailable
 from libs.telemetry import span
 from libs.telemetry.metrics import DB_STATEMENT_SECONDS
 
 STATEMENT_SECONDS = 5.0
 
-T = TypeVar("T")
 Hook = Callable[[], Awaitable[None] | None]
+Announce = Callable[[str], Awaitable[None] | None]
 _savepoints = itertools.count(1)
+_TIMES = {
+    kind: DB_STATEMENT_SECONDS.labels(kind)
+    for kind in ("execute", "executemany", "fetch", "fetchrow", "fetchval", "copy_records_to_table")
+}
 
 
 class Record(Protocol):
@@ -36,30 +39,6 @@ class Record(Protocol):
     def values(self) -> Iterator[Any]: ...
     def items(self) -> Iterator[tuple[str, Any]]: ...
     def __len__(self) -> int: ...
-
-
-class Connection(Protocol):
-    """What a transaction hands out. `timeout` (seconds) may lengthen the 5 s limit, never the call's deadline.
-    json and jsonb cross as text."""
-
-    async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str: ...
-    async def executemany(
-        self, command: str, args: Iterable[Sequence[Any]], *, timeout: float | None = None
-    ) -> None: ...
-    async def fetch(self, query: str, *args: Any, timeout: float | None = None) -> list[Record]: ...
-    async def fetchrow(self, query: str, *args: Any, timeout: float | None = None) -> Record | None: ...
-    async def fetchval(self, query: str, *args: Any, column: int = 0, timeout: float | None = None) -> Any: ...
-    async def copy_records_to_table(
-        self,
-        table_name: str,
-        *,
-        records: Iterable[Sequence[Any]],
-        columns: Sequence[str] | None = None,
-        timeout: float | None = None,
-    ) -> str: ...
-    def transaction(self) -> AbstractAsyncContextManager[Any]:
-        """A savepoint inside the running transaction."""
-        ...
 
 
 @dataclass(slots=True)
@@ -87,20 +66,6 @@ def count_statements() -> Iterator[StatementCounter]:
         _counters.remove(counter)
 
 
-def after_commit(conn: Connection, hook: Hook, *, once: Hashable | None = None) -> None:
-    """Run `hook` after the transaction of `conn` has committed, never when it rolls back; its failure is logged, not
-    raised. Of several hooks with the same `once` the first is kept."""
-    hooks: dict[Hashable, Hook] = conn.after_commit_hooks  # type: ignore[attr-defined]
-    hooks.setdefault(object() if once is None else once, hook)
-
-
-def announce_after_commit(conn: Connection, subject: str) -> None:
-    """Publish an empty message on a core NATS subject after the commit, once a transaction; lost when NATS is down."""
-    announce = conn.announce  # type: ignore[attr-defined]
-    if announce is not None:
-        after_commit(conn, lambda: announce(subject), once=("announce", subject))
-
-
 def budget(timeout: float | None) -> float:
     """Seconds that a statement may take: its own limit, cut by what remains of the call."""
     limit = STATEMENT_SECONDS if timeout is None else timeout
@@ -112,71 +77,98 @@ def budget(timeout: float | None) -> float:
     return min(limit, remaining)
 
 
-class BoundedConnection(asyncpg.Connection):  # type: ignore[misc]
-    """asyncpg's connection with time limits, counting, spans, and outages told as AppError."""
+class Connection:
+    """What a transaction hands out, good until it ends. `timeout` (seconds) may lengthen the 5 s limit, never the
+    call's deadline. json and jsonb cross as text. Outages and timeouts are raised as AppError."""
 
-    __slots__ = ("after_commit_hooks", "announce")
+    __slots__ = ("_raw", "announce", "hooks")
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.after_commit_hooks: dict[Hashable, Hook] = {}
-        self.announce: Callable[[str], Awaitable[None] | None] | None = None
-
-    def get_reset_query(self) -> str:
-        """No RESET on release: session state is only ever changed inside transactions, which end with the lease."""
-        return ""
+    def __init__(self, raw: Any, announce: Announce | None = None) -> None:
+        self._raw: Any = raw
+        self.announce = announce
+        self.hooks: dict[Hashable, Hook] = {}
 
     async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:
-        status: str = await self._bounded(query, timeout, asyncpg.Connection.execute, query, *args)
-        return status
+        """Run a statement (or, without args, several); its command tag such as "UPDATE 3"."""
+        tag: str = await self._bounded("execute", query, timeout, query, *args)
+        return tag
 
-    async def executemany(self, command: str, args: Any, *, timeout: float | None = None) -> None:
-        await self._bounded(command, timeout, asyncpg.Connection.executemany, command, args)
+    async def executemany(self, command: str, args: Iterable[Sequence[Any]], *, timeout: float | None = None) -> None:
+        """Run a statement for each row of `args`, in one round trip."""
+        await self._bounded("executemany", command, timeout, command, args)
 
-    async def fetch(self, query: str, *args: Any, timeout: float | None = None, record_class: Any = None) -> Any:
-        return await self._bounded(query, timeout, asyncpg.Connection.fetch, query, *args, record_class=record_class)
+    async def fetch(self, query: str, *args: Any, timeout: float | None = None) -> list[Record]:
+        rows: list[Record] = await self._bounded("fetch", query, timeout, query, *args)
+        return rows
 
-    async def fetchrow(self, query: str, *args: Any, timeout: float | None = None, record_class: Any = None) -> Any:
-        return await self._bounded(query, timeout, asyncpg.Connection.fetchrow, query, *args, record_class=record_class)
+    async def fetchrow(self, query: str, *args: Any, timeout: float | None = None) -> Record | None:
+        row: Record | None = await self._bounded("fetchrow", query, timeout, query, *args)
+        return row
 
     async def fetchval(self, query: str, *args: Any, column: int = 0, timeout: float | None = None) -> Any:
-        return await self._bounded(query, timeout, asyncpg.Connection.fetchval, query, *args, column=column)
+        return await self._bounded("fetchval", query, timeout, query, *args, column=column)
 
-    async def copy_records_to_table(self, table_name: str, *, timeout: float | None = None, **options: Any) -> Any:
-        copy = asyncpg.Connection.copy_records_to_table
-        return await self._bounded(f"copy {table_name}", timeout, copy, table_name, **options)
+    async def copy_records_to_table(
+        self,
+        table_name: str,
+        *,
+        records: Iterable[Sequence[Any]],
+        columns: Sequence[str] | None = None,
+        timeout: float | None = None,
+    ) -> str:
+        """COPY rows in binary form: for bulk, from about a hundred rows."""
+        tag: str = await self._bounded(
+            "copy_records_to_table", f"copy {table_name}", timeout, table_name, records=records, columns=columns
+        )
+        return tag
 
-    def transaction(self, **options: Any) -> Any:
-        """Inside a transaction of libs.postgres (begun by a plain statement) a savepoint; else asyncpg's own."""
-        if self._top_xact is None and self.is_in_transaction():
-            return Savepoint(self)
-        return super().transaction(**options)
+    def transaction(self) -> AbstractAsyncContextManager[None]:
+        """A savepoint inside the running transaction: what fails in it leaves the rest as it was."""
+        return Savepoint(self)
 
-    async def _bounded(
-        self, sql: str, timeout: float | None, run: Callable[..., Awaitable[T]], *args: Any, **options: Any
-    ) -> T:
+    def end_lease(self) -> None:
+        """Nothing may be sent through this object any more: the connection belongs to somebody else."""
+        self._raw = None
+
+    async def _bounded(self, kind: str, sql: str, timeout: float | None, *args: Any, **options: Any) -> Any:
+        raw = self._raw
+        if raw is None:
+            raise RuntimeError("the transaction of this connection has ended")
         limit = budget(timeout)
         for counter in _counters:
             counter.statements.append(sql)
         began = time.perf_counter()
         try:
             with span("sql", kind="client", **{"db.system": "postgresql", "db.statement": sql}):
-                return await run(self, *args, timeout=limit, **options)
+                return await getattr(raw, kind)(*args, timeout=limit, **options)
         except Exception as error:
-            refusal = unavailable() if self.is_closed() else translate(error)
+            refusal = unavailable() if raw.is_closed() else translate(error)
             if refusal is None:
                 raise
             if isinstance(error, TimeoutError):
-                self.terminate()
+                raw.terminate()
             raise refusal from error
         finally:
-            DB_STATEMENT_SECONDS.labels(run.__name__).observe(time.perf_counter() - began)
+            _TIMES[kind].observe(time.perf_counter() - began)
+
+
+def after_commit(conn: Connection, hook: Hook, *, once: Hashable | None = None) -> None:
+    """Run `hook` after the transaction of `conn` has committed, never when it rolls back; its failure is logged, not
+    raised. Of several hooks with the same `once` the first is kept."""
+    conn.hooks.setdefault(object() if once is None else once, hook)
+
+
+def announce_after_commit(conn: Connection, subject: str) -> None:
+    """Publish an empty message on a core NATS subject after the commit, once a transaction; lost when NATS is down."""
+    announce = conn.announce
+    if announce is not None:
+        after_commit(conn, lambda: announce(subject), once=("announce", subject))
 
 
 class Savepoint:
-    """`async with conn.transaction():` inside a transaction: what fails in it leaves the rest as it was."""
+    """See Connection.transaction."""
 
-    def __init__(self, conn: BoundedConnection) -> None:
+    def __init__(self, conn: Connection) -> None:
         self._conn = conn
         self._name = f"s{next(_savepoints)}"
 
@@ -188,5 +180,6 @@ class Savepoint:
     ) -> None:
         if error is None:
             await self._conn.execute(f"release savepoint {self._name}")
-        elif not self._conn.is_closed():
-            await self._conn.execute(f"rollback to savepoint {self._name}")
+        elif isinstance(error, Exception):
+            with contextlib.suppress(AppError):  # the outage that the body tells about stays the news
+                await self._conn.execute(f"rollback to savepoint {self._name}")

@@ -1,33 +1,25 @@
 """The database of one service: a pool for the role that serves tenants and one for the system role.
 
-Owns leasing connections, transactions and what a failure of either means. It must not know any table.
-Session state is only ever changed inside transactions, so a connection goes back without a RESET round trip; one whose
-state is in doubt is terminated instead.
+Owns transactions and what their failures mean. It must not know any table.
 """
 
 import asyncio
 import inspect
 import logging
 import re
-import time
-from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, cast
-
-import asyncpg
+from typing import Any
 
 from libs.config import ServiceSettings
-from libs.context import remaining_seconds
 from libs.errors import Aborted, AppError
-from libs.postgres.connection import STATEMENT_SECONDS, BoundedConnection, Connection, Record
-from libs.postgres.errors import busy, timed_out, translate, unavailable
+from libs.postgres.connection import Announce, Connection, Hook, Record
 from libs.postgres.fence import fenced
-from libs.telemetry.metrics import DB_ACQUIRE_SECONDS, DB_POOL_CONNECTIONS
+from libs.postgres.pool import REST_SECONDS, Pool
 
-ROLLBACK_SECONDS = 1.0
 HOOK_SECONDS = 1.0
+PING_SECONDS = 1.0
 
 logger = logging.getLogger(__name__)
 _ORG_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
@@ -42,85 +34,6 @@ class PoolStats:
     active: int
 
 
-class Pool:
-    """asyncpg's pool with an acquire limit that tells a full pool from an absent server."""
-
-    def __init__(self, pool: Any, name: str, acquire_seconds: float) -> None:
-        self._pool = pool
-        self._acquire_seconds = acquire_seconds
-        self._waited = DB_ACQUIRE_SECONDS.labels(name)
-        for state, figure in (("total", pool.get_max_size), ("idle", pool.get_idle_size), ("active", self._active)):
-            DB_POOL_CONNECTIONS.labels(name, state).set_function(figure)
-        self.announce: Callable[[str], Awaitable[None] | None] | None = None
-
-    @classmethod
-    async def open(cls, name: str, dsn: str, settings: ServiceSettings, application_name: str) -> "Pool":
-        pool = asyncpg.create_pool(
-            dsn,
-            min_size=0,  # a process starts although the database does not answer yet; readiness tells
-            max_size=settings.pool_max,
-            max_inactive_connection_lifetime=settings.idle_seconds,
-            timeout=settings.connect_timeout,
-            command_timeout=STATEMENT_SECONDS,
-            statement_cache_size=settings.statement_cache,
-            max_cached_statement_lifetime=0,
-            connection_class=BoundedConnection,
-            server_settings={"application_name": application_name},
-        )
-        await pool
-        return cls(pool, name, settings.acquire_timeout)
-
-    async def acquire(self) -> Any:
-        remaining = remaining_seconds()
-        limit = self._acquire_seconds if remaining is None else min(self._acquire_seconds, remaining)
-        if limit <= 0:
-            raise timed_out()
-        began = time.perf_counter()
-        try:
-            conn = await self._pool.acquire(timeout=limit)
-        except TimeoutError as error:
-            raise (busy() if self.active >= self._pool.get_max_size() else unavailable()) from error
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            raise (translate(error) or unavailable()) from error
-        finally:
-            self._waited.observe(time.perf_counter() - began)
-        conn.after_commit_hooks.clear()
-        conn._con.announce = self.announce
-        return conn
-
-    async def release(self, conn: Any) -> None:
-        """Give the connection back; one that does not come to rest at once is terminated by asyncpg."""
-        try:
-            await self._pool.release(conn, timeout=ROLLBACK_SECONDS)
-        except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, AppError) as error:
-            logger.warning("a database connection was dropped on release: %s", type(error).__name__)
-
-    async def warm(self, count: int) -> None:
-        """Open `count` connections, so that the first requests do not pay for them."""
-        leased = await asyncio.gather(*(self.acquire() for _ in range(count)), return_exceptions=True)
-        for conn in leased:
-            if not isinstance(conn, BaseException):
-                await self.release(conn)
-
-    @property
-    def active(self) -> int:
-        return self._active()
-
-    def _active(self) -> int:
-        return cast(int, self._pool.get_size() - self._pool.get_idle_size())
-
-    @property
-    def idle(self) -> int:
-        return cast(int, self._pool.get_idle_size())
-
-    async def close(self) -> None:
-        try:
-            async with asyncio.timeout(ROLLBACK_SECONDS):
-                await self._pool.close()
-        except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-            self._pool.terminate()
-
-
 class Database:
     """Transactions and reads for tenants (`transaction`, `fetch*`) and for the system (`system_*`)."""
 
@@ -132,13 +45,13 @@ class Database:
     @classmethod
     async def open(cls, settings: ServiceSettings, *, application_name: str) -> "Database":
         """Open both pools; the database need not answer yet. POOL_MIN connections are opened in advance."""
-        app = await Pool.open("app", settings.database_url, settings, application_name)
-        system = await Pool.open("system", settings.database_system_url, settings, f"{application_name}-system")
+        app = Pool("app", settings.database_url, settings, application_name)
+        system = Pool("system", settings.database_system_url, settings, f"{application_name}-system")
         if settings.pool_min:
             await app.warm(settings.pool_min)
         return cls(app, system, settings)
 
-    def announce_through(self, publish: Callable[[str], Awaitable[None] | None]) -> None:
+    def announce_through(self, publish: Announce) -> None:
         """Send the subjects of `announce_after_commit` through `publish`, which must not fail."""
         self._app.announce = self._system.announce = publish
 
@@ -180,7 +93,7 @@ class Database:
     async def ping(self) -> bool:
         """Whether the database answers a tenant connection now."""
         try:
-            async with asyncio.timeout(ROLLBACK_SECONDS):
+            async with asyncio.timeout(PING_SECONDS):
                 await _fetch(self._app, "select 1")
         except (TimeoutError, AppError):
             return False
@@ -202,67 +115,78 @@ def _checked(org_id: str) -> str:
 
 
 async def _fetch(pool: Pool, sql: str, *args: Any) -> list[Record]:
-    conn = await pool.acquire()
+    raw = await pool.lease()
     try:
-        return cast(list[Record], await conn.fetch(sql, *args))
-    finally:
-        await pool.release(conn)
+        rows = await Connection(raw).fetch(sql, *args)
+    except asyncio.CancelledError:
+        pool.rest(raw, "select 1")
+        raise
+    except BaseException:
+        pool.give_back(raw)
+        raise
+    pool.give_back(raw)
+    return rows
 
 
 class Transaction:
     """Lease, begin, commit or roll back, give back, then run the hooks."""
 
-    __slots__ = ("_begin", "_conn", "_lease", "_pool")
+    __slots__ = ("_begin", "_conn", "_pool", "_raw")
 
     def __init__(self, pool: Pool, begin: str) -> None:
         self._pool = pool
         self._begin = begin
 
     async def __aenter__(self) -> Connection:
-        # Callers get asyncpg's proxy, which refuses to work after the release; here the connection itself is kept.
-        self._lease: Any = await self._pool.acquire()
-        self._conn: BoundedConnection = self._lease._con
+        self._raw = await self._pool.lease()
+        self._conn = Connection(self._raw, self._pool.announce)
         try:
             await self._conn.execute(self._begin)
-        except BaseException:
-            await self._abandon()
+        except BaseException as error:
+            await self._abandon(error)
             raise
-        return cast(Connection, self._lease)
+        return self._conn
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
         if error is not None:
-            await self._abandon()
+            await self._abandon(error)
             return
-        hooks = list(self._conn.after_commit_hooks.values())
         try:
             status = await self._conn.execute("commit")
         except BaseException:
             # Whether it committed is unknown; nothing may reuse the connection.
-            self._conn.terminate()
+            self._pool.discard(self._raw)
             raise
         finally:
-            await self._pool.release(self._lease)
+            self._conn.end_lease()
+        self._pool.give_back(self._raw)
         if status != "COMMIT":
             raise Aborted("transaction_aborted", "A statement failed, so nothing was saved. Try again.")
-        for hook in hooks:
+        for hook in self._conn.hooks.values():
             await _run_hook(hook)
 
-    async def _abandon(self) -> None:
-        """Roll back within a second, also when a cancelled `begin` may or may not have begun; else terminate."""
+    async def _abandon(self, error: BaseException) -> None:
+        """Roll back before the error goes on, so that its locks are free; after a cancellation behind the scenes."""
+        self._conn.end_lease()
+        if self._raw.is_closed():
+            self._pool.discard(self._raw)
+            return
+        if not isinstance(error, Exception):
+            self._pool.rest(self._raw, "rollback")
+            return
         try:
-            if not self._conn.is_closed():
-                await asyncpg.Connection.execute(self._conn, "rollback", timeout=ROLLBACK_SECONDS)
-        except BaseException as error:
-            self._conn.terminate()
-            if not isinstance(error, Exception):
+            await self._raw.execute("rollback", timeout=REST_SECONDS)
+        except BaseException as failure:
+            self._pool.discard(self._raw)
+            if not isinstance(failure, Exception):
                 raise
-        finally:
-            await self._pool.release(self._lease)
+        else:
+            self._pool.give_back(self._raw)
 
 
-async def _run_hook(hook: Callable[[], Awaitable[None] | None]) -> None:
+async def _run_hook(hook: Hook) -> None:
     try:
         result = hook()
         if inspect.isawaitable(result):

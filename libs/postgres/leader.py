@@ -9,13 +9,13 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, cast
+from typing import Any
 
 import asyncpg
 
 from libs.config import ServiceSettings
 from libs.errors import AppError
-from libs.postgres.connection import BoundedConnection, Connection
+from libs.postgres.connection import STATEMENT_SECONDS, Connection
 from libs.postgres.errors import unavailable
 
 TRY_SECONDS = 0.5
@@ -29,8 +29,9 @@ _FAILURES = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceErro
 class Lease:
     """The leader's own connection; used by one at a time, spoken over every second."""
 
-    def __init__(self, conn: Any) -> None:
-        self._conn = conn
+    def __init__(self, raw: Any) -> None:
+        self._raw = raw
+        self._conn = Connection(raw)
         self._turn = asyncio.Lock()
         self.lost = asyncio.Event()
 
@@ -38,10 +39,15 @@ class Lease:
     async def connection(self) -> AsyncIterator[Connection]:
         """The connection that holds the lock: a statement over it proves that this is still the leader."""
         async with self._turn:
-            if self.lost.is_set() or self._conn.is_closed():
+            if self.lost.is_set() or self._raw.is_closed():
                 self.lost.set()
                 raise unavailable()
-            yield cast(Connection, self._conn)
+            yield self._conn
+
+    def end(self) -> None:
+        """Give the lock up, by ending the session that holds it."""
+        self.lost.set()
+        self._raw.terminate()
 
     async def speak(self) -> None:
         """Keep the session from idling out; returns when it is lost."""
@@ -75,7 +81,7 @@ async def _candidate(settings: ServiceSettings, task: str, stop: asyncio.Event) 
     conn = await asyncpg.connect(
         settings.database_direct_url or settings.database_system_url,
         timeout=settings.connect_timeout,
-        connection_class=BoundedConnection,
+        command_timeout=STATEMENT_SECONDS,
         server_settings={"application_name": f"leader {task}", "idle_session_timeout": SESSION_IDLE},
     )
     try:
@@ -103,8 +109,7 @@ async def _while_leading(
         else:
             logger.warning("leadership of %s is lost", task)
     finally:
-        lease.lost.set()
-        lease._conn.terminate()
+        lease.end()
         await _end(working, speaking)
 
 

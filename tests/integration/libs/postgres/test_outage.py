@@ -133,6 +133,8 @@ async def test_a_frozen_server_costs_no_more_than_the_deadline(db: Database, ser
             await db.fetch("org_a", READ)
         assert time.monotonic() - began < 1.0
         assert db.pool_stats().active == 0
+        with serving(CallContext(deadline=time.monotonic() + 0.3)), pytest.raises(AppError):
+            await add(db, "frozen")
     finally:
         signal_family(server.postgres.pid, signal.SIGCONT)
     began = time.monotonic()

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 _MAX_BIGINT = 2**63 - 1
+_MAX_DEPTH = 20
 _MAX_UNIX_SECONDS = 4_102_444_800  # the year 2100: what is later is a mistake
 
 
@@ -23,14 +24,21 @@ def storable(value: str) -> str:
     return value.replace("\x00", "\ufffd").encode("utf-8", "surrogatepass").decode("utf-8", "replace")
 
 
-def storable_json(value: Any) -> Any:
-    """The same for every string inside a JSON value."""
+def storable_json(value: Any, depth: int = 0) -> Any:
+    """The same for every string inside a JSON value; numbers that no double holds become text. ValueError for values
+    nested deeper than messages may be."""
+    if depth > _MAX_DEPTH:
+        raise ValueError("nested too deeply")
     if isinstance(value, str):
         return storable(value)
     if isinstance(value, list):
-        return [storable_json(item) for item in value]
+        return [storable_json(item, depth + 1) for item in value]
     if isinstance(value, dict):
-        return {storable(key): storable_json(item) for key, item in value.items()}
+        return {storable(key): storable_json(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, int) and abs(value) > _MAX_BIGINT:
+        return str(value)
     return value
 
 

@@ -1,0 +1,202 @@
+"""Reading ElevenLabs' conversations: the shapes of the official SDK, and whatever a sender gets wrong."""
+
+from __future__ import annotations
+
+import copy
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from elevenlabs.types import GetConversationResponseModel
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from libs.errors import InvalidArgument
+from services.calllog.domain.calls import CallStatus, Direction, ReportedCall, Speaker
+from services.calllog.domain.envelopes import parse_envelope, wrap_conversation
+from services.calllog.domain.readers import read_audio, read_report
+
+SAMPLES = Path(__file__).resolve().parents[4] / "samples" / "elevenlabs"
+TRANSCRIPTION = json.loads((SAMPLES / "post_call_transcription.json").read_text())
+
+
+def read(data: dict[str, Any] | None = None, **changes: Any) -> ReportedCall:
+    envelope = copy.deepcopy(TRANSCRIPTION)
+    envelope["data"].update(data or {}, **changes)
+    return read_report(parse_envelope("elevenlabs", json.dumps(envelope).encode()))
+
+
+def test_the_sample_is_what_the_official_sdk_reads() -> None:
+    """Every value that we take is the value that the SDK's model holds."""
+    official = GetConversationResponseModel.model_validate(TRANSCRIPTION["data"])
+    ours = read()
+    assert ours.external_call_id == official.conversation_id
+    assert ours.external_agent_id == official.agent_id
+    assert ours.duration_seconds == official.metadata.call_duration_secs
+    assert ours.started_at == datetime.fromtimestamp(official.metadata.start_time_unix_secs, UTC)
+    assert ours.provider_cost_units == official.metadata.cost
+    assert ours.language == official.metadata.main_language
+    assert ours.termination_reason == official.metadata.termination_reason
+    assert official.analysis is not None
+    assert (ours.summary, ours.title) == (official.analysis.transcript_summary, official.analysis.call_summary_title)
+    assert ours.has_audio == official.has_audio
+    assert [(turn.role.value, turn.text, turn.time_seconds) for turn in ours.turns] == [
+        (turn.role, turn.message or "", turn.time_in_call_secs) for turn in official.transcript
+    ]
+    assert [len(turn.tool_calls) for turn in ours.turns] == [len(turn.tool_calls or []) for turn in official.transcript]
+
+
+@pytest.mark.parametrize(
+    ("status", "call_result", "reason", "expected"),
+    [
+        ("done", None, "", CallStatus.COMPLETED),
+        ("failed", None, "", CallStatus.FAILED),
+        ("initiated", None, "", CallStatus.IN_PROGRESS),
+        ("in-progress", "answered", "", CallStatus.IN_PROGRESS),
+        ("processing", None, "", CallStatus.IN_PROGRESS),
+        ("done", "answered", "", CallStatus.COMPLETED),
+        ("done", "voicemail", "", CallStatus.VOICEMAIL),
+        ("done", "busy", "", CallStatus.BUSY),
+        ("done", "no_answer", "", CallStatus.NO_ANSWER),
+        ("done", "failed", "", CallStatus.FAILED),
+        ("done", None, "voicemail_detection tool was called", CallStatus.VOICEMAIL),
+        ("from next year", None, "", CallStatus.COMPLETED),
+        (None, None, "", CallStatus.COMPLETED),
+    ],
+)
+def test_status(status: str | None, call_result: str | None, reason: str, expected: CallStatus) -> None:
+    phone = {"direction": "inbound", "call_result": call_result}
+    metadata = {"phone_call": phone, "termination_reason": reason, "call_duration_secs": 5}
+    report = read(status=status, metadata=metadata)
+    assert report.status is expected
+    assert (report.duration_seconds is not None) == (expected is not CallStatus.IN_PROGRESS)
+
+
+def test_sides() -> None:
+    def sides(phone: Any) -> tuple[Direction, str, str]:
+        report = read(metadata={"phone_call": phone})
+        return report.direction, report.from_number, report.to_number
+
+    numbers = {"agent_number": "+1", "external_number": "+2"}
+    assert sides({"direction": "inbound", **numbers}) == (Direction.INBOUND, "+2", "+1")
+    assert sides({"direction": "outbound", **numbers}) == (Direction.OUTBOUND, "+1", "+2")
+    assert sides(None) == (Direction.WEB, "", "")
+
+
+def test_tool_calls_carry_their_result_wherever_it_stands() -> None:
+    asked = {"request_id": "1", "tool_name": "a", "params_as_json": "{x"}
+    answered = {"request_id": "1", "result_value": "r", "is_error": True}
+    transcript = [
+        {"role": "agent", "message": None, "tool_calls": [asked]},
+        {"role": "user", "message": "ok"},
+        {"role": "agent", "message": None, "tool_results": [answered]},
+    ]
+    turns = read(transcript=transcript).turns
+    assert [(turn.index, turn.role, turn.text) for turn in turns] == [
+        (0, Speaker.AGENT, ""), (1, Speaker.USER, "ok"), (2, Speaker.AGENT, ""),
+    ]  # fmt: skip
+    call = {"id": "1", "name": "a", "type": "", "arguments": "{x", "result": "r", "isError": True}
+    assert turns[0].tool_calls == (call,)
+
+
+@pytest.mark.parametrize(
+    ("params", "arguments"),
+    [
+        ('{"a": [1, 2.5, null, true]}', {"a": [1, 2.5, None, True]}),
+        ("", {}),
+        ("{broken", "{broken"),
+        ("[1e999, NaN]", ["inf", "NaN"]),
+        (f"[{10**400}]", [str(10**400)]),
+        (r'["\u0000\ud800"]', ["\ufffd\ufffd\ufffd\ufffd"]),
+        ("[" * 50 + "]" * 50, "[" * 50 + "]" * 50),
+        ("[" * 100_000, "[" * 100_000),
+    ],
+)
+def test_arguments_can_be_stored_and_sent(params: str, arguments: Any) -> None:
+    (turn,) = read(transcript=[{"role": "agent", "tool_calls": [{"params_as_json": params}]}]).turns
+    assert turn.tool_calls[0]["arguments"] == arguments
+
+
+def test_success_is_true_false_or_unknown() -> None:
+    judged = [read(analysis={"call_successful": word}).successful for word in ("success", "failure", "unknown", 3)]
+    assert judged == [True, False, None, None]
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [("busy", CallStatus.BUSY), ("no-answer", CallStatus.NO_ANSWER), ("unknown", CallStatus.FAILED)],
+)
+def test_a_failed_start(reason: str, expected: CallStatus) -> None:
+    envelope = json.loads((SAMPLES / "call_initiation_failure.json").read_text())
+    envelope["data"]["failure_reason"] = reason
+    report = read_report(parse_envelope("elevenlabs", json.dumps(envelope).encode()))
+    assert (report.status, report.duration_seconds, report.successful) == (expected, None, False)
+    assert (report.from_number, report.to_number) == ("+4930555010", "+4930555030")
+    assert report.ended_at == datetime(2026, 1, 2, 9, 4, 20, tzinfo=UTC)
+
+
+def test_fuller_reports_rank_higher() -> None:
+    failure = read_report(parse_envelope("elevenlabs", (SAMPLES / "call_initiation_failure.json").read_bytes()))
+    ranks = [
+        read(status="initiated").completeness,
+        read(status="in-progress", transcript=[]).completeness,
+        read(status="in-progress").completeness,
+        read(status="processing").completeness,
+        failure.completeness,
+        read(status="failed").completeness,
+        read(transcript=[]).completeness,
+        read().completeness,
+    ]
+    assert ranks == sorted(set(ranks))
+
+
+def test_a_fetched_conversation_reads_like_a_delivered_one() -> None:
+    fetched = parse_envelope("elevenlabs", wrap_conversation(TRANSCRIPTION["data"]))
+    assert read_report(fetched) == read()
+
+
+def test_audio() -> None:
+    def audio(text: Any) -> bytes:
+        body = {"type": "post_call_audio", "data": {"conversation_id": "c", "full_audio": text}}
+        return read_audio(parse_envelope("elevenlabs", json.dumps(body).encode()))
+
+    assert audio("SUQz") == b"ID3"
+    for broken in ("", "SUQ", "not base64!", None, 7):
+        with pytest.raises(InvalidArgument, match="webhook_payload_invalid"):
+            audio(broken)
+
+
+scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
+values = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)  # fmt: skip
+NAMES = ("agent_id", "status", "transcript", "metadata", "analysis", "has_audio")
+INNER = (
+    "role", "message", "tool_calls", "tool_results", "request_id", "params_as_json", "time_in_call_secs",
+    "start_time_unix_secs", "call_duration_secs", "cost", "phone_call", "direction", "agent_number", "external_number",
+    "call_result", "error", "reason", "main_language", "call_successful", "transcript_summary",
+)  # fmt: skip
+objects = st.dictionaries(st.sampled_from(INNER), values, max_size=6)
+
+
+@settings(max_examples=300)
+@given(st.dictionaries(st.sampled_from(NAMES), values | objects | st.lists(objects, max_size=3), max_size=6))
+def test_whatever_a_sender_gets_wrong_a_call_can_be_stored(data: dict[str, Any]) -> None:
+    body = json.dumps({"type": "post_call_transcription", "data": {**data, "conversation_id": "c"}})
+    try:
+        envelope = parse_envelope("elevenlabs", body.encode())
+    except InvalidArgument:
+        assert "NaN" in body or "Infinity" in body
+        return
+    report = read_report(envelope)
+    texts = [report.title, report.summary, report.language, report.termination_reason, report.external_agent_id]
+    texts += [turn.text for turn in report.turns]
+    texts.append(json.dumps([turn.tool_calls for turn in report.turns], ensure_ascii=False))
+    for text in texts:
+        assert "\x00" not in text.encode().decode()
+    assert [turn.index for turn in report.turns] == list(range(len(report.turns)))
+    assert report.duration_seconds is None or 0 <= report.duration_seconds <= 30 * 86_400
+    assert report.provider_cost_units is None or 0 <= report.provider_cost_units < 2**63

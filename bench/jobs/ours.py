@@ -19,7 +19,7 @@ import uvloop
 from bench.jobs.stage import SERVICE
 from libs.bus import Bus
 from libs.config import ServiceSettings, load
-from libs.jobs import Handlers, JobContext, JobPolicy, NewJob, Worker, enqueue, enqueue_many
+from libs.jobs import Handlers, JobContext, JobPolicy, NewJob, Worker, enqueue_alone, enqueue_many
 from libs.postgres import Database
 
 
@@ -33,8 +33,8 @@ def say(**values: object) -> None:
     sys.stdout.flush()
 
 
-async def work(count: int, stamped: bool) -> None:
-    """Until `count` jobs began (0: until killed); with `stamped`, jobs carry the moment from which to measure."""
+async def work(count: int, handler_seconds: float) -> None:
+    """Until `count` jobs ended (0: until killed). Jobs carry the moment from which to measure how late they begin."""
     settings = load(ServiceSettings)
     db = await Database.open(settings, application_name="bench-worker")
     bus = await Bus.connect(settings.nats_url, "bench-worker")
@@ -43,8 +43,9 @@ async def work(count: int, stamped: bool) -> None:
     async def nothing(ctx: JobContext) -> None:
         nonlocal begun
         begun += 1
-        if stamped:
-            lateness.append(time.time() - ctx.job.args["at"])
+        if handler_seconds:
+            await asyncio.sleep(handler_seconds)
+        lateness.append(time.time() - ctx.job.args["at"])
         if begun == count:
             stop.set()
 
@@ -57,36 +58,29 @@ async def work(count: int, stamped: bool) -> None:
     await db.close()
 
 
-async def produce(count: int, per_commit: int, producers: int, orgs: int, rate: float, delay: float) -> None:
-    """`count` jobs in commits of `per_commit` by so many producers; paced to `rate` a second when it is not 0."""
+async def produce(o: argparse.Namespace) -> None:
+    """`count` jobs in commits of `per_commit` by so many producers; paced to `rate` a second when it is not 0. `alone`:
+    each job is its own transaction, else it is written in a tenant's."""
     settings = load(ServiceSettings)
     db = await Database.open(settings, application_name="bench-producer")
     bus = await Bus.connect(settings.nats_url, "bench-producer")
     db.announce_through(bus.announce)
-    numbers, begun_at = iter(range(0, count, per_commit)), time.time()
-    due = begun_at + delay
+    numbers, begun_at = iter(range(0, o.count, o.per_commit)), time.time()
+    due = begun_at + o.delay if o.delay else 0.0
 
     async def one() -> None:
         for number in numbers:
-            if rate:
-                await asyncio.sleep(max(0.0, begun_at + number / rate - time.time()))
-            org_id = f"org_{number // per_commit % orgs:05}"
-            await commit(org_id, due if delay else 0.0)
+            if o.rate:
+                await asyncio.sleep(max(0.0, begun_at + number / o.rate - time.time()))
+            org_id, at = f"org_{number // o.per_commit % o.orgs:05}", due or time.time()
+            job = NewJob("bench.nothing", org_id, {"at": at}, "bench", delay=max(0.0, due - time.time()))
+            if o.alone:
+                await enqueue_alone(db, bus, SERVICE, job)
+                continue
+            async with db.transaction(org_id) as conn:
+                await enqueue_many(conn, SERVICE, [job] * o.per_commit)
 
-    async def commit(org_id: str, at: float) -> None:
-        async with db.transaction(org_id) as conn:
-            if per_commit == 1:
-                wait = max(0.0, at - time.time())
-                await enqueue(
-                    conn, service=SERVICE, kind="bench.nothing", org_id=org_id, queue="bench",
-                    args={"at": at or time.time()}, delay=wait,
-                )  # fmt: skip
-            else:
-                wait = max(0.0, at - time.time())
-                job = NewJob("bench.nothing", org_id, {"at": at or time.time()}, "bench", delay=wait)
-                await enqueue_many(conn, SERVICE, [job] * per_commit)
-
-    await asyncio.gather(*(one() for _ in range(producers)))
+    await asyncio.gather(*(one() for _ in range(o.producers)))
     say(begun_at=begun_at, ended_at=time.time(), cpu=cpu_seconds())
     await bus.close()
     await db.close()
@@ -96,17 +90,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("role", choices=("work", "produce"))
     parser.add_argument("--count", type=int, default=0)
-    parser.add_argument("--stamped", action="store_true")
     parser.add_argument("--per-commit", type=int, default=1)
     parser.add_argument("--producers", type=int, default=16)
     parser.add_argument("--orgs", type=int, default=50)
     parser.add_argument("--rate", type=float, default=0.0)
     parser.add_argument("--delay", type=float, default=0.0)
+    parser.add_argument("--handler-seconds", type=float, default=0.0)
+    parser.add_argument("--alone", action="store_true")
     o = parser.parse_args(argv)
-    if o.role == "work":
-        uvloop.run(work(o.count, o.stamped))
-    else:
-        uvloop.run(produce(o.count, o.per_commit, o.producers, o.orgs, o.rate, o.delay))
+    uvloop.run(work(o.count, o.handler_seconds) if o.role == "work" else produce(o))
 
 
 if __name__ == "__main__":

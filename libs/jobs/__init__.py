@@ -6,7 +6,7 @@ because finishing is fenced and shares the effect's transaction. Names no kind o
 
 from libs.jobs.child import ChildCrashed
 from libs.jobs.context import JobContext
-from libs.jobs.enqueue import NewJob, enqueue, enqueue_many
+from libs.jobs.enqueue import NewJob, enqueue, enqueue_alone, enqueue_many
 from libs.jobs.handlers import Handlers
 from libs.jobs.job import Job
 from libs.jobs.outcomes import Cancel, Discard, LeaseLost, RetryAfter, Snooze
@@ -31,5 +31,6 @@ __all__ = [
     "Snooze",
     "Worker",
     "enqueue",
+    "enqueue_alone",
     "enqueue_many",
 ]

@@ -3,18 +3,23 @@
 It must not commit, publish before the commit, or know what a kind does.
 """
 
-from collections.abc import Mapping, Sequence
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from libs.bus.subjects import delayed_job_wakeup, job_wakeup
 from libs.ids import new_job_id
 from libs.jobs.job import encode_json
 from libs.jobs.meters import meters_of
 from libs.jobs.policy import Lane
-from libs.postgres import Connection, announce_after_commit
+from libs.postgres import Connection, Database, announce_after_commit
 from libs.telemetry import current_traceparent
+
+if TYPE_CHECKING:
+    from libs.bus import Bus
 
 _COLUMNS = """id, queue, kind, org_id, args, state, lane, run_at, max_attempts, unique_key, unique_until_start,
     traceparent"""
@@ -75,13 +80,19 @@ async def enqueue(
 ) -> str:
     """Write one job in the open transaction of `conn`; its id, or that of the live job with the same unique key."""
     job = NewJob(kind, org_id, args, queue, unique_key, unique_until, run_at, delay, lane, max_attempts)
-    row = _row(service, job)
-    while (made := await conn.fetchval(_INSERT, *row)) is None:
-        # The twin may end between the two statements; then the next insert wins.
-        if twin := await conn.fetchval(_LIVE_TWIN, queue, org_id, unique_key):
-            return str(twin)
-    _announced(conn, service, [job])
-    return str(made)
+    job_id, made = await _insert(conn.fetchval, service, job)
+    if made:
+        _announced(conn, service, [job])
+    return job_id
+
+
+async def enqueue_alone(db: Database, bus: Bus, service: str, job: NewJob) -> str:
+    """Write one job that has no cause to commit with: one statement is its transaction."""
+    job_id, made = await _insert(db.system_fetchval, service, job)
+    if made:
+        meters_of(job.queue, job.kind).enqueued.inc()
+        await bus.announce(_wakeup(service, job))
+    return job_id
 
 
 async def enqueue_many(conn: Connection, service: str, jobs: Sequence[NewJob]) -> list[str]:
@@ -102,8 +113,23 @@ def _row(service: str, job: NewJob) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
+async def _insert(fetchval: Callable[..., Awaitable[Any]], service: str, job: NewJob) -> tuple[str, bool]:
+    """The job's id and whether it was made now."""
+    row = _row(service, job)
+    while (made := await fetchval(_INSERT, *row)) is None:
+        # The twin may end between the two statements; then the next insert wins.
+        if twin := await fetchval(_LIVE_TWIN, job.queue, job.org_id, job.unique_key):
+            return str(twin), False
+    return str(made), True
+
+
+def _wakeup(service: str, job: NewJob) -> str:
+    later = job.delay > 0 or job.run_at is not None
+    return (delayed_job_wakeup if later else job_wakeup)(service, job.queue)
+
+
 def _announced(conn: Connection, service: str, jobs: Sequence[NewJob]) -> None:
-    for queue, later in {(job.queue, job.delay > 0 or job.run_at is not None) for job in jobs}:
-        announce_after_commit(conn, (delayed_job_wakeup if later else job_wakeup)(service, queue))
+    for subject in {_wakeup(service, job) for job in jobs}:
+        announce_after_commit(conn, subject)
     for job in jobs:
         meters_of(job.queue, job.kind).enqueued.inc()

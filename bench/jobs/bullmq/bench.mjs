@@ -7,6 +7,7 @@ const { positionals, values: o } = parseArgs({
   allowPositionals: true,
   options: {
     port: { type: 'string' },
+    queue: { type: 'string', default: 'bench' },
     count: { type: 'string', default: '0' },
     concurrency: { type: 'string', default: '8' },
     'per-commit': { type: 'string', default: '1' },
@@ -25,7 +26,7 @@ const sleep = (seconds) => new Promise((wake) => setTimeout(wake, Math.max(0, se
 async function work() {
   let completed = 0;
   const lateness = [];
-  const worker = new Worker('bench', async (job) => { lateness.push(now() - job.data.at); },
+  const worker = new Worker(o.queue, async (job) => { lateness.push(now() - job.data.at); },
     { connection, concurrency: Number(o.concurrency) });
   await worker.waitUntilReady();
   await say({ ready: true });
@@ -36,7 +37,7 @@ async function work() {
 
 async function produce() {
   const perCommit = Number(o['per-commit']), rate = Number(o.rate), delay = Number(o.delay);
-  const queue = new Queue('bench', {
+  const queue = new Queue(o.queue, {
     connection,
     defaultJobOptions: { attempts: 3, backoff: { type: 'exponential', delay: 1000 }, removeOnComplete: 100, removeOnFail: 500 },
   });

@@ -1,0 +1,52 @@
+"""What one job costs PostgreSQL and the worker while many others wait, over 500 organisations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench.jobs.measure import cpu_of
+from bench.jobs.ours import cpu_seconds
+from bench.jobs.stage import Stage
+from libs.jobs import QueuePolicy, leases
+from libs.jobs.claims import Claimer
+from libs.postgres import Database
+
+JOBS = 6_400
+ORGANISATIONS = 500
+_FILL = """
+insert into job (id, queue, kind, org_id, args, state, run_at, max_attempts)
+select 'job_bench_' || lpad(n::text, 26, '0'), 'bench', 'bench.nothing', 'org_' || lpad((n % {orgs})::text, 5, '0'),
+    '{{"at": 0}}', 'queued', clock_timestamp(), 3
+from generate_series({start}, {stop}) n"""
+
+
+async def depth_costs(stage: Stage, depths: Sequence[int]) -> dict[int, float]:
+    """CPU µs of claim and finish a job, with so many others queued."""
+    db = await Database.open(stage.settings, application_name="bench-depth")
+    try:
+        return {depth: await _cost(stage, db, depth) for depth in depths}
+    finally:
+        await db.close()
+
+
+async def _cost(stage: Stage, db: Database, depth: int) -> float:
+    stage.sql("truncate job, job_attempt")
+    stage.sql(_FILL.format(orgs=ORGANISATIONS, start=1, stop=depth + JOBS))
+    stage.sql("vacuum analyze job")
+    stage.sql("checkpoint")
+    claimer = Claimer(db, QueuePolicy("bench"), "bench")
+    await _work(db, claimer, 640)  # plans and caches
+    server = stage.stores.all["postgres"].pid or 0
+    before = cpu_of(server) + cpu_seconds()
+    done = await _work(db, claimer, JOBS - 640)
+    return (cpu_of(server) + cpu_seconds() - before) / done * 1e6
+
+
+async def _work(db: Database, claimer: Claimer, count: int) -> int:
+    done = 0
+    while done < count:
+        jobs = await claimer.claim(32)
+        if not jobs:
+            break
+        done += len(await leases.complete_many(db, [(job, None) for job in jobs]))
+    return done

@@ -35,5 +35,10 @@ class Customer:
         return self.journey.external_agent_id, self.journey.webhook_secret
 
     @property
+    def credential(self) -> str:
+        """The Authorization header of its API key."""
+        return self.api.authorization
+
+    @property
     def webhook_path(self) -> str:
         return "/" + self.journey.made["webhookUrl"].split("/", 3)[3]

@@ -19,7 +19,8 @@ class Api:
     def __init__(self, url: str, console: Console, credential: str = "") -> None:
         self.url = url
         self._console = console
-        headers = {"Authorization": f"Bearer {credential}"} if credential else {}
+        self.authorization = f"Bearer {credential}" if credential else ""
+        headers = {"Authorization": self.authorization} if credential else {}
         self._http = httpx.AsyncClient(base_url=url, headers=headers, timeout=SECONDS)
 
     def with_credential(self, credential: str) -> Api:

@@ -9,13 +9,18 @@ from datetime import timedelta
 
 import asyncpg
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from libs.errors import AlreadyExists, InvalidArgument
+from libs.errors import Aborted, AlreadyExists, InvalidArgument
 from libs.ids import new_id
+from services.billing.domain.amounts import MICRO
+from services.billing.domain.rating import Rate, rate_usage
 
 from .conftest import GRANT, NOON, Billing, call_event, usage
 
 MINUTE = 100_000  # of a call, in millionths
+CALL_RATE = Rate("call_seconds", MINUTE, 60, MICRO, "USD", NOON)
 
 
 async def check_books(billing: Billing, org: str, expected_micros: int) -> None:
@@ -226,3 +231,44 @@ async def test_an_unbalanced_transaction_cannot_be_committed(billing: Billing) -
     with pytest.raises(asyncpg.CheckViolationError, match="not balanced"):
         await write(billing, org, (_LEG, "c", transaction, "payments", 1, None))
     await check_books(billing, org, GRANT)
+
+
+acts = st.lists(
+    st.one_of(
+        st.tuples(st.just("call"), st.integers(0, 5), st.integers(0, 400)),
+        st.tuples(st.just("usage"), st.integers(0, 8), st.integers(0, 400)),
+        st.tuples(st.just("top_up"), st.integers(0, 3), st.integers(1, 3)),
+    ),
+    max_size=30,
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(acts=acts, together=st.integers(1, 12), late=st.integers(0, 400))
+async def test_any_interleaving_gives_the_same_sum(
+    billing: Billing, acts: list[tuple[str, int, int]], together: int, late: int
+) -> None:
+    """Calls, usage and top-ups, repeated and reordered, some at once: each distinct thing counts once."""
+    org, expected = new_id("org"), GRANT
+    calls, seen = [new_id("call") for _ in range(6)], set[tuple[str, int]]()
+    work = []
+    for kind, number, size in acts:
+        first = (kind, number) not in seen
+        seen.add((kind, number))
+        if kind == "call":
+            seconds = 10 * (number + 1)
+            work.append(billing.hear_call(call_event(org, calls[number], seconds, at=NOON - timedelta(days=size))))
+            expected -= first * rate_usage(CALL_RATE, seconds * MICRO)
+        elif kind == "usage":
+            event = usage(f"u{number}", str(7 * number), at=NOON - timedelta(days=late))
+            work.append(billing.record(org, event))
+            expected -= first * rate_usage(CALL_RATE, 7 * number * MICRO)
+        else:
+            work.append(billing.top_up(org, (number + 1) * MICRO, key=f"{org}-{number}"))
+            expected += first * (number + 1) * MICRO
+    for start in range(0, len(work), together):
+        answers = await asyncio.gather(*work[start : start + together], return_exceptions=True)
+        # The same key twice at once: the second is told to come back, and nothing happens for it.
+        assert all(not isinstance(answer, Exception) or isinstance(answer, Aborted) for answer in answers)
+    await billing.settled(org)
+    await check_books(billing, org, expected)

@@ -11,7 +11,12 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-GROUPS = {"dev": ("dev",), "suite": ("suite",), "knowledge": ("suite", "knowledge")}
+GROUPS = {
+    "dev": ("dev",),
+    "suite": ("suite",),
+    "knowledge": ("suite", "knowledge"),
+    "transcription": ("suite", "transcription"),
+}
 
 
 def command(name: str, more: list[str]) -> list[str]:

@@ -64,6 +64,7 @@ class OutboxRelay:
                 if not await self._step(lease):
                     await self._rest(stop)
         finally:
+            OUTBOX_LAG_SECONDS.set(0)
             sweeping.cancel()
             await asyncio.gather(sweeping, return_exceptions=True)
 

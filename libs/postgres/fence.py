@@ -2,7 +2,7 @@
 
 The lateral join makes the inner query depend on set_config's result, so the setting is made before a policy reads it;
 both `offset 0` keep the planner from merging the two. The setting is local to the statement, so the fence also holds
-behind a transaction pooler (docs/adr/0006-tenant-fence.md).
+behind a transaction pooler (docs/adr/0017-tenant-fence.md).
 """
 
 import functools

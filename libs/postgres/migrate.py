@@ -4,11 +4,12 @@
 older release leaves what a newer one applied. It must not know what a migration is about.
 """
 
+import contextlib
 import functools
 import hashlib
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,12 +90,24 @@ async def migrate(settings: ServiceSettings, service: str, migrations: Path) -> 
     )  # fmt: skip
     try:
         roles = Roles(admin, service)
-        # One lock a database for what is shared (roles, extensions) and for the schema's history.
-        await admin.execute("select pg_advisory_lock(hashtextextended('echosenseix.migrate', 0))")
-        await roles.ensure(settings.app_password, settings.system_password)
-        return await _apply(admin, roles, steps, settings.release)
+        # What all schemas share (the database's grants, extensions) is changed by one at a time; then each schema.
+        async with _locked(admin, "migrate"):
+            await roles.ensure(settings.app_password, settings.system_password)
+        async with _locked(admin, f"migrate.{service}"):
+            return await _apply(admin, roles, steps, settings.release)
     finally:
         await admin.close(timeout=settings.connect_timeout)
+
+
+@contextlib.asynccontextmanager
+async def _locked(admin: Any, what: str) -> AsyncIterator[None]:
+    """An advisory lock of the session; it also ends with the connection."""
+    await admin.fetchval("select pg_advisory_lock(hashtextextended($1, 0))", what)
+    try:
+        yield
+    finally:
+        if not admin.is_closed():
+            await admin.fetchval("select pg_advisory_unlock(hashtextextended($1, 0))", what)
 
 
 async def _apply(admin: Any, roles: Roles, steps: list[Migration], release: str) -> list[str]:

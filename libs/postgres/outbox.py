@@ -35,6 +35,8 @@ _NEWEST = """
 select event_id, stream_seq from outbox
 where published_at is not null and stream_epoch = $1 order by stream_seq desc offset $2 limit 1"""
 
+_EPOCHS = "select min(stream_epoch), max(stream_epoch) from outbox where published_at is not null"
+
 _REOPEN = """
 update outbox set published_at = null, stream_epoch = null, stream_seq = null
 where id in (select id from outbox where published_at is not null and {} limit 5000)"""
@@ -100,6 +102,9 @@ async def newest_published(conn: Connection, epoch: datetime, skip: int) -> tupl
 
 async def reopen_other_epochs(conn: Connection, epoch: datetime) -> int:
     """Publish again what streams took that no longer exist; the number of rows."""
+    known = await conn.fetchrow(_EPOCHS)
+    if known is None or {known[0], known[1]} <= {None, epoch}:
+        return 0
     return await _reopen(conn, "stream_epoch <> $1", epoch)
 
 

@@ -1,7 +1,7 @@
 """The pool of one role: leases connections, keeps clean ones, lets go of the others.
 
 Its own, because asyncpg's spends a task, a timeout and a RESET round trip on every release, more than the read itself
-costs (docs/adr/0014-own-pool.md). A connection comes back clean, because session state is only ever changed inside
+costs (docs/adr/0016-own-pool.md). A connection comes back clean, because session state is only ever changed inside
 transactions; one whose statement was cancelled comes to rest behind the scenes, and one in doubt is terminated.
 """
 

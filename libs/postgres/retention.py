@@ -27,10 +27,12 @@ _SWEEPS = {
         OUTBOX_KEPT,
     ),
     "inbox": (
-        "delete from inbox where (consumer, event_id) in (select i.consumer, i.event_id "
-        "from (select distinct consumer from inbox) c cross join lateral (select consumer, event_id from inbox n "
-        "where n.consumer = c.consumer and n.handled_at < clock_timestamp() - $1::interval "
-        "order by n.handled_at limit $2) i)",
+        "with recursive consumers as ((select consumer from inbox order by consumer limit 1) union all "
+        "select (select n.consumer from inbox n where n.consumer > c.consumer order by n.consumer limit 1) "
+        "from consumers c where c.consumer is not null) "
+        "delete from inbox where (consumer, event_id) in (select i.consumer, i.event_id from consumers c "
+        "cross join lateral (select n.consumer, n.event_id from inbox n where n.consumer = c.consumer "
+        "and n.handled_at < clock_timestamp() - $1::interval order by n.handled_at limit $2) i)",
         INBOX_KEPT,
     ),
     "inbox_retry": (

@@ -122,12 +122,14 @@ class Roles:
     async def _role_settings(self) -> None:
         database = await self._quoted_database()
         limits = {
-            self.app: {"statement_timeout": "10s", "idle_in_transaction_session_timeout": "15s"},
-            self.system: {"statement_timeout": "60s", "idle_in_transaction_session_timeout": "60s"},
+            self.app: {"statement_timeout": "10s"},
+            self.system: {"statement_timeout": "60s"},
         }
         for role, settings in limits.items():
             wanted = settings | {
                 "search_path": f"{self.service}, extensions",
+                # A process that freezes inside a transaction lets go of its locks.
+                "idle_in_transaction_session_timeout": "10s",
                 "jit": "off",  # a compile costs more than any of these queries
                 "client_connection_check_interval": "1s",  # a statement whose client has gone ends soon
             }

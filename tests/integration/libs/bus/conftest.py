@@ -1,6 +1,7 @@
 """A service's schema with one table of effects, its settings, and a NATS server that the test may kill."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,10 +33,19 @@ def effect_migrations(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Stores:
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
     """A NATS server of this module's own, so that killing it disturbs nobody."""
     with Stores(tmp_path_factory.mktemp("broker"), parts=("nats",)) as running:
         yield running
+
+
+@pytest.fixture(autouse=True)
+def clean_broker(broker: Stores) -> None:
+    """Each test begins with an empty NATS that runs."""
+    broker.nats.stop()
+    shutil.rmtree(broker.nats.data)
+    broker.nats.data.mkdir()
+    broker.nats.start()
 
 
 @pytest_asyncio.fixture(loop_scope="session")

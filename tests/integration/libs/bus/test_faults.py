@@ -23,15 +23,6 @@ select bool_and(o.positions = (select array_agg(n) from generate_series(0, cardi
 from (select array_agg(position order by id) as positions from effect group by key) o"""
 
 
-@pytest.fixture(autouse=True)
-def clean_broker(broker: Stores) -> None:
-    """Each test begins with an empty NATS that runs."""
-    broker.nats.stop()
-    shutil.rmtree(broker.nats.data)
-    broker.nats.data.mkdir()
-    broker.nats.start()
-
-
 async def add(db: Database, versions: range, keys: int = 4) -> int:
     for version in versions:
         await asyncio.gather(*(append(db, f"agt_{key}", version) for key in range(keys)))

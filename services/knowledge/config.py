@@ -18,7 +18,7 @@ class KnowledgeSettings(ServiceSettings):
         "OUTBOUND_ALLOW", (), help="host:port ranges that outgoing HTTP may reach although they are not public"
     )
     document_bytes: int = setting("DOCUMENT_BYTES", 25 * 1024 * 1024, help="largest upload")
-    extract_memory_mib: int = setting("EXTRACT_MEMORY_MIB", 384, help="address space of the extraction child")
+    extract_memory_mib: int = setting("EXTRACT_MEMORY_MIB", 256, help="address space of the extraction child")
     extract_cpu_seconds: int = setting("EXTRACT_CPU_SECONDS", 20)
     extract_wall_seconds: float = setting("EXTRACT_WALL_SECONDS", 25.0)
     extract_output_mib: int = setting("EXTRACT_OUTPUT_MIB", 32, help="most text of one document")

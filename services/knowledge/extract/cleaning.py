@@ -5,12 +5,11 @@ that typesetting makes.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 _INVISIBLE = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u200b\u2060\ufeff\ufffe\uffff\ud800-\udfff]"
 )
-_SPACES = re.compile(r"[^\S\n]+")
 _BROKEN_WORD = re.compile(r"(?<=[^\W\d_])-\s+(?=[^\W\d_])(?!(?:and|or|und|oder|to)\b)")
 _LIGATURES = str.maketrans(
     {"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st", "\x85": "\n", "\u2028": "\n",
@@ -20,13 +19,19 @@ _LIGATURES = str.maketrans(
 
 def clean_paragraph(text: str) -> str:
     """One line of text: every run of space, and every line break, is one space."""
+    if text.isascii() and text.isprintable():
+        return " ".join(text.split())
     return " ".join(_INVISIBLE.sub("", text.translate(_LIGATURES)).split())
 
 
-def clean_lines(text: str) -> str:
-    """Text whose line breaks mean something (rows, code): LF ends, no double spaces, no trailing ones."""
-    text = _INVISIBLE.sub("", text.translate(_LIGATURES).replace("\r\n", "\n").replace("\r", "\n"))
-    return "\n".join(line.strip() for line in _SPACES.sub(" ", text).split("\n"))
+def lines_of(text: str) -> Iterator[str]:
+    """The lines of a text one at a time, without their ends: a long document is never held twice."""
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start)
+        end = len(text) if end < 0 else end
+        yield text[start:end].rstrip("\r")
+        start = end + 1
 
 
 def join_lines(lines: Iterable[str]) -> str:

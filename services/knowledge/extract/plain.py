@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from services.knowledge.domain.blocks import Block
 from services.knowledge.domain.chunking import NUMBERED
-from services.knowledge.extract.cleaning import clean_lines, clean_paragraph, join_lines
+from services.knowledge.extract.cleaning import clean_paragraph, join_lines, lines_of
 
 _ATX = re.compile(r"^(#{1,6})\s+(.*?)\s*#*$")
 _FENCE = re.compile(r"^(?:```|~~~)")
@@ -18,19 +18,20 @@ _LONGEST_HEADING = 80
 
 def read_text(text: str) -> Iterator[Block]:
     """Paragraphs of a plain text; a form feed starts a new page."""
-    pages = text.split("\f")
-    for number, page in enumerate(pages, 1):
-        for lines in _paragraphs(page):
-            paragraph = join_lines(lines)
-            if paragraph:
-                yield Block(paragraph, number if len(pages) > 1 else 0, _level_by_shape(lines, paragraph))
+    page = 1 if "\f" in text else 0
+    for lines in _paragraphs(text):
+        page += bool(page) * lines[0].count("\f")
+        paragraph = join_lines(lines)
+        if paragraph:
+            yield Block(paragraph, page, _level_by_shape(lines, paragraph))
 
 
 def read_markdown(text: str) -> Iterator[Block]:
     """Headings, paragraphs, list items and code of a Markdown text, without its marks."""
     open_lines: list[str] = []
     fenced = False
-    for raw in clean_lines(text).split("\n"):
+    for line in lines_of(text):
+        raw = line.strip()
         if _FENCE.match(raw):
             yield from _close(open_lines, code=fenced)
             fenced = not fenced
@@ -54,14 +55,18 @@ def read_markdown(text: str) -> Iterator[Block]:
     yield from _close(open_lines, code=fenced)
 
 
-def _paragraphs(page: str) -> Iterator[list[str]]:
+def _paragraphs(text: str) -> Iterator[list[str]]:
+    """Runs of lines that are not blank; a form feed opens a new one and stays at its beginning."""
     lines: list[str] = []
-    for line in page.splitlines():
-        if line.strip():
-            lines.append(line)
-        elif lines:
+    marks = ""
+    for line in lines_of(text):
+        marks += "\f" * line.count("\f")
+        if lines and (marks or not line.strip()):
             yield lines
             lines = []
+        if line.strip():
+            lines.append(marks + line.replace("\f", ""))
+            marks = ""
     if lines:
         yield lines
 
@@ -75,7 +80,8 @@ def _level_by_shape(lines: list[str], paragraph: str) -> int:
     letters = [character for character in paragraph if character.isalpha()]
     if len(letters) >= 3 and paragraph.upper() == paragraph:
         return 1
-    indent = len(lines[0]) - len(lines[0].lstrip(" "))
+    first = lines[0].lstrip("\f")
+    indent = len(first) - len(first.lstrip(" "))
     centred = indent >= 8 and abs(2 * indent + len(paragraph) - 72) <= 16
     return 1 if centred and paragraph[0].isupper() else 0
 

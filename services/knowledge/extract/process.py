@@ -27,7 +27,7 @@ _PROJECT = Path(__file__).resolve().parents[3]
 class ExtractionLimits:
     """What one document may cost. Wall time bounds the whole child, however busy the machine is."""
 
-    memory_bytes: int = 384 << 20
+    memory_bytes: int = 256 << 20
     cpu_seconds: int = 20
     wall_seconds: float = 25.0
     output_bytes: int = 32 << 20
@@ -156,7 +156,9 @@ def _outcome(report: _Report, code: int) -> int:
         return report.pages
     if code == -signal.SIGXCPU:
         raise Refusal("extraction_timeout")
-    raise Refusal("extraction_crashed")
+    # Native libraries end themselves when an allocation fails.
+    out_of_memory = code in (-signal.SIGABRT, -signal.SIGTRAP, -signal.SIGILL)
+    raise Refusal("extraction_memory" if out_of_memory else "extraction_crashed")
 
 
 async def _end(child: asyncio.subprocess.Process) -> None:

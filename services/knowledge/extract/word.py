@@ -13,7 +13,6 @@ from pathlib import Path
 import docx
 from docx.document import Document
 from docx.table import Table
-from docx.text.paragraph import Paragraph
 
 from services.knowledge.domain.blocks import Block
 from services.knowledge.extract.cleaning import clean_paragraph
@@ -97,27 +96,23 @@ def _judge_xml(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
 
 
 def _blocks(document: Document) -> Iterator[Block]:
-    page = 1 if _has_page_marks(document) else 0
+    page = 1 if document.element.body.xpath("(.//w:lastRenderedPageBreak)[1]") else 0
+    levels = {style.style_id: _level(style.name or "") for style in document.styles}
     for item in document.iter_inner_content():
         if isinstance(item, Table):
             yield from _rows(item, page)
             continue
         text = clean_paragraph(item.text)
         if text:
-            yield Block(text, page, _level(item))
+            yield Block(text, page, levels.get(item._p.style or "", 0))
         if page:
             page += len(item.rendered_page_breaks)
 
 
-def _has_page_marks(document: Document) -> bool:
-    return any(item.rendered_page_breaks for item in document.iter_inner_content() if isinstance(item, Paragraph))
-
-
-def _level(paragraph: Paragraph) -> int:
-    name = (paragraph.style.name if paragraph.style is not None else None) or ""
-    if name.lower() == "title":
+def _level(style_name: str) -> int:
+    if style_name.lower() == "title":
         return 1
-    match = _HEADING.match(name)
+    match = _HEADING.match(style_name)
     return min(6, int(match.group(1))) if match else 0
 
 

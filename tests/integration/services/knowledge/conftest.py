@@ -109,6 +109,12 @@ class Service:
                 await asyncio.sleep(0.05)
         return entry
 
+    async def until_job_ended(self, job_id: str) -> Any:
+        async with asyncio.timeout(PATIENCE):
+            while (job := await self.job(job_id))["state"] in ("scheduled", "queued", "running"):
+                await asyncio.sleep(0.05)
+        return job
+
     async def search(self, org: str, query: str, mode: int = pb.SEARCH_MODE_HYBRID, **more: Any) -> pb.SearchResponse:
         with as_org(org):
             return await self.servicer.Search(pb.SearchRequest(query=query, mode=mode, **more), None)

@@ -26,6 +26,9 @@ _DESCRIPTION = """The public API of EchoSenseiX. Lists have two paging modes (pa
 patches, errors are problem documents (RFC 9457), amounts are decimal strings and times RFC 3339 in UTC. Every answer
 carries X-Request-Id. POST, PATCH, PUT and DELETE take an Idempotency-Key."""
 
+# Any 1 to 255 visible ASCII characters; a UUID serves best.
+_IDEMPOTENCY_KEY = {"type": "string", "format": "uuid", "minLength": 1, "maxLength": 255}
+
 _UPLOAD = {
     "type": "object",
     "required": ["document"],
@@ -176,12 +179,15 @@ def _query_parameter(name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
 def _header_parameters(route: Route[Any, Any]) -> list[dict[str, Any]]:
     names = []
     if not route.reads and not route.public:
-        names.append(("Idempotency-Key", {"type": "string", "pattern": "^[!-~]{1,255}$"}))
+        names.append(("Idempotency-Key", _IDEMPOTENCY_KEY))
     if route.method in ("PATCH", "DELETE") and "{id}" in route.path:
         names.append(("If-Match", {"type": "string"}))
     if route.reads and route.problems and 416 in route.problems:
         names.append(("Range", {"type": "string"}))
-    return [{"name": name, "in": "header", "required": False, "schema": schema} for name, schema in names]
+    return [
+        {"name": name, "in": "header", "required": route.key_required and name == "Idempotency-Key", "schema": schema}
+        for name, schema in names
+    ]
 
 
 def _request_body(route: Route[Any, Any]) -> dict[str, Any]:
@@ -219,8 +225,10 @@ def _problem_statuses(route: Route[Any, Any]) -> set[int]:
         found.add(403)
     if "{" in route.path:
         found.add(404)
+    if not route.reads:
+        found |= {409, 422}
     if route.method in ("POST", "PATCH", "PUT"):
-        found |= {408, 409, 413, 415, 422}
+        found |= {408, 413, 415}
     if route.method in ("PATCH", "DELETE") or (route.reads and "{id}" in route.path):
         found.add(412)
     return found

@@ -41,9 +41,18 @@ def decode_query(asked: dict[str, str], schema: type[T]) -> T:
     if not asked and schema is NoQuery:
         return _NO_QUERY  # type: ignore[return-value]
     try:
-        return msgspec.convert(asked, schema, strict=False)
+        query = msgspec.convert(asked, schema, strict=False)
+        _refuse_null(asked, query)
+        return query
     except msgspec.ValidationError as error:
         raise _refusal(str(error)) from None
+
+
+def _refuse_null(asked: dict[str, str], query: msgspec.Struct) -> None:
+    """Lax conversion reads the word null as nothing, where a number or a time was wanted."""
+    for name, field in zip(query.__struct_encode_fields__, query.__struct_fields__, strict=True):
+        if name in asked and getattr(query, field) is None:
+            raise msgspec.ValidationError(f"Expected a value - at `$.{name}`")
 
 
 def _refusal(message: str) -> InvalidArgument:

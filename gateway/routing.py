@@ -50,6 +50,8 @@ class Route(Generic[Q, B]):
     answer: Any = None
     status: int = 200
     media_type: str = "application/json"
+    # Money moves: the owning service refuses the request without an Idempotency-Key.
+    key_required: bool = False
     # The answer carries a fresh secret: never stored by anyone, never compressed.
     secret: bool = False
     seconds: float = 0.0

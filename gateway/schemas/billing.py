@@ -9,7 +9,10 @@ from echosenseix.billing.v1 import billing_pb2 as pb
 from gateway.schemas.shapes import Answer, Body, JsonObject, ListQuery, limits
 from gateway.wire import micros_to_json, struct_to_json, time_to_json
 
-GROUPS = ("agentId", "provider", "meter", "day")
+_GROUP = "(agentId|provider|meter|day)"
+Groups = Annotated[
+    str, Meta(pattern=f"^{_GROUP}(,{_GROUP})*$", description="Comma list of agentId, provider, meter, day.")
+]
 
 
 class Balance(Answer):
@@ -117,7 +120,7 @@ class UsageBody(Body):
 class UsageQuery(ListQuery):
     from_: Annotated[datetime, Meta(tz=True, description="At or after.")] | None = None
     to: Annotated[datetime, Meta(tz=True, description="Before.")] | None = None
-    group_by: Annotated[str, Meta(description="Comma list of agentId, provider, meter, day.")] | None = None
+    group_by: Groups | None = None
 
 
 class UsageEventQuery(ListQuery):

@@ -17,6 +17,7 @@ STATES: dict[str, pb.JobState.ValueType] = {
     "failed": pb.JOB_STATE_FAILED,
     "cancelled": pb.JOB_STATE_CANCELLED,
 }
+_STATE = f"({'|'.join(STATES)})"
 _STATE_NAMES: dict[int, str] = {number: name for name, number in STATES.items()}
 _LANES = {pb.JOB_LANE_HIGH: "high", pb.JOB_LANE_NORMAL: "normal", pb.JOB_LANE_LOW: "low"}
 ServiceName = Literal["identity", "agent", "knowledge", "calllog", "billing", "realtime"]
@@ -100,7 +101,7 @@ class ReplayBody(Body):
 
 
 class JobQuery(ListQuery):
-    state: Annotated[str, Meta(min_length=1, max_length=100, description="Comma list of states.")] | None = None
+    state: Annotated[str, Meta(pattern=f"^{_STATE}(,{_STATE})*$", description="Comma list of states.")] | None = None
     kind: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
     queue: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
 

@@ -165,8 +165,8 @@ class EntryPatch(Body):
 
 
 class FiltersBody(Body):
-    category: Category | None = None
-    tags: Tags | None = None
+    category: str | None = None
+    tags: Annotated[list[str], Meta(max_length=50)] | None = None
     entry_ids: Annotated[list[str], Meta(max_length=200)] | None = None
 
 

@@ -9,6 +9,13 @@ from gateway.schemas.shapes import Answer, Body, ListQuery, Query, Text, limits
 from gateway.wire import struct_to_json, time_to_json
 
 Url = Annotated[str, limits(maxLength=2000, format="uri")]
+After = Annotated[
+    str,
+    Meta(
+        pattern=r"^([0-9]{1,18}|evt_[0-9a-z]{1,60})?$",
+        description="A position, or an event's id; empty: the oldest kept.",
+    ),
+]
 EventTypes = Annotated[list[str], limits(minItems=1, maxItems=50)]
 
 
@@ -87,9 +94,7 @@ class DeliveryQuery(ListQuery):
 
 
 class EventQuery(Query):
-    after: Annotated[str, Meta(max_length=128, description="A position, or an event's id; empty: the oldest kept.")] = (
-        ""
-    )
+    after: After = ""
     limit: Annotated[int, Meta(ge=1, le=200)] | None = None
     types: Annotated[str, Meta(min_length=1, max_length=1000, description="Comma list of event types.")] | None = None
 

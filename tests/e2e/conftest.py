@@ -27,14 +27,16 @@ class Customer:
     organization: dict[str, Any]
     token: str
     http: httpx.Client
-    opened: list[httpx.Client] = field(default_factory=list)
+    opened: dict[str | None, httpx.Client] = field(default_factory=dict)
 
     def bearing(self, credential: str | None) -> httpx.Client:
         """The same suite as somebody else sees it; None for a stranger."""
-        headers = {"Authorization": f"Bearer {credential}"} if credential else {}
-        client = httpx.Client(base_url=self.url, headers=headers, timeout=30)
-        self.opened.append(client)
-        return client
+        if credential not in self.opened:
+            headers = {"Authorization": f"Bearer {credential}"} if credential else {}
+            self.opened[credential] = httpx.Client(base_url=self.url, headers=headers, timeout=30)
+        # A cookie from an earlier login would speak for somebody.
+        self.opened[credential].cookies.clear()
+        return self.opened[credential]
 
     def key(self, *scopes: str, **wish: Any) -> dict[str, Any]:
         """A fresh API key, with its secret."""
@@ -78,7 +80,7 @@ def customer(suite: Suite) -> Iterator[Callable[[], Customer]]:
 
     yield register
     for one in made:
-        for client in (one.http, *one.opened):
+        for client in (one.http, *one.opened.values()):
             client.close()
 
 

@@ -1,0 +1,124 @@
+"""The access matrix, generated from the document that strangers read: every operation, asked by everyone who may not.
+
+Another organisation's things must look exactly like things that never were.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import httpx
+import pytest
+
+from gateway.documentation_page import FILE
+
+from .conftest import Customer, problem
+
+DOCUMENT = json.loads(FILE.read_bytes())
+OPERATIONS = [
+    (method.upper(), path, operation)
+    for path, methods in DOCUMENT["paths"].items()
+    for method, operation in methods.items()
+]
+GUARDED = [entry for entry in OPERATIONS if entry[2].get("security") != []]
+NAMING_AN_ID = [entry for entry in GUARDED if "{id}" in entry[1]]
+
+
+def names(entry: tuple[str, str, dict[str, Any]]) -> str:
+    return f"{entry[0]} {entry[1]}"
+
+
+def body_of(operation: dict[str, Any]) -> dict[str, Any]:
+    """A valid body, so that nothing but access can be what is refused."""
+    for content in operation.get("requestBody", {}).get("content", {}).values():
+        if "example" in content:
+            return {"json": content["example"]}
+    return {}
+
+
+def ask(client: httpx.Client, entry: tuple[str, str, dict[str, Any]], **ids: str) -> httpx.Response:
+    method, path, operation = entry
+    path = re.sub(r"\{(\w+)\}", lambda match: ids.get(match[1], "nothing"), path)
+    return client.request(method, path, **body_of(operation))
+
+
+@pytest.fixture(scope="module")
+def things(ada: Customer) -> dict[str, str]:
+    """Ada's ids, by the path that names them."""
+    agent = ada.agent()["id"]
+    ada.http.post(f"/api/agents/{agent}/publish")
+    uploaded = ada.http.post("/api/documents/upload", files={"document": ("a.txt", b"Words.")}).json()
+    wish = {"url": "http://127.0.0.1:9955/none", "eventTypes": ["call.ended"]}
+    return {
+        "/api/agents": agent,
+        "/api/api-keys": ada.key("agents:read")["id"],
+        "/api/auth/sessions": ada.http.get("/api/auth/sessions").json()["data"][0]["id"],
+        "/api/knowledge-base/entries": uploaded["entryId"],
+        "/api/documents": uploaded["documentId"],
+        "/api/jobs": uploaded["jobId"],
+        "/api/webhook-endpoints": ada.http.post("/api/webhook-endpoints", json=wish).json()["id"],
+    }
+
+
+def its_id(things: dict[str, str], path: str) -> str | None:
+    return next((thing for prefix, thing in things.items() if path.startswith(prefix + "/{id}")), None)
+
+
+@pytest.mark.parametrize("entry", GUARDED, ids=names)
+def test_strangers_and_former_friends_are_refused(ada: Customer, revoked: str, entry: Any) -> None:
+    for client in (ada.bearing(None), ada.bearing("nonsense"), ada.bearing(revoked)):
+        answer = ask(client, entry)
+        assert answer.status_code == 401
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+@pytest.fixture(scope="module")
+def revoked(ada: Customer) -> str:
+    """A key with all rights, revoked and asked for until it was refused."""
+    made = ada.key("*")
+    holder = ada.bearing(made["secret"])
+    assert holder.get("/api/agents").status_code == 200
+    ada.http.delete(f"/api/api-keys/{made['id']}")
+    while holder.get("/api/agents").status_code == 200:
+        pass
+    secret: str = made["secret"]
+    return secret
+
+
+@pytest.mark.parametrize("entry", NAMING_AN_ID, ids=names)
+def test_another_organisation_cannot_tell_it_from_nothing(
+    ada: Customer, bob: Customer, things: dict[str, str], entry: Any
+) -> None:
+    theirs = its_id(things, entry[1])
+    if theirs is None:
+        assert entry[1].startswith("/api/call-logs"), "make a thing for this path"
+        return
+    absent = theirs[:-8] + "00000000"
+    kept = ada.http.get(re.sub(r"(\{id\}).*", theirs, entry[1])) if entry[0] != "GET" else None
+    answers = []
+    for thing in (theirs, absent):
+        answer = ask(bob.http, entry, id=thing)
+        assert answer.status_code == 404, answer.text
+        found = problem(answer, 404, answer.json()["code"])
+        answers.append({**found, "instance": "", "requestId": ""})
+    assert answers[0] == answers[1]
+    if kept is not None and kept.status_code == 200:
+        assert ada.http.get(re.sub(r"(\{id\}).*", theirs, entry[1])).json() == kept.json()
+
+
+@pytest.mark.parametrize("entry", GUARDED, ids=names)
+def test_a_key_without_the_scope_is_told_which(ada: Customer, narrow: str, entry: Any) -> None:
+    needed = re.search(r"Needs the scope (\S+)\.", entry[2].get("description", ""))
+    if needed is None or needed[1] == "realtime:read":
+        return
+    refused = problem(ask(ada.bearing(narrow), entry), 403, "missing_scope")
+    assert needed[1] in refused["detail"]
+
+
+@pytest.fixture(scope="module")
+def narrow(ada: Customer) -> str:
+    """A key that may do one thing which no refused operation needs."""
+    secret: str = ada.key("realtime:read")["secret"]
+    return secret

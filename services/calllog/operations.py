@@ -5,7 +5,7 @@ from datetime import datetime
 from libs.jobs import enqueue
 from libs.postgres import Connection
 from services.calllog.domain.analytics import floor_to
-from services.calllog.domain.envelopes import Envelope
+from services.calllog.domain.envelopes import Envelope, Makes
 from services.calllog.storage.analytics import Analytics
 from services.calllog.storage.envelopes import Envelopes
 
@@ -25,7 +25,7 @@ async def keep_delivery(
 ) -> bool:
     """Keep the envelope and have its call made; True when the same thing had been delivered before."""
     kept = await stored.keep(conn, org_id, envelope, body, source, now)
-    if kept.id and envelope.makes_call:
+    if kept.id and envelope.makes is not Makes.NOTHING:
         await enqueue(
             conn, service=SERVICE, kind=INGEST, queue=INGEST_QUEUE, org_id=org_id, args={"envelopeId": kept.id},
             max_attempts=INGEST_ATTEMPTS,

@@ -20,7 +20,7 @@ from libs.rpc.paging import page_info_to_proto, page_request_from_proto
 from libs.rpc.times import from_timestamp
 from services.calllog.domain.analytics import Window, bucket_starts, check_window, fill
 from services.calllog.domain.calls import Recording
-from services.calllog.domain.envelopes import parse_envelope
+from services.calllog.domain.readers import parse_envelope
 from services.calllog.domain.tags import checked_tags
 from services.calllog.mapping import (
     billable_to_proto,

@@ -14,9 +14,15 @@ from typing import Any
 from libs.errors import InvalidArgument
 from services.calllog.domain import fields
 from services.calllog.domain.calls import CallStatus, Direction, ReportedCall, Speaker, Turn
-from services.calllog.domain.envelopes import INITIATION_FAILURE_RANK, TRANSCRIPTION, Envelope, completeness
+from services.calllog.domain.envelopes import Envelope, Makes, Shape, ranked
 
 PROVIDER = "elevenlabs"
+TRANSCRIPTION = "post_call_transcription"
+AUDIO = "post_call_audio"
+INITIATION_FAILURE = "call_initiation_failure"
+# Reports of one call in rising order of what they know; a failed start stands between processing and failed.
+_RANKS = {"initiated": 0, "in-progress": 1, "processing": 2, "failed": 4, "done": 5}
+_INITIATION_FAILURE_RANK = 3
 _ONGOING = ("initiated", "in-progress", "processing")
 _CALL_RESULTS = {
     "voicemail": CallStatus.VOICEMAIL,
@@ -29,8 +35,36 @@ _SUCCESS = {"success": True, "failure": False}
 _MAX_SECONDS = 30 * 86_400  # a longer call is a mistake, and a mistake is not billed
 
 
-def read_conversation(data: Mapping[str, Any]) -> ReportedCall:
+def completeness(event_type: str, data: Mapping[str, Any]) -> int:
+    if event_type == INITIATION_FAILURE:
+        return ranked(_INITIATION_FAILURE_RANK, 0)
+    rank = _RANKS.get(fields.text(data, "status"), _RANKS["done"])
+    return ranked(rank, sum(1 for _ in fields.items(data, "transcript")))
+
+
+SHAPE = Shape(
+    type_name="type",
+    data_name="data",
+    key_name="conversation_id",
+    makes={TRANSCRIPTION: Makes.CALL, INITIATION_FAILURE: Makes.CALL, AUDIO: Makes.RECORDING},
+    completeness=completeness,
+)
+
+
+def wrap_conversation(conversation: Mapping[str, Any]) -> bytes:
+    """The envelope that a webhook would have carried for a conversation fetched from the provider."""
+    return json.dumps({"type": TRANSCRIPTION, "data": conversation}, separators=(",", ":")).encode()
+
+
+def read_report(envelope: Envelope) -> ReportedCall:
+    if envelope.event_type == INITIATION_FAILURE:
+        return _read_initiation_failure(envelope)
+    return _read_conversation(envelope)
+
+
+def _read_conversation(envelope: Envelope) -> ReportedCall:
     """A conversation with its transcript, metadata and analysis."""
+    data = envelope.data
     metadata, analysis = fields.section(data, "metadata"), fields.section(data, "analysis")
     phone = fields.section(metadata, "phone_call")
     direction, from_number, to_number = _sides(phone)
@@ -39,10 +73,10 @@ def read_conversation(data: Mapping[str, Any]) -> ReportedCall:
     duration = _duration(metadata) if status.ended else None
     return ReportedCall(
         provider=PROVIDER,
-        external_call_id=fields.text(data, "conversation_id"),
+        external_call_id=envelope.key,
         external_agent_id=fields.text(data, "agent_id", 200),
         status=status,
-        completeness=completeness(TRANSCRIPTION, data),
+        completeness=envelope.completeness,
         direction=direction,
         from_number=from_number,
         to_number=to_number,
@@ -60,7 +94,7 @@ def read_conversation(data: Mapping[str, Any]) -> ReportedCall:
     )
 
 
-def read_initiation_failure(envelope: Envelope) -> ReportedCall:
+def _read_initiation_failure(envelope: Envelope) -> ReportedCall:
     """A call that never began: nobody spoke, so there is nothing to meter."""
     data = envelope.data
     metadata = fields.section(data, "metadata")
@@ -71,7 +105,7 @@ def read_initiation_failure(envelope: Envelope) -> ReportedCall:
         external_call_id=envelope.key,
         external_agent_id=fields.text(data, "agent_id", 200),
         status=_FAILURE_REASONS.get(reason, CallStatus.FAILED),
-        completeness=INITIATION_FAILURE_RANK,
+        completeness=envelope.completeness,
         direction=Direction.OUTBOUND,
         from_number=fields.text(body, "From", 100) or fields.text(body, "from_number", 100),
         to_number=fields.text(body, "To", 100) or fields.text(body, "to_number", 100),
@@ -82,10 +116,10 @@ def read_initiation_failure(envelope: Envelope) -> ReportedCall:
     )
 
 
-def read_audio(data: Mapping[str, Any]) -> bytes:
+def read_audio(envelope: Envelope) -> bytes:
     """The recording (MP3) of a post_call_audio envelope."""
     try:
-        audio = base64.b64decode(fields.text(data, "full_audio", limit=1 << 31), validate=True)
+        audio = base64.b64decode(fields.text(envelope.data, "full_audio", limit=1 << 31), validate=True)
     except binascii.Error:
         audio = b""
     if not audio:
@@ -154,15 +188,7 @@ def _tool_call(call: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]]
         "id": request_id,
         "name": fields.text(call, "tool_name", 200),
         "type": fields.text(call, "type", 50),
-        "arguments": _arguments(fields.text(call, "params_as_json")),
+        "arguments": fields.json_text(call, "params_as_json"),
         "result": fields.text(result, "result_value") or None,
         "isError": fields.flag(result, "is_error"),
     }
-
-
-def _arguments(params: str) -> Any:
-    """The call's arguments as JSON where they are JSON, else as they came."""
-    try:
-        return fields.storable_json(json.loads(params, parse_constant=str)) if params else {}
-    except (ValueError, RecursionError):
-        return params

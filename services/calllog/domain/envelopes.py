@@ -1,11 +1,13 @@
 """The envelope of an inbound webhook: what is kept of it, and when two deliveries are the same thing.
 
-Signed bytes that are no envelope are refused; a type that nobody knows is kept and left alone.
+Signed bytes that are no envelope are refused; a type that nobody knows is kept and left alone. What differs from
+provider to provider is its Shape.
 """
 
+import enum
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NoReturn
@@ -13,16 +15,29 @@ from typing import Any, NoReturn
 from libs.errors import InvalidArgument
 from services.calllog.domain import fields
 
-TRANSCRIPTION = "post_call_transcription"
-AUDIO = "post_call_audio"
-INITIATION_FAILURE = "call_initiation_failure"
-_OF_CALLS = frozenset({TRANSCRIPTION, AUDIO, INITIATION_FAILURE})
 _MAX_NAME = 200
+# Between two ranks of reports there is room for a number of turns, which orders reports within a rank.
+RANK_STEP = 100_000
 
-# Reports of one call in rising order of what they know, so far apart that the number of turns orders within a rank.
-_RANK_STEP = 100_000
-_RANKS = {"initiated": 0, "in-progress": 1, "processing": 2, "failed": 4, "done": 5}
-INITIATION_FAILURE_RANK = 3 * _RANK_STEP
+
+class Makes(enum.Enum):
+    """What is made of an envelope."""
+
+    NOTHING = ""
+    CALL = "call"
+    RECORDING = "recording"
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A provider's envelope: the names of its type, of its data and of the conversation's id in there, what its types
+    make, and how much a report of a type and content knows of its call."""
+
+    type_name: str
+    data_name: str
+    key_name: str
+    makes: Mapping[str, Makes]
+    completeness: Callable[[str, Mapping[str, Any]], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,52 +48,42 @@ class Envelope:
     provider: str
     event_type: str
     key: str
+    makes: Makes
     completeness: int
     data: Mapping[str, Any]
     sent_at: datetime | None = None
 
-    @property
-    def makes_call(self) -> bool:
-        """Whether a call or its recording is made of it; other types are kept and left alone."""
-        return self.event_type in _OF_CALLS
 
-    @property
-    def makes_recording(self) -> bool:
-        return self.event_type == AUDIO
-
-
-def parse_envelope(provider: str, body: bytes) -> Envelope:
+def parse_envelope(provider: str, shape: Shape, body: bytes) -> Envelope:
     """The envelope in these bytes; InvalidArgument("webhook_payload_invalid") when they hold none."""
     document = _json_object(body)
-    event_type = document.get("type")
+    event_type = document.get(shape.type_name)
     if not isinstance(event_type, str) or not 0 < len(event_type) <= _MAX_NAME:
-        _refuse("The envelope has no type.")
-    data = document.get("data")
+        _refuse(f"The envelope has no {shape.type_name}.")
+    makes = shape.makes.get(event_type, Makes.NOTHING)
+    data = document.get(shape.data_name)
     if not isinstance(data, dict):
-        _refuse("The envelope has no data object.")
-    key = data.get("conversation_id")
+        if makes is not Makes.NOTHING:
+            _refuse(f"The envelope has no {shape.data_name} object.")
+        data = {}
+    key = data.get(shape.key_name)
     if not isinstance(key, str) or not 0 < len(key) <= _MAX_NAME:
-        if event_type in _OF_CALLS:
-            _refuse("The envelope's data names no conversation_id.")
+        if makes is not Makes.NOTHING:
+            _refuse(f"The envelope's {shape.data_name} names no {shape.key_name}.")
         key = "sha256:" + hashlib.sha256(body).hexdigest()
-    sent_at = fields.moment(fields.number(document, "event_timestamp"))
-    rank = completeness(event_type, data)
-    return Envelope(provider, fields.storable(event_type), fields.storable(key), rank, data, sent_at)
+    return Envelope(
+        provider=provider,
+        event_type=fields.storable(event_type),
+        key=fields.storable(key),
+        makes=makes,
+        completeness=shape.completeness(event_type, data) if makes is Makes.CALL else 0,
+        data=data,
+        sent_at=fields.moment(fields.number(document, "event_timestamp")),
+    )
 
 
-def completeness(event_type: str, data: Mapping[str, Any]) -> int:
-    """How much a report of this type and content knows of its call."""
-    if event_type == INITIATION_FAILURE:
-        return INITIATION_FAILURE_RANK
-    if event_type != TRANSCRIPTION:
-        return 0
-    rank = _RANKS.get(fields.text(data, "status"), _RANKS["done"])
-    return rank * _RANK_STEP + min(sum(1 for _ in fields.items(data, "transcript")), _RANK_STEP - 1)
-
-
-def wrap_conversation(conversation: Mapping[str, Any]) -> bytes:
-    """The envelope that a webhook would have carried for a conversation fetched from the provider."""
-    return json.dumps({"type": TRANSCRIPTION, "data": conversation}, separators=(",", ":")).encode()
+def ranked(rank: int, turns: int) -> int:
+    return rank * RANK_STEP + min(turns, RANK_STEP - 1)
 
 
 def _json_object(body: bytes) -> dict[str, Any]:

@@ -4,6 +4,7 @@ A provider's extra or odd field must not lose a call. Text is made storable: Pos
 surrogates.
 """
 
+import json
 import math
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -40,6 +41,15 @@ def storable_json(value: Any, depth: int = 0) -> Any:
     if isinstance(value, int) and abs(value) > _MAX_BIGINT:
         return str(value)
     return value
+
+
+def json_text(source: Mapping[str, Any], name: str) -> Any:
+    """The JSON value in a text field, made storable; the text itself where it is none, {} where it is empty."""
+    value = text(source, name)
+    try:
+        return storable_json(json.loads(value, parse_constant=str)) if value else {}
+    except (ValueError, RecursionError):
+        return value
 
 
 def number(source: Mapping[str, Any], name: str) -> float | None:

@@ -16,11 +16,10 @@ from libs.ids import new_id
 from libs.jobs import Discard, JobContext, enqueue
 from libs.postgres import Connection, Database
 from libs.postgres.outbox import append
-from services.calllog.domain import envelopes
 from services.calllog.domain.calls import Call, ReportedCall, ServedBy
-from services.calllog.domain.envelopes import Envelope
+from services.calllog.domain.envelopes import Envelope, Makes
 from services.calllog.domain.merging import change_topic, supersede
-from services.calllog.domain.readers import read_audio, read_report
+from services.calllog.domain.readers import parse_envelope, read_audio, read_report
 from services.calllog.mapping import call_event, stored_call_event
 from services.calllog.operations import AUDIO, SERVICE, count_again
 from services.calllog.storage.analytics import Analytics
@@ -52,8 +51,8 @@ class CallIngest:
         if not kept.body:
             return {"changed": False}
         try:
-            envelope = envelopes.parse_envelope(kept.provider, kept.body)
-            if envelope.makes_recording:
+            envelope = parse_envelope(kept.provider, kept.body)
+            if envelope.makes is Makes.RECORDING:
                 return await self._keep_audio(job, kept, envelope)
             return await self._make_call(job, kept, read_report(envelope))
         except InvalidArgument as error:

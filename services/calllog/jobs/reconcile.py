@@ -15,7 +15,8 @@ from libs.http import OutboundClient
 from libs.jobs import Discard, JobContext, NewJob, RetryAfter, enqueue_many
 from libs.postgres import Database
 from services.calllog.domain import elevenlabs
-from services.calllog.domain.envelopes import parse_envelope, wrap_conversation
+from services.calllog.domain.elevenlabs import wrap_conversation
+from services.calllog.domain.readers import parse_envelope
 from services.calllog.operations import RECONCILE, SERVICE, keep_delivery
 from services.calllog.providers.elevenlabs import Account, Conversations, fetch_conversation, list_conversations
 from services.calllog.storage.calls import Calls

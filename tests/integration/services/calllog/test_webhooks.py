@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import hmac
 import json
 import time
 
@@ -13,7 +15,7 @@ from echosenseix.calllog.v1 import calllog_pb2
 from libs.errors import AppError, InvalidArgument, NotFound, PermissionDenied, Unauthenticated, Unavailable
 from libs.ids import new_id
 
-from .conftest import CallLog, Organisation, as_org, as_service, eventually, failure, sign, transcription
+from .conftest import SAMPLES, CallLog, Organisation, as_org, as_service, eventually, failure, sign, transcription
 
 AGENT = "agent_7101k5zvyjhmfg983brhmhkd98n6"
 
@@ -277,3 +279,35 @@ async def test_refusals_are_apperrors(calllog: CallLog) -> None:
         await calllog.servicer.ReceiveProviderWebhook(
             calllog_pb2.ReceiveProviderWebhookRequest(provider="nobody", webhook_token="x", body=b"{}"), None
         )
+
+
+async def test_a_call_at_retell_is_told_three_times_and_is_one_call(calllog: CallLog) -> None:
+    org, call_id = new_id("org"), new_id("rt")
+    with as_org(org):
+        put = agent_pb2.PutIntegrationRequest(
+            provider="retell", credentials=agent_pb2.ProviderCredentials(api_key="key_retell")
+        )
+        token = (await calllog.integrations.PutIntegration(put, None)).integration.webhook_token
+    sample = json.loads((SAMPLES.parent / "retell" / "call_analyzed.json").read_text())
+    for event, changes in (
+        ("call_started", {"call_status": "ongoing", "end_timestamp": None, "call_analysis": None}),
+        ("call_ended", {"call_analysis": None}),
+        ("call_analyzed", {}),
+        ("call_analyzed", {}),
+    ):
+        body = json.dumps({"event": event, "call": {**sample["call"], **changes, "call_id": call_id}}).encode()
+        stamp = str(int(time.time() * 1_000))
+        digest = hmac.new(b"key_retell", body + stamp.encode(), hashlib.sha256).hexdigest()
+        request = calllog_pb2.ReceiveProviderWebhookRequest(
+            provider="retell", webhook_token=token, body=body, signature=f"v={stamp},d={digest}"
+        )
+        with as_service():
+            await calllog.servicer.ReceiveProviderWebhook(request, None)
+        await calllog.settled(org)
+    call = await calllog.call_of(org, call_id)
+    assert (call.provider, call.duration_seconds, call.version) == ("retell", 25, 3)
+    assert "opening hours" in call.summary
+    assert (await calllog.list(org, search="observatory")).page_info.total == 1
+    events = await calllog.events(org)
+    assert [topic for topic, _ in events] == ["call.started", "call.ended", "call.updated"]
+    assert [data["billable"] for _, data in events] == [False, True, True]

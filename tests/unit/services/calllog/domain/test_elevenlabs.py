@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from libs.errors import InvalidArgument
 from services.calllog.domain.calls import CallStatus, Direction, ReportedCall, Speaker
-from services.calllog.domain.envelopes import parse_envelope, wrap_conversation
-from services.calllog.domain.readers import read_audio, read_report
+from services.calllog.domain.elevenlabs import wrap_conversation
+from services.calllog.domain.readers import parse_envelope, read_audio, read_report
 
 SAMPLES = Path(__file__).resolve().parents[4] / "samples" / "elevenlabs"
 TRANSCRIPTION = json.loads((SAMPLES / "post_call_transcription.json").read_text())

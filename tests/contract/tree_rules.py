@@ -24,7 +24,7 @@ MIGRATION_NAME = re.compile(r"^(\d{4})_[a-z]+_[a-z_]+\.sql$")
 SUBJECT = re.compile(r"^(evt|jobs|cache\.inv)\.")
 METRIC_TYPES = {"Counter", "Gauge", "Histogram", "Summary", "Info", "Enum"}
 SYSTEM_DOORS = {"system_transaction", "system_fetch", "system_fetchrow", "system_fetchval", "system_execute"}
-ADDRESS_WORDS = re.compile(r"pypi\.org|pythonhosted\.org|registry\.npmjs|/work/(main|shared)|deb\.debian\.org")
+ADDRESS_WORDS = re.compile(r"--(?:extra-)?index-url|--find-links|(?<![\w.~])/(?:home|root|Users|work)/\w+")
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b|for now\b|\bnot implemented yet\b", re.I)
 FAKED = re.compile(r"\bunittest\.mock\b|\bMagicMock\b|pytest\.mark\.(skip|xfail)|pytest\.(skip|xfail)\(")
 
@@ -199,7 +199,7 @@ def unfinished(root: Path) -> list[str]:
 
 
 def places(root: Path) -> list[str]:
-    """No file names a registry's host or a folder of one machine."""
+    """No file names a package index or a folder of one machine."""
     suffixes = (".py", ".md", ".toml", ".txt", ".sql", ".yaml", ".json", ".sh")
     files = [path for room in (*SOURCE_ROOMS, "docs", "tests", "bench", "clients", "requirements", ".ci")
              for path in (root / room).rglob("*") if path.suffix in suffixes or path.name == "run"]  # fmt: skip

@@ -1,18 +1,14 @@
 """Consumers of events: each effect once, in order for each key, whatever dies in between.
 
-A handler runs in a system transaction after the inbox row of its event; the acknowledgement follows the commit. One
-process leads per consumer; where it stands is the durable consumer's acknowledgement floor, from which a new leader (or
-a new connection) begins again. It must not know what an event means.
+One process leads per consumer; where it stands is the durable consumer's acknowledgement floor, from which a new leader
+(or a new connection) begins again. The acknowledgement follows the commit. It must not know what an event means.
 """
 
 import asyncio
 import contextlib
-import itertools
-import json
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import nats.errors
@@ -21,53 +17,22 @@ from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from libs.bus.connection import Bus
-from libs.bus.events import ReceivedEvent
 from libs.bus.feed import Feed, FeedLost
-from libs.bus.stream import MESSAGE_ID, StreamState, ensure_stream, message_id_at
+from libs.bus.handling import Delivery, Handler, Handling
+from libs.bus.stream import StreamState, ensure_stream, message_id_at
 from libs.bus.subjects import STREAM, event_filter
-from libs.errors import Aborted, DeadlineExceeded, Unavailable
 from libs.postgres import inbox
-from libs.postgres.connection import Connection
 from libs.postgres.database import Database
 from libs.postgres.leader import Lease, lead
-from libs.telemetry import span, use_traceparent
-from libs.telemetry.metrics import EVENTS_HANDLED
 
 IN_FLIGHT = 256
-MAX_TRIES = 5
-MAX_DOUBTS = 10
-BACKOFF_SECONDS = (0.1, 0.5, 2.0, 5.0)
 RETRY_SECONDS = 0.2
 SETTLE_SECONDS = 5.0
 # A leader keeps what it was given until it is done; redelivery comes from beginning again at the floor, not from time.
 ACK_WAIT_SECONDS = 3600
 
-Handler = Callable[[Connection, ReceivedEvent], Awaitable[None]]
 logger = logging.getLogger(__name__)
 _BUS_FAILURES = (nats.errors.Error, nats.js.errors.Error, OSError, TimeoutError, FeedLost)
-_PASSING = (Unavailable, DeadlineExceeded, Aborted)
-
-
-@dataclass(frozen=True, slots=True)
-class _Delivery:
-    """`event` is None when the message is none; `in_doubt`: another leader had it and did not finish."""
-
-    message: Msg
-    sequence: int
-    event: ReceivedEvent | None
-    in_doubt: bool
-
-    @property
-    def event_id(self) -> str:
-        return str((self.message.headers or {}).get(MESSAGE_ID, self.sequence))
-
-    @property
-    def topic(self) -> str:
-        return self.message.subject.split(".", 3)[3]
-
-    @property
-    def ordering_key(self) -> str:
-        return f"{self.event.org_id}/{self.event.key}" if self.event else self.message.subject
 
 
 class EventConsumer:
@@ -77,10 +42,9 @@ class EventConsumer:
         self._bus = bus
         self._db = db
         self._consumer = consumer
-        self._topics = dict(topics)
-        self._filters = [event_filter(topic) for topic in self._topics]
-        self._slots = asyncio.Semaphore(db.settings.worker_concurrency)
-        self._keys: dict[str, deque[_Delivery]] = {}
+        self._handling = Handling(db, consumer, topics)
+        self._filters = [event_filter(topic) for topic in topics]
+        self._keys: dict[str, deque[Delivery]] = {}
         self._running: set[asyncio.Task[None]] = set()
         self._held = 0
         self._freed = asyncio.Event()
@@ -92,6 +56,7 @@ class EventConsumer:
 
     async def _lead(self, lease: Lease, stop: asyncio.Event) -> None:
         grace = 0.0
+        replaying = asyncio.create_task(self._handling.replay_regularly())
         try:
             while not stop.is_set() and not lease.lost.is_set():
                 if not await self._bus.wait_connected(1.0):
@@ -105,6 +70,7 @@ class EventConsumer:
                     await asyncio.sleep(RETRY_SECONDS)
             grace = SETTLE_SECONDS
         finally:
+            replaying.cancel()
             await self._settle(grace)
 
     async def _consume(self, stop: asyncio.Event) -> None:
@@ -141,8 +107,7 @@ class EventConsumer:
         self._freed.set()
 
     def _dispatch(self, message: Msg) -> None:
-        sequence = message.metadata.sequence.stream
-        delivery = _Delivery(message, sequence, _parse(message), sequence <= self._doubtful_until)
+        delivery = Delivery.of(message, self._doubtful_until)
         self._held += 1
         waiting = self._keys.get(delivery.ordering_key)
         if waiting is not None:
@@ -153,89 +118,28 @@ class EventConsumer:
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
-    async def _handle_key(self, key: str, waiting: deque[_Delivery]) -> None:
+    async def _handle_key(self, key: str, waiting: deque[Delivery]) -> None:
         """One key's deliveries, one after the other; another key's wait for nothing but a slot."""
         while waiting:
-            if await self._handle(waiting):
+            delivery = waiting[0]
+            if await self._handling.handle(delivery, lambda: bool(waiting)):
+                await self._acknowledge(delivery)
+            if waiting:
                 waiting.popleft()
             self._held -= 1
             self._freed.set()
         if self._keys.get(key) is waiting:
             del self._keys[key]
 
-    async def _handle(self, waiting: deque[_Delivery]) -> bool:
-        """Until the first delivery is handled or given up; False when all were settled away meanwhile."""
-        delivery = waiting[0]
-        in_doubt = delivery.in_doubt
-        for pause in itertools.chain(BACKOFF_SECONDS, itertools.repeat(BACKOFF_SECONDS[-1])):
-            try:
-                if in_doubt:
-                    # Counted before it begins, in case it is what ended the other leader and ends this one too.
-                    if await self._note(delivery, "in doubt") > MAX_DOUBTS:
-                        await self._bury(delivery, "the process died while handling it")
-                        return await self._done(delivery)
-                    in_doubt = False
-                if await self._try(delivery):
-                    return await self._done(delivery)
-            except _PASSING as error:
-                logger.info("%s waits: %s", self._consumer, error.reason)
-            await asyncio.sleep(pause)
-            if not waiting:
-                break
-        return False
-
-    async def _try(self, delivery: _Delivery) -> bool:
-        """Whether it is dealt with: handled, known, or given up after the last try. Outages are raised."""
-        try:
-            outcome = await self._effect(delivery)
-        except _PASSING:
-            raise
-        except Exception as error:
-            logger.warning("%s failed to handle an event of %s", self._consumer, delivery.topic, exc_info=True)
-            reason = f"{type(error).__name__}: {error}"
-            if delivery.event is not None and await self._note(delivery, reason) < MAX_TRIES:
-                EVENTS_HANDLED.labels(self._consumer, delivery.topic, "retried").inc()
-                return False
-            await self._bury(delivery, reason)
-            outcome = "dead"
-        EVENTS_HANDLED.labels(self._consumer, delivery.topic, outcome).inc()
-        return True
-
-    async def _effect(self, delivery: _Delivery) -> str:
-        event = delivery.event
-        if event is None:
-            raise ValueError("the message is no event")
-        handler = self._topics[event.topic]
-        async with self._slots:
-            with use_traceparent(event.traceparent), span("consume", kind="consumer", topic=event.topic):
-                async with self._db.system_transaction(event.org_id) as conn:
-                    if not await inbox.claim(conn, self._consumer, event.id, delivery.sequence):
-                        return "duplicate"
-                    await handler(conn, event)
-        return "handled"
-
-    async def _note(self, delivery: _Delivery, reason: str) -> int:
-        async with self._db.system_transaction() as conn:
-            return await inbox.note_failure(conn, self._consumer, delivery.event_id, reason)
-
-    async def _bury(self, delivery: _Delivery, reason: str) -> None:
-        _, org_id, _, topic = delivery.message.subject.split(".", 3)
-        text = delivery.message.data.decode(errors="replace")
-        payload = text if delivery.event else json.dumps(text)
-        async with self._db.system_transaction() as conn:
-            await inbox.bury(conn, self._consumer, delivery.event_id, org_id, topic, payload, reason)
-        logger.error("%s gave up an event of %s: %s", self._consumer, topic, reason)
-
-    async def _done(self, delivery: _Delivery) -> bool:
+    async def _acknowledge(self, delivery: Delivery) -> None:
         """A lost acknowledgement brings the event again, and the inbox knows it."""
         with contextlib.suppress(nats.errors.Error, OSError):
             await delivery.message.ack()
-        return True
 
     async def _attach(self) -> None:
         """Make the durable begin at the first event that this consumer has not acknowledged."""
         stream = await ensure_stream(self._bus, self._db.settings)
-        start = 0
+        start = self._doubtful_until = 0
         try:
             info = await self._bus.jetstream.consumer_info(STREAM, self._consumer)
         except nats.js.errors.NotFoundError:
@@ -268,10 +172,3 @@ class EventConsumer:
             filter_subjects=self._filters,
             **position,
         )
-
-
-def _parse(message: Msg) -> ReceivedEvent | None:
-    try:
-        return ReceivedEvent.parse(message.data)
-    except ValueError:
-        return None

@@ -23,6 +23,9 @@ on conflict (consumer, event_id) do update set tries = excluded.tries, last_erro
     died_at = clock_timestamp()"""
 
 # Events of different keys overtake one another, by no more than a consumer holds at a time.
+_REPLAYED = """
+select event_id, payload::text as payload from inbox_dead where consumer = $1 and replay order by died_at limit 16"""
+
 _LAST = """
 select event_id, stream_seq from
     (select event_id, stream_seq from inbox where consumer = $1 order by handled_at desc limit 256) i
@@ -50,3 +53,34 @@ async def last_position(conn: Connection, consumer: str) -> tuple[str, int] | No
     """Event id and stream sequence of the furthest event among those handled last."""
     row = await conn.fetchrow(_LAST, consumer)
     return (row["event_id"], row["stream_seq"]) if row else None
+
+
+async def request_replay(conn: Connection, consumer: str, event_ids: list[str] | None = None) -> int:
+    """Ask the consumer to handle dead letters again, some or all of them; how many there are."""
+    tag = await conn.execute(
+        "update inbox_dead set replay = true where consumer = $1 and ($2::text[] is null or event_id = any($2))",
+        consumer,
+        event_ids,
+    )
+    return int(tag.split()[-1])
+
+
+async def requested_replays(conn: Connection, consumer: str) -> list[tuple[str, str]]:
+    """Event id and payload of dead letters that somebody wants handled again, the oldest first."""
+    return [(row["event_id"], row["payload"]) for row in await conn.fetch(_REPLAYED, consumer)]
+
+
+async def revive(conn: Connection, consumer: str, event_id: str) -> None:
+    """Forget a dead letter, in the transaction that handles it at last."""
+    await conn.execute("delete from inbox_dead where consumer = $1 and event_id = $2", consumer, event_id)
+
+
+async def keep_dead(conn: Connection, consumer: str, event_id: str, error: str) -> None:
+    """A replay failed: the letter stays, with what went wrong now."""
+    await conn.execute(
+        "update inbox_dead set replay = false, tries = tries + 1, last_error = $3 "
+        "where consumer = $1 and event_id = $2",
+        consumer,
+        event_id,
+        error[:2000],
+    )

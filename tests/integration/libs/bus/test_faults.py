@@ -13,7 +13,7 @@ from libs.bus.stream import MESSAGE_ID, ensure_stream
 from libs.bus.subjects import STREAM
 from libs.config import ServiceSettings
 from libs.errors import Unavailable
-from libs.postgres import Connection, Database
+from libs.postgres import Connection, Database, inbox
 from local.stores import Stores
 from tests.integration.libs.bus.effects import append, eventually, keep_effect, running
 
@@ -192,7 +192,7 @@ async def test_a_consumer_that_dies_at_any_moment_leaves_each_effect_once_and_in
 async def test_a_poison_event_is_buried_and_the_others_of_its_key_follow_in_order(
     settings: ServiceSettings, bus: Bus, db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("libs.bus.consumer.BACKOFF_SECONDS", (0.01,))
+    monkeypatch.setattr("libs.bus.handling.BACKOFF_SECONDS", (0.01,))
     handled: list[tuple[str, int]] = []
 
     async def choke(conn: Connection, event: ReceivedEvent) -> None:
@@ -216,6 +216,33 @@ async def test_a_poison_event_is_buried_and_the_others_of_its_key_follow_in_orde
     assert await db.system_fetchval("select count(*) from inbox_retry") == 0
 
 
+async def test_a_dead_letter_is_handled_again_on_request(
+    settings: ServiceSettings, bus: Bus, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("libs.bus.handling.BACKOFF_SECONDS", (0.01,))
+    monkeypatch.setattr("libs.bus.handling.REPLAY_SECONDS", 0.02)
+    mended = False
+
+    async def choke(conn: Connection, event: ReceivedEvent) -> None:
+        await keep_effect(conn, event)
+        if not mended:
+            raise LookupError("not yet")
+
+    async def replay() -> int:
+        async with db.system_transaction() as conn:
+            return await inbox.request_replay(conn, "mended")
+
+    async with running(OutboxRelay(settings, "agent", bus), EventConsumer(bus, db, "mended", {TOPIC: choke})):
+        await add(db, range(2), keys=3)
+        await eventually(db, "select count(*) from inbox_dead where tries = 5", 6)
+        assert await replay() == 6
+        await eventually(db, "select count(*) from inbox_dead where tries = 6 and not replay", 6)
+        mended = True
+        assert await replay() == 6
+        await eventually(db, "select count(*) from effect", 6)
+        await eventually(db, "select count(*) from inbox_dead", 0)
+
+
 async def test_bytes_that_are_no_event_are_buried_at_once(settings: ServiceSettings, bus: Bus, db: Database) -> None:
     await ensure_stream(bus, settings)
     for body in (b"\xff\xfe", b"[]", b"{}", b'{"id": 7}', b"null", b'{"id":"e","type":"agent.updated"'):
@@ -228,7 +255,7 @@ async def test_bytes_that_are_no_event_are_buried_at_once(settings: ServiceSetti
 async def test_an_outage_of_what_a_handler_needs_is_waited_for_and_not_counted(
     settings: ServiceSettings, bus: Bus, db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("libs.bus.consumer.BACKOFF_SECONDS", (0.01,))
+    monkeypatch.setattr("libs.bus.handling.BACKOFF_SECONDS", (0.01,))
     tries = 0
 
     async def wait_for_peer(conn: Connection, event: ReceivedEvent) -> None:

@@ -1,0 +1,170 @@
+"""What a consumer does with one event: its effect once, tries that are counted, a dead letter in the end, a replay.
+
+Everything here is PostgreSQL; libs.bus.consumer brings the deliveries and acknowledges them.
+"""
+
+import asyncio
+import itertools
+import json
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from nats.aio.msg import Msg
+
+from libs.bus.events import ReceivedEvent
+from libs.bus.stream import MESSAGE_ID
+from libs.errors import Aborted, DeadlineExceeded, Unavailable
+from libs.postgres import inbox
+from libs.postgres.connection import Connection
+from libs.postgres.database import Database
+from libs.telemetry import span, use_traceparent
+from libs.telemetry.metrics import EVENTS_HANDLED
+
+MAX_TRIES = 5
+MAX_DOUBTS = 10
+BACKOFF_SECONDS = (0.1, 0.5, 2.0, 5.0)
+REPLAY_SECONDS = 5.0
+
+Handler = Callable[[Connection, ReceivedEvent], Awaitable[None]]
+logger = logging.getLogger(__name__)
+_PASSING = (Unavailable, DeadlineExceeded, Aborted)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """`event` is None when the message is none; `in_doubt`: another leader had it and did not finish."""
+
+    message: Msg
+    sequence: int
+    event: ReceivedEvent | None
+    in_doubt: bool
+
+    @classmethod
+    def of(cls, message: Msg, doubtful_until: int) -> "Delivery":
+        sequence = message.metadata.sequence.stream
+        try:
+            event = ReceivedEvent.parse(message.data)
+        except ValueError:
+            event = None
+        return cls(message, sequence, event, sequence <= doubtful_until)
+
+    @property
+    def event_id(self) -> str:
+        return str((self.message.headers or {}).get(MESSAGE_ID, self.sequence))
+
+    @property
+    def org_id(self) -> str:
+        return self.message.subject.split(".", 3)[1]
+
+    @property
+    def topic(self) -> str:
+        return self.message.subject.split(".", 3)[3]
+
+    @property
+    def ordering_key(self) -> str:
+        return f"{self.org_id}/{self.event.key}" if self.event else self.message.subject
+
+
+class Handling:
+    """The handlers of one consumer; at most `worker_concurrency` of them run at a time."""
+
+    def __init__(self, db: Database, consumer: str, topics: Mapping[str, Handler]) -> None:
+        self._db = db
+        self._consumer = consumer
+        self._topics = dict(topics)
+        self._slots = asyncio.Semaphore(db.settings.worker_concurrency)
+
+    async def handle(self, delivery: Delivery, wanted: Callable[[], bool]) -> bool:
+        """Until it is handled or given up; False when it is no longer wanted before that."""
+        in_doubt = delivery.in_doubt
+        for pause in itertools.chain(BACKOFF_SECONDS, itertools.repeat(BACKOFF_SECONDS[-1])):
+            try:
+                if in_doubt and await self._gave_up_in_doubt(delivery):
+                    return True
+                in_doubt = False
+                if await self._try(delivery):
+                    return True
+            except _PASSING as error:
+                logger.info("%s waits: %s", self._consumer, error.reason)
+            await asyncio.sleep(pause)
+            if not wanted():
+                break
+        return False
+
+    async def replay_regularly(self) -> None:
+        """Handle dead letters that somebody asked for (inbox_dead.replay), until cancelled."""
+        while True:
+            await asyncio.sleep(REPLAY_SECONDS)
+            try:
+                async with self._db.system_transaction() as conn:
+                    wanted = await inbox.requested_replays(conn, self._consumer)
+                for event_id, payload in wanted:
+                    await self._replay(event_id, payload)
+            except _PASSING as error:
+                logger.info("%s replays later: %s", self._consumer, error.reason)
+            except Exception:
+                logger.exception("%s could not replay", self._consumer)
+
+    async def _gave_up_in_doubt(self, delivery: Delivery) -> bool:
+        """Count the try before it begins: it may be what ended the other leader, and end this one too."""
+        if await self._note(delivery, "in doubt") <= MAX_DOUBTS:
+            return False
+        await self._bury(delivery, "the process died while handling it")
+        return True
+
+    async def _try(self, delivery: Delivery) -> bool:
+        """Whether it is dealt with: handled, known, or given up after the last try. Outages are raised."""
+        try:
+            outcome = await self._effect(delivery)
+        except _PASSING:
+            raise
+        except Exception as error:
+            logger.warning("%s failed to handle an event of %s", self._consumer, delivery.topic, exc_info=True)
+            reason = f"{type(error).__name__}: {error}"
+            if delivery.event is not None and await self._note(delivery, reason) < MAX_TRIES:
+                EVENTS_HANDLED.labels(self._consumer, delivery.topic, "retried").inc()
+                return False
+            await self._bury(delivery, reason)
+            return True
+        EVENTS_HANDLED.labels(self._consumer, delivery.topic, outcome).inc()
+        return True
+
+    async def _effect(self, delivery: Delivery) -> str:
+        event = delivery.event
+        if event is None:
+            raise ValueError("the message is no event")
+        handler = self._topics[event.topic]
+        async with self._slots:
+            with use_traceparent(event.traceparent), span("consume", kind="consumer", topic=event.topic):
+                async with self._db.system_transaction(event.org_id) as conn:
+                    if not await inbox.claim(conn, self._consumer, event.id, delivery.sequence):
+                        return "duplicate"
+                    await handler(conn, event)
+        return "handled"
+
+    async def _note(self, delivery: Delivery, reason: str) -> int:
+        async with self._db.system_transaction() as conn:
+            return await inbox.note_failure(conn, self._consumer, delivery.event_id, reason)
+
+    async def _bury(self, delivery: Delivery, reason: str) -> None:
+        text = delivery.message.data.decode(errors="replace")
+        payload = text if delivery.event else json.dumps(text)
+        async with self._db.system_transaction() as conn:
+            await inbox.bury(conn, self._consumer, delivery.event_id, delivery.org_id, delivery.topic, payload, reason)
+        logger.error("%s gave up an event of %s: %s", self._consumer, delivery.topic, reason)
+        EVENTS_HANDLED.labels(self._consumer, delivery.topic, "dead").inc()
+
+    async def _replay(self, event_id: str, payload: str) -> None:
+        try:
+            event = ReceivedEvent.parse(payload.encode())
+            async with self._slots, self._db.system_transaction(event.org_id) as conn:
+                await inbox.revive(conn, self._consumer, event_id)
+                if await inbox.claim(conn, self._consumer, event.id):
+                    await self._topics[event.topic](conn, event)
+        except _PASSING:
+            raise
+        except Exception as error:
+            logger.warning("%s failed to replay an event", self._consumer, exc_info=True)
+            async with self._db.system_transaction() as conn:
+                await inbox.keep_dead(conn, self._consumer, event_id, f"{type(error).__name__}: {error}")

@@ -4,6 +4,8 @@ It must not know what a parameter means.
 """
 
 import re
+from collections.abc import Mapping
+from datetime import datetime
 from typing import TypeVar
 from urllib.parse import parse_qsl
 
@@ -18,6 +20,13 @@ T = TypeVar("T", bound=msgspec.Struct)
 _MAX_PARAMETERS = 50
 _UNKNOWN = re.compile(r"unknown field `([^`]*)`")
 _NO_QUERY = NoQuery()
+# What lax conversion reads beyond this (1e1, 1_0, a number of seconds, TRUE) no other client of the API would.
+_WRITTEN: Mapping[type, tuple[re.Pattern[str], str]] = {
+    bool: (re.compile("true|false"), "true or false"),
+    int: (re.compile("-?[0-9]{1,30}"), "a whole number in decimal digits"),
+    float: (re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?"), "a decimal number"),
+    datetime: (re.compile(r"[0-9]{4}-.*"), "a time as of RFC 3339"),
+}
 
 
 def parse_query(raw: bytes) -> dict[str, str]:
@@ -42,17 +51,23 @@ def decode_query(asked: dict[str, str], schema: type[T]) -> T:
         return _NO_QUERY  # type: ignore[return-value]
     try:
         query = msgspec.convert(asked, schema, strict=False)
-        _refuse_null(asked, query)
+        _refuse_loose(asked, query)
         return query
     except msgspec.ValidationError as error:
         raise _refusal(str(error)) from None
 
 
-def _refuse_null(asked: dict[str, str], query: msgspec.Struct) -> None:
-    """Lax conversion reads the word null as nothing, where a number or a time was wanted."""
+def _refuse_loose(asked: dict[str, str], query: msgspec.Struct) -> None:
+    """Lax conversion reads the word null as nothing, and numbers, times and truths in more spellings than ours."""
     for name, field in zip(query.__struct_encode_fields__, query.__struct_fields__, strict=True):
-        if name in asked and getattr(query, field) is None:
+        if name not in asked:
+            continue
+        value = getattr(query, field)
+        if value is None:
             raise msgspec.ValidationError(f"Expected a value - at `$.{name}`")
+        pattern, wanted = _WRITTEN.get(type(value), (None, ""))
+        if pattern is not None and not pattern.fullmatch(asked[name]):
+            raise msgspec.ValidationError(f"Expected {wanted} - at `$.{name}`")
 
 
 def _refusal(message: str) -> InvalidArgument:

@@ -28,7 +28,8 @@ def test_an_empty_cursor_is_there_and_no_cursor_is_not() -> None:
         b"page=0", b"page=-1", b"page=abc", b"page=", b"page=1.5", b"page=%D9%A3", b"page=1&page=1", b"limit=0",
         b"limit=201", b"limit=10000", b"nope=1", b"Page=1", b"order=up", b"status=gone", b"search=", b"search=%ff",
         b"search=a%00b", b"createdAtGe=yesterday", b"createdAtGe=2026-01-02T03:04:05", b"\xff=1", b"includeTotal=maybe",
-        b"limit=null", b"includeTotal=null", b"createdAtGe=Null",
+        b"limit=null", b"includeTotal=null", b"createdAtGe=Null", b"limit=1e1", b"page=2.0", b"limit=%2B5",
+        b"includeTotal=1", b"includeTotal=TRUE", b"createdAtGe=1700000000", b"createdAtGe=1.7e9",
         b"sort=" + b"x" * 50, b"&".join(b"a%d=1" % number for number in range(60)),
     ],
 )  # fmt: skip

@@ -1,6 +1,7 @@
 """Documents: uploaded in one stream, watched while they are processed, downloaded as they came."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 
 from starlette.responses import Response
@@ -12,7 +13,7 @@ from gateway.routing import Route, tagged
 from gateway.schemas.knowledge import DocumentStatus, Upload, document_status_from_proto
 from gateway.schemas.shapes import NoBody, NoQuery
 from gateway.uploads import FilePart, UploadForm
-from libs.errors import AppError
+from libs.errors import AppError, Unavailable
 
 _FILE_FIELD = "document"
 _FIELDS = frozenset(("title", "category", "tags", "entryId"))
@@ -67,11 +68,17 @@ async def upload_document(call: Call[NoQuery, NoBody]) -> Response:
     try:
         answer = await call.clients.knowledge.UploadDocument(uploading.messages())
     except (asyncio.CancelledError, AppError):
-        if uploading.refusal is not None:
-            raise uploading.refusal from None
-        raise
+        raise uploading.refusal or _cut_off() from None
     shown = Upload(document_id=answer.document_id, entry_id=answer.entry_id, job_id=answer.job_id, status="processing")
     return call.accepted(shown, answer.job_id)
+
+
+def _cut_off() -> BaseException:
+    """What ended the call when the form was good: the service's own refusal, our task's end, or a vanished service."""
+    error, task = sys.exception(), asyncio.current_task()
+    if isinstance(error, AppError) or (task is not None and task.cancelling()):
+        return error or asyncio.CancelledError()
+    return Unavailable("service_unavailable", "The upload was cut off. Send it again.")
 
 
 async def get_status(call: Call[NoQuery, NoBody]) -> Response:

@@ -1,3 +1,4 @@
+import time
 from typing import Any
 
 import pytest
@@ -78,6 +79,24 @@ def test_no_bytes_do_more_than_be_refused(raw: bytes) -> None:
 )
 def test_what_two_parsers_could_read_in_two_ways_is_refused(raw: bytes, reason: str) -> None:
     assert refusal(raw).reason == reason
+
+
+@pytest.mark.parametrize("piece", [b"[]", b"1", b"1.5", b"{}", b'""', b'"\\ud83d\\ude00"'])
+def test_more_values_than_the_loop_can_bear_are_refused_quickly(piece: bytes) -> None:
+    raw = b"[" + b",".join([piece] * (1024 * 1024 // (len(piece) + 1))) + b"]"
+    started = time.perf_counter()
+    assert refusal(raw).reason == "payload_too_large"
+    assert time.perf_counter() - started < 0.3
+
+
+@pytest.mark.parametrize("text", [b",", b'\\"', b"\\\\", b'\\",', b"\\u0041,"])
+def test_commas_in_texts_are_not_values(text: bytes) -> None:
+    raw = b'{"name":"a","systemPrompt":"' + text * (900_000 // len(text)) + b'"}'
+    started = time.perf_counter()
+    assert parse_json(raw)["name"] == "a"
+    refusal(raw[:-2])
+    refusal(raw[:-2] + b"\\")
+    assert time.perf_counter() - started < 2
 
 
 def test_the_depth_limit_is_exact() -> None:

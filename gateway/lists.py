@@ -3,19 +3,26 @@
 Both paging modes of docs: by number and by cursor. Rows are made by the caller; rules of a list are its service's.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
 from urllib.parse import urlencode
 
 import msgspec
 
 from echosenseix.common.v1 import common_pb2
-from gateway.schemas.shapes import ListQuery
+from gateway.schemas.shapes import ListQuery, WholeListQuery
 from gateway.wire import set_time
 from libs.errors import InvalidArgument
-from libs.paging import MAX_PAGED_ROWS
+from libs.paging import MAX_PAGED_ROWS, CursorCodec, ListRules, check_page, check_sort
 
-_WHOLE_LIMIT = 50
+_BY_NAME = ListRules(sorts={"name": "name"}, default_sort="name", default_descending=False)
+
+
+class Named(Protocol):
+    """What a row of a whole list must have."""
+
+    @property
+    def name(self) -> str: ...
 
 
 class ListAnswer(msgspec.Struct, rename="camel", kw_only=True, gc=False):
@@ -31,7 +38,7 @@ class ListAnswer(msgspec.Struct, rename="camel", kw_only=True, gc=False):
     next_cursor: str | None
 
 
-def page_request(query: ListQuery) -> common_pb2.PageRequest:
+def page_request(query: WholeListQuery) -> common_pb2.PageRequest:
     """What the query asks for, as services take it; their list rules have the last word."""
     cursor_mode = query.cursor is not None
     if cursor_mode and query.page is not None:
@@ -45,8 +52,9 @@ def page_request(query: ListQuery) -> common_pb2.PageRequest:
         order=query.order or "",
         include_total=bool(query.include_total),
     )
-    set_time(request.created_at_ge, query.created_at_ge)
-    set_time(request.created_at_lt, query.created_at_lt)
+    if isinstance(query, ListQuery):
+        set_time(request.created_at_ge, query.created_at_ge)
+        set_time(request.created_at_lt, query.created_at_lt)
     return request
 
 
@@ -94,29 +102,26 @@ def _cursor_links(answer: ListAnswer) -> list[tuple[str, dict[str, str]]]:
     return links
 
 
-def whole_list(rows: list[Any], query: ListQuery) -> ListAnswer:
-    """A part of a list that is at hand as a whole, in both modes; its cursor is the count of rows before."""
-    if query.cursor is not None and query.page is not None:
-        raise InvalidArgument("invalid_query", "Use page or cursor, not both.")
-    limit = query.limit or _WHOLE_LIMIT
-    by_number = query.cursor is None
-    begin = ((query.page or 1) - 1) * limit if by_number else _offset(query.cursor or "")
-    more = begin + limit < len(rows)
+def whole_list(rows: Iterable[Named], query: WholeListQuery, codec: CursorCodec, scope: str) -> ListAnswer:
+    """A list that is at hand as a whole, in both modes, by name; its cursor is the count of rows before."""
+    asked = page_request(query)
+    page, limit = check_page(asked.page, asked.limit, asked.cursor_mode, _BY_NAME)
+    _, descending = check_sort(asked.sort, asked.order, _BY_NAME)
+    scope = f"{scope}|{descending}"
+    ordered = sorted(rows, key=lambda row: row.name, reverse=descending)
+    begin = _offset(codec, scope, asked.cursor) if asked.cursor_mode else (page - 1) * limit
+    end, count = begin + limit, len(ordered)
     return ListAnswer(
-        data=rows[begin : begin + limit],
-        page=(query.page or 1) if by_number else None,
+        data=ordered[begin:end],
+        page=None if asked.cursor_mode else page,
         limit=limit,
-        total=len(rows) if by_number or query.include_total else None,
-        total_pages=-(-len(rows) // limit) if by_number else None,
+        total=count if asked.include_total or not asked.cursor_mode else None,
+        total_pages=None if asked.cursor_mode else -(-count // limit),
         total_is_estimate=False,
-        has_more=more,
-        next_cursor=str(begin + limit) if more else None,
+        has_more=end < count,
+        next_cursor=codec.encode(scope, (end,)) if end < count else None,
     )
 
 
-def _offset(cursor: str) -> int:
-    if not cursor:
-        return 0
-    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 10):
-        raise InvalidArgument("invalid_cursor", "Start the list again without a cursor.")
-    return int(cursor)
+def _offset(codec: CursorCodec, scope: str, cursor: str) -> int:
+    return int(codec.decode(scope, cursor)[0]) if cursor else 0

@@ -26,7 +26,7 @@ from gateway.schemas.jobs import (
     schedule_from_proto,
 )
 from gateway.schemas.realtime import Mail, mail_from_proto
-from gateway.schemas.shapes import ListQuery, NoBody, NoQuery
+from gateway.schemas.shapes import ListQuery, NoBody, NoQuery, WholeListQuery
 from libs.errors import InvalidArgument, NotFound, Violation
 from libs.ids import job_owner
 
@@ -36,11 +36,11 @@ if TYPE_CHECKING:
 _EVERYTHING = "*"
 
 
-async def list_queues(call: Call[ListQuery, NoBody]) -> Response:
+async def list_queues(call: Call[WholeListQuery, NoBody]) -> Response:
     stubs = call.clients.jobs.values()
     answers = await asyncio.gather(*(stub.ListQueues(pb.ListQueuesRequest()) for stub in stubs))
     rows = [queue_from_proto(queue) for answer in answers for queue in answer.queues]
-    return call.list(whole_list(rows, call.query))
+    return call.list(whole_list(rows, call.query, call.edge.cursors, f"queues|{call.principal.org_id}"))
 
 
 async def pause_queue(call: Call[NoQuery, NoBody]) -> Response:
@@ -77,11 +77,11 @@ async def replay_dead_letters(call: Call[NoQuery, ReplayBody]) -> Response:
     return call.ok(Replayed(replayed=sum(answer.replayed for answer in answers)), 202)
 
 
-async def list_schedules(call: Call[ListQuery, NoBody]) -> Response:
+async def list_schedules(call: Call[WholeListQuery, NoBody]) -> Response:
     stubs = call.clients.jobs.values()
     answers = await asyncio.gather(*(stub.ListSchedules(pb.ListSchedulesRequest()) for stub in stubs))
     rows = [schedule_from_proto(schedule) for answer in answers for schedule in answer.schedules]
-    return call.list(whole_list(rows, call.query))
+    return call.list(whole_list(rows, call.query, call.edge.cursors, f"schedules|{call.principal.org_id}"))
 
 
 async def list_mail(call: Call[ListQuery, NoBody]) -> Response:
@@ -126,7 +126,7 @@ ROUTES = tagged(
         list_queues,
         "List queues with their figures",
         scope=_EVERYTHING,
-        query=ListQuery,
+        query=WholeListQuery,
         answer=list[Queue],
     ),
     Route(
@@ -171,7 +171,7 @@ ROUTES = tagged(
         list_schedules,
         "List schedules",
         scope=_EVERYTHING,
-        query=ListQuery,
+        query=WholeListQuery,
         answer=list[Schedule],
     ),
     Route(

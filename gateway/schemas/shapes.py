@@ -30,8 +30,8 @@ class NoQuery(Query):
     """The request has no query parameters."""
 
 
-class ListQuery(Query):
-    """The parameters of every list."""
+class WholeListQuery(Query):
+    """The parameters of a list whose rows have no time of creation."""
 
     page: Annotated[int, Meta(ge=1, description="1-based; page x limit reaches the first 10,000 rows.")] | None = None
     limit: Annotated[int, Meta(ge=1, le=200, description="Rows of the answer.")] | None = None
@@ -41,6 +41,11 @@ class ListQuery(Query):
     sort: Annotated[str, Meta(min_length=1, max_length=40, description="A field of the rows.")] | None = None
     order: Annotated[str, Meta(pattern="^(asc|desc)$", description="asc or desc.")] | None = None
     include_total: Annotated[bool, Meta(description="Count the rows in cursor mode too.")] | None = None
+
+
+class ListQuery(WholeListQuery):
+    """The parameters of every other list."""
+
     created_at_ge: Annotated[datetime, Meta(tz=True, description="Created at or after.")] | None = None
     created_at_lt: Annotated[datetime, Meta(tz=True, description="Created before.")] | None = None
 

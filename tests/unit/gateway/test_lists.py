@@ -1,11 +1,21 @@
+from dataclasses import dataclass
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from echosenseix.common.v1 import common_pb2
 from gateway.lists import ListAnswer, link_header, list_answer, page_request, whole_list
-from gateway.schemas.shapes import ListQuery
-from libs.errors import InvalidArgument
+from gateway.schemas.shapes import ListQuery, WholeListQuery
+from libs.errors import AppError, InvalidArgument
+from libs.paging import CursorCodec
+
+CODEC = CursorCodec(b"0123456789abcdef")
+
+
+@dataclass
+class Row:
+    name: str
 
 
 def links(answer: ListAnswer, asked: dict[str, str] | None = None) -> dict[str, dict[str, list[str]]]:
@@ -64,7 +74,7 @@ def test_an_estimate_names_no_last_page() -> None:
 def test_page_and_cursor_together_are_refused() -> None:
     for refused in (
         lambda: page_request(ListQuery(page=1, cursor="")),
-        lambda: whole_list([], ListQuery(page=1, cursor="")),
+        lambda: whole_list([], WholeListQuery(page=1, cursor=""), CODEC, "s"),
     ):
         with pytest.raises(InvalidArgument, match="invalid_query"):
             refused()
@@ -74,12 +84,35 @@ def test_an_absurd_page_number_still_fits_the_wire() -> None:
     assert page_request(ListQuery(page=10**30)).page == 10_001
 
 
+def whole(scope: str = "s", count: int = 5, **asked: Any) -> ListAnswer:
+    return whole_list([Row(f"q{number}") for number in range(count)], WholeListQuery(**asked), CODEC, scope)
+
+
+def names(answer: ListAnswer) -> list[str]:
+    return [row.name for row in answer.data]
+
+
 def test_a_whole_list_is_paged_in_both_modes() -> None:
-    rows = list(range(5))
-    by_number = whole_list(rows, ListQuery(page=2, limit=2))
-    assert (by_number.data, by_number.total, by_number.total_pages, by_number.has_more) == ([2, 3], 5, 3, True)
-    by_cursor = whole_list(rows, ListQuery(cursor="4", limit=2))
-    assert (by_cursor.data, by_cursor.page, by_cursor.next_cursor, by_cursor.has_more) == ([4], None, None, False)
-    assert whole_list(rows, ListQuery(page=9)).data == []
-    with pytest.raises(InvalidArgument, match="invalid_cursor"):
-        whole_list(rows, ListQuery(cursor="x"))
+    by_number = whole(page=2, limit=2)
+    assert (names(by_number), by_number.total, by_number.total_pages, by_number.has_more) == (["q2", "q3"], 5, 3, True)
+    first = whole(cursor="", limit=4)
+    by_cursor = whole(cursor=first.next_cursor, limit=4)
+    assert (names(by_cursor), by_cursor.page, by_cursor.next_cursor, by_cursor.has_more) == (["q4"], None, None, False)
+    assert (whole(cursor="").total, whole(cursor="", include_total=True).total) == (None, 5)
+    assert whole(page=9).data == []
+    assert whole(count=0).total_pages == 0
+    assert names(whole(order="desc", limit=2)) == ["q4", "q3"]
+
+
+def test_a_whole_list_keeps_the_rules_of_every_list() -> None:
+    cursor = whole(cursor="", limit=2).next_cursor
+    for refused, reason in (
+        ({"page": 201}, "page_out_of_range"),
+        ({"sort": "bogus"}, "invalid_query"),
+        ({"cursor": "1"}, "invalid_cursor"),
+        ({"cursor": cursor, "order": "desc"}, "invalid_cursor"),
+        ({"cursor": cursor, "scope": "another organisation's"}, "invalid_cursor"),
+    ):
+        with pytest.raises(AppError) as caught:
+            whole(**refused)
+        assert caught.value.reason == reason

@@ -52,8 +52,9 @@ async def work(count: int, handler_seconds: float) -> None:
     handlers = Handlers()
     handlers.add("bench.nothing", nothing, JobPolicy(queue="bench"))
     say(ready=True)
+    used = cpu_seconds()
     await Worker(settings, SERVICE, db, bus, handlers).run(stop)
-    say(begun=begun, ended_at=time.time(), cpu=cpu_seconds(), lateness=lateness)
+    say(begun=begun, ended_at=time.time(), cpu=cpu_seconds() - used, lateness=lateness)
     await bus.close()
     await db.close()
 
@@ -65,6 +66,7 @@ async def produce(o: argparse.Namespace) -> None:
     db = await Database.open(settings, application_name="bench-producer")
     bus = await Bus.connect(settings.nats_url, "bench-producer")
     db.announce_through(bus.announce)
+    used = cpu_seconds()
     numbers, begun_at = iter(range(0, o.count, o.per_commit)), time.time()
     due = begun_at + o.delay if o.delay else 0.0
 
@@ -81,7 +83,7 @@ async def produce(o: argparse.Namespace) -> None:
                 await enqueue_many(conn, SERVICE, [job] * o.per_commit)
 
     await asyncio.gather(*(one() for _ in range(o.producers)))
-    say(begun_at=begun_at, ended_at=time.time(), cpu=cpu_seconds())
+    say(begun_at=begun_at, ended_at=time.time(), cpu=cpu_seconds() - used)
     await bus.close()
     await db.close()
 

@@ -18,7 +18,7 @@ from libs.jobs.policy import Lane, QueuePolicy
 from libs.postgres import Connection, Database
 
 QUANTUM = 4
-LARGEST_SHARE = 32
+LARGEST_SHARE = 64
 _STRICT = [int(lane) for lane in (Lane.HIGH, Lane.NORMAL, Lane.LOW)]
 # Sorts behind an id and before every other one.
 _AFTER = "\x01"

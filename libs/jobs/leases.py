@@ -11,22 +11,18 @@ from typing import Any
 from libs.jobs.job import Job, encode_json
 from libs.jobs.outcomes import LeaseLost
 from libs.jobs.policy import MAX_STALLS
-from libs.postgres import Connection, Database
+from libs.postgres import Connection, Database, Record
 
 LEASE_SECONDS = 10.0
 HEARTBEAT_SECONDS = 3.0
 
-_DONE = """state = 'completed', progress = 100, finished_at = clock_timestamp(), lease_token = null,
-    lease_until = null, error_code = null, error_message = null"""
-_COMPLETE = f"""
-update job set {_DONE}, result = $3::text::jsonb
+_COMPLETE = """
+update job set
+    state = 'completed', progress = 100, finished_at = clock_timestamp(), lease_token = null, lease_until = null,
+    error_code = null, error_message = null, result = $3::text::jsonb
 where id = $1 and lease_token = $2 and state = 'running'
 returning id"""
-_COMPLETE_MANY = f"""
-update job j set {_DONE}, result = v.result::jsonb
-from unnest($1::text[], $2::uuid[], $3::text[]) as v(id, token, result)
-where j.id = v.id and j.lease_token = v.token and j.state = 'running'
-returning j.id"""
+_COMPLETE_MANY = "select job_complete as id from job_complete($1, $2, $3)"
 # A row that is being finished is locked by its own transaction: skip it rather than wait, it needs no heartbeat.
 _HEARTBEAT = """
 with held as (select h.id, h.token from unnest($1::text[], $2::uuid[]) as h(id, token)),
@@ -112,6 +108,13 @@ class Swept:
     state: str
 
 
+async def by_index(db: Database, sql: str, *args: Any) -> list[Record]:
+    """A statement whose plan, made while the table was small, must not stay a sequential scan when it has grown."""
+    async with db.system_transaction() as conn:
+        await conn.execute("set local enable_seqscan = off")
+        return await conn.fetch(sql, *args)
+
+
 async def complete(conn: Connection, job: Job, result: Mapping[str, Any] | None) -> None:
     """End the job as completed in the open transaction; LeaseLost (so that nothing commits) if it is not ours."""
     text = None if result is None else encode_json(result, "result")
@@ -131,26 +134,26 @@ async def settle(db: Database, settlements: Sequence[Settlement]) -> set[str]:
         *((s.job.id, s.job.token, s.state, s.outcome, s.delay, s.charged, s.code, s.message) for s in settlements),
         strict=True,
     )
-    return {row["id"] for row in await db.system_fetch(_SETTLE, *(list(column) for column in columns))}
+    return {row["id"] for row in await by_index(db, _SETTLE, *(list(column) for column in columns))}
 
 
 async def heartbeat(db: Database, jobs: Sequence[Job]) -> tuple[set[str], set[str]]:
     """Keep all these leases; (ids still ours, ids among them whose cancellation was asked for)."""
     ids: list[str] = [job.id for job in jobs]
     tokens: list[uuid.UUID] = [job.token for job in jobs]
-    rows = await db.system_fetch(_HEARTBEAT, ids, tokens, LEASE_SECONDS)
+    rows = await by_index(db, _HEARTBEAT, ids, tokens, LEASE_SECONDS)
     return {row["id"] for row in rows}, {row["id"] for row in rows if row["cancel_requested"]}
 
 
 async def sweep(db: Database, worker: str | None = None) -> list[Swept]:
     """Take expired leases back, and those of a worker known to be dead; a job's third stall quarantines it."""
-    rows = await db.system_fetch(_SWEEP, MAX_STALLS, worker)
+    rows = await by_index(db, _SWEEP, MAX_STALLS, worker)
     return [Swept(row["id"], row["queue"], row["kind"], row["org_id"], row["state"]) for row in rows]
 
 
 async def promote(db: Database) -> list[tuple[str, float]]:
     """Bring what is due soon into the claims' reach; (queue, seconds until due) of each."""
-    return [(row["queue"], row["delay"]) for row in await db.system_fetch(_PROMOTE)]
+    return [(row["queue"], row["delay"]) for row in await by_index(db, _PROMOTE)]
 
 
 async def record_progress(db: Database, job: Job, percent: int) -> None:

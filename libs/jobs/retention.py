@@ -4,6 +4,7 @@ Per queue the newest 100 completed (and cancelled) and the newest 500 failed sta
 minutes all stay, so that whoever was told a job's address can still read how it ended; older than 30 days none.
 """
 
+from libs.jobs.leases import by_index
 from libs.jobs.policy import QueuePolicy
 from libs.postgres import Database
 
@@ -46,7 +47,7 @@ async def forget(db: Database, policy: QueuePolicy, grace_seconds: float | None 
     for state in _KEPT_STATES:
         kept = policy.keep_failed if state == "failed" else policy.keep_completed
         while True:
-            rows = await db.system_fetch(_FORGET, policy.name, state, max(1, kept), grace, MAX_AGE_DAYS, BATCH)
+            rows = await by_index(db, _FORGET, policy.name, state, max(1, kept), grace, MAX_AGE_DAYS, BATCH)
             total += rows[0]["gone"]
             if rows[0]["gone"] < BATCH:
                 break

@@ -34,7 +34,7 @@ from libs.postgres import Database
 if TYPE_CHECKING:
     from libs.bus import Bus
 
-CLAIM_AT_MOST = 32
+CLAIM_AT_MOST = 64
 BUSY_POLL_SECONDS = 0.1
 IDLE_POLL_SECONDS = 1.0
 BUSY_SECONDS = 2.0
@@ -183,7 +183,7 @@ class Worker:
     def _room(self) -> int:
         """How many more jobs to hold: the free slots, and for short jobs what the slots will do in 50 ms."""
         slots = self._settings.worker_concurrency
-        ahead = min(2 * CLAIM_AT_MOST, int(slots * AHEAD_SECONDS / max(self._mean_run, 1e-4)))
+        ahead = min(CLAIM_AT_MOST + CLAIM_AT_MOST // 2, int(slots * AHEAD_SECONDS / max(self._mean_run, 1e-4)))
         room = slots + ahead - len(self._running) - len(self._waiting)
         # Small claims cost as much as large ones: while jobs are short, ask again only when half a batch fits.
         return room if not self._waiting or room >= CLAIM_AT_MOST // 2 else 0

@@ -19,7 +19,8 @@ const { positionals, values: o } = parseArgs({
 const connection = { host: '127.0.0.1', port: Number(o.port), maxRetriesPerRequest: null };
 const count = Number(o.count);
 const say = (values) => new Promise((said) => process.stdout.write(JSON.stringify(values) + '\n', said));
-const cpu = () => { const used = process.cpuUsage(); return (used.user + used.system) / 1e6; };
+let before;
+const cpu = () => { const used = process.cpuUsage(before); return (used.user + used.system) / 1e6; };
 const now = () => (performance.timeOrigin + performance.now()) / 1000;
 const sleep = (seconds) => new Promise((wake) => setTimeout(wake, Math.max(0, seconds * 1000)));
 
@@ -30,6 +31,7 @@ async function work() {
     { connection, concurrency: Number(o.concurrency) });
   await worker.waitUntilReady();
   await say({ ready: true });
+  before = process.cpuUsage();
   await new Promise((done) => worker.on('completed', () => { if (++completed === count) done(); }));
   await say({ ended_at: now(), cpu: cpu(), lateness });
   await worker.close();
@@ -42,6 +44,7 @@ async function produce() {
     defaultJobOptions: { attempts: 3, backoff: { type: 'exponential', delay: 1000 }, removeOnComplete: 100, removeOnFail: 500 },
   });
   await queue.waitUntilReady();
+  before = process.cpuUsage();
   const begunAt = now(), due = begunAt + delay;
   let next = 0;
   async function one() {

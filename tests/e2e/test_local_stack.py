@@ -63,15 +63,6 @@ def test_every_service_and_worker_runs_and_all_is_healthy(suite: Suite) -> None:
     assert healthy, table
 
 
-def test_an_idle_suite_fits_its_memory(suite: Suite) -> None:
-    document = suite.run
-    children = children_by_parent()
-    roots = [entry["pid"] for entry in (*document["processes"], *document["stores"].values())]
-    amounts = [pss_mib(pid, children) for pid in roots]
-    assert None not in amounts
-    assert sum(amount or 0 for amount in amounts) <= MEMORY_LIMIT_MIB
-
-
 @pytest.fixture
 def token(suite: Suite) -> str:
     """As a person gets it, for the agent service."""
@@ -95,6 +86,16 @@ async def test_a_token_made_by_hand_opens_one_service(suite: Suite, token: str) 
 def scaled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Suite]:
     with Suite(tmp_path_factory.mktemp("scaled"), scale="gateway=3 realtime=2 knowledge-worker=2") as running:
         yield running
+
+
+def test_an_idle_suite_fits_its_memory(scaled: Suite) -> None:
+    """Even with four processes more than one of each; the embedding model is loaded by the first document alone."""
+    document = scaled.run
+    children = children_by_parent()
+    roots = [entry["pid"] for entry in (*document["processes"], *document["stores"].values())]
+    amounts = [pss_mib(pid, children) for pid in roots]
+    assert None not in amounts
+    assert sum(amount or 0 for amount in amounts) <= MEMORY_LIMIT_MIB
 
 
 def test_several_gateways_answer_behind_one_address_and_on_their_own(scaled: Suite) -> None:

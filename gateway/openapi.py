@@ -80,8 +80,16 @@ _HEADERS = {
     "ETag": {"schema": {"type": "string"}, "description": "The version in quotes."},
     "Link": {"schema": {"type": "string"}, "description": "RFC 8288: first, prev, next, last."},
     "Location": {"schema": {"type": "string"}, "description": "Where the new thing, or its job, is."},
+    "Allow": {"schema": {"type": "string"}, "description": "The methods that this path has."},
     "RequestId": {"schema": {"type": "string"}},
     "RetryAfter": {"schema": {"type": "integer"}, "description": "Seconds."},
+    "WwwAuthenticate": {"schema": {"type": "string"}, "description": "The challenge: Bearer."},
+}
+_HEADERS_OF_PROBLEMS = {
+    401: {"WWW-Authenticate": "WwwAuthenticate"},
+    405: {"Allow": "Allow"},
+    429: {"Retry-After": "RetryAfter"},
+    503: {"Retry-After": "RetryAfter"},
 }
 _SECURITY = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "A session token or an API key."},
@@ -261,9 +269,10 @@ def _problem_response(status: int) -> dict[str, Any]:
     codes = sorted(reason for reason, known in STATUS_OF_REASON.items() if known == status)
     text = TITLES[status] + (f". Codes: {', '.join(codes)}" if codes else "")
     schema = {"$ref": _REF.format(name="Problem")}
+    headers = {"X-Request-Id": "RequestId", **_HEADERS_OF_PROBLEMS.get(status, {})}
     return {
         "description": text,
-        "headers": {"X-Request-Id": _header("RequestId")},
+        "headers": {name: _header(header) for name, header in headers.items()},
         "content": {MEDIA_TYPE: {"schema": schema, "example": _problem_example(status, codes)}},
     }
 

@@ -80,3 +80,11 @@ def test_bodies_refuse_what_they_do_not_know() -> None:
     for route in ROUTES:
         if route.body.__name__ != "NoBody":
             assert DOCUMENT["components"]["schemas"][route.body.__name__]["additionalProperties"] is False
+
+
+@pytest.mark.parametrize(
+    ("status", "header"),
+    [("401", "WWW-Authenticate"), ("405", "Allow"), ("429", "Retry-After"), ("503", "Retry-After")],
+)
+def test_a_problem_documents_the_header_that_belongs_to_it(status: str, header: str) -> None:
+    assert set(DOCUMENT["components"]["responses"][status]["headers"]) == {"X-Request-Id", header}

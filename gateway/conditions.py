@@ -23,6 +23,12 @@ def is_unchanged(if_none_match: str, version: int) -> bool:
     return if_none_match.strip() == "*" or version in _versions(if_none_match, weak=True)
 
 
+def names_tag(if_none_match: str, tag: str) -> bool:
+    """Whether the client already has the content of this tag, which is no version but names bytes that never change."""
+    named = (part.strip().removeprefix("W/") for part in if_none_match.split(","))
+    return any(part in ("*", f'"{tag}"') for part in named)
+
+
 def expected_version(if_match: str) -> int | None:
     """The version that a write insists on; None without a condition or with `*`. Several tags were settled before."""
     if not if_match or if_match.strip() == "*":

@@ -12,6 +12,7 @@ from starlette.responses import Response, StreamingResponse
 
 from gateway.answers import PRIVATE
 from gateway.call import Call
+from gateway.conditions import names_tag
 from gateway.ranges import ByteRange
 
 
@@ -25,11 +26,16 @@ class Download:
     tag: str
     part: ByteRange | None = None
     file_name: str = ""
+    # Whether its service can send a part of it.
+    in_parts: bool = False
 
 
 async def download_response(call: Call[Any, Any], file: Download, chunks: AsyncIterator[bytes]) -> Response:
-    """The answer that streams the chunks; its first chunk is awaited, so that a refusal still becomes a problem."""
+    """The answer that streams the chunks; its first chunk is awaited, so that a refusal still becomes a problem. A
+    reader who has the file is told so (304)."""
     headers = _headers(file)
+    if names_tag(call.exchange.header(b"if-none-match"), file.tag):
+        return Response(status_code=304, headers={name: headers[name] for name in ("cache-control", "etag")})
     status = 206 if file.part is not None else 200
     if call.method == "HEAD":
         return Response(status_code=status, headers=headers)
@@ -40,7 +46,7 @@ async def download_response(call: Call[Any, Any], file: Download, chunks: AsyncI
 def _headers(file: Download) -> dict[str, str]:
     length = file.part.length if file.part is not None else file.size
     headers = {
-        "accept-ranges": "bytes",
+        "accept-ranges": "bytes" if file.in_parts else "none",
         "cache-control": PRIVATE,
         "content-disposition": "attachment" + (f"; filename*=UTF-8''{quote(file.file_name)}" if file.file_name else ""),
         "content-length": str(length),

@@ -53,7 +53,10 @@ async def download_recording(call: Call[NoQuery, NoBody]) -> Response:
     recording = answer.call.recording
     if recording.status != "available":
         raise NotFound("recording_not_found", "This call has no recording yet.")
-    part = parse_range(call.exchange.header(b"range"), recording.byte_size)
+    if_range = call.exchange.header(b"if-range")
+    # A part of another content than the reader has begun with would be worse than the whole of this one.
+    wanted = call.exchange.header(b"range") if if_range in ("", f'"{recording.id}"') else ""
+    part = parse_range(wanted, recording.byte_size)
     request = pb.DownloadRecordingRequest(call_id=call.id)
     if part is not None:
         request.range_start, request.range_end = part.start, part.end
@@ -64,6 +67,7 @@ async def download_recording(call: Call[NoQuery, NoBody]) -> Response:
             size=recording.byte_size,
             tag=recording.id,
             part=part,
+            in_parts=True,
         ),
         (message.data async for message in call.clients.calls.DownloadRecording(request) if message.data),
     )

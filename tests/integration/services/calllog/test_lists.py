@@ -114,6 +114,13 @@ async def test_words_of_others_are_not_found(calllog: CallLog, org: Organisation
     await calllog.settled(other.id)
     assert await found(calllog, org, search="secret") == ""
     assert await found(calllog, other, search="parcel") == "1"
+    matching = "select count(*) from calls_matching($2, 10) where o.org is not null"
+    assert await calllog.database.fetchval(other.id, matching, "secret") == 1
+    assert await calllog.database.fetchval(org.id, matching, "secret") == 0
+    matches = "select call_matches($2, 'secret') from (select o.org) q"
+    call = (await calllog.list(other.id)).calls[0].id
+    assert await calllog.database.fetchval(other.id, matches, call) is True
+    assert await calllog.database.fetchval(org.id, matches, call) is False
 
 
 async def test_pages_and_cursors_agree(calllog: CallLog, org: Organisation) -> None:
@@ -237,7 +244,9 @@ async def test_common_words_are_walked_to(calllog: CallLog) -> None:
                    from generate_series($2::int, $2 + 749) i""",
                 org, first,
             )  # fmt: skip
-    page = await calllog.list(org, search="hello", page=common_pb2.PageRequest(page=3, limit=50))
+    with count_statements() as counter:
+        page = await calllog.list(org, search="hello", page=common_pb2.PageRequest(page=3, limit=50))
+    assert len(tenants(counter)) == 2, "matches that fill every page are not counted"
     assert [call.external_call_id for call in page.calls][:2] == ["10400", "10399"]
     assert (page.page_info.total, page.page_info.total_is_estimate) == (10_001, True)
     assert (await calllog.list(org, search="hello", external_call_id="7")).page_info.total == 1

@@ -20,7 +20,7 @@ from libs.rpc.context import require_scope
 from libs.rpc.paging import page_info_to_proto, page_request_from_proto
 from services.knowledge.domain import entry as entries
 from services.knowledge.domain.entry import Described, Entry, Upload
-from services.knowledge.domain.validation import check_content, check_described, title_from_file_name
+from services.knowledge.domain.validation import check_content, check_described, plain_file_name, title_from_file_name
 from services.knowledge.mapping.entries import (
     chunk_to_proto,
     described_by_update,
@@ -264,7 +264,7 @@ async def _data(
 
 
 def _described_upload(metadata: knowledge_pb2.UploadMetadata) -> Described:
-    title = metadata.title.strip() or title_from_file_name(metadata.file_name)
+    title = metadata.title.strip() or title_from_file_name(plain_file_name(metadata.file_name))
     return Described(title, metadata.category, tuple(metadata.tags))
 
 

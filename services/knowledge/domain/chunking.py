@@ -53,6 +53,7 @@ class Chunk:
 
 
 _HEADING_IN_PASSAGE = 60
+_LETTERS_A_TOKEN = 8
 
 
 def passage(draft: ChunkDraft) -> str:
@@ -136,7 +137,7 @@ class _Cutter:
     def _sentences(self, block: Block) -> Iterator[_Sentence]:
         texts = split_sentences(block.text)
         first = True
-        for text, tokens in zip(texts, self._count(texts), strict=True):
+        for text, tokens in zip(texts, self._sizes(texts), strict=True):
             for piece, size in self._fit(text, tokens):
                 yield _Sentence(piece, size, block.page, first)
                 first = False
@@ -145,10 +146,14 @@ class _Cutter:
         """A sentence longer than a chunk is cut between words, and a word longer than that between characters."""
         if tokens <= self._limits.target:
             return [(text, tokens)]
-        middle = _middle(text)
-        halves = [half for half in (text[:middle].strip(), text[middle:].strip()) if half]
-        sizes = self._count(halves)
-        return [piece for half, size in zip(halves, sizes, strict=True) for piece in self._fit(half, size)]
+        pieces = _cut_evenly(text, tokens // self._limits.target + 1)
+        sizes = self._sizes(pieces)
+        return [fitting for piece, size in zip(pieces, sizes, strict=True) for fitting in self._fit(piece, size)]
+
+    def _sizes(self, texts: Sequence[str]) -> list[int]:
+        """Tokens, and no fewer than long words deserve that the model knows as one unknown token."""
+        counted = self._count(texts)
+        return [max(tokens, len(text) // _LETTERS_A_TOKEN) for tokens, text in zip(counted, texts, strict=True)]
 
     def _flush(self, *, keep_overlap: bool) -> Iterator[ChunkDraft]:
         fresh = self._open[self._repeated :]
@@ -163,12 +168,20 @@ class _Cutter:
         self._repeated = len(last)
 
 
-def _middle(text: str) -> int:
-    """The word boundary nearest the middle, or the middle itself where there is none near."""
-    half = len(text) // 2
-    before, after = text.rfind(" ", 0, half), text.find(" ", half)
-    candidates = [position for position in (before, after) if position > 0 and abs(position - half) < half // 2]
-    return min(candidates, key=lambda position: abs(position - half)) if candidates else max(1, half)
+def _cut_evenly(text: str, parts: int) -> list[str]:
+    """At least two pieces of about the same length, cut at the last space before each mark where there is one near."""
+    length = max(1, -(-len(text) // max(2, parts)))
+    pieces: list[str] = []
+    start = 0
+    while start < len(text):
+        end = min(len(text), start + length)
+        space = text.rfind(" ", start + length // 2, end + 1) if end < len(text) else end
+        end = space if space > start else end
+        piece = text[start:end].strip()
+        if piece:
+            pieces.append(piece)
+        start = end
+    return pieces
 
 
 def _join(sentences: Sequence[_Sentence]) -> str:

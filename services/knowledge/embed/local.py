@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
-from services.knowledge.embed.embedder import Vector
+from services.knowledge.embed.embedder import EmbedderUnavailable, Vector
 from services.knowledge.embed.tokens import Tokens, check_sha256
 
 _BATCH = 2
@@ -25,6 +25,7 @@ class LocalEmbedder:
         self._tokens = tokens or Tokens()
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="embed")
         self._session: Any = None
+        self._closed = False
 
     @property
     def model(self) -> str:
@@ -38,8 +39,8 @@ class LocalEmbedder:
         return await asyncio.get_running_loop().run_in_executor(self._executor, self._embed, list(texts))
 
     async def close(self) -> None:
+        self._closed = True
         self._executor.shutdown(wait=False, cancel_futures=True)
-        self._session = None
 
     def _embed(self, texts: list[str]) -> list[Vector]:
         if not texts:
@@ -51,6 +52,8 @@ class LocalEmbedder:
         order = sorted(range(len(texts)), key=lambda index: len(encoded[index]))
         vectors: list[Vector] = [[]] * len(texts)
         for start in range(0, len(order), _BATCH):
+            if self._closed:  # the process waits for this thread before it ends
+                raise EmbedderUnavailable
             batch = order[start : start + _BATCH]
             for index, vector in zip(batch, _run(self._session, [encoded[i] for i in batch]), strict=True):
                 vectors[index] = vector

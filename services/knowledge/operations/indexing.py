@@ -24,7 +24,7 @@ from services.knowledge.storage.vectors import VectorSupport
 
 OnProgress = Callable[["Progress"], Awaitable[None]]
 
-_BATCH = 16
+_BATCH = 8
 _EXTRACTION_SHARE = 15
 # Two at a time: extraction is bound by the processor, and each may take its whole memory limit.
 _EXTRACTIONS = 2

@@ -18,7 +18,7 @@ from libs.bus import Bus
 from libs.clock import SystemClock
 from libs.config import ServiceSettings
 from libs.ids import new_id
-from libs.jobs import Worker
+from libs.jobs import Worker, enqueue
 from libs.paging import CursorCodec
 from libs.postgres import Database
 from libs.rpc.context import CallContext, serving
@@ -61,6 +61,7 @@ class Service:
     database: Database
     settings: ServiceSettings
     blobs: BlobStore
+    blob_folder: Path
     entries: Entries
     documents: Documents
     servicer: KnowledgeServicer
@@ -77,6 +78,16 @@ class Service:
         finally:
             stop.set()
             await running
+
+    def with_embedder(self, embedder: Embedder) -> Service:
+        """The same stores, asked by a process with another model."""
+        return assemble(self.database, self.bus, self.blob_folder, embedder, ExtractionLimits())
+
+    async def run_cron(self, kind: str) -> None:
+        """What the schedule would do: one job of no organisation."""
+        async with self.database.system_transaction() as conn:
+            job_id = await enqueue(conn, service="knowledge", kind=kind, org_id="")
+        assert (await self.until_job_ended(job_id))["state"] == "completed"
 
     async def upload(
         self, org: str, content: bytes, name: str, *, key: str = "", piece: int = 65536, **metadata: Any
@@ -148,16 +159,15 @@ async def build_service(
         database = await service_database("knowledge")
         bus = await Bus.connect(stores.nats_url, "test-knowledge")
         buses.append(bus)
-        blobs = BlobStore.from_url(f"file://{tmp_path_factory.mktemp('blobs')}")
-        return assemble(database, bus, blobs, embedder, limits or ExtractionLimits())
+        return assemble(database, bus, tmp_path_factory.mktemp("blobs"), embedder, limits or ExtractionLimits())
 
     yield build
     for bus in buses:
         await bus.close()
 
 
-def assemble(database: Database, bus: Bus, blobs: BlobStore, embedder: Embedder, limits: ExtractionLimits) -> Service:
-    cursors = CursorCodec(b"c" * 32)
+def assemble(database: Database, bus: Bus, folder: Path, embedder: Embedder, limits: ExtractionLimits) -> Service:
+    cursors, blobs = CursorCodec(b"c" * 32), BlobStore.from_url(f"file://{folder}")
     stored, documents, chunks = Entries(database, cursors), Documents(database), Chunks(database, cursors)
     searching = Searching(Searches(database), CachedQueries(embedder), VectorSupport(database))
     indexing = Indexing(blobs, chunks, embedder, VectorSupport(database), limits)
@@ -166,6 +176,7 @@ def assemble(database: Database, bus: Bus, blobs: BlobStore, embedder: Embedder,
         database=database,
         settings=replace(database.settings, worker_concurrency=4),
         blobs=blobs,
+        blob_folder=folder,
         entries=stored,
         documents=documents,
         servicer=KnowledgeServicer(

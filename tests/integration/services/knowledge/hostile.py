@@ -173,8 +173,8 @@ def pdf_form_recursion() -> bytes:
             3: b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 600 800] /Contents 4 0 R "
             b"/Resources << /XObject << /X 5 0 R >> >> >>",
             4: b"<< /Length 5 >>\nstream\n/X Do\nendstream",
-            5: b"<< /Type /XObject /Subtype /Form /BBox [0 0 9 9] /Resources << /XObject << /X 5 0 R >> >> /Length %d >>"
-            b"\nstream\n%s\nendstream" % (len(form), form),
+            5: b"<< /Type /XObject /Subtype /Form /BBox [0 0 9 9] /Resources << /XObject << /X 5 0 R >> >> "
+            b"/Length %d >>\nstream\n%s\nendstream" % (len(form), form),
         }
     )
 

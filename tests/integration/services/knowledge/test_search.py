@@ -1,0 +1,205 @@
+"""What each mode finds, how it is narrowed, and what it says when it cannot."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+import pytest
+import pytest_asyncio
+
+from echosenseix.knowledge.v1 import knowledge_pb2 as pb
+from libs.errors import FailedPrecondition, InvalidArgument, Unavailable, Unimplemented
+from libs.ids import new_id
+from local.stores import Stores, run_sql
+from services.knowledge.embed.embedder import EmbedderUnavailable, Vector
+
+from .conftest import Service
+
+TEXTS = {
+    "Shipping": "Parcels leave the warehouse within two working days and arrive by courier.",
+    "Returns": "Customers may send goods back for a full refund during the first month.",
+    "Opening hours": "The store opens at nine in the morning and closes at six in the evening.",
+    "Warranty": "Broken machines are repaired free of charge for two years after the purchase.",
+}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def shop(service: Service) -> str:
+    """An organisation with four short entries."""
+    org = new_id("org")
+    for title, text in TEXTS.items():
+        made = await service.create(org, title, text, category=title[0], tags=[title.lower(), "all"])
+        await service.until_settled(org, made.entry.id)
+    return org
+
+
+async def test_words_are_found_by_keyword_in_any_form(service: Service, shop: str) -> None:
+    answer = await service.search(shop, "repair machine", pb.SEARCH_MODE_KEYWORD)
+
+    (hit,) = answer.hits
+    assert (hit.title, hit.HasField("keyword_score"), hit.HasField("vector_score")) == ("Warranty", True, False)
+    assert [hit.text[span.start : span.end] for span in hit.highlights] == ["machines", "repaired"]
+    assert (answer.mode, answer.fallback_reason) == (pb.SEARCH_MODE_KEYWORD, "")
+
+
+async def test_some_words_are_better_than_none_unless_one_is_excluded(service: Service, shop: str) -> None:
+    some = await service.search(shop, "refund for unicorns", pb.SEARCH_MODE_KEYWORD)
+    excluded = await service.search(shop, "refund unicorns -goods", pb.SEARCH_MODE_KEYWORD)
+    phrase = await service.search(shop, '"full refund"', pb.SEARCH_MODE_KEYWORD)
+    either = await service.search(shop, "unicorns or courier", pb.SEARCH_MODE_KEYWORD)
+
+    assert [hit.title for hit in some.hits] == ["Returns"]
+    assert list(excluded.hits) == []
+    assert [hit.title for hit in phrase.hits] == ["Returns"]
+    assert [hit.title for hit in either.hits] == ["Shipping"]
+
+
+@pytest.mark.parametrize("query", ["the", "!!!", "':* & |", "a & b | !c <-> d", "\\", "'" * 50, "%_", "𝔘𝔫𝔦 code"])
+async def test_odd_queries_are_only_queries(service: Service, shop: str, query: str) -> None:
+    for mode in (pb.SEARCH_MODE_KEYWORD, pb.SEARCH_MODE_VECTOR, pb.SEARCH_MODE_HYBRID):
+        assert len((await service.search(shop, query, mode)).hits) <= 4
+
+
+async def test_meaning_is_found_by_vector(service: Service, shop: str) -> None:
+    answer = await service.search(shop, "Can I get my money back?", pb.SEARCH_MODE_VECTOR, max_results=1)
+
+    (hit,) = answer.hits
+    assert (hit.title, hit.HasField("keyword_score"), hit.HasField("vector_score")) == ("Returns", False, True)
+
+
+async def test_hybrid_ranks_what_both_find_first(service: Service, shop: str) -> None:
+    answer = await service.search(shop, "when does the store close in the evening")
+
+    assert answer.hits[0].title == "Opening hours"
+    assert answer.hits[0].score == pytest.approx(1.0)
+    assert (answer.hits[0].HasField("keyword_score"), answer.hits[0].HasField("vector_score")) == (True, True)
+    assert [hit.score for hit in answer.hits] == sorted((hit.score for hit in answer.hits), reverse=True)
+
+
+async def test_filters_narrow_every_mode(service: Service, shop: str) -> None:
+    entries = {hit.title: hit.entry_id for hit in (await service.search(shop, "goods", max_results=50)).hits}
+    assert set(entries) == set(TEXTS)
+
+    for mode in (pb.SEARCH_MODE_VECTOR, pb.SEARCH_MODE_HYBRID):
+        by_category = await service.search(shop, "goods", mode, filters=pb.SearchFilters(category="W"))
+        by_tags = await service.search(shop, "goods", mode, filters=pb.SearchFilters(tags=["all", "returns"]))
+        by_entry = await service.search(shop, "goods", mode, filters=pb.SearchFilters(entry_ids=[entries["Shipping"]]))
+        assert [hit.title for hit in by_category.hits] == ["Warranty"]
+        assert [hit.title for hit in by_tags.hits] == ["Returns"]
+        assert [hit.title for hit in by_entry.hits] == ["Shipping"]
+    none = await service.search(shop, "goods", pb.SEARCH_MODE_KEYWORD, filters=pb.SearchFilters(category="W"))
+    assert list(none.hits) == []
+
+
+async def test_what_cannot_be_asked_is_refused(service: Service, shop: str) -> None:
+    for fields, pointer in (
+        ({"query": " "}, "#/query"),
+        ({"query": "x" * 1001}, "#/query"),
+        ({"query": "a\x00b"}, "#/query"),
+        ({"query": "x", "max_results": 51}, "#/maxResults"),
+        ({"query": "x", "max_results": -1}, "#/maxResults"),
+        ({"query": "x", "filters": pb.SearchFilters(entry_ids=["e"] * 101)}, "#/filters/entryIds"),
+    ):
+        with pytest.raises(InvalidArgument) as refused:
+            await service.search(shop, **fields)
+        assert [found.pointer for found in refused.value.violations] == [pointer]
+
+
+async def test_the_same_question_is_embedded_once(build_service: Callable[..., Awaitable[Service]], org: str) -> None:
+    counting = _Counting()
+    counted = await build_service(counting)
+
+    for _ in range(3):
+        await counted.search(org, "the same question")
+
+    assert counting.asked == ["the same question"]
+
+
+async def test_without_pgvector_hybrid_says_that_it_fell_back(
+    build_service: Callable[..., Awaitable[Service]], stores: Stores, org: str
+) -> None:
+    plain = await build_service()
+    run_sql(_admin(stores, await _database_of(plain)), "drop extension vector cascade")
+    async with plain.work():
+        made = await plain.create(org, "Returns", TEXTS["Returns"])
+        entry = await plain.until_settled(org, made.entry.id)
+
+        assert entry.status == pb.DOCUMENT_STATUS_COMPLETED
+        hybrid = await plain.search(org, "refund")
+        assert [hit.title for hit in hybrid.hits] == ["Returns"]
+        assert (hybrid.mode, hybrid.fallback_reason) == (pb.SEARCH_MODE_KEYWORD, "vector_search_unavailable")
+        with pytest.raises(Unimplemented) as missing:
+            await plain.search(org, "refund", pb.SEARCH_MODE_VECTOR)
+        assert missing.value.reason == "vector_search_unavailable"
+
+
+async def test_another_model_asks_for_a_new_index_and_gets_it(
+    build_service: Callable[..., Awaitable[Service]], org: str
+) -> None:
+    old = await build_service(_Counting())
+    async with old.work():
+        made = await old.create(org, "Returns", TEXTS["Returns"])
+        await old.until_settled(org, made.entry.id)
+    new = old.with_embedder(_Counting("newer"))
+
+    hybrid = await new.search(org, "refund")
+    with pytest.raises(FailedPrecondition) as changed:
+        await new.search(org, "refund", pb.SEARCH_MODE_VECTOR)
+    assert (hybrid.fallback_reason, changed.value.reason) == ("embedding_model_changed", "embedding_model_changed")
+    assert [hit.title for hit in hybrid.hits] == ["Returns"]
+
+    async with new.work():
+        await new.run_cron("index.refresh")
+        async with asyncio.timeout(60):
+            while (await new.entry(org, made.entry.id)).index_version < 2:
+                await asyncio.sleep(0.05)
+    assert len((await new.search(org, "refund", pb.SEARCH_MODE_VECTOR)).hits) == 1
+
+
+async def test_an_embedder_that_is_away_delays_and_does_not_lose(
+    build_service: Callable[..., Awaitable[Service]], org: str
+) -> None:
+    away = _Counting()
+    away.down = True
+    service = await build_service(away)
+    async with service.work():
+        made = await service.create(org, "Returns", TEXTS["Returns"])
+        hybrid = await service.search(org, "refund")
+        with pytest.raises(Unavailable):
+            await service.search(org, "refund", pb.SEARCH_MODE_VECTOR)
+        async with asyncio.timeout(30):
+            while (await service.job(made.job_id))["attempt"] < 2:
+                await asyncio.sleep(0.05)
+        away.down = False
+        entry = await service.until_settled(org, made.entry.id)
+
+    assert hybrid.fallback_reason == "embedder_unavailable"
+    assert entry.status == pb.DOCUMENT_STATUS_COMPLETED
+
+
+class _Counting:
+    """An embedder that remembers what it was asked; its vectors carry no meaning."""
+
+    def __init__(self, model: str = "counting") -> None:
+        self.model = model
+        self.asked: list[str] = []
+        self.down = False
+
+    async def embed(self, texts: Sequence[str]) -> list[Vector]:
+        if self.down:
+            raise EmbedderUnavailable
+        self.asked += texts
+        return [[1.0, *[0.0] * 383] for _ in texts]
+
+    async def close(self) -> None:
+        return None
+
+
+async def _database_of(service: Service) -> str:
+    return str(await service.database.system_fetchval("select current_database()"))
+
+
+def _admin(stores: Stores, database: str) -> str:
+    base, _, _ = stores.postgres_admin_dsn.rpartition("/")
+    return f"{base}/{database}"

@@ -10,30 +10,42 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from libs.clock import utcnow
 from libs.telemetry import metrics
 from services.realtime.domain.channels import LOG
 from services.realtime.domain.history import Published
+from services.realtime.doors import problems
+from services.realtime.doors.problems import Refused, RequestIds
 from services.realtime.protocol.hub import Hub
 from services.realtime.protocol.tokens import ConnectionTokens, Grant, TokenExpired, TokenInvalid
 from services.realtime.storage.event_log import EventLog
 
 KEEP_ALIVE_SECONDS = 15.0
 _BATCH = 200
+_PARAMETERS = frozenset(("after", "token"))
 
 
 def create_app(hub: Hub, log: EventLog, tokens: ConnectionTokens, stopping: asyncio.Event) -> Starlette:
     streams = EventStreams(hub, log, tokens, stopping)
     routes = [
         Route("/api/events/stream", streams.stream, methods=["GET"]),
+        Route("/api/events/stream", _options, methods=["OPTIONS"]),
         Route("/health/live", _live, methods=["GET"]),
         Route("/health/ready", _live, methods=["GET"]),
     ]
-    return Starlette(routes=routes)
+    return Starlette(
+        routes=routes, middleware=[Middleware(RequestIds)], exception_handlers={HTTPException: problems.show}
+    )
+
+
+async def _options(request: Request) -> Response:
+    return Response(status_code=204, headers={"allow": "GET, HEAD, OPTIONS"})
 
 
 async def _live(request: Request) -> Response:
@@ -61,18 +73,19 @@ class EventStreams:
         self._stopping = stopping
 
     async def stream(self, request: Request) -> Response:
+        grant = self._grant(request)
+        after = _position(request)
+        headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+        return StreamingResponse(self._events(grant, after), media_type="text/event-stream", headers=headers)
+
+    def _grant(self, request: Request) -> Grant:
         try:
             grant = self._tokens.verify(_token(request))
         except (TokenExpired, TokenInvalid):
-            return _problem(401, "token_invalid", "Get a fresh token from POST /api/realtime/token.")
+            raise Refused(401, "token_invalid", "Get a fresh token from POST /api/realtime/token.") from None
         if "*" not in grant.scopes and "realtime:read" not in grant.scopes:
-            return _problem(403, "scope_missing", "The scope realtime:read is needed.")
-        after = request.headers.get("last-event-id") or request.query_params.get("after") or ""
-        if after and not (after.isdecimal() and len(after) <= 18):
-            return _problem(400, "invalid_query", "Last-Event-ID and after are positions: whole numbers.")
-        headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-        events = self._events(grant, int(after) if after else None)
-        return StreamingResponse(events, media_type="text/event-stream", headers=headers)
+            raise Refused(403, "missing_scope", "This needs the scope realtime:read.")
+        return grant
 
     async def _events(self, grant: Grant, after: int | None) -> AsyncIterator[bytes]:
         """Everything after the position, then what comes, until the token ends: the client comes back with a fresh
@@ -121,7 +134,11 @@ def _token(request: Request) -> str:
     return credential if scheme.lower() == "bearer" else request.query_params.get("token", "")
 
 
-def _problem(status: int, code: str, detail: str) -> Response:
-    headers = {"www-authenticate": "Bearer"} if status == 401 else {}
-    body = {"type": "about:blank", "title": code.replace("_", " "), "status": status, "detail": detail, "code": code}
-    return JSONResponse(body, status, headers, media_type="application/problem+json")
+def _position(request: Request) -> int | None:
+    """Where the reader stands, if it says so."""
+    if any(name not in _PARAMETERS or len(request.query_params.getlist(name)) > 1 for name in request.query_params):
+        raise Refused(400, "invalid_query", "Send nothing but after and token, each once.")
+    text = request.headers.get("last-event-id") or request.query_params.get("after") or ""
+    if text and not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise Refused(400, "invalid_query", "Last-Event-ID and after are positions: whole numbers.")
+    return int(text) if text else None

@@ -1,0 +1,76 @@
+"""The event stream over plain HTTP: what it refuses, and how, and that it resumes."""
+
+from __future__ import annotations
+
+import datetime
+
+import httpx
+import pytest
+
+from libs.clock import utcnow
+from services.realtime.protocol.tokens import Grant
+from tests.integration.services.realtime.driving import Realtime
+
+MEMBERS = {"type", "title", "status", "detail", "instance", "code", "requestId", "errors"}
+
+
+def bearer(realtime: Realtime, org_id: str, *scopes: str) -> dict[str, str]:
+    expires_at = utcnow() + datetime.timedelta(minutes=1)
+    grant = Grant(org_id, "usr_1", "ses_1", "", frozenset(scopes or ("realtime:read",)), expires_at)
+    return {"authorization": f"Bearer {realtime.tokens.issue(grant)}"}
+
+
+def client(realtime: Realtime) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=f"http://{realtime.doors.addresses['http']}", timeout=10)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "scope", "status", "code"),
+    [
+        ("GET", "/api/events/stream", "", 401, "token_invalid"),
+        ("GET", "/api/events/stream?token=x", "", 401, "token_invalid"),
+        ("GET", "/api/events/stream", "agents:read", 403, "missing_scope"),
+        ("GET", "/api/events/stream?after=x", "*", 400, "invalid_query"),
+        ("GET", "/api/events/stream?after=%D9%A3", "*", 400, "invalid_query"),
+        ("GET", "/api/events/stream?nope=1", "*", 400, "invalid_query"),
+        ("GET", "/api/events/stream?after=1&after=2", "*", 400, "invalid_query"),
+        ("POST", "/api/events/stream", "*", 405, "method_not_allowed"),
+        ("GET", "/nowhere", "*", 404, "route_not_found"),
+    ],
+)
+async def test_a_refusal_is_a_whole_problem(
+    realtime: Realtime, method: str, path: str, scope: str, status: int, code: str
+) -> None:
+    headers = bearer(realtime, "org_refused", scope) if scope else {}
+    async with client(realtime) as http:
+        answer = await http.request(method, path, headers={**headers, "x-request-id": "mine-1"})
+    problem = answer.json()
+    assert (answer.status_code, problem["code"]) == (status, code)
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert set(problem) == MEMBERS
+    assert (problem["status"], problem["instance"]) == (status, path.partition("?")[0])
+    assert problem["requestId"] == answer.headers["x-request-id"] == "mine-1"
+    assert ("www-authenticate" in answer.headers) is (status == 401)
+    assert (answer.headers.get("allow") == "GET, HEAD, OPTIONS") is (status == 405)
+
+
+async def test_an_unsafe_request_id_is_replaced(realtime: Realtime) -> None:
+    async with client(realtime) as http:
+        answer = await http.get("/nowhere", headers={"x-request-id": "a b"})
+        options = await http.options("/api/events/stream")
+    assert answer.headers["x-request-id"].startswith("req_")
+    assert (options.status_code, options.headers["allow"]) == (204, "GET, HEAD, OPTIONS")
+
+
+async def test_the_stream_goes_on_after_the_last_event_that_was_read(realtime: Realtime) -> None:
+    emitted = [await realtime.emit("org_stream", call_id=f"call_{number}") for number in range(3)]
+    headers = bearer(realtime, "org_stream") | {"last-event-id": "1"}
+    seen: list[str] = []
+    async with client(realtime) as http, http.stream("GET", "/api/events/stream", headers=headers) as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        async for line in answer.aiter_lines():
+            seen += [line] if line.startswith(("id:", "data:")) else []
+            if len(seen) == 4:
+                break
+    assert [line for line in seen if line.startswith("id:")] == ["id: 2", "id: 3"]
+    assert [event in line for event, line in zip(emitted[1:], seen[1::2], strict=True)] == [True, True]

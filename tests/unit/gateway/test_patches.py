@@ -38,3 +38,14 @@ def test_a_map_is_merged_by_key_and_null_takes_a_key_away() -> None:
     agent, paths = applied(b'{"dynamicVariables":{"a.b":1,"gone":null}}')
     assert set(paths) == {"draft.dynamic_variables.a.b", "draft.dynamic_variables.gone"}
     assert dict(agent.draft.dynamic_variables.fields).keys() == {"a.b"}
+
+
+def test_what_is_empty_or_zero_is_set_all_the_same() -> None:
+    agent, paths = applied(b'{"llm":{"temperature":0},"dynamicVariables":{"open":false,"count":0,"name":""}}')
+    assert agent.draft.llm.HasField("temperature")
+    assert {key: value.WhichOneof("kind") for key, value in agent.draft.dynamic_variables.fields.items()} == {
+        "open": "bool_value",
+        "count": "number_value",
+        "name": "string_value",
+    }
+    assert len(paths) == 4

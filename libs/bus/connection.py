@@ -18,6 +18,7 @@ from libs.telemetry.metrics import BUS_CONNECTED
 
 RECONNECT_SECONDS = 0.25
 REQUEST_SECONDS = 2.0
+MAX_PENDING_BYTES = 256 * 1024
 
 logger = logging.getLogger(__name__)
 Handler = Callable[[str, bytes], Awaitable[None] | None]
@@ -90,8 +91,8 @@ class Bus:
         return self.connected
 
     async def publish_core(self, subject: str, data: bytes = b"") -> None:
-        """Send if connected; nobody learns whether it arrived."""
-        if self.connected:
+        """Send if connected; nobody learns whether it arrived. A server that reads nothing makes nobody wait."""
+        if self.connected and self.client.pending_data_size < MAX_PENDING_BYTES:
             with contextlib.suppress(nats.errors.Error, OSError):
                 await self.client.publish(subject, data)
 

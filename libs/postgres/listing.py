@@ -5,6 +5,7 @@ not grow with depth. It must not know what is listed. Rows whose sort value is n
 """
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -16,6 +17,7 @@ from libs.postgres.connection import Record
 from libs.postgres.database import Database
 
 Filter = tuple[str, Any]
+_FENCED_ORG = re.compile(r"\bo\.org\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ class _Query:
 
     def estimate(self) -> tuple[Any, ...]:
         """Asks the planner; for a plain transaction, where the organisation is $1 and no `o` exists."""
-        where = self._where([]).replace("o.org", "$1")
+        where = _FENCED_ORG.sub("$1", self._where([]))
         return f"explain (format json) select 1 from {self._listing.source} where {where}", *self._args
 
     def _bind(self, clause: str, value: Any) -> str:

@@ -20,6 +20,7 @@ from libs.postgres.errors import busy, timed_out, translate, unavailable
 from libs.telemetry.metrics import DB_ACQUIRE_SECONDS, DB_POOL_CONNECTIONS
 
 REST_SECONDS = 1.0
+TELL_SECONDS = 5.0
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ class Pool:
         self._reaper: asyncio.TimerHandle | None = None
         self._size = 0
         self._closing = False
+        self._told_at = -TELL_SECONDS
         self._waited = DB_ACQUIRE_SECONDS.labels(name)
         self.announce: Announce | None = None
         for state, figure in (("total", self._maximum), ("idle", self._idle.__len__), ("active", self._in_use)):
@@ -136,9 +138,16 @@ class Pool:
             if isinstance(error, TimeoutError):
                 raise unavailable() from error
             if isinstance(error, OSError | asyncpg.PostgresError | asyncpg.InterfaceError):
-                logger.warning("no database connection: %s", type(error).__name__)
+                self._tell(error)
                 raise (translate(error) or unavailable()) from error
             raise
+
+    def _tell(self, error: Exception) -> None:
+        """Once in a while: an outage fails every request, and need not be written down as often."""
+        now = time.monotonic()
+        if now - self._told_at > TELL_SECONDS:
+            self._told_at = now
+            logger.warning("no database connection: %s", type(error).__name__)
 
     async def _wait(self) -> Any:
         """A connection that somebody gives back, or None for a slot that somebody left."""

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator
 
 from libs.bus import Event, ReceivedEvent
+from libs.errors import Unavailable
 from libs.postgres import Connection, Database, outbox
 
 ORG = "org_a"
@@ -38,7 +39,15 @@ async def append(db: Database, key: str, version: int, org: str = ORG) -> str:
 
 
 async def eventually(db: Database, sql: str, expected: object, seconds: float = 10) -> None:
+    """Until the query answers what is expected; an outage of the database is waited for too."""
     deadline = time.monotonic() + seconds
-    while (found := await db.system_fetchval(sql)) != expected:
+    while (found := await answer(db, sql)) != expected:
         assert time.monotonic() < deadline, f"{sql}: {found} instead of {expected}"
         await asyncio.sleep(0.01)
+
+
+async def answer(db: Database, sql: str) -> object:
+    try:
+        return await db.system_fetchval(sql)
+    except Unavailable as outage:
+        return outage

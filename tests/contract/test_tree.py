@@ -20,7 +20,6 @@ SYSTEM_CALLERS: dict[str, str] = {
     "libs/jobs/claims.py": ENGINE,
     "libs/jobs/context.py": "a job of no organisation (a sweep) finishes; all others in a tenant transaction",
     "libs/jobs/enqueue.py": ENGINE,
-    "libs/jobs/enqueue.py": ENGINE,
     "libs/jobs/inspection.py": ENGINE,
     "libs/jobs/leases.py": ENGINE,
     "libs/jobs/retention.py": ENGINE,

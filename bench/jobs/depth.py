@@ -13,6 +13,7 @@ from libs.postgres import Database
 
 JOBS = 6_400
 ORGANISATIONS = 500
+FILL_AT_ONCE = 100_000
 _FILL = """
 insert into job (id, queue, kind, org_id, args, state, run_at, max_attempts)
 select 'job_bench_' || lpad(n::text, 26, '0'), 'bench', 'bench.nothing', 'org_' || lpad((n % {orgs})::text, 5, '0'),
@@ -31,7 +32,9 @@ async def depth_costs(stage: Stage, depths: Sequence[int]) -> dict[int, float]:
 
 async def _cost(stage: Stage, db: Database, depth: int) -> float:
     stage.sql("truncate job, job_attempt")
-    stage.sql(_FILL.format(orgs=ORGANISATIONS, start=1, stop=depth + JOBS))
+    for start in range(1, depth + JOBS + 1, FILL_AT_ONCE):
+        stop = min(depth + JOBS, start + FILL_AT_ONCE - 1)
+        stage.sql(_FILL.format(orgs=ORGANISATIONS, start=start, stop=stop))
     stage.sql("vacuum analyze job")
     stage.sql("checkpoint")
     claimer = Claimer(db, QueuePolicy("bench"), "bench")
@@ -45,7 +48,7 @@ async def _cost(stage: Stage, db: Database, depth: int) -> float:
 async def _work(db: Database, claimer: Claimer, count: int) -> int:
     done = 0
     while done < count:
-        jobs = await claimer.claim(32)
+        jobs = await claimer.claim(64)
         if not jobs:
             break
         done += len(await leases.complete_many(db, [(job, None) for job in jobs]))

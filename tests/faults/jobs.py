@@ -92,6 +92,35 @@ async def _replay_quarantined(here: Scene) -> int:
     return count
 
 
+async def kill_postgres(kills: int, writes: int, rate: float) -> Outcome:
+    """PostgreSQL is killed with -9 under writes and running jobs: what was acknowledged is there afterwards, a write
+    without an answer happened once or not at all, and every job of what is there has its one effect."""
+    outcome = Outcome()
+    async with scene(workers=2) as here:
+        await here.write(20, 50.0)
+        await here.until_quiet(30.0)
+        async with asyncio.TaskGroup() as acts:
+            acts.create_task(here.write(writes, rate))
+            acts.create_task(_kill_postgres(here, kills, writes / rate))
+        settled = await here.until_quiet(90.0)
+        replayed = await _replay_quarantined(here)
+        outcome.problems = await here.problems()
+        outcome.figures = {
+            "kills of PostgreSQL": kills, "writes": here.history.invoked, "acknowledged": len(here.history.ok),
+            "without an answer": len(here.history.unknown), "quarantined and replayed": replayed,
+            "settled s": round(settled, 1),
+        }  # fmt: skip
+    return outcome
+
+
+async def _kill_postgres(here: Scene, kills: int, seconds: float) -> None:
+    postgres = here.stores.all["postgres"]
+    for _ in range(kills):
+        await asyncio.sleep(seconds / (kills + 1))
+        postgres.kill()
+        postgres.start()  # here, not in a thread: the stores die with the thread that started them
+
+
 async def lose_nats_for_a_while(writes: int, rate: float) -> Outcome:
     """NATS is killed and its store deleted in the middle of writes: none fails, and all is delivered within 5 s of its
     return."""

@@ -15,6 +15,11 @@ async def test_losing_nats_and_its_store_loses_nothing_and_delays_little() -> No
     assert outcome.problems == [], outcome.line()
 
 
+async def test_killing_postgresql_loses_nothing_that_was_acknowledged() -> None:
+    outcome = await jobs.kill_postgres(kills=1, writes=500, rate=50.0)
+    assert outcome.problems == [], outcome.line()
+
+
 async def test_a_flood_of_one_organisation_does_not_hold_up_another() -> None:
     outcome = await jobs.flood_of_one_organisation(flood=10_000)
     assert outcome.problems == [], outcome.line()

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
-from libs.errors import InvalidArgument, Violation
+from libs.errors import InvalidArgument, NotFound, Violation
 
 from .providers import PROVIDERS
 
@@ -60,10 +60,14 @@ class Integration:
     version: int = 1
 
 
-def check_credentials(provider: str, credentials: Credentials, *, first: bool) -> None:
-    found: list[Violation] = []
+def check_provider(provider: str) -> None:
+    """A provider is part of an integration's address, so an unknown one is nowhere."""
     if provider not in PROVIDERS:
-        found.append(Violation("#/provider", "unknown_value", f"Must be one of {', '.join(PROVIDERS)}."))
+        raise NotFound("provider_unknown", f"No such provider. There are {', '.join(PROVIDERS)}.")
+
+
+def check_credentials(credentials: Credentials, *, first: bool) -> None:
+    found: list[Violation] = []
     if first and not credentials.api_key:
         found.append(Violation("#/credentials/apiKey", "required", "Give the provider's API key."))
     secrets = {"apiKey": credentials.api_key, "webhookSecret": credentials.webhook_secret}

@@ -20,6 +20,7 @@ from services.agent.domain.integration import (
     Integration,
     IntegrationStatus,
     check_credentials,
+    check_provider,
     connect,
     merge_credentials,
     reconnect,
@@ -41,8 +42,9 @@ class IntegrationServicer(agent_pb2_grpc.IntegrationServiceServicer):
         self, request: agent_pb2.PutIntegrationRequest, context: object
     ) -> agent_pb2.PutIntegrationResponse:
         org_id = require_scope("agents:write").org_id
+        check_provider(request.provider)
         given = credentials_from_proto(request.credentials)
-        check_credentials(request.provider, given, first=False)
+        check_credentials(given, first=False)
         self._refuse_inner_address(given.base_url)
 
         async def act(conn: Connection) -> agent_pb2.PutIntegrationResponse:
@@ -55,7 +57,7 @@ class IntegrationServicer(agent_pb2_grpc.IntegrationServiceServicer):
         given, now = credentials_from_proto(request.credentials), self._clock.now()
         known = await self._integrations.lock(conn, org_id, request.provider)
         if known is None:
-            check_credentials(request.provider, given, first=True)
+            check_credentials(given, first=True)
             put, credentials = connect(new_id("int"), org_id, request.provider, random_token(), given, now), given
         else:
             credentials = merge_credentials(known.credentials, given, now)

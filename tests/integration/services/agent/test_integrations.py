@@ -135,7 +135,6 @@ async def test_a_second_first_connection_waits_for_the_first(service: Service, o
 @pytest.mark.parametrize(
     ("provider", "fields", "pointer"),
     [
-        ("twilio", {"api_key": "k"}, "#/provider"),
         ("elevenlabs", {"webhook_secret": "s"}, "#/credentials/apiKey"),
         ("elevenlabs", {"api_key": "k\x00"}, "#/credentials/apiKey"),
         ("elevenlabs", {"api_key": "k", "base_url": "http://169.254.169.254/latest"}, "#/credentials/baseUrl"),
@@ -148,6 +147,12 @@ async def test_each_rule_points_at_its_field(
     with pytest.raises(InvalidArgument) as refusal:
         await put(service, org, provider, **fields)
     assert [found.pointer for found in refusal.value.violations] == [pointer]
+
+
+async def test_an_unknown_provider_is_nowhere(service: Service, org: str) -> None:
+    with pytest.raises(NotFound) as refusal:
+        await put(service, org, "twilio", api_key="k")
+    assert refusal.value.reason == "provider_unknown"
 
 
 async def test_a_removed_integration_is_gone_with_its_secrets(service: Service, org: str) -> None:

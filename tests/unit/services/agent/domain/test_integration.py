@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from libs.errors import InvalidArgument
+from libs.errors import InvalidArgument, NotFound
 from services.agent.domain.integration import (
     Credentials,
     check_credentials,
+    check_provider,
     connect,
     fingerprint,
     merge_credentials,
@@ -22,28 +23,34 @@ STORED = Credentials("key-0123456789", "secret-1")
 
 def test_the_first_time_needs_a_key() -> None:
     with pytest.raises(InvalidArgument) as refusal:
-        check_credentials("elevenlabs", Credentials(webhook_secret="s"), first=True)
+        check_credentials(Credentials(webhook_secret="s"), first=True)
     assert [violation.pointer for violation in refusal.value.violations] == ["#/credentials/apiKey"]
-    check_credentials("elevenlabs", Credentials(webhook_secret="s"), first=False)
+    check_credentials(Credentials(webhook_secret="s"), first=False)
 
 
 @pytest.mark.parametrize(
-    ("provider", "credentials", "pointer"),
+    ("credentials", "pointer"),
     [
-        ("twilio", Credentials("k"), "#/provider"),
-        ("retell", Credentials("k\n"), "#/credentials/apiKey"),
-        ("retell", Credentials(" k"), "#/credentials/apiKey"),
-        ("retell", Credentials("k", "x" * 1_001), "#/credentials/webhookSecret"),
-        ("retell", Credentials("k", base_url="ftp://example.com"), "#/credentials/baseUrl"),
-        ("retell", Credentials("k", base_url="https://user:pw@example.com"), "#/credentials/baseUrl"),
-        ("retell", Credentials("k", base_url="https://example.com:port"), "#/credentials/baseUrl"),
-        ("retell", Credentials("k", base_url="https://example.com/?a=1"), "#/credentials/baseUrl"),
+        (Credentials("k\n"), "#/credentials/apiKey"),
+        (Credentials(" k"), "#/credentials/apiKey"),
+        (Credentials("k", "x" * 1_001), "#/credentials/webhookSecret"),
+        (Credentials("k", base_url="ftp://example.com"), "#/credentials/baseUrl"),
+        (Credentials("k", base_url="https://user:pw@example.com"), "#/credentials/baseUrl"),
+        (Credentials("k", base_url="https://example.com:port"), "#/credentials/baseUrl"),
+        (Credentials("k", base_url="https://example.com/?a=1"), "#/credentials/baseUrl"),
     ],
 )
-def test_each_rule_points_at_its_field(provider: str, credentials: Credentials, pointer: str) -> None:
+def test_each_rule_points_at_its_field(credentials: Credentials, pointer: str) -> None:
     with pytest.raises(InvalidArgument) as refusal:
-        check_credentials(provider, credentials, first=True)
+        check_credentials(credentials, first=True)
     assert [violation.pointer for violation in refusal.value.violations] == [pointer]
+
+
+def test_an_unknown_provider_is_nowhere() -> None:
+    with pytest.raises(NotFound) as refusal:
+        check_provider("twilio")
+    assert refusal.value.reason == "provider_unknown"
+    check_provider("retell")
 
 
 def test_an_empty_field_keeps_what_is_stored() -> None:

@@ -7,7 +7,6 @@ from typing import Any
 from libs.blobs import BlobStore
 from libs.clock import Clock, monotonic
 from libs.errors import AppError, NotFound
-from libs.ids import new_id
 from libs.jobs import Cancel, Discard, Handlers, JobContext, JobPolicy, enqueue
 from libs.postgres import Connection, Database
 from libs.postgres.outbox import append
@@ -17,11 +16,12 @@ from services.knowledge.extract.refusal import Refusal
 from services.knowledge.mapping.events import document_event, entry_event
 from services.knowledge.operations.indexing import Indexing, Progress, Superseded
 from services.knowledge.storage.chunks import Build, Chunks
-from services.knowledge.storage.entries import Documents, Entries
+from services.knowledge.storage.entries import Documents, Entries, Stranded
 
 _SECONDS_BETWEEN_WRITES = 0.5
 _STRANDED_AT_ONCE = 100
 _OUTDATED_AT_ONCE = 200
+_SUPERSEDED = "A newer version took this one's place before it was read."
 
 
 class KnowledgeJobs:
@@ -67,13 +67,14 @@ class KnowledgeJobs:
             build, built = await self._indexing.build(entry, document, report, lambda: ctx.cancelled)
             await self._swap(ctx, build, built, document)
         except Superseded:
+            await self._record_failure(ctx, entry, document, "superseded", _SUPERSEDED)
             raise Cancel("superseded") from None
         except Refusal as refusal:
-            await self._record_failure(entry, document, refusal.reason, refusal.sentence)
+            await self._record_failure(ctx, entry, document, refusal.reason, refusal.sentence)
             raise Discard(refusal.reason, refusal.sentence) from None
         except AppError as error:
             if ctx.job.attempt >= ctx.job.max_attempts:
-                await self._record_failure(entry, document, error.reason, error.detail)
+                await self._record_failure(ctx, entry, document, error.reason, error.detail)
             raise
         return None
 
@@ -84,7 +85,8 @@ class KnowledgeJobs:
             document = await self._documents.get(org_id, args["documentId"]) if args["documentId"] else None
         except NotFound:
             raise Cancel("superseded") from None
-        if entry.wanted_build != args["build"]:
+        if entry.wanted_build != ctx.job.id:
+            await self._record_failure(ctx, entry, document, "superseded", _SUPERSEDED)
             raise Cancel("superseded")
         return entry, document
 
@@ -118,26 +120,29 @@ class KnowledgeJobs:
             await enqueue(conn, service="knowledge", kind="blob.delete", args={"keys": keys}, org_id=document.org_id)
         await append(conn, document_event("document.processed", document, entry.title))
 
-    async def _record_failure(self, entry: Entry, document: Document | None, code: str, message: str) -> None:
-        """Once: a second attempt finds the document failed already."""
-        async with self._database.transaction(entry.org_id) as conn:
-            await self._fail(conn, entry.org_id, entry.id, document.id if document else "", code, message)
-
-    async def _fail(
-        self, conn: Connection, org_id: str, entry_id: str, document_id: str, code: str, message: str
+    async def _record_failure(
+        self, ctx: JobContext, entry: Entry, document: Document | None, code: str, message: str
     ) -> None:
+        """Once: a second attempt finds the document failed already."""
+        lost = Stranded(entry.org_id, entry.id, document.id if document else "", ctx.job.id, code, message)
+        async with self._database.transaction(entry.org_id) as conn:
+            await self._fail(conn, lost)
+
+    async def _fail(self, conn: Connection, lost: Stranded) -> None:
+        """The document says why; the entry too, when it was waiting for just this job."""
         try:
-            entry = await self._entries.lock(conn, org_id, entry_id)
-            document = await self._documents.lock(conn, org_id, document_id) if document_id else None
+            entry = await self._entries.lock(conn, lost.org_id, lost.entry_id)
         except NotFound:
             return
         now = self._clock.now()
-        if document is not None and document.status is Status.PROCESSING:
-            document = entries.fail_document(document, code, message, now)
-            await self._documents.save(conn, document)
-            await append(conn, document_event("document.failed", document, entry.title))
-        if entry.status is Status.PROCESSING:
-            entry = entries.fail_entry(entry, code, message, now)
+        if lost.document_id:
+            document = await self._documents.lock(conn, lost.org_id, lost.document_id)
+            if document.status is Status.PROCESSING:
+                document = entries.fail_document(document, lost.code, lost.message, now)
+                await self._documents.save(conn, document)
+                await append(conn, document_event("document.failed", document, entry.title))
+        if entry.status is Status.PROCESSING and entry.wanted_build == lost.job_id:
+            entry = entries.fail_entry(entry, lost.code, lost.message, now)
             await self._entries.save(conn, entry)
             await append(conn, entry_event("entry.updated", entry))
 
@@ -146,12 +151,10 @@ class KnowledgeJobs:
             await self._blobs.delete(key)
 
     async def reconcile(self, ctx: JobContext) -> None:
-        """Documents whose job was cancelled, or ended without a word, are told as failed."""
+        """What waits for a job that was cancelled, or ended without a word, is told as failed."""
         async with ctx.finish() as conn:
             for lost in await self._documents.stranded(conn, _STRANDED_AT_ONCE):
-                code = "processing_cancelled" if lost.cancelled else lost.code or "processing_failed"
-                message = lost.message or "The document was not processed. Upload it again."
-                await self._fail(conn, lost.org_id, lost.entry_id, lost.document_id, code, message)
+                await self._fail(conn, lost)
 
     async def refresh(self, ctx: JobContext) -> None:
         """Entries whose vectors another model made are embedded again, some at a time."""
@@ -161,12 +164,11 @@ class KnowledgeJobs:
 
     async def _build_again(self, conn: Connection, org_id: str, entry_id: str) -> None:
         entry = await self._entries.lock(conn, org_id, entry_id)
-        entry = entries.want_build(entry, new_id("bld"))
-        await self._entries.save(conn, entry)
-        args = {"entryId": entry.id, "documentId": entry.document_id, "build": entry.wanted_build}
-        await enqueue(
+        args = {"entryId": entry.id, "documentId": entry.document_id}
+        job_id = await enqueue(
             conn, service="knowledge", kind="document.process", queue="documents", args=args, org_id=org_id, lane="low"
         )
+        await self._entries.save(conn, entries.want_build(entry, job_id))
 
     async def sweep(self, ctx: JobContext) -> None:
         async with ctx.finish() as conn:

@@ -91,9 +91,9 @@ class KnowledgeServicer(knowledge_pb2_grpc.KnowledgeServiceServicer):
         async def act(conn: Connection) -> knowledge_pb2.CreateEntryResponse:
             now = self._clock.now()
             entry = entries.new_entry(org_id, new_id("kbe"), described, now)
-            entry = entries.take_content(entry, content, new_id("bld"), now)
-            await self._entries.add(conn, entry)
             job_id = await _enqueue_build(conn, entry)
+            entry = entries.take_content(entry, content, job_id, now)
+            await self._entries.add(conn, entry)
             await append(conn, entry_event("entry.created", entry))
             return knowledge_pb2.CreateEntryResponse(entry=entry_to_proto(entry), job_id=job_id)
 
@@ -113,8 +113,8 @@ class KnowledgeServicer(knowledge_pb2_grpc.KnowledgeServiceServicer):
             if new_content and request.entry.content != entry.content:
                 changed = replace(changed, version=entry.version + 1)
                 content = check_content(request.entry.content)
-                changed = entries.take_content(changed, content, new_id("bld"), self._clock.now())
-                await _enqueue_build(conn, changed)
+                job_id = await _enqueue_build(conn, changed)
+                changed = entries.take_content(changed, content, job_id, self._clock.now())
             if changed is not entry:
                 await self._entries.save(conn, changed)
                 await append(conn, entry_event("entry.updated", changed))
@@ -173,22 +173,19 @@ class KnowledgeServicer(knowledge_pb2_grpc.KnowledgeServiceServicer):
             now = self._clock.now()
             if metadata.entry_id:
                 entry = await self._entries.lock(conn, org_id, metadata.entry_id)
-                if entry.content is not None:
-                    raise FailedPrecondition("entry_has_text", "The entry is plain text. Change its content instead.")
-                entry = entries.take_document(entry, upload, new_id("bld"), now)
+                job_id = await _enqueue_build(conn, entry, upload.document_id)
+                entry = entries.take_document(entry, upload, job_id, now)
                 await self._entries.save(conn, entry)
             else:
                 entry = entries.new_entry(org_id, new_id("kbe"), described, now)
-                entry = entries.take_document(entry, upload, new_id("bld"), now)
+                job_id = await _enqueue_build(conn, entry, upload.document_id)
+                entry = entries.take_document(entry, upload, job_id, now)
                 await self._entries.add(conn, entry)
                 await append(conn, entry_event("entry.created", entry))
-            document = entries.new_document(entry, upload, now)
-            document = replace(document, job_id=await _enqueue_build(conn, entry, document.id))
+            document = entries.new_document(entry, upload, job_id, now)
             await self._documents.add(conn, document)
             await append(conn, document_event("document.uploaded", document, entry.title))
-            return knowledge_pb2.UploadDocumentResponse(
-                document_id=document.id, entry_id=entry.id, job_id=document.job_id
-            )
+            return knowledge_pb2.UploadDocumentResponse(document_id=document.id, entry_id=entry.id, job_id=job_id)
 
         return await run_write(self._database, org_id, act, knowledge_pb2.UploadDocumentResponse)
 
@@ -234,7 +231,7 @@ class KnowledgeServicer(knowledge_pb2_grpc.KnowledgeServiceServicer):
 
 
 async def _enqueue_build(conn: Connection, entry: Entry, document_id: str = "") -> str:
-    args = {"entryId": entry.id, "documentId": document_id, "build": entry.wanted_build}
+    args = {"entryId": entry.id, "documentId": document_id}
     return await enqueue(
         conn, service="knowledge", kind="document.process", queue="documents", args=args, org_id=entry.org_id
     )

@@ -19,8 +19,8 @@ class Status(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """`wanted_build` names the build that may become the index; `index_id` the one that searches read ('' before the
-    first). `content` is the text of a text entry, None where it was not read or the entry has a document."""
+    """`wanted_build` is the job that may make the next index; `index_id` the attempt whose chunks searches read (''
+    before the first). `content` is the text of a text entry, None where it was not read or the entry has a document."""
 
     org_id: str
     id: str
@@ -111,10 +111,10 @@ def new_entry(org_id: str, entry_id: str, described: Described, now: datetime) -
     )  # fmt: skip
 
 
-def new_document(entry: Entry, upload: Upload, now: datetime) -> Document:
+def new_document(entry: Entry, upload: Upload, job_id: str, now: datetime) -> Document:
     return Document(
         org_id=entry.org_id, id=upload.document_id, entry_id=entry.id, status=Status.PROCESSING, progress=0,
-        total_pages=0, processed_pages=0, chunk_count=0, error_code="", error_message="", job_id="",
+        total_pages=0, processed_pages=0, chunk_count=0, error_code="", error_message="", job_id=job_id,
         file_name=upload.file_name, media_type=upload.media.name, byte_size=upload.byte_size, sha256=upload.sha256,
         blob_key=upload.blob_key, created_at=now, updated_at=now,
     )  # fmt: skip
@@ -130,7 +130,9 @@ def describe(entry: Entry, described: Described, now: datetime) -> Entry:
 
 def take_document(entry: Entry, upload: Upload, build: str, now: datetime) -> Entry:
     """The entry while `upload` is read. What it shows of its document changes with the swap, not before, unless there
-    was none."""
+    was none. Raises FailedPrecondition for a text entry."""
+    if entry.content is not None:
+        raise FailedPrecondition("entry_has_text", "The entry is plain text. Change its content instead.")
     entry = replace(
         entry, status=Status.PROCESSING, wanted_build=build, error_code="", error_message="", updated_at=now
     )

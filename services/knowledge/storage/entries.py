@@ -57,11 +57,20 @@ select count(*) as entries, count(*) filter (where e.document_id <> '') as docum
     coalesce(sum(e.chunk_count), 0)::bigint as chunks, coalesce(sum(e.byte_size), 0)::bigint as bytes,
     count(*) filter (where e.status = 'processing') as processing, count(*) filter (where e.status = 'failed') as failed
 from entry e where e.org_id = o.org"""
-_STRANDED = """
-select d.org_id, d.id, d.entry_id, j.state = 'cancelled' as cancelled, coalesce(j.error_code, '') as code,
-    coalesce(j.error_message, '') as message
-from document d join job j on j.id = d.job_id
-where d.status = 'processing' and j.state in ('failed', 'cancelled') limit $1"""
+# A job that is not there any more ended so long ago that it was pruned.
+_WHY = """
+case when j.state = 'cancelled' then 'processing_cancelled' else coalesce(j.error_code, 'processing_failed') end
+    as code,
+case when j.state = 'failed' then coalesce(j.error_message, '') else '' end as message"""
+_ENDED = "(j.id is null or j.state in ('failed', 'cancelled'))"
+_STRANDED = f"""
+select d.org_id, d.entry_id, d.id as document_id, d.job_id, {_WHY}
+from document d left join job j on j.id = d.job_id where d.status = 'processing' and {_ENDED}
+union all
+select e.org_id, e.id, '', e.wanted_build, {_WHY}
+from entry e left join job j on j.id = e.wanted_build
+where e.status = 'processing' and e.document_id = '' and {_ENDED}
+limit $1"""
 _OUTDATED = """
 select e.org_id, e.id from entry e
 where e.index_id <> '' and e.status = 'completed' and e.embedding_model <> $1 order by e.org_id, e.id limit $2"""
@@ -145,12 +154,12 @@ class Entries:
 
 @dataclass(frozen=True, slots=True)
 class Stranded:
-    """A document that still says processing although its job has ended without it."""
+    """A document (or a text entry: `document_id` is '') that says processing although its job has ended without it."""
 
     org_id: str
-    document_id: str
     entry_id: str
-    cancelled: bool
+    document_id: str
+    job_id: str
     code: str
     message: str
 
@@ -188,9 +197,12 @@ class Documents:
         """Of every organisation."""
         rows = await conn.fetch(_STRANDED, most)
         return [
-            Stranded(row["org_id"], row["id"], row["entry_id"], row["cancelled"], row["code"], row["message"])
+            Stranded(
+                row["org_id"], row["entry_id"], row["document_id"], row["job_id"], row["code"],
+                row["message"] or "It was not processed. Upload it again.",
+            )
             for row in rows
-        ]
+        ]  # fmt: skip
 
 
 def _entry(row: Record | None) -> Entry:

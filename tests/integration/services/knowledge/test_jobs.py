@@ -1,0 +1,138 @@
+"""What happens to a document whose job is cancelled, dies or is repeated."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from echosenseix.jobs.v1 import jobs_pb2
+from echosenseix.knowledge.v1 import knowledge_pb2 as pb
+from libs.jobs.servicer import JobsServicer
+from libs.paging import CursorCodec
+from services.knowledge.storage.chunks import Build
+
+from .conftest import SAMPLES, Service, as_org
+
+
+@pytest.fixture
+def book() -> bytes:
+    return (SAMPLES / "americas.pdf").read_bytes()
+
+
+async def test_a_cancelled_job_stops_and_its_document_says_so(service: Service, org: str, book: bytes) -> None:
+    made = await service.upload(org, book, "americas.pdf")
+    async with asyncio.timeout(120):
+        while (await service.document(org, made.document_id)).processed_pages == 0:
+            await asyncio.sleep(0.05)
+
+    with as_org(org):
+        jobs = JobsServicer("knowledge", service.database, CursorCodec(b"c" * 32))
+        await jobs.CancelJob(jobs_pb2.CancelJobRequest(id=made.job_id), None)
+    assert (await service.until_job_ended(made.job_id))["state"] == "cancelled"
+    await service.run_cron("document.reconcile")
+
+    document = await service.document(org, made.document_id)
+    entry = await service.entry(org, made.entry_id)
+    assert (document.status, document.error_code) == (pb.DOCUMENT_STATUS_FAILED, "processing_cancelled")
+    assert (entry.status, entry.error_code) == (pb.DOCUMENT_STATUS_FAILED, "processing_cancelled")
+    assert await _chunks(service, made.entry_id) == 0
+    assert (await service.events(org))[-2:] == ["document.failed", "entry.updated"]
+
+
+async def test_a_document_whose_job_died_is_told_as_failed_once(
+    build_service: Callable[..., Awaitable[Service]], org: str
+) -> None:
+    service = await build_service()
+    made = await service.upload(org, b"Words.", "a.txt")
+    await service.database.system_fetch(
+        "update job set state = 'failed', error_code = 'job_stalled', error_message = 'It stalled.', "
+        "finished_at = clock_timestamp() where id = $1",
+        made.job_id,
+    )
+
+    async with service.work():
+        await service.run_cron("document.reconcile")
+        await service.run_cron("document.reconcile")
+
+    document = await service.document(org, made.document_id)
+    assert (document.status, document.error_code) == (pb.DOCUMENT_STATUS_FAILED, "job_stalled")
+    assert await service.events(org) == ["entry.created", "document.uploaded", "document.failed", "entry.updated"]
+
+
+async def test_a_text_entry_whose_job_is_gone_is_told_as_failed(
+    build_service: Callable[..., Awaitable[Service]], org: str
+) -> None:
+    service = await build_service()
+    made = await service.create(org, "A", "Words.")
+    await service.database.system_fetch("delete from job where id = $1", made.job_id)
+
+    async with service.work():
+        await service.run_cron("document.reconcile")
+
+    entry = await service.entry(org, made.entry.id)
+    assert (entry.status, entry.error_code) == (pb.DOCUMENT_STATUS_FAILED, "processing_failed")
+
+
+async def test_a_superseded_document_does_not_fail_its_entry(
+    build_service: Callable[..., Awaitable[Service]], org: str
+) -> None:
+    service = await build_service()
+    first = await service.upload(org, b"Old words.", "a.txt")
+    second = await service.upload(org, b"New words.", "b.txt", entry_id=first.entry_id)
+
+    async with service.work():
+        entry = await service.until_settled(org, first.entry_id)
+        await service.until_job_ended(first.job_id)
+
+    assert (entry.status, entry.document_id, entry.error_code) == (pb.DOCUMENT_STATUS_COMPLETED, second.document_id, "")
+    old = await service.document(org, first.document_id)
+    assert (old.status, old.error_code) == (pb.DOCUMENT_STATUS_FAILED, "superseded")
+
+
+async def test_a_worker_that_comes_back_late_changes_nothing(
+    build_service: Callable[..., Awaitable[Service]], org: str
+) -> None:
+    """Rows that a lost attempt staged are never seen, and the next attempt clears them."""
+    service = await build_service()
+    made = await service.upload(org, b"Words that stay.", "a.txt")
+    entry = await service.entries.get(org, made.entry_id)
+    lost = Build(org, entry.id, entry.wanted_build, f"{entry.wanted_build}.try_lost")
+    await _stage(service, lost)
+
+    async with service.work():
+        await service.until_settled(org, made.entry_id)
+        hits = (await service.search(org, "words")).hits
+
+    assert [hit.text for hit in hits] == ["Words that stay."]
+    assert await _chunks(service, made.entry_id) == 1
+    assert not await _stage(service, Build(org, entry.id, "bld_superseded", "bld_superseded.try_1"))
+
+
+async def test_what_nobody_cleaned_up_is_swept(build_service: Callable[..., Awaitable[Service]], org: str) -> None:
+    service = await build_service()
+    async with service.work():
+        made = await service.create(org, "A", "Words that stay.")
+        entry = await service.until_settled(org, made.entry.id)
+        stored = await service.entries.get(org, entry.id)
+        await _stage(service, Build(org, entry.id, stored.wanted_build, "bld_orphan.try_1"))
+        await service.database.system_fetch("update chunk set created_at = created_at - interval '2 days'")
+        assert await _chunks(service, entry.id) == 2
+
+        await service.run_cron("index.sweep")
+
+        assert await _chunks(service, entry.id) == 1
+        assert len((await service.search(org, "words")).hits) == 1
+
+
+async def _stage(service: Service, build: Build) -> bool:
+    from services.knowledge.domain.chunking import ChunkDraft
+    from services.knowledge.storage.chunks import Chunks
+
+    chunks = Chunks(service.database, CursorCodec(b"c" * 32))
+    return await chunks.stage(build, [ChunkDraft(0, "Words of a ghost.", "", 0, 4, False)], None)
+
+
+async def _chunks(service: Service, entry_id: str) -> int:
+    return int(await service.database.system_fetchval("select count(*) from chunk c where c.entry_id = $1", entry_id))

@@ -70,8 +70,10 @@ async def test_a_call_is_metered_once_and_named(billing: Billing) -> None:
 
 async def test_a_call_that_never_began_is_not_metered(billing: Billing) -> None:
     org = new_id("org")
-    await billing.hear_call(call_event(org, new_id("call"), 0, billable=False))
-    assert (await billing.balance(org)).available_micros == GRANT
+    await billing.hear_call(call_event(org, new_id("call"), 60, billable=False))
+    await billing.settled(org)
+    assert [entry.type for entry in await billing.ledger(org)] == ["grant"]
+    assert (await billing.usage_rows(org)).page_info.total == 0
 
 
 async def test_calls_are_metered_into_debt(billing: Billing) -> None:

@@ -41,6 +41,10 @@ class Journey:
     envelope: dict[str, Any] = field(default_factory=dict)
     listeners: list[Listener] = field(default_factory=list)
     receiver: Receiver = field(default_factory=Receiver)
+    callers: list[Api] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.callers.append(self.api)
 
     async def run(self) -> None:
         """Every step in order; StepFailed at the first that is wrong."""
@@ -52,6 +56,8 @@ class Journey:
             for listener in self.listeners:
                 await listener.stop()
             await self.receiver.stop()
+            for api in self.callers:
+                await api.close()
 
     async def poll(
         self, path: str, is_done: Callable[[Any], bool], promise: str, seconds: float = 30.0, **params: Any
@@ -79,7 +85,9 @@ async def _sign_up(journey: Journey, organization: str) -> Api:
         registered["user"]["organizationId"] == registered["organization"]["id"], f"{organization} signed up"
     )
     await logged_in.close()
-    return api.with_credential(key["secret"])
+    signed_up = api.with_credential(key["secret"])
+    journey.callers.append(signed_up)
+    return signed_up
 
 
 async def sign_up(journey: Journey) -> None:

@@ -18,4 +18,5 @@ async def test_the_customers_journey(suite: Suite) -> None:
     transcript = shown.getvalue()
     assert f"\n{len(STEPS)}. " in transcript
     assert "✗" not in transcript
-    assert transcript.count("✓") >= 25
+    for step in transcript.split("\n\n")[1:]:
+        assert "✓" in step

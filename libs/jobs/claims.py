@@ -30,6 +30,7 @@ _LOCK_RETRY_SECONDS = 0.02
 _CLAIM = """
 select id, kind, org_id, args, lane, attempt, max_attempts, stalls, created_at, run_at, started_at, traceparent
 from job_claim($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"""
+_WAITING = "select exists (select 1 from job where queue = $1 and state = 'queued')"
 _LOCK = "select pg_try_advisory_xact_lock(hashtextextended('job_claim ' || current_schema() || ' ' || $1, 0))"
 _RUNNING = """
 select org_id, count(*)::int as running from job where queue = $1 and state = 'running' group by org_id"""
@@ -83,6 +84,8 @@ class Claimer:
         lanes = _STRICT if self._round % 8 else _STRICT[::-1]
         if not self._policy.limited:
             return await self._walk(self._db, lanes, Allowance(wanted))
+        if not await self._db.system_fetchval(_WAITING, self._policy.name):
+            return []
         async with self._db.system_transaction() as conn:
             if not await conn.fetchval(_LOCK, self._policy.name):
                 self.retry_in = _LOCK_RETRY_SECONDS

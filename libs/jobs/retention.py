@@ -11,6 +11,8 @@ from libs.postgres import Database
 GRACE_SECONDS = 600.0
 MAX_AGE_DAYS = 30
 BATCH = 2_000
+# So that a long neglected queue does not keep its sweeper from what is urgent; the rest goes next time.
+BATCHES = 20
 
 _FORGET = """
 with gone as (
@@ -46,7 +48,7 @@ async def forget(db: Database, policy: QueuePolicy, grace_seconds: float | None 
     total = 0
     for state in _KEPT_STATES:
         kept = policy.keep_failed if state == "failed" else policy.keep_completed
-        while True:
+        for _ in range(BATCHES):
             rows = await by_index(db, _FORGET, policy.name, state, max(1, kept), grace, MAX_AGE_DAYS, BATCH)
             total += rows[0]["gone"]
             if rows[0]["gone"] < BATCH:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from libs.bus import Bus
 
 SWEEP_SECONDS = 2.0
-MEASURE_EVERY = 5
+REGULARLY = 5
 # After the database was away, living workers need a moment to renew their leases before anyone takes them for dead.
 GRACE_SECONDS = leases.HEARTBEAT_SECONDS + 2.0
 _log = logging.getLogger("jobs")
@@ -47,14 +47,14 @@ class Upkeep:
         rounds = 0
         while True:
             try:
-                await self.once(measure=rounds % MEASURE_EVERY == 0)
+                await self.once(regularly=rounds % REGULARLY == 0)
                 rounds += 1
                 await asyncio.sleep(SWEEP_SECONDS)
             except Exception:
                 _log.warning("upkeep failed; trying again", exc_info=True)
                 await asyncio.sleep(GRACE_SECONDS)
 
-    async def once(self, *, measure: bool = False) -> None:
+    async def once(self, *, regularly: bool = False) -> None:
         """One round of everything."""
         if not self._declared:
             await retention.declare(self._db, list(self._handlers.queues))
@@ -63,9 +63,9 @@ class Upkeep:
         await self.promote()
         for queue in await self._scheduler.fire():
             self._due_in(queue, 0.0)
-        for policy in self._handlers.queues.values():
-            await retention.forget(self._db, policy)
-        if measure:
+        if regularly:
+            for policy in self._handlers.queues.values():
+                await retention.forget(self._db, policy)
             await self._measure()
 
     async def promote(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -42,6 +43,7 @@ INTERRUPTED_SECONDS = 1.0
 FLUSH_SECONDS = 2.0
 PASS_ON_SECONDS = 0.02
 AHEAD_SECONDS = 0.05
+LOOK_AT_LEAST_SECONDS = 60.0
 _log = logging.getLogger("jobs")
 
 
@@ -148,11 +150,15 @@ class Worker:
                 _log.warning("could not claim jobs; trying again", exc_info=True)
                 await asyncio.sleep(IDLE_POLL_SECONDS)
             self._look.clear()
-            wait = min(state.ask_at for state in self._queues.values()) - monotonic() if self._room() else 60.0
+            wait = self._seconds_to_ask() if self._room() else LOOK_AT_LEAST_SECONDS
             if wait > 0:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(wait):
                         await self._look.wait()
+
+    def _seconds_to_ask(self) -> float:
+        soonest = min((state.ask_at for state in self._queues.values()), default=math.inf)
+        return min(soonest - monotonic(), LOOK_AT_LEAST_SECONDS)
 
     async def _claim_round(self) -> None:
         """Ask each queue whose time has come, the one asked longest ago first, while there is room."""

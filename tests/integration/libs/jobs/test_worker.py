@@ -10,7 +10,18 @@ import pytest
 
 from libs.clock import utcnow
 from libs.errors import InvalidArgument, Unavailable
-from libs.jobs import Cancel, Discard, Handlers, JobContext, JobPolicy, RetryAfter, Snooze, enqueue, enqueue_many
+from libs.jobs import (
+    Cancel,
+    Discard,
+    Handlers,
+    JobContext,
+    JobPolicy,
+    RetryAfter,
+    Snooze,
+    enqueue,
+    enqueue_alone,
+    enqueue_many,
+)
 from libs.jobs.enqueue import NewJob
 from tests.integration.libs.jobs.conftest import SERVICE, Jobs
 
@@ -229,3 +240,17 @@ async def test_progress_is_kept_and_told(jobs: Jobs) -> None:
     assert b'"progress":40' in heard[0][1]
     assert b'"state":"completed"' in heard[1][1]
     assert heard[0][0] == f"jobprog.org_a.{job_id}"
+
+
+async def test_a_worker_without_kinds_rests(jobs: Jobs) -> None:
+    async with jobs.working(Handlers()), asyncio.timeout(5):
+        await asyncio.sleep(0.05)
+
+
+async def test_a_standalone_job_is_its_own_commit(jobs: Jobs, effect_handlers: Handlers) -> None:
+    async with jobs.working(effect_handlers):
+        job = NewJob("effect.write", "org_a", unique_key="once")
+        job_id = await enqueue_alone(jobs.db, jobs.bus, SERVICE, job)
+        await jobs.until_state(job_id, "completed")
+        waiting = await enqueue_alone(jobs.db, jobs.bus, SERVICE, NewJob("effect.write", "org_a", delay=60))
+        assert (await jobs.row(waiting))["state"] in ("scheduled", "queued")

@@ -17,8 +17,8 @@ create table entry (
     chunk_count integer not null,
     error_code text not null,
     error_message text not null,
-    wanted_build text collate "C" not null,         -- the job whose result may become the index
-    index_id text collate "C" not null,             -- the attempt whose chunks searches read; '' before the first
+    wanted_build text collate "C" not null,         -- the build whose result may become the index
+    index_id text collate "C" not null,             -- the build that searches read; '' before the first
     index_version integer not null,
     embedding_model text collate "C" not null,      -- of index_id; '' where it has no vectors
     version bigint not null,

@@ -4,6 +4,7 @@ The innermost layer. Retries a call once when a service was away and repeating i
 """
 
 import asyncio
+import contextlib
 import re
 import time
 from typing import Any
@@ -24,7 +25,7 @@ from gateway.queries import decode_query, parse_query
 from gateway.retries import RetryBudget
 from gateway.routing import Route
 from gateway.schemas.shapes import NoBody
-from libs.errors import DeadlineExceeded, InvalidArgument, Unavailable
+from libs.errors import DeadlineExceeded, InvalidArgument, PermissionDenied, Unavailable
 from libs.rpc.context import CallContext, acting_as, response_headers, serving
 from libs.rpc.principal import ROLE_GATEWAY, Principal
 from libs.telemetry import current_traceparent
@@ -101,7 +102,9 @@ class Endpoint:
             return await self._handled(call, route, context)
         except InvalidArgument as refusal:
             if route.subject is not None and refusal_of(refusal).status == _LAST:
-                call.require_version(await route.subject(call))
+                # Who may write but not read is told what to mend.
+                with contextlib.suppress(PermissionDenied):
+                    call.require_version(await route.subject(call))
             raise
 
     async def _handled(self, call: Call[Any, Any], route: Route[Any, Any], context: CallContext) -> Response:

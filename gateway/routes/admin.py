@@ -111,6 +111,14 @@ def _replays_by_filter(call: Call[Any, ReplayBody]) -> list[_Replay]:
     return [(call.clients.jobs[name], request) for name in names]
 
 
+async def queue_subject(call: Call[Any, Any]) -> int:
+    """Whether there is such a queue; queues have no versions."""
+    answer = await _service(call).ListQueues(pb.ListQueuesRequest())
+    if call.params["queue"] not in {queue.name for queue in answer.queues}:
+        raise NotFound("queue_not_found", "No such queue.")
+    return 0
+
+
 def _service(call: Call[Any, Any]) -> "JobsServiceAsyncStub":
     stub = call.clients.jobs.get(call.params["service"])
     if stub is None:
@@ -136,6 +144,7 @@ ROUTES = tagged(
         "Start no more jobs of a queue",
         scope=_EVERYTHING,
         answer=Queue,
+        subject=queue_subject,
     ),
     Route(
         "POST",
@@ -144,6 +153,7 @@ ROUTES = tagged(
         "Start jobs of a queue again",
         scope=_EVERYTHING,
         answer=Queue,
+        subject=queue_subject,
     ),
     Route(
         "GET",

@@ -48,6 +48,11 @@ async def sync_integration(call: Call[NoQuery, NoBody]) -> Response:
     return call.accepted(SyncStarted(job_id=answer.job_id, status="queued"), answer.job_id)
 
 
+async def integration_version(call: Call[Any, Any]) -> int:
+    answer = await call.clients.integrations.GetIntegration(_named(call))
+    return answer.integration.version
+
+
 def _named(call: Call[Any, Any]) -> pb.GetIntegrationRequest:
     return pb.GetIntegrationRequest(provider=call.params["provider"])
 
@@ -103,5 +108,6 @@ ROUTES = tagged(
         scope="agents:write",
         answer=SyncStarted,
         status=202,
+        subject=integration_version,
     ),
 )

@@ -54,6 +54,12 @@ async def get_job(call: Call[NoQuery, NoBody]) -> Response:
     return call.ok(job_from_proto(answer.job))
 
 
+async def job_subject(call: Call[Any, Any]) -> int:
+    """Whether there is such a job; jobs have no versions."""
+    await owner(call, call.id).GetJob(pb.GetJobRequest(id=call.id))
+    return 0
+
+
 async def cancel_job(call: Call[NoQuery, NoBody]) -> Response:
     answer = await owner(call, call.id).CancelJob(pb.CancelJobRequest(id=call.id))
     return call.ok(job_from_proto(answer.job))
@@ -87,7 +93,15 @@ ROUTES = tagged(
         answer=list[JobRow],
     ),
     Route("GET", "/api/jobs/{id}", get_job, "Read a job", answer=Job, problems=(403,)),
-    Route("POST", "/api/jobs/{id}/cancel", cancel_job, "Cancel a job", answer=Job, problems=(403, 409)),
+    Route(
+        "POST",
+        "/api/jobs/{id}/cancel",
+        cancel_job,
+        "Cancel a job",
+        answer=Job,
+        subject=job_subject,
+        problems=(403, 409),
+    ),
     Route(
         "POST",
         "/api/jobs/{id}/retry",
@@ -95,6 +109,7 @@ ROUTES = tagged(
         "Run a failed or cancelled job again",
         answer=Job,
         status=202,
+        subject=job_subject,
         problems=(403, 409),
     ),
 )

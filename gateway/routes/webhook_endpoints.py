@@ -142,6 +142,7 @@ ROUTES = tagged(
         scope="webhooks:write",
         answer=FreshWebhookEndpoint,
         secret=True,
+        subject=endpoint_version,
         problems=(409,),
     ),
     Route(
@@ -152,6 +153,7 @@ ROUTES = tagged(
         scope="webhooks:write",
         answer=TestDelivery,
         status=202,
+        subject=endpoint_version,
         problems=(409,),
     ),
     Route(
@@ -171,6 +173,7 @@ ROUTES = tagged(
         scope="webhooks:write",
         answer=WebhookDelivery,
         status=202,
+        subject=endpoint_version,
         problems=(409,),
     ),
 )

@@ -136,6 +136,25 @@ def test_order_of_refusals(ada: Customer, bob: Customer) -> None:
     problem(bob.http.patch(path, json={}), 404, "agent_not_found")
 
 
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("/api/webhook-endpoints/whe_0/rotate", "webhook_endpoint_not_found"),
+        ("/api/webhook-endpoints/whe_0/test", "webhook_endpoint_not_found"),
+        ("/api/webhook-endpoints/whe_0/deliveries/msg_0/replay", "webhook_endpoint_not_found"),
+        ("/api/jobs/job_agent_0/cancel", "job_not_found"),
+        ("/api/jobs/job_agent_0/retry", "job_not_found"),
+        ("/api/admin/queues/agent/nowhere/pause", "queue_not_found"),
+        ("/api/admin/queues/nobody/default/resume", "queue_not_found"),
+        ("/api/integrations/vapi/sync", "integration_not_found"),
+    ],
+)
+def test_an_action_on_nothing_is_not_found_before_its_body_is_judged(ada: Customer, path: str, code: str) -> None:
+    for nonsense in ("{\"unheard\": 1}", "[]"):
+        answer = ada.http.post(path, content=nonsense, headers={"Content-Type": "application/json"})
+        problem(answer, 404, code)
+
+
 def test_another_tenants_id_is_as_if_absent(ada: Customer, bob: Customer) -> None:
     theirs, absent = ada.agent()["id"], "agt_" + "0" * 26
     for method, rest, body in (

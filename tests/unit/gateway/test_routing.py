@@ -110,3 +110,12 @@ def test_every_patch_and_rule_bearing_write_on_a_thing_asks_for_the_thing_first(
         if route.method == "PATCH":
             assert route.subject is not None, route.path
             assert route.body_kind == "merge_patch"
+
+
+@pytest.mark.parametrize(
+    "route",
+    [route for route in ROUTES if route.method in ("POST", "PATCH") and "{" in route.path and not route.public],
+    ids=lambda route: route.path,
+)
+def test_what_changes_a_thing_can_ask_first_whether_there_is_one(route: Route[Any, Any]) -> None:
+    assert route.subject is not None, "404 comes before 422"

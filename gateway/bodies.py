@@ -95,6 +95,8 @@ def require_json(exchange: Exchange, kind: str) -> None:
     """415 unless the body is announced as JSON (or, for a PATCH, as a merge patch)."""
     media_type, _, parameters = exchange.header(b"content-type").partition(";")
     allowed = ("application/json", "application/merge-patch+json") if kind == "merge_patch" else ("application/json",)
+    if exchange.header(b"content-encoding").strip().lower() not in ("", "identity"):
+        raise InvalidArgument("unsupported_media_type", "Send the body without a Content-Encoding.")
     charset = parameters.replace(" ", "").replace('"', "").lower()
     if media_type.strip().lower() not in allowed or charset not in ("", "charset=utf-8"):
         raise InvalidArgument("unsupported_media_type", f"Send the body as {' or '.join(allowed)} in UTF-8.")

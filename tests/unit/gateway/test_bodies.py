@@ -198,3 +198,10 @@ def test_the_media_type_must_fit(content_type: bytes, kind: str, fits: bool) -> 
     else:
         with pytest.raises(InvalidArgument, match="unsupported_media_type"):
             require_json(exchange, kind)
+
+
+def test_a_packed_body_is_refused_rather_than_read_as_it_is() -> None:
+    headers = {b"content-type": b"application/json", b"content-encoding": b"gzip"}
+    with pytest.raises(InvalidArgument, match="unsupported_media_type"):
+        require_json(Exchange(headers=headers), "json")
+    require_json(Exchange(headers=headers | {b"content-encoding": b"identity"}), "json")

@@ -118,7 +118,7 @@ class Bus:
         """Never drains: nats-py's drain waits up to 30 s and raises when the server is down."""
         if self._connecting is not None and not self._connecting.done():
             self._connecting.cancel()
-            await asyncio.gather(self._connecting, return_exceptions=True)
+            await asyncio.wait({self._connecting}, timeout=1)
         await self.flush()
         with contextlib.suppress(Exception):
             async with asyncio.timeout(2):

@@ -316,13 +316,39 @@ async def test_a_bus_that_is_away_at_the_start_is_found_later(settings: ServiceS
     await bus.close()
 
 
-async def test_closing_is_quick_although_the_server_is_gone(settings: ServiceSettings, broker: Stores) -> None:
+@pytest.mark.parametrize("met", [True, False])
+async def test_closing_is_quick_although_the_server_is_gone(
+    settings: ServiceSettings, broker: Stores, met: bool
+) -> None:
+    if not met:
+        broker.nats.kill()
     bus = await Bus.connect(settings.nats_url, "closing")
-    assert bus.connected
+    assert bus.connected == met
     broker.nats.kill()
     began = time.monotonic()
     await bus.close()
     assert time.monotonic() - began < 4
+
+
+async def test_a_frozen_server_delays_no_commit(
+    settings: ServiceSettings, bus: Bus, db: Database, broker: Stores
+) -> None:
+    """Announcements pile up to a bound and are then dropped; the rows wait for the relay."""
+    broker.nats.pause()
+    try:
+        slowest = 0.0
+        for number in range(200):
+            began = time.monotonic()
+            async with asyncio.timeout(2):
+                await append(db, f"agt_{number}", 0)
+                await bus.publish_core("some.subject", b"x" * 65536)
+            slowest = max(slowest, time.monotonic() - began)
+        assert slowest < 0.9
+        assert bus.client.pending_data_size < 400 * 1024
+    finally:
+        broker.nats.resume()
+    async with running(OutboxRelay(settings, "agent", bus)):
+        await eventually(db, "select count(*) from outbox where published_at is null", 0, 20)
 
 
 async def test_one_queue_subscriber_gets_each_core_message_also_after_a_reconnect(

@@ -115,11 +115,14 @@ REFUSED = (
 )
 
 
+@pytest.mark.parametrize("role", ["app", "system"])
 @pytest.mark.parametrize("statement", REFUSED)
-async def test_the_serving_role_may_do_nothing_but_serve(
-    settings: ServiceSettings, statement: str, other_schema: None
+async def test_both_roles_may_do_nothing_but_serve(
+    settings: ServiceSettings, statement: str, role: str, other_schema: None
 ) -> None:
-    conn = await asyncpg.connect(settings.database_url)
+    if role == "system":
+        statement = statement.replace("thing_system", "thing_app")
+    conn = await asyncpg.connect(settings.database_url if role == "app" else settings.database_system_url)
     try:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await conn.execute(statement)

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import hmac
 import json
+import random
 import time
 
 import pytest
@@ -188,6 +189,22 @@ async def test_forged_stale_and_foreign_deliveries_leave_nothing(calllog: CallLo
         await calllog.deliver(Organisation(org.id, "nobody"), body)
     kept = "select count(*) from envelope e where e.org_id = $1"
     assert await calllog.database.system_fetchval(kept, org.id) == 0
+
+
+async def test_one_flipped_bit_is_refused(calllog: CallLog, conversation: str) -> None:
+    org, chance = await calllog.organisation(), random.Random(5)
+    body = json.dumps(transcription(conversation)).encode()
+    signature = sign(body)
+    for _ in range(40):
+        flipped = bytearray(body)
+        flipped[chance.randrange(len(body))] ^= 1 << chance.randrange(8)
+        with pytest.raises(Unauthenticated):
+            await calllog.deliver(org, bytes(flipped), signature)
+        place = chance.randrange(len(signature))
+        forged = signature[:place] + chr(ord(signature[place]) ^ 1) + signature[place + 1 :]
+        with pytest.raises(Unauthenticated):
+            await calllog.deliver(org, body, forged)
+    assert await calllog.deliver(org, body, signature) is False
 
 
 async def test_without_a_secret_nothing_is_taken(calllog: CallLog, conversation: str) -> None:

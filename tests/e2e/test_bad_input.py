@@ -150,7 +150,7 @@ def test_order_of_refusals(ada: Customer, bob: Customer) -> None:
     ],
 )
 def test_an_action_on_nothing_is_not_found_before_its_body_is_judged(ada: Customer, path: str, code: str) -> None:
-    for nonsense in ("{\"unheard\": 1}", "[]"):
+    for nonsense in ('{"unheard": 1}', "[]"):
         answer = ada.http.post(path, content=nonsense, headers={"Content-Type": "application/json"})
         problem(answer, 404, code)
 

@@ -7,7 +7,7 @@ Each event's id is its position in the log; `?after=` says the same for a first 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -31,8 +31,7 @@ _BATCH = 200
 _PARAMETERS = frozenset(("after", "token"))
 
 
-def create_app(hub: Hub, log: EventLog, tokens: ConnectionTokens, stopping: asyncio.Event) -> Starlette:
-    streams = EventStreams(hub, log, tokens, stopping)
+def create_app(streams: EventStreams) -> Starlette:
     routes = [
         Route("/api/events/stream", streams.stream, methods=["GET"]),
         Route("/api/events/stream", _options, methods=["OPTIONS"]),
@@ -55,7 +54,9 @@ async def _live(request: Request) -> Response:
 class _Waker:
     """A listener that only says that there is more to read: the stream reads the log, in its own time."""
 
-    def __init__(self) -> None:
+    def __init__(self, grant: Grant) -> None:
+        self.grant = grant
+        self.is_revoked = False
         self.news = asyncio.Event()
 
     def receive(self, published: Published, push: bytes) -> None:
@@ -71,6 +72,14 @@ class EventStreams:
         self._log = log
         self._tokens = tokens
         self._stopping = stopping
+        self._wakers: set[_Waker] = set()
+
+    def end_where(self, concerned: Callable[[Grant], bool]) -> None:
+        """End the streams of grants that were taken back."""
+        for waker in self._wakers:
+            if concerned(waker.grant):
+                waker.is_revoked = True
+                waker.news.set()
 
     async def stream(self, request: Request) -> Response:
         grant = self._grant(request)
@@ -91,16 +100,18 @@ class EventStreams:
         """Everything after the position, then what comes, until the token ends: the client comes back with a fresh
         one.
         """
-        waker, key = _Waker(), (grant.org_id, LOG)
+        waker, key = _Waker(grant), (grant.org_id, LOG)
+        self._wakers.add(waker)
         await self._hub.listen(key, waker)
         gauge = metrics.SOCKETS.labels("sse")
         gauge.inc()
         try:
             head = await self._log.read(*key, 0, 0)
             self._hub.stand_at(key, head.top)
-            position = head.top if after is None else after
+            # A position ahead of the log is of a log that is gone: what comes now is all that can be given.
+            position = head.top if after is None else min(after, head.top)
             yield b"retry: 1000\n\n"
-            while not self._stopping.is_set() and utcnow() < grant.expires_at:
+            while not (self._stopping.is_set() or waker.is_revoked) and utcnow() < grant.expires_at:
                 waker.news.clear()
                 async for published in self._read_on(grant, position):
                     position = published.offset
@@ -109,6 +120,7 @@ class EventStreams:
                     yield b": keep-alive\n\n"
         finally:
             gauge.dec()
+            self._wakers.discard(waker)
             await self._hub.leave(key, waker)
 
     async def _read_on(self, grant: Grant, position: int) -> AsyncIterator[Published]:

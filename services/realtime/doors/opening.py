@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 
 from libs.bus import Bus, subjects
 from services.realtime.config import RealtimeSettings
-from services.realtime.doors.events import create_app
+from services.realtime.doors.events import EventStreams, create_app
 from services.realtime.protocol import disconnects
 from services.realtime.protocol.connection import Connection
 from services.realtime.protocol.hub import POSITION_CHECK_SECONDS, Hub
@@ -32,7 +32,8 @@ class Doors:
         self.sockets = WebSocketDoor(
             lambda wire: Connection(wire, self.hub, tokens, log.read), settings.allowed_origins
         )
-        self._app = create_app(self.hub, log, tokens, self._stopping)
+        self._streams = EventStreams(self.hub, log, tokens, self._stopping)
+        self._app = create_app(self._streams)
         self._http: _HttpDoor | None = None
 
     @classmethod
@@ -72,6 +73,7 @@ class Doors:
     async def _on_revoked(self, subject: str, payload: bytes) -> None:
         message = json.loads(payload)
         self.sockets.disconnect_where(lambda connection: concerns(message, connection.grant), disconnects.FORCED)
+        self._streams.end_where(lambda grant: concerns(message, grant))
 
 
 class _HttpDoor:

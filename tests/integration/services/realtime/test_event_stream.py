@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 
 import httpx
@@ -74,3 +75,30 @@ async def test_the_stream_goes_on_after_the_last_event_that_was_read(realtime: R
                 break
     assert [line for line in seen if line.startswith("id:")] == ["id: 2", "id: 3"]
     assert [event in line for event, line in zip(emitted[1:], seen[1::2], strict=True)] == [True, True]
+
+
+async def test_a_revoked_session_loses_its_streams_and_no_other_does(realtime: Realtime) -> None:
+    await realtime.emit("org_taken")
+    headers = bearer(realtime, "org_taken") | {"last-event-id": "0"}
+    async with client(realtime) as http, http.stream("GET", "/api/events/stream", headers=headers) as answer:
+        lines = answer.aiter_lines()
+        while not (await anext(lines)).startswith("id:"):
+            pass
+        await realtime.emit("org_taken", topic="session.revoked", sessionId="ses_other", userId="usr_2")
+        while not (await anext(lines)).startswith("id: 2"):
+            pass
+        await realtime.emit("org_taken", topic="session.revoked", sessionId="ses_1", userId="usr_1")
+        async with asyncio.timeout(2):
+            assert [line async for line in lines if line.startswith("id: 4")] == []
+
+
+async def test_a_position_ahead_of_the_log_hears_what_comes(realtime: Realtime) -> None:
+    await realtime.emit("org_ahead")
+    headers = bearer(realtime, "org_ahead") | {"last-event-id": "999999"}
+    async with client(realtime) as http, http.stream("GET", "/api/events/stream", headers=headers) as answer:
+        lines = answer.aiter_lines()
+        assert await anext(lines) == "retry: 1000"
+        await realtime.emit("org_ahead", call_id="call_2")
+        async with asyncio.timeout(2):
+            while (line := await anext(lines)) != "id: 2":
+                assert not line.startswith("id:")

@@ -80,7 +80,7 @@ class Indexing:
     ) -> BuiltIndex:
         target = folder / "blocks"
         pages = await self._extract(entry, document, folder, target, on_progress, unwanted)
-        with_vectors = await self._vectors.available()
+        with_vectors = await self._vectors.available(build.org_id)
         total = max(1, target.stat().st_size)
         count, text_bytes = 0, 0
         drafts = cut_into_chunks(read_extracted(target), self._tokens.count)

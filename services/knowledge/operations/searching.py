@@ -23,7 +23,7 @@ class Searching:
         EmbedderUnavailable in vector mode; hybrid falls back to keyword for the same reasons."""
         if question.mode is Mode.KEYWORD:
             return await self._by_keyword(org_id, question, "")
-        if not await self._vectors.available():
+        if not await self._vectors.available(org_id):
             if question.mode is Mode.VECTOR:
                 raise Unimplemented(NO_VECTORS, "This installation has no vector search. Search by keyword instead.")
             return await self._by_keyword(org_id, question, NO_VECTORS)

@@ -6,9 +6,8 @@ from libs.clock import monotonic
 from libs.postgres import Database
 
 _LOOK_AGAIN_SECONDS = 60.0
-_PRESENT = (
-    "select to_regprocedure('find_by_vector(vector,text,text,text[],text[],integer,integer)') is not null as present"
-)
+_PRESENT = """
+select to_regprocedure('find_by_vector(vector,text,text,text[],text[],integer,integer)') is not null and o.org <> ''"""
 
 
 def literal(vector: Sequence[float]) -> str:
@@ -24,8 +23,8 @@ class VectorSupport:
         self._present = False
         self._asked_at = float("-inf")
 
-    async def available(self) -> bool:
+    async def available(self, org_id: str) -> bool:
         if not self._present and monotonic() - self._asked_at > _LOOK_AGAIN_SECONDS:
-            self._present = bool(await self._database.system_fetchval(_PRESENT))
+            self._present = bool(await self._database.fetchval(org_id, _PRESENT))
             self._asked_at = monotonic()
         return self._present

@@ -28,6 +28,7 @@ class Doors:
         self.addresses: dict[str, str] = {}
         self._settings = settings
         self._bus = bus
+        self._tokens = tokens
         self._stopping = asyncio.Event()
         self.sockets = WebSocketDoor(
             lambda wire: Connection(wire, self.hub, tokens, log.read), settings.allowed_origins
@@ -72,6 +73,7 @@ class Doors:
 
     async def _on_revoked(self, subject: str, payload: bytes) -> None:
         message = json.loads(payload)
+        self._tokens.revoke(message["org"], message.get("session") or message["key"])
         self.sockets.disconnect_where(lambda connection: concerns(message, connection.grant), disconnects.FORCED)
         self._streams.end_where(lambda grant: concerns(message, grant))
 

@@ -14,8 +14,10 @@ from collections.abc import Mapping, Sequence
 
 import jwt
 
+from libs.clock import utcnow
 from libs.config import ConfigError
 
+TOKEN_LIFETIME = datetime.timedelta(minutes=5)
 _AUDIENCE = "realtime"
 
 
@@ -49,6 +51,7 @@ class ConnectionTokens:
         if not self._keys:
             raise ConfigError(["REALTIME_TOKEN_KEYS is required"])
         self._current = next(iter(self._keys))
+        self._revoked: dict[tuple[str, str], datetime.datetime] = {}
 
     def issue(self, grant: Grant) -> str:
         claims = {
@@ -69,11 +72,20 @@ class ConnectionTokens:
             claims = jwt.decode(
                 token, key, algorithms=["HS256"], audience=_AUDIENCE, options={"require": ["exp", "sub"]}
             )
-            return _grant(claims)
+            grant = _grant(claims)
         except jwt.ExpiredSignatureError as error:
             raise TokenExpired from error
         except (jwt.InvalidTokenError, KeyError, TypeError) as error:
             raise TokenInvalid from error
+        if any((grant.org_id, of) in self._revoked for of in (grant.session_id, grant.api_key_id) if of):
+            raise TokenInvalid
+        return grant
+
+    def revoke(self, org_id: str, revoked_id: str) -> None:
+        """Take back what was issued for a session or API key. Remembered for as long as such a token may live."""
+        now = utcnow()
+        self._revoked = {key: until for key, until in self._revoked.items() if until > now}
+        self._revoked[org_id, revoked_id] = now + TOKEN_LIFETIME
 
 
 def _named_key(entry: str) -> tuple[str, bytes]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import hashlib
 
 from echosenseix.realtime.v1 import realtime_pb2 as pb
@@ -19,11 +18,10 @@ from services.realtime.mapping import (
     mail_to_proto,
     record_to_proto,
 )
-from services.realtime.protocol.tokens import ConnectionTokens, Grant
+from services.realtime.protocol.tokens import TOKEN_LIFETIME, ConnectionTokens, Grant
 from services.realtime.storage.event_log import EventLog
 from services.realtime.storage.mailbox import MAIL_LIST, Mailbox
 
-TOKEN_LIFETIME = datetime.timedelta(minutes=5)
 _MAX_EVENTS = 200
 
 

@@ -124,6 +124,21 @@ async def test_a_revoked_session_loses_its_sockets_within_a_second(realtime: Rea
     await other.sdk.disconnect()
 
 
+async def test_a_token_of_a_revoked_session_opens_nothing_again(realtime: Realtime) -> None:
+    client = realtime.client("org_w", session_id="ses_gone")
+    await client.sdk.connect()
+    await client.sdk.ready()
+    await realtime.emit("org_w", topic="session.revoked", sessionId="ses_gone", userId="usr_1")
+    await until(lambda: client.disconnects == [3503], seconds=1.0)
+    again = realtime.client("org_w", session_id="ses_gone")
+    await again.sdk.connect()
+    await until(lambda: again.disconnects == [3500], seconds=2.0)
+    namesake = realtime.client("org_x", session_id="ses_gone")
+    await namesake.sdk.connect()
+    await namesake.sdk.ready()
+    await namesake.sdk.disconnect()
+
+
 async def test_a_jobs_progress_passes_by(realtime: Realtime) -> None:
     client = realtime.client("org_j")
     await client.sdk.connect()

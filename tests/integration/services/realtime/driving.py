@@ -119,5 +119,5 @@ class Heard(centrifuge.SubscriptionEventHandler):
 async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
     """Wait for a condition; fails when it does not come true in time."""
     async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110
+        while not condition():
             await asyncio.sleep(0.005)

@@ -20,11 +20,14 @@ def decode(content: bytes, *, html: bool = False) -> str:
     for mark, encoding in _MARKS:
         if content.startswith(mark):
             return content[len(mark) :].decode(encoding, "replace")
+    unmarked = utf16_order(content[:8192]) if 0 in content[:8192] else None
+    if unmarked:
+        return content.decode(unmarked, "replace")
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError:
         pass
-    for guess in (_declared_in_html(content) if html else None, utf16_order(content[:8192]), _guess(content)):
+    for guess in (_declared_in_html(content) if html else None, _guess(content)):
         if guess:
             try:
                 return content.decode(guess, "replace")

@@ -65,12 +65,13 @@ def read_pdf(path: Path, on_page: OnPage) -> Iterator[Block]:
         on_page(0, total)
         style = _learn(document, total)
         held: Block | None = None
+        ends_on = 0
         for number in range(total):
             for block in _paragraphs(_body(_lines(document, number), style), style, number + 1):
-                joined = _join_over_page(held, block)
+                joined = _join_over_page(held, block) if block.page == ends_on + 1 else None
                 if joined is None and held is not None:
                     yield held
-                held = joined or block
+                held, ends_on = joined or block, block.page
             on_page(number + 1, total)
         if held is not None:
             yield held
@@ -102,7 +103,7 @@ def _learn(document: pypdfium2.PdfDocument, total: int) -> _Style:
             heights[round(line.height, 1)] += len(line.text)
         for above, below in pairwise(lines):
             gaps[round(2 * (above.top - below.top)) / 2] += 1
-        edges.update({_edge_key(line) for line in (*lines[:2], *lines[-2:])})
+        edges.update({_edge_key(line) for line in _edges(lines)})
     body = heights.most_common(1)[0][0] if heights else 0.0
     leading = max((gap for gap, _ in gaps.most_common(3) if gap > 0), default=0)
     likely = gaps.most_common(1)[0][0] if gaps else 0
@@ -146,18 +147,22 @@ def _line(text_page: pypdfium2.PdfTextPage, index: int, text: str) -> _Line:
     return _Line(text, 0.0, 0.0, 0.0)
 
 
+def _edges(lines: list[_Line]) -> list[_Line]:
+    """The topmost and the bottommost line of a page, with what stands beside them: where running lines are."""
+    if not lines:
+        return []
+    top, bottom = max(line.top for line in lines), min(line.top for line in lines)
+    return [line for line in lines if top - line.top < 2.0 or line.top - bottom < 2.0]
+
+
 def _edge_key(line: _Line) -> str:
-    return _DIGITS.sub("#", line.text.lower())
+    return f"{round(line.top)} {_DIGITS.sub('#', line.text.lower())}"
 
 
 def _body(lines: list[_Line], style: _Style) -> list[_Line]:
     """A page's lines without its running heads, feet and page numbers."""
-    edges = {0, 1, len(lines) - 1, len(lines) - 2}
-    return [
-        line
-        for index, line in enumerate(lines)
-        if not (index in edges and (_edge_key(line) in style.repeated or _PAGE_NUMBER.match(line.text)))
-    ]
+    running = [line for line in _edges(lines) if _edge_key(line) in style.repeated or _PAGE_NUMBER.match(line.text)]
+    return [line for line in lines if line not in running]
 
 
 def _paragraphs(lines: list[_Line], style: _Style, page: int) -> Iterator[Block]:
@@ -199,7 +204,7 @@ def _block(lines: list[_Line], style: _Style, page: int) -> Iterator[Block]:
 
 def _join_over_page(held: Block | None, block: Block) -> Block | None:
     """One paragraph where a page's last stops in mid-sentence and the next page goes on in lower case."""
-    if held is None or held.level or block.level or block.page != held.page + 1:
+    if held is None or held.level or block.level:
         return None
     if held.text.endswith(_SENTENCE_END) or not block.text[:1].islower():
         return None

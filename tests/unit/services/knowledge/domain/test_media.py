@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import pytest
+
+from libs.errors import InvalidArgument
+from services.knowledge.domain.media import CSV, DOCX, HTML, MARKDOWN, PDF, RTF, TEXT, MediaType, recognise
+
+
+@pytest.mark.parametrize(
+    ("name", "declared", "head", "media"),
+    [
+        ("a.pdf", "", b"%PDF-1.7", PDF),
+        ("renamed.txt", "text/plain", b"junk %PDF-1.7", PDF),
+        ("a.docx", "", b"PK\x03\x04...", DOCX),
+        ("a.RTF", "", b"\n{\\rtf1 x}", RTF),
+        ("notes", "text/markdown; charset=utf-8", b"# x", MARKDOWN),
+        ("a.htm", "", b"<p>", HTML),
+        ("a.markdown", "", b"# x", MARKDOWN),
+        ("a.csv", "application/vnd.ms-excel", b"a,b", CSV),
+        ("a.txt", "", "żółw".encode("utf-16"), TEXT),
+        ("a.txt", "", "plain words without a mark".encode("utf-16-be"), TEXT),
+        ("a.txt", "", "Größe".encode("windows-1252"), TEXT),
+    ],
+)
+def test_content_decides_before_the_name(name: str, declared: str, head: bytes, media: MediaType) -> None:
+    assert recognise(name, declared, head) is media
+
+
+@pytest.mark.parametrize(
+    ("name", "declared", "head"),
+    [
+        ("a.exe", "application/pdf", b"words"),
+        ("a.zip", "", b"PK\x03\x04"),
+        ("a.pdf", "", b"words"),
+        ("a.docx", "", b"words"),
+        ("a.txt", "", b"GIF89a"),
+        ("a.txt", "", bytes(range(256))),
+        ("a.txt", "", b"a\x00b\x00\x00c"),
+        ("noname", "", b"words"),
+        (".pdf", "", b"words"),
+        ("", "", b"words"),
+    ],
+)
+def test_what_is_not_supported_names_what_is(name: str, declared: str, head: bytes) -> None:
+    with pytest.raises(InvalidArgument) as refused:
+        recognise(name, declared, head)
+
+    assert refused.value.reason == "unsupported_media_type"
+    assert "pdf, docx, txt, md, html, csv, rtf" in refused.value.detail
+    assert refused.value.violations[0].pointer == "#/document"

@@ -1,0 +1,150 @@
+"""The local model as it is, and an endpoint in OpenAI's shape."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from libs.http import OutboundClient
+from services.knowledge.config import KnowledgeSettings
+from services.knowledge.embed import choose_embedder
+from services.knowledge.embed.cached import CachedQueries
+from services.knowledge.embed.embedder import EmbedderUnavailable, Vector
+from services.knowledge.embed.local import LocalEmbedder
+from services.knowledge.embed.remote import RemoteEmbedder
+from services.knowledge.embed.tokens import MODEL_TOKENS, DataFileChanged, Tokens, check_sha256
+
+
+def _cosine(left: Vector, right: Vector) -> float:
+    return sum(a * b for a, b in zip(left, right, strict=True))
+
+
+async def test_the_local_model_knows_what_is_alike() -> None:
+    embedder = choose_embedder(KnowledgeSettings(), threads=1)
+    assert isinstance(embedder, LocalEmbedder)
+
+    cat, feline, shares = await embedder.embed(["A cat sat on the mat.", "A feline rested on the rug.", "Shares fell."])
+
+    assert all(math.isclose(_cosine(vector, vector), 1, abs_tol=1e-4) for vector in (cat, feline, shares))
+    assert _cosine(cat, feline) > 0.5 > 0.2 > _cosine(cat, shares)
+    assert await embedder.embed([]) == []
+    await embedder.close()
+
+
+async def test_a_batch_gives_what_each_text_alone_gives() -> None:
+    embedder = LocalEmbedder(1)
+    texts = ["short", "a much longer text about nothing in particular", "", "word " * 2000]
+
+    together = await embedder.embed(texts)
+    alone = [(await embedder.embed([text]))[0] for text in texts]
+
+    assert all(_cosine(a, b) > 0.98 for a, b in zip(together, alone, strict=True))
+    await embedder.close()
+
+
+async def test_a_closed_model_refuses() -> None:
+    embedder = LocalEmbedder(1)
+    await embedder.close()
+
+    with pytest.raises(RuntimeError):
+        await embedder.embed(["late"])
+
+
+def test_tokens_are_counted_and_cut_at_the_models_limit() -> None:
+    tokens = Tokens()
+
+    assert tokens.count(["hello world", "Hello, World!", ""]) == [2, 4, 0]
+    (ids,) = tokens.encode(["word " * 1000])
+    assert (len(ids), ids[0], ids[-1]) == (MODEL_TOKENS, 101, 102)
+
+
+def test_a_changed_data_file_is_noticed(tmp_path: object) -> None:
+    with pytest.raises(DataFileChanged):
+        check_sha256(__import__("pathlib").Path(__file__), "0" * 64)
+
+
+async def test_a_query_is_remembered_and_the_oldest_forgotten() -> None:
+    asked: list[str] = []
+
+    class Asked(LocalEmbedder):
+        async def embed(self, texts: object) -> list[Vector]:
+            asked.extend(texts)  # type: ignore[arg-type]
+            return [[1.0]]
+
+    queries = CachedQueries(Asked(1), most=2)
+    for query in ("a", "b", "a", "c", "a", "b"):
+        await queries.vector(query)
+
+    assert asked == ["a", "b", "c", "b"]
+
+
+class Endpoint:
+    """Answers POST /v1/embeddings as it is told to."""
+
+    def __init__(self) -> None:
+        self.status = 200
+        self.dimensions = 384
+        self.requests: list[tuple[str, dict[str, object]]] = []
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        length = next(
+            int(line.split(":")[1]) for line in head.splitlines() if line.lower().startswith("content-length")
+        )
+        body = json.loads(await reader.readexactly(length))
+        self.requests.append((head, body))
+        data = [{"index": i, "embedding": [i + 1.0, *[0.0] * (self.dimensions - 1)]} for i in range(len(body["input"]))]
+        content = json.dumps({"data": data[::-1]}).encode()
+        writer.write(b"HTTP/1.1 %d X\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % (self.status, len(content)))
+        writer.write(content)
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def endpoint() -> AsyncIterator[tuple[Endpoint, RemoteEmbedder]]:
+    stand_in = Endpoint()
+    server = await asyncio.start_server(stand_in.serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    client = OutboundClient((f"127.0.0.1:{port}",))
+    remote = RemoteEmbedder(client, f"http://127.0.0.1:{port}/v1/", "text-embedding-3-small", "key")
+    yield stand_in, remote
+    await remote.close()
+    server.close()
+    await server.wait_closed()
+
+
+async def test_an_endpoint_is_asked_in_openais_form(endpoint: tuple[Endpoint, RemoteEmbedder]) -> None:
+    stand_in, remote = endpoint
+
+    vectors = await remote.embed([str(number) for number in range(70)])
+
+    assert [vector[0] for vector in vectors] == [1.0] * 70
+    assert [len(body["input"]) for _, body in stand_in.requests] == [64, 6]  # type: ignore[arg-type]
+    head, body = stand_in.requests[0]
+    assert head.startswith("POST /v1/embeddings HTTP/1.1")
+    assert "authorization: Bearer key" in head
+    assert (body["model"], body["dimensions"]) == ("text-embedding-3-small", 384)
+    assert remote.model == "text-embedding-3-small"
+
+
+async def test_an_endpoint_that_does_not_give_what_is_needed_is_unavailable(
+    endpoint: tuple[Endpoint, RemoteEmbedder],
+) -> None:
+    stand_in, remote = endpoint
+
+    stand_in.dimensions = 1536
+    with pytest.raises(EmbedderUnavailable, match="384 dimensions"):
+        await remote.embed(["a"])
+    stand_in.status = 500
+    with pytest.raises(EmbedderUnavailable, match="answered 500"):
+        await remote.embed(["a"])
+    gone = RemoteEmbedder(OutboundClient(("127.0.0.1:9",)), "http://127.0.0.1:9/v1", "m", None)
+    with pytest.raises(EmbedderUnavailable):
+        await gone.embed(["a"])

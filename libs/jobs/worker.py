@@ -41,6 +41,7 @@ IDLE_POLL_SECONDS = 1.0
 BUSY_SECONDS = 2.0
 INTERRUPTED_SECONDS = 1.0
 FLUSH_SECONDS = 2.0
+LAST_CLAIM_SECONDS = 1.0
 PASS_ON_SECONDS = 0.02
 AHEAD_SECONDS = 0.05
 LOOK_AT_LEAST_SECONDS = 60.0
@@ -80,6 +81,7 @@ class Worker:
         self._queues = {
             name: QueueState(Claimer(db, policy, settings.instance)) for name, policy in handlers.queues.items()
         }
+        self._slots = settings.worker_concurrency
         self._held: dict[str, Held] = {}
         self._waiting: deque[Held] = deque()
         self._running: set[Held] = set()
@@ -97,12 +99,12 @@ class Worker:
         self._db.announce_through(self._bus.announce)
         subjects = [name(self._service, queue) for queue in self._queues for name in (job_wakeup, delayed_job_wakeup)]
         wakeups = [await self._bus.subscribe_core(subject, self._on_wake, queue="workers") for subject in subjects]
-        runners = [asyncio.create_task(self._runner()) for _ in range(self._settings.worker_concurrency)]
-        loops = [asyncio.create_task(loop) for loop in (self._claims(), self._upkeep.run())]
+        runners = [asyncio.create_task(self._runner()) for _ in range(self._slots)]
+        claims, upkeep = asyncio.create_task(self._claims()), asyncio.create_task(self._upkeep.run())
         heartbeats, finishing = asyncio.create_task(self._heartbeats()), asyncio.create_task(self._finisher.run())
         stopped = asyncio.create_task(_wait(stop))
         try:
-            all_loops = (heartbeats, finishing, *loops, *runners)
+            all_loops = (heartbeats, finishing, claims, upkeep, *runners)
             await asyncio.wait((stopped, *all_loops), return_when=asyncio.FIRST_COMPLETED)
             for task in all_loops:
                 if task.done():
@@ -110,7 +112,10 @@ class Worker:
         finally:
             for wakeup in wakeups:  # or this process would swallow what others could act on
                 await wakeup.unsubscribe()
-            await _cancel(stopped, *loops)
+            self._draining = True
+            self._look.set()
+            await asyncio.wait({claims}, timeout=LAST_CLAIM_SECONDS)
+            await _cancel(stopped, claims, upkeep)
             await self._drain(runners)
             await self._flush(finishing)
             await _cancel(heartbeats, *self._telling)
@@ -143,13 +148,15 @@ class Worker:
     async def _claims(self) -> None:
         with contextlib.suppress(AppError):  # a former process of our name is dead, or we would not begin
             await self._upkeep.take_back(self._settings.instance)
-        while True:
+        while not self._draining:  # a claim under way is waited for: what it takes must be given back
             try:
                 await self._claim_round()
             except Exception:
                 _log.warning("could not claim jobs; trying again", exc_info=True)
                 await asyncio.sleep(IDLE_POLL_SECONDS)
             self._look.clear()
+            if self._draining:
+                return
             wait = self._seconds_to_ask() if self._room() else LOOK_AT_LEAST_SECONDS
             if wait > 0:
                 with contextlib.suppress(TimeoutError):
@@ -164,7 +171,7 @@ class Worker:
         """Ask each queue whose time has come, the one asked longest ago first, while there is room."""
         for state in sorted(self._queues.values(), key=lambda state: state.ask_at):
             room = min(CLAIM_AT_MOST, self._room())
-            if room <= 0 or state.ask_at > monotonic():
+            if self._draining or room <= 0 or state.ask_at > monotonic():
                 return
             state.ask_at = float("inf")  # a wake-up during the claim brings it back to now
             try:
@@ -188,11 +195,10 @@ class Worker:
 
     def _room(self) -> int:
         """How many more jobs to hold: the free slots, and for short jobs what the slots will do in 50 ms."""
-        slots = self._settings.worker_concurrency
-        ahead = min(CLAIM_AT_MOST + CLAIM_AT_MOST // 2, int(slots * AHEAD_SECONDS / max(self._mean_run, 1e-4)))
-        room = slots + ahead - len(self._running) - len(self._waiting)
-        # Small claims cost as much as large ones: while jobs are short, ask again only when half a batch fits.
-        return room if not self._waiting or room >= CLAIM_AT_MOST // 2 else 0
+        ahead = min(CLAIM_AT_MOST + CLAIM_AT_MOST // 2, int(self._slots * AHEAD_SECONDS / max(self._mean_run, 1e-4)))
+        room = self._slots + ahead - len(self._running) - len(self._waiting)
+        # A small claim costs as much as a large one: while every slot has work, ask again only when half a batch fits.
+        return room if room > ahead or room >= CLAIM_AT_MOST // 2 else 0
 
     # Running and ending
 
@@ -274,7 +280,6 @@ class Worker:
 
     async def _drain(self, runners: Sequence[asyncio.Task[None]]) -> None:
         """Give back what has not begun; let the rest end; interrupt what does not; give back what does not listen."""
-        self._draining = True
         while self._waiting:
             self._release(self._waiting.pop())
         await self._until_idle(self._settings.drain_seconds / 2)

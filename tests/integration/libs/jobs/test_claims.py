@@ -129,3 +129,12 @@ async def test_a_pause_holds_everybody_or_one_organisation(jobs: Jobs, paused: s
     await fill(jobs, 5, "org_b")
     await jobs.db.system_fetch("insert into job_pause (queue, org_id) values ('default', $1)", paused)
     assert len(await claimer(jobs).claim(32)) == taken
+
+
+async def test_a_claim_passes_over_what_somebody_else_holds(jobs: Jobs) -> None:
+    await fill(jobs, 3)
+    async with jobs.db.system_transaction() as conn:
+        await conn.execute("select 1 from job order by run_at, id limit 1 for update")
+        async with asyncio.timeout(2):
+            taken = await claimer(jobs).claim(8)
+    assert [job.args["n"] for job in taken] == [1, 2]

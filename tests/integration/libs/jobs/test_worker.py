@@ -254,3 +254,52 @@ async def test_a_standalone_job_is_its_own_commit(jobs: Jobs, effect_handlers: H
         await jobs.until_state(job_id, "completed")
         waiting = await enqueue_alone(jobs.db, jobs.bus, SERVICE, NewJob("effect.write", "org_a", delay=60))
         assert (await jobs.row(waiting))["state"] in ("scheduled", "queued")
+
+
+async def test_shutdown_gives_back_what_was_claimed_ahead(jobs: Jobs) -> None:
+    handlers = Handlers()
+
+    async def quick(ctx: JobContext) -> None:
+        return None
+
+    async def hang(ctx: JobContext) -> None:
+        await asyncio.sleep(60)
+
+    handlers.add("quick", quick)
+    handlers.add("hang", hang)
+
+    async def held() -> int:
+        running = "select count(*) from job where kind = 'hang' and state = 'running'"
+        return int(await jobs.db.system_fetchval(running))
+
+    async with jobs.working(handlers, worker_concurrency=2, drain_seconds=0.2):
+        async with jobs.db.transaction("org_a") as conn:
+            quick_ids = await enqueue_many(conn, SERVICE, [NewJob("quick", "org_a")] * 300)
+        await jobs.until_state(quick_ids[-1], "completed")
+        async with jobs.db.transaction("org_a") as conn:
+            await enqueue_many(conn, SERVICE, [NewJob("hang", "org_a")] * 60)
+
+        async def ahead() -> bool:
+            return await held() > 4
+
+        await jobs.until(ahead)
+    assert await held() == 0
+    states = await jobs.db.system_fetch("select distinct state, attempt, lease_until from job where kind = 'hang'")
+    assert [(row["state"], row["attempt"], row["lease_until"]) for row in states] == [("queued", 0, None)]
+
+
+async def test_polling_alone_fills_the_slots_beside_a_long_job(jobs: Jobs) -> None:
+    """Wake-ups may be lost: a slot that is free asks again although others are busy for long."""
+    handlers, gate = Handlers(), asyncio.Event()
+
+    async def wait(ctx: JobContext) -> None:
+        await gate.wait()
+
+    handlers.add("wait", wait)
+    async with jobs.working(handlers):
+        first = await jobs.add("wait")
+        await jobs.until_state(first, "running")
+        await jobs.bus.close()
+        second = await jobs.add("wait")
+        await jobs.until_state(second, "running", seconds=5)
+        gate.set()

@@ -90,7 +90,7 @@ class DocumentStatus(Answer):
     entry_id: str
     status: StatusName | None
     progress: int
-    total_pages: int
+    total_pages: int | None
     processed_pages: int
     chunks: int
     error: Failure | None
@@ -241,7 +241,7 @@ def document_status_from_proto(document: pb.Document) -> DocumentStatus:
         entry_id=document.entry_id,
         status=_STATUS_NAMES.get(document.status),
         progress=document.progress,
-        total_pages=document.total_pages,
+        total_pages=document.total_pages or None,
         processed_pages=document.processed_pages,
         chunks=document.chunk_count,
         error=_failure(document.error_code, document.error_message),

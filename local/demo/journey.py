@@ -123,7 +123,7 @@ async def upload_a_document(journey: Journey) -> None:
     seconds = time.monotonic() - started
     journey.console.check(
         status["status"] == "completed" and status["chunks"] > 0,
-        f"{status['totalPages']} pages became {status['chunks']} chunks, searchable after {seconds:.1f} s",
+        f"{status['totalPages'] or 'No'} pages became {status['chunks']} chunks, searchable after {seconds:.1f} s",
         status,
     )
     job = await journey.api.get(f"/api/jobs/{taken['jobId']}")

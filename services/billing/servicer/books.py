@@ -123,7 +123,7 @@ class BillingServicer(billing_pb2_grpc.BillingServiceServicer):
         found = await self._reconciler.reconcile(org_id, start, end)
         return billing_pb2.ReconcileResponse(
             from_time=to_timestamp(start),
-            to_time=to_timestamp(end),
+            to_time=to_timestamp(min(end, self._clock.now())),
             calls=found.calls,
             usage_events=found.usage_events,
             ledger_entries=found.ledger_entries,

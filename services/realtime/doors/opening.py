@@ -5,21 +5,27 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Mapping
 
 import uvicorn
 from starlette.applications import Starlette
 
 from libs.bus import Bus, subjects
+from libs.clock import utcnow
+from libs.errors import AppError
 from services.realtime.config import RealtimeSettings
 from services.realtime.doors.events import EventStreams, create_app
 from services.realtime.protocol import disconnects
 from services.realtime.protocol.connection import Connection
 from services.realtime.protocol.hub import POSITION_CHECK_SECONDS, Hub
-from services.realtime.protocol.revocation import concerns
-from services.realtime.protocol.tokens import ConnectionTokens
+from services.realtime.protocol.revocation import REVOKING_TOPICS, concerns, revocation
+from services.realtime.protocol.tokens import TOKEN_LIFETIME, ConnectionTokens
 from services.realtime.protocol.websocket import WebSocketDoor
 from services.realtime.storage.event_log import EventLog
+
+_log = logging.getLogger(__name__)
+_RETRY_SECONDS = 1.0
 
 
 class Doors:
@@ -28,6 +34,7 @@ class Doors:
         self.addresses: dict[str, str] = {}
         self._settings = settings
         self._bus = bus
+        self._log = log
         self._tokens = tokens
         self._stopping = asyncio.Event()
         self.sockets = WebSocketDoor(
@@ -48,18 +55,28 @@ class Doors:
         return doors
 
     async def watch(self, stop: asyncio.Event) -> None:
-        """Until stopped, look for publications that the bus lost; at once after it came back."""
-        was_connected = self._bus.connected
-        waited = 0.0
+        """Until stopped, read what the bus may have kept from us: at the start, when it came back, every 25 s."""
+        was_connected, wait = False, 0.0
         while not stop.is_set():
-            came_back = self._bus.connected and not was_connected
-            if came_back or waited >= POSITION_CHECK_SECONDS:
-                await self.hub.check_positions()
-                waited = 0.0
+            if wait <= 0 or (self._bus.connected and not was_connected):
+                wait = POSITION_CHECK_SECONDS if await self._catch_up() else _RETRY_SECONDS
             was_connected = self._bus.connected
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), 1.0)
-            waited += 1.0
+                async with asyncio.timeout(_RETRY_SECONDS):
+                    await stop.wait()
+            wait -= _RETRY_SECONDS
+
+    async def _catch_up(self) -> bool:
+        """Whether the log could be read; while it cannot, sockets stay open with what they know."""
+        try:
+            for topic, org_id, data in await self._log.since(REVOKING_TOPICS, utcnow() - TOKEN_LIFETIME):
+                if message := revocation(topic, org_id, data):
+                    self._revoke(message)
+            await self.hub.check_positions()
+        except AppError as error:
+            _log.warning("the event log does not answer (%s); trying again", error.reason)
+            return False
+        return True
 
     async def close(self) -> None:
         self._stopping.set()
@@ -72,7 +89,9 @@ class Doors:
         return {"sockets": float(len(self.sockets.sockets))}
 
     async def _on_revoked(self, subject: str, payload: bytes) -> None:
-        message = json.loads(payload)
+        self._revoke(json.loads(payload))
+
+    def _revoke(self, message: Mapping[str, str]) -> None:
         self._tokens.revoke(message["org"], message.get("session") or message["key"])
         self.sockets.disconnect_where(lambda connection: concerns(message, connection.grant), disconnects.FORCED)
         self._streams.end_where(lambda grant: concerns(message, grant))

@@ -7,6 +7,8 @@ from typing import Any
 
 from services.realtime.protocol.tokens import Grant
 
+REVOKING_TOPICS = ("session.revoked", "api_key.revoked")
+
 
 def revocation(topic: str, org_id: str, data: Mapping[str, Any]) -> dict[str, str] | None:
     """The message for the instances, or None when the event revokes nothing."""

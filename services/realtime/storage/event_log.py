@@ -54,6 +54,10 @@ from channel c
 join unnest($1::text[], $2::text[]) as wanted (org_id, name) on c.org_id = wanted.org_id and c.name = wanted.name
 """
 
+_SINCE = (
+    "select e.type, e.org_id, e.envelope::text as envelope from event e where e.created_at > $1 and e.type = any($2)"
+)
+
 _SWEEP = """
 with old as (
     select org_id, id from event where created_at < $1 order by created_at limit $2
@@ -101,6 +105,11 @@ class EventLog:
     async def position_of(self, org_id: str, channel: str, event_id: str) -> int | None:
         row = await self._database.fetchrow(org_id, _POSITION_OF, channel, event_id)
         return None if row is None else int(row["position"])
+
+    async def since(self, types: Sequence[str], moment: datetime.datetime) -> list[tuple[str, str, Mapping[str, Any]]]:
+        """Type, organisation and data of the events of these types that any organisation logged after the moment."""
+        rows = await self._database.system_fetch(_SINCE, moment, list(types))
+        return [(row["type"], row["org_id"], json.loads(row["envelope"])["data"]) for row in rows]
 
     async def tops(self, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
         """Tops of channels of any organisation: one statement for all that an instance serves."""

@@ -42,9 +42,9 @@ class Realtime:
             await handle(connection, received)
         return event.id
 
-    async def emit_unheard(self, org_id: str, topic: str = "call.ended", call_id: str = "call_1") -> None:
+    async def emit_unheard(self, org_id: str, topic: str = "call.ended", call_id: str = "call_1", **data: Any) -> None:
         """Log an event and let the bus lose the word of it."""
-        event = Event(topic=topic, org_id=org_id, key=call_id, data={"callId": call_id})
+        event = Event(topic=topic, org_id=org_id, key=call_id, data={"callId": call_id, **data})
         async with self.database.system_transaction(org_id) as connection:
             await log_event(connection, org_id, event.envelope(), event.time)
 

@@ -181,3 +181,15 @@ async def test_a_subscribe_storm_on_one_connection_stops_at_its_limit(realtime: 
     assert (await client.subscribe("call:one_more")).unsubscribed == [106]
     await client.sdk.disconnect()
     await until(lambda: realtime.doors.hub.channel_count == 0)
+
+
+async def test_a_revocation_that_the_bus_lost_is_read_from_the_log(realtime: Realtime) -> None:
+    client = realtime.client("org_u", session_id="ses_unheard")
+    await client.sdk.connect()
+    await client.sdk.ready()
+    await realtime.emit_unheard("org_u", topic="session.revoked", sessionId="ses_unheard", userId="usr_1")
+    stop = asyncio.Event()
+    watching = asyncio.create_task(realtime.doors.watch(stop))
+    await until(lambda: client.disconnects == [3503])
+    stop.set()
+    await watching

@@ -39,6 +39,8 @@ CLAIM_AT_MOST = 64
 BUSY_POLL_SECONDS = 0.1
 IDLE_POLL_SECONDS = 1.0
 BUSY_SECONDS = 2.0
+GATHER_SECONDS = 0.01
+GATHER_ABOVE = 8
 INTERRUPTED_SECONDS = 1.0
 FLUSH_SECONDS = 2.0
 LAST_CLAIM_SECONDS = 1.0
@@ -54,19 +56,29 @@ class QueueState:
 
     claimer: Claimer
     ask_at: float = 0.0
+    not_before: float = 0.0
     busy_until: float = 0.0
+    woken: bool = False
 
-    def poll_later(self, found: bool) -> None:
+    def ask_now(self) -> None:
+        """At once; under load a moment later, so that a claim takes many jobs for the price of a few."""
+        self.woken = True
+        self.ask_at = min(self.ask_at, self.not_before)
+
+    async def claim(self, wanted: int, *, suspect: bool) -> list[Job]:
+        self.woken = False
+        jobs = await self.claimer.claim(wanted, suspect=suspect)
         now = monotonic()
-        if found:
-            self.busy_until = now + BUSY_SECONDS
-        if found and not self.claimer.drained:
+        self.busy_until = now + BUSY_SECONDS if jobs else self.busy_until
+        self.not_before = now + GATHER_SECONDS if len(jobs) >= GATHER_ABOVE else now
+        if jobs and not self.claimer.drained:
             self.ask_at = now
-            return
-        wait = BUSY_POLL_SECONDS if now < self.busy_until else IDLE_POLL_SECONDS
-        if self.claimer.retry_in is not None:
-            wait = min(wait, self.claimer.retry_in)
-        self.ask_at = now + wait
+        else:
+            wait = BUSY_POLL_SECONDS if now < self.busy_until else IDLE_POLL_SECONDS
+            self.ask_at = now + min(wait, self.claimer.retry_in or wait)
+        if self.woken:  # during the claim, perhaps too late for it
+            self.ask_now()
+        return jobs
 
 
 class Worker:
@@ -127,7 +139,7 @@ class Worker:
         if delay > 0.001:
             asyncio.get_running_loop().call_later(delay, self.due_in, queue, 0.0)
             return
-        self._queues[queue].ask_at = 0.0
+        self._queues[queue].ask_now()
         self._look.set()
 
     async def _on_wake(self, subject: str, data: bytes) -> None:
@@ -173,15 +185,7 @@ class Worker:
             room = min(CLAIM_AT_MOST, self._room())
             if self._draining or room <= 0 or state.ask_at > monotonic():
                 return
-            state.ask_at = float("inf")  # a wake-up during the claim brings it back to now
-            try:
-                jobs = await state.claimer.claim(room, suspect=not self._holds_suspect())
-            except BaseException:
-                state.ask_at = 0.0
-                raise
-            self._take(jobs)
-            if state.ask_at > 0:
-                state.poll_later(bool(jobs))
+            self._take(await state.claim(room, suspect=not self._holds_suspect()))
 
     def _take(self, jobs: Sequence[Job]) -> None:
         for job in jobs:

@@ -14,6 +14,9 @@ create function job_claim(
 ) language plpgsql volatile set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
 #variable_conflict use_column
 begin
+    -- A claim need not be on disk: lost in a crash, the job is queued again, and no effect can have outlived its claim,
+    -- because the log is written in order.
+    perform set_config('synchronous_commit', 'off', true);
     return query
     with suspect as materialized (
         select j.ctid from job j

@@ -70,7 +70,6 @@ async def attempt(held: Held, handlers: Handlers, db: Database, bus: Bus) -> End
     job, meters = held.job, meters_of(held.job.queue, held.job.kind)
     if held.reason:  # lost, cancelled or released before it began
         return interrupted(job, JobPolicy(), held.reason)
-    meters.started.inc()
     meters.wait.observe(max(0.0, (job.started_at - job.run_at).total_seconds()))
     if job.kind not in handlers.kinds:  # a newer release's job, met while the fleet is being replaced
         return Settlement(job, "queued", "snoozed", UNKNOWN_KIND_SECONDS, charged=False, code="no_handler")
@@ -78,9 +77,13 @@ async def attempt(held: Held, handlers: Handlers, db: Database, bus: Bus) -> End
     held.context = context = JobContext(job, db, bus)
     begun = monotonic()
     try:
-        with _trace(job):
+        if not job.traceparent:
             async with asyncio.timeout(policy.timeout_seconds) as held.scope:
                 result = await handler(context)
+        else:
+            with use_traceparent(job.traceparent), span(f"job {job.kind}", kind="consumer"):
+                async with asyncio.timeout(policy.timeout_seconds) as held.scope:
+                    result = await handler(context)
         return Completed(context.finished, None if result is None else encode_json(result, "result"))
     except asyncio.CancelledError as error:
         if (task := asyncio.current_task()) is not None and task.cancelling():
@@ -90,15 +93,6 @@ async def attempt(held: Held, handlers: Handlers, db: Database, bus: Bus) -> End
         return _ending(held, context, policy, error)
     finally:
         meters.run.observe(monotonic() - begun)
-
-
-def _trace(job: Job) -> contextlib.AbstractContextManager[object]:
-    if not job.traceparent:
-        return contextlib.nullcontext()
-    stack = contextlib.ExitStack()
-    stack.enter_context(use_traceparent(job.traceparent))
-    stack.enter_context(span(f"job {job.kind}", kind="consumer"))
-    return stack
 
 
 def _ending(held: Held, context: JobContext, policy: JobPolicy, error: BaseException) -> Ending:

@@ -19,6 +19,12 @@ class Meters:
     wait: Histogram
     run: Histogram
 
+    def count(self, state: str, jobs: int) -> None:
+        """So many jobs came into this state by the end of an attempt."""
+        counters = {"completed": self.finished, "failed": self.failed, "queued": self.retried}
+        if state in counters:
+            counters[state].inc(jobs)
+
 
 @functools.cache
 def meters_of(queue: str, kind: str) -> Meters:

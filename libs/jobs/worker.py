@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -97,7 +97,7 @@ class Worker:
         self._held: dict[str, Held] = {}
         self._waiting: deque[Held] = deque()
         self._running: set[Held] = set()
-        self._work = asyncio.Semaphore(0)
+        self._work = asyncio.Event()
         self._look = asyncio.Event()
         self._mean_run = 1.0
         self._draining = False
@@ -192,7 +192,10 @@ class Worker:
             held = Held(job)
             self._held[job.id] = held
             self._waiting.append(held)
-            self._work.release()
+        if jobs:
+            self._work.set()
+        for (queue, kind), count in Counter((job.queue, job.kind) for job in jobs).items():
+            meters_of(queue, kind).started.inc(count)
 
     def _holds_suspect(self) -> bool:
         return any(held.job.suspect for held in self._held.values())
@@ -208,9 +211,9 @@ class Worker:
 
     async def _runner(self) -> None:
         while True:
-            await self._work.acquire()
-            if not self._waiting:
-                continue  # it was given back in the drain
+            while not self._waiting:
+                self._work.clear()
+                await self._work.wait()
             held = self._waiting.popleft()
             self._running.add(held)
             begun = monotonic()
@@ -219,7 +222,7 @@ class Worker:
             finally:
                 self._running.discard(held)
                 self._mean_run += (monotonic() - begun - self._mean_run) * 0.1
-                if self._draining or self._room():
+                if len(self._waiting) <= CLAIM_AT_MOST or self._draining:
                     self._look.set()
 
     def _end(self, job: Job, ending: Ending) -> None:
@@ -235,28 +238,24 @@ class Worker:
 
     def _ended(self, endings: Sequence[tuple[Job, Settlement | None]], ours: set[str]) -> None:
         """These endings are written; those not `ours` were fenced off, because another worker has the job."""
-        finals = []
+        finals, counts = [], Counter[tuple[str, str, str]]()
         for job, settlement in endings:
             self._held.pop(job.id, None)
             if job.id not in ours:
                 _log.warning("an ending was fenced off", extra={"job_id": job.id, "job_kind": job.kind})
                 continue
             state = settlement.state if settlement else "completed"
-            self._count(job, state)
+            counts[job.queue, job.kind, state] += 1
             if settlement and state == "queued":
                 self.due_in(job.queue, settlement.delay)
             elif job.org_id:
                 finals.append((job, state))
+        for (queue, kind, state), count in counts.items():
+            meters_of(queue, kind).count(state, count)
         if finals:
             task = asyncio.get_running_loop().create_task(self._tell(finals))
             self._telling.add(task)
             task.add_done_callback(self._telling.discard)
-
-    def _count(self, job: Job, state: str) -> None:
-        meters = meters_of(job.queue, job.kind)
-        counters = {"completed": meters.finished, "failed": meters.failed, "queued": meters.retried}
-        if state in counters:
-            counters[state].inc()
 
     async def _tell(self, finals: Sequence[tuple[Job, str]]) -> None:
         for job, state in finals:

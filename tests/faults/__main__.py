@@ -9,12 +9,14 @@ import argparse
 import asyncio
 import logging
 import sys
+import tempfile
+from pathlib import Path
 
-from tests.faults import jobs
+from tests.faults import jobs, suite
 from tests.faults.jobs import Outcome
 
 
-async def run(quick: bool, seed: int) -> int:
+async def run(quick: bool, seed: int, folder: Path) -> int:
     kills, writes, rate = (20, 2_000, 50.0) if quick else (200, 20_000, 80.0)
     runs = {
         "workers killed": jobs.kill_workers(kills, writes, rate, seed),
@@ -22,6 +24,7 @@ async def run(quick: bool, seed: int) -> int:
         "PostgreSQL killed": jobs.kill_postgres(1 if quick else 5, 500 if quick else 4_000, 50.0),
         "flood": jobs.flood_of_one_organisation(10_000 if quick else 50_000),
         "poison": jobs.poison_among_others(*((60, 0.05) if quick else (999, 0.6))),
+        "every process killed": suite.kill_processes(folder, *((20, 600) if quick else (100, 4_000)), 20.0, seed),
     }
     outcomes: dict[str, Outcome] = {}
     for name, running in runs.items():
@@ -31,9 +34,10 @@ async def run(quick: bool, seed: int) -> int:
     if not quick and late > 5.0:
         outcomes["poison"].problems.append(f"the others ended {late} % later")
     broken = [name for name, outcome in outcomes.items() if outcome.problems]
-    killed = outcomes["workers killed"].figures
+    kills = sum(outcome.figures.get("kills", 0) for outcome in outcomes.values())
+    acknowledged = sum(outcome.figures.get("acknowledged", 0) for outcome in outcomes.values())
     verdict = f"BROKEN: {', '.join(broken)}" if broken else "0 lost, 0 doubled"
-    say(f"faults: {killed['kills']:g} kills, {killed['acknowledged']:g} acknowledged writes, seed {seed}: {verdict}")
+    say(f"faults: {kills:g} kills, {acknowledged:g} acknowledged writes, seed {seed}: {verdict}")
     return 1 if broken else 0
 
 
@@ -48,7 +52,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     logging.disable(logging.WARNING)
-    return asyncio.run(run(options.quick, options.seed))
+    with tempfile.TemporaryDirectory(prefix="echosenseix-faults-") as folder:
+        return asyncio.run(run(options.quick, options.seed, Path(folder)))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
 from libs.bus.subjects import TOPICS, event_subject
-from libs.clock import parse_rfc3339, utcnow
+from libs.clock import parse_rfc3339, rfc3339_ms, utcnow
 from libs.ids import new_id
 from libs.telemetry import current_traceparent
 
@@ -61,7 +61,7 @@ class Event:
             "type": self.topic,
             "source": source or f"/services/{self.owner}",
             "subject": self.subject or self.key,
-            "time": self.time.isoformat().replace("+00:00", "Z"),
+            "time": rfc3339_ms(self.time),
             "orgid": self.org_id,
             "partitionkey": self.key,
             "datacontenttype": "application/json",

@@ -34,7 +34,7 @@ def test_the_sdk_of_cloudevents_reads_it() -> None:
     assert read["type"] == "agent.published"
     assert read["source"] == "/services/agent"
     assert read["subject"] == "agt_1"
-    assert read["time"] == "2026-03-01T12:00:00.123456Z"
+    assert read["time"] == "2026-03-01T12:00:00.123Z"
     assert read["orgid"] == "org_a"
     assert read["partitionkey"] == "agt_1"
     assert read["traceparent"] == TRACE
@@ -46,7 +46,7 @@ def test_it_comes_back_as_it_went() -> None:
     event = published(subject="agt_1/versions/3")
     received = ReceivedEvent.parse(event.payload().encode())
     assert (received.id, received.topic, received.org_id, received.key) == (event.id, event.topic, "org_a", "agt_1")
-    assert received.time == event.time
+    assert received.time == event.time.replace(microsecond=123000)
     assert received.subject == "agt_1/versions/3"
     assert received.data == event.data
     assert received.envelope == json.loads(event.payload())

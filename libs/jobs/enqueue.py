@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from libs.bus.subjects import delayed_job_wakeup, job_wakeup
+from libs.clock import utcnow
 from libs.ids import new_job_id
 from libs.jobs.job import encode_json
 from libs.jobs.meters import meters_of
@@ -21,24 +22,22 @@ from libs.telemetry import current_traceparent
 if TYPE_CHECKING:
     from libs.bus import Bus
 
-_COLUMNS = """id, queue, kind, org_id, args, state, lane, run_at, max_attempts, unique_key, unique_until_start,
-    traceparent"""
-# What is not due yet waits outside the claims' index; libs.jobs.leases.promote brings it near.
-_STATE = "case when due.at > clock_timestamp() then 'scheduled' else 'queued' end"
+_COLUMNS = """id, queue, kind, org_id, args, lane, max_attempts, unique_key, unique_until_start, traceparent, state,
+    run_at"""
+_DUE = "coalesce({at}::timestamptz, clock_timestamp() + make_interval(secs => {delay}))"
 _INSERT = f"""
 insert into job ({_COLUMNS})
-select $1, $2, $3, $4, $5::text::jsonb, {_STATE}, $6, due.at, $7, $8, $9, $10
-from (select coalesce($11::timestamptz, clock_timestamp() + make_interval(secs => $12)) as at) due
-on conflict do nothing
+values ($1, $2, $3, $4, $5::text::jsonb, $6, $7, $8, $9, $10, $11, {_DUE.format(at="$12", delay="$13")})
 returning id"""
+_INSERT_UNIQUE = _INSERT.replace("returning", "on conflict do nothing returning")
 _INSERT_MANY = f"""
 insert into job ({_COLUMNS})
-select v.id, v.queue, v.kind, v.org_id, v.args::jsonb, {_STATE}, v.lane, due.at, v.max_attempts, v.unique_key,
-    v.unique_until_start, v.traceparent
+select id, queue, kind, org_id, args::jsonb, lane, max_attempts, unique_key, unique_until_start, traceparent, state,
+    {_DUE.format(at="at", delay="delay")}
 from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int2[], $7::int2[], $8::text[],
-    $9::bool[], $10::text[], $11::timestamptz[], $12::float8[])
-    as v(id, queue, kind, org_id, args, lane, max_attempts, unique_key, unique_until_start, traceparent, run_at, delay)
-cross join lateral (select coalesce(v.run_at, clock_timestamp() + make_interval(secs => v.delay)) as at) due
+    $9::bool[], $10::text[], $11::text[], $12::timestamptz[], $13::float8[])
+    as v(id, queue, kind, org_id, args, lane, max_attempts, unique_key, unique_until_start, traceparent, state, at,
+        delay)
 on conflict do nothing
 returning id"""
 _LIVE_TWIN = """
@@ -61,6 +60,11 @@ class NewJob:
     delay: float = 0.0
     lane: Lane | str = Lane.NORMAL
     max_attempts: int = 3
+
+    @property
+    def waits(self) -> bool:
+        """Not due yet: it waits outside the claims' index until libs.jobs.leases.promote brings it near."""
+        return self.delay > 0 if self.run_at is None else self.run_at > utcnow()
 
 
 async def enqueue(
@@ -109,14 +113,16 @@ def _row(service: str, job: NewJob) -> tuple[Any, ...]:
     return (
         new_job_id(service), job.queue, job.kind, job.org_id, encode_json(job.args, "arguments"),
         int(Lane.of(job.lane)), job.max_attempts, job.unique_key, job.unique_until == "start",
-        current_traceparent() or None, job.run_at, job.delay,
+        current_traceparent() or None, "scheduled" if job.waits else "queued", job.run_at, job.delay,
     )  # fmt: skip
 
 
 async def _insert(fetchval: Callable[..., Awaitable[Any]], service: str, job: NewJob) -> tuple[str, bool]:
     """The job's id and whether it was made now."""
     row = _row(service, job)
-    while (made := await fetchval(_INSERT, *row)) is None:
+    if job.unique_key is None:
+        return str(await fetchval(_INSERT, *row)), True
+    while (made := await fetchval(_INSERT_UNIQUE, *row)) is None:
         # The twin may end between the two statements; then the next insert wins.
         if twin := await fetchval(_LIVE_TWIN, job.queue, job.org_id, job.unique_key):
             return str(twin), False
@@ -124,8 +130,7 @@ async def _insert(fetchval: Callable[..., Awaitable[Any]], service: str, job: Ne
 
 
 def _wakeup(service: str, job: NewJob) -> str:
-    later = job.delay > 0 or job.run_at is not None
-    return (delayed_job_wakeup if later else job_wakeup)(service, job.queue)
+    return (delayed_job_wakeup if job.waits else job_wakeup)(service, job.queue)
 
 
 def _announced(conn: Connection, service: str, jobs: Sequence[NewJob]) -> None:

@@ -21,6 +21,7 @@ from services.knowledge.storage.entries import Documents, Entries, Stranded
 _SECONDS_BETWEEN_WRITES = 0.5
 _STRANDED_AT_ONCE = 100
 _OUTDATED_AT_ONCE = 200
+_BULK = 500
 _SUPERSEDED = "A newer version took this one's place before it was read."
 
 
@@ -65,6 +66,8 @@ class KnowledgeJobs:
         report = _Report(ctx, self._documents, document)
         try:
             build, built = await self._indexing.build(entry, document, report, lambda: ctx.cancelled)
+            if built.chunk_count >= _BULK:
+                await self._chunks.learn_of_many(build.org_id)
             await self._swap(ctx, build, built, document)
         except Superseded:
             await self._record_failure(ctx, entry, document, "superseded", _SUPERSEDED)

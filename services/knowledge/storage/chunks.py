@@ -72,6 +72,11 @@ class Chunks:
                 status = await conn.execute(_STAGE_VECTORS, *values, [literal(vector) for vector in vectors])
         return status.endswith(f" {len(drafts)}")
 
+    async def learn_of_many(self, org_id: str) -> None:
+        """Tells the planner of a bulk load now; autovacuum would within minutes."""
+        async with self._database.transaction(org_id) as conn:
+            await conn.execute("select analyze_chunks()", timeout=30)
+
     async def drop_others(self, conn: Connection, build: Build) -> None:
         """In the swap's transaction: every row of the entry that is not of this build."""
         await conn.execute(_DROP_OTHERS, build.org_id, build.entry_id, build.index_id)

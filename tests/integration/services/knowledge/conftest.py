@@ -39,7 +39,7 @@ from services.knowledge.storage.searches import Searches
 from services.knowledge.storage.vectors import VectorSupport
 
 SAMPLES = Path(__file__).resolve().parents[4] / "services" / "knowledge" / "samples"
-PATIENCE = 240.0
+PATIENCE = 120.0
 LIMIT = 25 * 1024 * 1024
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
@@ -136,3 +136,29 @@ async def _stage(service: Service, build: Build) -> bool:
 
 async def _chunks(service: Service, entry_id: str) -> int:
     return int(await service.database.system_fetchval("select count(*) from chunk c where c.entry_id = $1", entry_id))
+
+
+async def test_a_long_document_is_analyzed_before_its_swap(
+    build_service: Callable[..., Awaitable[Service]], org: str
+) -> None:
+    service = await build_service(_Flat())
+    text = "\n\n".join(f"# Part {number}\n\nWords of part {number}." for number in range(600))
+    made = await service.upload(org, text.encode(), "long.md")
+
+    async with service.work():
+        entry = await service.until_settled(org, made.entry_id)
+
+    assert entry.chunk_count == 600
+    assert await service.database.system_fetchval("select reltuples from pg_class where relname = 'chunk'") == 600
+
+
+class _Flat:
+    """An embedder without a model: every text is alike."""
+
+    model = "flat"
+
+    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        return [[1.0, *[0.0] * 383] for _ in texts]
+
+    async def close(self) -> None:
+        return None

@@ -1,0 +1,112 @@
+"""From an upload to an answer: how long a document takes to become searchable, and what a search costs.
+
+    python -m bench.knowledge [--pages 100] [--searches 200]
+
+Starts a suite of its own on free ports, uploads a PDF of that many pages through the gateway, waits until a search
+finds its last page, then asks questions one after another. Prints a table; the last line is the summary.
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from bench.typeset import typeset
+from local.suite import Suite
+
+_SAMPLE = Path(__file__).resolve().parents[1] / "services" / "knowledge" / "samples" / "americas.md"
+_QUESTIONS = (
+    "Which country has more lakes than the rest of the world put together?",
+    "Why did the huge icy island leave the European Community?",
+    "What does the economy of the smallest territory depend on?",
+    "unmistakable final words",
+)
+
+
+def main(pages: int, searches: int) -> None:
+    with tempfile.TemporaryDirectory() as folder, Suite(Path(folder) / "var", environment={"LIMITS": "bench"}) as suite:
+        document = Path(folder) / "book.pdf"
+        made = _write(document, pages)
+        headers = {"authorization": f"Bearer {suite.credentials['apiKey']}"}
+        with httpx.Client(base_url=suite.url, headers=headers, timeout=60) as client:
+            warm, status = _upload(client, document)
+            again, status = _upload(client, document)
+            print(
+                f"document              {made} pages, {document.stat().st_size // 1024} KB, {status['chunks']} chunks"
+            )
+            print(f"upload to searchable  {warm:.1f} s with the model's load, {again:.1f} s without")
+            print(f"rate                  {made / again:.1f} pages/s, {status['chunks'] / again:.1f} chunks/s")
+            for mode in ("keyword", "vector", "hybrid"):
+                _measure(client, mode, searches)
+            for process, mebibytes in _memory(suite).items():
+                print(f"memory (PSS)          {process} {mebibytes} MB")
+        print(f"summary: {made} pages searchable in {again:.1f} s ({warm:.1f} s cold)")
+
+
+def _write(target: Path, pages: int) -> int:
+    """A book of about `pages` pages: the sample's chapters again and again, each time under other numbers."""
+    chapters = _SAMPLE.read_text("utf-8").split("\n# ")[1:]
+    text, number = [], 0
+    while number < pages * len(chapters) / 51:  # the sample itself has 51 pages
+        text.append(f"# {number + 1}. {chapters[number % len(chapters)]}")
+        number += 1
+    text.append("The unmistakable final words stand here.")
+    typeset("A Book of Chapters", "bench", "\n\n".join(text), target)
+    import pypdfium2
+
+    with pypdfium2.PdfDocument(target) as document:
+        return len(document)
+
+
+def _upload(client: httpx.Client, document: Path) -> tuple[float, dict[str, Any]]:
+    started = time.perf_counter()
+    with document.open("rb") as file:
+        answer = client.post("/api/documents/upload", files={"document": ("book.pdf", file, "application/pdf")})
+    answer.raise_for_status()
+    location = f"/api/documents/{answer.json()['documentId']}/status"
+    while (status := client.get(location).json())["status"] == "processing":
+        time.sleep(0.05)
+    found = _search(client, "unmistakable final words", "keyword")
+    if status["status"] != "completed" or not found["results"]:
+        raise SystemExit(f"the document was not indexed: {status}")
+    return time.perf_counter() - started, status
+
+
+def _search(client: httpx.Client, query: str, mode: str) -> dict[str, Any]:
+    answer = client.post("/api/knowledge-base/search", json={"query": query, "mode": mode, "maxResults": 10})
+    answer.raise_for_status()
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def _measure(client: httpx.Client, mode: str, searches: int) -> None:
+    _search(client, "warm up", mode)
+    through, inside = [], []
+    for number in range(searches):
+        started = time.perf_counter()
+        answer = _search(client, f"{_QUESTIONS[number % len(_QUESTIONS)]} {number}", mode)
+        through.append((time.perf_counter() - started) * 1000)
+        inside.append(answer["tookMs"])
+    p50, p95, own = statistics.median(through), statistics.quantiles(through, n=20)[-1], statistics.median(inside)
+    print(f"search, {mode:8}      p50 {p50:.1f} ms, p95 {p95:.1f} ms through the gateway; {own} ms inside")
+
+
+def _memory(suite: Suite) -> dict[str, int]:
+    found = {}
+    for process in suite.run["processes"]:
+        if process["service"] == "knowledge":
+            rollup = Path(f"/proc/{process['pid']}/smaps_rollup").read_text()
+            found[f"knowledge {process['role']}"] = int(rollup.split("Pss:")[1].split()[0]) // 1024
+    return found
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pages", type=int, default=100)
+    parser.add_argument("--searches", type=int, default=200)
+    options = parser.parse_args()
+    main(options.pages, options.searches)

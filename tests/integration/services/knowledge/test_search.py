@@ -92,6 +92,23 @@ async def test_filters_narrow_every_mode(service: Service, shop: str) -> None:
     assert list(none.hits) == []
 
 
+async def test_the_owners_functions_answer_nobody_without_an_organisation(service: Service, shop: str) -> None:
+    """They run with the owner's rights, past row level security, so they must name the organisation themselves."""
+    vector = "[" + ",".join(["0.1"] * 384) + "]"
+    calls = (
+        "find_by_keyword('goods', '', '{}', '{}', 2000, 10)",
+        "find_by_keyword('unicorns goods', '', '{}', '{}', 2000, 10)",
+        f"find_by_vector('{vector}', 'all-MiniLM-L6-v2-int8', '', '{{}}', '{{}}', 2000, 10)",
+        "entry_matching('shipping')",
+        "entry_tagged('{all}')",
+    )
+    for org in (shop, new_id("org")):
+        async with service.database.transaction(org) as conn:
+            found = [await conn.fetchval(f"select count(*) from {call}") for call in calls]
+        assert all(found) if org == shop else not any(found)
+    assert not any([await service.database.system_fetchval(f"select count(*) from {call}") for call in calls])
+
+
 async def test_what_cannot_be_asked_is_refused(service: Service, shop: str) -> None:
     for fields, pointer in (
         ({"query": " "}, "#/query"),

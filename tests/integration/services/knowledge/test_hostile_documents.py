@@ -101,10 +101,10 @@ async def test_computing_time_is_bounded(tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.write_bytes(hostile.html_deep_nesting())
 
+    limits = ExtractionLimits(cpu_seconds=1, wall_seconds=100)
     began = time.monotonic()
 
     with pytest.raises(Refusal) as refused:
-        limits = ExtractionLimits(cpu_seconds=1, wall_seconds=100)
         await extract(source, HTML, tmp_path / "blocks", limits, _ignore)
 
     assert refused.value.reason == "extraction_timeout"

@@ -46,7 +46,7 @@ async def serve(runtime: Runtime[CallLogSettings]) -> None:
     settings = runtime.settings
     bus = await runtime.open(Bus.connect(settings.nats_url, runtime.name))
     database = await runtime.open(Database.open(settings, application_name=runtime.name))
-    database.announce_through(bus.publish_core)
+    database.announce_through(bus.announce)
     cursors = CursorCodec.from_base64(settings.cursor_key)
     calls = CallLogServicer(
         database, Calls(database), CallList(database, cursors), Recordings(database), Analytics(database),
@@ -70,7 +70,7 @@ async def work(runtime: Runtime[CallLogSettings]) -> None:
     settings, clock = runtime.settings, SystemClock()
     bus = await runtime.open(Bus.connect(settings.nats_url, runtime.name))
     database = await runtime.open(Database.open(settings, application_name=runtime.name))
-    database.announce_through(bus.publish_core)
+    database.announce_through(bus.announce)
     client = OutboundClient(settings.outbound_allow)
     runtime.on_close("http", client.close)
     channel, blobs = _agent_channel(runtime), BlobStore.from_url(settings.blobs_url)

@@ -41,7 +41,7 @@ async def serve(runtime: Runtime[RealtimeSettings]) -> None:
     settings = runtime.settings
     bus = await runtime.open(Bus.connect(settings.nats_url, runtime.name))
     database = await runtime.open(Database.open(settings, application_name=runtime.name))
-    database.announce_through(bus.publish_core)
+    database.announce_through(bus.announce)
     cursors, tokens, log = (
         CursorCodec.from_base64(settings.cursor_key),
         ConnectionTokens(settings.token_keys),
@@ -73,7 +73,7 @@ async def work(runtime: Runtime[RealtimeSettings]) -> None:
     settings = runtime.settings
     bus = await runtime.open(Bus.connect(settings.nats_url, runtime.name))
     database = await runtime.open(Database.open(settings, application_name=runtime.name))
-    database.announce_through(bus.publish_core)
+    database.announce_through(bus.announce)
     client = OutboundClient(settings.outbound_allow)
     runtime.on_close("http", client.close)
     handlers = job_handlers(settings, Envelope(settings.encryption_keys), client)

@@ -44,6 +44,8 @@ _FOREIGN: dict[Code, tuple[str, str, float | None]] = {
     Code.UNIMPLEMENTED: ("not_implemented", "This is not offered here.", None),
     Code.UNAUTHENTICATED: ("invalid_principal", "Call through the gateway, or with a fresh principal.", None),
 }
+# What grpc.aio makes, on our own side, of a write into a call that has just ended: the peer went away, or refused.
+_CUT_WHILE_WRITING = "Internal error from Core"
 _FOREIGN_REST = ("internal", "Something went wrong on our side. Try again, or tell us the request id.", None)
 
 
@@ -89,6 +91,8 @@ def error_from_rpc(error: grpc.aio.AioRpcError) -> AppError:
             own = _own_error(code, value)
             if own is not None:
                 return own
+    if (error.details() or "").startswith(_CUT_WHILE_WRITING):
+        code = Code.UNAVAILABLE
     reason, detail, retry_after = _FOREIGN.get(code, _FOREIGN_REST)
     return ERROR_OF_CODE[code](reason, detail, retry_after=retry_after)
 

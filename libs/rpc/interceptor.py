@@ -6,18 +6,21 @@ for each shape of method instead of a chain of interceptors, each of which would
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any, TypeAlias
 
 import grpc
 from google.protobuf.message import DecodeError
 
-from libs.errors import InvalidArgument
+from libs.errors import AppError, InvalidArgument
 from libs.rpc.inbound import Call, Gate
 from libs.telemetry.traces import span, use_traceparent
 
 __all__ = ["CallInterceptor", "Gate"]
 
+# Above the largest upload, and about as long as one takes over a slow line between two processes.
+_DRAIN_BYTES = 32 * 1024 * 1024
+_DRAIN_SECONDS = 30.0
 _OPEN_SERVICES = ("/grpc.health.v1.Health/", "/grpc.reflection.")
 
 _Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
@@ -48,8 +51,10 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
     def _wrap(self, method: str, handler: Any) -> _Handler:
         inner, kind = _behaviour(handler)
-        inner = _checking_each(inner) if handler.request_streaming else _checking(inner)
         streams = handler.response_streaming
+        if handler.request_streaming and not streams:
+            inner = _hearing_out(inner)
+        inner = _checking_each(inner) if handler.request_streaming else _checking(inner)
         behaviour = _streaming(method, inner, self._gate) if streams else _unary(method, inner, self._gate)
         make = getattr(grpc, f"{kind}_rpc_method_handler")
         wrapped: _Handler = make(
@@ -96,6 +101,31 @@ def _checking_each(inner: Method) -> Method:
             yield _legible(request)
 
     return lambda requests, context: inner(legible(requests), context)
+
+
+def _hearing_out(inner: Method) -> Method:
+    """A refusal waits until the caller has sent what it will send. grpc.aio's client loses the status of a call that
+    ends while it writes: it sees INTERNAL (`Internal error from Core`) instead."""
+
+    async def answer(requests: Any, context: Any) -> Any:
+        try:
+            return await inner(requests, context)
+        except AppError:
+            await _drain(requests)
+            raise
+
+    return answer
+
+
+async def _drain(requests: Any) -> None:
+    """Read the rest and throw it away, within bounds: past them the refusal goes out over the caller's writing."""
+    left = _DRAIN_BYTES
+    with suppress(Exception):
+        async with asyncio.timeout(_DRAIN_SECONDS):
+            async for request in requests:
+                left -= request.ByteSize()
+                if left < 0:
+                    return
 
 
 def _unary(method: str, inner: Method, gate: Gate) -> Method:

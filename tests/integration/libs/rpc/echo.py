@@ -36,7 +36,11 @@ class Echo:
             self.on_close()
 
     async def collect(self, requests: AsyncIterator[StringValue], context: Any) -> StringValue:
-        return StringValue(value="".join([request.value async for request in requests]))
+        said = ""
+        async for request in requests:
+            act = self.acts.get(request.value)
+            said += str(await act()) if act else request.value
+        return StringValue(value=said)
 
 
 def add_echo(servicer: Echo, server: Any) -> None:

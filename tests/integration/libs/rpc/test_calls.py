@@ -63,6 +63,22 @@ async def test_all_shapes_of_methods_work(stub: Any) -> None:
     assert (await stub.collect(parts())).value == "ab"
 
 
+async def test_a_refusal_in_the_middle_of_a_stream_reaches_the_one_who_still_writes(stub: Any, echo: Any) -> None:
+    async def refuse() -> None:
+        raise NotFound("entry_not_found", "Name another.")
+
+    async def parts(pause: float) -> AsyncIterator[StringValue]:
+        yield text("refuse")
+        for _ in range(4):
+            yield text("x" * 1000)
+            await asyncio.sleep(pause)
+
+    echo.acts["refuse"] = refuse
+    for attempt in range(200):
+        with pytest.raises(NotFound, match="Name another"):
+            await stub.collect(parts(0.0002 * (attempt % 5)))
+
+
 async def test_the_call_carries_request_trace_version_and_principal(stub: Any, echo: Any) -> None:
     seen: dict[str, Any] = {}
 

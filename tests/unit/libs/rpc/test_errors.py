@@ -34,6 +34,12 @@ def test_every_code_crosses_the_wire_whole(code: Code) -> None:
     assert (got.metadata, got.retry_after) == (sent.metadata, sent.retry_after)
 
 
+def test_a_call_cut_while_we_wrote_says_to_try_again() -> None:
+    cut = grpc.aio.AioRpcError(grpc.StatusCode.INTERNAL, grpc.aio.Metadata(), None, details="Internal error from Core")
+    got = error_from_rpc(cut)
+    assert (got.code, got.reason) == (Code.UNAVAILABLE, "service_unavailable")
+
+
 @pytest.mark.parametrize("code", list(Code))
 def test_a_foreign_status_gets_our_words(code: Code) -> None:
     got = error_from_rpc(_rpc_error(ERROR_OF_CODE[code]("r", "d"), None))

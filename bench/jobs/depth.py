@@ -11,7 +11,7 @@ from libs.jobs import QueuePolicy, leases
 from libs.jobs.claims import Claimer
 from libs.postgres import Database
 
-JOBS = 6_400
+JOBS = 25_600
 ORGANISATIONS = 500
 FILL_AT_ONCE = 100_000
 _FILL = """
@@ -46,7 +46,7 @@ async def _cost(stage: Stage, db: Database, depth: int) -> float:
 async def _slice(stage: Stage, db: Database, claimer: Claimer) -> float:
     server = stage.stores.all["postgres"].pid or 0
     before = cpu_of(server) + cpu_seconds()
-    done = await _work(db, claimer, 1_400)
+    done = await _work(db, claimer, 6_000)
     return (cpu_of(server) + cpu_seconds() - before) / done * 1e6
 
 

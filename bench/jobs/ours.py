@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import resource
 import sys
@@ -51,6 +52,8 @@ async def work(count: int, handler_seconds: float) -> None:
 
     handlers = Handlers()
     handlers.add("bench.nothing", nothing, JobPolicy(queue="bench"))
+    gc.collect()
+    gc.freeze()  # as libs.runtime does
     say(ready=True)
     used = cpu_seconds()
     await Worker(settings, SERVICE, db, bus, handlers).run(stop)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -48,7 +48,8 @@ class Held:
 
     job: Job
     context: JobContext | None = None
-    scope: asyncio.Timeout | None = None
+    task: asyncio.Task[None] | None = None
+    due: float = math.inf
     reason: str = ""
 
     @property
@@ -56,13 +57,14 @@ class Held:
         return self.context is None or not self.context.finished
 
     def interrupt(self, reason: str) -> None:
-        """End the handler at its next await; `reason` is cancelled, lost or released."""
-        self.reason = self.reason or reason
+        """End the handler at its next await; `reason` is cancelled, timeout, lost or released."""
+        if self.reason:
+            return
+        self.reason = reason
         if self.context is not None:
             self.context.cancelled = True
-        if self.scope is not None:
-            with contextlib.suppress(RuntimeError):  # the handler has just ended by itself
-                self.scope.reschedule(asyncio.get_running_loop().time())
+        if self.task is not None:  # it is suspended inside its handler, because it is not the one that speaks
+            self.task.cancel()
 
 
 async def attempt(held: Held, handlers: Handlers, db: Database, bus: Bus) -> Ending:
@@ -70,28 +72,31 @@ async def attempt(held: Held, handlers: Handlers, db: Database, bus: Bus) -> End
     job, meters = held.job, meters_of(held.job.queue, held.job.kind)
     if held.reason:  # lost, cancelled or released before it began
         return interrupted(job, JobPolicy(), held.reason)
-    meters.wait.observe(max(0.0, (job.started_at - job.run_at).total_seconds()))
+    meters.wait.observe(max(0.0, job.waited))
     if job.kind not in handlers.kinds:  # a newer release's job, met while the fleet is being replaced
         return Settlement(job, "queued", "snoozed", UNKNOWN_KIND_SECONDS, charged=False, code="no_handler")
     handler, policy = handlers.kinds[job.kind]
     held.context = context = JobContext(job, db, bus)
     begun = monotonic()
+    held.due = begun + policy.timeout_seconds  # the worker looks at it; a timer a job would cost more than a short job
+    held.task = task = asyncio.current_task()
     try:
         if not job.traceparent:
-            async with asyncio.timeout(policy.timeout_seconds) as held.scope:
-                result = await handler(context)
+            result = await handler(context)
         else:
             with use_traceparent(job.traceparent), span(f"job {job.kind}", kind="consumer"):
-                async with asyncio.timeout(policy.timeout_seconds) as held.scope:
-                    result = await handler(context)
+                result = await handler(context)
         return Completed(context.finished, None if result is None else encode_json(result, "result"))
     except asyncio.CancelledError as error:
-        if (task := asyncio.current_task()) is not None and task.cancelling():
+        if task is not None and task.cancelling() > (1 if held.reason else 0):
             raise  # it is this worker that ends, not the handler
         return _ending(held, context, policy, error)
     except Exception as error:
         return _ending(held, context, policy, error)
     finally:
+        held.task = None
+        if task is not None and held.reason:
+            task.uncancel()
         meters.run.observe(monotonic() - begun)
 
 
@@ -100,8 +105,8 @@ def _ending(held: Held, context: JobContext, policy: JobPolicy, error: BaseExcep
     if context.finished:
         context.log.warning("the handler failed after it had finished its job", exc_info=error)
         return Completed(finished=True)
-    if isinstance(error, TimeoutError) and held.scope is not None and held.scope.expired():
-        return interrupted(job, policy, held.reason or "timeout")
+    if isinstance(error, asyncio.CancelledError) and held.reason:
+        return interrupted(job, policy, held.reason)
     if isinstance(error, LeaseLost):
         return Lost()
     if isinstance(error, Cancel):

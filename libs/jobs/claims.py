@@ -8,7 +8,7 @@ taken with SKIP LOCKED, so claimers never wait for one another. Only queues with
 import math
 import uuid
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +18,6 @@ from libs.jobs.policy import Lane, QueuePolicy
 from libs.postgres import Connection, Database
 
 QUANTUM = 4
-LARGEST_SHARE = 64
 _STRICT = [int(lane) for lane in (Lane.HIGH, Lane.NORMAL, Lane.LOW)]
 # Sorts behind an id and before every other one.
 _AFTER = "\x01"
@@ -28,7 +27,8 @@ _LOCK_RETRY_SECONDS = 0.02
 # worker, organisations with an allowance, those allowances, everyone else's, whether a suspect may be taken. The SQL is
 # in migrations/0002.
 _CLAIM = """
-select id, kind, org_id, args, lane, attempt, max_attempts, stalls, created_at, run_at, started_at, traceparent
+select id, kind, org_id, args, lane, attempt, max_attempts, stalls, run_at, traceparent,
+    extract(epoch from started_at - run_at)::float8 as waited
 from job_claim($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"""
 _WAITING = "select exists (select 1 from job where queue = $1 and state = 'queued')"
 _LOCK = "select pg_try_advisory_xact_lock(hashtextextended('job_claim ' || current_schema() || ' ' || $1, 0))"
@@ -68,8 +68,8 @@ class Claimer:
         self._policy = policy
         self._worker = worker
         self._begin_at = dict.fromkeys(_STRICT, "")
-        self._share = QUANTUM
-        self._served: set[str] = set()
+        self._organisations = 1_000  # nothing is known yet: small shares
+        self._met: set[str] = set()
         self._round = 0
         self._suspect = True
         self.drained = False
@@ -110,24 +110,32 @@ class Claimer:
 
     async def _walk(self, where: Database | Connection, lanes: Sequence[int], allowance: Allowance) -> list[Job]:
         """Once round the organisations, beginning behind the one served last; what is urgent goes whole."""
-        shares = [allowance.total if lane == Lane.HIGH else self._share for lane in lanes]
+        share = max(QUANTUM, math.ceil(allowance.total / self._organisations))
+        shares = [allowance.total if lane == Lane.HIGH else share for lane in lanes]
         jobs = await self._statement(where, lanes, shares, allowance)
         taken = Counter(job.org_id for job in jobs)
         self._move_on(lanes, jobs, full=allowance.total <= 0)
+        self._count(taken.keys(), full=allowance.total <= 0)
         if allowance.total <= 0:
             self.drained = False
-            if taken.keys() != self._served:
-                self._share = QUANTUM
-        elif max(taken.values(), default=0) >= self._share:
-            # Few organisations, and one has more: share out what is free, and take larger shares from now on.
+        elif max(taken.values(), default=0) >= share:
+            # Fewer organisations than thought, and one has more: share out what is free.
             share = math.ceil(allowance.total / len(taken))
             more = await self._statement(where, lanes, [share] * len(lanes), allowance)
             self.drained &= max(Counter(job.org_id for job in more).values(), default=0) < share
-            self._share = min(2 * self._share, LARGEST_SHARE)
             jobs += more
-        self._served = set(taken)
         jobs.sort(key=lambda job: (job.lane, job.run_at))
         return jobs
+
+    def _count(self, served: Set[str], *, full: bool) -> None:
+        """How many organisations have jobs due, by those met since the round began: so many share the next claim."""
+        if not full:
+            self._organisations, self._met = max(1, len(served)), set()
+        elif self._met & served:
+            self._organisations, self._met = len(self._met | served), set(served)
+        else:
+            self._met |= served
+            self._organisations = max(self._organisations, len(self._met))
 
     def _move_on(self, lanes: Sequence[int], jobs: Sequence[Job], *, full: bool) -> None:
         """The next claim begins behind the organisation at which this one was full."""
@@ -156,7 +164,7 @@ class Claimer:
         return Job(
             id=row["id"], queue=self._policy.name, kind=row["kind"], org_id=row["org_id"],
             args=decode_json(row["args"]), lane=row["lane"], attempt=row["attempt"], max_attempts=row["max_attempts"],
-            stalls=row["stalls"], created_at=row["created_at"], run_at=row["run_at"], started_at=row["started_at"],
+            stalls=row["stalls"], run_at=row["run_at"], waited=row["waited"],
             traceparent=row["traceparent"], worker=self._worker, token=token,
         )  # fmt: skip
 

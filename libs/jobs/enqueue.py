@@ -16,7 +16,7 @@ from libs.ids import new_job_id
 from libs.jobs.job import encode_json
 from libs.jobs.meters import meters_of
 from libs.jobs.policy import Lane
-from libs.postgres import Connection, Database, announce_after_commit
+from libs.postgres import Connection, Database, Record, announce_after_commit
 from libs.telemetry import current_traceparent
 
 if TYPE_CHECKING:
@@ -27,9 +27,8 @@ _COLUMNS = """id, queue, kind, org_id, args, lane, max_attempts, unique_key, uni
 _DUE = "coalesce({at}::timestamptz, clock_timestamp() + make_interval(secs => {delay}))"
 _INSERT = f"""
 insert into job ({_COLUMNS})
-values ($1, $2, $3, $4, $5::text::jsonb, $6, $7, $8, $9, $10, $11, {_DUE.format(at="$12", delay="$13")})
-returning id"""
-_INSERT_UNIQUE = _INSERT.replace("returning", "on conflict do nothing returning")
+values ($1, $2, $3, $4, $5::text::jsonb, $6, $7, $8, $9, $10, $11, {_DUE.format(at="$12", delay="$13")})"""
+_INSERT_UNIQUE = _INSERT + "\non conflict do nothing returning id"
 _INSERT_MANY = f"""
 insert into job ({_COLUMNS})
 select id, queue, kind, org_id, args::jsonb, lane, max_attempts, unique_key, unique_until_start, traceparent, state,
@@ -42,7 +41,7 @@ on conflict do nothing
 returning id"""
 _LIVE_TWIN = """
 select id from job
-where queue = $1 and org_id = $2 and unique_key = $3 and state in ('scheduled', 'queued', 'running')"""
+where queue = $1 and org_id = $2 and unique_key = $3 and finished_at is null"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +83,7 @@ async def enqueue(
 ) -> str:
     """Write one job in the open transaction of `conn`; its id, or that of the live job with the same unique key."""
     job = NewJob(kind, org_id, args, queue, unique_key, unique_until, run_at, delay, lane, max_attempts)
-    job_id, made = await _insert(conn.fetchval, service, job)
+    job_id, made = await _insert(conn.fetch, service, job)
     if made:
         _announced(conn, service, [job])
     return job_id
@@ -92,7 +91,7 @@ async def enqueue(
 
 async def enqueue_alone(db: Database, bus: Bus, service: str, job: NewJob) -> str:
     """Write one job that has no cause to commit with: one statement is its transaction."""
-    job_id, made = await _insert(db.system_fetchval, service, job)
+    job_id, made = await _insert(db.system_fetch, service, job)
     if made:
         meters_of(job.queue, job.kind).enqueued.inc()
         await bus.announce(_wakeup(service, job))
@@ -117,16 +116,17 @@ def _row(service: str, job: NewJob) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-async def _insert(fetchval: Callable[..., Awaitable[Any]], service: str, job: NewJob) -> tuple[str, bool]:
+async def _insert(fetch: Callable[..., Awaitable[list[Record]]], service: str, job: NewJob) -> tuple[str, bool]:
     """The job's id and whether it was made now."""
     row = _row(service, job)
     if job.unique_key is None:
-        return str(await fetchval(_INSERT, *row)), True
-    while (made := await fetchval(_INSERT_UNIQUE, *row)) is None:
+        await fetch(_INSERT, *row)
+        return str(row[0]), True
+    while not await fetch(_INSERT_UNIQUE, *row):
         # The twin may end between the two statements; then the next insert wins.
-        if twin := await fetchval(_LIVE_TWIN, job.queue, job.org_id, job.unique_key):
-            return str(twin), False
-    return str(made), True
+        if twin := await fetch(_LIVE_TWIN, job.queue, job.org_id, job.unique_key):
+            return str(twin[0]["id"]), False
+    return str(row[0]), True
 
 
 def _wakeup(service: str, job: NewJob) -> str:

@@ -1,5 +1,6 @@
-"""Endings in batches: jobs that wrote nothing here are finished together, 5 ms or 64 at a time (about 20x cheaper).
+"""Endings in batches: jobs that wrote nothing here are finished together, after 5 ms (about 20x cheaper than singly).
 
+While jobs wait for a slot, what ended waits a little longer, so that starting comes before finishing in a flood.
 A batch is offered again until the database took it; meanwhile the jobs stay held, so that heartbeats keep their leases.
 """
 
@@ -8,12 +9,15 @@ import contextlib
 import logging
 from collections.abc import Callable, Sequence
 
+from libs.clock import monotonic
 from libs.jobs.job import Job
 from libs.jobs.leases import Settlement, complete_many, settle
 from libs.postgres import Database
 
-BATCH = 64
+BATCH = 512
+MOST = 8 * BATCH
 WINDOW_SECONDS = 0.005
+FLOODED_SECONDS = 0.5
 RETRY_SECONDS = 0.2
 _log = logging.getLogger("jobs")
 
@@ -23,9 +27,10 @@ Ended = Callable[[Sequence[tuple[Job, Settlement | None]], set[str]], None]
 class Finisher:
     """Collects endings; `ended(endings, ours)` hears of each batch that is written and which of it were still ours."""
 
-    def __init__(self, db: Database, ended: Ended) -> None:
+    def __init__(self, db: Database, ended: Ended, flooded: Callable[[], bool] = bool) -> None:
         self._db = db
         self._ended = ended
+        self._flooded = flooded
         self._done: list[tuple[Job, str | None]] = []
         self._settled: list[Settlement] = []
         self._some = asyncio.Event()
@@ -49,10 +54,7 @@ class Finisher:
     async def run(self) -> None:
         while self._done or self._settled or not self._closing:
             await self._some.wait()
-            if not self._full.is_set():
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(WINDOW_SECONDS):
-                        await self._full.wait()
+            await self._gather()
             try:
                 await self._flush()
             except Exception:
@@ -60,9 +62,19 @@ class Finisher:
                 self._some.set()
                 await asyncio.sleep(RETRY_SECONDS)
 
+    async def _gather(self) -> None:
+        """Wait for more endings to share the commit."""
+        until = monotonic() + FLOODED_SECONDS
+        while not self._full.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(WINDOW_SECONDS):
+                    await self._full.wait()
+            if monotonic() > until or not self._flooded():
+                return
+
     def _notice(self) -> None:
         self._some.set()
-        if len(self._done) + len(self._settled) >= BATCH:
+        if len(self._done) + len(self._settled) >= (MOST if self._flooded() else BATCH):
             self._full.set()
 
     async def _flush(self) -> None:
@@ -70,8 +82,9 @@ class Finisher:
         if not self._closing:
             self._some.clear()
             self._full.clear()
-        done, settled = tuple(self._done), tuple(self._settled)
-        if done:
+        settled = tuple(self._settled)
+        for _ in range(0, len(self._done), BATCH):
+            done = self._done[:BATCH]
             ours = await complete_many(self._db, done)
             del self._done[: len(done)]
             self._ended([(job, None) for job, _ in done], ours)

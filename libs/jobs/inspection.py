@@ -15,7 +15,8 @@ from libs.postgres.listing import Filter, Listing, fetch_page
 Fetch = Callable[..., Awaitable[list[Record]]]
 
 REPLAY_AT_MOST = 1_000
-RULES = ListRules(sorts={"createdAt": "j.created_at"})
+# Ids sort by birth.
+RULES = ListRules(sorts={"createdAt": "j.id"})
 
 # A delayed job is brought near some seconds before it is due; to people it is scheduled until then.
 _STATE = "case when j.state = 'queued' and j.run_at > clock_timestamp() then 'scheduled' else j.state end"
@@ -23,17 +24,17 @@ _COLUMNS = f"""j.id, j.org_id, j.kind, j.queue, {_STATE} as state, j.lane, j.pro
     j.error_code, j.error_message, j.result::text as result, j.created_at, j.run_at, j.started_at, j.finished_at,
     j.cancel_requested, j.stalls, j.worker"""
 _LISTING = Listing(select=_COLUMNS, source="job j", rules=RULES, tie="j.id", org="j.org_id", created="j.created_at")
-_GET = f"select {_COLUMNS} from job j where j.id = $1 and ($2::text is null or j.org_id = $2)"
+_GET = f"select {_COLUMNS} from job j where {{one}}"
 _ATTEMPTS = """
 select attempt, worker, started_at, ended_at, outcome, error_code, error_message from (
     select number, attempt, worker, started_at, ended_at, outcome, error_code, error_message
     from job_attempt where job_id = $1 order by number desc limit 100) newest
 order by number"""
 _CANCEL = """
-update job set
+update job j set
     cancel_requested = true, state = case when state = 'running' then state else 'cancelled' end,
     finished_at = case when state = 'running' then null else clock_timestamp() end
-where id = $1 and ($2::text is null or org_id = $2) and state in ('scheduled', 'queued', 'running')
+where {one} and finished_at is null
 returning id"""
 _RETRY = """
 update job j set
@@ -41,11 +42,12 @@ update job j set
     finished_at = null, error_code = null, error_message = null
 where j.id = any(array(
     select d.id from job d
-    where d.state = any($1::text[]) and ($2::text is null or d.org_id = $2) and ($3::text[] is null or d.id = any($3))
-        and ($4 = '' or d.queue = $4) and ($5 = '' or d.kind = $5) and ($6 = '' or d.error_code = $6)
+    where d.state = any($1::text[]) and d.finished_at is not null and ($2::text is null or d.org_id = $2)
+        and ($3::text[] is null or d.id = any($3)) and ($4 = '' or d.queue = $4) and ($5 = '' or d.kind = $5)
+        and ($6 = '' or d.error_code = $6)
         and not exists (
             select 1 from job twin where twin.queue = d.queue and twin.org_id = d.org_id
-                and twin.unique_key = d.unique_key and twin.state in ('scheduled', 'queued', 'running'))
+                and twin.unique_key = d.unique_key and twin.finished_at is null)
     order by d.finished_at limit $7 for update skip locked))
 returning j.id, j.queue"""
 _QUEUE_NAMES = "select name from job_queue order by name"
@@ -68,13 +70,14 @@ from (
     (select count(*) filter (where state = 'failed') as failed,
         count(*) filter (where state = 'completed') as completed,
         count(*) filter (where finished_at > clock_timestamp() - interval '1 minute') as recent
-     from job where queue = $1 and state in ('completed', 'failed', 'cancelled')
+     from job where queue = $1 and finished_at is not null
         and ($2::text is null or org_id = $2)) ended,
     (select
         percentile_cont(0.95) within group (order by extract(epoch from started_at - run_at))::float8 as wait_p95,
         percentile_cont(0.95) within group (order by extract(epoch from finished_at - started_at))::float8 as run_p95
      from (select run_at, started_at, finished_at from job where queue = $1 and state = 'completed'
-        and ($2::text is null or org_id = $2) order by finished_at desc limit 1000) n) speed"""
+        and finished_at is not null and ($2::text is null or org_id = $2)
+        order by finished_at desc limit 1000) n) speed"""
 _PAUSE = "insert into job_pause (queue, org_id) values ($1, $2) on conflict do nothing"
 _RESUME = "delete from job_pause where queue = $1 and org_id = $2"
 _SCHEDULES = """
@@ -83,7 +86,7 @@ select name, kind, cron, time_zone, catch_up, next_fire_at, last_fire_at from jo
 
 async def get(fetch: Fetch, job_id: str, org_id: str | None) -> tuple[Record, list[Record]]:
     """The job and its attempts, oldest first; NotFound for an unknown one and for another organisation's alike."""
-    rows = await fetch(_GET, job_id, org_id)
+    rows = await _by_id(fetch, _GET, job_id, org_id)
     if not rows:
         raise NotFound("job_not_found", "No such job.")
     return rows[0], await fetch(_ATTEMPTS, job_id)
@@ -108,7 +111,7 @@ async def list_dead(
 
 async def cancel(conn: Connection, job_id: str, org_id: str | None) -> None:
     """A waiting job ends at once; a running one is asked to, which its worker hears within 3 s."""
-    if await conn.fetchval(_CANCEL, job_id, org_id) is None:
+    if not await _by_id(conn.fetch, _CANCEL, job_id, org_id):
         await _refuse(conn, job_id, org_id, "job_finished", "The job has already ended.")
 
 
@@ -154,6 +157,13 @@ async def schedules(db: Database) -> list[Record]:
     return await db.system_fetch(_SCHEDULES)
 
 
+async def _by_id(fetch: Fetch, sql: str, job_id: str, org_id: str | None) -> list[Record]:
+    """A statement about one job, by the table's key where the organisation is known."""
+    if org_id is None:
+        return await fetch(sql.format(one="j.id = $1"), job_id)
+    return await fetch(sql.format(one="j.org_id = $2 and j.id = $1"), job_id, org_id)
+
+
 async def _requeue(conn: Connection, service: str, *filters: Any) -> int:
     rows = await conn.fetch(_RETRY, *filters, REPLAY_AT_MOST)
     for queue in {row["queue"] for row in rows}:
@@ -162,6 +172,6 @@ async def _requeue(conn: Connection, service: str, *filters: Any) -> int:
 
 
 async def _refuse(conn: Connection, job_id: str, org_id: str | None, reason: str, detail: str) -> None:
-    if await conn.fetchval(f"select 1 from ({_GET}) j", job_id, org_id) is None:
+    if not await _by_id(conn.fetch, _GET, job_id, org_id):
         raise NotFound("job_not_found", "No such job.")
     raise FailedPrecondition(reason, detail)

@@ -14,7 +14,8 @@ from libs.jobs.policy import MAX_ARGS_BYTES, MAX_STALLS
 
 @dataclass(slots=True)
 class Job:
-    """One claim of a job. `token` is the fence: it is worth nothing once another worker has claimed the row."""
+    """One claim of a job, `waited` seconds after it was due. `token` is the fence: worth nothing once another worker
+    has claimed the row."""
 
     id: str
     queue: str
@@ -25,9 +26,8 @@ class Job:
     attempt: int
     max_attempts: int
     stalls: int
-    created_at: datetime
     run_at: datetime
-    started_at: datetime
+    waited: float
     traceparent: str | None
     worker: str
     token: uuid.UUID

@@ -1,9 +1,9 @@
 """Leases: who may finish a job. Every statement that ends or keeps a claim is fenced by its token.
 
 Owns heartbeat, finish, settling of other outcomes, release and the sweep of expired leases. Times are PostgreSQL's.
+A row has a token exactly while it runs, so the token stands for the state.
 """
 
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,25 +20,25 @@ _COMPLETE = """
 update job set
     state = 'completed', progress = 100, finished_at = clock_timestamp(), lease_token = null, lease_until = null,
     error_code = null, error_message = null, result = $3::text::jsonb
-where id = $1 and lease_token = $2 and state = 'running'
+where org_id = $4 and id = $1 and lease_token = $2
 returning id"""
-_COMPLETE_MANY = "select job_complete as id from job_complete($1, $2, $3)"
+_COMPLETE_MANY = "select job_complete as id from job_complete($1, $2, $3, $4)"
 # A row that is being finished is locked by its own transaction: skip it rather than wait, it needs no heartbeat.
 _HEARTBEAT = """
-with held as (select h.id, h.token from unnest($1::text[], $2::uuid[]) as h(id, token)),
+with held as (select h.org_id, h.id, h.token from unnest($1::text[], $2::text[], $3::uuid[]) as h(org_id, id, token)),
 kept as (
-    update job set lease_until = clock_timestamp() + make_interval(secs => $3)
-    where id = any(array(
-        select j.id from job j join held on held.id = j.id and held.token = j.lease_token
-        where j.id = any($1) and j.state = 'running' for update of j skip locked))
+    update job set lease_until = clock_timestamp() + make_interval(secs => $4)
+    where ctid = any(array(
+        select j.ctid from held join job j on j.org_id = held.org_id and j.id = held.id and j.lease_token = held.token
+        for update of j skip locked))
 )
-select j.id, j.cancel_requested from job j join held on held.id = j.id and held.token = j.lease_token
-where j.id = any($1) and j.state = 'running'"""
+select j.id, j.cancel_requested
+from held join job j on j.org_id = held.org_id and j.id = held.id and j.lease_token = held.token"""
 _SETTLE = """
 with v as (
-    select v.id, v.token, v.state, v.outcome, v.delay, v.charged, v.code, v.message
-    from unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::float8[], $6::bool[], $7::text[],
-        $8::text[]) as v(id, token, state, outcome, delay, charged, code, message)
+    select v.org_id, v.id, v.token, v.state, v.outcome, v.delay, v.charged, v.code, v.message
+    from unnest($1::text[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::float8[], $7::bool[], $8::text[],
+        $9::text[]) as v(org_id, id, token, state, outcome, delay, charged, code, message)
 ), settled as (
     update job j set
         state = case when v.state <> 'queued' then v.state when j.cancel_requested then 'cancelled'
@@ -48,7 +48,7 @@ with v as (
         attempt = case when v.charged then j.attempt else greatest(j.attempt - 1, 0) end,
         error_code = coalesce(v.code, j.error_code), error_message = coalesce(v.message, j.error_message),
         lease_token = null, lease_until = null
-    from v where j.id = v.id and j.lease_token = v.token and j.state = 'running'
+    from v where j.org_id = v.org_id and j.id = v.id and j.lease_token = v.token
     returning j.id, j.attempt + case when v.charged then 0 else 1 end as attempt, j.worker, j.started_at, v.outcome,
         v.code, v.message
 ), history as (
@@ -58,8 +58,8 @@ with v as (
 select id from settled"""
 _SWEEP = """
 with expired as (
-    select id from job where state = 'running' and (lease_until < clock_timestamp() or worker = $2)
-    order by queue, org_id, lease_until limit 500 for update skip locked
+    select ctid from job where state = 'running' and (lease_until < clock_timestamp() or worker = $2)
+    order by queue, org_id limit 500 for update skip locked
 ), swept as (
     update job j set
         stalls = j.stalls + 1, attempt = greatest(j.attempt - 1, 0), lease_token = null, lease_until = null,
@@ -69,7 +69,7 @@ with expired as (
         error_message = case when j.stalls + 1 >= $1
             then 'Its worker died or froze too often while running this job; it is quarantined.'
             else j.error_message end
-    where id = any(array(select id from expired))
+    where ctid = any(array(select ctid from expired))
     returning j.id, j.queue, j.kind, j.org_id, j.state, j.attempt + 1 as attempt, j.worker, j.started_at
 ), history as (
     insert into job_attempt (job_id, attempt, worker, started_at, outcome, error_code)
@@ -78,12 +78,12 @@ with expired as (
 select id, queue, kind, org_id, state from swept"""
 _PROMOTE = """
 update job set state = 'queued'
-where id = any(array(
-    select id from job where state = 'scheduled' and run_at <= clock_timestamp() + interval '8 seconds'
+where ctid = any(array(
+    select ctid from job where state = 'scheduled' and run_at <= clock_timestamp() + interval '8 seconds'
     order by run_at limit 2000 for update skip locked))
 returning queue, extract(epoch from run_at - clock_timestamp())::float8 as delay"""
 _PROGRESS = """
-update job set progress = $3 where id = $1 and lease_token = $2 and state = 'running'"""
+update job set progress = $4 where org_id = $1 and id = $2 and lease_token = $3"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,30 +118,32 @@ async def by_index(db: Database, sql: str, *args: Any) -> list[Record]:
 async def complete(conn: Connection, job: Job, result: Mapping[str, Any] | None) -> None:
     """End the job as completed in the open transaction; LeaseLost (so that nothing commits) if it is not ours."""
     text = None if result is None else encode_json(result, "result")
-    if await conn.fetchval(_COMPLETE, job.id, job.token, text) is None:
+    if await conn.fetchval(_COMPLETE, job.id, job.token, text, job.org_id) is None:
         raise LeaseLost
 
 
 async def complete_many(db: Database, done: Sequence[tuple[Job, str | None]]) -> set[str]:
     """End jobs that wrote nothing here, in one statement; the ids that were still ours."""
-    ids, tokens, results = [job.id for job, _ in done], [job.token for job, _ in done], [text for _, text in done]
-    return {row["id"] for row in await db.system_fetch(_COMPLETE_MANY, ids, tokens, results)}
+    columns = zip(*((job.org_id, job.id, job.token, result) for job, result in done), strict=True)
+    return {row["id"] for row in await db.system_fetch(_COMPLETE_MANY, *map(list, columns))}
 
 
 async def settle(db: Database, settlements: Sequence[Settlement]) -> set[str]:
     """Record other endings with their attempts; the ids that were still ours."""
     columns = zip(
-        *((s.job.id, s.job.token, s.state, s.outcome, s.delay, s.charged, s.code, s.message) for s in settlements),
+        *(
+            (s.job.org_id, s.job.id, s.job.token, s.state, s.outcome, s.delay, s.charged, s.code, s.message)
+            for s in settlements
+        ),
         strict=True,
     )
-    return {row["id"] for row in await by_index(db, _SETTLE, *(list(column) for column in columns))}
+    return {row["id"] for row in await by_index(db, _SETTLE, *map(list, columns))}
 
 
 async def heartbeat(db: Database, jobs: Sequence[Job]) -> tuple[set[str], set[str]]:
     """Keep all these leases; (ids still ours, ids among them whose cancellation was asked for)."""
-    ids: list[str] = [job.id for job in jobs]
-    tokens: list[uuid.UUID] = [job.token for job in jobs]
-    rows = await by_index(db, _HEARTBEAT, ids, tokens, LEASE_SECONDS)
+    columns = zip(*((job.org_id, job.id, job.token) for job in jobs), strict=True)
+    rows = await by_index(db, _HEARTBEAT, *map(list, columns), LEASE_SECONDS)
     return {row["id"] for row in rows}, {row["id"] for row in rows if row["cancel_requested"]}
 
 
@@ -157,4 +159,4 @@ async def promote(db: Database) -> list[tuple[str, float]]:
 
 
 async def record_progress(db: Database, job: Job, percent: int) -> None:
-    await db.system_fetch(_PROGRESS, job.id, job.token, percent)
+    await db.system_fetch(_PROGRESS, job.org_id, job.id, job.token, percent)

@@ -16,8 +16,8 @@ BATCHES = 20
 
 _FORGET = """
 with gone as (
-    delete from job where id = any(array(
-        select id from job
+    delete from job where ctid = any(array(
+        select ctid from job
         where queue = $1 and state = $2 and finished_at < least(
             clock_timestamp() - make_interval(secs => $4),
             coalesce((select k.finished_at from job k where k.queue = $1 and k.state = $2

@@ -35,7 +35,7 @@ from libs.postgres import Database
 if TYPE_CHECKING:
     from libs.bus import Bus
 
-CLAIM_AT_MOST = 64
+CLAIM_AT_MOST = 256
 BUSY_POLL_SECONDS = 0.1
 IDLE_POLL_SECONDS = 1.0
 BUSY_SECONDS = 2.0
@@ -45,6 +45,7 @@ INTERRUPTED_SECONDS = 1.0
 FLUSH_SECONDS = 2.0
 LAST_CLAIM_SECONDS = 1.0
 PASS_ON_SECONDS = 0.02
+OVERDUE_SECONDS = 0.25
 AHEAD_SECONDS = 0.05
 LOOK_AT_LEAST_SECONDS = 60.0
 _log = logging.getLogger("jobs")
@@ -59,6 +60,7 @@ class QueueState:
     not_before: float = 0.0
     busy_until: float = 0.0
     woken: bool = False
+    flooded: bool = False
 
     def ask_now(self) -> None:
         """At once; under load a moment later, so that a claim takes many jobs for the price of a few."""
@@ -71,7 +73,8 @@ class QueueState:
         now = monotonic()
         self.busy_until = now + BUSY_SECONDS if jobs else self.busy_until
         self.not_before = now + GATHER_SECONDS if len(jobs) >= GATHER_ABOVE else now
-        if jobs and not self.claimer.drained:
+        self.flooded = bool(jobs) and not self.claimer.drained
+        if self.flooded:
             self.ask_at = now
         else:
             wait = BUSY_POLL_SECONDS if now < self.busy_until else IDLE_POLL_SECONDS
@@ -103,7 +106,7 @@ class Worker:
         self._draining = False
         self._passing_on = False
         self._telling: set[asyncio.Task[None]] = set()
-        self._finisher = Finisher(db, self._ended)
+        self._finisher = Finisher(db, self._ended, self._flooded)
         self._upkeep = Upkeep(service, db, bus, handlers, self.due_in)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -113,10 +116,11 @@ class Worker:
         wakeups = [await self._bus.subscribe_core(subject, self._on_wake, queue="workers") for subject in subjects]
         runners = [asyncio.create_task(self._runner()) for _ in range(self._slots)]
         claims, upkeep = asyncio.create_task(self._claims()), asyncio.create_task(self._upkeep.run())
-        heartbeats, finishing = asyncio.create_task(self._heartbeats()), asyncio.create_task(self._finisher.run())
+        heartbeats, overdue = asyncio.create_task(self._heartbeats()), asyncio.create_task(self._overdue())
+        finishing = asyncio.create_task(self._finisher.run())
         stopped = asyncio.create_task(_wait(stop))
         try:
-            all_loops = (heartbeats, finishing, claims, upkeep, *runners)
+            all_loops = (heartbeats, overdue, finishing, claims, upkeep, *runners)
             await asyncio.wait((stopped, *all_loops), return_when=asyncio.FIRST_COMPLETED)
             for task in all_loops:
                 if task.done():
@@ -130,7 +134,7 @@ class Worker:
             await _cancel(stopped, claims, upkeep)
             await self._drain(runners)
             await self._flush(finishing)
-            await _cancel(heartbeats, *self._telling)
+            await _cancel(heartbeats, overdue, *self._telling)
 
     def due_in(self, queue: str, delay: float) -> None:
         """A job of the queue is due in so many seconds: ask then."""
@@ -200,9 +204,13 @@ class Worker:
     def _holds_suspect(self) -> bool:
         return any(held.job.suspect for held in self._held.values())
 
+    def _flooded(self) -> bool:
+        """More is due than the last claim took."""
+        return any(state.flooded for state in self._queues.values())
+
     def _room(self) -> int:
         """How many more jobs to hold: the free slots, and for short jobs what the slots will do in 50 ms."""
-        ahead = min(CLAIM_AT_MOST + CLAIM_AT_MOST // 2, int(self._slots * AHEAD_SECONDS / max(self._mean_run, 1e-4)))
+        ahead = min(2 * CLAIM_AT_MOST, int(self._slots * AHEAD_SECONDS / max(self._mean_run, 1e-4)))
         room = self._slots + ahead - len(self._running) - len(self._waiting)
         # A small claim costs as much as a large one: while every slot has work, ask again only when half a batch fits.
         return room if room > ahead or room >= CLAIM_AT_MOST // 2 else 0
@@ -221,7 +229,7 @@ class Worker:
                 self._end(held.job, await attempt(held, self._handlers, self._db, self._bus))
             finally:
                 self._running.discard(held)
-                self._mean_run += (monotonic() - begun - self._mean_run) * 0.1
+                self._mean_run += (monotonic() - begun - self._mean_run) * 0.2
                 if len(self._waiting) <= CLAIM_AT_MOST or self._draining:
                     self._look.set()
 
@@ -280,6 +288,15 @@ class Worker:
                     one.interrupt("cancelled")
                 elif one.job.id not in ours and one.needs_lease and self._held.get(one.job.id) is one:
                     one.interrupt("lost")
+
+    async def _overdue(self) -> None:
+        """Interrupt what takes longer than its kind may."""
+        while True:
+            await asyncio.sleep(OVERDUE_SECONDS)
+            now = monotonic()
+            for held in self._running:
+                if held.due < now:
+                    held.interrupt("timeout")
 
     async def _drain(self, runners: Sequence[asyncio.Task[None]]) -> None:
         """Give back what has not begun; let the rest end; interrupt what does not; give back what does not listen."""

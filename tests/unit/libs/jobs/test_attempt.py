@@ -1,14 +1,16 @@
 """How an attempt's end is read from what the handler raised or returned."""
 
+import asyncio
+import contextlib
 import datetime
 import uuid
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from libs.errors import Unavailable
-from libs.jobs import Cancel, Discard, JobPolicy, LeaseLost, RetryAfter, Snooze
-from libs.jobs.attempt import Lost, interrupted
+from libs.jobs import Cancel, Discard, Handlers, JobContext, JobPolicy, LeaseLost, RetryAfter, Snooze
+from libs.jobs.attempt import Completed, Ending, Held, Lost, attempt, interrupted
 from libs.jobs.job import Job, encode_json
 from libs.jobs.leases import Settlement
 from libs.jobs.outcomes import describe
@@ -16,7 +18,7 @@ from libs.jobs.outcomes import describe
 
 def job(attempt: int = 1) -> Job:
     now = datetime.datetime.now(datetime.UTC)
-    return Job("job_x_1", "q", "k", "org_a", {}, 1, attempt, 3, 0, now, now, now, None, "w", uuid.uuid4())
+    return Job("job_x_1", "q", "k", "org_a", {}, 1, attempt, 3, 0, now, 0.0, None, "w", uuid.uuid4())
 
 
 @pytest.mark.parametrize(
@@ -62,3 +64,37 @@ def test_nothing_is_written_for_a_lost_job() -> None:
 @pytest.mark.parametrize("value", [None, {}, {"a": [1, 2.5, None, True, "é"]}])
 def test_payloads_are_json(value: dict[str, Any] | None) -> None:
     assert encode_json(value, "arguments").startswith("{")
+
+
+async def sleep(ctx: JobContext) -> None:
+    await asyncio.sleep(30)
+
+
+async def ignore_the_interruption(ctx: JobContext) -> None:
+    with contextlib.suppress(asyncio.CancelledError):
+        await asyncio.sleep(30)
+
+
+async def running(handler: Any) -> tuple[Held, asyncio.Task[Ending]]:
+    handlers, held = Handlers(), Held(job())
+    handlers.add("k", handler, JobPolicy(queue="q"))
+    task = asyncio.create_task(attempt(held, handlers, cast(Any, None), cast(Any, None)))
+    await asyncio.sleep(0)
+    return held, task
+
+
+async def test_an_interruption_ends_the_handler_and_leaves_the_runner_clean() -> None:
+    for handler, expected in ((sleep, Settlement), (ignore_the_interruption, Completed)):
+        held, task = await running(handler)
+        held.interrupt("timeout")
+        held.interrupt("lost")
+        assert isinstance(await task, expected)
+        assert task.cancelling() == 0
+
+
+async def test_the_end_of_the_worker_is_not_taken_for_an_interruption() -> None:
+    held, task = await running(sleep)
+    held.interrupt("timeout")
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task

@@ -88,4 +88,4 @@ def test_starts_move_the_pace_on() -> None:
 
 def made(org_id: str) -> Job:
     now = datetime.datetime.now(datetime.UTC)
-    return Job("job_x_1", "q", "k", org_id, {}, 1, 1, 3, 0, now, now, now, None, "w", uuid.uuid4())
+    return Job("job_x_1", "q", "k", org_id, {}, 1, 1, 3, 0, now, 0.0, None, "w", uuid.uuid4())

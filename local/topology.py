@@ -5,7 +5,9 @@ Pure: a plan is data. Starting it is the daemon's work. A new service is one mor
 
 from __future__ import annotations
 
+import socket
 import sys
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -120,7 +122,9 @@ def make_plan(
             parts.append(_serving(service, index, own, number, ops, doors))
         for index in range(scale.of(f"{service}-worker")):
             ops = port(FIRST_WORKER_OPS + SERVICES.index(service) if index == 0 else 0)
-            parts.append(_working(service, index, own, ops))
+            # The same name after a restart: a worker takes back at once what its dead predecessor held.
+            name = {"INSTANCE": f"{_this_clone(var)}-{service}-{index}"}
+            parts.append(_working(service, index, own | name, ops))
     if (ROOT / "gateway" / "__main__.py").exists():
         for index in range(scale.of("gateway")):
             number = public["gateway"] if scale.of("gateway") == 1 else port(0)
@@ -162,6 +166,11 @@ def _shared_environment(
         "LIMITS": given.get("LIMITS") or "normal",
         **{name: value for name, value in given.items() if value and _is_passed_on(name, given)},
     }
+
+
+def _this_clone(var: Path) -> str:
+    """This folder on this machine: two clones may share a database, and must not take each other for dead."""
+    return f"{socket.gethostname()}-{zlib.crc32(str(var.resolve()).encode()):08x}"
 
 
 def _is_passed_on(name: str, given: Mapping[str, str]) -> bool:

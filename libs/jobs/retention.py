@@ -34,12 +34,27 @@ select count(*)::int as depth,
     coalesce(extract(epoch from clock_timestamp() - min(run_at)), 0)::float8 as oldest
 from (select run_at from job where queue = $1 and state = 'queued' limit 100000) capped"""
 _DECLARE = "insert into job_queue (name) select unnest($1::text[]) on conflict do nothing"
+# A loose index scan over the names of queues with something waiting.
+_UNSERVED = """
+with recursive waiting as (
+    (select queue from job where state = 'queued' and stalls < 2 order by queue limit 1)
+    union all
+    select (select j.queue from job j where j.state = 'queued' and j.stalls < 2 and j.queue > w.queue
+        order by j.queue limit 1)
+    from waiting w where w.queue is not null
+)
+insert into job_queue (name) select queue from waiting where queue is not null on conflict do nothing returning name"""
 _KEPT_STATES = ("completed", "cancelled", "failed")
 
 
 async def declare(db: Database, queues: list[str]) -> None:
     """Make these queues known to GET /api/admin/queues, also while they are empty."""
     await db.system_fetch(_DECLARE, queues)
+
+
+async def declare_unserved(db: Database) -> list[str]:
+    """Queues with jobs waiting that no worker ever served, told once; from now on the list of queues shows them."""
+    return [row["name"] for row in await by_index(db, _UNSERVED)]
 
 
 async def forget(db: Database, policy: QueuePolicy, grace_seconds: float | None = None) -> int:

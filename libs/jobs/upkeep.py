@@ -85,6 +85,8 @@ class Upkeep:
             _log.warning("a lease ran out", extra={"job_id": job.id, "job_kind": job.kind, "job_state": job.state})
 
     async def _measure(self) -> None:
+        for queue in await retention.declare_unserved(self._db):
+            _log.error("jobs wait in a queue that no worker serves", extra={"queue": queue})
         for queue in self._handlers.queues:
             depth, oldest = await retention.depth(self._db, queue)
             metrics.JOB_DEPTH.labels(queue).set(depth)

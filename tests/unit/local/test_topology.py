@@ -39,6 +39,12 @@ def test_several_of_a_service_are_given_to_its_callers_as_an_address_list() -> N
     assert len(set(made.addresses("identity", "grpc"))) == 3
 
 
+def test_each_worker_has_a_name_that_outlives_it() -> None:
+    names = [part.environment["INSTANCE"] for part in plan("agent-worker=2").parts if part.role == "work"]
+    assert len(set(names)) == len(names) == 7
+    assert names == [part.environment["INSTANCE"] for part in plan("agent-worker=2").parts if part.role == "work"]
+
+
 def test_no_two_parts_share_a_port() -> None:
     ports = [port for part in plan("agent=3 agent-worker=2 realtime=2").parts for port in part.ports]
     assert len(ports) == len(set(ports))

@@ -67,3 +67,11 @@ async def test_depth_and_age_of_a_queue(jobs: Jobs) -> None:
     depth, oldest = await retention.depth(jobs.db, "default")
     assert depth == 3
     assert 60 <= oldest < 70
+
+
+async def test_jobs_that_no_worker_serves_are_told_and_listed_once(jobs: Jobs) -> None:
+    await retention.declare(jobs.db, ["default"])
+    for queue in ("default", "forgotten", "forgotten", "mistyped"):
+        await jobs.add("k", queue=queue)
+    assert sorted(await retention.declare_unserved(jobs.db)) == ["forgotten", "mistyped"]
+    assert await retention.declare_unserved(jobs.db) == []

@@ -5,6 +5,7 @@ It must not commit, publish before the commit, or know what a kind does.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +17,7 @@ from libs.ids import new_job_id
 from libs.jobs.job import encode_json
 from libs.jobs.meters import meters_of
 from libs.jobs.policy import Lane
-from libs.postgres import Connection, Database, Record, announce_after_commit
+from libs.postgres import Connection, Database, Record, after_commit, announce_after_commit
 from libs.telemetry import current_traceparent
 
 if TYPE_CHECKING:
@@ -102,10 +103,10 @@ async def enqueue_many(conn: Connection, service: str, jobs: Sequence[NewJob]) -
     """Write many jobs in one statement; the ids of those made (a job whose unique key is taken makes none)."""
     if not jobs:
         return []
-    columns = zip(*(_row(service, job) for job in jobs), strict=True)
-    rows = await conn.fetch(_INSERT_MANY, *(list(column) for column in columns))
-    _announced(conn, service, jobs)
-    return [row["id"] for row in rows]
+    rows = [_row(service, job) for job in jobs]
+    made = {row["id"] for row in await conn.fetch(_INSERT_MANY, *map(list, zip(*rows, strict=True)))}
+    _announced(conn, service, [job for job, row in zip(jobs, rows, strict=True) if row[0] in made])
+    return [row[0] for row in rows if row[0] in made]
 
 
 def _row(service: str, job: NewJob) -> tuple[Any, ...]:
@@ -136,5 +137,9 @@ def _wakeup(service: str, job: NewJob) -> str:
 def _announced(conn: Connection, service: str, jobs: Sequence[NewJob]) -> None:
     for subject in {_wakeup(service, job) for job in jobs}:
         announce_after_commit(conn, subject)
-    for job in jobs:
-        meters_of(job.queue, job.kind).enqueued.inc()
+    after_commit(conn, lambda: _count(jobs))
+
+
+def _count(jobs: Sequence[NewJob]) -> None:
+    for (queue, kind), count in Counter((job.queue, job.kind) for job in jobs).items():
+        meters_of(queue, kind).enqueued.inc(count)

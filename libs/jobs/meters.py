@@ -19,11 +19,11 @@ class Meters:
     wait: Histogram
     run: Histogram
 
-    def count(self, state: str, jobs: int) -> None:
-        """So many jobs came into this state by the end of an attempt."""
-        counters = {"completed": self.finished, "failed": self.failed, "queued": self.retried}
-        if state in counters:
-            counters[state].inc(jobs)
+    def count(self, outcome: str, jobs: int) -> None:
+        """So many attempts ended so; a snooze and a release are no retry."""
+        counters = {"completed": self.finished, "failed": self.failed, "retried": self.retried}
+        if outcome in counters:
+            counters[outcome].inc(jobs)
 
 
 @functools.cache

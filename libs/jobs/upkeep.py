@@ -81,6 +81,7 @@ class Upkeep:
                 await self._bus.publish_core(job_wakeup(self._service, job.queue), b"")
                 self._due_in(job.queue, 0.0)
             else:
+                meters_of(job.queue, job.kind).count(job.state, 1)
                 await announce_state(self._bus, job.id, job.org_id, job.kind, job.state, 0)
             _log.warning("a lease ran out", extra={"job_id": job.id, "job_kind": job.kind, "job_state": job.state})
 

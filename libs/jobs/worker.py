@@ -253,13 +253,13 @@ class Worker:
                 _log.warning("an ending was fenced off", extra={"job_id": job.id, "job_kind": job.kind})
                 continue
             state = settlement.state if settlement else "completed"
-            counts[job.queue, job.kind, state] += 1
+            counts[job.queue, job.kind, settlement.outcome if settlement else state] += 1
             if settlement and state == "queued":
                 self.due_in(job.queue, settlement.delay)
             elif job.org_id:
                 finals.append((job, state))
-        for (queue, kind, state), count in counts.items():
-            meters_of(queue, kind).count(state, count)
+        for (queue, kind, outcome), count in counts.items():
+            meters_of(queue, kind).count(outcome, count)
         if finals:
             task = asyncio.get_running_loop().create_task(self._tell(finals))
             self._telling.add(task)

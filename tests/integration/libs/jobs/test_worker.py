@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from datetime import timedelta
 
@@ -23,7 +24,8 @@ from libs.jobs import (
     enqueue_many,
 )
 from libs.jobs.enqueue import NewJob
-from tests.integration.libs.jobs.conftest import SERVICE, Jobs
+from libs.telemetry.metrics import REGISTRY
+from tests.integration.libs.jobs.conftest import SERVICE, Jobs, write_effect
 
 
 async def test_effect_and_finish_are_one_commit(jobs: Jobs, effect_handlers: Handlers) -> None:
@@ -245,6 +247,35 @@ async def test_progress_is_kept_and_told(jobs: Jobs) -> None:
 async def test_a_worker_without_kinds_rests(jobs: Jobs) -> None:
     async with jobs.working(Handlers()), asyncio.timeout(5):
         await asyncio.sleep(0.05)
+
+
+async def test_the_metrics_count_what_happened(jobs: Jobs) -> None:
+    handlers, turns = Handlers(), iter((Snooze(0.01), RetryAfter(0.01), Discard("no", "No.")))
+
+    async def fail(ctx: JobContext) -> None:
+        raise next(turns)
+
+    handlers.add("metered", fail)
+    handlers.add("metered.done", write_effect)
+    before = {name: _metric(name, "metered") for name in ("enqueued", "retried", "failed")}
+    with contextlib.suppress(ZeroDivisionError):
+        async with jobs.db.transaction("org_a") as conn:
+            await enqueue_many(conn, SERVICE, [NewJob("metered", "org_a")])
+            raise ZeroDivisionError
+    async with jobs.db.transaction("org_a") as conn:
+        twins = [NewJob("metered", "org_a", unique_key="one"), NewJob("metered", "org_a", unique_key="one")]
+        [job_id] = await enqueue_many(conn, SERVICE, twins)
+        done_id = await enqueue(conn, service=SERVICE, kind="metered.done", org_id="org_a")
+    async with jobs.working(handlers):
+        await jobs.until_state(job_id, "failed")
+        await jobs.until_state(done_id, "completed")
+    after = {name: _metric(name, "metered") for name in before}
+    assert {name: after[name] - before[name] for name in before} == {"enqueued": 1, "retried": 1, "failed": 1}
+    assert _metric("finished", "metered.done") == 1
+
+
+def _metric(name: str, kind: str) -> float:
+    return REGISTRY.get_sample_value(f"jobs_{name}_total", {"queue": "default", "kind": kind}) or 0.0
 
 
 async def test_a_standalone_job_is_its_own_commit(jobs: Jobs, effect_handlers: Handlers) -> None:

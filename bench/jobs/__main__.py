@@ -45,7 +45,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         goals = compare(ours, always, {name: shorter(load, options.short) for name, load in loads.items()})
         tenant = ours.run(shorter(TENANT, options.short))
         say(row("single, in a tenant transaction", ours.name, tenant))
-        goals.append(Goal(f"single enqueue {tenant.enqueued_per_second:,.0f}/s in a tenant transaction", True))
         everysec = BullMq(stores, "everysec")
         say(f"\n{everysec.name}: {everysec.durability}")
         for name in ("single", "bulk of 100"):

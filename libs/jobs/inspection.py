@@ -3,11 +3,12 @@
 Everything takes the organisation that may be seen; None (operators' tools, as a service principal) sees all.
 """
 
+import json
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from libs.bus.subjects import job_wakeup
-from libs.errors import FailedPrecondition, NotFound
+from libs.errors import FailedPrecondition, InvalidArgument, NotFound
 from libs.paging import CursorCodec, ListRules, Page, PageRequest
 from libs.postgres import Connection, Database, Record, announce_after_commit
 from libs.postgres.listing import Filter, Listing, fetch_page
@@ -50,6 +51,21 @@ where j.id = any(array(
                 and twin.unique_key = d.unique_key and twin.finished_at is null)
     order by d.finished_at limit $7 for update skip locked))
 returning j.id, j.queue"""
+# Everybody's, newest end first: down job_finished from the position in every queue (a queue whose jobs ended was served,
+# so it is declared), because the index begins with the queue and no other knows ends without the organisation.
+_DEAD_OF_ALL = f"""
+select {_COLUMNS} from (
+    select found.org_id, found.id from job_queue q cross join lateral (
+        select d.org_id, d.id, d.finished_at from job d
+        where d.queue = q.name and d.state = 'failed' and d.finished_at is not null and ($2 = '' or d.kind = $2)
+            and (d.finished_at, d.id) < (coalesce($3::timestamptz, 'infinity'), $4)
+            and d.created_at >= coalesce($5::timestamptz, '-infinity')
+            and d.created_at < coalesce($6::timestamptz, 'infinity')
+        order by d.finished_at desc, d.id desc limit $7) found
+    where $1 = '' or q.name = $1
+    order by found.finished_at desc, found.id desc limit $7) dead
+join job j on j.org_id = dead.org_id and j.id = dead.id
+order by j.finished_at desc, j.id desc"""
 _QUEUE_NAMES = "select name from job_queue order by name"
 # Figures of one queue; waiting and delayed are counted to 100,000, times are read from the newest thousand completed.
 _FIGURES = """
@@ -107,6 +123,21 @@ async def list_dead(
     filters: list[Filter] = [("j.state = 'failed'", None)]
     filters += [(f"j.{name} = {{}}", value) for name, value in (("kind", kind), ("queue", queue)) if value]
     return await fetch_page(db, org_id, _LISTING, request, filters, codec, ("dead",))
+
+
+async def list_dead_of_all(
+    db: Database, request: PageRequest, codec: CursorCodec, *, kind: str, queue: str
+) -> Page[Record]:
+    """Everybody's jobs that failed for good, newest end first: an operator's list. By cursor only, and not counted."""
+    if request.page > 1 or request.include_total or not request.descending:
+        raise InvalidArgument("invalid_query", "Over all organisations: newest first, by cursor, without a total.")
+    window = (request.created_at_ge, request.created_at_lt)
+    scope = json.dumps(["dead of all", queue, kind, window], default=str)
+    after = codec.decode(scope, request.cursor) if request.cursor else (None, "")
+    rows = await db.system_fetch(_DEAD_OF_ALL, queue, kind, *after, *window, request.limit + 1)
+    items, has_more = rows[: request.limit], len(rows) > request.limit
+    cursor = codec.encode(scope, (items[-1]["finished_at"], items[-1]["id"])) if has_more else ""
+    return Page(items, 0, request.limit, None, False, has_more, cursor)
 
 
 async def cancel(conn: Connection, job_id: str, org_id: str | None) -> None:

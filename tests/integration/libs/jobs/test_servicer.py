@@ -173,6 +173,36 @@ async def test_dead_letters_replay_by_id_and_by_filter_within_the_organisation(
         assert (await servicer.ReplayDeadLetters(request, None)).replayed == 1
 
 
+async def test_an_operator_lists_everybody_s_dead_letters_and_replays_exactly_one(
+    jobs: Jobs, servicer: JobsServicer
+) -> None:
+    ids = [await fail_one(jobs, org_id) for org_id in ("org_a", "org_b", "org_a")]
+    waiting = await jobs.add("refuse", queue="mail")
+    with operator():
+        listed: list[jobs_pb2.Job] = []
+        page = common_pb2.PageRequest(limit=2, cursor_mode=True)
+        while True:
+            answer = await servicer.ListDeadLetters(jobs_pb2.ListDeadLettersRequest(page=page), None)
+            listed += answer.jobs
+            if not answer.page_info.has_more:
+                break
+            page = common_pb2.PageRequest(limit=2, cursor=answer.page_info.next_cursor)
+        assert [(job.id, job.organization_id) for job in listed] == [
+            (ids[2], "org_a"), (ids[1], "org_b"), (ids[0], "org_a"),
+        ]  # fmt: skip
+        assert {job.error.code for job in listed} == {"bad_input"}
+        for request in (jobs_pb2.ListDeadLettersRequest(queue="elsewhere"), jobs_pb2.ListDeadLettersRequest(kind="k")):
+            assert not (await servicer.ListDeadLetters(request, None)).jobs
+        one = jobs_pb2.ReplayDeadLettersRequest(ids=[listed[1].id])
+        assert (await servicer.ReplayDeadLetters(one, None)).replayed == 1
+        left = await servicer.ListDeadLetters(jobs_pb2.ListDeadLettersRequest(queue="mail", kind="refuse"), None)
+        assert [job.id for job in left.jobs] == [ids[2], ids[0]]
+    states = [(await jobs.row(job_id))["state"] for job_id in (*ids, waiting)]
+    assert states == ["failed", "queued", "failed", "queued"]
+    with serving(CallContext(), Principal(role="member", issuer="gateway")), pytest.raises(PermissionDenied):
+        await servicer.ListDeadLetters(jobs_pb2.ListDeadLettersRequest(), None)
+
+
 async def test_queues_in_figures_paused_for_one_organisation_or_for_all(jobs: Jobs, servicer: JobsServicer) -> None:
     await fail_one(jobs)
     await fail_one(jobs, "org_b")

@@ -20,6 +20,7 @@ from services.agent.domain import agent as agents
 from services.agent.domain.content import AgentConfiguration, AgentContent
 from services.agent.domain.integration import IntegrationStatus
 from services.agent.mapping.events import agent_event, integration_event
+from services.agent.providers import SYNCED
 from services.agent.providers.elevenlabs import RemoteAgent, RemotePage, list_agents
 from services.agent.storage.agents import Agents
 from services.agent.storage.integrations import Integrations, OpenIntegration
@@ -48,7 +49,11 @@ class ProviderSync:
     clock: Clock
 
     async def run(self, job: JobContext) -> Mapping[str, int]:
-        org_id, provider, lease = job.job.org_id, str(job.job.args["provider"]), f"{job.job.id}/{job.job.attempt}"
+        org_id, provider = job.job.org_id, str(job.job.args["provider"])
+        if provider not in SYNCED:  # before its key is opened: a job of an older release must not send it elsewhere
+            raise Discard("sync_unsupported", "This provider cannot be synced.")
+        # Not the attempt's number: a stall charges none, so a paused worker would share it with its replacement.
+        lease = f"{job.job.id}/{job.job.token}"
         try:
             opened = await self.integrations.open(org_id, provider)
         except NotFound:

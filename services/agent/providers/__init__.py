@@ -18,5 +18,5 @@ SIGNATURES: Mapping[str, SignatureCheck] = {
     "elevenlabs": elevenlabs.verify_signature,
     "retell": retell.verify_signature,
 }
-# Providers whose agents provider.sync can list.
+# Providers whose agents provider.sync can list. It asks ElevenLabs, so no other provider's key may come to it.
 SYNCED = ("elevenlabs",)

@@ -66,7 +66,8 @@ class IntegrationServicer(agent_pb2_grpc.IntegrationServiceServicer):
             put = reconnect(known.integration, credentials, now)
         await self._integrations.put(conn, put, credentials)
         await append(conn, integration_event("integration.updated", put))
-        if known is not None and put.api_key_fingerprint != known.integration.api_key_fingerprint:
+        rekeyed = known is not None and put.api_key_fingerprint != known.integration.api_key_fingerprint
+        if rekeyed and put.provider in SYNCED:
             await _enqueue_sync(conn, org_id, put.provider)
         return put
 

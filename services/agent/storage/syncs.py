@@ -17,8 +17,8 @@ LEASE = timedelta(seconds=60)
 
 class Syncs:
     async def take(self, conn: Connection, org_id: str, provider: str, token: str, now: datetime) -> str | None:
-        """The cursor to go on from, or None while another holds the lease. The token is "<job>/<attempt>": a later
-        attempt of the same job takes over at once, and its predecessor can save nothing more."""
+        """The cursor to go on from, or None while another holds the lease. The token is "<job>/<its claim's
+        fence>": a later claim of the same job takes over at once, and its predecessor can save nothing more."""
         row = await conn.fetchrow(
             "update integration i set sync_lease_token = $3, sync_lease_until = $4 "
             "where i.org_id = $1 and i.provider = $2 "

@@ -14,13 +14,15 @@ KEY = "sk_stand_in_0123"
 
 @dataclass
 class StandIn:
-    """`pages` by cursor ('' first); `failures` are statuses answered before anything else, in their order."""
+    """`pages` by cursor ('' first); `failures` are statuses answered before anything else, in their order.
+    An answer can be held back until its event is set."""
 
     agents: list[AgentSummaryResponseModel] = field(default_factory=list)
     page_size: int = 2
     failures: list[int] = field(default_factory=list)
     fail_at_cursor: str | None = None
     asked: list[str] = field(default_factory=list)
+    held: dict[int, asyncio.Event] = field(default_factory=dict)
     server: asyncio.Server | None = None
 
     def add(self, agent_id: str, name: str, tags: list[str] | None = None) -> None:
@@ -37,6 +39,15 @@ class StandIn:
             )
         )
 
+    def hold(self, number: int) -> asyncio.Event:
+        """Hold back the answer to the n-th question, from 1."""
+        return self.held.setdefault(number, asyncio.Event())
+
+    async def asked_times(self, count: int) -> None:
+        async with asyncio.timeout(10):
+            while len(self.asked) < count:
+                await asyncio.sleep(0.01)
+
     async def start(self) -> str:
         self.server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         return f"http://127.0.0.1:{self.server.sockets[0].getsockname()[1]}"
@@ -51,6 +62,8 @@ class StandIn:
         target = head.split(" ")[1]
         key = next((line[12:] for line in head.split("\r\n") if line.lower().startswith("xi-api-key: ")), "")
         status, body = self._answer(target, key)
+        if event := self.held.get(len(self.asked)):
+            await event.wait()
         writer.write(
             f"HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
             f"retry-after: 7\r\nconnection: close\r\n\r\n".encode()

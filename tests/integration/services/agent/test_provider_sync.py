@@ -16,7 +16,8 @@ from libs.bus import Bus
 from libs.clock import SystemClock
 from libs.errors import Aborted
 from libs.http import OutboundClient
-from libs.jobs import Worker
+from libs.jobs import JobContext, QueuePolicy, Worker, enqueue, leases
+from libs.jobs.claims import Claimer
 from libs.postgres import Record
 from local.stores import Stores
 from services.agent.jobs import job_handlers
@@ -52,10 +53,10 @@ async def stand_in() -> AsyncIterator[tuple[StandIn, str]]:
         await provider.stop()
 
 
-async def connect(service: Service, org: str, address: str, key: str = KEY) -> None:
+async def connect(service: Service, org: str, address: str, key: str = KEY, provider: str = "elevenlabs") -> None:
     credentials = agent_pb2.ProviderCredentials(api_key=key, base_url=address)
     with as_org(org):
-        request = agent_pb2.PutIntegrationRequest(provider="elevenlabs", credentials=credentials)
+        request = agent_pb2.PutIntegrationRequest(provider=provider, credentials=credentials)
         await service.integrations.PutIntegration(request, None)
 
 
@@ -89,9 +90,9 @@ async def tied(service: Service, org: str) -> dict[str, str]:
     return {agent.external_agent_id: agent.display_name for agent in page.agents}
 
 
-async def integration(service: Service, org: str) -> agent_pb2.Integration:
+async def integration(service: Service, org: str, provider: str = "elevenlabs") -> agent_pb2.Integration:
     with as_org(org):
-        asked = agent_pb2.GetIntegrationRequest(provider="elevenlabs")
+        asked = agent_pb2.GetIntegrationRequest(provider=provider)
         return (await service.integrations.GetIntegration(asked, None)).integration
 
 
@@ -189,12 +190,12 @@ async def test_a_second_sync_waits_and_a_lost_lease_saves_nothing(service: Servi
     async with stand_in() as (_, address):
         await connect(service, org, address)
     async with service.database.transaction(org) as conn:
-        assert await syncs.take(conn, org, "elevenlabs", "job_a/1", now) == ""
-        assert await syncs.take(conn, org, "elevenlabs", "job_b/1", now) is None
-        await syncs.save(conn, org, "elevenlabs", "job_a/1", "7", now)
-        assert await syncs.take(conn, org, "elevenlabs", "job_a/2", now) == "7"
-        assert await syncs.take(conn, org, "elevenlabs", "job_b/1", now + timedelta(seconds=61)) == "7"
-    for token in ("job_a/1", "job_a/2"):
+        assert await syncs.take(conn, org, "elevenlabs", "job_a/f1", now) == ""
+        assert await syncs.take(conn, org, "elevenlabs", "job_b/f3", now) is None
+        await syncs.save(conn, org, "elevenlabs", "job_a/f1", "7", now)
+        assert await syncs.take(conn, org, "elevenlabs", "job_a/f2", now) == "7"
+        assert await syncs.take(conn, org, "elevenlabs", "job_b/f3", now + timedelta(seconds=61)) == "7"
+    for token in ("job_a/f1", "job_a/f2"):
         with pytest.raises(Aborted):
             async with service.database.transaction(org) as conn:
                 await syncs.save(conn, org, "elevenlabs", token, "9", now)
@@ -210,3 +211,56 @@ async def test_a_removed_integration_discards_its_sync(service: Service, org: st
             job_id = await _enqueue_sync(conn, org, "elevenlabs")
         failed = await finished(service, job_id)
     assert (failed["state"], failed["attempt"]) == ("failed", 1)
+
+
+@pytest.mark.parametrize("provider", ["retell", "vapi"])
+async def test_no_other_providers_key_is_sent_to_elevenlabs(service: Service, org: str, provider: str) -> None:
+    """A job that an older release made, too, ends before the key is used."""
+    async with stand_in() as (listening, address):
+        for key in (KEY, KEY + "_new"):
+            await connect(service, org, address, key, provider)
+        made = "select count(*) from job j where j.org_id = $1"
+        assert await service.database.system_fetchval(made, org) == 0
+        async with service.database.transaction(org) as conn:
+            job_id = await _enqueue_sync(conn, org, provider)
+        failed = await finished(service, job_id)
+        assert listening.asked == []
+    assert (failed["state"], failed["attempt"], failed["error"]) == ("failed", 1, "sync_unsupported")
+    assert (await integration(service, org, provider)).status == "connected"
+
+
+async def test_a_paused_worker_that_comes_back_saves_nothing(service: Service, org: str, stores: Stores) -> None:
+    """Its stall charged no attempt, so it and its replacement run the same attempt of the same job."""
+    bus, client = await Bus.connect(stores.nats_url, "test-agent-paused"), OutboundClient(ALLOWED)
+    handlers = job_handlers(service.database, service.stored, service.accounts, client, SystemClock())
+    run = handlers.kinds["provider.sync"][0]
+
+    async def claim(worker: str) -> JobContext:
+        (job,) = await Claimer(service.database, QueuePolicy("fencing"), worker).claim(1)
+        return JobContext(job, service.database, bus)
+
+    async with stand_in() as (provider, address):
+        for number in range(6):
+            provider.add(f"ext-{number}", f"Agent {number}")
+        await connect(service, org, address)
+        async with service.database.transaction(org) as conn:
+            args = {"provider": "elevenlabs"}
+            await enqueue(conn, service="agent", kind="provider.sync", org_id=org, queue="fencing", args=args)
+        back, on = provider.hold(1), provider.hold(4)
+        paused = await claim("paused")
+        first = asyncio.create_task(run(paused))
+        await provider.asked_times(1)
+        assert [swept.id for swept in await leases.sweep(service.database, "paused")] == [paused.job.id]
+        replacement = await claim("replacement")
+        assert (replacement.job.id, replacement.job.attempt) == (paused.job.id, paused.job.attempt)
+        second = asyncio.create_task(run(replacement))
+        await provider.asked_times(4)
+        back.set()
+        with pytest.raises(Aborted):
+            await first
+        cursor = "select i.sync_cursor from integration i where i.org_id = $1"
+        assert await service.database.system_fetchval(cursor, org) == "4"
+        on.set()
+        assert await second == {"added": 6}
+    await client.close()
+    await bus.close()

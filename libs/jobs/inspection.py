@@ -51,7 +51,7 @@ where j.id = any(array(
                 and twin.unique_key = d.unique_key and twin.finished_at is null)
     order by d.finished_at limit $7 for update skip locked))
 returning j.id, j.queue"""
-# Everybody's, newest end first: down job_finished from the position in every queue (a queue whose jobs ended was served,
+# Everybody's, newest end first: down job_finished from the position in every queue (where jobs ended one was served,
 # so it is declared), because the index begins with the queue and no other knows ends without the organisation.
 _DEAD_OF_ALL = f"""
 select {_COLUMNS} from (

@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-import time
 from pathlib import Path
 
 from libs.errors import AppError
-from local.ops import stores
+from local.ops import letters, stores, view
 from local.ops.queues import Queues
 from local.ops.screen import queue_row, table
 from local.state import Folder
@@ -37,14 +36,18 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--var", type=Path, default=ROOT / "var")
     parser.add_argument("--once", action="store_true", help="show the view once instead of refreshing it")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    for name, words in (
-        ("pause", "start no more jobs"),
-        ("resume", "start jobs again"),
-        ("replay", "run dead letters again"),
-    ):
+    for name, words in (("pause", "start no more jobs"), ("resume", "start jobs again")):
         acting = commands.add_parser(name, help=f"{words} of SERVICE QUEUE, for every organisation")
         acting.add_argument("service")
         acting.add_argument("queue")
+    dead = commands.add_parser("dead", help="dead letters of every organisation, newest first")
+    dead.add_argument("--limit", type=int, default=50, help="at most this many, up to 200")
+    replay = commands.add_parser("replay", help="run dead letters again: ID…, SERVICE QUEUE, or by filter")
+    replay.add_argument("what", nargs="*", metavar="ID | SERVICE QUEUE")
+    replay.add_argument("--error", default="", help="only those that failed with this code")
+    for choosing in (dead, replay):
+        for name in ("service", "queue", "kind"):
+            choosing.add_argument(f"--{name}", default="", help=f"only of this {name}")
     commands.add_parser("queues", help="queues with counts, ages and rates")
     commands.add_parser("pool", help="database connections by role and state")
     commands.add_parser("slow", help="statements by mean time (pg_stat_statements)").add_argument(
@@ -57,43 +60,37 @@ def _parser() -> argparse.ArgumentParser:
 
 
 async def _run(options: argparse.Namespace, folder: Folder) -> None:
-    if options.command in ("pause", "resume", "replay"):
-        await _act(options, folder)
+    if options.command in ("pause", "resume"):
+        async with Queues.connect(folder) as reached:
+            act = reached.pause if options.command == "pause" else reached.resume
+            sys.stdout.write(table([queue_row(await act(options.service, options.queue))]))
+    elif options.command == "dead":
+        await letters.show(folder, options)
+    elif options.command == "replay":
+        await letters.replay(folder, options)
     elif options.command:
         sys.stdout.write(await _one(options, folder))
     else:
         await _watch(folder, once=options.once)
 
 
-async def _act(options: argparse.Namespace, folder: Folder) -> None:
-    async with Queues.connect(folder) as queues:
-        if options.command == "replay":
-            replayed = await queues.replay(options.service, options.queue)
-            sys.stdout.write(f"{replayed} dead letters of {options.service}/{options.queue} run again.\n")
-            return
-        act = queues.pause if options.command == "pause" else queues.resume
-        sys.stdout.write(table([queue_row(await act(options.service, options.queue))]))
-
-
 async def _one(options: argparse.Namespace, folder: Folder) -> str:
-    run = folder.read_run()["stores"]
-    dsn = run["postgres"]["adminUrl"]
     if options.command == "queues":
-        return await _queues(folder)
+        return await view.queues(folder)
     if options.command == "redis":
-        return table([stores.redis_figures(run["redis"]["url"])])
+        return await view.redis(folder)
     queries = {
         "pool": stores.POOL,
         "slow": stores.SLOW.format(least_ms=getattr(options, "ms", 1000), limit=10),
         "hits": stores.HIT_RATIO,
         "tables": stores.TABLES.format(limit=20),
     }
-    return table(stores.rows(dsn, queries[options.command]))
+    return await view.rows(folder, queries[options.command])
 
 
 async def _watch(folder: Folder, *, once: bool) -> None:
     while True:
-        shown = await _view(folder)
+        shown = await view.view(folder)
         if once:
             sys.stdout.write(shown)
             return
@@ -102,29 +99,6 @@ async def _watch(folder: Folder, *, once: bool) -> None:
         )
         sys.stdout.flush()
         await asyncio.sleep(EVERY_SECONDS)
-
-
-async def _view(folder: Folder) -> str:
-    run = folder.read_run()["stores"]
-    dsn = run["postgres"]["adminUrl"]
-    pool = await asyncio.to_thread(stores.rows, dsn, stores.POOL)
-    hits = await asyncio.to_thread(stores.rows, dsn, stores.HIT_RATIO)
-    slow = await asyncio.to_thread(stores.rows, dsn, stores.SLOW.format(least_ms=100, limit=5))
-    redis = await asyncio.to_thread(stores.redis_figures, run["redis"]["url"])
-    parts = {
-        f"EchoSenseiX  {time.strftime('%H:%M:%S')}": "",
-        "Queues": await _queues(folder),
-        "Connections": table(pool),
-        "Buffer hits": table(hits),
-        "Slowest statements (mean above 100 ms)": table(slow),
-        "Redis": table([redis]),
-    }
-    return "\n".join(f"{title}\n{body}" for title, body in parts.items())
-
-
-async def _queues(folder: Folder) -> str:
-    async with Queues.connect(folder) as queues:
-        return table([queue_row(queue) for queue in await queues.all()])
 
 
 if __name__ == "__main__":

@@ -35,6 +35,17 @@ def queue_row(queue: pb.Queue) -> dict[str, Any]:
     }
 
 
+def dead_row(job: pb.Job) -> dict[str, Any]:
+    return {
+        "id": job.id,
+        "queue": f"{job.service}/{job.queue}",
+        "kind": job.kind,
+        "organization": job.organization_id or "-",
+        "error": job.error.code,
+        "failed_at": job.finish_time.ToDatetime().isoformat(sep=" ", timespec="seconds"),
+    }
+
+
 def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
     padded = (
         cell.rjust(width) if is_right else cell.ljust(width)

@@ -7,7 +7,7 @@ import socket
 from typing import Any
 from urllib.parse import urlsplit
 
-from local.stores import run_sql
+from local.stores import StoreFailed, run_sql
 
 POOL = """
 select usename as role, count(*) as total, count(*) filter (where state = 'active') as active,
@@ -63,8 +63,8 @@ def _ask(stream: Any, *words: str) -> str:
     stream.write("".join(parts).encode())
     stream.flush()
     head: str = stream.readline().decode().rstrip("\r\n")
-    if head.startswith("-"):
-        raise SystemExit(f"Redis answered: {head[1:]}")
+    if not head or head.startswith("-"):
+        raise StoreFailed(f"Redis answered: {head[1:] or 'nothing'}")
     if not head.startswith("$"):
         return head[1:]
     content: bytes = stream.read(int(head[1:]) + 2)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import datetime
 import random
-import smtplib
 
 from libs.clock import utcnow
 from libs.crypto import Envelope
@@ -17,15 +16,17 @@ from libs.telemetry import metrics
 from services.realtime import operations
 from services.realtime.config import RealtimeSettings
 from services.realtime.domain.delivery import MAX_ATTEMPTS, Verdict, judge, wait_before
-from services.realtime.outbound.mailer import Mailer
+from services.realtime.domain.letters import LETTERS, Letter
+from services.realtime.outbound.mailer import Mailer, MailRefused
 from services.realtime.outbound.webhooks import retry_after_seconds, signed_headers
-from services.realtime.storage import deliveries, event_log, mailbox
+from services.realtime.storage import deliveries, event_log, mailbox, owners
 from services.realtime.storage.deliveries import Outgoing
 
 TIMEOUT_SECONDS = 15.0
 _SWEEP_BATCH = 1_000
 _DELIVERY_DAYS = 30
-_MAX_RECIPIENTS = 50
+# The first retry is for a server that stumbled, the later ones for greylisting and for an outage.
+_MAIL_BACKOFF = (5.0, 300.0, 1800.0, 7200.0)
 
 
 def job_handlers(settings: RealtimeSettings, envelope: Envelope, http: OutboundClient) -> Handlers:
@@ -36,7 +37,13 @@ def job_handlers(settings: RealtimeSettings, envelope: Envelope, http: OutboundC
         queue=operations.DELIVER_QUEUE, max_attempts=MAX_ATTEMPTS, timeout_seconds=TIMEOUT_SECONDS + 15
     )
     handlers.add(operations.DELIVER, deliver, webhooks)
-    handlers.add("email.send", SendEmail(settings), JobPolicy(queue="mail", timeout_seconds=60))
+    mails = JobPolicy(
+        queue=operations.MAIL_QUEUE,
+        max_attempts=operations.MAIL_ATTEMPTS,
+        timeout_seconds=60,
+        backoff=_MAIL_BACKOFF,
+    )
+    handlers.add(operations.MAIL, SendEmail(settings), mails)
     handlers.add("retention.sweep", Sweep(settings), JobPolicy(queue="maintenance", timeout_seconds=600))
     handlers.cron("retention-sweep", cron="17 3 * * *", kind="retention.sweep", args={})
     return handlers
@@ -119,25 +126,28 @@ class Deliver:
 
 
 class SendEmail:
-    """email.send {to, subject, text}: by SMTP, or into the mailbox when no server is named."""
+    """email.send {template, values}: to the organisation's owners by SMTP, or into the mailbox without a server."""
 
     def __init__(self, settings: RealtimeSettings) -> None:
         self._mailer = Mailer(settings.smtp_url, settings.mail_from) if settings.smtp_url else None
 
     async def __call__(self, job: JobContext) -> None:
-        recipients, subject, text = _letter(job)
+        letter = _letter(job)
+        recipients = await owners.addresses(job.db, job.job.org_id)
+        if not recipients:
+            raise Discard("mail_no_recipient", "No address of an owner of this organisation is known.")
         if self._mailer is not None:
-            await self._send(self._mailer, job.job.id, recipients, subject, text)
+            await self._send(self._mailer, job.job.id, recipients, letter)
         async with job.finish({"recipients": len(recipients)}) as connection:
             if self._mailer is None:
                 mail_id = "mail_" + job.job.id.rpartition("_")[2]
-                await mailbox.add(connection, job.job.org_id, mail_id, recipients, subject, text)
+                await mailbox.add(connection, job.job.org_id, mail_id, recipients, letter.subject, letter.text)
 
-    async def _send(self, mailer: Mailer, job_id: str, recipients: list[str], subject: str, text: str) -> None:
+    async def _send(self, mailer: Mailer, job_id: str, recipients: list[str], letter: Letter) -> None:
         try:
-            await mailer.send(job_id, recipients, subject, text)
-        except (smtplib.SMTPRecipientsRefused, smtplib.SMTPSenderRefused) as error:
-            raise Discard("mail_refused", "The mail server refuses the sender or every recipient.") from error
+            await mailer.send(job_id, recipients, letter.subject, letter.text)
+        except MailRefused as error:
+            raise Discard("mail_refused", f"The mail server refuses the mail for good, with {error.code}.") from None
 
 
 class Sweep:
@@ -164,11 +174,9 @@ class Sweep:
         return max(events, gone)
 
 
-def _letter(job: JobContext) -> tuple[list[str], str, str]:
+def _letter(job: JobContext) -> Letter:
     args = job.job.args
-    to, subject, text = args.get("to"), args.get("subject"), args.get("text")
-    if not isinstance(to, list) or not 1 <= len(to) <= _MAX_RECIPIENTS or not all("@" in str(each) for each in to):
-        raise Discard("mail_malformed", f"A mail needs 1 to {_MAX_RECIPIENTS} addresses.")
-    if not isinstance(subject, str) or not isinstance(text, str) or "\n" in subject:
-        raise Discard("mail_malformed", "A mail needs a subject of one line and a text.")
-    return [str(each) for each in to], subject, text
+    write = LETTERS.get(args.get("template", ""))
+    if write is None:
+        raise Discard("mail_malformed", "No such template of a mail.")
+    return write(args["values"])

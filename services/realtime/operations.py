@@ -1,5 +1,5 @@
 """Acts with several steps that more than one door needs: log an event with its deliveries, open a delivery, end an
-endpoint.
+endpoint, write to an organisation's owners.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from libs.errors import NotFound
 from libs.ids import new_id
 from libs.jobs import enqueue
 from libs.postgres import Connection, outbox
+from services.realtime.domain import letters
 from services.realtime.domain.channels import channels_of_event
 from services.realtime.domain.delivery import MAX_ATTEMPTS, Delivery, Endpoint, matches
 from services.realtime.domain.history import Published
@@ -24,6 +25,9 @@ from services.realtime.storage import deliveries, endpoints, event_log
 SERVICE = "realtime"
 DELIVER = "webhook.deliver"
 DELIVER_QUEUE = "webhooks"
+MAIL = "email.send"
+MAIL_QUEUE = "mail"
+MAIL_ATTEMPTS = 5
 
 
 async def log_event(
@@ -62,6 +66,24 @@ async def disable_endpoint(connection: Connection, org_id: str, endpoint_id: str
     row = await deliveries.disable_endpoint(connection, org_id, endpoint_id, reason)
     if row is not None:
         await outbox.append(connection, endpoint_disabled_event(org_id, row["id"], row["url"], reason))
+        values = letters.webhook_values(row["id"], row["url"], reason)
+        await write_to_owners(connection, org_id, letters.WEBHOOK_DISABLED, values, about=row["id"])
+
+
+async def write_to_owners(
+    connection: Connection, org_id: str, template: str, values: Mapping[str, str], about: str
+) -> str:
+    """A mail to the organisation's owners; while one about the same thing waits, a second would say nothing new."""
+    return await enqueue(
+        connection,
+        service=SERVICE,
+        kind=MAIL,
+        queue=MAIL_QUEUE,
+        org_id=org_id,
+        args={"template": template, "values": dict(values)},
+        unique_key=f"{template}:{about}",
+        max_attempts=MAIL_ATTEMPTS,
+    )
 
 
 async def _enqueue(connection: Connection, delivery: Delivery) -> str:

@@ -1,5 +1,5 @@
 """Realtime hears every event of the suite: each enters the event log, and after the commit the sockets' instances hear
-it.
+it. Few of them have an effect of their own: owners are remembered, and told when their credit runs low.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ from collections.abc import Awaitable, Callable
 from libs.bus import Bus, EventConsumer, ReceivedEvent, subjects
 from libs.postgres import Connection, Database, after_commit
 from services.realtime import operations
+from services.realtime.domain import letters
 from services.realtime.domain.history import Published
 from services.realtime.protocol.hub import encode_publication, publication_subject
 from services.realtime.protocol.revocation import revocation
+from services.realtime.storage import owners
 
 # Everything but the words of jobs, which pass by and are not kept.
 LOGGED_TOPICS = [name for name, topic in subjects.TOPICS.items() if topic.service]
@@ -28,6 +30,7 @@ def consumer(bus: Bus, database: Database) -> EventConsumer:
 def event_handler(bus: Bus) -> Handler:
     async def on_event(connection: Connection, event: ReceivedEvent) -> None:
         places = await operations.log_event(connection, event.org_id, event.envelope, event.time)
+        await _react(connection, event)
 
         async def tell() -> None:
             await _publish(bus, event, places)
@@ -35,6 +38,18 @@ def event_handler(bus: Bus) -> Handler:
         after_commit(connection, tell)
 
     return on_event
+
+
+async def _react(connection: Connection, event: ReceivedEvent) -> None:
+    data = event.data
+    if event.topic == letters.CREDIT_LOW:
+        values = {"availableMicros": str(data.get("availableMicros", 0)), "currency": str(data.get("currency", ""))}
+        await operations.write_to_owners(connection, event.org_id, letters.CREDIT_LOW, values, about=event.org_id)
+    elif event.topic in ("user.created", "user.updated", "user.removed"):
+        if event.topic != "user.removed" and data.get("role") == "owner":
+            await owners.remember(connection, event.org_id, data["userId"], data["email"])
+        else:
+            await owners.forget(connection, event.org_id, data["userId"])
 
 
 async def _publish(bus: Bus, event: ReceivedEvent, places: list[tuple[str, Published]]) -> None:

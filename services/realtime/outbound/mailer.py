@@ -9,7 +9,17 @@ from collections.abc import Sequence
 from email.message import EmailMessage
 from urllib.parse import unquote, urlsplit
 
+from libs.errors import Unavailable
+
 TIMEOUT_SECONDS = 20.0
+
+
+class MailRefused(Exception):
+    """The server refuses the sender, every recipient or the message for good (5xx)."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
 
 
 class Mailer:
@@ -19,12 +29,19 @@ class Mailer:
         self._sender = sender
 
     async def send(self, message_id: str, recipients: Sequence[str], subject: str, text: str) -> None:
-        """Raises OSError or smtplib.SMTPException. The Message-ID is stable, so that a repeat can be recognised."""
+        """Raises MailRefused, or Unavailable when a repeat may help. The Message-ID is stable, so that a repeat can be
+        recognised. A recipient that is refused beside others who are not gets no mail."""
         message = EmailMessage()
         message["From"], message["To"], message["Subject"] = self._sender, ", ".join(recipients), subject
         message["Message-ID"] = f"<{message_id}@echosenseix>"
         message.set_content(text)
-        await asyncio.to_thread(self._deliver, message)
+        try:
+            await asyncio.to_thread(self._deliver, message)
+        except OSError as error:
+            # Cut off from their cause, which quotes addresses and what the server says: both would go into the log.
+            if code := _refusal(error):
+                raise MailRefused(code) from None
+            raise Unavailable("mail_server_unavailable", f"The mail server failed: {_shown(error)}.") from None
 
     def _deliver(self, message: EmailMessage) -> None:
         with self._connect() as server:
@@ -42,3 +59,18 @@ class Mailer:
         if server.has_extn("starttls"):
             server.starttls(context=context)
         return server
+
+
+def _refusal(error: OSError) -> int:
+    """The code of a refusal for good, else 0. A refused login is none: the operator can mend it, the mail is well."""
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        codes = [code for code, _ in error.recipients.values()]
+        return codes[0] if all(code >= 500 for code in codes) else 0
+    if isinstance(error, (smtplib.SMTPSenderRefused, smtplib.SMTPDataError)) and error.smtp_code >= 500:
+        return error.smtp_code
+    return 0
+
+
+def _shown(error: OSError) -> str:
+    code = getattr(error, "smtp_code", None)
+    return f"it answered {code}" if code else type(error).__name__

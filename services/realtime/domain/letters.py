@@ -1,0 +1,47 @@
+"""The mails that the suite writes to an organisation's owners: plain text from a few values, no secrets. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from urllib.parse import urlsplit
+
+WEBHOOK_DISABLED = "webhook_endpoint.disabled"
+CREDIT_LOW = "credit.low"
+
+_MICRO = 1_000_000
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Letter:
+    subject: str
+    text: str
+
+
+def webhook_values(endpoint_id: str, url: str, reason: str) -> dict[str, str]:
+    """What the letter may say of an endpoint: its host alone, because paths and queries of webhooks carry secrets."""
+    return {"endpointId": endpoint_id, "host": urlsplit(url).hostname or "", "reason": reason}
+
+
+def webhook_disabled(values: Mapping[str, str]) -> Letter:
+    return Letter(
+        "A webhook endpoint was disabled",
+        f"The webhook endpoint {values['endpointId']} at {values['host']} was disabled (reason: {values['reason']}).\n"
+        "It gets no more events. When the receiver is well again, enable the endpoint and replay what it missed.\n",
+    )
+
+
+def credit_low(values: Mapping[str, str]) -> Letter:
+    amount = Decimal(int(values["availableMicros"])) / _MICRO
+    return Letter(
+        "Your credit is running low",
+        f"Your organisation has {amount:.2f} {values['currency']} of credit left.\n"
+        "Top it up, so that your agents can go on taking calls.\n",
+    )
+
+
+LETTERS: Mapping[str, Callable[[Mapping[str, str]], Letter]] = {
+    WEBHOOK_DISABLED: webhook_disabled,
+    CREDIT_LOW: credit_low,
+}

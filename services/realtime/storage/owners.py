@@ -1,0 +1,27 @@
+"""The addresses of an organisation's owners, kept from identity's events: identity has no RPC that lists them."""
+
+from __future__ import annotations
+
+from libs.postgres import Connection, Database
+
+# More owners than this get no mail; one message names them all.
+_MOST = 50
+
+
+async def remember(connection: Connection, org_id: str, user_id: str, email: str) -> None:
+    await connection.execute(
+        "insert into organization_owner (org_id, user_id, email) values ($1, $2, $3)"
+        " on conflict (org_id, user_id) do update set email = excluded.email",
+        org_id,
+        user_id,
+        email,
+    )
+
+
+async def forget(connection: Connection, org_id: str, user_id: str) -> None:
+    await connection.execute("delete from organization_owner where org_id = $1 and user_id = $2", org_id, user_id)
+
+
+async def addresses(database: Database, org_id: str) -> list[str]:
+    sql = "select w.email from organization_owner w where w.org_id = o.org order by w.user_id limit $2"
+    return [row["email"] for row in await database.fetch(org_id, sql, _MOST)]

@@ -10,12 +10,11 @@ from datetime import timedelta
 from typing import Any
 
 from libs.clock import Clock
-from libs.jobs import Handlers, JobContext, JobPolicy, NewJob, enqueue_many
+from libs.jobs import Handlers, JobContext, NewJob, enqueue_many
 from libs.postgres.outbox import append_many
 from services.billing.mapping import charge_events
-from services.billing.operations import CALCULATE, SERVICE, Books
+from services.billing.operations import CALCULATE, RATING, SERVICE, Books
 
-RATING = JobPolicy(queue="rating", max_attempts=20, timeout_seconds=60, backoff=(0.2, 1, 5, 30, 120, 600))
 # Younger events have a job of their own on its way; older ones than a month are a matter for a person.
 _SETTLED = timedelta(minutes=2)
 _LOOK_BACK = timedelta(days=31)
@@ -49,6 +48,9 @@ class Calculation:
         missed = await self.books.usage.organisations_with_unrated(now - _LOOK_BACK, now - _SETTLED)
         result = {"organizations": len(missed)}
         async with job.finish(result) as conn:
-            jobs = [NewJob(CALCULATE, org_id, {}, "rating", unique_key="all") for org_id in missed]
+            jobs = [
+                NewJob(CALCULATE, org_id, {}, RATING.queue, unique_key="all", max_attempts=RATING.max_attempts)
+                for org_id in missed
+            ]
             await enqueue_many(conn, SERVICE, jobs)
         return result

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from libs.clock import Clock
 from libs.errors import Internal
 from libs.ids import new_id
+from libs.jobs import JobPolicy
 from libs.postgres import Connection
 from services.billing.domain.charges import Charges
 from services.billing.domain.credit import Balance
@@ -22,6 +23,7 @@ from services.billing.storage.usage import Usage
 
 SERVICE = "billing"
 CALCULATE = "billing.calculate"
+RATING = JobPolicy(queue="rating", max_attempts=20, timeout_seconds=60, backoff=(0.2, 1, 5, 30, 120, 600))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from libs.jobs import enqueue
 from libs.postgres import Connection, Database
 from services.billing.domain.amounts import seconds_to_micros
 from services.billing.domain.usage import call_usage
-from services.billing.operations import CALCULATE, SERVICE, Books
+from services.billing.operations import CALCULATE, RATING, SERVICE, Books
 
 
 class BillingSubscribers:
@@ -46,6 +46,6 @@ class BillingSubscribers:
         recorded = await self._books.usage.record(conn, event.org_id, [usage], self._clock.now())
         if recorded.added:
             await enqueue(
-                conn, service=SERVICE, kind=CALCULATE, queue="rating", org_id=event.org_id,
-                args={"usageEventIds": [usage.id]}, max_attempts=20,
+                conn, service=SERVICE, kind=CALCULATE, queue=RATING.queue, max_attempts=RATING.max_attempts,
+                org_id=event.org_id, args={"usageEventIds": [usage.id]},
             )  # fmt: skip

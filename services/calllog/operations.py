@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from libs.jobs import enqueue
+from libs.jobs import JobPolicy, enqueue
 from libs.postgres import Connection
 from services.calllog.domain.analytics import floor_to
 from services.calllog.domain.envelopes import Envelope, Makes
@@ -14,8 +14,12 @@ INGEST = "call.ingest"
 AUDIO = "audio.process"
 AGGREGATE = "analytics.aggregate"
 RECONCILE = "call.reconcile"
-INGEST_QUEUE = "ingest"
-INGEST_ATTEMPTS = 20
+# Beside their kinds, because whoever makes a job passes its policy on: its row, not its handler, is obeyed.
+# The agent service may be away for an hour: an envelope waits for it rather than becoming a call of nobody.
+INGEST_POLICY = JobPolicy(queue="ingest", max_attempts=20, timeout_seconds=60, backoff=(1, 2, 5, 10, 30, 60, 300))
+AUDIO_POLICY = JobPolicy(queue="audio", max_attempts=6, timeout_seconds=900, backoff=(5, 30, 120, 600))
+AGGREGATE_POLICY = JobPolicy(max_attempts=10, timeout_seconds=60)
+RECONCILE_POLICY = JobPolicy(queue="reconcile", max_attempts=5, timeout_seconds=900, backoff=(5, 30, 120, 600))
 # Calls come in bursts; one recomputation serves all of an hour's that arrive within this time.
 SETTLE_SECONDS = 2.0
 
@@ -27,8 +31,8 @@ async def keep_delivery(
     kept = await stored.keep(conn, org_id, envelope, body, source, now)
     if kept.id and envelope.makes is not Makes.NOTHING:
         await enqueue(
-            conn, service=SERVICE, kind=INGEST, queue=INGEST_QUEUE, org_id=org_id, args={"envelopeId": kept.id},
-            max_attempts=INGEST_ATTEMPTS,
+            conn, service=SERVICE, kind=INGEST, queue=INGEST_POLICY.queue, max_attempts=INGEST_POLICY.max_attempts,
+            org_id=org_id, args={"envelopeId": kept.id},
         )  # fmt: skip
     return kept.duplicate
 
@@ -40,4 +44,5 @@ async def count_again(conn: Connection, analytics: Analytics, org_id: str, momen
         await enqueue(
             conn, service=SERVICE, kind=AGGREGATE, org_id=org_id, args={"hour": hour.isoformat()},
             unique_key=hour.isoformat(), unique_until="start", delay=SETTLE_SECONDS,
+            max_attempts=AGGREGATE_POLICY.max_attempts,
         )  # fmt: skip

@@ -7,13 +7,21 @@ from typing import Any
 from libs.blobs import BlobStore
 from libs.clock import Clock, monotonic
 from libs.errors import AppError, NotFound
-from libs.jobs import Cancel, Discard, Handlers, JobContext, JobPolicy, enqueue
+from libs.jobs import Cancel, Discard, Handlers, JobContext
 from libs.postgres import Connection, Database
 from libs.postgres.outbox import append
 from services.knowledge.domain import entry as entries
 from services.knowledge.domain.entry import BuiltIndex, Document, Entry, Status
 from services.knowledge.extract.refusal import Refusal
 from services.knowledge.mapping.events import document_event, entry_event
+from services.knowledge.operations.enqueueing import (
+    DELETE_BLOBS,
+    DELETE_BLOBS_POLICY,
+    PROCESS,
+    PROCESS_POLICY,
+    enqueue_blob_deletion,
+    enqueue_build,
+)
 from services.knowledge.operations.indexing import Indexing, Progress, Superseded
 from services.knowledge.storage.chunks import Build, Chunks
 from services.knowledge.storage.entries import Documents, Entries, Stranded
@@ -48,13 +56,12 @@ class KnowledgeJobs:
 
     def handlers(self) -> Handlers:
         handlers = Handlers()
-        slow = JobPolicy(queue="documents", timeout_seconds=1800)
-        handlers.add("document.process", self.process, slow)
-        handlers.add("blob.delete", self.delete_blobs, JobPolicy(max_attempts=10))
+        handlers.add(PROCESS, self.process, PROCESS_POLICY)
+        handlers.add(DELETE_BLOBS, self.delete_blobs, DELETE_BLOBS_POLICY)
         handlers.add("document.reconcile", self.reconcile)
         handlers.add("index.refresh", self.refresh)
         handlers.add("index.sweep", self.sweep)
-        handlers.queue("documents", max_running_per_org=2)
+        handlers.queue(PROCESS_POLICY.queue, max_running_per_org=2)
         handlers.cron("document.reconcile", "* * * * *", "document.reconcile", catch_up="none")
         handlers.cron("index.refresh", "*/10 * * * *", "index.refresh", catch_up="none")
         handlers.cron("index.sweep", "17 3 * * *", "index.sweep")
@@ -118,9 +125,7 @@ class KnowledgeJobs:
         document = await self._documents.lock(conn, document.org_id, document.id)
         document = entries.complete_document(document, built, self._clock.now())
         await self._documents.save(conn, document)
-        keys = await self._documents.release_blobs(conn, document)
-        if keys:
-            await enqueue(conn, service="knowledge", kind="blob.delete", args={"keys": keys}, org_id=document.org_id)
+        await enqueue_blob_deletion(conn, document.org_id, await self._documents.release_blobs(conn, document))
         await append(conn, document_event("document.processed", document, entry.title))
 
     async def _record_failure(
@@ -167,10 +172,7 @@ class KnowledgeJobs:
 
     async def _build_again(self, conn: Connection, org_id: str, entry_id: str) -> None:
         entry = await self._entries.lock(conn, org_id, entry_id)
-        args = {"entryId": entry.id, "documentId": entry.document_id}
-        job_id = await enqueue(
-            conn, service="knowledge", kind="document.process", queue="documents", args=args, org_id=org_id, lane="low"
-        )
+        job_id = await enqueue_build(conn, entry, entry.document_id, lane="low")
         await self._entries.save(conn, entries.want_build(entry, job_id))
 
     async def sweep(self, ctx: JobContext) -> None:

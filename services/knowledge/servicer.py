@@ -12,14 +12,13 @@ from libs.context import current_call
 from libs.crypto import sha256_hex
 from libs.errors import FailedPrecondition, InvalidArgument
 from libs.ids import new_id
-from libs.jobs import enqueue
 from libs.postgres import Connection, Database
 from libs.postgres.idempotency import run_write
 from libs.postgres.outbox import append
 from libs.rpc.context import require_scope
 from libs.rpc.paging import page_info_to_proto, page_request_from_proto
 from services.knowledge.domain import entry as entries
-from services.knowledge.domain.entry import Described, Entry, Upload
+from services.knowledge.domain.entry import Described, Upload
 from services.knowledge.domain.validation import check_content, check_described, plain_file_name, title_from_file_name
 from services.knowledge.mapping.entries import (
     chunk_to_proto,
@@ -31,6 +30,7 @@ from services.knowledge.mapping.entries import (
 )
 from services.knowledge.mapping.events import document_event, entry_event
 from services.knowledge.mapping.search import answer_to_proto, question_from_proto
+from services.knowledge.operations.enqueueing import enqueue_blob_deletion, enqueue_build
 from services.knowledge.operations.searching import Searching
 from services.knowledge.operations.upload import Uploads
 from services.knowledge.storage.chunks import CHUNK_LIST, Chunks
@@ -91,7 +91,7 @@ class KnowledgeServicer(knowledge_pb2_grpc.KnowledgeServiceServicer):
         async def act(conn: Connection) -> knowledge_pb2.CreateEntryResponse:
             now = self._clock.now()
             entry = entries.new_entry(org_id, new_id("kbe"), described, now)
-            job_id = await _enqueue_build(conn, entry)
+            job_id = await enqueue_build(conn, entry)
             entry = entries.take_content(entry, content, job_id, now)
             await self._entries.add(conn, entry)
             await append(conn, entry_event("entry.created", entry))
@@ -113,7 +113,7 @@ class KnowledgeServicer(knowledge_pb2_grpc.KnowledgeServiceServicer):
             if new_content and request.entry.content != entry.content:
                 changed = replace(changed, version=entry.version + 1)
                 content = check_content(request.entry.content)
-                job_id = await _enqueue_build(conn, changed)
+                job_id = await enqueue_build(conn, changed)
                 changed = entries.take_content(changed, content, job_id, self._clock.now())
             if changed is not entry:
                 await self._entries.save(conn, changed)
@@ -130,9 +130,7 @@ class KnowledgeServicer(knowledge_pb2_grpc.KnowledgeServiceServicer):
         async def act(conn: Connection) -> knowledge_pb2.DeleteEntryResponse:
             entry = await self._entries.lock(conn, org_id, request.id)
             entries.check_version(entry, request.expected_version if request.HasField("expected_version") else None)
-            keys = await self._entries.remove(conn, entry)
-            if keys:
-                await enqueue(conn, service="knowledge", kind="blob.delete", args={"keys": keys}, org_id=org_id)
+            await enqueue_blob_deletion(conn, org_id, await self._entries.remove(conn, entry))
             await append(conn, entry_event("entry.deleted", entry))
             return knowledge_pb2.DeleteEntryResponse()
 
@@ -173,12 +171,12 @@ class KnowledgeServicer(knowledge_pb2_grpc.KnowledgeServiceServicer):
             now = self._clock.now()
             if metadata.entry_id:
                 entry = await self._entries.lock(conn, org_id, metadata.entry_id)
-                job_id = await _enqueue_build(conn, entry, upload.document_id)
+                job_id = await enqueue_build(conn, entry, upload.document_id)
                 entry = entries.take_document(entry, upload, job_id, now)
                 await self._entries.save(conn, entry)
             else:
                 entry = entries.new_entry(org_id, new_id("kbe"), described, now)
-                job_id = await _enqueue_build(conn, entry, upload.document_id)
+                job_id = await enqueue_build(conn, entry, upload.document_id)
                 entry = entries.take_document(entry, upload, job_id, now)
                 await self._entries.add(conn, entry)
                 await append(conn, entry_event("entry.created", entry))
@@ -228,13 +226,6 @@ class KnowledgeServicer(knowledge_pb2_grpc.KnowledgeServiceServicer):
             failed=stats.failed,
             embedding_model=self._embedding_model,
         )
-
-
-async def _enqueue_build(conn: Connection, entry: Entry, document_id: str = "") -> str:
-    args = {"entryId": entry.id, "documentId": document_id}
-    return await enqueue(
-        conn, service="knowledge", kind="document.process", queue="documents", args=args, org_id=entry.org_id
-    )
 
 
 async def _metadata(parts: AsyncIterator[knowledge_pb2.UploadDocumentRequest]) -> knowledge_pb2.UploadMetadata:

@@ -10,7 +10,7 @@ from typing import Any
 
 from libs.clock import Clock
 from libs.jobs import JobContext, NewJob, enqueue_many
-from services.calllog.operations import AGGREGATE, SERVICE
+from services.calllog.operations import AGGREGATE, AGGREGATE_POLICY, SERVICE
 from services.calllog.storage.analytics import Analytics
 
 
@@ -41,4 +41,7 @@ class Aggregation:
 
 def _again(org_id: str, hour: datetime) -> NewJob:
     key = hour.isoformat()
-    return NewJob(AGGREGATE, org_id, {"hour": key}, unique_key=key, unique_until="start", max_attempts=10)
+    return NewJob(
+        AGGREGATE, org_id, {"hour": key}, unique_key=key, unique_until="start",
+        max_attempts=AGGREGATE_POLICY.max_attempts,
+    )  # fmt: skip

@@ -21,7 +21,7 @@ from services.calllog.domain.envelopes import Envelope, Makes
 from services.calllog.domain.merging import change_topic, supersede
 from services.calllog.domain.readers import parse_envelope, read_audio, read_report
 from services.calllog.mapping import call_event, stored_call_event
-from services.calllog.operations import AUDIO, SERVICE, count_again
+from services.calllog.operations import AUDIO, AUDIO_POLICY, SERVICE, count_again
 from services.calllog.storage.analytics import Analytics
 from services.calllog.storage.calls import Calls
 from services.calllog.storage.envelopes import Envelopes, StoredEnvelope
@@ -127,8 +127,8 @@ class CallIngest:
         recording = await self.recordings.expect(conn, org_id, report.provider, report.external_call_id, now)
         if recording.status == "pending":
             await enqueue(
-                conn, service=SERVICE, kind=AUDIO, queue="audio", org_id=org_id, max_attempts=6,
-                args={"recordingId": recording.id, "callId": call_id}, unique_key=recording.id,
+                conn, service=SERVICE, kind=AUDIO, queue=AUDIO_POLICY.queue, max_attempts=AUDIO_POLICY.max_attempts,
+                org_id=org_id, args={"recordingId": recording.id, "callId": call_id}, unique_key=recording.id,
             )  # fmt: skip
 
     async def _announce_recording(

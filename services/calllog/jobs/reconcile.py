@@ -17,7 +17,7 @@ from libs.postgres import Database
 from services.calllog.domain import elevenlabs
 from services.calllog.domain.elevenlabs import wrap_conversation
 from services.calllog.domain.readers import parse_envelope
-from services.calllog.operations import RECONCILE, SERVICE, keep_delivery
+from services.calllog.operations import RECONCILE, RECONCILE_POLICY, SERVICE, keep_delivery
 from services.calllog.providers.elevenlabs import Account, Conversations, fetch_conversation, list_conversations
 from services.calllog.storage.calls import Calls
 from services.calllog.storage.envelopes import Envelopes
@@ -55,7 +55,14 @@ class Reconciliation:
         result = {"accounts": len(links)}
         async with job.finish(result) as conn:
             jobs = [
-                NewJob(RECONCILE, link.org_id, {"provider": link.provider}, "reconcile", unique_key=link.provider)
+                NewJob(
+                    RECONCILE,
+                    link.org_id,
+                    {"provider": link.provider},
+                    RECONCILE_POLICY.queue,
+                    unique_key=link.provider,
+                    max_attempts=RECONCILE_POLICY.max_attempts,
+                )
                 for link in links
             ]
             await enqueue_many(conn, SERVICE, jobs)

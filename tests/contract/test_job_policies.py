@@ -1,0 +1,107 @@
+"""Whoever makes a job gives it the attempts, the queue and the lane of its kind's policy.
+
+A job's row, not its handler, says how often it is tried: a call that leaves the policy's number out gets the default.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from libs.jobs import Handlers, JobPolicy, Lane, NewJob, enqueue
+from services.agent.jobs import job_handlers as agent
+from services.billing.jobs import Calculation
+from services.calllog.jobs import job_handlers as calllog
+from services.identity.jobs import job_handlers as identity
+from services.knowledge.jobs import KnowledgeJobs
+from services.realtime.jobs import job_handlers as realtime
+
+ROOT = Path(__file__).resolve().parents[2]
+MAKERS = {"enqueue": inspect.signature(enqueue), "NewJob": inspect.signature(NewJob)}
+
+
+def _handlers() -> dict[str, Handlers]:
+    """Of every service; what the handlers work with is not touched by asking for their policies."""
+    none: Any = None
+    runs: Any = SimpleNamespace(run=none)
+    settings: Any = SimpleNamespace(smtp_url="", mail_from="", retention_days=1)
+    return {
+        "agent": agent(none, none, none, none, none),
+        "billing": Calculation(none, 0, none).handlers(),
+        "calllog": calllog(runs, runs, runs, runs, "0 * * * *"),
+        "identity": identity(none, none),
+        "knowledge": KnowledgeJobs(none, none, none, none, none, none, none, "").handlers(),
+        "realtime": realtime(settings, none, none),
+    }
+
+
+def _made(text: str, names: dict[str, Any]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Each call in the text that makes a job: its line and what it asks for, in constants of its module."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in MAKERS:
+            signature = MAKERS[node.func.id]
+            given = signature.bind(*node.args, **{word.arg: word.value for word in node.keywords if word.arg})
+            wish = {name: signature.parameters[name].default for name in ("queue", "max_attempts", "lane")}
+            for name in ("kind", "queue", "max_attempts"):
+                if name in given.arguments:
+                    wish[name] = eval(compile(ast.Expression(given.arguments[name]), "<call>", "eval"), names)
+            if "lane" in given.arguments:
+                wish["lane"] = None  # what is named is chosen: one kind may be urgent here and wait there
+            yield node.lineno, wish
+
+
+def _strays(wish: dict[str, Any], policy: JobPolicy) -> list[str]:
+    wanted = {"queue": policy.queue, "max_attempts": policy.max_attempts}
+    if wish["lane"] is not None:
+        wanted["lane"] = Lane.of(policy.lane)
+    return [
+        f"{name}={wish[name]!r}, its policy says {value!r}" for name, value in wanted.items() if wish[name] != value
+    ]
+
+
+def test_a_job_is_made_by_the_policy_of_its_kind() -> None:
+    handlers, seen, found = _handlers(), set(), []
+    for path in sorted((ROOT / "services").rglob("*.py")):
+        place = path.relative_to(ROOT)
+        text, service = path.read_text("utf-8"), place.parts[1]
+        if not any(f"{maker}(" in text for maker in MAKERS):
+            continue
+        module = importlib.import_module(".".join(place.with_suffix("").parts).removesuffix(".__init__"))
+        for line, wish in _made(text, vars(module)):
+            seen.add(wish["kind"])
+            found += [
+                f"{place}:{line}: {wish['kind']}: {stray}"
+                for stray in _strays(wish, handlers[service].policy_of(wish["kind"]))
+            ]
+    assert found == []
+    assert {"provider.sync", "billing.calculate", "call.reconcile", "blob.delete", "webhook.deliver"} <= seen
+
+
+def test_every_service_with_jobs_is_looked_at() -> None:
+    rooms = {path.relative_to(ROOT).parts[1] for path in (ROOT / "services").glob("*/jobs*")}
+    assert rooms == set(_handlers())
+
+
+@pytest.mark.parametrize(
+    ("call", "strays"),
+    [
+        (
+            "enqueue(conn, service='x', kind=KIND, org_id='o', queue=P.queue, max_attempts=P.max_attempts, lane='low')",
+            0,
+        ),
+        ("NewJob(KIND, 'o', {}, 'slow', max_attempts=10, lane='high')", 0),
+        ("NewJob(KIND, 'o', {}, 'slow', max_attempts=10)", 1),
+        ("enqueue(conn, service='x', kind=KIND, org_id='o')", 3),
+    ],
+)
+def test_a_call_that_strays_is_seen(call: str, strays: int) -> None:
+    policy = JobPolicy(queue="slow", max_attempts=10, lane="high")
+    ((_, wish),) = _made(call, {"KIND": "a.b", "P": policy})
+    assert len(_strays(wish, policy)) == strays

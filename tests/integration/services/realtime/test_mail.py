@@ -118,7 +118,7 @@ async def test_without_an_owner_the_mail_is_discarded(realtime: Realtime, servic
 
 
 async def test_a_mail_arrives_by_smtp_after_a_passing_refusal(
-    realtime: Realtime, service_environment: Environment
+    realtime: Realtime, service_environment: Environment, caplog: pytest.LogCaptureFixture
 ) -> None:
     await owner(realtime, "org_m5")
     await credit_low(realtime, "org_m5")
@@ -129,6 +129,8 @@ async def test_a_mail_arrives_by_smtp_after_a_passing_refusal(
         await settled(realtime, "org_m5", lambda job: job["state"] in ("scheduled", "queued") and job["attempt"])
         job = await settled(realtime, "org_m5", lambda job: job["state"] == "completed")
     assert job["attempt"] == 2
+    assert "mail_server_unavailable" in caplog.text
+    assert "ada@" not in caplog.text
     (message,) = server.messages
     assert "To: ada@example.com" in message
     assert f"Message-ID: <{job['id']}@echosenseix>" in message

@@ -1,5 +1,7 @@
 """One list out of several services' lists: newest first over all of them, in both paging modes.
 
+Rows sort by the part of their id behind the service's name, which is a UUIDv7: by birth, as each service sorts them.
+
 Each service pages its own rows by its own cursor. Ours holds the last row shown and, for each service, the cursor of
 the page that row lies in or behind: reading on skips what was shown, so rows that appear meanwhile shift nothing.
 """
@@ -9,8 +11,6 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
-
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from echosenseix.common.v1 import common_pb2
 from gateway.lists import ListAnswer
@@ -26,12 +26,9 @@ class Row(Protocol):
     @property
     def id(self) -> str: ...
 
-    @property
-    def create_time(self) -> Timestamp: ...
-
 
 R = TypeVar("R", bound=Row)
-Key = tuple[int, int, str]
+Key = tuple[str, str]
 FetchPage = Callable[[common_pb2.PageRequest], Awaitable[tuple[list[R], common_pb2.PageInfo]]]
 
 
@@ -148,7 +145,7 @@ def _head_key(source: _Source[Any]) -> Key:
 
 
 def _key(row: Row) -> Key:
-    return row.create_time.seconds, row.create_time.nanos, row.id
+    return row.id.rpartition("_")[2], row.id
 
 
 def _total(sources: Mapping[str, _Source[Any]], counted: bool) -> tuple[int | None, bool]:
@@ -165,7 +162,8 @@ def _encode(codec: CursorCodec, scope: str, last: Key, cursors: Mapping[str, str
 def _decode(codec: CursorCodec, scope: str, cursor: str) -> tuple[Key | None, dict[str, str]]:
     if not cursor:
         return None, {}
-    seconds, nanos, row_id, cursors = codec.decode(scope, cursor)
-    if not isinstance(cursors, str):
+    values = codec.decode(scope, cursor)
+    if len(values) != 3 or not all(isinstance(value, str) for value in values):
         raise InvalidArgument("invalid_cursor", "Start the list again without a cursor.")
-    return (seconds, nanos, row_id), json.loads(cursors)
+    birth, row_id, cursors = values
+    return (birth, row_id), json.loads(cursors)

@@ -47,6 +47,7 @@ class Held:
     """A leased job in this process: waiting for a slot, or running (then it can be interrupted)."""
 
     job: Job
+    since: float = 0.0
     context: JobContext | None = None
     task: asyncio.Task[None] | None = None
     due: float = math.inf

@@ -18,6 +18,8 @@ from libs.jobs.policy import Lane, QueuePolicy
 from libs.postgres import Connection, Database
 
 QUANTUM = 4
+FEW = 64
+UNKNOWN = 1_000
 _STRICT = [int(lane) for lane in (Lane.HIGH, Lane.NORMAL, Lane.LOW)]
 # Sorts behind an id and before every other one.
 _AFTER = "\x01"
@@ -68,8 +70,8 @@ class Claimer:
         self._policy = policy
         self._worker = worker
         self._begin_at = dict.fromkeys(_STRICT, "")
-        self._organisations = 1_000  # nothing is known yet: small shares
-        self._met: set[str] = set()
+        self._organisations = dict.fromkeys(_STRICT, UNKNOWN)
+        self._met: dict[int, set[str]] = {lane: set() for lane in _STRICT}
         self._round = 0
         self._suspect = True
         self.drained = False
@@ -110,15 +112,14 @@ class Claimer:
 
     async def _walk(self, where: Database | Connection, lanes: Sequence[int], allowance: Allowance) -> list[Job]:
         """Once round the organisations, beginning behind the one served last; what is urgent goes whole."""
-        share = max(QUANTUM, math.ceil(allowance.total / self._organisations))
-        shares = [allowance.total if lane == Lane.HIGH else share for lane in lanes]
+        shares = [self._share(lane, allowance.total) for lane in lanes]
         jobs = await self._statement(where, lanes, shares, allowance)
-        taken = Counter(job.org_id for job in jobs)
-        self._move_on(lanes, jobs, full=allowance.total <= 0)
-        self._count(taken.keys(), full=allowance.total <= 0)
-        if allowance.total <= 0:
+        full, taken = allowance.total <= 0, Counter((job.lane, job.org_id) for job in jobs)
+        self._move_on(lanes, jobs, full=full)
+        self._count(taken.keys(), full=full)
+        if full:
             self.drained = False
-        elif max(taken.values(), default=0) >= share:
+        elif any(count >= shares[list(lanes).index(lane)] for (lane, _), count in taken.items()):
             # Fewer organisations than thought, and one has more: share out what is free.
             share = math.ceil(allowance.total / len(taken))
             more = await self._statement(where, lanes, [share] * len(lanes), allowance)
@@ -127,15 +128,23 @@ class Claimer:
         jobs.sort(key=lambda job: (job.lane, job.run_at))
         return jobs
 
-    def _count(self, served: Set[str], *, full: bool) -> None:
-        """How many organisations have jobs due, by those met since the round began: so many share the next claim."""
-        if not full:
-            self._organisations, self._met = max(1, len(served)), set()
-        elif self._met & served:
-            self._organisations, self._met = len(self._met | served), set(served)
-        else:
-            self._met |= served
-            self._organisations = max(self._organisations, len(self._met))
+    def _share(self, lane: int, wanted: int) -> int:
+        """Jobs of one organisation in a claim. Who wants few runs long jobs, and must not fill up with one's."""
+        if lane == Lane.HIGH:
+            return wanted
+        return QUANTUM if wanted <= FEW else max(QUANTUM, math.ceil(wanted / self._organisations[lane]))
+
+    def _count(self, served: Set[tuple[int, str]], *, full: bool) -> None:
+        """How many organisations have jobs due in each lane, by those met since the round began: so many share it."""
+        for lane in _STRICT:
+            orgs, met = {org for of, org in served if of == lane}, self._met[lane]
+            if not full:
+                self._organisations[lane], self._met[lane] = len(orgs) or UNKNOWN, set()
+            elif met & orgs:
+                self._organisations[lane], self._met[lane] = len(met | orgs), orgs
+            else:
+                met |= orgs
+                self._organisations[lane] = max(self._organisations[lane], len(met))
 
     def _move_on(self, lanes: Sequence[int], jobs: Sequence[Job], *, full: bool) -> None:
         """The next claim begins behind the organisation at which this one was full."""

@@ -41,8 +41,8 @@ _RETRY = """
 update job j set
     state = 'queued', run_at = clock_timestamp(), attempt = 0, stalls = 0, cancel_requested = false, progress = 0,
     finished_at = null, error_code = null, error_message = null
-where j.id = any(array(
-    select d.id from job d
+where j.ctid = any(array(
+    select d.ctid from job d
     where d.state = any($1::text[]) and d.finished_at is not null and ($2::text is null or d.org_id = $2)
         and ($3::text[] is null or d.id = any($3)) and ($4 = '' or d.queue = $4) and ($5 = '' or d.kind = $5)
         and ($6 = '' or d.error_code = $6)

@@ -15,6 +15,7 @@ from libs.postgres import Connection, Database, Record
 
 LEASE_SECONDS = 10.0
 HEARTBEAT_SECONDS = 3.0
+SWEEP_AT_ONCE = 500
 
 _COMPLETE = """
 update job set
@@ -56,10 +57,10 @@ with v as (
     select id, attempt, worker, started_at, outcome, code, message from settled
 )
 select id from settled"""
-_SWEEP = """
+_SWEEP = f"""
 with expired as (
     select ctid from job where state = 'running' and (lease_until < clock_timestamp() or worker = $2)
-    order by queue, org_id limit 500 for update skip locked
+    order by queue, org_id limit {SWEEP_AT_ONCE} for update skip locked
 ), swept as (
     update job j set
         stalls = j.stalls + 1, attempt = greatest(j.attempt - 1, 0), lease_token = null, lease_until = null,
@@ -149,7 +150,10 @@ async def heartbeat(db: Database, jobs: Sequence[Job]) -> tuple[set[str], set[st
 
 async def sweep(db: Database, worker: str | None = None) -> list[Swept]:
     """Take expired leases back, and those of a worker known to be dead; a job's third stall quarantines it."""
-    rows = await by_index(db, _SWEEP, MAX_STALLS, worker)
+    rows: list[Record] = []
+    while len(batch := await by_index(db, _SWEEP, MAX_STALLS, worker)) == SWEEP_AT_ONCE:
+        rows += batch
+    rows += batch
     return [Swept(row["id"], row["queue"], row["kind"], row["org_id"], row["state"]) for row in rows]
 
 

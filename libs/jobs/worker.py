@@ -46,6 +46,7 @@ FLUSH_SECONDS = 2.0
 LAST_CLAIM_SECONDS = 1.0
 PASS_ON_SECONDS = 0.02
 OVERDUE_SECONDS = 0.25
+WAIT_SECONDS = 1.0
 AHEAD_SECONDS = 0.05
 LOOK_AT_LEAST_SECONDS = 60.0
 _log = logging.getLogger("jobs")
@@ -192,8 +193,9 @@ class Worker:
             self._take(await state.claim(room, suspect=not self._holds_suspect()))
 
     def _take(self, jobs: Sequence[Job]) -> None:
+        since = monotonic()
         for job in jobs:
-            held = Held(job)
+            held = Held(job, since)
             self._held[job.id] = held
             self._waiting.append(held)
         if jobs:
@@ -206,7 +208,7 @@ class Worker:
 
     def _flooded(self) -> bool:
         """More is due than the last claim took."""
-        return any(state.flooded for state in self._queues.values())
+        return not self._draining and any(state.flooded for state in self._queues.values())
 
     def _room(self) -> int:
         """How many more jobs to hold: the free slots, and for short jobs what the slots will do in 50 ms."""
@@ -238,17 +240,22 @@ class Worker:
             self._finisher.settle(ending)
         elif not isinstance(ending, Completed):
             _log.warning("a lease was lost", extra={"job_id": job.id, "job_kind": job.kind})
-            self._held.pop(job.id, None)
+            self._forget(job)
         elif ending.finished:
             self._ended([(job, None)], {job.id})
         else:
             self._finisher.complete(job, ending.result)
 
+    def _forget(self, job: Job) -> None:
+        """This claim of the job; after a freeze this process may hold the same job anew."""
+        if (held := self._held.get(job.id)) is not None and held.job.token == job.token:
+            del self._held[job.id]
+
     def _ended(self, endings: Sequence[tuple[Job, Settlement | None]], ours: set[str]) -> None:
         """These endings are written; those not `ours` were fenced off, because another worker has the job."""
         finals, counts = [], Counter[tuple[str, str, str]]()
         for job, settlement in endings:
-            self._held.pop(job.id, None)
+            self._forget(job)
             if job.id not in ours:
                 _log.warning("an ending was fenced off", extra={"job_id": job.id, "job_kind": job.kind})
                 continue
@@ -290,13 +297,17 @@ class Worker:
                     one.interrupt("lost")
 
     async def _overdue(self) -> None:
-        """Interrupt what takes longer than its kind may."""
+        """Interrupt what takes longer than its kind may; give back what waits too long for a slot."""
         while True:
             await asyncio.sleep(OVERDUE_SECONDS)
             now = monotonic()
             for held in self._running:
                 if held.due < now:
                     held.interrupt("timeout")
+            # Claimed ahead of short jobs, stuck behind long ones: somebody else may have a slot.
+            while self._waiting and self._waiting[-1].since < now - WAIT_SECONDS:
+                self._release(self._waiting.pop())
+                self._mean_run = WAIT_SECONDS
 
     async def _drain(self, runners: Sequence[asyncio.Task[None]]) -> None:
         """Give back what has not begun; let the rest end; interrupt what does not; give back what does not listen."""

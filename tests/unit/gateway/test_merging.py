@@ -17,14 +17,12 @@ from libs.paging import CursorCodec
 CODEC = CursorCodec(b"k" * 32)
 
 
-def job(seconds: int, job_id: str) -> pb.Job:
-    made = pb.Job(id=job_id)
-    made.create_time.seconds = seconds
-    return made
+def job(name: str, birth: int) -> pb.Job:
+    return pb.Job(id=f"job_{name}_{birth:06d}")
 
 
 class Service:
-    """Rows by (create_time, id); a cursor is the key of the last row."""
+    """Rows by id; a cursor is the id of the last row."""
 
     def __init__(self, rows: list[pb.Job]) -> None:
         self.rows = rows
@@ -34,28 +32,19 @@ class Service:
         self.asked += 1
         assert request.cursor_mode
         descending = request.order == "desc"
-        rows = sorted(self.rows, key=_key, reverse=descending)
+        rows = sorted(self.rows, key=lambda row: row.id, reverse=descending)
         if request.cursor:
-            after = tuple(request.cursor.split("|"))
-            rows = [row for row in rows if _later(_text(row), after, descending)]
+            rows = [row for row in rows if (row.id < request.cursor if descending else row.id > request.cursor)]
         page, more = rows[: request.limit], len(rows) > request.limit
         info = common_pb2.PageInfo(limit=request.limit, has_more=more)
-        info.next_cursor = "|".join(_text(page[-1])) if more else ""
+        info.next_cursor = page[-1].id if more else ""
         if request.include_total:
             info.total = len(self.rows)
         return page, info
 
 
-def _key(row: pb.Job) -> tuple[int, str]:
-    return row.create_time.seconds, row.id
-
-
-def _text(row: pb.Job) -> tuple[str, str]:
-    return f"{row.create_time.seconds:09d}", row.id
-
-
-def _later(key: tuple[str, str], after: tuple[str, ...], descending: bool) -> bool:
-    return key < after if descending else key > after
+def _key(row: pb.Job) -> tuple[str, str]:
+    return row.id[-6:], row.id
 
 
 async def page(services: Mapping[str, Service], scope: str = "s", **asked: Any) -> ListAnswer:
@@ -86,7 +75,7 @@ async def test_walking_by_cursor_shows_every_row_once_and_in_order(
 ) -> None:
     services = {name: Service([]) for name in "abc"}
     for number, (name, seconds) in enumerate(rows):
-        services[name].rows.append(job(seconds, f"job_{name}_{number:03d}"))
+        services[name].rows.append(job(name, seconds * 1_000 + number))
     everything = [row for service in services.values() for row in service.rows]
     expected = [row.id for row in sorted(everything, key=_key, reverse=order == "desc")]
     assert await walk(services, limit, order) == expected
@@ -97,7 +86,7 @@ async def test_walking_by_cursor_shows_every_row_once_and_in_order(
 async def test_page_numbers_cut_the_same_list(rows: list[tuple[str, int]], limit: int) -> None:
     services = {name: Service([]) for name in "abc"}
     for number, (name, seconds) in enumerate(rows):
-        services[name].rows.append(job(seconds, f"job_{name}_{number:03d}"))
+        services[name].rows.append(job(name, seconds * 1_000 + number))
     seen: list[str] = []
     for number in range(1, len(rows) // limit + 2):
         answer = await page(services, page=number, limit=limit)
@@ -107,17 +96,19 @@ async def test_page_numbers_cut_the_same_list(rows: list[tuple[str, int]], limit
 
 
 async def test_rows_that_appear_meanwhile_shift_nothing() -> None:
-    services = {"a": Service([job(n, f"job_a_{n}") for n in range(1, 6)]), "b": Service([job(3, "job_b_3")])}
+    services = {"a": Service([job("a", n) for n in range(1, 6)]), "b": Service([job("b", 3)])}
     first = await page(services, cursor_mode=True, limit=3)
-    services["a"].rows.append(job(9, "job_a_9"))
-    services["b"].rows.append(job(8, "job_b_8"))
+    services["a"].rows.append(job("a", 9))
+    services["b"].rows.append(job("b", 8))
     services["a"].rows = [row for row in services["a"].rows if row.id != first.data[-1]]
     second = await page(services, cursor=first.next_cursor, cursor_mode=True, limit=10)
-    assert first.data + second.data == ["job_a_5", "job_a_4", "job_b_3", "job_a_3", "job_a_2", "job_a_1"]
+    assert first.data + second.data == [
+        f"job_{name}_{birth:06d}" for name, birth in (("a", 5), ("a", 4), ("b", 3), ("a", 3), ("a", 2), ("a", 1))
+    ]
 
 
 async def test_the_page_after_a_number_can_be_asked_by_cursor() -> None:
-    services = {"a": Service([job(n, f"job_a_{n}") for n in range(1, 6)])}
+    services = {"a": Service([job("a", n) for n in range(1, 6)])}
     first = await page(services, page=1, limit=2)
     second = await page(services, cursor=first.next_cursor, limit=2)
     assert second.data == (await page(services, page=2, limit=2)).data
@@ -125,7 +116,7 @@ async def test_the_page_after_a_number_can_be_asked_by_cursor() -> None:
 
 
 async def test_a_cursor_fits_only_its_own_list_and_order() -> None:
-    services = {"a": Service([job(n, f"job_a_{n}") for n in range(1, 6)])}
+    services = {"a": Service([job("a", n) for n in range(1, 6)])}
     cursor = (await page(services, cursor_mode=True, limit=2)).next_cursor
     for wrong in ({"scope": "other", "cursor": cursor}, {"cursor": cursor, "order": "asc"}, {"cursor": "nonsense"}):
         with pytest.raises(InvalidArgument, match="invalid_cursor"):
@@ -143,6 +134,6 @@ async def test_the_lists_rules_hold() -> None:
 
 
 async def test_a_page_asks_each_service_once_when_that_will_do() -> None:
-    services = {name: Service([job(n, f"job_{name}_{n}") for n in range(20)]) for name in "ab"}
+    services = {name: Service([job(name, n) for n in range(20)]) for name in "ab"}
     await page(services, cursor_mode=True, limit=10)
     assert {service.asked for service in services.values()} == {1}

@@ -138,3 +138,15 @@ async def test_a_claim_passes_over_what_somebody_else_holds(jobs: Jobs) -> None:
         async with asyncio.timeout(2):
             taken = await claimer(jobs).claim(8)
     assert [job.args["n"] for job in taken] == [1, 2]
+
+
+@pytest.mark.parametrize("policy", [QueuePolicy("default"), QueuePolicy("default", max_running=100)])
+async def test_a_claim_after_idle_ones_is_shared_too(jobs: Jobs, policy: QueuePolicy) -> None:
+    claimer = Claimer(jobs.db, policy, "w")
+    assert await claimer.claim(16) == []
+    for org, count in (("org_a", 40), ("org_b", 40), ("org_c", 1)):
+        for _ in range(count):
+            await jobs.add("k", org)
+    taken = Counter(job.org_id for job in await claimer.claim(16))
+    assert taken["org_c"] == 1
+    assert taken["org_b"] >= 4

@@ -287,6 +287,31 @@ async def test_a_standalone_job_is_its_own_commit(jobs: Jobs, effect_handlers: H
         assert (await jobs.row(waiting))["state"] in ("scheduled", "queued")
 
 
+async def test_what_was_claimed_ahead_of_short_jobs_is_given_back_when_long_ones_come(jobs: Jobs) -> None:
+    handlers = Handlers()
+
+    async def short(ctx: JobContext) -> None:
+        pass
+
+    async def long(ctx: JobContext) -> None:
+        await asyncio.sleep(30)
+
+    async def one_runs() -> bool:
+        return bool(await jobs.db.system_fetchval("select count(*) = 1 from job where state = 'running'"))
+
+    handlers.add("short", short)
+    handlers.add("long", long)
+    async with jobs.db.transaction("org_a") as conn:
+        await enqueue_many(conn, SERVICE, [NewJob("short", "org_a")] * 100)
+        await enqueue_many(conn, SERVICE, [NewJob("long", "org_a")] * 20)
+    async with jobs.working(handlers, worker_concurrency=1):
+        held = "select count(*) > 1 from job where state = 'running' and kind = 'long'"
+        await jobs.until(lambda: jobs.db.system_fetchval(held))
+        await jobs.until(one_runs, 5.0)
+        await asyncio.sleep(1.5)
+        assert await one_runs()
+
+
 async def test_shutdown_gives_back_what_was_claimed_ahead(jobs: Jobs) -> None:
     handlers = Handlers()
 

@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from echosenseix.common.v1.common_pb2 import Money
+from libs.clock import monotonic
 from libs.context import CallContext, serving
-from libs.errors import Aborted, AlreadyExists, FailedPrecondition, InvalidArgument, Unavailable
+from libs.errors import Aborted, AlreadyExists, DeadlineExceeded, FailedPrecondition, InvalidArgument, Unavailable
 from libs.postgres import Connection, Database
 from libs.postgres.idempotency import run_write
 
@@ -128,12 +129,15 @@ async def test_a_key_is_forgotten_after_its_day(db: Database) -> None:
 
 
 class Cutter:
-    """Between a client and PostgreSQL: resets the connection when it sees a commit, before or after passing it on."""
+    """Between a client and PostgreSQL: spoils the connection when it sees a commit, before or after passing it on.
+
+    reset: cut it; half-open: keep it and say nothing more; slow: one byte of the answer a second."""
 
     def __init__(self, host: str, port: int) -> None:
         self._target = (host, port)
         self.cuts = 0
         self.pass_on = True
+        self.way = "reset"
 
     async def __aenter__(self) -> "Cutter":
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -156,8 +160,12 @@ class Cutter:
                 to_upstream.write(data)
                 await to_upstream.drain()
             if cut and self.pass_on:
-                await upstream.read(1)  # the server has committed and says so; the client never hears of it
+                said = await upstream.read(1)  # the server has committed and says so; the client never hears all of it
+                if self.way == "slow":
+                    writer.write(said)
             if cut:
+                if self.way != "reset":
+                    await reader.read()  # until the client gives up
                 break
         answers.cancel()
         writer.transport.abort()
@@ -170,21 +178,44 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         await writer.drain()
 
 
-@pytest.mark.parametrize("pass_on", [True, False], ids=["answer lost", "commit lost"])
-async def test_a_connection_cut_at_the_commit_is_mended_by_a_retry(db: Database, pass_on: bool) -> None:
-    name = f"cut_{pass_on}"
+@pytest.mark.parametrize(
+    ("way", "pass_on", "times"),
+    [
+        ("reset", True, 20),
+        ("reset", False, 20),
+        ("half-open", True, 4),
+        ("half-open", False, 4),
+        ("slow", True, 4),
+    ],
+)
+async def test_a_connection_spoiled_at_the_commit_is_mended_by_a_retry(
+    db: Database, way: str, pass_on: bool, times: int
+) -> None:
+    name = f"{way}_{pass_on}"
     parts = urlsplit(db.settings.database_url)
     async with Cutter(parts.hostname or "", parts.port or 0) as cutter:
         url = db.settings.database_url.replace(f":{parts.port}/", f":{cutter.port}/")
         through = await Database.open(replace(db.settings, database_url=url), application_name="test-cut")
-        for _ in range(20):
-            cutter.pass_on, cutter.cuts = pass_on, 1
-            with serving(calling(name)), pytest.raises(Unavailable):
+        for _ in range(times):
+            cutter.way, cutter.pass_on, cutter.cuts = way, pass_on, 1
+            deadline = monotonic() + (5.0 if way == "reset" else 0.5)
+            with serving(replace(calling(name), deadline=deadline)), pytest.raises((Unavailable, DeadlineExceeded)):
                 await run_write(through, "org_a", insert(name), Money)
+            assert cutter.cuts == 0
             assert await count(db, name) == (1 if pass_on else 0)
-            with serving(calling(name)) as call:
-                assert (await run_write(through, "org_a", insert(name), Money)).currency == name
-                assert ("x-idempotency-replayed" in call.response_headers) == pass_on
+            assert await _retried(through, name) == pass_on
             assert await count(db, name) == 1
             await db.system_fetch("with gone as (delete from thing where id = $1) delete from idempotency", name)
         await through.close()
+
+
+async def _retried(db: Database, name: str) -> bool:
+    """Repeat the write as a client does, until it is answered; whether the answer was the stored one."""
+    while True:
+        with serving(calling(name)) as call:
+            try:
+                assert (await run_write(db, "org_a", insert(name), Money)).currency == name
+            except Aborted:  # the server has not yet noticed that the first one is gone
+                await asyncio.sleep(0.01)
+                continue
+            return "x-idempotency-replayed" in call.response_headers

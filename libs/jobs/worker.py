@@ -35,7 +35,7 @@ from libs.postgres import Database
 if TYPE_CHECKING:
     from libs.bus import Bus
 
-CLAIM_AT_MOST = 256
+CLAIM_AT_MOST = 512
 BUSY_POLL_SECONDS = 0.1
 IDLE_POLL_SECONDS = 1.0
 BUSY_SECONDS = 2.0

@@ -45,11 +45,8 @@ async def _react(connection: Connection, event: ReceivedEvent) -> None:
     if event.topic == letters.CREDIT_LOW:
         values = {"availableMicros": str(data.get("availableMicros", 0)), "currency": str(data.get("currency", ""))}
         await operations.write_to_owners(connection, event.org_id, letters.CREDIT_LOW, values, about=event.org_id)
-    elif event.topic in ("user.created", "user.updated", "user.removed"):
-        if event.topic != "user.removed" and data.get("role") == "owner":
-            await owners.remember(connection, event.org_id, data["userId"], data["email"])
-        else:
-            await owners.forget(connection, event.org_id, data["userId"])
+    elif event.topic == "user.created" and data.get("role") == "owner":
+        await owners.remember(connection, event.org_id, data["userId"], data["email"])
 
 
 async def _publish(bus: Bus, event: ReceivedEvent, places: list[tuple[str, Published]]) -> None:

@@ -75,14 +75,45 @@ def subjects(root: Path) -> list[str]:
 
 
 def topics(root: Path) -> list[str]:
-    """Every topic that a mapping or subscriber names is declared in libs/bus/subjects.py."""
-    declared = {text for _, text in _strings(root / "libs" / "bus" / "subjects.py")}
+    """Whatever an event is made of is declared in libs/bus/subjects.py, for the service that makes it."""
+    declared = _declared_topics(root)
     return [
-        f"{_short(root, path)}:{line}: {text!r} is not declared"
+        f"{_short(root, path)}:{line}: {text!r} is not a topic of this service"
         for path in _python(root)
-        for line, text in _arguments(path, {"Event", "ReceivedEvent"}, "topic")
-        if text not in declared
+        for line, text in _told_topics(path)
+        if declared.get(text) not in ("", _service_of(root, path))
     ]
+
+
+def unsent_topics(root: Path) -> list[str]:
+    """Whatever is declared is appended by its service: customers subscribe to what the table offers."""
+    sent = {
+        (_service_of(root, path), text)
+        for path in root.glob("services/**/*.py")
+        for _, text in (*_told_topics(path), *(_strings(path) if "domain" in path.parts else ()))
+    }
+    declared = _declared_topics(root).items()
+    return [f"{topic} is never appended" for topic, owner in declared if owner and (owner, topic) not in sent]
+
+
+def _declared_topics(root: Path) -> dict[str, str]:
+    """Topic -> owner, as the table's calls `_topics(owner, message, *names)` say it."""
+    calls = _calls(root / "libs" / "bus" / "subjects.py", {"_topics"})
+    rows = [[arg.value for arg in call.args if isinstance(arg, ast.Constant)] for call in calls]
+    return {str(name): str(owner) for owner, _, *names in rows for name in names}
+
+
+def _told_topics(path: Path) -> Iterator[tuple[int, str]]:
+    """The literal topics of events that are built here: by Event itself, or by a mapping's `agent_event(topic, ...)`.
+    A topic that a rule chooses (credit.low) is a literal of its service's domain."""
+    builders = {call.func.id for call in ast.walk(_tree(path))
+                if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id.endswith("_event")}
+    return _arguments(path, {"Event", *builders}, "topic")
+
+
+def _service_of(root: Path, path: Path) -> str:
+    parts = path.relative_to(root).parts
+    return parts[1] if parts[0] == "services" else ""
 
 
 def metrics(root: Path) -> list[str]:
@@ -225,7 +256,7 @@ def real_parts(root: Path) -> list[str]:
 
 
 RULES: tuple[Callable[[Path], list[str]], ...] = (
-    select_star, migrations, subjects, topics, metrics, service_shape, domain_imports, module_names, environment,
+    select_star, migrations, subjects, topics, unsent_topics, metrics, service_shape, domain_imports, module_names, environment,
     sql_place, docstrings, unfinished, places, real_parts,
 )  # fmt: skip
 

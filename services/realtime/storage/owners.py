@@ -18,10 +18,6 @@ async def remember(connection: Connection, org_id: str, user_id: str, email: str
     )
 
 
-async def forget(connection: Connection, org_id: str, user_id: str) -> None:
-    await connection.execute("delete from organization_owner where org_id = $1 and user_id = $2", org_id, user_id)
-
-
 async def addresses(database: Database, org_id: str) -> list[str]:
     sql = "select w.email from organization_owner w where w.org_id = o.org order by w.user_id limit $2"
     return [row["email"] for row in await database.fetch(org_id, sql, _MOST)]

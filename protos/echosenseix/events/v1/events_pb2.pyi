@@ -75,7 +75,7 @@ Global___UserChanged: _TypeAlias = UserChanged  # noqa: Y015
 
 @_typing.final
 class ApiKeyChanged(_message.Message):
-    """api_key.created, api_key.revoked"""
+    """api_key.created, api_key.rotated, api_key.revoked"""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -264,7 +264,7 @@ Global___EntryChanged: _TypeAlias = EntryChanged  # noqa: Y015
 
 @_typing.final
 class CallChanged(_message.Message):
-    """call.started, call.ended, call.analyzed, call.updated, call.recording_ready"""
+    """call.started, call.updated, call.ended, call.recording_ready"""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -10,10 +10,13 @@ from libs.jobs.enqueue import NewJob, enqueue, enqueue_alone, enqueue_many
 from libs.jobs.handlers import Handlers
 from libs.jobs.job import Job
 from libs.jobs.outcomes import Cancel, Discard, LeaseLost, RetryAfter, Snooze
-from libs.jobs.policy import Backoff, JobPolicy, Lane, QueuePolicy, Rate
+from libs.jobs.policy import ENDS, LIVE, WAITING, Backoff, JobPolicy, Lane, QueuePolicy, Rate
 from libs.jobs.worker import Worker
 
 __all__ = [
+    "ENDS",
+    "LIVE",
+    "WAITING",
     "Backoff",
     "Cancel",
     "ChildCrashed",

@@ -6,7 +6,7 @@ It must not commit, publish before the commit, or know what a kind does.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -16,50 +16,59 @@ from libs.clock import utcnow
 from libs.ids import new_job_id
 from libs.jobs.job import encode_json
 from libs.jobs.meters import meters_of
-from libs.jobs.policy import Lane
+from libs.jobs.policy import ENDS, LIVE, WAITING, Lane
 from libs.postgres import Connection, Database, Record, after_commit, announce_after_commit
 from libs.telemetry import current_traceparent
 
 if TYPE_CHECKING:
     from libs.bus import Bus
 
-_COLUMNS = """id, queue, kind, org_id, args, lane, max_attempts, unique_key, unique_until_start, traceparent, state,
-    run_at"""
+_COLUMNS = """id, queue, kind, org_id, args, lane, max_attempts, unique_key, unique_until_start, unique_ends,
+    traceparent, state, run_at"""
 _DUE = "coalesce({at}::timestamptz, clock_timestamp() + make_interval(secs => {delay}))"
 _INSERT = f"""
 insert into job ({_COLUMNS})
-values ($1, $2, $3, $4, $5::text::jsonb, $6, $7, $8, $9, $10, $11, {_DUE.format(at="$12", delay="$13")})"""
+values ($1, $2, $3, $4, $5::text::jsonb, $6, $7, $8, $9, $10, $11, $12, {_DUE.format(at="$13", delay="$14")})"""
 _INSERT_UNIQUE = _INSERT + "\non conflict do nothing returning id"
 _INSERT_MANY = f"""
 insert into job ({_COLUMNS})
-select id, queue, kind, org_id, args::jsonb, lane, max_attempts, unique_key, unique_until_start, traceparent, state,
-    {_DUE.format(at="at", delay="delay")}
+select id, queue, kind, org_id, args::jsonb, lane, max_attempts, unique_key, unique_until_start, unique_ends,
+    traceparent, state, {_DUE.format(at="at", delay="delay")}
 from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int2[], $7::int2[], $8::text[],
-    $9::bool[], $10::text[], $11::text[], $12::timestamptz[], $13::float8[])
-    as v(id, queue, kind, org_id, args, lane, max_attempts, unique_key, unique_until_start, traceparent, state, at,
-        delay)
+    $9::bool[], $10::text[], $11::text[], $12::text[], $13::timestamptz[], $14::float8[])
+    as v(id, queue, kind, org_id, args, lane, max_attempts, unique_key, unique_until_start, unique_ends, traceparent,
+        state, at, delay)
 on conflict do nothing
 returning id"""
-_LIVE_TWIN = """
+_TWIN = """
 select id from job
-where queue = $1 and org_id = $2 and unique_key = $3 and finished_at is null"""
+where queue = $1 and org_id = $2 and unique_key = $3
+    and (finished_at is null or position(state in unique_ends) > 0)"""
 
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """A job to be written. `unique_key` is per queue and organisation: while a live job holds it, no second one is
-    made; with unique_until="start" it is held only until a worker takes the job."""
+    """A job to be written. `unique_key` is per queue and organisation: while a job holds it, no second one is made. It
+    is held in `unique_states`: LIVE, or only WAITING (another may be made as soon as a worker takes this one), or LIVE
+    and some of ENDS (then for as long as the ended job is kept)."""
 
     kind: str
     org_id: str
     args: Mapping[str, Any] | None = None
     queue: str = "default"
     unique_key: str | None = None
-    unique_until: str = "finish"
+    unique_states: Set[str] = LIVE
     run_at: datetime | None = None
     delay: float = 0.0
     lane: Lane | str = Lane.NORMAL
     max_attempts: int = 3
+
+    def __post_init__(self) -> None:
+        if self.unique_states is LIVE:
+            return
+        held, ends = self.unique_states, self.unique_states - LIVE
+        if not held >= WAITING or not ends <= ENDS or (ends and not held >= LIVE):
+            raise ValueError("a unique key is held while the job waits, until it ends, or also in some of the ends")
 
     @property
     def waits(self) -> bool:
@@ -76,14 +85,14 @@ async def enqueue(
     queue: str = "default",
     args: Mapping[str, Any] | None = None,
     unique_key: str | None = None,
-    unique_until: str = "finish",
+    unique_states: Set[str] = LIVE,
     run_at: datetime | None = None,
     delay: float = 0.0,
     lane: Lane | str = Lane.NORMAL,
     max_attempts: int = 3,
 ) -> str:
-    """Write one job in the open transaction of `conn`; its id, or that of the live job with the same unique key."""
-    job = NewJob(kind, org_id, args, queue, unique_key, unique_until, run_at, delay, lane, max_attempts)
+    """Write one job in the open transaction of `conn`; its id, or that of the job that holds the unique key."""
+    job = NewJob(kind, org_id, args, queue, unique_key, unique_states, run_at, delay, lane, max_attempts)
     job_id, made = await _insert(conn.fetch, service, job)
     if made:
         _announced(conn, service, [job])
@@ -112,7 +121,8 @@ async def enqueue_many(conn: Connection, service: str, jobs: Sequence[NewJob]) -
 def _row(service: str, job: NewJob) -> tuple[Any, ...]:
     return (
         new_job_id(service), job.queue, job.kind, job.org_id, encode_json(job.args, "arguments"),
-        int(Lane.of(job.lane)), job.max_attempts, job.unique_key, job.unique_until == "start",
+        int(Lane.of(job.lane)), job.max_attempts, job.unique_key, "running" not in job.unique_states,
+        None if job.unique_states is LIVE else " ".join(sorted(job.unique_states - LIVE)),
         current_traceparent() or None, "scheduled" if job.waits else "queued", job.run_at, job.delay,
     )  # fmt: skip
 
@@ -125,7 +135,7 @@ async def _insert(fetch: Callable[..., Awaitable[list[Record]]], service: str, j
         return str(row[0]), True
     while not await fetch(_INSERT_UNIQUE, *row):
         # The twin may end between the two statements; then the next insert wins.
-        if twin := await fetch(_LIVE_TWIN, job.queue, job.org_id, job.unique_key):
+        if twin := await fetch(_TWIN, job.queue, job.org_id, job.unique_key):
             return str(twin[0]["id"]), False
     return str(row[0]), True
 

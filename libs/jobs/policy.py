@@ -11,6 +11,11 @@ from dataclasses import dataclass
 MAX_ARGS_BYTES = 1024 * 1024
 MAX_STALLS = 3
 
+# States of a job, and what its unique key may be held in: while it waits, until it ends, or also when it ended.
+WAITING = frozenset(("scheduled", "queued"))
+LIVE = WAITING | {"running"}
+ENDS = frozenset(("completed", "failed", "cancelled"))
+
 
 class Lane(enum.IntEnum):
     HIGH = 0

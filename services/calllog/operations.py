@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from libs.jobs import JobPolicy, enqueue
+from libs.jobs import WAITING, JobPolicy, enqueue
 from libs.postgres import Connection
 from services.calllog.domain.analytics import floor_to
 from services.calllog.domain.envelopes import Envelope, Makes
@@ -43,6 +43,6 @@ async def count_again(conn: Connection, analytics: Analytics, org_id: str, momen
         await analytics.announce_change(conn, org_id, hour)
         await enqueue(
             conn, service=SERVICE, kind=AGGREGATE, org_id=org_id, args={"hour": hour.isoformat()},
-            unique_key=hour.isoformat(), unique_until="start", delay=SETTLE_SECONDS,
+            unique_key=hour.isoformat(), unique_states=WAITING, delay=SETTLE_SECONDS,
             max_attempts=AGGREGATE_POLICY.max_attempts,
         )  # fmt: skip

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from libs.clock import Clock
-from libs.jobs import JobContext, NewJob, enqueue_many
+from libs.jobs import WAITING, JobContext, NewJob, enqueue_many
 from services.calllog.operations import AGGREGATE, AGGREGATE_POLICY, SERVICE
 from services.calllog.storage.analytics import Analytics
 
@@ -42,6 +42,6 @@ class Aggregation:
 def _again(org_id: str, hour: datetime) -> NewJob:
     key = hour.isoformat()
     return NewJob(
-        AGGREGATE, org_id, {"hour": key}, unique_key=key, unique_until="start",
+        AGGREGATE, org_id, {"hour": key}, unique_key=key, unique_states=WAITING,
         max_attempts=AGGREGATE_POLICY.max_attempts,
     )  # fmt: skip

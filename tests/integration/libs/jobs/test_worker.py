@@ -135,36 +135,6 @@ async def test_a_delayed_job_starts_on_time(jobs: Jobs) -> None:
     assert 0 <= begun[0] - due.timestamp() < 0.2
 
 
-async def test_one_live_job_per_unique_key(jobs: Jobs, effect_handlers: Handlers) -> None:
-    first = await jobs.add("effect.write", unique_key="k")
-    assert await jobs.add("effect.write", unique_key="k") == first
-    assert await jobs.add("effect.write", org_id="org_b", unique_key="k") != first
-    async with jobs.db.transaction("org_a") as conn:
-        made = await enqueue_many(
-            conn, SERVICE, [NewJob("effect.write", "org_a", unique_key=key) for key in ("k", "l", "l")]
-        )
-    assert len(made) == 1
-    async with jobs.working(effect_handlers):
-        await jobs.until_state(first, "completed")
-    assert await jobs.add("effect.write", unique_key="k") != first
-
-
-async def test_a_key_held_until_the_start_allows_a_successor_while_running(jobs: Jobs) -> None:
-    handlers, gate = Handlers(), asyncio.Event()
-
-    async def wait(ctx: JobContext) -> None:
-        await gate.wait()
-
-    handlers.add("wait", wait)
-    async with jobs.working(handlers):
-        first = await jobs.add("wait", unique_key="k", unique_until="start")
-        await jobs.until_state(first, "running")
-        second = await jobs.add("wait", unique_key="k", unique_until="start")
-        assert second != first
-        gate.set()
-        await jobs.until_state(second, "completed")
-
-
 @pytest.mark.parametrize("args", [{"x": "a" * (1 << 20)}, {"x": "\0"}, {"x": object()}])
 async def test_arguments_that_a_row_cannot_hold_are_refused(jobs: Jobs, args: dict[str, object]) -> None:
     with pytest.raises(InvalidArgument) as refusal:

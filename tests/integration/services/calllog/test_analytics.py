@@ -15,7 +15,7 @@ from libs.bus import ReceivedEvent
 from libs.clock import utcnow
 from libs.errors import InvalidArgument
 from libs.ids import new_id
-from libs.jobs import enqueue
+from libs.jobs import WAITING, enqueue
 from libs.rpc.times import to_timestamp
 from services.calllog.storage.analytics import Analytics
 
@@ -165,7 +165,7 @@ async def recount(calllog: CallLog, org: str) -> None:
         key = HOUR.isoformat()
         await enqueue(
             conn, service="calllog", kind="analytics.aggregate", org_id=org, args={"hour": key}, unique_key=key,
-            unique_until="start",
+            unique_states=WAITING,
         )  # fmt: skip
 
 

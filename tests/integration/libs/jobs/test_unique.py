@@ -1,0 +1,89 @@
+"""Unique keys: at most one job of a queue and an organisation holds one, in the states that the job chose."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from libs.errors import FailedPrecondition
+from libs.jobs import LIVE, WAITING, Discard, Handlers, JobContext, NewJob, enqueue_many
+from libs.jobs.inspection import replay, retry
+from tests.integration.libs.jobs.conftest import SERVICE, Jobs
+
+
+async def test_one_live_job_per_unique_key(jobs: Jobs, effect_handlers: Handlers) -> None:
+    first = await jobs.add("effect.write", unique_key="k")
+    assert await jobs.add("effect.write", unique_key="k") == first
+    assert await jobs.add("effect.write", org_id="org_b", unique_key="k") != first
+    async with jobs.db.transaction("org_a") as conn:
+        made = await enqueue_many(
+            conn, SERVICE, [NewJob("effect.write", "org_a", unique_key=key) for key in ("k", "l", "l")]
+        )
+    assert len(made) == 1
+    async with jobs.working(effect_handlers):
+        await jobs.until_state(first, "completed")
+    assert await jobs.add("effect.write", unique_key="k") != first
+
+
+async def test_a_key_held_until_the_start_allows_a_successor_while_running(jobs: Jobs) -> None:
+    handlers, gate = Handlers(), asyncio.Event()
+
+    async def wait(ctx: JobContext) -> None:
+        await gate.wait()
+
+    handlers.add("wait", wait)
+    async with jobs.working(handlers):
+        first = await jobs.add("wait", unique_key="k", unique_states=WAITING)
+        await jobs.until_state(first, "running")
+        second = await jobs.add("wait", unique_key="k", unique_states=WAITING)
+        assert second != first
+        gate.set()
+        await jobs.until_state(second, "completed")
+
+
+async def test_a_key_may_be_held_by_a_job_that_completed_but_not_by_one_that_failed(jobs: Jobs) -> None:
+    handlers, refused = Handlers(), set[str]()
+
+    async def run(ctx: JobContext) -> None:
+        if ctx.job.id in refused:
+            raise Discard("never")
+
+    handlers.add("run", run)
+    done = LIVE | {"completed"}
+    first = await jobs.add("run", unique_key="k", unique_states=done)
+    refused.add(first)
+    async with jobs.working(handlers):
+        await jobs.until_state(first, "failed")
+        second = await jobs.add("run", unique_key="k", unique_states=done)
+        assert second != first
+        await jobs.until_state(second, "completed")
+        assert await jobs.add("run", unique_key="k", unique_states=done) == second
+        # Whoever asks has chosen for himself alone how long he holds it; he must not get it either.
+        assert await jobs.add("run", unique_key="k") == second
+    async with jobs.db.system_transaction() as conn:
+        with pytest.raises(FailedPrecondition) as refusal:
+            await retry(conn, SERVICE, first, "org_a")
+    assert refusal.value.reason == "job_not_retryable"
+
+
+async def test_a_failed_job_that_holds_its_own_key_can_be_replayed(jobs: Jobs) -> None:
+    handlers = Handlers()
+
+    async def fail(ctx: JobContext) -> None:
+        raise Discard("never")
+
+    handlers.add("fail", fail)
+    job_id = await jobs.add("fail", unique_key="k", unique_states=LIVE | {"failed"})
+    async with jobs.working(handlers):
+        await jobs.until_state(job_id, "failed")
+    assert await jobs.add("fail", unique_key="k") == job_id
+    async with jobs.db.system_transaction() as conn:
+        assert await replay(conn, SERVICE, "org_a", [job_id], "", "", "") == 1
+    assert (await jobs.row(job_id))["state"] == "queued"
+
+
+@pytest.mark.parametrize("states", [{"running"}, WAITING | {"completed"}, LIVE | {"finished"}, set()])
+def test_states_in_which_no_key_can_be_held_are_refused(states: set[str]) -> None:
+    with pytest.raises(ValueError, match="unique key"):
+        NewJob("k", "org_a", unique_states=states)

@@ -48,7 +48,8 @@ where j.ctid = any(array(
         and ($6 = '' or d.error_code = $6)
         and not exists (
             select 1 from job twin where twin.queue = d.queue and twin.org_id = d.org_id
-                and twin.unique_key = d.unique_key and twin.finished_at is null)
+                and twin.unique_key = d.unique_key and twin.id <> d.id
+                and (twin.finished_at is null or position(twin.state in twin.unique_ends) > 0))
     order by d.finished_at limit $7 for update skip locked))
 returning j.id, j.queue"""
 # Everybody's, newest end first: down job_finished from the position in every queue (where jobs ended one was served,

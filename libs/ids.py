@@ -15,6 +15,7 @@ _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]
 _BODY = re.compile(r"[0-7][0-9a-hjkmnp-tv-z]{25}", re.ASCII)
 _JOB = re.compile(r"job_([a-z]+)_([0-7][0-9a-hjkmnp-tv-z]{25})", re.ASCII)
+_DEAD_EVENT = re.compile(r"dead_([a-z]+)_([0-7][0-9a-hjkmnp-tv-z]{25})", re.ASCII)
 _TAIL_BITS = 74
 _TAIL_MASK = (1 << _TAIL_BITS) - 1
 
@@ -69,6 +70,22 @@ def job_owner(job_id: str) -> str | None:
     """The service that owns a job, or None when the text is no job id."""
     match = _JOB.fullmatch(job_id)
     return match.group(1) if match else None
+
+
+def dead_event_id(owner: str, number: uuid.UUID) -> str:
+    """How a dead event that `owner` keeps under this UUIDv7 is called outside: dead_<owner>_<26 characters>."""
+    return f"dead_{owner}_{_encode(number.int)}"
+
+
+def read_dead_event_id(text: str) -> tuple[str, uuid.UUID] | None:
+    """The service that keeps a dead event and its number there; None when the text is no such id."""
+    match = _DEAD_EVENT.fullmatch(text)
+    if match is None:
+        return None
+    number = 0
+    for letter in match.group(2):
+        number = number << 5 | _ALPHABET.index(letter)
+    return match.group(1), uuid.UUID(int=number)
 
 
 def is_id(text: str, prefix: str) -> bool:

@@ -14,12 +14,12 @@ from nats.aio.msg import Msg
 
 from libs.bus.events import ReceivedEvent
 from libs.bus.stream import MESSAGE_ID
-from libs.errors import Aborted, DeadlineExceeded, Unavailable
+from libs.errors import Aborted, AppError, DeadlineExceeded, Unavailable
 from libs.postgres import inbox
 from libs.postgres.connection import Connection
 from libs.postgres.database import Database
 from libs.telemetry import span, use_traceparent
-from libs.telemetry.metrics import EVENTS_HANDLED
+from libs.telemetry.metrics import EVENTS_DEAD, EVENTS_HANDLED
 
 MAX_TRIES = 5
 MAX_DOUBTS = 10
@@ -29,6 +29,7 @@ REPLAY_SECONDS = 5.0
 Handler = Callable[[Connection, ReceivedEvent], Awaitable[None]]
 logger = logging.getLogger(__name__)
 _PASSING = (Unavailable, DeadlineExceeded, Aborted)
+_PROCESS_DIED = ("process_died", "The process died each time while it handled the event.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,23 +95,34 @@ class Handling:
 
     async def replay_regularly(self) -> None:
         """Handle dead letters that somebody asked for (inbox_dead.replay), until cancelled."""
+        try:
+            while True:
+                await asyncio.sleep(REPLAY_SECONDS)
+                try:
+                    await self._replay_wanted()
+                except _PASSING as error:
+                    logger.info("%s replays later: %s", self._consumer, error.reason)
+                except Exception:
+                    logger.exception("%s could not replay", self._consumer)
+        finally:
+            # Who leads next counts them.
+            EVENTS_DEAD.remove(self._consumer)
+
+    async def _replay_wanted(self) -> None:
         while True:
-            await asyncio.sleep(REPLAY_SECONDS)
-            try:
-                async with self._db.system_transaction() as conn:
-                    wanted = await inbox.requested_replays(conn, self._consumer)
-                for event_id, payload in wanted:
-                    await self._replay(event_id, payload)
-            except _PASSING as error:
-                logger.info("%s replays later: %s", self._consumer, error.reason)
-            except Exception:
-                logger.exception("%s could not replay", self._consumer)
+            async with self._db.system_transaction() as conn:
+                EVENTS_DEAD.labels(self._consumer).set(await inbox.count_dead(conn, self._consumer))
+                wanted = await inbox.requested_replays(conn, self._consumer)
+            if not wanted:
+                return
+            for event_id, payload in wanted:
+                await self._replay(event_id, payload)
 
     async def _gave_up_in_doubt(self, delivery: Delivery) -> bool:
         """Count the try before it begins: it may be what ended the other leader, and end this one too."""
-        if await self._note(delivery, "in doubt") <= MAX_DOUBTS:
+        if await self._note(delivery.event_id, "in doubt") <= MAX_DOUBTS:
             return False
-        await self._bury(delivery, "the process died while handling it")
+        await self._bury(delivery, *_PROCESS_DIED)
         return True
 
     async def _try(self, delivery: Delivery) -> bool:
@@ -121,11 +133,11 @@ class Handling:
             raise
         except Exception as error:
             logger.warning("%s failed to handle an event of %s", self._consumer, delivery.topic, exc_info=True)
-            reason = f"{type(error).__name__}: {error}"
-            if delivery.event is not None and await self._note(delivery, reason) < MAX_TRIES:
+            code, reason = _described(error)
+            if delivery.event is not None and await self._note(delivery.event_id, reason) < MAX_TRIES:
                 EVENTS_HANDLED.labels(self._consumer, delivery.topic, "retried").inc()
                 return False
-            await self._bury(delivery, reason)
+            await self._bury(delivery, code, reason)
             return True
         EVENTS_HANDLED.labels(self._consumer, delivery.topic, outcome).inc()
         return True
@@ -143,28 +155,49 @@ class Handling:
                     await handler(conn, event)
         return "handled"
 
-    async def _note(self, delivery: Delivery, reason: str) -> int:
+    async def _note(self, event_id: str, reason: str) -> int:
         async with self._db.system_transaction() as conn:
-            return await inbox.note_failure(conn, self._consumer, delivery.event_id, reason)
+            return await inbox.note_failure(conn, self._consumer, event_id, reason)
 
-    async def _bury(self, delivery: Delivery, reason: str) -> None:
+    async def _bury(self, delivery: Delivery, code: str, reason: str) -> None:
         text = delivery.message.data.decode(errors="replace")
         payload = text if delivery.event else json.dumps(text)
+        event_id, org_id, topic = delivery.event_id, delivery.org_id, delivery.topic
         async with self._db.system_transaction() as conn:
-            await inbox.bury(conn, self._consumer, delivery.event_id, delivery.org_id, delivery.topic, payload, reason)
+            await inbox.bury(conn, self._consumer, event_id, org_id, topic, payload, reason, code)
         logger.error("%s gave up an event of %s: %s", self._consumer, delivery.topic, reason)
         EVENTS_HANDLED.labels(self._consumer, delivery.topic, "dead").inc()
 
     async def _replay(self, event_id: str, payload: str) -> None:
+        # Counted before it begins, or a letter that ends the process would end each of its successors too.
+        if await self._note(event_id, "replay began") > MAX_DOUBTS:
+            await self._keep_dead(event_id, *_PROCESS_DIED)
+            return
         try:
-            event = ReceivedEvent.parse(payload.encode())
-            async with self._slots, self._db.system_transaction(event.org_id) as conn:
-                await inbox.revive(conn, self._consumer, event_id)
-                if await inbox.claim(conn, self._consumer, event.id):
-                    await self._topics[event.topic](conn, event)
+            await self._replayed_effect(event_id, payload)
         except _PASSING:
+            async with self._db.system_transaction() as conn:
+                await inbox.forget_failures(conn, self._consumer, event_id)
             raise
         except Exception as error:
             logger.warning("%s failed to replay an event", self._consumer, exc_info=True)
-            async with self._db.system_transaction() as conn:
-                await inbox.keep_dead(conn, self._consumer, event_id, f"{type(error).__name__}: {error}")
+            await self._keep_dead(event_id, *_described(error))
+
+    async def _replayed_effect(self, event_id: str, payload: str) -> None:
+        event = ReceivedEvent.parse(payload.encode())
+        async with self._slots, self._db.system_transaction(event.org_id) as conn:
+            await inbox.revive(conn, self._consumer, event_id)
+            if await inbox.claim(conn, self._consumer, event.id):
+                await self._topics[event.topic](conn, event)
+
+    async def _keep_dead(self, event_id: str, code: str, reason: str) -> None:
+        async with self._db.system_transaction() as conn:
+            await inbox.forget_failures(conn, self._consumer, event_id)
+            await inbox.keep_dead(conn, self._consumer, event_id, reason, code)
+
+
+def _described(error: Exception) -> tuple[str, str]:
+    """(code, what went wrong): of a refusal both are fit to be shown; the text of any other may say anything."""
+    if isinstance(error, AppError):
+        return error.reason, error.detail
+    return "unexpected_error", f"{type(error).__name__}: {error}"

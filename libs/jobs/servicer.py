@@ -1,42 +1,28 @@
 """The gRPC face of a service's queue, the same in every service: GET /api/jobs and the operators' routes end here.
 
-A caller sees and moves its own organisation's jobs only: pausing a queue pauses it for that organisation. A service
-principal that acts for no organisation sees and moves all (operators' tools).
+A caller sees and moves its own organisation's jobs only (libs.jobs.access): pausing a queue pauses it for that
+organisation. What consumers gave up is libs.jobs.dead_events.
 """
 
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any
 
-from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct
 
-from echosenseix.jobs.v1 import jobs_pb2, jobs_pb2_grpc
+from echosenseix.jobs.v1 import jobs_pb2
 from libs.errors import InvalidArgument
 from libs.jobs import inspection
+from libs.jobs.dead_events import DeadEvents
 from libs.jobs.job import decode_json
-from libs.paging import CursorCodec
-from libs.postgres import Connection, Database, Record
-from libs.postgres.idempotency import run_write
-from libs.rpc.context import current_principal, require_scope, require_service
+from libs.postgres import Connection, Record
 from libs.rpc.paging import page_info_to_proto, page_request_from_proto
 from libs.rpc.times import to_timestamp
 
-M = TypeVar("M", bound=Message)
-
 _STATES = {name.removeprefix("JOB_STATE_").lower(): number for name, number in jobs_pb2.JobState.items()}
 _STATE_NAMES = {number: name for name, number in _STATES.items()}
-# Which rights a service's jobs need: those of the things that they work on.
-_AREAS = {"agent": "agents", "calllog": "calls", "identity": "members"}
 
 
-class JobsServicer(jobs_pb2_grpc.JobsServiceServicer):
+class JobsServicer(DeadEvents):
     """Add it with `(jobs_pb2_grpc.add_JobsServiceServicer_to_server, JobsServicer(service, db, codec))`."""
-
-    def __init__(self, service: str, db: Database, codec: CursorCodec) -> None:
-        self._service = service
-        self._db = db
-        self._codec = codec
-        self._area = _AREAS.get(service, service)
 
     async def GetJob(self, request: jobs_pb2.GetJobRequest, context: Any) -> jobs_pb2.GetJobResponse:
         return jobs_pb2.GetJobResponse(job=await self._job(self._db.system_fetch, request.id, self._seen("read")))
@@ -128,27 +114,11 @@ class JobsServicer(jobs_pb2_grpc.JobsServiceServicer):
         rows = await inspection.schedules(self._db)
         return jobs_pb2.ListSchedulesResponse(schedules=[_schedule_to_proto(row) for row in rows])
 
-    def _seen(self, right: str) -> str | None:
-        """The organisation whose jobs the caller may see; None means all."""
-        principal = current_principal()
-        if not principal.org_id:
-            require_service()
-            return None
-        if principal.role != "service":
-            require_scope(f"{self._area}:{right}")
-        return principal.org_id
-
     def _one_org(self) -> str:
         org_id = self._seen("read")
         if org_id is None:
             raise InvalidArgument("invalid_value", "Say for which organisation you list jobs.")
         return org_id
-
-    async def _write(self, org_id: str | None, act: Callable[[Connection], Awaitable[M]], response_type: type[M]) -> M:
-        if org_id is not None:
-            return await run_write(self._db, org_id, act, response_type)
-        async with self._db.system_transaction() as conn:
-            return await act(conn)
 
     async def _job(self, fetch: inspection.Fetch, job_id: str, org_id: str | None) -> jobs_pb2.Job:
         row, attempts = await inspection.get(fetch, job_id, org_id)

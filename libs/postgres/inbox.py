@@ -17,14 +17,21 @@ returning tries"""
 
 _BURY = """
 with tried as (delete from inbox_retry where consumer = $1 and event_id = $2 returning tries)
-insert into inbox_dead (consumer, event_id, org_id, topic, payload, tries, last_error)
-values ($1, $2, $3, $4, $5::json, coalesce((select tries from tried), 1), $6)
+insert into inbox_dead (consumer, event_id, org_id, topic, payload, tries, last_error, error_code)
+values ($1, $2, $3, $4, $5::json, coalesce((select tries from tried), 1), $6, $7)
 on conflict (consumer, event_id) do update set tries = excluded.tries, last_error = excluded.last_error,
-    died_at = clock_timestamp()"""
+    error_code = excluded.error_code"""
+
+_COUNT_DEAD = """
+select count(*) from (select 1 from inbox_dead where consumer = $1 limit 100000) d"""
 
 # Events of different keys overtake one another, by no more than a consumer holds at a time.
 _REPLAYED = """
 select event_id, payload::text as payload from inbox_dead where consumer = $1 and replay order by died_at limit 16"""
+
+_KEEP_DEAD = """
+update inbox_dead set replay = false, tries = tries + 1, last_error = $3, error_code = $4
+where consumer = $1 and event_id = $2"""
 
 _LAST = """
 select event_id, stream_seq from
@@ -42,27 +49,27 @@ async def note_failure(conn: Connection, consumer: str, event_id: str, error: st
     return int(await conn.fetchval(_NOTE, consumer, event_id, error[:2000]))
 
 
+async def forget_failures(conn: Connection, consumer: str, event_id: str) -> None:
+    """Count the tries of this event from none."""
+    await conn.execute("delete from inbox_retry where consumer = $1 and event_id = $2", consumer, event_id)
+
+
 async def bury(
-    conn: Connection, consumer: str, event_id: str, org_id: str, topic: str, payload: str, error: str
+    conn: Connection, consumer: str, event_id: str, org_id: str, topic: str, payload: str, error: str, code: str
 ) -> None:
     """Keep an event that this consumer gave up: its dead letter."""
-    await conn.execute(_BURY, consumer, event_id, org_id, topic, payload, error[:2000])
+    await conn.execute(_BURY, consumer, event_id, org_id, topic, payload, error[:2000], code)
+
+
+async def count_dead(conn: Connection, consumer: str) -> int:
+    """How many dead letters the consumer has, counted to 100,000."""
+    return int(await conn.fetchval(_COUNT_DEAD, consumer))
 
 
 async def last_position(conn: Connection, consumer: str) -> tuple[str, int] | None:
     """Event id and stream sequence of the furthest event among those handled last."""
     row = await conn.fetchrow(_LAST, consumer)
     return (row["event_id"], row["stream_seq"]) if row else None
-
-
-async def request_replay(conn: Connection, consumer: str, event_ids: list[str] | None = None) -> int:
-    """Ask the consumer to handle dead letters again, some or all of them; how many there are."""
-    tag = await conn.execute(
-        "update inbox_dead set replay = true where consumer = $1 and ($2::text[] is null or event_id = any($2))",
-        consumer,
-        event_ids,
-    )
-    return int(tag.split()[-1])
 
 
 async def requested_replays(conn: Connection, consumer: str) -> list[tuple[str, str]]:
@@ -75,12 +82,6 @@ async def revive(conn: Connection, consumer: str, event_id: str) -> None:
     await conn.execute("delete from inbox_dead where consumer = $1 and event_id = $2", consumer, event_id)
 
 
-async def keep_dead(conn: Connection, consumer: str, event_id: str, error: str) -> None:
+async def keep_dead(conn: Connection, consumer: str, event_id: str, error: str, code: str) -> None:
     """A replay failed: the letter stays, with what went wrong now."""
-    await conn.execute(
-        "update inbox_dead set replay = false, tries = tries + 1, last_error = $3 "
-        "where consumer = $1 and event_id = $2",
-        consumer,
-        event_id,
-        error[:2000],
-    )
+    await conn.execute(_KEEP_DEAD, consumer, event_id, error[:2000], code)

@@ -17,6 +17,7 @@ ENGINE = "the queue's tables belong to no organisation; a job carries its own"
 SYSTEM_CALLERS: dict[str, str] = {
     "libs/bus/consumer.py": "asks the inbox how far the consumer is in the stream of all organisations",
     "libs/bus/handling.py": "the event names its organisation; the inbox row and the effect are one transaction",
+    "libs/jobs/access.py": "engine tables have no row security: every method compares the organisation itself",
     "libs/jobs/claims.py": ENGINE,
     "libs/jobs/context.py": "a job of no organisation (a sweep) finishes; all others in a tenant transaction",
     "libs/jobs/enqueue.py": ENGINE,

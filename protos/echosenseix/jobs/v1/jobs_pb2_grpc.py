@@ -84,6 +84,21 @@ class JobsServiceStub:
                 request_serializer=echosenseix_dot_jobs_dot_v1_dot_jobs__pb2.ListSchedulesRequest.SerializeToString,
                 response_deserializer=echosenseix_dot_jobs_dot_v1_dot_jobs__pb2.ListSchedulesResponse.FromString,
                 _registered_method=True)
+        self.ListDeadEvents = channel.unary_unary(
+                '/echosenseix.jobs.v1.JobsService/ListDeadEvents',
+                request_serializer=echosenseix_dot_jobs_dot_v1_dot_jobs__pb2.ListDeadEventsRequest.SerializeToString,
+                response_deserializer=echosenseix_dot_jobs_dot_v1_dot_jobs__pb2.ListDeadEventsResponse.FromString,
+                _registered_method=True)
+        self.ReplayDeadEvents = channel.unary_unary(
+                '/echosenseix.jobs.v1.JobsService/ReplayDeadEvents',
+                request_serializer=echosenseix_dot_jobs_dot_v1_dot_jobs__pb2.ReplayDeadEventsRequest.SerializeToString,
+                response_deserializer=echosenseix_dot_jobs_dot_v1_dot_jobs__pb2.ReplayDeadEventsResponse.FromString,
+                _registered_method=True)
+        self.CountDeadEvents = channel.unary_unary(
+                '/echosenseix.jobs.v1.JobsService/CountDeadEvents',
+                request_serializer=echosenseix_dot_jobs_dot_v1_dot_jobs__pb2.CountDeadEventsRequest.SerializeToString,
+                response_deserializer=echosenseix_dot_jobs_dot_v1_dot_jobs__pb2.CountDeadEventsResponse.FromString,
+                _registered_method=True)
 
 
 class JobsServiceServicer:
@@ -151,6 +166,26 @@ class JobsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListDeadEvents(self, request, context):
+        """Events that a consumer of this service gave up.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReplayDeadEvents(self, request, context):
+        """Has consumers handle dead events again, which they do within seconds. Those that fail again stay, one try richer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CountDeadEvents(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_JobsServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -203,6 +238,21 @@ def add_JobsServiceServicer_to_server(servicer, server):
                     servicer.ListSchedules,
                     request_deserializer=echosenseix_dot_jobs_dot_v1_dot_jobs__pb2.ListSchedulesRequest.FromString,
                     response_serializer=echosenseix_dot_jobs_dot_v1_dot_jobs__pb2.ListSchedulesResponse.SerializeToString,
+            ),
+            'ListDeadEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDeadEvents,
+                    request_deserializer=echosenseix_dot_jobs_dot_v1_dot_jobs__pb2.ListDeadEventsRequest.FromString,
+                    response_serializer=echosenseix_dot_jobs_dot_v1_dot_jobs__pb2.ListDeadEventsResponse.SerializeToString,
+            ),
+            'ReplayDeadEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReplayDeadEvents,
+                    request_deserializer=echosenseix_dot_jobs_dot_v1_dot_jobs__pb2.ReplayDeadEventsRequest.FromString,
+                    response_serializer=echosenseix_dot_jobs_dot_v1_dot_jobs__pb2.ReplayDeadEventsResponse.SerializeToString,
+            ),
+            'CountDeadEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.CountDeadEvents,
+                    request_deserializer=echosenseix_dot_jobs_dot_v1_dot_jobs__pb2.CountDeadEventsRequest.FromString,
+                    response_serializer=echosenseix_dot_jobs_dot_v1_dot_jobs__pb2.CountDeadEventsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -475,6 +525,87 @@ class JobsService:
             '/echosenseix.jobs.v1.JobsService/ListSchedules',
             echosenseix_dot_jobs_dot_v1_dot_jobs__pb2.ListSchedulesRequest.SerializeToString,
             echosenseix_dot_jobs_dot_v1_dot_jobs__pb2.ListSchedulesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDeadEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/echosenseix.jobs.v1.JobsService/ListDeadEvents',
+            echosenseix_dot_jobs_dot_v1_dot_jobs__pb2.ListDeadEventsRequest.SerializeToString,
+            echosenseix_dot_jobs_dot_v1_dot_jobs__pb2.ListDeadEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReplayDeadEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/echosenseix.jobs.v1.JobsService/ReplayDeadEvents',
+            echosenseix_dot_jobs_dot_v1_dot_jobs__pb2.ReplayDeadEventsRequest.SerializeToString,
+            echosenseix_dot_jobs_dot_v1_dot_jobs__pb2.ReplayDeadEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CountDeadEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/echosenseix.jobs.v1.JobsService/CountDeadEvents',
+            echosenseix_dot_jobs_dot_v1_dot_jobs__pb2.CountDeadEventsRequest.SerializeToString,
+            echosenseix_dot_jobs_dot_v1_dot_jobs__pb2.CountDeadEventsResponse.FromString,
             options,
             channel_credentials,
             insecure,

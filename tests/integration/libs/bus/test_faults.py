@@ -13,7 +13,8 @@ from libs.bus.stream import MESSAGE_ID, ensure_stream
 from libs.bus.subjects import STREAM
 from libs.config import ServiceSettings
 from libs.errors import Unavailable
-from libs.postgres import Connection, Database, inbox
+from libs.postgres import Connection, Database
+from libs.postgres.dead_events import Choice, ask_for_replay
 from local.stores import Stores
 from tests.integration.libs.bus.effects import append, eventually, keep_effect, running
 
@@ -230,7 +231,7 @@ async def test_a_dead_letter_is_handled_again_on_request(
 
     async def replay() -> int:
         async with db.system_transaction() as conn:
-            return await inbox.request_replay(conn, "mended")
+            return await ask_for_replay(conn, None, Choice(consumer="mended"))
 
     async with running(OutboxRelay(settings, "agent", bus), EventConsumer(bus, db, "mended", {TOPIC: choke})):
         await add(db, range(2), keys=3)

@@ -24,7 +24,7 @@ async def rows(db: Database) -> None:
         for name in ("old", "new"):
             await claim(conn, "c", name)
             await note_failure(conn, "c", f"{name}-retried", "x")
-            await bury(conn, "c", name, "org_a", "agent.updated", "{}", "x")
+            await bury(conn, "c", name, "org_a", "agent.updated", "{}", "x", "unexpected_error")
             await conn.execute(
                 "insert into idempotency (org_id, key, fingerprint, expires_at) values ('org_a', $1, '', now() + $2)",
                 name,

@@ -1,0 +1,47 @@
+"""Who may see and move what a service does in the background: the rule of every method of its JobsService.
+
+A caller sees and moves its own organisation's; a service principal that acts for no organisation, everybody's
+(operators' tools). It must not know what is seen.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from google.protobuf.message import Message
+
+from echosenseix.jobs.v1 import jobs_pb2_grpc
+from libs.paging import CursorCodec
+from libs.postgres import Connection, Database
+from libs.postgres.idempotency import run_write
+from libs.rpc.context import current_principal, require_scope, require_service
+
+M = TypeVar("M", bound=Message)
+
+# Which rights a service's jobs need: those of the things that they work on.
+_AREAS = {"agent": "agents", "calllog": "calls", "identity": "members"}
+
+
+class Access(jobs_pb2_grpc.JobsServiceServicer):
+    """What the methods have in common."""
+
+    def __init__(self, service: str, db: Database, codec: CursorCodec) -> None:
+        self._service = service
+        self._db = db
+        self._codec = codec
+        self._area = _AREAS.get(service, service)
+
+    def _seen(self, right: str) -> str | None:
+        """The organisation whose jobs and events the caller may see; None means all."""
+        principal = current_principal()
+        if not principal.org_id:
+            require_service()
+            return None
+        if principal.role != "service":
+            require_scope(f"{self._area}:{right}")
+        return principal.org_id
+
+    async def _write(self, org_id: str | None, act: Callable[[Connection], Awaitable[M]], response_type: type[M]) -> M:
+        if org_id is not None:
+            return await run_write(self._db, org_id, act, response_type)
+        async with self._db.system_transaction() as conn:
+            return await act(conn)

@@ -1,7 +1,8 @@
 """HTTP to addresses that customers name (webhooks, sources) and to providers: never to an address inside.
 
-`addresses` says which addresses are public, `backend` connects only to a vetted one, `client` bounds time and size.
-The HTTP library is imported with the first client, so that checking a URL costs a process nothing.
+`addresses` says which addresses are public, `backend` connects only to a vetted one, `client` bounds time and size,
+`api` asks an API of somebody else. The HTTP library is imported with the first client, so that checking a URL costs a
+process nothing.
 """
 
 from libs.http.addresses import forbidden_address

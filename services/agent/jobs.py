@@ -1,4 +1,4 @@
-"""provider.sync: make every agent of an organisation's ElevenLabs account known here.
+"""provider.sync: make every agent of an organisation's account at a provider known here.
 
 Page by page, each page in one transaction with the cursor it reached, so that a crash goes on where it stopped and
 a second run adds nothing. Agents known by their external id are left as they are; none is ever deleted.
@@ -10,23 +10,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from libs.clock import Clock
-from libs.errors import Aborted, AppError, NotFound, ResourceExhausted, Unauthenticated
+from libs.errors import Aborted, AppError, NotFound, Unauthenticated
 from libs.http import OutboundClient
 from libs.ids import new_id
-from libs.jobs import Discard, Handlers, JobContext, JobPolicy, RetryAfter, Snooze
+from libs.jobs import Discard, Handlers, JobContext, Snooze
 from libs.postgres import Database
 from libs.postgres.outbox import append
 from services.agent.domain import agent as agents
 from services.agent.domain.content import AgentConfiguration, AgentContent
 from services.agent.domain.integration import IntegrationStatus
 from services.agent.mapping.events import agent_event, integration_event
-from services.agent.providers import SYNCED
-from services.agent.providers.elevenlabs import RemoteAgent, RemotePage, list_agents
+from services.agent.operations import SYNC, SYNC_POLICY, SYNC_RATE
+from services.agent.providers import LISTINGS, RemoteAgent, RemotePage
 from services.agent.storage.agents import Agents
 from services.agent.storage.integrations import Integrations, OpenIntegration
 from services.agent.storage.syncs import Syncs
 
-SYNC_POLICY = JobPolicy(timeout_seconds=600)
 BUSY_SECONDS = 15.0
 
 
@@ -35,7 +34,10 @@ def job_handlers(
 ) -> Handlers:
     handlers = Handlers()
     sync = ProviderSync(database, stored, integrations, Syncs(), client, clock)
-    handlers.add("provider.sync", sync.run, SYNC_POLICY)
+    handlers.add(SYNC, sync.run, SYNC_POLICY)
+    handlers.queue(SYNC_POLICY.queue, max_running_per_org=2, rate_per_org=SYNC_RATE)
+    # Where releases before this queue put their syncs.
+    handlers.queue("default", max_running_per_org=2)
     return handlers
 
 
@@ -50,7 +52,7 @@ class ProviderSync:
 
     async def run(self, job: JobContext) -> Mapping[str, int]:
         org_id, provider = job.job.org_id, str(job.job.args["provider"])
-        if provider not in SYNCED:  # before its key is opened: a job of an older release must not send it elsewhere
+        if provider not in LISTINGS:  # before its key is opened
             raise Discard("sync_unsupported", "This provider cannot be synced.")
         # Not the attempt's number: a stall charges none, so a paused worker would share it with its replacement.
         lease = f"{job.job.id}/{job.job.token}"
@@ -64,9 +66,6 @@ class ProviderSync:
         except Unauthenticated as refused:
             await self._fail(opened, lease, refused)
             raise Discard(refused.reason, refused.detail) from None
-        except ResourceExhausted as slow:
-            await self._let_go(opened, lease)
-            raise RetryAfter(slow.retry_after or 30.0, slow.reason, slow.detail) from None
         except Aborted:
             raise
         except AppError as failed:
@@ -85,7 +84,7 @@ class ProviderSync:
 
     async def _pages(self, job: JobContext, opened: OpenIntegration, lease: str, cursor: str) -> Mapping[str, int]:
         org_id, provider = opened.integration.org_id, opened.integration.provider
-        added = 0
+        list_agents, added = LISTINGS[provider], 0
         while True:
             page = await list_agents(self.client, opened.credentials, cursor)
             added += await self._add_page(opened, lease, page)

@@ -6,40 +6,24 @@ constant in time and the future is refused as well as the past. HTTP goes throug
 
 from __future__ import annotations
 
-import json
 import re
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlencode
 
 from libs.crypto import constant_time_equal, hmac_sha256_hex
-from libs.errors import AppError, ResourceExhausted, Unauthenticated, Unavailable
 from libs.http import OutboundClient
+from libs.http.api import RemoteApi, read_object, unreadable
 from services.agent.domain.integration import Credentials
 
+from .listing import RemoteAgent, RemotePage
+
+NAME = "ElevenLabs"
 ADDRESS = "https://api.elevenlabs.io"
 TOLERANCE_SECONDS = 30 * 60
 PAGE_SIZE = 100
 _TIMESTAMP = re.compile(r"t=(\d{1,12})", re.ASCII)
 _DIGEST = re.compile(r"v0=([0-9a-fA-F]{64})", re.ASCII)
 _HEADER_MAX = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteAgent:
-    id: str
-    name: str
-    voice_id: str
-    tags: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class RemotePage:
-    """`next_cursor` is empty on the last page."""
-
-    agents: tuple[RemoteAgent, ...]
-    next_cursor: str
 
 
 def verify_signature(credentials: Credentials, header: str, body: bytes, now: datetime) -> bool | None:
@@ -58,34 +42,14 @@ def verify_signature(credentials: Credentials, header: str, body: bytes, now: da
 
 
 async def list_agents(client: OutboundClient, credentials: Credentials, cursor: str) -> RemotePage:
-    """One page of the account's agents. Raises Unauthenticated for a refused key, ResourceExhausted with
-    retry_after when asked to slow down, Unavailable for everything that may pass."""
-    query = {"page_size": PAGE_SIZE, **({"cursor": cursor} if cursor else {})}
-    address = (credentials.base_url or ADDRESS).rstrip("/")
-    answer = await client.get(
-        f"{address}/v1/convai/agents?{urlencode(query)}", headers={"xi-api-key": credentials.api_key}
-    )
-    if answer.status_code != 200:
-        raise _refusal(answer.status_code, answer.headers.get("retry-after", ""))
-    return _page(answer.content)
-
-
-def _refusal(status: int, retry_after: str) -> AppError:
-    if status in (401, 403):
-        return Unauthenticated("provider_key_refused", "ElevenLabs refused the API key. Enter a valid one.")
-    if status == 429:
-        wait = float(retry_after) if retry_after.isascii() and retry_after.isdigit() else 30.0
-        return ResourceExhausted("provider_rate_limited", "ElevenLabs asked to slow down.", retry_after=wait)
-    return Unavailable("provider_failed", f"ElevenLabs answered {status}.")
-
-
-def _page(body: bytes) -> RemotePage:
+    """One page of the account's agents; errors are RemoteApi's."""
+    api = RemoteApi(client, NAME, credentials.base_url or ADDRESS, {"xi-api-key": credentials.api_key})
+    page = read_object(await api.get("/v1/convai/agents", {"page_size": PAGE_SIZE, "cursor": cursor}), NAME)
     try:
-        page = json.loads(body)
         agents = tuple(_agent(entry) for entry in page["agents"])
         return RemotePage(agents, (page.get("next_cursor") or "") if page["has_more"] else "")
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise Unavailable("provider_answer_unreadable", "ElevenLabs answered with something unexpected.") from error
+    except (TypeError, KeyError, AttributeError) as error:
+        raise unreadable(NAME) from error
 
 
 def _agent(entry: dict[str, Any]) -> RemoteAgent:

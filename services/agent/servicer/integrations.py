@@ -10,7 +10,6 @@ from libs.crypto import random_token
 from libs.errors import InvalidArgument, NotFound, Unauthenticated, Unavailable, Violation
 from libs.http import forbidden_address
 from libs.ids import new_id
-from libs.jobs import enqueue
 from libs.postgres import Connection, Database
 from libs.postgres.idempotency import run_write
 from libs.postgres.outbox import append
@@ -27,6 +26,7 @@ from services.agent.domain.integration import (
 )
 from services.agent.mapping.events import integration_event
 from services.agent.mapping.integrations import credentials_from_proto, credentials_to_proto, integration_to_proto
+from services.agent.operations import enqueue_sync
 from services.agent.providers import SIGNATURES, SYNCED
 from services.agent.storage.integrations import INTEGRATION_LIST, Integrations
 
@@ -68,7 +68,7 @@ class IntegrationServicer(agent_pb2_grpc.IntegrationServiceServicer):
         await append(conn, integration_event("integration.updated", put))
         rekeyed = known is not None and put.api_key_fingerprint != known.integration.api_key_fingerprint
         if rekeyed and put.provider in SYNCED:
-            await _enqueue_sync(conn, org_id, put.provider)
+            await enqueue_sync(conn, org_id, put.provider)
         return put
 
     async def GetIntegration(
@@ -115,7 +115,7 @@ class IntegrationServicer(agent_pb2_grpc.IntegrationServiceServicer):
             raise InvalidArgument("sync_unsupported", "This provider cannot be synced.", violations=[found])
 
         async def act(conn: Connection) -> agent_pb2.SyncIntegrationResponse:
-            return agent_pb2.SyncIntegrationResponse(job_id=await _enqueue_sync(conn, org_id, integration.provider))
+            return agent_pb2.SyncIntegrationResponse(job_id=await enqueue_sync(conn, org_id, integration.provider))
 
         return await run_write(self._database, org_id, act, agent_pb2.SyncIntegrationResponse)
 
@@ -149,10 +149,3 @@ class IntegrationServicer(agent_pb2_grpc.IntegrationServiceServicer):
         if base_url and forbidden_address(base_url, self._outbound_allow):
             found = Violation("#/credentials/baseUrl", "forbidden_address", "Must be a public address.")
             raise InvalidArgument("validation_failed", "The credentials are not valid.", violations=[found])
-
-
-async def _enqueue_sync(conn: Connection, org_id: str, provider: str) -> str:
-    """One live sync a provider: asking twice answers the same job."""
-    return await enqueue(
-        conn, service="agent", kind="provider.sync", args={"provider": provider}, org_id=org_id, unique_key=provider
-    )

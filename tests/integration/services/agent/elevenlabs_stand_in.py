@@ -22,6 +22,8 @@ class StandIn:
     failures: list[int] = field(default_factory=list)
     fail_at_cursor: str | None = None
     asked: list[str] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
     held: dict[int, asyncio.Event] = field(default_factory=dict)
     server: asyncio.Server | None = None
 
@@ -77,6 +79,8 @@ class StandIn:
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
         cursor = query.get("cursor", "")
         self.asked.append(cursor)
+        self.paths.append(parts.path)
+        self.keys += [key] if key else []
         if self.failures and (self.fail_at_cursor is None or self.fail_at_cursor == cursor):
             return self.failures.pop(0), b'{"detail": {"status": "failed"}}'
         if key != KEY:

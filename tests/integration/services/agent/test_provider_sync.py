@@ -21,7 +21,7 @@ from libs.jobs.claims import Claimer
 from libs.postgres import Record
 from local.stores import Stores
 from services.agent.jobs import job_handlers
-from services.agent.servicer.integrations import _enqueue_sync
+from services.agent.operations import enqueue_sync
 from services.agent.storage.syncs import Syncs
 
 from .conftest import ALLOWED, Service, as_org
@@ -60,9 +60,9 @@ async def connect(service: Service, org: str, address: str, key: str = KEY, prov
         await service.integrations.PutIntegration(request, None)
 
 
-async def sync(service: Service, org: str) -> str:
+async def sync(service: Service, org: str, provider: str = "elevenlabs") -> str:
     with as_org(org):
-        request = agent_pb2.SyncIntegrationRequest(provider="elevenlabs")
+        request = agent_pb2.SyncIntegrationRequest(provider=provider)
         return (await service.integrations.SyncIntegration(request, None)).job_id
 
 
@@ -208,25 +208,21 @@ async def test_a_removed_integration_discards_its_sync(service: Service, org: st
         await connect(service, org, address)
         async with service.database.transaction(org) as conn:
             await conn.execute("delete from integration where org_id = $1", org)
-            job_id = await _enqueue_sync(conn, org, "elevenlabs")
+            job_id = await enqueue_sync(conn, org, "elevenlabs")
         failed = await finished(service, job_id)
     assert (failed["state"], failed["attempt"]) == ("failed", 1)
 
 
-@pytest.mark.parametrize("provider", ["retell", "vapi"])
-async def test_no_other_providers_key_is_sent_to_elevenlabs(service: Service, org: str, provider: str) -> None:
-    """A job that an older release made, too, ends before the key is used."""
+@pytest.mark.parametrize(("provider", "path"), [("retell", "/v2/list-agents"), ("vapi", "/assistant")])
+async def test_no_other_providers_key_is_sent_the_way_of_elevenlabs(
+    service: Service, org: str, provider: str, path: str
+) -> None:
     async with stand_in() as (listening, address):
-        for key in (KEY, KEY + "_new"):
-            await connect(service, org, address, key, provider)
-        made = "select count(*) from job j where j.org_id = $1"
-        assert await service.database.system_fetchval(made, org) == 0
-        async with service.database.transaction(org) as conn:
-            job_id = await _enqueue_sync(conn, org, provider)
-        failed = await finished(service, job_id)
-        assert listening.asked == []
-    assert (failed["state"], failed["attempt"], failed["error"]) == ("failed", 1, "sync_unsupported")
-    assert (await integration(service, org, provider)).status == "connected"
+        await connect(service, org, address, KEY, provider)
+        failed = await finished(service, await sync(service, org, provider))
+        assert set(listening.paths) == {path}
+        assert listening.keys == []
+    assert failed["state"] == "failed"
 
 
 async def test_a_paused_worker_that_comes_back_saves_nothing(service: Service, org: str, stores: Stores) -> None:

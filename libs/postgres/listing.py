@@ -156,8 +156,11 @@ async def _total(db: Database, org_id: str, query: _Query) -> tuple[int, bool]:
 
 
 def _scope(org_id: str, listing: Listing, request: PageRequest, filters: Sequence[Filter], parts: Sequence[str]) -> str:
+    """All that decides which rows follow which. With the columns, because a sort may mean another one after an
+    upgrade: an old cursor's values would not fit it, and might not even be of its type."""
     window = (request.created_at_ge, request.created_at_lt)
-    bound = [org_id, listing.source, request.sort, request.descending, list(filters), window, list(parts)]
+    order = [request.sort, listing.rules.sorts[request.sort], listing.tie, request.descending]
+    bound = [org_id, listing.source, *order, list(filters), window, list(parts)]
     return json.dumps(bound, default=str, separators=(",", ":"))
 
 

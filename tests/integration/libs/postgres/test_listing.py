@@ -156,6 +156,19 @@ async def test_a_cursor_fits_only_its_own_list(db: Database, change: dict[str, A
     assert refusal.value.reason == "invalid_cursor"
 
 
+@pytest.mark.parametrize(
+    "change",
+    [{"rules": ListRules(sorts={"createdAt": "t.id"})}, {"tie": "t.name"}, {"source": "thing t cross join now"}],
+)
+async def test_a_cursor_made_before_the_list_changed_is_refused(db: Database, change: dict[str, Any]) -> None:
+    """Its times would be compared with ids, which only the driver would notice."""
+    old = await fetch_page(db, "org_a", THINGS, PageRequest(limit=10), [], CODEC)
+    request = PageRequest(limit=10, cursor_mode=True, cursor=old.next_cursor)
+    with pytest.raises(InvalidArgument) as refusal:
+        await fetch_page(db, "org_a", replace(THINGS, **change), request, [], CODEC)
+    assert refusal.value.reason == "invalid_cursor"
+
+
 async def test_a_list_costs_one_statement_and_its_count_another(db: Database) -> None:
     with count_statements() as counter:
         await page(db, PageRequest(limit=10, cursor_mode=True))

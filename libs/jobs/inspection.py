@@ -37,12 +37,12 @@ update job j set
     finished_at = case when state = 'running' then null else clock_timestamp() end
 where {one} and finished_at is null
 returning id"""
+# Of several that would hold one unique key, the newest: the index lets only one of them be live.
 _RETRY = """
-update job j set
-    state = 'queued', run_at = clock_timestamp(), attempt = 0, stalls = 0, cancel_requested = false, progress = 0,
-    finished_at = null, error_code = null, error_message = null
-where j.ctid = any(array(
-    select d.ctid from job d
+with chosen as (
+    select distinct on (d.queue, d.org_id, d.unique_key, case when d.unique_key is null then d.id end)
+        d.ctid as place, d.finished_at
+    from job d
     where d.state = any($1::text[]) and d.finished_at is not null and ($2::text is null or d.org_id = $2)
         and ($3::text[] is null or d.id = any($3)) and ($4 = '' or d.queue = $4) and ($5 = '' or d.kind = $5)
         and ($6 = '' or d.error_code = $6)
@@ -50,7 +50,15 @@ where j.ctid = any(array(
             select 1 from job twin where twin.queue = d.queue and twin.org_id = d.org_id
                 and twin.unique_key = d.unique_key and twin.id <> d.id
                 and (twin.finished_at is null or position(twin.state in twin.unique_ends) > 0))
-    order by d.finished_at limit $7 for update skip locked))
+    order by d.queue, d.org_id, d.unique_key, case when d.unique_key is null then d.id end,
+        d.finished_at desc, d.id desc)
+update job j set
+    state = 'queued', run_at = clock_timestamp(), attempt = 0, stalls = 0, cancel_requested = false, progress = 0,
+    finished_at = null, error_code = null, error_message = null
+where j.ctid = any(array(
+    select d.ctid from job d
+    where d.ctid = any(array(select place from chosen order by finished_at limit $7)) and d.state = any($1::text[])
+    for update skip locked))
 returning j.id, j.queue"""
 # Everybody's, newest end first: down job_finished from the position in every queue (where jobs ended one was served,
 # so it is declared), because the index begins with the queue and no other knows ends without the organisation.
@@ -133,7 +141,7 @@ async def list_dead_of_all(
     if request.page > 1 or request.include_total or not request.descending:
         raise InvalidArgument("invalid_query", "Over all organisations: newest first, by cursor, without a total.")
     window = (request.created_at_ge, request.created_at_lt)
-    scope = json.dumps(["dead of all", queue, kind, window], default=str)
+    scope = json.dumps(["dead of all", "finished_at, id", queue, kind, window], default=str)
     after = codec.decode(scope, request.cursor) if request.cursor else (None, "")
     rows = await db.system_fetch(_DEAD_OF_ALL, queue, kind, *after, *window, request.limit + 1)
     items, has_more = rows[: request.limit], len(rows) > request.limit
@@ -159,7 +167,8 @@ async def retry(conn: Connection, service: str, job_id: str, org_id: str | None)
 async def replay(
     conn: Connection, service: str, org_id: str | None, ids: Sequence[str], queue: str, kind: str, error_code: str
 ) -> int:
-    """Put failed jobs back in their queues, by ids or by filter, at most 1,000 and the oldest first; how many."""
+    """Put failed jobs back in their queues, by ids or by filter, at most 1,000 and the oldest first; how many. Of those
+    that share a unique key only the newest goes, the others stay dead."""
     return await _requeue(conn, service, ["failed"], org_id, list(ids) or None, queue, kind, error_code)
 
 

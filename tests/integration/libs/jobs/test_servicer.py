@@ -203,6 +203,47 @@ async def test_an_operator_lists_everybody_s_dead_letters_and_replays_exactly_on
         await servicer.ListDeadLetters(jobs_pb2.ListDeadLettersRequest(), None)
 
 
+async def test_dead_letters_of_one_unique_key_replay_as_one_the_newest(jobs: Jobs, servicer: JobsServicer) -> None:
+    """One at a time may be live, so the others stay where they are instead of keeping all from being replayed."""
+    alike, handlers = [], Handlers()
+
+    async def refuse(ctx: JobContext) -> None:
+        raise Discard("bad_input", "No.")
+
+    handlers.add("refuse", refuse, JobPolicy(queue="mail"))
+    async with jobs.working(handlers):
+        for org_id, key in (("org_a", "sync"), ("org_a", "sync"), ("org_b", "sync"), ("org_a", None), ("org_a", None)):
+            alike.append(await jobs.add("refuse", org_id, queue="mail", unique_key=key))
+            await jobs.until_state(alike[-1], "failed")
+    older, newer, *others = alike
+    with operator():
+        request = jobs_pb2.ReplayDeadLettersRequest(kind="refuse")
+        assert (await servicer.ReplayDeadLetters(request, None)).replayed == 4
+        states = {job_id: (await jobs.row(job_id))["state"] for job_id in alike}
+        assert states == {older: "failed"} | dict.fromkeys((newer, *others), "queued")
+        assert (await servicer.ReplayDeadLetters(request, None)).replayed == 0
+    with caller():
+        await servicer.CancelJob(jobs_pb2.CancelJobRequest(id=newer), None)
+        # Chosen by its id, the older one goes: it need not be the newest, only the one that was asked for.
+        request = jobs_pb2.ReplayDeadLettersRequest(ids=[older])
+        assert (await servicer.ReplayDeadLetters(request, None)).replayed == 1
+
+
+async def test_a_cursor_of_another_list_is_refused(jobs: Jobs, servicer: JobsServicer) -> None:
+    for _ in range(2):
+        await fail_one(jobs)
+    page = common_pb2.PageRequest(limit=1, cursor_mode=True)
+    with operator():
+        of_all = await servicer.ListDeadLetters(jobs_pb2.ListDeadLettersRequest(page=page), None)
+    with caller():
+        mine = await servicer.ListDeadLetters(jobs_pb2.ListDeadLettersRequest(page=page), None)
+    for view, cursor in ((operator(), mine.page_info.next_cursor), (caller(), of_all.page_info.next_cursor)):
+        foreign = common_pb2.PageRequest(limit=1, cursor=cursor)
+        with view, pytest.raises(InvalidArgument) as refusal:
+            await servicer.ListDeadLetters(jobs_pb2.ListDeadLettersRequest(page=foreign), None)
+        assert refusal.value.reason == "invalid_cursor"
+
+
 async def test_queues_in_figures_paused_for_one_organisation_or_for_all(jobs: Jobs, servicer: JobsServicer) -> None:
     await fail_one(jobs)
     await fail_one(jobs, "org_b")

@@ -17,7 +17,9 @@ from gateway.lists import ListAnswer
 from libs.errors import InvalidArgument
 from libs.paging import MAX_PAGED_ROWS, CursorCodec, ListRules, check_page, check_sort
 
-RULES = ListRules(sorts={"createdAt": "createdAt"})
+# What rows are sorted by, whatever a list calls it; another order is another word, which ends its cursors.
+BIRTH = "birth in id, id"
+RULES = ListRules(sorts={"createdAt": BIRTH})
 
 
 class Row(Protocol):
@@ -81,12 +83,14 @@ async def merged_page(
     codec: CursorCodec,
     scope: str,
     shown: Callable[[R], Any],
+    rules: ListRules = RULES,
 ) -> ListAnswer:
-    """The wanted part of the list over all fetchers; `scope` binds cursors to organisation and filter."""
+    """The wanted part of the list over all fetchers; `scope` binds cursors to organisation and filter. `rules` name the
+    one sort, by birth, as this list calls it."""
     cursor_mode = asked.cursor_mode or bool(asked.cursor)
-    page, limit = check_page(asked.page, asked.limit, cursor_mode, RULES)
-    _, descending = check_sort(asked.sort, asked.order, RULES)
-    scope = f"{scope}|{'desc' if descending else 'asc'}"
+    page, limit = check_page(asked.page, asked.limit, cursor_mode, rules)
+    sort, descending = check_sort(asked.sort, asked.order, rules)
+    scope = f"{scope}|{sort}|{rules.sorts[sort]}|{'desc' if descending else 'asc'}"
     after, cursors = _decode(codec, scope, asked.cursor)
     request = _service_request(asked, limit, descending, counts=asked.include_total or not cursor_mode)
     sources = {

@@ -12,7 +12,7 @@ from echosenseix.jobs.v1 import jobs_pb2 as pb
 from gateway.lists import ListAnswer
 from gateway.merging import FetchPage, merged_page
 from libs.errors import InvalidArgument, OutOfRange
-from libs.paging import CursorCodec
+from libs.paging import CursorCodec, ListRules
 
 CODEC = CursorCodec(b"k" * 32)
 
@@ -121,6 +121,21 @@ async def test_a_cursor_fits_only_its_own_list_and_order() -> None:
     for wrong in ({"scope": "other", "cursor": cursor}, {"cursor": cursor, "order": "asc"}, {"cursor": "nonsense"}):
         with pytest.raises(InvalidArgument, match="invalid_cursor"):
             await page(services, limit=2, **wrong)
+
+
+async def test_a_cursor_made_before_the_order_changed_is_refused() -> None:
+    services = {"a": Service([job("a", n) for n in range(1, 6)])}
+    fetchers = {"a": services["a"].fetch}
+
+    async def sorted_by(what: str, cursor: str = "") -> ListAnswer:
+        rules = ListRules(sorts={"createdAt": what})
+        asked = common_pb2.PageRequest(cursor=cursor, cursor_mode=True, limit=2)
+        return await merged_page(asked, fetchers, CODEC, "s", lambda row: row.id, rules)
+
+    cursor = (await sorted_by("time of creation")).next_cursor or ""
+    assert (await sorted_by("time of creation", cursor)).data
+    with pytest.raises(InvalidArgument, match="invalid_cursor"):
+        await sorted_by("birth in id", cursor)
 
 
 async def test_the_lists_rules_hold() -> None:

@@ -1,0 +1,100 @@
+"""Operations: events that consumers gave up, over all services; listed and handled again, as dead jobs are."""
+
+import asyncio
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import Response
+
+from echosenseix.common.v1 import common_pb2
+from echosenseix.jobs.v1 import jobs_pb2 as pb
+from gateway.call import Call
+from gateway.merging import BIRTH, FetchPage, merged_page
+from gateway.routing import Route, tagged
+from gateway.schemas.dead_events import (
+    DeadEvent,
+    DeadEventQuery,
+    DeadEventReplayBody,
+    dead_event_from_proto,
+    filter_to_proto,
+)
+from gateway.schemas.jobs import Replayed
+from gateway.schemas.shapes import NoBody, NoQuery
+from libs.errors import InvalidArgument, NotFound, Violation
+from libs.ids import read_dead_event_id
+from libs.paging import ListRules
+
+if TYPE_CHECKING:
+    from echosenseix.jobs.v1.jobs_pb2_grpc import JobsServiceAsyncStub
+
+_EVERYTHING = "*"
+_RULES = ListRules(sorts={"diedAt": BIRTH}, default_sort="diedAt")
+
+
+async def list_dead_events(call: Call[DeadEventQuery, NoBody]) -> Response:
+    chosen = filter_to_proto(call.query)
+
+    def fetcher(stub: "JobsServiceAsyncStub") -> FetchPage[pb.DeadEvent]:
+        async def fetch(page: common_pb2.PageRequest) -> tuple[list[pb.DeadEvent], common_pb2.PageInfo]:
+            answer = await stub.ListDeadEvents(pb.ListDeadEventsRequest(page=page, filter=chosen))
+            return list(answer.events), answer.page_info
+
+        return fetch
+
+    fetchers = {name: fetcher(stub) for name, stub in call.clients.jobs.items()}
+    scope = f"dead events|{call.principal.org_id}|{chosen.SerializeToString(deterministic=True).hex()}"
+    page, cursors = call.page_request(), call.edge.cursors
+    return call.list(await merged_page(page, fetchers, cursors, scope, dead_event_from_proto, _RULES))
+
+
+async def replay_dead_events(call: Call[NoQuery, DeadEventReplayBody]) -> Response:
+    requests = _by_id(call) if call.body.ids else _by_filter(call)
+    answers = await asyncio.gather(*(stub.ReplayDeadEvents(request) for stub, request in requests))
+    return call.ok(Replayed(replayed=sum(answer.replayed for answer in answers)), 202)
+
+
+_Replay = tuple["JobsServiceAsyncStub", pb.ReplayDeadEventsRequest]
+
+
+def _by_id(call: Call[Any, DeadEventReplayBody]) -> list[_Replay]:
+    requests: defaultdict[str, pb.ReplayDeadEventsRequest] = defaultdict(pb.ReplayDeadEventsRequest)
+    for event_id in call.body.ids or ():
+        read = read_dead_event_id(event_id)
+        if read is None or read[0] not in call.clients.jobs:
+            raise NotFound("dead_event_not_found", "No such event.")
+        requests[read[0]].ids.append(event_id)
+    return [(call.clients.jobs[service], request) for service, request in requests.items()]
+
+
+def _by_filter(call: Call[Any, DeadEventReplayBody]) -> list[_Replay]:
+    chosen = filter_to_proto(call.body)
+    if chosen == pb.DeadEventFilter():
+        detail = "Name ids, or at least one of consumer, topic, errorCode, diedAtGe and diedAtLt."
+        raise InvalidArgument("validation_failed", detail, violations=[Violation("#/ids", "required", detail)])
+    names = [call.body.service] if call.body.service else list(call.clients.jobs)
+    return [(call.clients.jobs[name], pb.ReplayDeadEventsRequest(filter=chosen)) for name in names]
+
+
+ROUTES = tagged(
+    "Operations",
+    Route(
+        "GET",
+        "/api/admin/dead-events",
+        list_dead_events,
+        "List events that a consumer gave up",
+        scope=_EVERYTHING,
+        query=DeadEventQuery,
+        answer=list[DeadEvent],
+    ),
+    Route(
+        "POST",
+        "/api/admin/dead-events/replay",
+        replay_dead_events,
+        "Have consumers handle dead events again",
+        scope=_EVERYTHING,
+        body=DeadEventReplayBody,
+        example={"consumer": "billing", "topic": "call.ended"},
+        answer=Replayed,
+        status=202,
+    ),
+)

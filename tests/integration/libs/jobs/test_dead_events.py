@@ -242,6 +242,10 @@ async def test_exactly_the_chosen_are_handled_again_once_and_the_gauge_follows(s
         # The same request again, as a client whose connection broke sends it.
         assert await scene.replay(chosen) == 1
     with caller():
+        # What a customer is not shown, a customer cannot search; and a number alone says nothing without its service.
+        assert await scene.replay(error="digest") == 0
+        [other] = [event.id for event in await scene.listed() if event.id != chosen]
+        assert await scene.replay(other.replace(SERVICE, "billing")) == 0
         assert await scene.replay(chosen) == 0
         [waiting] = [event for event in await scene.listed() if event.replaying]
         assert waiting.id == chosen

@@ -237,10 +237,11 @@ async def test_a_cursor_of_another_list_is_refused(jobs: Jobs, servicer: JobsSer
         of_all = await servicer.ListDeadLetters(jobs_pb2.ListDeadLettersRequest(page=page), None)
     with caller():
         mine = await servicer.ListDeadLetters(jobs_pb2.ListDeadLettersRequest(page=page), None)
-    for view, cursor in ((operator(), mine.page_info.next_cursor), (caller(), of_all.page_info.next_cursor)):
+    of_one, of_everybody = mine.page_info.next_cursor, of_all.page_info.next_cursor
+    for view, cursor, kind in ((operator(), of_one, ""), (caller(), of_everybody, ""), (operator(), of_everybody, "x")):
         foreign = common_pb2.PageRequest(limit=1, cursor=cursor)
         with view, pytest.raises(InvalidArgument) as refusal:
-            await servicer.ListDeadLetters(jobs_pb2.ListDeadLettersRequest(page=foreign), None)
+            await servicer.ListDeadLetters(jobs_pb2.ListDeadLettersRequest(page=foreign, kind=kind), None)
         assert refusal.value.reason == "invalid_cursor"
 
 

@@ -197,7 +197,8 @@ class Handling:
 
 
 def _described(error: Exception) -> tuple[str, str]:
-    """(code, what went wrong): of a refusal both are fit to be shown; the text of any other may say anything."""
+    """(code, what went wrong). Of an unexpected error the first line: PostgreSQL appends the row, which names people;
+    the log has all of it."""
     if isinstance(error, AppError):
         return error.reason, error.detail
-    return "unexpected_error", f"{type(error).__name__}: {error}"
+    return "unexpected_error", f"{type(error).__name__}: {error}".partition("\n")[0]

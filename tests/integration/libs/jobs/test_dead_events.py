@@ -45,7 +45,7 @@ class Patient:
     """A handler that fails on every event until it is mended."""
 
     def __init__(self) -> None:
-        self.error: Exception | None = LookupError("cannot digest 77")
+        self.error: Exception | None = LookupError("cannot digest")
         self.tries = 0
 
     async def handle(self, conn: Connection, event: ReceivedEvent) -> None:
@@ -73,7 +73,7 @@ class Scene:
 
     async def die(self, org_id: str, name: str = "billing", error: Exception | None = None) -> str:
         """The id of an event of this organisation that the consumer has given up."""
-        self.patient.error = error or LookupError("cannot digest 77")
+        self.patient.error = error or LookupError("cannot digest 77\nDETAIL: the row of Ada Lovelace")
         before = int(await self.db.system_fetchval("select count(*) from inbox_dead"))
         async with running(self.relay, self.consumer(name)):
             event_id = await append(self.db, "agt_1", 1, org_id)

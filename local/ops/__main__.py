@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from libs.errors import AppError
-from local.ops import letters, stores, view
+from local.ops import events, letters, stores, view
 from local.ops.queues import Queues
 from local.ops.screen import queue_row, table
 from local.state import Folder
@@ -40,14 +40,15 @@ def _parser() -> argparse.ArgumentParser:
         acting = commands.add_parser(name, help=f"{words} of SERVICE QUEUE, for every organisation")
         acting.add_argument("service")
         acting.add_argument("queue")
-    dead = commands.add_parser("dead", help="dead letters of every organisation, newest first")
-    dead.add_argument("--limit", type=int, default=50, help="at most this many, up to 200")
-    replay = commands.add_parser("replay", help="run dead letters again: ID…, SERVICE QUEUE, or by filter")
+    dead = commands.add_parser("dead", help="jobs that failed for good, of every organisation, newest first")
+    dead.add_argument("--limit", type=int, default=50, help="at most this many (50)")
+    replay = commands.add_parser("replay", help="run dead jobs again: ID…, SERVICE QUEUE, or by filter")
     replay.add_argument("what", nargs="*", metavar="ID | SERVICE QUEUE")
     replay.add_argument("--error", default="", help="only those that failed with this code")
     for choosing in (dead, replay):
         for name in ("service", "queue", "kind"):
             choosing.add_argument(f"--{name}", default="", help=f"only of this {name}")
+    events.add_commands(commands)
     commands.add_parser("queues", help="queues with counts, ages and rates")
     commands.add_parser("pool", help="database connections by role and state")
     commands.add_parser("slow", help="statements by mean time (pg_stat_statements)").add_argument(
@@ -68,6 +69,10 @@ async def _run(options: argparse.Namespace, folder: Folder) -> None:
         await letters.show(folder, options)
     elif options.command == "replay":
         await letters.replay(folder, options)
+    elif options.command == "dead-events":
+        await events.show(folder, options)
+    elif options.command == "replay-events":
+        await events.replay(folder, options)
     elif options.command:
         sys.stdout.write(await _one(options, folder))
     else:

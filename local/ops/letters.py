@@ -6,9 +6,9 @@ import argparse
 import sys
 
 from libs.ids import job_owner
-from local.ops.queues import Answers, Queues
+from local.ops.queues import Queues
 from local.ops.screen import dead_row, table
-from local.ops.view import missing
+from local.ops.view import finish
 from local.state import Folder
 
 
@@ -17,8 +17,10 @@ async def show(folder: Folder, options: argparse.Namespace) -> None:
         answers = await reached.dead(options.service, options.queue, options.kind, options.limit)
     sys.stdout.write(table([dead_row(job) for job in answers.found]))
     if len(answers.found) == options.limit:
-        sys.stdout.write(f"  The newest {options.limit}; see others by --service, --queue, --kind or --limit.\n")
-    _end(answers)
+        sys.stdout.write(
+            f"  The newest {options.limit}; see more by --limit, others by --service, --queue or --kind.\n"
+        )
+    finish(answers)
 
 
 async def replay(folder: Folder, options: argparse.Namespace) -> None:
@@ -29,7 +31,7 @@ async def replay(folder: Folder, options: argparse.Namespace) -> None:
         )  # fmt: skip
     named = f" of {service}/{queue}" if service and queue else ""
     sys.stdout.write(f"{sum(answers.found)} dead letters{named} run again.\n")
-    _end(answers)
+    finish(answers)
 
 
 def _chosen(options: argparse.Namespace) -> tuple[list[str], str, str]:
@@ -46,10 +48,3 @@ def _chosen(options: argparse.Namespace) -> tuple[list[str], str, str]:
             "Say which: ID…, SERVICE QUEUE, or --queue, --kind or --error (with --service for one service)."
         )
     return [], options.service, options.queue
-
-
-def _end(answers: Answers[object]) -> None:
-    """What was not reached is said, and shows in the exit status: the answer is not whole."""
-    if answers.missing:
-        sys.stdout.flush()
-        sys.exit(missing(answers).rstrip())

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from echosenseix.jobs.v1 import jobs_pb2 as pb
+
+_ERROR_LENGTH = 160
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -42,8 +46,26 @@ def dead_row(job: pb.Job) -> dict[str, Any]:
         "kind": job.kind,
         "organization": job.organization_id or "-",
         "error": job.error.code,
-        "failed_at": job.finish_time.ToDatetime().isoformat(sep=" ", timespec="seconds"),
+        "failed_at": _moment(job.finish_time),
     }
+
+
+def dead_event_row(event: pb.DeadEvent) -> dict[str, Any]:
+    return {
+        "id": event.id,
+        "consumer": f"{event.service}/{event.consumer}" + (" (replaying)" if event.replaying else ""),
+        "topic": event.topic,
+        "organization": event.organization_id or "-",
+        "event": event.event_id,
+        "about": event.subject or "-",
+        "tries": event.tries,
+        "died_at": _moment(event.die_time),
+        "error": _error(event.error),
+    }
+
+
+def dead_count_row(count: pb.DeadEventCount) -> dict[str, Any]:
+    return {"consumer": f"{count.service}/{count.consumer}", "dead": count.dead, "replaying": count.replaying}
 
 
 def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
@@ -52,6 +74,16 @@ def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) ->
         for cell, width, is_right in zip(cells, widths, right, strict=True)
     )
     return "  " + "  ".join(padded).rstrip()
+
+
+def _moment(stamp: Timestamp) -> str:
+    return stamp.ToDatetime().isoformat(sep=" ", timespec="seconds")
+
+
+def _error(error: pb.JobError) -> str:
+    """One line of it, as a terminal is wide."""
+    line = " ".join(f"{error.code}: {error.message}".split())
+    return line if len(line) <= _ERROR_LENGTH else f"{line[: _ERROR_LENGTH - 1]}…"
 
 
 def _text(value: Any) -> str:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import Awaitable, Mapping
 from typing import Any
 
 from libs.errors import AppError, Code
 from local.ops import stores
-from local.ops.queues import Answers, Queues
-from local.ops.screen import queue_row, table
+from local.ops.dead_events import DeadEvents
+from local.ops.queues import Queues
+from local.ops.screen import dead_count_row, queue_row, table
+from local.ops.services import Answers
 from local.state import Folder
 from local.stores import StoreFailed
 
@@ -23,6 +26,7 @@ async def view(folder: Folder) -> str:
     """Everything at a glance, as it is now."""
     parts: dict[str, Awaitable[str]] = {
         "Queues": queues(folder),
+        "Dead events": dead_events(folder),
         "Connections": rows(folder, stores.POOL),
         "Buffer hits": rows(folder, stores.HIT_RATIO),
         "Slowest statements (mean above 100 ms)": rows(folder, stores.SLOW.format(least_ms=100, limit=5)),
@@ -44,6 +48,12 @@ async def queues(folder: Folder) -> str:
     return table([queue_row(queue) for queue in answers.found]) + missing(answers)
 
 
+async def dead_events(folder: Folder) -> str:
+    async with DeadEvents.connect(folder) as reached:
+        answers = await reached.counts()
+    return table([dead_count_row(count) for count in answers.found]) + missing(answers)
+
+
 async def rows(folder: Folder, sql: str) -> str:
     return table(await asyncio.to_thread(stores.rows, _store(folder, "postgres")["adminUrl"], sql))
 
@@ -58,6 +68,13 @@ def missing(answers: Answers[object]) -> str:
         f"  {service} {'is unreachable' if error.code in _SILENT else 'refuses'}: {_why(error)}\n"
         for service, error in answers.missing.items()
     )
+
+
+def finish(answers: Answers[object]) -> None:
+    """What was not reached is said, and shows in the exit status: the answer is not whole."""
+    if answers.missing:
+        sys.stdout.flush()
+        sys.exit(missing(answers).rstrip())
 
 
 def _store(folder: Folder, name: str) -> Any:

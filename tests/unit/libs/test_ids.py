@@ -55,6 +55,15 @@ def test_job_ids_name_their_owner() -> None:
         assert ids.job_owner(text) is None
 
 
+def test_ids_of_dead_events_name_their_service_and_sort_as_their_numbers() -> None:
+    numbers = [ids.new_uuid7() for _ in range(100)] + [uuid.UUID(int=0), uuid.UUID(int=(1 << 128) - 1)]
+    named = {number: ids.dead_event_id("billing", number) for number in numbers}
+    assert {ids.read_dead_event_id(text) for text in named.values()} == {("billing", number) for number in numbers}
+    assert sorted(named.values()) == [named[number] for number in sorted(numbers)]
+    for text in ("", "dead_billing_", "dead_" + "0" * 26, "job_billing_" + "0" * 26, "dead_billing_8" + "0" * 25):
+        assert ids.read_dead_event_id(text) is None
+
+
 @pytest.mark.parametrize(
     ("text", "prefix", "expected"),
     [

@@ -1,6 +1,7 @@
 """The configuration of nginx in front of several gateways or realtime instances, as an Ingress has it in production.
 
-Least connections for HTTP; sockets by a hash of the `u` argument, which the token route puts into the URL.
+Least connections for HTTP; sockets by a hash of the `u` argument, which the token route puts into the URL. What a dead
+gateway left unanswered goes to another once, where a second time changes nothing (docs/adr/0020-one-retry.md).
 Public doors with one instance behind them need no nginx and get none.
 """
 
@@ -43,10 +44,25 @@ CLIENT = """            proxy_set_header Host $http_host;
             proxy_set_header X-Forwarded-Proto $scheme;
 """
 
-TO_GATEWAY = f"""        location / {{
-{CLIENT}            proxy_set_header Connection "";
+# nginx knows no condition for `non_idempotent`, so a request with a key changes its location. Without a key a POST or
+# PATCH is passed on only when nothing of it was sent; a provider's webhook names its delivery itself.
+GATEWAY = f"""{CLIENT}            proxy_set_header Connection "";
+            proxy_connect_timeout 1s;
+            proxy_next_upstream_tries 3;
+            proxy_next_upstream_timeout 5s;
             proxy_pass http://gateway;
-        }}
+"""
+
+TO_GATEWAY = f"""        location / {{
+            error_page 418 = @repeatable;
+            if ($http_idempotency_key) {{ return 418; }}
+{GATEWAY}        }}
+        location /api/webhooks/ {{
+            proxy_next_upstream error timeout non_idempotent;
+{GATEWAY}        }}
+        location @repeatable {{
+            proxy_next_upstream error timeout non_idempotent;
+{GATEWAY}        }}
 """
 
 TO_REALTIME = f"""        location = /connection/websocket {{
@@ -117,7 +133,9 @@ def command(plan: Plan, folder: Path, log: Path) -> Command:
 
 
 def _upstream(name: str, balance: str, urls: list[str], more: str = "") -> str:
-    servers = "".join(f"        server {url.split('//')[1]} max_fails=1 fail_timeout=1s;\n" for url in urls)
+    """None is ever counted as down: a refused connection costs nothing and the request moves on, while one that is back
+    but still avoided would leave nobody when its neighbour dies."""
+    servers = "".join(f"        server {url.split('//')[1]} max_fails=0;\n" for url in urls)
     return f"    upstream {name} {{\n        {balance}\n{servers}        {more}\n    }}"
 
 

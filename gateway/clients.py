@@ -17,6 +17,7 @@ from echosenseix.jobs.v1 import jobs_pb2_grpc
 from echosenseix.knowledge.v1 import knowledge_pb2_grpc
 from echosenseix.realtime.v1 import realtime_pb2_grpc
 from gateway.config import GatewaySettings
+from libs.resilience import RetryBudget
 from libs.rpc.channel import RpcChannel, open_channel
 from libs.rpc.principal import PrincipalMinter
 
@@ -56,7 +57,7 @@ def open_clients(settings: GatewaySettings) -> Clients:
     """The stubs for as long as the gateway runs. Peers need not be there yet."""
     minter = PrincipalMinter(settings.principal_signing_key)
     channels = {
-        name: open_channel(targets, audience=name, minter=minter, forward_idempotency=True)
+        name: open_channel(targets, audience=name, minter=minter, forward_idempotency=True, retries=RetryBudget())
         for name, targets in settings.peers.items()
     }
     return _stubs(channels)

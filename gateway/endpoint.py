@@ -1,6 +1,6 @@
 """From a matched route to its answer: query, body, deadline, idempotency key; the handler; the order of refusals.
 
-The innermost layer. Retries a call once when a service was away and repeating is safe. It must not know a resource.
+The innermost layer. Says which requests may be repeated; libs.rpc.channel does it. It must not know a resource.
 """
 
 import asyncio
@@ -22,10 +22,9 @@ from gateway.exchange import Exchange, exchange_of
 from gateway.fingerprints import fingerprint
 from gateway.problems import refusal_of
 from gateway.queries import decode_query, parse_query
-from gateway.retries import RetryBudget
 from gateway.routing import Route
 from gateway.schemas.shapes import NoBody
-from libs.errors import DeadlineExceeded, InvalidArgument, PermissionDenied, Unavailable
+from libs.errors import DeadlineExceeded, InvalidArgument, PermissionDenied
 from libs.rpc.context import CallContext, acting_as, response_headers, serving
 from libs.rpc.principal import ROLE_GATEWAY, Principal
 from libs.telemetry import current_traceparent
@@ -45,7 +44,6 @@ class Endpoint:
 
     def __init__(self, edge: Edge) -> None:
         self._edge = edge
-        self._retries = RetryBudget()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = exchange_of(scope)
@@ -87,36 +85,25 @@ class Endpoint:
         context.deadline = time.monotonic() + route.budget
         try:
             async with asyncio.timeout(route.budget):
-                response = await self._in_order(call, route, context)
+                response = await self._in_order(call, route)
         except TimeoutError:
             raise DeadlineExceeded("deadline_exceeded", "The answer took too long. Try again.") from None
         if response_headers().get("x-idempotency-replayed"):
             response.headers["idempotency-replayed"] = "true"
         return response
 
-    async def _in_order(self, call: Call[Any, Any], route: Route[Any, Any], context: CallContext) -> Response:
+    async def _in_order(self, call: Call[Any, Any], route: Route[Any, Any]) -> Response:
         """404 and 412 come before 422, so a request that breaks a rule is asked whether it names a thing at all."""
         try:
             await _settle_condition(call, route)
             call.body = _decoded(call, route)
-            return await self._handled(call, route, context)
+            return await route.handler(call)
         except InvalidArgument as refusal:
             if route.subject is not None and refusal_of(refusal).status == _LAST:
                 # Who may write but not read is told what to mend.
                 with contextlib.suppress(PermissionDenied):
                     call.require_version(await route.subject(call))
             raise
-
-    async def _handled(self, call: Call[Any, Any], route: Route[Any, Any], context: CallContext) -> Response:
-        self._retries.earn()
-        try:
-            return await route.handler(call)
-        except Unavailable as error:
-            repeatable = route.reads or (context.idempotency_key and route.body_kind != "multipart")
-            if not repeatable or error.reason != "service_unavailable" or not self._retries.spend():
-                raise
-            await asyncio.sleep(self._retries.pause())
-            return await route.handler(call)
 
 
 async def _settle_condition(call: Call[Any, Any], route: Route[Any, Any]) -> None:
@@ -138,9 +125,11 @@ def _decoded(call: Call[Any, Any], route: Route[Any, Any]) -> Any:
 
 
 def _context(exchange: Exchange, route: Route[Any, Any]) -> CallContext:
+    key = _idempotency_key(exchange) if route.method in _KEYED_METHODS else ""
     return CallContext(
         request_id=exchange.request_id,
-        idempotency_key=_idempotency_key(exchange) if route.method in _KEYED_METHODS else "",
+        idempotency_key=key,
+        repeatable=route.reads or route.repeatable or bool(key),
         traceparent=current_traceparent(),
         min_version=_min_version(exchange),
     )

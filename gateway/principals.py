@@ -1,6 +1,5 @@
 """How the gateway asks identity who a credential belongs to. The answer becomes the principal that services see."""
 
-import asyncio
 import math
 import time
 from collections.abc import Callable
@@ -9,30 +8,25 @@ from echosenseix.identity.v1 import identity_pb2 as pb
 from gateway.clients import Clients
 from gateway.middleware.authentication import Credential, Lookup
 from libs.clock import utcnow
-from libs.errors import Unavailable
 from libs.rpc.context import CallContext, acting_as, serving
 from libs.rpc.principal import GATEWAY, ROLE_GATEWAY, Principal
 
 _SECONDS = 2.0
-_RETRY_PAUSE_SECONDS = 0.1
 _GATEWAY = Principal(role=ROLE_GATEWAY, issuer=GATEWAY)
 _ROLES = {pb.ROLE_OWNER: "owner", pb.ROLE_ADMIN: "admin", pb.ROLE_MEMBER: "member", pb.ROLE_VIEWER: "viewer"}
 
 
 def identity_lookup(clients: Clients) -> Lookup:
-    """Ask identity.Authenticate; repeated once when identity was away, for asking changes nothing."""
+    """Ask identity.Authenticate, which changes nothing."""
 
     async def lookup(credential: Credential) -> tuple[Principal, float]:
         if credential.is_api_key:
             request = pb.AuthenticateRequest(api_key=credential.secret)
         else:
             request = pb.AuthenticateRequest(session_token=credential.secret)
-        with serving(CallContext(deadline=time.monotonic() + _SECONDS)), acting_as(_GATEWAY):
-            try:
-                answer = await clients.identity.Authenticate(request)
-            except Unavailable:
-                await asyncio.sleep(_RETRY_PAUSE_SECONDS)
-                answer = await clients.identity.Authenticate(request)
+        context = CallContext(deadline=time.monotonic() + _SECONDS, repeatable=True)
+        with serving(context), acting_as(_GATEWAY):
+            answer = await clients.identity.Authenticate(request)
         return _principal(answer), _seconds_left(answer)
 
     return lookup

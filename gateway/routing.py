@@ -54,6 +54,8 @@ class Route(Generic[Q, B]):
     key_required: bool = False
     # The answer carries a fresh secret: never stored by anyone, never compressed.
     secret: bool = False
+    # A write that names itself in its body: a second time changes nothing, key or not.
+    repeatable: bool = False
     seconds: float = 0.0
     body_limit: int = 0
     # Answers the version of the resource that the path names, or raises NotFound: 404 and 412 come before 422.

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class CallContext:
-    """`deadline` is on the monotonic clock, None for none. `response_headers` become trailing metadata."""
+    """`deadline` is on the monotonic clock, None for none. `response_headers` become trailing metadata. `repeatable`: calls
+    made for this one change nothing by a second time, being reads or under a key; not passed on."""
 
     request_id: str = ""
     deadline: float | None = None
@@ -21,6 +22,7 @@ class CallContext:
     idempotency_fingerprint: str = ""
     traceparent: str = ""
     min_version: int = 0
+    repeatable: bool = False
     response_headers: dict[str, str] = field(default_factory=dict)
 
 

@@ -1,31 +1,37 @@
 """The gRPC channel to a peer: every call carries principal, request id, trace and the time that is left − 50 ms.
 
 Calls raise AppError, never grpc's own errors. Written around grpc's channel rather than as its interceptors, which
-start a task for every call. Load is spread round robin over an address list or over what DNS answers.
+start a task for every call. Load is spread round robin over an address list or over what DNS answers. The suite's only
+retry between services is here, and only the gateway opens its channels with it (docs/adr/0020-one-retry.md).
 """
 
+import asyncio
 import functools
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from typing import Any
 
 import grpc
 from prometheus_client import Histogram
 
 from libs.context import current_call, remaining_seconds
-from libs.errors import AppError, DeadlineExceeded
+from libs.errors import AppError, DeadlineExceeded, Unavailable
+from libs.resilience import RetryBudget
 from libs.rpc.context import acting_principal, inbound_principal, remember_response_headers
-from libs.rpc.errors import error_from_rpc
+from libs.rpc.errors import UNREACHABLE, error_from_rpc
 from libs.rpc.principal import GATEWAY, ROLE_GATEWAY, Principal, PrincipalMinter, service_principal
 from libs.telemetry.metrics import RPC_CLIENT_SECONDS
 from libs.telemetry.traces import current_traceparent, span
+
+Answers = AsyncGenerator[Any, None]
 
 HOP_SECONDS = 0.05
 DEFAULT_SECONDS = 5.0
 _MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 _SERVICE_CONFIG = json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})
-# Reconnect within 0.1–1 s of a peer's return; retries are the gateway's decision, not the library's.
+# Reconnect within 0.1–1 s of a peer's return; retries are our decision, not the library's.
 _OPTIONS = (
     ("grpc.service_config", _SERVICE_CONFIG),
     ("grpc.enable_retries", 0),
@@ -44,12 +50,18 @@ _OPTIONS = (
 
 
 def open_channel(
-    targets: str, *, audience: str, minter: PrincipalMinter, forward_idempotency: bool = False
+    targets: str,
+    *,
+    audience: str,
+    minter: PrincipalMinter,
+    forward_idempotency: bool = False,
+    retries: RetryBudget | None = None,
 ) -> "RpcChannel":
     """A channel to the service named `audience`. `targets` is one address, a comma list of addresses, or a dns:/// URL.
-    Only the gateway forwards idempotency keys: a key belongs to the one write that the customer asked for."""
+    Only the gateway forwards idempotency keys: a key belongs to the one write that the customer asked for. With
+    `retries` a repeatable call whose peer was away is made once more, as long as the budget lasts."""
     inner = grpc.aio.insecure_channel(_target(targets), options=_OPTIONS)
-    return RpcChannel(inner, _Caller(audience, minter, forward_idempotency))
+    return RpcChannel(inner, _Caller(audience, minter, forward_idempotency, retries))
 
 
 def _target(targets: str) -> str:
@@ -88,13 +100,14 @@ class RpcChannel(grpc.aio.Channel):
         await self._inner.channel_ready()
 
     def unary_unary(self, method: str, *args: Any, **kwargs: Any) -> Any:
-        return self._caller.answering(method, self._inner.unary_unary(method, *args, **kwargs))
+        return self._caller.repeating(self._caller.answering(method, self._inner.unary_unary(method, *args, **kwargs)))
 
     def stream_unary(self, method: str, *args: Any, **kwargs: Any) -> Any:
         return self._caller.answering(method, self._inner.stream_unary(method, *args, **kwargs))
 
     def unary_stream(self, method: str, *args: Any, **kwargs: Any) -> Any:
-        return self._caller.streaming(method, self._inner.unary_stream(method, *args, **kwargs))
+        streaming = self._caller.streaming(method, self._inner.unary_stream(method, *args, **kwargs))
+        return self._caller.repeating_stream(streaming)
 
     def stream_stream(self, method: str, *args: Any, **kwargs: Any) -> Any:
         return self._caller.streaming(method, self._inner.stream_stream(method, *args, **kwargs))
@@ -103,10 +116,56 @@ class RpcChannel(grpc.aio.Channel):
 class _Caller:
     """What goes with each call, and what becomes of its end."""
 
-    def __init__(self, audience: str, minter: PrincipalMinter, forward_idempotency: bool) -> None:
+    def __init__(
+        self, audience: str, minter: PrincipalMinter, forward_idempotency: bool, retries: RetryBudget | None
+    ) -> None:
         self._audience = audience
         self._minter = minter
         self._forward_idempotency = forward_idempotency
+        self._retries = retries
+
+    def repeating(self, once: Callable[..., Any]) -> Callable[..., Any]:
+        """A method with one request and one answer, asked a second time when the peer went away and that is safe."""
+        retries = self._retries
+        if retries is None:
+            return once
+
+        async def call(request: Any, *, timeout: float | None = None) -> Any:  # noqa: ASYNC109 (grpc's own spelling)
+            retries.earn()
+            try:
+                return await once(request, timeout=timeout)
+            except Unavailable as error:
+                if not _may_repeat(error, retries):
+                    raise
+            await asyncio.sleep(retries.pause())
+            return await once(request, timeout=timeout)
+
+        return call
+
+    def repeating_stream(self, once: Callable[..., Answers]) -> Callable[..., Answers]:
+        """A method with many answers, asked a second time when not even the first came."""
+        retries = self._retries
+        if retries is None:
+            return once
+
+        async def call(request: Any, *, timeout: float | None = None) -> Answers:  # noqa: ASYNC109
+            retries.earn()
+            begun = False
+            try:
+                async with aclosing(once(request, timeout=timeout)) as answers:
+                    async for response in answers:
+                        begun = True
+                        yield response
+                return
+            except Unavailable as error:
+                if begun or not _may_repeat(error, retries):
+                    raise
+            await asyncio.sleep(retries.pause())
+            async with aclosing(once(request, timeout=timeout)) as answers:
+                async for response in answers:
+                    yield response
+
+        return call
 
     def answering(self, method: str, inner: Callable[..., Any]) -> Callable[..., Any]:
         """A method with one answer: awaitable, raising AppError."""
@@ -125,10 +184,10 @@ class _Caller:
 
         return call
 
-    def streaming(self, method: str, inner: Callable[..., Any]) -> Callable[..., AsyncIterator[Any]]:
+    def streaming(self, method: str, inner: Callable[..., Any]) -> Callable[..., Answers]:
         """A method with many answers: an async iterator, raising AppError."""
 
-        async def call(request: Any, *, timeout: float | None = None) -> AsyncIterator[Any]:  # noqa: ASYNC109
+        async def call(request: Any, *, timeout: float | None = None) -> Answers:  # noqa: ASYNC109
             started = time.monotonic()
             try:
                 running = inner(request, timeout=self._seconds(timeout), metadata=self._metadata())
@@ -175,6 +234,11 @@ class _Caller:
             return inbound_principal() or Principal(role=ROLE_GATEWAY, issuer=GATEWAY)
         inbound = inbound_principal()
         return service_principal(self._minter.issuer, inbound.org_id if inbound else "")
+
+
+def _may_repeat(error: Unavailable, retries: RetryBudget) -> bool:
+    """Whether to ask again; it is counted. The second time has what the call's deadline leaves."""
+    return error.reason == UNREACHABLE and current_call().repeatable and retries.spend()
 
 
 def _refused(method: str, started: float, error: Exception) -> Exception:

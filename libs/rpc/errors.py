@@ -27,6 +27,8 @@ from libs.errors import (
 )
 
 DOMAIN = "echosenseix"
+# The peer itself was away, as against something it depends on.
+UNREACHABLE = "service_unavailable"
 DETAILS_KEY = "grpc-status-details-bin"
 # grpc cuts a connection whose metadata exceed 8 KiB; the rest is room for the other keys.
 _MAX_DETAILS = 6_000
@@ -37,7 +39,7 @@ _STATUS_OF_CODE: dict[Code, grpc.StatusCode] = {
 _CODE_OF_STATUS = {status: code for code, status in _STATUS_OF_CODE.items()}
 
 _FOREIGN: dict[Code, tuple[str, str, float | None]] = {
-    Code.UNAVAILABLE: ("service_unavailable", "This part of the service cannot be reached. Try again shortly.", 1.0),
+    Code.UNAVAILABLE: (UNREACHABLE, "This part of the service cannot be reached. Try again shortly.", 1.0),
     Code.DEADLINE_EXCEEDED: ("deadline_exceeded", "The answer took too long. Try again.", None),
     Code.CANCELLED: ("cancelled", "The call was cancelled. Try again.", 1.0),
     Code.RESOURCE_EXHAUSTED: ("message_too_large", "The request or its answer is too large. Ask for less.", None),

@@ -27,6 +27,9 @@ class Echo:
 
     async def count(self, request: StringValue, context: Any) -> AsyncIterator[StringValue]:
         try:
+            begin = self.acts.get("begin")
+            if begin:
+                await begin()
             for number in range(int(request.value)):
                 yield StringValue(value=str(number))
             act = self.acts.get("end")

@@ -1,7 +1,5 @@
-"""How often the gateway may repeat a call: a budget, so that retries cannot multiply the load of a service in trouble.
-
-Every request earns a tenth of a retry. Pure but for the randomness of the pause.
-"""
+"""How often a caller may repeat its calls of one service: a budget, so that retries cannot multiply the load of a
+service in trouble. Every call earns a tenth of a retry."""
 
 import random
 
@@ -10,13 +8,13 @@ _MOST = 20.0
 
 
 class RetryBudget:
-    """At most one retry to ten requests, and a small store for bursts."""
+    """At most one retry to ten calls, and a small store for bursts."""
 
     def __init__(self) -> None:
         self._tokens = _MOST
 
     def earn(self) -> None:
-        """A request was made."""
+        """A call was made."""
         self._tokens = min(self._tokens + _EARNED, _MOST)
 
     def spend(self) -> bool:
@@ -28,5 +26,5 @@ class RetryBudget:
 
     @staticmethod
     def pause() -> float:
-        """Seconds to wait before it: a restarted service listens again within a few hundred milliseconds."""
+        """Seconds to wait before it, so that those who failed together do not come back together."""
         return random.uniform(0.05, 0.2)  # noqa: S311 - jitter needs no secrecy

@@ -1,4 +1,4 @@
-from gateway.retries import RetryBudget
+from libs.resilience import RetryBudget
 
 
 def test_a_burst_ends_and_requests_earn_one_retry_in_ten() -> None:

@@ -73,14 +73,14 @@ async def disable_endpoint(connection: Connection, org_id: str, endpoint_id: str
 async def write_to_owners(
     connection: Connection, org_id: str, template: str, values: Mapping[str, str], about: str
 ) -> str:
-    """A mail to the organisation's owners; while one about the same thing waits, a second would say nothing new."""
+    """A letter to each owner of the organisation; while one about the same thing waits, a second says nothing new."""
     return await enqueue(
         connection,
         service=SERVICE,
         kind=MAIL,
         queue=MAIL_QUEUE,
         org_id=org_id,
-        args={"template": template, "values": dict(values)},
+        args={"template": template, "values": dict(values), "about": about},
         unique_key=f"{template}:{about}",
         max_attempts=MAIL_ATTEMPTS,
     )

@@ -6,6 +6,7 @@ A job's row, not its handler, says how often it is tried: a call that leaves the
 from __future__ import annotations
 
 import ast
+import dataclasses
 import importlib
 import inspect
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from services.billing.jobs import Calculation
 from services.calllog.jobs import job_handlers as calllog
 from services.identity.jobs import job_handlers as identity
 from services.knowledge.jobs import KnowledgeJobs
+from services.realtime.config import RealtimeSettings
 from services.realtime.jobs import job_handlers as realtime
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,7 +33,7 @@ def _handlers() -> dict[str, Handlers]:
     """Of every service; what the handlers work with is not touched by asking for their policies."""
     none: Any = None
     runs: Any = SimpleNamespace(run=none)
-    settings: Any = SimpleNamespace(smtp_url="", mail_from="", retention_days=1)
+    settings: Any = SimpleNamespace(**{field.name: field.default for field in dataclasses.fields(RealtimeSettings)})
     return {
         "agent": agent(none, none, none, none, none),
         "billing": Calculation(none, 0, none).handlers(),

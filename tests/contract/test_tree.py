@@ -32,7 +32,7 @@ SYSTEM_CALLERS: dict[str, str] = {
     "services/calllog/storage/links.py": "the reconciler visits every organisation's provider",
     "services/identity/storage/authentication.py": "a session or key is known by its hash before its organisation",
     "services/identity/storage/people.py": "a login names only an e-mail address",
-    "services/realtime/jobs.py": "retention sweeps the event log of all organisations",
+    "services/realtime/jobs/sweep.py": "retention sweeps the event log of all organisations",
     "services/realtime/storage/event_log.py": "an instance follows the channels of all organisations that listen",
 }
 

@@ -106,8 +106,11 @@ def _declared_topics(root: Path) -> dict[str, str]:
 def _told_topics(path: Path) -> Iterator[tuple[int, str]]:
     """The literal topics of events that are built here: by Event itself, or by a mapping's `agent_event(topic, ...)`.
     A topic that a rule chooses (credit.low) is a literal of its service's domain."""
-    builders = {call.func.id for call in ast.walk(_tree(path))
-                if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id.endswith("_event")}
+    builders = {
+        call.func.id
+        for call in ast.walk(_tree(path))
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id.endswith("_event")
+    }
     return _arguments(path, {"Event", *builders}, "topic")
 
 
@@ -256,8 +259,8 @@ def real_parts(root: Path) -> list[str]:
 
 
 RULES: tuple[Callable[[Path], list[str]], ...] = (
-    select_star, migrations, subjects, topics, unsent_topics, metrics, service_shape, domain_imports, module_names, environment,
-    sql_place, docstrings, unfinished, places, real_parts,
+    select_star, migrations, subjects, topics, unsent_topics, metrics, service_shape, domain_imports, module_names,
+    environment, sql_place, docstrings, unfinished, places, real_parts,
 )  # fmt: skip
 
 

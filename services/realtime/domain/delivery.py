@@ -1,5 +1,5 @@
-"""Outbound webhooks by the Standard Webhooks specification: schedule, verdict on an answer, and event type patterns.
-Pure.
+"""Outbound webhooks by the Standard Webhooks specification: schedule, verdict on an answer, patience with an endpoint,
+event type patterns. Pure.
 """
 
 from __future__ import annotations
@@ -33,6 +33,30 @@ class Verdict(enum.Enum):
     RETRY = "retry"
     # 410: the receiver says that nobody listens there any more.
     GONE = "gone"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Failures:
+    """What an endpoint failed at since its last success: for how long, and how many deliveries ran out of attempts."""
+
+    since: datetime.timedelta
+    exhausted: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Patience:
+    """How much failing an endpoint may do before it is disabled. Both bounds must be passed: one lost delivery of a
+    quiet endpoint says little, and so do many in one outage of an hour."""
+
+    longest: datetime.timedelta
+    exhausted: int
+
+    @classmethod
+    def of(cls, days: float, exhausted: int) -> Patience:
+        return cls(datetime.timedelta(days=days), exhausted)
+
+    def is_over(self, failures: Failures) -> bool:
+        return failures.since >= self.longest and failures.exhausted >= self.exhausted
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

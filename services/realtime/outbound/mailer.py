@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import smtplib
 import ssl
-from collections.abc import Sequence
 from email.message import EmailMessage
 from urllib.parse import unquote, urlsplit
 
@@ -15,7 +14,7 @@ TIMEOUT_SECONDS = 20.0
 
 
 class MailRefused(Exception):
-    """The server refuses the sender, every recipient or the message for good (5xx)."""
+    """The server refuses the sender, the recipient or the message for good (5xx)."""
 
     def __init__(self, code: int) -> None:
         super().__init__(code)
@@ -28,11 +27,11 @@ class Mailer:
         self._url = urlsplit(smtp_url)
         self._sender = sender
 
-    async def send(self, message_id: str, recipients: Sequence[str], subject: str, text: str) -> None:
+    async def send(self, message_id: str, recipient: str, subject: str, text: str) -> None:
         """Raises MailRefused, or Unavailable when a repeat may help. The Message-ID is stable, so that a repeat can be
-        recognised. A recipient that is refused beside others who are not gets no mail."""
+        recognised."""
         message = EmailMessage()
-        message["From"], message["To"], message["Subject"] = self._sender, ", ".join(recipients), subject
+        message["From"], message["To"], message["Subject"] = self._sender, recipient, subject
         message["Message-ID"] = f"<{message_id}@echosenseix>"
         message.set_content(text)
         try:

@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from libs.postgres import Connection, Database
-from services.realtime.domain.delivery import Delivery
+from services.realtime.domain.delivery import Delivery, Failures
 from services.realtime.storage.endpoints import DELIVERY_COLUMNS, delivery_from_row
 
 
@@ -81,36 +81,60 @@ async def reopen(connection: Connection, org_id: str, delivery_id: str, job_id: 
     return delivery_from_row(row)
 
 
-async def record_attempt(
-    connection: Connection,
-    org_id: str,
-    delivery_id: str,
-    *,
-    status: str,
-    code: int | None,
-    error: str,
-    wait: float | None,
-) -> None:
-    """What an attempt came to, on the delivery and on its endpoint; `wait` is the seconds until the next one."""
+async def record_success(connection: Connection, org_id: str, delivery_id: str, code: int) -> None:
+    """It was delivered; whatever its endpoint failed at before is forgotten."""
     await connection.execute(
         """
         with tried as (
-            update webhook_delivery set attempts = attempts + 1, status = $3, last_status_code = $4, last_error = $5,
-                   next_attempt_at = now() + make_interval(secs => $6),
-                   delivered_at = case when $3 = 'delivered' then now() end
+            update webhook_delivery set attempts = attempts + 1, status = 'delivered', last_status_code = $3,
+                   last_error = '', next_attempt_at = null, delivered_at = now()
             where org_id = $1 and id = $2 returning endpoint_id
         )
-        update webhook_endpoint e
-        set last_success_at = case when $3 = 'delivered' then now() else e.last_success_at end,
-            last_failure_at = case when $3 = 'delivered' then e.last_failure_at else now() end
+        update webhook_endpoint e set last_success_at = now(), failing_since = null, exhausted = 0
         from tried where e.org_id = $1 and e.id = tried.endpoint_id
         """,
         org_id,
         delivery_id,
-        status,
+        code,
+    )
+
+
+async def record_failure(
+    connection: Connection, org_id: str, delivery_id: str, code: int | None, error: str, wait: float | None
+) -> Failures | None:
+    """What an attempt came to; `wait` is the seconds until the next one, None after the last. What its endpoint has
+    failed at since its last success, or None when they were deleted meanwhile."""
+    row = await connection.fetchrow(
+        """
+        with tried as (
+            update webhook_delivery
+            set attempts = attempts + 1, status = case when $5::float8 is null then 'failed' else 'pending' end,
+                last_status_code = $3, last_error = $4, next_attempt_at = now() + make_interval(secs => $5)
+            where org_id = $1 and id = $2 returning endpoint_id
+        )
+        update webhook_endpoint e
+        set last_failure_at = now(), failing_since = coalesce(e.failing_since, now()),
+            exhausted = e.exhausted + case when $5::float8 is null then 1 else 0 end
+        from tried where e.org_id = $1 and e.id = tried.endpoint_id
+        returning now() - e.failing_since as failing, e.exhausted
+        """,
+        org_id,
+        delivery_id,
         code,
         error,
         wait,
+    )
+    return None if row is None else Failures(row["failing"], row["exhausted"])
+
+
+async def abandon(connection: Connection, org_id: str, delivery_id: str, error: str) -> None:
+    """It ends without another attempt."""
+    await connection.execute(
+        "update webhook_delivery set status = 'failed', last_error = $3, next_attempt_at = null"
+        " where org_id = $1 and id = $2",
+        org_id,
+        delivery_id,
+        error,
     )
 
 

@@ -88,9 +88,12 @@ async def lock(connection: Connection, org_id: str, endpoint_id: str) -> Endpoin
 
 
 async def save(connection: Connection, endpoint: Endpoint) -> Endpoint:
-    """Write what a customer may change; the version grows by one."""
+    """Write what a customer may change; the version grows by one. A new address, or enabling it again, forgets what
+    the endpoint failed at before."""
     row = await connection.fetchrow(
         "update webhook_endpoint set url = $3, event_types = $4, description = $5, status = $6, disabled_reason = $7,"
+        " failing_since = case when status = 'enabled' and url = $3 then failing_since end,"
+        " exhausted = case when status = 'enabled' and url = $3 then exhausted else 0 end,"
         f" version = version + 1, updated_at = now() where org_id = $1 and id = $2 returning {_RETURNING}",
         endpoint.org_id,
         endpoint.id,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from libs.paging import CursorCodec, ListRules, Page, PageRequest
@@ -16,6 +15,17 @@ _mails = Listing(
 )
 
 
+_SWEEP = """
+with counted as (
+    select org_id, id, created_at, row_number() over (partition by org_id order by created_at desc, id desc) as place
+    from mail
+), old as (
+    select org_id, id from counted where created_at < now() - make_interval(days => $1) or place > $2 limit $3
+)
+delete from mail m using old where m.org_id = old.org_id and m.id = old.id
+"""
+
+
 class Mailbox:
     def __init__(self, database: Database, codec: CursorCodec) -> None:
         self._database = database
@@ -26,18 +36,22 @@ class Mailbox:
         return page.map(_mail_from_row)
 
 
-async def add(
-    connection: Connection, org_id: str, mail_id: str, recipients: Sequence[str], subject: str, body: str
-) -> None:
+async def add(connection: Connection, org_id: str, mail_id: str, recipient: str, subject: str, body: str) -> None:
     """Keep a mail once: a repeated job finds it there."""
     await connection.execute(
         "insert into mail (org_id, id, recipients, subject, body) values ($1, $2, $3, $4, $5) on conflict do nothing",
         org_id,
         mail_id,
-        list(recipients),
+        [recipient],
         subject,
         body,
     )
+
+
+async def sweep(connection: Connection, older_than_days: int, kept: int, limit: int) -> int:
+    """Forget a batch of mails that are too old, or behind the newest of their organisation; how many."""
+    status = await connection.execute(_SWEEP, older_than_days, kept, limit)
+    return int(status.rsplit(" ", 1)[-1])
 
 
 def _mail_from_row(row: Any) -> Mail:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from libs.postgres import Connection, Database
 
-# More owners than this get no mail; one message names them all.
+# Each gets a mail of their own; more owners than this get none.
 _MOST = 50
 
 
@@ -18,6 +18,7 @@ async def remember(connection: Connection, org_id: str, user_id: str, email: str
     )
 
 
-async def addresses(database: Database, org_id: str) -> list[str]:
-    sql = "select w.email from organization_owner w where w.org_id = o.org order by w.user_id limit $2"
-    return [row["email"] for row in await database.fetch(org_id, sql, _MOST)]
+async def addresses(database: Database, org_id: str) -> dict[str, str]:
+    """User -> address of the organisation's owners."""
+    sql = "select w.user_id, w.email from organization_owner w where w.org_id = o.org order by w.user_id limit $2"
+    return {row["user_id"]: row["email"] for row in await database.fetch(org_id, sql, _MOST)}

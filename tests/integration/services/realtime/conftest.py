@@ -8,13 +8,19 @@ import pytest_asyncio
 
 from libs.bus import Bus
 from libs.config import load
+from libs.crypto import Envelope
+from libs.http import forbidden_address
+from libs.paging import CursorCodec
 from libs.postgres import Database
 from local.stores import Stores
 from services.realtime.config import RealtimeSettings
 from services.realtime.doors.opening import Doors
 from services.realtime.protocol.tokens import ConnectionTokens
+from services.realtime.servicer import WebhookEndpointServicer
+from services.realtime.storage import endpoints as endpoint_rows
 from services.realtime.storage.event_log import EventLog
-from tests.integration.services.realtime.driving import KEYS, Realtime
+from tests.integration.services.realtime.driving import KEYS, Realtime, working
+from tests.integration.services.realtime.hooks import ALLOW, Endpoints
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -37,3 +43,21 @@ async def realtime(
     yield Realtime(doors, database, bus, tokens, f"ws://{doors.addresses['ws']}/connection/websocket")
     await doors.close()
     await bus.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def endpoints(
+    realtime: Realtime, service_environment: Callable[[str, str], dict[str, str]]
+) -> AsyncIterator[Endpoints]:
+    """Webhook endpoints on this machine, and a worker that delivers to them."""
+    realtime.database.announce_through(realtime.bus.publish_core)
+    async with working(realtime, service_environment, ALLOW) as settings:
+        cursors = CursorCodec.from_base64(settings.cursor_key)
+        yield Endpoints(
+            WebhookEndpointServicer(
+                realtime.database,
+                endpoint_rows.Endpoints(realtime.database, cursors),
+                Envelope(settings.encryption_keys),
+                lambda url: forbidden_address(url, ALLOW),
+            )
+        )

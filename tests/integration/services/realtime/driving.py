@@ -6,7 +6,7 @@ import asyncio
 import base64
 import contextlib
 import datetime
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,8 +15,14 @@ import websockets
 
 from libs.bus import Bus, Event, ReceivedEvent
 from libs.clock import utcnow
+from libs.config import load
+from libs.crypto import Envelope
+from libs.http import OutboundClient
+from libs.jobs import Worker
 from libs.postgres import Database
+from services.realtime.config import RealtimeSettings
 from services.realtime.doors.opening import Doors
+from services.realtime.jobs import job_handlers
 from services.realtime.operations import log_event
 from services.realtime.protocol.tokens import ConnectionTokens, Grant
 from services.realtime.subscribers import event_handler
@@ -114,6 +120,26 @@ class Heard(centrifuge.SubscriptionEventHandler):
     @property
     def call_ids(self) -> list[str]:
         return [data["data"]["callId"] for _, data in self.publications]
+
+
+Environment = Callable[[str, str], dict[str, str]]
+
+
+@contextlib.asynccontextmanager
+async def working(
+    realtime: Realtime, environment: Environment, allow: Sequence[str] = (), **changes: Any
+) -> AsyncIterator[RealtimeSettings]:
+    """A worker of the service, with these settings changed."""
+    settings = replace(load(RealtimeSettings, environment("realtime", "unused")), **changes)
+    client, stop = OutboundClient(allow), asyncio.Event()
+    handlers = job_handlers(settings, Envelope(settings.encryption_keys), client)
+    running = asyncio.create_task(Worker(settings, "realtime", realtime.database, realtime.bus, handlers).run(stop))
+    try:
+        yield settings
+    finally:
+        stop.set()
+        await running
+        await client.close()
 
 
 async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
+from tests.integration.services.realtime.standing_in import StandIn
+
 
 @dataclass
 class Received:
@@ -13,23 +15,11 @@ class Received:
 
 
 @dataclass
-class Receiver:
+class Receiver(StandIn):
     """Answers each request with the next of `answers` (raw header lines may follow the status), then with 204."""
 
     answers: list[str] = field(default_factory=list)
     requests: list[Received] = field(default_factory=list)
-    port: int = 0
-    _server: asyncio.Server | None = None
-
-    async def __aenter__(self) -> Receiver:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._server is not None:
-            self._server.close()
-            await self._server.wait_closed()
 
     @property
     def url(self) -> str:

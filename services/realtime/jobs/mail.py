@@ -1,0 +1,70 @@
+"""email.send {template, values}: a letter to an organisation's owners, by SMTP or into the mailbox without a server.
+
+The job for all becomes one job an owner, so that each address has attempts and an end of its own: who was refused is
+tried again, or told, without a second letter to those who have theirs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from libs.jobs import Discard, JobContext, NewJob, enqueue_many
+from services.realtime import operations
+from services.realtime.config import RealtimeSettings
+from services.realtime.domain.letters import LETTERS, Letter
+from services.realtime.outbound.mailer import Mailer, MailRefused
+from services.realtime.storage import mailbox, owners
+
+
+class SendEmail:
+    def __init__(self, settings: RealtimeSettings) -> None:
+        self._mailer = Mailer(settings.smtp_url, settings.mail_from) if settings.smtp_url else None
+
+    async def __call__(self, job: JobContext) -> None:
+        letter, known = _letter(job), await owners.addresses(job.db, job.job.org_id)
+        if "userId" not in job.job.args:
+            await self._share_out(job, list(known))
+        elif address := known.get(job.job.args["userId"]):
+            await self._send(job, address, letter)
+        else:
+            raise Discard("mail_no_recipient", "Whom the letter was for is no owner of this organisation any more.")
+
+    async def _share_out(self, job: JobContext, user_ids: list[str]) -> None:
+        if not user_ids:
+            raise Discard("mail_no_recipient", "No address of an owner of this organisation is known.")
+        async with job.finish({"recipients": len(user_ids)}) as connection:
+            jobs = [_for_owner(job, user_id) for user_id in user_ids]
+            await enqueue_many(connection, operations.SERVICE, jobs)
+
+    async def _send(self, job: JobContext, address: str, letter: Letter) -> None:
+        if self._mailer is not None:
+            try:
+                await self._mailer.send(job.job.id, address, letter.subject, letter.text)
+            except MailRefused as error:
+                raise Discard(
+                    "mail_refused", f"The mail server refuses the mail for good, with {error.code}."
+                ) from None
+        async with job.finish() as connection:
+            if self._mailer is None:
+                mail_id = "mail_" + job.job.id.rpartition("_")[2]
+                await mailbox.add(connection, job.job.org_id, mail_id, address, letter.subject, letter.text)
+
+
+def _for_owner(job: JobContext, user_id: str) -> NewJob:
+    args: dict[str, Any] = {**job.job.args, "userId": user_id}
+    return NewJob(
+        operations.MAIL,
+        job.job.org_id,
+        args,
+        operations.MAIL_QUEUE,
+        unique_key=f"{args['template']}:{args.get('about', '')}:{user_id}",
+        max_attempts=operations.MAIL_ATTEMPTS,
+    )
+
+
+def _letter(job: JobContext) -> Letter:
+    args = job.job.args
+    write = LETTERS.get(args.get("template", ""))
+    if write is None:
+        raise Discard("mail_malformed", "No such template of a mail.")
+    return write(args["values"])

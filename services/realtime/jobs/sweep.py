@@ -1,0 +1,39 @@
+"""retention.sweep: events, deliveries and mails past their time, in batches so that no statement holds locks long."""
+
+from __future__ import annotations
+
+import datetime
+
+from libs.clock import utcnow
+from libs.jobs import JobContext
+from libs.postgres import Database
+from services.realtime.config import RealtimeSettings
+from services.realtime.storage import deliveries, event_log, mailbox
+
+_BATCH = 1_000
+_DELIVERY_DAYS = 30
+
+
+class Sweep:
+    def __init__(self, settings: RealtimeSettings) -> None:
+        self._event_days = settings.retention_days
+        self._mail_days, self._mails_kept = settings.mail_retention_days, settings.mail_kept
+
+    async def __call__(self, job: JobContext) -> dict[str, int]:
+        border = utcnow() - datetime.timedelta(days=self._event_days)
+        swept = {"events": 0, "deliveries": 0, "mails": 0}
+        more = True
+        while more:
+            more = await self._batch(job.db, border, swept) >= _BATCH
+        return swept
+
+    async def _batch(self, database: Database, border: datetime.datetime, swept: dict[str, int]) -> int:
+        async with database.system_transaction() as connection:
+            gone = {
+                "events": await event_log.sweep(connection, border, _BATCH),
+                "deliveries": await deliveries.sweep(connection, _DELIVERY_DAYS, _BATCH),
+                "mails": await mailbox.sweep(connection, self._mail_days, self._mails_kept, _BATCH),
+            }
+        for name, count in gone.items():
+            swept[name] += count
+        return max(gone.values())

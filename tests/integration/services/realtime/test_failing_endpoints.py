@@ -1,0 +1,200 @@
+"""Endpoints that fail for long: a delivery's whole schedule, and when its endpoint is disabled. Time is moved in the
+database: what is due in hours is made due now.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import timedelta
+
+import pytest
+import pytest_asyncio
+
+from echosenseix.jobs.v1 import jobs_pb2
+from echosenseix.realtime.v1 import realtime_pb2 as pb
+from libs.bus.subjects import job_wakeup
+from libs.jobs.servicer import JobsServicer
+from libs.paging import CursorCodec
+from libs.postgres import Record
+from services.realtime.domain.delivery import MAX_ATTEMPTS, SCHEDULE_SECONDS
+from tests.integration.services.realtime.driving import Environment, Realtime
+from tests.integration.services.realtime.hooks import Endpoints, caller
+from tests.integration.services.realtime.receiver import Receiver
+
+
+async def waiting(realtime: Realtime, job_id: str, attempt: int) -> Record:
+    """The job of a delivery, once this attempt of it ended."""
+    sql = "select state, attempt, error_code from job where id = $1 and state <> 'running' and attempt = $2"
+    async with asyncio.timeout(15):
+        while not (row := await realtime.database.system_fetchrow(sql, job_id, attempt)):
+            await asyncio.sleep(0.01)
+    return row
+
+
+async def make_due(realtime: Realtime, job_id: str, attempt: int | None = None, hours: int = 0) -> None:
+    """The job's next attempt is now, or in so many hours; `attempt` is how many it has behind it."""
+    sql = (
+        "update job set state = case when $3 = 0 then 'queued' else 'scheduled' end,"
+        " run_at = now() + make_interval(hours => $3), attempt = coalesce($2, attempt) where id = $1"
+    )
+    async with realtime.database.system_transaction() as connection:
+        await connection.execute(sql, job_id, attempt, hours)
+    await realtime.bus.publish_core(job_wakeup("realtime", "webhooks"))
+
+
+async def run_out(realtime: Realtime, endpoints: Endpoints, org_id: str, endpoint_id: str) -> pb.WebhookDelivery:
+    """One more delivery that fails at its first and at its last attempt."""
+    before = {delivery.id for delivery in await endpoints.deliveries(org_id, endpoint_id)}
+    await realtime.emit(org_id)
+    tried = await endpoints.settled(org_id, endpoint_id, lambda row: row.id not in before and row.attempts == 1)
+    await waiting(realtime, tried.job_id, 1)
+    await make_due(realtime, tried.job_id, MAX_ATTEMPTS - 1)
+    return await endpoints.settled(org_id, endpoint_id, lambda row: row.status == "failed")
+
+
+async def age(realtime: Realtime, org_id: str, days: float, exhausted: int) -> None:
+    """As if the organisation's endpoint had failed for so long, and let so many deliveries run out."""
+    async with realtime.database.transaction(org_id) as connection:
+        await connection.execute(
+            "update webhook_endpoint set failing_since = now() - $2::interval, exhausted = $3 where org_id = $1",
+            org_id,
+            timedelta(days=days),
+            exhausted,
+        )
+
+
+async def failures(realtime: Realtime, org_id: str) -> tuple[bool, int]:
+    row = await realtime.database.system_fetchrow(
+        "select failing_since is not null as failing, exhausted from webhook_endpoint where org_id = $1", org_id
+    )
+    assert row is not None
+    return row["failing"], row["exhausted"]
+
+
+async def told(realtime: Realtime, org_id: str) -> list[tuple[str, str]]:
+    """Topic and reason of the events that realtime appended, and the reasons in the letters it had written."""
+    events = await realtime.database.system_fetch("select topic, payload from outbox where org_id = $1", org_id)
+    letters = await realtime.database.system_fetch(
+        "select kind, args from job where org_id = $1 and kind = 'email.send' and not args ? 'userId'", org_id
+    )
+    reasons = [(row["topic"], json.loads(row["payload"])["data"]["reason"]) for row in events]
+    return reasons + [(row["kind"], json.loads(row["args"])["values"]["reason"]) for row in letters]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def jobs(realtime: Realtime, service_environment: Environment) -> JobsServicer:
+    cursors = CursorCodec.from_base64(service_environment("realtime", "unused")["CURSOR_KEY"])
+    return JobsServicer("realtime", realtime.database, cursors)
+
+
+async def test_the_tenth_failure_ends_as_a_dead_letter_with_its_attempts(
+    realtime: Realtime, endpoints: Endpoints, jobs: JobsServicer
+) -> None:
+    async with Receiver(answers=["500 Oops"] * MAX_ATTEMPTS) as receiver:
+        created = await endpoints.create("org_f1", receiver.url)
+        await realtime.emit("org_f1")
+        for attempt in range(1, MAX_ATTEMPTS):
+            tried = await endpoints.settled("org_f1", created.endpoint.id, lambda row, n=attempt: row.attempts == n)
+            assert (tried.status, tried.last_error) == ("pending", "HTTP 500")
+            job = await waiting(realtime, tried.job_id, attempt)
+            assert (job["state"] in ("scheduled", "queued"), job["error_code"]) == (True, "webhook_attempt_failed")
+            planned, wait = SCHEDULE_SECONDS[attempt], await seconds_to_wait(realtime, tried.id)
+            assert planned - 5 <= wait <= planned * 1.1
+            await make_due(realtime, tried.job_id)
+        ended = await endpoints.settled("org_f1", created.endpoint.id, lambda row: row.attempts == MAX_ATTEMPTS)
+        assert ended.status == "failed"
+        assert not ended.HasField("next_attempt_time")
+        await waiting(realtime, ended.job_id, MAX_ATTEMPTS)
+    assert len({got.headers["webhook-id"] for got in receiver.requests}) == 1
+    assert len(receiver.requests) == MAX_ATTEMPTS
+    with caller("org_f1"):
+        [dead] = (await jobs.ListDeadLetters(jobs_pb2.ListDeadLettersRequest(queue="webhooks"), None)).jobs
+        job = (await jobs.GetJob(jobs_pb2.GetJobRequest(id=dead.id), None)).job
+    assert (job.id, job.error.code) == (ended.job_id, "webhook_undelivered")
+    assert [one.outcome for one in job.attempts] == ["retried"] * (MAX_ATTEMPTS - 1) + ["failed"]
+    assert {one.error.message for one in job.attempts[:-1]} == {"HTTP 500"}
+    assert (await endpoints.get("org_f1", created.endpoint.id)).status == "enabled"
+    assert await failures(realtime, "org_f1") == (True, 1)
+
+
+async def seconds_to_wait(realtime: Realtime, delivery_id: str) -> float:
+    sql = "select extract(epoch from next_attempt_at - now())::float8 as wait from webhook_delivery where id = $1"
+    row = await realtime.database.system_fetchrow(sql, delivery_id)
+    assert row is not None
+    return float(row["wait"])
+
+
+async def test_an_endpoint_that_fails_for_days_is_disabled_and_its_owners_told(
+    realtime: Realtime, endpoints: Endpoints
+) -> None:
+    async with Receiver(answers=["503 Down"] * 5) as receiver:
+        created = await endpoints.create("org_f2", receiver.url)
+        endpoint_id = created.endpoint.id
+        await realtime.emit("org_f2", call_id="call_pending")
+        pending = await endpoints.settled("org_f2", endpoint_id, lambda row: row.attempts == 1)
+        await waiting(realtime, pending.job_id, 1)
+        await make_due(realtime, pending.job_id, hours=1)
+        await age(realtime, "org_f2", days=5, exhausted=2)
+        await run_out(realtime, endpoints, "org_f2", endpoint_id)
+        endpoint = await endpoints.get("org_f2", endpoint_id)
+        assert (endpoint.status, endpoint.disabled_reason) == ("disabled", "failing")
+        assert sorted(await told(realtime, "org_f2")) == [
+            ("email.send", "failing"),
+            ("webhook_endpoint.disabled", "failing"),
+        ]
+        asked = len(receiver.requests)
+
+        await realtime.emit("org_f2", call_id="call_unheard")
+        await make_due(realtime, pending.job_id)
+        job = await waiting(realtime, pending.job_id, 2)
+        assert (job["state"], job["error_code"]) == ("failed", "endpoint_disabled")
+        rows = await endpoints.deliveries("org_f2", endpoint_id)
+        assert len(rows) == 2
+        assert [(row.status, row.attempts) for row in rows if row.id == pending.id] == [("failed", 1)]
+        assert len(receiver.requests) == asked
+
+        enabled = await endpoints.change("org_f2", endpoint_id, status="enabled")
+        assert (enabled.status, enabled.disabled_reason) == ("enabled", "")
+        assert await failures(realtime, "org_f2") == (False, 0)
+        await run_out(realtime, endpoints, "org_f2", endpoint_id)
+        assert (await endpoints.get("org_f2", endpoint_id)).status == "enabled"
+        assert await failures(realtime, "org_f2") == (True, 1)
+
+
+@pytest.mark.parametrize(
+    ("org_id", "days", "exhausted"), [("org_f3", 4.9, 50), ("org_f4", 60, 1)], ids=["not long enough", "too few"]
+)
+async def test_below_either_bound_nothing_happens(
+    realtime: Realtime, endpoints: Endpoints, org_id: str, days: float, exhausted: int
+) -> None:
+    async with Receiver(answers=["500 Oops"] * 2) as receiver:
+        created = await endpoints.create(org_id, receiver.url)
+        await age(realtime, org_id, days, exhausted)
+        await run_out(realtime, endpoints, org_id, created.endpoint.id)
+    assert (await endpoints.get(org_id, created.endpoint.id)).status == "enabled"
+    assert await failures(realtime, org_id) == (True, exhausted + 1)
+    assert await told(realtime, org_id) == []
+
+
+async def test_a_success_between_forgets_the_failures(realtime: Realtime, endpoints: Endpoints) -> None:
+    async with Receiver(answers=["204 No Content", "500 Oops", "500 Oops"]) as receiver:
+        created = await endpoints.create("org_f5", receiver.url)
+        await age(realtime, "org_f5", days=30, exhausted=50)
+        await realtime.emit("org_f5")
+        await endpoints.settled("org_f5", created.endpoint.id, lambda row: row.status == "delivered")
+        assert await failures(realtime, "org_f5") == (False, 0)
+        await run_out(realtime, endpoints, "org_f5", created.endpoint.id)
+    assert (await endpoints.get("org_f5", created.endpoint.id)).status == "enabled"
+    assert await failures(realtime, "org_f5") == (True, 1)
+
+
+async def test_a_new_address_begins_anew_and_a_new_description_does_not(
+    realtime: Realtime, endpoints: Endpoints
+) -> None:
+    created = await endpoints.create("org_f6", "https://example.com/old")
+    await age(realtime, "org_f6", days=3, exhausted=2)
+    await endpoints.change("org_f6", created.endpoint.id, description="another word")
+    assert await failures(realtime, "org_f6") == (True, 2)
+    await endpoints.change("org_f6", created.endpoint.id, url="https://example.com/new")
+    assert await failures(realtime, "org_f6") == (False, 0)

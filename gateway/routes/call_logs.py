@@ -16,8 +16,10 @@ from gateway.schemas.calls import (
     CallPatch,
     CallQuery,
     CallRow,
+    Transcription,
     call_from_proto,
     call_row_from_proto,
+    transcription_from_proto,
 )
 from gateway.schemas.calls import Call as CallAnswer
 from gateway.schemas.shapes import NoBody, NoQuery
@@ -71,6 +73,11 @@ async def download_recording(call: Call[NoQuery, NoBody]) -> Response:
         ),
         (message.data async for message in call.clients.calls.DownloadRecording(request) if message.data),
     )
+
+
+async def get_transcription(call: Call[NoQuery, NoBody]) -> Response:
+    answer = await call.clients.calls.GetTranscription(pb.GetTranscriptionRequest(call_id=call.id))
+    return call.ok(transcription_from_proto(answer.transcription))
 
 
 async def call_version(call: Call[Any, Any]) -> int:
@@ -128,5 +135,13 @@ ROUTES = tagged(
         media_type="application/octet-stream",
         seconds=_DOWNLOAD_SECONDS,
         problems=(416,),
+    ),
+    Route(
+        "GET",
+        "/api/call-logs/{id}/transcription",
+        get_transcription,
+        "Read what was heard in a recording whose provider gave no words",
+        scope="calls:read",
+        answer=Transcription,
     ),
 )

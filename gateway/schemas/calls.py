@@ -37,6 +37,27 @@ class Recording(Answer):
     byte_size: int | None
     # Where its bytes are, under the same credentials; null until it is available.
     url: str | None
+    # done, failed, not_needed (the provider gave the words) or not_installed; null while nobody has tried.
+    transcription_status: str | None
+    # Where its words are; null unless they are done.
+    transcription_url: str | None
+
+
+class TranscriptionSegment(Answer):
+    start_seconds: float
+    end_seconds: float
+    text: str
+
+
+class Transcription(Answer):
+    """What a model of the suite's own heard in a recording whose provider gave no words."""
+
+    status: str | None
+    text: str | None
+    model: str | None
+    language: str | None
+    duration_seconds: float | None
+    segments: list[TranscriptionSegment]
 
 
 class Turn(Answer):
@@ -153,13 +174,30 @@ def _recording(call: pb.Call) -> Recording | None:
     if not call.HasField("recording"):
         return None
     recording = call.recording
-    available = recording.status == "available"
+    available, transcribed = recording.status == "available", recording.transcription_status == "done"
     return Recording(
         id=recording.id,
         status=recording.status,
         media_type=recording.media_type or None,
         byte_size=recording.byte_size or None,
         url=f"/api/call-logs/{call.id}/recording" if available else None,
+        transcription_status=recording.transcription_status or None,
+        transcription_url=f"/api/call-logs/{call.id}/transcription" if transcribed else None,
+    )
+
+
+def transcription_from_proto(heard: pb.Transcription) -> Transcription:
+    done = heard.status == "done"
+    return Transcription(
+        status=heard.status or None,
+        text=heard.text if done else None,
+        model=heard.model or None,
+        language=heard.language or None,
+        duration_seconds=heard.duration_seconds if heard.HasField("duration_seconds") else None,
+        segments=[
+            TranscriptionSegment(start_seconds=part.start_seconds, end_seconds=part.end_seconds, text=part.text)
+            for part in heard.segments
+        ],
     )
 
 

@@ -29,6 +29,8 @@ from .jobs.aggregate import Aggregation
 from .jobs.audio import AudioProcessing
 from .jobs.ingest import CallIngest
 from .jobs.reconcile import Reconciliation
+from .providers.sources import AudioLimits
+from .providers.transcriber import Transcriber
 from .servicer import CallLogServicer
 from .storage.analytics import Analytics
 from .storage.call_list import CallList
@@ -78,10 +80,12 @@ async def work(runtime: Runtime[CallLogSettings]) -> None:
     get_credentials = IntegrationServiceStub(channel).GetProviderCredentials
     calls, recordings, analytics = Calls(database), Recordings(database), Analytics(database)
     envelopes, links = Envelopes(), ProviderLinks(database)
+    limits = AudioLimits(settings.recording_max_bytes, settings.recording_seconds)
+    transcriber = Transcriber(settings.transcription_model)
     look_back = timedelta(days=settings.reconcile_days)
     handlers = job_handlers(
         CallIngest(database, envelopes, calls, recordings, analytics, resolve_agent, blobs, clock),
-        AudioProcessing(database, calls, recordings, get_credentials, client, blobs, clock),
+        AudioProcessing(database, calls, recordings, get_credentials, client, blobs, clock, limits, transcriber),
         Aggregation(analytics, clock),
         Reconciliation(database, envelopes, calls, links, get_credentials, client, clock, look_back),
         settings.reconcile_cron,

@@ -12,3 +12,8 @@ class CallLogSettings(ServiceSettings):
     outbound_allow: tuple[str, ...] = setting("OUTBOUND_ALLOW", (), help="host:port exceptions of the address guard")
     reconcile_cron: str = setting("RECONCILE_CRON", "*/15 * * * *", help="when providers are asked for missed calls")
     reconcile_days: int = setting("RECONCILE_DAYS", 7, help="how far back the first reconciliation looks")
+    recording_max_bytes: int = setting("RECORDING_MAX_BYTES", 268_435_456, help="larger recordings are not fetched")
+    recording_seconds: float = setting("RECORDING_SECONDS", 300.0, help="how long fetching a recording may take")
+    transcription_model: str = setting(
+        "TRANSCRIPTION_MODEL", "", help="folder of a Whisper model in CTranslate2's format; empty: the packaged tiny.en"
+    )

@@ -21,6 +21,7 @@ from services.calllog.domain.calls import (
     ReportedCall,
     ServedBy,
     Speaker,
+    Transcription,
     Turn,
     is_billable,
 )
@@ -95,6 +96,23 @@ def recording_to_proto(recording: Recording) -> calllog_pb2.Recording:
         status=recording.status,
         media_type=recording.media_type,
         byte_size=recording.byte_size,
+        transcription_status=recording.transcription_status,
+    )
+
+
+def transcription_to_proto(heard: Transcription) -> calllog_pb2.Transcription:
+    return calllog_pb2.Transcription(
+        status=heard.status,
+        text=heard.text,
+        model=heard.model,
+        language=heard.language,
+        duration_seconds=heard.duration_seconds,
+        segments=[
+            calllog_pb2.TranscriptionSegment(
+                start_seconds=part.start_seconds, end_seconds=part.end_seconds, text=part.text
+            )
+            for part in heard.segments
+        ],
     )
 
 

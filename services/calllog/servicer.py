@@ -30,6 +30,7 @@ from services.calllog.mapping import (
     recording_to_proto,
     stored_call_event,
     totals_to_proto,
+    transcription_to_proto,
 )
 from services.calllog.operations import keep_delivery
 from services.calllog.storage.analytics import Analytics
@@ -156,6 +157,18 @@ class CallLogServicer(calllog_pb2_grpc.CallLogServiceServicer):
         yield calllog_pb2.DownloadRecordingResponse(recording=recording_to_proto(recording))
         async for chunk in self._blobs.stream(recording.blob_key, start, end):
             yield calllog_pb2.DownloadRecordingResponse(data=chunk)
+
+    async def GetTranscription(
+        self, request: calllog_pb2.GetTranscriptionRequest, context: Context
+    ) -> calllog_pb2.GetTranscriptionResponse:
+        org_id = require_scope("calls:read").org_id
+        if not is_id(request.call_id, "call"):
+            raise call_not_found()
+        heard = await self._recordings.transcription_of_call(org_id, request.call_id)
+        if heard is None:
+            await self._calls.get(org_id, request.call_id)  # a call that is not there is refused as such
+            raise NotFound("transcription_not_found", "This call has no recording, so nothing was transcribed.")
+        return calllog_pb2.GetTranscriptionResponse(transcription=transcription_to_proto(heard))
 
     async def ListBillableCalls(
         self, request: calllog_pb2.ListBillableCallsRequest, context: Context

@@ -82,8 +82,31 @@ class ReportedCall:
 
 
 @dataclass(frozen=True, slots=True)
+class Segment:
+    """Words of a recording and when they were said, in its seconds."""
+
+    start_seconds: float
+    end_seconds: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Transcription:
+    """What the local model heard. `status`: done, failed, not_needed (the provider gave the words), not_installed, or
+    empty while nobody has tried. Everything else is there when it is done."""
+
+    status: str = ""
+    text: str = ""
+    model: str = ""
+    language: str = ""
+    duration_seconds: float | None = None
+    segments: tuple[Segment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Recording:
-    """A call's recording; `blob_key` is empty until it is stored. Status: pending, available, unavailable, failed."""
+    """A call's recording; `blob_key` is empty until it is stored. Status: pending, available, unavailable, failed.
+    `transcription_status` is that of its Transcription."""
 
     id: str
     org_id: str
@@ -93,6 +116,7 @@ class Recording:
     media_type: str = ""
     byte_size: int = 0
     blob_key: str = ""
+    transcription_status: str = ""
 
     @property
     def key(self) -> str:

@@ -3,6 +3,7 @@
 Shapes: the models of the official `retell-sdk` package (PhoneCallResponse, WebCallResponse). Times are milliseconds.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -31,6 +32,18 @@ SHAPE = Shape(
 )
 
 
+def wrap_call(call: Mapping[str, Any]) -> bytes:
+    """The envelope that a webhook would have carried for a call fetched from the provider."""
+    event = "call_analyzed" if call.get("call_analysis") else "call_ended"
+    return json.dumps({"event": event, "call": call}, separators=(",", ":")).encode()
+
+
+def recording_url(call: Mapping[str, Any]) -> str:
+    """Where the call's recording lies; empty when there is none. An agent that keeps no personal data has only the
+    scrubbed one."""
+    return fields.text(call, "recording_url", 2_048) or fields.text(call, "scrubbed_recording_url", 2_048)
+
+
 def read_report(envelope: Envelope) -> ReportedCall:
     data = envelope.data
     analysis = fields.section(data, "call_analysis")
@@ -54,6 +67,7 @@ def read_report(envelope: Envelope) -> ReportedCall:
         summary=fields.text(analysis, "call_summary"),
         termination_reason=fields.text(data, "disconnection_reason", 500),
         turns=tuple(_turns(data)),
+        has_audio=bool(recording_url(data)),
     )
 
 

@@ -1,12 +1,19 @@
 """The jobs of the call-log: key in, effect out, safe to run twice. Handlers must not publish outside a transaction."""
 
-from libs.jobs import Handlers
+from libs.jobs import Handlers, Rate
 from services.calllog import operations
 
 from .aggregate import Aggregation
 from .audio import AudioProcessing
 from .ingest import CallIngest
 from .reconcile import Reconciliation
+
+# Providers count requests by account, over what its running calls ask too. A recording is one or two requests: after a
+# burst of ended calls they are fetched one a second, two at a time, which also bounds what transcribing takes.
+AUDIO_RATE = Rate(60, 60.0, burst=10)
+# A reconciliation lists page after page and fetches what is missing, one request at a time; the schedule asks for one
+# every 15 minutes and provider. What operators or retries add comes to no more than four a minute.
+RECONCILE_RATE = Rate(4, 60.0, burst=3)
 
 
 def job_handlers(
@@ -21,9 +28,8 @@ def job_handlers(
     handlers.add(operations.AUDIO, audio.run, operations.AUDIO_POLICY)
     handlers.add(operations.AGGREGATE, aggregation.run, operations.AGGREGATE_POLICY)
     handlers.add(operations.RECONCILE, reconciliation.run, operations.RECONCILE_POLICY)
-    # Transcribing is heavy; polling one account is enough for one organisation.
-    handlers.queue("audio", max_running_per_org=2)
-    handlers.queue("reconcile", max_running_per_org=1)
+    handlers.queue(operations.AUDIO_POLICY.queue, max_running_per_org=2, rate_per_org=AUDIO_RATE)
+    handlers.queue(operations.RECONCILE_POLICY.queue, max_running_per_org=2, rate_per_org=RECONCILE_RATE)
     handlers.cron("analytics-hourly", "2 * * * *", operations.AGGREGATE, args={"changedWithinHours": 2})
     handlers.cron("analytics-daily", "17 0 * * *", operations.AGGREGATE, args={"changedWithinHours": 48})
     handlers.cron("calls-missed", reconcile_cron, operations.RECONCILE)

@@ -10,15 +10,16 @@ from typing import Any
 from echosenseix.agent.v1 import agent_pb2
 from libs.blobs import BlobStore
 from libs.clock import Clock
-from libs.errors import AppError, NotFound, ResourceExhausted, Unauthenticated
+from libs.errors import AppError, InvalidArgument, NotFound, Unauthenticated
 from libs.http import OutboundClient
-from libs.jobs import Discard, JobContext, RetryAfter
+from libs.jobs import Discard, JobContext
 from libs.postgres import Database
 from libs.postgres.outbox import append
 from services.calllog.domain.calls import Call, Recording
 from services.calllog.mapping import stored_call_event
-from services.calllog.providers import transcriber
-from services.calllog.providers.elevenlabs import Account, Audio, fetch_audio
+from services.calllog.providers import SOURCES
+from services.calllog.providers.sources import Account, Audio, AudioLimits
+from services.calllog.providers.transcriber import Transcriber
 from services.calllog.storage.calls import Calls
 from services.calllog.storage.recordings import Recordings, stored_as
 
@@ -44,6 +45,8 @@ class AudioProcessing:
     client: OutboundClient
     blobs: BlobStore
     clock: Clock
+    limits: AudioLimits
+    transcriber: Transcriber
 
     async def run(self, job: JobContext) -> Mapping[str, Any]:
         org_id, recording_id = job.job.org_id, str(job.job.args["recordingId"])
@@ -55,33 +58,40 @@ class AudioProcessing:
             return {"recordingId": recording.id, "status": "available"}
         call = await self.calls.get(org_id, str(job.job.args["callId"]))
         try:
-            account = await open_account(self.get_credentials, org_id, recording.provider)
-            audio = await fetch_audio(self.client, account, recording.external_call_id)
+            audio = await self._fetch(recording)
         except NotFound as absent:
             return await self._settle(job, replace(recording, status="unavailable"), absent)
-        except ResourceExhausted as slow:
-            raise RetryAfter(slow.retry_after or 30.0, slow.reason, slow.detail) from None
         except AppError as error:
             await self._give_up(job, recording, error)
             raise
         return await self._store(job, call, recording, audio)
 
+    async def _fetch(self, recording: Recording) -> Audio:
+        source = SOURCES.get(recording.provider)
+        if source is None:
+            raise NotFound("recording_not_found", "Recordings of this provider are not fetched.")
+        account = await open_account(self.get_credentials, recording.org_id, recording.provider)
+        api = source.open_api(self.client, account)
+        return await source.fetch_recording(api, recording.external_call_id, self.limits)
+
     async def _store(self, job: JobContext, call: Call, recording: Recording, audio: Audio) -> Mapping[str, Any]:
         await self.blobs.put(recording.key, audio.content)
         await job.progress(60, "stored")
-        words = await transcriber.transcribe(job, audio.content) if _lacks_words(call) else transcriber.not_needed()
+        if _lacks_words(call):
+            words = await self.transcriber.transcribe(job, audio.content, call.language)
+        else:
+            words = self.transcriber.not_needed()
         ready = stored_as(recording, audio.media_type, len(audio.content))
         result = {
             "recordingId": ready.id,
             "status": ready.status,
             "mediaType": ready.media_type,
             "bytes": ready.byte_size,
-            "transcription": words.outcome(),
+            "transcription": words.result(),
         }
         async with job.finish(result) as conn:
             await self.recordings.settle(conn, ready, self.clock.now())
-            if words.text:
-                await self.recordings.keep_transcription(conn, ready, words.text)
+            await self.recordings.keep_transcription(conn, ready, words.heard)
             await append(conn, stored_call_event("call.recording_ready", call))
         return result
 
@@ -92,12 +102,15 @@ class AudioProcessing:
         return result
 
     async def _give_up(self, job: JobContext, recording: Recording, error: AppError) -> None:
-        """A refused key cannot be retried; anything else is given up after the last attempt."""
-        refused = isinstance(error, Unauthenticated)
-        if refused or job.job.attempt >= job.job.max_attempts:
+        """What cannot get better ends the job at once, anything else after the last attempt."""
+        final = isinstance(error, Unauthenticated | InvalidArgument) or error.reason == "answer_too_large"
+        if final or job.job.attempt >= job.job.max_attempts:
             async with self.database.transaction(recording.org_id) as conn:
                 await self.recordings.settle(conn, replace(recording, status="failed"), self.clock.now())
-        if refused:
+        if error.reason == "answer_too_large":
+            limit = f"The recording is larger than {self.limits.max_bytes:,} bytes (RECORDING_MAX_BYTES)."
+            raise Discard("recording_too_large", limit) from None
+        if final:
             raise Discard(error.reason, error.detail) from None
 
 

@@ -4,21 +4,22 @@ Senders drop deliveries. What is found goes the way of a webhook (envelope row, 
 same conversation meets the same row. The clock of a link moves only when all its pages were read.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from libs.clock import Clock
-from libs.errors import NotFound, ResourceExhausted, Unauthenticated
+from libs.errors import InvalidArgument, NotFound, Unauthenticated, Unavailable
 from libs.http import OutboundClient
-from libs.jobs import Discard, JobContext, NewJob, RetryAfter, enqueue_many
+from libs.http.api import RemoteApi
+from libs.jobs import Discard, JobContext, NewJob, enqueue_many
 from libs.postgres import Database
-from services.calllog.domain import elevenlabs
-from services.calllog.domain.elevenlabs import wrap_conversation
 from services.calllog.domain.readers import parse_envelope
 from services.calllog.operations import RECONCILE, RECONCILE_POLICY, SERVICE, keep_delivery
-from services.calllog.providers.elevenlabs import Account, Conversations, fetch_conversation, list_conversations
+from services.calllog.providers import SOURCES
+from services.calllog.providers.sources import CallSource, EndedCalls
 from services.calllog.storage.calls import Calls
 from services.calllog.storage.envelopes import Envelopes
 from services.calllog.storage.links import ProviderLinks
@@ -27,6 +28,17 @@ from .audio import GetCredentials, open_account
 
 # A conversation is listed by its start and known by its end: look back further than any call lasts.
 _OVERLAP = timedelta(hours=24)
+# A call that cannot be read is passed over and counted: it must not keep all others from being found, for ever.
+_OF_ONE_CALL = ("answer_too_large", "provider_answer_unreadable", "webhook_payload_invalid")
+
+
+@dataclass(slots=True)
+class Found:
+    """What a run met: calls listed, those of them that were missing here, and those of these that nobody can read."""
+
+    listed: int = 0
+    missing: int = 0
+    unreadable: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +55,17 @@ class Reconciliation:
     async def run(self, job: JobContext) -> Mapping[str, Any]:
         if not job.job.org_id:
             return await self._fan_out(job)
+        provider = str(job.job.args["provider"])
+        source = SOURCES.get(provider)
+        if source is None:
+            raise Discard("reconcile_unsupported", "Calls of this provider cannot be listed.")
         try:
-            return await self._reconcile(job, str(job.job.args["provider"]))
-        except ResourceExhausted as slow:
-            raise RetryAfter(slow.retry_after or 30.0, slow.reason, slow.detail) from None
+            return await self._reconcile(job, provider, source)
         except (NotFound, Unauthenticated) as refused:
             raise Discard(refused.reason, refused.detail) from None
 
     async def _fan_out(self, job: JobContext) -> Mapping[str, Any]:
-        links = [link for link in await self.links.active() if link.provider == elevenlabs.PROVIDER]
+        links = [link for link in await self.links.active() if link.provider in SOURCES]
         result = {"accounts": len(links)}
         async with job.finish(result) as conn:
             jobs = [
@@ -68,33 +82,42 @@ class Reconciliation:
             await enqueue_many(conn, SERVICE, jobs)
         return result
 
-    async def _reconcile(self, job: JobContext, provider: str) -> Mapping[str, Any]:
+    async def _reconcile(self, job: JobContext, provider: str, source: CallSource) -> Mapping[str, Any]:
         org_id, began = job.job.org_id, self.clock.now()
         until = await self.links.reconciled_until(org_id, provider)
         since = until - _OVERLAP if until else began - self.first_look_back
-        account = await open_account(self.get_credentials, org_id, provider)
-        result, cursor = {"listed": 0, "missing": 0}, ""
+        api = source.open_api(self.client, await open_account(self.get_credentials, org_id, provider))
+        found, cursor = Found(), ""
         while True:
-            page = await list_conversations(self.client, account, since, cursor)
-            result["listed"] += len(page.ended_ids)
-            result["missing"] += await self._ingest_missing(org_id, provider, account, page)
+            page = await source.list_ended(api, since, cursor)
+            found.listed += len(page.ids)
+            await self._ingest_missing(org_id, provider, source, api, page, found)
             if not page.next_cursor or page.next_cursor == cursor:
                 break
             cursor = page.next_cursor
-            await job.progress(50, f"{result['listed']} conversations listed")
+            await job.progress(50, f"{found.listed} conversations listed")
+        result = dataclasses.asdict(found)
         async with job.finish(result) as conn:
             await self.links.move_to(conn, org_id, provider, began)
         return result
 
-    async def _ingest_missing(self, org_id: str, provider: str, account: Account, page: Conversations) -> int:
-        known = await self.calls.ended_among(org_id, provider, page.ended_ids)
-        missing = [conversation for conversation in page.ended_ids if conversation not in known]
-        for conversation in missing:
+    async def _ingest_missing(
+        self, org_id: str, provider: str, source: CallSource, api: RemoteApi, page: EndedCalls, found: Found
+    ) -> None:
+        known = await self.calls.ended_among(org_id, provider, page.ids)
+        for call_id in page.ids:
+            if call_id in known:
+                continue
+            found.missing += 1
             try:
-                body = wrap_conversation(await fetch_conversation(self.client, account, conversation))
+                body = await source.fetch_report(api, call_id)
+                envelope = parse_envelope(provider, body)
             except NotFound:
                 continue  # erased at the provider since it was listed
-            envelope = parse_envelope(provider, body)
+            except (InvalidArgument, Unavailable) as error:
+                if error.reason not in _OF_ONE_CALL:
+                    raise
+                found.unreadable += 1
+                continue
             async with self.database.transaction(org_id) as conn:
                 await keep_delivery(conn, self.envelopes, org_id, envelope, body, "reconcile", self.clock.now())
-        return len(missing)

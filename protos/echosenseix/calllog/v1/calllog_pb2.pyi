@@ -126,11 +126,14 @@ class Recording(_message.Message):
     STATUS_FIELD_NUMBER: _builtins.int
     MEDIA_TYPE_FIELD_NUMBER: _builtins.int
     BYTE_SIZE_FIELD_NUMBER: _builtins.int
+    TRANSCRIPTION_STATUS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     status: _builtins.str
     """pending, available, unavailable or failed."""
     media_type: _builtins.str
     byte_size: _builtins.int
+    transcription_status: _builtins.str
+    """done, failed, not_needed or not_installed; empty while nobody has tried."""
     def __init__(
         self,
         *,
@@ -138,14 +141,81 @@ class Recording(_message.Message):
         status: _builtins.str = ...,
         media_type: _builtins.str = ...,
         byte_size: _builtins.int = ...,
+        transcription_status: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["byte_size", b"byte_size", "id", b"id", "media_type", b"media_type", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["byte_size", b"byte_size", "id", b"id", "media_type", b"media_type", "status", b"status", "transcription_status", b"transcription_status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Recording: _TypeAlias = Recording  # noqa: Y015
+
+@_typing.final
+class TranscriptionSegment(_message.Message):
+    """Words of a recording and when they were said."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    START_SECONDS_FIELD_NUMBER: _builtins.int
+    END_SECONDS_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    start_seconds: _builtins.float
+    end_seconds: _builtins.float
+    text: _builtins.str
+    def __init__(
+        self,
+        *,
+        start_seconds: _builtins.float = ...,
+        end_seconds: _builtins.float = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_seconds", b"end_seconds", "start_seconds", b"start_seconds", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TranscriptionSegment: _TypeAlias = TranscriptionSegment  # noqa: Y015
+
+@_typing.final
+class Transcription(_message.Message):
+    """Made by a model of the suite's own, for recordings whose provider gave no words."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATUS_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
+    DURATION_SECONDS_FIELD_NUMBER: _builtins.int
+    SEGMENTS_FIELD_NUMBER: _builtins.int
+    status: _builtins.str
+    text: _builtins.str
+    model: _builtins.str
+    language: _builtins.str
+    duration_seconds: _builtins.float
+    @_builtins.property
+    def segments(self) -> _containers.RepeatedCompositeFieldContainer[Global___TranscriptionSegment]: ...
+    def __init__(
+        self,
+        *,
+        status: _builtins.str = ...,
+        text: _builtins.str = ...,
+        model: _builtins.str = ...,
+        language: _builtins.str = ...,
+        duration_seconds: _builtins.float | None = ...,
+        segments: _abc.Iterable[Global___TranscriptionSegment] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_duration_seconds", b"_duration_seconds", "duration_seconds", b"duration_seconds"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_duration_seconds", b"_duration_seconds", "duration_seconds", b"duration_seconds", "language", b"language", "model", b"model", "segments", b"segments", "status", b"status", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__duration_seconds: _TypeAlias = _typing.Literal["duration_seconds"]  # noqa: Y015
+    _WhichOneofArgType__duration_seconds: _TypeAlias = _typing.Literal["_duration_seconds", b"_duration_seconds"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__duration_seconds) -> _WhichOneofReturnType__duration_seconds | None: ...
+
+Global___Transcription: _TypeAlias = Transcription  # noqa: Y015
 
 @_typing.final
 class Call(_message.Message):
@@ -723,6 +793,45 @@ class DownloadRecordingResponse(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
 
 Global___DownloadRecordingResponse: _TypeAlias = DownloadRecordingResponse  # noqa: Y015
+
+@_typing.final
+class GetTranscriptionRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALL_ID_FIELD_NUMBER: _builtins.int
+    call_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        call_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_id", b"call_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetTranscriptionRequest: _TypeAlias = GetTranscriptionRequest  # noqa: Y015
+
+@_typing.final
+class GetTranscriptionResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSCRIPTION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def transcription(self) -> Global___Transcription: ...
+    def __init__(
+        self,
+        *,
+        transcription: Global___Transcription | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["transcription", b"transcription"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["transcription", b"transcription"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetTranscriptionResponse: _TypeAlias = GetTranscriptionResponse  # noqa: Y015
 
 @_typing.final
 class ListBillableCallsRequest(_message.Message):

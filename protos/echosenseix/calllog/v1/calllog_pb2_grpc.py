@@ -69,6 +69,11 @@ class CallLogServiceStub:
                 request_serializer=echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.DownloadRecordingRequest.SerializeToString,
                 response_deserializer=echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.DownloadRecordingResponse.FromString,
                 _registered_method=True)
+        self.GetTranscription = channel.unary_unary(
+                '/echosenseix.calllog.v1.CallLogService/GetTranscription',
+                request_serializer=echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.GetTranscriptionRequest.SerializeToString,
+                response_deserializer=echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.GetTranscriptionResponse.FromString,
+                _registered_method=True)
         self.ListBillableCalls = channel.unary_unary(
                 '/echosenseix.calllog.v1.CallLogService/ListBillableCalls',
                 request_serializer=echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.ListBillableCallsRequest.SerializeToString,
@@ -124,6 +129,13 @@ class CallLogServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetTranscription(self, request, context):
+        """What the local model heard in the call's recording.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListBillableCalls(self, request, context):
         """Service principals only: the billable calls of a window, for billing's reconciliation.
         """
@@ -168,6 +180,11 @@ def add_CallLogServiceServicer_to_server(servicer, server):
                     servicer.DownloadRecording,
                     request_deserializer=echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.DownloadRecordingRequest.FromString,
                     response_serializer=echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.DownloadRecordingResponse.SerializeToString,
+            ),
+            'GetTranscription': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTranscription,
+                    request_deserializer=echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.GetTranscriptionRequest.FromString,
+                    response_serializer=echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.GetTranscriptionResponse.SerializeToString,
             ),
             'ListBillableCalls': grpc.unary_unary_rpc_method_handler(
                     servicer.ListBillableCalls,
@@ -364,6 +381,33 @@ class CallLogService:
             '/echosenseix.calllog.v1.CallLogService/DownloadRecording',
             echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.DownloadRecordingRequest.SerializeToString,
             echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.DownloadRecordingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTranscription(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/echosenseix.calllog.v1.CallLogService/GetTranscription',
+            echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.GetTranscriptionRequest.SerializeToString,
+            echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.GetTranscriptionResponse.FromString,
             options,
             channel_credentials,
             insecure,

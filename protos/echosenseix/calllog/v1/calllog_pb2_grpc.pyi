@@ -41,6 +41,8 @@ class CallLogServiceStub:
     GetAnalyticsTimeseries: _grpc.UnaryUnaryMultiCallable[_calllog_pb2.GetAnalyticsTimeseriesRequest, _calllog_pb2.GetAnalyticsTimeseriesResponse]
     DownloadRecording: _grpc.UnaryStreamMultiCallable[_calllog_pb2.DownloadRecordingRequest, _calllog_pb2.DownloadRecordingResponse]
     """First message: metadata; the rest: bytes in order."""
+    GetTranscription: _grpc.UnaryUnaryMultiCallable[_calllog_pb2.GetTranscriptionRequest, _calllog_pb2.GetTranscriptionResponse]
+    """What the local model heard in the call's recording."""
     ListBillableCalls: _grpc.UnaryUnaryMultiCallable[_calllog_pb2.ListBillableCallsRequest, _calllog_pb2.ListBillableCallsResponse]
     """Service principals only: the billable calls of a window, for billing's reconciliation."""
 
@@ -57,6 +59,8 @@ class CallLogServiceAsyncStub(CallLogServiceStub):
     GetAnalyticsTimeseries: _aio.UnaryUnaryMultiCallable[_calllog_pb2.GetAnalyticsTimeseriesRequest, _calllog_pb2.GetAnalyticsTimeseriesResponse]  # type: ignore[assignment]
     DownloadRecording: _aio.UnaryStreamMultiCallable[_calllog_pb2.DownloadRecordingRequest, _calllog_pb2.DownloadRecordingResponse]  # type: ignore[assignment]
     """First message: metadata; the rest: bytes in order."""
+    GetTranscription: _aio.UnaryUnaryMultiCallable[_calllog_pb2.GetTranscriptionRequest, _calllog_pb2.GetTranscriptionResponse]  # type: ignore[assignment]
+    """What the local model heard in the call's recording."""
     ListBillableCalls: _aio.UnaryUnaryMultiCallable[_calllog_pb2.ListBillableCallsRequest, _calllog_pb2.ListBillableCallsResponse]  # type: ignore[assignment]
     """Service principals only: the billable calls of a window, for billing's reconciliation."""
 
@@ -112,6 +116,14 @@ class CallLogServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_calllog_pb2.DownloadRecordingResponse], _abc.AsyncIterator[_calllog_pb2.DownloadRecordingResponse]]:
         """First message: metadata; the rest: bytes in order."""
+
+    @_abc_1.abstractmethod
+    def GetTranscription(
+        self,
+        request: _calllog_pb2.GetTranscriptionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_calllog_pb2.GetTranscriptionResponse, _abc.Awaitable[_calllog_pb2.GetTranscriptionResponse]]:
+        """What the local model heard in the call's recording."""
 
     @_abc_1.abstractmethod
     def ListBillableCalls(

@@ -50,6 +50,8 @@ from services.calllog.jobs.aggregate import Aggregation
 from services.calllog.jobs.audio import AudioProcessing
 from services.calllog.jobs.ingest import CallIngest
 from services.calllog.jobs.reconcile import Reconciliation
+from services.calllog.providers.sources import AudioLimits
+from services.calllog.providers.transcriber import Transcriber
 from services.calllog.servicer import CallLogServicer
 from services.calllog.storage.analytics import Analytics
 from services.calllog.storage.call_list import CallList
@@ -63,6 +65,7 @@ SAMPLES = Path(__file__).resolve().parents[3] / "samples" / "elevenlabs"
 ALLOWED = ("127.0.0.1:1-65535",)
 SECRET = "wsec_test"
 PATIENCE = 15.0
+AUDIO_LIMITS = AudioLimits(max_bytes=2 * 1024 * 1024, seconds=2.0)
 
 
 @contextmanager
@@ -126,19 +129,21 @@ class CallLog:
     integrations: IntegrationServicer
     bus: Bus
 
-    async def organisation(self, external_agent_id: str = "", base_url: str = "") -> Organisation:
-        """A new organisation with an account at ElevenLabs and, where named, a published agent tied to it."""
+    async def organisation(
+        self, external_agent_id: str = "", base_url: str = "", provider: str = "elevenlabs"
+    ) -> Organisation:
+        """A new organisation with an account at the provider and, where named, a published agent tied to it."""
         org = new_id("org")
         credentials = agent_pb2.ProviderCredentials(api_key="sk_test", webhook_secret=SECRET, base_url=base_url)
         with as_org(org):
-            put = agent_pb2.PutIntegrationRequest(provider="elevenlabs", credentials=credentials)
+            put = agent_pb2.PutIntegrationRequest(provider=provider, credentials=credentials)
             token = (await self.integrations.PutIntegration(put, None)).integration.webhook_token
             if external_agent_id:
-                await self.publish_agent(external_agent_id)
+                await self.publish_agent(external_agent_id, provider)
         return Organisation(org, token)
 
-    async def publish_agent(self, external_agent_id: str) -> str:
-        agent = agent_pb2.Agent(display_name="Desk", provider="elevenlabs", external_agent_id=external_agent_id)
+    async def publish_agent(self, external_agent_id: str, provider: str = "elevenlabs") -> str:
+        agent = agent_pb2.Agent(display_name="Desk", provider=provider, external_agent_id=external_agent_id)
         made = (await self.agents.CreateAgent(agent_pb2.CreateAgentRequest(agent=agent), None)).agent
         await self.agents.PublishAgent(agent_pb2.PublishAgentRequest(id=made.id), None)
         return str(made.id)
@@ -232,7 +237,7 @@ async def calllog(
     envelopes, links = Envelopes(), ProviderLinks(database)
     handlers = job_handlers(
         CallIngest(database, envelopes, calls, recordings, analytics, resolve, blobs, clock),
-        AudioProcessing(database, calls, recordings, credentials, client, blobs, clock),
+        AudioProcessing(database, calls, recordings, credentials, client, blobs, clock, AUDIO_LIMITS, Transcriber()),
         Aggregation(analytics, clock),
         Reconciliation(database, envelopes, calls, links, credentials, client, clock, timedelta(days=7)),
         "*/15 * * * *",

@@ -18,10 +18,10 @@ from libs.bus import ReceivedEvent
 from libs.errors import FailedPrecondition, NotFound, OutOfRange
 from libs.ids import new_id
 from libs.jobs import enqueue
-from services.calllog.providers.transcriber import installed
+from services.calllog.providers.transcriber import Transcriber
 
 from .conftest import CallLog, as_org, eventually, transcription
-from .provider import Provider, serving_provider
+from .provider import Provider, serving
 
 AGENT = "agent_7101k5zvyjhmfg983brhmhkd98n6"
 AUDIO = bytes(range(256)) * 3_000
@@ -29,7 +29,7 @@ AUDIO = bytes(range(256)) * 3_000
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def provider() -> AsyncIterator[Provider]:
-    async with serving_provider() as running:
+    async with serving(Provider()) as running:
         yield running
 
 
@@ -87,7 +87,7 @@ async def test_a_recording_is_fetched_stored_and_served_in_ranges(
     assert [topic for topic, _ in await calllog.events(org.id)] == ["call.ended", "call.recording_ready"]
     assert provider.keys == ["sk_test"]
     (job,) = await calllog.jobs(org.id, "audio.process")
-    expected = "not_needed" if installed() else "not_installed"
+    expected = "not_installed" if Transcriber().missing() else "not_needed"
     assert expected in job["result"]
 
 

@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.faults import jobs, suite
+from tests.faults import jobs, replicas, suite
 from tests.faults.jobs import Outcome
 
 
@@ -24,7 +24,10 @@ async def run(quick: bool, seed: int, folder: Path) -> int:
         "PostgreSQL killed": jobs.kill_postgres(1 if quick else 5, 500 if quick else 4_000, 50.0),
         "flood": jobs.flood_of_one_organisation(10_000 if quick else 50_000),
         "poison": jobs.poison_among_others(*((60, 0.05) if quick else (999, 1.0))),
-        "every process killed": suite.kill_processes(folder, *((20, 600) if quick else (100, 4_000)), 20.0, seed),
+        "every process killed": suite.kill_processes(
+            folder / "one", *((20, 600) if quick else (100, 4_000)), 20.0, seed, pause_seconds=20.0 if quick else 40.0
+        ),
+        "two of everything": replicas.kill_replicas(folder / "two", 13 if quick else 52, 50.0, seed),
     }
     outcomes: dict[str, Outcome] = {}
     for name, running in runs.items():

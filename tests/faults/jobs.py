@@ -1,4 +1,4 @@
-"""The fault runs of the job queue (promises K1 for workers, K2, K3, K5, K6's FLUSHALL, L7, L8), each against real
+"""The fault runs of the job queue (promises K1 for workers, K2, K3, K5, L7, L8), each against real
 processes on durable stores, with a history of what was acknowledged and a checker that reads PostgreSQL afterwards."""
 
 from __future__ import annotations
@@ -7,8 +7,6 @@ import asyncio
 import random
 import time
 from dataclasses import dataclass, field
-
-from redis.asyncio import Redis
 
 from libs.jobs import NewJob, enqueue_many
 from libs.jobs.inspection import replay
@@ -33,8 +31,8 @@ class Outcome:
 
 
 async def kill_workers(kills: int, writes: int, rate: float, seed: int) -> Outcome:
-    """kill -9 at random instants under acknowledged writes; meanwhile one worker is stopped for 40 s and goes on, NATS
-    loses its store, Redis is flushed. Afterwards effects equal jobs."""
+    """kill -9 at random instants under acknowledged writes; meanwhile NATS loses its store, and one worker is stopped
+    in the middle of its jobs for 40 s and goes on: others finished them, it none. Afterwards effects equal jobs."""
     random.seed(seed)
     outcome = Outcome()
     async with scene(workers=4) as here:
@@ -43,17 +41,18 @@ async def kill_workers(kills: int, writes: int, rate: float, seed: int) -> Outco
         async with asyncio.TaskGroup() as acts:
             acts.create_task(here.write(writes, rate))
             acts.create_task(_kill(here, kills, seconds))
-            acts.create_task(_pause(here))
-            acts.create_task(_upset_stores(here, seconds))
+            pausing = acts.create_task(_pause(here))
+            acts.create_task(_lose_nats(here, seconds / 3))
         settled = await here.until_quiet(60.0)
         quarantined = await _replay_quarantined(here)
-        outcome.problems = await here.problems()
+        outcome.problems = await here.problems() + await _fenced(here, *pausing.result())
         restarts = await here.restarts()
         p99 = restarts[int(len(restarts) * 0.99)] if restarts else 0.0
         if p99 > RESTART_SECONDS:
             outcome.problems.append(f"restart p99 {p99:.1f} s")
         outcome.figures = {
             "kills": kills, "writes": here.history.invoked, "acknowledged": len(here.history.ok),
+            "jobs of the paused worker": len(pausing.result()[1]),
             "jobs restarted": len(restarts), "restart p99 s": round(p99, 1),
             "outside calls repeated": here.repeated_outside(), "quarantined and replayed": quarantined,
             "settled s": round(settled, 1), "seconds": round(time.monotonic() - begun),
@@ -70,17 +69,35 @@ async def _kill(here: Scene, kills: int, seconds: float) -> None:
         await asyncio.to_thread(here.fleet.kill, random.randrange(3))
 
 
-async def _pause(here: Scene) -> None:
+async def _pause(here: Scene) -> tuple[str, list[str]]:
+    """Stop the fourth worker while it runs jobs, let it go on after a while; its name and those jobs."""
     await asyncio.sleep(2.0)
-    here.fleet.pause(3)
+    while True:
+        name = here.fleet.pause(3)
+        await asyncio.sleep(0.3)  # what it had sent to PostgreSQL takes effect
+        if held := await here.running(name):
+            break
+        here.fleet.resume(3)
+        await asyncio.sleep(random.uniform(0.0, 0.1))
     await asyncio.sleep(PAUSE_SECONDS)
     here.fleet.resume(3)
+    return name, held
 
 
-async def _upset_stores(here: Scene, seconds: float) -> None:
-    await asyncio.sleep(seconds / 3)
-    async with Redis.from_url(here.stores.redis_url) as redis:
-        await redis.flushall()
+async def _fenced(here: Scene, name: str, held: list[str]) -> list[str]:
+    """What the paused worker did about jobs that were no longer its own."""
+    rows = await here.db.system_fetch("select id, worker from job where id = any($1)", held)
+    finished = [row["id"] for row in rows if row["worker"] == name]
+    stalled = await here.db.system_fetchval(
+        "select count(distinct job_id) from job_attempt where job_id = any($1) and worker = $2 and outcome = 'stalled'",
+        held, name,
+    )  # fmt: skip
+    found = [f"the paused worker finished {len(finished)} of {len(held)} jobs it had lost"] if finished else []
+    return found + ([] if stalled == len(held) else [f"only {stalled} of {len(held)} jobs were taken from it"])
+
+
+async def _lose_nats(here: Scene, after: float) -> None:
+    await asyncio.sleep(after)
     await here.lose_nats(1.0)
 
 

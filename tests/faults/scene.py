@@ -87,6 +87,11 @@ class Scene:
                     (select 1 from effect e where e.operation = d.operation and e.kind = 'echo'))"""
         ))  # fmt: skip
 
+    async def running(self, worker: str) -> list[str]:
+        """The jobs that the worker holds."""
+        rows = await self.db.system_fetch("select id from job where state = 'running' and worker = $1", worker)
+        return [row["id"] for row in rows]
+
     async def until_quiet(self, seconds: float) -> float:
         """Wait until every job ended and every event arrived; how long that took. Dead workers are started again."""
         begun = time.monotonic()

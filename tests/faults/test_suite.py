@@ -1,13 +1,22 @@
-"""Every process of the suite killed at random instants under acknowledged writes, and NATS's store lost meanwhile."""
+"""The quick set of the suite's fault runs. Its bounds are generous, for a busy machine; `make faults` asks for the
+promised ones."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from tests.faults.replicas import Limits, kill_replicas
 from tests.faults.suite import kill_processes
 
 
 async def test_killing_every_kind_of_process_loses_and_doubles_nothing(tmp_path: Path) -> None:
-    outcome = await kill_processes(tmp_path, kills=20, writes=600, rate=20.0, seed=7)
+    outcome = await kill_processes(tmp_path, kills=20, writes=600, rate=20.0, seed=7, pause_seconds=20.0)
     assert outcome.problems == [], outcome.line()
     assert outcome.figures["acknowledged"] > 100
+
+
+async def test_with_two_of_everything_customers_hardly_notice_a_kill(tmp_path: Path) -> None:
+    generous = Limits(failed_percent=2.0, window_seconds=3.0, ready_seconds=20.0)
+    outcome = await kill_replicas(tmp_path, kills=13, rate=25.0, seed=7, limits=generous)
+    assert outcome.problems == [], outcome.line()
+    assert outcome.figures["acknowledged"] > 300

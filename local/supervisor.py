@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from local.process import Child
 from local.stores import tail
 
-TICK_SECONDS = 0.1
-PROBE_SECONDS = 0.1
+TICK_SECONDS = 0.05
+PROBE_SECONDS = 0.05
 STEADY_SECONDS = 10.0
 LONGEST_BACKOFF = 10.0
 HOPELESS = 3

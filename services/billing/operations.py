@@ -53,13 +53,15 @@ class Books:
         return Account(org_id, account.plan_id, balance)
 
     async def charge(self, conn: Connection, org_id: str, ids: Sequence[str] | None) -> Charges:
-        """Rate and post the usage events with these ids (None: all) that were not rated before."""
+        """Rate and post the usage events with these ids (None: a batch of all) that were not rated before."""
         account = await self.open_account(conn, org_id)
-        events = {event.id: event for event in await self.usage.unrated(conn, org_id, ids)}
-        rates = await self.accounts.rates(conn, account) if events else []
-        postings = [posting for event in events.values() if (posting := _charge(event, rates)) is not None]
-        if not postings:
+        rates, page = await self.accounts.rates(conn, account), await self.usage.unrated(conn, org_id, ids, None)
+        # Behind a batch that nothing can be charged of there may be others: what has no rate holds up nobody.
+        while page and not (postings := [posting for event in page if (posting := _charge(event, rates)) is not None]):
+            page = await self.usage.unrated(conn, org_id, ids, page[-1])
+        if not page:
             return Charges([], account.balance, account.balance)
+        events = {event.id: event for event in page}
         entries, balance = await self._post(conn, account, postings)
         await self.usage.rate(conn, org_id, entries, self.clock.now())
         return Charges([(events[entry.usage_event_id], entry) for entry in entries], account.balance, balance)

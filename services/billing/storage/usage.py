@@ -31,6 +31,7 @@ _DIGESTS = "select u.id, u.digest from usage_event u where u.org_id = $1 and u.i
 _UNRATED = f"""
 select {_COLUMNS} from usage_event u
 where u.org_id = $1 and ($2::text[] is null or u.id = any($2::text[]))
+    and ($4::timestamptz is null or (u.event_time, u.id) > ($4, $5))
     and not exists (select 1 from usage_rating r where r.org_id = u.org_id and r.usage_event_id = u.id)
 order by u.event_time, u.id limit $3"""
 _ADD_RATINGS = """
@@ -71,10 +72,12 @@ class Usage:
         )
 
     async def unrated(
-        self, conn: Connection, org_id: str, ids: Sequence[str] | None, limit: int = 1_000
+        self, conn: Connection, org_id: str, ids: Sequence[str] | None, after: UsageEvent | None, limit: int = 1_000
     ) -> list[UsageEvent]:
-        """Events without a rating, of these ids or all; asked under the account's lock."""
-        rows = await conn.fetch(_UNRATED, org_id, list(ids) if ids is not None else None, limit)
+        """Events without a rating, of these ids or all, in their order; asked under the account's lock."""
+        wanted = list(ids) if ids is not None else None
+        begin = (after.event_time, after.id) if after else (None, None)
+        rows = await conn.fetch(_UNRATED, org_id, wanted, limit, *begin)
         return [_event_from_row(row) for row in rows]
 
     async def rate(self, conn: Connection, org_id: str, entries: Sequence[LedgerEntry], now: datetime) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from libs.clock import monotonic
 from libs.errors import AppError
@@ -49,7 +49,7 @@ class Held:
     job: Job
     since: float = 0.0
     context: JobContext | None = None
-    task: asyncio.Task[None] | None = None
+    task: asyncio.Task[Any] | None = None
     due: float = math.inf
     reason: str = ""
 
@@ -68,8 +68,8 @@ class Held:
             self.task.cancel()
 
 
-async def attempt(held: Held, handlers: Handlers, db: Database, bus: Bus) -> Ending:
-    """Run the handler once."""
+async def attempt(held: Held, task: asyncio.Task[Any], handlers: Handlers, db: Database, bus: Bus) -> Ending:
+    """Run the handler once, in `task`, which is the one that calls."""
     job, meters = held.job, meters_of(held.job.queue, held.job.kind)
     if held.reason:  # lost, cancelled or released before it began
         return interrupted(job, JobPolicy(), held.reason)
@@ -80,7 +80,7 @@ async def attempt(held: Held, handlers: Handlers, db: Database, bus: Bus) -> End
     held.context = context = JobContext(job, db, bus)
     begun = monotonic()
     held.due = begun + policy.timeout_seconds  # the worker looks at it; a timer a job would cost more than a short job
-    held.task = task = asyncio.current_task()
+    held.task = task
     try:
         if not job.traceparent:
             result = await handler(context)
@@ -89,14 +89,14 @@ async def attempt(held: Held, handlers: Handlers, db: Database, bus: Bus) -> End
                 result = await handler(context)
         return Completed(context.finished, None if result is None else encode_json(result, "result"))
     except asyncio.CancelledError as error:
-        if task is not None and task.cancelling() > (1 if held.reason else 0):
+        if task.cancelling() > (1 if held.reason else 0):
             raise  # it is this worker that ends, not the handler
         return _ending(held, context, policy, error)
     except Exception as error:
         return _ending(held, context, policy, error)
     finally:
         held.task = None
-        if task is not None and held.reason:
+        if held.reason:
             task.uncancel()
         meters.run.observe(monotonic() - begun)
 

@@ -29,8 +29,8 @@ _LOCK_RETRY_SECONDS = 0.02
 # worker, organisations with an allowance, those allowances, everyone else's, whether a suspect may be taken. The SQL is
 # in migrations/0002.
 _CLAIM = """
-select id, kind, org_id, args, lane, attempt, max_attempts, stalls, run_at, traceparent,
-    extract(epoch from started_at - run_at)::float8 as waited
+select id, kind, org_id, args, lane, attempt, max_attempts, stalls, run_at,
+    extract(epoch from started_at - run_at)::float8 as waited, traceparent
 from job_claim($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"""
 _WAITING = "select exists (select 1 from job where queue = $1 and state = 'queued')"
 _LOCK = "select pg_try_advisory_xact_lock(hashtextextended('job_claim ' || current_schema() || ' ' || $1, 0))"
@@ -76,6 +76,10 @@ class Claimer:
         self._suspect = True
         self.drained = False
         self.retry_in: float | None = None
+
+    @property
+    def limited(self) -> bool:
+        return self._policy.limited
 
     async def claim(self, wanted: int, *, suspect: bool = True) -> list[Job]:
         """At most `wanted` jobs, now leased to this worker; `suspect`: one of them may be a job that is one stall from
@@ -170,11 +174,10 @@ class Claimer:
         return jobs
 
     def _job(self, row: Any, token: uuid.UUID) -> Job:
+        job_id, kind, org_id, args, lane, attempt, max_attempts, stalls, run_at, waited, traceparent = row
         return Job(
-            id=row["id"], queue=self._policy.name, kind=row["kind"], org_id=row["org_id"],
-            args=decode_json(row["args"]), lane=row["lane"], attempt=row["attempt"], max_attempts=row["max_attempts"],
-            stalls=row["stalls"], run_at=row["run_at"], waited=row["waited"],
-            traceparent=row["traceparent"], worker=self._worker, token=token,
+            job_id, self._policy.name, kind, org_id, decode_json(args), lane, attempt, max_attempts, stalls, run_at,
+            waited, traceparent, self._worker, token,
         )  # fmt: skip
 
 

@@ -12,20 +12,20 @@ import logging
 import math
 from collections import Counter, deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from libs.bus.subjects import delayed_job_wakeup, job_wakeup
 from libs.clock import monotonic
 from libs.config import ServiceSettings
 from libs.errors import AppError
-from libs.jobs import leases
+from libs.jobs.asking import IDLE_POLL_SECONDS, QueueState
 from libs.jobs.attempt import Completed, Ending, Held, attempt, interrupted
 from libs.jobs.claims import Claimer
 from libs.jobs.context import announce_state
 from libs.jobs.finishing import Finisher
 from libs.jobs.handlers import Handlers
 from libs.jobs.job import Job
+from libs.jobs.keeping import keep_leases
 from libs.jobs.leases import Settlement
 from libs.jobs.meters import meters_of
 from libs.jobs.policy import JobPolicy
@@ -36,11 +36,6 @@ if TYPE_CHECKING:
     from libs.bus import Bus
 
 CLAIM_AT_MOST = 512
-BUSY_POLL_SECONDS = 0.1
-IDLE_POLL_SECONDS = 1.0
-BUSY_SECONDS = 2.0
-GATHER_SECONDS = 0.01
-GATHER_ABOVE = 8
 INTERRUPTED_SECONDS = 1.0
 FLUSH_SECONDS = 2.0
 LAST_CLAIM_SECONDS = 1.0
@@ -50,39 +45,6 @@ WAIT_SECONDS = 1.0
 AHEAD_SECONDS = 0.05
 LOOK_AT_LEAST_SECONDS = 60.0
 _log = logging.getLogger("jobs")
-
-
-@dataclass(slots=True)
-class QueueState:
-    """When to ask a queue again."""
-
-    claimer: Claimer
-    ask_at: float = 0.0
-    not_before: float = 0.0
-    busy_until: float = 0.0
-    woken: bool = False
-    flooded: bool = False
-
-    def ask_now(self) -> None:
-        """At once; under load a moment later, so that a claim takes many jobs for the price of a few."""
-        self.woken = True
-        self.ask_at = min(self.ask_at, self.not_before)
-
-    async def claim(self, wanted: int, *, suspect: bool) -> list[Job]:
-        self.woken = False
-        jobs = await self.claimer.claim(wanted, suspect=suspect)
-        now = monotonic()
-        self.busy_until = now + BUSY_SECONDS if jobs else self.busy_until
-        self.not_before = now + GATHER_SECONDS if len(jobs) >= GATHER_ABOVE else now
-        self.flooded = bool(jobs) and not self.claimer.drained
-        if self.flooded:
-            self.ask_at = now
-        else:
-            wait = BUSY_POLL_SECONDS if now < self.busy_until else IDLE_POLL_SECONDS
-            self.ask_at = now + min(wait, self.claimer.retry_in or wait)
-        if self.woken:  # during the claim, perhaps too late for it
-            self.ask_now()
-        return jobs
 
 
 class Worker:
@@ -117,7 +79,10 @@ class Worker:
         wakeups = [await self._bus.subscribe_core(subject, self._on_wake, queue="workers") for subject in subjects]
         runners = [asyncio.create_task(self._runner()) for _ in range(self._slots)]
         claims, upkeep = asyncio.create_task(self._claims()), asyncio.create_task(self._upkeep.run())
-        heartbeats, overdue = asyncio.create_task(self._heartbeats()), asyncio.create_task(self._overdue())
+        heartbeats, overdue = (
+            asyncio.create_task(keep_leases(self._db, self._held)),
+            asyncio.create_task(self._overdue()),
+        )
         finishing = asyncio.create_task(self._finisher.run())
         stopped = asyncio.create_task(_wait(stop))
         try:
@@ -220,6 +185,7 @@ class Worker:
     # Running and ending
 
     async def _runner(self) -> None:
+        task: asyncio.Task[None] = asyncio.current_task()  # type: ignore[assignment]
         while True:
             while not self._waiting:
                 self._work.clear()
@@ -228,7 +194,7 @@ class Worker:
             self._running.add(held)
             begun = monotonic()
             try:
-                self._end(held.job, await attempt(held, self._handlers, self._db, self._bus))
+                self._end(held.job, await attempt(held, task, self._handlers, self._db, self._bus))
             finally:
                 self._running.discard(held)
                 self._mean_run += (monotonic() - begun - self._mean_run) * 0.2
@@ -245,6 +211,8 @@ class Worker:
             self._ended([(job, None)], {job.id})
         else:
             self._finisher.complete(job, ending.result)
+        if self._queues[job.queue].limited:
+            self._finisher.hurry()
 
     def _forget(self, job: Job) -> None:
         """This claim of the job; after a freeze this process may hold the same job anew."""
@@ -278,23 +246,6 @@ class Worker:
             await announce_state(self._bus, job.id, job.org_id, job.kind, state, percent)
 
     # Keeping and giving back
-
-    async def _heartbeats(self) -> None:
-        while True:
-            await asyncio.sleep(leases.HEARTBEAT_SECONDS)
-            held = [one for one in self._held.values() if one.needs_lease]
-            if not held:
-                continue
-            try:
-                ours, cancelled = await leases.heartbeat(self._db, [one.job for one in held])
-            except Exception:
-                _log.warning("a heartbeat failed; trying again", exc_info=True)
-                continue
-            for one in held:
-                if one.job.id in cancelled:
-                    one.interrupt("cancelled")
-                elif one.job.id not in ours and one.needs_lease and self._held.get(one.job.id) is one:
-                    one.interrupt("lost")
 
     async def _overdue(self) -> None:
         """Interrupt what takes longer than its kind may; give back what waits too long for a slot."""
@@ -346,6 +297,7 @@ async def _wait(stop: asyncio.Event) -> None:
 
 
 async def _cancel(*tasks: asyncio.Task[None]) -> None:
+    """A handler that will not be cancelled ends with its process."""
     for task in tasks:
         task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.wait(tasks, timeout=INTERRUPTED_SECONDS)

@@ -142,40 +142,6 @@ async def test_arguments_that_a_row_cannot_hold_are_refused(jobs: Jobs, args: di
     assert refusal.value.reason in ("job_payload_too_large", "job_payload_invalid")
 
 
-async def test_shutdown_gives_leases_back_uncharged(jobs: Jobs) -> None:
-    handlers = Handlers()
-
-    async def hang(ctx: JobContext) -> None:
-        await asyncio.sleep(60)
-
-    handlers.add("hang", hang)
-    async with jobs.working(handlers, drain_seconds=0.2, worker_concurrency=2):
-        ids = [await jobs.add("hang") for _ in range(3)]
-        await jobs.until_state(ids[0], "running")
-        await jobs.until_state(ids[1], "running")
-    for job_id in ids:
-        row = await jobs.row(job_id)
-        assert (row["state"], row["attempt"], row["lease_token"]) == ("queued", 0, None)
-    assert await jobs.attempts(ids[0]) == [(1, "released")]
-
-
-async def test_running_work_may_end_during_the_drain(jobs: Jobs) -> None:
-    handlers, begun = Handlers(), asyncio.Event()
-
-    async def short(ctx: JobContext) -> None:
-        begun.set()
-        await asyncio.sleep(0.2)
-        async with ctx.finish() as conn:
-            await conn.execute("insert into effect (org_id, job_id) values ($1, $2)", ctx.job.org_id, ctx.job.id)
-
-    handlers.add("short", short)
-    async with jobs.working(handlers):
-        job_id = await jobs.add("short")
-        await begun.wait()
-    assert (await jobs.row(job_id))["state"] == "completed"
-    assert await jobs.effects(job_id) == 1
-
-
 async def test_a_kind_of_a_newer_release_waits_for_it(jobs: Jobs, effect_handlers: Handlers) -> None:
     async with jobs.working(effect_handlers):
         job_id = await jobs.add("effect.future")
@@ -280,38 +246,6 @@ async def test_what_was_claimed_ahead_of_short_jobs_is_given_back_when_long_ones
         await jobs.until(one_runs, 5.0)
         await asyncio.sleep(1.5)
         assert await one_runs()
-
-
-async def test_shutdown_gives_back_what_was_claimed_ahead(jobs: Jobs) -> None:
-    handlers = Handlers()
-
-    async def quick(ctx: JobContext) -> None:
-        return None
-
-    async def hang(ctx: JobContext) -> None:
-        await asyncio.sleep(60)
-
-    handlers.add("quick", quick)
-    handlers.add("hang", hang)
-
-    async def held() -> int:
-        running = "select count(*) from job where kind = 'hang' and state = 'running'"
-        return int(await jobs.db.system_fetchval(running))
-
-    async with jobs.working(handlers, worker_concurrency=2, drain_seconds=0.2):
-        async with jobs.db.transaction("org_a") as conn:
-            quick_ids = await enqueue_many(conn, SERVICE, [NewJob("quick", "org_a")] * 300)
-        await jobs.until_state(quick_ids[-1], "completed")
-        async with jobs.db.transaction("org_a") as conn:
-            await enqueue_many(conn, SERVICE, [NewJob("hang", "org_a")] * 60)
-
-        async def ahead() -> bool:
-            return await held() > 4
-
-        await jobs.until(ahead)
-    assert await held() == 0
-    states = await jobs.db.system_fetch("select distinct state, attempt, lease_until from job where kind = 'hang'")
-    assert [(row["state"], row["attempt"], row["lease_until"]) for row in states] == [("queued", 0, None)]
 
 
 async def test_polling_alone_fills_the_slots_beside_a_long_job(jobs: Jobs) -> None:

@@ -78,7 +78,12 @@ async def ignore_the_interruption(ctx: JobContext) -> None:
 async def running(handler: Any) -> tuple[Held, asyncio.Task[Ending]]:
     handlers, held = Handlers(), Held(job())
     handlers.add("k", handler, JobPolicy(queue="q"))
-    task = asyncio.create_task(attempt(held, handlers, cast(Any, None), cast(Any, None)))
+
+    async def run() -> Ending:
+        this: asyncio.Task[Any] = cast(Any, asyncio.current_task())
+        return await attempt(held, this, handlers, cast(Any, None), cast(Any, None))
+
+    task = asyncio.create_task(run())
     await asyncio.sleep(0)
     return held, task
 

@@ -1,0 +1,54 @@
+"""When to ask a queue for jobs: at once when woken, every 100 ms while it is busy, every second while it is not.
+
+It must not know how a claim is made (libs.jobs.claims) nor what becomes of the jobs.
+"""
+
+from dataclasses import dataclass
+
+from libs.clock import monotonic
+from libs.jobs.claims import Claimer
+from libs.jobs.job import Job
+
+BUSY_POLL_SECONDS = 0.1
+IDLE_POLL_SECONDS = 1.0
+BUSY_SECONDS = 2.0
+GATHER_SECONDS = 0.01
+GATHER_ABOVE = 8
+
+
+@dataclass(slots=True)
+class QueueState:
+    """One queue as one worker sees it: when to claim from it again."""
+
+    claimer: Claimer
+    ask_at: float = 0.0
+    not_before: float = 0.0
+    busy_until: float = 0.0
+    woken: bool = False
+    flooded: bool = False
+
+    @property
+    def limited(self) -> bool:
+        """Somebody may wait for one of its jobs to end."""
+        return self.claimer.limited
+
+    def ask_now(self) -> None:
+        """At once; under load a moment later, so that a claim takes many jobs for the price of a few."""
+        self.woken = True
+        self.ask_at = min(self.ask_at, self.not_before)
+
+    async def claim(self, wanted: int, *, suspect: bool) -> list[Job]:
+        self.woken = False
+        jobs = await self.claimer.claim(wanted, suspect=suspect)
+        now = monotonic()
+        self.busy_until = now + BUSY_SECONDS if jobs else self.busy_until
+        self.not_before = now + GATHER_SECONDS if len(jobs) >= GATHER_ABOVE else now
+        self.flooded = bool(jobs) and not self.claimer.drained
+        if self.flooded:
+            self.ask_at = now
+        else:
+            wait = BUSY_POLL_SECONDS if now < self.busy_until else IDLE_POLL_SECONDS
+            self.ask_at = now + min(wait, self.claimer.retry_in or wait)
+        if self.woken:  # during the claim, perhaps too late for it
+            self.ask_now()
+        return jobs

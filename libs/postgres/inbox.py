@@ -6,7 +6,8 @@ Also what it is trying again and what it gave up. Rows outlive the stream's rete
 from libs.postgres.connection import Connection
 
 _CLAIM = """
-with settled as (delete from inbox_retry where consumer = $1 and event_id = $2)
+with settled as (delete from inbox_retry where consumer = $1 and event_id = $2),
+    revived as (delete from inbox_dead where consumer = $1 and event_id = $2)
 insert into inbox (consumer, event_id, stream_seq) values ($1, $2, $3) on conflict do nothing returning true"""
 
 _NOTE = """

@@ -17,6 +17,7 @@ from echosenseix.common.v1 import common_pb2
 from echosenseix.jobs.v1 import jobs_pb2
 from libs.bus import Bus, EventConsumer, OutboxRelay, ReceivedEvent
 from libs.bus.stream import MESSAGE_ID, ensure_stream
+from libs.bus.subjects import STREAM
 from libs.config import ServiceSettings
 from libs.context import CallContext
 from libs.errors import FailedPrecondition, InvalidArgument, PermissionDenied, Unavailable
@@ -69,7 +70,7 @@ class Scene:
         return EventConsumer(self.bus, self.db, name, {TOPIC: self.patient.handle})
 
     async def dead(self, expected: int) -> None:
-        await eventually(self.db, "select count(*) from inbox_dead", expected)
+        await eventually(self.db, "select count(*) from inbox_dead", expected, 30)
 
     async def die(self, org_id: str, name: str = "billing", error: Exception | None = None) -> str:
         """The id of an event of this organisation that the consumer has given up."""
@@ -270,7 +271,7 @@ async def test_a_replay_that_fails_again_stays_with_one_try_more(scene: Scene) -
         [before] = await scene.listed()
         assert await scene.replay(error="unexpected_error") == 1
     async with running(scene.consumer("billing")):
-        await eventually(scene.db, "select count(*) from inbox_dead where tries = 6 and not replay", 1)
+        await eventually(scene.db, "select count(*) from inbox_dead where tries = 6 and not replay", 1, 30)
     with caller():
         [after] = await scene.listed()
     assert (after.id, after.die_time, after.tries, after.error.code) == (before.id, before.die_time, 6, "still_broken")
@@ -278,20 +279,31 @@ async def test_a_replay_that_fails_again_stays_with_one_try_more(scene: Scene) -
     assert await scene.db.system_fetchval("select count(*) from inbox_retry") == 0
 
 
-async def test_more_than_a_batch_is_worked_off_without_a_pause(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_the_stream_brings_again_and_is_handled_then_is_no_longer_dead(scene: Scene) -> None:
+    await scene.die("org_a")
+    scene.patient.error = None
+    await scene.bus.jetstream.delete_stream(STREAM)
     async with running(scene.relay, scene.consumer("billing")):
-        for number in range(40):
-            await append(scene.db, f"agt_{number}", number)
-        await scene.dead(40)
+        await scene.dead(0)
+    assert await scene.db.system_fetchval("select count(*) from effect") == 1
+
+
+async def test_more_than_a_batch_is_worked_off_without_a_pause(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(40):
+        await append(scene.db, f"agt_{number}", number)
+    await scene.db.system_fetch(
+        "insert into inbox_dead (consumer, event_id, org_id, topic, payload, tries, last_error) "
+        "select 'billing', event_id, org_id, topic, payload, 5, 'x' from outbox"
+    )
     scene.patient.error = None
     with operator():
         assert await scene.replay(consumer="billing") == 40
-    # Three batches of 16: with a pause before each it would take six seconds.
-    monkeypatch.setattr("libs.bus.handling.REPLAY_SECONDS", 2.0)
+    # Three batches of 16: with a pause before each it would take twelve seconds and more.
+    monkeypatch.setattr("libs.bus.handling.REPLAY_SECONDS", 4.0)
     began = time.monotonic()
     async with running(scene.consumer("billing")):
         await scene.dead(0)
-    assert time.monotonic() - began < 6
+    assert time.monotonic() - began < 11
     assert await scene.db.system_fetchval("select count(*) from effect") == 40
 
 
@@ -314,7 +326,7 @@ async def test_a_replay_that_kills_its_process_again_and_again_is_given_up(scene
         parts = [
             EventConsumer(scene.bus, scene.db, "billing", {TOPIC: die}).run(asyncio.Event()),
             entered.wait(),
-            eventually(scene.db, given_up, 1),
+            eventually(scene.db, given_up, 1, 30),
         ]
         tasks = [asyncio.create_task(part) for part in parts]
         await asyncio.wait(tasks[1:], return_when=asyncio.FIRST_COMPLETED)
@@ -354,7 +366,7 @@ async def test_what_was_no_event_can_be_listed_and_stays_what_it_is(scene: Scene
             await scene.dead(3)
             assert {(event.subject, event.tries) for event in await scene.listed()} == {("", 1)}
             assert await scene.replay(consumer="billing") == 3
-            await eventually(scene.db, "select count(*) from inbox_dead where tries = 2 and not replay", 3)
+            await eventually(scene.db, "select count(*) from inbox_dead where tries = 2 and not replay", 3, 30)
 
 
 async def test_letters_of_the_release_before_get_ids_by_their_death(scene: Scene) -> None:
@@ -386,7 +398,7 @@ async def test_letters_of_the_release_before_get_ids_by_their_death(scene: Scene
 
 
 async def until_gauge(expected: int) -> None:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while REGISTRY.get_sample_value("events_dead", {"consumer": "billing"}) != expected:
         assert time.monotonic() < deadline
         await asyncio.sleep(0.01)

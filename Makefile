@@ -4,7 +4,7 @@ LOCAL := $(PYTHON) -m local
 VENV := .venv/bin
 export SERVICE SCALE LIMITS FOLLOW DOC
 
-.PHONY: help up dev down status logs restart reset token demo ops test lint types check faults bench-jobs protos format lock
+.PHONY: test-transcription help up dev down status logs restart reset token demo ops test lint types check faults bench-jobs protos format lock
 
 help:            ## what can be done
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 24
@@ -30,6 +30,8 @@ demo: | $(VENV)  ## the customer's journey against the running suite (DOC=path)
 	@$(VENV)/python -m local.demo $(DOC)
 ops: | $(VENV)   ## queues, dead letters, pools and slow queries, live
 	@$(VENV)/python -m local.ops
+test-transcription: ## the optional speech model, in an environment of its own (190 MB)
+	@$(PYTHON) -m local.transcription
 faults: | dev-tools ## the full set of kill, pause and cut tests
 	@$(VENV)/python -m tests.faults
 bench-jobs: | dev-tools ## our queue beside BullMQ

@@ -179,7 +179,7 @@ class CallLog:
         sql = "select j.id, j.state, j.attempt, j.result, j.error_code from job j where j.org_id = $1 and j.kind = $2"
         return await self.database.system_fetch(sql + " order by j.id", org, kind)
 
-    async def settled(self, org: str, kind: str = "call.ingest") -> None:
+    async def settled(self, org: str, kind: str = "call.ingest", seconds: float = PATIENCE) -> None:
         """Until no job of this kind is on its way for the organisation."""
         live = """select count(*) from job j
             where j.org_id = $1 and j.kind = $2 and j.state in ('queued', 'scheduled', 'running')"""
@@ -187,7 +187,7 @@ class CallLog:
         async def rest() -> bool:
             return await self.database.system_fetchval(live, org, kind) == 0
 
-        await eventually(rest)
+        await eventually(rest, seconds)
 
     async def events(self, org: str) -> list[tuple[str, dict[str, Any]]]:
         rows = await self.database.system_fetch(

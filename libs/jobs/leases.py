@@ -60,7 +60,7 @@ select id from settled"""
 _SWEEP = f"""
 with expired as (
     select ctid from job where state = 'running' and (lease_until < clock_timestamp() or worker = $2)
-    order by queue, org_id limit {SWEEP_AT_ONCE} for update skip locked
+    order by started_at limit {SWEEP_AT_ONCE} for update skip locked
 ), swept as (
     update job j set
         stalls = j.stalls + 1, attempt = greatest(j.attempt - 1, 0), lease_token = null, lease_until = null,

@@ -1,4 +1,4 @@
-"""Whoever makes a job gives it the attempts, the queue and the lane of its kind's policy.
+"""What the services' workers can run: the architecture's job types and schedules, each job made by its kind's policy.
 
 A job's row, not its handler, says how often it is tried: a call that leaves the policy's number out gets the default.
 """
@@ -9,16 +9,20 @@ import ast
 import dataclasses
 import importlib
 import inspect
+import itertools
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from cronsim import CronSim
 
 from libs.jobs import Handlers, JobPolicy, Lane, NewJob, enqueue
 from services.agent.jobs import job_handlers as agent
 from services.billing.jobs import Calculation
+from services.calllog.config import CallLogSettings
 from services.calllog.jobs import job_handlers as calllog
 from services.identity.jobs import job_handlers as identity
 from services.knowledge.jobs import KnowledgeJobs
@@ -29,18 +33,21 @@ ROOT = Path(__file__).resolve().parents[2]
 MAKERS = {"enqueue": inspect.signature(enqueue), "NewJob": inspect.signature(NewJob)}
 
 
+def defaults(settings: Any) -> Any:
+    return SimpleNamespace(**{field.name: field.default for field in dataclasses.fields(settings)})
+
+
 def _handlers() -> dict[str, Handlers]:
     """Of every service; what the handlers work with is not touched by asking for their policies."""
     none: Any = None
     runs: Any = SimpleNamespace(run=none)
-    settings: Any = SimpleNamespace(**{field.name: field.default for field in dataclasses.fields(RealtimeSettings)})
     return {
         "agent": agent(none, none, none, none, none),
         "billing": Calculation(none, 0, none).handlers(),
-        "calllog": calllog(runs, runs, runs, runs, "0 * * * *"),
+        "calllog": calllog(runs, runs, runs, runs, defaults(CallLogSettings).reconcile_cron),
         "identity": identity(none, none),
         "knowledge": KnowledgeJobs(none, none, none, none, none, none, none, "").handlers(),
-        "realtime": realtime(settings, none, none),
+        "realtime": realtime(defaults(RealtimeSettings), none, none),
     }
 
 
@@ -84,6 +91,54 @@ def test_a_job_is_made_by_the_policy_of_its_kind() -> None:
             ]
     assert found == []
     assert {"provider.sync", "billing.calculate", "call.reconcile", "blob.delete", "webhook.deliver"} <= seen
+
+
+@pytest.mark.parametrize(
+    ("service", "kind"),
+    [
+        ("knowledge", "document.process"),
+        ("calllog", "audio.process"),
+        ("realtime", "email.send"),
+        ("realtime", "webhook.deliver"),
+        ("calllog", "analytics.aggregate"),
+        ("agent", "provider.sync"),
+        ("billing", "billing.calculate"),
+    ],
+)
+def test_each_of_the_seven_job_types_has_its_handler_in_one_service(service: str, kind: str) -> None:
+    assert [name for name, handlers in _handlers().items() if kind in handlers.kinds] == [service]
+
+
+@pytest.mark.parametrize(
+    ("service", "kind", "ticks_a_day"),
+    [
+        ("agent", "provider.sync", 0),  # on request, by a person
+        ("billing", "billing.calculate", 24 * 6),
+        ("calllog", "analytics.aggregate", 24 + 1),
+        ("calllog", "call.reconcile", 24 * 4),
+        ("identity", "session.sweep", 1),
+        ("knowledge", "document.reconcile", 24 * 60),
+        ("knowledge", "index.refresh", 24 * 6),
+        ("knowledge", "index.sweep", 1),
+        ("realtime", "retention.sweep", 1),
+    ],
+)
+def test_what_is_periodic_has_its_schedules(service: str, kind: str, ticks_a_day: int) -> None:
+    before, ticks = datetime(2026, 1, 1, 23, 59, 59, tzinfo=UTC), 0
+    for schedule in _handlers()[service].schedules.values():
+        due = itertools.takewhile(lambda tick: tick <= before + timedelta(days=1), CronSim(schedule.cron, before))
+        ticks += sum(1 for _ in due) if schedule.kind == kind else 0
+    assert ticks == ticks_a_day
+
+
+def test_a_schedule_makes_jobs_that_its_own_service_runs() -> None:
+    strays = [
+        f"{service}: {schedule.name} makes {schedule.kind}"
+        for service, handlers in _handlers().items()
+        for schedule in handlers.schedules.values()
+        if schedule.kind not in handlers.kinds
+    ]
+    assert strays == []
 
 
 def test_every_service_with_jobs_is_looked_at() -> None:

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class CallContext:
-    """`deadline` is on the monotonic clock, None for none. `response_headers` become trailing metadata. `repeatable`: calls
-    made for this one change nothing by a second time, being reads or under a key; not passed on."""
+    """`deadline` is on the monotonic clock, None for none. `response_headers` become trailing metadata. `repeatable`:
+    calls made for this one change nothing by a second time, being reads or under a key; not passed on."""
 
     request_id: str = ""
     deadline: float | None = None

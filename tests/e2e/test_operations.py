@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import http.server
 import re
+import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -149,8 +152,59 @@ def test_dead_letters_are_listed_and_replayed(ada: Customer, bob: Customer) -> N
     problem(ada.http.post("/api/admin/dead-letters/replay", json={}), 422, "validation_failed")
 
 
-def test_schedules_and_the_mailbox_are_lists(ada: Customer) -> None:
-    assert {row["kind"] for row in walked(ada, "/api/admin/schedules", limit=2)} >= {"session.sweep"}
+def test_every_service_s_worker_has_registered_its_schedules(ada: Customer) -> None:
+    rows = walked(ada, "/api/admin/schedules", limit=2)
+    assert {(row["name"], row["kind"]) for row in rows} == {
+        ("analytics-hourly", "analytics.aggregate"),
+        ("analytics-daily", "analytics.aggregate"),
+        ("calls-missed", "call.reconcile"),
+        ("document.reconcile", "document.reconcile"),
+        ("index.refresh", "index.refresh"),
+        ("index.sweep", "index.sweep"),
+        ("rating-missed", "billing.calculate"),
+        ("retention-sweep", "retention.sweep"),
+        ("session-sweep", "session.sweep"),
+    }
+
+
+class Gone(http.server.BaseHTTPRequestHandler):
+    """A receiver of webhooks that answers that nobody listens there any more."""
+
+    def do_POST(self) -> None:
+        self.send_response(410)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+
+@pytest.fixture
+def gone() -> Iterator[str]:
+    """The address of such a receiver, on a port that the local suite may deliver to."""
+    with http.server.HTTPServer(("127.0.0.1", 9950), Gone) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield "http://127.0.0.1:9950/hook-with-a-secret"
+        server.shutdown()
+        thread.join()
+
+
+def test_the_mailbox_shows_the_letter_about_an_endpoint_that_is_gone(ada: Customer, bob: Customer, gone: str) -> None:
+    assert bob.http.get("/api/admin/mail").json()["data"] == []
+    wish = {"url": gone, "eventTypes": ["agent.created"]}
+    endpoint = bob.http.post("/api/webhook-endpoints", json=wish).json()["id"]
+    bob.agent()
+    deadline = time.monotonic() + 30
+    while not (mails := bob.http.get("/api/admin/mail").json()["data"]):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    [mail] = mails
+    assert (mail["to"], mail["subject"]) == ([bob.email], "A webhook endpoint was disabled")
+    assert endpoint in mail["text"]
+    assert "127.0.0.1" in mail["text"]
+    assert "secret" not in mail["text"]
+    shown = bob.http.get(f"/api/webhook-endpoints/{endpoint}").json()
+    assert (shown["status"], shown["disabledReason"]) == ("disabled", "gone")
     assert ada.http.get("/api/admin/mail").json()["data"] == []
 
 

@@ -172,3 +172,18 @@ def test_another_organisation_sees_none_of_it(bob: Customer, call: dict[str, Any
     ):
         problem(bob.http.request(method, path, json=body), 404, "call_not_found")
     assert bob.http.get("/api/call-logs").json()["total"] == 0
+
+
+def test_a_transcription_is_its_organisations_own(ada: Customer, bob: Customer, call: dict[str, Any]) -> None:
+    """The provider gave the words of this call, so nobody has listened to its recording."""
+    path = f"/api/call-logs/{call['id']}/transcription"
+    assert (call["recording"]["transcriptionStatus"], call["recording"]["transcriptionUrl"]) == (None, None)
+    assert ada.http.get(path).json() == {
+        "status": None,
+        "text": None,
+        "model": None,
+        "language": None,
+        "durationSeconds": None,
+        "segments": [],
+    }
+    problem(bob.http.get(path), 404, "call_not_found")

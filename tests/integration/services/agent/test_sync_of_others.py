@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from retell import Retell as RetellClient
@@ -10,7 +13,9 @@ from retell.types import AgentListResponse
 from vapi import Vapi as VapiClient
 
 from libs.jobs import enqueue
+from libs.jobs.claims import Claimer
 from services.agent.domain.providers import PROVIDERS
+from services.agent.jobs import job_handlers
 from services.agent.operations import SYNC, SYNC_POLICY, enqueue_sync
 from services.agent.providers import LISTINGS, SIGNATURES, vapi
 
@@ -99,3 +104,18 @@ async def test_a_provider_whose_agents_nobody_lists_is_refused_before_its_key_is
 def test_only_known_providers_are_declared() -> None:
     assert set(LISTINGS) <= set(PROVIDERS)
     assert set(SIGNATURES) <= set(PROVIDERS)
+
+
+async def test_syncs_of_one_organisation_start_at_their_pace(service: Service) -> None:
+    """Claimed as a worker claims, by the service's own limits, under a name that the running worker does not know."""
+    nothing: Any = None
+    declared = job_handlers(nothing, nothing, nothing, nothing, nothing).queues[SYNC_POLICY.queue]
+    policy = replace(declared, name="paced", max_running_per_org=None)
+    assert policy.rate_per_org is not None
+    for org in ("org_paced1", "org_paced2"):
+        async with service.database.transaction(org) as conn:
+            for _ in range(policy.rate_per_org.burst + 4):
+                await enqueue(conn, service="agent", kind=SYNC, queue=policy.name, org_id=org)
+    claimer = Claimer(service.database, policy, "paced")
+    claimed = [job.org_id for _ in range(10) for job in await claimer.claim(64)]
+    assert Counter(claimed) == dict.fromkeys(("org_paced1", "org_paced2"), policy.rate_per_org.burst)

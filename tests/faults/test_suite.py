@@ -16,7 +16,7 @@ async def test_killing_every_kind_of_process_loses_and_doubles_nothing(tmp_path:
 
 
 async def test_with_two_of_everything_customers_hardly_notice_a_kill(tmp_path: Path) -> None:
-    generous = Limits(failed_percent=2.0, window_seconds=3.0, ready_seconds=20.0)
+    generous = Limits(failed_percent=2.0, window_seconds=3.0, ready_seconds=6.0)
     outcome = await kill_replicas(tmp_path, kills=13, rate=25.0, seed=7, limits=generous)
     assert outcome.problems == [], outcome.line()
     assert outcome.figures["acknowledged"] > 300

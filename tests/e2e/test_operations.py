@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import httpx
@@ -178,13 +179,20 @@ class Gone(http.server.BaseHTTPRequestHandler):
         """Quiet."""
 
 
+def first_free(ports: Iterable[int]) -> http.server.HTTPServer:
+    for port in ports:
+        with contextlib.suppress(OSError):
+            return http.server.HTTPServer(("127.0.0.1", port), Gone)
+    raise OSError("no free port")
+
+
 @pytest.fixture
 def gone() -> Iterator[str]:
-    """The address of such a receiver, on a port that the local suite may deliver to."""
-    with http.server.HTTPServer(("127.0.0.1", 9950), Gone) as server:
+    """The address of such a receiver, on a free port that the local suite may deliver to."""
+    with first_free(range(9910, 9950)) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
-        yield "http://127.0.0.1:9950/hook-with-a-secret"
+        yield f"http://127.0.0.1:{server.server_port}/hook-with-a-secret"
         server.shutdown()
         thread.join()
 

@@ -19,4 +19,7 @@ async def test_with_two_of_everything_customers_hardly_notice_a_kill(tmp_path: P
     generous = Limits(failed_percent=2.0, window_seconds=3.0, ready_seconds=6.0)
     outcome = await kill_replicas(tmp_path, kills=13, rate=25.0, seed=7, limits=generous)
     assert outcome.problems == [], outcome.line()
-    assert outcome.figures["acknowledged"] > 300
+    writes = outcome.figures["requests"] // 2
+    # The run is as long as the kills take: a fast machine asks less often.
+    assert writes > 100
+    assert outcome.figures["acknowledged"] > 0.95 * writes

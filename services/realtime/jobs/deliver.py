@@ -10,11 +10,12 @@ from libs.clock import utcnow
 from libs.crypto import Envelope
 from libs.errors import AppError
 from libs.http import OutboundClient
+from libs.http.retry_after import retry_after_seconds
 from libs.jobs import Discard, JobContext, RetryAfter
 from libs.telemetry import metrics
 from services.realtime import operations
 from services.realtime.domain.delivery import Patience, Verdict, judge, wait_before
-from services.realtime.outbound.webhooks import retry_after_seconds, signed_headers
+from services.realtime.outbound.webhooks import signed_headers
 from services.realtime.storage import deliveries
 from services.realtime.storage.deliveries import Outgoing
 

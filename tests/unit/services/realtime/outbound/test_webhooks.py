@@ -1,11 +1,11 @@
-"""Signatures that the standardwebhooks library verifies, and Retry-After in both its forms."""
+"""Signatures that the standardwebhooks library verifies."""
 
 import datetime
 
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from services.realtime.outbound.webhooks import retry_after_seconds, signed_headers
+from services.realtime.outbound.webhooks import signed_headers
 
 NOW = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -27,17 +27,3 @@ def test_while_a_rotation_overlaps_both_secrets_verify_and_a_third_does_not() ->
         Webhook("whsec_" + "B" * 32).verify(b'{"a":1}', headers)
     with pytest.raises(WebhookVerificationError):
         Webhook(SECRET).verify(b'{"a":2}', headers)
-
-
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [
-        ("120", 120.0),
-        ("Fri, 02 Jan 2026 03:05:05 GMT", 60.0),
-        ("Fri, 02 Jan 2026 03:00:00 GMT", 0.0),
-        ("soon", None),
-        ("", None),
-    ],
-)
-def test_retry_after(value: str, seconds: float | None) -> None:
-    assert retry_after_seconds({"retry-after": value}, NOW) == seconds

@@ -13,7 +13,7 @@ from libs.clock import Clock
 from libs.errors import AppError, InvalidArgument, NotFound, Unauthenticated
 from libs.http import OutboundClient
 from libs.jobs import Discard, JobContext
-from libs.postgres import Database
+from libs.postgres import Connection, Database
 from libs.postgres.outbox import append
 from services.calllog.domain.calls import Call, Recording
 from services.calllog.mapping import stored_call_event
@@ -90,23 +90,31 @@ class AudioProcessing:
             "transcription": words.result(),
         }
         async with job.finish(result) as conn:
-            await self.recordings.settle(conn, ready, self.clock.now())
+            changed = await self._write(conn, ready)
             await self.recordings.keep_transcription(conn, ready, words.heard)
-            await append(conn, stored_call_event("call.recording_ready", call))
+            if changed is not None:
+                await append(conn, stored_call_event("call.recording_ready", changed))
         return result
 
     async def _settle(self, job: JobContext, recording: Recording, reason: AppError) -> Mapping[str, Any]:
         result = {"recordingId": recording.id, "status": recording.status, "reason": reason.reason}
         async with job.finish(result) as conn:
-            await self.recordings.settle(conn, recording, self.clock.now())
+            await self._write(conn, recording)
         return result
+
+    async def _write(self, conn: Connection, recording: Recording) -> Call | None:
+        """What became of the recording, and by that of its call, which has a next version."""
+        now = self.clock.now()
+        call = await self.calls.touch(conn, recording.org_id, recording.provider, recording.external_call_id, now)
+        await self.recordings.settle(conn, recording, now)
+        return call
 
     async def _give_up(self, job: JobContext, recording: Recording, error: AppError) -> None:
         """What cannot get better ends the job at once, anything else after the last attempt."""
         final = isinstance(error, Unauthenticated | InvalidArgument) or error.reason == "answer_too_large"
         if final or job.job.attempt >= job.job.max_attempts:
             async with self.database.transaction(recording.org_id) as conn:
-                await self.recordings.settle(conn, replace(recording, status="failed"), self.clock.now())
+                await self._write(conn, replace(recording, status="failed"))
         if error.reason == "answer_too_large":
             limit = f"The recording is larger than {self.limits.max_bytes:,} bytes (RECORDING_MAX_BYTES)."
             raise Discard("recording_too_large", limit) from None

@@ -16,7 +16,7 @@ from libs.ids import new_id
 from libs.jobs import Discard, JobContext, enqueue
 from libs.postgres import Connection, Database
 from libs.postgres.outbox import append
-from services.calllog.domain.calls import Call, ReportedCall, ServedBy
+from services.calllog.domain.calls import Call, Recording, ReportedCall, ServedBy
 from services.calllog.domain.envelopes import Envelope, Makes
 from services.calllog.domain.merging import change_topic, supersede
 from services.calllog.domain.readers import parse_envelope, read_audio, read_report
@@ -149,9 +149,17 @@ class CallIngest:
         result = {"recordingId": recording.id, "bytes": len(audio)}
         async with job.finish(result) as conn:
             now = self.clock.now()
-            await self.recordings.settle(conn, stored_as(recording, "audio/mpeg", len(audio)), now)
             await self.envelopes.drop_body(conn, org_id, kept.id, now)
-            call = await self.calls.lock(conn, org_id, envelope.provider, envelope.key)
-            if call is not None and recording.status != "available":
-                await append(conn, stored_call_event("call.recording_ready", call))
+            if recording.status != "available":
+                await self._tell(conn, stored_as(recording, "audio/mpeg", len(audio)), now)
         return result
+
+    async def _tell(self, conn: Connection, recording: Recording, now: datetime) -> None:
+        """Settle the recording and announce it with its call. A call written meanwhile has either seen the recording
+        and announced it, or is seen here once the recording is written."""
+        conversation = (recording.org_id, recording.provider, recording.external_call_id)
+        call = await self.calls.touch(conn, *conversation, now)
+        await self.recordings.settle(conn, recording, now)
+        call = call or await self.calls.touch(conn, *conversation, now)
+        if call is not None:
+            await append(conn, stored_call_event("call.recording_ready", call))

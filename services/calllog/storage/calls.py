@@ -59,6 +59,10 @@ on conflict do nothing"""
 _INDEX_WORDS = """
 insert into call_search (org_id, call_id, document) values ($1, $2, search_document($3, $4, $5))
 on conflict (org_id, call_id) do update set document = excluded.document"""
+_TOUCH = f"""
+update call c set version = c.version + 1, updated_at = $4
+where c.org_id = $1 and c.provider = $2 and c.external_call_id = $3
+returning {COLUMNS}"""
 _SET_TAGS = """
 update call set tags = $3, version = version + 1, updated_at = $4 where org_id = $1 and id = $2"""
 _SET_COST = """
@@ -91,6 +95,14 @@ class Calls:
     async def lock(self, conn: Connection, org_id: str, provider: str, external_call_id: str) -> Call | None:
         """The call of a conversation, without turns, held until the transaction ends."""
         row = await conn.fetchrow(_LOCK, org_id, provider, external_call_id)
+        return call_from_row(row) if row else None
+
+    async def touch(
+        self, conn: Connection, org_id: str, provider: str, external_call_id: str, now: datetime
+    ) -> Call | None:
+        """A next version of the call, for what is shown with it and stored elsewhere: its recording. None when there
+        is no such call. Touch before writing the recording: reports lock in this order too."""
+        row = await conn.fetchrow(_TOUCH, org_id, provider, external_call_id, now)
         return call_from_row(row) if row else None
 
     async def add(

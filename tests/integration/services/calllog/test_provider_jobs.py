@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -78,13 +80,16 @@ async def test_a_recording_is_fetched_stored_and_served_in_ranges(
     assert content == AUDIO
     assert (await download(calllog, org.id, call.id, 10, 20))[1] == AUDIO[10:20]
     assert (await download(calllog, org.id, call.id, len(AUDIO) - 5, len(AUDIO) + 99))[1] == AUDIO[-5:]
-    assert (await calllog.get(org.id, call.id)).recording.status == "available"
+    shown = await calllog.get(org.id, call.id)
+    # A reader that holds version 1 must not be told that nothing changed.
+    assert (shown.recording.status, shown.version) == ("available", 2)
     for start, end in ((len(AUDIO), 0), (-1, 0), (5, 5), (7, 3)):
         with pytest.raises(OutOfRange, match="range_not_satisfiable"):
             await download(calllog, org.id, call.id, start, end)
     with pytest.raises(NotFound):
         await download(calllog, new_id("org"), call.id)
-    assert [topic for topic, _ in await calllog.events(org.id)] == ["call.ended", "call.recording_ready"]
+    told = [(topic, int(data["version"])) for topic, data in await calllog.events(org.id)]
+    assert told == [("call.ended", 1), ("call.recording_ready", 2)]
     assert provider.keys == ["sk_test"]
     (job,) = await calllog.jobs(org.id, "audio.process")
     expected = "not_installed" if Transcriber().missing() else "not_needed"
@@ -98,7 +103,8 @@ async def test_a_recording_that_the_provider_lacks_is_unavailable(
     await calllog.deliver(org, transcription(conversation, has_audio=True))
     call = await calllog.call_of(org.id, conversation)
     await calllog.settled(org.id, "audio.process")
-    assert (await calllog.get(org.id, call.id)).recording.status == "unavailable"
+    shown = await calllog.get(org.id, call.id)
+    assert (shown.recording.status, shown.version) == ("unavailable", 2)
     with pytest.raises(NotFound, match="recording_not_found"):
         await download(calllog, org.id, call.id)
 
@@ -111,7 +117,8 @@ async def test_a_refused_key_fails_with_a_reason(calllog: CallLog, provider: Pro
     await calllog.settled(org.id, "audio.process")
     (job,) = await calllog.jobs(org.id, "audio.process")
     assert (job["state"], job["error_code"], job["attempt"]) == ("failed", "provider_key_refused", 1)
-    assert (await calllog.get(org.id, call.id)).recording.status == "failed"
+    shown = await calllog.get(org.id, call.id)
+    assert (shown.recording.status, shown.version) == ("failed", 2)
 
 
 async def test_a_failing_provider_is_asked_again_and_meanwhile_the_recording_is_pending(
@@ -152,8 +159,10 @@ async def test_audio_by_webhook_before_and_after_its_call(calllog: CallLog, conv
     data["conversation_id"] = late
     await calllog.deliver(org, envelope)
     await calllog.settled(org.id)
-    topics = [topic for topic, _ in await calllog.events(org.id)]
-    assert topics == ["call.ended", "call.recording_ready", "call.ended", "call.recording_ready"]
+    told = [(topic, int(data["version"])) for topic, data in await calllog.events(org.id)]
+    before = [("call.ended", 1), ("call.recording_ready", 1)]
+    after = [("call.ended", 1), ("call.recording_ready", 2)]
+    assert told == before + after
 
 
 async def reconcile(calllog: CallLog, org: str) -> Any:
@@ -220,3 +229,18 @@ async def hear(calllog: CallLog, org: str, topic: str, status: str) -> None:
     event = ReceivedEvent(new_id("evt"), topic, org, "int_1", utcnow(), "/services/agent", "int_1", data, "", {})
     async with calllog.database.system_transaction(org) as conn:
         await calllog.subscribers.on_integration(conn, event)
+
+
+async def test_audio_and_its_call_written_at_the_same_moment_are_announced_once(
+    calllog: CallLog, conversation: str
+) -> None:
+    """Neither transaction sees the other's row before it commits; the recording's row lets one wait for the other."""
+    org = await calllog.organisation(AGENT)
+    conversations = [f"{conversation}_{number}" for number in range(20)]
+    for key in conversations:
+        data = {"agent_id": AGENT, "conversation_id": key, "full_audio": base64.b64encode(AUDIO).decode()}
+        audio = {"type": "post_call_audio", "event_timestamp": 1_767_344_661, "data": data}
+        await asyncio.gather(calllog.deliver(org, audio), calllog.deliver(org, transcription(key)))
+    await calllog.settled(org.id)
+    ready = Counter(data["externalCallId"] for topic, data in await calllog.events(org.id) if topic != "call.ended")
+    assert ready == Counter(conversations)

@@ -120,6 +120,13 @@ class Call(Generic[Q, B]):
                 return answers.not_modified(version)
         return answers.json_response(value, version=version)
 
+    def current(self, value: Any, version: int) -> Response:
+        """A resource that moves between its versions (when it was last used): its tag serves If-Match alone, and
+        every reader is told in full."""
+        if self.method in ("GET", "HEAD"):
+            self.require_version(version)
+        return answers.json_response(value, version=version)
+
     def created(self, value: Any, location: str, version: int | None = None) -> Response:
         """A new resource and where it is."""
         return answers.json_response(value, 201, version=version, location=location)

@@ -37,7 +37,7 @@ async def list_api_keys(call: Call[ApiKeyQuery, NoBody]) -> Response:
 
 async def get_api_key(call: Call[NoQuery, NoBody]) -> Response:
     answer = await call.clients.identity.GetApiKey(pb.GetApiKeyRequest(id=call.id))
-    return call.resource(api_key_from_proto(answer.api_key), answer.api_key.version)
+    return call.current(api_key_from_proto(answer.api_key), answer.api_key.version)
 
 
 async def revoke_api_key(call: Call[NoQuery, NoBody]) -> Response:

@@ -44,7 +44,7 @@ async def list_endpoints(call: Call[ListQuery, NoBody]) -> Response:
 
 async def get_endpoint(call: Call[NoQuery, Any]) -> Response:
     answer = await call.clients.webhook_endpoints.GetWebhookEndpoint(pb.GetWebhookEndpointRequest(id=call.id))
-    return call.resource(endpoint_from_proto(answer.endpoint), answer.endpoint.version)
+    return call.current(endpoint_from_proto(answer.endpoint), answer.endpoint.version)
 
 
 async def update_endpoint(call: Call[NoQuery, WebhookEndpointPatch]) -> Response:
@@ -55,7 +55,7 @@ async def update_endpoint(call: Call[NoQuery, WebhookEndpointPatch]) -> Response
         call.require_version(await endpoint_version(call))
         return await get_endpoint(call)
     answer = await call.clients.webhook_endpoints.UpdateWebhookEndpoint(request)
-    return call.resource(endpoint_from_proto(answer.endpoint), answer.endpoint.version)
+    return call.current(endpoint_from_proto(answer.endpoint), answer.endpoint.version)
 
 
 async def delete_endpoint(call: Call[NoQuery, NoBody]) -> Response:

@@ -38,6 +38,9 @@ class WebhookEndpoint(Answer):
     version: int
     last_success_at: str | None
     last_failure_at: str | None
+    # The first failure since the last success, and the deliveries that ran out of attempts since.
+    failing_since: str | None
+    exhausted_deliveries: int
     created_at: str | None
     updated_at: str | None
 
@@ -128,6 +131,8 @@ def endpoint_from_proto(endpoint: pb.WebhookEndpoint) -> WebhookEndpoint:
         version=endpoint.version,
         last_success_at=time_to_json(endpoint.last_success_time),
         last_failure_at=time_to_json(endpoint.last_failure_time),
+        failing_since=time_to_json(endpoint.failing_since_time),
+        exhausted_deliveries=endpoint.exhausted_deliveries,
         created_at=time_to_json(endpoint.create_time),
         updated_at=time_to_json(endpoint.update_time),
     )

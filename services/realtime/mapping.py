@@ -30,6 +30,8 @@ def endpoint_to_proto(endpoint: Endpoint) -> pb.WebhookEndpoint:
         update_time=to_timestamp(endpoint.updated_at),
         last_success_time=to_timestamp(endpoint.last_success_at),
         last_failure_time=to_timestamp(endpoint.last_failure_at),
+        failing_since_time=to_timestamp(endpoint.failing_since),
+        exhausted_deliveries=endpoint.exhausted,
     )
 
 

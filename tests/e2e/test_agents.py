@@ -111,6 +111,20 @@ def test_an_external_id_ties_the_agent_to_a_provider(ada: Customer) -> None:
     assert tied["provider"] == "elevenlabs"
 
 
+def test_what_moves_between_versions_is_always_read_in_full(ada: Customer) -> None:
+    """An API key's last use, an endpoint's last failure: their version stands while they change."""
+    key = ada.http.post("/api/api-keys", json={"name": "moving", "scopes": ["agents:read"]})
+    hook = ada.http.post("/api/webhook-endpoints", json={"url": "https://example.com/", "eventTypes": ["call.*"]})
+    for made in (key, hook):
+        path, tag = made.headers["location"], made.headers["etag"]
+        assert ada.http.get(path, headers={"If-None-Match": tag}).json()["id"] == made.json()["id"]
+        assert ada.http.get(path, headers={"If-Match": '"9"'}).status_code == 412
+    shown = ada.http.get(hook.headers["location"]).json()
+    assert (shown["failingSince"], shown["exhaustedDeliveries"]) == (None, 0)
+    assert ada.http.delete(key.headers["location"]).status_code == 204
+    assert ada.http.delete(hook.headers["location"]).status_code == 204
+
+
 def test_conditional_reads_and_writes(ada: Customer) -> None:
     made = ada.agent(systemPrompt="x" * 3000)
     path = f"/api/agents/{made['id']}"

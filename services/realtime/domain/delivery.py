@@ -73,6 +73,8 @@ class Endpoint:
     updated_at: datetime.datetime
     last_success_at: datetime.datetime | None
     last_failure_at: datetime.datetime | None
+    failing_since: datetime.datetime | None
+    exhausted: int
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -191,6 +191,8 @@ def _new_endpoint(org_id: str, message: pb.WebhookEndpoint) -> Endpoint:
         updated_at=now,
         last_success_at=None,
         last_failure_at=None,
+        failing_since=None,
+        exhausted=0,
     )
 
 

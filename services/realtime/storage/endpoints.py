@@ -16,7 +16,7 @@ ENDPOINT_LIST = ListRules(sorts={"createdAt": "e.created_at"})
 DELIVERY_LIST = ListRules(sorts={"createdAt": "d.created_at"})
 
 _ENDPOINT = """e.org_id, e.id, e.url, e.event_types, e.description, e.status, e.disabled_reason, e.version,
-e.created_at, e.updated_at, e.last_success_at, e.last_failure_at"""
+e.created_at, e.updated_at, e.last_success_at, e.last_failure_at, e.failing_since, e.exhausted"""
 _RETURNING = _ENDPOINT.replace("e.", "")
 DELIVERY_COLUMNS = """d.org_id, d.id, d.endpoint_id, d.event_id, d.event_type, d.status, d.attempts, d.last_status_code,
 d.last_error, d.job_id, d.created_at, d.next_attempt_at, d.delivered_at"""

@@ -256,6 +256,8 @@ class WebhookEndpoint(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     LAST_SUCCESS_TIME_FIELD_NUMBER: _builtins.int
     LAST_FAILURE_TIME_FIELD_NUMBER: _builtins.int
+    FAILING_SINCE_TIME_FIELD_NUMBER: _builtins.int
+    EXHAUSTED_DELIVERIES_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     url: _builtins.str
     description: _builtins.str
@@ -263,6 +265,8 @@ class WebhookEndpoint(_message.Message):
     """enabled or disabled."""
     disabled_reason: _builtins.str
     version: _builtins.int
+    exhausted_deliveries: _builtins.int
+    """Deliveries that ran out of attempts since then. With the time it decides when the endpoint is disabled."""
     @_builtins.property
     def event_types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
@@ -273,6 +277,10 @@ class WebhookEndpoint(_message.Message):
     def last_success_time(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
     def last_failure_time(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def failing_since_time(self) -> _timestamp_pb2.Timestamp:
+        """The first failure since the last success; absent while nothing fails."""
+
     def __init__(
         self,
         *,
@@ -287,10 +295,12 @@ class WebhookEndpoint(_message.Message):
         update_time: _timestamp_pb2.Timestamp | None = ...,
         last_success_time: _timestamp_pb2.Timestamp | None = ...,
         last_failure_time: _timestamp_pb2.Timestamp | None = ...,
+        failing_since_time: _timestamp_pb2.Timestamp | None = ...,
+        exhausted_deliveries: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "last_failure_time", b"last_failure_time", "last_success_time", b"last_success_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "failing_since_time", b"failing_since_time", "last_failure_time", b"last_failure_time", "last_success_time", b"last_success_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "description", b"description", "disabled_reason", b"disabled_reason", "event_types", b"event_types", "id", b"id", "last_failure_time", b"last_failure_time", "last_success_time", b"last_success_time", "status", b"status", "update_time", b"update_time", "url", b"url", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "description", b"description", "disabled_reason", b"disabled_reason", "event_types", b"event_types", "exhausted_deliveries", b"exhausted_deliveries", "failing_since_time", b"failing_since_time", "id", b"id", "last_failure_time", b"last_failure_time", "last_success_time", b"last_success_time", "status", b"status", "update_time", b"update_time", "url", b"url", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -13,6 +13,8 @@ from gateway.schemas.shapes import NoBody, NoQuery
 
 # Long calls with tool traffic pass the 1 MiB that bodies of our own clients may have; a gRPC message fits 8 MiB.
 _ENVELOPE_LIMIT = 4 * 1024 * 1024
+# Vapi's deliveries prove themselves in one of several headers, as the customer chose there.
+_VAPI_PROOFS = (b"authorization", b"x-vapi-secret", b"x-vapi-signature", b"x-signature", b"x-timestamp")
 
 
 async def receive_elevenlabs(call: Call[NoQuery, NoBody]) -> Response:
@@ -21,6 +23,11 @@ async def receive_elevenlabs(call: Call[NoQuery, NoBody]) -> Response:
 
 async def receive_retell(call: Call[NoQuery, NoBody]) -> Response:
     return await _receive(call, "retell", call.exchange.header(b"x-retell-signature"))
+
+
+async def receive_vapi(call: Call[NoQuery, NoBody]) -> Response:
+    shown = ((name.decode(), call.exchange.header(name)) for name in _VAPI_PROOFS)
+    return await _receive(call, "vapi", "\n".join(f"{name}: {value}" for name, value in shown if value))
 
 
 async def _receive(call: Call[NoQuery, NoBody], provider: str, signature: str) -> Response:
@@ -51,6 +58,18 @@ ROUTES = tagged(
         "/api/webhooks/retell/{orgToken}",
         receive_retell,
         "Webhook of Retell",
+        public=True,
+        body_kind="raw",
+        repeatable=True,
+        body_limit=_ENVELOPE_LIMIT,
+        answer=Received,
+        problems=(401, 404),
+    ),
+    Route(
+        "POST",
+        "/api/webhooks/vapi/{orgToken}",
+        receive_vapi,
+        "Server messages of Vapi",
         public=True,
         body_kind="raw",
         repeatable=True,

@@ -24,6 +24,7 @@ ListAgents = Callable[[OutboundClient, Credentials, str], Awaitable[RemotePage]]
 SIGNATURES: Mapping[str, SignatureCheck] = {
     "elevenlabs": elevenlabs.verify_signature,
     "retell": retell.verify_signature,
+    "vapi": vapi.verify_signature,
 }
 LISTINGS: Mapping[str, ListAgents] = {
     "elevenlabs": elevenlabs.list_agents,

@@ -30,14 +30,15 @@ class Makes(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A provider's envelope: the names of its type, of its data and of the conversation's id in there, what its types
-    make, and how much a report of a type and content knows of its call."""
+    """A provider's envelope: where its type and its data lie and, in the data, the conversation's id (dotted where
+    deeper); what its types make; and how much a report of a type and content knows of its call, None for one that
+    tells of no call."""
 
     type_name: str
     data_name: str
     key_name: str
     makes: Mapping[str, Makes]
-    completeness: Callable[[str, Mapping[str, Any]], int]
+    completeness: Callable[[str, Mapping[str, Any]], int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,26 +58,27 @@ class Envelope:
 def parse_envelope(provider: str, shape: Shape, body: bytes) -> Envelope:
     """The envelope in these bytes; InvalidArgument("webhook_payload_invalid") when they hold none."""
     document = _json_object(body)
-    event_type = document.get(shape.type_name)
+    event_type = fields.at(document, shape.type_name)
     if not isinstance(event_type, str) or not 0 < len(event_type) <= _MAX_NAME:
         _refuse(f"The envelope has no {shape.type_name}.")
     makes = shape.makes.get(event_type, Makes.NOTHING)
-    data = document.get(shape.data_name)
+    data = fields.at(document, shape.data_name)
     if not isinstance(data, dict):
         if makes is not Makes.NOTHING:
             _refuse(f"The envelope has no {shape.data_name} object.")
         data = {}
-    key = data.get(shape.key_name)
+    key = fields.at(data, shape.key_name)
     if not isinstance(key, str) or not 0 < len(key) <= _MAX_NAME:
         if makes is not Makes.NOTHING:
             _refuse(f"The envelope's {shape.data_name} names no {shape.key_name}.")
         key = "sha256:" + hashlib.sha256(body).hexdigest()
+    completeness = shape.completeness(event_type, data) if makes is Makes.CALL else 0
     return Envelope(
         provider=provider,
         event_type=fields.storable(event_type),
         key=fields.storable(key),
-        makes=makes,
-        completeness=shape.completeness(event_type, data) if makes is Makes.CALL else 0,
+        makes=makes if completeness is not None else Makes.NOTHING,
+        completeness=completeness or 0,
         data=data,
         sent_at=fields.moment(fields.number(document, "event_timestamp")),
     )

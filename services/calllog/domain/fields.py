@@ -44,9 +44,12 @@ def storable_json(value: Any, depth: int = 0) -> Any:
 
 
 def json_text(source: Mapping[str, Any], name: str) -> Any:
-    """The JSON value in a text field, made storable; the text itself where it is none, {} where it is empty."""
-    value = text(source, name)
+    """The JSON value in a text field or in the field's own place, made storable; the text itself where it is none, {}
+    where it is empty."""
+    told, value = source.get(name), text(source, name)
     try:
+        if isinstance(told, dict | list):
+            return storable_json(told)
         return storable_json(json.loads(value, parse_constant=str)) if value else {}
     except (ValueError, RecursionError):
         return value
@@ -72,6 +75,14 @@ def flag(source: Mapping[str, Any], name: str) -> bool:
     return source.get(name) is True
 
 
+def at(source: Mapping[str, Any], path: str) -> Any:
+    """The value under a dotted path of names; None where the way there ends."""
+    value: Any = source
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
 def section(source: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     value = source.get(name)
     return value if isinstance(value, dict) else {}
@@ -88,3 +99,13 @@ def moment(seconds: float | None) -> datetime | None:
     if seconds is None or not 0 < seconds <= _MAX_UNIX_SECONDS:
         return None
     return datetime.fromtimestamp(seconds, UTC)
+
+
+def iso_moment(source: Mapping[str, Any], name: str) -> datetime | None:
+    """An ISO 8601 time as an aware UTC time; one that names no zone is taken as UTC."""
+    try:
+        found = datetime.fromisoformat(text(source, name, 40))
+        found = found.replace(tzinfo=found.tzinfo or UTC)
+        return moment(found.timestamp())
+    except (ValueError, OverflowError):
+        return None

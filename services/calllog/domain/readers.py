@@ -3,13 +3,21 @@
 from collections.abc import Mapping
 
 from libs.errors import InvalidArgument
-from services.calllog.domain import elevenlabs, envelopes, retell
+from services.calllog.domain import elevenlabs, envelopes, retell, vapi
 from services.calllog.domain.calls import ReportedCall
 from services.calllog.domain.envelopes import Envelope, Shape
 
 _UNREAD = Shape("type", "data", "id", makes={}, completeness=lambda event_type, data: 0)
-_SHAPES: Mapping[str, Shape] = {elevenlabs.PROVIDER: elevenlabs.SHAPE, retell.PROVIDER: retell.SHAPE}
-_REPORTS = {elevenlabs.PROVIDER: elevenlabs.read_report, retell.PROVIDER: retell.read_report}
+_SHAPES: Mapping[str, Shape] = {
+    elevenlabs.PROVIDER: elevenlabs.SHAPE,
+    retell.PROVIDER: retell.SHAPE,
+    vapi.PROVIDER: vapi.SHAPE,
+}
+_REPORTS = {
+    elevenlabs.PROVIDER: elevenlabs.read_report,
+    retell.PROVIDER: retell.read_report,
+    vapi.PROVIDER: vapi.read_report,
+}
 
 
 def parse_envelope(provider: str, body: bytes) -> Envelope:

@@ -5,7 +5,7 @@ same conversation meets the same row. The clock of a link moves only when all it
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -19,7 +19,7 @@ from libs.postgres import Database
 from services.calllog.domain.readers import parse_envelope
 from services.calllog.operations import RECONCILE, RECONCILE_POLICY, SERVICE, keep_delivery
 from services.calllog.providers import SOURCES
-from services.calllog.providers.sources import CallSource, EndedCalls
+from services.calllog.providers.sources import CallSource
 from services.calllog.storage.calls import Calls
 from services.calllog.storage.envelopes import Envelopes
 from services.calllog.storage.links import ProviderLinks
@@ -87,11 +87,14 @@ class Reconciliation:
         until = await self.links.reconciled_until(org_id, provider)
         since = until - _OVERLAP if until else began - self.first_look_back
         api = source.open_api(self.client, await open_account(self.get_credentials, org_id, provider))
-        found, cursor = Found(), ""
+        found, cursor, seen = Found(), "", set[str]()
         while True:
             page = await source.list_ended(api, since, cursor)
-            found.listed += len(page.ids)
-            await self._ingest_missing(org_id, provider, source, api, page, found)
+            # Where a list goes on by time, the next page repeats what shares the last call's.
+            fresh = [call_id for call_id in page.ids if call_id not in seen]
+            seen.update(fresh)
+            found.listed = len(seen)
+            await self._ingest_missing(org_id, provider, source, api, fresh, found)
             if not page.next_cursor or page.next_cursor == cursor:
                 break
             cursor = page.next_cursor
@@ -102,10 +105,10 @@ class Reconciliation:
         return result
 
     async def _ingest_missing(
-        self, org_id: str, provider: str, source: CallSource, api: RemoteApi, page: EndedCalls, found: Found
+        self, org_id: str, provider: str, source: CallSource, api: RemoteApi, ids: Sequence[str], found: Found
     ) -> None:
-        known = await self.calls.ended_among(org_id, provider, page.ids)
-        for call_id in page.ids:
+        known = await self.calls.ended_among(org_id, provider, ids)
+        for call_id in ids:
             if call_id in known:
                 continue
             found.missing += 1

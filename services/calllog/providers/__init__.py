@@ -5,9 +5,14 @@ from collections.abc import Mapping
 
 from services.calllog.domain import elevenlabs as _elevenlabs
 from services.calllog.domain import retell as _retell
+from services.calllog.domain import vapi as _vapi
 
-from . import elevenlabs, retell
+from . import elevenlabs, retell, vapi
 from .sources import CallSource
 
-# Whose calls and recordings the jobs fetch. Vapi's calls are not read yet, so there is nothing to fetch for them.
-SOURCES: Mapping[str, CallSource] = {_elevenlabs.PROVIDER: elevenlabs, _retell.PROVIDER: retell}
+# Whose calls and recordings the jobs fetch.
+SOURCES: Mapping[str, CallSource] = {
+    _elevenlabs.PROVIDER: elevenlabs,
+    _retell.PROVIDER: retell,
+    _vapi.PROVIDER: vapi,
+}

@@ -59,6 +59,7 @@ PUBLIC = {
     ("POST", "/api/login"),
     ("POST", "/api/webhooks/elevenlabs/{orgToken}/post-call"),
     ("POST", "/api/webhooks/retell/{orgToken}"),
+    ("POST", "/api/webhooks/vapi/{orgToken}"),
     ("GET", "/health"),
     ("GET", "/health/live"),
     ("GET", "/health/ready"),

@@ -990,7 +990,7 @@ class VerifyProviderWebhookRequest(_message.Message):
     provider: _builtins.str
     webhook_token: _builtins.str
     signature: _builtins.str
-    """The provider's signature header, as it came."""
+    """The provider's signature header, as it came; of Vapi the headers that prove the sender, one "name: value" a line."""
     body: _builtins.bytes
     """The raw bytes that were signed."""
     def __init__(

@@ -148,11 +148,14 @@ class CallLog:
         await self.agents.PublishAgent(agent_pb2.PublishAgentRequest(id=made.id), None)
         return str(made.id)
 
-    async def deliver(self, to: Organisation, envelope: dict[str, Any] | bytes, signature: str | None = None) -> bool:
+    async def deliver(
+        self, to: Organisation, envelope: dict[str, Any] | bytes, signature: str | None = None,
+        provider: str = "elevenlabs",
+    ) -> bool:  # fmt: skip
         """Send a signed webhook; whether it was a duplicate."""
         body = envelope if isinstance(envelope, bytes) else json.dumps(envelope).encode()
         request = calllog_pb2.ReceiveProviderWebhookRequest(
-            provider="elevenlabs", webhook_token=to.token, body=body,
+            provider=provider, webhook_token=to.token, body=body,
             signature=sign(body) if signature is None else signature,
         )  # fmt: skip
         with as_service():

@@ -1,4 +1,4 @@
-"""Stand-ins for the APIs of ElevenLabs and Retell: real HTTP on loopback, answers that the official SDKs parse."""
+"""Stand-ins for the APIs of ElevenLabs, Retell and Vapi: real HTTP on loopback, answers that their SDKs parse."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
@@ -125,6 +126,58 @@ class RetellProvider(Provider):
         more = start + PAGE < len(rows)
         answer: dict[str, Any] = {"items": rows[start : start + PAGE], "has_more": more}
         return {**answer, "pagination_key": str(start + PAGE)} if more else answer
+
+
+class VapiProvider(Provider):
+    """Vapi. `conversations` maps ids to calls; recordings lie under /storage, which must get no key. Times are kept in
+    microseconds and told in milliseconds."""
+
+    key_header = "authorization"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: dict[str, datetime] = {}
+
+    def add(self, call_id: str, created_at: datetime | None = None, **data: Any) -> None:
+        message = copy.deepcopy(json.loads((SAMPLES / "vapi" / "end_of_call_report.json").read_text())["message"])
+        beside = ("endedReason", "cost", "costs", "analysis", "artifact", "customer")
+        created_at = created_at or datetime.now(UTC) - timedelta(minutes=10)
+        times = {"createdAt": 0.0, "startedAt": 1.5, "endedAt": 32.75}
+        call = {
+            **message["call"],
+            **{name: message[name] for name in beside},
+            **{name: _milliseconds(created_at + timedelta(seconds=after)) for name, after in times.items()},
+        }
+        self.conversations[call_id] = {**call, "id": call_id, **data}
+        self.kept[call_id] = created_at
+
+    def keep_audio(self, call_id: str, audio: bytes) -> None:
+        self.audio[call_id] = audio
+        self.conversations[call_id]["artifact"]["recordingUrl"] = f"{self.url}/storage/{call_id}.wav"
+
+    def answer(self, method: str, target: str, body: bytes) -> tuple[int, str, bytes]:
+        parts = urlsplit(target)
+        call_id = parts.path.rpartition("/")[2]
+        if parts.path.startswith("/storage/"):
+            return 200, "binary/octet-stream", self.audio[call_id.removesuffix(".wav")]
+        if (method, parts.path) == ("GET", "/call"):
+            return 200, "application/json", json.dumps(self._listed(parse_qs(parts.query))).encode()
+        if method == "GET" and parts.path == f"/call/{call_id}" and call_id in self.conversations:
+            return 200, "application/json", json.dumps(self.conversations[call_id]).encode()
+        return 404, "application/json", b'{"message":"not found","statusCode":404}'
+
+    def _listed(self, query: dict[str, list[str]]) -> list[dict[str, Any]]:
+        """Newest first; of calls made at one time whichever comes first."""
+        limit = int(query.get("limit", ["100"])[0])
+        assert 0 <= limit <= 1_000
+        since = datetime.fromisoformat(query.get("createdAtGe", ["2000-01-01T00:00:00Z"])[0])
+        until = datetime.fromisoformat(query.get("createdAtLt", ["2100-01-01T00:00:00Z"])[0])
+        rows = sorted(self.kept.items(), key=lambda row: row[1], reverse=True)
+        return [self.conversations[call_id] for call_id, time in rows if since <= time < until][:limit]
+
+
+def _milliseconds(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 @asynccontextmanager

@@ -122,4 +122,4 @@ async def test_a_recording_that_was_taken_away_meanwhile_is_unavailable(
 
 async def test_a_provider_whose_calls_nobody_lists_says_so(calllog: CallLog) -> None:
     org = await calllog.organisation()
-    assert await reconcile(calllog, org.id, "vapi") == {"error": "reconcile_unsupported"}
+    assert await reconcile(calllog, org.id, "another") == {"error": "reconcile_unsupported"}

@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from retell.lib import webhook_auth
+from vapi.types import BearerAuthenticationPlan, HmacAuthenticationPlan
 
 from services.agent.domain.integration import Credentials
-from services.agent.providers import SIGNATURES, elevenlabs, retell
+from services.agent.providers import SIGNATURES, elevenlabs, retell, vapi
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 BODY = '{"type": "post_call_transcription", "text": "Grüße"}'.encode()
@@ -103,4 +104,101 @@ def test_what_the_official_retell_sdk_signs_is_accepted() -> None:
 
 
 def test_a_provider_without_signatures_has_no_check() -> None:
-    assert set(SIGNATURES) == {"elevenlabs", "retell"}
+    assert set(SIGNATURES) == {"elevenlabs", "retell", "vapi"}
+
+
+def shown(**headers: str) -> str:
+    """As the gateway hands them on; underscores stand for hyphens."""
+    return "\n".join(f"{name.replace('_', '-')}: {value}" for name, value in headers.items())
+
+
+def digest(*parts: bytes, secret: str = "wsec_1", algorithm: str = "sha256") -> str:
+    return hmac.new(secret.encode(), b"".join(parts), algorithm).hexdigest()
+
+
+def proven(header: str, body: bytes = BODY, credentials: Credentials = CREDENTIALS) -> bool | None:
+    return vapi.verify_signature(credentials, header, body, NOW)
+
+
+STAMP = str(int(NOW.timestamp()))
+LATE = str(int(NOW.timestamp()) - 301)
+EARLY = str(int(NOW.timestamp()) + 301)
+
+
+def test_vapis_default_plan_is_what_is_checked() -> None:
+    """The SDK says what a credential without further settings does."""
+    fields = HmacAuthenticationPlan.model_fields
+    assert "Defaults to 'x-signature'" in str(fields["signature_header"].description)
+    assert "Defaults to 'x-timestamp'" in str(fields["timestamp_header"].description)
+    assert "Defaults to '{timestamp}.{body}'" in str(fields["payload_format"].description)
+    assert "Defaults to 'hex'" in str(fields["signature_encoding"].description)
+    assert "Defaults to 'Authorization'" in str(BearerAuthenticationPlan.model_fields["header_name"].description)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        shown(authorization="Bearer wsec_1"),
+        shown(authorization="bearer wsec_1"),
+        shown(x_vapi_secret="wsec_1"),
+        shown(x_vapi_signature=digest(BODY)),
+        shown(x_vapi_signature=f"sha256={digest(BODY).upper()}"),
+        shown(x_signature=digest(STAMP.encode(), b".", BODY), x_timestamp=STAMP),
+        shown(x_signature=digest(f"{STAMP}678.".encode(), BODY), x_timestamp=f"{STAMP}678"),
+        shown(authorization="Bearer of-a-proxy", x_vapi_signature=digest(BODY)),
+    ],
+)
+def test_each_way_of_vapi_is_accepted(header: str) -> None:
+    assert proven(header) is True
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        shown(authorization="Bearer "),
+        shown(authorization="Bearer wsec_2"),
+        shown(authorization="Basic wsec_1"),
+        shown(authorization="wsec_1"),
+        shown(x_vapi_secret=""),
+        shown(x_vapi_secret="wsec_1 "),
+        shown(x_vapi_secret="wsec_1, wsec_1"),
+        shown(x_other="wsec_1"),
+        "wsec_1",
+        digest(BODY),
+        shown(x_vapi_signature="wsec_1"),
+        shown(x_vapi_signature=""),
+        shown(x_vapi_signature=digest(BODY)[:-1]),
+        shown(x_vapi_signature=digest(BODY, secret="wsec_2")),
+        shown(x_vapi_signature=digest(BODY, secret="")),
+        shown(x_vapi_signature=digest(BODY, b" ")),
+        shown(x_vapi_signature=digest(BODY, algorithm="sha1")),
+        shown(x_vapi_signature="\u00fc" * 64),
+        # A timestamp that came must be in what was signed, and near.
+        shown(x_vapi_signature=digest(BODY), x_timestamp=STAMP),
+        shown(x_signature=digest(STAMP.encode(), b".", BODY)),
+        shown(x_signature=digest(LATE.encode(), b".", BODY), x_timestamp=LATE),
+        shown(x_signature=digest(EARLY.encode(), b".", BODY), x_timestamp=EARLY),
+        shown(x_signature=digest(b"now.", BODY), x_timestamp="now"),
+        shown(x_signature=digest(f"-{STAMP}.".encode(), BODY), x_timestamp=f"-{STAMP}"),
+    ],
+)
+def test_anything_else_is_no_proof_of_vapi(header: str) -> None:
+    assert proven(header) is False
+
+
+def test_every_flipped_bit_of_vapis_body_is_noticed() -> None:
+    header = shown(x_vapi_signature=digest(BODY))
+    for position in range(len(BODY)):
+        flipped = BODY[:position] + bytes([BODY[position] ^ 1]) + BODY[position + 1 :]
+        assert proven(header, flipped) is False
+
+
+def test_vapis_secret_before_a_rotation_and_none_at_all() -> None:
+    rotated = Credentials("k", "wsec_2", "", "wsec_1", NOW + timedelta(minutes=10))
+    for secret in ("wsec_1", "wsec_2"):
+        assert proven(shown(x_vapi_secret=secret), credentials=rotated) is True
+        assert proven(shown(x_vapi_signature=digest(BODY, secret=secret)), credentials=rotated) is True
+    over = Credentials("k", "wsec_2", "", "wsec_1", NOW)
+    assert proven(shown(x_vapi_secret="wsec_1"), credentials=over) is False
+    assert proven(shown(x_vapi_secret="key-0123456789"), credentials=Credentials("key-0123456789")) is None

@@ -99,4 +99,4 @@ def test_other_events_are_left_alone() -> None:
         parse_envelope("retell", b'{"event": "call_ended", "call": {}}')
     with pytest.raises(InvalidArgument):
         read_audio(envelope)
-    assert parse_envelope("vapi", b'{"type": "x"}').makes is Makes.NOTHING
+    assert parse_envelope("other", b'{"type": "x"}').makes is Makes.NOTHING

@@ -1,0 +1,183 @@
+"""Vapi's call, as its server messages carry it, read as a ReportedCall.
+
+Shapes: the models of the official `vapi-server-sdk` package (ServerMessageStatusUpdate, ServerMessageEndOfCallReport,
+Call). Of one call come many messages; two kinds tell of its life, the others belong to the talk. Vapi's costs are
+fractions of dollars, which are no units to count, so none are read.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from services.calllog.domain import fields
+from services.calllog.domain.calls import CallStatus, Direction, ReportedCall, Speaker, Turn
+from services.calllog.domain.envelopes import Envelope, Makes, Shape, ranked
+
+PROVIDER = "vapi"
+STATUS = "status-update"
+REPORT = "end-of-call-report"
+# Only what is going on makes a call of a status: before there is nothing to show, and of its end the report tells.
+_STATUS_RANKS = {"in-progress": 1, "forwarding": 2}
+_REPORT_RANK, _ANALYZED_RANK = 4, 5
+_NOT_CONVERSED = {
+    "customer-busy": CallStatus.BUSY,
+    "customer-did-not-answer": CallStatus.NO_ANSWER,
+    "call.ringing.sip-inbound-caller-hungup-before-call-connect": CallStatus.NO_ANSWER,
+}
+# Of the hundreds of reasons most name a component's error; these words are in all that broke a call off.
+_BROKEN = re.compile(
+    "error|fail|fault|not-found|not-valid|request-returned|join-timed-out|shutdown|closed-websocket|microphone-permission"
+    "|rejected|misdialed|unallocated|no-call-received|deleted"
+)
+_DIRECTIONS = {
+    "inboundPhoneCall": Direction.INBOUND,
+    "outboundPhoneCall": Direction.OUTBOUND,
+    "webCall": Direction.WEB,
+    "vapi.websocketCall": Direction.WEB,
+}
+# The judgement that a rubric of pass or fail gives; the marks of other rubrics say nothing of success.
+_SUCCESS = {"true": True, "false": False}
+_SPEAKERS = {"user": Speaker.USER, "bot": Speaker.AGENT, "assistant": Speaker.AGENT, "tool_calls": Speaker.AGENT}
+_MAX_SECONDS = 30 * 86_400
+# What a message says beside its call, and the API inside of it.
+_BESIDE_THE_CALL = (
+    "endedReason", "startedAt", "endedAt", "cost", "costs", "destination", "artifact", "analysis", "compliance",
+    "assistant", "customer", "phoneNumber",
+)  # fmt: skip
+
+
+def completeness(event_type: str, data: Mapping[str, Any]) -> int | None:
+    if event_type == STATUS:
+        rank = _STATUS_RANKS.get(fields.text(data, "status"))
+    else:
+        rank = _ANALYZED_RANK if fields.section(data, "analysis") else _REPORT_RANK
+    return None if rank is None else ranked(rank, sum(1 for _ in _utterances(_facts(data))))
+
+
+SHAPE = Shape(
+    type_name="message.type",
+    data_name="message",
+    key_name="call.id",
+    makes={STATUS: Makes.CALL, REPORT: Makes.CALL},
+    completeness=completeness,
+)
+
+
+def wrap_call(call: Mapping[str, Any]) -> bytes:
+    """The envelope that a webhook would have carried for an ended call fetched from the provider."""
+    beside = {name: call[name] for name in _BESIDE_THE_CALL if name in call}
+    inside = {name: value for name, value in call.items() if name not in beside}
+    return json.dumps({"message": {"type": REPORT, **beside, "call": inside}}, separators=(",", ":")).encode()
+
+
+def recording_url(call: Mapping[str, Any]) -> str:
+    """Where the recording lies; empty when there is none. A signed address goes first, for others may be closed, and
+    both voices in one channel before two channels."""
+    artifact = fields.section(call, "artifact")
+    recording = fields.section(artifact, "recording")
+    places = (
+        (artifact, "presignedMonoUrl"),
+        (fields.section(recording, "mono"), "combinedUrl"),
+        (artifact, "recordingUrl"),
+        (artifact, "presignedStereoUrl"),
+        (recording, "stereoUrl"),
+        (artifact, "stereoRecordingUrl"),
+    )
+    return next((url for source, name in places if (url := fields.text(source, name, 2_048))), "")
+
+
+def read_report(envelope: Envelope) -> ReportedCall:
+    facts = _facts(envelope.data)
+    analysis = fields.section(facts, "analysis")
+    started_at, ended_at = fields.iso_moment(facts, "startedAt"), fields.iso_moment(facts, "endedAt")
+    reason = fields.text(facts, "endedReason", 500)
+    status = CallStatus.IN_PROGRESS if envelope.event_type == STATUS else _status(reason, started_at)
+    direction, from_number, to_number = _sides(envelope.data, facts)
+    return ReportedCall(
+        provider=PROVIDER,
+        external_call_id=envelope.key,
+        external_agent_id=fields.text(facts, "assistantId", 200) or _text_at(facts, "assistant.id"),
+        status=status,
+        completeness=envelope.completeness,
+        direction=direction,
+        from_number=from_number,
+        to_number=to_number,
+        successful=_SUCCESS.get(str(analysis.get("successEvaluation")).lower()),
+        duration_seconds=_duration(status, started_at, ended_at),
+        started_at=started_at,
+        ended_at=ended_at if status.ended else None,
+        summary=fields.text(analysis, "summary"),
+        termination_reason=reason,
+        turns=tuple(_turns(facts)),
+        has_audio=bool(recording_url(facts)),
+    )
+
+
+def _facts(data: Mapping[str, Any]) -> dict[str, Any]:
+    """All that a message tells of its call: what stands beside the call is newer than what stands in it."""
+    beside = {name: data[name] for name in _BESIDE_THE_CALL if data.get(name) is not None}
+    return {**fields.section(data, "call"), **beside}
+
+
+def _status(reason: str, started_at: datetime | None) -> CallStatus:
+    if reason in _NOT_CONVERSED:
+        return _NOT_CONVERSED[reason]
+    if reason == "voicemail":
+        return CallStatus.VOICEMAIL
+    return CallStatus.FAILED if started_at is None or _BROKEN.search(reason) else CallStatus.COMPLETED
+
+
+def _duration(status: CallStatus, started_at: datetime | None, ended_at: datetime | None) -> float | None:
+    """The report names no length; one beyond reason is a mistake, and a mistake is not billed."""
+    if not status.ended or status in _NOT_CONVERSED.values() or started_at is None or ended_at is None:
+        return None
+    seconds = (ended_at - started_at).total_seconds()
+    return seconds if 0 <= seconds <= _MAX_SECONDS else None
+
+
+def _sides(data: Mapping[str, Any], facts: Mapping[str, Any]) -> tuple[Direction, str, str]:
+    """Direction, the caller's number and the called number."""
+    direction = _DIRECTIONS.get(_text_at(data, "call.type"), Direction.UNKNOWN)
+    other = _text_at(facts, "customer.number") or _text_at(facts, "customer.sipUri")
+    ours = _text_at(facts, "phoneNumber.number") or _text_at(facts, "phoneNumber.twilioPhoneNumber")
+    return (direction, ours, other) if direction is Direction.OUTBOUND else (direction, other, ours)
+
+
+def _text_at(source: Mapping[str, Any], path: str) -> str:
+    parent, _, name = path.rpartition(".")
+    return fields.text(fields.section(source, parent), name, 200)
+
+
+def _messages(facts: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    artifact = fields.section(facts, "artifact")
+    return fields.items(artifact if artifact.get("messages") else facts, "messages")
+
+
+def _utterances(facts: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """What becomes a turn: words, and calls of tools (their results are told with the call). What the system tells
+    the model is no part of the conversation."""
+    return (item for item in _messages(facts) if fields.text(item, "role") in _SPEAKERS)
+
+
+def _turns(facts: Mapping[str, Any]) -> Iterator[Turn]:
+    results = {fields.text(item, "toolCallId"): item for item in _messages(facts) if "toolCallId" in item}
+    for index, item in enumerate(_utterances(facts)):
+        at = fields.number(item, "secondsFromStart") or 0.0
+        calls = tuple(_tool_call(call, results) for call in fields.items(item, "toolCalls"))
+        words = "" if calls else fields.text(item, "message")
+        yield Turn(index, _SPEAKERS[fields.text(item, "role")], words, at, calls)
+
+
+def _tool_call(call: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    function = fields.section(call, "function")
+    request_id = fields.text(call, "id", 200)
+    return {
+        "id": request_id,
+        "name": fields.text(function, "name", 200),
+        "type": fields.text(call, "type", 50),
+        "arguments": fields.json_text(function, "arguments"),
+        "result": fields.text(results.get(request_id, {}), "result") or None,
+        "isError": False,
+    }

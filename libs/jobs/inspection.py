@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from libs.bus.subjects import job_wakeup
-from libs.errors import FailedPrecondition, InvalidArgument, NotFound
+from libs.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound
 from libs.paging import CursorCodec, ListRules, Page, PageRequest
-from libs.postgres import Connection, Database, Record, announce_after_commit
+from libs.postgres import Connection, Database, Record, UniqueViolation, announce_after_commit
 from libs.postgres.listing import Filter, Listing, fetch_page
 
 Fetch = Callable[..., Awaitable[list[Record]]]
@@ -206,7 +206,12 @@ async def _by_id(fetch: Fetch, sql: str, job_id: str, org_id: str | None) -> lis
 
 
 async def _requeue(conn: Connection, service: str, *filters: Any) -> int:
-    rows = await conn.fetch(_RETRY, *filters, REPLAY_AT_MOST)
+    try:
+        rows = await conn.fetch(_RETRY, *filters, REPLAY_AT_MOST)
+    except UniqueViolation:
+        # The statement spares keys that a live job holds; one became live while it ran.
+        detail = "Another job with the same unique key became live meanwhile. Try again."
+        raise Aborted("concurrent_update", detail, retry_after=0.1) from None
     for queue in {row["queue"] for row in rows}:
         announce_after_commit(conn, job_wakeup(service, queue))
     return len(rows)

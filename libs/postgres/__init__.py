@@ -13,6 +13,7 @@ from libs.postgres.connection import (
     count_statements,
 )
 from libs.postgres.database import Database, PoolStats
+from libs.postgres.errors import UniqueViolation
 
 __all__ = [
     "Connection",
@@ -20,6 +21,7 @@ __all__ = [
     "PoolStats",
     "Record",
     "StatementCounter",
+    "UniqueViolation",
     "after_commit",
     "announce_after_commit",
     "count_statements",

@@ -11,6 +11,9 @@ from libs.errors import Aborted, AppError, DeadlineExceeded, Unavailable
 
 RETRY_SECONDS = 1.0
 
+# For libraries that stand on this one; a service's storage knows asyncpg itself.
+UniqueViolation = asyncpg.UniqueViolationError
+
 _OUTAGES = (
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,

@@ -11,8 +11,8 @@ import pytest
 from echosenseix.common.v1 import common_pb2
 from echosenseix.jobs.v1 import jobs_pb2
 from libs.context import CallContext
-from libs.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
-from libs.jobs import Discard, Handlers, JobContext, JobPolicy
+from libs.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
+from libs.jobs import Discard, Handlers, JobContext, JobPolicy, inspection
 from libs.jobs.servicer import JobsServicer
 from libs.paging import CursorCodec
 from libs.rpc.context import serving
@@ -145,6 +145,28 @@ async def test_a_retry_yields_to_a_live_job_with_its_key(jobs: Jobs, servicer: J
         with pytest.raises(FailedPrecondition) as refusal:
             await servicer.RetryJob(jobs_pb2.RetryJobRequest(id=job_id), None)
     assert refusal.value.reason == "job_not_retryable"
+
+
+async def test_of_two_retries_at_once_with_one_key_the_second_is_told_to_try_again(jobs: Jobs) -> None:
+    alike = [await jobs.add("k", unique_key="sync")]
+    async with jobs.db.transaction("org_a") as conn:
+        await inspection.cancel(conn, alike[0], "org_a")
+    alike.append(await jobs.add("k", unique_key="sync"))
+    async with jobs.db.transaction("org_a") as conn:
+        await inspection.cancel(conn, alike[1], "org_a")
+
+    async def retry(job_id: str) -> None:
+        async with jobs.db.transaction("org_a") as conn:
+            await inspection.retry(conn, SERVICE, job_id, "org_a")
+
+    async with jobs.db.transaction("org_a") as conn:
+        await inspection.retry(conn, SERVICE, alike[0], "org_a")
+        second = asyncio.create_task(retry(alike[1]))
+        done, _ = await asyncio.wait([second], timeout=0.5)
+        assert not done, "it waits for the first one's end"
+    with pytest.raises(Aborted, match="unique key"):
+        await second
+    assert [(await jobs.row(job_id))["state"] for job_id in alike] == ["queued", "cancelled"]
 
 
 async def test_a_write_under_a_key_is_done_once(jobs: Jobs, servicer: JobsServicer) -> None:

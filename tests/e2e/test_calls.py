@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import time
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ import pytest
 
 from .conftest import Customer, problem
 
+SAMPLES = Path(__file__).resolve().parents[1] / "samples"
 SECRET = "wsec_0123456789abcdef"
 AUDIO = bytes(range(256)) * 40
 
@@ -187,3 +189,33 @@ def test_a_transcription_is_its_organisations_own(ada: Customer, bob: Customer, 
         "segments": [],
     }
     problem(bob.http.get(path), 404, "call_not_found")
+
+
+def test_a_message_of_vapi_becomes_a_call_however_its_credential_proves_it(bob: Customer) -> None:
+    credentials = {"apiKey": "sk_0123456789abcdef", "webhookSecret": SECRET}
+    made = bob.http.put("/api/integrations/vapi", json={"credentials": credentials}).json()
+    path, stamp = urlsplit(made["webhookUrl"]).path, str(int(time.time()))
+    body = (SAMPLES / "vapi" / "end_of_call_report.json").read_bytes()
+
+    def digest(*parts: bytes) -> str:
+        return hmac.new(SECRET.encode(), b"".join(parts), hashlib.sha256).hexdigest()
+
+    def deliver(**headers: str) -> httpx.Response:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return bob.bearing(None).post(path, content=body, headers=named)
+
+    for wrong in ({}, {"authorization": "Bearer guessed"}, {"x_vapi_signature": digest(b"another body")}):
+        problem(deliver(**wrong), 401, "webhook_signature_invalid")
+    ways: list[dict[str, str]] = [
+        {"x_vapi_signature": digest(body)},
+        {"x_signature": digest(stamp.encode(), b".", body), "x_timestamp": stamp},
+        {"x_vapi_secret": SECRET},
+        {"authorization": f"Bearer {SECRET}"},
+    ]
+    answers = [deliver(**way).json() for way in ways]
+    assert answers == [{"received": True, "duplicate": number > 0} for number in range(4)]
+    deadline = time.monotonic() + 30
+    while not (rows := bob.http.get("/api/call-logs", params={"search": "beekeeping"}).json()["data"]):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert [(row["provider"], row["status"], row["durationSeconds"]) for row in rows] == [("vapi", "completed", 31.25)]

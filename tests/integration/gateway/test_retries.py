@@ -110,6 +110,7 @@ AGENT = ("agent", "/api/agents/agt_1")
 NEW_AGENT = ("agent", "/api/agents")
 ELEVENLABS = ("calllog", "/api/webhooks/elevenlabs/token/post-call")
 RETELL = ("calllog", "/api/webhooks/retell/token")
+VAPI = ("calllog", "/api/webhooks/vapi/token")
 
 
 async def _ask(place: tuple[str, str], method: str, more: dict[str, str]) -> tuple[int, int]:
@@ -131,6 +132,7 @@ async def _ask(place: tuple[str, str], method: str, more: dict[str, str]) -> tup
         (AGENT, "DELETE", KEY),
         (ELEVENLABS, "POST", {}),
         (RETELL, "POST", {}),
+        (VAPI, "POST", {}),
     ],
 )
 async def test_the_other_replica_answers(place: tuple[str, str], method: str, headers: dict[str, str]) -> None:

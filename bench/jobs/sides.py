@@ -124,6 +124,8 @@ class BullMq:
 
 def _installed() -> Path:
     """BullMQ in a folder of its own under var/, installed once."""
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        raise SystemExit("bench-jobs runs BullMQ beside our queue: install node and npm first.")
     home = ROOT / "var" / "bench" / "bullmq"
     home.mkdir(parents=True, exist_ok=True)
     for file in ("package.json", "bench.mjs"):

@@ -93,6 +93,8 @@ class AudioProcessing:
             changed = await self._write(conn, ready)
             await self.recordings.keep_transcription(conn, ready, words.heard)
             if changed is not None:
+                if words.heard.text:
+                    await self.calls.index_words(conn, changed.org_id, changed.id)
                 await append(conn, stored_call_event("call.recording_ready", changed))
         return result
 

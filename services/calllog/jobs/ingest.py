@@ -155,11 +155,11 @@ class CallIngest:
         return result
 
     async def _tell(self, conn: Connection, recording: Recording, now: datetime) -> None:
-        """Settle the recording and announce it with its call. A call written meanwhile has either seen the recording
-        and announced it, or is seen here once the recording is written."""
+        """Settle the recording and announce it with its call. One that is written at this moment is waited for, and a
+        call that comes later announces the recording itself."""
         conversation = (recording.org_id, recording.provider, recording.external_call_id)
+        await self.calls.lock(conn, *conversation)
         call = await self.calls.touch(conn, *conversation, now)
         await self.recordings.settle(conn, recording, now)
-        call = call or await self.calls.touch(conn, *conversation, now)
         if call is not None:
             await append(conn, stored_call_event("call.recording_ready", call))

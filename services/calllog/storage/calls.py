@@ -29,6 +29,7 @@ COLUMNS = """c.id, c.org_id, c.provider, c.external_call_id, c.external_agent_id
 _NAMES = tuple(part.strip().removeprefix("c.") for part in COLUMNS.split(","))
 _GET = f"select {COLUMNS} from call c where c.org_id = $1 and c.id = $2"
 _GET_FENCED = f"select {COLUMNS} from call c where c.org_id = o.org and c.id = $2"
+_HOLD = "select pg_advisory_xact_lock(hashtextextended($1, 0))"
 _LOCK = f"""select {COLUMNS} from call c
 where c.org_id = $1 and c.provider = $2 and c.external_call_id = $3 for update"""
 _TURNS = """select t.index, t.role, t.text, t.time_seconds, t.tool_calls from call_turn t
@@ -56,8 +57,18 @@ _CLEAR_FACETS = "delete from call_facet where org_id = $1 and call_id = $2 and k
 _ADD_FACETS = """
 insert into call_facet (org_id, kind, value, call_id) select $1, $3, v, $2 from unnest($4::text[]) v
 on conflict do nothing"""
-_INDEX_WORDS = """
-insert into call_search (org_id, call_id, document) values ($1, $2, search_document($3, $4, $5))
+# A tsvector holds at most 1 MB; two readings of the transcript must fit.
+_MAX_INDEXED = 200_000
+# Of what is kept by now: the words of the turns, or where the provider gave none, those heard in the recording.
+_INDEX_WORDS = f"""
+insert into call_search (org_id, call_id, document)
+select c.org_id, c.id, search_document(c.title, left(c.summary, {_MAX_INDEXED}),
+    left(coalesce(told.words, r.transcription, ''), {_MAX_INDEXED}))
+from call c
+left join recording r on r.org_id = c.org_id and r.provider = c.provider and r.external_call_id = c.external_call_id
+cross join lateral (select string_agg(t.text, ' ' order by t.index) as words from call_turn t
+    where t.org_id = c.org_id and t.call_id = c.id and t.text <> '') told
+where c.org_id = $1 and c.id = $2
 on conflict (org_id, call_id) do update set document = excluded.document"""
 _TOUCH = f"""
 update call c set version = c.version + 1, updated_at = $4
@@ -76,8 +87,6 @@ order by c.id limit $5"""
 _KNOWN = """
 select k.id from unnest($2::text[]) as k(id)
 join call c on c.org_id = o.org and c.provider = $3 and c.external_call_id = k.id and c.status <> 'in_progress'"""
-# A tsvector holds at most 1 MB; two readings of the transcript must fit.
-_MAX_INDEXED = 200_000
 
 
 class Calls:
@@ -93,7 +102,9 @@ class Calls:
         return replace(call_from_row(row), turns=[_turn_from_row(turn) for turn in turns])
 
     async def lock(self, conn: Connection, org_id: str, provider: str, external_call_id: str) -> Call | None:
-        """The call of a conversation, without turns, held until the transaction ends."""
+        """The call of a conversation, without turns. The conversation is held until the transaction ends, whether its
+        call is there yet or not: of two transactions on one conversation the second sees what the first wrote."""
+        await conn.execute(_HOLD, f"conversation:{org_id}:{provider}:{external_call_id}")
         row = await conn.fetchrow(_LOCK, org_id, provider, external_call_id)
         return call_from_row(row) if row else None
 
@@ -160,14 +171,17 @@ class Calls:
         """Which of these conversations are calls that have ended."""
         return {row["id"] for row in await self._db.fetch(org_id, _KNOWN, list(external_ids), provider)}
 
+    async def index_words(self, conn: Connection, org_id: str, call_id: str) -> None:
+        """Make the call's search document of what is written by now: by a report, or heard in the recording."""
+        await conn.execute(_INDEX_WORDS, org_id, call_id)
+
     async def _write_parts(self, conn: Connection, org_id: str, call_id: str, report: ReportedCall) -> None:
         turns = report.turns
         if turns:
             await conn.execute(_ADD_TURNS, org_id, call_id, *_turn_columns(turns))
         if numbers := sorted({report.from_number, report.to_number} - {""}):
             await conn.execute(_ADD_FACETS, org_id, call_id, "number", numbers)
-        words = " ".join(turn.text for turn in turns if turn.text)[:_MAX_INDEXED]
-        await conn.execute(_INDEX_WORDS, org_id, call_id, report.title, report.summary[:_MAX_INDEXED], words)
+        await self.index_words(conn, org_id, call_id)
 
 
 def call_not_found() -> NotFound:

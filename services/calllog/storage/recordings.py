@@ -15,8 +15,7 @@ select {_COLUMNS} from recording r
 join call c on c.org_id = r.org_id and c.provider = r.provider and c.external_call_id = r.external_call_id
 where r.org_id = o.org and c.id = $2"""
 _OF_CONVERSATION = f"""
-select {_COLUMNS} from recording r where r.org_id = $1 and r.provider = $2 and r.external_call_id = $3
-for share"""
+select {_COLUMNS} from recording r where r.org_id = $1 and r.provider = $2 and r.external_call_id = $3"""
 _GET = f"select {_COLUMNS} from recording r where r.org_id = $1 and r.id = $2 for update"
 _EXPECT = f"""
 insert into recording as r
@@ -50,7 +49,7 @@ class Recordings:
     async def of_conversation(
         self, conn: Connection, org_id: str, provider: str, external_call_id: str
     ) -> Recording | None:
-        """The conversation's recording, which nobody settles until the transaction ends."""
+        """The conversation's recording; None when none is expected."""
         row = await conn.fetchrow(_OF_CONVERSATION, org_id, provider, external_call_id)
         return _from_row(row) if row else None
 

@@ -75,6 +75,7 @@ async def test_words_go_the_whole_way_to_the_customer(calllog: CallLog, provider
     assert heard.segments
     assert 0 <= heard.segments[0].start_seconds < heard.segments[-1].end_seconds <= 6
     assert (await calllog.get(org.id, call.id)).recording.transcription_status == "done"
+    assert [found.id for found in (await calllog.list(org.id, search='"a table for four"')).calls] == [call.id]
 
 
 @pytest.mark.parametrize("loudness", [0.0, 0.5])

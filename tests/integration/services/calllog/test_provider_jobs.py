@@ -234,7 +234,7 @@ async def hear(calllog: CallLog, org: str, topic: str, status: str) -> None:
 async def test_audio_and_its_call_written_at_the_same_moment_are_announced_once(
     calllog: CallLog, conversation: str
 ) -> None:
-    """Neither transaction sees the other's row before it commits; the recording's row lets one wait for the other."""
+    """Neither transaction sees the other's row before it commits, so one waits for the other."""
     org = await calllog.organisation(AGENT)
     conversations = [f"{conversation}_{number}" for number in range(20)]
     for key in conversations:
@@ -244,3 +244,29 @@ async def test_audio_and_its_call_written_at_the_same_moment_are_announced_once(
     await calllog.settled(org.id)
     ready = Counter(data["externalCallId"] for topic, data in await calllog.events(org.id) if topic != "call.ended")
     assert ready == Counter(conversations)
+
+
+async def test_audio_that_comes_while_its_call_is_being_written_is_announced(
+    calllog: CallLog, conversation: str
+) -> None:
+    """The call has looked for a recording, found none, and waits to commit: for its hour's recomputation, held here."""
+    org = await calllog.organisation(AGENT)
+    data = {"agent_id": AGENT, "conversation_id": conversation, "full_audio": base64.b64encode(AUDIO).decode()}
+    hour = "2026-01-02T09:00:00+00:00"
+    waiting = """select count(*) from pg_locks l join pg_stat_activity a using (pid)
+        where l.locktype = 'advisory' and not l.granted and a.datname = current_database()"""
+
+    async def held(count: int) -> None:
+        async def reached() -> bool:
+            return bool(await calllog.database.system_fetchval(waiting) >= count)
+
+        await eventually(reached)
+
+    async with calllog.database.transaction(org.id) as conn:
+        await conn.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", f"hour:{org.id}:{hour}")
+        await calllog.deliver(org, transcription(conversation))
+        await held(1)
+        await calllog.deliver(org, {"type": "post_call_audio", "event_timestamp": 1_767_344_661, "data": data})
+        await held(2)
+    await calllog.settled(org.id)
+    assert [topic for topic, _ in await calllog.events(org.id)] == ["call.ended", "call.recording_ready"]

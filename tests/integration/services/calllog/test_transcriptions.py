@@ -35,11 +35,13 @@ async def provider() -> AsyncIterator[Provider]:
         yield running
 
 
-async def wordless(calllog: CallLog, provider: Provider, conversation: str) -> tuple[Organisation, calllog_pb2.Call]:
+async def wordless(
+    calllog: CallLog, provider: Provider, conversation: str, **data: str
+) -> tuple[Organisation, calllog_pb2.Call]:
     """A call with a recording, whose provider gave no words."""
     org = await calllog.organisation(AGENT, provider.url)
     provider.audio[conversation] = b"sound" * 100
-    await calllog.deliver(org, transcription(conversation, has_audio=True, transcript=[]))
+    await calllog.deliver(org, transcription(conversation, has_audio=True, transcript=[], **data))
     call = await calllog.call_of(org.id, conversation)
     await calllog.settled(org.id, AUDIO)
     return org, call
@@ -58,6 +60,9 @@ async def keep(calllog: CallLog, org: str, conversation: str) -> None:
         recording = await recordings.of_conversation(conn, org, "elevenlabs", conversation)
         assert isinstance(recording, Recording)
         await recordings.keep_transcription(conn, recording, HEARD)
+        call = await calllog.calls.lock(conn, org, "elevenlabs", conversation)
+        assert call is not None
+        await calllog.calls.index_words(conn, org, call.id)
 
 
 async def test_without_a_model_the_job_and_the_recording_say_so(
@@ -102,6 +107,48 @@ async def test_nobody_else_hears_it(calllog: CallLog, provider: Provider, conver
         assert refusal.value.reason == "call_not_found"
     with pytest.raises(PermissionDenied):
         await heard(calllog, org.id, call.id, scopes=("agents:read",))
+
+
+async def found(calllog: CallLog, org: str, words: str) -> list[str]:
+    return [call.id for call in (await calllog.list(org, search=words)).calls]
+
+
+async def test_what_was_heard_is_searched_within_the_organisation(
+    calllog: CallLog, provider: Provider, conversation: str
+) -> None:
+    org, call = await wordless(calllog, provider, conversation)
+    other, _ = await wordless(calllog, provider, new_id("conv"))
+    assert await found(calllog, org.id, "table") == []
+    await keep(calllog, org.id, conversation)
+    assert await found(calllog, org.id, '"a table for four"') == [call.id]
+    assert await found(calllog, org.id, "marzipan") == [call.id]  # a word of the provider's summary
+    assert await found(calllog, other.id, "table") == []
+
+
+async def test_a_fuller_report_without_words_leaves_what_was_heard(
+    calllog: CallLog, provider: Provider, conversation: str
+) -> None:
+    org, call = await wordless(calllog, provider, conversation, status="failed")
+    await keep(calllog, org.id, conversation)
+    analysis = {"call_successful": "success", "transcript_summary": "Spoke of dinner.", "call_summary_title": "Dinner"}
+    await calllog.deliver(org, transcription(conversation, has_audio=True, transcript=[], analysis=analysis))
+    await calllog.settled(org.id)
+    assert (await calllog.get(org.id, call.id)).title == "Dinner"
+    assert await found(calllog, org.id, "dinner") == [call.id]
+    assert await found(calllog, org.id, "table") == [call.id]
+    assert await found(calllog, org.id, "marzipan") == []
+
+
+async def test_words_of_the_provider_go_before_what_was_heard(
+    calllog: CallLog, provider: Provider, conversation: str
+) -> None:
+    org, call = await wordless(calllog, provider, conversation)
+    await keep(calllog, org.id, conversation)
+    await calllog.deliver(org, transcription(conversation, has_audio=True))
+    await calllog.settled(org.id)
+    assert (await calllog.get(org.id, call.id)).transcript
+    assert await found(calllog, org.id, "thursday") == [call.id]
+    assert await found(calllog, org.id, "table") == []
 
 
 async def test_a_call_without_a_recording_has_no_transcription(calllog: CallLog, conversation: str) -> None:

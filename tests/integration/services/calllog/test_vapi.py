@@ -284,8 +284,8 @@ async def test_the_key_goes_to_the_api_and_not_to_the_storage(
     call = await calllog.call_of(org.id, conversation)
     await calllog.settled(org.id, "audio.process")
     assert (await calllog.get(org.id, call.id)).recording.status == "available"
-    keys = {target.split("/")[1]: key for target, key in zip(vapi.asked, vapi.keys, strict=True)}
-    assert keys == {"call": "Bearer sk_test", "storage": ""}
+    keys = {(target.split("/")[1], key) for target, key in zip(vapi.asked, vapi.keys, strict=True)}
+    assert keys == {("call", "Bearer sk_test"), ("storage", "")}
 
 
 async def test_a_recording_that_is_gone_or_lies_inside_is_not_fetched(

@@ -100,6 +100,12 @@ def test_turns_are_words_and_tool_calls_and_nothing_of_the_system() -> None:
     )  # fmt: skip
 
 
+def test_what_a_tool_is_told_was_not_said() -> None:
+    call = {"id": "call_1", "type": "function", "function": {"name": "free_lessons", "arguments": "{}"}}
+    message = {"role": "tool_calls", "message": "Asking for free lessons", "secondsFromStart": 1, "toolCalls": [call]}
+    assert [(turn.text, len(turn.tool_calls)) for turn in read(artifact={"messages": [message]}).turns] == [("", 1)]
+
+
 def test_arguments_may_come_as_they_are() -> None:
     function = {"name": "free_lessons", "arguments": {"day": "sat\x00urday"}}
     call = {"id": "call_1", "type": "function", "function": function}

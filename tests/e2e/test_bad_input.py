@@ -103,6 +103,11 @@ def test_deep_pages_point_to_cursors(ada: Customer) -> None:
     assert ada.http.get("/api/agents?page=50&limit=200").status_code == 200
 
 
+def changed(text: str) -> str:
+    """One letter is another, whichever it was; not the last, of which base64 ignores some bits."""
+    return text[:-4] + ("x" if text[-4] != "x" else "y") + text[-3:]
+
+
 def test_foreign_and_changed_cursors(ada: Customer, bob: Customer) -> None:
     for _ in range(3):
         ada.agent()
@@ -111,7 +116,7 @@ def test_foreign_and_changed_cursors(ada: Customer, bob: Customer) -> None:
         (bob.http, {"cursor": cursor}),
         (ada.http, {"cursor": cursor, "sort": "name"}),
         (ada.http, {"cursor": cursor, "status": "draft"}),
-        (ada.http, {"cursor": cursor[:-2] + "xx"}),
+        (ada.http, {"cursor": changed(cursor)}),
         (ada.http, {"cursor": "nonsense"}),
         (ada.http, {"cursor": "\N{SNOWMAN}"}),
     ):
@@ -119,7 +124,7 @@ def test_foreign_and_changed_cursors(ada: Customer, bob: Customer) -> None:
 
 
 def test_expired_wrong_and_missing_credentials(ada: Customer) -> None:
-    for credential in (None, "nonsense", "esx_test_0000000000_" + "0" * 38, ada.token[:-1] + "x", "x" * 2000):
+    for credential in (None, "nonsense", "esx_test_0000000000_" + "0" * 38, changed(ada.token), "x" * 2000):
         answer = ada.bearing(credential).get("/api/agents?page=0", headers={"If-Match": "x"})
         assert answer.status_code == 401
         assert answer.headers["www-authenticate"].startswith("Bearer")

@@ -118,8 +118,10 @@ class Claimer:
         """Once round the organisations, beginning behind the one served last; what is urgent goes whole."""
         shares = [self._share(lane, allowance.total) for lane in lanes]
         jobs = await self._statement(where, lanes, shares, allowance)
-        full, taken = allowance.total <= 0, Counter((job.lane, job.org_id) for job in jobs)
-        self._move_on(lanes, jobs, full=full)
+        # A suspect is taken from any lane, also from one that is not walked now, and beside its organisation's turn.
+        in_turn = [job for job in jobs if not job.suspect]
+        full, taken = allowance.total <= 0, Counter((job.lane, job.org_id) for job in in_turn)
+        self._move_on(lanes, in_turn, full=full)
         self._count(taken.keys(), full=full)
         if full:
             self.drained = False
@@ -152,7 +154,7 @@ class Claimer:
 
     def _move_on(self, lanes: Sequence[int], jobs: Sequence[Job], *, full: bool) -> None:
         """The next claim begins behind the organisation at which this one was full."""
-        if full:
+        if full and jobs:
             last = max((job.lane for job in jobs), key=list(lanes).index)
             begun, served = self._begin_at[last], {job.org_id for job in jobs if job.lane == last}
             # Those before the beginning were served after those behind it.

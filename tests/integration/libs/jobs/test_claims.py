@@ -150,3 +150,20 @@ async def test_a_claim_after_idle_ones_is_shared_too(jobs: Jobs, policy: QueuePo
     taken = Counter(job.org_id for job in await claimer.claim(16))
     assert taken["org_c"] == 1
     assert taken["org_b"] >= 4
+
+
+@pytest.mark.parametrize("limits", [{}, {"max_running": 5}, {"max_running": 1}, {"max_running_per_org": 1}])
+@pytest.mark.parametrize("lane", list(Lane))
+async def test_a_suspect_of_any_lane_is_claimed_once_and_stops_nobody(
+    jobs: Jobs, lane: Lane, limits: dict[str, int]
+) -> None:
+    suspect = await jobs.add("k", "org_a", lane=lane)
+    await jobs.db.system_fetch("update job set stalls = 2")
+    others = [await jobs.add("k", org_id) for org_id in ("org_a", "org_b", "org_c")]
+    worker, claimed = claimer(jobs, **limits), list[str]()
+    for _ in range(12):
+        taken = await worker.claim(8)
+        claimed += [job.id for job in taken]
+        for job in taken:
+            await leases.complete_many(jobs.db, [(job, None)])
+    assert sorted(claimed) == sorted([suspect, *others])

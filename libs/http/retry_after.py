@@ -15,7 +15,7 @@ def retry_after_seconds(headers: Mapping[str, str], now: datetime.datetime) -> f
         return min(float(text[:12]), LONGEST_SECONDS)
     try:
         when = email.utils.parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if when.tzinfo is None:
         when = when.replace(tzinfo=datetime.UTC)

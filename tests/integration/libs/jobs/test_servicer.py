@@ -162,8 +162,11 @@ async def test_of_two_retries_at_once_with_one_key_the_second_is_told_to_try_aga
     async with jobs.db.transaction("org_a") as conn:
         await inspection.retry(conn, SERVICE, alike[0], "org_a")
         second = asyncio.create_task(retry(alike[1]))
-        done, _ = await asyncio.wait([second], timeout=0.5)
-        assert not done, "it waits for the first one's end"
+        waiting = """
+            select count(*) from pg_stat_activity a where a.datname = current_database() and a.wait_event_type = 'Lock'"""
+        async with asyncio.timeout(20):
+            while not await jobs.db.system_fetchval(waiting):
+                await asyncio.sleep(0.02)
     with pytest.raises(Aborted, match="unique key"):
         await second
     assert [(await jobs.row(job_id))["state"] for job_id in alike] == ["queued", "cancelled"]

@@ -19,6 +19,7 @@ NOW = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
         ("Fri, 02 Jan 2096 03:00:00 GMT", LONGEST_SECONDS),
         ("9" * 400, LONGEST_SECONDS),
         ("soon", None),
+        ("Fri, 02 Jan 2026 03:05:05 +99999999999999", None),
         ("-5", None),
         ("", None),
     ],

@@ -163,7 +163,8 @@ async def test_of_two_retries_at_once_with_one_key_the_second_is_told_to_try_aga
         await inspection.retry(conn, SERVICE, alike[0], "org_a")
         second = asyncio.create_task(retry(alike[1]))
         waiting = """
-            select count(*) from pg_stat_activity a where a.datname = current_database() and a.wait_event_type = 'Lock'"""
+            select count(*) from pg_locks l join pg_stat_activity a using (pid)
+            where not l.granted and a.datname = current_database()"""
         async with asyncio.timeout(20):
             while not await jobs.db.system_fetchval(waiting):
                 await asyncio.sleep(0.02)

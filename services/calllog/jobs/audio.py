@@ -92,9 +92,9 @@ class AudioProcessing:
         async with job.finish(result) as conn:
             changed = await self._write(conn, ready)
             await self.recordings.keep_transcription(conn, ready, words.heard)
+            if words.heard.text:
+                await self.calls.index_words(conn, call.org_id, call.id)
             if changed is not None:
-                if words.heard.text:
-                    await self.calls.index_words(conn, changed.org_id, changed.id)
                 await append(conn, stored_call_event("call.recording_ready", changed))
         return result
 
@@ -105,9 +105,14 @@ class AudioProcessing:
         return result
 
     async def _write(self, conn: Connection, recording: Recording) -> Call | None:
-        """What became of the recording, and by that of its call, which has a next version."""
+        """What became of the recording, and by that of its call, which has a next version. None when there is no such
+        call, or when the recording came by webhook meanwhile: what is there stays, whatever this attempt met."""
+        conversation = (recording.org_id, recording.provider, recording.external_call_id)
+        await self.calls.lock(conn, *conversation)
+        if await self.recordings.is_available(conn, *conversation):
+            return None
         now = self.clock.now()
-        call = await self.calls.touch(conn, recording.org_id, recording.provider, recording.external_call_id, now)
+        call = await self.calls.touch(conn, *conversation, now)
         await self.recordings.settle(conn, recording, now)
         return call
 

@@ -135,8 +135,7 @@ class CallIngest:
         self, conn: Connection, org_id: str, call_id: str, report: ReportedCall, served_by: ServedBy
     ) -> None:
         """A recording that came before its call could not be told before."""
-        recording = await self.recordings.of_conversation(conn, org_id, report.provider, report.external_call_id)
-        if recording is not None and recording.status == "available":
+        if await self.recordings.is_available(conn, org_id, report.provider, report.external_call_id):
             await append(conn, call_event("call.recording_ready", org_id, call_id, 1, served_by, report))
 
     async def _keep_audio(self, job: JobContext, kept: StoredEnvelope, envelope: Envelope) -> Mapping[str, Any]:
@@ -150,8 +149,7 @@ class CallIngest:
         async with job.finish(result) as conn:
             now = self.clock.now()
             await self.envelopes.drop_body(conn, org_id, kept.id, now)
-            if recording.status != "available":
-                await self._tell(conn, stored_as(recording, "audio/mpeg", len(audio)), now)
+            await self._tell(conn, stored_as(recording, "audio/mpeg", len(audio)), now)
         return result
 
     async def _tell(self, conn: Connection, recording: Recording, now: datetime) -> None:
@@ -159,6 +157,8 @@ class CallIngest:
         call that comes later announces the recording itself."""
         conversation = (recording.org_id, recording.provider, recording.external_call_id)
         await self.calls.lock(conn, *conversation)
+        if await self.recordings.is_available(conn, *conversation):
+            return
         call = await self.calls.touch(conn, *conversation, now)
         await self.recordings.settle(conn, recording, now)
         if call is not None:

@@ -14,8 +14,7 @@ _OF_CALL = f"""
 select {_COLUMNS} from recording r
 join call c on c.org_id = r.org_id and c.provider = r.provider and c.external_call_id = r.external_call_id
 where r.org_id = o.org and c.id = $2"""
-_OF_CONVERSATION = f"""
-select {_COLUMNS} from recording r where r.org_id = $1 and r.provider = $2 and r.external_call_id = $3"""
+_STATUS = "select r.status from recording r where r.org_id = $1 and r.provider = $2 and r.external_call_id = $3"
 _GET = f"select {_COLUMNS} from recording r where r.org_id = $1 and r.id = $2 for update"
 _EXPECT = f"""
 insert into recording as r
@@ -46,12 +45,10 @@ class Recordings:
         row = await self._db.fetchrow(org_id, _OF_CALL, call_id)
         return _from_row(row) if row else None
 
-    async def of_conversation(
-        self, conn: Connection, org_id: str, provider: str, external_call_id: str
-    ) -> Recording | None:
-        """The conversation's recording; None when none is expected."""
-        row = await conn.fetchrow(_OF_CONVERSATION, org_id, provider, external_call_id)
-        return _from_row(row) if row else None
+    async def is_available(self, conn: Connection, org_id: str, provider: str, external_call_id: str) -> bool:
+        """Whether the conversation's recording lies here; lasting while the caller holds the conversation."""
+        status = await conn.fetchval(_STATUS, org_id, provider, external_call_id)
+        return bool(status == "available")
 
     async def expect(
         self, conn: Connection, org_id: str, provider: str, external_call_id: str, now: datetime

@@ -24,7 +24,7 @@ P = TypeVar("P", bound="Provider")
 class Provider:
     """ElevenLabs. `conversations` maps ids to what GET /conversations/{id} answers; `refusals` are statuses to answer
     first, with `refusal_headers`. While `drip` is set a body comes a byte at a time and never ends; `endless` bodies
-    come without a length as fast as they are read."""
+    come without a length as fast as they are read. Nothing is answered before `open` is set."""
 
     key_header = "xi-api-key"
     url: str = ""
@@ -38,6 +38,7 @@ class Provider:
     refusal_headers: dict[str, str] = field(default_factory=dict)
     drip: bool = False
     endless: bool = False
+    open: asyncio.Event | None = None
 
     def reply(self, method: str, target: str, key: str, body: bytes) -> tuple[int, str, bytes]:
         self.asked.append(target)
@@ -204,6 +205,8 @@ async def answer(provider: Provider, reader: asyncio.StreamReader, writer: async
     sent = await reader.readexactly(int(headers.get("content-length", 0)))
     method, target, _ = first.split(" ")
     status, media_type, body = provider.reply(method, target, headers.get(provider.key_header, ""), sent)
+    if provider.open is not None:
+        await provider.open.wait()
     more = provider.refusal_headers if status >= 400 else {}
     length = {} if provider.endless and status == 200 else {"content-length": str(len(body))}
     head = {"content-type": media_type, "connection": "close", **length, **more}

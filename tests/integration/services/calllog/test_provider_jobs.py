@@ -270,3 +270,28 @@ async def test_audio_that_comes_while_its_call_is_being_written_is_announced(
         await held(2)
     await calllog.settled(org.id)
     assert [topic for topic, _ in await calllog.events(org.id)] == ["call.ended", "call.recording_ready"]
+
+
+@pytest.mark.parametrize("status", [404, 401, 200])
+async def test_audio_that_comes_by_webhook_while_it_is_fetched_stays(
+    calllog: CallLog, provider: Provider, conversation: str, status: int
+) -> None:
+    """Whatever the provider answers then: what was announced is not taken back, nor announced again."""
+    org = await calllog.organisation(AGENT, provider.url)
+    provider.open, provider.refusals = asyncio.Event(), [status] if status != 200 else []
+    provider.audio[conversation] = AUDIO
+    await calllog.deliver(org, transcription(conversation, has_audio=True))
+    call = await calllog.call_of(org.id, conversation)
+
+    async def asked() -> bool:
+        return bool(provider.asked)
+
+    await eventually(asked)
+    data = {"agent_id": AGENT, "conversation_id": conversation, "full_audio": base64.b64encode(AUDIO).decode()}
+    await calllog.deliver(org, {"type": "post_call_audio", "event_timestamp": 1_767_344_661, "data": data})
+    await calllog.settled(org.id, "call.ingest")
+    provider.open.set()
+    await calllog.settled(org.id)
+    assert (await download(calllog, org.id, call.id))[1] == AUDIO
+    assert (await calllog.get(org.id, call.id)).version == 2
+    assert [topic for topic, _ in await calllog.events(org.id)] == ["call.ended", "call.recording_ready"]

@@ -12,9 +12,10 @@ import pytest
 import pytest_asyncio
 
 from echosenseix.calllog.v1 import calllog_pb2
+from libs.clock import utcnow
 from libs.errors import NotFound, PermissionDenied
 from libs.ids import new_id
-from services.calllog.domain.calls import Recording, Segment, Transcription
+from services.calllog.domain.calls import Segment, Transcription
 from services.calllog.operations import AUDIO
 from services.calllog.providers.transcriber import Transcriber, read_answer
 from services.calllog.storage.recordings import Recordings
@@ -57,8 +58,7 @@ async def keep(calllog: CallLog, org: str, conversation: str) -> None:
     """As audio.process keeps what the model heard."""
     recordings = Recordings(calllog.database)
     async with calllog.database.transaction(org) as conn:
-        recording = await recordings.of_conversation(conn, org, "elevenlabs", conversation)
-        assert isinstance(recording, Recording)
+        recording = await recordings.expect(conn, org, "elevenlabs", conversation, utcnow())
         await recordings.keep_transcription(conn, recording, HEARD)
         call = await calllog.calls.lock(conn, org, "elevenlabs", conversation)
         assert call is not None

@@ -160,7 +160,7 @@ class Handling:
             return await inbox.note_failure(conn, self._consumer, event_id, reason)
 
     async def _bury(self, delivery: Delivery, code: str, reason: str) -> None:
-        text = delivery.message.data.decode(errors="replace")
+        text = _storable(delivery.message.data.decode(errors="replace"))
         payload = text if delivery.event else json.dumps(text)
         event_id, org_id, topic = delivery.event_id, delivery.org_id, delivery.topic
         async with self._db.system_transaction() as conn:
@@ -200,5 +200,10 @@ def _described(error: Exception) -> tuple[str, str]:
     """(code, what went wrong). Of an unexpected error the first line: PostgreSQL appends the row, which names people;
     the log has all of it."""
     if isinstance(error, AppError):
-        return error.reason, error.detail
-    return "unexpected_error", f"{type(error).__name__}: {error}".partition("\n")[0]
+        return error.reason, _storable(error.detail)
+    return "unexpected_error", _storable(f"{type(error).__name__}: {error}".partition("\n")[0])
+
+
+def _storable(text: str) -> str:
+    """Without what PostgreSQL takes in no text: NUL, and halves of surrogate pairs."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()

@@ -415,3 +415,9 @@ async def walk(scene: Scene) -> list[str]:
             return found
         assert len(answer.events) == 2
         page = common_pb2.PageRequest(limit=2, cursor=answer.page_info.next_cursor)
+
+
+async def test_an_error_whose_text_cannot_be_stored_is_told_without_it(scene: Scene) -> None:
+    await scene.die("org_a", error=LookupError("a NUL \0 and half a pair \udc00"))
+    [dead] = await scene.db.system_fetch("select last_error from inbox_dead")
+    assert dead["last_error"] == "LookupError: a NUL \N{REPLACEMENT CHARACTER} and half a pair ?"

@@ -245,7 +245,7 @@ acts = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(acts=acts, together=st.integers(1, 12), late=st.integers(0, 400))
 async def test_any_interleaving_gives_the_same_sum(
     billing: Billing, acts: list[tuple[str, int, int]], together: int, late: int

@@ -1,93 +1,135 @@
-"""The first level: values in this process's memory for a bounded time, one load for all who wait for the same key.
+"""The first level: values in this process's memory, bounded by entries and by bytes, least recently used out first.
 
-A value that was invalidated while it was being loaded is given to those who asked before, and not kept. The loader
-runs in a task of its own: a reader who gives up does not take the others' answer away.
+A plain synchronous table: it loads nothing, awaits nothing, and knows no other level (libs.cache.tiered does). One
+event loop uses it; it is not for several threads.
+
+It is also the piece for a small table of computed values. A table of signed tokens that are reused for 30 seconds:
+
+    minted: Memory[tuple[Principal, str], str] = Memory("principals_minted", max_entries=4_096, now=time.time)
+    token = minted.get((principal, audience))
+    if token is None:
+        token = sign(principal, audience)
+        minted.put((principal, audience), token, ttl_seconds=30)
+
+A table of query vectors that never expire leaves `ttl_seconds` out.
 """
 
-import asyncio
+import math
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar, overload
 
-from libs.telemetry.metrics import CACHE_HITS, CACHE_MISSES
+from libs.telemetry.metrics import CACHE_BYTES, CACHE_ENTRIES, CACHE_EVICTIONS, CACHE_HITS, CACHE_MISSES
 
-T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+D = TypeVar("D")
 
-MAX_ENTRIES = 10_000
-
-
-@dataclass(slots=True)
-class CacheStats:
-    hits: int = 0
-    misses: int = 0
+LEVEL = "memory"
 
 
-class Cache:
-    """Keys carry the organisation and the entity. The least recently used entry goes when `max_entries` is passed."""
+class Memory(Generic[K, V]):
+    """`name` labels the metrics. `measure` gives the bytes of a value and is required with `max_bytes`."""
+
+    __slots__ = (
+        "_bytes",
+        "_entries",
+        "_evicted",
+        "_hit",
+        "_max_bytes",
+        "_max_entries",
+        "_measure",
+        "_miss",
+        "_now",
+        "_shown_bytes",
+        "_shown_entries",
+    )
 
     def __init__(
-        self, namespace: str, *, max_entries: int = MAX_ENTRIES, now: Callable[[], float] = time.monotonic
+        self,
+        name: str,
+        *,
+        max_entries: int,
+        max_bytes: int | None = None,
+        measure: Callable[[V], int] | None = None,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.stats = CacheStats()
-        self._entries: OrderedDict[str, tuple[Any, float]] = OrderedDict()
-        self._loading: dict[str, asyncio.Task[Any]] = {}
+        if max_entries < 1 or (max_bytes is not None and measure is None):
+            raise ValueError("a table holds at least one entry, and a bound in bytes needs a measure")
+        self._entries: OrderedDict[K, tuple[V, float, int]] = OrderedDict()
+        self._bytes = 0
         self._max_entries = max_entries
+        self._max_bytes = math.inf if max_bytes is None else max_bytes
+        self._measure = measure
         self._now = now
-        self._hit = CACHE_HITS.labels("memory", namespace)
-        self._miss = CACHE_MISSES.labels("memory", namespace)
+        self._hit = CACHE_HITS.labels(LEVEL, name)
+        self._miss = CACHE_MISSES.labels(LEVEL, name)
+        self._evicted = CACHE_EVICTIONS.labels(LEVEL, name)
+        self._shown_entries = CACHE_ENTRIES.labels(LEVEL, name)
+        self._shown_bytes = CACHE_BYTES.labels(LEVEL, name)
 
-    async def get(self, key: str, load: Callable[[], Awaitable[T]], ttl: float) -> T:
-        """The value, loaded if it is absent or older than `ttl` seconds (counted from the start of its load)."""
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def size_bytes(self) -> int:
+        """The measured bytes of all values; 0 without a measure."""
+        return self._bytes
+
+    @overload
+    def get(self, key: K) -> V | None: ...
+
+    @overload
+    def get(self, key: K, default: D) -> V | D: ...
+
+    def get(self, key: K, default: D | None = None) -> V | D | None:
+        """The live value, or `default`; the entry becomes the most recently used."""
         entry = self._entries.get(key)
-        if entry is not None and self._now() < entry[1]:
-            self._entries.move_to_end(key)
-            self.stats.hits += 1
-            self._hit.inc()
-            value: T = entry[0]
-            return value
-        self.stats.misses += 1
-        self._miss.inc()
-        return await asyncio.shield(self._flight(key, load, ttl))
+        if entry is None or entry[1] <= self._now():
+            if entry is not None:
+                self.pop(key)
+            self._miss.inc()
+            return default
+        self._entries.move_to_end(key)
+        self._hit.inc()
+        return entry[0]
 
-    def invalidate(self, *keys: str) -> None:
-        """Forget these keys; loads that began before are not kept either."""
+    def put(self, key: K, value: V, ttl_seconds: float = math.inf) -> None:
+        """Keep the value for `ttl_seconds`. One that alone exceeds the bound in bytes only drops the old value."""
+        self.pop(key)
+        size = self._measure(value) if self._measure is not None else 0
+        if size > self._max_bytes or ttl_seconds <= 0:
+            return
+        self._entries[key] = (value, self._now() + ttl_seconds, size)
+        self._bytes += size
+        while len(self._entries) > self._max_entries or self._bytes > self._max_bytes:
+            self._bytes -= self._entries.popitem(last=False)[1][2]
+            self._evicted.inc()
+        self._show()
+
+    def pop(self, key: K) -> V | None:
+        """Forget the key; the value it had, live or expired."""
+        entry = self._entries.pop(key, None)
+        if entry is None:
+            return None
+        self._bytes -= entry[2]
+        self._show()
+        return entry[0]
+
+    def pop_where(self, condemned: Callable[[K, V], bool]) -> int:
+        """Forget every entry for which the test holds; walks the whole table. The number forgotten."""
+        keys = [key for key, entry in self._entries.items() if condemned(key, entry[0])]
         for key in keys:
-            self._entries.pop(key, None)
-            self._loading.pop(key, None)
+            self.pop(key)
+        return len(keys)
 
     def clear(self) -> None:
+        """Forget everything."""
         self._entries.clear()
-        self._loading.clear()
+        self._bytes = 0
+        self._show()
 
-    def _flight(self, key: str, load: Callable[[], Awaitable[T]], ttl: float) -> "asyncio.Task[T]":
-        flight = self._loading.get(key)
-        if flight is None:
-            flight = self._loading[key] = asyncio.ensure_future(self._load(key, load, ttl))
-            flight.add_done_callback(_look_at)
-        return flight
-
-    async def _load(self, key: str, load: Callable[[], Awaitable[T]], ttl: float) -> T:
-        mine = asyncio.current_task()
-        expires = self._now() + ttl
-        try:
-            value = await load()
-            if self._loading.get(key) is mine:
-                self._keep(key, value, expires)
-            return value
-        finally:
-            if self._loading.get(key) is mine:
-                del self._loading[key]
-
-    def _keep(self, key: str, value: object, expires: float) -> None:
-        self._entries[key] = (value, expires)
-        self._entries.move_to_end(key)
-        if len(self._entries) > self._max_entries:
-            self._entries.popitem(last=False)
-
-
-def _look_at(flight: "asyncio.Task[Any]") -> None:
-    """A load that failed after every reader had left is nobody's error."""
-    if not flight.cancelled():
-        flight.exception()
+    def _show(self) -> None:
+        self._shown_entries.set(len(self._entries))
+        self._shown_bytes.set(self._bytes)

@@ -63,10 +63,17 @@ DB_STATEMENT_SECONDS = Histogram(
     "db_statement_duration_seconds", "Time of a database call", ("kind",), buckets=_FAST, registry=REGISTRY
 )
 
-CACHE_HITS = Counter("cache_hits_total", "Reads answered by a cache", ("level", "namespace"), registry=REGISTRY)
-CACHE_MISSES = Counter(
-    "cache_misses_total", "Reads that a cache had to load", ("level", "namespace"), registry=REGISTRY
+CACHE_HITS = Counter(
+    "cache_hits_total", "Reads answered by a level: memory, redis", ("level", "cache"), registry=REGISTRY
 )
+CACHE_MISSES = Counter(
+    "cache_misses_total", "Reads that a level could not answer", ("level", "cache"), registry=REGISTRY
+)
+CACHE_EVICTIONS = Counter(
+    "cache_evictions_total", "Entries that left because a bound was reached", ("level", "cache"), registry=REGISTRY
+)
+CACHE_ENTRIES = Gauge("cache_entries", "Entries that a level holds", ("level", "cache"), registry=REGISTRY)
+CACHE_BYTES = Gauge("cache_bytes", "Bytes of the values that a level holds", ("level", "cache"), registry=REGISTRY)
 
 JOBS_ENQUEUED = Counter("jobs_enqueued_total", "Jobs written", ("queue", "kind"), registry=REGISTRY)
 JOBS_STARTED = Counter("jobs_started_total", "Attempts begun", ("queue", "kind"), registry=REGISTRY)

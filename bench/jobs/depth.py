@@ -9,8 +9,9 @@ from statistics import mean
 from bench.jobs.measure import cpu_of
 from bench.jobs.ours import cpu_seconds
 from bench.jobs.stage import Stage
-from libs.jobs import QueuePolicy, leases
-from libs.jobs.claims import Claimer
+from libs.jobs import QueuePolicy
+from libs.jobs.store import leases
+from libs.jobs.store.claims import Claimer
 from libs.postgres import Database
 
 SLICES = 8

@@ -7,11 +7,11 @@ because finishing is fenced and shares the effect's transaction. Names no kind o
 from libs.jobs.child import ChildCrashed
 from libs.jobs.context import JobContext
 from libs.jobs.enqueue import NewJob, enqueue, enqueue_alone, enqueue_many
+from libs.jobs.errors import Cancel, Discard, LeaseLost, RetryAfter, Snooze
 from libs.jobs.handlers import Handlers
 from libs.jobs.job import Job
-from libs.jobs.outcomes import Cancel, Discard, LeaseLost, RetryAfter, Snooze
-from libs.jobs.policy import ENDS, LIVE, WAITING, Backoff, JobPolicy, Lane, QueuePolicy, Rate
-from libs.jobs.worker import Worker
+from libs.jobs.kind import ENDS, LIVE, WAITING, Backoff, JobPolicy, Lane, QueuePolicy, Rate
+from libs.jobs.worker.worker import Worker
 
 __all__ = [
     "ENDS",

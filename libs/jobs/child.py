@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from libs.errors import AppError
-from libs.jobs.outcomes import Discard
+from libs.jobs.errors import Discard
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 _HEADER = struct.Struct(">I")

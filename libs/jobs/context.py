@@ -11,8 +11,9 @@ import msgspec
 
 from libs.bus.subjects import jobs_progress
 from libs.clock import monotonic
-from libs.jobs import child, leases
+from libs.jobs import child
 from libs.jobs.job import Job
+from libs.jobs.store import leases
 from libs.postgres import Connection, Database
 
 if TYPE_CHECKING:

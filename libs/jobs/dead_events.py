@@ -10,7 +10,7 @@ from typing import Any
 from echosenseix.jobs.v1 import jobs_pb2
 from libs.errors import InvalidArgument
 from libs.ids import dead_event_id, read_dead_event_id
-from libs.jobs.access import Access
+from libs.jobs.admin.access import Access
 from libs.postgres import Connection, Record, dead_events
 from libs.rpc.paging import page_info_to_proto, page_request_from_proto
 from libs.rpc.times import from_timestamp, to_timestamp

@@ -15,8 +15,8 @@ from libs.bus.subjects import delayed_job_wakeup, job_wakeup
 from libs.clock import utcnow
 from libs.ids import new_job_id
 from libs.jobs.job import encode_json
+from libs.jobs.kind import ENDS, LIVE, WAITING, Lane
 from libs.jobs.meters import meters_of
-from libs.jobs.policy import ENDS, LIVE, WAITING, Lane
 from libs.postgres import Connection, Database, Record, after_commit, announce_after_commit
 from libs.telemetry import current_traceparent
 
@@ -72,7 +72,7 @@ class NewJob:
 
     @property
     def waits(self) -> bool:
-        """Not due yet: it waits outside the claims' index until libs.jobs.leases.promote brings it near."""
+        """Not due yet: it waits outside the claims' index until libs.jobs.store.leases.promote brings it near."""
         return self.delay > 0 if self.run_at is None else self.run_at > utcnow()
 
 

@@ -9,7 +9,7 @@ from cronsim import CronSim
 
 from libs.clock import utcnow
 from libs.jobs.context import JobContext
-from libs.jobs.policy import JobPolicy, Lane, QueuePolicy, Rate
+from libs.jobs.kind import JobPolicy, Lane, QueuePolicy, Rate
 
 Handler = Callable[[JobContext], Awaitable[Mapping[str, Any] | None]]
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from libs.errors import InvalidArgument
-from libs.jobs.policy import MAX_ARGS_BYTES, MAX_STALLS
+from libs.jobs.kind import MAX_ARGS_BYTES, MAX_STALLS
 
 
 @dataclass(slots=True)

@@ -25,7 +25,7 @@ STATEMENT_SECONDS = 600.0
 
 logger = logging.getLogger(__name__)
 _ENGINE = Path(__file__).parent / "engine"
-_JOBS = Path(__file__).parent.parent / "jobs" / "migrations"
+_JOBS = Path(__file__).parent.parent / "jobs" / "store" / "migrations"
 _NAME = re.compile(r"\d{4}_[a-z0-9_]+\.sql")
 _DIRECTIVE = re.compile(r"^-- migrate: (as system|no transaction)\s*$", re.MULTILINE)
 

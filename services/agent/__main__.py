@@ -17,7 +17,7 @@ from libs.clock import SystemClock
 from libs.crypto import Envelope
 from libs.http import OutboundClient
 from libs.jobs import Worker
-from libs.jobs.servicer import JobsServicer
+from libs.jobs.admin.servicer import JobsServicer
 from libs.paging import CursorCodec
 from libs.postgres import Database
 from libs.rpc.status import StatusServicer

@@ -12,7 +12,7 @@ from libs.bus.relay import OutboxRelay
 from libs.cache.ping import redis_ping
 from libs.clock import SystemClock
 from libs.jobs import Worker
-from libs.jobs.servicer import JobsServicer
+from libs.jobs.admin.servicer import JobsServicer
 from libs.paging import CursorCodec
 from libs.postgres import Database
 from libs.rpc.channel import open_channel

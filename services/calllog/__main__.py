@@ -15,7 +15,7 @@ from libs.cache.ping import redis_ping
 from libs.clock import SystemClock
 from libs.http import OutboundClient
 from libs.jobs import Worker
-from libs.jobs.servicer import JobsServicer
+from libs.jobs.admin.servicer import JobsServicer
 from libs.paging import CursorCodec
 from libs.postgres import Database
 from libs.rpc.channel import RpcChannel, open_channel

@@ -42,7 +42,7 @@ def migrations(root: Path) -> list[str]:
     folders = [
         *root.glob("services/*/storage/migrations"),
         root / "libs/postgres/engine",
-        root / "libs/jobs/migrations",
+        root / "libs/jobs/store/migrations",
     ]
     for folder in folders:
         files = sorted(folder.glob("*.sql"))

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, field
 
 from libs.jobs import NewJob, enqueue_many
-from libs.jobs.inspection import replay
+from libs.jobs.admin.queries import replay
 from tests.faults.scene import Scene, scene
 from tests.faults.worker import SERVICE
 

@@ -22,7 +22,7 @@ from libs.config import ServiceSettings
 from libs.context import CallContext
 from libs.errors import FailedPrecondition, InvalidArgument, PermissionDenied, Unavailable
 from libs.ids import new_id, read_dead_event_id
-from libs.jobs.servicer import JobsServicer
+from libs.jobs.admin.servicer import JobsServicer
 from libs.paging import CursorCodec
 from libs.postgres import Connection, Database
 from libs.rpc.context import serving

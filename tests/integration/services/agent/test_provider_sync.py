@@ -16,8 +16,9 @@ from libs.bus import Bus
 from libs.clock import SystemClock
 from libs.errors import Aborted
 from libs.http import OutboundClient
-from libs.jobs import JobContext, QueuePolicy, Worker, enqueue, leases
-from libs.jobs.claims import Claimer
+from libs.jobs import JobContext, QueuePolicy, Worker, enqueue
+from libs.jobs.store import leases
+from libs.jobs.store.claims import Claimer
 from libs.postgres import Record
 from local.stores import Stores
 from services.agent.jobs import job_handlers

@@ -13,7 +13,7 @@ from retell.types import AgentListResponse
 from vapi import Vapi as VapiClient
 
 from libs.jobs import enqueue
-from libs.jobs.claims import Claimer
+from libs.jobs.store.claims import Claimer
 from services.agent.domain.providers import PROVIDERS
 from services.agent.jobs import job_handlers
 from services.agent.operations import SYNC, SYNC_POLICY, enqueue_sync

@@ -19,7 +19,7 @@ import pytest_asyncio
 from echosenseix.calllog.v1 import calllog_pb2
 from libs.ids import new_id
 from libs.jobs import JobContext, QueuePolicy, enqueue
-from libs.jobs.claims import Claimer
+from libs.jobs.store.claims import Claimer
 from services.calllog.operations import AUDIO, SERVICE
 from services.calllog.providers.transcriber import Transcriber
 

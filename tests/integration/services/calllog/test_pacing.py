@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from libs.jobs import Handlers, enqueue
-from libs.jobs.claims import Claimer
+from libs.jobs.store.claims import Claimer
 from services.calllog.operations import AUDIO_POLICY, RECONCILE, RECONCILE_POLICY, SERVICE
 
 from .conftest import CallLog, eventually

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from libs.jobs import inspection
-from libs.jobs.policy import WAITING
+from libs.jobs.admin import queries
+from libs.jobs.kind import WAITING
 from services.calllog.operations import AUDIO, AUDIO_POLICY, RECONCILE, SERVICE
 
 from .conftest import AUDIO_LIMITS, CallLog, Organisation, eventually, transcription
@@ -88,12 +88,12 @@ async def test_the_last_refusal_fails_the_recording_too(
     provider.refusals = [429]
     org = await calllog.organisation(AGENT, provider.url)
     async with calllog.database.system_transaction() as conn:
-        await inspection.pause(conn, AUDIO_POLICY.queue, org.id)
+        await queries.pause(conn, AUDIO_POLICY.queue, org.id)
     await calllog.deliver(org, transcription(conversation, has_audio=True))
     call = await calllog.call_of(org.id, conversation)
     async with calllog.database.system_transaction() as conn:
         await conn.execute("update job set max_attempts = 1 where org_id = $1 and kind = $2", org.id, AUDIO)
-        await inspection.resume(conn, SERVICE, AUDIO_POLICY.queue, org.id)
+        await queries.resume(conn, SERVICE, AUDIO_POLICY.queue, org.id)
     await calllog.settled(org.id, AUDIO)
     (job,) = await calllog.jobs(org.id, AUDIO)
     assert (job["state"], job["error_code"]) == ("failed", "provider_rate_limited")

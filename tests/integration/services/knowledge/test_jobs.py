@@ -9,7 +9,7 @@ import pytest
 
 from echosenseix.jobs.v1 import jobs_pb2
 from echosenseix.knowledge.v1 import knowledge_pb2 as pb
-from libs.jobs.servicer import JobsServicer
+from libs.jobs.admin.servicer import JobsServicer
 from libs.paging import CursorCodec
 from services.knowledge.storage.chunks import Build
 

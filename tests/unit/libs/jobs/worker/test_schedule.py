@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from libs.jobs.handlers import Handlers, Schedule
-from libs.jobs.schedule import MAX_CATCH_UP, next_tick, ticks_due
+from libs.jobs.worker.schedule import MAX_CATCH_UP, next_tick, ticks_due
 
 
 def at(text: str) -> datetime:

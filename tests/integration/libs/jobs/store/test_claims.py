@@ -7,8 +7,9 @@ from collections import Counter
 
 import pytest
 
-from libs.jobs import Lane, NewJob, QueuePolicy, Rate, enqueue_many, leases
-from libs.jobs.claims import Claimer
+from libs.jobs import Lane, NewJob, QueuePolicy, Rate, enqueue_many
+from libs.jobs.store import leases
+from libs.jobs.store.claims import Claimer
 from tests.integration.libs.jobs.conftest import SERVICE, Jobs
 
 

@@ -5,8 +5,8 @@ import uuid
 
 import pytest
 
-from libs.jobs.finishing import BATCH, BATCH_BYTES, batch
 from libs.jobs.job import Job
+from libs.jobs.worker.completer import BATCH, BATCH_BYTES, batch
 
 NOW = datetime.datetime.now(datetime.UTC)
 JOB = Job("job_x_1", "q", "k", "org_a", {}, 1, 1, 3, 0, NOW, 0.0, None, "w", uuid.uuid4())

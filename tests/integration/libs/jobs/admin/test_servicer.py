@@ -12,8 +12,9 @@ from echosenseix.common.v1 import common_pb2
 from echosenseix.jobs.v1 import jobs_pb2
 from libs.context import CallContext
 from libs.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
-from libs.jobs import Discard, Handlers, JobContext, JobPolicy, inspection
-from libs.jobs.servicer import JobsServicer
+from libs.jobs import Discard, Handlers, JobContext, JobPolicy
+from libs.jobs.admin import queries
+from libs.jobs.admin.servicer import JobsServicer
 from libs.paging import CursorCodec
 from libs.rpc.context import serving
 from libs.rpc.principal import Principal
@@ -150,17 +151,17 @@ async def test_a_retry_yields_to_a_live_job_with_its_key(jobs: Jobs, servicer: J
 async def test_of_two_retries_at_once_with_one_key_the_second_is_told_to_try_again(jobs: Jobs) -> None:
     alike = [await jobs.add("k", unique_key="sync")]
     async with jobs.db.transaction("org_a") as conn:
-        await inspection.cancel(conn, alike[0], "org_a")
+        await queries.cancel(conn, alike[0], "org_a")
     alike.append(await jobs.add("k", unique_key="sync"))
     async with jobs.db.transaction("org_a") as conn:
-        await inspection.cancel(conn, alike[1], "org_a")
+        await queries.cancel(conn, alike[1], "org_a")
 
     async def retry(job_id: str) -> None:
         async with jobs.db.transaction("org_a") as conn:
-            await inspection.retry(conn, SERVICE, job_id, "org_a")
+            await queries.retry(conn, SERVICE, job_id, "org_a")
 
     async with jobs.db.transaction("org_a") as conn:
-        await inspection.retry(conn, SERVICE, alike[0], "org_a")
+        await queries.retry(conn, SERVICE, alike[0], "org_a")
         second = asyncio.create_task(retry(alike[1]))
         waiting = """
             select count(*) from pg_locks l join pg_stat_activity a using (pid)

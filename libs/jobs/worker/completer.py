@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from libs.clock import monotonic
 from libs.jobs.job import Job
-from libs.jobs.leases import Settlement, complete_many, settle
+from libs.jobs.store.leases import Settlement, complete_many, settle
 from libs.postgres import Database
 
 BATCH = 512
@@ -25,7 +25,7 @@ _log = logging.getLogger("jobs")
 Ended = Callable[[Sequence[tuple[Job, Settlement | None]], set[str]], None]
 
 
-class Finisher:
+class Completer:
     """Collects endings; `ended(endings, ours)` hears of each batch that is written and which of it were still ours."""
 
     def __init__(self, db: Database, ended: Ended, flooded: Callable[[], bool]) -> None:

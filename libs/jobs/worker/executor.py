@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 from libs.clock import monotonic
 from libs.errors import AppError
 from libs.jobs.context import JobContext
+from libs.jobs.errors import Cancel, Discard, LeaseLost, RetryAfter, Snooze, describe
 from libs.jobs.handlers import Handlers
 from libs.jobs.job import Job, encode_json
-from libs.jobs.leases import Settlement
+from libs.jobs.kind import JobPolicy
 from libs.jobs.meters import meters_of
-from libs.jobs.outcomes import Cancel, Discard, LeaseLost, RetryAfter, Snooze, describe
-from libs.jobs.policy import JobPolicy
+from libs.jobs.store.leases import Settlement
 from libs.postgres import Database
 from libs.telemetry import span, use_traceparent
 

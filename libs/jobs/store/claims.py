@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from libs.jobs.job import Job, decode_json
-from libs.jobs.leases import LEASE_SECONDS
-from libs.jobs.policy import Lane, QueuePolicy
+from libs.jobs.kind import Lane, QueuePolicy
+from libs.jobs.store.leases import LEASE_SECONDS
 from libs.postgres import Connection, Database
 
 QUANTUM = 4

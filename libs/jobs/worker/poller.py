@@ -1,13 +1,13 @@
 """When to ask a queue for jobs: at once when woken, every 100 ms while it is busy, every second while it is not.
 
-It must not know how a claim is made (libs.jobs.claims) nor what becomes of the jobs.
+It must not know how a claim is made (libs.jobs.store.claims) nor what becomes of the jobs.
 """
 
 from dataclasses import dataclass
 
 from libs.clock import monotonic
-from libs.jobs.claims import Claimer
 from libs.jobs.job import Job
+from libs.jobs.store.claims import Claimer
 
 BUSY_POLL_SECONDS = 0.1
 IDLE_POLL_SECONDS = 1.0
@@ -17,7 +17,7 @@ GATHER_ABOVE = 8
 
 
 @dataclass(slots=True)
-class QueueState:
+class Poller:
     """One queue as one worker sees it: when to claim from it again."""
 
     claimer: Claimer

@@ -9,7 +9,7 @@ import pytest
 
 from libs.clock import utcnow
 from libs.jobs import Handlers, JobContext, JobPolicy
-from libs.jobs.schedule import Scheduler
+from libs.jobs.worker.schedule import Scheduler
 from tests.integration.libs.jobs.conftest import SERVICE, Jobs
 
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from libs.jobs.errors import LeaseLost
 from libs.jobs.job import Job, encode_json
-from libs.jobs.outcomes import LeaseLost
-from libs.jobs.policy import MAX_STALLS
+from libs.jobs.kind import MAX_STALLS
 from libs.postgres import Connection, Database, Record
 
 LEASE_SECONDS = 10.0

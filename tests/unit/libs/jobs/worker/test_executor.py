@@ -10,10 +10,10 @@ import pytest
 
 from libs.errors import Unavailable
 from libs.jobs import Cancel, Discard, Handlers, JobContext, JobPolicy, LeaseLost, RetryAfter, Snooze
-from libs.jobs.attempt import Completed, Ending, Held, Lost, attempt, interrupted
+from libs.jobs.errors import describe
 from libs.jobs.job import Job, encode_json
-from libs.jobs.leases import Settlement
-from libs.jobs.outcomes import describe
+from libs.jobs.store.leases import Settlement
+from libs.jobs.worker.executor import Completed, Ending, Held, Lost, attempt, interrupted
 
 
 def job(attempt: int = 1) -> Job:

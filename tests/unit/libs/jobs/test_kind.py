@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.jobs.claims import Allowance, allow, next_start, pace
 from libs.jobs.job import Job
-from libs.jobs.policy import Backoff, JobPolicy, Lane, QueuePolicy, Rate
+from libs.jobs.kind import Backoff, JobPolicy, Lane, QueuePolicy, Rate
+from libs.jobs.store.claims import Allowance, allow, next_start, pace
 
 
 @given(st.integers(1, 100), st.floats(0, 1))

@@ -4,8 +4,8 @@ import asyncio
 import logging
 from collections.abc import Mapping
 
-from libs.jobs import leases
-from libs.jobs.attempt import Held
+from libs.jobs.store import leases
+from libs.jobs.worker.executor import Held
 from libs.postgres import Database
 
 _log = logging.getLogger("jobs")

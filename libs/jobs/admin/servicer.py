@@ -1,6 +1,6 @@
 """The gRPC face of a service's queue, the same in every service: GET /api/jobs and the operators' routes end here.
 
-A caller sees and moves its own organisation's jobs only (libs.jobs.access): pausing a queue pauses it for that
+A caller sees and moves its own organisation's jobs only (libs.jobs.admin.access): pausing a queue pauses it for that
 organisation. What consumers gave up is libs.jobs.dead_events.
 """
 
@@ -10,7 +10,7 @@ from google.protobuf.struct_pb2 import Struct
 
 from echosenseix.jobs.v1 import jobs_pb2
 from libs.errors import InvalidArgument
-from libs.jobs import inspection
+from libs.jobs.admin import queries
 from libs.jobs.dead_events import DeadEvents
 from libs.jobs.job import decode_json
 from libs.postgres import Connection, Record
@@ -28,9 +28,9 @@ class JobsServicer(DeadEvents):
         return jobs_pb2.GetJobResponse(job=await self._job(self._db.system_fetch, request.id, self._seen("read")))
 
     async def ListJobs(self, request: jobs_pb2.ListJobsRequest, context: Any) -> jobs_pb2.ListJobsResponse:
-        wanted = page_request_from_proto(request.page, inspection.RULES)
+        wanted = page_request_from_proto(request.page, queries.RULES)
         states = [_STATE_NAMES[number] for number in request.states if number in _STATE_NAMES]
-        page = await inspection.list_jobs(
+        page = await queries.list_jobs(
             self._db, self._one_org(), wanted, self._codec, states=states, kind=request.kind, queue=request.queue
         )
         jobs = [self._job_to_proto(row) for row in page.items]
@@ -40,7 +40,7 @@ class JobsServicer(DeadEvents):
         org_id = self._seen("write")
 
         async def act(conn: Connection) -> jobs_pb2.CancelJobResponse:
-            await inspection.cancel(conn, request.id, org_id)
+            await queries.cancel(conn, request.id, org_id)
             return jobs_pb2.CancelJobResponse(job=await self._job(conn.fetch, request.id, org_id))
 
         return await self._write(org_id, act, jobs_pb2.CancelJobResponse)
@@ -49,21 +49,21 @@ class JobsServicer(DeadEvents):
         org_id = self._seen("write")
 
         async def act(conn: Connection) -> jobs_pb2.RetryJobResponse:
-            await inspection.retry(conn, self._service, request.id, org_id)
+            await queries.retry(conn, self._service, request.id, org_id)
             return jobs_pb2.RetryJobResponse(job=await self._job(conn.fetch, request.id, org_id))
 
         return await self._write(org_id, act, jobs_pb2.RetryJobResponse)
 
     async def ListQueues(self, request: jobs_pb2.ListQueuesRequest, context: Any) -> jobs_pb2.ListQueuesResponse:
-        figures = await inspection.queue_figures(self._db, self._seen("read"))
+        figures = await queries.queue_figures(self._db, self._seen("read"))
         return jobs_pb2.ListQueuesResponse(queues=[self._queue_to_proto(name, row) for name, row in figures])
 
     async def PauseQueue(self, request: jobs_pb2.PauseQueueRequest, context: Any) -> jobs_pb2.PauseQueueResponse:
         org_id = self._seen("write")
 
         async def act(conn: Connection) -> jobs_pb2.PauseQueueResponse:
-            await inspection.pause(conn, request.queue, org_id)
-            figures = await inspection.one_queue(conn.fetch, request.queue, org_id)
+            await queries.pause(conn, request.queue, org_id)
+            figures = await queries.one_queue(conn.fetch, request.queue, org_id)
             return jobs_pb2.PauseQueueResponse(queue=self._queue_to_proto(request.queue, figures))
 
         return await self._write(org_id, act, jobs_pb2.PauseQueueResponse)
@@ -72,8 +72,8 @@ class JobsServicer(DeadEvents):
         org_id = self._seen("write")
 
         async def act(conn: Connection) -> jobs_pb2.ResumeQueueResponse:
-            await inspection.resume(conn, self._service, request.queue, org_id)
-            figures = await inspection.one_queue(conn.fetch, request.queue, org_id)
+            await queries.resume(conn, self._service, request.queue, org_id)
+            figures = await queries.one_queue(conn.fetch, request.queue, org_id)
             return jobs_pb2.ResumeQueueResponse(queue=self._queue_to_proto(request.queue, figures))
 
         return await self._write(org_id, act, jobs_pb2.ResumeQueueResponse)
@@ -81,12 +81,12 @@ class JobsServicer(DeadEvents):
     async def ListDeadLetters(
         self, request: jobs_pb2.ListDeadLettersRequest, context: Any
     ) -> jobs_pb2.ListDeadLettersResponse:
-        wanted = page_request_from_proto(request.page, inspection.RULES)
+        wanted = page_request_from_proto(request.page, queries.RULES)
         chosen = {"kind": request.kind, "queue": request.queue}
         if (org_id := self._seen("read")) is None:
-            page = await inspection.list_dead_of_all(self._db, wanted, self._codec, **chosen)
+            page = await queries.list_dead_of_all(self._db, wanted, self._codec, **chosen)
         else:
-            page = await inspection.list_dead(self._db, org_id, wanted, self._codec, **chosen)
+            page = await queries.list_dead(self._db, org_id, wanted, self._codec, **chosen)
         jobs = [self._job_to_proto(row) for row in page.items]
         return jobs_pb2.ListDeadLettersResponse(jobs=jobs, page_info=page_info_to_proto(page))
 
@@ -94,13 +94,13 @@ class JobsServicer(DeadEvents):
         self, request: jobs_pb2.ReplayDeadLettersRequest, context: Any
     ) -> jobs_pb2.ReplayDeadLettersResponse:
         org_id = self._seen("write")
-        if len(request.ids) > inspection.REPLAY_AT_MOST:
+        if len(request.ids) > queries.REPLAY_AT_MOST:
             raise InvalidArgument("invalid_value", "Replay at most 1,000 jobs at once.")
         if not (request.ids or request.queue or request.kind or request.error_code):
             raise InvalidArgument("invalid_value", "Say which jobs: by ids, or by queue, kind or errorCode.")
 
         async def act(conn: Connection) -> jobs_pb2.ReplayDeadLettersResponse:
-            replayed = await inspection.replay(
+            replayed = await queries.replay(
                 conn, self._service, org_id, request.ids, request.queue, request.kind, request.error_code
             )
             return jobs_pb2.ReplayDeadLettersResponse(replayed=replayed)
@@ -111,7 +111,7 @@ class JobsServicer(DeadEvents):
         self, request: jobs_pb2.ListSchedulesRequest, context: Any
     ) -> jobs_pb2.ListSchedulesResponse:
         self._seen("read")
-        rows = await inspection.schedules(self._db)
+        rows = await queries.schedules(self._db)
         return jobs_pb2.ListSchedulesResponse(schedules=[_schedule_to_proto(row) for row in rows])
 
     def _one_org(self) -> str:
@@ -120,8 +120,8 @@ class JobsServicer(DeadEvents):
             raise InvalidArgument("invalid_value", "Say for which organisation you list jobs.")
         return org_id
 
-    async def _job(self, fetch: inspection.Fetch, job_id: str, org_id: str | None) -> jobs_pb2.Job:
-        row, attempts = await inspection.get(fetch, job_id, org_id)
+    async def _job(self, fetch: queries.Fetch, job_id: str, org_id: str | None) -> jobs_pb2.Job:
+        row, attempts = await queries.get(fetch, job_id, org_id)
         job = self._job_to_proto(row)
         job.attempts.extend(_attempt_to_proto(attempt) for attempt in attempts)
         if row["state"] in ("completed", "running"):

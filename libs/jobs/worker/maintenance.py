@@ -10,11 +10,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from libs.bus.subjects import job_wakeup
-from libs.jobs import leases, retention
 from libs.jobs.context import announce_state
 from libs.jobs.handlers import Handlers
 from libs.jobs.meters import meters_of
-from libs.jobs.schedule import Scheduler
+from libs.jobs.store import leases, retention
+from libs.jobs.worker.schedule import Scheduler
 from libs.postgres import Database
 from libs.telemetry import metrics
 
@@ -28,7 +28,7 @@ GRACE_SECONDS = leases.HEARTBEAT_SECONDS + 2.0
 _log = logging.getLogger("jobs")
 
 
-class Upkeep:
+class Maintenance:
     """`due_in(queue, seconds)` is the worker's alarm clock."""
 
     def __init__(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from libs.jobs import QueuePolicy, leases, retention
-from libs.jobs.claims import Claimer
+from libs.jobs import QueuePolicy
+from libs.jobs.store import leases, retention
+from libs.jobs.store.claims import Claimer
 from tests.integration.libs.jobs.conftest import Jobs
 
 

@@ -1,7 +1,7 @@
 """The worker of one process: claims due jobs, runs their handlers, keeps their leases, ends them.
 
 At most `settings.worker_concurrency` handlers run at once; short jobs are claimed a little ahead of need. It must not
-know any kind of job. Clean-up that belongs to the queue as a whole lives in libs.jobs.upkeep.
+know any kind of job. Clean-up that belongs to the queue as a whole lives in libs.jobs.worker.maintenance.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from libs.bus.subjects import delayed_job_wakeup, job_wakeup
 from libs.clock import monotonic
 from libs.config import ServiceSettings
 from libs.errors import AppError
-from libs.jobs.asking import IDLE_POLL_SECONDS, QueueState
-from libs.jobs.attempt import Completed, Ending, Held, attempt, interrupted
-from libs.jobs.claims import Claimer
 from libs.jobs.context import announce_state
-from libs.jobs.finishing import Finisher
 from libs.jobs.handlers import Handlers
 from libs.jobs.job import Job
-from libs.jobs.keeping import keep_leases
-from libs.jobs.leases import Settlement
+from libs.jobs.kind import JobPolicy
 from libs.jobs.meters import meters_of
-from libs.jobs.policy import JobPolicy
-from libs.jobs.upkeep import Upkeep
+from libs.jobs.store.claims import Claimer
+from libs.jobs.store.leases import Settlement
+from libs.jobs.worker.completer import Completer
+from libs.jobs.worker.executor import Completed, Ending, Held, attempt, interrupted
+from libs.jobs.worker.heartbeat import keep_leases
+from libs.jobs.worker.maintenance import Maintenance
+from libs.jobs.worker.poller import IDLE_POLL_SECONDS, Poller
 from libs.postgres import Database
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Worker:
         self._bus = bus
         self._handlers = handlers
         self._queues = {
-            name: QueueState(Claimer(db, policy, settings.instance)) for name, policy in handlers.queues.items()
+            name: Poller(Claimer(db, policy, settings.instance)) for name, policy in handlers.queues.items()
         }
         self._slots = settings.worker_concurrency
         self._held: dict[str, Held] = {}
@@ -69,8 +69,8 @@ class Worker:
         self._draining = False
         self._passing_on = False
         self._telling: set[asyncio.Task[None]] = set()
-        self._finisher = Finisher(db, self._ended, self._flooded)
-        self._upkeep = Upkeep(service, db, bus, handlers, self.due_in)
+        self._completer = Completer(db, self._ended, self._flooded)
+        self._maintenance = Maintenance(service, db, bus, handlers, self.due_in)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`; then let running handlers end within half the drain time and release the rest uncharged."""
@@ -78,12 +78,12 @@ class Worker:
         subjects = [name(self._service, queue) for queue in self._queues for name in (job_wakeup, delayed_job_wakeup)]
         wakeups = [await self._bus.subscribe_core(subject, self._on_wake, queue="workers") for subject in subjects]
         runners = [asyncio.create_task(self._runner()) for _ in range(self._slots)]
-        claims, upkeep = asyncio.create_task(self._claims()), asyncio.create_task(self._upkeep.run())
+        claims, upkeep = asyncio.create_task(self._claims()), asyncio.create_task(self._maintenance.run())
         heartbeats, overdue = (
             asyncio.create_task(keep_leases(self._db, self._held)),
             asyncio.create_task(self._overdue()),
         )
-        finishing = asyncio.create_task(self._finisher.run())
+        finishing = asyncio.create_task(self._completer.run())
         stopped = asyncio.create_task(_wait(stop))
         try:
             all_loops = (heartbeats, overdue, finishing, claims, upkeep, *runners)
@@ -115,7 +115,7 @@ class Worker:
     async def _on_wake(self, subject: str, data: bytes) -> None:
         _, _, queue, *later = subject.split(".")
         if later:
-            await self._upkeep.promote()
+            await self._maintenance.promote()
         elif self._room():
             self.due_in(queue, 0.0)
         elif not self._passing_on:
@@ -129,7 +129,7 @@ class Worker:
 
     async def _claims(self) -> None:
         with contextlib.suppress(AppError):  # a former process of our name is dead, or we would not begin
-            await self._upkeep.take_back(self._settings.instance)
+            await self._maintenance.take_back(self._settings.instance)
         while not self._draining:  # a claim under way is waited for: what it takes must be given back
             try:
                 await self._claim_round()
@@ -203,16 +203,16 @@ class Worker:
 
     def _end(self, job: Job, ending: Ending) -> None:
         if isinstance(ending, Settlement):
-            self._finisher.settle(ending)
+            self._completer.settle(ending)
         elif not isinstance(ending, Completed):
             _log.warning("a lease was lost", extra={"job_id": job.id, "job_kind": job.kind})
             self._forget(job)
         elif ending.finished:
             self._ended([(job, None)], {job.id})
         else:
-            self._finisher.complete(job, ending.result)
+            self._completer.complete(job, ending.result)
         if self._queues[job.queue].limited:
-            self._finisher.hurry()
+            self._completer.hurry()
 
     def _forget(self, job: Job) -> None:
         """This claim of the job; after a freeze this process may hold the same job anew."""
@@ -285,7 +285,7 @@ class Worker:
 
     async def _flush(self, finishing: asyncio.Task[None]) -> None:
         """Write how all ended. When that fails the leases run out by themselves."""
-        self._finisher.close()
+        self._completer.close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FLUSH_SECONDS):
                 await finishing

@@ -8,7 +8,7 @@ import pytest
 
 from libs.errors import FailedPrecondition
 from libs.jobs import LIVE, WAITING, Discard, Handlers, JobContext, NewJob, enqueue_many
-from libs.jobs.inspection import replay, retry
+from libs.jobs.admin.queries import replay, retry
 from tests.integration.libs.jobs.conftest import SERVICE, Jobs
 
 

@@ -6,10 +6,11 @@ import asyncio
 
 import pytest
 
-from libs.jobs import Handlers, JobContext, LeaseLost, QueuePolicy, leases
-from libs.jobs.claims import Claimer
+from libs.jobs import Handlers, JobContext, LeaseLost, QueuePolicy
 from libs.jobs.job import Job
-from libs.jobs.leases import Settlement
+from libs.jobs.store import leases
+from libs.jobs.store.claims import Claimer
+from libs.jobs.store.leases import Settlement
 from tests.integration.libs.jobs.conftest import Jobs
 
 

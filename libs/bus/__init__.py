@@ -1,11 +1,8 @@
-"""The bus: events between services over NATS JetStream, and core messages that may be lost.
+"""The connection to NATS, its one stream, and the names of subjects.
 
-The only room that knows NATS. PostgreSQL holds every promise (outbox, inbox); see docs/events.md.
+The only room that knows NATS. It knows no table: PostgreSQL holds every promise, and libs.events joins the two.
 """
 
-from libs.bus.connection import Bus
-from libs.bus.consumer import EventConsumer
-from libs.bus.events import Event, ReceivedEvent, event_data
-from libs.bus.relay import OutboxRelay
+from libs.bus.connection import FAILURES, Bus
 
-__all__ = ["Bus", "Event", "EventConsumer", "OutboxRelay", "ReceivedEvent", "event_data"]
+__all__ = ["FAILURES", "Bus"]

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import nats.errors
+import nats.js.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
@@ -22,6 +23,8 @@ ANNOUNCE_SECONDS = 0.002
 MAX_PENDING_BYTES = 256 * 1024
 
 logger = logging.getLogger(__name__)
+# What NATS raises while it is away or restarts: callers wait and try again.
+FAILURES: tuple[type[Exception], ...] = (nats.errors.Error, nats.js.errors.Error, OSError, TimeoutError)
 Handler = Callable[[str, bytes], Awaitable[None] | None]
 
 

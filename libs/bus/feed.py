@@ -1,30 +1,79 @@
-"""A durable pull consumer read as a flow: one request for a batch stays open, so a message comes when it is published.
+"""A durable pull consumer: where it stands, and its messages as a flow.
 
-nats-py's own `fetch` waits for the whole batch or its timeout; this asks the same question (JetStream API,
-CONSUMER.MSG.NEXT) and hands over each message at once. It acknowledges nothing.
+One request for a batch stays open, so a message comes when it is published. nats-py's own `fetch` waits for the whole
+batch or its timeout; this sends the same request (JetStream API, CONSUMER.MSG.NEXT) and hands over each
+message at once.
 """
 
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import nats.errors
+import nats.js.errors
 from nats.aio.msg import Msg
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from libs.bus.connection import Bus
 from libs.bus.subjects import STREAM
 
 EXPIRES_SECONDS = 30.0
 HEARTBEAT_SECONDS = 2.0
+# A leader keeps what it was given until it is done; redelivery comes from beginning again at the floor, not from time.
+ACK_WAIT_SECONDS = 3600
 _NANOSECONDS = 1_000_000_000
 _EXHAUSTED = ("404", "408")
 _HEARTBEAT = "100"
+Message = Msg
 
 
 class FeedLost(Exception):
     """The consumer or the way to it is gone: attach again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """`floor`: all up to this sequence is acknowledged; `delivered`: the last sequence that was delivered."""
+
+    floor: int
+    delivered: int
+
+
+async def standing(bus: Bus, consumer: str) -> Standing | None:
+    """None when there is no durable of that name."""
+    try:
+        info = await bus.jetstream.consumer_info(STREAM, consumer)
+    except nats.js.errors.NotFoundError:
+        return None
+    return Standing(info.ack_floor.stream_seq, info.delivered.stream_seq)
+
+
+async def begin(bus: Bus, consumer: str, filters: Sequence[str], start: int, in_flight: int) -> None:
+    """Make the durable anew, so that it delivers from sequence `start` on; at most `in_flight` unacknowledged."""
+    if await standing(bus, consumer) is not None:
+        await bus.jetstream.delete_consumer(STREAM, consumer)
+    position: dict[str, Any] = {"deliver_policy": DeliverPolicy.ALL}
+    if start > 1:
+        position = {"deliver_policy": DeliverPolicy.BY_START_SEQUENCE, "opt_start_seq": start}
+    config = ConsumerConfig(
+        durable_name=consumer,
+        ack_policy=AckPolicy.EXPLICIT,
+        ack_wait=ACK_WAIT_SECONDS,
+        max_deliver=-1,
+        max_ack_pending=in_flight,
+        filter_subjects=list(filters),
+        **position,
+    )
+    await bus.jetstream.add_consumer(STREAM, config)
+
+
+async def acknowledge(message: Msg) -> None:
+    """Best effort: a lost acknowledgement brings the message again."""
+    with contextlib.suppress(nats.errors.Error, OSError):
+        await message.ack()
 
 
 class Feed:

@@ -16,6 +16,7 @@ from libs.config import ServiceSettings
 RETENTION_SECONDS = 7 * 86_400
 DUPLICATE_WINDOW_SECONDS = 600
 MESSAGE_ID = "Nats-Msg-Id"
+PUBLISH_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,14 @@ async def ensure_stream(bus: Bus, settings: ServiceSettings) -> StreamState:
     except nats.js.errors.NotFoundError:
         info = await _create(bus, settings)
     return StreamState(info.created, info.state.first_seq, info.state.last_seq)
+
+
+async def publish(bus: Bus, subject: str, payload: bytes, message_id: str) -> int:
+    """The sequence at which the stream took the message; a second one with its id within the window is dropped."""
+    ack = await bus.jetstream.publish(
+        subject, payload, timeout=PUBLISH_SECONDS, stream=STREAM, headers={MESSAGE_ID: message_id}
+    )
+    return int(ack.seq)
 
 
 async def message_id_at(bus: Bus, sequence: int) -> str | None:

@@ -1,61 +1,11 @@
-"""The one table of what travels over NATS: topics of events with their owners, and the names of subjects.
+"""The names of everything that travels over NATS; no other file writes a subject.
 
-An event that is not here cannot be appended, and one that nobody appends is not here: customers subscribe to what the
-table offers (tests/contract holds both). Subjects are `evt.<org>.<service>.<entity>.<verb>` in the stream EVENTS;
-everything else is core NATS, may be lost, and only makes somebody look into PostgreSQL sooner.
+Events have the subject `evt.<org>.<service>.<entity>.<verb>` in the stream EVENTS. All other subjects are core NATS:
+their messages may be lost, and only make a process look into PostgreSQL sooner.
 """
-
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
 
 STREAM = "EVENTS"
 STREAM_SUBJECTS = "evt.>"
-
-
-@dataclass(frozen=True, slots=True)
-class Topic:
-    """Who appends the event (empty: every service, for its own jobs) and the message of events/v1 that is its data."""
-
-    service: str
-    message: str
-
-
-def _topics(service: str, message: str, *names: str) -> Iterable[tuple[str, Topic]]:
-    return ((name, Topic(service, message)) for name in names)
-
-
-TOPICS: Mapping[str, Topic] = MappingProxyType(
-    dict(
-        [
-            *_topics("identity", "OrganizationChanged", "org.created", "org.updated"),
-            *_topics("identity", "UserChanged", "user.created"),
-            *_topics("identity", "ApiKeyChanged", "api_key.created", "api_key.rotated", "api_key.revoked"),
-            *_topics("identity", "SessionRevoked", "session.revoked"),
-            *_topics(
-                "agent", "AgentChanged",
-                "agent.created", "agent.updated", "agent.published", "agent.deleted",
-            ),
-            *_topics(
-                "agent", "IntegrationChanged",
-                "integration.updated", "integration.synced", "integration.failed",
-            ),
-            *_topics(
-                "knowledge", "DocumentChanged",
-                "document.uploaded", "document.processed", "document.failed",
-            ),
-            *_topics("knowledge", "EntryChanged", "entry.created", "entry.updated", "entry.deleted"),
-            *_topics(
-                "calllog", "CallChanged",
-                "call.started", "call.updated", "call.ended", "call.recording_ready",
-            ),
-            *_topics("billing", "UsageRecorded", "usage.recorded"),
-            *_topics("billing", "CreditChanged", "credit.low", "credit.depleted", "credit.topped_up"),
-            *_topics("realtime", "WebhookEndpointChanged", "webhook_endpoint.disabled", "webhook.test"),
-            *_topics("", "JobChanged", "job.progressed", "job.finished"),
-        ]
-    )
-)  # fmt: skip
 
 
 def event_subject(org_id: str, service: str, topic: str) -> str:
@@ -63,9 +13,9 @@ def event_subject(org_id: str, service: str, topic: str) -> str:
     return f"evt.{org_id}.{service}.{topic}"
 
 
-def event_filter(topic: str) -> str:
-    """What a consumer of the topic asks for: every organisation's."""
-    return f"evt.*.{TOPICS[topic].service or '*'}.{topic}"
+def event_filter(service: str, topic: str) -> str:
+    """The subjects of a topic in all organizations; an empty service stands for every service."""
+    return f"evt.*.{service or '*'}.{topic}"
 
 
 def outbox_wakeup(service: str) -> str:
@@ -86,11 +36,6 @@ def delayed_job_wakeup(service: str, queue: str) -> str:
 def jobs_progress(org_id: str, job_id: str) -> str:
     """Tells realtime how a job goes on: JSON {jobId, kind, state, progress}, for the channel job:<id>."""
     return f"jobprog.{org_id}.{job_id}"
-
-
-def cache_invalidation(service: str) -> str:
-    """Tells every instance which keys to drop."""
-    return f"cache.inv.{service}"
 
 
 def realtime_publication(org_id: str, channel: str) -> str:

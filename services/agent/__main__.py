@@ -11,10 +11,11 @@ from echosenseix.agent.v1.agent_pb2_grpc import (
 )
 from echosenseix.common.v1.common_pb2_grpc import add_StatusServiceServicer_to_server
 from echosenseix.jobs.v1.jobs_pb2_grpc import add_JobsServiceServicer_to_server
-from libs.bus import Bus, OutboxRelay
+from libs.bus import Bus
 from libs.cache.ping import redis_ping
 from libs.clock import SystemClock
 from libs.crypto import Envelope
+from libs.events import OutboxRelay
 from libs.http import OutboundClient
 from libs.jobs import Worker
 from libs.jobs.admin.servicer import JobsServicer

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 
 from libs.clock import Clock
 from libs.errors import Aborted, AppError, NotFound, Unauthenticated
+from libs.events.outbox import append
 from libs.http import OutboundClient
 from libs.ids import new_id
 from libs.jobs import Discard, Handlers, JobContext, Snooze
 from libs.postgres import Database
-from libs.postgres.outbox import append
 from services.agent.domain import agent as agents
 from services.agent.domain.content import AgentConfiguration, AgentContent
 from services.agent.domain.integration import IntegrationStatus

@@ -8,9 +8,9 @@ from echosenseix.calllog.v1.calllog_pb2_grpc import CallLogServiceStub
 from echosenseix.common.v1.common_pb2_grpc import add_StatusServiceServicer_to_server
 from echosenseix.jobs.v1.jobs_pb2_grpc import add_JobsServiceServicer_to_server
 from libs.bus import Bus
-from libs.bus.relay import OutboxRelay
 from libs.cache.ping import redis_ping
 from libs.clock import SystemClock
+from libs.events import OutboxRelay
 from libs.jobs import Worker
 from libs.jobs.admin.servicer import JobsServicer
 from libs.paging import CursorCodec

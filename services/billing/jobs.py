@@ -10,8 +10,8 @@ from datetime import timedelta
 from typing import Any
 
 from libs.clock import Clock
+from libs.events.outbox import append_many
 from libs.jobs import Handlers, JobContext, NewJob, enqueue_many
-from libs.postgres.outbox import append_many
 from services.billing.mapping import charge_events
 from services.billing.operations import CALCULATE, RATING, SERVICE, Books
 

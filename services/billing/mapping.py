@@ -5,8 +5,8 @@ from google.protobuf.struct_pb2 import Struct
 
 from echosenseix.billing.v1 import billing_pb2
 from echosenseix.events.v1 import events_pb2
-from libs.bus.events import Event, event_data
 from libs.errors import InvalidArgument, Violation
+from libs.events import Event, event_data
 from libs.rpc.times import from_timestamp, to_timestamp
 from services.billing.domain.amounts import format_micros, parse_micros
 from services.billing.domain.charges import Charges

@@ -4,8 +4,9 @@ The handler runs in the transaction of its inbox row; a call's usage event takes
 often and in whatever order a call is told, it is metered once.
 """
 
-from libs.bus import Bus, EventConsumer, ReceivedEvent
+from libs.bus import Bus
 from libs.clock import Clock, parse_rfc3339
+from libs.events import EventConsumer, ReceivedEvent
 from libs.jobs import enqueue
 from libs.postgres import Connection, Database
 from services.billing.domain.amounts import seconds_to_micros

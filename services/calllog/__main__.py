@@ -10,9 +10,9 @@ from echosenseix.common.v1.common_pb2_grpc import add_StatusServiceServicer_to_s
 from echosenseix.jobs.v1.jobs_pb2_grpc import add_JobsServiceServicer_to_server
 from libs.blobs import BlobStore
 from libs.bus import Bus
-from libs.bus.relay import OutboxRelay
 from libs.cache.ping import redis_ping
 from libs.clock import SystemClock
+from libs.events import OutboxRelay
 from libs.http import OutboundClient
 from libs.jobs import Worker
 from libs.jobs.admin.servicer import JobsServicer

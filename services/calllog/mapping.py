@@ -7,7 +7,7 @@ from google.protobuf.struct_pb2 import ListValue
 from echosenseix.calllog.v1 import calllog_pb2
 from echosenseix.common.v1 import common_pb2
 from echosenseix.events.v1 import events_pb2
-from libs.bus.events import Event, event_data
+from libs.events import Event, event_data
 from libs.rpc.times import from_timestamp, to_timestamp
 from services.calllog.domain.analytics import Bucket, Totals
 from services.calllog.domain.call_filter import CallFilter

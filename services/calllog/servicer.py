@@ -10,10 +10,10 @@ from echosenseix.calllog.v1 import calllog_pb2, calllog_pb2_grpc
 from libs.blobs import BlobStore
 from libs.clock import Clock
 from libs.errors import FailedPrecondition, InvalidArgument, NotFound, OutOfRange
+from libs.events.outbox import append
 from libs.ids import is_id
 from libs.postgres import Connection, Database
 from libs.postgres.idempotency import run_write
-from libs.postgres.outbox import append
 from libs.rpc.context import require_scope, require_service
 from libs.rpc.masks import checked_paths
 from libs.rpc.paging import page_info_to_proto, page_request_from_proto

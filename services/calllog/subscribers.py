@@ -3,8 +3,9 @@
 Each handler runs in the transaction of its inbox row, so a repeated event changes nothing.
 """
 
-from libs.bus import Bus, EventConsumer, ReceivedEvent
+from libs.bus import Bus
 from libs.clock import Clock
+from libs.events import EventConsumer, ReceivedEvent
 from libs.postgres import Connection, Database
 from services.calllog.domain.calls import Cost
 from services.calllog.operations import SERVICE, count_again

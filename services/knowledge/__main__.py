@@ -7,9 +7,10 @@ from echosenseix.common.v1.common_pb2_grpc import add_StatusServiceServicer_to_s
 from echosenseix.jobs.v1.jobs_pb2_grpc import add_JobsServiceServicer_to_server
 from echosenseix.knowledge.v1.knowledge_pb2_grpc import add_KnowledgeServiceServicer_to_server
 from libs.blobs import BlobStore
-from libs.bus import Bus, OutboxRelay
+from libs.bus import Bus
 from libs.cache.ping import redis_ping
 from libs.clock import SystemClock
+from libs.events import OutboxRelay
 from libs.jobs import Worker
 from libs.jobs.admin.servicer import JobsServicer
 from libs.paging import CursorCodec

@@ -7,9 +7,9 @@ from typing import Any
 from libs.blobs import BlobStore
 from libs.clock import Clock, monotonic
 from libs.errors import AppError, NotFound
+from libs.events.outbox import append
 from libs.jobs import Cancel, Discard, Handlers, JobContext
 from libs.postgres import Connection, Database
-from libs.postgres.outbox import append
 from services.knowledge.domain import entry as entries
 from services.knowledge.domain.entry import BuiltIndex, Document, Entry, Status
 from services.knowledge.extract.refusal import Refusal

@@ -11,10 +11,10 @@ from libs.clock import Clock
 from libs.context import current_call
 from libs.crypto import sha256_hex
 from libs.errors import FailedPrecondition, InvalidArgument
+from libs.events.outbox import append
 from libs.ids import new_id
 from libs.postgres import Connection, Database
 from libs.postgres.idempotency import run_write
-from libs.postgres.outbox import append
 from libs.rpc.context import require_scope
 from libs.rpc.paging import page_info_to_proto, page_request_from_proto
 from services.knowledge.domain import entry as entries

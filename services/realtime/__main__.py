@@ -12,9 +12,9 @@ from echosenseix.realtime.v1.realtime_pb2_grpc import (
     add_WebhookEndpointServiceServicer_to_server,
 )
 from libs.bus import Bus
-from libs.bus.relay import OutboxRelay
 from libs.cache.ping import redis_ping
 from libs.crypto import Envelope
+from libs.events import OutboxRelay
 from libs.http import OutboundClient, forbidden_address
 from libs.jobs import Worker
 from libs.jobs.admin.servicer import JobsServicer

@@ -10,8 +10,7 @@ from google.protobuf import json_format, struct_pb2
 
 from echosenseix.events.v1 import events_pb2
 from echosenseix.realtime.v1 import realtime_pb2 as pb
-from libs.bus import Event
-from libs.bus.events import event_data
+from libs.events import Event, event_data
 from libs.rpc.times import to_timestamp
 from services.realtime.domain.delivery import Delivery, Endpoint
 from services.realtime.domain.mail import Mail

@@ -12,9 +12,10 @@ from typing import Any
 
 from libs.clock import utcnow
 from libs.errors import NotFound
+from libs.events import outbox
 from libs.ids import new_id
 from libs.jobs import enqueue
-from libs.postgres import Connection, outbox
+from libs.postgres import Connection
 from services.realtime.domain import letters
 from services.realtime.domain.channels import channels_of_event
 from services.realtime.domain.delivery import MAX_ATTEMPTS, Delivery, Endpoint, matches

@@ -7,7 +7,9 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable
 
-from libs.bus import Bus, EventConsumer, ReceivedEvent, subjects
+from libs.bus import Bus, subjects
+from libs.events import EventConsumer, ReceivedEvent
+from libs.events.topics import TOPICS
 from libs.postgres import Connection, Database, after_commit
 from services.realtime import operations
 from services.realtime.domain import letters
@@ -17,7 +19,7 @@ from services.realtime.protocol.revocation import revocation
 from services.realtime.storage import owners
 
 # Everything but the words of jobs, which pass by and are not kept.
-LOGGED_TOPICS = [name for name, topic in subjects.TOPICS.items() if topic.service]
+LOGGED_TOPICS = [name for name, topic in TOPICS.items() if topic.service]
 
 Handler = Callable[[Connection, ReceivedEvent], Awaitable[None]]
 

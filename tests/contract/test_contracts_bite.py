@@ -56,6 +56,10 @@ IMPORTS: dict[str, list[tuple[str, str]]] = {
         ("gateway/planted_sql_too.py", "import asyncpg"),
     ],
     "nats": [("libs/jobs/planted_nats.py", "import nats")],
+    "stores": [
+        ("libs/postgres/planted_stream.py", "import libs.bus.stream"),
+        ("libs/bus/planted_outbox.py", "import libs.events.outbox"),
+    ],
     "redis": [("services/agent/servicer/planted_redis.py", "import redis")],
     "starlette": [("services/agent/servicer/planted_web.py", "import starlette")],
     "picows": [("gateway/planted_picows.py", "import picows")],

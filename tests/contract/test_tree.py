@@ -15,8 +15,9 @@ ROOT = Path(__file__).resolve().parents[2]
 # Who may pass the fence between organisations, and why no organisation is known there.
 ENGINE = "the queue's tables belong to no organisation; a job carries its own"
 SYSTEM_CALLERS: dict[str, str] = {
-    "libs/bus/consumer.py": "asks the inbox how far the consumer is in the stream of all organisations",
-    "libs/bus/handling.py": "the event names its organisation; the inbox row and the effect are one transaction",
+    "libs/events/consumer.py": "asks the inbox how far the consumer is in the stream of all organisations",
+    "libs/events/dead_letters.py": "dead events have no row security: every query compares the organisation itself",
+    "libs/events/delivery.py": "the event names its organisation; the inbox row and the effect are one transaction",
     "libs/jobs/admin/access.py": "engine tables have no row security: every method compares the organisation itself",
     "libs/jobs/store/claims.py": ENGINE,
     "libs/jobs/context.py": "a job of no organisation (a sweep) finishes; all others in a tenant transaction",
@@ -53,7 +54,7 @@ def test_the_local_stack_starts_every_service_of_the_tree() -> None:
 
 def test_every_topic_belongs_to_a_service_and_has_a_message() -> None:
     from echosenseix.events.v1 import events_pb2
-    from libs.bus.subjects import TOPICS
+    from libs.events.topics import TOPICS
 
     for name, topic in TOPICS.items():
         assert topic.service in {*SERVICES, ""}, name

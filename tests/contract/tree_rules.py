@@ -21,7 +21,7 @@ DOMAIN_MAY_IMPORT_OF_LIBS = {"libs.errors"}
 SQL = re.compile(r"\b(select\b.+\bfrom|insert\s+into|update\b.+\bset|delete\s+from|create\s+table)\b", re.I | re.S)
 SELECT_STAR = re.compile(r"\b(select|returning)\s+(\w+\.)?\*", re.I)
 MIGRATION_NAME = re.compile(r"^(\d{4})_[a-z]+_[a-z_]+\.sql$")
-SUBJECT = re.compile(r"^(evt|jobs|cache\.inv)\.")
+SUBJECT = re.compile(r"^(evt|jobs)\.")
 METRIC_TYPES = {"Counter", "Gauge", "Histogram", "Summary", "Info", "Enum"}
 SYSTEM_DOORS = {"system_transaction", "system_fetch", "system_fetchrow", "system_fetchval", "system_execute"}
 ADDRESS_WORDS = re.compile(r"--(?:extra-)?index-url|--find-links|(?<![\w.~])/(?:home|root|Users|work)/\w+")
@@ -75,7 +75,7 @@ def subjects(root: Path) -> list[str]:
 
 
 def topics(root: Path) -> list[str]:
-    """Whatever an event is made of is declared in libs/bus/subjects.py, for the service that makes it."""
+    """Whatever an event is made of is declared in libs/events/topics.py, for the service that makes it."""
     declared = _declared_topics(root)
     return [
         f"{_short(root, path)}:{line}: {text!r} is not a topic of this service"
@@ -98,7 +98,7 @@ def unsent_topics(root: Path) -> list[str]:
 
 def _declared_topics(root: Path) -> dict[str, str]:
     """Topic -> owner, as the table's calls `_topics(owner, message, *names)` say it."""
-    calls = _calls(root / "libs" / "bus" / "subjects.py", {"_topics"})
+    calls = _calls(root / "libs" / "events" / "topics.py", {"_topics"})
     rows = [[arg.value for arg in call.args if isinstance(arg, ast.Constant)] for call in calls]
     return {str(name): str(owner) for owner, _, *names in rows for name in names}
 

@@ -13,10 +13,11 @@ import random
 import signal
 from pathlib import Path
 
-from libs.bus import Bus, Event, EventConsumer, OutboxRelay, ReceivedEvent
+from libs.bus import Bus
 from libs.config import ServiceSettings
+from libs.events import Event, EventConsumer, OutboxRelay, ReceivedEvent, outbox
 from libs.jobs import Handlers, JobContext, JobPolicy, Worker, enqueue
-from libs.postgres import Connection, Database, outbox
+from libs.postgres import Connection, Database
 from libs.runtime import Runtime, service_main
 
 SERVICE = "calllog"

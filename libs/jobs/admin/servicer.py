@@ -1,7 +1,7 @@
 """The gRPC face of a service's queue, the same in every service: GET /api/jobs and the operators' routes end here.
 
 A caller sees and moves its own organisation's jobs only (libs.jobs.admin.access): pausing a queue pauses it for that
-organisation. What consumers gave up is libs.jobs.dead_events.
+organisation. What consumers gave up is libs.events.servicer.
 """
 
 from typing import Any
@@ -10,8 +10,8 @@ from google.protobuf.struct_pb2 import Struct
 
 from echosenseix.jobs.v1 import jobs_pb2
 from libs.errors import InvalidArgument
+from libs.events.servicer import DeadEvents
 from libs.jobs.admin import queries
-from libs.jobs.dead_events import DeadEvents
 from libs.jobs.job import decode_json
 from libs.postgres import Connection, Record
 from libs.rpc.paging import page_info_to_proto, page_request_from_proto

@@ -5,10 +5,10 @@ from __future__ import annotations
 from echosenseix.agent.v1 import agent_pb2, agent_pb2_grpc
 from libs.clock import Clock
 from libs.errors import FailedPrecondition
+from libs.events.outbox import append
 from libs.ids import new_id
 from libs.postgres import Connection, Database
 from libs.postgres.idempotency import run_write
-from libs.postgres.outbox import append
 from libs.rpc.context import require_scope, require_service
 from libs.rpc.paging import page_info_to_proto, page_request_from_proto
 from services.agent.domain import agent as agents

@@ -8,11 +8,11 @@ from echosenseix.agent.v1 import agent_pb2, agent_pb2_grpc
 from libs.clock import Clock
 from libs.crypto import random_token
 from libs.errors import InvalidArgument, NotFound, Unauthenticated, Unavailable, Violation
+from libs.events.outbox import append
 from libs.http import forbidden_address
 from libs.ids import new_id
 from libs.postgres import Connection, Database
 from libs.postgres.idempotency import run_write
-from libs.postgres.outbox import append
 from libs.rpc.context import require_scope, require_service
 from libs.rpc.paging import page_info_to_proto, page_request_from_proto
 from services.agent.domain.integration import (

@@ -7,9 +7,9 @@ from typing import Any
 from echosenseix.billing.v1 import billing_pb2, billing_pb2_grpc
 from libs.clock import Clock
 from libs.errors import AlreadyExists, InvalidArgument, Violation
+from libs.events.outbox import append, append_many
 from libs.postgres import Connection, Database
 from libs.postgres.idempotency import run_write
-from libs.postgres.outbox import append, append_many
 from libs.rpc.context import require_scope
 from libs.rpc.paging import page_info_to_proto, page_request_from_proto
 from libs.rpc.times import from_timestamp, to_timestamp

@@ -11,10 +11,10 @@ from echosenseix.agent.v1 import agent_pb2
 from libs.blobs import BlobStore
 from libs.clock import Clock
 from libs.errors import AppError, InvalidArgument, NotFound, Unauthenticated
+from libs.events.outbox import append
 from libs.http import OutboundClient
 from libs.jobs import Discard, JobContext
 from libs.postgres import Connection, Database
-from libs.postgres.outbox import append
 from services.calllog.domain.calls import Call, Recording
 from services.calllog.mapping import stored_call_event
 from services.calllog.providers import SOURCES

@@ -12,10 +12,10 @@ from echosenseix.agent.v1 import agent_pb2
 from libs.blobs import BlobStore
 from libs.clock import Clock
 from libs.errors import InvalidArgument, NotFound
+from libs.events.outbox import append
 from libs.ids import new_id
 from libs.jobs import Discard, JobContext, enqueue
 from libs.postgres import Connection, Database
-from libs.postgres.outbox import append
 from services.calllog.domain.calls import Call, Recording, ReportedCall, ServedBy
 from services.calllog.domain.envelopes import Envelope, Makes
 from services.calllog.domain.merging import change_topic, supersede

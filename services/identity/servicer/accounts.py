@@ -7,10 +7,10 @@ import hashlib
 from echosenseix.identity.v1 import identity_pb2
 from libs.crypto import random_token
 from libs.errors import PermissionDenied, Unauthenticated
+from libs.events.outbox import append
 from libs.ids import new_id
 from libs.postgres import Connection
 from libs.postgres.idempotency import run_write
-from libs.postgres.outbox import append
 from libs.rpc.context import current_principal, require_scope
 from libs.rpc.masks import checked_paths
 from libs.rpc.principal import ROLE_GATEWAY

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from echosenseix.identity.v1 import identity_pb2
 from libs.errors import FailedPrecondition, NotFound
+from libs.events.outbox import append
 from libs.postgres import Connection
 from libs.postgres.idempotency import run_write
-from libs.postgres.outbox import append
 from libs.rpc.context import require_scope
 from libs.rpc.paging import page_info_to_proto, page_request_from_proto
 from libs.rpc.principal import Principal

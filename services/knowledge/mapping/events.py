@@ -1,8 +1,7 @@
-"""The events this service writes, built from domain values. Topics are declared in libs.bus.subjects."""
+"""The events this service writes, built from domain values. Topics are declared in libs.events.topics."""
 
 from echosenseix.events.v1 import events_pb2
-from libs.bus import Event
-from libs.bus.events import event_data
+from libs.events import Event, event_data
 from services.knowledge.domain.entry import Document, Entry
 
 

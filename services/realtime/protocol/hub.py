@@ -13,7 +13,8 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol
 
-from libs.bus import Bus, Event, subjects
+from libs.bus import Bus, subjects
+from libs.events import Event
 from libs.telemetry import metrics
 from services.realtime.domain.channels import is_positioned
 from services.realtime.domain.history import History, Published

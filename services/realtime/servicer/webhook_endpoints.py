@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 from echosenseix.realtime.v1 import realtime_pb2 as pb
 from echosenseix.realtime.v1 import realtime_pb2_grpc as pb_grpc
-from libs.bus import subjects
 from libs.clock import utcnow
 from libs.crypto import Envelope
 from libs.errors import FailedPrecondition, InvalidArgument, NotFound, ResourceExhausted, Violation
+from libs.events.topics import TOPICS
 from libs.ids import new_id
 from libs.postgres import Connection, Database
 from libs.postgres.idempotency import run_write
@@ -29,7 +29,7 @@ from services.realtime.mapping import (
 from services.realtime.storage import endpoints as endpoint_rows
 from services.realtime.storage.endpoints import DELIVERY_LIST, ENDPOINT_LIST, Endpoints
 
-_EVENT_TYPES = [name for name, topic in subjects.TOPICS.items() if topic.service]
+_EVENT_TYPES = [name for name, topic in TOPICS.items() if topic.service]
 
 
 class WebhookEndpointServicer(pb_grpc.WebhookEndpointServiceServicer):

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
+from libs.events.inbox import bury, claim, note_failure
 from libs.postgres import Database
-from libs.postgres.inbox import bury, claim, note_failure
 from libs.postgres.retention import sweep
 
 OLD = timedelta(days=40)

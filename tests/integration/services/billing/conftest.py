@@ -14,8 +14,9 @@ import pytest_asyncio
 from echosenseix.billing.v1 import billing_pb2
 from echosenseix.calllog.v1 import calllog_pb2
 from echosenseix.common.v1 import common_pb2
-from libs.bus import Bus, ReceivedEvent
+from libs.bus import Bus
 from libs.clock import SystemClock, rfc3339_ms
+from libs.events import ReceivedEvent
 from libs.ids import new_id
 from libs.jobs import Worker
 from libs.paging import CursorCodec

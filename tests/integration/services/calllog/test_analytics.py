@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from echosenseix.calllog.v1 import calllog_pb2
-from libs.bus import ReceivedEvent
 from libs.clock import utcnow
 from libs.errors import InvalidArgument
+from libs.events import ReceivedEvent
 from libs.ids import new_id
 from libs.jobs import WAITING, enqueue
 from libs.rpc.times import to_timestamp

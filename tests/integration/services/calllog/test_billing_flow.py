@@ -10,8 +10,8 @@ import pytest_asyncio
 
 from echosenseix.billing.v1 import billing_pb2
 from libs.bus import Bus
-from libs.bus.relay import OutboxRelay
 from libs.clock import SystemClock
+from libs.events import OutboxRelay
 from libs.ids import new_id
 from libs.jobs import Worker
 from libs.paging import CursorCodec

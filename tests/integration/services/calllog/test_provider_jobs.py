@@ -16,8 +16,8 @@ from elevenlabs import AsyncElevenLabs
 from elevenlabs.types import GetConversationResponseModel, GetConversationsPageResponseModel
 
 from echosenseix.calllog.v1 import calllog_pb2
-from libs.bus import ReceivedEvent
 from libs.errors import FailedPrecondition, NotFound, OutOfRange
+from libs.events import ReceivedEvent
 from libs.ids import new_id
 from libs.jobs import enqueue
 from services.calllog.providers.transcriber import Transcriber

@@ -13,10 +13,11 @@ from typing import Any
 import centrifuge
 import websockets
 
-from libs.bus import Bus, Event, ReceivedEvent
+from libs.bus import Bus
 from libs.clock import utcnow
 from libs.config import load
 from libs.crypto import Envelope
+from libs.events import Event, ReceivedEvent
 from libs.http import OutboundClient
 from libs.jobs import Worker
 from libs.postgres import Database

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from nats.js.errors import NotFoundError
 
-from libs.bus import Event, EventConsumer
 from libs.bus.stream import MESSAGE_ID, ensure_stream
 from libs.bus.subjects import job_wakeup
+from libs.events import Event, EventConsumer
 from libs.jobs import enqueue
 from libs.postgres import Record
 from services.realtime.operations import disable_endpoint

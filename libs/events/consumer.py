@@ -5,34 +5,27 @@ One process leads per consumer; where it stands is the durable consumer's acknow
 """
 
 import asyncio
-import contextlib
 import logging
 from collections import deque
 from collections.abc import Mapping
-from typing import Any
 
-import nats.errors
-import nats.js.errors
-from nats.aio.msg import Msg
-from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
-
-from libs.bus.connection import Bus
-from libs.bus.feed import Feed, FeedLost
-from libs.bus.handling import Delivery, Handler, Handling
+from libs.bus import FAILURES, Bus
+from libs.bus import feed as feeds
+from libs.bus.feed import Feed, FeedLost, Message
 from libs.bus.stream import StreamState, ensure_stream, message_id_at
-from libs.bus.subjects import STREAM, event_filter
-from libs.postgres import inbox
+from libs.bus.subjects import event_filter
+from libs.events import inbox
+from libs.events.delivery import Delivery, Handler, Handling
+from libs.events.topics import TOPICS
 from libs.postgres.database import Database
 from libs.postgres.leader import Lease, lead
 
 IN_FLIGHT = 256
 RETRY_SECONDS = 0.2
 SETTLE_SECONDS = 5.0
-# A leader keeps what it was given until it is done; redelivery comes from beginning again at the floor, not from time.
-ACK_WAIT_SECONDS = 3600
 
 logger = logging.getLogger(__name__)
-_BUS_FAILURES = (nats.errors.Error, nats.js.errors.Error, OSError, TimeoutError, FeedLost)
+_INTERRUPTIONS: tuple[type[Exception], ...] = (*FAILURES, FeedLost)
 
 
 class EventConsumer:
@@ -43,7 +36,7 @@ class EventConsumer:
         self._db = db
         self._consumer = consumer
         self._handling = Handling(db, consumer, topics)
-        self._filters = [event_filter(topic) for topic in topics]
+        self._filters = [event_filter(TOPICS[topic].service, topic) for topic in topics]
         self._keys: dict[str, deque[Delivery]] = {}
         self._running: set[asyncio.Task[None]] = set()
         self._held = 0
@@ -64,7 +57,7 @@ class EventConsumer:
                 try:
                     await self._attach()
                     await self._consume(stop)
-                except _BUS_FAILURES as error:
+                except _INTERRUPTIONS as error:
                     logger.info("%s attaches again: %s %s", self._consumer, type(error).__name__, error)
                     await self._settle(SETTLE_SECONDS)
                     await asyncio.sleep(RETRY_SECONDS)
@@ -106,7 +99,7 @@ class EventConsumer:
         self._held = 0
         self._freed.set()
 
-    def _dispatch(self, message: Msg) -> None:
+    def _dispatch(self, message: Message) -> None:
         delivery = Delivery.of(message, self._doubtful_until)
         self._held += 1
         waiting = self._keys.get(delivery.ordering_key)
@@ -123,7 +116,7 @@ class EventConsumer:
         while waiting:
             delivery = waiting[0]
             if await self._handling.handle(delivery, lambda: bool(waiting)):
-                await self._acknowledge(delivery)
+                await feeds.acknowledge(delivery.message)
             if waiting:
                 waiting.popleft()
             self._held -= 1
@@ -131,25 +124,15 @@ class EventConsumer:
         if self._keys.get(key) is waiting:
             del self._keys[key]
 
-    async def _acknowledge(self, delivery: Delivery) -> None:
-        """A lost acknowledgement brings the event again, and the inbox knows it."""
-        with contextlib.suppress(nats.errors.Error, OSError):
-            await delivery.message.ack()
-
     async def _attach(self) -> None:
         """Make the durable begin at the first event that this consumer has not acknowledged."""
         stream = await ensure_stream(self._bus, self._db.settings)
         start = self._doubtful_until = 0
-        try:
-            info = await self._bus.jetstream.consumer_info(STREAM, self._consumer)
-        except nats.js.errors.NotFoundError:
-            pass
-        else:
+        if stands := await feeds.standing(self._bus, self._consumer):
             if await self._stream_is_ours(stream):
-                start = info.ack_floor.stream_seq + 1
-            self._doubtful_until = info.delivered.stream_seq
-            await self._bus.jetstream.delete_consumer(STREAM, self._consumer)
-        await self._bus.jetstream.add_consumer(STREAM, self._config(start))
+                start = stands.floor + 1
+            self._doubtful_until = stands.delivered
+        await feeds.begin(self._bus, self._consumer, self._filters, start, 2 * IN_FLIGHT)
 
     async def _stream_is_ours(self, stream: StreamState) -> bool:
         """Whether the furthest event that was handled is still where it was; if not, everything is read again."""
@@ -158,17 +141,3 @@ class EventConsumer:
         if last is None or last[1] < stream.first_seq:
             return True
         return await message_id_at(self._bus, last[1]) == last[0]
-
-    def _config(self, start: int) -> ConsumerConfig:
-        position: dict[str, Any] = {"deliver_policy": DeliverPolicy.ALL}
-        if start > 1:
-            position = {"deliver_policy": DeliverPolicy.BY_START_SEQUENCE, "opt_start_seq": start}
-        return ConsumerConfig(
-            durable_name=self._consumer,
-            ack_policy=AckPolicy.EXPLICIT,
-            ack_wait=ACK_WAIT_SECONDS,
-            max_deliver=-1,
-            max_ack_pending=2 * IN_FLIGHT,
-            filter_subjects=self._filters,
-            **position,
-        )

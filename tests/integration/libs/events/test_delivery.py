@@ -3,10 +3,11 @@
 import asyncio
 import time
 
-from libs.bus import Bus, EventConsumer, OutboxRelay, ReceivedEvent
+from libs.bus import Bus
 from libs.config import ServiceSettings
+from libs.events import EventConsumer, OutboxRelay, ReceivedEvent
 from libs.postgres import Connection, Database
-from tests.integration.libs.bus.effects import append, eventually, keep_effect, running
+from tests.integration.libs.events.effects import append, eventually, keep_effect, running
 
 
 async def test_events_have_their_effect_once_and_in_order_for_each_key(

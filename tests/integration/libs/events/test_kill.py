@@ -14,7 +14,7 @@ import pytest
 from libs.bus import Bus
 from libs.config import ServiceSettings
 from libs.postgres import Database
-from tests.integration.libs.bus.effects import append, eventually
+from tests.integration.libs.events.effects import append, eventually
 
 ROOT = Path(__file__).parents[4]
 IN_ORDER = """
@@ -35,7 +35,7 @@ def start_worker(settings: ServiceSettings) -> Iterator[Callable[[], subprocess.
     }
 
     def start() -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "tests.integration.libs.bus.worker_process"]
+        command = [sys.executable, "-m", "tests.integration.libs.events.worker_process"]
         workers.append(subprocess.Popen(command, cwd=ROOT, env=environment))
         return workers[-1]
 

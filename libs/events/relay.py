@@ -12,25 +12,21 @@ import logging
 from collections import defaultdict
 from datetime import datetime
 
-import nats.errors
-import nats.js.errors
-
-from libs.bus.connection import Bus
-from libs.bus.stream import MESSAGE_ID, StreamState, ensure_stream, message_id_at
-from libs.bus.subjects import STREAM, outbox_wakeup
+from libs.bus import FAILURES, Bus
+from libs.bus.stream import StreamState, ensure_stream, message_id_at, publish
+from libs.bus.subjects import outbox_wakeup
 from libs.config import ServiceSettings
-from libs.postgres import outbox, retention
+from libs.events import outbox
+from libs.postgres import retention
 from libs.postgres.leader import Lease, lead
 from libs.telemetry.metrics import OUTBOX_LAG_SECONDS, OUTBOX_PUBLISHED
 
 BATCH = 256
 POLL_SECONDS = 1.0
 VERIFY_SECONDS = 5.0
-PUBLISH_SECONDS = 2.0
 RETRY_SECONDS = 0.2
 
 logger = logging.getLogger(__name__)
-_BUS_FAILURES = (nats.errors.Error, nats.js.errors.Error, OSError, TimeoutError)
 
 
 class OutboxRelay:
@@ -77,7 +73,7 @@ class OutboxRelay:
         try:
             epoch = await self._verified_epoch(lease)
             return await self._publish_batch(lease, epoch)
-        except _BUS_FAILURES as error:
+        except FAILURES as error:
             logger.warning("events wait in the outbox: %s", type(error).__name__)
             self._stream = None
             await asyncio.sleep(RETRY_SECONDS)
@@ -111,16 +107,9 @@ class OutboxRelay:
     async def _publish_chain(self, chain: list[outbox.OutboxRow], taken: dict[int, int]) -> Exception | None:
         for row in chain:
             try:
-                ack = await self._bus.jetstream.publish(
-                    row.subject,
-                    row.payload.encode(),
-                    timeout=PUBLISH_SECONDS,
-                    stream=STREAM,
-                    headers={MESSAGE_ID: row.event_id},
-                )
-            except _BUS_FAILURES as error:
+                taken[row.id] = await publish(self._bus, row.subject, row.payload.encode(), row.event_id)
+            except FAILURES as error:
                 return error
-            taken[row.id] = ack.seq
         return None
 
     async def _verified_epoch(self, lease: Lease) -> datetime:

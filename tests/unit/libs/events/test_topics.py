@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 
 from echosenseix.events.v1 import events_pb2
-from libs.bus.subjects import TOPICS, event_filter, event_subject
+from libs.bus.subjects import event_filter, event_subject
+from libs.events.topics import TOPICS
 
 SERVICES = {path.name for path in (Path(__file__).parents[4] / "services").iterdir() if path.is_dir()}
 
@@ -23,5 +24,5 @@ def test_every_message_belongs_to_a_topic() -> None:
 
 def test_subjects_and_filters_meet() -> None:
     assert event_subject("org_a", "agent", "agent.published") == "evt.org_a.agent.agent.published"
-    assert event_filter("agent.published") == "evt.*.agent.agent.published"
-    assert event_filter("job.finished") == "evt.*.*.job.finished"
+    assert event_filter("agent", "agent.published") == "evt.*.agent.agent.published"
+    assert event_filter("", "job.finished") == "evt.*.*.job.finished"

@@ -15,12 +15,13 @@ import pytest_asyncio
 
 from echosenseix.common.v1 import common_pb2
 from echosenseix.jobs.v1 import jobs_pb2
-from libs.bus import Bus, EventConsumer, OutboxRelay, ReceivedEvent
+from libs.bus import Bus
 from libs.bus.stream import MESSAGE_ID, ensure_stream
 from libs.bus.subjects import STREAM
 from libs.config import ServiceSettings
 from libs.context import CallContext
 from libs.errors import FailedPrecondition, InvalidArgument, PermissionDenied, Unavailable
+from libs.events import EventConsumer, OutboxRelay, ReceivedEvent
 from libs.ids import new_id, read_dead_event_id
 from libs.jobs.admin.servicer import JobsServicer
 from libs.paging import CursorCodec
@@ -30,7 +31,7 @@ from libs.rpc.principal import Principal
 from libs.rpc.times import to_timestamp
 from libs.telemetry.metrics import REGISTRY
 from local.stores import Stores
-from tests.integration.libs.bus.effects import append, eventually, keep_effect, running
+from tests.integration.libs.events.effects import append, eventually, keep_effect, running
 
 SERVICE, TOPIC = "widgets", "agent.updated"
 EFFECTS = """
@@ -111,8 +112,8 @@ async def scene(
     tmp_path_factory: pytest.TempPathFactory,
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Scene]:
-    monkeypatch.setattr("libs.bus.handling.BACKOFF_SECONDS", (0.01,))
-    monkeypatch.setattr("libs.bus.handling.REPLAY_SECONDS", 0.02)
+    monkeypatch.setattr("libs.events.delivery.BACKOFF_SECONDS", (0.01,))
+    monkeypatch.setattr("libs.events.delivery.REPLAY_SECONDS", 0.02)
     migrations = tmp_path_factory.mktemp("effects")
     (migrations / "0001_create_effects.sql").write_text(EFFECTS)
     with Stores(tmp_path_factory.mktemp("broker"), parts=("nats",)) as broker:
@@ -299,7 +300,7 @@ async def test_more_than_a_batch_is_worked_off_without_a_pause(scene: Scene, mon
     with operator():
         assert await scene.replay(consumer="billing") == 40
     # Three batches of 16: with a pause before each it would take twelve seconds and more.
-    monkeypatch.setattr("libs.bus.handling.REPLAY_SECONDS", 4.0)
+    monkeypatch.setattr("libs.events.delivery.REPLAY_SECONDS", 4.0)
     began = time.monotonic()
     async with running(scene.consumer("billing")):
         await scene.dead(0)

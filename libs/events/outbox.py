@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from libs.bus.events import Event
 from libs.bus.subjects import event_subject, outbox_wakeup
+from libs.events.envelope import Event
 from libs.postgres.connection import Connection, announce_after_commit
 
 _INSERT = """

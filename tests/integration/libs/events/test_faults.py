@@ -8,15 +8,16 @@ from dataclasses import replace
 import nats
 import pytest
 
-from libs.bus import Bus, Event, EventConsumer, OutboxRelay, ReceivedEvent
+from libs.bus import Bus
 from libs.bus.stream import MESSAGE_ID, ensure_stream
 from libs.bus.subjects import STREAM
 from libs.config import ServiceSettings
 from libs.errors import Unavailable
+from libs.events import Event, EventConsumer, OutboxRelay, ReceivedEvent
+from libs.events.dead_letters import Choice, ask_for_replay
 from libs.postgres import Connection, Database
-from libs.postgres.dead_events import Choice, ask_for_replay
 from local.stores import Stores
-from tests.integration.libs.bus.effects import append, eventually, keep_effect, running
+from tests.integration.libs.events.effects import append, eventually, keep_effect, running
 
 TOPIC = "agent.updated"
 IN_ORDER = """
@@ -193,7 +194,7 @@ async def test_a_consumer_that_dies_at_any_moment_leaves_each_effect_once_and_in
 async def test_a_poison_event_is_buried_and_the_others_of_its_key_follow_in_order(
     settings: ServiceSettings, bus: Bus, db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("libs.bus.handling.BACKOFF_SECONDS", (0.01,))
+    monkeypatch.setattr("libs.events.delivery.BACKOFF_SECONDS", (0.01,))
     handled: list[tuple[str, int]] = []
 
     async def choke(conn: Connection, event: ReceivedEvent) -> None:
@@ -220,8 +221,8 @@ async def test_a_poison_event_is_buried_and_the_others_of_its_key_follow_in_orde
 async def test_a_dead_letter_is_handled_again_on_request(
     settings: ServiceSettings, bus: Bus, db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("libs.bus.handling.BACKOFF_SECONDS", (0.01,))
-    monkeypatch.setattr("libs.bus.handling.REPLAY_SECONDS", 0.02)
+    monkeypatch.setattr("libs.events.delivery.BACKOFF_SECONDS", (0.01,))
+    monkeypatch.setattr("libs.events.delivery.REPLAY_SECONDS", 0.02)
     mended = False
 
     async def choke(conn: Connection, event: ReceivedEvent) -> None:
@@ -256,7 +257,7 @@ async def test_bytes_that_are_no_event_are_buried_at_once(settings: ServiceSetti
 async def test_an_outage_of_what_a_handler_needs_is_waited_for_and_not_counted(
     settings: ServiceSettings, bus: Bus, db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("libs.bus.handling.BACKOFF_SECONDS", (0.01,))
+    monkeypatch.setattr("libs.events.delivery.BACKOFF_SECONDS", (0.01,))
     tries = 0
 
     async def wait_for_peer(conn: Connection, event: ReceivedEvent) -> None:

@@ -1,7 +1,7 @@
 """The part of JobsService about events that a service's consumers gave up: list, count, have handled again.
 
 It stands beside the queue's part because both are an operator's dead letters under one rule of access, and every
-service serves them already. What the rows are and how a replay goes is libs.postgres.dead_events' and libs.bus'.
+service serves them already. What the rows are and how a replay goes is libs.events.dead_letters'.
 """
 
 import uuid
@@ -9,9 +9,10 @@ from typing import Any
 
 from echosenseix.jobs.v1 import jobs_pb2
 from libs.errors import InvalidArgument
+from libs.events import dead_letters
 from libs.ids import dead_event_id, read_dead_event_id
 from libs.jobs.admin.access import Access
-from libs.postgres import Connection, Record, dead_events
+from libs.postgres import Connection, Record
 from libs.rpc.paging import page_info_to_proto, page_request_from_proto
 from libs.rpc.times import from_timestamp, to_timestamp
 
@@ -23,11 +24,11 @@ class DeadEvents(Access):
     async def ListDeadEvents(
         self, request: jobs_pb2.ListDeadEventsRequest, context: Any
     ) -> jobs_pb2.ListDeadEventsResponse:
-        wanted, choice = page_request_from_proto(request.page, dead_events.RULES), _choice(request.filter)
+        wanted, choice = page_request_from_proto(request.page, dead_letters.RULES), _choice(request.filter)
         if (org_id := self._seen("read")) is None:
-            page = await dead_events.list_dead_events_of_all(self._db, wanted, self._codec, choice)
+            page = await dead_letters.list_dead_events_of_all(self._db, wanted, self._codec, choice)
         else:
-            page = await dead_events.list_dead_events(self._db, org_id, wanted, self._codec, choice)
+            page = await dead_letters.list_dead_events(self._db, org_id, wanted, self._codec, choice)
         events = [self._dead_event_to_proto(row, of_all=org_id is None) for row in page.items]
         return jobs_pb2.ListDeadEventsResponse(events=events, page_info=page_info_to_proto(page))
 
@@ -35,14 +36,14 @@ class DeadEvents(Access):
         self, request: jobs_pb2.ReplayDeadEventsRequest, context: Any
     ) -> jobs_pb2.ReplayDeadEventsResponse:
         org_id, choice = self._seen("write"), _choice(request.filter)
-        if len(request.ids) > dead_events.REPLAY_AT_MOST:
+        if len(request.ids) > dead_letters.REPLAY_AT_MOST:
             raise InvalidArgument("invalid_value", "Replay at most 1,000 events at once.")
         if not request.ids and choice.is_empty:
             raise InvalidArgument("invalid_value", "Say which events: by ids, or by a filter.")
         ids = self._numbers(request.ids) if request.ids else None
 
         async def act(conn: Connection) -> jobs_pb2.ReplayDeadEventsResponse:
-            replayed = await dead_events.ask_for_replay(conn, org_id, choice, ids)
+            replayed = await dead_letters.ask_for_replay(conn, org_id, choice, ids)
             return jobs_pb2.ReplayDeadEventsResponse(replayed=replayed)
 
         return await self._write(org_id, act, jobs_pb2.ReplayDeadEventsResponse)
@@ -54,7 +55,7 @@ class DeadEvents(Access):
             jobs_pb2.DeadEventCount(
                 service=self._service, consumer=row["consumer"], dead=row["dead"], replaying=row["replaying"]
             )
-            for row in await dead_events.count_dead_events(self._db, self._seen("read"))
+            for row in await dead_letters.count_dead_events(self._db, self._seen("read"))
         ]
         return jobs_pb2.CountDeadEventsResponse(counts=counts)
 
@@ -74,8 +75,8 @@ class DeadEvents(Access):
         )  # fmt: skip
 
 
-def _choice(wanted: jobs_pb2.DeadEventFilter) -> dead_events.Choice:
-    return dead_events.Choice(
+def _choice(wanted: jobs_pb2.DeadEventFilter) -> dead_letters.Choice:
+    return dead_letters.Choice(
         consumer=wanted.consumer, topic=wanted.topic, error=wanted.error, organization_id=wanted.organization_id,
         died_at_ge=from_timestamp(wanted, "died_at_ge"), died_at_lt=from_timestamp(wanted, "died_at_lt"),
     )  # fmt: skip

@@ -7,8 +7,8 @@ import pytest
 from cloudevents.http import from_json
 
 from echosenseix.events.v1.events_pb2 import AgentChanged, CallChanged
-from libs.bus import Event, ReceivedEvent, event_data
-from libs.bus.events import MAX_EVENT_BYTES
+from libs.events import Event, ReceivedEvent, event_data
+from libs.events.envelope import MAX_EVENT_BYTES
 from libs.telemetry import use_traceparent
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -68,7 +68,7 @@ def test_data_is_proto3_json_with_every_plain_field() -> None:
     "changes", [{"topic": "agent.vanished"}, {"org_id": ""}, {"key": ""}, {"topic": "job.finished"}]
 )
 def test_what_is_no_event_is_refused_when_it_is_made(changes: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match=r"subjects\.py|needs"):
+    with pytest.raises(ValueError, match=r"topics\.py|needs"):
         published(**changes)
 
 

@@ -2,10 +2,11 @@
 
 import asyncio
 
-from libs.bus import Bus, EventConsumer, OutboxRelay
+from libs.bus import Bus
 from libs.config import ServiceSettings, load
+from libs.events import EventConsumer, OutboxRelay
 from libs.postgres import Database
-from tests.integration.libs.bus.effects import keep_effect
+from tests.integration.libs.events.effects import keep_effect
 
 
 async def main() -> None:

@@ -5,9 +5,9 @@ import contextlib
 import time
 from collections.abc import AsyncIterator
 
-from libs.bus import Event, ReceivedEvent
 from libs.errors import Unavailable
-from libs.postgres import Connection, Database, outbox
+from libs.events import Event, ReceivedEvent, outbox
+from libs.postgres import Connection, Database
 
 ORG = "org_a"
 

@@ -1,6 +1,6 @@
 """What a consumer does with one event: its effect once, tries that are counted, a dead letter in the end, a replay.
 
-Everything here is PostgreSQL; libs.bus.consumer brings the deliveries and acknowledges them.
+Everything here is PostgreSQL; libs.events.consumer brings the deliveries and acknowledges them.
 """
 
 import asyncio
@@ -10,12 +10,11 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from nats.aio.msg import Msg
-
-from libs.bus.events import ReceivedEvent
+from libs.bus.feed import Message
 from libs.bus.stream import MESSAGE_ID
 from libs.errors import Aborted, AppError, DeadlineExceeded, Unavailable
-from libs.postgres import inbox
+from libs.events import inbox
+from libs.events.envelope import ReceivedEvent
 from libs.postgres.connection import Connection
 from libs.postgres.database import Database
 from libs.telemetry import span, use_traceparent
@@ -36,13 +35,13 @@ _PROCESS_DIED = ("process_died", "The process died each time while it handled th
 class Delivery:
     """`event` is None when the message is none; `in_doubt`: another leader had it and did not finish."""
 
-    message: Msg
+    message: Message
     sequence: int
     event: ReceivedEvent | None
     in_doubt: bool
 
     @classmethod
-    def of(cls, message: Msg, doubtful_until: int) -> "Delivery":
+    def of(cls, message: Message, doubtful_until: int) -> "Delivery":
         sequence = message.metadata.sequence.stream
         try:
             event = ReceivedEvent.parse(message.data)

@@ -1,7 +1,7 @@
 """What people ask of the events that consumers gave up: which there are, how many, and that some be handled again.
 
 Everything takes the organisation that may be seen; None (operators' tools) sees all. How they come here and leave is
-libs.postgres.inbox's.
+libs.events.inbox's.
 """
 
 import json

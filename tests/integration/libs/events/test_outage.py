@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from libs.bus import Bus, EventConsumer, OutboxRelay
+from libs.bus import Bus
 from libs.config import ServiceSettings
 from libs.errors import AppError
+from libs.events import EventConsumer, OutboxRelay
 from libs.postgres import Database
 from libs.postgres.migrate import migrate
 from local.stores import Stores
 from tests.conftest import database_url
-from tests.integration.libs.bus.effects import append, eventually, keep_effect, running
+from tests.integration.libs.events.effects import append, eventually, keep_effect, running
 
 
 @pytest.fixture

@@ -12,8 +12,9 @@ from typing import Any
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
-from libs.bus.subjects import TOPICS, event_subject
+from libs.bus.subjects import event_subject
 from libs.clock import parse_rfc3339, rfc3339_ms, utcnow
+from libs.events.topics import TOPICS
 from libs.ids import new_id
 from libs.telemetry import current_traceparent
 
@@ -41,7 +42,7 @@ class Event:
 
     def __post_init__(self) -> None:
         if self.topic not in TOPICS:
-            raise ValueError(f"{self.topic} is not in libs/bus/subjects.py")
+            raise ValueError(f"{self.topic} is not in libs/events/topics.py")
         if not (self.owner and self.org_id and self.key):
             raise ValueError(f"an event of {self.topic} needs an organisation, a key and a service")
 

@@ -1,0 +1,10 @@
+"""Events between services: appended in the transaction that made them true, handled once by each consumer.
+
+Joins PostgreSQL (outbox, inbox) and NATS JetStream; see docs/events.md. It must not know what an event means.
+"""
+
+from libs.events.consumer import EventConsumer
+from libs.events.envelope import Event, ReceivedEvent, event_data
+from libs.events.relay import OutboxRelay
+
+__all__ = ["Event", "EventConsumer", "OutboxRelay", "ReceivedEvent", "event_data"]

@@ -4,15 +4,15 @@ import base64
 import hashlib
 import sys
 
-from gateway.app import build_app
-from gateway.clients import open_clients
+from gateway.app import ROUTES, build_app
+from gateway.clients import SuiteStatus, open_clients
 from gateway.config import GatewaySettings
 from gateway.edge import Edge
-from gateway.http_server import HttpServer
-from gateway.middleware.authentication import Principals
+from gateway.http.openapi import encode
+from gateway.http.server import HttpServer
 from gateway.middleware.telemetry import RecentRequests
-from gateway.principals import identity_lookup
-from gateway.suite_status import SuiteStatus
+from gateway.principals import Principals, identity_lookup
+from gateway.routes.documentation import FILE
 from libs.paging import CursorCodec
 from libs.runtime import Runtime, run_process
 
@@ -46,4 +46,7 @@ def _run(settings: GatewaySettings) -> int:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:] == ["openapi"]:
+        FILE.write_bytes(encode(ROUTES))
+        sys.exit(0)
     sys.exit(run_process("gateway", GatewaySettings, _run, require=("principal_signing_key",)))

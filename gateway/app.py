@@ -5,7 +5,8 @@ from typing import Any
 from starlette.types import ASGIApp
 
 from gateway.edge import Edge
-from gateway.endpoint import Endpoint
+from gateway.http.endpoint import Endpoint
+from gateway.http.routing import Route, RouteTable
 from gateway.middleware.authentication import Authentication
 from gateway.middleware.authorization import Authorization
 from gateway.middleware.compression import Compression
@@ -36,7 +37,6 @@ from gateway.routes import (
     realtime,
     webhook_endpoints,
 )
-from gateway.routing import Route, RouteTable
 
 ROUTES: tuple[Route[Any, Any], ...] = (
     *accounts.ROUTES,

@@ -3,11 +3,10 @@
 import time
 from dataclasses import dataclass, field
 
-from gateway.clients import Clients
+from gateway.clients import Clients, SuiteStatus
 from gateway.config import GatewaySettings
-from gateway.middleware.authentication import Principals
 from gateway.middleware.telemetry import RecentRequests
-from gateway.suite_status import SuiteStatus
+from gateway.principals import Principals
 from libs.paging import CursorCodec
 
 

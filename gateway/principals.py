@@ -1,19 +1,105 @@
 """How the gateway asks identity who a credential belongs to. The answer becomes the principal that services see."""
 
+import asyncio
 import math
 import time
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from echosenseix.identity.v1 import identity_pb2 as pb
 from gateway.clients import Clients
-from gateway.middleware.authentication import Credential, Lookup
 from libs.clock import utcnow
+from libs.errors import Unauthenticated
 from libs.rpc.context import CallContext, acting_as, serving
 from libs.rpc.principal import GATEWAY, ROLE_GATEWAY, Principal
 
 _SECONDS = 2.0
 _GATEWAY = Principal(role=ROLE_GATEWAY, issuer=GATEWAY)
 _ROLES = {pb.ROLE_OWNER: "owner", pb.ROLE_ADMIN: "admin", pb.ROLE_MEMBER: "member", pb.ROLE_VIEWER: "viewer"}
+
+# A revoked credential must stop working within a second, counted from before it was looked up.
+REMEMBER_SECONDS = 0.8
+_REMEMBERED = 10_000
+API_KEY_PREFIX = "esx_"
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What a caller showed: how (bearer, api_key, cookie), and the secret itself."""
+
+    kind: str
+    secret: str
+
+    @property
+    def is_api_key(self) -> bool:
+        return self.kind == "api_key" or self.secret.startswith(API_KEY_PREFIX)
+
+
+Lookup = Callable[[Credential], Awaitable[tuple[Principal, float]]]
+
+
+class Principals:
+    """The principals of credentials seen a moment ago; one look-up serves all who wait for it. Refusals are
+    remembered as well, so that guessing does not reach identity at the guesser's pace."""
+
+    def __init__(self, lookup: Lookup) -> None:
+        self._lookup = lookup
+        self._known: OrderedDict[Credential, tuple[float, Principal | Unauthenticated]] = OrderedDict()
+        self._waiting: dict[Credential, asyncio.Task[Principal]] = {}
+        self.hits = 0
+        self.misses = 0
+
+    async def find(self, credential: Credential) -> Principal:
+        """The principal; Unauthenticated for a credential that is wrong, expired or revoked."""
+        entry = self._known.get(credential)
+        if entry is not None and time.monotonic() < entry[0]:
+            self.hits += 1
+            return _raise_or_return(entry[1])
+        self.misses += 1
+        task = self._waiting.get(credential)
+        if task is None:
+            task = asyncio.create_task(self._load(credential))
+            self._waiting[credential] = task
+            task.add_done_callback(lambda done: self._done(credential, done))
+        return await asyncio.shield(task)
+
+    def forget(self, revoked_id: str) -> None:
+        """Ask identity again about a session or an API key that was revoked."""
+        stale = [
+            credential
+            for credential, (_, found) in self._known.items()
+            if isinstance(found, Principal) and revoked_id in (found.session_id, found.api_key_id)
+        ]
+        for credential in stale:
+            del self._known[credential]
+
+    async def _load(self, credential: Credential) -> Principal:
+        begun = time.monotonic()
+        try:
+            principal, lives_seconds = await self._lookup(credential)
+        except Unauthenticated as refusal:
+            self._remember(credential, begun + REMEMBER_SECONDS, refusal)
+            raise
+        self._remember(credential, begun + min(REMEMBER_SECONDS, lives_seconds), principal)
+        return principal
+
+    def _remember(self, credential: Credential, until: float, found: Principal | Unauthenticated) -> None:
+        self._known[credential] = (until, found)
+        self._known.move_to_end(credential)
+        if len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
+
+    def _done(self, credential: Credential, task: "asyncio.Task[Principal]") -> None:
+        del self._waiting[credential]
+        if not task.cancelled():
+            task.exception()  # seen: those who waited raise it, and nobody may be left waiting
+
+
+def _raise_or_return(found: Principal | Unauthenticated) -> Principal:
+    if isinstance(found, Unauthenticated):
+        raise Unauthenticated(found.reason, found.detail)
+    return found
 
 
 def identity_lookup(clients: Clients) -> Lookup:

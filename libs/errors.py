@@ -2,7 +2,7 @@
 
 Owns the sixteen error codes of gRPC as plain Python, so that domain and storage raise them without knowing a
 protocol. It must not import anything but the standard library; the translation to gRPC lives in libs.rpc.errors and to
-HTTP in gateway.problems.
+HTTP in gateway.http.problems.
 """
 
 import enum

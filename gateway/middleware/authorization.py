@@ -6,7 +6,7 @@ Services check scopes again; this layer refuses before a body is read. It comes 
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.exchange import exchange_of
+from gateway.http.exchange import exchange_of
 from libs.errors import NotFound, PermissionDenied, Unimplemented
 
 

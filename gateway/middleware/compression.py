@@ -11,8 +11,8 @@ from collections.abc import Callable
 import zstandard
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.exchange import Exchange, exchange_of
-from gateway.negotiation import choose_coding
+from gateway.http.exchange import Exchange, exchange_of
+from gateway.http.negotiation import choose_coding
 
 MIN_BYTES = 1024
 # Above this, compressing would hold the loop for more than a few milliseconds.

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.exchange import Exchange, exchange_of
+from gateway.http.exchange import Exchange, exchange_of
 
 _EXPOSED = (
     b"Content-Range, ETag, Idempotency-Replayed, Link, Location, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id"

@@ -7,8 +7,8 @@ import logging
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.exchange import exchange_of
-from gateway.problems import problem_response
+from gateway.http.exchange import exchange_of
+from gateway.http.problems import problem_response
 from libs.errors import AppError
 
 log = logging.getLogger("gateway.problems")

@@ -8,7 +8,7 @@ import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.exchange import KEY, Exchange
+from gateway.http.exchange import KEY, Exchange
 from libs.ids import new_id
 
 _SAFE = re.compile(rb"[A-Za-z0-9._-]{1,64}")

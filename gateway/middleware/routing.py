@@ -1,14 +1,13 @@
 """Finds the route before anyone asks who calls, so that authentication knows what the route wants.
 
-Answers OPTIONS itself. An unknown path or method is refused only after authentication (gateway.endpoint), except where
-nothing of the API is.
+Answers OPTIONS itself. The authorization layer refuses an unknown path or method, after authentication under /api.
 """
 
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.exchange import exchange_of, read_headers
-from gateway.routing import RouteTable
+from gateway.http.exchange import exchange_of, read_headers
+from gateway.http.routing import RouteTable
 
 
 class Routing:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.exchange import Exchange, exchange_of
+from gateway.http.exchange import Exchange, exchange_of
 from libs.telemetry import span, use_traceparent
 from libs.telemetry.metrics import HTTP_SERVER_INFLIGHT, HTTP_SERVER_SECONDS
 

@@ -5,8 +5,10 @@ from typing import Any
 from starlette.responses import Response
 
 from echosenseix.identity.v1 import identity_pb2 as pb
-from gateway.call import Call
-from gateway.routing import Route, tagged
+from gateway.http.request import Call
+from gateway.http.routing import Route, tagged
+from gateway.http.schema import ListQuery, NoBody, NoQuery
+from gateway.http.wire import time_to_json
 from gateway.schemas.accounts import (
     CurrentUser,
     LoggedIn,
@@ -19,8 +21,6 @@ from gateway.schemas.accounts import (
     session_from_proto,
     user_from_proto,
 )
-from gateway.schemas.shapes import ListQuery, NoBody, NoQuery
-from gateway.wire import time_to_json
 
 
 async def register(call: Call[NoQuery, RegisterBody]) -> Response:

@@ -9,11 +9,12 @@ from starlette.responses import Response
 from echosenseix.common.v1 import common_pb2
 from echosenseix.jobs.v1 import jobs_pb2 as pb
 from echosenseix.realtime.v1 import realtime_pb2
-from gateway.call import Call
-from gateway.lists import whole_list
-from gateway.merging import FetchPage, merged_page
+from gateway.http.lists import whole_list
+from gateway.http.merged_lists import FetchPage, merged_page
+from gateway.http.request import Call
+from gateway.http.routing import Route, tagged
+from gateway.http.schema import ListQuery, NoBody, NoQuery, WholeListQuery
 from gateway.routes.jobs import owner
-from gateway.routing import Route, tagged
 from gateway.schemas.jobs import (
     DeadLetterQuery,
     JobRow,
@@ -26,7 +27,6 @@ from gateway.schemas.jobs import (
     schedule_from_proto,
 )
 from gateway.schemas.realtime import Mail, mail_from_proto
-from gateway.schemas.shapes import ListQuery, NoBody, NoQuery, WholeListQuery
 from libs.errors import InvalidArgument, NotFound, Violation
 from libs.ids import job_owner
 

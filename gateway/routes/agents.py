@@ -5,9 +5,10 @@ from typing import Any
 from starlette.responses import Response
 
 from echosenseix.agent.v1 import agent_pb2 as pb
-from gateway.call import Call
-from gateway.patches import apply_patch
-from gateway.routing import Route, tagged
+from gateway.http.merge_patch import apply_patch
+from gateway.http.request import Call
+from gateway.http.routing import Route, tagged
+from gateway.http.schema import ListQuery, NoBody, NoQuery
 from gateway.schemas.agents import (
     PATCHED,
     STATUSES,
@@ -25,7 +26,6 @@ from gateway.schemas.agents import (
     configuration_from_proto,
     version_from_proto,
 )
-from gateway.schemas.shapes import ListQuery, NoBody, NoQuery
 from libs.errors import NotFound
 
 _MAX_VERSION = 2**31

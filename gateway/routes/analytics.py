@@ -5,8 +5,10 @@ from datetime import timedelta
 from starlette.responses import Response
 
 from echosenseix.calllog.v1 import calllog_pb2 as pb
-from gateway.call import Call
-from gateway.routing import Route, tagged
+from gateway.http.request import Call
+from gateway.http.routing import Route, tagged
+from gateway.http.schema import NoBody
+from gateway.http.wire import set_time
 from gateway.schemas.calls import (
     OrganizationAnalytics,
     Timeseries,
@@ -15,8 +17,6 @@ from gateway.schemas.calls import (
     bucket_from_proto,
     organization_analytics_from_proto,
 )
-from gateway.schemas.shapes import NoBody
-from gateway.wire import set_time
 from libs.clock import utcnow
 
 # Without a window: as far back as one looks at a chart.

@@ -5,8 +5,10 @@ from typing import Any
 from starlette.responses import Response
 
 from echosenseix.identity.v1 import identity_pb2 as pb
-from gateway.call import Call
-from gateway.routing import Route, tagged
+from gateway.http.request import Call
+from gateway.http.routing import Route, tagged
+from gateway.http.schema import NoBody, NoQuery
+from gateway.http.wire import set_time
 from gateway.schemas.accounts import (
     ApiKey,
     ApiKeyBody,
@@ -16,8 +18,6 @@ from gateway.schemas.accounts import (
     api_key_from_proto,
     fresh_api_key_from_proto,
 )
-from gateway.schemas.shapes import NoBody, NoQuery
-from gateway.wire import set_time
 
 
 async def create_api_key(call: Call[NoQuery, ApiKeyBody]) -> Response:

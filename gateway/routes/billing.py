@@ -5,8 +5,10 @@ from dataclasses import replace
 from starlette.responses import Response
 
 from echosenseix.billing.v1 import billing_pb2 as pb
-from gateway.call import Call
-from gateway.routing import Route, tagged
+from gateway.http.request import Call
+from gateway.http.routing import Route, tagged
+from gateway.http.schema import NoBody, NoQuery
+from gateway.http.wire import decimal_text, micros_from_json, set_time, struct_from_json
 from gateway.schemas.billing import (
     Balance,
     LedgerEntry,
@@ -29,8 +31,6 @@ from gateway.schemas.billing import (
     usage_row_from_proto,
 )
 from gateway.schemas.calls import WindowQuery
-from gateway.schemas.shapes import NoBody, NoQuery
-from gateway.wire import decimal_text, micros_from_json, set_time, struct_from_json
 from libs.errors import InvalidArgument, Violation
 
 _RECONCILE_SECONDS = 20.0

@@ -5,11 +5,13 @@ from typing import Any
 from starlette.responses import Response
 
 from echosenseix.calllog.v1 import calllog_pb2 as pb
-from gateway.call import Call
-from gateway.downloads import Download, download_response
-from gateway.patches import apply_patch
-from gateway.ranges import parse_range
-from gateway.routing import Route, tagged
+from gateway.http.downloads import Download, download_response
+from gateway.http.merge_patch import apply_patch
+from gateway.http.ranges import parse_range
+from gateway.http.request import Call
+from gateway.http.routing import Route, tagged
+from gateway.http.schema import NoBody, NoQuery
+from gateway.http.wire import set_time
 from gateway.schemas.calls import (
     DIRECTIONS,
     STATUSES,
@@ -22,8 +24,6 @@ from gateway.schemas.calls import (
     transcription_from_proto,
 )
 from gateway.schemas.calls import Call as CallAnswer
-from gateway.schemas.shapes import NoBody, NoQuery
-from gateway.wire import set_time
 from libs.errors import NotFound
 
 _DOWNLOAD_SECONDS = 300.0

@@ -8,9 +8,10 @@ from starlette.responses import Response
 
 from echosenseix.common.v1 import common_pb2
 from echosenseix.jobs.v1 import jobs_pb2 as pb
-from gateway.call import Call
-from gateway.merging import BIRTH, FetchPage, merged_page
-from gateway.routing import Route, tagged
+from gateway.http.merged_lists import BIRTH, FetchPage, merged_page
+from gateway.http.request import Call
+from gateway.http.routing import Route, tagged
+from gateway.http.schema import NoBody, NoQuery
 from gateway.schemas.dead_events import (
     DeadEvent,
     DeadEventQuery,
@@ -19,7 +20,6 @@ from gateway.schemas.dead_events import (
     filter_to_proto,
 )
 from gateway.schemas.jobs import Replayed
-from gateway.schemas.shapes import NoBody, NoQuery
 from libs.errors import InvalidArgument, NotFound, Violation
 from libs.ids import read_dead_event_id
 from libs.paging import ListRules

@@ -1,25 +1,36 @@
 """The API's own description: the document, and a page that shows it without any script."""
 
+import functools
+import json
+from pathlib import Path
+
 from starlette.responses import Response
 
-from gateway import documentation_page
-from gateway.call import Call
-from gateway.routing import Route, tagged
-from gateway.schemas.shapes import NoBody, NoQuery
+from gateway.http import openapi_page
+from gateway.http.request import Call
+from gateway.http.routing import Route, tagged
+from gateway.http.schema import NoBody, NoQuery
 
+# Written by `python -m gateway openapi`.
+FILE = Path(__file__).parents[1] / "openapi.json"
 _CACHED = {"cache-control": "public, max-age=300"}
 
 
 async def get_openapi(call: Call[NoQuery, NoBody]) -> Response:
-    return Response(documentation_page.FILE.read_bytes(), 200, _CACHED, "application/json")
+    return Response(FILE.read_bytes(), 200, _CACHED, "application/json")
 
 
 async def get_docs(call: Call[NoQuery, NoBody]) -> Response:
-    return Response(documentation_page.html(), 200, _CACHED, "text/html; charset=utf-8")
+    return Response(_page(), 200, _CACHED, "text/html; charset=utf-8")
 
 
 async def get_stylesheet(call: Call[NoQuery, NoBody]) -> Response:
-    return Response(documentation_page.STYLESHEET, 200, _CACHED, "text/css; charset=utf-8")
+    return Response(openapi_page.STYLESHEET, 200, _CACHED, "text/css; charset=utf-8")
+
+
+@functools.cache
+def _page() -> str:
+    return openapi_page.html(json.loads(FILE.read_bytes()))
 
 
 ROUTES = tagged(

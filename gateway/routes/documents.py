@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator
 from starlette.responses import Response
 
 from echosenseix.knowledge.v1 import knowledge_pb2 as pb
-from gateway.call import Call
-from gateway.downloads import Download, download_response
-from gateway.routing import Route, tagged
+from gateway.http.downloads import Download, download_response
+from gateway.http.multipart import FilePart, UploadForm
+from gateway.http.request import Call
+from gateway.http.routing import Route, tagged
+from gateway.http.schema import NoBody, NoQuery
 from gateway.schemas.knowledge import DocumentStatus, Upload, document_status_from_proto
-from gateway.schemas.shapes import NoBody, NoQuery
-from gateway.uploads import FilePart, UploadForm
 from libs.errors import AppError, Unavailable
 
 _FILE_FIELD = "document"

@@ -9,11 +9,11 @@ from collections.abc import Iterable
 from starlette.responses import Response
 
 from echosenseix.common.v1 import common_pb2
-from gateway.answers import NO_STORE, json_response
-from gateway.call import Call
-from gateway.routing import Route, tagged
+from gateway.http.request import Call
+from gateway.http.responses import NO_STORE, json_response
+from gateway.http.routing import Route, tagged
+from gateway.http.schema import NoBody, NoQuery
 from gateway.schemas.health import Connection, Connections, Health, Pool, Probe, ServiceHealth, ServicesHealth
-from gateway.schemas.shapes import NoBody, NoQuery
 from libs.telemetry import loop_lag
 
 _MAX_LAG_SECONDS = 1.0

@@ -6,10 +6,10 @@ Public: the signature is the credential. Nothing here parses the body.
 from starlette.responses import Response
 
 from echosenseix.calllog.v1 import calllog_pb2 as pb
-from gateway.call import Call
-from gateway.routing import Route, tagged
+from gateway.http.request import Call
+from gateway.http.routing import Route, tagged
+from gateway.http.schema import NoBody, NoQuery
 from gateway.schemas.calls import Received
-from gateway.schemas.shapes import NoBody, NoQuery
 
 # Long calls with tool traffic pass the 1 MiB that bodies of our own clients may have; a gRPC message fits 8 MiB.
 _ENVELOPE_LIMIT = 4 * 1024 * 1024

@@ -5,10 +5,10 @@ from typing import Any
 from starlette.responses import Response
 
 from echosenseix.agent.v1 import agent_pb2 as pb
-from gateway.call import Call
-from gateway.routing import Route, tagged
+from gateway.http.request import Call
+from gateway.http.routing import Route, tagged
+from gateway.http.schema import ListQuery, NoBody, NoQuery
 from gateway.schemas.integrations import Integration, IntegrationBody, SyncStarted, integration_from_proto
-from gateway.schemas.shapes import ListQuery, NoBody, NoQuery
 
 
 async def list_integrations(call: Call[ListQuery, NoBody]) -> Response:

@@ -6,11 +6,11 @@ from starlette.responses import Response
 
 from echosenseix.common.v1 import common_pb2
 from echosenseix.jobs.v1 import jobs_pb2 as pb
-from gateway.call import Call
-from gateway.merging import FetchPage, merged_page
-from gateway.routing import Route, tagged
+from gateway.http.merged_lists import FetchPage, merged_page
+from gateway.http.request import Call
+from gateway.http.routing import Route, tagged
+from gateway.http.schema import NoBody, NoQuery
 from gateway.schemas.jobs import STATES, Job, JobQuery, JobRow, job_from_proto, job_row_from_proto
-from gateway.schemas.shapes import NoBody, NoQuery
 from libs.errors import NotFound
 from libs.ids import job_owner
 

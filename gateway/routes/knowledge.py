@@ -5,9 +5,10 @@ from typing import Any
 from starlette.responses import Response
 
 from echosenseix.knowledge.v1 import knowledge_pb2 as pb
-from gateway.call import Call
-from gateway.patches import apply_patch
-from gateway.routing import Route, tagged
+from gateway.http.merge_patch import apply_patch
+from gateway.http.request import Call
+from gateway.http.routing import Route, tagged
+from gateway.http.schema import ListQuery, NoBody, NoQuery
 from gateway.schemas.knowledge import (
     MODES,
     PATCHED,
@@ -29,7 +30,6 @@ from gateway.schemas.knowledge import (
     search_answer_from_proto,
     stats_from_proto,
 )
-from gateway.schemas.shapes import ListQuery, NoBody, NoQuery
 
 _SEARCH_SECONDS = 5.0
 

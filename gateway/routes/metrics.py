@@ -13,10 +13,10 @@ from starlette.responses import Response
 
 from echosenseix.common.v1 import common_pb2
 from echosenseix.jobs.v1 import jobs_pb2
-from gateway.answers import NO_STORE
-from gateway.call import Call
-from gateway.routing import Route, tagged
-from gateway.schemas.shapes import NoBody, NoQuery
+from gateway.http.request import Call
+from gateway.http.responses import NO_STORE
+from gateway.http.routing import Route, tagged
+from gateway.http.schema import NoBody, NoQuery
 from libs.errors import AppError
 from libs.rpc.context import acting_as
 from libs.rpc.principal import service_principal

@@ -5,11 +5,11 @@ from typing import Any
 from starlette.responses import Response
 
 from echosenseix.identity.v1 import identity_pb2 as pb
-from gateway.call import Call
-from gateway.patches import apply_patch
-from gateway.routing import Route, tagged
+from gateway.http.merge_patch import apply_patch
+from gateway.http.request import Call
+from gateway.http.routing import Route, tagged
+from gateway.http.schema import NoQuery
 from gateway.schemas.accounts import Organization, OrganizationPatch, organization_from_proto
-from gateway.schemas.shapes import NoQuery
 
 _PATCHED = {"name": "name", "time_zone": "time_zone"}
 

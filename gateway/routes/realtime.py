@@ -3,11 +3,12 @@
 from starlette.responses import Response
 
 from echosenseix.realtime.v1 import realtime_pb2 as pb
-from gateway.call import Call
-from gateway.lists import ListAnswer
-from gateway.routing import Route, tagged
+from gateway.http.lists import ListAnswer
+from gateway.http.request import Call
+from gateway.http.routing import Route, tagged
+from gateway.http.schema import NoBody, NoQuery
 from gateway.schemas.realtime import ConnectionToken, EventQuery, event_from_proto, token_from_proto
-from gateway.schemas.shapes import JsonObject, NoBody, NoQuery
+from gateway.schemas.shapes import JsonObject
 
 _EVENTS_LIMIT = 100
 

@@ -5,9 +5,10 @@ from typing import Any
 from starlette.responses import Response
 
 from echosenseix.realtime.v1 import realtime_pb2 as pb
-from gateway.call import Call
-from gateway.patches import apply_patch
-from gateway.routing import Route, tagged
+from gateway.http.merge_patch import apply_patch
+from gateway.http.request import Call
+from gateway.http.routing import Route, tagged
+from gateway.http.schema import ListQuery, NoBody, NoQuery
 from gateway.schemas.realtime import (
     PATCHED,
     DeliveryQuery,
@@ -21,7 +22,6 @@ from gateway.schemas.realtime import (
     endpoint_from_proto,
     fresh_endpoint_from_proto,
 )
-from gateway.schemas.shapes import ListQuery, NoBody, NoQuery
 
 
 async def create_endpoint(call: Call[NoQuery, WebhookEndpointBody]) -> Response:

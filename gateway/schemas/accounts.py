@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, UnsetType
 
 from echosenseix.identity.v1 import identity_pb2 as pb
-from gateway.schemas.shapes import Answer, Body, ListQuery, Name, limits
-from gateway.wire import time_to_json
+from gateway.http.schema import Answer, Body, ListQuery, limits
+from gateway.http.wire import time_to_json
+from gateway.schemas.shapes import Name
 
 RoleName = Literal["owner", "admin", "member", "viewer"]
 _ROLES: dict[int, RoleName] = {

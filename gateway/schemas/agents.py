@@ -5,8 +5,9 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, UnsetType
 
 from echosenseix.agent.v1 import agent_pb2 as pb
-from gateway.schemas.shapes import Answer, Body, ListQuery, Name, SearchText, TagFilter, Tags, Text, limits
-from gateway.wire import struct_to_json, time_to_json
+from gateway.http.schema import Answer, Body, ListQuery, limits
+from gateway.http.wire import struct_to_json, time_to_json
+from gateway.schemas.shapes import Name, SearchText, TagFilter, Tags, Text
 
 StatusName = Literal["draft", "active", "archived"]
 ProviderName = Literal["elevenlabs", "retell", "vapi"]

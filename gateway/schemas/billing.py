@@ -6,8 +6,9 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from echosenseix.billing.v1 import billing_pb2 as pb
-from gateway.schemas.shapes import Answer, Body, JsonObject, ListQuery, limits
-from gateway.wire import micros_to_json, struct_to_json, time_to_json
+from gateway.http.schema import Answer, Body, ListQuery, limits
+from gateway.http.wire import micros_to_json, struct_to_json, time_to_json
+from gateway.schemas.shapes import JsonObject
 
 _GROUP = "(agentId|provider|meter|day)"
 Groups = Annotated[

@@ -7,8 +7,9 @@ from msgspec import UNSET, Meta, UnsetType
 
 from echosenseix.calllog.v1 import calllog_pb2 as pb
 from echosenseix.common.v1 import common_pb2
-from gateway.schemas.shapes import Answer, Body, ListQuery, Money, Query, SearchText, TagFilter, Tags
-from gateway.wire import list_to_json, micros_to_json, time_to_json
+from gateway.http.schema import Answer, Body, ListQuery, Query
+from gateway.http.wire import list_to_json, micros_to_json, time_to_json
+from gateway.schemas.shapes import Money, SearchText, TagFilter, Tags
 
 StatusName = Literal["in_progress", "completed", "failed", "no_answer", "busy", "voicemail"]
 DirectionName = Literal["inbound", "outbound", "web"]

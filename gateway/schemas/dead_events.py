@@ -6,9 +6,9 @@ from typing import Annotated
 from msgspec import Meta
 
 from echosenseix.jobs.v1 import jobs_pb2 as pb
+from gateway.http.schema import Answer, Body, WholeListQuery
+from gateway.http.wire import set_time, time_to_json
 from gateway.schemas.jobs import JobError, ServiceName
-from gateway.schemas.shapes import Answer, Body, WholeListQuery
-from gateway.wire import set_time, time_to_json
 
 _Consumer = Annotated[str, Meta(min_length=1, max_length=100, description="Who gave the event up.")]
 _Topic = Annotated[str, Meta(min_length=1, max_length=100, description="Such as call.ended.")]

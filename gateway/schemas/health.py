@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from gateway.schemas.shapes import Answer
+from gateway.http.schema import Answer
 
 Connection = Literal["connected", "disconnected"]
 

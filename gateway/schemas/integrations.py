@@ -3,8 +3,8 @@
 from typing import Annotated
 
 from echosenseix.agent.v1 import agent_pb2 as pb
-from gateway.schemas.shapes import Answer, Body, limits
-from gateway.wire import time_to_json
+from gateway.http.schema import Answer, Body, limits
+from gateway.http.wire import time_to_json
 
 Secret = Annotated[str, limits(maxLength=1000)]
 

@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from echosenseix.jobs.v1 import jobs_pb2 as pb
-from gateway.schemas.shapes import Answer, Body, ListQuery
-from gateway.wire import struct_to_json, time_to_json
+from gateway.http.schema import Answer, Body, ListQuery
+from gateway.http.wire import struct_to_json, time_to_json
 
 StateName = Literal["scheduled", "queued", "running", "completed", "failed", "cancelled"]
 STATES: dict[str, pb.JobState.ValueType] = {

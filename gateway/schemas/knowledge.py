@@ -5,8 +5,9 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, UnsetType
 
 from echosenseix.knowledge.v1 import knowledge_pb2 as pb
-from gateway.schemas.shapes import Answer, Body, ListQuery, Name, SearchText, TagFilter, Tags, limits
-from gateway.wire import time_to_json
+from gateway.http.schema import Answer, Body, ListQuery, limits
+from gateway.http.wire import time_to_json
+from gateway.schemas.shapes import Name, SearchText, TagFilter, Tags
 
 StatusName = Literal["processing", "completed", "failed"]
 ModeName = Literal["hybrid", "keyword", "vector"]

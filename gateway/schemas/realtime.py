@@ -5,8 +5,9 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, UnsetType
 
 from echosenseix.realtime.v1 import realtime_pb2 as pb
-from gateway.schemas.shapes import Answer, Body, ListQuery, Query, Text, limits
-from gateway.wire import struct_to_json, time_to_json
+from gateway.http.schema import Answer, Body, ListQuery, Query, limits
+from gateway.http.wire import struct_to_json, time_to_json
+from gateway.schemas.shapes import Text
 
 Url = Annotated[str, limits(maxLength=2000, format="uri")]
 After = Annotated[

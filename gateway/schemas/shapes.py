@@ -1,59 +1,10 @@
-"""The kinds of schema: what a body, a query and an answer have in common, and types that several resources use.
+"""Types that several resources use. No schema knows protos' services."""
 
-A body refuses unknown fields; an answer names all its keys, so none has a default. No schema knows protos' services.
-"""
-
-from datetime import datetime
 from typing import Annotated, Any
 
-import msgspec
 from msgspec import Meta
 
-
-class Body(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):
-    """What a request carries as JSON."""
-
-
-class Query(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):
-    """What a request may ask for behind the question mark."""
-
-
-class Answer(msgspec.Struct, rename="camel", kw_only=True, gc=False):
-    """What the API says; every key is always present."""
-
-
-class NoBody(Body):
-    """The request has no body, or an empty object."""
-
-
-class NoQuery(Query):
-    """The request has no query parameters."""
-
-
-class WholeListQuery(Query):
-    """The parameters of a list whose rows have no time of creation."""
-
-    page: Annotated[int, Meta(ge=1, description="1-based; page x limit reaches the first 10,000 rows.")] | None = None
-    limit: Annotated[int, Meta(ge=1, le=200, description="Rows of the answer.")] | None = None
-    cursor: (
-        Annotated[str, Meta(max_length=4096, description="Empty to begin; then nextCursor of the last answer.")] | None
-    ) = None
-    sort: Annotated[str, Meta(min_length=1, max_length=40, description="A field of the rows.")] | None = None
-    order: Annotated[str, Meta(pattern="^(asc|desc)$", description="asc or desc.")] | None = None
-    include_total: Annotated[bool, Meta(description="Count the rows in cursor mode too.")] | None = None
-
-
-class ListQuery(WholeListQuery):
-    """The parameters of every other list."""
-
-    created_at_ge: Annotated[datetime, Meta(tz=True, description="Created at or after.")] | None = None
-    created_at_lt: Annotated[datetime, Meta(tz=True, description="Created before.")] | None = None
-
-
-def limits(**keywords: Any) -> Meta:
-    """Rules of the owning service, for the document alone."""
-    return Meta(extra_json_schema=keywords)
-
+from gateway.http.schema import Answer, limits
 
 Tags = Annotated[list[str], limits(maxItems=50)]
 # Tags of a filter, separated by commas; all of them must be present.
@@ -69,24 +20,3 @@ class Money(Answer):
 
     amount: str
     currency: str
-
-
-class Violation(msgspec.Struct):
-    """One thing to mend in a request."""
-
-    pointer: str
-    code: str
-    detail: str
-
-
-class Problem(msgspec.Struct, rename="camel", kw_only=True):
-    """RFC 9457."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    instance: str
-    code: str
-    request_id: str
-    errors: list[Violation]

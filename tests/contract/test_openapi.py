@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 from gateway.app import ROUTES
-from gateway.documentation_page import FILE
-from gateway.openapi import encode
+from gateway.http.openapi import encode
+from gateway.routes.documentation import FILE
 
 METHODS = {"get", "put", "post", "patch", "delete", "head", "options"}
 COMMITTED = json.loads(FILE.read_bytes())
@@ -27,4 +27,4 @@ def test_no_route_is_declared_twice() -> None:
 
 
 def test_the_committed_document_is_fresh() -> None:
-    assert FILE.read_bytes() == encode(ROUTES), "run `python -m gateway.openapi` and commit openapi.json"
+    assert FILE.read_bytes() == encode(ROUTES), "run `python -m gateway openapi` and commit openapi.json"

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from gateway.problems import refusal_of
+from gateway.http.problems import refusal_of
 from libs.errors import ERROR_OF_CODE, AppError
 
 ROOT = Path(__file__).resolve().parents[2]

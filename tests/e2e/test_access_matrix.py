@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.documentation_page import FILE
+from gateway.routes.documentation import FILE
 
 from .conftest import Customer, problem
 

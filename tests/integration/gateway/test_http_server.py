@@ -8,9 +8,9 @@ import pytest
 import pytest_asyncio
 
 from gateway import http_server
-from gateway.bodies import read_body
-from gateway.exchange import Exchange
-from gateway.http_server import HttpServer
+from gateway.http.exchange import Exchange
+from gateway.http.json_body import read_body
+from gateway.http.server import HttpServer
 
 HEAD = b"GET / HTTP/1.1\r\nHost: h\r\n"
 

@@ -12,12 +12,11 @@ import pytest
 from echosenseix.agent.v1.agent_pb2_grpc import AgentServiceServicer, add_AgentServiceServicer_to_server
 from echosenseix.calllog.v1.calllog_pb2_grpc import CallLogServiceServicer, add_CallLogServiceServicer_to_server
 from gateway.app import build_app
-from gateway.clients import open_clients
+from gateway.clients import SuiteStatus, open_clients
 from gateway.config import GatewaySettings
 from gateway.edge import Edge
-from gateway.middleware.authentication import Credential, Principals
 from gateway.middleware.telemetry import RecentRequests
-from gateway.suite_status import SuiteStatus
+from gateway.principals import Credential, Principals
 from libs.config import ServiceSettings
 from libs.errors import NotFound
 from libs.paging import CursorCodec

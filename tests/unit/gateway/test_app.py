@@ -10,13 +10,12 @@ import pytest_asyncio
 import zstandard
 
 from gateway.app import ROUTES, build_app
-from gateway.clients import open_clients
+from gateway.clients import SuiteStatus, open_clients
 from gateway.config import GatewaySettings
-from gateway.documentation_page import FILE
 from gateway.edge import Edge
-from gateway.middleware.authentication import Credential, Principals
 from gateway.middleware.telemetry import RecentRequests
-from gateway.suite_status import SuiteStatus
+from gateway.principals import Credential, Principals
+from gateway.routes.documentation import FILE
 from libs.errors import Unauthenticated
 from libs.paging import CursorCodec
 from libs.rpc.principal import Principal

@@ -4,8 +4,9 @@ import time
 
 import pytest
 
-from gateway.exchange import Exchange
-from gateway.middleware.authentication import REMEMBER_SECONDS, Credential, Principals, read_credential
+from gateway.http.exchange import Exchange
+from gateway.middleware.authentication import read_credential
+from gateway.principals import REMEMBER_SECONDS, Credential, Principals
 from libs.errors import Unauthenticated, Unavailable
 from libs.rpc.principal import Principal
 

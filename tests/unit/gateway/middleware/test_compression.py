@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from gateway.exchange import KEY, Exchange
+from gateway.http.exchange import KEY, Exchange
 from gateway.middleware.compression import MIN_BYTES, Compression
 
 JSON = (b"content-type", b"application/json")

@@ -1,0 +1,1 @@
+"""The HTTP toolkit: what a request passes between the socket and a handler. It must not know any resource."""

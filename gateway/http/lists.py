@@ -1,0 +1,127 @@
+"""Lists on the HTTP wire: the page a request asks for, and the envelope and Link header around its rows.
+
+Both paging modes of docs: by number and by cursor. Rows are made by the caller; rules of a list are its service's.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+from urllib.parse import urlencode
+
+import msgspec
+
+from echosenseix.common.v1 import common_pb2
+from gateway.http.schema import ListQuery, WholeListQuery
+from gateway.http.wire import set_time
+from libs.errors import InvalidArgument
+from libs.paging import MAX_PAGED_ROWS, CursorCodec, ListRules, check_page, check_sort
+
+_BY_NAME = ListRules(sorts={"name": "name"}, default_sort="name", default_descending=False)
+
+
+class Named(Protocol):
+    """What a row of a whole list must have."""
+
+    @property
+    def name(self) -> str: ...
+
+
+class ListAnswer(msgspec.Struct, rename="camel", kw_only=True, gc=False):
+    """The envelope of every list; all keys are always present."""
+
+    data: list[Any]
+    page: int | None
+    limit: int
+    total: int | None
+    total_pages: int | None
+    total_is_estimate: bool
+    has_more: bool
+    next_cursor: str | None
+
+
+def page_request(query: WholeListQuery) -> common_pb2.PageRequest:
+    """What the query asks for, as services take it; their list rules have the last word."""
+    cursor_mode = query.cursor is not None
+    if cursor_mode and query.page is not None:
+        raise InvalidArgument("invalid_query", "Use page or cursor, not both.")
+    request = common_pb2.PageRequest(
+        page=min(query.page or 0, MAX_PAGED_ROWS + 1),
+        limit=query.limit or 0,
+        cursor=query.cursor or "",
+        cursor_mode=cursor_mode,
+        sort=query.sort or "",
+        order=query.order or "",
+        include_total=bool(query.include_total),
+    )
+    if isinstance(query, ListQuery):
+        set_time(request.created_at_ge, query.created_at_ge)
+        set_time(request.created_at_lt, query.created_at_lt)
+    return request
+
+
+def list_answer(rows: list[Any], info: common_pb2.PageInfo) -> ListAnswer:
+    """The envelope around the rows."""
+    total = info.total if info.HasField("total") else None
+    by_number = info.page > 0
+    return ListAnswer(
+        data=rows,
+        page=info.page if by_number else None,
+        limit=info.limit,
+        total=total,
+        total_pages=-(-total // info.limit) if by_number and total is not None and info.limit else None,
+        total_is_estimate=info.total_is_estimate,
+        has_more=info.has_more,
+        next_cursor=info.next_cursor or None,
+    )
+
+
+def link_header(base: str, asked: Mapping[str, str], answer: ListAnswer) -> str:
+    """RFC 8288 links to the pages around this one; `base` is the list's URL, `asked` its query parameters."""
+    links = _page_links(answer) if answer.page is not None else _cursor_links(answer)
+    kept = {name: value for name, value in asked.items() if name not in ("page", "cursor")}
+    return ", ".join(f'<{base}?{urlencode(kept | where)}>; rel="{rel}"' for rel, where in links)
+
+
+def _page_links(answer: ListAnswer) -> list[tuple[str, dict[str, str]]]:
+    page, reach = answer.page or 1, MAX_PAGED_ROWS // answer.limit
+    links = [("first", {"page": "1"})]
+    if page > 1:
+        links.append(("prev", {"page": str(page - 1)}))
+    if answer.has_more and page < reach:
+        links.append(("next", {"page": str(page + 1)}))
+    elif answer.next_cursor:
+        links.append(("next", {"cursor": answer.next_cursor}))
+    if answer.total_pages and not answer.total_is_estimate and answer.total_pages <= reach:
+        links.append(("last", {"page": str(answer.total_pages)}))
+    return links
+
+
+def _cursor_links(answer: ListAnswer) -> list[tuple[str, dict[str, str]]]:
+    links = [("first", {"cursor": ""})]
+    if answer.next_cursor:
+        links.append(("next", {"cursor": answer.next_cursor}))
+    return links
+
+
+def whole_list(rows: Iterable[Named], query: WholeListQuery, codec: CursorCodec, scope: str) -> ListAnswer:
+    """A list that is at hand as a whole, in both modes, by name; its cursor is the count of rows before."""
+    asked = page_request(query)
+    page, limit = check_page(asked.page, asked.limit, asked.cursor_mode, _BY_NAME)
+    _, descending = check_sort(asked.sort, asked.order, _BY_NAME)
+    scope = f"{scope}|{descending}"
+    ordered = sorted(rows, key=lambda row: row.name, reverse=descending)
+    begin = _offset(codec, scope, asked.cursor) if asked.cursor_mode else (page - 1) * limit
+    end, count = begin + limit, len(ordered)
+    return ListAnswer(
+        data=ordered[begin:end],
+        page=None if asked.cursor_mode else page,
+        limit=limit,
+        total=count if asked.include_total or not asked.cursor_mode else None,
+        total_pages=None if asked.cursor_mode else -(-count // limit),
+        total_is_estimate=False,
+        has_more=end < count,
+        next_cursor=codec.encode(scope, (end,)) if end < count else None,
+    )
+
+
+def _offset(codec: CursorCodec, scope: str, cursor: str) -> int:
+    return int(codec.decode(scope, cursor)[0]) if cursor else 0

@@ -1,0 +1,229 @@
+"""A file in a multipart form (RFC 7578), handed on as it arrives: never more than a network chunk is held.
+
+Form fields may stand before or after the file; those after it are known only at its end. It must not know what the
+file is.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+from python_multipart.exceptions import MultipartParseError
+from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.types import Receive
+
+from gateway.http.json_body import too_large
+from libs.errors import DeadlineExceeded, InvalidArgument, Violation
+
+FILE_LIMIT = 25 * 1024 * 1024
+CHUNK_BYTES = 64 * 1024
+# Room for the form's fields and headers beside the file.
+_BESIDE_BYTES = 256 * 1024
+_FIELDS_LIMIT = 64 * 1024
+_MAX_PARTS = 64
+_STALL_SECONDS = 10.0
+_LEAST_BYTES_PER_SECOND = 512
+_MAX_NAME = 255
+
+
+@dataclass(slots=True)
+class FilePart:
+    """What the form says of its file."""
+
+    file_name: str
+    media_type: str
+
+
+@dataclass(slots=True)
+class _Part:
+    headers: dict[str, str] = field(default_factory=dict)
+    name: str = ""
+    is_file: bool = False
+    text: bytearray = field(default_factory=bytearray)
+
+
+class UploadForm:
+    """One form with one file in the field `file_field`. Use: `file = await form.open()`, then iterate `form.chunks()`
+    to its end; `fields` are complete after that."""
+
+    def __init__(
+        self,
+        receive: Receive,
+        content_type: str,
+        declared: str,
+        *,
+        file_field: str,
+        allowed: frozenset[str],
+        limit: int = FILE_LIMIT,
+    ) -> None:
+        if declared.isdigit() and int(declared) > limit + _BESIDE_BYTES:
+            raise too_large(limit)
+        self._limit = limit
+        self.fields: dict[str, list[str]] = {}
+        self._receive = receive
+        self._file_field = file_field
+        self._allowed = allowed
+        self._file: FilePart | None = None
+        self._file_ended = False
+        self._ended = False
+        self._ready: list[bytes] = []
+        self._sizes = {"body": 0, "file": 0, "fields": 0}
+        self._parts = 0
+        self._part = _Part()
+        self._header: list[bytearray] = [bytearray(), bytearray()]
+        self._started = time.monotonic()
+        self._parser = self._new_parser(content_type)
+
+    async def open(self) -> FilePart:
+        """Read up to the file's first byte."""
+        while self._file is None and not self._ended:
+            await self._read()
+        if self._file is None:
+            raise _refusal(f"#/{self._file_field}", "required", "Send the file in this field.")
+        return self._file
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The file's bytes in pieces of at most 64 KiB; reads the form to its end."""
+        while True:
+            ready, self._ready = self._ready, []
+            for piece in ready:
+                for start in range(0, len(piece), CHUNK_BYTES):
+                    yield piece[start : start + CHUNK_BYTES]
+            if self._ended:
+                return
+            await self._read()
+
+    def texts(self, name: str) -> list[str]:
+        """All values of a field."""
+        return self.fields.get(name, [])
+
+    def text(self, name: str) -> str:
+        """The one value of a field, or the empty string."""
+        values = self.texts(name)
+        if len(values) > 1:
+            raise _refusal(f"#/{name}", "repeated", "Send this field once.")
+        return values[0] if values else ""
+
+    async def _read(self) -> None:
+        try:
+            async with asyncio.timeout(_STALL_SECONDS):
+                message = await self._receive()
+        except TimeoutError:
+            raise _too_slow() from None
+        if message["type"] == "http.disconnect":
+            raise InvalidArgument("incomplete_body", "The connection ended before the form did. Send it again.")
+        self._count("body", len(message.get("body", b"")), self._limit + _BESIDE_BYTES)
+        self._check_pace()
+        try:
+            self._parser.write(message.get("body", b""))
+            if not message.get("more_body", False):
+                self._parser.finalize()
+                self._finish()
+        except MultipartParseError:
+            raise _malformed() from None
+
+    def _finish(self) -> None:
+        if not self._ended:
+            raise _malformed()
+
+    def _check_pace(self) -> None:
+        elapsed = time.monotonic() - self._started
+        if elapsed > _STALL_SECONDS and self._sizes["body"] < elapsed * _LEAST_BYTES_PER_SECOND:
+            raise _too_slow()
+
+    def _count(self, what: str, size: int, limit: int) -> None:
+        self._sizes[what] += size
+        if self._sizes[what] > limit:
+            raise too_large(self._limit if what != "fields" else _FIELDS_LIMIT)
+
+    def _new_parser(self, content_type: str) -> MultipartParser:
+        media_type, options = parse_options_header(content_type)
+        if media_type != b"multipart/form-data":
+            raise InvalidArgument("unsupported_media_type", "Send the file as multipart/form-data.")
+        boundary = options.get(b"boundary")
+        if not boundary or len(boundary) > 200:
+            raise _malformed()
+        return MultipartParser(
+            boundary,
+            {
+                "on_part_begin": self._on_part_begin,
+                "on_header_field": lambda data, start, end: self._header[0].extend(data[start:end]),
+                "on_header_value": lambda data, start, end: self._header[1].extend(data[start:end]),
+                "on_header_end": self._on_header_end,
+                "on_headers_finished": self._on_headers_finished,
+                "on_part_data": self._on_part_data,
+                "on_part_end": self._on_part_end,
+                "on_end": self._on_end,
+            },
+        )
+
+    def _on_part_begin(self) -> None:
+        self._parts += 1
+        if self._parts > _MAX_PARTS:
+            raise InvalidArgument("invalid_multipart", f"Send at most {_MAX_PARTS} fields.")
+        self._part = _Part()
+
+    def _on_header_end(self) -> None:
+        name, value = (bytes(piece).decode("latin-1") for piece in self._header)
+        self._part.headers[name.lower()] = value
+        self._header = [bytearray(), bytearray()]
+
+    def _on_headers_finished(self) -> None:
+        part = self._part
+        _, options = parse_options_header(part.headers.get("content-disposition", ""))
+        part.name = _utf8(options.get(b"name", b""))
+        part.is_file = b"filename" in options
+        if part.name == self._file_field and part.is_file:
+            if self._file is not None:
+                raise _refusal(f"#/{part.name}", "repeated", "Send one file.")
+            media_type = part.headers.get("content-type", "").partition(";")[0].strip().lower()
+            self._file = FilePart(_safe_name(_utf8(options[b"filename"])), media_type[:_MAX_NAME])
+        elif part.is_file or part.name not in self._allowed:
+            raise _refusal(f"#/{part.name[:100]}", "unknown_field", "This field does not exist; leave it out.")
+
+    def _on_part_data(self, data: bytes, start: int, end: int) -> None:
+        if self._part.is_file:
+            self._count("file", end - start, self._limit)
+            self._ready.append(data[start:end])
+        else:
+            self._count("fields", end - start, _FIELDS_LIMIT)
+            self._part.text.extend(data[start:end])
+
+    def _on_part_end(self) -> None:
+        if not self._part.is_file:
+            self.fields.setdefault(self._part.name, []).append(_utf8(bytes(self._part.text)))
+
+    def _on_end(self) -> None:
+        self._ended = True
+
+
+def _utf8(raw: bytes) -> str:
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        raise InvalidArgument("invalid_utf8", "Send the form's fields in valid UTF-8.") from None
+    if "\x00" in text:
+        raise _refusal("#", "invalid_text", "Leave out NUL characters.")
+    return text
+
+
+def _safe_name(file_name: str) -> str:
+    """The last step of whatever path came, without control characters."""
+    name = file_name.replace("\\", "/").rpartition("/")[2]
+    name = "".join(character for character in name if character.isprintable()).strip()
+    return name[-_MAX_NAME:] if name.strip(".") else "document"
+
+
+def _refusal(pointer: str, code: str, detail: str) -> InvalidArgument:
+    return InvalidArgument(
+        "validation_failed", "Mend the fields named in errors.", violations=[Violation(pointer, code, detail)]
+    )
+
+
+def _malformed() -> InvalidArgument:
+    return InvalidArgument("invalid_multipart", "Send a well-formed multipart/form-data body.")
+
+
+def _too_slow() -> DeadlineExceeded:
+    return DeadlineExceeded("request_too_slow", "The file arrives too slowly. Send it over a faster connection.")

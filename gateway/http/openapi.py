@@ -1,0 +1,288 @@
+"""The OpenAPI 3.1 document, made from the route table and the schemas, so that it cannot say anything else.
+
+`python -m gateway openapi` writes the committed openapi.json, which a test compares with the table.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, get_args, get_origin
+
+import msgspec
+
+from gateway.http.problems import MEDIA_TYPE, STATUS_OF_REASON, TITLES
+from gateway.http.routing import Route
+from gateway.http.schema import NoBody, NoQuery, Problem
+
+VERSION = "1.0.0"
+_REF = "#/components/schemas/{name}"
+_PARAMETER = re.compile(r"\{(\w+)\}")
+_ALWAYS = (429, 500, 503, 504)
+
+_DESCRIPTION = """The public API of EchoSenseiX. Lists have two paging modes (page and cursor), changes are merge
+patches, errors are problem documents (RFC 9457), amounts are decimal strings and times RFC 3339 in UTC. Every answer
+carries X-Request-Id. POST, PATCH, PUT and DELETE take an Idempotency-Key."""
+
+# Any 1 to 255 visible ASCII characters; a UUID serves best.
+_IDEMPOTENCY_KEY = {"type": "string", "format": "uuid", "minLength": 1, "maxLength": 255}
+
+_UPLOAD = {
+    "type": "object",
+    "required": ["document"],
+    "additionalProperties": False,
+    "properties": {
+        "document": {"type": "string", "format": "binary", "description": "pdf, docx, txt, md, html, csv or rtf"},
+        "title": {"type": "string", "maxLength": 200},
+        "category": {"type": "string", "maxLength": 100},
+        "tags": {"type": "string", "description": "Comma list; the field may be repeated."},
+        "entryId": {"type": "string", "description": "Replace the document of this entry."},
+    },
+}
+
+
+def document(routes: Iterable[Route[Any, Any]]) -> dict[str, Any]:
+    """The whole document."""
+    table = tuple(routes)
+    schemas = _component_schemas(table)
+    paths: dict[str, Any] = {}
+    for route in table:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "EchoSenseiX", "version": VERSION, "description": _DESCRIPTION.replace("\n", " ")},
+        "servers": [{"url": "/"}],
+        "tags": [{"name": tag} for tag in dict.fromkeys(route.tag for route in table)],
+        "security": [{"bearer": []}, {"apiKey": []}, {"session": []}],
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "responses": {str(status): _problem_response(status) for status in TITLES},
+            "headers": _HEADERS,
+            "securitySchemes": _SECURITY,
+        },
+    }
+
+
+def encode(routes: Iterable[Route[Any, Any]]) -> bytes:
+    """The document as the bytes that are committed and served."""
+    return json.dumps(document(routes), indent=1, ensure_ascii=False).encode() + b"\n"
+
+
+def list_name(row: Any) -> str:
+    """The name of a list's schema."""
+    return f"{row.__name__}List" if hasattr(row, "__struct_fields__") else "EnvelopeList"
+
+
+_HEADERS = {
+    "ETag": {"schema": {"type": "string"}, "description": "The version in quotes."},
+    "Link": {"schema": {"type": "string"}, "description": "RFC 8288: first, prev, next, last."},
+    "Location": {"schema": {"type": "string"}, "description": "Where the new thing, or its job, is."},
+    "Allow": {"schema": {"type": "string"}, "description": "The methods that this path has."},
+    "RequestId": {"schema": {"type": "string"}},
+    "RetryAfter": {"schema": {"type": "integer"}, "description": "Seconds."},
+    "WwwAuthenticate": {"schema": {"type": "string"}, "description": "The challenge: Bearer."},
+}
+_HEADERS_OF_PROBLEMS = {
+    401: {"WWW-Authenticate": "WwwAuthenticate"},
+    405: {"Allow": "Allow"},
+    429: {"Retry-After": "RetryAfter"},
+    503: {"Retry-After": "RetryAfter"},
+}
+_SECURITY = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "A session token or an API key."},
+    "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    "session": {"type": "apiKey", "in": "cookie", "name": "echosenseix_session"},
+}
+
+
+def _component_schemas(table: Iterable[Route[Any, Any]]) -> dict[str, Any]:
+    types: list[Any] = [Problem]
+    lists: dict[str, Any] = {}
+    for route in table:
+        types.append(route.body)
+        row = _row(route.answer)
+        if row is not None:
+            lists[list_name(row)] = row
+        if route.answer is not None:
+            types.append(row or route.answer)
+    structs = [kind for kind in dict.fromkeys(types) if hasattr(kind, "__struct_fields__") and kind is not NoBody]
+    _, schemas = msgspec.json.schema_components(structs, ref_template=_REF)
+    for name, row in lists.items():
+        schemas[name] = _list_schema(row)
+    return dict(sorted(schemas.items()))
+
+
+def _row(answer: Any) -> Any:
+    return get_args(answer)[0] if get_origin(answer) is list else None
+
+
+def _list_schema(row: Any) -> dict[str, Any]:
+    item = {"$ref": _REF.format(name=row.__name__)} if hasattr(row, "__struct_fields__") else {"type": "object"}
+    number: dict[str, Any] = {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "null"}]}
+    properties = {
+        "data": {"type": "array", "items": item},
+        "page": number,
+        "limit": {"type": "integer", "minimum": 1, "maximum": 200},
+        "total": number,
+        "totalPages": number,
+        "totalIsEstimate": {"type": "boolean"},
+        "hasMore": {"type": "boolean"},
+        "nextCursor": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+    }
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+def _operation(route: Route[Any, Any]) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": route.handler.__name__,
+        "summary": route.summary,
+        "tags": [route.tag],
+        "responses": _responses(route),
+    }
+    if route.handler.__doc__:
+        operation["description"] = " ".join(route.handler.__doc__.split())
+    if route.scope:
+        operation["description"] = f"{operation.get('description', '')} Needs the scope {route.scope}.".strip()
+    parameters = [*_path_parameters(route), *_query_parameters(route), *_header_parameters(route)]
+    if parameters:
+        operation["parameters"] = parameters
+    if route.public:
+        operation["security"] = []
+    body = _request_body(route)
+    if body:
+        operation["requestBody"] = body
+    return operation
+
+
+def _path_parameters(route: Route[Any, Any]) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1, "maxLength": 128}}
+        for name in _PARAMETER.findall(route.path)
+    ]
+
+
+def _query_parameters(route: Route[Any, Any]) -> list[dict[str, Any]]:
+    if route.query is NoQuery:
+        return []
+    _, schemas = msgspec.json.schema_components([route.query], ref_template=_REF)
+    properties: Mapping[str, Any] = schemas[route.query.__name__]["properties"]
+    return [_query_parameter(name, schema) for name, schema in properties.items()]
+
+
+def _query_parameter(name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    options = [option for option in schema.get("anyOf", [schema]) if option.get("type") != "null"]
+    shown = {key: value for key, value in options[0].items() if key not in ("default", "description")}
+    if shown.get("enum"):
+        shown["enum"] = [value for value in shown["enum"] if value is not None]
+    parameter: dict[str, Any] = {"name": name, "in": "query", "required": False, "schema": shown}
+    description = schema.get("description") or options[0].get("description")
+    if description:
+        parameter["description"] = description
+    return parameter
+
+
+def _header_parameters(route: Route[Any, Any]) -> list[dict[str, Any]]:
+    names = []
+    if not route.reads and not route.public:
+        names.append(("Idempotency-Key", _IDEMPOTENCY_KEY))
+    if route.method in ("PATCH", "DELETE") and "{id}" in route.path:
+        names.append(("If-Match", {"type": "string"}))
+    if route.reads and route.problems and 416 in route.problems:
+        names.append(("Range", {"type": "string"}))
+    return [
+        {"name": name, "in": "header", "required": route.key_required and name == "Idempotency-Key", "schema": schema}
+        for name, schema in names
+    ]
+
+
+def _request_body(route: Route[Any, Any]) -> dict[str, Any]:
+    if route.body_kind == "multipart":
+        return {"required": True, "content": {"multipart/form-data": {"schema": _UPLOAD}}}
+    if route.body_kind == "raw":
+        return {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}
+    if route.body is NoBody:
+        return {}
+    media: dict[str, Any] = {"schema": {"$ref": _REF.format(name=route.body.__name__)}}
+    if route.example is not None:
+        media["example"] = route.example
+    kinds = ["application/merge-patch+json"] if route.body_kind == "merge_patch" else []
+    return {"required": True, "content": dict.fromkeys([*kinds, "application/json"], media)}
+
+
+def _responses(route: Route[Any, Any]) -> dict[str, Any]:
+    responses: dict[str, Any] = {str(route.status): _success(route)}
+    if route.reads and "{id}" in route.path and route.status == 200:
+        responses["304"] = {"description": "The client's copy is good"}
+    if 416 in route.problems:
+        responses["206"] = {"description": "The range asked for", "content": _binary(route)}
+    if route.handler.__name__ == "record_usage_events":
+        responses["200"] = {**_success(route), "description": "All events were known"}
+    for status in sorted(_problem_statuses(route)):
+        responses.setdefault(str(status), {"$ref": f"#/components/responses/{status}"})
+    return responses
+
+
+def _problem_statuses(route: Route[Any, Any]) -> set[int]:
+    found = {*_ALWAYS, *route.problems, 400}
+    if not route.public:
+        found.add(401)
+    if route.scope:
+        found.add(403)
+    if "{" in route.path:
+        found.add(404)
+    if not route.reads:
+        found |= {409, 422}
+    if route.method in ("POST", "PATCH", "PUT"):
+        found |= {408, 413, 415}
+    if route.method in ("PATCH", "DELETE") or (route.reads and "{id}" in route.path):
+        found.add(412)
+    return found
+
+
+def _success(route: Route[Any, Any]) -> dict[str, Any]:
+    answer: dict[str, Any] = {"description": route.summary, "headers": {"X-Request-Id": _header("RequestId")}}
+    if route.answer is not None:
+        row = _row(route.answer)
+        name = list_name(row) if row is not None else route.answer.__name__
+        answer["content"] = {"application/json": {"schema": {"$ref": _REF.format(name=name)}}}
+        if row is not None:
+            answer["headers"]["Link"] = _header("Link")
+    elif route.status == 200:
+        answer["content"] = _binary(route)
+    if route.status in (201, 202) and route.answer is not None and not route.path.endswith(("top-ups", "usage-events")):
+        answer["headers"]["Location"] = _header("Location")
+    return answer
+
+
+def _header(name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/headers/{name}"}
+
+
+def _binary(route: Route[Any, Any]) -> dict[str, Any]:
+    return {route.media_type: {"schema": {"type": "string"}}}
+
+
+def _problem_response(status: int) -> dict[str, Any]:
+    codes = sorted(reason for reason, known in STATUS_OF_REASON.items() if known == status)
+    text = TITLES[status] + (f". Codes: {', '.join(codes)}" if codes else "")
+    schema = {"$ref": _REF.format(name="Problem")}
+    headers = {"X-Request-Id": "RequestId", **_HEADERS_OF_PROBLEMS.get(status, {})}
+    return {
+        "description": text,
+        "headers": {name: _header(header) for name, header in headers.items()},
+        "content": {MEDIA_TYPE: {"schema": schema, "example": _problem_example(status, codes)}},
+    }
+
+
+def _problem_example(status: int, codes: list[str]) -> dict[str, Any]:
+    code = codes[0] if codes else TITLES[status].lower().replace(" ", "_").replace("?", "")
+    return {
+        "type": f"urn:echosenseix:problem:{code}",
+        "title": TITLES[status],
+        "status": status,
+        "detail": "What to do, in a sentence.",
+        "instance": "/api/agents",
+        "code": code,
+        "requestId": "req_01jf0000000000000000000000",
+        "errors": [],
+    }

@@ -1,0 +1,157 @@
+"""What a route is, and the table that finds one by path in a walk over its segments.
+
+Routes are declared by the modules of gateway.routes; who may call them, what they take and what they answer stands in
+the declaration, and the document of gateway.http.openapi is made from it. It must not call handlers.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import KW_ONLY, dataclass, field, replace
+from typing import Any, Generic, TypeVar
+
+import msgspec
+from starlette.responses import Response
+
+from gateway.http.request import Call
+from gateway.http.schema import NoBody, NoQuery
+
+Q = TypeVar("Q", bound=msgspec.Struct)
+B = TypeVar("B", bound=msgspec.Struct)
+
+# What every id and name in a path is made of; anything else names nothing, and is passed on as a name nobody bears.
+_SEGMENT = re.compile(r"[A-Za-z0-9._~-]{1,128}")
+_NOBODY = "-"
+
+READ_SECONDS = 2.0
+WRITE_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Route(Generic[Q, B]):
+    """One operation of the API."""
+
+    method: str
+    path: str
+    handler: Callable[[Call[Q, B]], Awaitable[Response]]
+    summary: str
+    _: KW_ONLY
+    # The group it stands under in the document; set by `tagged`.
+    tag: str = ""
+    # Nobody is asked who they are.
+    public: bool = False
+    # What the principal must be allowed to do; empty: being known is enough.
+    scope: str = ""
+    query: type[Q] = NoQuery  # type: ignore[assignment]
+    body: type[B] = NoBody  # type: ignore[assignment]
+    # How the body arrives: json, merge_patch, multipart or raw (the last two are read by the handler).
+    body_kind: str = "json"
+    # A valid request body, for the document and its test.
+    example: Any = None
+    answer: Any = None
+    status: int = 200
+    media_type: str = "application/json"
+    # Money moves: the owning service refuses the request without an Idempotency-Key.
+    key_required: bool = False
+    # The answer carries a fresh secret: never stored by anyone, never compressed.
+    secret: bool = False
+    # A write that names itself in its body: a second time changes nothing, key or not.
+    repeatable: bool = False
+    seconds: float = 0.0
+    body_limit: int = 0
+    # Answers the version of the resource that the path names, or raises NotFound: 404 and 412 come before 422.
+    subject: Callable[[Call[Any, Any]], Awaitable[int]] | None = None
+    # Further statuses that this operation answers with, for the document.
+    problems: tuple[int, ...] = ()
+
+    @property
+    def reads(self) -> bool:
+        return self.method == "GET"
+
+    @property
+    def budget(self) -> float:
+        """Seconds the answer may take."""
+        return self.seconds or (READ_SECONDS if self.reads else WRITE_SECONDS)
+
+
+def tagged(tag: str, *routes: Route[Any, Any]) -> tuple[Route[Any, Any], ...]:
+    """A module's routes under one heading of the document."""
+    return tuple(replace(route, tag=tag) for route in routes)
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """What the table knows about a path and method: the route, or why there is none."""
+
+    route: Route[Any, Any] | None
+    params: Mapping[str, str]
+    template: str = ""
+    # Methods of this path, for Allow; empty when the path is unknown.
+    allow: str = ""
+    # Every method of this path is public.
+    public_path: bool = False
+
+
+@dataclass(slots=True)
+class _Node:
+    children: dict[str, "_Node"] = field(default_factory=dict)
+    param: "_Node | None" = None
+    param_name: str = ""
+    template: str = ""
+    routes: dict[str, Route[Any, Any]] = field(default_factory=dict)
+    allow: str = ""
+    public: bool = False
+
+
+class RouteTable:
+    """All routes, as a tree over path segments."""
+
+    def __init__(self, routes: Iterable[Route[Any, Any]]) -> None:
+        self.routes = tuple(routes)
+        self._root = _Node()
+        for route in self.routes:
+            self._add(route)
+
+    def match(self, method: str, path: str) -> Match:
+        """The route for a request; HEAD is served by GET's."""
+        node, params = self._root, {}
+        for segment in path[1:].split("/"):
+            child = node.children.get(segment)
+            if child is None:
+                child = node.param
+                if child is None or not segment:
+                    return Match(None, {})
+                params[child.param_name] = segment if _SEGMENT.fullmatch(segment) else _NOBODY
+            node = child
+        if not node.routes:
+            return Match(None, {})
+        route = node.routes.get("GET" if method == "HEAD" else method)
+        return Match(route, params, node.template, node.allow, node.public)
+
+    def _add(self, route: Route[Any, Any]) -> None:
+        node = self._root
+        for segment in route.path[1:].split("/"):
+            node = _param_child(node, segment) if segment.startswith("{") else _static_child(node, segment)
+        if route.method in node.routes:
+            raise ValueError(f"two routes for {route.method} {route.path}")
+        node.routes[route.method] = route
+        node.template = route.path
+        node.allow = _allow(node.routes)
+        node.public = all(known.public for known in node.routes.values())
+
+
+def _static_child(node: _Node, segment: str) -> _Node:
+    return node.children.setdefault(segment, _Node())
+
+
+def _param_child(node: _Node, segment: str) -> _Node:
+    name = segment[1:-1]
+    if node.param is None:
+        node.param = _Node(param_name=name)
+    if node.param.param_name != name:
+        raise ValueError(f"one place in the path is called both {node.param.param_name} and {name}")
+    return node.param
+
+
+def _allow(routes: Mapping[str, Route[Any, Any]]) -> str:
+    methods = set(routes) | {"OPTIONS"} | ({"HEAD"} if "GET" in routes else set())
+    return ", ".join(sorted(methods))

@@ -1,0 +1,207 @@
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import json as fast_json
+
+from gateway.http.exchange import Exchange
+from gateway.http.json_body import MAX_DEPTH, decode_json, parse_json, pointer_of, read_body, require_json
+from gateway.schemas.agents import AgentBody, AgentPatch
+from libs.errors import AppError, InvalidArgument
+
+
+def refusal(raw: bytes, schema: type[Any] = AgentBody) -> AppError:
+    with pytest.raises(InvalidArgument) as caught:
+        decode_json(raw, schema)
+    return caught.value
+
+
+def places(raw: bytes, schema: type[Any] = AgentBody) -> list[tuple[str, str]]:
+    return [(item.pointer, item.code) for item in refusal(raw, schema).violations]
+
+
+PLAIN = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00")),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(st.characters(codec="ascii", exclude_characters="\x00")), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+@given(PLAIN)
+def test_any_plain_json_is_read_as_it_was_written(value: Any) -> None:
+    assert parse_json(fast_json.encode(value)) == value
+
+
+def reason_of(raw: bytes) -> str:
+    try:
+        parse_json(raw)
+    except InvalidArgument as error:
+        return error.reason
+    return "none"
+
+
+@given(st.binary(max_size=60) | st.text('[]{}",:\\u0000dD8a1e9-+.tfn ', max_size=60).map(str.encode))
+def test_no_bytes_do_more_than_be_refused(raw: bytes) -> None:
+    refusals = ("malformed_json", "invalid_utf8", "duplicate_key", "validation_failed", "json_too_deep")
+    assert reason_of(raw) in ("none", *refusals)
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        (b"", "malformed_json"),
+        (b"{", "malformed_json"),
+        (b'{"name":"a"} x', "malformed_json"),
+        (b'{"name":NaN}', "malformed_json"),
+        (b'{"name":-Infinity}', "malformed_json"),
+        (b'{"name":1e999}', "malformed_json"),
+        (b'{"name":' + b"9" * 5000 + b"}", "malformed_json"),
+        (b'{"name":"tab\tinside"}', "malformed_json"),
+        (b"\xef\xbb\xbf{}", "malformed_json"),
+        (b'{"name":"\xff"}', "invalid_utf8"),
+        (b'{"name":"\xed\xa0\x80"}', "invalid_utf8"),
+        (b'{"name":"a","name":"b"}', "duplicate_key"),
+        (b'{"name":"a","llm":{"model":"x","model":"x"}}', "duplicate_key"),
+        (b'{"name":"a","\\u006eame":"b"}', "duplicate_key"),
+        (b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1), "json_too_deep"),
+        (b"[" * 100_000, "json_too_deep"),
+        (b'{"a":' * 50_000 + b"1" + b"}" * 50_000, "json_too_deep"),
+    ],
+)
+def test_what_two_parsers_could_read_in_two_ways_is_refused(raw: bytes, reason: str) -> None:
+    assert refusal(raw).reason == reason
+
+
+@pytest.mark.parametrize("piece", [b"[]", b"1", b"1.5", b"{}", b'""', b'"\\ud83d\\ude00"'])
+def test_more_values_than_the_loop_can_bear_are_refused_quickly(piece: bytes) -> None:
+    raw = b"[" + b",".join([piece] * (1024 * 1024 // (len(piece) + 1))) + b"]"
+    started = time.perf_counter()
+    assert refusal(raw).reason == "payload_too_large"
+    assert time.perf_counter() - started < 0.3
+
+
+@pytest.mark.parametrize("text", [b",", b'\\"', b"\\\\", b'\\",', b"\\u0041,"])
+def test_commas_in_texts_are_not_values(text: bytes) -> None:
+    raw = b'{"name":"a","systemPrompt":"' + text * (900_000 // len(text)) + b'"}'
+    started = time.perf_counter()
+    assert parse_json(raw)["name"] == "a"
+    refusal(raw[:-2])
+    refusal(raw[:-2] + b"\\")
+    assert time.perf_counter() - started < 2
+
+
+def test_the_depth_limit_is_exact() -> None:
+    assert parse_json(b"[" * MAX_DEPTH + b"]" * MAX_DEPTH)
+
+
+@pytest.mark.parametrize("text", [b"\\u0000", b"\\ud800", b"\\uDC00", b"\\udc00\\ud800", b"x\\uD800x"])
+def test_nul_and_lone_surrogates_are_named_with_their_place(text: bytes) -> None:
+    assert places(b'{"name":"' + text + b'"}') == [("#/name", "invalid_text")]
+    assert places(b'{"name":"a","tags":["b","' + text + b'"]}') == [("#/tags/1", "invalid_text")]
+    assert [code for _, code in places(b'{"' + text + b'":1}')] == ["invalid_text"]
+
+
+def test_a_paired_surrogate_is_one_character() -> None:
+    assert decode_json(b'{"name":"\\ud83d\\ude00"}', AgentBody).name == "😀"
+
+
+@pytest.mark.parametrize(
+    ("raw", "place"),
+    [
+        (b"{}", ("#/name", "required")),
+        (b'{"name":"a","nope":1}', ("#/nope", "unknown_field")),
+        (b'{"name":"a","id":"agt_1"}', ("#/id", "privileged_field")),
+        (b'{"name":"a","organizationId":"org_1"}', ("#/organizationId", "privileged_field")),
+        (b'{"name":"a","llm":{"modell":"x"}}', ("#/llm/modell", "unknown_field")),
+        (b'{"name":1}', ("#/name", "invalid_value")),
+        (b'{"name":"a","llm":{"maxTokens":"1"}}', ("#/llm/maxTokens", "invalid_value")),
+        (b'{"name":"a","llm":{"maxTokens":true}}', ("#/llm/maxTokens", "invalid_value")),
+        (b'{"name":"a","llm":{"maxTokens":99999999999}}', ("#/llm/maxTokens", "invalid_value")),
+        (b'{"name":"a","tags":["b",2]}', ("#/tags/1", "invalid_value")),
+        (b'{"name":"a","dynamicVariables":{"x":[]}}', ("#/dynamicVariables", "invalid_value")),
+        (b"[]", ("#", "invalid_value")),
+        (b'"name"', ("#", "invalid_value")),
+    ],
+)
+def test_the_wrong_shape_is_refused_with_a_pointer(raw: bytes, place: tuple[str, str]) -> None:
+    assert places(raw) == [place]
+
+
+def test_null_clears_in_a_patch_only_what_may_be_empty() -> None:
+    assert decode_json(b'{"description":null}', AgentPatch).description is None
+    assert places(b'{"name":null}', AgentPatch) == [("#/name", "invalid_value")]
+
+
+def test_pointers_escape_what_a_pointer_reserves() -> None:
+    assert pointer_of(".a[0].b") == "#/a/0/b"
+    assert pointer_of(".a~b") == "#/a~0b"
+    assert places(b'{"name":"a","a/b~c":1}') == [("#/a~1b~0c", "unknown_field")]
+
+
+async def read(chunks: list[bytes], limit: int, headers: dict[bytes, bytes] | None = None) -> bytes:
+    messages = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks]
+    messages[-1]["more_body"] = False
+
+    async def receive() -> dict[str, Any]:
+        return messages.pop(0)
+
+    return await read_body(receive, Exchange(headers=headers or {}), limit)  # type: ignore[arg-type]
+
+
+async def test_a_body_is_read_whole_up_to_its_limit() -> None:
+    assert await read([b"ab", b"", b"c"], 3) == b"abc"
+    with pytest.raises(InvalidArgument, match="payload_too_large"):
+        await read([b"ab", b"cd"], 3)
+
+
+async def test_an_announced_length_over_the_limit_is_refused_unread() -> None:
+    with pytest.raises(InvalidArgument, match="payload_too_large"):
+        await read([b""], 3, {b"content-length": b"4"})
+
+
+async def test_a_vanished_client_is_no_whole_body() -> None:
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    with pytest.raises(InvalidArgument, match="incomplete_body"):
+        await read_body(receive, Exchange(headers={}), 10)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("content_type", "kind", "fits"),
+    [
+        (b"application/json", "json", True),
+        (b"Application/JSON; charset=UTF-8", "json", True),
+        (b'application/json;charset="utf-8"', "json", True),
+        (b"application/merge-patch+json", "merge_patch", True),
+        (b"application/json", "merge_patch", True),
+        (b"application/merge-patch+json", "json", False),
+        (b"application/json; charset=latin-1", "json", False),
+        (b"text/plain", "json", False),
+        (b"", "json", False),
+        (b"application/x-www-form-urlencoded", "json", False),
+    ],
+)
+def test_the_media_type_must_fit(content_type: bytes, kind: str, fits: bool) -> None:
+    exchange = Exchange(headers={b"content-type": content_type})
+    if fits:
+        require_json(exchange, kind)
+    else:
+        with pytest.raises(InvalidArgument, match="unsupported_media_type"):
+            require_json(exchange, kind)
+
+
+def test_a_packed_body_is_refused_rather_than_read_as_it_is() -> None:
+    headers = {b"content-type": b"application/json", b"content-encoding": b"gzip"}
+    with pytest.raises(InvalidArgument, match="unsupported_media_type"):
+        require_json(Exchange(headers=headers), "json")
+    require_json(Exchange(headers=headers | {b"content-encoding": b"identity"}), "json")

@@ -1,0 +1,90 @@
+import re
+from typing import Any
+
+import msgspec
+import pytest
+
+from gateway.app import ROUTES
+from gateway.http.openapi import document
+from gateway.http.problems import TITLES
+
+DOCUMENT = document(ROUTES)
+OPERATIONS = {(path, method): item for path, methods in DOCUMENT["paths"].items() for method, item in methods.items()}
+
+
+def references(node: Any) -> set[str]:
+    if isinstance(node, dict):
+        own = {node["$ref"]} if isinstance(node.get("$ref"), str) else set()
+        return own.union(*(references(value) for value in node.values()))
+    return set().union(*(references(value) for value in node)) if isinstance(node, list) else set()
+
+
+def test_every_reference_leads_somewhere() -> None:
+    for reference in references(DOCUMENT):
+        node = DOCUMENT
+        for step in reference.removeprefix("#/").split("/"):
+            assert step in node, reference
+            node = node[step]
+
+
+def test_every_schema_is_used() -> None:
+    used = {reference.rpartition("/")[2] for reference in references(DOCUMENT)}
+    assert set(DOCUMENT["components"]["schemas"]) <= used
+
+
+def test_operation_ids_are_unique() -> None:
+    ids = [operation["operationId"] for operation in OPERATIONS.values()]
+    assert len(ids) == len(set(ids))
+
+
+def test_every_parameter_of_a_path_is_declared() -> None:
+    for (path, _), operation in OPERATIONS.items():
+        declared = {item["name"] for item in operation.get("parameters", ()) if item["in"] == "path"}
+        assert declared == set(re.findall(r"\{(\w+)\}", path))
+
+
+def test_every_operation_documents_its_problems() -> None:
+    for (path, method), operation in OPERATIONS.items():
+        statuses = set(operation["responses"])
+        assert {"400", "429", "500", "503", "504"} <= statuses, path
+        if "security" not in operation:
+            assert "401" in statuses, path
+        if "{" in path:
+            assert "404" in statuses, path
+        if method in ("post", "put", "patch"):
+            assert {"413", "415", "422"} <= statuses, path
+    assert set(DOCUMENT["components"]["responses"]) == {str(status) for status in TITLES}
+
+
+@pytest.mark.parametrize(
+    "route", [route for route in ROUTES if route.example is not None], ids=lambda route: route.path
+)
+def test_examples_are_valid_bodies(route: Any) -> None:
+    msgspec.convert(route.example, route.body)
+
+
+def test_every_body_has_an_example() -> None:
+    for route in ROUTES:
+        assert (route.example is not None) == (route.body.__name__ != "NoBody"), route.path
+
+
+def test_answers_name_all_their_keys() -> None:
+    for route in ROUTES:
+        shape = getattr(route.answer, "__name__", "")
+        schema = DOCUMENT["components"]["schemas"].get(shape)
+        if schema is not None:
+            assert set(schema["required"]) == set(schema["properties"]), shape
+
+
+def test_bodies_refuse_what_they_do_not_know() -> None:
+    for route in ROUTES:
+        if route.body.__name__ != "NoBody":
+            assert DOCUMENT["components"]["schemas"][route.body.__name__]["additionalProperties"] is False
+
+
+@pytest.mark.parametrize(
+    ("status", "header"),
+    [("401", "WWW-Authenticate"), ("405", "Allow"), ("429", "Retry-After"), ("503", "Retry-After")],
+)
+def test_a_problem_documents_the_header_that_belongs_to_it(status: str, header: str) -> None:
+    assert set(DOCUMENT["components"]["responses"][status]["headers"]) == {"X-Request-Id", header}

@@ -1,0 +1,122 @@
+from typing import Any
+
+import pytest
+from starlette.responses import Response
+
+from gateway.app import ROUTES
+from gateway.http.request import Call
+from gateway.http.routing import Route, RouteTable
+
+
+async def nothing(call: Call[Any, Any]) -> Response:
+    return Response()
+
+
+def table(*routes: tuple[str, str]) -> RouteTable:
+    return RouteTable(Route(method, path, nothing, "…") for method, path in routes)
+
+
+def test_static_segments_win_over_parameters() -> None:
+    routes = table(("GET", "/api/jobs/{id}"), ("GET", "/api/jobs/stats"))
+    assert routes.match("GET", "/api/jobs/stats").template == "/api/jobs/stats"
+    match = routes.match("GET", "/api/jobs/job_1")
+    assert (match.template, match.params) == ("/api/jobs/{id}", {"id": "job_1"})
+
+
+def test_an_unknown_path_has_no_methods_and_an_unknown_method_has_a_path() -> None:
+    routes = table(("GET", "/api/agents"), ("POST", "/api/agents"))
+    assert routes.match("GET", "/api/nope").allow == ""
+    missed = routes.match("DELETE", "/api/agents")
+    assert missed.route is None
+    assert missed.allow == "GET, HEAD, OPTIONS, POST"
+
+
+@pytest.mark.parametrize("path", ["/api/agents/", "/api//agents", "/api", "/", "", "//api/agents", "/api/agents/x/y"])
+def test_only_the_exact_path_matches(path: str) -> None:
+    assert table(("GET", "/api/agents"), ("GET", "/api/agents/{id}")).match("GET", path).route is None
+
+
+def test_head_is_served_by_get() -> None:
+    match = table(("GET", "/api/agents")).match("HEAD", "/api/agents")
+    assert match.route is not None
+    assert match.route.method == "GET"
+
+
+@pytest.mark.parametrize("segment", ["\x00", "a b", "é", "'; drop", "x" * 129, "%00"])
+def test_a_segment_that_can_be_no_id_names_nobody(segment: str) -> None:
+    assert table(("GET", "/api/agents/{id}")).match("GET", f"/api/agents/{segment}").params == {"id": "-"}
+
+
+def test_one_operation_is_declared_once_and_a_place_has_one_name() -> None:
+    with pytest.raises(ValueError, match="two routes"):
+        table(("GET", "/a"), ("GET", "/a"))
+    with pytest.raises(ValueError, match="called both"):
+        table(("GET", "/a/{id}"), ("GET", "/a/{name}/x"))
+
+
+PUBLIC = {
+    ("POST", "/api/register"),
+    ("POST", "/api/login"),
+    ("POST", "/api/webhooks/elevenlabs/{orgToken}/post-call"),
+    ("POST", "/api/webhooks/retell/{orgToken}"),
+    ("POST", "/api/webhooks/vapi/{orgToken}"),
+    ("GET", "/health"),
+    ("GET", "/health/live"),
+    ("GET", "/health/ready"),
+    ("GET", "/health/services"),
+    ("GET", "/metrics"),
+    ("GET", "/openapi.json"),
+    ("GET", "/docs"),
+    ("GET", "/docs/style.css"),
+}
+# Nothing of the organisation but what the caller is, and what each service decides by the job's own area.
+WITHOUT_SCOPE = {
+    ("POST", "/api/logout"),
+    ("GET", "/api/auth/user"),
+    ("GET", "/api/auth/sessions"),
+    ("DELETE", "/api/auth/sessions/{id}"),
+    ("GET", "/api/jobs"),
+    ("GET", "/api/jobs/{id}"),
+    ("POST", "/api/jobs/{id}/cancel"),
+    ("POST", "/api/jobs/{id}/retry"),
+}
+
+
+def test_exactly_these_routes_are_public() -> None:
+    assert {(route.method, route.path) for route in ROUTES if route.public} == PUBLIC
+
+
+def test_every_other_route_needs_a_scope_that_exists() -> None:
+    areas = ("agents", "knowledge", "calls", "billing", "realtime", "webhooks", "members")
+    known = {"*", *(f"{area}:{verb}" for area in areas for verb in ("read", "write"))}
+    unscoped = {(route.method, route.path) for route in ROUTES if not route.public and not route.scope}
+    assert unscoped == WITHOUT_SCOPE
+    assert {route.scope for route in ROUTES if route.scope} <= known
+
+
+def test_reads_need_read_and_writes_need_write() -> None:
+    for route in ROUTES:
+        if route.scope not in ("", "*") and route.path not in ("/api/knowledge-base/search", "/api/realtime/token"):
+            assert route.scope.endswith(":read" if route.method == "GET" else ":write"), route.path
+
+
+def test_answers_with_a_fresh_secret_are_marked() -> None:
+    secret = {"FreshApiKey", "FreshWebhookEndpoint", "LoggedIn", "ConnectionToken"}
+    for route in ROUTES:
+        assert route.secret == (getattr(route.answer, "__name__", "") in secret), route.path
+
+
+def test_every_patch_and_rule_bearing_write_on_a_thing_asks_for_the_thing_first() -> None:
+    for route in ROUTES:
+        if route.method == "PATCH":
+            assert route.subject is not None, route.path
+            assert route.body_kind == "merge_patch"
+
+
+@pytest.mark.parametrize(
+    "route",
+    [route for route in ROUTES if route.method in ("POST", "PATCH") and "{" in route.path and not route.public],
+    ids=lambda route: route.path,
+)
+def test_what_changes_a_thing_can_ask_first_whether_there_is_one(route: Route[Any, Any]) -> None:
+    assert route.subject is not None, "404 comes before 422"

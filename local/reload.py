@@ -1,7 +1,8 @@
 """What `make dev` does beside the suite: show its logs, and restart the processes whose source was edited.
 
-A change of a service restarts that service, of the gateway the gateway, of libs or protos all; a new migration is
-applied first. Looks at the files' times: a few hundred of them, twice a second, cost less than a watcher's dependency.
+A change of a service restarts that service, a change of the gateway the gateway, and a change of providers, libs or
+protos restarts all. A new migration is applied first. It polls the files' times: a few hundred of them, twice a second,
+cost less than a dependency that watches.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from local.supervisor import NotReady
 from local.terminal import say
 
 ROOT = Path(__file__).resolve().parent.parent
-WATCHED = ("gateway", "services", "libs", "protos")
+WATCHED = ("gateway", "services", "providers", "libs", "protos")
 SUFFIXES = (".py", ".sql", ".json", ".html")
 PERIOD = 0.5
 
@@ -51,7 +52,7 @@ async def _apply(runner: Runner, edited: set[Path]) -> None:
 def touched(edited: set[Path], services: dict[str, str]) -> list[str]:
     """The processes, by name, that run any of the edited files (paths below the project's root)."""
     rooms = {path.parts[0] if path.parts[0] != "services" else path.parts[1] for path in edited}
-    if rooms & {"libs", "protos"}:
+    if rooms & {"providers", "libs", "protos"}:
         return list(services)
     return [name for name, service in services.items() if service in rooms]
 

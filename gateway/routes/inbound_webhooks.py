@@ -1,7 +1,9 @@
-"""What providers deliver: the raw bytes and the signature are handed to call-log, which verifies and keeps them.
+"""Webhooks of providers, one route for each in the registry. Call-log gets the raw bytes and verifies and keeps them.
 
-Public: the signature is the credential. Nothing here parses the body.
+The routes are public: the proof headers are the credential. Nothing here parses the body.
 """
+
+from collections.abc import Awaitable, Callable
 
 from starlette.responses import Response
 
@@ -10,71 +12,45 @@ from gateway.http.request import Call
 from gateway.http.routing import Route, tagged
 from gateway.http.schema import NoBody, NoQuery
 from gateway.schemas.calls import Received
+from providers.interface.provider import Provider
+from providers.registry import PROVIDERS
 
-# Long calls with tool traffic pass the 1 MiB that bodies of our own clients may have; a gRPC message fits 8 MiB.
+# Reports of long calls with tool calls exceed the 1 MiB limit of other bodies. A gRPC message may have 8 MiB.
 _ENVELOPE_LIMIT = 4 * 1024 * 1024
-# Vapi's deliveries prove themselves in one of several headers, as the customer chose there.
-_VAPI_PROOFS = (b"authorization", b"x-vapi-secret", b"x-vapi-signature", b"x-signature", b"x-timestamp")
 
 
-async def receive_elevenlabs(call: Call[NoQuery, NoBody]) -> Response:
-    return await _receive(call, "elevenlabs", call.exchange.header(b"elevenlabs-signature"))
+def _receiver(provider: Provider) -> Callable[[Call[NoQuery, NoBody]], Awaitable[Response]]:
+    names = [(name, name.encode()) for name in provider.webhook.proof_headers]
 
-
-async def receive_retell(call: Call[NoQuery, NoBody]) -> Response:
-    return await _receive(call, "retell", call.exchange.header(b"x-retell-signature"))
-
-
-async def receive_vapi(call: Call[NoQuery, NoBody]) -> Response:
-    shown = ((name.decode(), call.exchange.header(name)) for name in _VAPI_PROOFS)
-    return await _receive(call, "vapi", "\n".join(f"{name}: {value}" for name, value in shown if value))
-
-
-async def _receive(call: Call[NoQuery, NoBody], provider: str, signature: str) -> Response:
-    answer = await call.clients.calls.ReceiveProviderWebhook(
-        pb.ReceiveProviderWebhookRequest(
-            provider=provider, webhook_token=call.params["orgToken"], signature=signature, body=call.raw
+    async def receive(call: Call[NoQuery, NoBody]) -> Response:
+        received = ((name, call.exchange.header(key)) for name, key in names)
+        answer = await call.clients.calls.ReceiveProviderWebhook(
+            pb.ReceiveProviderWebhookRequest(
+                provider=provider.name,
+                webhook_token=call.params["orgToken"],
+                proof_headers={name: value for name, value in received if value},
+                body=call.raw,
+            )
         )
+        return call.ok(Received(received=True, duplicate=answer.duplicate))
+
+    receive.__name__ = f"receive_{provider.name}"  # the operationId in the OpenAPI document
+    return receive
+
+
+def _route(provider: Provider) -> Route[NoQuery, NoBody]:
+    return Route(
+        "POST",
+        provider.webhook.path,
+        _receiver(provider),
+        provider.webhook.summary,
+        public=True,
+        body_kind="raw",
+        repeatable=True,
+        body_limit=_ENVELOPE_LIMIT,
+        answer=Received,
+        problems=(401, 404),
     )
-    return call.ok(Received(received=True, duplicate=answer.duplicate))
 
 
-ROUTES = tagged(
-    "Webhooks in",
-    Route(
-        "POST",
-        "/api/webhooks/elevenlabs/{orgToken}/post-call",
-        receive_elevenlabs,
-        "Post-call webhook of ElevenLabs",
-        public=True,
-        body_kind="raw",
-        repeatable=True,
-        body_limit=_ENVELOPE_LIMIT,
-        answer=Received,
-        problems=(401, 404),
-    ),
-    Route(
-        "POST",
-        "/api/webhooks/retell/{orgToken}",
-        receive_retell,
-        "Webhook of Retell",
-        public=True,
-        body_kind="raw",
-        repeatable=True,
-        body_limit=_ENVELOPE_LIMIT,
-        answer=Received,
-        problems=(401, 404),
-    ),
-    Route(
-        "POST",
-        "/api/webhooks/vapi/{orgToken}",
-        receive_vapi,
-        "Server messages of Vapi",
-        public=True,
-        body_kind="raw",
-        repeatable=True,
-        body_limit=_ENVELOPE_LIMIT,
-        answer=Received,
-        problems=(401, 404),
-    ),
-)
+ROUTES = tagged("Webhooks in", *map(_route, PROVIDERS.values()))

@@ -1,6 +1,6 @@
 """Agents and their versions as the API shows and takes them."""
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
@@ -8,9 +8,13 @@ from echosenseix.agent.v1 import agent_pb2 as pb
 from gateway.http.schema import Answer, Body, ListQuery, limits
 from gateway.http.wire import struct_to_json, time_to_json
 from gateway.schemas.shapes import Name, SearchText, TagFilter, Tags, Text
+from providers.registry import PROVIDERS
 
 StatusName = Literal["draft", "active", "archived"]
-ProviderName = Literal["elevenlabs", "retell", "vapi"]
+if TYPE_CHECKING:
+    ProviderName = str
+else:  # a type checker reads only literals that are written out
+    ProviderName = Literal[tuple(PROVIDERS)]
 STATUS_NAMES: dict[int, StatusName] = {
     pb.AGENT_STATUS_DRAFT: "draft",
     pb.AGENT_STATUS_ACTIVE: "active",

@@ -5,15 +5,9 @@ from typing import Annotated
 from echosenseix.agent.v1 import agent_pb2 as pb
 from gateway.http.schema import Answer, Body, limits
 from gateway.http.wire import time_to_json
+from providers.registry import PROVIDERS
 
 Secret = Annotated[str, limits(maxLength=1000)]
-
-# Where each provider delivers, under /api/webhooks; the token says whose delivery it is.
-WEBHOOK_PATHS = {
-    "elevenlabs": "/api/webhooks/elevenlabs/{token}/post-call",
-    "retell": "/api/webhooks/retell/{token}",
-    "vapi": "/api/webhooks/vapi/{token}",
-}
 
 
 class Integration(Answer):
@@ -49,7 +43,7 @@ class SyncStarted(Answer):
 
 
 def integration_from_proto(integration: pb.Integration, public_url: str) -> Integration:
-    path = WEBHOOK_PATHS.get(integration.provider)
+    provider = PROVIDERS.get(integration.provider)
     return Integration(
         id=integration.id,
         provider=integration.provider,
@@ -57,7 +51,7 @@ def integration_from_proto(integration: pb.Integration, public_url: str) -> Inte
         api_key_last4=integration.api_key_last4 or None,
         api_key_fingerprint=integration.api_key_fingerprint or None,
         webhook_secret_set=integration.webhook_secret_set,
-        webhook_url=public_url + path.format(token=integration.webhook_token) if path else None,
+        webhook_url=provider.webhook.address(public_url, integration.webhook_token) if provider else None,
         last_sync_at=time_to_json(integration.last_sync_time),
         last_sync_error=integration.last_sync_error or None,
         version=integration.version,

@@ -6,8 +6,9 @@ a second run adds nothing. Agents known by their external id are left as they ar
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from libs.clock import Clock
 from libs.errors import Aborted, AppError, NotFound, Unauthenticated
@@ -16,17 +17,20 @@ from libs.http import OutboundClient
 from libs.ids import new_id
 from libs.jobs import Discard, Handlers, JobContext, Snooze
 from libs.postgres import Database
+from providers.interface.agents import RemoteAgent, RemotePage
+from providers.registry import PROVIDERS
 from services.agent.domain import agent as agents
 from services.agent.domain.content import AgentConfiguration, AgentContent
 from services.agent.domain.integration import IntegrationStatus
 from services.agent.mapping.events import agent_event, integration_event
 from services.agent.operations import SYNC, SYNC_POLICY, SYNC_RATE
-from services.agent.providers import LISTINGS, RemoteAgent, RemotePage
 from services.agent.storage.agents import Agents
 from services.agent.storage.integrations import Integrations, OpenIntegration
 from services.agent.storage.syncs import Syncs
 
 BUSY_SECONDS = 15.0
+# One page of the account's agents, by the cursor of the previous page.
+ListPage = Callable[[str], Awaitable[RemotePage]]
 
 
 def job_handlers(
@@ -52,7 +56,8 @@ class ProviderSync:
 
     async def run(self, job: JobContext) -> Mapping[str, int]:
         org_id, provider = job.job.org_id, str(job.job.args["provider"])
-        if provider not in LISTINGS:  # before its key is opened
+        known = PROVIDERS.get(provider)
+        if known is None or known.list_agents is None:  # before the key is decrypted
             raise Discard("sync_unsupported", "This provider cannot be synced.")
         # Not the attempt's number: a stall charges none, so a paused worker would share it with its replacement.
         lease = f"{job.job.id}/{job.job.token}"
@@ -61,8 +66,9 @@ class ProviderSync:
         except NotFound:
             raise Discard("integration_not_found", "The integration was removed.") from None
         cursor = await self._take(org_id, provider, lease)
+        list_page = partial(known.list_agents, known.open_api(self.client, opened.credentials))
         try:
-            return await self._pages(job, opened, lease, cursor)
+            return await self._pages(job, list_page, opened, lease, cursor)
         except Unauthenticated as refused:
             await self._fail(opened, lease, refused)
             raise Discard(refused.reason, refused.detail) from None
@@ -82,11 +88,13 @@ class ProviderSync:
             raise Snooze(BUSY_SECONDS, "another_sync_is_running")
         return cursor
 
-    async def _pages(self, job: JobContext, opened: OpenIntegration, lease: str, cursor: str) -> Mapping[str, int]:
+    async def _pages(
+        self, job: JobContext, list_page: ListPage, opened: OpenIntegration, lease: str, cursor: str
+    ) -> Mapping[str, int]:
         org_id, provider = opened.integration.org_id, opened.integration.provider
-        list_agents, added = LISTINGS[provider], 0
+        added = 0
         while True:
-            page = await list_agents(self.client, opened.credentials, cursor)
+            page = await list_page(cursor)
             added += await self._add_page(opened, lease, page)
             if not page.next_cursor or page.next_cursor == cursor:
                 break

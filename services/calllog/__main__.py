@@ -22,6 +22,7 @@ from libs.rpc.channel import RpcChannel, open_channel
 from libs.rpc.principal import PrincipalMinter
 from libs.rpc.status import StatusServicer
 from libs.runtime import Runtime, service_main
+from providers.interface.recordings import AudioLimits
 
 from .config import CallLogSettings
 from .jobs import job_handlers
@@ -29,8 +30,6 @@ from .jobs.aggregate import Aggregation
 from .jobs.audio import AudioProcessing
 from .jobs.ingest import CallIngest
 from .jobs.reconcile import Reconciliation
-from .providers.sources import AudioLimits
-from .providers.transcriber import Transcriber
 from .servicer import CallLogServicer
 from .storage.analytics import Analytics
 from .storage.call_list import CallList
@@ -39,6 +38,7 @@ from .storage.envelopes import Envelopes
 from .storage.links import ProviderLinks
 from .storage.recordings import Recordings
 from .subscribers import CallLogSubscribers
+from .transcriber import Transcriber
 
 SERVICE = "calllog"
 MIGRATIONS = Path(__file__).parent / "storage" / "migrations"

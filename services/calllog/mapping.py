@@ -9,22 +9,10 @@ from echosenseix.common.v1 import common_pb2
 from echosenseix.events.v1 import events_pb2
 from libs.events import Event, event_data
 from libs.rpc.times import from_timestamp, to_timestamp
+from providers.interface.reports import CallStatus, Direction, ReportedCall, Speaker, Turn
 from services.calllog.domain.analytics import Bucket, Totals
 from services.calllog.domain.call_filter import CallFilter
-from services.calllog.domain.calls import (
-    BillableCall,
-    Call,
-    CallStatus,
-    Cost,
-    Direction,
-    Recording,
-    ReportedCall,
-    ServedBy,
-    Speaker,
-    Transcription,
-    Turn,
-    is_billable,
-)
+from services.calllog.domain.calls import BillableCall, Call, Cost, Recording, ServedBy, Transcription, is_billable
 
 _STATUSES = {
     CallStatus.IN_PROGRESS: calllog_pb2.CALL_STATUS_IN_PROGRESS,

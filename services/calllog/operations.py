@@ -4,8 +4,8 @@ from datetime import datetime
 
 from libs.jobs import WAITING, JobPolicy, enqueue
 from libs.postgres import Connection
+from providers.interface.envelopes import Envelope, Makes
 from services.calllog.domain.analytics import floor_to
-from services.calllog.domain.envelopes import Envelope, Makes
 from services.calllog.storage.analytics import Analytics
 from services.calllog.storage.envelopes import Envelopes
 

@@ -18,9 +18,9 @@ from libs.rpc.context import require_scope, require_service
 from libs.rpc.masks import checked_paths
 from libs.rpc.paging import page_info_to_proto, page_request_from_proto
 from libs.rpc.times import from_timestamp
+from providers.registry import PROVIDERS
 from services.calllog.domain.analytics import Window, bucket_starts, check_window, fill
 from services.calllog.domain.calls import Recording
-from services.calllog.domain.readers import parse_envelope
 from services.calllog.domain.tags import checked_tags
 from services.calllog.mapping import (
     billable_to_proto,
@@ -107,11 +107,14 @@ class CallLogServicer(calllog_pb2_grpc.CallLogServiceServicer):
             agent_pb2.VerifyProviderWebhookRequest(
                 provider=request.provider,
                 webhook_token=request.webhook_token,
-                signature=request.signature,
+                proof_headers=request.proof_headers,
                 body=request.body,
             )
         )
-        envelope = parse_envelope(request.provider, request.body)
+        provider = PROVIDERS.get(request.provider)
+        if provider is None:  # the agent service is of a newer release than this one
+            raise NotFound("webhook_unknown", "No webhook is registered at this address.")
+        envelope = provider.parse_envelope(request.body)
         org_id = verified.organization_id
         async with self._database.transaction(org_id) as conn:
             duplicate = await keep_delivery(

@@ -18,7 +18,7 @@ import pytest
 from tests.contract import tree_rules
 
 ROOT = Path(__file__).resolve().parents[2]
-COPIED = ("gateway", "services", "libs", "local", "protos", "pyproject.toml")
+COPIED = ("gateway", "services", "providers", "libs", "local", "protos", "pyproject.toml")
 
 # contract id -> violations: file to add, and its text. The file's stem is what the report must name.
 IMPORTS: dict[str, list[tuple[str, str]]] = {
@@ -26,6 +26,8 @@ IMPORTS: dict[str, list[tuple[str, str]]] = {
         ("libs/planted_up.py", "import gateway"),
         ("libs/planted_service.py", "import services.agent.config"),
         ("libs/planted_local.py", "import local.stores"),
+        ("libs/planted_provider.py", "import providers.registry"),
+        ("providers/planted_user.py", "import services.agent.config"),
         ("gateway/planted_across.py", "import services.agent.config"),
         ("local/planted_across_too.py", "import services.agent.config"),
     ],
@@ -35,9 +37,14 @@ IMPORTS: dict[str, list[tuple[str, str]]] = {
         ("services/agent/domain/planted_domain.py", "import services.agent.storage"),
         ("services/agent/mapping/planted_mapping.py", "import services.agent.storage"),
         ("services/agent/servicer/planted_servicer.py", "import services.agent.jobs"),
-        ("services/agent/providers/planted_trade.py", "import services.agent.servicer"),
+        ("services/realtime/protocol/planted_trade.py", "import services.realtime.servicer"),
     ],
     "services": [("services/agent/servicer/planted_neighbour.py", "import services.billing.domain")],
+    "providers": [
+        ("providers/retell/planted_neighbor.py", "import providers.vapi.report"),
+        ("providers/interface/planted_interface.py", "import providers.vapi.report"),
+    ],
+    "provider-protos": [("providers/retell/planted_message.py", "import echosenseix.agent.v1.agent_pb2")],
     "domain": [
         ("services/agent/domain/planted_driver.py", "import asyncpg"),
         ("services/agent/domain/planted_loop.py", "import asyncio"),

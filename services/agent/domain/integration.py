@@ -1,23 +1,23 @@
 """An organisation's account at a provider: its state, and what a new key or secret does to it.
 
-Holds secrets only as `Credentials`, in the clear and for the length of one call; storage keeps them encrypted.
+Credentials are in clear text only for the length of one call; storage keeps them encrypted.
 """
 
 from __future__ import annotations
 
 import enum
 import hashlib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from libs.errors import InvalidArgument, NotFound, Violation
-
-from .providers import PROVIDERS
+from providers.interface.credentials import Credentials
+from providers.registry import PROVIDERS
 
 SECRET_MAX = 1_000
 URL_MAX = 2_000
-# Deliveries signed before a secret was replaced are still on their way: ElevenLabs' last retry comes after 30 minutes.
+# Covers retries of deliveries that were signed before the secret was replaced; the last known one is after 30 minutes.
 PREVIOUS_SECRET_GRACE = timedelta(hours=1)
 
 
@@ -25,22 +25,6 @@ class IntegrationStatus(enum.StrEnum):
     CONNECTED = "connected"
     FAILING = "failing"
     DISABLED = "disabled"
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    api_key: str = field(default="", repr=False)
-    webhook_secret: str = field(default="", repr=False)
-    base_url: str = ""
-    # The secret before the last change, while it is still honoured.
-    previous_webhook_secret: str = field(default="", repr=False)
-    previous_until: datetime | None = None
-
-    def webhook_secrets(self, now: datetime) -> tuple[str, ...]:
-        """The secrets a delivery may be signed with, the current one first."""
-        graced = self.previous_webhook_secret and self.previous_until and now < self.previous_until
-        candidates = (self.webhook_secret, self.previous_webhook_secret if graced else "")
-        return tuple(secret for secret in candidates if secret)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +45,7 @@ class Integration:
 
 
 def check_provider(provider: str) -> None:
-    """A provider is part of an integration's address, so an unknown one is nowhere."""
+    """NotFound for an unknown provider, because the provider is part of the integration's URL."""
     if provider not in PROVIDERS:
         raise NotFound("provider_unknown", f"No such provider. There are {', '.join(PROVIDERS)}.")
 
@@ -82,7 +66,7 @@ def check_credentials(credentials: Credentials, *, first: bool) -> None:
 
 
 def merge_credentials(stored: Credentials, given: Credentials, now: datetime) -> Credentials:
-    """An empty field keeps what is stored; a replaced webhook secret is honoured a while longer."""
+    """An empty field keeps the stored value. A replaced webhook secret stays valid for PREVIOUS_SECRET_GRACE."""
     merged = replace(
         stored,
         api_key=given.api_key or stored.api_key,
@@ -118,7 +102,7 @@ def reconnect(integration: Integration, credentials: Credentials, now: datetime)
 
 
 def last4(api_key: str) -> str:
-    """Nothing of a short key: four of eight characters would be half of it."""
+    """Empty for a short key: four of eight characters would be half of it."""
     return api_key[-4:] if len(api_key) >= 12 else ""
 
 

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from libs.errors import InvalidArgument, Violation
+from providers.registry import DEFAULT_PROVIDER, PROVIDERS
 
 from .content import AgentConfiguration, AgentContent, LanguageModel
-from .providers import DEFAULT_PROVIDER, PROVIDERS
 
 NAME_MAX = 200
 DESCRIPTION_MAX = 2_000

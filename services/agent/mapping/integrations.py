@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from echosenseix.agent.v1 import agent_pb2
 from libs.rpc.times import to_timestamp
-from services.agent.domain.integration import Credentials, Integration
+from providers.interface.credentials import Credentials
+from services.agent.domain.integration import Integration
 
 
 def integration_to_proto(integration: Integration) -> agent_pb2.Integration:

@@ -1,4 +1,4 @@
-"""IntegrationService: accounts at providers, and the check of what those providers send."""
+"""IntegrationService: accounts at providers, and the verification of their webhooks."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from libs.postgres import Connection, Database
 from libs.postgres.idempotency import run_write
 from libs.rpc.context import require_scope, require_service
 from libs.rpc.paging import page_info_to_proto, page_request_from_proto
+from providers.registry import PROVIDERS
 from services.agent.domain.integration import (
     Integration,
     IntegrationStatus,
@@ -27,7 +28,6 @@ from services.agent.domain.integration import (
 from services.agent.mapping.events import integration_event
 from services.agent.mapping.integrations import credentials_from_proto, credentials_to_proto, integration_to_proto
 from services.agent.operations import enqueue_sync
-from services.agent.providers import SIGNATURES, SYNCED
 from services.agent.storage.integrations import INTEGRATION_LIST, Integrations
 
 
@@ -67,7 +67,7 @@ class IntegrationServicer(agent_pb2_grpc.IntegrationServiceServicer):
         await self._integrations.put(conn, put, credentials)
         await append(conn, integration_event("integration.updated", put))
         rekeyed = known is not None and put.api_key_fingerprint != known.integration.api_key_fingerprint
-        if rekeyed and put.provider in SYNCED:
+        if rekeyed and PROVIDERS[put.provider].list_agents is not None:
             await enqueue_sync(conn, org_id, put.provider)
         return put
 
@@ -110,8 +110,9 @@ class IntegrationServicer(agent_pb2_grpc.IntegrationServiceServicer):
     ) -> agent_pb2.SyncIntegrationResponse:
         org_id = require_scope("agents:write").org_id
         integration = await self._integrations.get(org_id, request.provider)
-        if integration.provider not in SYNCED:
-            found = Violation("#/provider", "unknown_value", f"Must be one of {', '.join(SYNCED)}.")
+        if PROVIDERS[integration.provider].list_agents is None:
+            synced = ", ".join(name for name, known in PROVIDERS.items() if known.list_agents is not None)
+            found = Violation("#/provider", "unknown_value", f"Must be one of {synced}.")
             raise InvalidArgument("sync_unsupported", "This provider cannot be synced.", violations=[found])
 
         async def act(conn: Connection) -> agent_pb2.SyncIntegrationResponse:
@@ -123,12 +124,12 @@ class IntegrationServicer(agent_pb2_grpc.IntegrationServiceServicer):
         self, request: agent_pb2.VerifyProviderWebhookRequest, context: object
     ) -> agent_pb2.VerifyProviderWebhookResponse:
         require_service()
-        verify = SIGNATURES.get(request.provider)
-        found = await self._integrations.open_by_token(request.provider, request.webhook_token) if verify else None
-        if verify is None or found is None:
+        provider = PROVIDERS.get(request.provider)
+        found = await self._integrations.open_by_token(request.provider, request.webhook_token) if provider else None
+        if provider is None or found is None:
             raise NotFound("webhook_unknown", "No webhook is registered at this address.")
         now = self._clock.now()
-        match verify(found.credentials, request.signature, request.body, now):
+        match provider.webhook.verify(found.credentials, request.proof_headers, request.body, now):
             case None:
                 raise Unavailable("webhook_secret_unset", "Set the webhook's secret at the integration first.")
             case False:

@@ -1,4 +1,4 @@
-"""Integrations as rows, their secrets sealed. Nothing leaves this file in the clear but `Credentials`."""
+"""Integrations as rows with encrypted secrets. Only `Credentials` leave this file in clear text."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from libs.errors import NotFound
 from libs.paging import CursorCodec, ListRules, Page, PageRequest
 from libs.postgres import Connection, Database, Record
 from libs.postgres.listing import Listing, fetch_page
-from services.agent.domain.integration import Credentials, Integration, IntegrationStatus
-from services.agent.domain.providers import PROVIDERS
+from providers.interface.credentials import Credentials
+from providers.registry import PROVIDERS
+from services.agent.domain.integration import Integration, IntegrationStatus
 
 INTEGRATION_LIST = ListRules(sorts={"createdAt": "i.created_at", "provider": "i.provider"})
 _FACTS = (
@@ -67,14 +68,14 @@ class Integrations:
         return self._opened(row)
 
     async def open_by_token(self, provider: str, token: str) -> OpenIntegration | None:
-        """Across organisations: an inbound webhook has nothing but its token."""
+        """Across organisations: an inbound webhook has only its token."""
         row = await self._database.system_fetchrow(_BY_TOKEN, token, provider) if token.isalnum() else None
         return None if row is None else self._opened(row)
 
     async def lock(self, conn: Connection, org_id: str, provider: str) -> OpenIntegration | None:
-        """The integration, held until the transaction ends; None where the provider is not connected.
+        """The integration, locked until the transaction ends; None if the provider is not connected.
 
-        The advisory lock makes two first connections of one provider wait for each other as well."""
+        The advisory lock also serializes two first connections of one provider."""
         if provider not in PROVIDERS:
             return None
         await conn.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", f"integration/{org_id}/{provider}")
@@ -118,7 +119,7 @@ class Integrations:
 
 
 def _bound_to(integration: Integration, column: str) -> tuple[str, ...]:
-    """What a sealed value belongs to; moved to another row or column it does not open."""
+    """What an encrypted value belongs to. In another row or column it does not decrypt."""
     return (integration.org_id, "integration", integration.id, column)
 
 

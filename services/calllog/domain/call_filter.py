@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.calllog.domain.calls import CallStatus, Direction
+from providers.interface.reports import CallStatus, Direction
 
 
 @dataclass(frozen=True, slots=True)

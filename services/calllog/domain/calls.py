@@ -1,84 +1,21 @@
-"""A call as this service keeps it, and a call as a provider reports it. Plain data, no behaviour beyond its own facts.
+"""A call as this service keeps it. Plain data without behaviour.
 
 What a provider measured (duration, times) is frozen once the call has ended, because it has been billed by then.
 """
 
-import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
+from providers.interface.reports import CallStatus, Direction, Turn
 
-class CallStatus(enum.StrEnum):
-    IN_PROGRESS = "in_progress"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    NO_ANSWER = "no_answer"
-    BUSY = "busy"
-    VOICEMAIL = "voicemail"
-
-    @property
-    def ended(self) -> bool:
-        return self is not CallStatus.IN_PROGRESS
-
-
-class Direction(enum.StrEnum):
-    UNKNOWN = ""
-    INBOUND = "inbound"
-    OUTBOUND = "outbound"
-    WEB = "web"
-
-
-class Speaker(enum.StrEnum):
-    USER = "user"
-    AGENT = "agent"
-
-
-# A conversation took place under these; the others rang and nobody spoke.
+# In these a conversation took place; the other calls were not answered.
 _CONVERSED = (CallStatus.COMPLETED, CallStatus.VOICEMAIL, CallStatus.FAILED)
 
 
 def is_billable(status: CallStatus, duration_seconds: float | None) -> bool:
     """Whether the call is metered: a conversation took place and the provider said how long it was."""
     return status in _CONVERSED and duration_seconds is not None
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """One turn; `index` is 0-based and contiguous, `tool_calls` are {id, name, type, arguments, result, isError}."""
-
-    index: int
-    role: Speaker
-    text: str
-    time_seconds: float
-    tool_calls: tuple[dict[str, Any], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ReportedCall:
-    """What one envelope of a provider says about one call. `completeness` orders reports of the same call: a report
-    never overwrites what a fuller one said."""
-
-    provider: str
-    external_call_id: str
-    external_agent_id: str
-    status: CallStatus
-    completeness: int
-    direction: Direction = Direction.UNKNOWN
-    from_number: str = ""
-    to_number: str = ""
-    successful: bool | None = None
-    duration_seconds: float | None = None
-    started_at: datetime | None = None
-    ended_at: datetime | None = None
-    title: str = ""
-    summary: str = ""
-    language: str = ""
-    termination_reason: str = ""
-    provider_cost_units: int | None = None
-    turns: tuple[Turn, ...] = ()
-    has_audio: bool = False
 
 
 @dataclass(frozen=True, slots=True)

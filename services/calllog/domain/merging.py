@@ -5,7 +5,8 @@ Reports come in any order and more than once: the fullest wins, and what has bee
 
 from dataclasses import replace
 
-from services.calllog.domain.calls import Call, ReportedCall
+from providers.interface.reports import ReportedCall
+from services.calllog.domain.calls import Call
 
 
 def supersede(stored: Call, report: ReportedCall) -> ReportedCall | None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from libs.errors import InvalidArgument, Violation
-from services.calllog.domain.fields import storable
+from libs.untrusted_json import storable
 
 MAX_TAGS = 50
 MAX_LENGTH = 50

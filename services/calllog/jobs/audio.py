@@ -15,13 +15,14 @@ from libs.events.outbox import append
 from libs.http import OutboundClient
 from libs.jobs import Discard, JobContext
 from libs.postgres import Connection, Database
+from providers.interface.credentials import Credentials
+from providers.interface.recordings import Audio, AudioLimits
+from providers.registry import PROVIDERS
 from services.calllog.domain.calls import Call, Recording
 from services.calllog.mapping import stored_call_event
-from services.calllog.providers import SOURCES
-from services.calllog.providers.sources import Account, Audio, AudioLimits
-from services.calllog.providers.transcriber import Transcriber
 from services.calllog.storage.calls import Calls
 from services.calllog.storage.recordings import Recordings, stored_as
+from services.calllog.transcriber import Transcriber
 
 # The agent service's method, as its stub has it.
 GetCredentials = Callable[
@@ -29,11 +30,11 @@ GetCredentials = Callable[
 ]
 
 
-async def open_account(get_credentials: GetCredentials, org_id: str, provider: str) -> Account:
+async def open_account(get_credentials: GetCredentials, org_id: str, provider: str) -> Credentials:
     """The organisation's account at the provider; NotFound when it has none."""
     request = agent_pb2.GetProviderCredentialsRequest(organization_id=org_id, provider=provider)
     credentials = (await get_credentials(request)).credentials
-    return Account(credentials.api_key, credentials.base_url)
+    return Credentials(credentials.api_key, base_url=credentials.base_url)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +68,12 @@ class AudioProcessing:
         return await self._store(job, call, recording, audio)
 
     async def _fetch(self, recording: Recording) -> Audio:
-        source = SOURCES.get(recording.provider)
-        if source is None:
+        provider = PROVIDERS.get(recording.provider)
+        if provider is None or provider.fetch_recording is None:
             raise NotFound("recording_not_found", "Recordings of this provider are not fetched.")
         account = await open_account(self.get_credentials, recording.org_id, recording.provider)
-        api = source.open_api(self.client, account)
-        return await source.fetch_recording(api, recording.external_call_id, self.limits)
+        api = provider.open_api(self.client, account)
+        return await provider.fetch_recording(api, recording.external_call_id, self.limits)
 
     async def _store(self, job: JobContext, call: Call, recording: Recording, audio: Audio) -> Mapping[str, Any]:
         await self.blobs.put(recording.key, audio.content)

@@ -16,10 +16,11 @@ from libs.events.outbox import append
 from libs.ids import new_id
 from libs.jobs import Discard, JobContext, enqueue
 from libs.postgres import Connection, Database
-from services.calllog.domain.calls import Call, Recording, ReportedCall, ServedBy
-from services.calllog.domain.envelopes import Envelope, Makes
+from providers.interface.envelopes import Envelope, Makes
+from providers.interface.reports import ReportedCall
+from providers.registry import PROVIDERS
+from services.calllog.domain.calls import Call, Recording, ServedBy
 from services.calllog.domain.merging import change_topic, supersede
-from services.calllog.domain.readers import parse_envelope, read_audio, read_report
 from services.calllog.mapping import call_event, stored_call_event
 from services.calllog.operations import AUDIO, AUDIO_POLICY, SERVICE, count_again
 from services.calllog.storage.analytics import Analytics
@@ -50,11 +51,14 @@ class CallIngest:
             raise Discard("envelope_gone", "The envelope was erased before it was read.")
         if not kept.body:
             return {"changed": False}
+        provider = PROVIDERS.get(kept.provider)
+        if provider is None:
+            raise Discard("provider_unknown", "Webhooks of this provider are not read.")
         try:
-            envelope = parse_envelope(kept.provider, kept.body)
+            envelope = provider.parse_envelope(kept.body)
             if envelope.makes is Makes.RECORDING:
-                return await self._keep_audio(job, kept, envelope)
-            return await self._make_call(job, kept, read_report(envelope))
+                return await self._keep_audio(job, kept, envelope, provider.read_audio(envelope))
+            return await self._make_call(job, kept, provider.read_report(envelope))
         except InvalidArgument as error:
             raise Discard(error.reason, error.detail) from None
 
@@ -138,9 +142,11 @@ class CallIngest:
         if await self.recordings.is_available(conn, org_id, report.provider, report.external_call_id):
             await append(conn, call_event("call.recording_ready", org_id, call_id, 1, served_by, report))
 
-    async def _keep_audio(self, job: JobContext, kept: StoredEnvelope, envelope: Envelope) -> Mapping[str, Any]:
+    async def _keep_audio(
+        self, job: JobContext, kept: StoredEnvelope, envelope: Envelope, audio: bytes
+    ) -> Mapping[str, Any]:
         """The recording may come before its call, so it is kept under the conversation."""
-        org_id, audio = job.job.org_id, read_audio(envelope)
+        org_id = job.job.org_id
         async with self.database.transaction(org_id) as conn:
             recording = await self.recordings.expect(conn, org_id, envelope.provider, envelope.key, self.clock.now())
         key = recording.key

@@ -16,10 +16,10 @@ from libs.http import OutboundClient
 from libs.http.api import RemoteApi
 from libs.jobs import Discard, JobContext, NewJob, enqueue_many
 from libs.postgres import Database
-from services.calllog.domain.readers import parse_envelope
+from providers.interface.calls import CallSource
+from providers.interface.provider import Provider
+from providers.registry import PROVIDERS
 from services.calllog.operations import RECONCILE, RECONCILE_POLICY, SERVICE, keep_delivery
-from services.calllog.providers import SOURCES
-from services.calllog.providers.sources import CallSource
 from services.calllog.storage.calls import Calls
 from services.calllog.storage.envelopes import Envelopes
 from services.calllog.storage.links import ProviderLinks
@@ -55,17 +55,17 @@ class Reconciliation:
     async def run(self, job: JobContext) -> Mapping[str, Any]:
         if not job.job.org_id:
             return await self._fan_out(job)
-        provider = str(job.job.args["provider"])
-        source = SOURCES.get(provider)
-        if source is None:
+        provider = PROVIDERS.get(str(job.job.args["provider"]))
+        if provider is None or provider.calls is None:
             raise Discard("reconcile_unsupported", "Calls of this provider cannot be listed.")
         try:
-            return await self._reconcile(job, provider, source)
+            return await self._reconcile(job, provider, provider.calls)
         except (NotFound, Unauthenticated) as refused:
             raise Discard(refused.reason, refused.detail) from None
 
     async def _fan_out(self, job: JobContext) -> Mapping[str, Any]:
-        links = [link for link in await self.links.active() if link.provider in SOURCES]
+        listed = {name for name, provider in PROVIDERS.items() if provider.calls is not None}
+        links = [link for link in await self.links.active() if link.provider in listed]
         result = {"accounts": len(links)}
         async with job.finish(result) as conn:
             jobs = [
@@ -82,11 +82,11 @@ class Reconciliation:
             await enqueue_many(conn, SERVICE, jobs)
         return result
 
-    async def _reconcile(self, job: JobContext, provider: str, source: CallSource) -> Mapping[str, Any]:
+    async def _reconcile(self, job: JobContext, provider: Provider, source: CallSource) -> Mapping[str, Any]:
         org_id, began = job.job.org_id, self.clock.now()
-        until = await self.links.reconciled_until(org_id, provider)
+        until = await self.links.reconciled_until(org_id, provider.name)
         since = until - _OVERLAP if until else began - self.first_look_back
-        api = source.open_api(self.client, await open_account(self.get_credentials, org_id, provider))
+        api = provider.open_api(self.client, await open_account(self.get_credentials, org_id, provider.name))
         found, cursor, seen = Found(), "", set[str]()
         while True:
             page = await source.list_ended(api, since, cursor)
@@ -101,20 +101,20 @@ class Reconciliation:
             await job.progress(50, f"{found.listed} conversations listed")
         result = dataclasses.asdict(found)
         async with job.finish(result) as conn:
-            await self.links.move_to(conn, org_id, provider, began)
+            await self.links.move_to(conn, org_id, provider.name, began)
         return result
 
     async def _ingest_missing(
-        self, org_id: str, provider: str, source: CallSource, api: RemoteApi, ids: Sequence[str], found: Found
+        self, org_id: str, provider: Provider, source: CallSource, api: RemoteApi, ids: Sequence[str], found: Found
     ) -> None:
-        known = await self.calls.ended_among(org_id, provider, ids)
+        known = await self.calls.ended_among(org_id, provider.name, ids)
         for call_id in ids:
             if call_id in known:
                 continue
             found.missing += 1
             try:
                 body = await source.fetch_report(api, call_id)
-                envelope = parse_envelope(provider, body)
+                envelope = provider.parse_envelope(body)
             except NotFound:
                 continue  # erased at the provider since it was listed
             except (InvalidArgument, Unavailable) as error:

@@ -10,9 +10,9 @@ from typing import Any
 from libs.paging import MAX_PAGED_ROWS, CursorCodec, ListRules, Page, PageRequest
 from libs.postgres import Database
 from libs.postgres.listing import Filter, Listing, fetch_page
+from libs.untrusted_json import storable
 from services.calllog.domain.call_filter import CallFilter
 from services.calllog.domain.calls import Call
-from services.calllog.domain.fields import storable
 
 from .calls import COLUMNS, call_from_row
 

@@ -8,18 +8,8 @@ from typing import Any
 
 from libs.errors import FailedPrecondition, NotFound
 from libs.postgres import Connection, Database, Record
-from services.calllog.domain.calls import (
-    BillableCall,
-    Call,
-    CallStatus,
-    Cost,
-    Direction,
-    ReportedCall,
-    ServedBy,
-    Speaker,
-    Turn,
-    is_billable,
-)
+from providers.interface.reports import CallStatus, Direction, ReportedCall, Speaker, Turn
+from services.calllog.domain.calls import BillableCall, Call, Cost, ServedBy, is_billable
 
 # Of the columns of a call those that lists show; a transcript is never among them.
 COLUMNS = """c.id, c.org_id, c.provider, c.external_call_id, c.external_agent_id, c.agent_id, c.agent_version, c.status,

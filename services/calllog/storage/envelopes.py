@@ -5,7 +5,7 @@ from datetime import datetime
 
 from libs.ids import new_id
 from libs.postgres import Connection
-from services.calllog.domain.envelopes import Envelope
+from providers.interface.envelopes import Envelope
 
 # Deliveries of one thing at the same instant wait for each other here; all but the first find its row. What the
 # reconciler finds unprocessed is given another chance: its job may have failed for good.

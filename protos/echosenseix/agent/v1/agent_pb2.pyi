@@ -141,7 +141,7 @@ class Agent(_message.Message):
     published_version: _builtins.int
     """0 when never published."""
     provider: _builtins.str
-    """Where it runs: elevenlabs, retell, vapi; empty when tied to none."""
+    """The name of the provider where it runs; empty if it has none."""
     external_agent_id: _builtins.str
     """Its id at the provider; empty when tied to none."""
     version: _builtins.int
@@ -983,27 +983,49 @@ Global___SyncIntegrationResponse: _TypeAlias = SyncIntegrationResponse  # noqa: 
 class VerifyProviderWebhookRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class ProofHeadersEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     PROVIDER_FIELD_NUMBER: _builtins.int
     WEBHOOK_TOKEN_FIELD_NUMBER: _builtins.int
-    SIGNATURE_FIELD_NUMBER: _builtins.int
     BODY_FIELD_NUMBER: _builtins.int
+    PROOF_HEADERS_FIELD_NUMBER: _builtins.int
     provider: _builtins.str
     webhook_token: _builtins.str
-    signature: _builtins.str
-    """The provider's signature header, as it came; of Vapi the headers that prove the sender, one "name: value" a line."""
     body: _builtins.bytes
     """The raw bytes that were signed."""
+    @_builtins.property
+    def proof_headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Headers of the delivery that prove its sender, as the provider declares them. Names are in lower case."""
+
     def __init__(
         self,
         *,
         provider: _builtins.str = ...,
         webhook_token: _builtins.str = ...,
-        signature: _builtins.str = ...,
         body: _builtins.bytes = ...,
+        proof_headers: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "provider", b"provider", "signature", b"signature", "webhook_token", b"webhook_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "proof_headers", b"proof_headers", "provider", b"provider", "webhook_token", b"webhook_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -272,7 +272,7 @@ class Call(_message.Message):
     version: _builtins.int
     """Row version: the ETag."""
     provider_cost_units: _builtins.int
-    """Provider's own cost in its own unit (ElevenLabs: credits), as reported."""
+    """The provider's own cost in its own unit (for example credits), as reported."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -538,26 +538,49 @@ Global___UpdateCallResponse: _TypeAlias = UpdateCallResponse  # noqa: Y015
 class ReceiveProviderWebhookRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class ProofHeadersEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     PROVIDER_FIELD_NUMBER: _builtins.int
     WEBHOOK_TOKEN_FIELD_NUMBER: _builtins.int
-    SIGNATURE_FIELD_NUMBER: _builtins.int
     BODY_FIELD_NUMBER: _builtins.int
+    PROOF_HEADERS_FIELD_NUMBER: _builtins.int
     provider: _builtins.str
     webhook_token: _builtins.str
-    signature: _builtins.str
     body: _builtins.bytes
     """The raw bytes that were signed."""
+    @_builtins.property
+    def proof_headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Headers of the delivery that prove its sender, as the provider declares them. Names are in lower case."""
+
     def __init__(
         self,
         *,
         provider: _builtins.str = ...,
         webhook_token: _builtins.str = ...,
-        signature: _builtins.str = ...,
         body: _builtins.bytes = ...,
+        proof_headers: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "provider", b"provider", "signature", b"signature", "webhook_token", b"webhook_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "proof_headers", b"proof_headers", "provider", b"provider", "webhook_token", b"webhook_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -39,7 +39,7 @@ async def verify(
     service: Service, token: str, signature: str, *, provider: str = "elevenlabs", body: bytes = BODY
 ) -> agent_pb2.VerifyProviderWebhookResponse:
     request = agent_pb2.VerifyProviderWebhookRequest(
-        provider=provider, webhook_token=token, signature=signature, body=body
+        provider=provider, webhook_token=token, body=body, proof_headers={"elevenlabs-signature": signature}
     )
     with as_service():
         return await service.integrations.VerifyProviderWebhook(request, None)

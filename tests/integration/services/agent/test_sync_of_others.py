@@ -14,10 +14,9 @@ from vapi import Vapi as VapiClient
 
 from libs.jobs import enqueue
 from libs.jobs.store.claims import Claimer
-from services.agent.domain.providers import PROVIDERS
+from providers.vapi import agents as vapi
 from services.agent.jobs import job_handlers
 from services.agent.operations import SYNC, SYNC_POLICY, enqueue_sync
-from services.agent.providers import LISTINGS, SIGNATURES, vapi
 
 from .account_stand_ins import KEY, Account, Retell, Vapi, serving
 from .conftest import Service
@@ -99,11 +98,6 @@ async def test_a_provider_whose_agents_nobody_lists_is_refused_before_its_key_is
         )
     failed = await finished(service, job_id)
     assert (failed["state"], failed["attempt"], failed["error"]) == ("failed", 1, "sync_unsupported")
-
-
-def test_only_known_providers_are_declared() -> None:
-    assert set(LISTINGS) <= set(PROVIDERS)
-    assert set(SIGNATURES) <= set(PROVIDERS)
 
 
 async def test_syncs_of_one_organisation_start_at_their_pace(service: Service) -> None:

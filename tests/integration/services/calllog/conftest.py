@@ -41,6 +41,7 @@ from libs.rpc.context import CallContext, serving
 from libs.rpc.principal import Principal, PrincipalMinter, service_principal
 from libs.rpc.server import RpcServer
 from local.stores import Stores
+from providers.interface.recordings import AudioLimits
 from services.agent.servicer import AgentServicer, IntegrationServicer
 from services.agent.storage.agents import Agents
 from services.agent.storage.integrations import Integrations
@@ -50,8 +51,6 @@ from services.calllog.jobs.aggregate import Aggregation
 from services.calllog.jobs.audio import AudioProcessing
 from services.calllog.jobs.ingest import CallIngest
 from services.calllog.jobs.reconcile import Reconciliation
-from services.calllog.providers.sources import AudioLimits
-from services.calllog.providers.transcriber import Transcriber
 from services.calllog.servicer import CallLogServicer
 from services.calllog.storage.analytics import Analytics
 from services.calllog.storage.call_list import CallList
@@ -60,6 +59,7 @@ from services.calllog.storage.envelopes import Envelopes
 from services.calllog.storage.links import ProviderLinks
 from services.calllog.storage.recordings import Recordings
 from services.calllog.subscribers import CallLogSubscribers
+from services.calllog.transcriber import Transcriber
 
 SAMPLES = Path(__file__).resolve().parents[3] / "samples" / "elevenlabs"
 ALLOWED = ("127.0.0.1:1-65535",)
@@ -150,13 +150,13 @@ class CallLog:
 
     async def deliver(
         self, to: Organisation, envelope: dict[str, Any] | bytes, signature: str | None = None,
-        provider: str = "elevenlabs",
+        provider: str = "elevenlabs", header: str = "elevenlabs-signature",
     ) -> bool:  # fmt: skip
         """Send a signed webhook; whether it was a duplicate."""
         body = envelope if isinstance(envelope, bytes) else json.dumps(envelope).encode()
         request = calllog_pb2.ReceiveProviderWebhookRequest(
             provider=provider, webhook_token=to.token, body=body,
-            signature=sign(body) if signature is None else signature,
+            proof_headers={header: sign(body) if signature is None else signature},
         )  # fmt: skip
         with as_service():
             return (await self.servicer.ReceiveProviderWebhook(request, None)).duplicate

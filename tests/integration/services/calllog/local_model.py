@@ -21,7 +21,7 @@ from libs.ids import new_id
 from libs.jobs import JobContext, QueuePolicy, enqueue
 from libs.jobs.store.claims import Claimer
 from services.calllog.operations import AUDIO, SERVICE
-from services.calllog.providers.transcriber import Transcriber
+from services.calllog.transcriber import Transcriber
 
 from .conftest import CallLog, as_org, transcription
 from .provider import SAMPLES, Provider, serving

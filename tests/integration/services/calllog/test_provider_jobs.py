@@ -20,7 +20,7 @@ from libs.errors import FailedPrecondition, NotFound, OutOfRange
 from libs.events import ReceivedEvent
 from libs.ids import new_id
 from libs.jobs import enqueue
-from services.calllog.providers.transcriber import Transcriber
+from services.calllog.transcriber import Transcriber
 
 from .conftest import CallLog, as_org, eventually, transcription
 from .provider import Provider, serving

@@ -17,8 +17,8 @@ from libs.errors import NotFound, PermissionDenied
 from libs.ids import new_id
 from services.calllog.domain.calls import Segment, Transcription
 from services.calllog.operations import AUDIO
-from services.calllog.providers.transcriber import Transcriber, read_answer
 from services.calllog.storage.recordings import Recordings
+from services.calllog.transcriber import Transcriber, read_answer
 
 from .conftest import CallLog, Organisation, as_org, transcription
 from .provider import Provider, serving

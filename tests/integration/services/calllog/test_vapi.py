@@ -21,8 +21,10 @@ from vapi.types import ServerMessageEndOfCallReport, ServerMessageStatusUpdate
 from echosenseix.calllog.v1 import calllog_pb2
 from libs.errors import InvalidArgument, NotFound, Unauthenticated, Unavailable
 from libs.http import OutboundClient
-from services.calllog.providers import vapi as source
-from services.calllog.providers.sources import Account, EndedCalls
+from providers.interface.calls import EndedCalls
+from providers.interface.credentials import Credentials
+from providers.vapi import PROVIDER
+from providers.vapi import calls as source
 
 from .conftest import ALLOWED, SECRET, CallLog, Organisation
 from .provider import SAMPLES, VapiProvider, serving
@@ -45,7 +47,7 @@ async def vapi() -> AsyncIterator[VapiProvider]:
 async def listed(vapi: VapiProvider) -> AsyncIterator[Listed]:
     """One page of the list, by its cursor."""
     client = OutboundClient(ALLOWED)
-    api = source.open_api(client, Account("sk_test", vapi.url))
+    api = PROVIDER.open_api(client, Credentials("sk_test", base_url=vapi.url))
     yield lambda cursor: source.list_ended(api, HOUR_AGO - timedelta(days=1), cursor)
     await client.close()
 
@@ -64,7 +66,7 @@ def report(conversation: str, **more: Any) -> dict[str, Any]:
 async def deliver(calllog: CallLog, org: Organisation, told: dict[str, Any], secret: str = SECRET) -> bool:
     body = json.dumps(told).encode()
     digest = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
-    return await calllog.deliver(org, body, f"x-vapi-signature: {digest}", "vapi")
+    return await calllog.deliver(org, body, digest, "vapi", "x-vapi-signature")
 
 
 async def topics(calllog: CallLog, org: Organisation) -> list[str]:
@@ -91,7 +93,9 @@ async def test_the_official_sdk_reads_the_stand_in_and_the_samples(vapi: VapiPro
     begun = ServerMessageStatusUpdate.model_validate(message("status_update", "call_2")["message"])
     assert (begun.call.id, begun.status) == ("call_2", "in-progress")
     http = OutboundClient(ALLOWED)
-    fetched = json.loads(await source.fetch_report(source.open_api(http, Account("sk_test", vapi.url)), "call_2"))
+    fetched = json.loads(
+        await source.fetch_report(PROVIDER.open_api(http, Credentials("sk_test", base_url=vapi.url)), "call_2")
+    )
     await http.close()
     assert ServerMessageEndOfCallReport.model_validate(fetched["message"]).call.id == "call_2"
 
@@ -197,16 +201,16 @@ async def test_what_does_not_prove_itself_or_tells_nothing_is_refused(calllog: C
     with pytest.raises(Unauthenticated, match="webhook_signature_invalid"):
         await deliver(calllog, org, report(conversation), secret="guessed")
     body = json.dumps(report(conversation)).encode()
-    for shown in ("", "authorization: Bearer sk_test", f"x-vapi-secret: {SECRET}x"):
+    for header, shown in (("", ""), ("authorization", "Bearer sk_test"), ("x-vapi-secret", f"{SECRET}x")):
         with pytest.raises(Unauthenticated, match="webhook_signature_invalid"):
-            await calllog.deliver(org, body, shown, "vapi")
+            await calllog.deliver(org, body, shown, "vapi", header)
     elevenlabs = await calllog.organisation(AGENT)
     with pytest.raises(NotFound, match="webhook_unknown"):
         await deliver(calllog, elevenlabs, report(conversation))
     with pytest.raises(InvalidArgument, match="webhook_payload_invalid"):
         await deliver(calllog, org, {"message": {"type": "end-of-call-report"}})
-    assert await calllog.deliver(org, body, f"authorization: Bearer {SECRET}", "vapi") is False
-    assert await calllog.deliver(org, body, f"x-vapi-secret: {SECRET}", "vapi") is True
+    assert await calllog.deliver(org, body, f"Bearer {SECRET}", "vapi", "authorization") is False
+    assert await calllog.deliver(org, body, SECRET, "vapi", "x-vapi-secret") is True
 
 
 async def test_calls_that_no_message_told_are_found_with_their_recordings(

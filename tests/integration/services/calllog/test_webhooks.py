@@ -316,7 +316,10 @@ async def test_a_call_at_retell_is_told_three_times_and_is_one_call(calllog: Cal
         stamp = str(int(time.time() * 1_000))
         digest = hmac.new(b"key_retell", body + stamp.encode(), hashlib.sha256).hexdigest()
         request = calllog_pb2.ReceiveProviderWebhookRequest(
-            provider="retell", webhook_token=token, body=body, signature=f"v={stamp},d={digest}"
+            provider="retell",
+            webhook_token=token,
+            body=body,
+            proof_headers={"x-retell-signature": f"v={stamp},d={digest}"},
         )
         with as_service():
             await calllog.servicer.ReceiveProviderWebhook(request, None)

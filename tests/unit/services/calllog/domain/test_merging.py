@@ -6,7 +6,8 @@ import itertools
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 
-from services.calllog.domain.calls import Call, CallStatus, Direction, ReportedCall, is_billable
+from providers.interface.reports import CallStatus, Direction, ReportedCall
+from services.calllog.domain.calls import Call, is_billable
 from services.calllog.domain.merging import change_topic, supersede
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)

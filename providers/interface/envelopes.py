@@ -1,7 +1,7 @@
 """The envelope of an inbound webhook: what is kept of it, and when two deliveries are the same thing.
 
-Signed bytes that are no envelope are refused; a type that nobody knows is kept and left alone. What differs from
-provider to provider is its Shape.
+Signed bytes that are no envelope are refused. An envelope of an unknown type is kept and not processed. A provider
+describes its envelopes by a Shape.
 """
 
 import enum
@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NoReturn
 
+from libs import untrusted_json as fields
 from libs.errors import InvalidArgument
-from services.calllog.domain import fields
 
 _MAX_NAME = 200
-# Between two ranks of reports there is room for a number of turns, which orders reports within a rank.
+# Each rank leaves room for a number of turns, which orders the reports of one rank.
 RANK_STEP = 100_000
 
 
@@ -30,21 +30,26 @@ class Makes(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A provider's envelope: where its type and its data lie and, in the data, the conversation's id (dotted where
-    deeper); what its types make; and how much a report of a type and content knows of its call, None for one that
-    tells of no call."""
+    """Where a provider's envelope has its parts. Names are dotted paths, and an empty one means the whole body.
+    `key_name` is the conversation's id inside the data, `sent_name` a Unix time in seconds. `default_type` is the type
+    of a body that has none.
+
+    `makes` lists the types that make something. `completeness` takes type and data and returns how much the report
+    knows of its call, or None if it reports no call."""
 
     type_name: str
     data_name: str
     key_name: str
     makes: Mapping[str, Makes]
     completeness: Callable[[str, Mapping[str, Any]], int | None]
+    sent_name: str = ""
+    default_type: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """A parsed envelope. `key` with provider and type names the thing delivered: the conversation, or for envelopes
-    without one the digest of their bytes. Of two deliveries of the same thing the fuller one counts."""
+    """A parsed envelope. Provider, type and `key` identify what was delivered. `key` is the conversation's id, or the
+    digest of the bytes if there is none. Of two deliveries of the same thing the fuller one counts."""
 
     provider: str
     event_type: str
@@ -56,9 +61,10 @@ class Envelope:
 
 
 def parse_envelope(provider: str, shape: Shape, body: bytes) -> Envelope:
-    """The envelope in these bytes; InvalidArgument("webhook_payload_invalid") when they hold none."""
+    """The envelope in these bytes; InvalidArgument("webhook_payload_invalid") if they hold none."""
     document = _json_object(body)
     event_type = fields.at(document, shape.type_name)
+    event_type = shape.default_type if event_type is None and shape.default_type else event_type
     if not isinstance(event_type, str) or not 0 < len(event_type) <= _MAX_NAME:
         _refuse(f"The envelope has no {shape.type_name}.")
     makes = shape.makes.get(event_type, Makes.NOTHING)
@@ -80,8 +86,13 @@ def parse_envelope(provider: str, shape: Shape, body: bytes) -> Envelope:
         makes=makes if completeness is not None else Makes.NOTHING,
         completeness=completeness or 0,
         data=data,
-        sent_at=fields.moment(fields.number(document, "event_timestamp")),
+        sent_at=fields.moment(fields.number(document, shape.sent_name)),
     )
+
+
+def refuse_audio(envelope: Envelope) -> bytes:
+    """The reader of recordings of a provider whose webhooks carry none."""
+    _refuse("Webhooks of this provider carry no recording.")
 
 
 def ranked(rank: int, turns: int) -> int:

@@ -12,12 +12,12 @@ import pytest
 from retell.types import PhoneCallResponse
 
 from libs.errors import InvalidArgument
-from services.calllog.domain.calls import CallStatus, Direction, ReportedCall, Speaker
-from services.calllog.domain.envelopes import Makes
-from services.calllog.domain.readers import parse_envelope, read_audio, read_report
+from providers.interface.envelopes import Makes
+from providers.interface.reports import CallStatus, Direction, ReportedCall, Speaker
+from providers.retell import PROVIDER
 
 SAMPLE = json.loads(
-    (Path(__file__).resolve().parents[4] / "samples" / "retell" / "call_analyzed.json").read_text("utf-8")
+    (Path(__file__).resolve().parents[2] / "samples" / "retell" / "call_analyzed.json").read_text("utf-8")
 )
 
 
@@ -25,7 +25,7 @@ def read(event: str = "call_analyzed", **call: Any) -> ReportedCall:
     envelope = copy.deepcopy(SAMPLE)
     envelope["event"] = event
     envelope["call"].update(call)
-    return read_report(parse_envelope("retell", json.dumps(envelope).encode()))
+    return PROVIDER.read_report(PROVIDER.parse_envelope(json.dumps(envelope).encode()))
 
 
 def test_the_sample_is_what_the_official_sdk_reads() -> None:
@@ -93,10 +93,10 @@ def test_later_events_know_more() -> None:
 
 
 def test_other_events_are_left_alone() -> None:
-    envelope = parse_envelope("retell", b'{"event": "transfer_started", "call": {"call_id": "c"}}')
+    envelope = PROVIDER.parse_envelope(b'{"event": "transfer_started", "call": {"call_id": "c"}}')
     assert (envelope.makes, envelope.key) == (Makes.NOTHING, "c")
     with pytest.raises(InvalidArgument, match="webhook_payload_invalid"):
-        parse_envelope("retell", b'{"event": "call_ended", "call": {}}')
+        PROVIDER.parse_envelope(b'{"event": "call_ended", "call": {}}')
     with pytest.raises(InvalidArgument):
-        read_audio(envelope)
-    assert parse_envelope("other", b'{"type": "x"}').makes is Makes.NOTHING
+        PROVIDER.read_audio(envelope)
+    assert PROVIDER.parse_envelope(b'{"event": "x"}').makes is Makes.NOTHING

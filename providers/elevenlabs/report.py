@@ -1,26 +1,25 @@
-"""ElevenLabs' conversation, as its webhook carries it and its API answers it, read as a ReportedCall.
+"""ElevenLabs' conversation, from a webhook or the API, read as a ReportedCall.
 
 Shapes: the models of the official `elevenlabs` package (GetConversationResponseModel) and the provider's page on
-post-call webhooks. Fields nobody needs are passed over; odd ones are unknown.
+post-call webhooks. Other fields are ignored; a field with an unexpected value is unknown.
 """
 
 import base64
 import binascii
 import json
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
+from libs import untrusted_json as fields
 from libs.errors import InvalidArgument
-from services.calllog.domain import fields
-from services.calllog.domain.calls import CallStatus, Direction, ReportedCall, Speaker, Turn
-from services.calllog.domain.envelopes import Envelope, Makes, Shape, ranked
+from providers.interface.envelopes import Envelope, Makes, Shape, ranked
+from providers.interface.reports import CallStatus, Direction, ReportedCall, Speaker, Turn
 
-PROVIDER = "elevenlabs"
 TRANSCRIPTION = "post_call_transcription"
 AUDIO = "post_call_audio"
 INITIATION_FAILURE = "call_initiation_failure"
-# Reports of one call in rising order of what they know; a failed start stands between processing and failed.
+# Reports of one call in rising order of what they know. A failed start is between processing and failed.
 _RANKS = {"initiated": 0, "in-progress": 1, "processing": 2, "failed": 4, "done": 5}
 _INITIATION_FAILURE_RANK = 3
 _ONGOING = ("initiated", "in-progress", "processing")
@@ -32,7 +31,7 @@ _CALL_RESULTS = {
 }
 _FAILURE_REASONS = {"busy": CallStatus.BUSY, "no-answer": CallStatus.NO_ANSWER}
 _SUCCESS = {"success": True, "failure": False}
-_MAX_SECONDS = 30 * 86_400  # a longer call is a mistake, and a mistake is not billed
+_MAX_SECONDS = 30 * 86_400  # a longer call is a mistake and must not be billed
 
 
 def completeness(event_type: str, data: Mapping[str, Any]) -> int:
@@ -48,6 +47,7 @@ SHAPE = Shape(
     key_name="conversation_id",
     makes={TRANSCRIPTION: Makes.CALL, INITIATION_FAILURE: Makes.CALL, AUDIO: Makes.RECORDING},
     completeness=completeness,
+    sent_name="event_timestamp",
 )
 
 
@@ -72,7 +72,7 @@ def _read_conversation(envelope: Envelope) -> ReportedCall:
     status = _status(data, metadata, phone)
     duration = _duration(metadata) if status.ended else None
     return ReportedCall(
-        provider=PROVIDER,
+        provider=envelope.provider,
         external_call_id=envelope.key,
         external_agent_id=fields.text(data, "agent_id", 200),
         status=status,
@@ -83,11 +83,12 @@ def _read_conversation(envelope: Envelope) -> ReportedCall:
         successful=_SUCCESS.get(fields.text(analysis, "call_successful")),
         duration_seconds=duration,
         started_at=started_at,
-        ended_at=_ended_at(started_at, duration),
+        ended_at=started_at + timedelta(seconds=duration) if started_at and duration is not None else None,
         title=fields.text(analysis, "call_summary_title", 500),
         summary=fields.text(analysis, "transcript_summary"),
         language=fields.text(metadata, "main_language", 35),
-        termination_reason=_termination_reason(metadata),
+        termination_reason=fields.text(metadata, "termination_reason", 500)
+        or fields.text(fields.section(metadata, "error"), "reason", 500),
         provider_cost_units=fields.whole(metadata, "cost"),
         turns=_turns(data),
         has_audio=fields.flag(data, "has_audio"),
@@ -95,13 +96,13 @@ def _read_conversation(envelope: Envelope) -> ReportedCall:
 
 
 def _read_initiation_failure(envelope: Envelope) -> ReportedCall:
-    """A call that never began: nobody spoke, so there is nothing to meter."""
+    """A call that never began has no duration, so it is not billed."""
     data = envelope.data
     metadata = fields.section(data, "metadata")
     body = fields.section(metadata, "body")
     reason = fields.text(data, "failure_reason", 200)
     return ReportedCall(
-        provider=PROVIDER,
+        provider=envelope.provider,
         external_call_id=envelope.key,
         external_agent_id=fields.text(data, "agent_id", 200),
         status=_FAILURE_REASONS.get(reason, CallStatus.FAILED),
@@ -140,7 +141,7 @@ def _status(data: Mapping[str, Any], metadata: Mapping[str, Any], phone: Mapping
 
 
 def _sides(phone: Mapping[str, Any]) -> tuple[Direction, str, str]:
-    """Direction, the caller's number and the called number; a conversation without telephony is of the web."""
+    """Direction, the caller's number and the called number. A conversation without telephony is a web call."""
     if not phone:
         return Direction.WEB, "", ""
     agent, other = fields.text(phone, "agent_number", 100), fields.text(phone, "external_number", 100)
@@ -152,15 +153,6 @@ def _sides(phone: Mapping[str, Any]) -> tuple[Direction, str, str]:
 def _duration(metadata: Mapping[str, Any]) -> float | None:
     seconds = fields.number(metadata, "call_duration_secs")
     return seconds if seconds is not None and seconds <= _MAX_SECONDS else None
-
-
-def _ended_at(started_at: datetime | None, duration: float | None) -> datetime | None:
-    return started_at + timedelta(seconds=duration) if started_at and duration is not None else None
-
-
-def _termination_reason(metadata: Mapping[str, Any]) -> str:
-    error = fields.section(metadata, "error")
-    return fields.text(metadata, "termination_reason", 500) or fields.text(error, "reason", 500)
 
 
 def _turns(data: Mapping[str, Any]) -> tuple[Turn, ...]:

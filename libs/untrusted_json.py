@@ -1,7 +1,7 @@
-"""Reading untrusted JSON: each reader answers the value when it has the right form, else "unknown", never an error.
+"""Readers of fields in untrusted JSON. A field with a wrong form reads as unknown (None or empty), never as an error.
 
-A provider's extra or odd field must not lose a call. Text is made storable: PostgreSQL keeps neither NUL nor lone
-surrogates.
+An unexpected field of a sender must not lose its message. Text is made storable: PostgreSQL accepts neither NUL nor
+lone surrogates.
 """
 
 import json
@@ -12,7 +12,7 @@ from typing import Any
 
 _MAX_BIGINT = 2**63 - 1
 _MAX_DEPTH = 20
-_MAX_UNIX_SECONDS = 4_102_444_800  # the year 2100: what is later is a mistake
+_MAX_UNIX_SECONDS = 4_102_444_800  # the year 2100: a later time is a mistake
 
 
 def text(source: Mapping[str, Any], name: str, limit: int = 100_000) -> str:
@@ -21,13 +21,13 @@ def text(source: Mapping[str, Any], name: str, limit: int = 100_000) -> str:
 
 
 def storable(value: str) -> str:
-    """The text without what PostgreSQL or UTF-8 cannot hold; each such character becomes U+FFFD."""
+    """The text with each character that PostgreSQL or UTF-8 cannot hold replaced by U+FFFD."""
     return value.replace("\x00", "\ufffd").encode("utf-8", "surrogatepass").decode("utf-8", "replace")
 
 
 def storable_json(value: Any, depth: int = 0) -> Any:
-    """The same for every string inside a JSON value; numbers that no double holds become text. ValueError for values
-    nested deeper than messages may be."""
+    """Every string in a JSON value made storable; numbers that no double holds become text. ValueError if the value is
+    nested deeper than protobuf messages may be."""
     if depth > _MAX_DEPTH:
         raise ValueError("nested too deeply")
     if isinstance(value, str):
@@ -44,12 +44,12 @@ def storable_json(value: Any, depth: int = 0) -> Any:
 
 
 def json_text(source: Mapping[str, Any], name: str) -> Any:
-    """The JSON value in a text field or in the field's own place, made storable; the text itself where it is none, {}
-    where it is empty."""
-    told, value = source.get(name), text(source, name)
+    """The JSON value in a text field, or the field's own object or list, made storable. Text that is not JSON is
+    returned as text; an empty field is {}."""
+    given, value = source.get(name), text(source, name)
     try:
-        if isinstance(told, dict | list):
-            return storable_json(told)
+        if isinstance(given, dict | list):
+            return storable_json(given)
         return storable_json(json.loads(value, parse_constant=str)) if value else {}
     except (ValueError, RecursionError):
         return value
@@ -76,9 +76,9 @@ def flag(source: Mapping[str, Any], name: str) -> bool:
 
 
 def at(source: Mapping[str, Any], path: str) -> Any:
-    """The value under a dotted path of names; None where the way there ends."""
+    """The value under a dotted path of names: `source` itself for an empty path, None if the path ends early."""
     value: Any = source
-    for name in path.split("."):
+    for name in path.split(".") if path else ():
         value = value.get(name) if isinstance(value, dict) else None
     return value
 
@@ -89,20 +89,20 @@ def section(source: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def items(source: Mapping[str, Any], name: str) -> Iterator[Mapping[str, Any]]:
-    """The objects of a list; whatever else the list holds is passed over."""
+    """The objects of a list; other entries are skipped."""
     value = source.get(name)
     return (item for item in value if isinstance(item, dict)) if isinstance(value, list) else iter(())
 
 
 def moment(seconds: float | None) -> datetime | None:
-    """A Unix time in seconds as an aware UTC time; 0 and the impossible are unknown."""
+    """A Unix time in seconds as an aware UTC time; 0 and impossible times are unknown."""
     if seconds is None or not 0 < seconds <= _MAX_UNIX_SECONDS:
         return None
     return datetime.fromtimestamp(seconds, UTC)
 
 
 def iso_moment(source: Mapping[str, Any], name: str) -> datetime | None:
-    """An ISO 8601 time as an aware UTC time; one that names no zone is taken as UTC."""
+    """An ISO 8601 time as an aware UTC time; a time without a zone is taken as UTC."""
     try:
         found = datetime.fromisoformat(text(source, name, 40))
         found = found.replace(tzinfo=found.tzinfo or UTC)

@@ -1,13 +1,11 @@
-"""What listing an account's agents answers, whichever provider it is: the one shape that provider.sync reads."""
-
-from __future__ import annotations
+"""An account's agents as a provider's API lists them: the one shape that provider.sync reads."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteAgent:
-    """An agent as the provider's list tells it; what a provider does not list is empty."""
+    """An agent in a provider's list. A field that the list does not contain is empty."""
 
     id: str
     name: str

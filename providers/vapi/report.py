@@ -1,8 +1,8 @@
-"""Vapi's call, as its server messages carry it, read as a ReportedCall.
+"""Vapi's call, from a server message or the API, read as a ReportedCall.
 
 Shapes: the models of the official `vapi-server-sdk` package (ServerMessageStatusUpdate, ServerMessageEndOfCallReport,
-Call). Of one call come many messages; two kinds tell of its life, the others belong to the talk. Vapi's costs are
-fractions of dollars, which are no units to count, so none are read.
+Call). A call has many messages; only these two kinds report its state, the others belong to the conversation. Vapi's
+costs are ignored: they are fractions of dollars, and `provider_cost_units` is a whole number.
 """
 
 import json
@@ -11,14 +11,13 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from services.calllog.domain import fields
-from services.calllog.domain.calls import CallStatus, Direction, ReportedCall, Speaker, Turn
-from services.calllog.domain.envelopes import Envelope, Makes, Shape, ranked
+from libs import untrusted_json as fields
+from providers.interface.envelopes import Envelope, Makes, Shape, ranked
+from providers.interface.reports import CallStatus, Direction, ReportedCall, Speaker, Turn
 
-PROVIDER = "vapi"
 STATUS = "status-update"
 REPORT = "end-of-call-report"
-# Only what is going on makes a call of a status: before there is nothing to show, and of its end the report tells.
+# Only the status of a call in progress makes a call. Before, there is nothing to show; the report follows its end.
 _STATUS_RANKS = {"in-progress": 1, "forwarding": 2}
 _REPORT_RANK, _ANALYZED_RANK = 4, 5
 _NOT_CONVERSED = {
@@ -26,7 +25,7 @@ _NOT_CONVERSED = {
     "customer-did-not-answer": CallStatus.NO_ANSWER,
     "call.ringing.sip-inbound-caller-hungup-before-call-connect": CallStatus.NO_ANSWER,
 }
-# Of the hundreds of reasons most name a component's error; these words are in all that broke a call off.
+# Vapi has hundreds of reasons, most of them errors of a component. Every reason of a broken call contains one of these.
 _BROKEN = re.compile(
     "error|fail|fault|not-found|not-valid|request-returned|join-timed-out|shutdown|closed-websocket|microphone-permission"
     "|rejected|misdialed|unallocated|no-call-received|deleted"
@@ -37,11 +36,11 @@ _DIRECTIONS = {
     "webCall": Direction.WEB,
     "vapi.websocketCall": Direction.WEB,
 }
-# The judgement that a rubric of pass or fail gives; the marks of other rubrics say nothing of success.
+# The result of a rubric of pass or fail. Results of other rubrics do not say whether the call was successful.
 _SUCCESS = {"true": True, "false": False}
 _SPEAKERS = {"user": Speaker.USER, "bot": Speaker.AGENT, "assistant": Speaker.AGENT, "tool_calls": Speaker.AGENT}
 _MAX_SECONDS = 30 * 86_400
-# What a message says beside its call, and the API inside of it.
+# Fields that a message has beside its call, and the API's answer inside of it.
 _BESIDE_THE_CALL = (
     "endedReason", "startedAt", "endedAt", "cost", "costs", "destination", "artifact", "analysis", "compliance",
     "assistant", "customer", "phoneNumber",
@@ -73,8 +72,8 @@ def wrap_call(call: Mapping[str, Any]) -> bytes:
 
 
 def recording_url(call: Mapping[str, Any]) -> str:
-    """Where the recording lies; empty when there is none. A signed address goes first, for others may be closed, and
-    both voices in one channel before two channels."""
+    """The address of the recording; empty if there is none. A signed address comes first, because others may refuse
+    access, and mono comes before stereo."""
     artifact = fields.section(call, "artifact")
     recording = fields.section(artifact, "recording")
     places = (
@@ -96,7 +95,7 @@ def read_report(envelope: Envelope) -> ReportedCall:
     status = CallStatus.IN_PROGRESS if envelope.event_type == STATUS else _status(reason, started_at)
     direction, from_number, to_number = _sides(envelope.data, facts)
     return ReportedCall(
-        provider=PROVIDER,
+        provider=envelope.provider,
         external_call_id=envelope.key,
         external_agent_id=fields.text(facts, "assistantId", 200) or _text_at(facts, "assistant.id"),
         status=status,
@@ -116,7 +115,7 @@ def read_report(envelope: Envelope) -> ReportedCall:
 
 
 def _facts(data: Mapping[str, Any]) -> dict[str, Any]:
-    """All that a message tells of its call: what stands beside the call is newer than what stands in it."""
+    """All that a message says about its call. A field beside the call is newer than the same field inside of it."""
     beside = {name: data[name] for name in _BESIDE_THE_CALL if data.get(name) is not None}
     return {**fields.section(data, "call"), **beside}
 
@@ -130,7 +129,7 @@ def _status(reason: str, started_at: datetime | None) -> CallStatus:
 
 
 def _duration(status: CallStatus, started_at: datetime | None, ended_at: datetime | None) -> float | None:
-    """The report names no length; one beyond reason is a mistake, and a mistake is not billed."""
+    """Computed, because the report contains no duration. An unreasonable one is a mistake and must not be billed."""
     if not status.ended or status in _NOT_CONVERSED.values() or started_at is None or ended_at is None:
         return None
     seconds = (ended_at - started_at).total_seconds()
@@ -156,8 +155,8 @@ def _messages(facts: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def _utterances(facts: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """What becomes a turn: words, and calls of tools (their results are told with the call). What the system tells
-    the model is no part of the conversation."""
+    """The entries that become turns: words and tool calls. The result of a tool call becomes part of its turn. System
+    messages to the model are not part of the conversation."""
     return (item for item in _messages(facts) if fields.text(item, "role") in _SPEAKERS)
 
 

@@ -10,8 +10,11 @@ import pytest
 from retell.lib import webhook_auth
 from vapi.types import BearerAuthenticationPlan, HmacAuthenticationPlan
 
-from services.agent.domain.integration import Credentials
-from services.agent.providers import SIGNATURES, elevenlabs, retell, vapi
+from providers.elevenlabs import webhook as elevenlabs
+from providers.interface.credentials import Credentials
+from providers.registry import PROVIDERS
+from providers.retell import webhook as retell
+from providers.vapi import webhook as vapi
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 BODY = '{"type": "post_call_transcription", "text": "Grüße"}'.encode()
@@ -25,7 +28,7 @@ def signed(at: datetime = NOW, body: bytes = BODY, secret: str = "wsec_1") -> st
 
 
 def verified(header: str, body: bytes = BODY, now: datetime = NOW) -> bool | None:
-    return elevenlabs.verify_signature(CREDENTIALS, header, body, now)
+    return elevenlabs.verify(CREDENTIALS, {elevenlabs.SIGNATURE: header}, body, now)
 
 
 def test_what_the_official_sdk_accepts_is_accepted() -> None:
@@ -82,42 +85,49 @@ def test_one_fitting_digest_of_several_is_enough() -> None:
 
 def test_the_secret_before_a_rotation_is_honoured_for_a_while() -> None:
     rotated = Credentials("k", "wsec_2", "", "wsec_1", NOW + timedelta(minutes=10))
-    assert elevenlabs.verify_signature(rotated, signed(), BODY, NOW) is True
-    assert elevenlabs.verify_signature(rotated, signed(secret="wsec_2"), BODY, NOW) is True
+    assert elevenlabs.verify(rotated, {elevenlabs.SIGNATURE: signed()}, BODY, NOW) is True
+    assert elevenlabs.verify(rotated, {elevenlabs.SIGNATURE: signed(secret="wsec_2")}, BODY, NOW) is True
     late = NOW + timedelta(minutes=11)
-    assert elevenlabs.verify_signature(rotated, signed(late), BODY, late) is False
+    assert elevenlabs.verify(rotated, {elevenlabs.SIGNATURE: signed(late)}, BODY, late) is False
 
 
 def test_without_a_secret_there_is_no_verdict() -> None:
-    assert elevenlabs.verify_signature(Credentials("key"), signed(), BODY, NOW) is None
-    assert retell.verify_signature(Credentials(), "v=1,d=" + "0" * 64, BODY, NOW) is None
+    assert elevenlabs.verify(Credentials("key"), {elevenlabs.SIGNATURE: signed()}, BODY, NOW) is None
+    assert retell.verify(Credentials(), {retell.SIGNATURE: "v=1,d=" + "0" * 64}, BODY, NOW) is None
 
 
 def test_what_the_official_retell_sdk_signs_is_accepted() -> None:
     stamp = int(NOW.timestamp() * 1000)
     header = webhook_auth.symmetric["sign"](BODY.decode(), "key-0123456789", stamp)
-    assert retell.verify_signature(CREDENTIALS, header, BODY, NOW) is True
-    assert retell.verify_signature(CREDENTIALS, header, BODY + b" ", NOW) is False
-    assert retell.verify_signature(CREDENTIALS, header, BODY, NOW + timedelta(minutes=5, seconds=1)) is False
-    assert retell.verify_signature(CREDENTIALS, header, BODY, NOW - timedelta(minutes=5, seconds=1)) is False
-    assert retell.verify_signature(CREDENTIALS, header.replace("d=", "d=0"), BODY, NOW) is False
+
+    def verified(header: str, body: bytes = BODY, now: datetime = NOW) -> bool | None:
+        return retell.verify(CREDENTIALS, {retell.SIGNATURE: header}, body, now)
+
+    assert verified(header) is True
+    assert verified(header, BODY + b" ") is False
+    assert verified(header, now=NOW + timedelta(minutes=5, seconds=1)) is False
+    assert verified(header, now=NOW - timedelta(minutes=5, seconds=1)) is False
+    assert verified(header.replace("d=", "d=0")) is False
 
 
-def test_a_provider_without_signatures_has_no_check() -> None:
-    assert set(SIGNATURES) == {"elevenlabs", "retell", "vapi"}
+def test_without_its_headers_no_delivery_is_accepted() -> None:
+    """Of every provider in the registry, and whatever other headers say."""
+    for provider in PROVIDERS.values():
+        for headers in ({}, dict.fromkeys(provider.webhook.proof_headers, ""), {"x-other": "wsec_1"}):
+            assert provider.webhook.verify(CREDENTIALS, headers, BODY, NOW) is False, provider.name
 
 
-def shown(**headers: str) -> str:
-    """As the gateway hands them on; underscores stand for hyphens."""
-    return "\n".join(f"{name.replace('_', '-')}: {value}" for name, value in headers.items())
+def shown(**headers: str) -> dict[str, str]:
+    """As the gateway passes them; underscores stand for hyphens."""
+    return {name.replace("_", "-"): value for name, value in headers.items()}
 
 
 def digest(*parts: bytes, secret: str = "wsec_1", algorithm: str = "sha256") -> str:
     return hmac.new(secret.encode(), b"".join(parts), algorithm).hexdigest()
 
 
-def proven(header: str, body: bytes = BODY, credentials: Credentials = CREDENTIALS) -> bool | None:
-    return vapi.verify_signature(credentials, header, body, NOW)
+def proven(headers: dict[str, str], body: bytes = BODY, credentials: Credentials = CREDENTIALS) -> bool | None:
+    return vapi.verify(credentials, headers, body, NOW)
 
 
 STAMP = str(int(NOW.timestamp()))
@@ -148,14 +158,14 @@ def test_vapis_default_plan_is_what_is_checked() -> None:
         shown(authorization="Bearer of-a-proxy", x_vapi_signature=digest(BODY)),
     ],
 )
-def test_each_way_of_vapi_is_accepted(header: str) -> None:
+def test_each_way_of_vapi_is_accepted(header: dict[str, str]) -> None:
     assert proven(header) is True
 
 
 @pytest.mark.parametrize(
     "header",
     [
-        "",
+        {},
         shown(authorization="Bearer "),
         shown(authorization="Bearer wsec_2"),
         shown(authorization="Basic wsec_1"),
@@ -164,8 +174,8 @@ def test_each_way_of_vapi_is_accepted(header: str) -> None:
         shown(x_vapi_secret="wsec_1 "),
         shown(x_vapi_secret="wsec_1, wsec_1"),
         shown(x_other="wsec_1"),
-        "wsec_1",
-        digest(BODY),
+        {"": "wsec_1"},
+        {"": digest(BODY)},
         shown(x_vapi_signature="wsec_1"),
         shown(x_vapi_signature=""),
         shown(x_vapi_signature=digest(BODY)[:-1]),
@@ -183,7 +193,7 @@ def test_each_way_of_vapi_is_accepted(header: str) -> None:
         shown(x_signature=digest(f"-{STAMP}.".encode(), BODY), x_timestamp=f"-{STAMP}"),
     ],
 )
-def test_anything_else_is_no_proof_of_vapi(header: str) -> None:
+def test_anything_else_is_no_proof_of_vapi(header: dict[str, str]) -> None:
     assert proven(header) is False
 
 

@@ -21,12 +21,12 @@ from vapi.types import (
 )
 
 from libs.errors import InvalidArgument
-from services.calllog.domain.calls import CallStatus, Direction, ReportedCall, Speaker
-from services.calllog.domain.envelopes import Envelope, Makes
-from services.calllog.domain.readers import parse_envelope, read_report
-from services.calllog.domain.vapi import recording_url, wrap_call
+from providers.interface.envelopes import Envelope, Makes
+from providers.interface.reports import CallStatus, Direction, ReportedCall, Speaker
+from providers.vapi import PROVIDER
+from providers.vapi.report import recording_url, wrap_call
 
-SAMPLES = Path(__file__).resolve().parents[4] / "samples" / "vapi"
+SAMPLES = Path(__file__).resolve().parents[2] / "samples" / "vapi"
 REPORT = json.loads((SAMPLES / "end_of_call_report.json").read_text("utf-8"))
 STATUS = json.loads((SAMPLES / "status_update.json").read_text("utf-8"))
 ENDED_WELL = {
@@ -45,11 +45,11 @@ def parse(sample: dict[str, Any] = REPORT, call: dict[str, Any] | None = None, *
     envelope = copy.deepcopy(sample)
     envelope["message"].update(message)
     envelope["message"]["call"].update(call or {})
-    return parse_envelope("vapi", json.dumps(envelope).encode())
+    return PROVIDER.parse_envelope(json.dumps(envelope).encode())
 
 
 def read(sample: dict[str, Any] = REPORT, call: dict[str, Any] | None = None, **message: Any) -> ReportedCall:
-    return read_report(parse(sample, call, **message))
+    return PROVIDER.read_report(parse(sample, call, **message))
 
 
 def fetched() -> dict[str, Any]:
@@ -211,12 +211,12 @@ def test_where_the_recording_lies(artifact: dict[str, Any], expected: str) -> No
 
 def test_a_fetched_call_reads_like_its_webhook() -> None:
     call = fetched()
-    envelope = parse_envelope("vapi", wrap_call(call))
-    told, ours = read_report(envelope), read()
+    envelope = PROVIDER.parse_envelope(wrap_call(call))
+    told, ours = PROVIDER.read_report(envelope), read()
     # The API names the phone by its id alone.
     assert (told.to_number, ours.to_number) == ("", "+4930555010")
     call["phoneNumber"] = REPORT["message"]["phoneNumber"]
-    assert read_report(parse_envelope("vapi", wrap_call(call))) == ours
+    assert PROVIDER.read_report(PROVIDER.parse_envelope(wrap_call(call))) == ours
     assert (envelope.event_type, envelope.key, envelope.makes) == ("end-of-call-report", call["id"], Makes.CALL)
 
 
@@ -240,9 +240,9 @@ def test_a_status_that_tells_of_nothing_going_on_makes_no_call(status: Any) -> N
 
 
 def test_other_messages_are_left_alone() -> None:
-    told = parse_envelope("vapi", b'{"message": {"type": "transcript", "call": {"id": "c"}}}')
+    told = PROVIDER.parse_envelope(b'{"message": {"type": "transcript", "call": {"id": "c"}}}')
     assert (told.makes, told.event_type, told.key) == (Makes.NOTHING, "transcript", "c")
-    request = parse_envelope("vapi", b'{"message": {"type": "assistant-request"}}')
+    request = PROVIDER.parse_envelope(b'{"message": {"type": "assistant-request"}}')
     assert (request.makes, request.key[:7]) == (Makes.NOTHING, "sha256:")
 
 
@@ -260,7 +260,7 @@ def test_other_messages_are_left_alone() -> None:
 )
 def test_what_is_no_envelope_is_refused(body: bytes) -> None:
     with pytest.raises(InvalidArgument, match="webhook_payload_invalid"):
-        parse_envelope("vapi", body)
+        PROVIDER.parse_envelope(body)
 
 
 ODD = [None, True, 7, -1.5, "x", "\x00\ud800", [], [None], {}, {"id": 7}, {"messages": [7, {"role": []}]}]

@@ -14,18 +14,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libs.errors import InvalidArgument
-from services.calllog.domain.calls import CallStatus, Direction, ReportedCall, Speaker
-from services.calllog.domain.elevenlabs import wrap_conversation
-from services.calllog.domain.readers import parse_envelope, read_audio, read_report
+from providers.elevenlabs import PROVIDER
+from providers.elevenlabs.report import wrap_conversation
+from providers.interface.reports import CallStatus, Direction, ReportedCall, Speaker
 
-SAMPLES = Path(__file__).resolve().parents[4] / "samples" / "elevenlabs"
+SAMPLES = Path(__file__).resolve().parents[2] / "samples" / "elevenlabs"
 TRANSCRIPTION = json.loads((SAMPLES / "post_call_transcription.json").read_text())
 
 
 def read(data: dict[str, Any] | None = None, **changes: Any) -> ReportedCall:
     envelope = copy.deepcopy(TRANSCRIPTION)
     envelope["data"].update(data or {}, **changes)
-    return read_report(parse_envelope("elevenlabs", json.dumps(envelope).encode()))
+    return PROVIDER.read_report(PROVIDER.parse_envelope(json.dumps(envelope).encode()))
 
 
 def test_the_sample_is_what_the_official_sdk_reads() -> None:
@@ -131,14 +131,14 @@ def test_success_is_true_false_or_unknown() -> None:
 def test_a_failed_start(reason: str, expected: CallStatus) -> None:
     envelope = json.loads((SAMPLES / "call_initiation_failure.json").read_text())
     envelope["data"]["failure_reason"] = reason
-    report = read_report(parse_envelope("elevenlabs", json.dumps(envelope).encode()))
+    report = PROVIDER.read_report(PROVIDER.parse_envelope(json.dumps(envelope).encode()))
     assert (report.status, report.duration_seconds, report.successful) == (expected, None, False)
     assert (report.from_number, report.to_number) == ("+4930555010", "+4930555030")
     assert report.ended_at == datetime(2026, 1, 2, 9, 4, 20, tzinfo=UTC)
 
 
 def test_fuller_reports_rank_higher() -> None:
-    failure = read_report(parse_envelope("elevenlabs", (SAMPLES / "call_initiation_failure.json").read_bytes()))
+    failure = PROVIDER.read_report(PROVIDER.parse_envelope((SAMPLES / "call_initiation_failure.json").read_bytes()))
     ranks = [
         read(status="initiated").completeness,
         read(status="in-progress", transcript=[]).completeness,
@@ -153,14 +153,14 @@ def test_fuller_reports_rank_higher() -> None:
 
 
 def test_a_fetched_conversation_reads_like_a_delivered_one() -> None:
-    fetched = parse_envelope("elevenlabs", wrap_conversation(TRANSCRIPTION["data"]))
-    assert read_report(fetched) == read()
+    fetched = PROVIDER.parse_envelope(wrap_conversation(TRANSCRIPTION["data"]))
+    assert PROVIDER.read_report(fetched) == read()
 
 
 def test_audio() -> None:
     def audio(text: Any) -> bytes:
         body = {"type": "post_call_audio", "data": {"conversation_id": "c", "full_audio": text}}
-        return read_audio(parse_envelope("elevenlabs", json.dumps(body).encode()))
+        return PROVIDER.read_audio(PROVIDER.parse_envelope(json.dumps(body).encode()))
 
     assert audio("SUQz") == b"ID3"
     for broken in ("", "SUQ", "not base64!", None, 7):
@@ -187,11 +187,11 @@ objects = st.dictionaries(st.sampled_from(INNER), values, max_size=6)
 def test_whatever_a_sender_gets_wrong_a_call_can_be_stored(data: dict[str, Any]) -> None:
     body = json.dumps({"type": "post_call_transcription", "data": {**data, "conversation_id": "c"}})
     try:
-        envelope = parse_envelope("elevenlabs", body.encode())
+        envelope = PROVIDER.parse_envelope(body.encode())
     except InvalidArgument:
         assert "NaN" in body or "Infinity" in body
         return
-    report = read_report(envelope)
+    report = PROVIDER.read_report(envelope)
     texts = [report.title, report.summary, report.language, report.termination_reason, report.external_agent_id]
     texts += [turn.text for turn in report.turns]
     texts.append(json.dumps([turn.tool_calls for turn in report.turns], ensure_ascii=False))

@@ -1,4 +1,4 @@
-"""Retell's call, as its webhooks carry it, read as a ReportedCall.
+"""Retell's call, from a webhook or the API, read as a ReportedCall.
 
 Shapes: the models of the official `retell-sdk` package (PhoneCallResponse, WebCallResponse). Times are milliseconds.
 """
@@ -7,11 +7,10 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from services.calllog.domain import fields
-from services.calllog.domain.calls import CallStatus, Direction, ReportedCall, Speaker, Turn
-from services.calllog.domain.envelopes import Envelope, Makes, Shape, ranked
+from libs import untrusted_json as fields
+from providers.interface.envelopes import Envelope, Makes, Shape, ranked
+from providers.interface.reports import CallStatus, Direction, ReportedCall, Speaker, Turn
 
-PROVIDER = "retell"
 _RANKS = {"call_started": 1, "call_ended": 4, "call_analyzed": 5}
 _ONGOING = ("registered", "ongoing")
 _NOT_CONNECTED = {"dial_busy": CallStatus.BUSY, "dial_no_answer": CallStatus.NO_ANSWER}
@@ -39,8 +38,8 @@ def wrap_call(call: Mapping[str, Any]) -> bytes:
 
 
 def recording_url(call: Mapping[str, Any]) -> str:
-    """Where the call's recording lies; empty when there is none. An agent that keeps no personal data has only the
-    scrubbed one."""
+    """The address of the call's recording; empty if there is none. An agent that keeps no personal data has only the
+    scrubbed recording."""
     return fields.text(call, "recording_url", 2_048) or fields.text(call, "scrubbed_recording_url", 2_048)
 
 
@@ -52,7 +51,7 @@ def read_report(envelope: Envelope) -> ReportedCall:
     conversed = conversed and fields.text(data, "call_status") != "not_connected"
     successful = analysis.get("call_successful")
     return ReportedCall(
-        provider=PROVIDER,
+        provider=envelope.provider,
         external_call_id=envelope.key,
         external_agent_id=fields.text(data, "agent_id", 200),
         status=status,
@@ -94,7 +93,7 @@ def _seconds(data: Mapping[str, Any], name: str) -> float | None:
 
 
 def _utterances(data: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """What becomes a turn: words, and calls of tools (their results are told with the call)."""
+    """The entries that become turns: words and tool calls. The result of a tool call becomes part of its turn."""
     name = "transcript_with_tool_calls" if data.get("transcript_with_tool_calls") else "transcript_object"
     for item in fields.items(data, name):
         if fields.text(item, "role") in ("agent", "user", "transfer_target", "tool_call_invocation"):

@@ -1,0 +1,12 @@
+"""The providers that the suite knows. A provider is one folder and one entry here (docs/adding-a-provider.md)."""
+
+from collections.abc import Mapping
+
+from providers import elevenlabs, retell, vapi
+from providers.interface.provider import Provider
+
+PROVIDERS: Mapping[str, Provider] = {
+    provider.name: provider for provider in (elevenlabs.PROVIDER, retell.PROVIDER, vapi.PROVIDER)
+}
+# The provider of an external agent id that comes without one.
+DEFAULT_PROVIDER = elevenlabs.PROVIDER.name

@@ -32,6 +32,11 @@ class GatewaySettings(ServiceSettings):
         return self.public_url.startswith("https://")
 
     @property
+    def device_cookie_name(self) -> str:
+        """The cookie by which a device is known at its next login."""
+        return "__Host-echosenseix_device" if self.over_tls else "echosenseix_device"
+
+    @property
     def cookie_name(self) -> str:
         """The session cookie; under TLS bound to this host by its prefix (RFC 6265bis, 4.1.3)."""
         return "__Host-echosenseix_session" if self.over_tls else "echosenseix_session"

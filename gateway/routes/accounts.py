@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from starlette.requests import cookie_parser
 from starlette.responses import Response
 
 from echosenseix.identity.v1 import identity_pb2 as pb
@@ -22,6 +23,8 @@ from gateway.schemas.accounts import (
     user_from_proto,
 )
 
+_DEVICE_SECONDS = 180 * 24 * 3600
+
 
 async def register(call: Call[NoQuery, RegisterBody]) -> Response:
     body = call.body
@@ -32,6 +35,7 @@ async def register(call: Call[NoQuery, RegisterBody]) -> Response:
             first_name=body.first_name,
             last_name=body.last_name,
             organization_name=body.organization_name,
+            ip_address=call.client_address,
         )
     )
     registered = Registered(
@@ -47,12 +51,14 @@ async def login(call: Call[NoQuery, LoginBody]) -> Response:
             password=call.body.password,
             ip_address=call.client_address,
             user_agent=call.exchange.header(b"user-agent")[:400],
+            device_token=cookie_parser(call.exchange.header(b"cookie")).get(call.settings.device_cookie_name, "")[:100],
         )
     )
     response = call.ok(
         LoggedIn(token=answer.token, expires_at=time_to_json(answer.expire_time), user=user_from_proto(answer.user))
     )
     set_session_cookie(call, response, answer.token)
+    _set_device_cookie(call, response, answer.device_token)
     return response
 
 
@@ -86,6 +92,19 @@ def set_session_cookie(call: Call[Any, Any], response: Response, token: str) -> 
         call.settings.cookie_name,
         token,
         max_age=None if token else 0,
+        path="/",
+        httponly=True,
+        secure=call.settings.over_tls,
+        samesite="lax",
+    )
+
+
+def _set_device_cookie(call: Call[Any, Any], response: Response, token: str) -> None:
+    """Tell this device apart at its next login: strangers who try the account then do not lock it out."""
+    response.set_cookie(
+        call.settings.device_cookie_name,
+        token,
+        max_age=_DEVICE_SECONDS,
         path="/",
         httponly=True,
         secure=call.settings.over_tls,

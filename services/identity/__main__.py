@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from libs.rpc.status import StatusServicer
 from libs.runtime import Runtime, service_main
 
 from .config import IdentitySettings
+from .domain.devices import KnownDevices
 from .jobs import job_handlers
 from .login_limits import LoginLimits
 from .passwords import Passwords
@@ -51,6 +53,7 @@ async def serve(runtime: Runtime[IdentitySettings]) -> None:
         authentication=Authentication(database),
         passwords=passwords,
         limits=LoginLimits(limiter, lifted=settings.limits == "bench"),
+        devices=KnownDevices(base64.b64decode(settings.cursor_key)),
         clock=SystemClock(),
         production=settings.production,
     )

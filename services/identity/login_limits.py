@@ -1,19 +1,40 @@
-"""How often one may try to log in: by account and by address, counted in Redis over all instances.
+"""How often one may try to sign in or to register: by address, by account and over all, counted in Redis.
 
-A try is counted before the password is looked at, so that many at once cannot slip past; a right password gives its
-tries back. Unknown accounts are counted like known ones, or the limit would tell which exist.
+A try is counted before a password is hashed, so that many at once cannot slip past, and under all limits or under
+none: an address that is blocked cannot use up somebody's account. Unknown accounts are counted like known ones, or the
+limit would tell which exist. A device from which the account signed in before has a lane of its own, so that strangers
+who try the account do not lock its owner out (OWASP: device cookies).
 """
 
 from __future__ import annotations
 
 import hashlib
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from libs.errors import ResourceExhausted
-from libs.ratelimit import RateLimiter
+from libs.ratelimit import Limit, RateLimiter
 
 ACCOUNT_TRIES = 10
 ADDRESS_TRIES = 100
+# One office behind one address signs up a few people; a script signs up thousands.
+ADDRESS_REGISTRATIONS = 60
+ALL_REGISTRATIONS = 600
 WINDOW_SECONDS = 15 * 60
+
+# An IPv6 customer owns a /64 at least (RFC 6177), so a single address says nothing.
+_IPV6_PREFIX = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One counted try to sign in, which a right password takes back."""
+
+    lane: str
+    keys: tuple[str, ...]
+    source: str
+    member: str
 
 
 class LoginLimits:
@@ -21,25 +42,51 @@ class LoginLimits:
         self._limiter = limiter
         self._lifted = lifted
 
-    async def take(self, email_key: str, ip_address: str) -> None:
-        """Count one try; raises ResourceExhausted("too_many_attempts") when there were too many."""
-        if self._lifted:
-            return
-        for key, tries in self._keys(email_key, ip_address):
-            decision = await self._limiter.check(key, tries, WINDOW_SECONDS)
-            if not decision.allowed:
-                detail = "Too many attempts to log in. Wait, then try again."
-                raise ResourceExhausted("too_many_attempts", detail, retry_after=decision.reset_seconds)
+    async def sign_in(self, email_key: str, ip_address: str, device: str = "") -> Try:
+        """Count one try; raises ResourceExhausted("too_many_attempts") when there were too many. `device` is the id of
+        a device of this account that has proved itself, or empty."""
+        account, source = _digest(email_key), address_prefix(ip_address)
+        lane = f"login:device:{account}:{device}" if device else f"login:account:{account}"
+        limits = [Limit(lane, ACCOUNT_TRIES, WINDOW_SECONDS)]
+        if source:
+            limits.insert(0, Limit(f"login:address:{source}", ADDRESS_TRIES, WINDOW_SECONDS))
+        member = await self._take(limits, source, "Too many attempts to sign in. Wait, then try again.")
+        return Try(lane, tuple(limit.key for limit in limits), source, member)
 
-    async def give_back(self, email_key: str, ip_address: str) -> None:
-        """The password was right: forget the account's tries, and this one of the address."""
+    async def signed_in(self, counted: Try) -> None:
+        """The password was right: forget what this address tried on this account, and this one try of the address."""
         if not self._lifted:
-            account, *address = self._keys(email_key, ip_address)
-            await self._limiter.forget(account[0])
-            for key, _ in address:
-                await self._limiter.give_back(key)
+            await self._limiter.forget(counted.lane, counted.source)
+            await self._limiter.give_back([key for key in counted.keys if key != counted.lane], counted.member)
 
-    def _keys(self, email_key: str, ip_address: str) -> list[tuple[str, int]]:
-        account = hashlib.sha256(email_key.encode()).hexdigest()[:32]
-        keys = [(f"login:account:{account}", ACCOUNT_TRIES)]
-        return [*keys, (f"login:address:{ip_address[:64]}", ADDRESS_TRIES)] if ip_address else keys
+    async def register(self, ip_address: str) -> None:
+        """Count one registration; raises ResourceExhausted("too_many_attempts")."""
+        limits = [Limit("register:all", ALL_REGISTRATIONS, WINDOW_SECONDS)]
+        if source := address_prefix(ip_address):
+            limits.insert(0, Limit(f"register:address:{source}", ADDRESS_REGISTRATIONS, WINDOW_SECONDS))
+        await self._take(limits, source, "Too many registrations. Wait, then try again.")
+
+    async def _take(self, limits: Sequence[Limit], source: str, detail: str) -> str:
+        if self._lifted:
+            return ""
+        decision = await self._limiter.take(limits, source)
+        if not decision.allowed:
+            raise ResourceExhausted("too_many_attempts", detail, retry_after=decision.reset_seconds)
+        return decision.member
+
+
+def address_prefix(ip_address: str) -> str:
+    """The address that a limit counts by: IPv4 whole, IPv6 by its /64; empty for what is no address."""
+    try:
+        address = ipaddress.ip_address(ip_address)
+    except ValueError:
+        return ""
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            return str(address.ipv4_mapped)
+        return str(ipaddress.ip_network((address, _IPV6_PREFIX), strict=False).network_address)
+    return str(address)
+
+
+def _digest(email_key: str) -> str:
+    return hashlib.sha256(email_key.encode()).hexdigest()[:32]

@@ -1,12 +1,15 @@
-"""argon2id, off the event loop: a bounded pool of threads, and a bounded queue before it.
+"""argon2id, off the event loop: two bounded pools of threads, each with a bounded queue before it.
 
-19 MiB, two passes, one lane (OWASP's first choice); libargon2 releases the GIL. More logins at once than the queue
-holds are refused with a moment to wait, so that a flood of them never grows memory nor delays other calls.
+19 MiB, two passes, one lane (OWASP's first choice); libargon2 releases the GIL. Signing in and registering have a pool
+each, so that a flood of registrations does not delay those who sign in. More at once than a queue holds are refused
+with a moment to wait, so that a flood never grows memory nor delays other calls. Passwords are compared in NFKC, as
+RFC 8265 asks: the same password typed on another keyboard is the same.
 """
 
 from __future__ import annotations
 
 import asyncio
+import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -26,39 +29,59 @@ T = TypeVar("T")
 class Passwords:
     def __init__(self, workers: int) -> None:
         self._hasher = argon2.PasswordHasher(time_cost=PASSES, memory_cost=MEMORY_KIB, parallelism=LANES)
-        self._threads = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="argon2")
-        self._waiting = 0
+        self._sign_in = _Lane(workers, "argon2-sign-in", "Many people are signing in right now. Try again in a moment.")
+        self._register = _Lane(1, "argon2-register", "Many people are registering right now. Try again in a moment.")
         # What an unknown e-mail address is checked against, so that it takes as long as a known one.
-        self._nobody = self._hasher.hash("nobody has this password")
+        self._absent = self._hasher.hash("no account has this password")
 
     @classmethod
     async def open(cls, workers: int) -> Passwords:
         return cls(workers)
 
     async def hash(self, password: str) -> str:
-        return await self._run(lambda: self._hasher.hash(password))
+        """The hash of a new account's password."""
+        return await self._register.run(lambda: self._hasher.hash(_normal(password)))
 
     async def matches(self, stored: str | None, password: str) -> bool:
         """Whether the password is the stored one; the same work where there is no stored one."""
-        fits = await self._run(lambda: self._verify(stored or self._nobody, password))
+        fits = await self._sign_in.run(lambda: self._verify(stored or self._absent, password))
         return fits and stored is not None
 
     async def close(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._sign_in.close()
+        self._register.close()
 
     def _verify(self, stored: str, password: str) -> bool:
+        """By the composed password, then by the bytes as sent: older hashes were made of those."""
+        return any(self._is(stored, form) for form in dict.fromkeys((_normal(password), password)))
+
+    def _is(self, stored: str, password: str) -> bool:
         try:
             return self._hasher.verify(stored, password)
         except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
             return False
 
-    async def _run(self, work: Callable[[], T]) -> T:
+
+class _Lane:
+    """Threads of one purpose and the queue before them."""
+
+    def __init__(self, workers: int, name: str, busy: str) -> None:
+        self._threads = ThreadPoolExecutor(max_workers=workers, thread_name_prefix=name)
+        self._busy = busy
+        self._waiting = 0
+
+    async def run(self, work: Callable[[], T]) -> T:
         if self._waiting >= QUEUE_MAX:
-            raise Unavailable(
-                "too_busy", "Many people are logging in right now. Try again in a moment.", retry_after=1.0
-            )
+            raise Unavailable("too_busy", self._busy, retry_after=1.0)
         self._waiting += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, work)
         finally:
             self._waiting -= 1
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _normal(password: str) -> str:
+    return unicodedata.normalize("NFKC", password)

@@ -44,6 +44,7 @@ class AccountMethods(Methods):
         _only_the_gateway()
         parts = self._parts
         asked = check_registration(registration_from_proto(request))
+        await parts.limits.register(request.ip_address)
         password_hash = await parts.passwords.hash(asked.password)
         organization, owner = self._founded(asked, password_hash)
 
@@ -70,13 +71,16 @@ class AccountMethods(Methods):
     async def Login(self, request: identity_pb2.LoginRequest, context: object) -> identity_pb2.LoginResponse:
         _only_the_gateway()
         parts, key = self._parts, email_key(request.email)
-        await parts.limits.take(key, request.ip_address)
+        device = parts.devices.device_of(request.device_token, key)
+        counted = await parts.limits.sign_in(key, request.ip_address, device)
         user = await parts.people.by_email(key) if "\x00" not in key else None
         fits = await parts.passwords.matches(user.password_hash if user else None, request.password)
         if user is None or not fits:
-            raise Unauthenticated("invalid_credentials", "The e-mail address or the password is wrong.")
-        await parts.limits.give_back(key, request.ip_address)
-        return await self._open_session(user, request)
+            raise Unauthenticated("wrong_credentials", "The e-mail address or the password is wrong.")
+        await parts.limits.signed_in(counted)
+        response = await self._open_session(user, request)
+        response.device_token = parts.devices.token(device or random_token()[:16], key)
+        return response
 
     async def _open_session(self, user: User, request: identity_pb2.LoginRequest) -> identity_pb2.LoginResponse:
         parts, now, token = self._parts, self._parts.clock.now(), random_token()
@@ -102,6 +106,8 @@ class AccountMethods(Methods):
     ) -> identity_pb2.AuthenticateResponse:
         _only_the_gateway()
         caller = await self._caller(request)
+        if caller is None and request.WhichOneof("credential") == "api_key":
+            raise Unauthenticated("invalid_api_key", "Send a valid API key; this one is unknown, revoked or expired.")
         if caller is None:
             raise Unauthenticated("invalid_credentials", "Log in again, or send a valid API key.")
         return caller_to_proto(caller)

@@ -10,6 +10,7 @@ from libs.errors import PermissionDenied
 from libs.postgres import Database
 from libs.rpc.context import current_principal
 from libs.rpc.principal import Principal
+from services.identity.domain.devices import KnownDevices
 from services.identity.login_limits import LoginLimits
 from services.identity.passwords import Passwords
 from services.identity.storage.api_keys import ApiKeys
@@ -27,6 +28,7 @@ class Parts:
     authentication: Authentication
     passwords: Passwords
     limits: LoginLimits
+    devices: KnownDevices
     clock: Clock
     production: bool
 

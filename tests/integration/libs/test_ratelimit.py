@@ -8,7 +8,7 @@ import pytest_asyncio
 
 from libs.cache import redis_ping
 from libs.ids import new_id
-from libs.ratelimit import RateLimiter
+from libs.ratelimit import Limit, RateLimiter
 from local.stores import Stores
 
 
@@ -22,7 +22,7 @@ async def limiter(stores: Stores) -> AsyncIterator[RateLimiter]:
 async def test_two_instances_share_one_limit(limiter: RateLimiter, stores: Stores) -> None:
     other = await RateLimiter.open(stores.redis_url)
     key = new_id("key")
-    decisions = await asyncio.gather(*(one.check(key, 10, 60) for one in (limiter, other) for _ in range(15)))
+    decisions = await asyncio.gather(*(one.take([Limit(key, 10, 60)]) for one in (limiter, other) for _ in range(15)))
     assert sum(decision.allowed for decision in decisions) == 10
     refused = [decision for decision in decisions if not decision.allowed]
     assert all(59 < decision.reset_seconds <= 60 and decision.remaining == 0 for decision in refused)
@@ -34,7 +34,7 @@ async def test_a_window_slides(limiter: RateLimiter) -> None:
     allowed: list[float] = []
     until = time.monotonic() + 1.2
     while time.monotonic() < until:
-        if (await limiter.check(key, 4, 0.4)).allowed:
+        if (await limiter.take([Limit(key, 4, 0.4)])).allowed:
             allowed.append(time.monotonic())
         await asyncio.sleep(0.01)
     for start in allowed:
@@ -42,37 +42,60 @@ async def test_a_window_slides(limiter: RateLimiter) -> None:
     assert 10 <= len(allowed) <= 16
 
 
-async def test_tries_are_given_back_and_forgotten(limiter: RateLimiter) -> None:
-    key = new_id("key")
-    assert (await limiter.check(key, 1, 60)).allowed
-    await limiter.give_back(key)
-    assert (await limiter.check(key, 1, 60)).allowed
-    assert not (await limiter.check(key, 1, 60)).allowed
-    await limiter.forget(key)
-    assert (await limiter.check(key, 1, 60)).allowed
+async def test_a_try_is_given_back_and_a_source_forgotten(limiter: RateLimiter) -> None:
+    limit = Limit(new_id("key"), 3, 60)
+    first = await limiter.take([limit], "here")
+    await limiter.give_back([limit.key], first.member)
+    for source in ("here", "here", "there"):
+        assert (await limiter.take([limit], source)).allowed
+    assert not (await limiter.take([limit], "here")).allowed
+    await limiter.forget(limit.key, "here")
+    decisions = [await limiter.take([limit], "here") for _ in range(3)]
+    assert [decision.allowed for decision in decisions] == [True, True, False]
+
+
+async def test_a_try_that_one_limit_refuses_counts_under_no_other(limiter: RateLimiter, stores: Stores) -> None:
+    spent, other = Limit(new_id("key"), 1, 60), Limit(new_id("key"), 5, 60)
+    assert (await limiter.take([spent])).allowed
+    elsewhere = await RateLimiter.open(stores.redis_url)
+    for one in (limiter, elsewhere):
+        for _ in range(4):
+            decision = await one.take([other, spent])
+            assert (decision.allowed, decision.refused_by) == (False, spent.key)
+    assert (await elsewhere.take([other])).remaining == 4
+    await elsewhere.close()
+
+
+async def test_a_large_limit_is_counted_in_slices_and_never_passed(limiter: RateLimiter, stores: Stores) -> None:
+    other, limit = await RateLimiter.open(stores.redis_url), Limit(new_id("key"), 1_200, 60)
+    decisions = await asyncio.gather(*(one.take([limit]) for one in (limiter, other) for _ in range(700)))
+    assert sum(decision.allowed for decision in decisions) == 1_200
+    refused = [decision for decision in decisions if not decision.allowed]
+    assert all(0 < decision.reset_seconds <= 62 for decision in refused)
+    await other.close()
 
 
 async def test_a_flushed_script_is_loaded_again(limiter: RateLimiter, stores: Stores) -> None:
     key = new_id("key")
-    assert (await limiter.check(key, 2, 60)).allowed
+    assert (await limiter.take([Limit(key, 2, 60)])).allowed
     await limiter._client.script_flush()
-    assert (await limiter.check(key, 2, 60)).remaining == 0
-    assert not (await limiter.check(key, 2, 60)).allowed
+    assert (await limiter.take([Limit(key, 2, 60)])).remaining == 0
+    assert not (await limiter.take([Limit(key, 2, 60)])).allowed
 
 
 async def test_a_frozen_redis_delays_nobody_for_long(limiter: RateLimiter, stores: Stores) -> None:
     key = new_id("key")
-    assert (await limiter.check(key, 8, 60)).allowed
+    assert (await limiter.take([Limit(key, 8, 60)])).allowed
     stores.redis.pause()
     try:
         started = time.monotonic()
-        decisions = [await limiter.check(key, 8, 60) for _ in range(10)]
+        decisions = [await limiter.take([Limit(key, 8, 60)]) for _ in range(10)]
         assert time.monotonic() - started < 1.5
     finally:
         stores.redis.resume()
     assert sum(decision.allowed for decision in decisions) == 7
     await asyncio.sleep(1.1)  # the breaker rests for a second
-    assert (await limiter.check(new_id("key"), 1, 60)).allowed
+    assert (await limiter.take([Limit(new_id("key"), 1, 60)])).allowed
 
 
 async def test_redis_is_pinged_without_a_client(stores: Stores) -> None:

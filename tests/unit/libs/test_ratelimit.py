@@ -1,6 +1,6 @@
 import pytest
 
-from libs.ratelimit import LocalLog, RateLimiter
+from libs.ratelimit import Limit, LocalLog, RateLimiter
 
 
 class Time:
@@ -16,7 +16,7 @@ def test_never_more_than_the_limit_in_any_window() -> None:
     allowed: list[float] = []
     for step in range(400):
         time.now = step * 0.05
-        if log.check("k", 5, 2.0).allowed:
+        if log.take([Limit("k", 5, 2.0)], "here|1").allowed:
             allowed.append(time.now)
     for start in allowed:
         assert sum(start <= moment < start + 2.0 for moment in allowed) <= 5
@@ -26,30 +26,30 @@ def test_never_more_than_the_limit_in_any_window() -> None:
 def test_a_refusal_says_how_long_to_wait() -> None:
     time = Time()
     log = LocalLog(time)
-    assert log.check("k", 2, 10).remaining == 1
+    assert log.take([Limit("k", 2, 10)], "here|1").remaining == 1
     time.now = 4
-    assert log.check("k", 2, 10).remaining == 0
-    decision = log.check("k", 2, 10)
+    assert log.take([Limit("k", 2, 10)], "here|1").remaining == 0
+    decision = log.take([Limit("k", 2, 10)], "here|1")
     assert (decision.allowed, decision.reset_seconds) == (False, 6)
     time.now = 10
-    assert log.check("k", 2, 10).allowed
+    assert log.take([Limit("k", 2, 10)], "here|1").allowed
 
 
 def test_tries_can_be_given_back_and_forgotten() -> None:
     log = LocalLog(Time())
-    assert log.check("k", 1, 10).allowed
-    log.give_back("k")
-    log.give_back("k")
-    assert log.check("k", 1, 10).allowed
-    assert not log.check("k", 1, 10).allowed
-    log.forget("k")
-    assert log.check("k", 1, 10).allowed
+    assert log.take([Limit("k", 1, 10)], "here|1").allowed
+    log.give_back("k", "here|1")
+    log.give_back("k", "here|1")
+    assert log.take([Limit("k", 1, 10)], "here|1").allowed
+    assert not log.take([Limit("k", 1, 10)], "here|1").allowed
+    log.forget("k", "here|")
+    assert log.take([Limit("k", 1, 10)], "here|1").allowed
 
 
 async def test_without_redis_the_limit_holds_in_this_process(caplog: pytest.LogCaptureFixture) -> None:
     limiter = await RateLimiter.open("redis://127.0.0.1:1/0")
-    decisions = [await limiter.check("k", 3, 60) for _ in range(6)]
+    decisions = [await limiter.take([Limit("k", 3, 60)]) for _ in range(6)]
     assert [decision.allowed for decision in decisions] == [True] * 3 + [False] * 3
-    await limiter.forget("k")
-    assert (await limiter.check("k", 3, 60)).allowed
+    await limiter.forget("k", "")
+    assert (await limiter.take([Limit("k", 3, 60)])).allowed
     await limiter.close()

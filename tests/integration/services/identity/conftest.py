@@ -18,6 +18,7 @@ from libs.ratelimit import RateLimiter
 from libs.rpc.context import CallContext, serving
 from libs.rpc.principal import ROLE_GATEWAY, Principal
 from local.stores import Stores
+from services.identity.domain.devices import KnownDevices
 from services.identity.login_limits import LoginLimits
 from services.identity.passwords import Passwords
 from services.identity.servicer import IdentityServicer, Parts
@@ -43,8 +44,12 @@ class Service:
         with as_gateway():
             return await self.servicer.Register(request, None)
 
-    async def login(self, email: str, password: str = PASSWORD, ip: str = "") -> identity_pb2.LoginResponse:
-        request = identity_pb2.LoginRequest(email=email, password=password, ip_address=ip, user_agent="tests/1")
+    async def login(
+        self, email: str, password: str = PASSWORD, ip: str = "", device: str = ""
+    ) -> identity_pb2.LoginResponse:
+        request = identity_pb2.LoginRequest(
+            email=email, password=password, ip_address=ip, user_agent="tests/1", device_token=device
+        )
         with as_gateway():
             return await self.servicer.Login(request, None)
 
@@ -113,6 +118,7 @@ async def service(service_database: Callable[..., Awaitable[Database]], stores: 
         authentication=Authentication(database),
         passwords=passwords,
         limits=LoginLimits(limiter, lifted=False),
+        devices=KnownDevices(b"d" * 32),
         clock=clock,
         production=False,
     )

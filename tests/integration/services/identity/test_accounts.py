@@ -20,7 +20,7 @@ from libs.errors import (
 from libs.ids import new_id
 from libs.postgres import count_statements
 from libs.rpc.principal import Principal
-from services.identity.login_limits import ACCOUNT_TRIES, ADDRESS_TRIES
+from services.identity.login_limits import ACCOUNT_TRIES, ADDRESS_REGISTRATIONS, ADDRESS_TRIES, address_prefix
 
 from .conftest import PASSWORD, Service, acting, as_gateway
 
@@ -134,9 +134,87 @@ async def test_spraying_from_one_address_is_limited(service: Service) -> None:
     assert all(isinstance(end, Unauthenticated) for end in ends)
     limits = service.servicer._parts.limits
     for number in range(30, ADDRESS_TRIES):
-        await limits.take(f"spray{number}", "192.0.2.8")
+        await limits.sign_in(f"spray{number}", "192.0.2.8")
     with pytest.raises(ResourceExhausted):
         await service.login("spray-last@example.com", "wrong password", "192.0.2.8")
+
+
+async def _wrong(service: Service, email: str, times: int, ip: str, device: str = "") -> None:
+    for _ in range(times):
+        with pytest.raises(Unauthenticated):
+            await service.login(email, "wrong password", ip, device)
+
+
+async def test_an_address_that_is_blocked_locks_no_account(service: Service) -> None:
+    made = await service.register()
+    limits = service.servicer._parts.limits
+    for number in range(ADDRESS_TRIES):
+        await limits.sign_in(f"lock{number}", "192.0.2.20")
+    for _ in range(ACCOUNT_TRIES):
+        with pytest.raises(ResourceExhausted):
+            await service.login(made.user.email, "wrong password", "192.0.2.20")
+    assert (await service.login(made.user.email, ip="192.0.2.21")).token
+
+
+async def test_strangers_do_not_lock_a_known_device_out(service: Service) -> None:
+    made = await service.register()
+    device = (await service.login(made.user.email, ip="192.0.2.30")).device_token
+    await _wrong(service, made.user.email, ACCOUNT_TRIES, "192.0.2.31")
+    with pytest.raises(ResourceExhausted):
+        await service.login(made.user.email, ip="192.0.2.31")
+    assert (await service.login(made.user.email, ip="192.0.2.30", device=device)).token
+    await _wrong(service, made.user.email, ACCOUNT_TRIES, "192.0.2.30", device)
+    with pytest.raises(ResourceExhausted):
+        await service.login(made.user.email, ip="192.0.2.30", device=device)
+
+
+async def test_the_device_of_one_account_is_unknown_to_another(service: Service) -> None:
+    one, other = await service.register(), await service.register()
+    device = (await service.login(one.user.email)).device_token
+    for forged in (device, device[:-1], "x." + "0" * 64, "\x00"):
+        await _wrong(service, other.user.email, 2, "", forged)
+    await _wrong(service, other.user.email, ACCOUNT_TRIES - 8, "")
+    with pytest.raises(ResourceExhausted):
+        await service.login(other.user.email, device=device)
+
+
+async def test_a_right_password_forgets_only_what_its_address_tried(service: Service) -> None:
+    made = await service.register()
+    await _wrong(service, made.user.email, ACCOUNT_TRIES - 2, "192.0.2.41")
+    await _wrong(service, made.user.email, 1, "192.0.2.40")
+    await service.login(made.user.email, ip="192.0.2.40")
+    await _wrong(service, made.user.email, 2, "192.0.2.41")
+    with pytest.raises(ResourceExhausted):
+        await service.login(made.user.email, "wrong password", "192.0.2.41")
+
+
+async def test_registrations_are_limited_before_a_password_is_hashed(service: Service) -> None:
+    limits, hashed_before = service.servicer._parts.limits, await _users(service)
+    for _ in range(ADDRESS_REGISTRATIONS):
+        await limits.register("2001:db8::1")
+    with pytest.raises(ResourceExhausted):
+        await service.register(ip_address="2001:db8::ffff")
+    assert await _users(service) == hashed_before
+    assert (await service.register(ip_address="2001:db8:0:1::1")).user.id
+
+
+async def _users(service: Service) -> int:
+    rows = await service.database.system_fetch("select count(*) as n from app_user u")
+    return int(rows[0]["n"])
+
+
+@pytest.mark.parametrize(
+    ("sent", "counted"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
+        ("unknown", ""),
+        ("", ""),
+    ],
+)
+def test_addresses_are_counted_by_what_one_customer_owns(sent: str, counted: str) -> None:
+    assert address_prefix(sent) == counted
 
 
 async def test_only_the_gateway_asks_who_somebody_is(service: Service) -> None:

@@ -30,7 +30,7 @@ async def make_key(
 async def refused(service: Service, **credential: str) -> None:
     with pytest.raises(Unauthenticated) as refusal:
         await service.who(**credential)
-    assert refusal.value.reason == "invalid_credentials"
+    assert refusal.value.reason == ("invalid_credentials" if "token" in credential else "invalid_api_key")
 
 
 async def test_a_session_slides_and_ends_after_an_idle_hour(service: Service) -> None:

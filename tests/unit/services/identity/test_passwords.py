@@ -51,3 +51,22 @@ async def test_a_damaged_hash_fits_nothing() -> None:
     passwords = await Passwords.open(1)
     assert not await passwords.matches("nonsense", "x")
     await passwords.close()
+
+
+async def test_registrations_do_not_hold_up_those_who_sign_in() -> None:
+    passwords = await Passwords.open(1)
+    stored = await passwords.hash("correct horse")
+    flood = [asyncio.ensure_future(passwords.hash(f"correct horse {number}")) for number in range(room.QUEUE_MAX)]
+    await asyncio.sleep(0)
+    assert await passwords.matches(stored, "correct horse")
+    assert sum(one.done() for one in flood) < room.QUEUE_MAX / 2
+    await passwords.close()
+    await asyncio.gather(*flood, return_exceptions=True)
+
+
+async def test_a_password_is_the_same_however_its_accents_are_typed() -> None:
+    passwords = await Passwords.open(1)
+    stored = await passwords.hash("cafe\u0301 \u2168")
+    assert await passwords.matches(stored, "caf\u00e9 IX")
+    assert not await passwords.matches(stored, "cafe IX")
+    await passwords.close()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from gateway import http_server
+from gateway.http import server as http_server
 from gateway.http.exchange import Exchange
 from gateway.http.json_body import read_body
 from gateway.http.server import HttpServer

@@ -8,6 +8,7 @@ from gateway.app import ROUTES, build_app
 from gateway.clients import SuiteStatus, open_clients
 from gateway.config import GatewaySettings
 from gateway.edge import Edge
+from gateway.http.idempotency import Fingerprints
 from gateway.http.openapi import encode
 from gateway.http.server import HttpServer
 from gateway.middleware.telemetry import RecentRequests
@@ -27,7 +28,8 @@ async def serve(runtime: Runtime[GatewaySettings]) -> None:
         principals=Principals(identity_lookup(clients)),
         recent=RecentRequests(),
         status=SuiteStatus(clients.status),
-        cursors=_cursors(settings),
+        cursors=CursorCodec(_derived(settings, b"gateway cursors")),
+        fingerprints=Fingerprints(_derived(settings, b"gateway fingerprints")),
     )
     server = HttpServer(build_app(edge), settings.http_address, drain_seconds=settings.drain_seconds)
     runtime.addresses["http"] = server.address
@@ -35,10 +37,10 @@ async def serve(runtime: Runtime[GatewaySettings]) -> None:
     await server.started()
 
 
-def _cursors(settings: GatewaySettings) -> CursorCodec:
-    """All gateways share the signing key; what is signed with it here is told apart by its derivation."""
+def _derived(settings: GatewaySettings, purpose: bytes) -> bytes:
+    """A secret of 32 bytes for one purpose, the same in all gateways: they share the keys it is made from."""
     key = base64.b64decode(settings.cursor_key) if settings.cursor_key else settings.principal_signing_key.encode()
-    return CursorCodec(hashlib.sha256(b"gateway cursors\0" + key).digest())
+    return hashlib.sha256(purpose + b"\0" + key).digest()
 
 
 def _run(settings: GatewaySettings) -> int:

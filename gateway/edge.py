@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from gateway.clients import Clients, SuiteStatus
 from gateway.config import GatewaySettings
+from gateway.http.idempotency import Fingerprints
 from gateway.middleware.telemetry import RecentRequests
 from gateway.principals import Principals
 from libs.paging import CursorCodec
@@ -21,4 +22,5 @@ class Edge:
     status: SuiteStatus
     # Of lists that are merged here from several services.
     cursors: CursorCodec
+    fingerprints: Fingerprints
     started: float = field(default_factory=time.monotonic)

@@ -16,7 +16,6 @@ from gateway.edge import Edge
 from gateway.http.client_address import client_address
 from gateway.http.conditional import entity_tag
 from gateway.http.exchange import Exchange, exchange_of
-from gateway.http.idempotency import fingerprint
 from gateway.http.json_body import JSON_LIMIT, decode_json, read_body, require_json
 from gateway.http.problems import refusal_of
 from gateway.http.query import decode_query, parse_query
@@ -81,7 +80,7 @@ class Endpoint:
         if route.method in _BODY_METHODS and route.body_kind != "multipart":
             call.raw = await read_body(call.receive, call.exchange, route.body_limit or JSON_LIMIT)
         if context.idempotency_key:
-            context.idempotency_fingerprint = fingerprint(route.method, call.path, call.raw)
+            context.idempotency_fingerprint = self._edge.fingerprints.of(route.method, call.path, call.raw)
         context.deadline = time.monotonic() + route.budget
         try:
             async with asyncio.timeout(route.budget):

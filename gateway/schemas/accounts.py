@@ -111,7 +111,9 @@ class ApiKeyBody(Body):
 
 
 class RotateBody(Body):
-    overlap_seconds: Annotated[int, Meta(ge=0, le=604_800, description="How long the old secret still works.")] = 0
+    overlap_seconds: Annotated[
+        int, Meta(ge=0, le=604_800, description="How long the old secret still works; 0 ends it at once.")
+    ] = 86_400
 
 
 class ApiKeyQuery(ListQuery):

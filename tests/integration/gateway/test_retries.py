@@ -15,6 +15,7 @@ from gateway.app import build_app
 from gateway.clients import SuiteStatus, open_clients
 from gateway.config import GatewaySettings
 from gateway.edge import Edge
+from gateway.http.idempotency import Fingerprints
 from gateway.middleware.telemetry import RecentRequests
 from gateway.principals import Credential, Principals
 from libs.config import ServiceSettings
@@ -92,6 +93,7 @@ async def gateway_before(service: str) -> AsyncIterator[tuple[Deaths, httpx.Asyn
         recent=RecentRequests(),
         status=SuiteStatus(clients.status),
         cursors=CursorCodec(b"k" * 32),
+        fingerprints=Fingerprints(b"f" * 32),
     )
     transport = httpx.ASGITransport(build_app(edge))
     try:

@@ -13,6 +13,7 @@ from gateway.app import ROUTES, build_app
 from gateway.clients import SuiteStatus, open_clients
 from gateway.config import GatewaySettings
 from gateway.edge import Edge
+from gateway.http.idempotency import Fingerprints
 from gateway.middleware.telemetry import RecentRequests
 from gateway.principals import Credential, Principals
 from gateway.routes.documentation import FILE
@@ -53,6 +54,7 @@ async def edge() -> AsyncIterator[Edge]:
         recent=RecentRequests(),
         status=SuiteStatus(clients.status),
         cursors=CursorCodec(b"k" * 32),
+        fingerprints=Fingerprints(b"f" * 32),
     )
     await clients.close()
 

@@ -6,6 +6,7 @@ from starlette.responses import Response
 from gateway.app import ROUTES
 from gateway.http.request import Call
 from gateway.http.routing import Route, RouteTable
+from providers.registry import PROVIDERS
 
 
 async def nothing(call: Call[Any, Any]) -> Response:
@@ -57,9 +58,7 @@ def test_one_operation_is_declared_once_and_a_place_has_one_name() -> None:
 PUBLIC = {
     ("POST", "/api/register"),
     ("POST", "/api/login"),
-    ("POST", "/api/webhooks/elevenlabs/{orgToken}/post-call"),
-    ("POST", "/api/webhooks/retell/{orgToken}"),
-    ("POST", "/api/webhooks/vapi/{orgToken}"),
+    *(("POST", provider.webhook.path) for provider in PROVIDERS.values()),
     ("GET", "/health"),
     ("GET", "/health/live"),
     ("GET", "/health/ready"),

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from providers import elevenlabs, retell, vapi
+from providers import bland, elevenlabs, retell, vapi
 from providers.interface.provider import Provider
 
 PROVIDERS: Mapping[str, Provider] = {
-    provider.name: provider for provider in (elevenlabs.PROVIDER, retell.PROVIDER, vapi.PROVIDER)
+    provider.name: provider for provider in (elevenlabs.PROVIDER, retell.PROVIDER, vapi.PROVIDER, bland.PROVIDER)
 }
 # The provider of an external agent id that comes without one.
 DEFAULT_PROVIDER = elevenlabs.PROVIDER.name

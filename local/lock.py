@@ -13,6 +13,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 GROUPS = {
     "dev": ("dev",),
+    "service": ("service",),
+    "service-knowledge": ("service", "knowledge"),
     "suite": ("suite",),
     "knowledge": ("suite", "knowledge"),
     "transcription": ("suite", "transcription"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -84,3 +85,16 @@ def _ask_once(method: str, url: str, body: Any, key: str) -> tuple[int, Any]:
         return refusal.code, json.loads(text) if text.startswith("{") else text
     except OSError as error:
         return 0, str(error)
+
+
+def main() -> None:
+    """`python -m local.first_organisation URL`: for a suite that runs elsewhere, such as a local cluster."""
+    base = sys.argv[1]
+    file = Path("var") / "cluster" / "credentials.json"
+    urls = {"url": base, "realtimeUrl": "ws://127.0.0.1:8081", "eventsUrl": "http://127.0.0.1:8082"}
+    ensure(file, urls)
+    sys.stdout.write(f"{file}\n")
+
+
+if __name__ == "__main__":
+    main()

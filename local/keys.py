@@ -29,7 +29,7 @@ class Keys:
     def load_or_create(cls, file: Path) -> Keys:
         """Missing names are added to an older file, so that an update of the suite finds its new keys."""
         known: dict[str, str] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-        values = {**_fresh(), **known}
+        values = {**fresh_values(), **known}
         if values != known:
             write_private(file, json.dumps(values, indent=2))
         return cls(values)
@@ -37,7 +37,7 @@ class Keys:
     @classmethod
     def ephemeral(cls, services: Iterable[str] = SERVICES) -> Keys:
         """Kept nowhere; for tests, which may name services that the suite does not have."""
-        return cls(_fresh(tuple(services)))
+        return cls(fresh_values(tuple(services)))
 
     def signing_key(self, issuer: str) -> str:
         return f"{issuer}={self.values[f'principal.{issuer}']}"
@@ -79,7 +79,8 @@ def write_private(file: Path, text: str) -> None:
     fresh.replace(file)
 
 
-def _fresh(services: tuple[str, ...] = SERVICES) -> dict[str, str]:
+def fresh_values(services: tuple[str, ...] = SERVICES) -> dict[str, str]:
+    """A new random value for every name."""
     seeds = {f"principal.{issuer}": _random_key() for issuer in ("gateway", *services)}
     per_service = {f"{use}.{service}": _random_key() for use in ("encryption", "cursor") for service in services}
     passwords = {

@@ -4,6 +4,7 @@
 older release leaves what a newer one applied. It must not know what a migration is about.
 """
 
+import asyncio
 import contextlib
 import functools
 import hashlib
@@ -22,6 +23,7 @@ from libs.postgres.roles import Roles, retry_contention
 LOCK_TIMEOUT = "5s"
 LOCK_TRIES = 12
 STATEMENT_SECONDS = 600.0
+MIGRATED_POLL_SECONDS = 1.0
 
 logger = logging.getLogger(__name__)
 _ENGINE = Path(__file__).parent / "engine"
@@ -97,6 +99,28 @@ async def migrate(settings: ServiceSettings, service: str, migrations: Path) -> 
             return await _apply(admin, roles, steps, settings.release)
     finally:
         await admin.close(timeout=settings.connect_timeout)
+
+
+async def await_migrated(settings: ServiceSettings, service: str, migrations: Path) -> None:
+    """Return when every migration of this release is applied; an outage or a missing role only makes it wait."""
+    wanted = {step.id for step in plan(migrations)}
+    while missing := wanted - await _applied(settings, service):
+        logger.info("waiting for migrations", extra={"schema": service, "missing": len(missing)})
+        await asyncio.sleep(MIGRATED_POLL_SECONDS)
+
+
+async def _applied(settings: ServiceSettings, service: str) -> set[str]:
+    try:
+        connection = await asyncpg.connect(
+            settings.database_direct_url or settings.database_system_url, timeout=settings.connect_timeout
+        )
+        try:
+            return {row["id"] for row in await connection.fetch(f"select id from {service}.schema_migration")}
+        finally:
+            await connection.close(timeout=settings.connect_timeout)
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        logger.warning("the schema cannot be read yet: %s", type(error).__name__)
+        return set()
 
 
 @contextlib.asynccontextmanager

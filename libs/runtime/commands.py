@@ -26,11 +26,13 @@ def service_main(
     work: Callable[[Runtime[S]], Awaitable[object]],
     migrations: Path,
 ) -> NoReturn:
-    """`python -m services.<svc> serve|work|migrate`: the body of every __main__."""
+    """`python -m services.<svc> serve|work|migrate|migrated`: the body of every __main__. `migrated` waits until the
+    schema has every migration of this release, so that a process starts behind the command that migrates."""
     commands: dict[str, tuple[Callable[[S], int], tuple[str, ...]]] = {
         "serve": (lambda loaded: Runtime(loaded, service, "serve").run(serve), ("database_url", "database_system_url")),
         "work": (lambda loaded: Runtime(loaded, service, "work").run(work), ("database_url", "database_system_url")),
         "migrate": (lambda loaded: _migrate(loaded, service, migrations), ("database_admin_url",)),
+        "migrated": (lambda loaded: _await_migrated(loaded, service, migrations), ("database_system_url",)),
     }
     if len(sys.argv) != 2 or sys.argv[1] not in commands:
         sys.stderr.write(f"usage: python -m services.{service} {'|'.join(commands)}\n")
@@ -61,4 +63,12 @@ def _migrate(settings: ServiceSettings, service: str, migrations: Path) -> int:
     applying: Coroutine[Any, Any, list[str]] = migrate(settings, service, migrations)
     applied = asyncio.run(applying)
     _log.info("migrated", extra={"applied": applied})
+    return 0
+
+
+def _await_migrated(settings: ServiceSettings, service: str, migrations: Path) -> int:
+    from libs.postgres.migrate import await_migrated
+
+    waiting: Coroutine[Any, Any, None] = await_migrated(settings, service, migrations)
+    asyncio.run(waiting)
     return 0

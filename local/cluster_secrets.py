@@ -1,0 +1,131 @@
+"""Make the secrets of a cluster once, from inside it: `python -m local.cluster_secrets`, run by a Job.
+
+The installation's keys stay in the Secret `suite-keys`; what each pod mounts is derived from them. Safe to run again:
+keys that exist are kept, missing ones are added, derived Secrets are applied anew. Nothing is printed but names.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import httpx
+
+from local.keys import SERVICES, Keys, fresh_values
+from local.topology import StoreUrls, database_environment
+
+ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+DATABASE = "echosenseix"
+MANAGER = "first-secrets"
+NOT_FOUND = 404
+CONFLICT = 409
+
+
+def derive(keys: Keys, addresses: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Name of each Secret -> its entries. `addresses`: host:port of POSTGRES, POOLER, REDIS and NATS."""
+    password, redis, nats = (keys.values[f"store.{name}"] for name in ("postgres", "redis", "nats"))
+    admin = f"postgresql://postgres:{password}@{addresses['POSTGRES']}/{DATABASE}"
+    stores = StoreUrls(
+        database=f"postgresql://{addresses['POOLER']}/{DATABASE}",
+        direct=f"postgresql://{addresses['POSTGRES']}/{DATABASE}",
+        redis=f"redis://:{redis}@{addresses['REDIS']}/0",
+        nats=f"nats://suite:{nats}@{addresses['NATS']}",
+    )
+    shared = {"REDIS_URL": stores.redis, "NATS_URL": stores.nats}
+    found = {"stores": _stores(password, redis, nats), "gateway": keys.service_environment("gateway") | shared}
+    for service in SERVICES:
+        own = keys.service_environment(service)
+        passwords = {name: own.pop(name) for name in ("DATABASE_APP_PASSWORD", "DATABASE_SYSTEM_PASSWORD")}
+        name = service.replace("calllog", "call-log")
+        found[name] = own | shared | database_environment(stores, keys, service)
+        found[f"{name}-migration"] = passwords | {"DATABASE_ADMIN_URL": admin}
+    return found
+
+
+def _stores(postgres: str, redis: str, nats: str) -> dict[str, str]:
+    """What the stores of k8s/infra read; it only remembers, so Redis keeps nothing on disk and bounds its memory."""
+    return {
+        "POSTGRES_PASSWORD": postgres,
+        "REDIS_PASSWORD": redis,
+        "redis.conf": f'requirepass {redis}\ndir /data\nsave ""\nmaxmemory 192mb\nmaxmemory-policy allkeys-lru\n',
+        "nats.conf": (
+            "listen: 0.0.0.0:4222\nhttp: 0.0.0.0:8222\njetstream {store_dir: /data, max_file: 1GB}\n"
+            f'authorization {{users: [{{user: suite, password: "{nats}"}}]}}\n'
+        ),
+    }
+
+
+class Cluster:
+    """The Secrets of this pod's namespace, through the API server."""
+
+    def __init__(self) -> None:
+        host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ["KUBERNETES_SERVICE_PORT"]
+        namespace = (ACCOUNT / "namespace").read_text("ascii")
+        self._path = f"/api/v1/namespaces/{namespace}/secrets"
+        self._client = httpx.Client(
+            base_url=f"https://{host}:{port}",
+            verify=str(ACCOUNT / "ca.crt"),
+            headers={"Authorization": f"Bearer {(ACCOUNT / 'token').read_text('ascii')}"},
+            timeout=10,
+        )
+
+    def read(self, name: str) -> dict[str, str]:
+        """The entries, empty when there is no such Secret."""
+        answer = self._client.get(f"{self._path}/{name}")
+        if answer.status_code == NOT_FOUND:
+            return {}
+        entries = answer.raise_for_status().json().get("data", {})
+        return {key: base64.b64decode(value).decode() for key, value in entries.items()}
+
+    def create(self, name: str, entries: Mapping[str, str]) -> bool:
+        """False when another run has created it first."""
+        answer = self._client.post(self._path, json=_manifest(name, entries))
+        if answer.status_code == CONFLICT:
+            return False
+        answer.raise_for_status()
+        return True
+
+    def apply(self, name: str, entries: Mapping[str, str]) -> None:
+        """Server-side apply: creates or replaces the entries that this command owns."""
+        self._client.patch(
+            f"{self._path}/{name}",
+            params={"fieldManager": MANAGER, "force": "true"},
+            content=json.dumps(_manifest(name, entries)),
+            headers={"Content-Type": "application/apply-patch+yaml"},
+        ).raise_for_status()
+
+
+def _manifest(name: str, entries: Mapping[str, str]) -> dict[str, object]:
+    labels = {"app.kubernetes.io/part-of": "echosenseix"}
+    encoded = {key: base64.b64encode(value.encode()).decode() for key, value in entries.items()}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "labels": labels}, "data": encoded}
+
+
+def installation_keys(cluster: Cluster) -> Keys:
+    """The keys as kept, completed where a newer release knows more."""
+    known = json.loads(cluster.read("suite-keys").get("keys.json", "{}"))
+    stores = {f"store.{name}": secrets.token_hex(16) for name in ("postgres", "redis", "nats")}
+    values = {**fresh_values(), **stores, **known}
+    entries = {"keys.json": json.dumps(values)}
+    if not known and not cluster.create("suite-keys", entries):
+        return installation_keys(cluster)
+    if known and values != known:
+        cluster.apply("suite-keys", entries)
+    return Keys(values)
+
+
+def main() -> None:
+    cluster = Cluster()
+    addresses = {name: os.environ[f"{name}_ADDRESS"] for name in ("POSTGRES", "POOLER", "REDIS", "NATS")}
+    for name, entries in derive(installation_keys(cluster), addresses).items():
+        cluster.apply(name, entries)
+        sys.stdout.write(f"{name}: {', '.join(sorted(entries))}\n")
+
+
+if __name__ == "__main__":
+    main()

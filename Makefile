@@ -4,7 +4,7 @@ LOCAL := $(PYTHON) -m local
 VENV := .venv/bin
 export SERVICE SCALE LIMITS FOLLOW DOC
 
-.PHONY: test-transcription help up dev down status logs restart reset token demo ops test lint types check faults bench-jobs protos format lock
+.PHONY: test-transcription help up dev down status logs restart reset token demo ops test lint types check faults manifests wheels bench-jobs protos format lock
 
 help:            ## what can be done
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 24
@@ -34,6 +34,10 @@ test-transcription: ## the optional speech model, in an environment of its own (
 	@$(PYTHON) -m local.transcription
 faults: | dev-tools ## the full set of kill, pause and cut tests
 	@$(VENV)/python -m tests.faults
+manifests: | dev-tools ## build and check every overlay and the Tiltfile, offline
+	@$(VENV)/python -m pytest -q tests/manifests
+wheels: | dev-tools  ## the wheels of all images into wheels/, to build them without a network
+	@$(VENV)/pip download --quiet --no-deps --only-binary :all: -d wheels -r requirements/service-knowledge.txt
 bench-jobs: | dev-tools ## our queue beside BullMQ
 	@$(VENV)/python -m bench.jobs
 

@@ -48,7 +48,7 @@ LINT = (
     Stage("import contracts", _tool("lint-imports", "--no-cache")),
 )
 TYPES = (Stage("mypy", _tool("mypy")),)
-TESTS = tuple(_tests(kind) for kind in ("contract", "unit", "integration", "security", "e2e", "faults"))
+TESTS = tuple(_tests(kind) for kind in ("contract", "unit", "manifests", "integration", "security", "e2e", "faults"))
 ALL = (*LINT, *TYPES, *TESTS)
 NAMED = {"lint": LINT, "types": TYPES, "test": TESTS, "check": ALL}
 

@@ -1,0 +1,188 @@
+"""Every overlay is valid, and every deployable of it has what lets it run alone: probes, budget, policy, limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import kubernetes_validate
+import pytest
+
+from local.keys import SERVICES
+
+Objects = list[dict[str, Any]]
+KUBERNETES = "1.33"
+CUSTOM = "ScaledObject", "TriggerAuthentication"
+NAMES = {"gateway", *(service.replace("calllog", "call-log") for service in SERVICES)}
+WORKERS = {f"{name}-worker" for name in NAMES - {"gateway"}}
+
+
+def of(objects: Objects, kind: str) -> dict[str, dict[str, Any]]:
+    return {item["metadata"]["name"]: item for item in objects if item["kind"] == kind}
+
+
+def workloads(objects: Objects) -> Iterator[dict[str, Any]]:
+    return (item for item in objects if item["kind"] in ("Deployment", "StatefulSet", "Job"))
+
+
+def selects(selector: dict[str, Any], labels: dict[str, str]) -> bool:
+    return selector.get("matchLabels", {}).items() <= labels.items()
+
+
+def test_every_object_is_valid_for_the_schema_of_its_kind(objects: Objects) -> None:
+    for item in objects:
+        if item["kind"] not in CUSTOM:
+            kubernetes_validate.validate(item, KUBERNETES, strict=True)
+
+
+def test_each_service_has_a_server_a_worker_and_a_migration_and_the_gateway_a_server(objects: Objects) -> None:
+    assert of(objects, "Deployment").keys() - {"pgbouncer"} == NAMES | WORKERS
+    assert of(objects, "Job").keys() - {"first-secrets"} == {f"{name}-migration" for name in NAMES - {"gateway"}}
+
+
+def test_every_long_running_container_has_three_probes_that_differ(objects: Objects) -> None:
+    for item in workloads(objects):
+        if item["kind"] != "Job":
+            main = item["spec"]["template"]["spec"]["containers"][0]
+            probes = [repr(main[f"{name}Probe"]) for name in ("startup", "readiness", "liveness")]
+            assert len(set(probes)) == 3, item["metadata"]["name"]
+
+
+def test_every_container_is_restricted_and_bounded(objects: Objects) -> None:
+    for item in workloads(objects):
+        name, pod = item["metadata"]["name"], item["spec"]["template"]["spec"]
+        assert pod["securityContext"]["runAsNonRoot"], name
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
+        for container in [*pod["containers"], *pod.get("initContainers", [])]:
+            assert container["securityContext"]["allowPrivilegeEscalation"] is False, name
+            assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}, name
+            for bound in ("requests", "limits"):
+                assert container["resources"][bound].keys() == {"cpu", "memory", "ephemeral-storage"}, name
+
+
+def test_root_file_systems_are_read_only_in_production(production_objects: Objects) -> None:
+    for item in workloads(production_objects):
+        for container in item["spec"]["template"]["spec"]["containers"]:
+            assert container["securityContext"]["readOnlyRootFilesystem"], item["metadata"]["name"]
+
+
+def test_only_the_job_that_makes_secrets_gets_a_token(objects: Objects) -> None:
+    with_token = {
+        item["metadata"]["name"]
+        for item in workloads(objects)
+        if item["spec"]["template"]["spec"]["automountServiceAccountToken"]
+    }
+    assert with_token <= {"first-secrets"}
+
+
+def test_every_workload_has_an_account_of_this_overlay(objects: Objects) -> None:
+    accounts = of(objects, "ServiceAccount")
+    for item in workloads(objects):
+        assert item["spec"]["template"]["spec"]["serviceAccountName"] in accounts
+
+
+def test_every_long_running_workload_has_one_budget_and_every_workload_one_policy(objects: Objects) -> None:
+    budgets, policies = of(objects, "PodDisruptionBudget"), of(objects, "NetworkPolicy")
+    assert policies["default-deny"]["spec"]["podSelector"] == {}
+    for item in workloads(objects):
+        name, labels = item["metadata"]["name"], item["spec"]["template"]["metadata"]["labels"]
+        own = [policy for key, policy in policies.items() if key != "default-deny"]
+        assert sum(selects(policy["spec"]["podSelector"], labels) for policy in own) == 1, name
+        if item["kind"] != "Job":
+            assert sum(selects(budget["spec"]["selector"], labels) for budget in budgets.values()) == 1, name
+
+
+def test_every_egress_edge_inside_the_suite_is_an_ingress_edge_of_its_target(objects: Objects) -> None:
+    policies = of(objects, "NetworkPolicy")
+    for name, policy in policies.items():
+        for rule in policy["spec"].get("egress") or []:
+            for target in _names(rule.get("to", [])):
+                if target in policies:
+                    assert _admits(policies[target], name, rule["ports"]), f"{name} -> {target}"
+
+
+def _names(peers: list[dict[str, Any]]) -> set[str]:
+    found: set[str] = set()
+    for peer in peers:
+        for expression in peer.get("podSelector", {}).get("matchExpressions", []):
+            found.update(expression["values"])
+    return found
+
+
+def _admits(policy: dict[str, Any], caller: str, ports: list[dict[str, Any]]) -> bool:
+    wanted = {port["port"] for port in ports}
+    for rule in policy["spec"].get("ingress") or []:
+        whole_suite = any(
+            "app.kubernetes.io/part-of" in peer.get("podSelector", {}).get("matchLabels", {}) for peer in rule["from"]
+        )
+        if (whole_suite or caller in _names(rule["from"])) and wanted & {port["port"] for port in rule["ports"]}:
+            return True
+    return False
+
+
+def test_every_image_that_we_build_and_every_secret_is_named_once_as_the_tiltfile_and_the_job_make_them(
+    local_objects: Objects,
+) -> None:
+    from local.cluster_secrets import derive
+    from local.keys import Keys, fresh_values
+
+    values = {**fresh_values(), "store.postgres": "p", "store.redis": "r", "store.nats": "n"}
+    addresses = {"POSTGRES": "postgres:5432", "POOLER": "pgbouncer:6432", "REDIS": "redis:6379", "NATS": "nats:4222"}
+    made = derive(Keys(values), addresses)
+    for item in workloads(local_objects):
+        pod = item["spec"]["template"]["spec"]
+        mounted = {volume["secret"]["secretName"] for volume in pod["volumes"] if "secret" in volume}
+        assert mounted <= made.keys(), item["metadata"]["name"]
+        for variable in pod["containers"][0].get("env", []):
+            if variable["name"].endswith("_FILE"):
+                key = variable["value"].rpartition("/")[2]
+                assert all(key in made[name] for name in mounted), (item["metadata"]["name"], key)
+
+
+def test_no_target_has_two_scalers_and_a_scaled_target_has_no_fixed_number(objects: Objects) -> None:
+    deployments = of(objects, "Deployment")
+    targets = [
+        item["spec"]["scaleTargetRef"]["name"]
+        for item in objects
+        if item["kind"] in ("HorizontalPodAutoscaler", "ScaledObject")
+    ]
+    assert len(targets) == len(set(targets))
+    assert [name for name in targets if "replicas" in deployments[name]["spec"]] == []
+
+
+def test_the_largest_scale_fits_into_pgbouncer_and_its_pools_into_postgresql(production_objects: Objects) -> None:
+    suite = next(item for name, item in of(production_objects, "ConfigMap").items() if name.startswith("suite-"))
+    ini = next(item for name, item in of(production_objects, "ConfigMap").items() if name.startswith("pgbouncer-"))
+    settings = dict(
+        (part.strip() for part in line.split("=", 1))
+        for line in ini["data"]["pgbouncer.ini"].splitlines()
+        if "=" in line
+    )
+    scalers = of(production_objects, "HorizontalPodAutoscaler")
+    processes = sum(item["spec"]["maxReplicas"] for name, item in scalers.items() if name != "gateway")
+    poolers = of(production_objects, "Deployment")["pgbouncer"]["spec"]["replicas"]
+    roles = 2 * len(SERVICES)
+    assert processes * 2 * int(suite["data"]["POOL_MAX"]) <= poolers * int(settings["max_client_conn"])
+    leaders = 2 * sum(item["spec"]["maxReplicas"] for name, item in scalers.items() if name.endswith("-worker"))
+    assert poolers * roles * int(settings["default_pool_size"]) + leaders <= _max_connections() - 10
+
+
+def _max_connections() -> int:
+    import re
+
+    from tests.manifests.conftest import ROOT
+
+    text = (ROOT / "k8s" / "infra" / "postgres.yaml").read_text(encoding="utf-8")
+    found = re.search(r"max_connections=(\d+)", text)
+    assert found is not None
+    return int(found.group(1))
+
+
+@pytest.mark.parametrize("name", sorted(NAMES | WORKERS))
+def test_the_grace_period_is_longer_than_the_pause_the_drain_and_the_margin(
+    production_objects: Objects, name: str
+) -> None:
+    suite = next(item for key, item in of(production_objects, "ConfigMap").items() if key.startswith("suite-"))
+    pod = of(production_objects, "Deployment")[name]["spec"]["template"]["spec"]
+    pause = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
+    assert pod["terminationGracePeriodSeconds"] > pause + float(suite["data"]["DRAIN_SECONDS"]) + 1

@@ -6,8 +6,11 @@ from libs.clock import monotonic
 from libs.postgres import Database
 
 _LOOK_AGAIN_SECONDS = 60.0
+# By name: to_regprocedure raises on PostgreSQL 15 where a type of the signature does not exist.
 _PRESENT = """
-select to_regprocedure('find_by_vector(vector,text,text,text[],text[],integer,integer)') is not null and o.org <> ''"""
+select o.org <> '' and exists (
+    select from pg_catalog.pg_proc
+     where proname = 'find_by_vector' and pronamespace = current_schema()::regnamespace)"""
 
 
 def literal(vector: Sequence[float]) -> str:

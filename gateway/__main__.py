@@ -7,13 +7,13 @@ import sys
 from gateway.app import ROUTES, build_app
 from gateway.clients import SuiteStatus, open_clients
 from gateway.config import GatewaySettings
-from gateway.edge import Edge
 from gateway.http.idempotency import Fingerprints
 from gateway.http.openapi import encode
 from gateway.http.server import HttpServer
 from gateway.middleware.telemetry import RecentRequests
 from gateway.principals import Principals, identity_lookup
 from gateway.routes.documentation import FILE
+from gateway.state import Gateway
 from libs.paging import CursorCodec
 from libs.runtime import Runtime, run_process
 
@@ -22,7 +22,7 @@ async def serve(runtime: Runtime[GatewaySettings]) -> None:
     settings = runtime.settings
     clients = open_clients(settings)
     runtime.on_close("clients", clients.close)
-    edge = Edge(
+    gateway = Gateway(
         settings=settings,
         clients=clients,
         principals=Principals(identity_lookup(clients)),
@@ -31,7 +31,7 @@ async def serve(runtime: Runtime[GatewaySettings]) -> None:
         cursors=CursorCodec(_derived(settings, b"gateway cursors")),
         fingerprints=Fingerprints(_derived(settings, b"gateway fingerprints")),
     )
-    server = HttpServer(build_app(edge), settings.http_address, drain_seconds=settings.drain_seconds)
+    server = HttpServer(build_app(gateway), settings.http_address, drain_seconds=settings.drain_seconds)
     runtime.addresses["http"] = server.address
     runtime.background("http", server.run)
     await server.started()

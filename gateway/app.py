@@ -4,8 +4,8 @@ from typing import Any
 
 from starlette.types import ASGIApp
 
-from gateway.edge import Edge
 from gateway.http.endpoint import Endpoint
+from gateway.http.request import Options
 from gateway.http.routing import Route, RouteTable
 from gateway.middleware.authentication import Authentication
 from gateway.middleware.authorization import Authorization
@@ -37,6 +37,8 @@ from gateway.routes import (
     realtime,
     webhook_endpoints,
 )
+from gateway.schemas.shapes import SERVER_SET
+from gateway.state import Gateway
 
 ROUTES: tuple[Route[Any, Any], ...] = (
     *accounts.ROUTES,
@@ -61,14 +63,14 @@ ROUTES: tuple[Route[Any, Any], ...] = (
 )
 
 
-def build_app(edge: Edge) -> ASGIApp:
+def build_app(gateway: Gateway) -> ASGIApp:
     """The application, from the inside out: the last line is what a request meets first."""
-    settings = edge.settings
-    app: ASGIApp = Endpoint(edge)
+    settings = gateway.settings
+    app: ASGIApp = Endpoint(gateway.fingerprints, SERVER_SET)
     app = Authorization(app)
     app = Authentication(
         app,
-        principals=edge.principals,
+        principals=gateway.principals,
         cookie_name=settings.cookie_name,
         own_origins=frozenset((settings.public_url, *settings.cors_origins)),
     )
@@ -77,5 +79,5 @@ def build_app(edge: Edge) -> ASGIApp:
     app = Problems(app)
     app = Cors(app, origins=settings.cors_origins)
     app = SecurityHeaders(app, over_tls=settings.over_tls)
-    app = Telemetry(app, edge.recent)
-    return RequestId(app)
+    app = Telemetry(app, gateway.recent)
+    return RequestId(app, state=gateway, options=Options(settings.public_url, settings.trusted_proxies))

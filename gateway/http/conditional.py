@@ -1,9 +1,13 @@
 """Conditional requests (RFC 9110, 13): entity tags made of versions, and what If-Match and If-None-Match ask.
 
-A tag is "<version>"; compression appends -gzip or -zstd, and every spelling of a version is understood. Pure.
+A tag is "<version>". Compression appends -gzip or -zstd, so a tag with such an ending names the same version.
 """
 
 import re
+from typing import Any
+
+from gateway.http.request import Request
+from libs.errors import FailedPrecondition
 
 _TAG = re.compile(r'(W/)?"(\d{1,18})(?:-gzip|-zstd)?"')
 
@@ -29,8 +33,10 @@ def names_tag(if_none_match: str, tag: str) -> bool:
     return any(part in ("*", f'"{tag}"') for part in named)
 
 
-def expected_version(if_match: str) -> int | None:
-    """The version that a write insists on; None without a condition or with `*`. Several tags were settled before."""
+def expected_version(request: Request[Any, Any, Any]) -> int | None:
+    """The version that a write requires; None without If-Match or with `*`. The endpoint has reduced several tags to
+    one before."""
+    if_match = request.header("if-match")
     if not if_match or if_match.strip() == "*":
         return None
     return max(_versions(if_match, weak=False), default=NEVER)
@@ -39,6 +45,14 @@ def expected_version(if_match: str) -> int | None:
 def is_met(if_match: str, version: int) -> bool:
     """Whether a resource at this version satisfies If-Match (strong comparison)."""
     return not if_match or if_match.strip() == "*" or version in _versions(if_match, weak=False)
+
+
+def require_version(request: Request[Any, Any, Any], version: int) -> None:
+    """Refuse (412) unless the resource's version is one that If-Match names."""
+    if not is_met(request.header("if-match"), version):
+        raise FailedPrecondition(
+            "stale_version", "The resource has changed since. Read it again and repeat the change."
+        )
 
 
 def _versions(header: str, *, weak: bool) -> set[int]:

@@ -12,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 
 from gateway.http.conditional import names_tag
 from gateway.http.ranges import ByteRange
-from gateway.http.request import Call
+from gateway.http.request import Request
 from gateway.http.responses import PRIVATE
 
 
@@ -30,14 +30,14 @@ class Download:
     in_parts: bool = False
 
 
-async def download_response(call: Call[Any, Any], file: Download, chunks: AsyncIterator[bytes]) -> Response:
+async def download_response(request: Request[Any, Any, Any], file: Download, chunks: AsyncIterator[bytes]) -> Response:
     """The answer that streams the chunks; its first chunk is awaited, so that a refusal still becomes a problem. A
     reader who has the file is told so (304)."""
     headers = _headers(file)
-    if names_tag(call.exchange.header(b"if-none-match"), file.tag):
+    if names_tag(request.header("if-none-match"), file.tag):
         return Response(status_code=304, headers={name: headers[name] for name in ("cache-control", "etag")})
     status = 206 if file.part is not None else 200
-    if call.method == "HEAD":
+    if request.method == "HEAD":
         return Response(status_code=status, headers=headers)
     first = await anext(chunks, b"")
     return StreamingResponse(_with_first(first, chunks), status, headers)

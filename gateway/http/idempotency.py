@@ -1,12 +1,19 @@
-"""What makes two requests under one Idempotency-Key the same request: method, path and the bytes of the body. Pure.
+"""The Idempotency-Key, and the fingerprint that tells whether two requests under one key are the same request.
 
-The fingerprint is keyed: it is kept for a day, and a body may hold a password that an unkeyed hash would let a thief of
-the table guess. Of an upload the bytes are not known when the call begins, so method and path must do here; knowledge,
-which has seen the file and the form's words by the end, adds both to the fingerprint before it compares.
+The fingerprint is keyed, because it is kept for a day and a body may hold a password: a thief of the table could guess
+the password from an unkeyed hash. The bytes of an upload are unknown when the call begins, so its fingerprint covers
+method and path. The knowledge service, which has read the file and the form's fields by the end, adds both.
 """
 
 import hashlib
 import hmac
+import re
+from typing import Any
+
+from gateway.http.request import Request
+from libs.errors import InvalidArgument
+
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 class Fingerprints:
@@ -21,3 +28,11 @@ class Fingerprints:
         for part in (method.encode(), path.encode(), body):
             keyed.update(len(part).to_bytes(8, "big") + part)
         return keyed.hexdigest()
+
+
+def idempotency_key(request: Request[Any, Any, Any]) -> str:
+    """The key, or the empty string without one."""
+    key = request.header("idempotency-key")
+    if request.has_header("idempotency-key") and not _KEY.fullmatch(key):
+        raise InvalidArgument("invalid_idempotency_key", "Send 1 to 255 visible ASCII characters as Idempotency-Key.")
+    return key

@@ -4,21 +4,19 @@
 shape. It must not know any schema's meaning.
 """
 
-import asyncio
 import json
 import re
+from collections.abc import Set
 from typing import Any, NoReturn, TypeVar
 
 import msgspec
-from starlette.types import Receive
 
-from gateway.http.exchange import Exchange
-from libs.errors import DeadlineExceeded, InvalidArgument, Violation
+from gateway.http.request import Request
+from libs.errors import InvalidArgument, Violation
 
 T = TypeVar("T")
 
 JSON_LIMIT = 1024 * 1024
-BODY_SECONDS = 10.0
 MAX_DEPTH = 32
 _MAX_NUMBER = 40
 
@@ -31,84 +29,26 @@ _PATH = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]")
 _FIELD = re.compile(r"(unknown|required) field `([^`]*)`")
 
-# Fields that only the suite sets; naming one is refused, so that nobody believes it was taken.
-PRIVILEGED = frozenset(
-    (
-        "id",
-        "organizationId",
-        "userId",
-        "role",
-        "status",
-        "version",
-        "publishedVersion",
-        "createdAt",
-        "updatedAt",
-        "createdBy",
-        "balance",
-        "available",
-        "reserved",
-        "posted",
-        "secret",
-        "prefix",
-        "passwordHash",
-        "isAdmin",
-        "scopes",
-    )
-)
 
-
-async def read_body(receive: Receive, exchange: Exchange, limit: int) -> bytes:
-    """The whole body, refused as soon as it is known to be over the limit."""
-    declared = exchange.header(b"content-length")
-    if declared.isdigit() and int(declared) > limit:
-        raise too_large(limit)
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            return await _received(receive, limit)
-    except TimeoutError:
-        raise DeadlineExceeded("request_too_slow", f"Send the whole body within {BODY_SECONDS:.0f} s.") from None
-
-
-async def _received(receive: Receive, limit: int) -> bytes:
-    chunks: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise InvalidArgument("incomplete_body", "The connection ended before the body did. Send it again.")
-        chunk: bytes = message.get("body", b"")
-        size += len(chunk)
-        if size > limit:
-            raise too_large(limit)
-        chunks.append(chunk)
-        if not message.get("more_body", False):
-            return b"".join(chunks) if len(chunks) > 1 else chunk
-
-
-def too_large(limit: int) -> InvalidArgument:
-    """413."""
-    size = f"{limit // (1024 * 1024)} MiB" if limit >= 1024 * 1024 else f"{limit // 1024} KiB"
-    return InvalidArgument("payload_too_large", f"Send at most {size}.")
-
-
-def require_json(exchange: Exchange, kind: str) -> None:
+def require_json(request: Request[Any, Any, Any], kind: str) -> None:
     """415 unless the body is announced as JSON (or, for a PATCH, as a merge patch)."""
-    media_type, _, parameters = exchange.header(b"content-type").partition(";")
+    media_type, _, parameters = request.header("content-type").partition(";")
     allowed = ("application/json", "application/merge-patch+json") if kind == "merge_patch" else ("application/json",)
-    if exchange.header(b"content-encoding").strip().lower() not in ("", "identity"):
+    if request.header("content-encoding").strip().lower() not in ("", "identity"):
         raise InvalidArgument("unsupported_media_type", "Send the body without a Content-Encoding.")
     charset = parameters.replace(" ", "").replace('"', "").lower()
     if media_type.strip().lower() not in allowed or charset not in ("", "charset=utf-8"):
         raise InvalidArgument("unsupported_media_type", f"Send the body as {' or '.join(allowed)} in UTF-8.")
 
 
-def decode_json(raw: bytes, schema: type[T]) -> T:
-    """The body as an instance of the schema."""
+def decode_json(raw: bytes, schema: type[T], server_set: Set[str] = frozenset()) -> T:
+    """The body as an instance of the schema. A field in `server_set` is refused by a code of its own, so that nobody
+    believes that the server took it."""
     value = parse_json(raw)
     try:
         return msgspec.convert(value, schema)
     except msgspec.ValidationError as error:
-        raise _refusal(str(error)) from None
+        raise _refusal(str(error), server_set) from None
 
 
 def parse_json(raw: bytes) -> Any:
@@ -140,23 +80,23 @@ def pointer_of(path: str) -> str:
     return "#" + "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps if step != "...")
 
 
-def _refusal(message: str) -> InvalidArgument:
+def _refusal(message: str, server_set: Set[str]) -> InvalidArgument:
     match = _PATH.match(message)
     what, path = (match["what"], match["path"] or "") if match else (message, "")
     pointer, code, detail = pointer_of(path), "invalid_value", f"{what}."
     field = _FIELD.search(what)
     if field is not None:
         pointer += "/" + field[2].replace("~", "~0").replace("/", "~1")
-        code, detail = _field_refusal(field[1], field[2])
+        code, detail = _field_refusal(field[1], field[2], server_set)
     return InvalidArgument(
         "validation_failed", "Mend the fields named in errors.", violations=[Violation(pointer, code, detail)]
     )
 
 
-def _field_refusal(kind: str, name: str) -> tuple[str, str]:
+def _field_refusal(kind: str, name: str, server_set: Set[str]) -> tuple[str, str]:
     if kind == "required":
         return "required", "This field is required."
-    if name in PRIVILEGED:
+    if name in server_set:
         return "privileged_field", "This field is set by the suite; leave it out."
     return "unknown_field", "This field does not exist; leave it out."
 

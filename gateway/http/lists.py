@@ -3,17 +3,22 @@
 Both paging modes of docs: by number and by cursor. Rows are made by the caller; rules of a list are its service's.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
+from starlette.responses import Response
 
 from echosenseix.common.v1 import common_pb2
+from gateway.http.request import Request
+from gateway.http.responses import ok
 from gateway.http.schema import ListQuery, WholeListQuery
 from gateway.http.wire import set_time
 from libs.errors import InvalidArgument
 from libs.paging import MAX_PAGED_ROWS, CursorCodec, ListRules, check_page, check_sort
+
+M = TypeVar("M")
 
 _BY_NAME = ListRules(sorts={"name": "name"}, default_sort="name", default_descending=False)
 
@@ -72,6 +77,19 @@ def list_answer(rows: list[Any], info: common_pb2.PageInfo) -> ListAnswer:
         has_more=info.has_more,
         next_cursor=info.next_cursor or None,
     )
+
+
+def page_response(
+    request: Request[Any, Any, Any], messages: Iterable[M], info: common_pb2.PageInfo, row: Callable[[M], Any]
+) -> Response:
+    """A service's page of messages, shown as rows."""
+    return list_response(request, list_answer([row(message) for message in messages], info))
+
+
+def list_response(request: Request[Any, Any, Any], envelope: ListAnswer) -> Response:
+    """An envelope with its links."""
+    link = link_header(request.options.public_url + request.path, request.parameters, envelope)
+    return ok(envelope, headers={"link": link})
 
 
 def link_header(base: str, asked: Mapping[str, str], answer: ListAnswer) -> str:

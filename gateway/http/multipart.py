@@ -8,12 +8,13 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
-from starlette.types import Receive
+from starlette.requests import ClientDisconnect
 
-from gateway.http.json_body import too_large
+from gateway.http.request import Request, incomplete, too_large
 from libs.errors import DeadlineExceeded, InvalidArgument, Violation
 
 FILE_LIMIT = 25 * 1024 * 1024
@@ -49,19 +50,18 @@ class UploadForm:
 
     def __init__(
         self,
-        receive: Receive,
-        content_type: str,
-        declared: str,
+        request: Request[Any, Any, Any],
         *,
         file_field: str,
         allowed: frozenset[str],
         limit: int = FILE_LIMIT,
     ) -> None:
+        declared = request.header("content-length")
         if declared.isdigit() and int(declared) > limit + _BESIDE_BYTES:
             raise too_large(limit)
         self._limit = limit
         self.fields: dict[str, list[str]] = {}
-        self._receive = receive
+        self._stream = request.stream()
         self._file_field = file_field
         self._allowed = allowed
         self._file: FilePart | None = None
@@ -73,7 +73,7 @@ class UploadForm:
         self._part = _Part()
         self._header: list[bytearray] = [bytearray(), bytearray()]
         self._started = time.monotonic()
-        self._parser = self._new_parser(content_type)
+        self._parser = self._new_parser(request.header("content-type"))
 
     async def open(self) -> FilePart:
         """Read up to the file's first byte."""
@@ -108,16 +108,17 @@ class UploadForm:
     async def _read(self) -> None:
         try:
             async with asyncio.timeout(_STALL_SECONDS):
-                message = await self._receive()
+                chunk = await anext(self._stream, b"")
         except TimeoutError:
             raise _too_slow() from None
-        if message["type"] == "http.disconnect":
-            raise InvalidArgument("incomplete_body", "The connection ended before the form did. Send it again.")
-        self._count("body", len(message.get("body", b"")), self._limit + _BESIDE_BYTES)
+        except ClientDisconnect:
+            raise incomplete() from None
+        self._count("body", len(chunk), self._limit + _BESIDE_BYTES)
         self._check_pace()
         try:
-            self._parser.write(message.get("body", b""))
-            if not message.get("more_body", False):
+            if chunk:
+                self._parser.write(chunk)
+            else:
                 self._parser.finalize()
                 self._finish()
         except MultipartParseError:

@@ -45,6 +45,11 @@ def parse_query(raw: bytes) -> dict[str, str]:
     return found
 
 
+def words(text: str | None) -> list[str]:
+    """The parts of a comma list."""
+    return [part.strip() for part in text.split(",") if part.strip()] if text else []
+
+
 def decode_query(asked: dict[str, str], schema: type[T]) -> T:
     """The parameters as an instance of the schema."""
     if not asked and schema is NoQuery:

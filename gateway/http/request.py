@@ -1,164 +1,180 @@
-"""One call of a handler: the parsed request on one side, the ways to answer on the other.
+"""One request, from the outermost layer to the handler: Starlette's Request with typed access to what layers add.
 
-A handler reads path, query and body from it, asks a stub, and returns one of its responses. It must not know any
-resource.
+The object is made once, by the outermost layer, and kept in scope["state"]; every layer reads and fills the same one.
+It must not know any resource: what the application keeps for all requests is `app`, of the application's own type.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+import asyncio
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
-import msgspec
-from starlette.responses import Response
-from starlette.types import Receive
+from starlette.datastructures import Headers
+from starlette.datastructures import State as StarletteState
+from starlette.requests import ClientDisconnect
+from starlette.requests import Request as StarletteRequest
+from starlette.types import Receive, Scope
 
-from echosenseix.common.v1 import common_pb2
-from gateway.http import conditional, lists, responses
-from gateway.http.exchange import Exchange
-from libs.errors import FailedPrecondition, Unauthenticated
+from gateway.http.client_address import client_address
+from libs.errors import DeadlineExceeded, InvalidArgument, Unauthenticated
 from libs.rpc.principal import Principal
 
-if TYPE_CHECKING:
-    from gateway.clients import Clients
-    from gateway.config import GatewaySettings
-    from gateway.edge import Edge
+A = TypeVar("A")
+Q = TypeVar("Q")
+B = TypeVar("B")
 
-Q = TypeVar("Q", bound=msgspec.Struct)
-B = TypeVar("B", bound=msgspec.Struct)
-M = TypeVar("M")
+BODY_SECONDS = 10.0
+
+# A proxy in front could read a second value of one of these differently, so a request that repeats one is refused.
+_SINGLE = frozenset((b"authorization", b"content-length", b"content-type", b"host", b"idempotency-key", b"x-api-key"))
 
 
-class Call(Generic[Q, B]):
-    """What a handler gets."""
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the toolkit has to know of the deployment."""
 
-    __slots__ = (
-        "asked",
-        "body",
-        "client_address",
-        "edge",
-        "exchange",
-        "method",
-        "params",
-        "path",
-        "query",
-        "raw",
-        "receive",
-    )
+    public_url: str
+    # How many proxies in front append to X-Forwarded-For.
+    trusted_proxies: int = 0
 
-    # The JSON body decoded, and its bytes; of a multipart route neither: the handler reads `receive` itself.
-    body: B
-    raw: bytes
 
-    def __init__(
-        self,
-        *,
-        method: str,
-        path: str,
-        params: Mapping[str, str],
-        asked: Mapping[str, str],
-        query: Q,
-        exchange: Exchange,
-        receive: Receive,
-        client_address: str,
-        edge: "Edge",
-    ) -> None:
-        self.method = method
-        self.path = path
-        self.params = params
-        self.asked = asked
-        self.query = query
-        self.exchange = exchange
-        self.receive = receive
-        self.client_address = client_address
-        self.edge = edge
-        self.raw = b""
+class Request(StarletteRequest[StarletteState], Generic[A, Q, B]):
+    """A request of an application A, with a query of type Q and a JSON body of type B.
+
+    Starlette's own `body`, `stream`, `cookies`, `path_params` and `method` serve as they are.
+    """
+
+    # Filled by the endpoint before the handler runs. Raw and multipart routes have no `data`: they read the body.
+    query: Q
+    data: B
+
+    def __init__(self, scope: Scope, receive: Receive, options: Options) -> None:
+        super().__init__(scope, receive)
+        self.options = options
+        self._fields, self._repeated = _read_fields(scope["headers"])
+        self.request_id = ""
+        self.principal_or_none: Principal | None = None
+        # How the principal proved itself: bearer, api_key or cookie.
+        self.credential = ""
+        # The route's pattern, so that a metric has one row a route and not one an id.
+        self.route_template = "(none)"
+        # The query parameters as they were sent, for the links of a list.
+        self.parameters: dict[str, str] = {}
+        # time.perf_counter() at the request's start, in seconds.
+        self.started = 0.0
+        # The status of the response; 0 until it starts.
+        self.status = 0
+        # Fields that the outermost layer adds to any response.
+        self.response_headers: list[tuple[bytes, bytes]] = []
+        # A response with a fresh secret is not compressed: its size would tell about the secret (BREACH).
+        self.secret = False
 
     @property
-    def clients(self) -> "Clients":
-        """The stubs."""
-        return self.edge.clients
+    def app(self) -> A:
+        """What the application keeps for all requests."""
+        app: A = self.scope["app"]
+        return app
 
     @property
-    def settings(self) -> "GatewaySettings":
-        """What the gateway was told."""
-        return self.edge.settings
+    def headers(self) -> Headers:
+        """The header fields with repeated ones joined, as a map. `header` is the faster way to read one."""
+        return Headers(self._fields)
 
-    def forget(self, revoked_id: str) -> None:
-        """Ask identity again about the session or API key of this id: it was just revoked here."""
-        self.edge.principals.forget(revoked_id)
+    def header(self, name: str) -> str:
+        """A field's value, or the empty string; the name in lower case."""
+        return self._fields.get(name, "")
+
+    def has_header(self, name: str) -> bool:
+        """Whether the field was sent, even if it is empty."""
+        return name in self._fields
+
+    def replace_header(self, name: str, value: str) -> None:
+        """Let the layers inside read another value."""
+        self._fields[name] = value
+
+    def refuse_repeated_headers(self) -> None:
+        """400 for a second value of a field that has one value."""
+        if self._repeated:
+            raise InvalidArgument("repeated_header", f"Send the header {self._repeated} once.")
+
+    @property
+    def path(self) -> str:
+        """The decoded path."""
+        path: str = self.scope["path"]
+        return path
 
     @property
     def id(self) -> str:
         """The id in the path."""
-        return self.params["id"]
+        found: str = self.scope["path_params"]["id"]
+        return found
 
     @property
     def principal(self) -> Principal:
-        """Who calls."""
-        if self.exchange.principal is None:
+        """The caller; Unauthenticated on a public route without one."""
+        if self.principal_or_none is None:
             raise Unauthenticated("unauthenticated", "Sign in, or send an API key.")
-        return self.exchange.principal
+        return self.principal_or_none
 
     @property
-    def expected_version(self) -> int | None:
-        """The version that If-Match insists on."""
-        return conditional.expected_version(self.exchange.header(b"if-match"))
+    def client_address(self) -> str:
+        """The client's IP address; empty when unknown."""
+        return client_address(self.scope, self.header("x-forwarded-for"), self.options.trusted_proxies)
 
-    def require_version(self, version: int) -> None:
-        """Refuse (412) unless the resource's version is the one that If-Match names."""
-        if not conditional.is_met(self.exchange.header(b"if-match"), version):
-            raise stale_version()
+    async def read_body(self, limit: int) -> bytes:
+        """The whole body, which `body` returns from then on. Refused as soon as it is known to exceed `limit` bytes,
+        or when it takes longer than BODY_SECONDS."""
+        declared = self.header("content-length")
+        if declared.isdigit() and int(declared) > limit:
+            raise too_large(limit)
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                self._body = await self._received(limit)
+        except TimeoutError:
+            raise DeadlineExceeded("request_too_slow", f"Send the whole body within {BODY_SECONDS:.0f} s.") from None
+        except ClientDisconnect:
+            raise incomplete() from None
+        return self._body
 
-    def ok(self, value: Any, status: int = 200) -> Response:
-        """A plain answer."""
-        return responses.json_response(value, status)
-
-    def resource(self, value: Any, version: int) -> Response:
-        """A resource with its tag: 304 for a reader who has it, 412 for one who insists on another."""
-        if self.method in ("GET", "HEAD"):
-            self.require_version(version)
-            if conditional.is_unchanged(self.exchange.header(b"if-none-match"), version):
-                return responses.not_modified(version)
-        return responses.json_response(value, version=version)
-
-    def current(self, value: Any, version: int) -> Response:
-        """A resource that moves between its versions (when it was last used): its tag serves If-Match alone, and
-        every reader is told in full."""
-        if self.method in ("GET", "HEAD"):
-            self.require_version(version)
-        return responses.json_response(value, version=version)
-
-    def created(self, value: Any, location: str, version: int | None = None) -> Response:
-        """A new resource and where it is."""
-        return responses.json_response(value, 201, version=version, location=location)
-
-    def accepted(self, value: Any, job_id: str) -> Response:
-        """Work that goes on in a job."""
-        return responses.json_response(value, 202, location=f"/api/jobs/{job_id}")
-
-    def no_content(self) -> Response:
-        """Done."""
-        return responses.no_content()
-
-    @staticmethod
-    def words(text: str | None) -> list[str]:
-        """The parts of a comma list."""
-        return [part.strip() for part in text.split(",") if part.strip()] if text else []
-
-    def page_request(self) -> common_pb2.PageRequest:
-        """The part of the list that the query asks for."""
-        return lists.page_request(self.query)  # type: ignore[arg-type]
-
-    def page(self, messages: Iterable[M], info: common_pb2.PageInfo, row: Callable[[M], Any]) -> Response:
-        """A list: the messages as rows, their envelope and links."""
-        envelope = lists.list_answer([row(message) for message in messages], info)
-        return self.list(envelope)
-
-    def list(self, envelope: lists.ListAnswer) -> Response:
-        """An envelope with its links."""
-        link = lists.link_header(self.settings.public_url + self.path, self.asked, envelope)
-        return responses.json_response(envelope, headers={"link": link})
+    async def _received(self, limit: int) -> bytes:
+        chunks: list[bytes] = []
+        size = 0
+        async with aclosing(self.stream()) as stream:
+            async for chunk in stream:
+                size += len(chunk)
+                if size > limit:
+                    raise too_large(limit)
+                chunks.append(chunk)
+        return b"".join(chunks)
 
 
-def stale_version() -> FailedPrecondition:
-    """The refusal of a stale If-Match; its reason makes it a 412."""
-    return FailedPrecondition("stale_version", "The resource has changed since. Read it again and repeat the change.")
+def request_of(scope: Scope) -> Request[Any, Any, Any]:
+    """The request that the outermost layer put into the scope."""
+    request: Request[Any, Any, Any] = scope["state"]["request"]
+    return request
+
+
+def too_large(limit: int) -> InvalidArgument:
+    """413."""
+    size = f"{limit // (1024 * 1024)} MiB" if limit >= 1024 * 1024 else f"{limit // 1024} KiB"
+    return InvalidArgument("payload_too_large", f"Send at most {size}.")
+
+
+def incomplete() -> InvalidArgument:
+    """400 for a connection that ended before the body did; only the log shows it."""
+    return InvalidArgument("incomplete_body", "The connection ended before the body did. Send it again.")
+
+
+def _read_fields(pairs: list[tuple[bytes, bytes]]) -> tuple[dict[str, str], str]:
+    """The header fields, repeated ones joined (RFC 9110, 5.3), and the name of one that must not be repeated."""
+    fields = {name.decode("latin-1"): value.decode("latin-1") for name, value in pairs}
+    if len(fields) == len(pairs):
+        return fields, ""
+    joined: dict[bytes, list[bytes]] = {}
+    for name, value in pairs:
+        joined.setdefault(name, []).append(value)
+    repeated = [name.decode("latin-1") for name, values in joined.items() if len(values) > 1 and name in _SINGLE]
+    return {
+        name.decode("latin-1"): (b"; " if name == b"cookie" else b", ").join(values).decode("latin-1")
+        for name, values in joined.items()
+    }, "".join(repeated[:1])

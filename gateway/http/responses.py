@@ -1,6 +1,6 @@
-"""The shapes of a successful answer: JSON bytes with the headers that belong to them.
+"""Successful responses: JSON bytes with the header fields that belong to them.
 
-Owns how an answer is built, not what is in it; refusals are built by gateway.http.problems alone.
+Owns how a response is built, not what is in it. Refusals are built by gateway.http.problems alone.
 """
 
 from collections.abc import Mapping
@@ -9,44 +9,60 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from gateway.http.conditional import entity_tag
+from gateway.http.conditional import entity_tag, is_unchanged, require_version
+from gateway.http.request import Request
 
 _encoder = msgspec.json.Encoder()
 
-# Answers belong to one principal and may be kept only to be asked about again.
+# A response belongs to one principal; a client may keep it, but has to ask whether it is still good.
 PRIVATE = "private, no-cache"
 NO_STORE = "no-store"
 
 
 def encode_json(value: Any) -> bytes:
-    """Any answer schema as JSON."""
+    """A response schema as JSON."""
     return _encoder.encode(value)
 
 
-def json_response(
-    value: Any,
-    status: int = 200,
-    *,
-    version: int | None = None,
-    location: str = "",
-    headers: Mapping[str, str] | None = None,
+def ok(
+    value: Any, status: int = 200, *, version: int | None = None, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """An answer; with a version it carries the entity tag, with a location where the new thing is."""
+    """A JSON response; with a version it carries the entity tag."""
     fields = {"cache-control": PRIVATE}
     if version is not None:
         fields["etag"] = entity_tag(version)
-    if location:
-        fields["location"] = location
     if headers:
         fields.update(headers)
     return Response(encode_json(value), status, fields, "application/json")
 
 
-def not_modified(version: int) -> Response:
-    """The client's copy is good."""
-    return Response(status_code=304, headers={"cache-control": PRIVATE, "etag": entity_tag(version)})
+def resource(request: Request[Any, Any, Any], value: Any, version: int) -> Response:
+    """A resource with its tag. A reader gets 304 if it has this version, 412 if it requires another."""
+    if request.method in ("GET", "HEAD"):
+        require_version(request, version)
+        if is_unchanged(request.header("if-none-match"), version):
+            return Response(status_code=304, headers={"cache-control": PRIVATE, "etag": entity_tag(version)})
+    return ok(value, version=version)
+
+
+def current(request: Request[Any, Any, Any], value: Any, version: int) -> Response:
+    """A resource that changes between its versions (when it was last used): its tag serves If-Match alone, and a read
+    is never answered 304."""
+    if request.method in ("GET", "HEAD"):
+        require_version(request, version)
+    return ok(value, version=version)
+
+
+def created(value: Any, location: str, version: int | None = None) -> Response:
+    """A new resource and its path."""
+    return ok(value, 201, version=version, headers={"location": location})
+
+
+def accepted(value: Any, location: str) -> Response:
+    """Work that continues in the background, and the path that shows its progress."""
+    return ok(value, 202, headers={"location": location})
 
 
 def no_content() -> Response:
-    """Done, and nothing to say."""
+    """204."""
     return Response(status_code=204)

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 from starlette.responses import Response
 
-from gateway.http.request import Call
+from gateway.http.request import Request
 from gateway.http.schema import NoBody, NoQuery
 
 Q = TypeVar("Q", bound=msgspec.Struct)
@@ -32,7 +32,7 @@ class Route(Generic[Q, B]):
 
     method: str
     path: str
-    handler: Callable[[Call[Q, B]], Awaitable[Response]]
+    handler: Callable[[Request[Any, Q, B]], Awaitable[Response]]
     summary: str
     _: KW_ONLY
     # The group it stands under in the document; set by `tagged`.
@@ -59,7 +59,7 @@ class Route(Generic[Q, B]):
     seconds: float = 0.0
     body_limit: int = 0
     # Answers the version of the resource that the path names, or raises NotFound: 404 and 412 come before 422.
-    subject: Callable[[Call[Any, Any]], Awaitable[int]] | None = None
+    subject: Callable[[Request[Any, Any, Any]], Awaitable[int]] | None = None
     # Further statuses that this operation answers with, for the document.
     problems: tuple[int, ...] = ()
 
@@ -89,6 +89,12 @@ class Match:
     allow: str = ""
     # Every method of this path is public.
     public_path: bool = False
+
+
+def match_of(request: Request[Any, Any, Any]) -> Match:
+    """What the routing layer found for the request."""
+    match: Match = request.scope["match"]
+    return match
 
 
 @dataclass(slots=True)

@@ -6,7 +6,8 @@ Services check scopes again; this layer refuses before a body is read. It comes 
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.http.exchange import exchange_of
+from gateway.http.request import request_of
+from gateway.http.routing import match_of
 from libs.errors import NotFound, PermissionDenied, Unimplemented
 
 
@@ -17,9 +18,9 @@ class Authorization:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange = exchange_of(scope)
-        match, principal = exchange.match, exchange.principal
-        if match is None or not match.allow:
+        request = request_of(scope)
+        match, principal = match_of(request), request.principal_or_none
+        if not match.allow:
             raise NotFound("route_not_found", "There is nothing at this path; see /docs.")
         route = match.route
         if route is None:

@@ -7,12 +7,13 @@ encoded form apart, as RFC 9110 8.8.3.3 asks.
 import asyncio
 import gzip
 from collections.abc import Callable
+from typing import Any
 
 import zstandard
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.http.exchange import Exchange, exchange_of
 from gateway.http.negotiation import choose_coding
+from gateway.http.request import Request, request_of
 
 MIN_BYTES = 1024
 # Above this, compressing would hold the loop for more than a few milliseconds.
@@ -38,8 +39,8 @@ class Compression:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange = exchange_of(scope)
-        coding = choose_coding(exchange.header(b"accept-encoding"))
+        request = request_of(scope)
+        coding = choose_coding(request.header("accept-encoding"))
         if not coding:
             await self._app(scope, receive, send)
             return
@@ -54,7 +55,7 @@ class Compression:
                 await send(message)
                 return
             start, held = held, None
-            if _worthwhile(start, message, exchange):
+            if _worthwhile(start, message, request):
                 start, message = await _compressed(start, message, coding)
             await send(start)
             await send(message)
@@ -62,8 +63,8 @@ class Compression:
         await self._app(scope, receive, compressing)
 
 
-def _worthwhile(start: Message, message: Message, exchange: Exchange) -> bool:
-    if exchange.secret or message.get("more_body", False) or len(message.get("body", b"")) < MIN_BYTES:
+def _worthwhile(start: Message, message: Message, request: Request[Any, Any, Any]) -> bool:
+    if request.secret or message.get("more_body", False) or len(message.get("body", b"")) < MIN_BYTES:
         return False
     if start["status"] == 206:
         return False

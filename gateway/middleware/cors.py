@@ -4,10 +4,11 @@ Also the guard against forged requests: a browser that brings our cookie from a 
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.http.exchange import Exchange, exchange_of
+from gateway.http.request import Request, request_of
 
 _EXPOSED = (
     b"Content-Range, ETag, Idempotency-Replayed, Link, Location, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id"
@@ -27,20 +28,20 @@ class Cors:
         self._origins = frozenset(origin.rstrip("/").encode() for origin in origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange = exchange_of(scope)
-        origin = exchange.headers.get(b"origin")
-        if origin is not None and origin in self._origins:
-            self._allow(exchange, origin, preflight=scope["method"] == "OPTIONS")
+        request = request_of(scope)
+        origin = request.header("origin").encode("latin-1")
+        if origin in self._origins:
+            self._allow(request, origin, preflight=scope["method"] == "OPTIONS")
         await self._app(scope, receive, send)
 
-    def _allow(self, exchange: Exchange, origin: bytes, *, preflight: bool) -> None:
-        exchange.response_headers += [
+    def _allow(self, request: Request[Any, Any, Any], origin: bytes, *, preflight: bool) -> None:
+        request.response_headers += [
             (b"access-control-allow-origin", origin),
             (b"access-control-allow-credentials", b"true"),
             (b"access-control-expose-headers", _EXPOSED),
         ]
         if preflight:
-            exchange.response_headers += [
+            request.response_headers += [
                 (b"access-control-allow-methods", b"GET, HEAD, POST, PUT, PATCH, DELETE"),
                 (b"access-control-allow-headers", _ALLOWED_HEADERS),
                 (b"access-control-max-age", _PREFLIGHT_SECONDS),

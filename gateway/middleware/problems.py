@@ -7,8 +7,8 @@ import logging
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.http.exchange import exchange_of
 from gateway.http.problems import problem_response
+from gateway.http.request import request_of
 from libs.errors import AppError
 
 log = logging.getLogger("gateway.problems")
@@ -35,7 +35,7 @@ class Problems:
                 log.exception("unexpected error")
             if begun:
                 raise
-            exchange = exchange_of(scope)
-            exchange.secret = False
-            response = problem_response(error, scope["path"], exchange.request_id, signed_in=bool(exchange.credential))
+            request = request_of(scope)
+            request.secret = False
+            response = problem_response(error, scope["path"], request.request_id, signed_in=bool(request.credential))
             await response(scope, receive, send)

@@ -1,36 +1,41 @@
-"""The outermost layer: makes the exchange, gives the request its id, and adds the headers that inner layers noted.
+"""The outermost layer: makes the request, gives it an id, and adds the header fields that inner layers noted.
 
 An id from outside is kept when it is safe to log and to send on; any other is replaced.
 """
 
 import re
 import time
+from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.http.exchange import KEY, Exchange
+from gateway.http.request import Options, Request
 from libs.ids import new_id
 
-_SAFE = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_SAFE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class RequestId:
-    """X-Request-Id in and out."""
+    """X-Request-Id in and out. `state` is what the application keeps for all requests."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, state: object, options: Options) -> None:
         self._app = app
+        self._state = state
+        self._options = options
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange = Exchange(headers=dict(scope["headers"]), started=time.perf_counter())
-        given = exchange.headers.get(b"x-request-id", b"")
-        exchange.request_id = given.decode() if _SAFE.fullmatch(given) else new_id("req")
-        exchange.response_headers.append((b"x-request-id", exchange.request_id.encode()))
-        scope[KEY] = exchange
+        scope["app"] = self._state
+        request: Request[Any, Any, Any] = Request(scope, receive, self._options)
+        scope.setdefault("state", {})["request"] = request
+        request.started = time.perf_counter()
+        given = request.header("x-request-id")
+        request.request_id = given if _SAFE.fullmatch(given) else new_id("req")
+        request.response_headers.append((b"x-request-id", request.request_id.encode()))
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                exchange.status = message["status"]
-                message["headers"] = [*message["headers"], *exchange.response_headers]
+                request.status = message["status"]
+                message["headers"] = [*message["headers"], *request.response_headers]
             await send(message)
 
         await self._app(scope, receive, send_with_headers)

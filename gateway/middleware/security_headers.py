@@ -2,7 +2,7 @@
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.http.exchange import exchange_of
+from gateway.http.request import request_of
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -26,5 +26,5 @@ class SecurityHeaders:
         self._headers = (*_ALWAYS, _OVER_TLS) if over_tls else _ALWAYS
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange_of(scope).response_headers.extend(self._headers)
+        request_of(scope).response_headers.extend(self._headers)
         await self._app(scope, receive, send)

@@ -7,10 +7,11 @@ import logging
 import time
 from collections import deque
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.http.exchange import Exchange, exchange_of
+from gateway.http.request import Request, request_of
 from libs.telemetry import span, use_traceparent
 from libs.telemetry.metrics import HTTP_SERVER_INFLIGHT, HTTP_SERVER_SECONDS
 
@@ -71,20 +72,20 @@ class Telemetry:
         self._recent = recent
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange = exchange_of(scope)
+        request = request_of(scope)
         method = scope["method"] if scope["method"] in _KNOWN_METHODS else "(other)"
         HTTP_SERVER_INFLIGHT.inc()
         try:
-            with use_traceparent(exchange.header(b"traceparent")), span(f"HTTP {method}", kind="server") as current:
+            with use_traceparent(request.header("traceparent")), span(f"HTTP {method}", kind="server") as current:
                 await self._app(scope, receive, send)
-                current.set(route=exchange.route_template, status=exchange.status)
+                current.set(route=request.route_template, status=request.status)
         finally:
             HTTP_SERVER_INFLIGHT.dec()
-            self._record(exchange, method)
+            self._record(request, method)
 
-    def _record(self, exchange: Exchange, method: str) -> None:
+    def _record(self, request: Request[Any, Any, Any], method: str) -> None:
         now = time.perf_counter()
-        seconds, status, route = now - exchange.started, exchange.status or 499, exchange.route_template
+        seconds, status, route = now - request.started, request.status or 499, request.route_template
         HTTP_SERVER_SECONDS.labels(method, route, str(status)).observe(seconds)
         self._recent.add(now, seconds, status)
         if status >= 500 or seconds > _SLOW_SECONDS:

@@ -2,11 +2,10 @@
 
 from typing import Any
 
-from starlette.requests import cookie_parser
 from starlette.responses import Response
 
 from echosenseix.identity.v1 import identity_pb2 as pb
-from gateway.http.request import Call
+from gateway.http import lists, responses
 from gateway.http.routing import Route, tagged
 from gateway.http.schema import ListQuery, NoBody, NoQuery
 from gateway.http.wire import time_to_json
@@ -22,92 +21,95 @@ from gateway.schemas.accounts import (
     session_from_proto,
     user_from_proto,
 )
+from gateway.state import ApiRequest
 
 _DEVICE_SECONDS = 180 * 24 * 3600
 
 
-async def register(call: Call[NoQuery, RegisterBody]) -> Response:
-    body = call.body
-    answer = await call.clients.identity.Register(
+async def register(request: ApiRequest[NoQuery, RegisterBody]) -> Response:
+    body = request.data
+    answer = await request.app.clients.identity.Register(
         pb.RegisterRequest(
             email=body.email,
             password=body.password,
             first_name=body.first_name,
             last_name=body.last_name,
             organization_name=body.organization_name,
-            ip_address=call.client_address,
+            ip_address=request.client_address,
         )
     )
     registered = Registered(
         user=user_from_proto(answer.user), organization=organization_from_proto(answer.organization)
     )
-    return call.created(registered, "/api/auth/user")
+    return responses.created(registered, "/api/auth/user")
 
 
-async def login(call: Call[NoQuery, LoginBody]) -> Response:
-    answer = await call.clients.identity.Login(
+async def login(request: ApiRequest[NoQuery, LoginBody]) -> Response:
+    answer = await request.app.clients.identity.Login(
         pb.LoginRequest(
-            email=call.body.email,
-            password=call.body.password,
-            ip_address=call.client_address,
-            user_agent=call.exchange.header(b"user-agent")[:400],
-            device_token=cookie_parser(call.exchange.header(b"cookie")).get(call.settings.device_cookie_name, "")[:100],
+            email=request.data.email,
+            password=request.data.password,
+            ip_address=request.client_address,
+            user_agent=request.header("user-agent")[:400],
+            device_token=request.cookies.get(request.app.settings.device_cookie_name, "")[:100],
         )
     )
-    response = call.ok(
+    response = responses.ok(
         LoggedIn(token=answer.token, expires_at=time_to_json(answer.expire_time), user=user_from_proto(answer.user))
     )
-    set_session_cookie(call, response, answer.token)
-    _set_device_cookie(call, response, answer.device_token)
+    set_session_cookie(request, response, answer.token)
+    _set_device_cookie(request, response, answer.device_token)
     return response
 
 
-async def logout(call: Call[NoQuery, NoBody]) -> Response:
-    await call.clients.identity.Logout(pb.LogoutRequest())
-    call.forget(call.principal.session_id)
-    response = call.no_content()
-    set_session_cookie(call, response, "")
+async def logout(request: ApiRequest[NoQuery, NoBody]) -> Response:
+    await request.app.clients.identity.Logout(pb.LogoutRequest())
+    request.app.principals.forget(request.principal.session_id)
+    response = responses.no_content()
+    set_session_cookie(request, response, "")
     return response
 
 
-async def get_current_user(call: Call[NoQuery, NoBody]) -> Response:
-    answer = await call.clients.identity.GetCurrentUser(pb.GetCurrentUserRequest())
-    return call.ok(current_user_from_proto(answer))
+async def get_current_user(request: ApiRequest[NoQuery, NoBody]) -> Response:
+    answer = await request.app.clients.identity.GetCurrentUser(pb.GetCurrentUserRequest())
+    return responses.ok(current_user_from_proto(answer))
 
 
-async def list_sessions(call: Call[ListQuery, NoBody]) -> Response:
-    answer = await call.clients.identity.ListSessions(pb.ListSessionsRequest(page=call.page_request()))
-    return call.page(answer.sessions, answer.page_info, session_from_proto)
+async def list_sessions(request: ApiRequest[ListQuery, NoBody]) -> Response:
+    answer = await request.app.clients.identity.ListSessions(
+        pb.ListSessionsRequest(page=lists.page_request(request.query))
+    )
+    return lists.page_response(request, answer.sessions, answer.page_info, session_from_proto)
 
 
-async def revoke_session(call: Call[NoQuery, NoBody]) -> Response:
-    await call.clients.identity.RevokeSession(pb.RevokeSessionRequest(id=call.id))
-    call.forget(call.id)
-    return call.no_content()
+async def revoke_session(request: ApiRequest[NoQuery, NoBody]) -> Response:
+    await request.app.clients.identity.RevokeSession(pb.RevokeSessionRequest(id=request.id))
+    request.app.principals.forget(request.id)
+    return responses.no_content()
 
 
-def set_session_cookie(call: Call[Any, Any], response: Response, token: str) -> None:
+def set_session_cookie(request: ApiRequest[Any, Any], response: Response, token: str) -> None:
     """Keep the session in the browser; an empty token takes it away."""
     response.set_cookie(
-        call.settings.cookie_name,
+        request.app.settings.cookie_name,
         token,
         max_age=None if token else 0,
         path="/",
         httponly=True,
-        secure=call.settings.over_tls,
+        secure=request.app.settings.over_tls,
         samesite="lax",
     )
 
 
-def _set_device_cookie(call: Call[Any, Any], response: Response, token: str) -> None:
+def _set_device_cookie(request: ApiRequest[Any, Any], response: Response, token: str) -> None:
     """Tell this device apart at its next login: strangers who try the account then do not lock it out."""
     response.set_cookie(
-        call.settings.device_cookie_name,
+        request.app.settings.device_cookie_name,
         token,
         max_age=_DEVICE_SECONDS,
         path="/",
         httponly=True,
-        secure=call.settings.over_tls,
+        secure=request.app.settings.over_tls,
         samesite="lax",
     )
 

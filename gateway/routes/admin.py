@@ -9,9 +9,8 @@ from starlette.responses import Response
 from echosenseix.common.v1 import common_pb2
 from echosenseix.jobs.v1 import jobs_pb2 as pb
 from echosenseix.realtime.v1 import realtime_pb2
-from gateway.http.lists import whole_list
+from gateway.http import lists, responses
 from gateway.http.merged_lists import FetchPage, merged_page
-from gateway.http.request import Call
 from gateway.http.routing import Route, tagged
 from gateway.http.schema import ListQuery, NoBody, NoQuery, WholeListQuery
 from gateway.routes.jobs import owner
@@ -27,6 +26,7 @@ from gateway.schemas.jobs import (
     schedule_from_proto,
 )
 from gateway.schemas.realtime import Mail, mail_from_proto
+from gateway.state import ApiRequest
 from libs.errors import InvalidArgument, NotFound, Violation
 from libs.ids import job_owner
 
@@ -36,25 +36,27 @@ if TYPE_CHECKING:
 _EVERYTHING = "*"
 
 
-async def list_queues(call: Call[WholeListQuery, NoBody]) -> Response:
-    stubs = call.clients.jobs.values()
+async def list_queues(request: ApiRequest[WholeListQuery, NoBody]) -> Response:
+    stubs = request.app.clients.jobs.values()
     answers = await asyncio.gather(*(stub.ListQueues(pb.ListQueuesRequest()) for stub in stubs))
     rows = [queue_from_proto(queue) for answer in answers for queue in answer.queues]
-    return call.list(whole_list(rows, call.query, call.edge.cursors, f"queues|{call.principal.org_id}"))
+    return lists.list_response(
+        request, lists.whole_list(rows, request.query, request.app.cursors, f"queues|{request.principal.org_id}")
+    )
 
 
-async def pause_queue(call: Call[NoQuery, NoBody]) -> Response:
-    answer = await _service(call).PauseQueue(pb.PauseQueueRequest(queue=call.params["queue"]))
-    return call.ok(queue_from_proto(answer.queue))
+async def pause_queue(request: ApiRequest[NoQuery, NoBody]) -> Response:
+    answer = await _service(request).PauseQueue(pb.PauseQueueRequest(queue=request.path_params["queue"]))
+    return responses.ok(queue_from_proto(answer.queue))
 
 
-async def resume_queue(call: Call[NoQuery, NoBody]) -> Response:
-    answer = await _service(call).ResumeQueue(pb.ResumeQueueRequest(queue=call.params["queue"]))
-    return call.ok(queue_from_proto(answer.queue))
+async def resume_queue(request: ApiRequest[NoQuery, NoBody]) -> Response:
+    answer = await _service(request).ResumeQueue(pb.ResumeQueueRequest(queue=request.path_params["queue"]))
+    return responses.ok(queue_from_proto(answer.queue))
 
 
-async def list_dead_letters(call: Call[DeadLetterQuery, NoBody]) -> Response:
-    query = call.query
+async def list_dead_letters(request: ApiRequest[DeadLetterQuery, NoBody]) -> Response:
+    query = request.query
 
     def fetcher(stub: "JobsServiceAsyncStub") -> FetchPage[pb.Job]:
         async def fetch(page: common_pb2.PageRequest) -> tuple[list[pb.Job], common_pb2.PageInfo]:
@@ -65,62 +67,68 @@ async def list_dead_letters(call: Call[DeadLetterQuery, NoBody]) -> Response:
 
         return fetch
 
-    fetchers = {name: fetcher(stub) for name, stub in call.clients.jobs.items()}
-    scope = f"dead|{call.principal.org_id}|{query.kind}|{query.queue}"
-    answer = await merged_page(call.page_request(), fetchers, call.edge.cursors, scope, job_row_from_proto)
-    return call.list(answer)
+    fetchers = {name: fetcher(stub) for name, stub in request.app.clients.jobs.items()}
+    scope = f"dead|{request.principal.org_id}|{query.kind}|{query.queue}"
+    answer = await merged_page(
+        lists.page_request(request.query), fetchers, request.app.cursors, scope, job_row_from_proto
+    )
+    return lists.list_response(request, answer)
 
 
-async def replay_dead_letters(call: Call[NoQuery, ReplayBody]) -> Response:
-    requests = _replays_by_id(call) if call.body.ids else _replays_by_filter(call)
-    answers = await asyncio.gather(*(stub.ReplayDeadLetters(request) for stub, request in requests))
-    return call.ok(Replayed(replayed=sum(answer.replayed for answer in answers)), 202)
+async def replay_dead_letters(request: ApiRequest[NoQuery, ReplayBody]) -> Response:
+    requests = _replays_by_id(request) if request.data.ids else _replays_by_filter(request)
+    answers = await asyncio.gather(*(stub.ReplayDeadLetters(message) for stub, message in requests))
+    return responses.ok(Replayed(replayed=sum(answer.replayed for answer in answers)), 202)
 
 
-async def list_schedules(call: Call[WholeListQuery, NoBody]) -> Response:
-    stubs = call.clients.jobs.values()
+async def list_schedules(request: ApiRequest[WholeListQuery, NoBody]) -> Response:
+    stubs = request.app.clients.jobs.values()
     answers = await asyncio.gather(*(stub.ListSchedules(pb.ListSchedulesRequest()) for stub in stubs))
     rows = [schedule_from_proto(schedule) for answer in answers for schedule in answer.schedules]
-    return call.list(whole_list(rows, call.query, call.edge.cursors, f"schedules|{call.principal.org_id}"))
+    return lists.list_response(
+        request, lists.whole_list(rows, request.query, request.app.cursors, f"schedules|{request.principal.org_id}")
+    )
 
 
-async def list_mail(call: Call[ListQuery, NoBody]) -> Response:
-    answer = await call.clients.realtime.ListMail(realtime_pb2.ListMailRequest(page=call.page_request()))
-    return call.page(answer.mails, answer.page_info, mail_from_proto)
+async def list_mail(request: ApiRequest[ListQuery, NoBody]) -> Response:
+    answer = await request.app.clients.realtime.ListMail(
+        realtime_pb2.ListMailRequest(page=lists.page_request(request.query))
+    )
+    return lists.page_response(request, answer.mails, answer.page_info, mail_from_proto)
 
 
 _Replay = tuple["JobsServiceAsyncStub", pb.ReplayDeadLettersRequest]
 
 
-def _replays_by_id(call: Call[Any, ReplayBody]) -> list[_Replay]:
+def _replays_by_id(request: ApiRequest[Any, ReplayBody]) -> list[_Replay]:
     ids: defaultdict[str, list[str]] = defaultdict(list)
-    for job_id in call.body.ids or ():
+    for job_id in request.data.ids or ():
         ids[job_owner(job_id) or ""].append(job_id)
-    return [(owner(call, members[0]), pb.ReplayDeadLettersRequest(ids=members)) for members in ids.values()]
+    return [(owner(request, members[0]), pb.ReplayDeadLettersRequest(ids=members)) for members in ids.values()]
 
 
-def _replays_by_filter(call: Call[Any, ReplayBody]) -> list[_Replay]:
-    body = call.body
+def _replays_by_filter(request: ApiRequest[Any, ReplayBody]) -> list[_Replay]:
+    body = request.data
     if not (body.service or body.queue or body.kind or body.error_code):
         detail = "Name ids, or at least one of service, queue, kind and errorCode."
         raise InvalidArgument("validation_failed", detail, violations=[Violation("#/ids", "required", detail)])
-    request = pb.ReplayDeadLettersRequest(
+    message = pb.ReplayDeadLettersRequest(
         queue=body.queue or "", kind=body.kind or "", error_code=body.error_code or ""
     )
-    names = [body.service] if body.service else list(call.clients.jobs)
-    return [(call.clients.jobs[name], request) for name in names]
+    names = [body.service] if body.service else list(request.app.clients.jobs)
+    return [(request.app.clients.jobs[name], message) for name in names]
 
 
-async def queue_subject(call: Call[Any, Any]) -> int:
+async def queue_subject(request: ApiRequest[Any, Any]) -> int:
     """Whether there is such a queue; queues have no versions."""
-    answer = await _service(call).ListQueues(pb.ListQueuesRequest())
-    if call.params["queue"] not in {queue.name for queue in answer.queues}:
+    answer = await _service(request).ListQueues(pb.ListQueuesRequest())
+    if request.path_params["queue"] not in {queue.name for queue in answer.queues}:
         raise NotFound("queue_not_found", "No such queue.")
     return 0
 
 
-def _service(call: Call[Any, Any]) -> "JobsServiceAsyncStub":
-    stub = call.clients.jobs.get(call.params["service"])
+def _service(request: ApiRequest[Any, Any]) -> "JobsServiceAsyncStub":
+    stub = request.app.clients.jobs.get(request.path_params["service"])
     if stub is None:
         raise NotFound("queue_not_found", "No such queue.")
     return stub

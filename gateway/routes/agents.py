@@ -5,8 +5,9 @@ from typing import Any
 from starlette.responses import Response
 
 from echosenseix.agent.v1 import agent_pb2 as pb
+from gateway.http import conditional, lists, responses
 from gateway.http.merge_patch import apply_patch
-from gateway.http.request import Call
+from gateway.http.query import words
 from gateway.http.routing import Route, tagged
 from gateway.http.schema import ListQuery, NoBody, NoQuery
 from gateway.schemas.agents import (
@@ -26,94 +27,97 @@ from gateway.schemas.agents import (
     configuration_from_proto,
     version_from_proto,
 )
+from gateway.state import ApiRequest
 from libs.errors import NotFound
 
 _MAX_VERSION = 2**31
 
 
-async def get_agent(call: Call[NoQuery, Any]) -> Response:
-    answer = await call.clients.agents.GetAgent(pb.GetAgentRequest(id=call.id))
-    return call.resource(agent_from_proto(answer.agent), answer.agent.version)
+async def get_agent(request: ApiRequest[NoQuery, Any]) -> Response:
+    answer = await request.app.clients.agents.GetAgent(pb.GetAgentRequest(id=request.id))
+    return responses.resource(request, agent_from_proto(answer.agent), answer.agent.version)
 
 
-async def list_agents(call: Call[AgentQuery, NoBody]) -> Response:
-    query = call.query
-    answer = await call.clients.agents.ListAgents(
+async def list_agents(request: ApiRequest[AgentQuery, NoBody]) -> Response:
+    query = request.query
+    answer = await request.app.clients.agents.ListAgents(
         pb.ListAgentsRequest(
-            page=call.page_request(),
+            page=lists.page_request(request.query),
             search=query.search or "",
-            tags=call.words(query.tags),
+            tags=words(query.tags),
             status=STATUSES[query.status] if query.status else pb.AGENT_STATUS_UNSPECIFIED,
             provider=query.provider or query.platform or "",
         )
     )
-    return call.page(answer.agents, answer.page_info, agent_row_from_proto)
+    return lists.page_response(request, answer.agents, answer.page_info, agent_row_from_proto)
 
 
-async def create_agent(call: Call[NoQuery, AgentBody]) -> Response:
-    request = pb.CreateAgentRequest()
-    apply_patch(call.body, request.agent, PATCHED)
-    answer = await call.clients.agents.CreateAgent(request)
-    return call.created(agent_from_proto(answer.agent), f"/api/agents/{answer.agent.id}", answer.agent.version)
+async def create_agent(request: ApiRequest[NoQuery, AgentBody]) -> Response:
+    message = pb.CreateAgentRequest()
+    apply_patch(request.data, message.agent, PATCHED)
+    answer = await request.app.clients.agents.CreateAgent(message)
+    return responses.created(agent_from_proto(answer.agent), f"/api/agents/{answer.agent.id}", answer.agent.version)
 
 
-async def update_agent(call: Call[NoQuery, AgentPatch]) -> Response:
-    request = pb.UpdateAgentRequest(expected_version=call.expected_version)
-    request.update_mask.CopyFrom(apply_patch(call.body, request.agent, PATCHED))
-    request.agent.id = call.id
-    if not request.update_mask.paths:
-        call.require_version(await agent_version(call))
-        return await get_agent(call)
-    answer = await call.clients.agents.UpdateAgent(request)
-    return call.resource(agent_from_proto(answer.agent), answer.agent.version)
+async def update_agent(request: ApiRequest[NoQuery, AgentPatch]) -> Response:
+    message = pb.UpdateAgentRequest(expected_version=conditional.expected_version(request))
+    message.update_mask.CopyFrom(apply_patch(request.data, message.agent, PATCHED))
+    message.agent.id = request.id
+    if not message.update_mask.paths:
+        conditional.require_version(request, await agent_version(request))
+        return await get_agent(request)
+    answer = await request.app.clients.agents.UpdateAgent(message)
+    return responses.resource(request, agent_from_proto(answer.agent), answer.agent.version)
 
 
-async def delete_agent(call: Call[NoQuery, NoBody]) -> Response:
-    await call.clients.agents.DeleteAgent(pb.DeleteAgentRequest(id=call.id, expected_version=call.expected_version))
-    return call.no_content()
-
-
-async def duplicate_agent(call: Call[NoQuery, DuplicateBody]) -> Response:
-    answer = await call.clients.agents.DuplicateAgent(
-        pb.DuplicateAgentRequest(id=call.id, display_name=call.body.name or "")
+async def delete_agent(request: ApiRequest[NoQuery, NoBody]) -> Response:
+    await request.app.clients.agents.DeleteAgent(
+        pb.DeleteAgentRequest(id=request.id, expected_version=conditional.expected_version(request))
     )
-    return call.created(agent_from_proto(answer.agent), f"/api/agents/{answer.agent.id}", answer.agent.version)
+    return responses.no_content()
 
 
-async def get_draft(call: Call[NoQuery, NoBody]) -> Response:
-    answer = await call.clients.agents.GetAgent(pb.GetAgentRequest(id=call.id))
-    return call.resource(configuration_from_proto(answer.agent.draft), answer.agent.version)
+async def duplicate_agent(request: ApiRequest[NoQuery, DuplicateBody]) -> Response:
+    answer = await request.app.clients.agents.DuplicateAgent(
+        pb.DuplicateAgentRequest(id=request.id, display_name=request.data.name or "")
+    )
+    return responses.created(agent_from_proto(answer.agent), f"/api/agents/{answer.agent.id}", answer.agent.version)
 
 
-async def publish_agent(call: Call[NoQuery, PublishBody]) -> Response:
-    answer = await call.clients.agents.PublishAgent(
+async def get_draft(request: ApiRequest[NoQuery, NoBody]) -> Response:
+    answer = await request.app.clients.agents.GetAgent(pb.GetAgentRequest(id=request.id))
+    return responses.resource(request, configuration_from_proto(answer.agent.draft), answer.agent.version)
+
+
+async def publish_agent(request: ApiRequest[NoQuery, PublishBody]) -> Response:
+    answer = await request.app.clients.agents.PublishAgent(
         pb.PublishAgentRequest(
-            id=call.id,
-            description=call.body.description or "",
-            require_tests=call.body.require_tests,
-            expected_version=call.expected_version,
+            id=request.id,
+            description=request.data.description or "",
+            require_tests=request.data.require_tests,
+            expected_version=conditional.expected_version(request),
         )
     )
     version = answer.agent_version
-    return call.created(version_from_proto(version), f"/api/agents/{call.id}/versions/{version.version}")
+    return responses.created(version_from_proto(version), f"/api/agents/{request.id}/versions/{version.version}")
 
 
-async def list_versions(call: Call[ListQuery, NoBody]) -> Response:
-    answer = await call.clients.agents.ListAgentVersions(
-        pb.ListAgentVersionsRequest(agent_id=call.id, page=call.page_request())
+async def list_versions(request: ApiRequest[ListQuery, NoBody]) -> Response:
+    answer = await request.app.clients.agents.ListAgentVersions(
+        pb.ListAgentVersionsRequest(agent_id=request.id, page=lists.page_request(request.query))
     )
-    return call.page(answer.agent_versions, answer.page_info, version_from_proto)
+    return lists.page_response(request, answer.agent_versions, answer.page_info, version_from_proto)
 
 
-async def get_version(call: Call[NoQuery, NoBody]) -> Response:
-    answer = await call.clients.agents.GetAgentVersion(
-        pb.GetAgentVersionRequest(agent_id=call.id, version=_version_number(call.params["version"]))
+async def get_version(request: ApiRequest[NoQuery, NoBody]) -> Response:
+    answer = await request.app.clients.agents.GetAgentVersion(
+        pb.GetAgentVersionRequest(agent_id=request.id, version=_version_number(request.path_params["version"]))
     )
-    return call.ok(version_from_proto(answer.agent_version))
+    return responses.ok(version_from_proto(answer.agent_version))
 
 
-async def agent_version(call: Call[Any, Any]) -> int:
-    answer = await call.clients.agents.GetAgent(pb.GetAgentRequest(id=call.id))
+async def agent_version(request: ApiRequest[Any, Any]) -> int:
+    answer = await request.app.clients.agents.GetAgent(pb.GetAgentRequest(id=request.id))
     return answer.agent.version
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from starlette.responses import Response
 
 from echosenseix.calllog.v1 import calllog_pb2 as pb
-from gateway.http.request import Call
+from gateway.http import responses
 from gateway.http.routing import Route, tagged
 from gateway.http.schema import NoBody
 from gateway.http.wire import set_time
@@ -17,28 +17,31 @@ from gateway.schemas.calls import (
     bucket_from_proto,
     organization_analytics_from_proto,
 )
+from gateway.state import ApiRequest
 from libs.clock import utcnow
 
 # Without a window: as far back as one looks at a chart.
 _SHOWN = {"hour": timedelta(days=2), "day": timedelta(days=30)}
 
 
-async def get_organization_analytics(call: Call[WindowQuery, NoBody]) -> Response:
-    request = pb.GetOrganizationAnalyticsRequest()
-    set_time(request.from_time, call.query.from_)
-    set_time(request.to_time, call.query.to)
-    return call.ok(organization_analytics_from_proto(await call.clients.calls.GetOrganizationAnalytics(request)))
+async def get_organization_analytics(request: ApiRequest[WindowQuery, NoBody]) -> Response:
+    message = pb.GetOrganizationAnalyticsRequest()
+    set_time(message.from_time, request.query.from_)
+    set_time(message.to_time, request.query.to)
+    return responses.ok(
+        organization_analytics_from_proto(await request.app.clients.calls.GetOrganizationAnalytics(message))
+    )
 
 
-async def get_timeseries(call: Call[TimeseriesQuery, NoBody]) -> Response:
-    query = call.query
-    request = pb.GetAnalyticsTimeseriesRequest(interval=query.interval or "day", agent_id=query.agent_id or "")
+async def get_timeseries(request: ApiRequest[TimeseriesQuery, NoBody]) -> Response:
+    query = request.query
+    message = pb.GetAnalyticsTimeseriesRequest(interval=query.interval or "day", agent_id=query.agent_id or "")
     until = query.to or utcnow()
-    set_time(request.to_time, until)
-    set_time(request.from_time, query.from_ or until - _SHOWN[request.interval])
-    answer = await call.clients.calls.GetAnalyticsTimeseries(request)
+    set_time(message.to_time, until)
+    set_time(message.from_time, query.from_ or until - _SHOWN[message.interval])
+    answer = await request.app.clients.calls.GetAnalyticsTimeseries(message)
     buckets = [bucket_from_proto(bucket) for bucket in answer.buckets]
-    return call.ok(Timeseries(interval=request.interval, data=buckets))
+    return responses.ok(Timeseries(interval=message.interval, data=buckets))
 
 
 ROUTES = tagged(

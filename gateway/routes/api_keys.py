@@ -5,7 +5,7 @@ from typing import Any
 from starlette.responses import Response
 
 from echosenseix.identity.v1 import identity_pb2 as pb
-from gateway.http.request import Call
+from gateway.http import lists, responses
 from gateway.http.routing import Route, tagged
 from gateway.http.schema import NoBody, NoQuery
 from gateway.http.wire import set_time
@@ -18,44 +18,47 @@ from gateway.schemas.accounts import (
     api_key_from_proto,
     fresh_api_key_from_proto,
 )
+from gateway.state import ApiRequest
 
 
-async def create_api_key(call: Call[NoQuery, ApiKeyBody]) -> Response:
-    request = pb.CreateApiKeyRequest(name=call.body.name, scopes=call.body.scopes)
-    set_time(request.expire_time, call.body.expires_at)
-    answer = await call.clients.identity.CreateApiKey(request)
+async def create_api_key(request: ApiRequest[NoQuery, ApiKeyBody]) -> Response:
+    message = pb.CreateApiKeyRequest(name=request.data.name, scopes=request.data.scopes)
+    set_time(message.expire_time, request.data.expires_at)
+    answer = await request.app.clients.identity.CreateApiKey(message)
     key = fresh_api_key_from_proto(answer.api_key, answer.secret)
-    return call.created(key, f"/api/api-keys/{key.id}", answer.api_key.version)
+    return responses.created(key, f"/api/api-keys/{key.id}", answer.api_key.version)
 
 
-async def list_api_keys(call: Call[ApiKeyQuery, NoBody]) -> Response:
-    answer = await call.clients.identity.ListApiKeys(
-        pb.ListApiKeysRequest(page=call.page_request(), include_revoked=bool(call.query.include_revoked))
+async def list_api_keys(request: ApiRequest[ApiKeyQuery, NoBody]) -> Response:
+    answer = await request.app.clients.identity.ListApiKeys(
+        pb.ListApiKeysRequest(
+            page=lists.page_request(request.query), include_revoked=bool(request.query.include_revoked)
+        )
     )
-    return call.page(answer.api_keys, answer.page_info, api_key_from_proto)
+    return lists.page_response(request, answer.api_keys, answer.page_info, api_key_from_proto)
 
 
-async def get_api_key(call: Call[NoQuery, NoBody]) -> Response:
-    answer = await call.clients.identity.GetApiKey(pb.GetApiKeyRequest(id=call.id))
-    return call.current(api_key_from_proto(answer.api_key), answer.api_key.version)
+async def get_api_key(request: ApiRequest[NoQuery, NoBody]) -> Response:
+    answer = await request.app.clients.identity.GetApiKey(pb.GetApiKeyRequest(id=request.id))
+    return responses.current(request, api_key_from_proto(answer.api_key), answer.api_key.version)
 
 
-async def revoke_api_key(call: Call[NoQuery, NoBody]) -> Response:
-    await call.clients.identity.RevokeApiKey(pb.RevokeApiKeyRequest(id=call.id))
-    call.forget(call.id)
-    return call.no_content()
+async def revoke_api_key(request: ApiRequest[NoQuery, NoBody]) -> Response:
+    await request.app.clients.identity.RevokeApiKey(pb.RevokeApiKeyRequest(id=request.id))
+    request.app.principals.forget(request.id)
+    return responses.no_content()
 
 
-async def rotate_api_key(call: Call[NoQuery, RotateBody]) -> Response:
-    answer = await call.clients.identity.RotateApiKey(
-        pb.RotateApiKeyRequest(id=call.id, overlap_seconds=call.body.overlap_seconds)
+async def rotate_api_key(request: ApiRequest[NoQuery, RotateBody]) -> Response:
+    answer = await request.app.clients.identity.RotateApiKey(
+        pb.RotateApiKeyRequest(id=request.id, overlap_seconds=request.data.overlap_seconds)
     )
-    call.forget(call.id)
-    return call.ok(fresh_api_key_from_proto(answer.api_key, answer.secret))
+    request.app.principals.forget(request.id)
+    return responses.ok(fresh_api_key_from_proto(answer.api_key, answer.secret))
 
 
-async def api_key_version(call: Call[Any, Any]) -> int:
-    answer = await call.clients.identity.GetApiKey(pb.GetApiKeyRequest(id=call.id))
+async def api_key_version(request: ApiRequest[Any, Any]) -> int:
+    answer = await request.app.clients.identity.GetApiKey(pb.GetApiKeyRequest(id=request.id))
     return answer.api_key.version
 
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 from starlette.responses import Response
 
 from echosenseix.billing.v1 import billing_pb2 as pb
-from gateway.http.request import Call
+from gateway.http import lists, responses
+from gateway.http.query import words
 from gateway.http.routing import Route, tagged
 from gateway.http.schema import NoBody, NoQuery
 from gateway.http.wire import decimal_text, micros_from_json, set_time, struct_from_json
@@ -31,67 +32,68 @@ from gateway.schemas.billing import (
     usage_row_from_proto,
 )
 from gateway.schemas.calls import WindowQuery
+from gateway.state import ApiRequest
 from libs.errors import InvalidArgument, Violation
 
 _RECONCILE_SECONDS = 20.0
 
 
-async def get_balance(call: Call[NoQuery, NoBody]) -> Response:
-    answer = await call.clients.billing.GetBalance(pb.GetBalanceRequest())
-    return call.ok(balance_from_proto(answer.balance))
+async def get_balance(request: ApiRequest[NoQuery, NoBody]) -> Response:
+    answer = await request.app.clients.billing.GetBalance(pb.GetBalanceRequest())
+    return responses.ok(balance_from_proto(answer.balance))
 
 
-async def list_usage(call: Call[UsageQuery, NoBody]) -> Response:
-    groups = call.words(call.query.group_by)
-    request = pb.ListUsageRequest(group_by=groups, page=call.page_request())
-    set_time(request.from_time, call.query.from_)
-    set_time(request.to_time, call.query.to)
-    answer = await call.clients.billing.ListUsage(request)
-    return call.page(answer.rows, answer.page_info, usage_row_from_proto)
+async def list_usage(request: ApiRequest[UsageQuery, NoBody]) -> Response:
+    groups = words(request.query.group_by)
+    message = pb.ListUsageRequest(group_by=groups, page=lists.page_request(request.query))
+    set_time(message.from_time, request.query.from_)
+    set_time(message.to_time, request.query.to)
+    answer = await request.app.clients.billing.ListUsage(message)
+    return lists.page_response(request, answer.rows, answer.page_info, usage_row_from_proto)
 
 
-async def list_ledger(call: Call[LedgerQuery, NoBody]) -> Response:
-    answer = await call.clients.billing.ListLedgerEntries(
+async def list_ledger(request: ApiRequest[LedgerQuery, NoBody]) -> Response:
+    answer = await request.app.clients.billing.ListLedgerEntries(
         pb.ListLedgerEntriesRequest(
-            page=call.page_request(), type=call.query.type or "", call_id=call.query.call_id or ""
+            page=lists.page_request(request.query), type=request.query.type or "", call_id=request.query.call_id or ""
         )
     )
-    return call.page(answer.entries, answer.page_info, ledger_entry_from_proto)
+    return lists.page_response(request, answer.entries, answer.page_info, ledger_entry_from_proto)
 
 
-async def create_top_up(call: Call[NoQuery, TopUpBody]) -> Response:
-    request = pb.CreateTopUpRequest()
-    request.amount.currency = call.body.currency
+async def create_top_up(request: ApiRequest[NoQuery, TopUpBody]) -> Response:
+    message = pb.CreateTopUpRequest()
+    message.amount.currency = request.data.currency
     try:
-        request.amount.micros = micros_from_json(call.body.amount)
+        message.amount.micros = micros_from_json(request.data.amount)
     except ValueError:
         raise _invalid("#/amount", "Send a decimal string such as 10.00, with at most six decimals.") from None
-    answer = await call.clients.billing.CreateTopUp(request)
-    return call.ok(top_up_from_proto(answer), 201)
+    answer = await request.app.clients.billing.CreateTopUp(message)
+    return responses.ok(top_up_from_proto(answer), 201)
 
 
-async def record_usage_events(call: Call[NoQuery, UsageBody]) -> Response:
-    events = [_event_to_proto(event) for event in _events(call.body)]
+async def record_usage_events(request: ApiRequest[NoQuery, UsageBody]) -> Response:
+    events = [_event_to_proto(event) for event in _events(request.data)]
     try:
-        answer = await call.clients.billing.RecordUsageEvents(pb.RecordUsageEventsRequest(events=events))
+        answer = await request.app.clients.billing.RecordUsageEvents(pb.RecordUsageEventsRequest(events=events))
     except InvalidArgument as refusal:
-        raise refusal if call.body.events is not None else _of_the_one_event(refusal) from None
+        raise refusal if request.data.events is not None else _of_the_one_event(refusal) from None
     recorded = UsageRecorded(accepted=answer.accepted, duplicates=answer.duplicates)
-    return call.ok(recorded, 201 if answer.accepted else 200)
+    return responses.ok(recorded, 201 if answer.accepted else 200)
 
 
-async def list_usage_events(call: Call[UsageEventQuery, NoBody]) -> Response:
-    answer = await call.clients.billing.ListUsageEvents(
-        pb.ListUsageEventsRequest(page=call.page_request(), meter=call.query.meter or "")
+async def list_usage_events(request: ApiRequest[UsageEventQuery, NoBody]) -> Response:
+    answer = await request.app.clients.billing.ListUsageEvents(
+        pb.ListUsageEventsRequest(page=lists.page_request(request.query), meter=request.query.meter or "")
     )
-    return call.page(answer.events, answer.page_info, usage_event_from_proto)
+    return lists.page_response(request, answer.events, answer.page_info, usage_event_from_proto)
 
 
-async def reconcile(call: Call[WindowQuery, NoBody]) -> Response:
-    request = pb.ReconcileRequest()
-    set_time(request.from_time, call.query.from_)
-    set_time(request.to_time, call.query.to)
-    return call.ok(reconciliation_from_proto(await call.clients.billing.Reconcile(request)))
+async def reconcile(request: ApiRequest[WindowQuery, NoBody]) -> Response:
+    message = pb.ReconcileRequest()
+    set_time(message.from_time, request.query.from_)
+    set_time(message.to_time, request.query.to)
+    return responses.ok(reconciliation_from_proto(await request.app.clients.billing.Reconcile(message)))
 
 
 def _events(body: UsageBody) -> list[UsageEventBody]:

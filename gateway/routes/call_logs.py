@@ -5,10 +5,11 @@ from typing import Any
 from starlette.responses import Response
 
 from echosenseix.calllog.v1 import calllog_pb2 as pb
+from gateway.http import conditional, lists, responses
 from gateway.http.downloads import Download, download_response
 from gateway.http.merge_patch import apply_patch
+from gateway.http.query import words
 from gateway.http.ranges import parse_range
-from gateway.http.request import Call
 from gateway.http.routing import Route, tagged
 from gateway.http.schema import NoBody, NoQuery
 from gateway.http.wire import set_time
@@ -24,46 +25,47 @@ from gateway.schemas.calls import (
     transcription_from_proto,
 )
 from gateway.schemas.calls import Call as CallAnswer
+from gateway.state import ApiRequest
 from libs.errors import NotFound
 
 _DOWNLOAD_SECONDS = 300.0
 
 
-async def list_calls(call: Call[CallQuery, NoBody]) -> Response:
-    answer = await call.clients.calls.ListCalls(_list_request(call))
-    return call.page(answer.calls, answer.page_info, call_row_from_proto)
+async def list_calls(request: ApiRequest[CallQuery, NoBody]) -> Response:
+    answer = await request.app.clients.calls.ListCalls(_list_request(request))
+    return lists.page_response(request, answer.calls, answer.page_info, call_row_from_proto)
 
 
-async def get_call(call: Call[NoQuery, Any]) -> Response:
-    answer = await call.clients.calls.GetCall(pb.GetCallRequest(id=call.id))
-    return call.resource(call_from_proto(answer.call), answer.call.version)
+async def get_call(request: ApiRequest[NoQuery, Any]) -> Response:
+    answer = await request.app.clients.calls.GetCall(pb.GetCallRequest(id=request.id))
+    return responses.resource(request, call_from_proto(answer.call), answer.call.version)
 
 
-async def update_call(call: Call[NoQuery, CallPatch]) -> Response:
-    request = pb.UpdateCallRequest(expected_version=call.expected_version)
-    request.update_mask.CopyFrom(apply_patch(call.body, request.call, {"tags": "tags"}))
-    request.call.id = call.id
-    if not request.update_mask.paths:
-        call.require_version(await call_version(call))
-        return await get_call(call)
-    answer = await call.clients.calls.UpdateCall(request)
-    return call.resource(call_from_proto(answer.call), answer.call.version)
+async def update_call(request: ApiRequest[NoQuery, CallPatch]) -> Response:
+    message = pb.UpdateCallRequest(expected_version=conditional.expected_version(request))
+    message.update_mask.CopyFrom(apply_patch(request.data, message.call, {"tags": "tags"}))
+    message.call.id = request.id
+    if not message.update_mask.paths:
+        conditional.require_version(request, await call_version(request))
+        return await get_call(request)
+    answer = await request.app.clients.calls.UpdateCall(message)
+    return responses.resource(request, call_from_proto(answer.call), answer.call.version)
 
 
-async def download_recording(call: Call[NoQuery, NoBody]) -> Response:
-    answer = await call.clients.calls.GetCall(pb.GetCallRequest(id=call.id))
+async def download_recording(request: ApiRequest[NoQuery, NoBody]) -> Response:
+    answer = await request.app.clients.calls.GetCall(pb.GetCallRequest(id=request.id))
     recording = answer.call.recording
     if recording.status != "available":
         raise NotFound("recording_not_found", "This call has no recording yet.")
-    if_range = call.exchange.header(b"if-range")
+    if_range = request.header("if-range")
     # A part of another content than the reader has begun with would be worse than the whole of this one.
-    wanted = call.exchange.header(b"range") if if_range in ("", f'"{recording.id}"') else ""
+    wanted = request.header("range") if if_range in ("", f'"{recording.id}"') else ""
     part = parse_range(wanted, recording.byte_size)
-    request = pb.DownloadRecordingRequest(call_id=call.id)
+    message = pb.DownloadRecordingRequest(call_id=request.id)
     if part is not None:
-        request.range_start, request.range_end = part.start, part.end
+        message.range_start, message.range_end = part.start, part.end
     return await download_response(
-        call,
+        request,
         Download(
             media_type=recording.media_type or "application/octet-stream",
             size=recording.byte_size,
@@ -71,24 +73,24 @@ async def download_recording(call: Call[NoQuery, NoBody]) -> Response:
             part=part,
             in_parts=True,
         ),
-        (message.data async for message in call.clients.calls.DownloadRecording(request) if message.data),
+        (piece.data async for piece in request.app.clients.calls.DownloadRecording(message) if piece.data),
     )
 
 
-async def get_transcription(call: Call[NoQuery, NoBody]) -> Response:
-    answer = await call.clients.calls.GetTranscription(pb.GetTranscriptionRequest(call_id=call.id))
-    return call.ok(transcription_from_proto(answer.transcription))
+async def get_transcription(request: ApiRequest[NoQuery, NoBody]) -> Response:
+    answer = await request.app.clients.calls.GetTranscription(pb.GetTranscriptionRequest(call_id=request.id))
+    return responses.ok(transcription_from_proto(answer.transcription))
 
 
-async def call_version(call: Call[Any, Any]) -> int:
-    answer = await call.clients.calls.GetCall(pb.GetCallRequest(id=call.id))
+async def call_version(request: ApiRequest[Any, Any]) -> int:
+    answer = await request.app.clients.calls.GetCall(pb.GetCallRequest(id=request.id))
     return answer.call.version
 
 
-def _list_request(call: Call[CallQuery, NoBody]) -> pb.ListCallsRequest:
-    query = call.query
-    request = pb.ListCallsRequest(
-        page=call.page_request(),
+def _list_request(request: ApiRequest[CallQuery, NoBody]) -> pb.ListCallsRequest:
+    query = request.query
+    message = pb.ListCallsRequest(
+        page=lists.page_request(request.query),
         agent_id=query.agent_id or "",
         agent_version=query.agent_version or 0,
         status=STATUSES[query.status] if query.status else pb.CALL_STATUS_UNSPECIFIED,
@@ -97,14 +99,14 @@ def _list_request(call: Call[CallQuery, NoBody]) -> pb.ListCallsRequest:
         successful=query.successful,
         duration_ge=query.duration_ge,
         duration_lt=query.duration_lt,
-        tags=call.words(query.tags),
+        tags=words(query.tags),
         search=query.search or "",
         provider=query.provider or "",
         external_call_id=query.external_call_id or "",
     )
-    set_time(request.started_at_ge, query.started_at_ge)
-    set_time(request.started_at_lt, query.started_at_lt)
-    return request
+    set_time(message.started_at_ge, query.started_at_ge)
+    set_time(message.started_at_lt, query.started_at_lt)
+    return message
 
 
 ROUTES = tagged(

@@ -8,8 +8,8 @@ from starlette.responses import Response
 
 from echosenseix.common.v1 import common_pb2
 from echosenseix.jobs.v1 import jobs_pb2 as pb
+from gateway.http import lists, responses
 from gateway.http.merged_lists import BIRTH, FetchPage, merged_page
-from gateway.http.request import Call
 from gateway.http.routing import Route, tagged
 from gateway.http.schema import NoBody, NoQuery
 from gateway.schemas.dead_events import (
@@ -20,6 +20,7 @@ from gateway.schemas.dead_events import (
     filter_to_proto,
 )
 from gateway.schemas.jobs import Replayed
+from gateway.state import ApiRequest
 from libs.errors import InvalidArgument, NotFound, Violation
 from libs.ids import read_dead_event_id
 from libs.paging import ListRules
@@ -31,8 +32,8 @@ _EVERYTHING = "*"
 _RULES = ListRules(sorts={"diedAt": BIRTH}, default_sort="diedAt")
 
 
-async def list_dead_events(call: Call[DeadEventQuery, NoBody]) -> Response:
-    chosen = filter_to_proto(call.query)
+async def list_dead_events(request: ApiRequest[DeadEventQuery, NoBody]) -> Response:
+    chosen = filter_to_proto(request.query)
 
     def fetcher(stub: "JobsServiceAsyncStub") -> FetchPage[pb.DeadEvent]:
         async def fetch(page: common_pb2.PageRequest) -> tuple[list[pb.DeadEvent], common_pb2.PageInfo]:
@@ -41,38 +42,40 @@ async def list_dead_events(call: Call[DeadEventQuery, NoBody]) -> Response:
 
         return fetch
 
-    fetchers = {name: fetcher(stub) for name, stub in call.clients.jobs.items()}
-    scope = f"dead events|{call.principal.org_id}|{chosen.SerializeToString(deterministic=True).hex()}"
-    page, cursors = call.page_request(), call.edge.cursors
-    return call.list(await merged_page(page, fetchers, cursors, scope, dead_event_from_proto, _RULES))
+    fetchers = {name: fetcher(stub) for name, stub in request.app.clients.jobs.items()}
+    scope = f"dead events|{request.principal.org_id}|{chosen.SerializeToString(deterministic=True).hex()}"
+    page, cursors = lists.page_request(request.query), request.app.cursors
+    return lists.list_response(
+        request, await merged_page(page, fetchers, cursors, scope, dead_event_from_proto, _RULES)
+    )
 
 
-async def replay_dead_events(call: Call[NoQuery, DeadEventReplayBody]) -> Response:
-    requests = _by_id(call) if call.body.ids else _by_filter(call)
-    answers = await asyncio.gather(*(stub.ReplayDeadEvents(request) for stub, request in requests))
-    return call.ok(Replayed(replayed=sum(answer.replayed for answer in answers)), 202)
+async def replay_dead_events(request: ApiRequest[NoQuery, DeadEventReplayBody]) -> Response:
+    requests = _by_id(request) if request.data.ids else _by_filter(request)
+    answers = await asyncio.gather(*(stub.ReplayDeadEvents(message) for stub, message in requests))
+    return responses.ok(Replayed(replayed=sum(answer.replayed for answer in answers)), 202)
 
 
 _Replay = tuple["JobsServiceAsyncStub", pb.ReplayDeadEventsRequest]
 
 
-def _by_id(call: Call[Any, DeadEventReplayBody]) -> list[_Replay]:
+def _by_id(request: ApiRequest[Any, DeadEventReplayBody]) -> list[_Replay]:
     requests: defaultdict[str, pb.ReplayDeadEventsRequest] = defaultdict(pb.ReplayDeadEventsRequest)
-    for event_id in call.body.ids or ():
+    for event_id in request.data.ids or ():
         read = read_dead_event_id(event_id)
-        if read is None or read[0] not in call.clients.jobs:
+        if read is None or read[0] not in request.app.clients.jobs:
             raise NotFound("dead_event_not_found", "No such event.")
         requests[read[0]].ids.append(event_id)
-    return [(call.clients.jobs[service], request) for service, request in requests.items()]
+    return [(request.app.clients.jobs[service], message) for service, message in requests.items()]
 
 
-def _by_filter(call: Call[Any, DeadEventReplayBody]) -> list[_Replay]:
-    chosen = filter_to_proto(call.body)
+def _by_filter(request: ApiRequest[Any, DeadEventReplayBody]) -> list[_Replay]:
+    chosen = filter_to_proto(request.data)
     if chosen == pb.DeadEventFilter():
         detail = "Name ids, or at least one of consumer, topic, errorCode, diedAtGe and diedAtLt."
         raise InvalidArgument("validation_failed", detail, violations=[Violation("#/ids", "required", detail)])
-    names = [call.body.service] if call.body.service else list(call.clients.jobs)
-    return [(call.clients.jobs[name], pb.ReplayDeadEventsRequest(filter=chosen)) for name in names]
+    names = [request.data.service] if request.data.service else list(request.app.clients.jobs)
+    return [(request.app.clients.jobs[name], pb.ReplayDeadEventsRequest(filter=chosen)) for name in names]
 
 
 ROUTES = tagged(

@@ -7,24 +7,24 @@ from pathlib import Path
 from starlette.responses import Response
 
 from gateway.http import openapi_page
-from gateway.http.request import Call
 from gateway.http.routing import Route, tagged
 from gateway.http.schema import NoBody, NoQuery
+from gateway.state import ApiRequest
 
 # Written by `python -m gateway openapi`.
 FILE = Path(__file__).parents[1] / "openapi.json"
 _CACHED = {"cache-control": "public, max-age=300"}
 
 
-async def get_openapi(call: Call[NoQuery, NoBody]) -> Response:
+async def get_openapi(request: ApiRequest[NoQuery, NoBody]) -> Response:
     return Response(FILE.read_bytes(), 200, _CACHED, "application/json")
 
 
-async def get_docs(call: Call[NoQuery, NoBody]) -> Response:
+async def get_docs(request: ApiRequest[NoQuery, NoBody]) -> Response:
     return Response(_page(), 200, _CACHED, "text/html; charset=utf-8")
 
 
-async def get_stylesheet(call: Call[NoQuery, NoBody]) -> Response:
+async def get_stylesheet(request: ApiRequest[NoQuery, NoBody]) -> Response:
     return Response(openapi_page.STYLESHEET, 200, _CACHED, "text/css; charset=utf-8")
 
 

@@ -7,12 +7,14 @@ from collections.abc import AsyncIterator
 from starlette.responses import Response
 
 from echosenseix.knowledge.v1 import knowledge_pb2 as pb
+from gateway.http import responses
 from gateway.http.downloads import Download, download_response
 from gateway.http.multipart import FilePart, UploadForm
-from gateway.http.request import Call
+from gateway.http.query import words
 from gateway.http.routing import Route, tagged
 from gateway.http.schema import NoBody, NoQuery
 from gateway.schemas.knowledge import DocumentStatus, Upload, document_status_from_proto
+from gateway.state import ApiRequest
 from libs.errors import AppError, Unavailable
 
 _FILE_FIELD = "document"
@@ -49,28 +51,21 @@ class _Uploading:
             media_type=self._file.media_type,
             title=form.text("title"),
             category=form.text("category"),
-            tags=[tag for text in form.texts("tags") for tag in Call.words(text)],
+            tags=[tag for text in form.texts("tags") for tag in words(text)],
             entry_id=form.text("entryId"),
         )
 
 
-async def upload_document(call: Call[NoQuery, NoBody]) -> Response:
-    exchange = call.exchange
-    form = UploadForm(
-        call.receive,
-        exchange.header(b"content-type"),
-        exchange.header(b"content-length"),
-        file_field=_FILE_FIELD,
-        allowed=_FIELDS,
-    )
+async def upload_document(request: ApiRequest[NoQuery, NoBody]) -> Response:
+    form = UploadForm(request, file_field=_FILE_FIELD, allowed=_FIELDS)
     file = await form.open()
     uploading = _Uploading(form, file)
     try:
-        answer = await call.clients.knowledge.UploadDocument(uploading.messages())
+        answer = await request.app.clients.knowledge.UploadDocument(uploading.messages())
     except (asyncio.CancelledError, AppError):
         raise uploading.refusal or _cut_off() from None
     shown = Upload(document_id=answer.document_id, entry_id=answer.entry_id, job_id=answer.job_id, status="processing")
-    return call.accepted(shown, answer.job_id)
+    return responses.accepted(shown, f"/api/jobs/{answer.job_id}")
 
 
 def _cut_off() -> BaseException:
@@ -81,13 +76,13 @@ def _cut_off() -> BaseException:
     return Unavailable("service_unavailable", "The upload was cut off. Send it again.")
 
 
-async def get_status(call: Call[NoQuery, NoBody]) -> Response:
-    answer = await call.clients.knowledge.GetDocument(pb.GetDocumentRequest(id=call.id))
-    return call.ok(document_status_from_proto(answer.document))
+async def get_status(request: ApiRequest[NoQuery, NoBody]) -> Response:
+    answer = await request.app.clients.knowledge.GetDocument(pb.GetDocumentRequest(id=request.id))
+    return responses.ok(document_status_from_proto(answer.document))
 
 
-async def download_document(call: Call[NoQuery, NoBody]) -> Response:
-    stream = call.clients.knowledge.DownloadDocument(pb.DownloadDocumentRequest(id=call.id))
+async def download_document(request: ApiRequest[NoQuery, NoBody]) -> Response:
+    stream = request.app.clients.knowledge.DownloadDocument(pb.DownloadDocumentRequest(id=request.id))
     document = (await anext(aiter(stream))).document
     file = Download(
         media_type=document.media_type or "application/octet-stream",
@@ -95,7 +90,7 @@ async def download_document(call: Call[NoQuery, NoBody]) -> Response:
         tag=document.id,
         file_name=document.file_name,
     )
-    return await download_response(call, file, (message.data async for message in stream if message.data))
+    return await download_response(request, file, (message.data async for message in stream if message.data))
 
 
 ROUTES = tagged(

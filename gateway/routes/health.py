@@ -9,11 +9,12 @@ from collections.abc import Iterable
 from starlette.responses import Response
 
 from echosenseix.common.v1 import common_pb2
-from gateway.http.request import Call
-from gateway.http.responses import NO_STORE, json_response
+from gateway.http import responses
+from gateway.http.responses import NO_STORE
 from gateway.http.routing import Route, tagged
 from gateway.http.schema import NoBody, NoQuery
 from gateway.schemas.health import Connection, Connections, Health, Pool, Probe, ServiceHealth, ServicesHealth
+from gateway.state import ApiRequest
 from libs.telemetry import loop_lag
 
 _MAX_LAG_SECONDS = 1.0
@@ -21,8 +22,8 @@ _MAX_LAG_SECONDS = 1.0
 Status = common_pb2.GetStatusResponse
 
 
-async def get_health(call: Call[NoQuery, NoBody]) -> Response:
-    statuses = await call.edge.status.read()
+async def get_health(request: ApiRequest[NoQuery, NoBody]) -> Response:
+    statuses = await request.app.status.read()
     answering = [status for status in statuses.values() if status is not None]
     connections = Connections(
         database=_connected(status.database_connected for status in answering),
@@ -32,7 +33,7 @@ async def get_health(call: Call[NoQuery, NoBody]) -> Response:
     healthy = len(answering) == len(statuses) and all(map(_is_healthy, answering))
     health = Health(
         status="healthy" if healthy else "unhealthy",
-        uptime=int(time.monotonic() - call.edge.started),
+        uptime=int(time.monotonic() - request.app.started),
         connections=connections,
         pool=Pool(
             total=sum(status.pool_total for status in answering),
@@ -43,24 +44,24 @@ async def get_health(call: Call[NoQuery, NoBody]) -> Response:
     return _fresh(health, healthy)
 
 
-async def get_services(call: Call[NoQuery, NoBody]) -> Response:
-    statuses = await call.edge.status.read()
+async def get_services(request: ApiRequest[NoQuery, NoBody]) -> Response:
+    statuses = await request.app.status.read()
     healthy = all(status is not None and _is_healthy(status) for status in statuses.values())
     services = [_service(name, status) for name, status in statuses.items()]
     return _fresh(ServicesHealth(status="healthy" if healthy else "unhealthy", services=services), healthy)
 
 
-async def get_live(call: Call[NoQuery, NoBody]) -> Response:
+async def get_live(request: ApiRequest[NoQuery, NoBody]) -> Response:
     return _fresh(Probe(status="live"), True)
 
 
-async def get_ready(call: Call[NoQuery, NoBody]) -> Response:
+async def get_ready(request: ApiRequest[NoQuery, NoBody]) -> Response:
     prompt = loop_lag.last() < _MAX_LAG_SECONDS
     return _fresh(Probe(status="ready" if prompt else "unready"), prompt)
 
 
 def _fresh(answer: object, good: bool) -> Response:
-    return json_response(answer, 200 if good else 503, headers={"cache-control": NO_STORE})
+    return responses.ok(answer, 200 if good else 503, headers={"cache-control": NO_STORE})
 
 
 def _connected(parts: Iterable[bool]) -> Connection:

@@ -8,10 +8,11 @@ from collections.abc import Awaitable, Callable
 from starlette.responses import Response
 
 from echosenseix.calllog.v1 import calllog_pb2 as pb
-from gateway.http.request import Call
+from gateway.http import responses
 from gateway.http.routing import Route, tagged
 from gateway.http.schema import NoBody, NoQuery
 from gateway.schemas.calls import Received
+from gateway.state import ApiRequest
 from providers.interface.provider import Provider
 from providers.registry import PROVIDERS
 
@@ -19,20 +20,18 @@ from providers.registry import PROVIDERS
 _ENVELOPE_LIMIT = 4 * 1024 * 1024
 
 
-def _receiver(provider: Provider) -> Callable[[Call[NoQuery, NoBody]], Awaitable[Response]]:
-    names = [(name, name.encode()) for name in provider.webhook.proof_headers]
-
-    async def receive(call: Call[NoQuery, NoBody]) -> Response:
-        received = ((name, call.exchange.header(key)) for name, key in names)
-        answer = await call.clients.calls.ReceiveProviderWebhook(
+def _receiver(provider: Provider) -> Callable[[ApiRequest[NoQuery, NoBody]], Awaitable[Response]]:
+    async def receive(request: ApiRequest[NoQuery, NoBody]) -> Response:
+        received = ((name, request.header(name)) for name in provider.webhook.proof_headers)
+        answer = await request.app.clients.calls.ReceiveProviderWebhook(
             pb.ReceiveProviderWebhookRequest(
                 provider=provider.name,
-                webhook_token=call.params["orgToken"],
+                webhook_token=request.path_params["orgToken"],
                 proof_headers={name: value for name, value in received if value},
-                body=call.raw,
+                body=await request.body(),
             )
         )
-        return call.ok(Received(received=True, duplicate=answer.duplicate))
+        return responses.ok(Received(received=True, duplicate=answer.duplicate))
 
     receive.__name__ = f"receive_{provider.name}"  # the operationId in the OpenAPI document
     return receive

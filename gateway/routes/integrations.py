@@ -5,27 +5,30 @@ from typing import Any
 from starlette.responses import Response
 
 from echosenseix.agent.v1 import agent_pb2 as pb
-from gateway.http.request import Call
+from gateway.http import lists, responses
 from gateway.http.routing import Route, tagged
 from gateway.http.schema import ListQuery, NoBody, NoQuery
 from gateway.schemas.integrations import Integration, IntegrationBody, SyncStarted, integration_from_proto
+from gateway.state import ApiRequest
 
 
-async def list_integrations(call: Call[ListQuery, NoBody]) -> Response:
-    answer = await call.clients.integrations.ListIntegrations(pb.ListIntegrationsRequest(page=call.page_request()))
-    return call.page(answer.integrations, answer.page_info, lambda row: _shown(call, row))
+async def list_integrations(request: ApiRequest[ListQuery, NoBody]) -> Response:
+    answer = await request.app.clients.integrations.ListIntegrations(
+        pb.ListIntegrationsRequest(page=lists.page_request(request.query))
+    )
+    return lists.page_response(request, answer.integrations, answer.page_info, lambda row: _shown(request, row))
 
 
-async def get_integration(call: Call[NoQuery, NoBody]) -> Response:
-    answer = await call.clients.integrations.GetIntegration(_named(call))
-    return call.resource(_shown(call, answer.integration), answer.integration.version)
+async def get_integration(request: ApiRequest[NoQuery, NoBody]) -> Response:
+    answer = await request.app.clients.integrations.GetIntegration(_named(request))
+    return responses.resource(request, _shown(request, answer.integration), answer.integration.version)
 
 
-async def put_integration(call: Call[NoQuery, IntegrationBody]) -> Response:
-    given = call.body.credentials
-    answer = await call.clients.integrations.PutIntegration(
+async def put_integration(request: ApiRequest[NoQuery, IntegrationBody]) -> Response:
+    given = request.data.credentials
+    answer = await request.app.clients.integrations.PutIntegration(
         pb.PutIntegrationRequest(
-            provider=call.params["provider"],
+            provider=request.path_params["provider"],
             credentials=pb.ProviderCredentials(
                 api_key=given.api_key or "",
                 webhook_secret=given.webhook_secret or "",
@@ -33,32 +36,34 @@ async def put_integration(call: Call[NoQuery, IntegrationBody]) -> Response:
             ),
         )
     )
-    return call.resource(_shown(call, answer.integration), answer.integration.version)
+    return responses.resource(request, _shown(request, answer.integration), answer.integration.version)
 
 
-async def delete_integration(call: Call[NoQuery, NoBody]) -> Response:
-    await call.clients.integrations.DeleteIntegration(pb.DeleteIntegrationRequest(provider=call.params["provider"]))
-    return call.no_content()
-
-
-async def sync_integration(call: Call[NoQuery, NoBody]) -> Response:
-    answer = await call.clients.integrations.SyncIntegration(
-        pb.SyncIntegrationRequest(provider=call.params["provider"])
+async def delete_integration(request: ApiRequest[NoQuery, NoBody]) -> Response:
+    await request.app.clients.integrations.DeleteIntegration(
+        pb.DeleteIntegrationRequest(provider=request.path_params["provider"])
     )
-    return call.accepted(SyncStarted(job_id=answer.job_id, status="queued"), answer.job_id)
+    return responses.no_content()
 
 
-async def integration_version(call: Call[Any, Any]) -> int:
-    answer = await call.clients.integrations.GetIntegration(_named(call))
+async def sync_integration(request: ApiRequest[NoQuery, NoBody]) -> Response:
+    answer = await request.app.clients.integrations.SyncIntegration(
+        pb.SyncIntegrationRequest(provider=request.path_params["provider"])
+    )
+    return responses.accepted(SyncStarted(job_id=answer.job_id, status="queued"), f"/api/jobs/{answer.job_id}")
+
+
+async def integration_version(request: ApiRequest[Any, Any]) -> int:
+    answer = await request.app.clients.integrations.GetIntegration(_named(request))
     return answer.integration.version
 
 
-def _named(call: Call[Any, Any]) -> pb.GetIntegrationRequest:
-    return pb.GetIntegrationRequest(provider=call.params["provider"])
+def _named(request: ApiRequest[Any, Any]) -> pb.GetIntegrationRequest:
+    return pb.GetIntegrationRequest(provider=request.path_params["provider"])
 
 
-def _shown(call: Call[Any, Any], integration: pb.Integration) -> Integration:
-    return integration_from_proto(integration, call.settings.public_url)
+def _shown(request: ApiRequest[Any, Any], integration: pb.Integration) -> Integration:
+    return integration_from_proto(integration, request.app.settings.public_url)
 
 
 _CREDENTIALS = {"credentials": {"apiKey": "sk_0123456789abcdef", "webhookSecret": "wsec_0123456789abcdef"}}

@@ -6,11 +6,13 @@ from starlette.responses import Response
 
 from echosenseix.common.v1 import common_pb2
 from echosenseix.jobs.v1 import jobs_pb2 as pb
+from gateway.http import lists, responses
 from gateway.http.merged_lists import FetchPage, merged_page
-from gateway.http.request import Call
+from gateway.http.query import words
 from gateway.http.routing import Route, tagged
 from gateway.http.schema import NoBody, NoQuery
 from gateway.schemas.jobs import STATES, Job, JobQuery, JobRow, job_from_proto, job_row_from_proto
+from gateway.state import ApiRequest
 from libs.errors import NotFound
 from libs.ids import job_owner
 
@@ -28,9 +30,9 @@ AREAS = {
 }
 
 
-async def list_jobs(call: Call[JobQuery, NoBody]) -> Response:
+async def list_jobs(request: ApiRequest[JobQuery, NoBody]) -> Response:
     """Of the services that the caller may read."""
-    query, states = call.query, call.words(call.query.state)
+    query, states = request.query, words(request.query.state)
     wanted = [STATES[state] for state in states]
 
     def fetcher(stub: "JobsServiceAsyncStub") -> FetchPage[pb.Job]:
@@ -42,44 +44,46 @@ async def list_jobs(call: Call[JobQuery, NoBody]) -> Response:
 
         return fetch
 
-    readable = {name: stub for name, stub in call.clients.jobs.items() if _may(call, name, "read")}
+    readable = {name: stub for name, stub in request.app.clients.jobs.items() if _may(request, name, "read")}
     fetchers = {name: fetcher(stub) for name, stub in readable.items()}
-    scope = f"jobs|{call.principal.org_id}|{sorted(states)}|{query.kind}|{query.queue}"
-    answer = await merged_page(call.page_request(), fetchers, call.edge.cursors, scope, job_row_from_proto)
-    return call.list(answer)
+    scope = f"jobs|{request.principal.org_id}|{sorted(states)}|{query.kind}|{query.queue}"
+    answer = await merged_page(
+        lists.page_request(request.query), fetchers, request.app.cursors, scope, job_row_from_proto
+    )
+    return lists.list_response(request, answer)
 
 
-async def get_job(call: Call[NoQuery, NoBody]) -> Response:
-    answer = await owner(call, call.id).GetJob(pb.GetJobRequest(id=call.id))
-    return call.ok(job_from_proto(answer.job))
+async def get_job(request: ApiRequest[NoQuery, NoBody]) -> Response:
+    answer = await owner(request, request.id).GetJob(pb.GetJobRequest(id=request.id))
+    return responses.ok(job_from_proto(answer.job))
 
 
-async def job_subject(call: Call[Any, Any]) -> int:
+async def job_subject(request: ApiRequest[Any, Any]) -> int:
     """Whether there is such a job; jobs have no versions."""
-    await owner(call, call.id).GetJob(pb.GetJobRequest(id=call.id))
+    await owner(request, request.id).GetJob(pb.GetJobRequest(id=request.id))
     return 0
 
 
-async def cancel_job(call: Call[NoQuery, NoBody]) -> Response:
-    answer = await owner(call, call.id).CancelJob(pb.CancelJobRequest(id=call.id))
-    return call.ok(job_from_proto(answer.job))
+async def cancel_job(request: ApiRequest[NoQuery, NoBody]) -> Response:
+    answer = await owner(request, request.id).CancelJob(pb.CancelJobRequest(id=request.id))
+    return responses.ok(job_from_proto(answer.job))
 
 
-async def retry_job(call: Call[NoQuery, NoBody]) -> Response:
-    answer = await owner(call, call.id).RetryJob(pb.RetryJobRequest(id=call.id))
-    return call.accepted(job_from_proto(answer.job), answer.job.id)
+async def retry_job(request: ApiRequest[NoQuery, NoBody]) -> Response:
+    answer = await owner(request, request.id).RetryJob(pb.RetryJobRequest(id=request.id))
+    return responses.accepted(job_from_proto(answer.job), f"/api/jobs/{answer.job.id}")
 
 
-def owner(call: Call[Any, Any], job_id: str) -> "JobsServiceAsyncStub":
+def owner(request: ApiRequest[Any, Any], job_id: str) -> "JobsServiceAsyncStub":
     """The stub of the service whose job this is."""
-    stub = call.clients.jobs.get(job_owner(job_id) or "")
+    stub = request.app.clients.jobs.get(job_owner(job_id) or "")
     if stub is None:
         raise NotFound("job_not_found", "No such job.")
     return stub
 
 
-def _may(call: Call[Any, Any], service: str, verb: str) -> bool:
-    return call.principal.has_scope(f"{AREAS[service]}:{verb}")
+def _may(request: ApiRequest[Any, Any], service: str, verb: str) -> bool:
+    return request.principal.has_scope(f"{AREAS[service]}:{verb}")
 
 
 ROUTES = tagged(

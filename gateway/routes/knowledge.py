@@ -5,8 +5,9 @@ from typing import Any
 from starlette.responses import Response
 
 from echosenseix.knowledge.v1 import knowledge_pb2 as pb
+from gateway.http import conditional, lists, responses
 from gateway.http.merge_patch import apply_patch
-from gateway.http.request import Call
+from gateway.http.query import words
 from gateway.http.routing import Route, tagged
 from gateway.http.schema import ListQuery, NoBody, NoQuery
 from gateway.schemas.knowledge import (
@@ -30,65 +31,70 @@ from gateway.schemas.knowledge import (
     search_answer_from_proto,
     stats_from_proto,
 )
+from gateway.state import ApiRequest
 
 _SEARCH_SECONDS = 5.0
 
 
-async def list_entries(call: Call[EntryQuery, NoBody]) -> Response:
-    query = call.query
-    answer = await call.clients.knowledge.ListEntries(
+async def list_entries(request: ApiRequest[EntryQuery, NoBody]) -> Response:
+    query = request.query
+    answer = await request.app.clients.knowledge.ListEntries(
         pb.ListEntriesRequest(
-            page=call.page_request(),
+            page=lists.page_request(request.query),
             search=query.search or "",
             category=query.category or "",
-            tags=call.words(query.tags),
+            tags=words(query.tags),
             status=STATUSES[query.status] if query.status else pb.DOCUMENT_STATUS_UNSPECIFIED,
         )
     )
-    return call.page(answer.entries, answer.page_info, entry_row_from_proto)
+    return lists.page_response(request, answer.entries, answer.page_info, entry_row_from_proto)
 
 
-async def get_entry(call: Call[NoQuery, Any]) -> Response:
-    answer = await call.clients.knowledge.GetEntry(pb.GetEntryRequest(id=call.id))
-    return call.resource(entry_from_proto(answer.entry), answer.entry.version)
+async def get_entry(request: ApiRequest[NoQuery, Any]) -> Response:
+    answer = await request.app.clients.knowledge.GetEntry(pb.GetEntryRequest(id=request.id))
+    return responses.resource(request, entry_from_proto(answer.entry), answer.entry.version)
 
 
-async def create_entry(call: Call[NoQuery, EntryBody]) -> Response:
-    request = pb.CreateEntryRequest()
-    apply_patch(call.body, request.entry, PATCHED)
-    answer = await call.clients.knowledge.CreateEntry(request)
+async def create_entry(request: ApiRequest[NoQuery, EntryBody]) -> Response:
+    message = pb.CreateEntryRequest()
+    apply_patch(request.data, message.entry, PATCHED)
+    answer = await request.app.clients.knowledge.CreateEntry(message)
     location = f"/api/knowledge-base/entries/{answer.entry.id}"
-    return call.created(new_entry_from_proto(answer), location, answer.entry.version)
+    return responses.created(new_entry_from_proto(answer), location, answer.entry.version)
 
 
-async def update_entry(call: Call[NoQuery, EntryPatch]) -> Response:
-    request = pb.UpdateEntryRequest(expected_version=call.expected_version)
-    request.update_mask.CopyFrom(apply_patch(call.body, request.entry, PATCHED))
-    request.entry.id = call.id
-    if not request.update_mask.paths:
-        call.require_version(await entry_version(call))
-        return await get_entry(call)
-    answer = await call.clients.knowledge.UpdateEntry(request)
-    return call.resource(entry_from_proto(answer.entry), answer.entry.version)
+async def update_entry(request: ApiRequest[NoQuery, EntryPatch]) -> Response:
+    message = pb.UpdateEntryRequest(expected_version=conditional.expected_version(request))
+    message.update_mask.CopyFrom(apply_patch(request.data, message.entry, PATCHED))
+    message.entry.id = request.id
+    if not message.update_mask.paths:
+        conditional.require_version(request, await entry_version(request))
+        return await get_entry(request)
+    answer = await request.app.clients.knowledge.UpdateEntry(message)
+    return responses.resource(request, entry_from_proto(answer.entry), answer.entry.version)
 
 
-async def delete_entry(call: Call[NoQuery, NoBody]) -> Response:
-    await call.clients.knowledge.DeleteEntry(pb.DeleteEntryRequest(id=call.id, expected_version=call.expected_version))
-    return call.no_content()
+async def delete_entry(request: ApiRequest[NoQuery, NoBody]) -> Response:
+    await request.app.clients.knowledge.DeleteEntry(
+        pb.DeleteEntryRequest(id=request.id, expected_version=conditional.expected_version(request))
+    )
+    return responses.no_content()
 
 
-async def list_chunks(call: Call[ListQuery, NoBody]) -> Response:
-    answer = await call.clients.knowledge.ListChunks(pb.ListChunksRequest(entry_id=call.id, page=call.page_request()))
-    return call.page(answer.chunks, answer.page_info, chunk_from_proto)
+async def list_chunks(request: ApiRequest[ListQuery, NoBody]) -> Response:
+    answer = await request.app.clients.knowledge.ListChunks(
+        pb.ListChunksRequest(entry_id=request.id, page=lists.page_request(request.query))
+    )
+    return lists.page_response(request, answer.chunks, answer.page_info, chunk_from_proto)
 
 
-async def search(call: Call[NoQuery, SearchBody]) -> Response:
-    body, filters = call.body, pb.SearchFilters()
+async def search(request: ApiRequest[NoQuery, SearchBody]) -> Response:
+    body, filters = request.data, pb.SearchFilters()
     if body.filters is not None:
         filters.category = body.filters.category or ""
         filters.tags.extend(body.filters.tags or ())
         filters.entry_ids.extend(body.filters.entry_ids or ())
-    answer = await call.clients.knowledge.Search(
+    answer = await request.app.clients.knowledge.Search(
         pb.SearchRequest(
             query=body.query,
             mode=MODES[body.mode] if body.mode else pb.SEARCH_MODE_UNSPECIFIED,
@@ -96,15 +102,15 @@ async def search(call: Call[NoQuery, SearchBody]) -> Response:
             filters=filters,
         )
     )
-    return call.ok(search_answer_from_proto(answer))
+    return responses.ok(search_answer_from_proto(answer))
 
 
-async def get_stats(call: Call[NoQuery, NoBody]) -> Response:
-    return call.ok(stats_from_proto(await call.clients.knowledge.GetStats(pb.GetStatsRequest())))
+async def get_stats(request: ApiRequest[NoQuery, NoBody]) -> Response:
+    return responses.ok(stats_from_proto(await request.app.clients.knowledge.GetStats(pb.GetStatsRequest())))
 
 
-async def entry_version(call: Call[Any, Any]) -> int:
-    answer = await call.clients.knowledge.GetEntry(pb.GetEntryRequest(id=call.id))
+async def entry_version(request: ApiRequest[Any, Any]) -> int:
+    answer = await request.app.clients.knowledge.GetEntry(pb.GetEntryRequest(id=request.id))
     return answer.entry.version
 
 

@@ -13,10 +13,10 @@ from starlette.responses import Response
 
 from echosenseix.common.v1 import common_pb2
 from echosenseix.jobs.v1 import jobs_pb2
-from gateway.http.request import Call
 from gateway.http.responses import NO_STORE
 from gateway.http.routing import Route, tagged
 from gateway.http.schema import NoBody, NoQuery
+from gateway.state import ApiRequest, Gateway
 from libs.errors import AppError
 from libs.rpc.context import acting_as
 from libs.rpc.principal import service_principal
@@ -24,26 +24,25 @@ from libs.telemetry import metrics
 
 if TYPE_CHECKING:
     from echosenseix.jobs.v1.jobs_pb2_grpc import JobsServiceAsyncStub
-    from gateway.edge import Edge
 
 _MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _OPERATOR = service_principal("gateway")
 
 
-async def get_metrics(call: Call[NoQuery, NoBody]) -> Response:
-    _show_traffic(call.edge)
-    statuses, queues = await asyncio.gather(call.edge.status.read(), _queues(call.edge))
+async def get_metrics(request: ApiRequest[NoQuery, NoBody]) -> Response:
+    _show_traffic(request.app)
+    statuses, queues = await asyncio.gather(request.app.status.read(), _queues(request.app))
     answering = {name: status for name, status in statuses.items() if status is not None}
     _forget_instances()
     for name, status in answering.items():
         _show_service(name, status)
-    _show_totals(call.edge, answering.values())
+    _show_totals(request.app, answering.values())
     _show_queues(queues)
     return Response(metrics.exposition(), 200, {"cache-control": NO_STORE}, _MEDIA_TYPE)
 
 
-def _show_traffic(edge: "Edge") -> None:
-    traffic = edge.recent.traffic(time.perf_counter())
+def _show_traffic(gateway: Gateway) -> None:
+    traffic = gateway.recent.traffic(time.perf_counter())
     metrics.HTTP_REQUEST_RATE.set(traffic.requests_per_second)
     metrics.HTTP_ERROR_RATE.labels("4xx").set(traffic.client_errors_per_second)
     metrics.HTTP_ERROR_RATE.labels("5xx").set(traffic.server_errors_per_second)
@@ -64,10 +63,10 @@ def _forget_instances() -> None:
     metrics.SUITE_CPU_SECONDS.clear()
 
 
-def _show_totals(edge: "Edge", statuses: Iterable[common_pb2.GetStatusResponse]) -> None:
+def _show_totals(gateway: Gateway, statuses: Iterable[common_pb2.GetStatusResponse]) -> None:
     gauges = [dict(status.gauges) for status in statuses]
-    hits = edge.principals.hits + sum(gauge.get("cache_hits", 0.0) for gauge in gauges)
-    misses = edge.principals.misses + sum(gauge.get("cache_misses", 0.0) for gauge in gauges)
+    hits = gateway.principals.hits + sum(gauge.get("cache_hits", 0.0) for gauge in gauges)
+    misses = gateway.principals.misses + sum(gauge.get("cache_misses", 0.0) for gauge in gauges)
     metrics.SUITE_CACHE_HIT_RATIO.set(hits / (hits + misses) if hits + misses else 0.0)
     metrics.SUITE_SOCKETS.set(sum(gauge.get("sockets", 0.0) for gauge in gauges))
 
@@ -78,9 +77,9 @@ def _show_queues(queues: list[jobs_pb2.Queue]) -> None:
         metrics.SUITE_JOBS_WAITING.labels(queue.service, queue.name).set(queue.waiting)
 
 
-async def _queues(edge: "Edge") -> list[jobs_pb2.Queue]:
+async def _queues(gateway: Gateway) -> list[jobs_pb2.Queue]:
     with acting_as(_OPERATOR):
-        answers = await asyncio.gather(*(_queues_of(stub) for stub in edge.clients.jobs.values()))
+        answers = await asyncio.gather(*(_queues_of(stub) for stub in gateway.clients.jobs.values()))
     return [queue for answer in answers for queue in answer]
 
 

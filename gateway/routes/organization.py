@@ -5,32 +5,33 @@ from typing import Any
 from starlette.responses import Response
 
 from echosenseix.identity.v1 import identity_pb2 as pb
+from gateway.http import conditional, responses
 from gateway.http.merge_patch import apply_patch
-from gateway.http.request import Call
 from gateway.http.routing import Route, tagged
 from gateway.http.schema import NoQuery
 from gateway.schemas.accounts import Organization, OrganizationPatch, organization_from_proto
+from gateway.state import ApiRequest
 
 _PATCHED = {"name": "name", "time_zone": "time_zone"}
 
 
-async def get_organization(call: Call[NoQuery, Any]) -> Response:
-    answer = await call.clients.identity.GetOrganization(pb.GetOrganizationRequest())
-    return call.resource(organization_from_proto(answer.organization), answer.organization.version)
+async def get_organization(request: ApiRequest[NoQuery, Any]) -> Response:
+    answer = await request.app.clients.identity.GetOrganization(pb.GetOrganizationRequest())
+    return responses.resource(request, organization_from_proto(answer.organization), answer.organization.version)
 
 
-async def update_organization(call: Call[NoQuery, OrganizationPatch]) -> Response:
-    request = pb.UpdateOrganizationRequest(expected_version=call.expected_version)
-    request.update_mask.CopyFrom(apply_patch(call.body, request.organization, _PATCHED))
-    if not request.update_mask.paths:
-        call.require_version(await organization_version(call))
-        return await get_organization(call)
-    answer = await call.clients.identity.UpdateOrganization(request)
-    return call.resource(organization_from_proto(answer.organization), answer.organization.version)
+async def update_organization(request: ApiRequest[NoQuery, OrganizationPatch]) -> Response:
+    message = pb.UpdateOrganizationRequest(expected_version=conditional.expected_version(request))
+    message.update_mask.CopyFrom(apply_patch(request.data, message.organization, _PATCHED))
+    if not message.update_mask.paths:
+        conditional.require_version(request, await organization_version(request))
+        return await get_organization(request)
+    answer = await request.app.clients.identity.UpdateOrganization(message)
+    return responses.resource(request, organization_from_proto(answer.organization), answer.organization.version)
 
 
-async def organization_version(call: Call[Any, Any]) -> int:
-    answer = await call.clients.identity.GetOrganization(pb.GetOrganizationRequest())
+async def organization_version(request: ApiRequest[Any, Any]) -> int:
+    answer = await request.app.clients.identity.GetOrganization(pb.GetOrganizationRequest())
     return answer.organization.version
 
 

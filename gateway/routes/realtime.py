@@ -3,29 +3,31 @@
 from starlette.responses import Response
 
 from echosenseix.realtime.v1 import realtime_pb2 as pb
+from gateway.http import responses
 from gateway.http.lists import ListAnswer
-from gateway.http.request import Call
+from gateway.http.query import words
 from gateway.http.routing import Route, tagged
 from gateway.http.schema import NoBody, NoQuery
 from gateway.schemas.realtime import ConnectionToken, EventQuery, event_from_proto, token_from_proto
 from gateway.schemas.shapes import JsonObject
+from gateway.state import ApiRequest
 
 _EVENTS_LIMIT = 100
 
 
-async def create_token(call: Call[NoQuery, NoBody]) -> Response:
-    return call.ok(
-        token_from_proto(await call.clients.realtime.CreateConnectionToken(pb.CreateConnectionTokenRequest()))
+async def create_token(request: ApiRequest[NoQuery, NoBody]) -> Response:
+    return responses.ok(
+        token_from_proto(await request.app.clients.realtime.CreateConnectionToken(pb.CreateConnectionTokenRequest()))
     )
 
 
-async def list_events(call: Call[EventQuery, NoBody]) -> Response:
-    limit = call.query.limit or _EVENTS_LIMIT
-    answer = await call.clients.realtime.ListEvents(
-        pb.ListEventsRequest(after=call.query.after, limit=limit, types=call.words(call.query.types))
+async def list_events(request: ApiRequest[EventQuery, NoBody]) -> Response:
+    limit = request.query.limit or _EVENTS_LIMIT
+    answer = await request.app.clients.realtime.ListEvents(
+        pb.ListEventsRequest(after=request.query.after, limit=limit, types=words(request.query.types))
     )
     last = str(answer.events[-1].position) if answer.events else None
-    return call.ok(
+    return responses.ok(
         ListAnswer(
             data=[event_from_proto(event) for event in answer.events],
             page=None,

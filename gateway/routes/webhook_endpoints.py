@@ -5,8 +5,8 @@ from typing import Any
 from starlette.responses import Response
 
 from echosenseix.realtime.v1 import realtime_pb2 as pb
+from gateway.http import conditional, lists, responses
 from gateway.http.merge_patch import apply_patch
-from gateway.http.request import Call
 from gateway.http.routing import Route, tagged
 from gateway.http.schema import ListQuery, NoBody, NoQuery
 from gateway.schemas.realtime import (
@@ -22,73 +22,82 @@ from gateway.schemas.realtime import (
     endpoint_from_proto,
     fresh_endpoint_from_proto,
 )
+from gateway.state import ApiRequest
 
 
-async def create_endpoint(call: Call[NoQuery, WebhookEndpointBody]) -> Response:
-    body = call.body
-    answer = await call.clients.webhook_endpoints.CreateWebhookEndpoint(
+async def create_endpoint(request: ApiRequest[NoQuery, WebhookEndpointBody]) -> Response:
+    body = request.data
+    answer = await request.app.clients.webhook_endpoints.CreateWebhookEndpoint(
         pb.CreateWebhookEndpointRequest(
             endpoint=pb.WebhookEndpoint(url=body.url, event_types=body.event_types, description=body.description or "")
         )
     )
     fresh = fresh_endpoint_from_proto(answer.endpoint, answer.secret)
-    return call.created(fresh, f"/api/webhook-endpoints/{fresh.id}", fresh.version)
+    return responses.created(fresh, f"/api/webhook-endpoints/{fresh.id}", fresh.version)
 
 
-async def list_endpoints(call: Call[ListQuery, NoBody]) -> Response:
-    answer = await call.clients.webhook_endpoints.ListWebhookEndpoints(
-        pb.ListWebhookEndpointsRequest(page=call.page_request())
+async def list_endpoints(request: ApiRequest[ListQuery, NoBody]) -> Response:
+    answer = await request.app.clients.webhook_endpoints.ListWebhookEndpoints(
+        pb.ListWebhookEndpointsRequest(page=lists.page_request(request.query))
     )
-    return call.page(answer.endpoints, answer.page_info, endpoint_from_proto)
+    return lists.page_response(request, answer.endpoints, answer.page_info, endpoint_from_proto)
 
 
-async def get_endpoint(call: Call[NoQuery, Any]) -> Response:
-    answer = await call.clients.webhook_endpoints.GetWebhookEndpoint(pb.GetWebhookEndpointRequest(id=call.id))
-    return call.current(endpoint_from_proto(answer.endpoint), answer.endpoint.version)
+async def get_endpoint(request: ApiRequest[NoQuery, Any]) -> Response:
+    answer = await request.app.clients.webhook_endpoints.GetWebhookEndpoint(pb.GetWebhookEndpointRequest(id=request.id))
+    return responses.current(request, endpoint_from_proto(answer.endpoint), answer.endpoint.version)
 
 
-async def update_endpoint(call: Call[NoQuery, WebhookEndpointPatch]) -> Response:
-    request = pb.UpdateWebhookEndpointRequest(expected_version=call.expected_version)
-    request.update_mask.CopyFrom(apply_patch(call.body, request.endpoint, PATCHED))
-    request.endpoint.id = call.id
-    if not request.update_mask.paths:
-        call.require_version(await endpoint_version(call))
-        return await get_endpoint(call)
-    answer = await call.clients.webhook_endpoints.UpdateWebhookEndpoint(request)
-    return call.current(endpoint_from_proto(answer.endpoint), answer.endpoint.version)
+async def update_endpoint(request: ApiRequest[NoQuery, WebhookEndpointPatch]) -> Response:
+    message = pb.UpdateWebhookEndpointRequest(expected_version=conditional.expected_version(request))
+    message.update_mask.CopyFrom(apply_patch(request.data, message.endpoint, PATCHED))
+    message.endpoint.id = request.id
+    if not message.update_mask.paths:
+        conditional.require_version(request, await endpoint_version(request))
+        return await get_endpoint(request)
+    answer = await request.app.clients.webhook_endpoints.UpdateWebhookEndpoint(message)
+    return responses.current(request, endpoint_from_proto(answer.endpoint), answer.endpoint.version)
 
 
-async def delete_endpoint(call: Call[NoQuery, NoBody]) -> Response:
-    await call.clients.webhook_endpoints.DeleteWebhookEndpoint(pb.DeleteWebhookEndpointRequest(id=call.id))
-    return call.no_content()
+async def delete_endpoint(request: ApiRequest[NoQuery, NoBody]) -> Response:
+    await request.app.clients.webhook_endpoints.DeleteWebhookEndpoint(pb.DeleteWebhookEndpointRequest(id=request.id))
+    return responses.no_content()
 
 
-async def rotate_secret(call: Call[NoQuery, NoBody]) -> Response:
-    answer = await call.clients.webhook_endpoints.RotateWebhookSecret(pb.RotateWebhookSecretRequest(id=call.id))
-    return call.ok(fresh_endpoint_from_proto(answer.endpoint, answer.secret))
-
-
-async def test_endpoint(call: Call[NoQuery, NoBody]) -> Response:
-    answer = await call.clients.webhook_endpoints.TestWebhookEndpoint(pb.TestWebhookEndpointRequest(id=call.id))
-    return call.accepted(TestDelivery(delivery_id=answer.delivery_id, job_id=answer.job_id), answer.job_id)
-
-
-async def list_deliveries(call: Call[DeliveryQuery, NoBody]) -> Response:
-    answer = await call.clients.webhook_endpoints.ListWebhookDeliveries(
-        pb.ListWebhookDeliveriesRequest(endpoint_id=call.id, page=call.page_request(), status=call.query.status or "")
+async def rotate_secret(request: ApiRequest[NoQuery, NoBody]) -> Response:
+    answer = await request.app.clients.webhook_endpoints.RotateWebhookSecret(
+        pb.RotateWebhookSecretRequest(id=request.id)
     )
-    return call.page(answer.deliveries, answer.page_info, delivery_from_proto)
+    return responses.ok(fresh_endpoint_from_proto(answer.endpoint, answer.secret))
 
 
-async def replay_delivery(call: Call[NoQuery, NoBody]) -> Response:
-    answer = await call.clients.webhook_endpoints.ReplayWebhookDelivery(
-        pb.ReplayWebhookDeliveryRequest(endpoint_id=call.id, delivery_id=call.params["deliveryId"])
+async def test_endpoint(request: ApiRequest[NoQuery, NoBody]) -> Response:
+    answer = await request.app.clients.webhook_endpoints.TestWebhookEndpoint(
+        pb.TestWebhookEndpointRequest(id=request.id)
     )
-    return call.accepted(delivery_from_proto(answer.delivery), answer.delivery.job_id)
+    return responses.accepted(
+        TestDelivery(delivery_id=answer.delivery_id, job_id=answer.job_id), f"/api/jobs/{answer.job_id}"
+    )
 
 
-async def endpoint_version(call: Call[Any, Any]) -> int:
-    answer = await call.clients.webhook_endpoints.GetWebhookEndpoint(pb.GetWebhookEndpointRequest(id=call.id))
+async def list_deliveries(request: ApiRequest[DeliveryQuery, NoBody]) -> Response:
+    answer = await request.app.clients.webhook_endpoints.ListWebhookDeliveries(
+        pb.ListWebhookDeliveriesRequest(
+            endpoint_id=request.id, page=lists.page_request(request.query), status=request.query.status or ""
+        )
+    )
+    return lists.page_response(request, answer.deliveries, answer.page_info, delivery_from_proto)
+
+
+async def replay_delivery(request: ApiRequest[NoQuery, NoBody]) -> Response:
+    answer = await request.app.clients.webhook_endpoints.ReplayWebhookDelivery(
+        pb.ReplayWebhookDeliveryRequest(endpoint_id=request.id, delivery_id=request.path_params["deliveryId"])
+    )
+    return responses.accepted(delivery_from_proto(answer.delivery), f"/api/jobs/{answer.delivery.job_id}")
+
+
+async def endpoint_version(request: ApiRequest[Any, Any]) -> int:
+    answer = await request.app.clients.webhook_endpoints.GetWebhookEndpoint(pb.GetWebhookEndpointRequest(id=request.id))
     return answer.endpoint.version
 
 

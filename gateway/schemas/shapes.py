@@ -6,6 +6,31 @@ from msgspec import Meta
 
 from gateway.http.schema import Answer, limits
 
+# Fields that only the suite sets.
+SERVER_SET = frozenset(
+    (
+        "id",
+        "organizationId",
+        "userId",
+        "role",
+        "status",
+        "version",
+        "publishedVersion",
+        "createdAt",
+        "updatedAt",
+        "createdBy",
+        "balance",
+        "available",
+        "reserved",
+        "posted",
+        "secret",
+        "prefix",
+        "passwordHash",
+        "isAdmin",
+        "scopes",
+    )
+)
+
 Tags = Annotated[list[str], limits(maxItems=50)]
 # Tags of a filter, separated by commas; all of them must be present.
 TagFilter = Annotated[str, Meta(min_length=1, max_length=1000, description="Comma list; all must be present.")]

@@ -39,6 +39,22 @@ IMPORTS: dict[str, list[tuple[str, str]]] = {
         ("services/agent/servicer/planted_servicer.py", "import services.agent.jobs"),
         ("services/realtime/protocol/planted_trade.py", "import services.realtime.servicer"),
     ],
+    "gateway": [
+        ("gateway/helpers.py", "X = 1"),
+        ("gateway/http/planted_resource.py", "import gateway.routes.agents"),
+        ("gateway/http/planted_schema.py", "import gateway.schemas.agents"),
+        ("gateway/http/planted_stub.py", "import gateway.clients"),
+        ("gateway/http/planted_layer.py", "import gateway.middleware.cors"),
+        ("gateway/http/planted_setting.py", "import gateway.config"),
+        ("gateway/routes/planted_app.py", "import gateway.app"),
+    ],
+    "acyclic": [
+        ("gateway/http/planted_circle.py", "import gateway.http.planted_half"),
+        (
+            "gateway/http/planted_half.py",
+            "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import gateway.http.planted_circle",
+        ),
+    ],
     "services": [("services/agent/servicer/planted_neighbour.py", "import services.billing.domain")],
     "providers": [
         ("providers/retell/planted_neighbor.py", "import providers.vapi.report"),

@@ -14,10 +14,10 @@ from echosenseix.calllog.v1.calllog_pb2_grpc import CallLogServiceServicer, add_
 from gateway.app import build_app
 from gateway.clients import SuiteStatus, open_clients
 from gateway.config import GatewaySettings
-from gateway.edge import Edge
 from gateway.http.idempotency import Fingerprints
 from gateway.middleware.telemetry import RecentRequests
 from gateway.principals import Credential, Principals
+from gateway.state import Gateway
 from libs.config import ServiceSettings
 from libs.errors import NotFound
 from libs.paging import CursorCodec
@@ -86,7 +86,7 @@ async def gateway_before(service: str) -> AsyncIterator[tuple[Deaths, httpx.Asyn
     peers[service] = ",".join([await server.start() for server in deaths.servers])
     settings = GatewaySettings(principal_signing_key=SIGNING_KEY, **peers)
     clients = open_clients(settings)
-    edge = Edge(
+    gateway = Gateway(
         settings=settings,
         clients=clients,
         principals=Principals(lookup),
@@ -95,7 +95,7 @@ async def gateway_before(service: str) -> AsyncIterator[tuple[Deaths, httpx.Asyn
         cursors=CursorCodec(b"k" * 32),
         fingerprints=Fingerprints(b"f" * 32),
     )
-    transport = httpx.ASGITransport(build_app(edge))
+    transport = httpx.ASGITransport(build_app(gateway))
     try:
         await clients.channels[service].channel_ready()
         async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as http:

@@ -8,8 +8,7 @@ import pytest
 import pytest_asyncio
 
 from gateway.http import server as http_server
-from gateway.http.exchange import Exchange
-from gateway.http.json_body import read_body
+from gateway.http.request import Options, Request
 from gateway.http.server import HttpServer
 
 HEAD = b"GET / HTTP/1.1\r\nHost: h\r\n"
@@ -19,7 +18,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     """Answers the length of the body, or at once without reading it."""
     body = b"unread" if scope["path"] == "/unread" else b"read"
     if scope["path"] == "/read":
-        body = str(len(await read_body(receive, Exchange(headers={}), 10**6))).encode()
+        body = str(len(await Request(scope, receive, Options("")).read_body(10**6))).encode()
     headers = [(b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})

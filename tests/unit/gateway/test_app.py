@@ -12,11 +12,11 @@ import zstandard
 from gateway.app import ROUTES, build_app
 from gateway.clients import SuiteStatus, open_clients
 from gateway.config import GatewaySettings
-from gateway.edge import Edge
 from gateway.http.idempotency import Fingerprints
 from gateway.middleware.telemetry import RecentRequests
 from gateway.principals import Credential, Principals
 from gateway.routes.documentation import FILE
+from gateway.state import Gateway
 from libs.errors import Unauthenticated
 from libs.paging import CursorCodec
 from libs.rpc.principal import Principal
@@ -34,7 +34,7 @@ async def lookup(credential: Credential) -> tuple[Principal, float]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def edge() -> AsyncIterator[Edge]:
+async def gateway() -> AsyncIterator[Gateway]:
     settings = GatewaySettings(
         principal_signing_key="gateway=" + "A" * 43 + "=",
         public_url="https://api.example.com",
@@ -47,7 +47,7 @@ async def edge() -> AsyncIterator[Edge]:
         realtime=AWAY,
     )
     clients = open_clients(settings)
-    yield Edge(
+    yield Gateway(
         settings=settings,
         clients=clients,
         principals=Principals(lookup),
@@ -60,8 +60,8 @@ async def edge() -> AsyncIterator[Edge]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def http(edge: Edge) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(build_app(edge))
+async def http(gateway: Gateway) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(build_app(gateway))
     async with httpx.AsyncClient(transport=transport, base_url="https://api.example.com") as client:
         yield client
 

@@ -1,14 +1,10 @@
 from collections.abc import AsyncIterator
-from typing import Any, cast
 
 import pytest
 from starlette.responses import Response
-from starlette.types import Receive
 
 from gateway.http.downloads import Download, download_response
-from gateway.http.exchange import Exchange
-from gateway.http.request import Call
-from gateway.http.schema import NoBody, NoQuery
+from tests.unit.gateway.requests import make_request
 
 FILE = Download(media_type="text/plain", size=6, tag="doc_1", in_parts=True)
 
@@ -19,19 +15,7 @@ async def chunks() -> AsyncIterator[bytes]:
 
 
 async def answer(file: Download = FILE, **headers: str) -> Response:
-    exchange = Exchange(headers={name.replace("_", "-").encode(): value.encode() for name, value in headers.items()})
-    call: Call[NoQuery, NoBody] = Call(
-        method="GET",
-        path="/f",
-        params={},
-        asked={},
-        query=NoQuery(),
-        exchange=exchange,
-        receive=cast(Receive, None),
-        client_address="",
-        edge=cast(Any, None),
-    )
-    return await download_response(call, file, chunks())
+    return await download_response(make_request(headers), file, chunks())
 
 
 @pytest.mark.parametrize("header", ['"doc_1"', 'W/"doc_1"', '"doc_0", "doc_1"', "*"])

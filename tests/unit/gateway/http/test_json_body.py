@@ -6,15 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import json as fast_json
 
-from gateway.http.exchange import Exchange
-from gateway.http.json_body import MAX_DEPTH, decode_json, parse_json, pointer_of, read_body, require_json
+from gateway.http.json_body import MAX_DEPTH, decode_json, parse_json, pointer_of, require_json
 from gateway.schemas.agents import AgentBody, AgentPatch
+from gateway.schemas.shapes import SERVER_SET
 from libs.errors import AppError, InvalidArgument
+from tests.unit.gateway.requests import body_request, make_request
 
 
 def refusal(raw: bytes, schema: type[Any] = AgentBody) -> AppError:
     with pytest.raises(InvalidArgument) as caught:
-        decode_json(raw, schema)
+        decode_json(raw, schema, SERVER_SET)
     return caught.value
 
 
@@ -147,14 +148,10 @@ def test_pointers_escape_what_a_pointer_reserves() -> None:
     assert places(b'{"name":"a","a/b~c":1}') == [("#/a~1b~0c", "unknown_field")]
 
 
-async def read(chunks: list[bytes], limit: int, headers: dict[bytes, bytes] | None = None) -> bytes:
-    messages = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks]
+async def read(chunks: list[bytes], limit: int, headers: dict[str, str] | None = None) -> bytes:
+    messages: list[dict[str, Any]] = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks]
     messages[-1]["more_body"] = False
-
-    async def receive() -> dict[str, Any]:
-        return messages.pop(0)
-
-    return await read_body(receive, Exchange(headers=headers or {}), limit)  # type: ignore[arg-type]
+    return await body_request(messages, headers).read_body(limit)
 
 
 async def test_a_body_is_read_whole_up_to_its_limit() -> None:
@@ -165,15 +162,12 @@ async def test_a_body_is_read_whole_up_to_its_limit() -> None:
 
 async def test_an_announced_length_over_the_limit_is_refused_unread() -> None:
     with pytest.raises(InvalidArgument, match="payload_too_large"):
-        await read([b""], 3, {b"content-length": b"4"})
+        await read([b""], 3, {"content-length": "4"})
 
 
 async def test_a_vanished_client_is_no_whole_body() -> None:
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.disconnect"}
-
     with pytest.raises(InvalidArgument, match="incomplete_body"):
-        await read_body(receive, Exchange(headers={}), 10)  # type: ignore[arg-type]
+        await body_request([{"type": "http.disconnect"}]).read_body(10)
 
 
 @pytest.mark.parametrize(
@@ -192,16 +186,16 @@ async def test_a_vanished_client_is_no_whole_body() -> None:
     ],
 )
 def test_the_media_type_must_fit(content_type: bytes, kind: str, fits: bool) -> None:
-    exchange = Exchange(headers={b"content-type": content_type})
+    request = make_request({"content-type": content_type.decode()})
     if fits:
-        require_json(exchange, kind)
+        require_json(request, kind)
     else:
         with pytest.raises(InvalidArgument, match="unsupported_media_type"):
-            require_json(exchange, kind)
+            require_json(request, kind)
 
 
 def test_a_packed_body_is_refused_rather_than_read_as_it_is() -> None:
-    headers = {b"content-type": b"application/json", b"content-encoding": b"gzip"}
+    headers = {"content-type": "application/json", "content-encoding": "gzip"}
     with pytest.raises(InvalidArgument, match="unsupported_media_type"):
-        require_json(Exchange(headers=headers), "json")
-    require_json(Exchange(headers=headers | {b"content-encoding": b"identity"}), "json")
+        require_json(make_request(headers), "json")
+    require_json(make_request(headers | {"content-encoding": "identity"}), "json")

@@ -5,7 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.http.multipart import CHUNK_BYTES, FILE_LIMIT, UploadForm
+from gateway.http.request import Request
 from libs.errors import AppError
+from tests.unit.gateway.requests import OPTIONS
 
 BOUNDARY = b"b0undary"
 CONTENT_TYPE = "multipart/form-data; boundary=b0undary"
@@ -39,14 +41,9 @@ def form(
         return {"type": "http.request", "body": piece, "more_body": bool(pieces) or not whole}
 
     allowed = frozenset(("title", "tags"))
-    return UploadForm(
-        receive,  # type: ignore[arg-type]
-        content_type,
-        declared,
-        file_field="document",
-        allowed=allowed,
-        limit=limit,
-    )
+    fields = [(b"content-type", content_type.encode()), (b"content-length", declared.encode())]
+    request: Request[Any, Any, Any] = Request({"type": "http", "headers": fields}, receive, OPTIONS)  # type: ignore[arg-type]
+    return UploadForm(request, file_field="document", allowed=allowed, limit=limit)
 
 
 async def read(upload: UploadForm) -> bytes:

@@ -4,12 +4,12 @@ import pytest
 from starlette.responses import Response
 
 from gateway.app import ROUTES
-from gateway.http.request import Call
+from gateway.http.request import Request
 from gateway.http.routing import Route, RouteTable
 from providers.registry import PROVIDERS
 
 
-async def nothing(call: Call[Any, Any]) -> Response:
+async def nothing(request: Request[Any, Any, Any]) -> Response:
     return Response()
 
 

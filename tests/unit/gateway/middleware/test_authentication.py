@@ -4,11 +4,11 @@ import time
 
 import pytest
 
-from gateway.http.exchange import Exchange
 from gateway.middleware.authentication import read_credential
 from gateway.principals import REMEMBER_SECONDS, Credential, Principals
 from libs.errors import Unauthenticated, Unavailable
 from libs.rpc.principal import Principal
+from tests.unit.gateway.requests import make_request
 
 KEY = Credential("bearer", "esx_test_abc")
 PERSON = Principal(org_id="org_1", session_id="ses_1")
@@ -111,8 +111,8 @@ async def test_what_is_revoked_here_is_forgotten_at_once() -> None:
 
 
 def credential(**headers: bytes) -> Credential:
-    exchange = Exchange(headers={name.replace("_", "-").encode(): value for name, value in headers.items()})
-    return read_credential(exchange, "echosenseix_session")
+    request = make_request({name: value.decode("latin-1") for name, value in headers.items()})
+    return read_credential(request, "echosenseix_session")
 
 
 def test_authorization_comes_before_the_key_and_the_key_before_the_cookie() -> None:

@@ -2,8 +2,9 @@ from typing import Any
 
 import pytest
 
-from gateway.http.exchange import KEY, Exchange
+from gateway.http.request import request_of
 from gateway.middleware.compression import MIN_BYTES, Compression
+from tests.unit.gateway.requests import make_request
 
 JSON = (b"content-type", b"application/json")
 
@@ -15,7 +16,7 @@ async def answered(
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         length = (b"content-length", str(len(body)).encode())
-        scope[KEY].secret = secret
+        request_of(scope).secret = secret
         await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
         size = -(-len(body) // pieces) or 1
         parts = [body[start : start + size] for start in range(0, len(body), size)] or [b""]
@@ -27,7 +28,7 @@ async def answered(
     async def send(message: Any) -> None:
         sent.append(message)
 
-    scope = {"type": "http", KEY: Exchange(headers={b"accept-encoding": b"gzip"})}
+    scope = {"type": "http", "state": {"request": make_request({"accept-encoding": "gzip"})}}
     await Compression(app)(scope, None, send)  # type: ignore[arg-type]
     return dict(sent[0]["headers"]), b"".join(message["body"] for message in sent[1:])
 

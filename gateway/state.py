@@ -1,18 +1,23 @@
-"""What lives as long as the gateway does, in one value that every call can reach. No behaviour."""
+"""What lives as long as the gateway does, in one value that every request can reach. No behavior."""
 
 import time
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from gateway.clients import Clients, SuiteStatus
 from gateway.config import GatewaySettings
 from gateway.http.idempotency import Fingerprints
+from gateway.http.request import Request
 from gateway.middleware.telemetry import RecentRequests
 from gateway.principals import Principals
 from libs.paging import CursorCodec
 
+Q = TypeVar("Q")
+B = TypeVar("B")
+
 
 @dataclass(frozen=True, slots=True)
-class Edge:
+class Gateway:
     """The gateway's parts."""
 
     settings: GatewaySettings
@@ -20,7 +25,13 @@ class Edge:
     principals: Principals
     recent: RecentRequests
     status: SuiteStatus
-    # Of lists that are merged here from several services.
+    # Signs the cursors of lists that the gateway merges from several services.
     cursors: CursorCodec
+    # Compares two requests under one Idempotency-Key.
     fingerprints: Fingerprints
+    # time.monotonic() at the start, in seconds.
     started: float = field(default_factory=time.monotonic)
+
+
+# What a handler receives: its query has the type Q, its JSON body the type B.
+ApiRequest = Request[Gateway, Q, B]

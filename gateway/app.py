@@ -72,7 +72,7 @@ def build_app(gateway: Gateway) -> ASGIApp:
         app,
         principals=gateway.principals,
         cookie_name=settings.cookie_name,
-        own_origins=frozenset((settings.public_url, *settings.cors_origins)),
+        public_url=settings.public_url,
     )
     app = Routing(app, RouteTable(ROUTES))
     app = Compression(app)

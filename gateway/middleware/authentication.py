@@ -22,11 +22,11 @@ class Authentication:
     """Fills the request's principal, or refuses (401). Public routes are let through unasked, and so is a path outside
     /api that does not exist: there is nothing to guard."""
 
-    def __init__(self, app: ASGIApp, *, principals: Principals, cookie_name: str, own_origins: frozenset[str]) -> None:
+    def __init__(self, app: ASGIApp, *, principals: Principals, cookie_name: str, public_url: str) -> None:
         self._app = app
         self._principals = principals
         self._cookie_name = cookie_name
-        self._own_origins = own_origins
+        self._own_origin = _origin(public_url)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = request_of(scope)
@@ -48,10 +48,22 @@ class Authentication:
         return path.startswith("/api/")
 
     def _refuse_forgery(self, request: Request[Any, Any, Any]) -> None:
+        """A browser says where a write comes from; what does not say so is no browser, and needs no cookie."""
         origin = request.header("origin")
-        if not origin or origin in self._own_origins or urlsplit(origin).netloc == request.header("host"):
-            return
-        raise PermissionDenied("origin_refused", "A session cookie works only from this site's own pages.")
+        own = origin == self._own_origin if origin else request.header("sec-fetch-site") == "same-origin"
+        if not own:
+            raise PermissionDenied(
+                "origin_refused",
+                "A session cookie works only from this site's own pages. Send the token as Authorization: Bearer.",
+            )
+
+
+def _origin(url: str) -> str:
+    """The origin of a URL as browsers write it: scheme, host, and a port unless it is the scheme's own (RFC 6454)."""
+    parts = urlsplit(url)
+    ports = {"http": 80, "https": 443}
+    port = "" if parts.port in (None, ports.get(parts.scheme)) else f":{parts.port}"
+    return f"{parts.scheme}://{parts.hostname or ''}{port}"
 
 
 def read_credential(request: Request[Any, Any, Any], cookie_name: str) -> Credential:

@@ -56,4 +56,4 @@ def check_scopes(scopes: Iterable[str]) -> tuple[str, ...]:
 def check_grant(wanted: Iterable[str], granter: frozenset[str]) -> None:
     """Nobody gives away more than they have."""
     if EVERYTHING not in granter and not frozenset(wanted) <= granter:
-        raise PermissionDenied("scope_not_grantable", "You can only grant scopes that you have yourself.")
+        raise PermissionDenied("scope_not_grantable", "A key may reach no further than your own scopes.")

@@ -8,7 +8,7 @@ from libs.events.outbox import append
 from libs.ids import new_id
 from libs.postgres import Connection
 from libs.postgres.idempotency import run_write
-from libs.rpc.context import require_scope
+from libs.rpc.context import current_principal, require_scope
 from libs.rpc.paging import page_info_to_proto, page_request_from_proto
 from libs.rpc.times import from_timestamp
 from services.identity.domain.credentials import ApiKey, hashed, make_key, rotate_key, write_key, write_prefix
@@ -75,6 +75,7 @@ class ApiKeyMethods(Methods):
 
         async def act(conn: Connection) -> identity_pb2.RevokeApiKeyResponse:
             key = await parts.api_keys.lock(conn, org_id, request.id)
+            check_grant(key.scopes, current_principal().scopes)
             if key.revoked_at is None:
                 await parts.api_keys.revoke(conn, key, parts.clock.now())
                 await append(conn, api_key_event("api_key.revoked", key))

@@ -127,6 +127,7 @@ def _principal(answer: pb.AuthenticateResponse) -> Principal:
         role=_ROLES.get(answer.role, ""),
         scopes=frozenset(answer.scopes),
         issuer=GATEWAY,
+        expires_at=answer.expire_time.seconds if answer.HasField("expire_time") else 0,
     )
 
 

@@ -43,6 +43,8 @@ class Principal:
     role: str = ""
     scopes: frozenset[str] = frozenset()
     issuer: str = ""
+    # When the session or API key ends, in seconds since 1970; 0: never, or not told.
+    expires_at: int = 0
 
     @property
     def is_service(self) -> bool:
@@ -97,6 +99,7 @@ class PrincipalMinter:
             "key": principal.api_key_id,
             "role": principal.role,
             "scopes": sorted(principal.scopes),
+            "cexp": principal.expires_at,
         }
         signed = _HEADER + "." + _b64(json.dumps(claims, separators=(",", ":")).encode())
         return signed + "." + _b64(self._key.sign(signed.encode()))
@@ -138,7 +141,7 @@ class PrincipalVerifier:
             claims = json.loads(_unb64(payload))
             issuer = claims.get("iss") if isinstance(claims, dict) else None
             raw = _unb64(signature)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         genuine = isinstance(issuer, str) and any(_signed_by(key, raw, signed) for key in self._keys.get(issuer, ()))
         return claims if genuine else None
@@ -154,8 +157,9 @@ def _principal(claims: dict[str, Any]) -> Principal:
             role=str(claims["role"]),
             scopes=frozenset(str(scope) for scope in claims["scopes"]),
             issuer=str(claims["iss"]),
+            expires_at=int(claims.get("cexp", 0)),
         )
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise _refusal() from error
     speaks_for_people = principal.user_id or principal.session_id or principal.api_key_id
     if principal.issuer != GATEWAY and (speaks_for_people or principal.role != ROLE_SERVICE):

@@ -9,17 +9,14 @@ from collections.abc import Awaitable, Callable
 
 from libs.bus import Bus, subjects
 from libs.events import EventConsumer, ReceivedEvent
-from libs.events.topics import TOPICS
 from libs.postgres import Connection, Database, after_commit
 from services.realtime import operations
 from services.realtime.domain import letters
 from services.realtime.domain.history import Published
+from services.realtime.protocol.hearing import LOGGED_TOPICS
 from services.realtime.protocol.hub import encode_publication, publication_subject
 from services.realtime.protocol.revocation import revocation
 from services.realtime.storage import owners
-
-# Everything but the words of jobs, which pass by and are not kept.
-LOGGED_TOPICS = [name for name, topic in TOPICS.items() if topic.service]
 
 Handler = Callable[[Connection, ReceivedEvent], Awaitable[None]]
 
@@ -55,5 +52,5 @@ async def _publish(bus: Bus, event: ReceivedEvent, places: list[tuple[str, Publi
     """Losing these messages loses nothing: listeners find the gap and read the log."""
     for channel, published in places:
         await bus.publish_core(publication_subject(event.org_id, channel), encode_publication(published))
-    if message := revocation(event.topic, event.org_id, event.data):
+    if message := revocation(event.topic, event.org_id, event.data, event.time):
         await bus.publish_core(subjects.REALTIME_REVOKED, json.dumps(message).encode())

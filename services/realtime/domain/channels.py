@@ -34,6 +34,28 @@ _ENTITY_AREAS = {
     "limit": "billing",
     "invoice": "billing",
 }
+# Whoever may not read a thing may not hear of it: the one rule from an event to the scope that it needs, for the log,
+# streams, sockets and webhook endpoints alike.
+_ENTITY_SCOPES = {
+    **{entity: _AREA_SCOPES[area] for entity, area in _ENTITY_AREAS.items()},
+    "org": "members:read",
+    "user": "members:read",
+    "api_key": "members:read",
+    "session": "members:read",
+    "webhook": "webhooks:read",
+    "webhook_endpoint": "webhooks:read",
+}
+_EVERYTHING = "*"
+
+
+def scope_of_event(topic: str) -> str:
+    """The scope that hears events of this topic; "*" for one that no area owns."""
+    return _ENTITY_SCOPES.get(topic.partition(".")[0], _EVERYTHING)
+
+
+def may_hear(topic: str, scopes: Set[str]) -> bool:
+    """Whether these scopes hear events of this topic."""
+    return _granted(scope_of_event(topic), scopes)
 
 
 def is_channel_name(name: str) -> bool:

@@ -7,7 +7,7 @@ Each event's id is its position in the log; `?after=` says the same for a first 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -22,6 +22,7 @@ from services.realtime.domain.channels import LOG
 from services.realtime.domain.history import Published
 from services.realtime.doors import problems
 from services.realtime.doors.problems import Refused, RequestIds
+from services.realtime.protocol.hearing import heard_topics
 from services.realtime.protocol.hub import Hub
 from services.realtime.protocol.tokens import ConnectionTokens, Grant, TokenExpired, TokenInvalid
 from services.realtime.storage.event_log import EventLog
@@ -56,6 +57,7 @@ class _Waker:
 
     def __init__(self, grant: Grant) -> None:
         self.grant = grant
+        self.position = 0
         self.is_revoked = False
         self.news = asyncio.Event()
 
@@ -109,13 +111,13 @@ class EventStreams:
             head = await self._log.read(*key, 0, 0)
             self._hub.stand_at(key, head.top)
             # A position ahead of the log is of a log that is gone: what comes now is all that can be given.
-            position = head.top if after is None else min(after, head.top)
+            waker.position = head.top if after is None else min(after, head.top)
+            topics = heard_topics(grant.scopes)
             yield b"retry: 1000\n\n"
             while not (self._stopping.is_set() or waker.is_revoked) and utcnow() < grant.expires_at:
                 waker.news.clear()
-                async for published in self._read_on(grant, position):
-                    position = published.offset
-                    yield b"id: %d\ndata: %b\n\n" % (position, published.data)
+                async for published in self._read_on(waker, topics):
+                    yield b"id: %d\ndata: %b\n\n" % (published.offset, published.data)
                 if not await _wait(waker.news, KEEP_ALIVE_SECONDS):
                     yield b": keep-alive\n\n"
         finally:
@@ -123,13 +125,17 @@ class EventStreams:
             self._wakers.discard(waker)
             await self._hub.leave(key, waker)
 
-    async def _read_on(self, grant: Grant, position: int) -> AsyncIterator[Published]:
+    async def _read_on(self, waker: _Waker, topics: Sequence[str]) -> AsyncIterator[Published]:
+        """What the grant hears of the log after the waker's position, which moves past what it does not hear, too."""
+        org_id = waker.grant.org_id
+        top = (await self._log.read(org_id, LOG, 0, 0)).top
         while True:
-            history = await self._log.read(grant.org_id, LOG, position, _BATCH)
-            for published in history.publications:
-                position = published.offset
-                yield published
-            if len(history.publications) < _BATCH:
+            rows = await self._log.read_log(org_id, LOG, waker.position, _BATCH, topics)
+            for row in rows:
+                waker.position = row["position"]
+                yield Published(row["position"], row["envelope"].encode())
+            if len(rows) < _BATCH:
+                waker.position = max(waker.position, top)
                 return
 
 

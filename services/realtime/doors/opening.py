@@ -19,7 +19,7 @@ from services.realtime.doors.events import EventStreams, create_app
 from services.realtime.protocol import disconnects
 from services.realtime.protocol.connection import Connection
 from services.realtime.protocol.hub import POSITION_CHECK_SECONDS, Hub
-from services.realtime.protocol.revocation import REVOKING_TOPICS, concerns, revocation
+from services.realtime.protocol.revocation import REVOKING_TOPICS, concerns, revocation, revoked_before
 from services.realtime.protocol.tokens import TOKEN_LIFETIME, ConnectionTokens
 from services.realtime.protocol.websocket import WebSocketDoor
 from services.realtime.storage.event_log import EventLog
@@ -69,8 +69,8 @@ class Doors:
     async def _catch_up(self) -> bool:
         """Whether the log could be read; while it cannot, sockets stay open with what they know."""
         try:
-            for topic, org_id, data in await self._log.since(REVOKING_TOPICS, utcnow() - TOKEN_LIFETIME):
-                if message := revocation(topic, org_id, data):
+            for topic, org_id, data, at in await self._log.since(REVOKING_TOPICS, utcnow() - TOKEN_LIFETIME):
+                if message := revocation(topic, org_id, data, at):
                     self._revoke(message)
             await self.hub.check_positions()
         except AppError as error:
@@ -92,7 +92,7 @@ class Doors:
         self._revoke(json.loads(payload))
 
     def _revoke(self, message: Mapping[str, str]) -> None:
-        self._tokens.revoke(message["org"], message.get("session") or message["key"])
+        self._tokens.revoke(message["org"], message.get("session") or message["key"], revoked_before(message))
         self.sockets.disconnect_where(lambda connection: concerns(message, connection.grant), disconnects.FORCED)
         self._streams.end_where(lambda grant: concerns(message, grant))
 

@@ -12,7 +12,7 @@ def signed_headers(delivery_id: str, body: bytes, secrets: Sequence[str], now: d
     """webhook-id, -timestamp and -signature; one signature per secret, newest first, while a rotation overlaps."""
     signatures = [Webhook(secret).sign(delivery_id, now, body.decode()) for secret in secrets]
     return {
-        "content-type": "application/cloudevents+json",
+        "content-type": "application/json",
         "user-agent": "EchoSenseiX-Webhooks/1.0",
         "webhook-id": delivery_id,
         "webhook-timestamp": str(int(now.timestamp())),

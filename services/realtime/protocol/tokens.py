@@ -18,6 +18,7 @@ from libs.clock import utcnow
 from libs.config import ConfigError
 
 TOKEN_LIFETIME = datetime.timedelta(minutes=5)
+EVER = datetime.datetime.max.replace(tzinfo=datetime.UTC)
 _AUDIENCE = "realtime"
 
 
@@ -39,6 +40,7 @@ class Grant:
     api_key_id: str
     scopes: frozenset[str]
     expires_at: datetime.datetime
+    issued_at: datetime.datetime = dataclasses.field(default_factory=utcnow, compare=False)
 
     def is_same_identity(self, other: Grant) -> bool:
         return (self.org_id, self.user_id, self.api_key_id) == (other.org_id, other.user_id, other.api_key_id)
@@ -51,13 +53,15 @@ class ConnectionTokens:
         if not self._keys:
             raise ConfigError(["REALTIME_TOKEN_KEYS is required"])
         self._current = next(iter(self._keys))
-        self._revoked: dict[tuple[str, str], datetime.datetime] = {}
+        # Until when it is remembered, and which tokens are meant: those issued until then.
+        self._revoked: dict[tuple[str, str], tuple[datetime.datetime, datetime.datetime]] = {}
 
     def issue(self, grant: Grant) -> str:
         claims = {
             "sub": grant.user_id,
             "aud": _AUDIENCE,
             "exp": int(grant.expires_at.timestamp()),
+            "iat": grant.issued_at.timestamp(),
             "org": grant.org_id,
             "sid": grant.session_id,
             "key": grant.api_key_id,
@@ -70,22 +74,32 @@ class ConnectionTokens:
         try:
             key = self._keys[jwt.get_unverified_header(token)["kid"]]
             claims = jwt.decode(
-                token, key, algorithms=["HS256"], audience=_AUDIENCE, options={"require": ["exp", "sub"]}
+                token,
+                key,
+                algorithms=["HS256"],
+                audience=_AUDIENCE,
+                options={"require": ["exp", "iat", "sub"], "verify_iat": False},
             )
             grant = _grant(claims)
         except jwt.ExpiredSignatureError as error:
             raise TokenExpired from error
         except (jwt.InvalidTokenError, KeyError, TypeError) as error:
             raise TokenInvalid from error
-        if any((grant.org_id, of) in self._revoked for of in (grant.session_id, grant.api_key_id) if of):
+        if self._is_revoked(grant):
             raise TokenInvalid
         return grant
 
-    def revoke(self, org_id: str, revoked_id: str) -> None:
-        """Take back what was issued for a session or API key. Remembered for as long as such a token may live."""
+    def revoke(self, org_id: str, revoked_id: str, before: datetime.datetime = EVER) -> None:
+        """Take back what was issued for a session or API key until `before`. Remembered for as long as such a token may
+        live."""
         now = utcnow()
-        self._revoked = {key: until for key, until in self._revoked.items() if until > now}
-        self._revoked[org_id, revoked_id] = now + TOKEN_LIFETIME
+        self._revoked = {key: entry for key, entry in self._revoked.items() if entry[0] > now}
+        self._revoked[org_id, revoked_id] = (now + TOKEN_LIFETIME, before)
+
+    def _is_revoked(self, grant: Grant) -> bool:
+        ids = (of for of in (grant.session_id, grant.api_key_id) if of)
+        found = (self._revoked.get((grant.org_id, of)) for of in ids)
+        return any(entry is not None and grant.issued_at <= entry[1] for entry in found)
 
 
 def _named_key(entry: str) -> tuple[str, bytes]:
@@ -100,8 +114,8 @@ def _named_key(entry: str) -> tuple[str, bytes]:
 
 
 def _grant(claims: Mapping[str, object]) -> Grant:
-    scopes, expires = claims["scopes"], claims["exp"]
-    if not isinstance(scopes, list) or not isinstance(expires, int):
+    scopes, expires, issued = claims["scopes"], claims["exp"], claims["iat"]
+    if not isinstance(scopes, list) or not isinstance(expires, int) or not isinstance(issued, int | float):
         raise TypeError("claims of another shape")
     return Grant(
         org_id=str(claims["org"]),
@@ -110,4 +124,5 @@ def _grant(claims: Mapping[str, object]) -> Grant:
         api_key_id=str(claims["key"]),
         scopes=frozenset(str(scope) for scope in scopes),
         expires_at=datetime.datetime.fromtimestamp(expires, datetime.UTC),
+        issued_at=datetime.datetime.fromtimestamp(issued, datetime.UTC),
     )

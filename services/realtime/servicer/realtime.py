@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 
 from echosenseix.realtime.v1 import realtime_pb2 as pb
@@ -18,6 +19,7 @@ from services.realtime.mapping import (
     mail_to_proto,
     record_to_proto,
 )
+from services.realtime.protocol.hearing import heard_topics
 from services.realtime.protocol.tokens import TOKEN_LIFETIME, ConnectionTokens, Grant
 from services.realtime.storage.event_log import EventLog
 from services.realtime.storage.mailbox import MAIL_LIST, Mailbox
@@ -37,8 +39,11 @@ class RealtimeServicer(pb_grpc.RealtimeServiceServicer):
     ) -> pb.CreateConnectionTokenResponse:
         require_scope("realtime:read")
         who = current_principal()
-        expires_at = utcnow() + TOKEN_LIFETIME
-        grant = Grant(who.org_id, who.user_id, who.session_id, who.api_key_id, frozenset(who.scopes), expires_at)
+        now = utcnow()
+        expires_at = now + TOKEN_LIFETIME
+        if who.expires_at:  # a token outlives neither its session nor its key
+            expires_at = min(expires_at, datetime.datetime.fromtimestamp(who.expires_at, datetime.UTC))
+        grant = Grant(who.org_id, who.user_id, who.session_id, who.api_key_id, frozenset(who.scopes), expires_at, now)
         # A balancer may hash by `u`, so that all sockets of one user meet (the paper's sticky sessions).
         user = hashlib.sha256(f"{who.org_id}/{who.user_id}".encode()).hexdigest()[:16]
         return pb.CreateConnectionTokenResponse(
@@ -56,7 +61,8 @@ class RealtimeServicer(pb_grpc.RealtimeServiceServicer):
             raise InvalidArgument("invalid_query", f"Set limit to a whole number from 1 to {_MAX_EVENTS}.")
         org_id = current_principal().org_id
         after = await self._position(org_id, request.after)
-        rows = await self._log.read_log(org_id, LOG, after, limit + 1, list(request.types))
+        types = heard_topics(current_principal().scopes, tuple(request.types))
+        rows = await self._log.read_log(org_id, LOG, after, limit + 1, types)
         records = [record_to_proto(dict(row), LOG) for row in rows[:limit]]
         return pb.ListEventsResponse(events=records, has_more=len(rows) > limit)
 

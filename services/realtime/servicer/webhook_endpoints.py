@@ -12,7 +12,6 @@ from echosenseix.realtime.v1 import realtime_pb2_grpc as pb_grpc
 from libs.clock import utcnow
 from libs.crypto import Envelope
 from libs.errors import FailedPrecondition, InvalidArgument, NotFound, ResourceExhausted, Violation
-from libs.events.topics import TOPICS
 from libs.ids import new_id
 from libs.postgres import Connection, Database
 from libs.postgres.idempotency import run_write
@@ -26,10 +25,9 @@ from services.realtime.mapping import (
     endpoint_event,
     endpoint_to_proto,
 )
+from services.realtime.protocol.hearing import LOGGED_TOPICS, check_hearing
 from services.realtime.storage import endpoints as endpoint_rows
 from services.realtime.storage.endpoints import DELIVERY_LIST, ENDPOINT_LIST, Endpoints
-
-_EVENT_TYPES = [name for name, topic in TOPICS.items() if topic.service]
 
 
 class WebhookEndpointServicer(pb_grpc.WebhookEndpointServiceServicer):
@@ -48,6 +46,7 @@ class WebhookEndpointServicer(pb_grpc.WebhookEndpointServiceServicer):
         org_id = current_principal().org_id
         endpoint = _new_endpoint(org_id, request.endpoint)
         self._check(endpoint)
+        check_hearing(endpoint.event_types, current_principal().scopes)
         secret = new_secret()
 
         async def act(connection: Connection) -> pb.CreateWebhookEndpointResponse:
@@ -90,6 +89,8 @@ class WebhookEndpointServicer(pb_grpc.WebhookEndpointServiceServicer):
             if changed == endpoint:
                 return pb.UpdateWebhookEndpointResponse(endpoint=endpoint_to_proto(endpoint))
             self._check(changed)
+            # Another address would hear all that the endpoint hears, so any change needs all of its scopes.
+            check_hearing(changed.event_types, current_principal().scopes)
             saved = await endpoint_rows.save(connection, changed)
             return pb.UpdateWebhookEndpointResponse(endpoint=endpoint_to_proto(saved))
 
@@ -116,6 +117,7 @@ class WebhookEndpointServicer(pb_grpc.WebhookEndpointServiceServicer):
 
         async def act(connection: Connection) -> pb.RotateWebhookSecretResponse:
             endpoint = _found(await endpoint_rows.lock(connection, org_id, request.id))
+            check_hearing(endpoint.event_types, current_principal().scopes)
             sealed = self._seal(endpoint, secret)
             fresh = await endpoint_rows.replace_secret(connection, org_id, endpoint.id, sealed, SECRET_OVERLAP)
             return pb.RotateWebhookSecretResponse(endpoint=endpoint_to_proto(fresh), secret=secret)
@@ -162,7 +164,7 @@ class WebhookEndpointServicer(pb_grpc.WebhookEndpointServiceServicer):
         return _found(await self._endpoints.get(current_principal().org_id, endpoint_id))
 
     def _check(self, endpoint: Endpoint) -> None:
-        check_endpoint(endpoint.url, endpoint.event_types, endpoint.description, _EVENT_TYPES)
+        check_endpoint(endpoint.url, endpoint.event_types, endpoint.description, LOGGED_TOPICS)
         if self._is_forbidden(endpoint.url) is not None:
             violation = Violation("#/url", "forbidden_address", "The address must be public.")
             raise InvalidArgument("validation_failed", "Correct the fields named in errors.", violations=[violation])

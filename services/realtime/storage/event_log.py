@@ -42,7 +42,7 @@ order by p.position limit $4
 _LOG_AFTER = """
 select p.position, e.id, e.type, e.subject, e.occurred_at, e.envelope::text as envelope
 from publication p join event e on e.org_id = p.org_id and e.id = p.event_id
-where p.org_id = o.org and p.channel = $2 and p.position > $3 and (cardinality($5::text[]) = 0 or e.type = any($5))
+where p.org_id = o.org and p.channel = $2 and p.position > $3 and e.type = any($5::text[])
 order by p.position limit $4
 """
 
@@ -55,7 +55,8 @@ join unnest($1::text[], $2::text[]) as wanted (org_id, name) on c.org_id = wante
 """
 
 _SINCE = (
-    "select e.type, e.org_id, e.envelope::text as envelope from event e where e.created_at > $1 and e.type = any($2)"
+    "select e.type, e.org_id, e.occurred_at, e.envelope::text as envelope from event e "
+    "where e.created_at > $1 and e.type = any($2)"
 )
 
 _SWEEP = """
@@ -106,10 +107,13 @@ class EventLog:
         row = await self._database.fetchrow(org_id, _POSITION_OF, channel, event_id)
         return None if row is None else int(row["position"])
 
-    async def since(self, types: Sequence[str], moment: datetime.datetime) -> list[tuple[str, str, Mapping[str, Any]]]:
-        """Type, organisation and data of the events of these types that any organisation logged after the moment."""
+    async def since(
+        self, types: Sequence[str], moment: datetime.datetime
+    ) -> list[tuple[str, str, Mapping[str, Any], datetime.datetime]]:
+        """Type, organization, data and time of the events of these types that any organization logged after the
+        moment."""
         rows = await self._database.system_fetch(_SINCE, moment, list(types))
-        return [(row["type"], row["org_id"], json.loads(row["envelope"])["data"]) for row in rows]
+        return [(row["type"], row["org_id"], json.loads(row["envelope"])["data"], row["occurred_at"]) for row in rows]
 
     async def tops(self, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
         """Tops of channels of any organisation: one statement for all that an instance serves."""

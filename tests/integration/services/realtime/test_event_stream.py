@@ -9,15 +9,16 @@ import httpx
 import pytest
 
 from libs.clock import utcnow
-from services.realtime.protocol.tokens import Grant
-from tests.integration.services.realtime.driving import Realtime
+from services.realtime.protocol.revocation import concerns, revocation, revoked_before
+from services.realtime.protocol.tokens import Grant, TokenInvalid
+from tests.integration.services.realtime.driving import Realtime, until
 
 MEMBERS = {"type", "title", "status", "detail", "instance", "code", "requestId", "errors"}
 
 
 def bearer(realtime: Realtime, org_id: str, *scopes: str) -> dict[str, str]:
     expires_at = utcnow() + datetime.timedelta(minutes=1)
-    grant = Grant(org_id, "usr_1", "ses_1", "", frozenset(scopes or ("realtime:read",)), expires_at)
+    grant = Grant(org_id, "usr_1", "ses_1", "", frozenset(scopes or ("realtime:read", "calls:read")), expires_at)
     return {"authorization": f"Bearer {realtime.tokens.issue(grant)}"}
 
 
@@ -79,7 +80,7 @@ async def test_the_stream_goes_on_after_the_last_event_that_was_read(realtime: R
 
 async def test_a_revoked_session_loses_its_streams_and_no_other_does(realtime: Realtime) -> None:
     await realtime.emit("org_taken")
-    headers = bearer(realtime, "org_taken") | {"last-event-id": "0"}
+    headers = bearer(realtime, "org_taken", "*") | {"last-event-id": "0"}
     async with client(realtime) as http, http.stream("GET", "/api/events/stream", headers=headers) as answer:
         lines = answer.aiter_lines()
         while not (await anext(lines)).startswith("id:"):
@@ -102,3 +103,43 @@ async def test_a_position_ahead_of_the_log_hears_what_comes(realtime: Realtime) 
         async with asyncio.timeout(2):
             while (line := await anext(lines)) != "id: 2":
                 assert not line.startswith("id:")
+
+
+async def test_a_stream_says_nothing_of_what_its_scopes_may_not_read(realtime: Realtime) -> None:
+    for number in range(3):
+        await realtime.emit("org_heard", call_id=f"call_{number}")
+    lines: list[str] = []
+    headers = bearer(realtime, "org_heard", "realtime:read", "agents:read", "billing:read") | {"last-event-id": "0"}
+    async with client(realtime) as http, http.stream("GET", "/api/events/stream", headers=headers) as answer:
+        reading = asyncio.create_task(_collect(answer, lines))
+        await until(lambda: any(line.startswith("retry:") for line in lines))
+        await realtime.emit("org_heard", call_id="call_3")
+        full = bearer(realtime, "org_heard", "*") | {"last-event-id": "0"}
+        async with http.stream("GET", "/api/events/stream", headers=full) as other:
+            seen = 0
+            async for line in other.aiter_lines():
+                seen += line.startswith("data:")
+                if seen == 4:
+                    break
+        reading.cancel()
+    assert not [line for line in lines if line.startswith(("id:", "data:"))]
+
+
+async def _collect(answer: httpx.Response, lines: list[str]) -> None:
+    async for line in answer.aiter_lines():
+        lines.append(line)
+
+
+async def test_a_rotated_key_loses_what_it_had_and_keeps_what_it_gets(realtime: Realtime) -> None:
+    now = utcnow()
+    old, new = (
+        Grant("org_turn", "usr_1", "", "key_1", frozenset({"*"}), now + datetime.timedelta(minutes=1), issued)
+        for issued in (now - datetime.timedelta(seconds=5), now + datetime.timedelta(seconds=5))
+    )
+    message = revocation("api_key.rotated", "org_turn", {"apiKeyId": "key_1"}, now)
+    assert message is not None
+    assert (concerns(message, old), concerns(message, new)) == (True, False)
+    realtime.tokens.revoke("org_turn", "key_1", revoked_before(message))
+    with pytest.raises(TokenInvalid):
+        realtime.tokens.verify(realtime.tokens.issue(old))
+    assert realtime.tokens.verify(realtime.tokens.issue(new)).api_key_id == "key_1"

@@ -1,0 +1,34 @@
+"""Which of the suite's events a caller hears, as a list of topics to read. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence, Set
+
+from libs.errors import InvalidArgument, PermissionDenied
+from libs.events.topics import TOPICS
+from services.realtime.domain.channels import may_hear, scope_of_event
+from services.realtime.domain.delivery import matches
+
+# Everything but the events of jobs, which pass by and are not kept.
+LOGGED_TOPICS = tuple(name for name, topic in TOPICS.items() if topic.service)
+
+
+def heard_topics(scopes: Set[str], wanted: Sequence[str] = ()) -> list[str]:
+    """The topics that these scopes hear, of those that `wanted` names (as webhook endpoints do: a type, `call.*`, `*`).
+
+    Raises InvalidArgument("invalid_query") for a name that no event has."""
+    unknown = [name for name in wanted if not _named((name,))]
+    if unknown:
+        raise InvalidArgument("invalid_query", f"No event has the type {unknown[0]!r}; see the events' documentation.")
+    return [topic for topic in (_named(wanted) if wanted else LOGGED_TOPICS) if may_hear(topic, scopes)]
+
+
+def check_hearing(event_types: Collection[str], scopes: Set[str]) -> None:
+    """Raises PermissionDenied("missing_scope") unless the scopes hear all events that the types name."""
+    missing = sorted({scope_of_event(topic) for topic in _named(event_types) if not may_hear(topic, scopes)})
+    if missing:
+        raise PermissionDenied("missing_scope", f"These event types need the scopes {', '.join(missing)}.")
+
+
+def _named(event_types: Collection[str]) -> list[str]:
+    return [topic for topic in LOGGED_TOPICS if matches(tuple(event_types), topic)]

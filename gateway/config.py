@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from libs.config import ServiceSettings, setting
+from libs.config import ProcessSettings, setting
 
 SERVICES = ("identity", "agent", "knowledge", "calllog", "billing", "realtime")
 
 
 @dataclass(frozen=True, slots=True)
-class GatewaySettings(ServiceSettings):
+class GatewaySettings(ProcessSettings):
     """The gateway's environment."""
 
     # /metrics and the probes are on the public server, so there is no second one.

@@ -136,16 +136,43 @@ def _this_instance() -> str:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class ServiceSettings:
-    """What every service process may be told. services/<svc>/config.py subclasses it and may add fields."""
+class ProcessSettings:
+    """What every process may be told, whatever it keeps: the gateway, and the services by `ServiceSettings`."""
 
     environment: str = setting("ENVIRONMENT", "local", help="local or production")
     instance: str = setting("INSTANCE", default_factory=_this_instance)
     release: str = setting("RELEASE", "dev")
-    grpc_address: str = setting("GRPC_ADDRESS", "127.0.0.1:0", help="host:port of the gRPC server")
     ops_address: str = setting(
         "OPS_ADDRESS", "127.0.0.1:0", help="host:port of /metrics, /live, /ready; empty for none"
     )
+    principal_signing_key: str = setting(
+        "PRINCIPAL_SIGNING_KEY", "", secret=True, help="issuer=base64 Ed25519 private seed"
+    )
+    cursor_key: str = setting("CURSOR_KEY", "", secret=True, help="base64, the same for all replicas of a service")
+    otlp_endpoint: str | None = setting("OTEL_EXPORTER_OTLP_ENDPOINT", None)
+    log_level: str = setting("LOG_LEVEL", "INFO")
+    drain_seconds: float = setting("DRAIN_SECONDS", 10.0)
+
+    @property
+    def production(self) -> bool:
+        return self.environment == "production"
+
+    def problems(self) -> list[str]:
+        """One sentence for each value that cannot work; a subclass adds its own."""
+        return [] if self.environment in ("local", "production") else ["ENVIRONMENT must be local or production"]
+
+    def __post_init__(self) -> None:
+        problems = self.problems()
+        if problems:
+            raise ConfigError(problems)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ServiceSettings(ProcessSettings):
+    """What a service may be told beside that: its address, its stores, its peers' keys. services/<svc>/config.py
+    subclasses it and may add fields."""
+
+    grpc_address: str = setting("GRPC_ADDRESS", "127.0.0.1:0", help="host:port of the gRPC server")
     database_url: str = setting("DATABASE_URL", "", secret=True, help="DSN of the <svc>_app role")
     database_system_url: str = setting("DATABASE_SYSTEM_URL", "", secret=True, help="DSN of the <svc>_system role")
     database_direct_url: str | None = setting("DATABASE_DIRECT_URL", None, secret=True, help="never through a pooler")
@@ -165,27 +192,13 @@ class ServiceSettings:
     principal_trusted_keys: tuple[str, ...] = setting(
         "PRINCIPAL_TRUSTED_KEYS", (), help="issuer=base64 Ed25519 public key, comma list"
     )
-    principal_signing_key: str = setting(
-        "PRINCIPAL_SIGNING_KEY", "", secret=True, help="issuer=base64 Ed25519 private seed"
-    )
     encryption_keys: tuple[str, ...] = setting(
         "ENCRYPTION_KEYS", (), secret=True, help="kid=base64 32 bytes, comma list, the first is current"
     )
-    cursor_key: str = setting("CURSOR_KEY", "", secret=True, help="base64, the same for all replicas of a service")
-    otlp_endpoint: str | None = setting("OTEL_EXPORTER_OTLP_ENDPOINT", None)
-    log_level: str = setting("LOG_LEVEL", "INFO")
-    drain_seconds: float = setting("DRAIN_SECONDS", 10.0)
     worker_concurrency: int = setting("WORKER_CONCURRENCY", 8)
 
-    @property
-    def production(self) -> bool:
-        return self.environment == "production"
-
-    def __post_init__(self) -> None:
-        problems = []
-        if self.environment not in ("local", "production"):
-            problems.append("ENVIRONMENT must be local or production")
+    def problems(self) -> list[str]:
+        found = ProcessSettings.problems(self)
         if not 0 <= self.pool_min <= self.pool_max or self.pool_max < 1:
-            problems.append("POOL_MIN and POOL_MAX must satisfy 0 <= POOL_MIN <= POOL_MAX and POOL_MAX >= 1")
-        if problems:
-            raise ConfigError(problems)
+            found.append("POOL_MIN and POOL_MAX must satisfy 0 <= POOL_MIN <= POOL_MAX and POOL_MAX >= 1")
+        return found

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from libs import telemetry
-from libs.config import ConfigError, ServiceSettings, load
+from libs.config import ConfigError, ProcessSettings, ServiceSettings, load
 from libs.runtime.process import EXIT_FAILED, Runtime
 
 _log = logging.getLogger(__name__)
@@ -16,6 +16,7 @@ _log = logging.getLogger(__name__)
 EXIT_CONFIG = 2
 
 S = TypeVar("S", bound=ServiceSettings)
+P = TypeVar("P", bound=ProcessSettings)
 
 
 def service_main(
@@ -41,7 +42,7 @@ def service_main(
     sys.exit(run_process(service, settings, command, require=required))
 
 
-def run_process(service: str, settings: type[S], command: Callable[[S], int], *, require: Iterable[str] = ()) -> int:
+def run_process(service: str, settings: type[P], command: Callable[[P], int], *, require: Iterable[str] = ()) -> int:
     """Load settings, set telemetry up, run; answers the exit code. The gateway's door as well."""
     try:
         loaded = load(settings, require=require)

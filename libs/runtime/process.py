@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Generic, Protocol, TypeVar
 
-from libs.config import ServiceSettings
+from libs.config import ProcessSettings, ServiceSettings
 from libs.runtime.signals import MARGIN_SECONDS, Deadline, obey_signals
 from libs.telemetry import loop_lag, traces
 from libs.telemetry.ops import Check, OpsServer
@@ -19,7 +19,8 @@ _log = logging.getLogger(__name__)
 
 EXIT_FAILED = 1
 
-S = TypeVar("S", bound=ServiceSettings)
+S = TypeVar("S", bound=ProcessSettings)
+SV = TypeVar("SV", bound=ServiceSettings)
 Work = Callable[[asyncio.Event], Awaitable[object]]
 
 
@@ -67,7 +68,10 @@ class Runtime(Generic[S]):
             self._ops.checks[name] = passes
 
     async def serve_rpc(
-        self, servicers: Iterable[tuple[Callable[[Any, Any], None], object]], *, public_methods: Iterable[str] = ()
+        self: "Runtime[SV]",
+        servicers: Iterable[tuple[Callable[[Any, Any], None], object]],
+        *,
+        public_methods: Iterable[str] = (),
     ) -> str:
         """Start the gRPC server of this service; answers its address. Call it last: it stops first."""
         from libs.rpc.server import RpcServer

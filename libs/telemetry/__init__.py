@@ -4,7 +4,7 @@
 secret never leaves through a log line (libs.telemetry.redaction).
 """
 
-from libs.config import ServiceSettings, secret_values
+from libs.config import ProcessSettings, secret_values
 from libs.telemetry import logs, redaction, traces
 from libs.telemetry.traces import current_traceparent, new_traceparent, span, use_traceparent
 
@@ -17,7 +17,7 @@ __all__ = [
 ]
 
 
-def setup(service: str, settings: ServiceSettings) -> None:
+def setup(service: str, settings: ProcessSettings) -> None:
     """Logs to standard output as JSON with the settings' secrets masked; traces leave only if a collector is named."""
     redaction.register(secret_values(settings))
     logs.setup(service, settings.instance, settings.log_level)

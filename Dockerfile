@@ -24,6 +24,7 @@ WORKDIR /app
 COPY --from=packages /venv /venv
 COPY protos/ protos/
 COPY libs/ libs/
+COPY providers/ providers/
 COPY services/__init__.py services/__init__.py
 COPY ${ROOM}/ ${ROOM}/
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable
 from typing import Any
 
@@ -106,3 +107,14 @@ def test_chosen_services_leave_the_others_out() -> None:
 def test_an_unknown_service_is_refused_by_name() -> None:
     with pytest.raises(starlark.StarlarkError, match="unknown service biling"):
         Tilt({"services": ["biling"]}).evaluate()
+
+
+def test_every_image_holds_every_package_that_its_room_may_import() -> None:
+    configuration = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    packages = set(configuration["tool"]["importlinter"]["root_packages"])
+    shared = packages - {"gateway", "services", "local", "echosenseix"} | {"protos"}
+    dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    for package in shared:
+        assert f"COPY {package}/ {package}/" in dockerfile, package
+        for name, options in Tilt({}).evaluate().images.items():
+            assert package in options["only"], (name, package)

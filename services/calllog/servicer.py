@@ -15,12 +15,12 @@ from libs.ids import is_id
 from libs.postgres import Connection, Database
 from libs.postgres.idempotency import run_write
 from libs.rpc.context import require_scope, require_service
-from libs.rpc.masks import checked_paths
+from libs.rpc.masks import Editable
 from libs.rpc.paging import page_info_to_proto, page_request_from_proto
 from libs.rpc.times import from_timestamp
 from providers.registry import PROVIDERS
 from services.calllog.domain.analytics import Window, bucket_starts, check_window, fill
-from services.calllog.domain.calls import Recording
+from services.calllog.domain.calls import Call, Recording
 from services.calllog.domain.tags import checked_tags
 from services.calllog.mapping import (
     billable_to_proto,
@@ -40,6 +40,7 @@ from services.calllog.storage.envelopes import Envelopes
 from services.calllog.storage.recordings import Recordings
 
 Context = Any
+EDITABLE: Editable[Call] = Editable({"tags": "tags"})
 _MAX_BILLABLE = 1_000
 _ALL_TIME = (datetime(1970, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
 
@@ -84,17 +85,19 @@ class CallLogServicer(calllog_pb2_grpc.CallLogServiceServicer):
         self, request: calllog_pb2.UpdateCallRequest, context: Context
     ) -> calllog_pb2.UpdateCallResponse:
         org_id = require_scope("calls:write").org_id
-        paths = checked_paths(request.update_mask, {"tags"})
+        edit = EDITABLE.read(request.update_mask)
         if not is_id(request.call.id, "call"):
             raise call_not_found()
-        tags = checked_tags(request.call.tags) if paths else None
+        tags = checked_tags(request.call.tags) if edit else ()
         expected = request.expected_version if request.HasField("expected_version") else None
 
         async def act(conn: Connection) -> calllog_pb2.UpdateCallResponse:
-            call, changed = await self._calls.set_tags(conn, org_id, request.call.id, tags, expected, self._clock.now())
-            if changed:
-                await append(conn, stored_call_event("call.updated", call))
-            return calllog_pb2.UpdateCallResponse(call=call_to_proto(call))
+            call = await self._calls.lock_by_id(conn, org_id, request.call.id, expected)
+            edited = edit.merge(call, replace(call, tags=tags))
+            if edited != call:
+                edited = await self._calls.save_tags(conn, edited, self._clock.now())
+                await append(conn, stored_call_event("call.updated", edited))
+            return calllog_pb2.UpdateCallResponse(call=call_to_proto(edited))
 
         await run_write(self._database, org_id, act, calllog_pb2.UpdateCallResponse)
         return calllog_pb2.UpdateCallResponse(call=await self._whole_call(org_id, request.call.id))

@@ -21,8 +21,8 @@ from services.knowledge.domain import entry as entries
 from services.knowledge.domain.entry import Described, Upload
 from services.knowledge.domain.validation import check_content, check_described, plain_file_name, title_from_file_name
 from services.knowledge.mapping.entries import (
+    EDITABLE,
     chunk_to_proto,
-    described_by_update,
     described_from_proto,
     document_to_proto,
     entry_to_proto,
@@ -103,16 +103,21 @@ class KnowledgeServicer(knowledge_pb2_grpc.KnowledgeServiceServicer):
         self, request: knowledge_pb2.UpdateEntryRequest, context: Context
     ) -> knowledge_pb2.UpdateEntryResponse:
         org_id = require_scope("knowledge:write").org_id
-        new_content = "content" in request.update_mask.paths
+        edit, asked = EDITABLE.read(request.update_mask), request.entry
 
         async def act(conn: Connection) -> knowledge_pb2.UpdateEntryResponse:
             entry = await self._entries.lock(conn, org_id, request.entry.id)
             entries.check_version(entry, request.expected_version if request.HasField("expected_version") else None)
-            described = check_described(described_by_update(entry, request))
+            given = replace(
+                entry, title=asked.title, category=asked.category, tags=tuple(asked.tags), source=asked.source,
+                content=asked.content,
+            )  # fmt: skip
+            wanted = edit.merge(entry, given)
+            described = check_described(Described(wanted.title, wanted.category, wanted.tags, wanted.source))
             changed = entries.describe(entry, described, self._clock.now())
-            if new_content and request.entry.content != entry.content:
+            if wanted.content is not None and wanted.content != entry.content:
                 changed = replace(changed, version=entry.version + 1)
-                content = check_content(request.entry.content)
+                content = check_content(wanted.content)
                 job_id = await enqueue_build(conn, changed)
                 changed = entries.take_content(changed, content, job_id, self._clock.now())
             if changed is not entry:

@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 Scalar = str | int | float | bool | None
 
@@ -28,6 +29,7 @@ class AgentConfiguration:
     voice_id: str = ""
     llm: LanguageModel = LanguageModel()
     dynamic_variables: Mapping[str, Scalar] = field(default_factory=dict)
+    max_duration_seconds: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,25 @@ class AgentContent:
     configuration: AgentConfiguration = AgentConfiguration()
 
 
+# What the first release hashed, whatever its value: digests that it stored must stay equal to those made today.
+_ALWAYS_HASHED = frozenset(
+    ("system_prompt", "first_message", "language", "voice_id", "llm", "model", "temperature", "max_tokens")
+) | {"dynamic_variables"}
+
+
 def digest(configuration: AgentConfiguration) -> str:
-    """Tells whether two configurations say the same, without keeping the published one beside the draft."""
-    text = json.dumps(dataclasses.asdict(configuration), sort_keys=True, separators=(",", ":"))
+    """Tells whether two configurations say the same, without keeping the published one beside the draft.
+
+    A field that was added later counts only where it differs from its default, so that adding it changes no digest.
+    """
+    text = json.dumps(_hashed(configuration), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _hashed(value: Any) -> dict[str, Any]:
+    default, found = type(value)(), {}
+    for part in dataclasses.fields(value):
+        item = getattr(value, part.name)
+        if part.name in _ALWAYS_HASHED or item != getattr(default, part.name):
+            found[part.name] = _hashed(item) if dataclasses.is_dataclass(item) else item
+    return found

@@ -25,8 +25,10 @@ TAG_MAX = 50
 VARIABLES_MAX = 200
 VARIABLE_NAME_MAX = 100
 VARIABLE_VALUE_MAX = 10_000
-TEMPERATURE = (0.0, 2.0)
+TEMPERATURE = (0, 2)
 MAX_TOKENS = (1, 1_000_000)
+# Ten seconds to twelve hours, the widest range among the platforms (Vapi's).
+MAX_DURATION_SECONDS = (10, 43_200)
 
 # RFC 5646's shape: language[-extlang][-script][-region][-variant...][-extension...][-privateuse].
 _BCP47 = re.compile(
@@ -82,17 +84,20 @@ def _configuration(configuration: AgentConfiguration) -> Iterator[Violation]:
     if language and (len(language) > SHORT_MAX or not _BCP47.fullmatch(language)):
         yield Violation("#/language", "invalid_format", "Must be a BCP 47 tag, for example en or pt-BR.")
     yield from _llm(configuration.llm)
+    yield from _within("#/maxDurationSeconds", configuration.max_duration_seconds, MAX_DURATION_SECONDS)
     yield from _variables(configuration.dynamic_variables)
 
 
 def _llm(llm: LanguageModel) -> Iterator[Violation]:
     yield from _text("#/llm/model", llm.model, SHORT_MAX)
-    low, high = TEMPERATURE
-    if llm.temperature is not None and not (math.isfinite(llm.temperature) and low <= llm.temperature <= high):
-        yield Violation("#/llm/temperature", "out_of_range", "Must be between 0 and 2.")
-    least, most = MAX_TOKENS
-    if llm.max_tokens is not None and not least <= llm.max_tokens <= most:
-        yield Violation("#/llm/maxTokens", "out_of_range", f"Must be between {least} and {most}.")
+    yield from _within("#/llm/temperature", llm.temperature, TEMPERATURE)
+    yield from _within("#/llm/maxTokens", llm.max_tokens, MAX_TOKENS)
+
+
+def _within(pointer: str, number: float | None, limits: tuple[float, float]) -> Iterator[Violation]:
+    """NaN lies in no range."""
+    if number is not None and not limits[0] <= number <= limits[1]:
+        yield Violation(pointer, "out_of_range", f"Must be between {limits[0]} and {limits[1]}.")
 
 
 def _variables(variables: Mapping[str, object]) -> Iterator[Violation]:

@@ -13,10 +13,10 @@ from libs.rpc.context import require_scope, require_service
 from libs.rpc.paging import page_info_to_proto, page_request_from_proto
 from services.agent.domain import agent as agents
 from services.agent.mapping.agents import (
+    EDITABLE,
     agent_to_proto,
     content_from_proto,
     filter_from_proto,
-    merged_content,
     version_to_proto,
 )
 from services.agent.mapping.events import agent_event
@@ -59,12 +59,12 @@ class AgentServicer(agent_pb2_grpc.AgentServiceServicer):
         self, request: agent_pb2.UpdateAgentRequest, context: object
     ) -> agent_pb2.UpdateAgentResponse:
         org_id = require_scope("agents:write").org_id
+        edit, given = EDITABLE.read(request.update_mask), content_from_proto(request.agent)
 
         async def act(conn: Connection) -> agent_pb2.UpdateAgentResponse:
             agent = await self._agents.lock(conn, org_id, request.agent.id)
             agents.check_version(agent, _expected(request))
-            content = merged_content(agent, request.agent, request.update_mask.paths)
-            edited = agents.edit(agent, content, self._clock.now())
+            edited = agents.edit(agent, edit.merge(agent.content, given), self._clock.now())
             if edited is not agent:
                 await self._agents.save(conn, edited)
                 await append(conn, agent_event("agent.updated", edited))

@@ -23,8 +23,8 @@ _LISTING = Listing(AGENT_IN_LIST, "agent a", AGENT_LIST, tie="a.id")
 
 _GET = f"select {AGENT} from agent a where a.org_id = o.org and a.id = $2 and a.status <> 'archived'"
 _LOCK = f"select {AGENT} from agent a where a.org_id = $1 and a.id = $2 and a.status <> 'archived' for update"
-_PLACES = ", ".join(f"${number}" for number in range(3, 3 + len(WRITTEN)))
-_INSERT = f"insert into agent (org_id, id, {', '.join(WRITTEN)}) values ($1, $2, {_PLACES})"
+_PLACES = ", ".join(f"${number}" for number in range(1, 1 + len(WRITTEN)))
+_INSERT = f"insert into agent ({', '.join(WRITTEN)}) values ({_PLACES})"
 _UPDATE = f"update agent set ({', '.join(WRITTEN)}) = ({_PLACES}) where org_id = $1 and id = $2"
 _RESOLVE = (
     "select a.id, a.published_version, a.name from agent a "
@@ -84,7 +84,7 @@ class Agents:
 
 async def _write(conn: Connection, sql: str, agent: Agent) -> None:
     try:
-        await conn.execute(sql, agent.org_id, agent.id, *agent_values(agent))
+        await conn.execute(sql, *agent_values(agent))
     except asyncpg.UniqueViolationError as error:
         if error.constraint_name != "agent_external_key":
             raise

@@ -1,74 +1,104 @@
-"""Between rows and domain values: the columns of an agent and the JSON of a frozen configuration."""
+"""Between rows and domain values: the columns of an agent, once, and the JSON of a frozen configuration."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
+from operator import attrgetter
 from typing import Any
 
 from libs.postgres import Record
 from services.agent.domain.agent import Agent, AgentStatus, AgentVersion
 from services.agent.domain.content import AgentConfiguration, AgentContent, LanguageModel
 
-_SHARED = (
-    "org_id, id, name, description, tags, status, provider, external_agent_id, first_message, language, voice_id, "
-    "llm_model, llm_temperature, llm_max_tokens, draft_digest, published_digest, published_version, latest_version, "
-    "version, created_at, updated_at"
-)
-AGENT = (
-    ", ".join(f"a.{name}" for name in _SHARED.split(", ")) + ", a.system_prompt, a.dynamic_variables::text as variables"
-)
-# Lists never read the prompt or the variables: they are most of a row's bytes.
-AGENT_IN_LIST = ", ".join(f"a.{name}" for name in _SHARED.split(", ")) + ", '' as system_prompt, '{}' as variables"
 
-WRITTEN = (
-    "name", "description", "tags", "status", "provider", "external_agent_id", "system_prompt", "first_message",
-    "language", "voice_id", "llm_model", "llm_temperature", "llm_max_tokens", "dynamic_variables", "draft_digest",
-    "published_digest", "published_version", "latest_version", "version", "created_at", "updated_at",
-)  # fmt: skip
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A column, with the attribute of an agent that it keeps. `in_list` is what a list selects in its place."""
+
+    name: str
+    attribute: str
+    in_list: str = ""
+    select: str = ""
+    to_row: Callable[[Any], Any] | None = None
+    from_row: Callable[[Any], Any] | None = None
+
+
+def _draft(name: str, attribute: str = "", **more: Any) -> _Column:
+    return _Column(name, f"content.configuration.{attribute or name}", **more)
+
+
+_COLUMNS = (
+    _Column("org_id", "org_id"),
+    _Column("id", "id"),
+    _Column("name", "content.name"),
+    _Column("description", "content.description"),
+    _Column("tags", "content.tags", to_row=list, from_row=tuple),
+    _Column("status", "status", to_row=attrgetter("value"), from_row=AgentStatus),
+    _Column("provider", "content.provider"),
+    _Column("external_agent_id", "content.external_agent_id"),
+    # Lists never read the prompt or the variables: they are most of a row's bytes.
+    _draft("system_prompt", in_list="''"),
+    _draft("first_message"),
+    _draft("language"),
+    _draft("voice_id"),
+    _draft("llm_model", "llm.model"),
+    _draft("llm_temperature", "llm.temperature"),
+    _draft("llm_max_tokens", "llm.max_tokens"),
+    _draft(
+        "dynamic_variables", in_list="'{}'", select="a.dynamic_variables::text", to_row=json.dumps, from_row=json.loads
+    ),
+    _draft("max_duration_seconds"),
+    _Column("draft_digest", "draft_digest"),
+    _Column("published_digest", "published_digest"),
+    _Column("published_version", "published_version"),
+    _Column("latest_version", "latest_version"),
+    _Column("version", "version"),
+    _Column("created_at", "created_at"),
+    _Column("updated_at", "updated_at"),
+)
+AGENT = ", ".join(f"{column.select or 'a.' + column.name} as {column.name}" for column in _COLUMNS)
+AGENT_IN_LIST = ", ".join(
+    f"{column.in_list or column.select or 'a.' + column.name} as {column.name}" for column in _COLUMNS
+)
+# Statements name the organisation and the id as $1 and $2.
+WRITTEN = tuple(column.name for column in _COLUMNS)
+_attributes = attrgetter(*(column.attribute for column in _COLUMNS))
 
 
 def agent_values(agent: Agent) -> tuple[Any, ...]:
     """The values of WRITTEN, in its order."""
-    content, draft = agent.content, agent.content.configuration
-    described = (content.name, content.description, list(content.tags), agent.status.value)
-    tied = (content.provider, content.external_agent_id)
-    spoken = (draft.system_prompt, draft.first_message, draft.language, draft.voice_id)
-    model = (draft.llm.model, draft.llm.temperature, draft.llm.max_tokens, json.dumps(dict(draft.dynamic_variables)))
-    published = (agent.draft_digest, agent.published_digest, agent.published_version, agent.latest_version)
-    return (*described, *tied, *spoken, *model, *published, agent.version, agent.created_at, agent.updated_at)
+    return tuple(
+        value if column.to_row is None else column.to_row(value)
+        for column, value in zip(_COLUMNS, _attributes(agent), strict=True)
+    )
+
+
+def _grouped(prefix: str) -> tuple[_Column, ...]:
+    """The columns of the attributes that stand directly under `prefix`."""
+    return tuple(column for column in _COLUMNS if column.attribute.rpartition(".")[0] == prefix)
+
+
+_AGENT, _CONTENT, _CONFIGURATION, _LLM = map(
+    _grouped, ("", "content", "content.configuration", "content.configuration.llm")
+)
 
 
 def agent_from_row(row: Record) -> Agent:
-    configuration = AgentConfiguration(
-        system_prompt=row["system_prompt"],
-        first_message=row["first_message"],
-        language=row["language"],
-        voice_id=row["voice_id"],
-        llm=LanguageModel(row["llm_model"], row["llm_temperature"], row["llm_max_tokens"]),
-        dynamic_variables=json.loads(row["variables"]),
-    )
-    content = AgentContent(
-        name=row["name"],
-        description=row["description"],
-        tags=tuple(row["tags"]),
-        provider=row["provider"],
-        external_agent_id=row["external_agent_id"],
-        configuration=configuration,
-    )
-    return Agent(
-        id=row["id"],
-        org_id=row["org_id"],
-        content=content,
-        status=AgentStatus(row["status"]),
-        draft_digest=row["draft_digest"],
-        published_digest=row["published_digest"],
-        published_version=row["published_version"],
-        latest_version=row["latest_version"],
-        version=row["version"],
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-    )
+    llm = LanguageModel(**_values(row, _LLM))
+    configuration = AgentConfiguration(**_values(row, _CONFIGURATION), llm=llm)
+    content = AgentContent(**_values(row, _CONTENT), configuration=configuration)
+    return Agent(**_values(row, _AGENT), content=content)
+
+
+def _values(row: Record, columns: tuple[_Column, ...]) -> dict[str, Any]:
+    return {
+        column.attribute.rpartition(".")[2]: row[column.name]
+        if column.from_row is None
+        else column.from_row(row[column.name])
+        for column in columns
+    }
 
 
 def version_from_row(row: Record) -> AgentVersion:
@@ -90,5 +120,12 @@ def configuration_to_json(configuration: AgentConfiguration) -> str:
 
 
 def configuration_from_json(text: str) -> AgentConfiguration:
-    fields = json.loads(text)
-    return AgentConfiguration(**{**fields, "llm": LanguageModel(**fields["llm"])})
+    """A frozen configuration. Fields that a version does not have were frozen before they existed; fields that this
+    release does not know were frozen by a later one, which may run beside it during an upgrade."""
+    frozen = json.loads(text)
+    llm = LanguageModel(**_known(LanguageModel, frozen["llm"]))
+    return AgentConfiguration(**_known(AgentConfiguration, frozen) | {"llm": llm})
+
+
+def _known(kind: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    return {part.name: values[part.name] for part in fields(kind) if part.name in values}

@@ -126,24 +126,23 @@ class Calls:
         await conn.execute(_CLEAR_FACETS, org_id, call_id, "number")
         await self._write_parts(conn, org_id, call_id, report)
 
-    async def set_tags(
-        self, conn: Connection, org_id: str, call_id: str, tags: tuple[str, ...] | None, expected_version: int | None,
-        now: datetime,
-    ) -> tuple[Call, bool]:  # fmt: skip
-        """The call with these tags (None leaves them) and whether that changed it; NotFound("call_not_found") or
-        FailedPrecondition("stale_version")."""
+    async def lock_by_id(self, conn: Connection, org_id: str, call_id: str, expected_version: int | None) -> Call:
+        """The call without turns, held until the transaction ends; NotFound("call_not_found"), or
+        FailedPrecondition("stale_version") where another version was expected."""
         row = await conn.fetchrow(_GET + " for update", org_id, call_id)
         if row is None:
             raise call_not_found()
         call = call_from_row(row)
         if expected_version is not None and call.version != expected_version:
             raise FailedPrecondition("stale_version", "The call has changed since. Read it again, then change it.")
-        if tags is None or tags == call.tags:
-            return call, False
-        await conn.execute(_SET_TAGS, org_id, call_id, list(tags), now)
-        await conn.execute(_CLEAR_FACETS, org_id, call_id, "tag")
-        await conn.execute(_ADD_FACETS, org_id, call_id, "tag", list(tags))
-        return replace(call, tags=tags, version=call.version + 1, updated_at=now), True
+        return call
+
+    async def save_tags(self, conn: Connection, call: Call, now: datetime) -> Call:
+        """Write the tags of a call that is held; the answer is its next version."""
+        await conn.execute(_SET_TAGS, call.org_id, call.id, list(call.tags), now)
+        await conn.execute(_CLEAR_FACETS, call.org_id, call.id, "tag")
+        await conn.execute(_ADD_FACETS, call.org_id, call.id, "tag", list(call.tags))
+        return replace(call, version=call.version + 1, updated_at=now)
 
     async def set_cost(self, conn: Connection, org_id: str, call_id: str, cost: Cost, now: datetime) -> datetime | None:
         """The time that the call is counted under, or None when there is no such call or nothing changed."""

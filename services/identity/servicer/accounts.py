@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 from echosenseix.identity.v1 import identity_pb2
 from libs.crypto import random_token
@@ -12,7 +13,7 @@ from libs.ids import new_id
 from libs.postgres import Connection
 from libs.postgres.idempotency import run_write
 from libs.rpc.context import current_principal, require_scope
-from libs.rpc.masks import checked_paths
+from libs.rpc.masks import Editable
 from libs.rpc.principal import ROLE_GATEWAY
 from services.identity.domain.caller import Caller
 from services.identity.domain.credentials import SESSION_IDLE, Session, hashed, is_session_token, key_prefix
@@ -36,7 +37,7 @@ from services.identity.mapping.people import (
 
 from .parts import Methods, person
 
-EDITABLE = ("name", "time_zone")
+EDITABLE: Editable[Organization] = Editable({"name": "name", "time_zone": "time_zone"})
 
 
 class AccountMethods(Methods):
@@ -140,15 +141,14 @@ class AccountMethods(Methods):
         self, request: identity_pb2.UpdateOrganizationRequest, context: object
     ) -> identity_pb2.UpdateOrganizationResponse:
         org_id, people = require_scope("members:write").org_id, self._parts.people
-        touched = checked_paths(request.update_mask, EDITABLE)
-        asked = request.organization
+        edit, asked = EDITABLE.read(request.update_mask), request.organization
 
         async def act(conn: Connection) -> identity_pb2.UpdateOrganizationResponse:
             organization = await people.lock_organization(conn, org_id)
             check_version(organization, request.expected_version if request.HasField("expected_version") else None)
-            name = asked.name if "name" in touched else organization.name
-            time_zone = asked.time_zone if "time_zone" in touched else organization.time_zone
-            edited = edit_organization(organization, name, time_zone, self._parts.clock.now())
+            given = replace(organization, name=asked.name, time_zone=asked.time_zone)
+            wanted = edit.merge(organization, given)
+            edited = edit_organization(organization, wanted.name, wanted.time_zone, self._parts.clock.now())
             if edited is not organization:
                 await people.save_organization(conn, edited)
                 await append(conn, organization_event("org.updated", edited))

@@ -1,9 +1,7 @@
 """Entries, documents and chunks: messages from values, and what a message says about an entry."""
 
-from dataclasses import replace
-
 from echosenseix.knowledge.v1 import knowledge_pb2
-from libs.errors import InvalidArgument, Violation
+from libs.rpc.masks import Editable
 from libs.rpc.times import to_timestamp
 from services.knowledge.domain.chunking import Chunk
 from services.knowledge.domain.entry import Described, Document, Entry, Status
@@ -13,7 +11,7 @@ _STATUS = {
     Status.COMPLETED: knowledge_pb2.DOCUMENT_STATUS_COMPLETED,
     Status.FAILED: knowledge_pb2.DOCUMENT_STATUS_FAILED,
 }
-_DESCRIBED = ("title", "category", "tags", "source")
+EDITABLE: Editable[Entry] = Editable({name: name for name in ("title", "category", "tags", "source", "content")})
 
 
 def entry_to_proto(entry: Entry) -> knowledge_pb2.Entry:
@@ -79,19 +77,3 @@ def status_from_proto(status: knowledge_pb2.DocumentStatus.ValueType) -> Status 
 
 def described_from_proto(message: knowledge_pb2.Entry) -> Described:
     return Described(message.title, message.category, tuple(message.tags), message.source)
-
-
-def described_by_update(entry: Entry, request: knowledge_pb2.UpdateEntryRequest) -> Described:
-    """The entry's description with the fields that the mask names taken from the request."""
-    described = Described(entry.title, entry.category, entry.tags, entry.source)
-    given = described_from_proto(request.entry)
-    for path in request.update_mask.paths:
-        if path in _DESCRIBED:
-            described = replace(described, **{path: getattr(given, path)})
-        elif path != "content":
-            words = path.split("_")
-            pointer = "#/" + (words[0] + "".join(word.capitalize() for word in words[1:]))[:100]
-            found = Violation(pointer, "not_editable", "This field cannot be changed.")
-            detail = "The update names a field that is not editable."
-            raise InvalidArgument("field_not_editable", detail, violations=[found])
-    return described

@@ -16,6 +16,7 @@ from libs.ids import new_id
 from libs.postgres import Connection, Database
 from libs.postgres.idempotency import run_write
 from libs.rpc.context import current_principal, require_scope
+from libs.rpc.masks import Edit, Editable
 from libs.rpc.paging import page_info_to_proto, page_request_from_proto
 from services.realtime import operations
 from services.realtime.domain.delivery import MAX_ENDPOINTS, SECRET_OVERLAP, Endpoint
@@ -29,6 +30,7 @@ from services.realtime.protocol.hearing import LOGGED_TOPICS, check_hearing
 from services.realtime.storage import endpoints as endpoint_rows
 from services.realtime.storage.endpoints import DELIVERY_LIST, ENDPOINT_LIST, Endpoints
 
+EDITABLE: Editable[Endpoint] = Editable({name: name for name in ("url", "event_types", "description", "status")})
 
 class WebhookEndpointServicer(pb_grpc.WebhookEndpointServiceServicer):
     def __init__(
@@ -79,13 +81,13 @@ class WebhookEndpointServicer(pb_grpc.WebhookEndpointServiceServicer):
         self, request: pb.UpdateWebhookEndpointRequest, context: object
     ) -> pb.UpdateWebhookEndpointResponse:
         require_scope("webhooks:write")
-        org_id = current_principal().org_id
+        org_id, edit = current_principal().org_id, EDITABLE.read(request.update_mask)
 
         async def act(connection: Connection) -> pb.UpdateWebhookEndpointResponse:
             endpoint = _found(await endpoint_rows.lock(connection, org_id, request.endpoint.id))
             if request.HasField("expected_version") and request.expected_version != endpoint.version:
                 raise FailedPrecondition("stale_version", "It changed since you read it: read it again, then repeat.")
-            changed = _changed(endpoint, request)
+            changed = _changed(endpoint, edit, request.endpoint)
             if changed == endpoint:
                 return pb.UpdateWebhookEndpointResponse(endpoint=endpoint_to_proto(endpoint))
             self._check(changed)
@@ -198,21 +200,19 @@ def _new_endpoint(org_id: str, message: pb.WebhookEndpoint) -> Endpoint:
     )
 
 
-def _changed(endpoint: Endpoint, request: pb.UpdateWebhookEndpointRequest) -> Endpoint:
-    """The endpoint with the masked fields of the request; enabling forgets why it was disabled."""
-    changes: dict[str, object] = {}
-    for path in request.update_mask.paths:
-        if path not in ("url", "event_types", "description", "status"):
-            raise InvalidArgument("validation_failed", "Only url, eventTypes, description and status can change.")
-        value = getattr(request.endpoint, path)
-        changes[path] = tuple(value) if path == "event_types" else value
-    status = changes.get("status", endpoint.status)
-    if status not in ("enabled", "disabled"):
+def _changed(endpoint: Endpoint, edit: Edit[Endpoint], asked: pb.WebhookEndpoint) -> Endpoint:
+    """The endpoint with the edited fields of the request; enabling forgets why it was disabled."""
+    given = dataclasses.replace(
+        endpoint, url=asked.url, event_types=tuple(asked.event_types), description=asked.description,
+        status=asked.status,
+    )  # fmt: skip
+    changed = edit.merge(endpoint, given)
+    if "status" not in edit.attributes:
+        return changed
+    if changed.status not in ("enabled", "disabled"):
         violation = Violation("#/status", "invalid_choice", "Set status to enabled or disabled.")
         raise InvalidArgument("validation_failed", "Correct the fields named in errors.", violations=[violation])
-    if "status" in changes:
-        changes["disabled_reason"] = "" if status == "enabled" else "by_customer"
-    return dataclasses.replace(endpoint, **changes)  # type: ignore[arg-type]
+    return dataclasses.replace(changed, disabled_reason="" if changed.status == "enabled" else "by_customer")
 
 
 def _found(endpoint: Endpoint | None) -> Endpoint:

@@ -88,11 +88,14 @@ class AgentConfiguration(_message.Message):
     VOICE_ID_FIELD_NUMBER: _builtins.int
     LLM_FIELD_NUMBER: _builtins.int
     DYNAMIC_VARIABLES_FIELD_NUMBER: _builtins.int
+    MAX_DURATION_SECONDS_FIELD_NUMBER: _builtins.int
     system_prompt: _builtins.str
     first_message: _builtins.str
     language: _builtins.str
     """BCP 47."""
     voice_id: _builtins.str
+    max_duration_seconds: _builtins.int
+    """A call is ended after so many seconds; absent: the provider's own limit."""
     @_builtins.property
     def llm(self) -> Global___LanguageModel: ...
     @_builtins.property
@@ -106,12 +109,15 @@ class AgentConfiguration(_message.Message):
         voice_id: _builtins.str = ...,
         llm: Global___LanguageModel | None = ...,
         dynamic_variables: _struct_pb2.Struct | None = ...,
+        max_duration_seconds: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["dynamic_variables", b"dynamic_variables", "llm", b"llm"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_duration_seconds", b"_max_duration_seconds", "dynamic_variables", b"dynamic_variables", "llm", b"llm", "max_duration_seconds", b"max_duration_seconds"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dynamic_variables", b"dynamic_variables", "first_message", b"first_message", "language", b"language", "llm", b"llm", "system_prompt", b"system_prompt", "voice_id", b"voice_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_duration_seconds", b"_max_duration_seconds", "dynamic_variables", b"dynamic_variables", "first_message", b"first_message", "language", b"language", "llm", b"llm", "max_duration_seconds", b"max_duration_seconds", "system_prompt", b"system_prompt", "voice_id", b"voice_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__max_duration_seconds: _TypeAlias = _typing.Literal["max_duration_seconds"]  # noqa: Y015
+    _WhichOneofArgType__max_duration_seconds: _TypeAlias = _typing.Literal["_max_duration_seconds", b"_max_duration_seconds"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_duration_seconds) -> _WhichOneofReturnType__max_duration_seconds | None: ...
 
 Global___AgentConfiguration: _TypeAlias = AgentConfiguration  # noqa: Y015
 

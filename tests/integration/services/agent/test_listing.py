@@ -9,7 +9,6 @@ from echosenseix.agent.v1 import agent_pb2
 from echosenseix.common.v1 import common_pb2
 from libs.errors import InvalidArgument
 from libs.ids import new_id
-from services.agent.storage.rows import WRITTEN
 
 from .conftest import Service, as_org
 
@@ -145,8 +144,11 @@ async def test_search_and_tags_are_read_through_gin(service: Service, org: str) 
     """The functions run as the owner, so the plans inside them are asked for as the owner, over a tenant of 5,000."""
     admin = await asyncpg.connect(service.database.settings.database_admin_url)
     await admin.execute(
-        f"insert into agent.agent (org_id, id, {', '.join(WRITTEN)}) select '{org}', 'agt_' || n, 'name ' || n, '', "
-        "array['t' || n], 'draft', '', '', '', '', '', '', '', null, null, '{}', '', '', 0, 0, 1, now(), now() "
+        "insert into agent.agent (org_id, id, name, tags, status, dynamic_variables, published_version, "
+        "latest_version, version, created_at, updated_at, description, provider, external_agent_id, system_prompt, "
+        "first_message, language, voice_id, llm_model, draft_digest, published_digest) "
+        f"select '{org}', 'agt_' || n, 'name ' || n, array['t' || n], 'draft', '{{}}', 0, 0, 1, now(), now(), "
+        "'', '', '', '', '', '', '', '', '', '' "
         "from generate_series(1, 5000) n"
     )
     await admin.execute("vacuum analyze agent.agent")

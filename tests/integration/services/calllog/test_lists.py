@@ -213,7 +213,7 @@ async def test_tags_are_the_customers_own(calllog: CallLog) -> None:
 async def test_nothing_but_tags_can_be_changed(calllog: CallLog) -> None:
     request = calllog_pb2.UpdateCallRequest(call=calllog_pb2.Call(id=new_id("call"), summary="mine"))
     request.update_mask.paths.append("summary")
-    with as_org(new_id("org")), pytest.raises(InvalidArgument, match="invalid_update"):
+    with as_org(new_id("org")), pytest.raises(InvalidArgument, match="field_not_editable"):
         await calllog.servicer.UpdateCall(request, None)
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from libs.errors import FailedPrecondition
 from services.agent.domain import agent as agents
-from services.agent.domain.content import AgentConfiguration, AgentContent
+from services.agent.domain.content import AgentConfiguration, AgentContent, LanguageModel, digest
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 LATER = NOW + timedelta(seconds=1)
@@ -73,3 +73,42 @@ def test_a_stale_version_is_refused() -> None:
     with pytest.raises(FailedPrecondition) as refusal:
         agents.check_version(created(), 2)
     assert refusal.value.reason == "stale_version"
+
+
+# As the release before fields were left out at their default stored them.
+STORED = {
+    "1ed7f25c05d57cf1c722a3186c395388f0974139e1529b86e55b481263bacf70": AgentConfiguration(),
+    "6a2bfe36ffd32836001d7fd0c7a62511bd624d6019e6a7f1904622305e9e4272": AgentConfiguration(
+        "Help.", "Hi", "en", "v1", LanguageModel("m", 0.0, 100), {"plan": "gold", "vip": True, "é": 1.5}
+    ),
+}
+
+
+@pytest.mark.parametrize(("stored", "configuration"), STORED.items())
+def test_digests_that_an_earlier_release_stored_stay_valid(stored: str, configuration: AgentConfiguration) -> None:
+    assert digest(configuration) == stored
+
+
+def test_a_field_that_is_added_with_a_default_changes_no_digest() -> None:
+    @dataclass(frozen=True)
+    class NextModel(LanguageModel):
+        seed: int | None = None
+
+    @dataclass(frozen=True)
+    class NextConfiguration(AgentConfiguration):
+        llm: NextModel = NextModel()
+        interruptions: bool = True
+
+    said = ("Help.", "Hi", "en", "v1")
+    now = digest(AgentConfiguration(*said, LanguageModel("m", 0.5), {"a": 1}))
+    assert digest(NextConfiguration(*said, NextModel("m", 0.5), {"a": 1})) == now
+    assert digest(NextConfiguration(*said, NextModel("m", 0.5), {"a": 1}, interruptions=False)) != now
+    assert digest(NextConfiguration(*said, NextModel("m", 0.5, seed=7), {"a": 1})) != now
+
+
+def test_every_field_of_a_configuration_counts_where_it_differs_from_its_default() -> None:
+    blank = AgentConfiguration()
+    for part in fields(AgentConfiguration):
+        other = {"llm": LanguageModel("m"), "dynamic_variables": {"a": 1}, "max_duration_seconds": 60}
+        changed = replace(blank, **{part.name: other.get(part.name, "x")})
+        assert digest(changed) != digest(blank), part.name

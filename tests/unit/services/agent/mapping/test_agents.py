@@ -6,12 +6,13 @@ from datetime import UTC, datetime
 
 import pytest
 from google.protobuf import struct_pb2
+from google.protobuf.field_mask_pb2 import FieldMask
 
 from echosenseix.agent.v1 import agent_pb2
 from libs.errors import InvalidArgument
 from services.agent.domain import agent as agents
 from services.agent.domain.content import AgentConfiguration, AgentContent, LanguageModel
-from services.agent.mapping.agents import EDITABLE, agent_to_proto, content_from_proto, merged_content
+from services.agent.mapping.agents import EDITABLE, agent_to_proto, content_from_proto
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 VARIABLES = {"plan": "gold", "count": 5, "ratio": 0.5, "vip": True, "gone": None, "a.b": "dotted"}
@@ -21,13 +22,14 @@ CONTENT = AgentContent(
     ("a", "b"),
     "retell",
     "ext",
-    AgentConfiguration("Help.", "Hi", "en", "v1", LanguageModel("m", 0.0, 100), VARIABLES),
+    AgentConfiguration("Help.", "Hi", "en", "v1", LanguageModel("m", 0.0, 100), VARIABLES, 900),
 )
 AGENT = agents.create("agt_1", "org_1", CONTENT, NOW)
 
 
 def merged(paths: list[str], patch: agent_pb2.Agent | None = None) -> AgentContent:
-    return merged_content(AGENT, patch or agent_pb2.Agent(), paths)
+    given = content_from_proto(patch or agent_pb2.Agent())
+    return EDITABLE.read(FieldMask(paths=paths)).merge(AGENT.content, given)
 
 
 def test_content_survives_the_way_there_and_back() -> None:
@@ -110,7 +112,7 @@ def test_privileged_and_unknown_paths_are_refused(path: str, pointer: str) -> No
 
 
 def test_every_editable_path_exists_in_the_message() -> None:
-    for path in EDITABLE:
+    for path in EDITABLE.paths:
         descriptor = agent_pb2.Agent.DESCRIPTOR
         for name in path.split("."):
             field = descriptor.fields_by_name[name]

@@ -6,13 +6,12 @@ from starlette.responses import Response
 
 from echosenseix.agent.v1 import agent_pb2 as pb
 from gateway.http import conditional, lists, responses
+from gateway.http.derived import fill
 from gateway.http.merge_patch import apply_patch
-from gateway.http.query import words
 from gateway.http.routing import Route, tagged
-from gateway.http.schema import ListQuery, NoBody, NoQuery
+from gateway.http.schema import Body, ListQuery, NoBody, NoQuery
 from gateway.schemas.agents import (
     PATCHED,
-    STATUSES,
     Agent,
     AgentBody,
     AgentConfiguration,
@@ -39,16 +38,9 @@ async def get_agent(request: ApiRequest[NoQuery, Any]) -> Response:
 
 
 async def list_agents(request: ApiRequest[AgentQuery, NoBody]) -> Response:
-    query = request.query
-    answer = await request.app.clients.agents.ListAgents(
-        pb.ListAgentsRequest(
-            page=lists.page_request(request.query),
-            search=query.search or "",
-            tags=words(query.tags),
-            status=STATUSES[query.status] if query.status else pb.AGENT_STATUS_UNSPECIFIED,
-            provider=query.provider or query.platform or "",
-        )
-    )
+    message = pb.ListAgentsRequest(page=lists.page_request(request.query), provider=request.query.platform or "")
+    fill(message, request.query, without=("platform",))
+    answer = await request.app.clients.agents.ListAgents(message)
     return lists.page_response(request, answer.agents, answer.page_info, agent_row_from_proto)
 
 
@@ -59,7 +51,7 @@ async def create_agent(request: ApiRequest[NoQuery, AgentBody]) -> Response:
     return responses.created(agent_from_proto(answer.agent), f"/api/agents/{answer.agent.id}", answer.agent.version)
 
 
-async def update_agent(request: ApiRequest[NoQuery, AgentPatch]) -> Response:
+async def update_agent(request: ApiRequest[NoQuery, Body]) -> Response:
     message = pb.UpdateAgentRequest(expected_version=conditional.expected_version(request))
     message.update_mask.CopyFrom(apply_patch(request.data, message.agent, PATCHED))
     message.agent.id = request.id
@@ -140,7 +132,13 @@ _AGENT = {
 ROUTES = tagged(
     "Agents",
     Route(
-        "GET", "/api/agents", list_agents, "List agents", scope="agents:read", query=AgentQuery, answer=list[AgentRow]
+        "GET",
+        "/api/agents",
+        list_agents,
+        "List agents",
+        scope="agents:read",
+        query=AgentQuery,
+        answer=list[AgentRow],  # type: ignore[valid-type]
     ),
     Route(
         "POST",

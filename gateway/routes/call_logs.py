@@ -6,16 +6,14 @@ from starlette.responses import Response
 
 from echosenseix.calllog.v1 import calllog_pb2 as pb
 from gateway.http import conditional, lists, responses
+from gateway.http.derived import fill
 from gateway.http.downloads import Download, download_response
 from gateway.http.merge_patch import apply_patch
-from gateway.http.query import words
 from gateway.http.ranges import parse_range
 from gateway.http.routing import Route, tagged
 from gateway.http.schema import NoBody, NoQuery
-from gateway.http.wire import set_time
+from gateway.schemas.calls import Call as CallAnswer
 from gateway.schemas.calls import (
-    DIRECTIONS,
-    STATUSES,
     CallPatch,
     CallQuery,
     CallRow,
@@ -24,7 +22,6 @@ from gateway.schemas.calls import (
     call_row_from_proto,
     transcription_from_proto,
 )
-from gateway.schemas.calls import Call as CallAnswer
 from gateway.state import ApiRequest
 from libs.errors import NotFound
 
@@ -32,7 +29,9 @@ _DOWNLOAD_SECONDS = 300.0
 
 
 async def list_calls(request: ApiRequest[CallQuery, NoBody]) -> Response:
-    answer = await request.app.clients.calls.ListCalls(_list_request(request))
+    message = pb.ListCallsRequest(page=lists.page_request(request.query))
+    fill(message, request.query)
+    answer = await request.app.clients.calls.ListCalls(message)
     return lists.page_response(request, answer.calls, answer.page_info, call_row_from_proto)
 
 
@@ -85,28 +84,6 @@ async def get_transcription(request: ApiRequest[NoQuery, NoBody]) -> Response:
 async def call_version(request: ApiRequest[Any, Any]) -> int:
     answer = await request.app.clients.calls.GetCall(pb.GetCallRequest(id=request.id))
     return answer.call.version
-
-
-def _list_request(request: ApiRequest[CallQuery, NoBody]) -> pb.ListCallsRequest:
-    query = request.query
-    message = pb.ListCallsRequest(
-        page=lists.page_request(request.query),
-        agent_id=query.agent_id or "",
-        agent_version=query.agent_version or 0,
-        status=STATUSES[query.status] if query.status else pb.CALL_STATUS_UNSPECIFIED,
-        direction=DIRECTIONS[query.direction] if query.direction else pb.CALL_DIRECTION_UNSPECIFIED,
-        phone_number=query.phone_number or "",
-        successful=query.successful,
-        duration_ge=query.duration_ge,
-        duration_lt=query.duration_lt,
-        tags=words(query.tags),
-        search=query.search or "",
-        provider=query.provider or "",
-        external_call_id=query.external_call_id or "",
-    )
-    set_time(message.started_at_ge, query.started_at_ge)
-    set_time(message.started_at_lt, query.started_at_lt)
-    return message
 
 
 ROUTES = tagged(

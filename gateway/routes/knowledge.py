@@ -6,14 +6,13 @@ from starlette.responses import Response
 
 from echosenseix.knowledge.v1 import knowledge_pb2 as pb
 from gateway.http import conditional, lists, responses
+from gateway.http.derived import fill
 from gateway.http.merge_patch import apply_patch
-from gateway.http.query import words
 from gateway.http.routing import Route, tagged
-from gateway.http.schema import ListQuery, NoBody, NoQuery
+from gateway.http.schema import Body, ListQuery, NoBody, NoQuery
 from gateway.schemas.knowledge import (
     MODES,
     PATCHED,
-    STATUSES,
     Chunk,
     Entry,
     EntryBody,
@@ -37,16 +36,9 @@ _SEARCH_SECONDS = 5.0
 
 
 async def list_entries(request: ApiRequest[EntryQuery, NoBody]) -> Response:
-    query = request.query
-    answer = await request.app.clients.knowledge.ListEntries(
-        pb.ListEntriesRequest(
-            page=lists.page_request(request.query),
-            search=query.search or "",
-            category=query.category or "",
-            tags=words(query.tags),
-            status=STATUSES[query.status] if query.status else pb.DOCUMENT_STATUS_UNSPECIFIED,
-        )
-    )
+    message = pb.ListEntriesRequest(page=lists.page_request(request.query))
+    fill(message, request.query)
+    answer = await request.app.clients.knowledge.ListEntries(message)
     return lists.page_response(request, answer.entries, answer.page_info, entry_row_from_proto)
 
 
@@ -63,7 +55,7 @@ async def create_entry(request: ApiRequest[NoQuery, EntryBody]) -> Response:
     return responses.created(new_entry_from_proto(answer), location, answer.entry.version)
 
 
-async def update_entry(request: ApiRequest[NoQuery, EntryPatch]) -> Response:
+async def update_entry(request: ApiRequest[NoQuery, Body]) -> Response:
     message = pb.UpdateEntryRequest(expected_version=conditional.expected_version(request))
     message.update_mask.CopyFrom(apply_patch(request.data, message.entry, PATCHED))
     message.entry.id = request.id

@@ -8,7 +8,7 @@ from echosenseix.realtime.v1 import realtime_pb2 as pb
 from gateway.http import conditional, lists, responses
 from gateway.http.merge_patch import apply_patch
 from gateway.http.routing import Route, tagged
-from gateway.http.schema import ListQuery, NoBody, NoQuery
+from gateway.http.schema import Body, ListQuery, NoBody, NoQuery
 from gateway.schemas.realtime import (
     PATCHED,
     DeliveryQuery,
@@ -48,7 +48,7 @@ async def get_endpoint(request: ApiRequest[NoQuery, Any]) -> Response:
     return responses.current(request, endpoint_from_proto(answer.endpoint), answer.endpoint.version)
 
 
-async def update_endpoint(request: ApiRequest[NoQuery, WebhookEndpointPatch]) -> Response:
+async def update_endpoint(request: ApiRequest[NoQuery, Body]) -> Response:
     message = pb.UpdateWebhookEndpointRequest(expected_version=conditional.expected_version(request))
     message.update_mask.CopyFrom(apply_patch(request.data, message.endpoint, PATCHED))
     message.endpoint.id = request.id

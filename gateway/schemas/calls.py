@@ -10,24 +10,12 @@ from echosenseix.common.v1 import common_pb2
 from gateway.http.schema import Answer, Body, ListQuery, Query
 from gateway.http.wire import list_to_json, micros_to_json, time_to_json
 from gateway.schemas.shapes import Money, SearchText, TagFilter, Tags
+from libs.rpc.messages import enum_numbers
 
 StatusName = Literal["in_progress", "completed", "failed", "no_answer", "busy", "voicemail"]
 DirectionName = Literal["inbound", "outbound", "web"]
-STATUSES: dict[str, pb.CallStatus.ValueType] = {
-    "in_progress": pb.CALL_STATUS_IN_PROGRESS,
-    "completed": pb.CALL_STATUS_COMPLETED,
-    "failed": pb.CALL_STATUS_FAILED,
-    "no_answer": pb.CALL_STATUS_NO_ANSWER,
-    "busy": pb.CALL_STATUS_BUSY,
-    "voicemail": pb.CALL_STATUS_VOICEMAIL,
-}
-DIRECTIONS: dict[str, pb.CallDirection.ValueType] = {
-    "inbound": pb.CALL_DIRECTION_INBOUND,
-    "outbound": pb.CALL_DIRECTION_OUTBOUND,
-    "web": pb.CALL_DIRECTION_WEB,
-}
-_STATUS_NAMES: dict[int, str] = {number: name for name, number in STATUSES.items()}
-_DIRECTION_NAMES: dict[int, str] = {number: name for name, number in DIRECTIONS.items()}
+_STATUS_NAMES = {number: name for name, number in enum_numbers(pb.CallStatus.DESCRIPTOR).items()}
+_DIRECTION_NAMES = {number: name for name, number in enum_numbers(pb.CallDirection.DESCRIPTOR).items()}
 _SPEAKERS = {pb.SPEAKER_USER: "user", pb.SPEAKER_AGENT: "agent"}
 
 

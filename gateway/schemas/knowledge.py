@@ -2,9 +2,10 @@
 
 from typing import Annotated, Literal
 
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import Meta
 
 from echosenseix.knowledge.v1 import knowledge_pb2 as pb
+from gateway.http.derived import patch_of
 from gateway.http.schema import Answer, Body, ListQuery, limits
 from gateway.http.wire import time_to_json
 from gateway.schemas.shapes import Name, SearchText, TagFilter, Tags
@@ -15,11 +16,6 @@ _STATUS_NAMES: dict[int, StatusName] = {
     pb.DOCUMENT_STATUS_PROCESSING: "processing",
     pb.DOCUMENT_STATUS_COMPLETED: "completed",
     pb.DOCUMENT_STATUS_FAILED: "failed",
-}
-STATUSES: dict[str, pb.DocumentStatus.ValueType] = {
-    "processing": pb.DOCUMENT_STATUS_PROCESSING,
-    "completed": pb.DOCUMENT_STATUS_COMPLETED,
-    "failed": pb.DOCUMENT_STATUS_FAILED,
 }
 MODES: dict[str, pb.SearchMode.ValueType] = {
     "hybrid": pb.SEARCH_MODE_HYBRID,
@@ -158,11 +154,7 @@ class EntryBody(Body):
     tags: Tags | None = None
 
 
-class EntryPatch(Body):
-    title: Name | UnsetType = UNSET
-    content: Annotated[str, limits(minLength=1)] | UnsetType = UNSET
-    category: Category | UnsetType | None = UNSET
-    tags: Tags | UnsetType | None = UNSET
+EntryPatch = patch_of("EntryPatch", EntryBody)
 
 
 class FiltersBody(Body):

@@ -2,9 +2,11 @@
 
 from typing import Annotated, Any, Literal
 
-from msgspec import UNSET, Meta, UnsetType
+import msgspec
+from msgspec import Meta
 
 from echosenseix.realtime.v1 import realtime_pb2 as pb
+from gateway.http.derived import patch_of, reader
 from gateway.http.schema import Answer, Body, ListQuery, Query, limits
 from gateway.http.wire import struct_to_json, time_to_json
 from gateway.schemas.shapes import Text
@@ -86,11 +88,7 @@ class WebhookEndpointBody(Body):
     description: Text | None = None
 
 
-class WebhookEndpointPatch(Body):
-    url: Url | UnsetType = UNSET
-    event_types: EventTypes | UnsetType = UNSET
-    description: Text | UnsetType | None = UNSET
-    status: Literal["enabled", "disabled"] | UnsetType = UNSET
+WebhookEndpointPatch = patch_of("WebhookEndpointPatch", WebhookEndpointBody, status=Literal["enabled", "disabled"])
 
 
 class DeliveryQuery(ListQuery):
@@ -121,27 +119,12 @@ def event_from_proto(event: pb.EventRecord) -> dict[str, Any]:
     return {**struct_to_json(event.envelope), "channel": event.channel, "position": event.position}
 
 
-def endpoint_from_proto(endpoint: pb.WebhookEndpoint) -> WebhookEndpoint:
-    return WebhookEndpoint(
-        id=endpoint.id,
-        url=endpoint.url,
-        event_types=list(endpoint.event_types),
-        description=endpoint.description or None,
-        status=endpoint.status,
-        disabled_reason=endpoint.disabled_reason or None,
-        version=endpoint.version,
-        last_success_at=time_to_json(endpoint.last_success_time),
-        last_failure_at=time_to_json(endpoint.last_failure_time),
-        failing_since=time_to_json(endpoint.failing_since_time),
-        exhausted_deliveries=endpoint.exhausted_deliveries,
-        created_at=time_to_json(endpoint.create_time),
-        updated_at=time_to_json(endpoint.update_time),
-    )
+endpoint_from_proto = reader(WebhookEndpoint, pb.WebhookEndpoint, {"failing_since": "failing_since_time"})
 
 
 def fresh_endpoint_from_proto(endpoint: pb.WebhookEndpoint, secret: str) -> FreshWebhookEndpoint:
     shown = endpoint_from_proto(endpoint)
-    return FreshWebhookEndpoint(**{name: getattr(shown, name) for name in shown.__struct_fields__}, secret=secret)
+    return FreshWebhookEndpoint(**msgspec.structs.asdict(shown), secret=secret)
 
 
 def delivery_from_proto(delivery: pb.WebhookDelivery) -> WebhookDelivery:

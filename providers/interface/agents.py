@@ -11,6 +11,7 @@ class RemoteAgent:
     name: str
     voice_id: str = ""
     tags: tuple[str, ...] = ()
+    max_duration_seconds: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,4 +22,10 @@ async def list_agents(api: RemoteApi, cursor: str) -> RemotePage:
 
 def _agent(entry: dict[str, Any]) -> RemoteAgent:
     voice = entry.get("voice") or {}
-    return RemoteAgent(str(entry["id"]), str(entry.get("name") or ""), str(voice.get("voiceId") or ""))
+    seconds = entry.get("maxDurationSeconds")
+    return RemoteAgent(
+        str(entry["id"]),
+        str(entry.get("name") or ""),
+        str(voice.get("voiceId") or ""),
+        max_duration_seconds=int(seconds) if isinstance(seconds, int | float) and 0 < seconds < 1e9 else None,
+    )

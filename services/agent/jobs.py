@@ -22,6 +22,7 @@ from providers.registry import PROVIDERS
 from services.agent.domain import agent as agents
 from services.agent.domain.content import AgentConfiguration, AgentContent
 from services.agent.domain.integration import IntegrationStatus
+from services.agent.domain.validation import MAX_DURATION_SECONDS
 from services.agent.mapping.events import agent_event, integration_event
 from services.agent.operations import SYNC, SYNC_POLICY, SYNC_RATE
 from services.agent.storage.agents import Agents
@@ -134,11 +135,14 @@ class ProviderSync:
 
 def _content(provider: str, remote: RemoteAgent) -> AgentContent:
     """What the provider's list tells of an agent, cut to our limits: a sync must not fail for a long name."""
+    shortest, longest = MAX_DURATION_SECONDS
+    given = remote.max_duration_seconds
+    seconds = None if given is None else min(max(given, shortest), longest)
     tags = tuple(tag for tag in (tag.strip()[:50] for tag in remote.tags) if tag)[:50]
     return AgentContent(
         name=remote.name.strip()[:200] or "Unnamed agent",
         tags=tags,
         provider=provider,
         external_agent_id=remote.id,
-        configuration=AgentConfiguration(voice_id=remote.voice_id[:200]),
+        configuration=AgentConfiguration(voice_id=remote.voice_id[:200], max_duration_seconds=seconds),
     )

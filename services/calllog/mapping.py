@@ -8,7 +8,8 @@ from echosenseix.calllog.v1 import calllog_pb2
 from echosenseix.common.v1 import common_pb2
 from echosenseix.events.v1 import events_pb2
 from libs.events import Event, event_data
-from libs.rpc.times import from_timestamp, to_timestamp
+from libs.rpc.messages import Mapper
+from libs.rpc.times import to_timestamp
 from providers.interface.reports import CallStatus, Direction, ReportedCall, Speaker, Turn
 from services.calllog.domain.analytics import Bucket, Totals
 from services.calllog.domain.call_filter import CallFilter
@@ -104,23 +105,7 @@ def transcription_to_proto(heard: Transcription) -> calllog_pb2.Transcription:
     )
 
 
-def filter_from_proto(request: calllog_pb2.ListCallsRequest) -> CallFilter:
-    return CallFilter(
-        agent_id=request.agent_id,
-        agent_version=request.agent_version,
-        status=next((status for status, value in _STATUSES.items() if value == request.status), None),
-        direction=next((way for way, value in _DIRECTIONS.items() if value == request.direction and value), None),
-        phone_number=request.phone_number,
-        successful=request.successful if request.HasField("successful") else None,
-        duration_ge=request.duration_ge if request.HasField("duration_ge") else None,
-        duration_lt=request.duration_lt if request.HasField("duration_lt") else None,
-        started_at_ge=from_timestamp(request, "started_at_ge"),
-        started_at_lt=from_timestamp(request, "started_at_lt"),
-        tags=tuple(request.tags),
-        search=request.search,
-        provider=request.provider,
-        external_call_id=request.external_call_id,
-    )
+filter_from_proto = Mapper(CallFilter, calllog_pb2.ListCallsRequest).read
 
 
 def billable_to_proto(call: BillableCall) -> calllog_pb2.BillableCall:

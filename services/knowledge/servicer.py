@@ -16,6 +16,7 @@ from libs.ids import new_id
 from libs.postgres import Connection, Database
 from libs.postgres.idempotency import run_write
 from libs.rpc.context import require_scope
+from libs.rpc.messages import Mapper
 from libs.rpc.paging import page_info_to_proto, page_request_from_proto
 from services.knowledge.domain import entry as entries
 from services.knowledge.domain.entry import Described, Upload
@@ -26,7 +27,6 @@ from services.knowledge.mapping.entries import (
     described_from_proto,
     document_to_proto,
     entry_to_proto,
-    status_from_proto,
 )
 from services.knowledge.mapping.events import document_event, entry_event
 from services.knowledge.mapping.search import answer_to_proto, question_from_proto
@@ -38,6 +38,7 @@ from services.knowledge.storage.entries import ENTRY_LIST, Documents, Entries, E
 
 Context = Any
 
+_FILTER = Mapper(EntryFilter, knowledge_pb2.ListEntriesRequest)
 _PIECE = 64 * 1024
 
 
@@ -68,7 +69,7 @@ class KnowledgeServicer(knowledge_pb2_grpc.KnowledgeServiceServicer):
         self, request: knowledge_pb2.ListEntriesRequest, context: Context
     ) -> knowledge_pb2.ListEntriesResponse:
         principal = require_scope("knowledge:read")
-        wanted = EntryFilter(request.search, request.category, tuple(request.tags), status_from_proto(request.status))
+        wanted = _FILTER.read(request)
         page = await self._entries.page(principal.org_id, page_request_from_proto(request.page, ENTRY_LIST), wanted)
         return knowledge_pb2.ListEntriesResponse(
             entries=map(entry_to_proto, page.items), page_info=page_info_to_proto(page)

@@ -25,6 +25,7 @@ def test_an_agent_is_made_read_and_deleted(ada: Customer) -> None:
         "llm": {"model": "gpt-4o", "temperature": 0.4, "maxTokens": 400},
         "tags": ["sales", "day"],
         "dynamicVariables": {"name": "Ada", "count": 3, "ratio": 0.5, "open": True},
+        "maxDurationSeconds": 900,
     }
     answer = ada.http.post("/api/agents", json=content)
     assert answer.status_code == 201
@@ -41,11 +42,16 @@ def test_an_agent_is_made_read_and_deleted(ada: Customer) -> None:
 
 def test_a_merge_patch_sets_clears_and_merges(ada: Customer) -> None:
     made = ada.agent(
-        description="d", llm={"model": "m", "temperature": 0.5}, tags=["a"], dynamicVariables={"a": 1, "b": 2}
+        description="d",
+        llm={"model": "m", "temperature": 0.5},
+        tags=["a"],
+        dynamicVariables={"a": 1, "b": 2},
+        maxDurationSeconds=60,
     )
     path = f"/api/agents/{made['id']}"
     patch = {
         "description": None,
+        "maxDurationSeconds": None,
         "llm": {"temperature": None, "maxTokens": 9},
         "dynamicVariables": {"a": None, "c": "x"},
     }

@@ -70,10 +70,5 @@ def chunk_to_proto(chunk: Chunk) -> knowledge_pb2.Chunk:
     )
 
 
-def status_from_proto(status: knowledge_pb2.DocumentStatus.ValueType) -> Status | None:
-    """None for the unspecified and for numbers this release does not know."""
-    return next((known for known, number in _STATUS.items() if number == status), None)
-
-
 def described_from_proto(message: knowledge_pb2.Entry) -> Described:
     return Described(message.title, message.category, tuple(message.tags), message.source)

@@ -32,6 +32,7 @@ from services.realtime.storage.endpoints import DELIVERY_LIST, ENDPOINT_LIST, En
 
 EDITABLE: Editable[Endpoint] = Editable({name: name for name in ("url", "event_types", "description", "status")})
 
+
 class WebhookEndpointServicer(pb_grpc.WebhookEndpointServiceServicer):
     def __init__(
         self, database: Database, endpoints: Endpoints, envelope: Envelope, is_forbidden: Callable[[str], str | None]

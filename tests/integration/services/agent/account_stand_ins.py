@@ -68,7 +68,7 @@ class Vapi(Account):
     def add(self, agent_id: str, name: str | None, created_at: str) -> None:
         row: dict[str, Any] = {"id": agent_id, "orgId": "o", "createdAt": created_at, "updatedAt": created_at}
         voice = {"provider": "11labs", "voiceId": "voice-7"}
-        self.agents.append({**row, "voice": voice, **({"name": name} if name else {})})
+        self.agents.append({**row, "voice": voice, "maxDurationSeconds": 900, **({"name": name} if name else {})})
 
     def page(self, method: str, path: str, query: dict[str, str], body: dict[str, Any]) -> Any:
         assert (method, path) == ("GET", "/assistant")

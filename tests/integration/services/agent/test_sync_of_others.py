@@ -57,6 +57,7 @@ async def test_vapi_assistants_become_known_page_by_page(service: Service, org: 
     async with serving(account) as address:
         listed = await asyncio.to_thread(VapiClient(token=KEY, base_url=address).assistants.list, limit=2)
         assert (listed[0].name, listed[0].voice.voice_id) == (f"Desk {vapi.PAGE_SIZE + 2}", "voice-7")
+        assert listed[0].max_duration_seconds == 900
         account.asked.clear()
         await connect(service, org, address, KEY, "vapi")
         done = await finished(service, await sync(service, org, "vapi"))
@@ -64,6 +65,8 @@ async def test_vapi_assistants_become_known_page_by_page(service: Service, org: 
     assert len(account.asked) == 2
     names = "select a.name from agent a where a.org_id = $1 and a.external_agent_id = 'asst-0'"
     assert await service.database.system_fetchval(names, org) == "Unnamed agent"
+    longest = "select array_agg(distinct a.max_duration_seconds) from agent a where a.org_id = $1"
+    assert await service.database.system_fetchval(longest, org) == [900]
 
 
 @pytest.mark.parametrize(("provider", "account"), [("retell", Retell()), ("vapi", Vapi())])

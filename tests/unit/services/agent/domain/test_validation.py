@@ -55,6 +55,8 @@ def test_an_external_id_alone_is_that_of_elevenlabs() -> None:
         (configured(voice_id="v" * 201), "#/voiceId"),
         (configured(language="english please"), "#/language"),
         (configured(language="x"), "#/language"),
+        (configured(max_duration_seconds=9), "#/maxDurationSeconds"),
+        (configured(max_duration_seconds=43_201), "#/maxDurationSeconds"),
         (configured(llm=LanguageModel(temperature=2.1)), "#/llm/temperature"),
         (configured(llm=LanguageModel(temperature=-0.1)), "#/llm/temperature"),
         (configured(llm=LanguageModel(temperature=float("nan"))), "#/llm/temperature"),

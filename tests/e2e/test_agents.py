@@ -56,7 +56,7 @@ def test_a_merge_patch_sets_clears_and_merges(ada: Customer) -> None:
         "dynamicVariables": {"a": None, "c": "x"},
     }
     changed = ada.http.patch(path, json=patch, headers={"Content-Type": "application/merge-patch+json"}).json()
-    assert changed["description"] is None
+    assert (made["maxDurationSeconds"], changed["maxDurationSeconds"], changed["description"]) == (60, None, None)
     assert changed["llm"] == {"model": "m", "temperature": None, "maxTokens": 9}
     assert changed["dynamicVariables"] == {"b": 2, "c": "x"}
     assert changed["tags"] == ["a"]

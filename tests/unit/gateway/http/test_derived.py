@@ -90,7 +90,8 @@ def test_a_filter_is_copied_where_it_is_given() -> None:
         request,
         CallQuery(status="no_answer", successful=False, started_at_ge=datetime(2026, 1, 2, tzinfo=UTC), tags="a, b,"),
     )
-    assert (request.status, request.successful) == (calllog_pb2.CALL_STATUS_NO_ANSWER, False)
+    assert (request.status, request.HasField("successful")) == (calllog_pb2.CALL_STATUS_NO_ANSWER, True)
+    assert request.successful is False
     assert (request.started_at_ge.ToDatetime(tzinfo=UTC), list(request.tags)) == (
         datetime(2026, 1, 2, tzinfo=UTC),
         ["a", "b"],

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import sys
+from functools import partial
 
 from gateway.app import ROUTES, build_app
 from gateway.clients import SuiteStatus, open_clients
@@ -11,6 +12,8 @@ from gateway.http.idempotency import Fingerprints
 from gateway.http.openapi import encode
 from gateway.http.server import HttpServer
 from gateway.middleware.telemetry import RecentRequests
+from gateway.operations.metrics import metrics
+from gateway.operations.services import services
 from gateway.principals import Principals, identity_lookup
 from gateway.routes.documentation import FILE
 from gateway.state import Gateway
@@ -31,6 +34,8 @@ async def serve(runtime: Runtime[GatewaySettings]) -> None:
         cursors=CursorCodec(_derived(settings, b"gateway cursors")),
         fingerprints=Fingerprints(_derived(settings, b"gateway fingerprints")),
     )
+    runtime.ops_page("/metrics", partial(metrics, gateway))
+    runtime.ops_page("/health/services", partial(services, gateway))
     server = HttpServer(build_app(gateway), settings.http_address, drain_seconds=settings.drain_seconds)
     runtime.addresses["http"] = server.address
     runtime.background("http", server.run)

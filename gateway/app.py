@@ -32,7 +32,6 @@ from gateway.routes import (
     integrations,
     jobs,
     knowledge,
-    metrics,
     organization,
     realtime,
     webhook_endpoints,
@@ -58,7 +57,6 @@ ROUTES: tuple[Route[Any, Any], ...] = (
     *admin.ROUTES,
     *dead_events.ROUTES,
     *health.ROUTES,
-    *metrics.ROUTES,
     *documentation.ROUTES,
 )
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 # A service gives its database and Redis a second each to answer.
 _ROUND_SECONDS = 1.5
-_FRESH_SECONDS = 0.2
+_FRESH_SECONDS = 1.0
 _GATEWAY = Principal(role=ROLE_GATEWAY, issuer="gateway")
 
 Statuses = Mapping[str, common_pb2.GetStatusResponse | None]
@@ -90,7 +90,7 @@ def _stubs(channels: Mapping[str, RpcChannel]) -> Clients:
 
 
 class SuiteStatus:
-    """One round of questions serves all who ask within a fifth of a second."""
+    """One round of questions serves all requests of a second."""
 
     def __init__(self, stubs: "Mapping[str, StatusServiceAsyncStub]") -> None:
         self._stubs = stubs

@@ -11,8 +11,6 @@ SERVICES = ("identity", "agent", "knowledge", "calllog", "billing", "realtime")
 class GatewaySettings(ProcessSettings):
     """The gateway's environment."""
 
-    # /metrics and the probes are on the public server, so there is no second one.
-    ops_address: str = setting("OPS_ADDRESS", "", help="unused")
     http_address: str = setting("GATEWAY_ADDRESS", "127.0.0.1:8080", help="host:port of the public HTTP server")
     public_url: str = setting(
         "PUBLIC_URL", "http://127.0.0.1:8080", help="how clients reach it; https turns TLS rules on"

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
 PUBLIC_PORTS = {"gateway": 8080, "realtime-ws": 8081, "realtime-http": 8082}
 STORE_PORTS = {"postgres": 7432, "redis": 7479, "nats": 7442, "nats-monitor": 7443}
-FIRST_GRPC, FIRST_OPS, FIRST_WORKER_OPS = 7401, 7501, 7511
+FIRST_GRPC, GATEWAY_OPS, FIRST_OPS, FIRST_WORKER_OPS = 7401, 7500, 7501, 7511
 PASSED_ON = (
     "BILLING_PLAN", "BLOBS_URL", "CORS_ORIGINS", "DOCUMENT_BYTES", "DRAIN_SECONDS", "EMBEDDINGS_API_KEY",
     "EMBEDDINGS_MODEL", "EMBEDDINGS_URL", "EMBED_THREADS", "EVENT_RETENTION_DAYS", "EXTRACT_CPU_SECONDS",
@@ -130,7 +130,8 @@ def make_plan(
         for index in range(scale.of("gateway")):
             number = public["gateway"] if scale.of("gateway") == 1 else port(0)
             behind = {"TRUSTED_PROXIES": "1" if scale.of("gateway") > 1 else "0"}
-            parts.append(_gateway(index, shared | keys.service_environment("gateway") | behind, number))
+            ops = port(GATEWAY_OPS if index == 0 else 0)
+            parts.append(_gateway(index, shared | keys.service_environment("gateway") | behind, number, ops))
     return Plan(tuple(parts), urls, public)
 
 
@@ -206,12 +207,13 @@ def _working(service: str, index: int, own: Mapping[str, str], ops: int) -> Part
     )  # fmt: skip
 
 
-def _gateway(index: int, own: Mapping[str, str], number: int) -> Part:
-    environment = {**own, "GATEWAY_ADDRESS": f"{HOST}:{number}"}
-    url = f"http://{HOST}:{number}"
+def _gateway(index: int, own: Mapping[str, str], number: int, ops: int) -> Part:
+    environment = {**own, "GATEWAY_ADDRESS": f"{HOST}:{number}", "OPS_ADDRESS": f"{HOST}:{ops}"}
+    addresses = {"http": f"http://{HOST}:{number}", "ops": f"http://{HOST}:{ops}"}
     return Part(
-        "gateway", "gateway", index, _module("gateway"), environment, {"http": url}, f"{url}/health/ready", (number,)
-    )
+        "gateway", "gateway", index, _module("gateway"), environment, addresses, f"http://{HOST}:{ops}/ready",
+        (number, ops),
+    )  # fmt: skip
 
 
 def _module(name: str, *arguments: str) -> tuple[str, ...]:

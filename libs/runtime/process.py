@@ -13,7 +13,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from libs.config import ProcessSettings, ServiceSettings
 from libs.runtime.signals import MARGIN_SECONDS, Deadline, obey_signals
 from libs.telemetry import loop_lag, traces
-from libs.telemetry.ops import Check, OpsServer
+from libs.telemetry.ops import Check, MakePage, OpsServer
 
 _log = logging.getLogger(__name__)
 
@@ -66,6 +66,11 @@ class Runtime(Generic[S]):
         """Make readiness depend on this; it must answer at once from memory."""
         if self._ops is not None:
             self._ops.checks[name] = passes
+
+    def ops_page(self, path: str, make: MakePage) -> None:
+        """Serve a page on the operations port."""
+        if self._ops is not None:
+            self._ops.add_page(path, make)
 
     async def serve_rpc(
         self: "Runtime[SV]",

@@ -13,7 +13,7 @@ _SLOW = (0.005, 0.025, 0.1, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 1800.0)
 
 HTTP_SERVER_SECONDS = Histogram(
     "http_server_duration_seconds",
-    "Time to answer an HTTP request",
+    "Time to answer an HTTP request; status is its class",
     ("method", "route", "status"),
     buckets=_FAST,
     registry=REGISTRY,

@@ -13,13 +13,16 @@ from gateway.app import ROUTES, build_app
 from gateway.clients import SuiteStatus, open_clients
 from gateway.config import GatewaySettings
 from gateway.http.idempotency import Fingerprints
-from gateway.middleware.telemetry import RecentRequests
+from gateway.middleware.telemetry import KNOWN_METHODS, RecentRequests
+from gateway.operations.metrics import metrics
+from gateway.operations.services import services
 from gateway.principals import Credential, Principals
 from gateway.routes.documentation import FILE
 from gateway.state import Gateway
 from libs.errors import Unauthenticated
 from libs.paging import CursorCodec
 from libs.rpc.principal import Principal
+from libs.telemetry.metrics import HTTP_SERVER_SECONDS
 
 AWAY = "127.0.0.1:9"
 ORIGIN = "https://app.example.com"
@@ -243,7 +246,7 @@ async def test_a_service_that_is_away_is_a_503_that_says_when_to_come_back(http:
     assert AWAY not in response.text
 
 
-async def test_health_is_honest_when_every_service_is_away(http: httpx.AsyncClient) -> None:
+async def test_health_is_honest_when_every_service_is_away(http: httpx.AsyncClient, gateway: Gateway) -> None:
     response = await http.get("/health")
     assert response.status_code == 503
     body = response.json()
@@ -253,13 +256,31 @@ async def test_health_is_honest_when_every_service_is_away(http: httpx.AsyncClie
     assert body["pool"] == {"total": 0, "idle": 0, "active": 0}
     assert (await http.get("/health/live")).json() == {"status": "live"}
     assert (await http.get("/health/ready")).json() == {"status": "ready"}
-    services = (await http.get("/health/services")).json()["services"]
-    assert {service["status"] for service in services} == {"unreachable"}
-    assert len(services) == 6
+    page = await services(gateway)
+    assert page.status == 503
+    told = json.loads(page.body)["services"]
+    assert [service["status"] for service in told] == ["unreachable"] * 6
 
 
-async def test_metrics_name_the_papers_figures(http: httpx.AsyncClient) -> None:
-    text = (await http.get("/metrics")).text
+@pytest.mark.parametrize("path", ["/metrics", "/health/services"])
+async def test_operations_pages_are_not_on_the_public_port(http: httpx.AsyncClient, path: str) -> None:
+    assert code(await http.get(path, headers=OWNER)) == (404, "route_not_found")
+
+
+async def test_what_a_stranger_sends_makes_no_new_series(http: httpx.AsyncClient) -> None:
+    for number in range(50):
+        await http.get(f"/x{number}?y={number}", headers={"X-Y": str(number)})
+        await http.request(f"BREW{number}", "/health")
+        await http.get(f"/api/agents/agt_{number}", headers={"Authorization": f"Bearer {number}"})
+    samples = [sample.labels for metric in HTTP_SERVER_SECONDS.collect() for sample in metric.samples]
+    assert {labels["method"] for labels in samples} <= {*KNOWN_METHODS, "(other)"}
+    assert {labels["route"] for labels in samples} <= {*(route.path for route in ROUTES), "(none)"}
+    assert {labels["status"] for labels in samples} <= {"2xx", "3xx", "4xx", "5xx"}
+
+
+async def test_metrics_name_the_papers_figures(http: httpx.AsyncClient, gateway: Gateway) -> None:
+    await http.get("/api/agents/agt_1", headers=OWNER)
+    text = (await metrics(gateway)).body.decode()
     for name in (
         "http_requests_per_second",
         'http_response_seconds{quantile="0.5"}',

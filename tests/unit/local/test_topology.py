@@ -64,6 +64,13 @@ def test_the_gateway_holds_no_database_and_no_encryption_key() -> None:
             assert not {"DATABASE_URL", "ENCRYPTION_KEYS"} & part.environment.keys()
 
 
+def test_the_gateway_has_an_operations_port_of_its_own() -> None:
+    part = next(part for part in plan().parts if part.service == "gateway")
+    assert part.addresses["ops"] == f"http://{part.environment['OPS_ADDRESS']}"
+    assert part.ready_url == f"{part.addresses['ops']}/ready"
+    assert part.addresses["ops"] != part.addresses["http"]
+
+
 def test_only_known_settings_of_the_caller_are_passed_on() -> None:
     part = plan(given={"LOG_LEVEL": "DEBUG", "AWS_SECRET_ACCESS_KEY": "x", "LIMITS": "bench"}).parts[0]
     assert part.environment["LOG_LEVEL"] == "DEBUG"

@@ -62,8 +62,6 @@ PUBLIC = {
     ("GET", "/health"),
     ("GET", "/health/live"),
     ("GET", "/health/ready"),
-    ("GET", "/health/services"),
-    ("GET", "/metrics"),
     ("GET", "/openapi.json"),
     ("GET", "/docs"),
     ("GET", "/docs/style.css"),

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from libs.telemetry.ops import OpsServer
+from libs.telemetry.ops import OpsServer, Page
 
 
 @pytest_asyncio.fixture
@@ -72,3 +72,27 @@ async def test_an_endless_head_is_cut(server: tuple[OpsServer, str]) -> None:
     with contextlib.suppress(ConnectionResetError):
         assert await reader.read() == b""
     writer.close()
+
+
+async def test_a_page_is_made_once_for_all_who_ask_within_a_second(server: tuple[OpsServer, str]) -> None:
+    made = 0
+
+    async def page() -> Page:
+        nonlocal made
+        made += 1
+        await asyncio.sleep(0.05)
+        return Page(503, b"well", "text/plain")
+
+    server[0].add_page("/suite", page)
+    answers = await asyncio.gather(*(_ask(server[1], b"GET /suite HTTP/1.1\r\n\r\n") for _ in range(20)))
+    assert {(status, body) for status, _, body in answers} == {(503, b"well")}
+    assert made == 1
+
+
+async def test_a_page_that_cannot_be_made_is_a_500_and_the_port_lives_on(server: tuple[OpsServer, str]) -> None:
+    async def page() -> Page:
+        raise ValueError("no figures")
+
+    server[0].add_page("/suite", page)
+    assert (await _ask(server[1], b"GET /suite HTTP/1.1\r\n\r\n"))[0] == 500
+    assert (await _ask(server[1], b"GET /live HTTP/1.1\r\n\r\n"))[0] == 200

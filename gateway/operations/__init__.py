@@ -1,0 +1,1 @@
+"""Pages of the gateway's operations port: figures and the state of each service. No client of the API sees them."""

@@ -1,13 +1,13 @@
 """What PostgreSQL's failures mean to a caller: outage, timeout, conflict, full disk.
 
-Only failures that say nothing about the request are translated; a broken constraint crosses untouched, because only
-the storage that wrote the statement knows what it means.
+Failures that say nothing about the request are translated, and values that do not fit; a broken constraint crosses
+untouched, because only the storage that wrote the statement knows what it means.
 """
 
 import asyncpg
 
 from libs.context import remaining_seconds
-from libs.errors import Aborted, AppError, DeadlineExceeded, Unavailable
+from libs.errors import Aborted, AppError, DeadlineExceeded, InvalidArgument, Unavailable
 
 RETRY_SECONDS = 1.0
 
@@ -28,6 +28,8 @@ _OUTAGES = (
 _BUSY = (asyncpg.TooManyConnectionsError, asyncpg.OutOfMemoryError)
 _FULL = (asyncpg.DiskFullError,)
 _CONFLICTS = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError)
+# A value that validation let through and no column or function takes: the last belt before a 500.
+_UNFIT = (asyncpg.DataError, asyncpg.StatementTooComplexError, asyncpg.ProgramLimitExceededError)
 # A migration changed what a prepared statement returns, or the transaction idled past its limit: begin again.
 _STALE = (asyncpg.InvalidCachedStatementError, asyncpg.IdleInTransactionSessionTimeoutError)
 
@@ -60,6 +62,8 @@ def translate(error: BaseException) -> AppError | None:
         return Aborted("concurrent_update", "Somebody else changed the same thing. Try again.", retry_after=0.1)
     if isinstance(error, _OUTAGES) or _lost(error):
         return unavailable()
+    if isinstance(error, _UNFIT):
+        return InvalidArgument("value_out_of_range", "A value is larger, longer or odder than can be kept. Correct it.")
     if isinstance(error, _STALE):
         return Unavailable("database_unavailable", "The database is being changed. Try again.", retry_after=0.1)
     return None

@@ -20,8 +20,9 @@ KEPT_HOURS = 24
 MAX_KEY = 255
 REPLAYED_HEADER = "x-idempotency-replayed"
 
+# Advisory locks belong to the whole database, so the lock names the schema: one key may go to several services at once.
 # Two statements, because the look must come after the lock is held: one statement would look before.
-_TRY_LOCK = "select pg_try_advisory_xact_lock(hashtextextended($1, 0))"
+_TRY_LOCK = "select pg_try_advisory_xact_lock(hashtextextended(current_schema() || $1, 0))"
 _LOOK = """
 select fingerprint, response, resource_id from idempotency
 where org_id = $1 and key = $2 and expires_at > clock_timestamp()"""

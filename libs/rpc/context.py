@@ -71,11 +71,12 @@ def enter_call(call: CallContext, principal: Principal | None) -> None:
 @contextmanager
 def serving(call: CallContext, principal: Principal | None = None) -> Iterator[CallContext]:
     """Everything inside belongs to this call: the gateway's requests, a worker's jobs, tests."""
-    token = _principal.set(principal)
+    token, headers = _principal.set(principal), _response_headers.set({})
     try:
         with context.serving(call):
             yield call
     finally:
+        _response_headers.reset(headers)
         _principal.reset(token)
 
 
@@ -98,10 +99,15 @@ _response_headers: ContextVar[dict[str, str] | None] = ContextVar("response_head
 
 
 def response_headers() -> dict[str, str]:
-    """The x-… headers that came back with the latest answer to this task (empty before the first)."""
+    """The x-… headers that came back with the answers to this call so far; of one name the latest."""
     return _response_headers.get() or {}
 
 
 def remember_response_headers(headers: dict[str, str]) -> None:
-    """Called by libs.rpc.channel after each call."""
-    _response_headers.set(headers)
+    """Called by libs.rpc.channel after each call. Tasks that a call starts share its headers, so that a request which
+    asks several services hears of all their answers."""
+    known = _response_headers.get()
+    if known is None:
+        _response_headers.set(headers)
+    else:
+        known.update(headers)

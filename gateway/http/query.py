@@ -4,6 +4,7 @@ It must not know what a parameter means.
 """
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from datetime import datetime
 from typing import TypeVar
@@ -13,6 +14,7 @@ import msgspec
 
 from gateway.http.json_body import pointer_of
 from gateway.http.schema import NoQuery
+from gateway.http.wire import is_storable
 from libs.errors import InvalidArgument, Violation
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -37,7 +39,7 @@ def parse_query(raw: bytes) -> dict[str, str]:
         pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MAX_PARAMETERS)
     except ValueError:
         raise InvalidArgument("invalid_query", "Send query parameters as percent-encoded UTF-8.") from None
-    found = dict(pairs)
+    found = {name: unicodedata.normalize("NFC", text) for name, text in pairs}
     if len(found) != len(pairs):
         raise InvalidArgument("invalid_query", "A query parameter is repeated; send each once.")
     if any("\x00" in text for pair in pairs for text in pair):
@@ -70,6 +72,8 @@ def _refuse_loose(asked: dict[str, str], query: msgspec.Struct) -> None:
         value = getattr(query, field)
         if value is None:
             raise msgspec.ValidationError(f"Expected a value - at `$.{name}`")
+        if isinstance(value, datetime) and not is_storable(value):
+            raise msgspec.ValidationError(f"Expected a time in the years 2 to 9999 - at `$.{name}`")
         pattern, wanted = _WRITTEN.get(type(value), (None, ""))
         if pattern is not None and not pattern.fullmatch(asked[name]):
             raise msgspec.ValidationError(f"Expected {wanted} - at `$.{name}`")

@@ -14,6 +14,8 @@ from typing import Any
 from google.protobuf.struct_pb2 import ListValue, Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from libs.errors import InvalidArgument, Violation
+
 MICROS = 1_000_000
 _AMOUNT = re.compile(r"\d{1,12}(?:\.\d{1,6})?", re.ASCII)
 _EXACT_FLOAT = 2.0**53
@@ -32,10 +34,22 @@ def time_to_json(stamp: Timestamp) -> str | None:
     return f"{_second(seconds)}.{nanos // 1_000_000:03d}Z"
 
 
-def set_time(stamp: Timestamp, moment: datetime | None) -> None:
-    """Fill a protobuf time; None leaves it unset."""
-    if moment is not None:
-        stamp.FromDatetime(moment)
+def is_storable(moment: datetime) -> bool:
+    """Whether the time, told in UTC, lies in the years 2 to 9999. The year 1 is what Go and .NET send for no time."""
+    try:
+        return moment.astimezone(UTC).year > 1
+    except OverflowError:
+        return False
+
+
+def set_time(stamp: Timestamp, moment: datetime | None, pointer: str = "#") -> None:
+    """Fill a protobuf time; None leaves it unset. Raises InvalidArgument for a time that `is_storable` refuses."""
+    if moment is None:
+        return
+    if not is_storable(moment):
+        detail = "Send a time in the years 2 to 9999, or leave the field out; a zero time is no time."
+        raise InvalidArgument("validation_failed", detail, violations=[Violation(pointer, "out_of_range", detail)])
+    stamp.FromDatetime(moment)
 
 
 def micros_to_json(micros: int) -> str:

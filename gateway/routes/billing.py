@@ -128,7 +128,7 @@ def _event_to_proto(event: UsageEventBody) -> pb.UsageEvent:
         subject=event.subject or "",
         properties=struct_from_json(event.properties or {}),
     )
-    set_time(message.event_time, event.timestamp)
+    set_time(message.event_time, event.timestamp, "#/timestamp")
     return message
 
 

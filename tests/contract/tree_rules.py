@@ -19,7 +19,7 @@ DOMAIN_MAY_IMPORT = {
 }  # fmt: skip
 # Beside the standard library: errors, plain readers of JSON, and what providers report, as plain values.
 DOMAIN_MAY_IMPORT_OF_OURS = {
-    "libs.errors", "libs.untrusted_json", "providers.registry", "providers.interface.credentials",
+    "libs.errors", "libs.text", "libs.untrusted_json", "providers.registry", "providers.interface.credentials",
     "providers.interface.envelopes", "providers.interface.reports",
 }  # fmt: skip
 SQL = re.compile(r"\b(select\b.+\bfrom|insert\s+into|update\b.+\bset|delete\s+from|create\s+table)\b", re.I | re.S)

@@ -41,7 +41,7 @@ def test_unknown_routes_and_methods(ada: Customer) -> None:
         (b'{"name":"a","dynamicVariables":{"x":{"y":1}}}', 422, "validation_failed"),
         (b"null", 422, "validation_failed"),
         (b'{"name":"' + b"a" * (1024 * 1024) + b'"}', 413, "payload_too_large"),
-        (b'{"name":"a","x":' + b"1" * 10_000 + b"}", 400, "malformed_json"),
+        (b'{"name":"a","x":' + b"1" * 10_000 + b"}", 422, "validation_failed"),
     ],
 )
 def test_bad_bodies(ada: Customer, content: bytes, status: int, code: str) -> None:
@@ -206,3 +206,56 @@ def test_a_slow_body_is_cut(ada: Customer) -> None:
             answer += piece
     assert answer.startswith(b"HTTP/1.1 408")
     assert b"request_too_slow" in answer
+
+
+ZERO_WIDTH = "\u200b"
+REGISTRATION = {"email": "a@example.com", "password": "correct horse battery", "organizationName": "A"}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "pointer"),
+    [
+        ("/api/agents", {"name": ZERO_WIDTH}, "#/name"),
+        ("/api/api-keys", {"name": ZERO_WIDTH, "scopes": ["agents:read"]}, "#/name"),
+        (
+            "/api/register",
+            {"email": "a@example.com", "password": "x" * 12, "organizationName": ZERO_WIDTH},
+            "#/organizationName",
+        ),
+        (
+            "/api/register",
+            {"email": f"a{ZERO_WIDTH}b@example.com", "password": "x" * 12, "organizationName": "A"},
+            "#/email",
+        ),
+        ("/api/agents", {"name": "a", "dynamicVariables": {"order": 9007199254740993}}, "#/dynamicVariables/order"),
+        (
+            "/api/billing/usage-events",
+            {"id": "ue-zero-time", "meter": "sms", "timestamp": "0001-01-01T00:00:00Z", "value": "1"},
+            "#/timestamp",
+        ),
+    ],
+)
+def test_what_only_looks_like_a_value_is_refused_by_its_place(
+    ada: Customer, path: str, body: dict[str, Any], pointer: str
+) -> None:
+    http = ada.bearing(None) if path == "/api/register" else ada.http
+    refused = problem(http.post(path, json=body), 422, "validation_failed")
+    assert pointer in [error["pointer"] for error in refused["errors"]]
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "0001-01-01T00:00:00%2B02:00", "9999-12-31T23:59:59-02:00"])
+def test_a_time_that_is_none_is_refused_in_a_query(ada: Customer, moment: str) -> None:
+    for path in ("/api/agents?createdAtGe=", "/api/call-logs?startedAtLt=", "/api/billing/usage?from="):
+        problem(ada.http.get(path + moment), 400, "invalid_query")
+
+
+def test_one_key_serves_a_route_that_asks_several_services(ada: Customer) -> None:
+    headers = {"Idempotency-Key": "fan-out-1"}
+    for path in ("/api/admin/dead-letters/replay", "/api/admin/dead-events/replay"):
+        body = {"kind": "call.ingest"} if "letters" in path else {"consumer": "billing"}
+        key = {"Idempotency-Key": headers["Idempotency-Key"] + path.replace("/", ".")}
+        first = ada.http.post(path, json=body, headers=key)
+        again = ada.http.post(path, json=body, headers=key)
+        assert (first.status_code, again.status_code) == (202, 202), first.text
+        assert first.json() == again.json()
+        assert again.headers["idempotency-replayed"] == "true"

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from libs.errors import InvalidArgument, Violation
+from libs.text import trimmed
 from providers.registry import DEFAULT_PROVIDER, PROVIDERS
 
 from .content import AgentConfiguration, AgentContent, LanguageModel
@@ -39,9 +40,9 @@ _BCP47 = re.compile(
 
 def check_content(content: AgentContent) -> AgentContent:
     """The content with names and tags trimmed and the provider completed; raises with every violation found."""
-    tags = tuple(dict.fromkeys(tag.strip() for tag in content.tags))
+    tags = tuple(dict.fromkeys(trimmed(tag) for tag in content.tags))
     provider = content.provider or (DEFAULT_PROVIDER if content.external_agent_id else "")
-    content = replace(content, name=content.name.strip(), tags=tags, provider=provider)
+    content = replace(content, name=trimmed(content.name), tags=tags, provider=provider)
     found = [*_content(content), *_configuration(content.configuration)]
     if found:
         raise InvalidArgument("validation_failed", "Some fields of the agent are not valid.", violations=found)

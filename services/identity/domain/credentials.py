@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from libs.errors import FailedPrecondition, InvalidArgument, Violation
+from libs.text import trimmed
 
 from .scopes import check_scopes
 
@@ -87,7 +88,7 @@ def write_key(prefix: str, random: str) -> str:
 
 def make_key(key: ApiKey, now: datetime) -> ApiKey:
     """The key with its name trimmed and its scopes without repetition; raises with every violation found."""
-    key = replace(key, name=key.name.strip(), scopes=check_scopes(key.scopes))
+    key = replace(key, name=trimmed(key.name), scopes=check_scopes(key.scopes))
     found: list[Violation] = []
     if not key.name or len(key.name) > KEY_NAME_MAX or not key.name.isprintable():
         found.append(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from libs.errors import FailedPrecondition, InvalidArgument, Violation
+from libs.text import has_unseen, trimmed
 
 from .scopes import Role
 
@@ -67,9 +68,9 @@ def check_registration(asked: Registration) -> Registration:
     asked = replace(
         asked,
         email=asked.email.strip(),
-        first_name=asked.first_name.strip(),
-        last_name=asked.last_name.strip(),
-        organization_name=asked.organization_name.strip(),
+        first_name=trimmed(asked.first_name),
+        last_name=trimmed(asked.last_name),
+        organization_name=trimmed(asked.organization_name),
     )
     _refuse("The registration is not valid.", _registration(asked))
     return asked
@@ -82,7 +83,7 @@ def email_key(email: str) -> str:
 
 def edit_organization(organization: Organization, name: str, time_zone: str, now: datetime) -> Organization:
     """The organisation renamed or moved; the very same object when nothing differs."""
-    name = name.strip()
+    name = trimmed(name)
     _refuse(
         "The organisation is not valid.",
         [*_name("#/name", name, ORGANIZATION_NAME_MAX, required=True), *_zone(time_zone)],
@@ -98,7 +99,7 @@ def check_version(organization: Organization, expected: int | None) -> None:
 
 
 def _registration(asked: Registration) -> Iterator[Violation]:
-    if len(asked.email) > EMAIL_MAX or not _EMAIL.fullmatch(asked.email):
+    if len(asked.email) > EMAIL_MAX or has_unseen(asked.email) or not _EMAIL.fullmatch(asked.email):
         yield Violation("#/email", "invalid_format", "Must be an e-mail address.")
     yield from _password(asked.password, asked.email)
     yield from _name("#/firstName", asked.first_name, NAME_MAX)

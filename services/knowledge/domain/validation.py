@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from libs.errors import InvalidArgument, Violation
+from libs.text import trimmed
 from services.knowledge.domain.entry import Described
 
 TITLE_MAX = 200
@@ -24,9 +25,9 @@ def check_described(described: Described) -> Described:
     """With words trimmed and tags made unique; raises with every violation found."""
     described = replace(
         described,
-        title=described.title.strip(),
-        category=described.category.strip(),
-        tags=tuple(dict.fromkeys(tag.strip() for tag in described.tags)),
+        title=trimmed(described.title),
+        category=trimmed(described.category),
+        tags=tuple(dict.fromkeys(trimmed(tag) for tag in described.tags)),
         source=described.source.strip(),
     )
     _raise(list(_described(described)), "Some fields of the entry are not valid.")
@@ -48,7 +49,7 @@ def check_content(content: str) -> str:
 
 def check_query(query: str, tags: tuple[str, ...], entry_ids: tuple[str, ...]) -> str:
     found = []
-    if not query.strip():
+    if not trimmed(query):
         found.append(Violation("#/query", "required", "Say what to look for."))
     found += _text("#/query", query, QUERY_MAX)
     if len(tags) > TAGS_MAX:

@@ -1,4 +1,7 @@
-"""The gateway process: settings -> stubs -> application -> server. Only wiring."""
+"""The gateway process: settings -> stubs -> application -> server. Wiring only.
+
+`python -m gateway` serves; `python -m gateway openapi` writes the committed openapi.json.
+"""
 
 import base64
 import hashlib
@@ -15,7 +18,7 @@ from gateway.middleware.telemetry import RecentRequests
 from gateway.operations.metrics import metrics
 from gateway.operations.services import services
 from gateway.principals import Principals, identity_lookup
-from gateway.routes.documentation import FILE
+from gateway.routes.documentation import ABOUT, FILE
 from gateway.state import Gateway
 from libs.paging import CursorCodec
 from libs.runtime import Runtime, run_process
@@ -43,7 +46,7 @@ async def serve(runtime: Runtime[GatewaySettings]) -> None:
 
 
 def _derived(settings: GatewaySettings, purpose: bytes) -> bytes:
-    """A secret of 32 bytes for one purpose, the same in all gateways: they share the keys it is made from."""
+    """32 secret bytes for one purpose, the same in all gateways, which share the key that they are derived from."""
     key = base64.b64decode(settings.cursor_key) if settings.cursor_key else settings.principal_signing_key.encode()
     return hashlib.sha256(purpose + b"\0" + key).digest()
 
@@ -54,6 +57,6 @@ def _run(settings: GatewaySettings) -> int:
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["openapi"]:
-        FILE.write_bytes(encode(ROUTES))
+        FILE.write_bytes(encode(ROUTES, ABOUT))
         sys.exit(0)
     sys.exit(run_process("gateway", GatewaySettings, _run, require=("principal_signing_key",)))

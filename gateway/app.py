@@ -1,4 +1,4 @@
-"""Read this first: which middlewares a request passes, in which order, and which routes there are. Nothing else."""
+"""Read this first: the layers that a request passes, in their order, and the list of routes. Nothing else."""
 
 from typing import Any
 
@@ -62,7 +62,7 @@ ROUTES: tuple[Route[Any, Any], ...] = (
 
 
 def build_app(gateway: Gateway) -> ASGIApp:
-    """The application, from the inside out: the last line is what a request meets first."""
+    """The application, from the inside out: a request passes the last layer first."""
     settings = gateway.settings
     app: ASGIApp = Endpoint(gateway.fingerprints, SERVER_SET)
     app = Authorization(app)

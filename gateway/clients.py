@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from echosenseix.knowledge.v1.knowledge_pb2_grpc import KnowledgeServiceAsyncStub
     from echosenseix.realtime.v1.realtime_pb2_grpc import RealtimeServiceAsyncStub, WebhookEndpointServiceAsyncStub
 
-# A service gives its database and Redis a second each to answer.
+# A service waits up to 1 s each for its database and for Redis.
 _ROUND_SECONDS = 1.5
 _FRESH_SECONDS = 1.0
 _GATEWAY = Principal(role=ROLE_GATEWAY, issuer="gateway")
@@ -90,7 +90,8 @@ def _stubs(channels: Mapping[str, RpcChannel]) -> Clients:
 
 
 class SuiteStatus:
-    """One round of questions serves all requests of a second."""
+    """The status of every service. Callers within a second share one round of calls. A service that does not answer in
+    time has the status None."""
 
     def __init__(self, stubs: "Mapping[str, StatusServiceAsyncStub]") -> None:
         self._stubs = stubs
@@ -98,7 +99,7 @@ class SuiteStatus:
         self._fresh_until = 0.0
 
     async def read(self) -> Statuses:
-        """Service name -> its status, None for one that is away."""
+        """Service name -> its status, None if it did not answer."""
         if self._round is None or (self._round.done() and time.monotonic() >= self._fresh_until):
             self._round = asyncio.create_task(self._ask())
         return await asyncio.shield(self._round)

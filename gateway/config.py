@@ -1,4 +1,4 @@
-"""What the gateway may be told: its address, its peers, and how it looks from outside. Read once by libs.config."""
+"""The gateway's settings: its address, its peers and its public URL. Read once by libs.config."""
 
 from dataclasses import dataclass
 

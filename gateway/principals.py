@@ -1,4 +1,4 @@
-"""How the gateway asks identity who a credential belongs to. The answer becomes the principal that services see."""
+"""Asks identity for the principal of a credential, and keeps the result for less than a second."""
 
 import asyncio
 import math
@@ -18,7 +18,7 @@ _SECONDS = 2.0
 _GATEWAY = Principal(role=ROLE_GATEWAY, issuer=GATEWAY)
 _ROLES = {pb.ROLE_OWNER: "owner", pb.ROLE_ADMIN: "admin", pb.ROLE_MEMBER: "member", pb.ROLE_VIEWER: "viewer"}
 
-# A revoked credential must stop working within a second, counted from before it was looked up.
+# A revoked credential must stop working within 1 s of its revocation; the clock starts before the look-up.
 REMEMBER_SECONDS = 0.8
 _REMEMBERED = 10_000
 API_KEY_PREFIX = "esx_"
@@ -26,7 +26,7 @@ API_KEY_PREFIX = "esx_"
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What a caller showed: how (bearer, api_key, cookie), and the secret itself."""
+    """The caller's credential: its kind (bearer, api_key, cookie) and its secret."""
 
     kind: str
     secret: str
@@ -40,8 +40,8 @@ Lookup = Callable[[Credential], Awaitable[tuple[Principal, float]]]
 
 
 class Principals:
-    """The principals of credentials seen a moment ago; one look-up serves all who wait for it. Refusals are
-    remembered as well, so that guessing does not reach identity at the guesser's pace."""
+    """The principals of recent credentials. Concurrent requests share one look-up. Refusals are kept too, so that
+    guessing does not load identity."""
 
     def __init__(self, lookup: Lookup) -> None:
         self._lookup = lookup
@@ -65,7 +65,7 @@ class Principals:
         return await asyncio.shield(task)
 
     def forget(self, revoked_id: str) -> None:
-        """Ask identity again about a session or an API key that was revoked."""
+        """Drop the principal of a revoked session or API key, so that the next request asks identity."""
         stale = [
             credential
             for credential, (_, found) in self._known.items()
@@ -93,7 +93,7 @@ class Principals:
     def _done(self, credential: Credential, task: "asyncio.Task[Principal]") -> None:
         del self._waiting[credential]
         if not task.cancelled():
-            task.exception()  # seen: those who waited raise it, and nobody may be left waiting
+            task.exception()  # retrieved here, because asyncio logs an exception that no waiter retrieves
 
 
 def _raise_or_return(found: Principal | Unauthenticated) -> Principal:

@@ -1,4 +1,4 @@
-"""Who is at the other end of the connection, believing only the proxies that are ours.
+"""The client's address behind trusted proxies.
 
 Each trusted proxy appends the address it saw, so the client is the n-th from the right; everything left of it is the
 client's own claim. A list that is too short, or whose entry is no IP address, did not come through our proxies: then

@@ -28,7 +28,7 @@ def is_unchanged(if_none_match: str, version: int) -> bool:
 
 
 def names_tag(if_none_match: str, tag: str) -> bool:
-    """Whether the client already has the content of this tag, which is no version but names bytes that never change."""
+    """Whether the client already has the content of this tag. It is no version: it names bytes that never change."""
     named = (part.strip().removeprefix("W/") for part in if_none_match.split(","))
     return any(part in ("*", f'"{tag}"') for part in named)
 

@@ -1,6 +1,6 @@
-"""Files that a service streams, handed on without holding them: whole (200) or a byte range (206).
+"""Files that a service streams, whole (200) or as a byte range (206); memory holds one chunk at a time.
 
-A file is never shown as a page of ours: it is an attachment under a media type that browsers may not guess.
+A file is an attachment with a media type that browsers may not guess, so it never runs as a page of this origin.
 """
 
 from collections.abc import AsyncIterator
@@ -18,21 +18,21 @@ from gateway.http.responses import PRIVATE
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """What is known of a file before its bytes come."""
+    """What is known of a file before its bytes arrive."""
 
     media_type: str
     size: int
-    # Names the content: it never changes under the same tag.
+    # Identifies the content, which never changes under the same tag.
     tag: str
     part: ByteRange | None = None
     file_name: str = ""
-    # Whether its service can send a part of it.
+    # Whether the service can send a byte range.
     in_parts: bool = False
 
 
 async def download_response(request: Request[Any, Any, Any], file: Download, chunks: AsyncIterator[bytes]) -> Response:
-    """The answer that streams the chunks; its first chunk is awaited, so that a refusal still becomes a problem. A
-    reader who has the file is told so (304)."""
+    """The response that streams the chunks. The first chunk is awaited, so that a refusal still becomes a problem
+    document. A client that has the file gets 304."""
     headers = _headers(file)
     if names_tag(request.header("if-none-match"), file.tag):
         return Response(status_code=304, headers={name: headers[name] for name in ("cache-control", "etag")})

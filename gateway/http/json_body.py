@@ -1,7 +1,7 @@
-"""JSON bodies: read within a limit, parsed strictly, decoded into a schema, with every refusal naming the place.
+"""JSON bodies: parsed strictly and decoded into a schema. Every refusal names the place by a JSON pointer.
 
-400 for what is not JSON (or says a key twice), 413 for too much, 415 for another media type, 422 for JSON of the wrong
-shape. It must not know any schema's meaning.
+400 for text that is not JSON or repeats a key, 413 for too many values, 415 for another media type, 422 for JSON of the
+wrong shape. It must not know any schema's meaning.
 """
 
 import json
@@ -20,11 +20,11 @@ T = TypeVar("T")
 
 JSON_LIMIT = 1024 * 1024
 MAX_DEPTH = 32
-# Beyond this, two parsers read two numbers: the limit of I-JSON (RFC 7493, 2.2).
+# Parsers read larger integers differently: the limit of I-JSON (RFC 7493, 2.2).
 _MAX_INTEGER = 2**53
 _TOO_LONG = 400
 
-# Parsing holds the loop for about a microsecond a value.
+# Parsing takes about 1 µs a value and blocks the event loop meanwhile, so a body may block it for 20 ms.
 MAX_VALUES = 20_000
 
 _BAD_TEXT = re.compile("[\x00\ud800-\udfff]")
@@ -48,8 +48,8 @@ def require_json(request: Request[Any, Any, Any], kind: str) -> None:
 
 
 def decode_json(raw: bytes, schema: type[T], server_set: Set[str] = frozenset()) -> T:
-    """The body as an instance of the schema. A field in `server_set` is refused by a code of its own, so that nobody
-    believes that the server took it."""
+    """The body as an instance of the schema. A field in `server_set` is refused with a code of its own: a client that
+    sends it expects an effect that it does not have."""
     value = parse_json(raw)
     try:
         return msgspec.convert(value, schema)
@@ -58,7 +58,7 @@ def decode_json(raw: bytes, schema: type[T], server_set: Set[str] = frozenset())
 
 
 def parse_json(raw: bytes) -> Any:
-    """Plain values of a JSON text; refuses what two parsers could read in two ways."""
+    """Plain values of a JSON text. Refuses text that two parsers could read differently."""
     _check_count(raw)
     try:
         value = json.loads(
@@ -75,10 +75,15 @@ def parse_json(raw: bytes) -> Any:
         raise InvalidArgument("malformed_json", "Send a body that is valid JSON.") from None
     _check_depth(raw, value)
     if b"\\u0000" in raw or _SURROGATE.search(raw):
-        _check(value, "#", _is_bad_text, "invalid_text", "Leave out NUL and unpaired surrogates.")
+        _check(value, "#", _is_bad_text, "invalid_text", "Remove NUL and unpaired surrogates.")
     if _LONG_NUMBER.search(raw):
         _check(value, "#", _is_too_large, "out_of_range", "Send numbers within ±2^53; send longer ones as text.")
     return value if raw.isascii() and b"\\u" not in raw else _composed(value)
+
+
+def invalid_fields(*violations: Violation) -> InvalidArgument:
+    """422 for fields of the body."""
+    return InvalidArgument("validation_failed", "Fix the fields listed in `errors`.", violations=violations)
 
 
 def pointer_of(path: str) -> str:
@@ -95,32 +100,30 @@ def _refusal(message: str, server_set: Set[str]) -> InvalidArgument:
     if field is not None:
         pointer += "/" + field[2].replace("~", "~0").replace("/", "~1")
         code, detail = _field_refusal(field[1], field[2], server_set)
-    return InvalidArgument(
-        "validation_failed", "Mend the fields named in errors.", violations=[Violation(pointer, code, detail)]
-    )
+    return invalid_fields(Violation(pointer, code, detail))
 
 
 def _field_refusal(kind: str, name: str, server_set: Set[str]) -> tuple[str, str]:
     if kind == "required":
         return "required", "This field is required."
     if name in server_set:
-        return "privileged_field", "This field is set by the suite; leave it out."
-    return "unknown_field", "This field does not exist; leave it out."
+        return "privileged_field", "The server sets this field. Remove it."
+    return "unknown_field", "This field does not exist. Remove it."
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise InvalidArgument("duplicate_key", "An object of the body names a key twice; name it once.")
+        raise InvalidArgument("duplicate_key", "An object in the body repeats a key. Send each key once.")
     return found
 
 
 def _no_constant(_: str) -> NoReturn:
-    raise ValueError("NaN and Infinity are no JSON")
+    raise ValueError("NaN and Infinity are not JSON")
 
 
 def _integer(text: str) -> int | float:
-    """The number, or infinity for one that is too long to be worth reading: both are refused with their place."""
+    """The number, or infinity for one that is too long to parse; both are refused with their place."""
     return int(text) if len(text) <= _TOO_LONG else math.inf
 
 
@@ -131,13 +134,13 @@ def _is_too_large(value: Any) -> bool:
 
 
 def _check_count(raw: bytes) -> None:
-    """Commas outside strings bound the number of values; those inside are told apart only where there are many."""
+    """Commas outside strings bound the number of values. The strings are cut out only when there are many commas."""
     if raw.count(b",") > MAX_VALUES and _outside_strings(raw).count(b",") > MAX_VALUES:
         raise InvalidArgument("payload_too_large", f"Send at most {MAX_VALUES:,} values in one body.")
 
 
 def _outside_strings(raw: bytes) -> bytes:
-    """What stands between the strings: every other piece between quotes that are not escaped."""
+    """The text between the strings: every other piece between unescaped quotes."""
     return b"".join(raw.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2])
 
 
@@ -165,9 +168,7 @@ def _children(value: Any) -> Any:
 def _check(value: Any, pointer: str, is_bad: Callable[[Any], bool], code: str, detail: str) -> None:
     """Refuse the first value, or key of an object, that is bad."""
     if is_bad(value):
-        raise InvalidArgument(
-            "validation_failed", "Fix the fields listed in `errors`.", violations=[Violation(pointer, code, detail)]
-        )
+        raise invalid_fields(Violation(pointer, code, detail))
     if isinstance(value, dict):
         for key, inner in value.items():
             step = key.replace("~", "~0").replace("/", "~1").encode("ascii", "replace").decode()
@@ -183,7 +184,7 @@ def _is_bad_text(value: Any) -> bool:
 
 
 def _composed(value: Any) -> Any:
-    """The values with their texts in NFC, so that one word typed on two keyboards is one word."""
+    """The values with their texts in NFC, so that equal words typed on different keyboards are equal."""
     if isinstance(value, str):
         return unicodedata.normalize("NFC", value)
     if isinstance(value, dict):

@@ -1,6 +1,6 @@
-"""Lists on the HTTP wire: the page a request asks for, and the envelope and Link header around its rows.
+"""Lists on the HTTP wire: the requested page, and the envelope and Link header around its rows.
 
-Both paging modes of docs: by number and by cursor. Rows are made by the caller; rules of a list are its service's.
+Two paging modes, by number and by cursor (docs/errors.md). Callers make the rows; services own the rules of a list.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -24,7 +24,7 @@ _BY_NAME = ListRules(sorts={"name": "name"}, default_sort="name", default_descen
 
 
 class Named(Protocol):
-    """What a row of a whole list must have."""
+    """A row of a list that is held as a whole."""
 
     @property
     def name(self) -> str: ...
@@ -44,7 +44,7 @@ class ListAnswer(msgspec.Struct, rename="camel", kw_only=True, gc=False):
 
 
 def page_request(query: WholeListQuery) -> common_pb2.PageRequest:
-    """What the query asks for, as services take it; their list rules have the last word."""
+    """The query as services take it. They check it against their list's rules."""
     cursor_mode = query.cursor is not None
     if cursor_mode and query.page is not None:
         raise InvalidArgument("invalid_query", "Use page or cursor, not both.")
@@ -121,7 +121,7 @@ def _cursor_links(answer: ListAnswer) -> list[tuple[str, dict[str, str]]]:
 
 
 def whole_list(rows: Iterable[Named], query: WholeListQuery, codec: CursorCodec, scope: str) -> ListAnswer:
-    """A list that is at hand as a whole, in both modes, by name; its cursor is the count of rows before."""
+    """A page of a list that is held as a whole, sorted by name. Its cursor is the number of rows before it."""
     asked = page_request(query)
     page, limit = check_page(asked.page, asked.limit, asked.cursor_mode, _BY_NAME)
     _, descending = check_sort(asked.sort, asked.order, _BY_NAME)

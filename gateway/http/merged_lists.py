@@ -1,9 +1,8 @@
-"""One list out of several services' lists: newest first over all of them, in both paging modes.
+"""One list merged from the lists of several services, newest first, in both paging modes.
 
-Rows sort by the part of their id behind the service's name, which is a UUIDv7: by birth, as each service sorts them.
-
-Each service pages its own rows by its own cursor. Ours holds the last row shown and, for each service, the cursor of
-the page that row lies in or behind: reading on skips what was shown, so rows that appear meanwhile shift nothing.
+Rows sort by creation, as each service sorts them: by the UUIDv7 behind the service's name in their id. Each service
+pages its rows by its own cursor. The merged cursor holds the last row shown and, for each service, the cursor of the
+page from which to continue. Rows up to the last one shown are skipped, so rows that appear meanwhile shift nothing.
 """
 
 import asyncio
@@ -17,13 +16,13 @@ from gateway.http.lists import ListAnswer
 from libs.errors import InvalidArgument
 from libs.paging import MAX_PAGED_ROWS, CursorCodec, ListRules, check_page, check_sort
 
-# What rows are sorted by, whatever a list calls it; another order is another word, which ends its cursors.
+# Names the order inside cursors: a change of the order changes this word, and cursors of the old order end.
 BIRTH = "birth in id, id"
 RULES = ListRules(sorts={"createdAt": BIRTH})
 
 
 class Row(Protocol):
-    """What a merged row must have."""
+    """A row of a merged list."""
 
     @property
     def id(self) -> str: ...
@@ -85,8 +84,8 @@ async def merged_page(
     shown: Callable[[R], Any],
     rules: ListRules = RULES,
 ) -> ListAnswer:
-    """The wanted part of the list over all fetchers; `scope` binds cursors to organisation and filter. `rules` name the
-    one sort, by birth, as this list calls it."""
+    """The requested page over all fetchers. `scope` binds cursors to organization and filter; `rules` give the list's
+    own name for the one sort."""
     cursor_mode = asked.cursor_mode or bool(asked.cursor)
     page, limit = check_page(asked.page, asked.limit, cursor_mode, rules)
     sort, descending = check_sort(asked.sort, asked.order, rules)

@@ -1,7 +1,7 @@
-"""A file in a multipart form (RFC 7578), handed on as it arrives: never more than a network chunk is held.
+"""A file in a multipart form (RFC 7578), streamed as it arrives: memory holds one network chunk at a time.
 
-Form fields may stand before or after the file; those after it are known only at its end. It must not know what the
-file is.
+Form fields may come before or after the file; those after it are known only at its end. It must not know the file's
+meaning.
 """
 
 import asyncio
@@ -14,13 +14,14 @@ from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect
 
+from gateway.http.json_body import invalid_fields
 from gateway.http.request import Request, incomplete, too_large
 from libs.errors import DeadlineExceeded, InvalidArgument, Violation
 
 FILE_LIMIT = 25 * 1024 * 1024
 CHUNK_BYTES = 64 * 1024
-# Room for the form's fields and headers beside the file.
-_BESIDE_BYTES = 256 * 1024
+# The form's fields and part headers may take this much beside the file.
+_FORM_BYTES = 256 * 1024
 _FIELDS_LIMIT = 64 * 1024
 _MAX_PARTS = 64
 _STALL_SECONDS = 10.0
@@ -30,7 +31,7 @@ _MAX_NAME = 255
 
 @dataclass(slots=True)
 class FilePart:
-    """What the form says of its file."""
+    """The form's description of its file."""
 
     file_name: str
     media_type: str
@@ -57,7 +58,7 @@ class UploadForm:
         limit: int = FILE_LIMIT,
     ) -> None:
         declared = request.header("content-length")
-        if declared.isdigit() and int(declared) > limit + _BESIDE_BYTES:
+        if declared.isdigit() and int(declared) > limit + _FORM_BYTES:
             raise too_large(limit)
         self._limit = limit
         self.fields: dict[str, list[str]] = {}
@@ -80,7 +81,7 @@ class UploadForm:
         while self._file is None and not self._ended:
             await self._read()
         if self._file is None:
-            raise _refusal(f"#/{self._file_field}", "required", "Send the file in this field.")
+            raise invalid_fields(Violation(f"#/{self._file_field}", "required", "Send the file in this field."))
         return self._file
 
     async def chunks(self) -> AsyncIterator[bytes]:
@@ -102,7 +103,7 @@ class UploadForm:
         """The one value of a field, or the empty string."""
         values = self.texts(name)
         if len(values) > 1:
-            raise _refusal(f"#/{name}", "repeated", "Send this field once.")
+            raise invalid_fields(Violation(f"#/{name}", "repeated", "Send this field once."))
         return values[0] if values else ""
 
     async def _read(self) -> None:
@@ -113,7 +114,7 @@ class UploadForm:
             raise _too_slow() from None
         except ClientDisconnect:
             raise incomplete() from None
-        self._count("body", len(chunk), self._limit + _BESIDE_BYTES)
+        self._count("body", len(chunk), self._limit + _FORM_BYTES)
         self._check_pace()
         try:
             if chunk:
@@ -177,11 +178,13 @@ class UploadForm:
         part.is_file = b"filename" in options
         if part.name == self._file_field and part.is_file:
             if self._file is not None:
-                raise _refusal(f"#/{part.name}", "repeated", "Send one file.")
+                raise invalid_fields(Violation(f"#/{part.name}", "repeated", "Send one file."))
             media_type = part.headers.get("content-type", "").partition(";")[0].strip().lower()
             self._file = FilePart(_safe_name(_utf8(options[b"filename"])), media_type[:_MAX_NAME])
         elif part.is_file or part.name not in self._allowed:
-            raise _refusal(f"#/{part.name[:100]}", "unknown_field", "This field does not exist; leave it out.")
+            raise invalid_fields(
+                Violation(f"#/{part.name[:100]}", "unknown_field", "This field does not exist. Remove it.")
+            )
 
     def _on_part_data(self, data: bytes, start: int, end: int) -> None:
         if self._part.is_file:
@@ -205,21 +208,15 @@ def _utf8(raw: bytes) -> str:
     except UnicodeDecodeError:
         raise InvalidArgument("invalid_utf8", "Send the form's fields in valid UTF-8.") from None
     if "\x00" in text:
-        raise _refusal("#", "invalid_text", "Leave out NUL characters.")
+        raise invalid_fields(Violation("#", "invalid_text", "Remove NUL characters."))
     return text
 
 
 def _safe_name(file_name: str) -> str:
-    """The last step of whatever path came, without control characters."""
+    """The last segment of the path that the client sent, without control characters."""
     name = file_name.replace("\\", "/").rpartition("/")[2]
     name = "".join(character for character in name if character.isprintable()).strip()
     return name[-_MAX_NAME:] if name.strip(".") else "document"
-
-
-def _refusal(pointer: str, code: str, detail: str) -> InvalidArgument:
-    return InvalidArgument(
-        "validation_failed", "Mend the fields named in errors.", violations=[Violation(pointer, code, detail)]
-    )
 
 
 def _malformed() -> InvalidArgument:

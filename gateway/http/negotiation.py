@@ -2,13 +2,13 @@
 
 from functools import lru_cache
 
-# In the order of preference among equals: zstd costs a sixth of gzip's CPU on a page of fifty rows.
+# Preferred first among equal weights: zstd costs a sixth of gzip's CPU on a page of fifty rows.
 CODINGS = ("zstd", "gzip")
 
 
 @lru_cache(maxsize=512)
 def choose_coding(accept_encoding: str) -> str:
-    """zstd, gzip, or empty for none: the best by q-value, ours among equals; identity wins only when liked better."""
+    """zstd, gzip, or empty for none: the highest q-value, then our order. identity wins only with a higher one."""
     weights = dict(_weights(accept_encoding))
     other = weights.get("*", 0.0)
     best = max(CODINGS, key=lambda coding: weights.get(coding, other))

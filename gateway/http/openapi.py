@@ -1,11 +1,9 @@
-"""The OpenAPI 3.1 document, made from the route table and the schemas, so that it cannot say anything else.
-
-`python -m gateway openapi` writes the committed openapi.json, which a test compares with the table.
-"""
+"""The OpenAPI 3.1 document, made from the routes' declarations and the schemas, so that it cannot contradict them."""
 
 import json
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, get_args, get_origin
 
 import msgspec
@@ -14,33 +12,25 @@ from gateway.http.problems import MEDIA_TYPE, STATUS_OF_REASON, TITLES
 from gateway.http.routing import Route
 from gateway.http.schema import NoBody, NoQuery, Problem
 
-VERSION = "1.0.0"
 _REF = "#/components/schemas/{name}"
 _PARAMETER = re.compile(r"\{(\w+)\}")
 _ALWAYS = (429, 500, 503, 504)
 
-_DESCRIPTION = """The public API of EchoSenseiX. Lists have two paging modes (page and cursor), changes are merge
-patches, errors are problem documents (RFC 9457), amounts are decimal strings and times RFC 3339 in UTC. Every answer
-carries X-Request-Id. POST, PATCH, PUT and DELETE take an Idempotency-Key."""
-
 # Any 1 to 255 visible ASCII characters; a UUID serves best.
 _IDEMPOTENCY_KEY = {"type": "string", "format": "uuid", "minLength": 1, "maxLength": 255}
 
-_UPLOAD = {
-    "type": "object",
-    "required": ["document"],
-    "additionalProperties": False,
-    "properties": {
-        "document": {"type": "string", "format": "binary", "description": "pdf, docx, txt, md, html, csv or rtf"},
-        "title": {"type": "string", "maxLength": 200},
-        "category": {"type": "string", "maxLength": 100},
-        "tags": {"type": "string", "description": "Comma list; the field may be repeated."},
-        "entryId": {"type": "string", "description": "Replace the document of this entry."},
-    },
-}
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What the document says of the whole API. `session_cookie` is the cookie's name."""
+
+    title: str
+    version: str
+    description: str
+    session_cookie: str
 
 
-def document(routes: Iterable[Route[Any, Any]]) -> dict[str, Any]:
+def document(routes: Iterable[Route[Any, Any]], about: About) -> dict[str, Any]:
     """The whole document."""
     table = tuple(routes)
     schemas = _component_schemas(table)
@@ -49,7 +39,7 @@ def document(routes: Iterable[Route[Any, Any]]) -> dict[str, Any]:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "EchoSenseiX", "version": VERSION, "description": _DESCRIPTION.replace("\n", " ")},
+        "info": {"title": about.title, "version": about.version, "description": about.description},
         "servers": [{"url": "/"}],
         "tags": [{"name": tag} for tag in dict.fromkeys(route.tag for route in table)],
         "security": [{"bearer": []}, {"apiKey": []}, {"session": []}],
@@ -58,14 +48,14 @@ def document(routes: Iterable[Route[Any, Any]]) -> dict[str, Any]:
             "schemas": schemas,
             "responses": {str(status): _problem_response(status) for status in TITLES},
             "headers": _HEADERS,
-            "securitySchemes": _SECURITY,
+            "securitySchemes": _security(about.session_cookie),
         },
     }
 
 
-def encode(routes: Iterable[Route[Any, Any]]) -> bytes:
+def encode(routes: Iterable[Route[Any, Any]], about: About) -> bytes:
     """The document as the bytes that are committed and served."""
-    return json.dumps(document(routes), indent=1, ensure_ascii=False).encode() + b"\n"
+    return json.dumps(document(routes, about), indent=1, ensure_ascii=False).encode() + b"\n"
 
 
 def list_name(row: Any) -> str:
@@ -76,8 +66,8 @@ def list_name(row: Any) -> str:
 _HEADERS = {
     "ETag": {"schema": {"type": "string"}, "description": "The version in quotes."},
     "Link": {"schema": {"type": "string"}, "description": "RFC 8288: first, prev, next, last."},
-    "Location": {"schema": {"type": "string"}, "description": "Where the new thing, or its job, is."},
-    "Allow": {"schema": {"type": "string"}, "description": "The methods that this path has."},
+    "Location": {"schema": {"type": "string"}, "description": "The path of the new resource or of its job."},
+    "Allow": {"schema": {"type": "string"}, "description": "The methods of this path."},
     "RequestId": {"schema": {"type": "string"}},
     "RetryAfter": {"schema": {"type": "integer"}, "description": "Seconds."},
     "WwwAuthenticate": {"schema": {"type": "string"}, "description": "The challenge: Bearer."},
@@ -88,11 +78,27 @@ _HEADERS_OF_PROBLEMS = {
     429: {"Retry-After": "RetryAfter"},
     503: {"Retry-After": "RetryAfter"},
 }
-_SECURITY = {
-    "bearer": {"type": "http", "scheme": "bearer", "description": "A session token or an API key."},
-    "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
-    "session": {"type": "apiKey", "in": "cookie", "name": "echosenseix_session"},
+# A code of each status for its example, where the alphabet would choose a rare one or none stands in STATUS_OF_REASON.
+_EXAMPLE_CODES = {
+    401: "unauthenticated",
+    403: "missing_scope",
+    404: "route_not_found",
+    409: "concurrent_update",
+    422: "validation_failed",
+    429: "too_many_attempts",
+    500: "internal",
+    501: "not_implemented",
+    503: "service_unavailable",
+    504: "deadline_exceeded",
 }
+
+
+def _security(cookie: str) -> dict[str, Any]:
+    return {
+        "bearer": {"type": "http", "scheme": "bearer", "description": "A session token or an API key."},
+        "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+        "session": {"type": "apiKey", "in": "cookie", "name": cookie},
+    }
 
 
 def _component_schemas(table: Iterable[Route[Any, Any]]) -> dict[str, Any]:
@@ -197,7 +203,7 @@ def _header_parameters(route: Route[Any, Any]) -> list[dict[str, Any]]:
 
 def _request_body(route: Route[Any, Any]) -> dict[str, Any]:
     if route.body_kind == "multipart":
-        return {"required": True, "content": {"multipart/form-data": {"schema": _UPLOAD}}}
+        return {"required": True, "content": {"multipart/form-data": {"schema": route.form}}}
     if route.body_kind == "raw":
         return {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}
     if route.body is NoBody:
@@ -212,11 +218,11 @@ def _request_body(route: Route[Any, Any]) -> dict[str, Any]:
 def _responses(route: Route[Any, Any]) -> dict[str, Any]:
     responses: dict[str, Any] = {str(route.status): _success(route)}
     if route.reads and "{id}" in route.path and route.status == 200:
-        responses["304"] = {"description": "The client's copy is good"}
+        responses["304"] = {"description": "The client has the current version"}
     if 416 in route.problems:
-        responses["206"] = {"description": "The range asked for", "content": _binary(route)}
-    if route.handler.__name__ == "record_usage_events":
-        responses["200"] = {**_success(route), "description": "All events were known"}
+        responses["206"] = {"description": "The requested range", "content": _binary(route)}
+    for status, description in route.also.items():
+        responses[str(status)] = {**_success(route), "description": description}
     for status in sorted(_problem_statuses(route)):
         responses.setdefault(str(status), {"$ref": f"#/components/responses/{status}"})
     return responses
@@ -249,7 +255,7 @@ def _success(route: Route[Any, Any]) -> dict[str, Any]:
             answer["headers"]["Link"] = _header("Link")
     elif route.status == 200:
         answer["content"] = _binary(route)
-    if route.status in (201, 202) and route.answer is not None and not route.path.endswith(("top-ups", "usage-events")):
+    if route.status in (201, 202) and route.answer is not None and route.has_location:
         answer["headers"]["Location"] = _header("Location")
     return answer
 
@@ -275,12 +281,12 @@ def _problem_response(status: int) -> dict[str, Any]:
 
 
 def _problem_example(status: int, codes: list[str]) -> dict[str, Any]:
-    code = codes[0] if codes else TITLES[status].lower().replace(" ", "_").replace("?", "")
+    code = _EXAMPLE_CODES.get(status) or codes[0]
     return {
         "type": f"urn:echosenseix:problem:{code}",
         "title": TITLES[status],
         "status": status,
-        "detail": "What to do, in a sentence.",
+        "detail": "A sentence that says what to do.",
         "instance": "/api/agents",
         "code": code,
         "requestId": "req_01jf0000000000000000000000",

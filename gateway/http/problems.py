@@ -1,7 +1,7 @@
 """The only place where an error becomes HTTP: AppError -> status and application/problem+json (RFC 9457).
 
-One table over the canonical codes, and one of reasons that HTTP tells apart more finely. It must not decide whether
-something is an error, nor add to what the error says.
+One table maps the canonical codes to statuses, a second the reasons for which HTTP has a status of its own. It must not
+decide whether something is an error, nor add to what the error says.
 """
 
 import math
@@ -35,7 +35,7 @@ STATUS_OF_CODE: Mapping[Code, int] = {
     Code.UNAUTHENTICATED: 401,
 }
 
-# Where HTTP has a status of its own for a reason.
+# Reasons for which HTTP has a status of its own.
 STATUS_OF_REASON: Mapping[str, int] = {
     "duplicate_key": 400,
     "idempotency_key_required": 400,
@@ -51,7 +51,7 @@ STATUS_OF_REASON: Mapping[str, int] = {
     "page_out_of_range": 400,
     "repeated_header": 400,
     "webhook_payload_invalid": 400,
-    # A service did not accept our own principal: nothing that the client could mend.
+    # A service refused the gateway's own principal; the client cannot fix that.
     "invalid_principal": 503,
     "principal_required": 503,
     "out_of_credit": 402,
@@ -68,32 +68,32 @@ STATUS_OF_REASON: Mapping[str, int] = {
     "storage_full": 507,
 }
 
-# Titles are one per status, so that they never vary with the occurrence.
+# One title per status: RFC 9457 wants a title that does not vary with the occurrence.
 TITLES: Mapping[int, str] = {
-    400: "The request cannot be read",
+    400: "Bad request",
     401: "Not authenticated",
-    402: "Out of credit",
-    403: "Not allowed",
+    402: "Payment required",
+    403: "Forbidden",
     404: "Not found",
     405: "Method not allowed",
-    408: "The request took too long to arrive",
-    409: "Conflict with the current state",
-    412: "The resource has changed",
-    413: "Too large",
+    408: "Request timeout",
+    409: "Conflict",
+    412: "Precondition failed",
+    413: "Payload too large",
     415: "Unsupported media type",
     416: "Range not satisfiable",
-    422: "The request breaks a rule",
-    428: "A condition is required",
+    422: "Validation failed",
+    428: "Precondition required",
     429: "Too many requests",
-    500: "Something went wrong on our side",
-    501: "Not offered here",
-    502: "A provider failed",
-    503: "Unavailable for a moment",
-    504: "Took too long",
-    507: "Storage is full",
+    500: "Internal server error",
+    501: "Not implemented",
+    502: "Bad gateway",
+    503: "Service unavailable",
+    504: "Gateway timeout",
+    507: "Insufficient storage",
 }
 
-_INTERNAL = Internal("internal", "Something went wrong on our side. Try again, or tell us the request id.")
+_INTERNAL = Internal("internal", "The server failed. Try again, or report the request id.")
 _DEFAULT_RETRY_SECONDS = {503: 1.0, 429: 1.0}
 
 
@@ -105,7 +105,7 @@ class Refusal:
     error: AppError
 
     def headers(self, *, signed_in: bool) -> dict[str, str]:
-        """What goes beside the document."""
+        """The header fields that belong to the document."""
         fields = {"cache-control": NO_STORE}
         if self.status == 401:
             challenge = 'Bearer realm="echosenseix"'
@@ -123,7 +123,7 @@ class Refusal:
 
 
 def refusal_of(error: BaseException) -> Refusal:
-    """The status of an error; whatever is no AppError is ours to mend and tells nothing."""
+    """The status of an error. An exception that is no AppError is a fault of the server and shows nothing of itself."""
     known = error if isinstance(error, AppError) else _INTERNAL
     return Refusal(STATUS_OF_REASON.get(known.reason) or STATUS_OF_CODE[known.code], known)
 
@@ -133,7 +133,7 @@ def problem_document(refusal: Refusal, path: str, request_id: str) -> Problem:
     error = refusal.error
     return Problem(
         type=f"urn:echosenseix:problem:{error.reason}",
-        title=TITLES.get(refusal.status, "Refused"),
+        title=TITLES[refusal.status],
         status=refusal.status,
         detail=error.detail,
         instance=path,
@@ -144,7 +144,7 @@ def problem_document(refusal: Refusal, path: str, request_id: str) -> Problem:
 
 
 def problem_response(error: BaseException, path: str, request_id: str, *, signed_in: bool = False) -> Response:
-    """The whole answer to a refused request."""
+    """The whole response to a refused request."""
     refusal = refusal_of(error)
     body = encode_json(problem_document(refusal, path, request_id))
     return Response(body, refusal.status, refusal.headers(signed_in=signed_in), MEDIA_TYPE)

@@ -22,7 +22,7 @@ T = TypeVar("T", bound=msgspec.Struct)
 _MAX_PARAMETERS = 50
 _UNKNOWN = re.compile(r"unknown field `([^`]*)`")
 _NO_QUERY = NoQuery()
-# What lax conversion reads beyond this (1e1, 1_0, a number of seconds, TRUE) no other client of the API would.
+# Lax conversion accepts more spellings (1e1, 1_0, a number of seconds, TRUE); the API documents only these.
 _WRITTEN: Mapping[type, tuple[re.Pattern[str], str]] = {
     bool: (re.compile("true|false"), "true or false"),
     int: (re.compile("-?[0-9]{1,30}"), "a whole number in decimal digits"),
@@ -41,9 +41,9 @@ def parse_query(raw: bytes) -> dict[str, str]:
         raise InvalidArgument("invalid_query", "Send query parameters as percent-encoded UTF-8.") from None
     found = {name: unicodedata.normalize("NFC", text) for name, text in pairs}
     if len(found) != len(pairs):
-        raise InvalidArgument("invalid_query", "A query parameter is repeated; send each once.")
+        raise InvalidArgument("invalid_query", "A query parameter is repeated. Send each once.")
     if any("\x00" in text for pair in pairs for text in pair):
-        raise InvalidArgument("invalid_query", "Leave NUL out of query parameters.")
+        raise InvalidArgument("invalid_query", "Remove NUL from query parameters.")
     return found
 
 
@@ -65,7 +65,7 @@ def decode_query(asked: dict[str, str], schema: type[T]) -> T:
 
 
 def _refuse_loose(asked: dict[str, str], query: msgspec.Struct) -> None:
-    """Lax conversion reads the word null as nothing, and numbers, times and truths in more spellings than ours."""
+    """Refuse the spellings that lax conversion accepts beyond ours, such as the word null for no value."""
     for name, field in zip(query.__struct_encode_fields__, query.__struct_fields__, strict=True):
         if name not in asked:
             continue
@@ -87,5 +87,5 @@ def _refusal(message: str) -> InvalidArgument:
         what, _, path = message.partition(" - at `$")
         detail, pointer, code = f"{what}.", pointer_of(path.rstrip("`")), "invalid_value"
     return InvalidArgument(
-        "invalid_query", "Mend the query parameters named in errors.", violations=[Violation(pointer, code, detail)]
+        "invalid_query", "Fix the query parameters listed in `errors`.", violations=[Violation(pointer, code, detail)]
     )

@@ -25,8 +25,8 @@ class ByteRange:
 
 
 def parse_range(header: str, size: int) -> ByteRange | None:
-    """The range asked for; None means the whole file (no header, another unit, several ranges, or nonsense, which
-    RFC 9110 lets a server ignore). A range that begins past the end is refused (416)."""
+    """The requested range. None means the whole file: no header, another unit, several ranges or a malformed header,
+    all of which RFC 9110 lets a server ignore. A range that begins past the end is refused (416)."""
     match = _RANGE.fullmatch(header)
     if match is None or (not match[1] and not match[2]):
         return None

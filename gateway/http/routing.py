@@ -1,7 +1,7 @@
-"""What a route is, and the table that finds one by path in a walk over its segments.
+"""The declaration of a route, and the table that finds one by walking over the path's segments.
 
-Routes are declared by the modules of gateway.routes; who may call them, what they take and what they answer stands in
-the declaration, and the document of gateway.http.openapi is made from it. It must not call handlers.
+A declaration says who may call the route, what it takes and what it answers; gateway.http.openapi makes the document
+from it. It must not call handlers.
 """
 
 import re
@@ -18,9 +18,10 @@ from gateway.http.schema import NoBody, NoQuery
 Q = TypeVar("Q", bound=msgspec.Struct)
 B = TypeVar("B", bound=msgspec.Struct)
 
-# What every id and name in a path is made of; anything else names nothing, and is passed on as a name nobody bears.
+# Ids and names in a path consist of these characters. Any other segment becomes "-", which is no id, so the service
+# answers 404 as for any unknown id.
 _SEGMENT = re.compile(r"[A-Za-z0-9._~-]{1,128}")
-_NOBODY = "-"
+_NO_ID = "-"
 
 READ_SECONDS = 2.0
 WRITE_SECONDS = 5.0
@@ -35,32 +36,38 @@ class Route(Generic[Q, B]):
     handler: Callable[[Request[Any, Q, B]], Awaitable[Response]]
     summary: str
     _: KW_ONLY
-    # The group it stands under in the document; set by `tagged`.
+    # The group in the document; set by `tagged`.
     tag: str = ""
-    # Nobody is asked who they are.
+    # Callers need no credential.
     public: bool = False
-    # What the principal must be allowed to do; empty: being known is enough.
+    # The scope that the principal needs; empty: any authenticated principal.
     scope: str = ""
     query: type[Q] = NoQuery  # type: ignore[assignment]
     body: type[B] = NoBody  # type: ignore[assignment]
-    # How the body arrives: json, merge_patch, multipart or raw (the last two are read by the handler).
+    # json, merge_patch, multipart or raw. Handlers read the last two themselves.
     body_kind: str = "json"
     # A valid request body, for the document and its test.
     example: Any = None
+    # The schema of a multipart form, for the document.
+    form: Mapping[str, Any] | None = None
     answer: Any = None
     status: int = 200
+    # Other statuses of success with the same answer, and what they mean.
+    also: Mapping[int, str] = field(default_factory=dict)
+    # Whether a 201 or 202 with an answer names the new resource's path in Location.
+    has_location: bool = True
     media_type: str = "application/json"
-    # Money moves: the owning service refuses the request without an Idempotency-Key.
+    # The owning service refuses the request without an Idempotency-Key, because money moves.
     key_required: bool = False
-    # The answer carries a fresh secret: never stored by anyone, never compressed.
+    # The response carries a fresh secret: it is neither cached nor compressed.
     secret: bool = False
-    # A write that names itself in its body: a second time changes nothing, key or not.
+    # The body identifies the write, so that a second one changes nothing even without an Idempotency-Key.
     repeatable: bool = False
     seconds: float = 0.0
     body_limit: int = 0
-    # Answers the version of the resource that the path names, or raises NotFound: 404 and 412 come before 422.
+    # Returns the version of the resource in the path or raises NotFound, so that 404 and 412 come before 422.
     subject: Callable[[Request[Any, Any, Any]], Awaitable[int]] | None = None
-    # Further statuses that this operation answers with, for the document.
+    # Further error statuses of this operation, for the document.
     problems: tuple[int, ...] = ()
 
     @property
@@ -80,7 +87,7 @@ def tagged(tag: str, *routes: Route[Any, Any]) -> tuple[Route[Any, Any], ...]:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """What the table knows about a path and method: the route, or why there is none."""
+    """The table's result for a path and method: the route, or why there is none."""
 
     route: Route[Any, Any] | None
     params: Mapping[str, str]
@@ -126,7 +133,7 @@ class RouteTable:
                 child = node.param
                 if child is None or not segment:
                     return Match(None, {})
-                params[child.param_name] = segment if _SEGMENT.fullmatch(segment) else _NOBODY
+                params[child.param_name] = segment if _SEGMENT.fullmatch(segment) else _NO_ID
             node = child
         if not node.routes:
             return Match(None, {})

@@ -1,4 +1,4 @@
-"""The kinds of schema: what a body, a query and an answer have in common, and the problem document.
+"""The bases of schemas (body, query, answer) and the problem document.
 
 A body refuses unknown fields; an answer names all its keys, so none has a default. It must not know any resource.
 """
@@ -11,15 +11,15 @@ from msgspec import Meta
 
 
 class Body(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):
-    """What a request carries as JSON."""
+    """A JSON body."""
 
 
 class Query(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):
-    """What a request may ask for behind the question mark."""
+    """A query string."""
 
 
 class Answer(msgspec.Struct, rename="camel", kw_only=True, gc=False):
-    """What the API says; every key is always present."""
+    """A JSON response; every key is always present."""
 
 
 class NoBody(Body):
@@ -51,12 +51,12 @@ class ListQuery(WholeListQuery):
 
 
 def limits(**keywords: Any) -> Meta:
-    """Rules of the owning service, for the document alone."""
+    """Limits that the owning service checks; here they only appear in the document."""
     return Meta(extra_json_schema=keywords)
 
 
 class Violation(msgspec.Struct):
-    """One thing to mend in a request."""
+    """One field to fix in a request."""
 
     pointer: str
     code: str

@@ -1,6 +1,6 @@
-"""uvicorn under libs.runtime: our signals, our drain, and a guard at the socket against slow and huge requests.
+"""uvicorn under libs.runtime: its signals and drain, and limits at the socket against slow and huge requests.
 
-Refusals made here, before there is a request, are plain; everything after the headers is the application's.
+Refusals made here, before a request exists, are plain text; everything after the headers is the application's.
 """
 
 import asyncio
@@ -13,10 +13,10 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-# Above the 60 s for which nginx keeps an idle upstream connection, so that it is never us who close one in use.
+# Above the 60 s for which nginx keeps an idle upstream connection, so that nginx never sends into a closing one.
 _KEEP_ALIVE_SECONDS = 75
 _HEADER_SECONDS = 10.0
-# How long a client may go on sending a body that has already been answered.
+# How long a client may continue to send a body after the response.
 _LEFTOVER_SECONDS = 10.0
 _HEADER_BYTES = 64 * 1024
 _HEADER_COUNT = 100
@@ -27,7 +27,7 @@ _TOO_LARGE = (
 
 
 class GuardedProtocol(HttpToolsProtocol):
-    """Bounds the time and size of a request's head, and the tail of a body nobody reads."""
+    """Limits the time and size of a request's head, and the time of a body that the application does not read."""
 
     def __init__(self, *args: Any, **keywords: Any) -> None:
         super().__init__(*args, **keywords)

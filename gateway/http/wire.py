@@ -1,6 +1,6 @@
-"""How values are spelled on the two wires: protobuf on one side, JSON on the other. Pure functions, hot ones first.
+"""Values between the two wires: protobuf on one side, JSON on the other. Pure functions.
 
-Times are RFC 3339 with milliseconds, money is a decimal string made from micro-units. No message is known by name.
+Times are RFC 3339 with milliseconds; money is a decimal string made from micro-units. It must not know any message.
 """
 
 import math

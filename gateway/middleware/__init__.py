@@ -1,1 +1,1 @@
-"""What every request passes, one concern a class, each plain ASGI. The order stands in gateway.app."""
+"""The layers that every request passes: plain ASGI classes, one concern each. gateway.app gives their order."""

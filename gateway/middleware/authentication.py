@@ -1,7 +1,7 @@
-"""Who calls: takes the credential from the request and asks identity, remembering the answer for less than a second.
+"""Authenticates the caller by the credential in the request.
 
-Owns the order of credentials and the forged-request guard of the cookie. What a principal may do is decided in
-gateway.middleware.authorization and, again, in every service.
+Owns the order of credentials and the check against cross-site request forgery. The authorization layer, and again
+every service, decide what a principal may do.
 """
 
 from typing import Any
@@ -19,8 +19,8 @@ _SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
 
 
 class Authentication:
-    """Fills the request's principal, or refuses (401). Public routes are let through unasked, and so is a path outside
-    /api that does not exist: there is nothing to guard."""
+    """Sets the request's principal or refuses (401). Public routes pass without a credential, as does an unknown
+    path outside /api."""
 
     def __init__(self, app: ASGIApp, *, principals: Principals, cookie_name: str, public_url: str) -> None:
         self._app = app

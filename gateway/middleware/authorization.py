@@ -1,7 +1,7 @@
-"""What the caller may do, as far as the route's declaration tells: its scope.
+"""Checks the scope that the route declares.
 
-Services check scopes again; this layer refuses before a body is read. It comes after authentication, so 401 is before
-403, and before anything that could tell whether a thing exists.
+Services check scopes again; this layer refuses before a body is read. It comes after authentication, so that 401
+precedes 403, and before anything that could show whether a resource exists.
 """
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -12,7 +12,7 @@ from libs.errors import NotFound, PermissionDenied, Unimplemented
 
 
 class Authorization:
-    """403 without the scope; 404 and 405 for what is no route."""
+    """403 without the scope; 404 for an unknown path and 405 for an unknown method."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -21,12 +21,12 @@ class Authorization:
         request = request_of(scope)
         match, principal = match_of(request), request.principal_or_none
         if not match.allow:
-            raise NotFound("route_not_found", "There is nothing at this path; see /docs.")
+            raise NotFound("route_not_found", "No such path. See /docs.")
         route = match.route
         if route is None:
             raise Unimplemented(
                 "method_not_allowed", f"Use one of {match.allow} here.", metadata={"allow": match.allow}
             )
         if route.scope and (principal is None or not principal.has_scope(route.scope)):
-            raise PermissionDenied("missing_scope", f"This needs the scope {route.scope}.")
+            raise PermissionDenied("missing_scope", f"The scope {route.scope} is required.")
         await self._app(scope, receive, send)

@@ -1,7 +1,7 @@
-"""Compresses whole answers from 1 KiB with the coding the client likes best (zstd or gzip).
+"""Compresses responses from 1 KiB with the coding that the client prefers (zstd or gzip).
 
-It touches neither streams, parts of files, nor answers with a fresh secret (CRIME/BREACH). The entity tag tells the
-encoded form apart, as RFC 9110 8.8.3.3 asks.
+Streams, byte ranges and responses with a fresh secret (BREACH) stay as they are. The compressed form gets an entity tag
+of its own (RFC 9110, 8.8.3.3).
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from gateway.http.negotiation import choose_coding
 from gateway.http.request import Request, request_of
 
 MIN_BYTES = 1024
-# Above this, compressing would hold the loop for more than a few milliseconds.
+# Compressing more than this would block the event loop for several milliseconds.
 _IN_THREAD_BYTES = 128 * 1024
 _TYPES = ("application/json", "application/problem+json", "text/", "application/xml")
 
@@ -33,7 +33,7 @@ COMPRESS: dict[str, Callable[[bytes], bytes]] = {"gzip": _gzip, "zstd": _zstd}
 
 
 class Compression:
-    """Holds the start of an answer back until its body is there."""
+    """Holds the start of a response back until its body arrives, because compression changes the headers."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -21,7 +21,7 @@ _PREFLIGHT_SECONDS = b"600"
 
 
 class Cors:
-    """Notes the access-control headers; the router answers OPTIONS itself."""
+    """Adds the access-control headers; the routing layer answers OPTIONS."""
 
     def __init__(self, app: ASGIApp, *, origins: Iterable[str]) -> None:
         self._app = app

@@ -1,6 +1,6 @@
-"""Whatever an inner layer raises becomes a problem document; nothing else is written for an error.
+"""Turns an exception of an inner layer into a problem document.
 
-An exception that is no AppError is logged with its traceback and answered without it.
+An exception that is no AppError is logged with its traceback; the response does not show it.
 """
 
 import logging
@@ -15,7 +15,7 @@ log = logging.getLogger("gateway.problems")
 
 
 class Problems:
-    """Catches, translates, answers; once an answer has begun the connection is cut instead."""
+    """Once a response has begun, the exception goes on to the server, which closes the connection."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

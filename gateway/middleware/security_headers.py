@@ -1,4 +1,4 @@
-"""Headers that tell browsers and caches how little they may do with an answer. Constant, but for pages of our own."""
+"""Headers that restrict what browsers and caches may do with a response."""
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 

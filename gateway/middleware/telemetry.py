@@ -1,7 +1,7 @@
 """Counts, times and traces every request, and keeps the last minute of them for the figures of /metrics.
 
-It must not look into bodies. Labels are a known method, a route of the table and the class of the status (2xx): what a
-client sends makes no new series.
+It must not read bodies. Labels are a known method, a route of the table and the class of the status (2xx), so that a
+client cannot create series.
 """
 
 import logging
@@ -46,7 +46,7 @@ class RecentRequests:
         self._kept.append((finished, seconds, status))
 
     def traffic(self, now: float) -> Traffic:
-        """Figures of the window that ends now; a full memory covers a shorter one."""
+        """Figures of the last minute. When the memory is full they cover a shorter time."""
         recent = [entry for entry in self._kept if now - entry[0] <= WINDOW_SECONDS]
         full = len(self._kept) == _KEPT and recent
         window = max(now - recent[0][0], 0.001) if full else WINDOW_SECONDS
@@ -91,6 +91,6 @@ class Telemetry:
         self._recent.add(now, seconds, status)
         if status >= 500 or seconds > _SLOW_SECONDS:
             log.warning(
-                "request ended badly" if status >= 500 else "request was slow",
+                "request failed" if status >= 500 else "request was slow",
                 extra={"method": method, "route": route, "status": status, "ms": round(seconds * 1000, 1)},
             )

@@ -1,4 +1,4 @@
-"""The suite's figures for Prometheus: the paper's nine beside every metric of this process.
+"""The suite's metrics for Prometheus: nine figures of the whole suite and the metrics of this process.
 
 Request rate, response time p50/p95/p99, 4xx and 5xx rates, database pool use, cache hit ratio, job processing time,
 sockets, memory and CPU. A service that does not answer is left out.
@@ -54,7 +54,7 @@ def _show_service(name: str, status: common_pb2.GetStatusResponse) -> None:
 
 
 def _forget_instances() -> None:
-    """A replica that was replaced, or did not answer this time, leaves no figure behind."""
+    """Remove the figures of replicas that were replaced or did not answer."""
     figures.SUITE_MEMORY_BYTES.clear()
     figures.SUITE_CPU_SECONDS.clear()
 

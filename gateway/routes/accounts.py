@@ -1,4 +1,4 @@
-"""Signing up, signing in and out, and the sessions that follow."""
+"""Registration, login, logout and sessions."""
 
 from typing import Any
 
@@ -89,7 +89,7 @@ async def revoke_session(request: ApiRequest[NoQuery, NoBody]) -> Response:
 
 
 def set_session_cookie(request: ApiRequest[Any, Any], response: Response, token: str) -> None:
-    """Keep the session in the browser; an empty token takes it away."""
+    """Set the session cookie; an empty token removes it."""
     response.set_cookie(
         request.app.settings.cookie_name,
         token,
@@ -120,7 +120,7 @@ ROUTES = tagged(
         "POST",
         "/api/register",
         register,
-        "Create an organisation and its owner",
+        "Create an organization and its owner",
         public=True,
         body=RegisterBody,
         example={
@@ -147,7 +147,9 @@ ROUTES = tagged(
         problems=(401, 429),
     ),
     Route("POST", "/api/logout", logout, "End the session", status=204),
-    Route("GET", "/api/auth/user", get_current_user, "Who am I?", answer=CurrentUser),
-    Route("GET", "/api/auth/sessions", list_sessions, "List my sessions", query=ListQuery, answer=list[Session]),
-    Route("DELETE", "/api/auth/sessions/{id}", revoke_session, "End one of my sessions", status=204),
+    Route("GET", "/api/auth/user", get_current_user, "Read the current user", answer=CurrentUser),
+    Route(
+        "GET", "/api/auth/sessions", list_sessions, "List the user's sessions", query=ListQuery, answer=list[Session]
+    ),
+    Route("DELETE", "/api/auth/sessions/{id}", revoke_session, "End a session of the user", status=204),
 )

@@ -1,4 +1,4 @@
-"""Operations: queues, dead letters and schedules of the organisation over all services, and the local mailbox."""
+"""Queues, dead letters and schedules of the organization in all services, and the local mailbox."""
 
 import asyncio
 from collections import defaultdict

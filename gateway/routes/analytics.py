@@ -1,4 +1,4 @@
-"""Figures of the organisation, from roll-ups: what is unknown is null."""
+"""Figures of the organization from roll-ups. Unknown figures are null."""
 
 from datetime import timedelta
 

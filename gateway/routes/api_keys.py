@@ -1,4 +1,4 @@
-"""API keys: their secret is answered once, when it is made."""
+"""API keys. The secret is shown once, when it is created."""
 
 from typing import Any
 
@@ -71,7 +71,7 @@ ROUTES = tagged(
         "Create an API key",
         scope="members:write",
         body=ApiKeyBody,
-        example={"name": "dialler", "scopes": ["agents:read", "calls:read"]},
+        example={"name": "dialer", "scopes": ["agents:read", "calls:read"]},
         answer=FreshApiKey,
         status=201,
         secret=True,

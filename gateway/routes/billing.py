@@ -6,6 +6,7 @@ from starlette.responses import Response
 
 from echosenseix.billing.v1 import billing_pb2 as pb
 from gateway.http import lists, responses
+from gateway.http.json_body import invalid_fields
 from gateway.http.query import words
 from gateway.http.routing import Route, tagged
 from gateway.http.schema import NoBody, NoQuery
@@ -99,15 +100,11 @@ async def reconcile(request: ApiRequest[WindowQuery, NoBody]) -> Response:
 def _events(body: UsageBody) -> list[UsageEventBody]:
     if body.events is not None:
         if (body.id, body.meter, body.timestamp, body.value) != (None, None, None, None):
-            raise _invalid("#/events", "Send one event, or events; not both.")
+            raise _invalid("#/events", "Send one event or `events`, not both.")
         return body.events
     if body.id is None or body.meter is None or body.timestamp is None or body.value is None:
         missing = [name for name in ("id", "meter", "timestamp", "value") if getattr(body, name) is None]
-        raise InvalidArgument(
-            "validation_failed",
-            "Mend the fields named in errors.",
-            violations=[Violation(f"#/{name}", "required", "This field is required.") for name in missing],
-        )
+        raise invalid_fields(*(Violation(f"#/{name}", "required", "This field is required.") for name in missing))
     return [
         UsageEventBody(
             id=body.id,
@@ -133,7 +130,7 @@ def _event_to_proto(event: UsageEventBody) -> pb.UsageEvent:
 
 
 def _of_the_one_event(refusal: InvalidArgument) -> InvalidArgument:
-    """The service counts events; who sent one alone did not."""
+    """The service points into a list of events; a client that sent one event outside a list has no such list."""
     moved = [replace(item, pointer=item.pointer.replace("#/events/0", "#", 1)) for item in refusal.violations]
     return InvalidArgument(refusal.reason, refusal.detail, violations=moved)
 
@@ -183,6 +180,7 @@ ROUTES = tagged(
         example={"amount": "10.00", "currency": "USD"},
         answer=TopUp,
         status=201,
+        has_location=False,
         problems=(409,),
     ),
     Route(
@@ -195,6 +193,8 @@ ROUTES = tagged(
         example=_EVENT,
         answer=UsageRecorded,
         status=201,
+        also={200: "All events were recorded before"},
+        has_location=False,
         problems=(409,),
     ),
     Route(

@@ -57,7 +57,7 @@ async def download_recording(request: ApiRequest[NoQuery, NoBody]) -> Response:
     if recording.status != "available":
         raise NotFound("recording_not_found", "This call has no recording yet.")
     if_range = request.header("if-range")
-    # A part of another content than the reader has begun with would be worse than the whole of this one.
+    # If-Range: a client that holds a part of other content gets the whole file, not a part that does not fit.
     wanted = request.header("range") if if_range in ("", f'"{recording.id}"') else ""
     part = parse_range(wanted, recording.byte_size)
     message = pb.DownloadRecordingRequest(call_id=request.id)
@@ -119,7 +119,7 @@ ROUTES = tagged(
         "GET",
         "/api/call-logs/{id}/transcription",
         get_transcription,
-        "Read what was heard in a recording whose provider gave no words",
+        "Read the transcription of a recording whose provider sent no transcript",
         scope="calls:read",
         answer=Transcription,
     ),

@@ -1,4 +1,4 @@
-"""Operations: events that consumers gave up, over all services; listed and handled again, as dead jobs are."""
+"""Dead events of all services: events that a consumer gave up. They are listed and redelivered like dead jobs."""
 
 import asyncio
 from collections import defaultdict

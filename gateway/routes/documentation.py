@@ -7,12 +7,23 @@ from pathlib import Path
 from starlette.responses import Response
 
 from gateway.http import openapi_page
+from gateway.http.openapi import About
 from gateway.http.routing import Route, tagged
 from gateway.http.schema import NoBody, NoQuery
 from gateway.state import ApiRequest
 
 # Written by `python -m gateway openapi`.
 FILE = Path(__file__).parents[1] / "openapi.json"
+ABOUT = About(
+    title="EchoSenseiX",
+    version="1.0.0",
+    description=(
+        "The public API of EchoSenseiX. Lists have two paging modes (page and cursor), changes are merge patches, "
+        "errors are problem documents (RFC 9457), amounts are decimal strings and times RFC 3339 in UTC. Every "
+        "response carries X-Request-Id. POST, PATCH, PUT and DELETE take an Idempotency-Key."
+    ),
+    session_cookie="echosenseix_session",
+)
 _CACHED = {"cache-control": "public, max-age=300"}
 
 
@@ -35,7 +46,7 @@ def _page() -> str:
 
 ROUTES = tagged(
     "Documentation",
-    Route("GET", "/openapi.json", get_openapi, "This document", public=True),
-    Route("GET", "/docs", get_docs, "This document as a page", public=True, media_type="text/html"),
-    Route("GET", "/docs/style.css", get_stylesheet, "How the page looks", public=True, media_type="text/css"),
+    Route("GET", "/openapi.json", get_openapi, "The OpenAPI document", public=True),
+    Route("GET", "/docs", get_docs, "The OpenAPI document as a page", public=True, media_type="text/html"),
+    Route("GET", "/docs/style.css", get_stylesheet, "Stylesheet of the page", public=True, media_type="text/css"),
 )

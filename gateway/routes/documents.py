@@ -1,4 +1,4 @@
-"""Documents: uploaded in one stream, watched while they are processed, downloaded as they came."""
+"""Documents: streaming upload, processing status, download."""
 
 import asyncio
 import sys
@@ -23,7 +23,7 @@ _TRANSFER_SECONDS = 300.0
 
 
 class _Uploading:
-    """The messages of one upload. A refusal found while the file streams is kept, because gRPC only cancels."""
+    """The messages of one upload. `refusal` is one found while the file streams: gRPC reports only a cancellation."""
 
     def __init__(self, form: UploadForm, file: FilePart) -> None:
         self._form = form
@@ -69,11 +69,11 @@ async def upload_document(request: ApiRequest[NoQuery, NoBody]) -> Response:
 
 
 def _cut_off() -> BaseException:
-    """What ended the call when the form was good: the service's own refusal, our task's end, or a vanished service."""
+    """Why the call ended although the form was valid: a refusal, a cancelled task, or a service that died."""
     error, task = sys.exception(), asyncio.current_task()
     if isinstance(error, AppError) or (task is not None and task.cancelling()):
         return error or asyncio.CancelledError()
-    return Unavailable("service_unavailable", "The upload was cut off. Send it again.")
+    return Unavailable("service_unavailable", "The upload was interrupted. Send it again.")
 
 
 async def get_status(request: ApiRequest[NoQuery, NoBody]) -> Response:
@@ -93,6 +93,19 @@ async def download_document(request: ApiRequest[NoQuery, NoBody]) -> Response:
     return await download_response(request, file, (message.data async for message in stream if message.data))
 
 
+_FORM = {
+    "type": "object",
+    "required": [_FILE_FIELD],
+    "additionalProperties": False,
+    "properties": {
+        _FILE_FIELD: {"type": "string", "format": "binary", "description": "pdf, docx, txt, md, html, csv or rtf"},
+        "title": {"type": "string", "maxLength": 200},
+        "category": {"type": "string", "maxLength": 100},
+        "tags": {"type": "string", "description": "Comma list; the field may be repeated."},
+        "entryId": {"type": "string", "description": "Replace the document of this entry."},
+    },
+}
+
 ROUTES = tagged(
     "Documents",
     Route(
@@ -102,6 +115,7 @@ ROUTES = tagged(
         "Upload a document",
         scope="knowledge:write",
         body_kind="multipart",
+        form=_FORM,
         answer=Upload,
         status=202,
         seconds=_TRANSFER_SECONDS,
@@ -111,7 +125,7 @@ ROUTES = tagged(
         "GET",
         "/api/documents/{id}/status",
         get_status,
-        "How far processing has come",
+        "Read the progress of processing",
         scope="knowledge:read",
         answer=DocumentStatus,
     ),

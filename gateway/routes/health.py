@@ -1,7 +1,7 @@
-"""Health of the suite for people, and probes of this process for orchestrators.
+"""Health of the suite, and probes of this process for orchestrators.
 
-No probe asks another process: a part that is down must not make every gateway restart. What each service says of
-itself is on the operations port (gateway.operations.services).
+A probe asks no other process, because a store that is down must not make every gateway restart. The operations port
+shows the status of each service (gateway.operations.services).
 """
 
 import time
@@ -57,13 +57,13 @@ def _fresh(answer: object, good: bool) -> Response:
 
 ROUTES = tagged(
     "Health",
-    Route("GET", "/health", get_health, "Is the suite well?", public=True, answer=Health, problems=(503,)),
-    Route("GET", "/health/live", get_live, "Does this process run?", public=True, answer=Probe),
+    Route("GET", "/health", get_health, "Health of the suite", public=True, answer=Health, problems=(503,)),
+    Route("GET", "/health/live", get_live, "Liveness of this process", public=True, answer=Probe),
     Route(
         "GET",
         "/health/ready",
         get_ready,
-        "May this process be sent requests?",
+        "Readiness of this process",
         public=True,
         answer=Probe,
         problems=(503,),

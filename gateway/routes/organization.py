@@ -1,4 +1,4 @@
-"""The caller's own organisation."""
+"""The caller's organization."""
 
 from typing import Any
 
@@ -38,13 +38,13 @@ async def organization_version(request: ApiRequest[Any, Any]) -> int:
 ROUTES = tagged(
     "Organisation",
     Route(
-        "GET", "/api/organization", get_organization, "Read my organisation", scope="members:read", answer=Organization
+        "GET", "/api/organization", get_organization, "Read the organization", scope="members:read", answer=Organization
     ),
     Route(
         "PATCH",
         "/api/organization",
         update_organization,
-        "Change my organisation",
+        "Change the organization",
         scope="members:write",
         body=OrganizationPatch,
         body_kind="merge_patch",

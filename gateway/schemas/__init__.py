@@ -1,4 +1,4 @@
-"""What the API takes and says, as msgspec structs, with the mapping from protos; the OpenAPI document is made of them.
+"""The bodies, queries and answers of the API as msgspec structs, with their mapping from protos.
 
 Limits that only a service decides are documented here and enforced there, so that its answer lists all violations.
 """

@@ -1,4 +1,4 @@
-"""People, organisations, sessions and API keys as the API shows them."""
+"""Users, organizations, sessions and API keys as the API shows them."""
 
 from datetime import datetime
 from typing import Annotated, Literal

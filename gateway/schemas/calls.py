@@ -24,11 +24,11 @@ class Recording(Answer):
     status: str
     media_type: str | None
     byte_size: int | None
-    # Where its bytes are, under the same credentials; null until it is available.
+    # The path of its bytes; null until the recording is available.
     url: str | None
-    # done, failed, not_needed (the provider gave the words) or not_installed; null while nobody has tried.
+    # done, failed, not_needed (the provider gave the words) or not_installed; null before the first attempt.
     transcription_status: str | None
-    # Where its words are; null unless they are done.
+    # The path of its transcription; null unless the status is done.
     transcription_url: str | None
 
 
@@ -39,7 +39,7 @@ class TranscriptionSegment(Answer):
 
 
 class Transcription(Answer):
-    """What a model of the suite's own heard in a recording whose provider gave no words."""
+    """The suite's own transcription of a recording whose provider sent no transcript."""
 
     status: str | None
     text: str | None

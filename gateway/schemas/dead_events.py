@@ -1,4 +1,4 @@
-"""Events that consumers gave up, as the API shows them: all but what they carry, for that names people."""
+"""Dead events as the API shows them, without their payload, which holds personal data."""
 
 from datetime import datetime
 from typing import Annotated
@@ -10,7 +10,7 @@ from gateway.http.schema import Answer, Body, WholeListQuery
 from gateway.http.wire import set_time, time_to_json
 from gateway.schemas.jobs import JobError, ServiceName
 
-_Consumer = Annotated[str, Meta(min_length=1, max_length=100, description="Who gave the event up.")]
+_Consumer = Annotated[str, Meta(min_length=1, max_length=100, description="The consumer that gave the event up.")]
 _Topic = Annotated[str, Meta(min_length=1, max_length=100, description="Such as call.ended.")]
 _Error = Annotated[str, Meta(min_length=1, max_length=100, description="The code of the last error.")]
 _DiedSince = Annotated[datetime, Meta(tz=True, description="Given up at or after.")]

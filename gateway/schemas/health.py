@@ -1,4 +1,4 @@
-"""What the gateway tells about the suite's state. `Health` has the paper's four keys, exactly."""
+"""The health of the suite. `Health` has exactly the four keys of the specification."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""Accounts at providers: credentials go in and never come out."""
+"""Accounts at providers. Credentials are write-only."""
 
 from typing import Annotated
 
@@ -26,7 +26,7 @@ class Integration(Answer):
 
 
 class CredentialsBody(Body):
-    """Left out: what is stored stays."""
+    """Fields that are left out keep their stored values."""
 
     api_key: Secret | None = None
     webhook_secret: Secret | None = None

@@ -48,7 +48,7 @@ _FOREIGN: dict[Code, tuple[str, str, float | None]] = {
 }
 # What grpc.aio makes, on our own side, of a write into a call that has just ended: the peer went away, or refused.
 _CUT_WHILE_WRITING = "Internal error from Core"
-_FOREIGN_REST = ("internal", "Something went wrong on our side. Try again, or tell us the request id.", None)
+_FOREIGN_REST = ("internal", "The server failed. Try again, or report the request id.", None)
 
 
 def status_code(error: AppError) -> grpc.StatusCode:

@@ -17,9 +17,9 @@ from libs.ids import new_id
 _MEDIA_TYPE = "application/problem+json"
 _SAFE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _TITLES = {
-    400: "The request cannot be read",
+    400: "Bad request",
     401: "Not authenticated",
-    403: "Not allowed",
+    403: "Forbidden",
     404: "Not found",
     405: "Method not allowed",
 }

@@ -7,8 +7,9 @@ import pytest
 from gateway.app import ROUTES
 from gateway.http.openapi import document
 from gateway.http.problems import TITLES
+from gateway.routes.documentation import ABOUT
 
-DOCUMENT = document(ROUTES)
+DOCUMENT = document(ROUTES, ABOUT)
 OPERATIONS = {(path, method): item for path, methods in DOCUMENT["paths"].items() for method, item in methods.items()}
 
 

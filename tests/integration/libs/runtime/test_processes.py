@@ -170,7 +170,7 @@ def test_a_process_that_cannot_be_configured_says_every_reason(start: Start) -> 
 def test_an_unknown_command_names_the_known(start: Start) -> None:
     running = start("dance")
     assert running.end() == 2
-    assert running.lines == ["usage: python -m services.example serve|work|migrate"]
+    assert running.lines == ["usage: python -m services.example serve|work|migrate|migrated"]
 
 
 def test_a_process_starts_fast_and_small(start: Start) -> None:

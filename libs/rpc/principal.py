@@ -46,10 +46,6 @@ class Principal:
     # When the session or API key ends, in seconds since 1970; 0: never, or not told.
     expires_at: int = 0
 
-    @property
-    def is_service(self) -> bool:
-        return self.role == ROLE_SERVICE
-
     def has_scope(self, scope: str) -> bool:
         """Whether it may: by the scope itself, by area:*, by *:verb, or by *."""
         if "*" in self.scopes or scope in self.scopes:

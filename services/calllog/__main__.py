@@ -1,27 +1,17 @@
 """The call-log's processes: serve (gRPC), work (jobs, subscriptions, outbox relay), migrate. Wiring, nothing else."""
 
+from __future__ import annotations
+
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 
 from echosenseix.agent.v1.agent_pb2_grpc import AgentServiceStub, IntegrationServiceStub
 from echosenseix.calllog.v1.calllog_pb2_grpc import add_CallLogServiceServicer_to_server
-from echosenseix.common.v1.common_pb2_grpc import add_StatusServiceServicer_to_server
-from echosenseix.jobs.v1.jobs_pb2_grpc import add_JobsServiceServicer_to_server
 from libs.blobs import BlobStore
-from libs.bus import Bus
-from libs.cache.ping import redis_ping
 from libs.clock import SystemClock
-from libs.events import OutboxRelay
 from libs.http import OutboundClient
-from libs.jobs import Worker
-from libs.jobs.admin.servicer import JobsServicer
-from libs.paging import CursorCodec
-from libs.postgres import Database
-from libs.rpc.channel import RpcChannel, open_channel
-from libs.rpc.principal import PrincipalMinter
-from libs.rpc.status import StatusServicer
 from libs.runtime import Runtime, service_main
+from libs.runtime.service import Service
 from providers.interface.recordings import AudioLimits
 
 from .config import CallLogSettings
@@ -45,37 +35,26 @@ MIGRATIONS = Path(__file__).parent / "storage" / "migrations"
 
 
 async def serve(runtime: Runtime[CallLogSettings]) -> None:
-    settings = runtime.settings
-    bus = await runtime.open(Bus.connect(settings.nats_url, runtime.name))
-    database = await runtime.open(Database.open(settings, application_name=runtime.name))
-    database.announce_through(bus.announce)
-    cursors = CursorCodec.from_base64(settings.cursor_key)
+    service = await Service.open(runtime)
+    settings, database, cursors = service.settings, service.database, service.cursors
     calls = CallLogServicer(
         database, Calls(database), CallList(database, cursors), Recordings(database), Analytics(database),
-        IntegrationServiceStub(_agent_channel(runtime)).VerifyProviderWebhook,
+        IntegrationServiceStub(service.channel(settings.agent_grpc, "agent")).VerifyProviderWebhook,
         BlobStore.from_url(settings.blobs_url), SystemClock(),
     )  # fmt: skip
-    ping = partial(redis_ping, settings.redis_url)
-    status = StatusServicer(settings, SERVICE, database=database, redis_ping=ping, bus=bus)
-    await runtime.serve_rpc(
-        [
-            (add_CallLogServiceServicer_to_server, calls),
-            (add_JobsServiceServicer_to_server, JobsServicer(SERVICE, database, cursors)),
-            (add_StatusServiceServicer_to_server, status),
-        ],
+    await service.serve(
+        (add_CallLogServiceServicer_to_server, calls),
         # A provider has no login: the signature over the body is checked before anything is kept.
         public_methods=["/echosenseix.calllog.v1.CallLogService/ReceiveProviderWebhook"],
     )
 
 
 async def work(runtime: Runtime[CallLogSettings]) -> None:
-    settings, clock = runtime.settings, SystemClock()
-    bus = await runtime.open(Bus.connect(settings.nats_url, runtime.name))
-    database = await runtime.open(Database.open(settings, application_name=runtime.name))
-    database.announce_through(bus.announce)
+    service = await Service.open(runtime)
+    settings, database, clock = service.settings, service.database, SystemClock()
     client = OutboundClient(settings.outbound_allow)
     runtime.on_close("http", client.close)
-    channel, blobs = _agent_channel(runtime), BlobStore.from_url(settings.blobs_url)
+    channel, blobs = service.channel(settings.agent_grpc, "agent"), BlobStore.from_url(settings.blobs_url)
     resolve_agent = AgentServiceStub(channel).ResolveExternalAgent
     get_credentials = IntegrationServiceStub(channel).GetProviderCredentials
     calls, recordings, analytics = Calls(database), Recordings(database), Analytics(database)
@@ -91,16 +70,7 @@ async def work(runtime: Runtime[CallLogSettings]) -> None:
         settings.reconcile_cron,
     )
     subscribers = CallLogSubscribers(calls, analytics, links, clock)
-    runtime.background("relay", OutboxRelay(settings, SERVICE, bus).run)
-    runtime.background("subscribers", subscribers.consumer(bus, database).run)
-    runtime.background("jobs", Worker(settings, SERVICE, database, bus, handlers).run)
-
-
-def _agent_channel(runtime: Runtime[CallLogSettings]) -> RpcChannel:
-    minter = PrincipalMinter(runtime.settings.principal_signing_key)
-    channel = open_channel(runtime.settings.agent_grpc, audience="agent", minter=minter)
-    runtime.on_close("agent", channel.close)
-    return channel
+    service.work(handlers, subscribers.consumer(service.bus, database))
 
 
 if __name__ == "__main__":

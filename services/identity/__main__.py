@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 import base64
-from functools import partial
 from pathlib import Path
 
-from echosenseix.common.v1.common_pb2_grpc import add_StatusServiceServicer_to_server
 from echosenseix.identity.v1.identity_pb2_grpc import add_IdentityServiceServicer_to_server
-from echosenseix.jobs.v1.jobs_pb2_grpc import add_JobsServiceServicer_to_server
-from libs.bus import Bus
-from libs.cache.ping import redis_ping
 from libs.clock import SystemClock
-from libs.events import OutboxRelay
-from libs.jobs import Worker
-from libs.jobs.admin.servicer import JobsServicer
-from libs.paging import CursorCodec
-from libs.postgres import Database
 from libs.ratelimit import RateLimiter
-from libs.rpc.status import StatusServicer
 from libs.runtime import Runtime, service_main
+from libs.runtime.service import Service
 
 from .config import IdentitySettings
 from .domain.devices import KnownDevices
@@ -38,13 +28,10 @@ PUBLIC = tuple(f"/echosenseix.identity.v1.IdentityService/{name}" for name in ("
 
 
 async def serve(runtime: Runtime[IdentitySettings]) -> None:
-    settings = runtime.settings
-    bus = await runtime.open(Bus.connect(settings.nats_url, runtime.name))
-    database = await runtime.open(Database.open(settings, application_name=runtime.name))
-    database.announce_through(bus.announce)
+    service = await Service.open(runtime)
+    settings, database, cursors = service.settings, service.database, service.cursors
     limiter = await runtime.open(RateLimiter.open(settings.redis_url))
     passwords = await runtime.open(Passwords.open(settings.password_workers))
-    cursors = CursorCodec.from_base64(settings.cursor_key)
     parts = Parts(
         database=database,
         people=People(database),
@@ -57,26 +44,16 @@ async def serve(runtime: Runtime[IdentitySettings]) -> None:
         clock=SystemClock(),
         production=settings.production,
     )
-    ping = partial(redis_ping, settings.redis_url)
-    status = StatusServicer(settings, SERVICE, database=database, redis_ping=ping, bus=bus)
-    await runtime.serve_rpc(
-        [
-            (add_IdentityServiceServicer_to_server, IdentityServicer(parts)),
-            (add_JobsServiceServicer_to_server, JobsServicer(SERVICE, database, cursors)),
-            (add_StatusServiceServicer_to_server, status),
-        ],
+    await service.serve(
+        (add_IdentityServiceServicer_to_server, IdentityServicer(parts)),
         public_methods=PUBLIC,
     )
 
 
 async def work(runtime: Runtime[IdentitySettings]) -> None:
-    settings = runtime.settings
-    bus = await runtime.open(Bus.connect(settings.nats_url, runtime.name))
-    database = await runtime.open(Database.open(settings, application_name=runtime.name))
-    database.announce_through(bus.announce)
-    sessions = Sessions(database, CursorCodec.from_base64(settings.cursor_key))
-    runtime.background("relay", OutboxRelay(settings, SERVICE, bus).run)
-    runtime.background("jobs", Worker(settings, SERVICE, database, bus, job_handlers(sessions, SystemClock())).run)
+    service = await Service.open(runtime)
+    sessions = Sessions(service.database, service.cursors)
+    service.work(job_handlers(sessions, SystemClock()))
 
 
 if __name__ == "__main__":

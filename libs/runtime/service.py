@@ -1,0 +1,79 @@
+"""The parts that every service opens alike: bus, database, cursors, and its standard servicers and workers.
+
+Not re-exported by libs.runtime: the gateway uses that package and must load neither asyncpg nor nats (ADR 0013).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import cached_property, partial
+from typing import Any, Generic, TypeVar
+
+from echosenseix.common.v1.common_pb2_grpc import add_StatusServiceServicer_to_server
+from echosenseix.jobs.v1.jobs_pb2_grpc import add_JobsServiceServicer_to_server
+from libs.bus import Bus
+from libs.cache.ping import redis_ping
+from libs.config import ServiceSettings
+from libs.events import EventConsumer, OutboxRelay
+from libs.jobs import Worker
+from libs.jobs.admin.servicer import JobsServicer
+from libs.jobs.handlers import Handlers
+from libs.paging import CursorCodec
+from libs.postgres import Database
+from libs.rpc.channel import RpcChannel, open_channel
+from libs.rpc.principal import PrincipalMinter
+from libs.rpc.status import Gauges, StatusServicer
+from libs.runtime.process import Runtime
+
+S = TypeVar("S", bound=ServiceSettings)
+AddServicer = tuple[Callable[[Any, Any], None], object]
+
+
+class Service(Generic[S]):
+    """A service's process with its stores open; the runtime closes them at the end."""
+
+    def __init__(self, runtime: Runtime[S], bus: Bus, database: Database) -> None:
+        self.runtime = runtime
+        self.settings = runtime.settings
+        self.bus = bus
+        self.database = database
+
+    @cached_property
+    def cursors(self) -> CursorCodec:
+        """The codec of page cursors; a process that lists nothing needs no key."""
+        return CursorCodec.from_base64(self.settings.cursor_key)
+
+    @classmethod
+    async def open(cls, runtime: Runtime[S]) -> Service[S]:
+        """Connect to NATS and PostgreSQL; commits announce over NATS what they wrote."""
+        bus = await runtime.open(Bus.connect(runtime.settings.nats_url, runtime.name))
+        database = await runtime.open(Database.open(runtime.settings, application_name=runtime.name))
+        database.announce_through(bus.announce)
+        return cls(runtime, bus, database)
+
+    def channel(self, address: str, service: str) -> RpcChannel:
+        """A channel to another service, closed at the end."""
+        minter = PrincipalMinter(self.settings.principal_signing_key)
+        channel = open_channel(address, audience=service, minter=minter)
+        self.runtime.on_close(service, channel.close)
+        return channel
+
+    async def serve(self, *servicers: AddServicer, public_methods: Iterable[str] = (), gauges: Gauges = dict) -> None:
+        """Start the gRPC server with these servicers, the queue's and the status. Call it last: it stops first."""
+        name, settings = self.runtime.service, self.settings
+        ping = partial(redis_ping, settings.redis_url)
+        status = StatusServicer(settings, name, database=self.database, redis_ping=ping, bus=self.bus, gauges=gauges)
+        jobs = JobsServicer(name, self.database, self.cursors)
+        standard: list[AddServicer] = [
+            (add_JobsServiceServicer_to_server, jobs),
+            (add_StatusServiceServicer_to_server, status),
+        ]
+        await self.runtime.serve_rpc([*servicers, *standard], public_methods=public_methods)
+
+    def work(self, handlers: Handlers, consumer: EventConsumer | None = None) -> None:
+        """Keep the outbox relay, the event consumer and the job worker running."""
+        name, settings = self.runtime.service, self.settings
+        self.runtime.background("relay", OutboxRelay(settings, name, self.bus).run)
+        if consumer is not None:
+            self.runtime.background("subscribers", consumer.run)
+        self.runtime.background("jobs", Worker(settings, name, self.database, self.bus, handlers).run)

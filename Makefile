@@ -4,7 +4,7 @@ LOCAL := $(PYTHON) -m local
 VENV := .venv/bin
 export SERVICE SCALE LIMITS FOLLOW DOC
 
-.PHONY: test-transcription help up dev down status logs restart reset token demo ops test lint types check faults manifests wheels bench-jobs protos format lock
+.PHONY: test-transcription help up dev down status logs restart reset token demo ops test security lint types check faults manifests wheels bench-jobs protos format lock
 
 help:            ## what can be done
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 24
@@ -47,6 +47,8 @@ lint:            ## style, import contracts, protos
 	@$(LOCAL) lint
 types:           ## the type checker
 	@$(LOCAL) types
+security:        ## attacks on every public port
+	@$(LOCAL) security
 check:           ## everything that must pass before a change lands, fastest first
 	@$(LOCAL) check
 

@@ -13,13 +13,14 @@ from gateway.clients import SuiteStatus, open_clients
 from gateway.config import GatewaySettings
 from gateway.http.idempotency import Fingerprints
 from gateway.http.openapi import encode
-from gateway.http.server import HttpServer
 from gateway.middleware.telemetry import RecentRequests
 from gateway.operations.metrics import metrics
 from gateway.operations.services import services
 from gateway.principals import Principals, identity_lookup
 from gateway.routes.documentation import ABOUT, FILE
 from gateway.state import Gateway
+from libs.http.connection_limits import ConnectionLimits
+from libs.http.server import HttpServer
 from libs.paging import CursorCodec
 from libs.runtime import Runtime, run_process
 
@@ -39,7 +40,8 @@ async def serve(runtime: Runtime[GatewaySettings]) -> None:
     )
     runtime.ops_page("/metrics", partial(metrics, gateway))
     runtime.ops_page("/health/services", partial(services, gateway))
-    server = HttpServer(build_app(gateway), settings.http_address, drain_seconds=settings.drain_seconds)
+    limits = ConnectionLimits(settings.connections_max, settings.connections_per_address)
+    server = HttpServer(build_app(gateway), settings.http_address, drain_seconds=settings.drain_seconds, limits=limits)
     runtime.addresses["http"] = server.address
     runtime.background("http", server.run)
     await server.started()

@@ -152,6 +152,10 @@ class ProcessSettings:
     otlp_endpoint: str | None = setting("OTEL_EXPORTER_OTLP_ENDPOINT", None)
     log_level: str = setting("LOG_LEVEL", "INFO")
     drain_seconds: float = setting("DRAIN_SECONDS", 10.0)
+    connections_max: int = setting("CONNECTIONS_MAX", 10_000, help="of one public listener; 0 = no limit")
+    connections_per_address: int = setting(
+        "CONNECTIONS_PER_ADDRESS", 1_000, help="of one public listener; 0 = no limit, needed behind a proxy"
+    )
 
     @property
     def production(self) -> bool:

@@ -8,7 +8,7 @@ import sys
 
 OLDEST = (3, 11)
 NEEDS = dict.fromkeys(("up", "dev", "daemon", "token"), "suite")
-NEEDS.update(dict.fromkeys(("lint", "types", "test", "check"), "dev"))
+NEEDS.update(dict.fromkeys(("lint", "types", "test", "security", "check"), "dev"))
 ASK_ONLY = ("down", "status", "logs", "restart", "reset")
 
 

@@ -50,7 +50,7 @@ LINT = (
 TYPES = (Stage("mypy", _tool("mypy")),)
 TESTS = tuple(_tests(kind) for kind in ("contract", "unit", "manifests", "integration", "security", "e2e", "faults"))
 ALL = (*LINT, *TYPES, *TESTS)
-NAMED = {"lint": LINT, "types": TYPES, "test": TESTS, "check": ALL}
+NAMED = {"lint": LINT, "types": TYPES, "test": TESTS, "security": (_tests("security"),), "check": ALL}
 
 
 def run(stages: Sequence[Stage]) -> int:

@@ -71,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
         ("lint", "style, import contracts, protos"),
         ("types", "the type checker"),
         ("test", "all tests"),
+        ("security", "attacks on every public port"),
         ("check", "everything that must pass before a change lands, fastest first"),
     ):
         add(name, run_stages, words).set_defaults(stages=checks.NAMED[name])

@@ -21,13 +21,20 @@ PUBLIC_PORTS = {"gateway": 8080, "realtime-ws": 8081, "realtime-http": 8082}
 STORE_PORTS = {"postgres": 7432, "redis": 7479, "nats": 7442, "nats-monitor": 7443}
 FIRST_GRPC, GATEWAY_OPS, FIRST_OPS, FIRST_WORKER_OPS = 7401, 7500, 7501, 7511
 PASSED_ON = (
-    "BILLING_PLAN", "BLOBS_URL", "CORS_ORIGINS", "DOCUMENT_BYTES", "DRAIN_SECONDS", "EMBEDDINGS_API_KEY",
+    "BILLING_PLAN", "BLOBS_URL", "CONNECTIONS_MAX", "CONNECTIONS_PER_ADDRESS",
+    "CORS_ORIGINS", "DOCUMENT_BYTES", "DRAIN_SECONDS", "EMBEDDINGS_API_KEY",
     "EMBEDDINGS_MODEL", "EMBEDDINGS_URL", "EMBED_THREADS", "EVENT_RETENTION_DAYS", "EXTRACT_CPU_SECONDS",
     "EXTRACT_MEMORY_MIB", "EXTRACT_OUTPUT_MIB", "EXTRACT_WALL_SECONDS", "LOG_LEVEL", "LOW_CREDIT_MICROS", "MAIL_FROM",
     "MAIL_KEPT", "MAIL_RETENTION_DAYS", "OTEL_EXPORTER_OTLP_ENDPOINT", "OUTBOUND_ALLOW", "PASSWORD_WORKERS", "POOL_MAX",
-    "REALTIME_ALLOWED_ORIGINS", "RECONCILE_CRON", "RECONCILE_DAYS", "SMTP_URL", "TRIAL_GRANT_MICROS",
+    "REALTIME_ALLOWED_ORIGINS", "RECONCILE_CRON", "RECONCILE_DAYS", "SMTP_URL", "STREAMS_PER_ORGANIZATION",
+    "STREAMS_PER_TOKEN", "TRIAL_GRANT_MICROS",
     "WEBHOOK_DISABLE_DAYS", "WEBHOOK_DISABLE_EXHAUSTED", "WORKER_CONCURRENCY",
 )  # fmt: skip
+_NO_CONNECTION_LIMITS = dict.fromkeys(
+    ("CONNECTIONS_MAX", "CONNECTIONS_PER_ADDRESS", "STREAMS_PER_ORGANIZATION", "STREAMS_PER_TOKEN"), "0"
+)
+# nginx opens every connection, from one address.
+_BEHIND_NGINX = {"CONNECTIONS_PER_ADDRESS": "0"}
 OBJECT_STORE_PREFIXES = ("AWS_", "AZURE_", "GOOGLE_")
 
 
@@ -117,6 +124,8 @@ def make_plan(
     parts: list[Part] = []
     for service in running:
         own = shared | keys.service_environment(service) | database_environment(stores, keys, service)
+        if service == "realtime" and scale.of(service) > 1:
+            own |= _BEHIND_NGINX
         for index, number in enumerate(grpc[service]):
             doors = _realtime_doors(scale, public, port) if service == "realtime" else {}
             ops = port(FIRST_OPS + SERVICES.index(service) if index == 0 else 0)
@@ -129,7 +138,7 @@ def make_plan(
     if (ROOT / "gateway" / "__main__.py").exists():
         for index in range(scale.of("gateway")):
             number = public["gateway"] if scale.of("gateway") == 1 else port(0)
-            behind = {"TRUSTED_PROXIES": "1" if scale.of("gateway") > 1 else "0"}
+            behind = {"TRUSTED_PROXIES": "1", **_BEHIND_NGINX} if scale.of("gateway") > 1 else {"TRUSTED_PROXIES": "0"}
             ops = port(GATEWAY_OPS if index == 0 else 0)
             parts.append(_gateway(index, shared | keys.service_environment("gateway") | behind, number, ops))
     return Plan(tuple(parts), urls, public)
@@ -166,6 +175,7 @@ def _shared_environment(
         "REALTIME_PUBLIC_URL": urls["realtimeUrl"],
         "EVENTS_PUBLIC_URL": urls["eventsUrl"],
         "LIMITS": given.get("LIMITS") or "normal",
+        **(_NO_CONNECTION_LIMITS if given.get("LIMITS") == "bench" else {}),
         **{name: value for name, value in given.items() if value and _is_passed_on(name, given)},
     }
 

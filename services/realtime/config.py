@@ -19,6 +19,8 @@ class RealtimeSettings(ServiceSettings):
         "REALTIME_TOKEN_KEYS", (), secret=True, help="kid=base64 32 bytes, comma list, the first signs"
     )
     allowed_origins: tuple[str, ...] = setting("REALTIME_ALLOWED_ORIGINS", ("*",), help="browsers' origins, comma list")
+    streams_per_organization: int = setting("STREAMS_PER_ORGANIZATION", 200, help="event streams; 0 = no limit")
+    streams_per_token: int = setting("STREAMS_PER_TOKEN", 8, help="event streams; 0 = no limit")
     outbound_allow: tuple[str, ...] = setting("OUTBOUND_ALLOW", (), help="host:port or host:port-port, comma list")
     smtp_url: str | None = setting(
         "SMTP_URL", None, secret=True, help="smtp[s]://user:password@host:port; none = mailbox"

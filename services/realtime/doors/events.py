@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -15,6 +16,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from libs.clock import utcnow
 from libs.telemetry import metrics
@@ -52,11 +54,20 @@ async def _live(request: Request) -> Response:
     return PlainTextResponse("ok\n")
 
 
+@dataclass(frozen=True, slots=True)
+class StreamLimits:
+    """Streams that one organization and one token hold on this instance at a time; 0 means no limit."""
+
+    per_organization: int = 200
+    per_token: int = 8
+
+
 class _Waker:
     """A listener that only says that there is more to read: the stream reads the log, in its own time."""
 
-    def __init__(self, grant: Grant) -> None:
+    def __init__(self, grant: Grant, token: str) -> None:
         self.grant = grant
+        self.token = token
         self.position = 0
         self.is_revoked = False
         self.news = asyncio.Event()
@@ -68,8 +79,30 @@ class _Waker:
         pass
 
 
+class _Stream(StreamingResponse):
+    """Events until the client leaves; `ended` is called however that comes about."""
+
+    def __init__(self, events: AsyncIterator[bytes], headers: dict[str, str], ended: Callable[[], None]) -> None:
+        super().__init__(events, media_type="text/event-stream", headers=headers)
+        self._ended = ended
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._ended()
+
+
 class EventStreams:
-    def __init__(self, hub: Hub, log: EventLog, tokens: ConnectionTokens, stopping: asyncio.Event) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        log: EventLog,
+        tokens: ConnectionTokens,
+        stopping: asyncio.Event,
+        limits: StreamLimits,
+    ) -> None:
+        self._limits = limits
         self._hub = hub
         self._log = log
         self._tokens = tokens
@@ -84,26 +117,42 @@ class EventStreams:
                 waker.news.set()
 
     async def stream(self, request: Request) -> Response:
-        grant = self._grant(request)
+        token = _token(request)
+        grant = self._grant(token)
         after = _position(request)
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-        return StreamingResponse(self._events(grant, after), media_type="text/event-stream", headers=headers)
+        if request.method == "HEAD":
+            return Response(media_type="text/event-stream", headers=headers)
+        # Counted before the first await, so that streams opened at one instant are counted, too.
+        waker = self._counted(grant, token)
+        return _Stream(self._events(waker, after), headers, lambda: self._wakers.discard(waker))
 
-    def _grant(self, request: Request) -> Grant:
+    def _counted(self, grant: Grant, token: str) -> _Waker:
+        mine = [waker for waker in self._wakers if waker.grant.org_id == grant.org_id]
+        of_token = sum(waker.token == token for waker in mine)
+        limits = self._limits
+        if (limits.per_organization and len(mine) >= limits.per_organization) or (
+            limits.per_token and of_token >= limits.per_token
+        ):
+            raise Refused(429, "too_many_streams", "Close a stream before you open another.")
+        waker = _Waker(grant, token)
+        self._wakers.add(waker)
+        return waker
+
+    def _grant(self, token: str) -> Grant:
         try:
-            grant = self._tokens.verify(_token(request))
+            grant = self._tokens.verify(token)
         except (TokenExpired, TokenInvalid):
             raise Refused(401, "token_invalid", "Get a fresh token from POST /api/realtime/token.") from None
         if "*" not in grant.scopes and "realtime:read" not in grant.scopes:
             raise Refused(403, "missing_scope", "This needs the scope realtime:read.")
         return grant
 
-    async def _events(self, grant: Grant, after: int | None) -> AsyncIterator[bytes]:
+    async def _events(self, waker: _Waker, after: int | None) -> AsyncIterator[bytes]:
         """Everything after the position, then what comes, until the token ends: the client comes back with a fresh
         one.
         """
-        waker, key = _Waker(grant), (grant.org_id, LOG)
-        self._wakers.add(waker)
+        grant, key = waker.grant, (waker.grant.org_id, LOG)
         await self._hub.listen(key, waker)
         gauge = metrics.SOCKETS.labels("sse")
         gauge.inc()
@@ -122,7 +171,6 @@ class EventStreams:
                     yield b": keep-alive\n\n"
         finally:
             gauge.dec()
-            self._wakers.discard(waker)
             await self._hub.leave(key, waker)
 
     async def _read_on(self, waker: _Waker, topics: Sequence[str]) -> AsyncIterator[Published]:

@@ -6,16 +6,15 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import Iterator, Mapping
-
-import uvicorn
-from starlette.applications import Starlette
+from collections.abc import Mapping
 
 from libs.bus import Bus, subjects
 from libs.clock import utcnow
 from libs.errors import AppError
+from libs.http.connection_limits import ConnectionLimits
+from libs.http.server import HttpServer
 from services.realtime.config import RealtimeSettings
-from services.realtime.doors.events import EventStreams, create_app
+from services.realtime.doors.events import EventStreams, StreamLimits, create_app
 from services.realtime.protocol import disconnects
 from services.realtime.protocol.connection import Connection
 from services.realtime.protocol.hub import POSITION_CHECK_SECONDS, Hub
@@ -38,18 +37,26 @@ class Doors:
         self._tokens = tokens
         self._stopping = asyncio.Event()
         self.sockets = WebSocketDoor(
-            lambda wire: Connection(wire, self.hub, tokens, log.read), settings.allowed_origins
+            lambda wire: Connection(wire, self.hub, tokens, log.read), settings.allowed_origins, _limits(settings)
         )
-        self._streams = EventStreams(self.hub, log, tokens, self._stopping)
-        self._app = create_app(self._streams)
-        self._http: _HttpDoor | None = None
+        per_organization, per_token = settings.streams_per_organization, settings.streams_per_token
+        self._streams = EventStreams(self.hub, log, tokens, self._stopping, StreamLimits(per_organization, per_token))
+        self._http = HttpServer(
+            create_app(self._streams),
+            settings.http_address,
+            drain_seconds=settings.drain_seconds,
+            limits=_limits(settings),
+        )
+        self.http_limits = self._http.limits
+        self._serving: asyncio.Task[None] | None = None
 
     @classmethod
     async def open(cls, settings: RealtimeSettings, bus: Bus, log: EventLog, tokens: ConnectionTokens) -> Doors:
         doors = cls(settings, bus, log, tokens)
         host, port = _split(settings.ws_address)
         doors.addresses["ws"] = "{}:{}".format(*await doors.sockets.open(host, port))
-        doors._http = await _HttpDoor.open(doors._app, settings.http_address)
+        doors._serving = asyncio.create_task(doors._http.run(doors._stopping))
+        await doors._http.started()
         doors.addresses["http"] = doors._http.address
         await bus.subscribe_core(subjects.REALTIME_REVOKED, doors._on_revoked)
         return doors
@@ -81,8 +88,8 @@ class Doors:
     async def close(self) -> None:
         self._stopping.set()
         await self.sockets.drain(self._settings.drain_seconds / 2)
-        if self._http is not None:
-            await self._http.close()
+        if self._serving is not None:
+            await self._serving
         await self.hub.close()
 
     def gauges(self) -> dict[str, float]:
@@ -97,37 +104,9 @@ class Doors:
         self._streams.end_where(lambda grant: concerns(message, grant))
 
 
-class _HttpDoor:
-    """uvicorn under our own signals (libs.runtime obeys them)."""
-
-    def __init__(self, server: uvicorn.Server, task: asyncio.Task[None], address: str) -> None:
-        self._server = server
-        self._task = task
-        self.address = address
-
-    @classmethod
-    async def open(cls, app: Starlette, address: str) -> _HttpDoor:
-        host, port = _split(address)
-        config = uvicorn.Config(app, host, port, log_config=None, access_log=False, lifespan="off", server_header=False)
-        server = uvicorn.Server(config)
-        server.capture_signals = _nobody  # type: ignore[method-assign]
-        task = asyncio.create_task(server.serve())
-        while not server.started:
-            if task.done():
-                task.result()
-                raise OSError(f"cannot listen on {address}")
-            await asyncio.sleep(0.005)
-        bound = server.servers[0].sockets[0].getsockname()
-        return cls(server, task, f"{bound[0]}:{bound[1]}")
-
-    async def close(self) -> None:
-        self._server.should_exit = True
-        await self._task
-
-
-@contextlib.contextmanager
-def _nobody() -> Iterator[None]:
-    yield
+def _limits(settings: RealtimeSettings) -> ConnectionLimits:
+    """Each listener counts for itself."""
+    return ConnectionLimits(settings.connections_max, settings.connections_per_address)
 
 
 def _split(address: str) -> tuple[str, int]:

@@ -22,6 +22,11 @@ _TITLES = {
     403: "Forbidden",
     404: "Not found",
     405: "Method not allowed",
+    429: "Too many requests",
+}
+_HEADERS = {
+    401: {"www-authenticate": 'Bearer realm="echosenseix", error="invalid_token"'},
+    429: {"retry-after": "5"},
 }
 
 
@@ -29,8 +34,7 @@ class Refused(HTTPException):
     """A refusal: its status, the code that programs read, and a sentence that says what to do."""
 
     def __init__(self, status: int, code: str, detail: str) -> None:
-        headers = {"www-authenticate": 'Bearer realm="echosenseix", error="invalid_token"'} if status == 401 else None
-        super().__init__(status, detail, headers)
+        super().__init__(status, detail, _HEADERS.get(status))
         self.code = code
 
 

@@ -13,6 +13,8 @@ from collections.abc import Callable
 
 import picows
 
+from libs.http.connection_limits import ConnectionLimits
+from libs.http.hosts import is_host
 from libs.telemetry import metrics
 from services.realtime.protocol import disconnects
 from services.realtime.protocol.connection import Connection, Wire
@@ -25,6 +27,8 @@ MAX_MESSAGE_BYTES = 64 * 1024
 MAX_QUEUED_BYTES = 1024 * 1024
 MAX_QUEUED_MESSAGES = 256
 SLOW_SECONDS = 5.0
+HANDSHAKE_SECONDS = 10.0
+_NO_SNIFFING = {"X-Content-Type-Options": "nosniff"}
 
 NewConnection = Callable[[Wire], Connection]
 
@@ -41,16 +45,26 @@ class Socket(picows.WSListener):
         self._queued_bytes = 0
         self._paused = False
         self._slow: asyncio.TimerHandle | None = None
+        self._counted: str | None = None
         self.connection: Connection | None = None
 
     def on_ws_connected(self, transport: picows.WSTransport) -> None:
         self._transport = transport
+        peer = transport.underlying_transport.get_extra_info("peername")
+        address = str(peer[0]) if peer else ""
+        if not self._door.limits.take(address):
+            self.close(disconnects.CONNECTION_LIMIT)
+            return
+        self._counted = address
         self.connection = self._door.new_connection(self)
         self._door.sockets.add(self)
         metrics.SOCKETS.labels("websocket").set(len(self._door.sockets))
 
     def on_ws_disconnected(self, transport: picows.WSTransport) -> None:
         self._stop_waiting()
+        if self._counted is not None:
+            self._door.limits.release(self._counted)
+            self._counted = None
         self._door.sockets.discard(self)
         metrics.SOCKETS.labels("websocket").set(len(self._door.sockets))
         if self.connection is not None:
@@ -129,7 +143,10 @@ class Socket(picows.WSListener):
 
 
 class WebSocketDoor:
-    def __init__(self, new_connection: NewConnection, allowed_origins: tuple[str, ...]) -> None:
+    def __init__(
+        self, new_connection: NewConnection, allowed_origins: tuple[str, ...], limits: ConnectionLimits
+    ) -> None:
+        self.limits = limits
         self.new_connection = new_connection
         self.sockets: set[Socket] = set()
         self._allowed_origins = allowed_origins
@@ -142,7 +159,7 @@ class WebSocketDoor:
             host,
             port,
             max_frame_size=MAX_MESSAGE_BYTES * 2,
-            websocket_handshake_timeout=10,
+            websocket_handshake_timeout=HANDSHAKE_SECONDS,
             backlog=4096,
         )
         bound: tuple[str, int] = self._server.sockets[0].getsockname()[:2]
@@ -150,12 +167,13 @@ class WebSocketDoor:
 
     def _listener(self, request: picows.WSUpgradeRequest) -> Socket | picows.WSUpgradeResponseWithListener | None:
         path = bytes(request.path).partition(b"?")[0].decode("latin-1")
+        if len(request.headers.getall("Host", ())) != 1 or not is_host(request.headers["Host"]):
+            return _refused(400, b"One valid Host is needed.")
         if path != PATH:
-            return None
+            return _refused(404, b"There is nothing at this path.")
         origin = request.headers.get("Origin")
         if origin is not None and self._allowed_origins != ("*",) and origin not in self._allowed_origins:
-            refusal = picows.WSUpgradeResponse.create_error_response(403, b"origin not allowed")
-            return picows.WSUpgradeResponseWithListener(refusal, None)
+            return _refused(403, b"This origin is not allowed.")
         return Socket(self)
 
     def disconnect_where(self, is_meant: Callable[[Connection], bool], disconnect: Disconnect) -> int:
@@ -178,3 +196,8 @@ class WebSocketDoor:
                 socket.connection.disconnect(disconnects.SHUTDOWN)
             if index % 50 == 49:
                 await asyncio.sleep(seconds * 50 / len(sockets))
+
+
+def _refused(status: int, text: bytes) -> picows.WSUpgradeResponseWithListener:
+    response = picows.WSUpgradeResponse.create_error_response(status, text, extra_headers=_NO_SNIFFING)
+    return picows.WSUpgradeResponseWithListener(response, None)

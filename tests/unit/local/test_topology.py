@@ -97,3 +97,19 @@ def test_a_wrong_scale_says_what_is_known(text: str) -> None:
 
 def test_scale_takes_the_prose_name_of_call_log() -> None:
     assert Scale.parse("call-log-worker=2, gateway=3").of("calllog-worker") == 2
+
+
+@pytest.mark.parametrize("scale", ["", "gateway=2 realtime=2"])
+def test_connections_are_not_limited_by_address_where_nginx_opens_them(scale: str) -> None:
+    limits = {
+        part.environment.get("CONNECTIONS_PER_ADDRESS")
+        for part in plan(scale).parts
+        if part.service in ("gateway", "realtime") and part.role != "work"
+    }
+    assert limits == ({"0"} if scale else {None})
+
+
+def test_a_bench_opens_as_many_connections_and_streams_as_it_wants() -> None:
+    for part in plan(given={"LIMITS": "bench"}).parts:
+        for name in ("CONNECTIONS_MAX", "CONNECTIONS_PER_ADDRESS", "STREAMS_PER_ORGANIZATION", "STREAMS_PER_TOKEN"):
+            assert part.environment[name] == "0"

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from gateway.http import server as http_server
 from gateway.http.request import Options, Request
-from gateway.http.server import HttpServer
+from libs.http import guarded_protocol
+from libs.http.server import HttpServer
 
 HEAD = b"GET / HTTP/1.1\r\nHost: h\r\n"
 
@@ -27,8 +27,8 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 @pytest_asyncio.fixture(loop_scope="session")
 async def address(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[str, int]]:
     """A server whose patience is a fifth of a second."""
-    monkeypatch.setattr(http_server, "_HEADER_SECONDS", 0.2)
-    monkeypatch.setattr(http_server, "_LEFTOVER_SECONDS", 0.2)
+    monkeypatch.setattr(guarded_protocol, "_HEADER_SECONDS", 0.2)
+    monkeypatch.setattr(guarded_protocol, "_LEFTOVER_SECONDS", 0.2)
     stop = asyncio.Event()
     server = HttpServer(app, "127.0.0.1:0", drain_seconds=3)
     running = asyncio.create_task(server.run(stop))
@@ -160,3 +160,30 @@ async def test_what_has_begun_is_finished_before_the_server_stops() -> None:
     release.set()
     assert (await asking).startswith(b"HTTP/1.1 200")
     await running
+
+
+async def test_an_honest_chunked_body_comes_through_whole(address: tuple[str, int]) -> None:
+    chunk = b"400\r\n" + b"x" * 1024 + b"\r\n"
+    head = b"POST /read HTTP/1.1\r\nHost: h\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+    answer = await exchange(address, head + chunk * 900 + b"0\r\nX-Sum: 1\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert answer.endswith(b"%d" % (900 * 1024))
+
+
+async def test_a_body_in_pieces_of_one_byte_costs_more_framing_than_it_may(address: tuple[str, int]) -> None:
+    head = b"POST /read HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+    answer = await exchange(address, head, *[b"1\r\nx\r\n" * 2_000] * 20)
+    assert answer.startswith(b"HTTP/1.1 431") or answer == b"ConnectionResetError"
+
+
+async def test_many_pipelined_requests_in_one_segment_are_within_the_budget(address: tuple[str, int]) -> None:
+    one = HEAD + b"X: " + b"y" * 1_000 + b"\r\n\r\n"
+    answer = await exchange(address, one * 100 + HEAD + b"Connection: close\r\n\r\n")
+    assert answer.count(b"HTTP/1.1 200") == 101
+
+
+async def test_every_answer_has_the_header_against_sniffing_once(address: tuple[str, int]) -> None:
+    for request in (HEAD + b"Connection: close\r\n\r\n", b"nonsense\r\n\r\n", HEAD + b"X: " + b"y" * 70_000):
+        answer = await exchange(address, request)
+        if not answer.startswith(b"Connection"):
+            assert answer.lower().count(b"x-content-type-options: nosniff") == 1, answer

@@ -1,0 +1,103 @@
+"""The HTTP server of every public listener: uvicorn under libs.runtime, with our signals, our drain and our limits.
+
+The limits at the socket are libs.http.guarded_protocol's. Every answer carries `X-Content-Type-Options: nosniff`.
+"""
+
+import asyncio
+import contextlib
+import functools
+import socket
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from typing import Any
+
+import uvicorn
+
+from libs.http.connection_limits import ConnectionLimits
+from libs.http.guarded_protocol import GuardedProtocol
+
+# Above the 60 s for which nginx keeps an idle upstream connection, so that nginx never sends into a closing one.
+_KEEP_ALIVE_SECONDS = 75
+_NO_SNIFFING = ("x-content-type-options", "nosniff")
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+AsgiApp = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.accepting = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.accepting.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals are libs.runtime's."""
+        yield
+
+
+class HttpServer:
+    """A public server; `run` is a background task of libs.runtime. Raises OSError if the address cannot be bound."""
+
+    def __init__(
+        self, app: AsgiApp, address: str, *, drain_seconds: float, limits: ConnectionLimits | None = None
+    ) -> None:
+        self.limits = limits or ConnectionLimits()
+        config = uvicorn.Config(
+            _without_own(app),
+            http=functools.partial(GuardedProtocol, self.limits),  # type: ignore[arg-type]
+            headers=[_NO_SNIFFING],
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            backlog=2048,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=max(1, int(drain_seconds) - 1),
+        )
+        self._server = _Server(config)
+        self._socket = _bound(address)
+        host, port = self._socket.getsockname()[:2]
+        self.address = f"{host}:{port}"
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until `stop`, then finish what has begun."""
+        serving = asyncio.ensure_future(self._server.serve(sockets=[self._socket]))
+        stopping = asyncio.ensure_future(stop.wait())
+        await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        self._server.should_exit = True
+        await serving
+
+    async def started(self) -> None:
+        """Return once connections are accepted."""
+        await self._server.accepting.wait()
+
+
+def _without_own(app: AsgiApp) -> AsgiApp:
+    """The server adds the header to every answer, its own refusals included; an application's copy is left out."""
+    own = (_NO_SNIFFING[0].encode(), _NO_SNIFFING[1].encode())
+
+    async def answer(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        async def send_once(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [header for header in message.get("headers", ()) if tuple(header) != own]
+            await send(message)
+
+        await app(scope, receive, send_once)
+
+    return answer
+
+
+def _bound(address: str) -> socket.socket:
+    host, _, port = address.rpartition(":")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((host.strip("[]"), int(port)))
+    return listener

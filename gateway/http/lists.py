@@ -127,7 +127,9 @@ def whole_list(rows: Iterable[Named], query: WholeListQuery, codec: CursorCodec,
     _, descending = check_sort(asked.sort, asked.order, _BY_NAME)
     scope = f"{scope}|{descending}"
     ordered = sorted(rows, key=lambda row: row.name, reverse=descending)
-    begin = _offset(codec, scope, asked.cursor) if asked.cursor_mode else (page - 1) * limit
+    begin = (page - 1) * limit
+    if asked.cursor_mode:
+        begin = int(codec.decode(scope, asked.cursor)[0]) if asked.cursor else 0
     end, count = begin + limit, len(ordered)
     return ListAnswer(
         data=ordered[begin:end],
@@ -139,7 +141,3 @@ def whole_list(rows: Iterable[Named], query: WholeListQuery, codec: CursorCodec,
         has_more=end < count,
         next_cursor=codec.encode(scope, (end,)) if end < count else None,
     )
-
-
-def _offset(codec: CursorCodec, scope: str, cursor: str) -> int:
-    return int(codec.decode(scope, cursor)[0]) if cursor else 0

@@ -58,6 +58,7 @@ class _Source(Generic[R]):
         self.head = await anext(self._rows, None)
 
     async def _read(self, cursor: str) -> AsyncIterator[Head[R]]:
+        ascending = self._request.order == "asc"
         while True:
             request = common_pb2.PageRequest()
             request.CopyFrom(self._request)
@@ -66,14 +67,11 @@ class _Source(Generic[R]):
             self.info = self.info or info
             for row in rows:
                 key = _key(row)
-                if self._after is None or self._is_behind(key, self._after):
+                if self._after is None or (key > self._after if ascending else key < self._after):
                     yield Head(row, key, cursor)
             if not info.next_cursor:
                 return
             cursor = info.next_cursor
-
-    def _is_behind(self, key: Key, after: Key) -> bool:
-        return key > after if self._request.order == "asc" else key < after
 
 
 async def merged_page(

@@ -121,13 +121,10 @@ class UploadForm:
                 self._parser.write(chunk)
             else:
                 self._parser.finalize()
-                self._finish()
+                if not self._ended:
+                    raise _malformed()
         except MultipartParseError:
             raise _malformed() from None
-
-    def _finish(self) -> None:
-        if not self._ended:
-            raise _malformed()
 
     def _check_pace(self) -> None:
         elapsed = time.monotonic() - self._started

@@ -47,27 +47,29 @@ class Request(StarletteRequest[StarletteState], Generic[A, Q, B]):
     # Filled by the endpoint before the handler runs. Raw and multipart routes have no `data`: they read the body.
     query: Q
     data: B
+    # The query parameters as they were sent, for the links of a list.
+    parameters: dict[str, str]
+
+    # Defaults of the class, because most requests do not set all of them and each assignment costs time.
+    request_id: str = ""
+    principal_or_none: Principal | None = None
+    # How the principal proved itself: bearer, api_key or cookie.
+    credential: str = ""
+    # The route's pattern, so that a metric has one row a route and not one an id.
+    route_template: str = "(none)"
+    # time.perf_counter() at the request's start, in seconds.
+    started: float = 0.0
+    # The status of the response; 0 until it starts.
+    status: int = 0
+    # A response with a fresh secret is not compressed: its size would tell about the secret (BREACH).
+    secret: bool = False
 
     def __init__(self, scope: Scope, receive: Receive, options: Options) -> None:
         super().__init__(scope, receive)
         self.options = options
         self._fields, self._repeated = _read_fields(scope["headers"])
-        self.request_id = ""
-        self.principal_or_none: Principal | None = None
-        # How the principal proved itself: bearer, api_key or cookie.
-        self.credential = ""
-        # The route's pattern, so that a metric has one row a route and not one an id.
-        self.route_template = "(none)"
-        # The query parameters as they were sent, for the links of a list.
-        self.parameters: dict[str, str] = {}
-        # time.perf_counter() at the request's start, in seconds.
-        self.started = 0.0
-        # The status of the response; 0 until it starts.
-        self.status = 0
         # Fields that the outermost layer adds to any response.
         self.response_headers: list[tuple[bytes, bytes]] = []
-        # A response with a fresh secret is not compressed: its size would tell about the secret (BREACH).
-        self.secret = False
 
     @property
     def app(self) -> A:

@@ -143,17 +143,16 @@ class RouteTable:
     def _add(self, route: Route[Any, Any]) -> None:
         node = self._root
         for segment in route.path[1:].split("/"):
-            node = _param_child(node, segment) if segment.startswith("{") else _static_child(node, segment)
+            if segment.startswith("{"):
+                node = _param_child(node, segment)
+            else:
+                node = node.children.setdefault(segment, _Node())
         if route.method in node.routes:
             raise ValueError(f"two routes for {route.method} {route.path}")
         node.routes[route.method] = route
         node.template = route.path
         node.allow = _allow(node.routes)
         node.public = all(known.public for known in node.routes.values())
-
-
-def _static_child(node: _Node, segment: str) -> _Node:
-    return node.children.setdefault(segment, _Node())
 
 
 def _param_child(node: _Node, segment: str) -> _Node:

@@ -1,0 +1,108 @@
+import asyncio
+import math
+import time
+
+import pytest
+
+from gateway.principals import REMEMBER_SECONDS, Credential, Principals
+from libs.errors import Unauthenticated, Unavailable
+from libs.rpc.principal import Principal
+
+KEY = Credential("bearer", "esx_test_abc")
+PERSON = Principal(org_id="org_1", session_id="ses_1")
+
+
+class Identity:
+    """Answers what it is told to, and counts."""
+
+    def __init__(self, answer: Principal | Exception = PERSON, lives: float = math.inf) -> None:
+        self.answer = answer
+        self.lives = lives
+        self.asked = 0
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def __call__(self, credential: Credential) -> tuple[Principal, float]:
+        self.asked += 1
+        await self.gate.wait()
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer, self.lives
+
+
+async def admitted(principals: Principals) -> bool:
+    try:
+        await principals.find(KEY)
+    except Unauthenticated:
+        return False
+    return True
+
+
+async def test_a_credential_is_looked_up_once_and_remembered() -> None:
+    identity = Identity()
+    principals = Principals(identity)
+    assert await principals.find(KEY) == await principals.find(KEY) == PERSON
+    assert (identity.asked, principals.hits, principals.misses) == (1, 1, 1)
+
+
+async def test_those_who_come_together_share_one_look_up() -> None:
+    identity = Identity()
+    identity.gate.clear()
+    principals = Principals(identity)
+    waiting = [asyncio.create_task(principals.find(KEY)) for _ in range(50)]
+    await asyncio.sleep(0)
+    waiting[0].cancel()
+    identity.gate.set()
+    found = await asyncio.gather(*waiting, return_exceptions=True)
+    assert identity.asked == 1
+    assert found[1:] == [PERSON] * 49
+
+
+async def test_a_revoked_credential_stops_within_a_second() -> None:
+    identity = Identity()
+    principals = Principals(identity)
+    await principals.find(KEY)
+    revoked = time.monotonic()
+    identity.answer = Unauthenticated("invalid_credentials", "…")
+    while await admitted(principals) and time.monotonic() < revoked + 2:
+        await asyncio.sleep(0.01)
+    assert time.monotonic() - revoked < 1.0
+    assert REMEMBER_SECONDS < 1.0
+
+
+async def test_a_refusal_is_remembered_too() -> None:
+    identity = Identity(Unauthenticated("invalid_credentials", "…"))
+    principals = Principals(identity)
+    for _ in range(3):
+        with pytest.raises(Unauthenticated):
+            await principals.find(KEY)
+    assert identity.asked == 1
+
+
+async def test_an_outage_is_not_remembered() -> None:
+    identity = Identity(Unavailable("service_unavailable", "…"))
+    principals = Principals(identity)
+    with pytest.raises(Unavailable):
+        await principals.find(KEY)
+    identity.answer = PERSON
+    assert await principals.find(KEY) == PERSON
+
+
+async def test_nothing_is_remembered_past_its_own_end() -> None:
+    identity = Identity(lives=0.05)
+    principals = Principals(identity)
+    await principals.find(KEY)
+    await asyncio.sleep(0.06)
+    await principals.find(KEY)
+    assert identity.asked == 2
+
+
+async def test_what_is_revoked_here_is_forgotten_at_once() -> None:
+    identity = Identity()
+    principals = Principals(identity)
+    await principals.find(KEY)
+    principals.forget("ses_other")
+    await principals.find(KEY)
+    principals.forget("ses_1")
+    await principals.find(KEY)
+    assert identity.asked == 2

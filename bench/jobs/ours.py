@@ -17,11 +17,14 @@ from collections.abc import Sequence
 
 import uvloop
 
-from bench.jobs.stage import SERVICE
+from bench.jobs.stage import NOTHING, SERVICE
 from libs.bus import Bus
 from libs.config import ServiceSettings, load
-from libs.jobs import Handlers, JobContext, JobPolicy, NewJob, Worker, enqueue_alone, enqueue_many
+from libs.jobs import Handlers, JobContext, JobKind, Worker, enqueue_alone, enqueue_many
 from libs.postgres import Database
+
+# A queue that no worker serves.
+WARM = JobKind("bench.warm", service=SERVICE, queue="unserved")
 
 
 def cpu_seconds() -> float:
@@ -51,7 +54,7 @@ async def work(count: int, handler_seconds: float) -> None:
             stop.set()
 
     handlers = Handlers()
-    handlers.add("bench.nothing", nothing, JobPolicy(queue="bench"))
+    handlers.add(NOTHING, nothing)
     gc.collect()
     gc.freeze()  # as libs.runtime does
     say(ready=True)
@@ -66,10 +69,10 @@ async def warm(db: Database, bus: Bus, connections: int) -> None:
     """Open every connection and prepare the statements before time counts, as a service that runs has long done."""
 
     async def one(number: int) -> None:
-        job = NewJob("bench.warm", "org_warm", {}, "nobody")
-        await enqueue_alone(db, bus, SERVICE, job)
+        job = WARM.new("org_warm")
+        await enqueue_alone(db, bus, job)
         async with db.transaction("org_warm") as conn:
-            await enqueue_many(conn, SERVICE, [job])
+            await enqueue_many(conn, [job])
             await asyncio.sleep(0.05)
 
     for _ in range(2):
@@ -93,12 +96,12 @@ async def produce(o: argparse.Namespace) -> None:
             if o.rate:
                 await asyncio.sleep(max(0.0, begun_at + number / o.rate - time.time()))
             org_id, at = f"org_{number // o.per_commit % o.orgs:05}", due or time.time()
-            job = NewJob("bench.nothing", org_id, {"at": at}, "bench", delay=max(0.0, due - time.time()))
+            job = NOTHING.new(org_id, {"at": at}, delay=max(0.0, due - time.time()))
             if o.alone:
-                await enqueue_alone(db, bus, SERVICE, job)
+                await enqueue_alone(db, bus, job)
                 continue
             async with db.transaction(org_id) as conn:
-                await enqueue_many(conn, SERVICE, [job] * o.per_commit)
+                await enqueue_many(conn, [job] * o.per_commit)
 
     await asyncio.gather(*(one() for _ in range(o.producers)))
     say(begun_at=begun_at, ended_at=time.time(), cpu=cpu_seconds() - used)

@@ -10,11 +10,13 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from libs.config import ServiceSettings, load
+from libs.jobs import JobKind
 from libs.postgres.migrate import migrate
 from local.keys import Keys
 from local.stores import Stores, run_sql
 
 SERVICE = "bench"
+NOTHING = JobKind("bench.nothing", service=SERVICE, queue="bench")
 
 
 @dataclass(frozen=True)

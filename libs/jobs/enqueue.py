@@ -6,16 +6,12 @@ It must not commit, publish before the commit, or know what a kind does.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from libs.bus.subjects import delayed_job_wakeup, job_wakeup
-from libs.clock import utcnow
 from libs.ids import new_job_id
-from libs.jobs.job import encode_json
-from libs.jobs.kind import ENDS, LIVE, WAITING, Lane
+from libs.jobs.job import NewJob, encode_json
 from libs.jobs.meters import meters_of
 from libs.postgres import Connection, Database, Record, after_commit, announce_after_commit
 from libs.telemetry import current_traceparent
@@ -46,90 +42,44 @@ where queue = $1 and org_id = $2 and unique_key = $3
     and (finished_at is null or position(state in unique_ends) > 0)"""
 
 
-@dataclass(frozen=True, slots=True)
-class NewJob:
-    """A job to be written. `unique_key` is per queue and organisation: while a job holds it, no second one is made. It
-    is held in `unique_states`: LIVE, or only WAITING (another may be made as soon as a worker takes this one), or LIVE
-    and some of ENDS (then for as long as the ended job is kept)."""
-
-    kind: str
-    org_id: str
-    args: Mapping[str, Any] | None = None
-    queue: str = "default"
-    unique_key: str | None = None
-    unique_states: Set[str] = LIVE
-    run_at: datetime | None = None
-    delay: float = 0.0
-    lane: Lane | str = Lane.NORMAL
-    max_attempts: int = 3
-
-    def __post_init__(self) -> None:
-        if self.unique_states is LIVE:
-            return
-        held, ends = self.unique_states, self.unique_states - LIVE
-        if not held >= WAITING or not ends <= ENDS or (ends and not held >= LIVE):
-            raise ValueError("a unique key is held while the job waits, until it ends, or also in some of the ends")
-
-    @property
-    def waits(self) -> bool:
-        """Not due yet: it waits outside the claims' index until libs.jobs.store.leases.promote brings it near."""
-        return self.delay > 0 if self.run_at is None else self.run_at > utcnow()
-
-
-async def enqueue(
-    conn: Connection,
-    *,
-    service: str,
-    kind: str,
-    org_id: str,
-    queue: str = "default",
-    args: Mapping[str, Any] | None = None,
-    unique_key: str | None = None,
-    unique_states: Set[str] = LIVE,
-    run_at: datetime | None = None,
-    delay: float = 0.0,
-    lane: Lane | str = Lane.NORMAL,
-    max_attempts: int = 3,
-) -> str:
+async def enqueue(conn: Connection, job: NewJob) -> str:
     """Write one job in the open transaction of `conn`; its id, or that of the job that holds the unique key."""
-    job = NewJob(kind, org_id, args, queue, unique_key, unique_states, run_at, delay, lane, max_attempts)
-    job_id, made = await _insert(conn.fetch, service, job)
+    job_id, made = await _insert(conn.fetch, job)
     if made:
-        _announced(conn, service, [job])
+        _announced(conn, [job])
     return job_id
 
 
-async def enqueue_alone(db: Database, bus: Bus, service: str, job: NewJob) -> str:
+async def enqueue_alone(db: Database, bus: Bus, job: NewJob) -> str:
     """Write one job that has no cause to commit with: one statement is its transaction."""
-    job_id, made = await _insert(db.system_fetch, service, job)
+    job_id, made = await _insert(db.system_fetch, job)
     if made:
         meters_of(job.queue, job.kind).enqueued.inc()
-        await bus.announce(_wakeup(service, job))
+        await bus.announce(_wakeup(job))
     return job_id
 
 
-async def enqueue_many(conn: Connection, service: str, jobs: Sequence[NewJob]) -> list[str]:
+async def enqueue_many(conn: Connection, jobs: Sequence[NewJob]) -> list[str]:
     """Write many jobs in one statement; the ids of those made (a job whose unique key is taken makes none)."""
     if not jobs:
         return []
-    rows = [_row(service, job) for job in jobs]
+    rows = [_row(job) for job in jobs]
     made = {row["id"] for row in await conn.fetch(_INSERT_MANY, *map(list, zip(*rows, strict=True)))}
-    _announced(conn, service, [job for job, row in zip(jobs, rows, strict=True) if row[0] in made])
+    _announced(conn, [job for job, row in zip(jobs, rows, strict=True) if row[0] in made])
     return [row[0] for row in rows if row[0] in made]
 
 
-def _row(service: str, job: NewJob) -> tuple[Any, ...]:
+def _row(job: NewJob) -> tuple[Any, ...]:
     return (
-        new_job_id(service), job.queue, job.kind, job.org_id, encode_json(job.args, "arguments"),
-        int(Lane.of(job.lane)), job.max_attempts, job.unique_key, "running" not in job.unique_states,
-        None if job.unique_states is LIVE else " ".join(sorted(job.unique_states - LIVE)),
-        current_traceparent() or None, "scheduled" if job.waits else "queued", job.run_at, job.delay,
+        new_job_id(job.service), job.queue, job.kind, job.org_id, encode_json(job.args, "arguments"), int(job.lane),
+        job.max_attempts, job.unique_key, job.unique_until_start, job.unique_ends, current_traceparent() or None,
+        "scheduled" if job.waits else "queued", job.run_at, job.delay,
     )  # fmt: skip
 
 
-async def _insert(fetch: Callable[..., Awaitable[list[Record]]], service: str, job: NewJob) -> tuple[str, bool]:
+async def _insert(fetch: Callable[..., Awaitable[list[Record]]], job: NewJob) -> tuple[str, bool]:
     """The job's id and whether it was made now."""
-    row = _row(service, job)
+    row = _row(job)
     if job.unique_key is None:
         await fetch(_INSERT, *row)
         return str(row[0]), True
@@ -140,12 +90,12 @@ async def _insert(fetch: Callable[..., Awaitable[list[Record]]], service: str, j
     return str(row[0]), True
 
 
-def _wakeup(service: str, job: NewJob) -> str:
-    return (delayed_job_wakeup if job.waits else job_wakeup)(service, job.queue)
+def _wakeup(job: NewJob) -> str:
+    return (delayed_job_wakeup if job.waits else job_wakeup)(job.service, job.queue)
 
 
-def _announced(conn: Connection, service: str, jobs: Sequence[NewJob]) -> None:
-    for subject in {_wakeup(service, job) for job in jobs}:
+def _announced(conn: Connection, jobs: Sequence[NewJob]) -> None:
+    for subject in {_wakeup(job) for job in jobs}:
         announce_after_commit(conn, subject)
     after_commit(conn, lambda: _count(jobs))
 

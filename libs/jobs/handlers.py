@@ -1,4 +1,4 @@
-"""What a service can do: its kinds of jobs with their handlers and policies, its queues' limits, its schedules."""
+"""What a service's worker runs: a handler for each kind of job, the limits of its queues, its schedules."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -9,19 +9,20 @@ from cronsim import CronSim
 
 from libs.clock import utcnow
 from libs.jobs.context import JobContext
-from libs.jobs.kind import JobPolicy, Lane, QueuePolicy, Rate
+from libs.jobs.kind import JobKind
+from libs.jobs.queues import QueuePolicy, Rate
 
 Handler = Callable[[JobContext], Awaitable[Mapping[str, Any] | None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """A job made at every tick of a cron expression. After a gap (nobody ran), `catch_up` says whether the missed
-    ticks make no job, one for the latest, or one each. Its jobs belong to no organisation (org_id '')."""
+    """A job made at every tick of a cron expression. After a gap (no worker ran), `catch_up` says whether the
+    missed ticks make no job, one for the latest, or one each. Its jobs belong to no organization (org_id '')."""
 
     name: str
     cron: str
-    kind: str
+    kind: JobKind
     tz: str = "UTC"
     catch_up: str = "one"
     args: Mapping[str, Any] = field(default_factory=dict)
@@ -36,18 +37,17 @@ class Handlers:
     """Filled once at start by services/<svc>/jobs.py, then read by the worker."""
 
     def __init__(self) -> None:
-        self.kinds: dict[str, tuple[Handler, JobPolicy]] = {}
+        self.kinds: dict[str, tuple[JobKind, Handler]] = {}
         self.queues: dict[str, QueuePolicy] = {}
         self.schedules: dict[str, Schedule] = {}
 
-    def add(self, kind: str, fn: Handler, policy: JobPolicy | None = None) -> None:
+    def add(self, kind: JobKind, fn: Handler) -> None:
         """Run jobs of this kind with `fn`: a coroutine function that may run twice for one job, and whose effect in
         the schema is written inside ctx.finish(). What it returns is the job's result."""
-        if kind in self.kinds:
-            raise ValueError(f"two handlers for {kind}")
-        policy = policy or JobPolicy()
-        self.kinds[kind] = (fn, policy)
-        self.queues.setdefault(policy.queue, QueuePolicy(policy.queue))
+        if kind.name in self.kinds:
+            raise ValueError(f"two handlers for {kind.name}")
+        self.kinds[kind.name] = (kind, fn)
+        self.queues.setdefault(kind.queue, QueuePolicy(kind.queue))
 
     def queue(
         self,
@@ -69,7 +69,7 @@ class Handlers:
         self,
         name: str,
         cron: str,
-        kind: str,
+        kind: JobKind,
         *,
         tz: str = "UTC",
         catch_up: str = "one",
@@ -77,9 +77,3 @@ class Handlers:
     ) -> None:
         """Make a job of `kind` at each tick of the expression in the time zone, one over all instances."""
         self.schedules[name] = Schedule(name, cron, kind, tz, catch_up, dict(args or {}))
-
-    def policy_of(self, kind: str) -> JobPolicy:
-        return self.kinds[kind][1]
-
-    def lane_of(self, kind: str) -> Lane:
-        return Lane.of(self.policy_of(kind).lane)

@@ -1,98 +1,94 @@
-"""What a kind of job and a queue may ask for: attempts, backoff, time, lanes, uniqueness, concurrency and pacing.
+"""A kind of job is a value: its name, its service and its whole policy, declared once and used by every call site.
 
-Pure values and the arithmetic of delays; it must not touch a store or a clock.
+The policy reaches the row through `new` and the worker through Handlers.add, so a caller neither omits nor repeats it.
 """
 
-import enum
+from __future__ import annotations
+
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
-MAX_ARGS_BYTES = 1024 * 1024
-MAX_STALLS = 3
-
-# States of a job, and what its unique key may be held in: while it waits, until it ends, or also when it ended.
-WAITING = frozenset(("scheduled", "queued"))
-LIVE = WAITING | {"running"}
-ENDS = frozenset(("completed", "failed", "cancelled"))
-
-
-class Lane(enum.IntEnum):
-    HIGH = 0
-    NORMAL = 1
-    LOW = 2
-
-    @classmethod
-    def of(cls, lane: "Lane | str") -> "Lane":
-        return lane if isinstance(lane, Lane) else cls[lane.upper()]
+from libs.jobs.enqueue import enqueue
+from libs.jobs.job import ENDS, LIVE, WAITING, Lane, NewJob
+from libs.postgres import Connection
 
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Seconds before the next attempt: exponential with full jitter (0 … base x 2^(n-1), at most cap), or a fixed
-    schedule of seconds with a jitter of up to a tenth, whose last entry repeats."""
+    """Seconds before the next attempt: exponential with full jitter, 0 … base x 2^(n-1), at most cap (AWS Architecture
+    Blog, "Exponential Backoff And Jitter")."""
 
     base: float = 1.0
     cap: float = 300.0
-    schedule: tuple[float, ...] = ()
 
-    def delay(self, attempt: int, draw: float | None = None) -> float:
-        """`attempt` is the one that just failed, from 1; `draw` in 0..1 replaces chance in tests."""
-        chance = random.random() if draw is None else draw  # noqa: S311 spreads retries, guards nothing
-        if self.schedule:
-            planned = self.schedule[min(attempt, len(self.schedule)) - 1]
-            return planned * (1 + chance / 10)
-        return float(min(self.cap, self.base * 2.0 ** min(attempt - 1, 60)) * chance)
+    def delay(self, attempt: int, draw: float) -> float:
+        """`attempt` is the one that just failed, from 1; `draw` is a random number in 0..1."""
+        return float(min(self.cap, self.base * 2.0 ** min(attempt - 1, 60)) * draw)
 
 
 @dataclass(frozen=True, slots=True)
-class JobPolicy:
-    """How jobs of one kind run. `timeout_seconds` bounds one attempt."""
+class JobKind:
+    """`timeout_seconds` bounds one attempt. `backoff` is exponential, or the seconds before each retry with a jitter of
+    up to a tenth; its last entry repeats. `lane` is urgency; one job may ask for another.
 
-    queue: str = "default"
-    max_attempts: int = 3
-    timeout_seconds: float = 300.0
-    backoff: Backoff | Sequence[float] = Backoff()
-    lane: Lane | str = Lane.NORMAL
-
-    def retry_delay(self, attempt: int) -> float:
-        backoff = self.backoff if isinstance(self.backoff, Backoff) else Backoff(schedule=tuple(self.backoff))
-        return backoff.delay(attempt)
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """At most `count` starts per `seconds`, spread evenly; `burst` of them may come at once."""
-
-    count: int
-    seconds: float = 1.0
-    burst: int = 1
-
-    @property
-    def interval(self) -> float:
-        return self.seconds / self.count
-
-    def allowed(self, ahead: float) -> int:
-        """Starts allowed now, when the next is due in `ahead` seconds (0 or less: nothing is owed). GCRA."""
-        return max(0, int((self.burst - 1) - max(0.0, ahead) / self.interval + 1 + 1e-9))
-
-    def wait(self, ahead: float) -> float:
-        """Seconds until one more start is allowed."""
-        return max(0.0, ahead - (self.burst - 1) * self.interval)
-
-
-@dataclass(frozen=True, slots=True)
-class QueuePolicy:
-    """Limits of one queue over all instances. None = unlimited; without any limit claims need no lock."""
+    `unique_by` names arguments whose values, joined by a colon, are the job's unique key in its queue and organization:
+    while one job holds the key, a second is not made. A job with none of these arguments has no key. `unique_states`
+    says when the key is held: LIVE, WAITING (until a worker takes the job), or LIVE and some of ENDS."""
 
     name: str
-    max_running: int | None = None
-    max_running_per_org: int | None = None
-    rate: Rate | None = None
-    rate_per_org: Rate | None = None
-    keep_completed: int = 100
-    keep_failed: int = 500
+    service: str
+    queue: str = "default"
+    lane: Lane = Lane.NORMAL
+    max_attempts: int = 3
+    timeout_seconds: float = 300.0
+    backoff: Backoff | tuple[float, ...] = Backoff()
+    unique_by: tuple[str, ...] = ()
+    unique_states: Set[str] = LIVE
 
-    @property
-    def limited(self) -> bool:
-        return any((self.max_running, self.max_running_per_org, self.rate, self.rate_per_org))
+    def __post_init__(self) -> None:
+        held, ends = self.unique_states, self.unique_states - LIVE
+        if not held >= WAITING or not ends <= ENDS or (ends and not held >= LIVE):
+            raise ValueError("a unique key is held while the job waits, until it ends, or also in some of the ends")
+
+    def new(
+        self,
+        org_id: str,
+        args: Mapping[str, Any] | None = None,
+        *,
+        lane: Lane | None = None,
+        delay: float = 0.0,
+        run_at: datetime | None = None,
+    ) -> NewJob:
+        """A job of this kind, for enqueue_many; `args` is plain JSON, at most 1 MiB."""
+        ends = self.unique_states - LIVE
+        return NewJob(
+            self.service, self.name, org_id, args, self.queue, self.lane if lane is None else lane, self.max_attempts,
+            self._unique_key(args or {}), "running" not in self.unique_states, " ".join(sorted(ends)) if ends else None,
+            run_at, delay,
+        )  # fmt: skip
+
+    async def enqueue(
+        self,
+        conn: Connection,
+        org_id: str,
+        args: Mapping[str, Any] | None = None,
+        *,
+        lane: Lane | None = None,
+        delay: float = 0.0,
+        run_at: datetime | None = None,
+    ) -> str:
+        """Write one job in the open transaction of `conn`; its id, or that of the job that holds the unique key."""
+        return await enqueue(conn, self.new(org_id, args, lane=lane, delay=delay, run_at=run_at))
+
+    def retry_delay(self, attempt: int) -> float:
+        """Seconds to wait after `attempt`, counted from 1, has failed."""
+        draw = random.random()  # noqa: S311 spreads retries, guards nothing
+        if isinstance(self.backoff, Backoff):
+            return self.backoff.delay(attempt, draw)
+        return self.backoff[min(attempt, len(self.backoff)) - 1] * (1 + draw / 10)
+
+    def _unique_key(self, args: Mapping[str, Any]) -> str | None:
+        return ":".join(str(args[name]) for name in self.unique_by if name in args) or None

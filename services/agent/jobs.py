@@ -24,7 +24,7 @@ from services.agent.domain.content import AgentConfiguration, AgentContent
 from services.agent.domain.integration import IntegrationStatus
 from services.agent.domain.validation import MAX_DURATION_SECONDS
 from services.agent.mapping.events import agent_event, integration_event
-from services.agent.operations import SYNC, SYNC_POLICY, SYNC_RATE
+from services.agent.operations import SYNC, SYNC_RATE
 from services.agent.storage.agents import Agents
 from services.agent.storage.integrations import Integrations, OpenIntegration
 from services.agent.storage.syncs import Syncs
@@ -39,8 +39,8 @@ def job_handlers(
 ) -> Handlers:
     handlers = Handlers()
     sync = ProviderSync(database, stored, integrations, Syncs(), client, clock)
-    handlers.add(SYNC, sync.run, SYNC_POLICY)
-    handlers.queue(SYNC_POLICY.queue, max_running_per_org=2, rate_per_org=SYNC_RATE)
+    handlers.add(SYNC, sync.run)
+    handlers.queue(SYNC.queue, max_running_per_org=2, rate_per_org=SYNC_RATE)
     # Where releases before this queue put their syncs.
     handlers.queue("default", max_running_per_org=2)
     return handlers

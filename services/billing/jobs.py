@@ -11,9 +11,9 @@ from typing import Any
 
 from libs.clock import Clock
 from libs.events.outbox import append_many
-from libs.jobs import Handlers, JobContext, NewJob, enqueue_many
+from libs.jobs import Handlers, JobContext, enqueue_many
 from services.billing.mapping import charge_events
-from services.billing.operations import CALCULATE, RATING, SERVICE, Books
+from services.billing.operations import CALCULATE, Books
 
 # Younger events have a job of their own on its way; older ones than a month are a matter for a person.
 _SETTLED = timedelta(minutes=2)
@@ -28,7 +28,7 @@ class Calculation:
 
     def handlers(self) -> Handlers:
         handlers = Handlers()
-        handlers.add(CALCULATE, self.run, RATING)
+        handlers.add(CALCULATE, self.run)
         handlers.cron("rating-missed", "*/10 * * * *", CALCULATE)
         return handlers
 
@@ -48,9 +48,5 @@ class Calculation:
         missed = await self.books.usage.organisations_with_unrated(now - _LOOK_BACK, now - _SETTLED)
         result = {"organizations": len(missed)}
         async with job.finish(result) as conn:
-            jobs = [
-                NewJob(CALCULATE, org_id, {}, RATING.queue, unique_key="all", max_attempts=RATING.max_attempts)
-                for org_id in missed
-            ]
-            await enqueue_many(conn, SERVICE, jobs)
+            await enqueue_many(conn, [CALCULATE.new(org_id, {"unrated": "all"}) for org_id in missed])
         return result

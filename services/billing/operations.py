@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from libs.clock import Clock
 from libs.errors import Internal
 from libs.ids import new_id
-from libs.jobs import JobPolicy
+from libs.jobs import JobKind
 from libs.postgres import Connection
 from services.billing.domain.charges import Charges
 from services.billing.domain.credit import Balance
@@ -22,8 +22,11 @@ from services.billing.storage.ledger import Ledger
 from services.billing.storage.usage import Usage
 
 SERVICE = "billing"
-CALCULATE = "billing.calculate"
-RATING = JobPolicy(queue="rating", max_attempts=20, timeout_seconds=60, backoff=(0.2, 1, 5, 30, 120, 600))
+# "unrated" is the argument of the jobs that the sweep makes: one at a time in an organization.
+CALCULATE = JobKind(
+    "billing.calculate", service=SERVICE, queue="rating", max_attempts=20, timeout_seconds=60,
+    backoff=(0.2, 1, 5, 30, 120, 600), unique_by=("unrated",),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

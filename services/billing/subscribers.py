@@ -7,11 +7,10 @@ often and in whatever order a call is told, it is metered once.
 from libs.bus import Bus
 from libs.clock import Clock, parse_rfc3339
 from libs.events import EventConsumer, ReceivedEvent
-from libs.jobs import enqueue
 from libs.postgres import Connection, Database
 from services.billing.domain.amounts import seconds_to_micros
 from services.billing.domain.usage import call_usage
-from services.billing.operations import CALCULATE, RATING, SERVICE, Books
+from services.billing.operations import CALCULATE, SERVICE, Books
 
 
 class BillingSubscribers:
@@ -46,7 +45,4 @@ class BillingSubscribers:
         )
         recorded = await self._books.usage.record(conn, event.org_id, [usage], self._clock.now())
         if recorded.added:
-            await enqueue(
-                conn, service=SERVICE, kind=CALCULATE, queue=RATING.queue, max_attempts=RATING.max_attempts,
-                org_id=event.org_id, args={"usageEventIds": [usage.id]},
-            )  # fmt: skip
+            await CALCULATE.enqueue(conn, event.org_id, {"usageEventIds": [usage.id]})

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from libs.clock import Clock
-from libs.jobs import Handlers, JobContext, JobPolicy
+from libs.jobs import Handlers, JobContext, JobKind
 from services.identity.storage.sessions import Sessions
 
 KEEP_ENDED = timedelta(days=30)
+SWEEP = JobKind("session.sweep", service="identity")
 
 
 def job_handlers(sessions: Sessions, clock: Clock) -> Handlers:
@@ -18,6 +19,6 @@ def job_handlers(sessions: Sessions, clock: Clock) -> Handlers:
             return {"removed": await sessions.sweep(conn, clock.now() - KEEP_ENDED)}
 
     handlers = Handlers()
-    handlers.add("session.sweep", sweep, JobPolicy())
-    handlers.cron("session-sweep", "17 3 * * *", "session.sweep")
+    handlers.add(SWEEP, sweep)
+    handlers.cron("session-sweep", "17 3 * * *", SWEEP)
     return handlers

@@ -8,7 +8,7 @@ from libs.blobs import BlobStore
 from libs.clock import Clock, monotonic
 from libs.errors import AppError, NotFound
 from libs.events.outbox import append
-from libs.jobs import Cancel, Discard, Handlers, JobContext
+from libs.jobs import Cancel, Discard, Handlers, JobContext, Lane
 from libs.postgres import Connection, Database
 from services.knowledge.domain import entry as entries
 from services.knowledge.domain.entry import BuiltIndex, Document, Entry, Status
@@ -16,9 +16,10 @@ from services.knowledge.extract.refusal import Refusal
 from services.knowledge.mapping.events import document_event, entry_event
 from services.knowledge.operations.enqueueing import (
     DELETE_BLOBS,
-    DELETE_BLOBS_POLICY,
     PROCESS,
-    PROCESS_POLICY,
+    RECONCILE,
+    REFRESH,
+    SWEEP,
     enqueue_blob_deletion,
     enqueue_build,
 )
@@ -56,15 +57,15 @@ class KnowledgeJobs:
 
     def handlers(self) -> Handlers:
         handlers = Handlers()
-        handlers.add(PROCESS, self.process, PROCESS_POLICY)
-        handlers.add(DELETE_BLOBS, self.delete_blobs, DELETE_BLOBS_POLICY)
-        handlers.add("document.reconcile", self.reconcile)
-        handlers.add("index.refresh", self.refresh)
-        handlers.add("index.sweep", self.sweep)
-        handlers.queue(PROCESS_POLICY.queue, max_running_per_org=2)
-        handlers.cron("document.reconcile", "* * * * *", "document.reconcile", catch_up="none")
-        handlers.cron("index.refresh", "*/10 * * * *", "index.refresh", catch_up="none")
-        handlers.cron("index.sweep", "17 3 * * *", "index.sweep")
+        handlers.add(PROCESS, self.process)
+        handlers.add(DELETE_BLOBS, self.delete_blobs)
+        handlers.add(RECONCILE, self.reconcile)
+        handlers.add(REFRESH, self.refresh)
+        handlers.add(SWEEP, self.sweep)
+        handlers.queue(PROCESS.queue, max_running_per_org=2)
+        handlers.cron("document.reconcile", "* * * * *", RECONCILE, catch_up="none")
+        handlers.cron("index.refresh", "*/10 * * * *", REFRESH, catch_up="none")
+        handlers.cron("index.sweep", "17 3 * * *", SWEEP)
         return handlers
 
     async def process(self, ctx: JobContext) -> Mapping[str, Any] | None:
@@ -172,7 +173,7 @@ class KnowledgeJobs:
 
     async def _build_again(self, conn: Connection, org_id: str, entry_id: str) -> None:
         entry = await self._entries.lock(conn, org_id, entry_id)
-        job_id = await enqueue_build(conn, entry, entry.document_id, lane="low")
+        job_id = await enqueue_build(conn, entry, entry.document_id, lane=Lane.LOW)
         await self._entries.save(conn, entries.want_build(entry, job_id))
 
     async def sweep(self, ctx: JobContext) -> None:

@@ -14,7 +14,7 @@ from libs.clock import utcnow
 from libs.errors import NotFound
 from libs.events import outbox
 from libs.ids import new_id
-from libs.jobs import enqueue
+from libs.jobs import JobKind
 from libs.postgres import Connection
 from services.realtime.domain import letters
 from services.realtime.domain.channels import channels_of_event
@@ -24,11 +24,20 @@ from services.realtime.mapping import endpoint_disabled_event
 from services.realtime.storage import deliveries, endpoints, event_log
 
 SERVICE = "realtime"
-DELIVER = "webhook.deliver"
-DELIVER_QUEUE = "webhooks"
-MAIL = "email.send"
-MAIL_QUEUE = "mail"
-MAIL_ATTEMPTS = 5
+# Seconds that a receiver has to answer one webhook.
+WEBHOOK_TIMEOUT_SECONDS = 15.0
+# The receiver's schedule, not a backoff, says when to try again: each failed attempt raises RetryAfter.
+DELIVER = JobKind(
+    "webhook.deliver", service=SERVICE, queue="webhooks", max_attempts=MAX_ATTEMPTS,
+    timeout_seconds=WEBHOOK_TIMEOUT_SECONDS + 15,
+)  # fmt: skip
+# The first retry is for a server that stumbled, the later ones for greylisting and for an outage. While a letter to an
+# owner about one thing waits, a second says nothing new.
+MAIL = JobKind(
+    "email.send", service=SERVICE, queue="mail", max_attempts=5, timeout_seconds=60,
+    backoff=(5.0, 300.0, 1800.0, 7200.0), unique_by=("template", "about", "userId"),
+)  # fmt: skip
+SWEEP = JobKind("retention.sweep", service=SERVICE, queue="maintenance", timeout_seconds=600)
 
 
 async def log_event(
@@ -74,29 +83,13 @@ async def disable_endpoint(connection: Connection, org_id: str, endpoint_id: str
 async def write_to_owners(
     connection: Connection, org_id: str, template: str, values: Mapping[str, str], about: str
 ) -> str:
-    """A letter to each owner of the organisation; while one about the same thing waits, a second says nothing new."""
-    return await enqueue(
-        connection,
-        service=SERVICE,
-        kind=MAIL,
-        queue=MAIL_QUEUE,
-        org_id=org_id,
-        args={"template": template, "values": dict(values), "about": about},
-        unique_key=f"{template}:{about}",
-        max_attempts=MAIL_ATTEMPTS,
-    )
+    """A letter to each owner of the organization; `about` names what it reports."""
+    return await MAIL.enqueue(connection, org_id, {"template": template, "values": dict(values), "about": about})
 
 
 async def _enqueue(connection: Connection, delivery: Delivery) -> str:
-    return await enqueue(
-        connection,
-        service=SERVICE,
-        kind=DELIVER,
-        queue=DELIVER_QUEUE,
-        org_id=delivery.org_id,
-        args={"deliveryId": delivery.id, "endpointId": delivery.endpoint_id},
-        max_attempts=MAX_ATTEMPTS,
-    )
+    args = {"deliveryId": delivery.id, "endpointId": delivery.endpoint_id}
+    return await DELIVER.enqueue(connection, delivery.org_id, args)
 
 
 def _new_delivery(endpoint: Endpoint, event_id: str, event_type: str) -> Delivery:

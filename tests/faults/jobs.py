@@ -8,7 +8,7 @@ import random
 import time
 from dataclasses import dataclass, field
 
-from libs.jobs import NewJob, enqueue_many
+from libs.jobs import JobKind, NewJob, enqueue_many
 from libs.jobs.admin.queries import replay
 from tests.faults.scene import Scene, scene
 from tests.faults.worker import SERVICE
@@ -161,14 +161,17 @@ async def lose_nats_for_a_while(writes: int, rate: float) -> Outcome:
     return outcome
 
 
+SLOW, POISON = JobKind("effect.slow", service=SERVICE), JobKind("effect.poison", service=SERVICE)
+
+
 async def flood_of_one_organisation(flood: int) -> Outcome:
     """Many jobs of one organisation, then ten of another: these wait at most 2 s at p95."""
     outcome = Outcome()
     async with scene(workers=1) as here:
         await here.write(20, 50.0)
         await here.until_quiet(30.0)
-        await _enqueue(here, "org_flood", [NewJob("effect.slow", "org_flood", {"seconds": 0.01})] * flood)
-        await _enqueue(here, "org_small", [NewJob("effect.slow", "org_small", {"seconds": 0.01})] * 10)
+        await _enqueue(here, "org_flood", [SLOW.new("org_flood", {"seconds": 0.01})] * flood)
+        await _enqueue(here, "org_small", [SLOW.new("org_small", {"seconds": 0.01})] * 10)
         rows = []
         while len(rows) < 10:
             await asyncio.sleep(0.1)
@@ -193,8 +196,8 @@ async def poison_among_others(others: int, seconds: float) -> Outcome:
             await here.write(20, 50.0)
             await here.until_quiet(30.0)
             begun = time.monotonic()
-            jobs = [NewJob("effect.slow", "org_a", {"seconds": seconds}) for _ in range(others)]
-            poison = [NewJob("effect.poison", "org_a", {})] if poisoned else []
+            jobs = [SLOW.new("org_a", {"seconds": seconds}) for _ in range(others)]
+            poison = [POISON.new("org_a")] if poisoned else []
             await _enqueue(here, "org_a", [*jobs[: others // 4], *poison, *jobs[others // 4 :]])
             await _until_others_done(here, others, others * seconds + 90.0)
             took.append(time.monotonic() - begun)
@@ -226,4 +229,4 @@ async def _until_others_done(here: Scene, others: int, seconds: float) -> None:
 async def _enqueue(here: Scene, org_id: str, jobs: list[NewJob]) -> None:
     for start in range(0, len(jobs), 1000):
         async with here.db.transaction(org_id) as conn:
-            await enqueue_many(conn, SERVICE, jobs[start : start + 1000])
+            await enqueue_many(conn, jobs[start : start + 1000])

@@ -16,8 +16,8 @@ from libs.bus import Bus
 from libs.config import ServiceSettings, load
 from libs.errors import AppError
 from libs.ids import new_id
-from libs.jobs import enqueue
-from libs.postgres import Database
+from libs.jobs import JobKind
+from libs.postgres import Connection, Database
 from libs.postgres.migrate import migrate
 from local.keys import Keys
 from local.stores import Stores, run_sql
@@ -71,14 +71,8 @@ class Scene:
             self.history.ok.add(operation)
         self.history.slowest = max(self.history.slowest, time.monotonic() - invoked)
 
-    async def _enqueue(self, conn: object, kind: str, org_id: str, operation: str) -> None:
-        await enqueue(
-            conn,
-            service=SERVICE,
-            kind=kind,
-            org_id=org_id,
-            args={"operation": operation},  # type: ignore[arg-type]
-        )
+    async def _enqueue(self, conn: Connection, kind: str, org_id: str, operation: str) -> None:
+        await JobKind(kind, service=SERVICE).enqueue(conn, org_id, {"operation": operation})
 
     async def unfinished(self) -> int:
         return int(await self.db.system_fetchval(

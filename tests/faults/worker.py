@@ -16,13 +16,14 @@ from pathlib import Path
 from libs.bus import Bus
 from libs.config import ServiceSettings
 from libs.events import Event, EventConsumer, OutboxRelay, ReceivedEvent, outbox
-from libs.jobs import Handlers, JobContext, JobPolicy, Worker, enqueue
+from libs.jobs import Handlers, JobContext, JobKind, Worker
 from libs.postgres import Connection, Database
 from libs.runtime import Runtime, service_main
 
 SERVICE = "calllog"
 TOPIC = "call.updated"
 MIGRATIONS = Path(__file__).parent / "migrations"
+ECHO = JobKind("effect.echo", service=SERVICE, queue="echo")
 _EFFECT = "insert into effect (org_id, operation, kind, worker) values ($1, $2, $3, $4)"
 
 
@@ -56,19 +57,16 @@ async def poison(ctx: JobContext) -> None:
 
 
 async def on_event(conn: Connection, event: ReceivedEvent) -> None:
-    await enqueue(
-        conn, service=SERVICE, kind="effect.echo", org_id=event.org_id, queue="echo",
-        args={"operation": event.data["operation"]},
-    )  # fmt: skip
+    await ECHO.enqueue(conn, event.org_id, {"operation": event.data["operation"]})
 
 
 def handlers() -> Handlers:
     made = Handlers()
-    made.add("effect.direct", direct)
-    made.add("effect.echo", echo, JobPolicy(queue="echo"))
-    made.add("effect.outside", outside)
-    made.add("effect.slow", slow)
-    made.add("effect.poison", poison)
+    made.add(JobKind("effect.direct", service=SERVICE), direct)
+    made.add(ECHO, echo)
+    made.add(JobKind("effect.outside", service=SERVICE), outside)
+    made.add(JobKind("effect.slow", service=SERVICE), slow)
+    made.add(JobKind("effect.poison", service=SERVICE), poison)
     return made
 
 

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
-from libs.jobs.job import Job, decode_json
-from libs.jobs.kind import Lane, QueuePolicy
+from libs.jobs.job import Job, Lane, decode_json
+from libs.jobs.queues import QueuePolicy
 from libs.jobs.store.leases import LEASE_SECONDS
 from libs.postgres import Connection, Database
 

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from libs.jobs.errors import LeaseLost
-from libs.jobs.job import Job, encode_json
-from libs.jobs.kind import MAX_STALLS
+from libs.jobs.job import MAX_STALLS, Job, encode_json
 from libs.postgres import Connection, Database, Record
 
 LEASE_SECONDS = 10.0

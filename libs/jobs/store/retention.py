@@ -4,7 +4,7 @@ Per queue the newest 100 completed (and cancelled) and the newest 500 failed sta
 minutes all stay, so that whoever was told a job's address can still read how it ended; older than 30 days none.
 """
 
-from libs.jobs.kind import QueuePolicy
+from libs.jobs.queues import QueuePolicy
 from libs.jobs.store.leases import by_index
 from libs.postgres import Database
 

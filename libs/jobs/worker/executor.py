@@ -14,7 +14,7 @@ from libs.jobs.context import JobContext
 from libs.jobs.errors import Cancel, Discard, LeaseLost, RetryAfter, Snooze, describe
 from libs.jobs.handlers import Handlers
 from libs.jobs.job import Job, encode_json
-from libs.jobs.kind import JobPolicy
+from libs.jobs.kind import JobKind
 from libs.jobs.meters import meters_of
 from libs.jobs.store.leases import Settlement
 from libs.postgres import Database
@@ -39,7 +39,7 @@ class Lost:
     """The job is another worker's; nothing is to be written."""
 
 
-Ending = Completed | Settlement | Lost
+Outcome = Completed | Settlement | Lost
 
 
 @dataclass(slots=True, eq=False)
@@ -68,18 +68,18 @@ class Held:
             self.task.cancel()
 
 
-async def attempt(held: Held, task: asyncio.Task[Any], handlers: Handlers, db: Database, bus: Bus) -> Ending:
+async def attempt(held: Held, task: asyncio.Task[Any], handlers: Handlers, db: Database, bus: Bus) -> Outcome:
     """Run the handler once, in `task`, which is the one that calls."""
     job, meters = held.job, meters_of(held.job.queue, held.job.kind)
     if held.reason:  # lost, cancelled or released before it began
-        return interrupted(job, JobPolicy(), held.reason)
+        return interrupted(job, held.reason)
     meters.wait.observe(max(0.0, job.waited))
     if job.kind not in handlers.kinds:  # a newer release's job, met while the fleet is being replaced
         return Settlement(job, "queued", "snoozed", UNKNOWN_KIND_SECONDS, charged=False, code="no_handler")
-    handler, policy = handlers.kinds[job.kind]
+    kind, handler = handlers.kinds[job.kind]
     held.context = context = JobContext(job, db, bus)
     begun = monotonic()
-    held.due = begun + policy.timeout_seconds  # the worker looks at it; a timer a job would cost more than a short job
+    held.due = begun + kind.timeout_seconds  # the worker looks at it; a timer a job would cost more than a short job
     held.task = task
     try:
         if not job.traceparent:
@@ -91,9 +91,9 @@ async def attempt(held: Held, task: asyncio.Task[Any], handlers: Handlers, db: D
     except asyncio.CancelledError as error:
         if task.cancelling() > (1 if held.reason else 0):
             raise  # it is this worker that ends, not the handler
-        return _ending(held, context, policy, error)
+        return _outcome(held, context, kind, error)
     except Exception as error:
-        return _ending(held, context, policy, error)
+        return _outcome(held, context, kind, error)
     finally:
         held.task = None
         if held.reason:
@@ -101,13 +101,15 @@ async def attempt(held: Held, task: asyncio.Task[Any], handlers: Handlers, db: D
         meters.run.observe(monotonic() - begun)
 
 
-def _ending(held: Held, context: JobContext, policy: JobPolicy, error: BaseException) -> Ending:
+def _outcome(held: Held, context: JobContext, kind: JobKind, error: BaseException) -> Outcome:
     job = held.job
     if context.finished:
         context.log.warning("the handler failed after it had finished its job", exc_info=error)
         return Completed(finished=True)
     if isinstance(error, asyncio.CancelledError) and held.reason:
-        return interrupted(job, policy, held.reason)
+        if held.reason == "timeout":
+            return _retry(job, kind, "job_timeout", "The job took longer than it may.", 0.0)
+        return interrupted(job, held.reason)
     if isinstance(error, LeaseLost):
         return Lost()
     if isinstance(error, Cancel):
@@ -120,13 +122,11 @@ def _ending(held: Held, context: JobContext, policy: JobPolicy, error: BaseExcep
     after = error.seconds if isinstance(error, RetryAfter) else 0.0
     if isinstance(error, AppError):
         after = error.retry_after or 0.0
-    return _retry(job, policy, *describe(error), after)
+    return _retry(job, kind, *describe(error), after)
 
 
-def interrupted(job: Job, policy: JobPolicy, reason: str) -> Ending:
-    """The ending of an attempt that was cut short: timeout, cancelled, released at shutdown, or lost."""
-    if reason == "timeout":
-        return _retry(job, policy, "job_timeout", "The job took longer than it may.", 0.0)
+def interrupted(job: Job, reason: str) -> Outcome:
+    """The outcome of an attempt that was cut short: cancelled, released at shutdown, or lost."""
     if reason == "cancelled":
         return Settlement(job, "cancelled", "cancelled", code="cancelled", message="The job was cancelled.")
     if reason == "released":
@@ -134,8 +134,8 @@ def interrupted(job: Job, policy: JobPolicy, reason: str) -> Ending:
     return Lost()
 
 
-def _retry(job: Job, policy: JobPolicy, code: str, message: str, after: float) -> Settlement:
+def _retry(job: Job, kind: JobKind, code: str, message: str, after: float) -> Settlement:
     if job.attempt >= job.max_attempts:
         return Settlement(job, "failed", "failed", code=code, message=message)
-    delay = max(policy.retry_delay(job.attempt), after)
+    delay = max(kind.retry_delay(job.attempt), after)
     return Settlement(job, "queued", "retried", delay, code=code, message=message)

@@ -40,7 +40,7 @@ class Maintenance:
         self._handlers = handlers
         self._due_in = due_in
         self._declared = False
-        self._scheduler = Scheduler(service, db, handlers)
+        self._scheduler = Scheduler(db, handlers)
 
     async def run(self) -> None:
         await asyncio.sleep(0)

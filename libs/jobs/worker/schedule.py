@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
 
-from libs.jobs.enqueue import enqueue
 from libs.jobs.handlers import Handlers, Schedule
 from libs.jobs.job import encode_json
 from libs.postgres import Connection, Database
@@ -64,8 +63,7 @@ def ticks_due(schedule: Schedule, first: datetime, now: datetime) -> tuple[list[
 class Scheduler:
     """Fires the schedules that this service's handlers declare."""
 
-    def __init__(self, service: str, db: Database, handlers: Handlers) -> None:
-        self._service = service
+    def __init__(self, db: Database, handlers: Handlers) -> None:
         self._db = db
         self._handlers = handlers
         self._registered = False
@@ -88,26 +86,22 @@ class Scheduler:
         return queues
 
     async def _fire(self, conn: Connection, schedule: Schedule, due: Sequence[datetime]) -> list[str]:
-        policy = self._handlers.policy_of(schedule.kind)
         for tick in due:
             if await conn.fetchval(_FIRE, schedule.name, tick) is None:
                 continue
-            job_id = await enqueue(
-                conn, service=self._service, kind=schedule.kind, org_id="", queue=policy.queue, lane=policy.lane,
-                args={**schedule.args, "scheduledFor": tick.isoformat()}, max_attempts=policy.max_attempts,
-            )  # fmt: skip
+            job_id = await schedule.kind.enqueue(conn, "", {**schedule.args, "scheduledFor": tick.isoformat()})
             await conn.execute(_FIRED, schedule.name, tick, job_id)
-        return [policy.queue] if due else []
+        return [schedule.kind.queue] if due else []
 
     async def _register(self) -> None:
         async with self._db.system_transaction() as conn:
             now: datetime = await conn.fetchval("select clock_timestamp()")
             for schedule in self._handlers.schedules.values():
-                policy = self._handlers.policy_of(schedule.kind)
+                kind = schedule.kind
                 await conn.execute(
-                    _REGISTER, schedule.name, schedule.kind, policy.queue, schedule.cron, schedule.tz,
-                    schedule.catch_up, encode_json(schedule.args, "arguments"),
-                    int(self._handlers.lane_of(schedule.kind)), policy.max_attempts, next_tick(schedule, now),
+                    _REGISTER, schedule.name, kind.name, kind.queue, schedule.cron, schedule.tz, schedule.catch_up,
+                    encode_json(schedule.args, "arguments"), int(kind.lane), kind.max_attempts,
+                    next_tick(schedule, now),
                 )  # fmt: skip
             await conn.execute(_UNREGISTER, list(self._handlers.schedules))
             await conn.execute(_FORGET, KEEP_FIRINGS)

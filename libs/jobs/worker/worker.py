@@ -21,12 +21,11 @@ from libs.errors import AppError
 from libs.jobs.context import announce_state
 from libs.jobs.handlers import Handlers
 from libs.jobs.job import Job
-from libs.jobs.kind import JobPolicy
 from libs.jobs.meters import meters_of
 from libs.jobs.store.claims import Claimer
 from libs.jobs.store.leases import Settlement
 from libs.jobs.worker.completer import Completer
-from libs.jobs.worker.executor import Completed, Ending, Held, attempt, interrupted
+from libs.jobs.worker.executor import Completed, Held, Outcome, attempt, interrupted
 from libs.jobs.worker.heartbeat import keep_leases
 from libs.jobs.worker.maintenance import Maintenance
 from libs.jobs.worker.poller import IDLE_POLL_SECONDS, Poller
@@ -51,6 +50,9 @@ class Worker:
     """Run it with `await Worker(settings, service, db, bus, handlers).run(stop)`."""
 
     def __init__(self, settings: ServiceSettings, service: str, db: Database, bus: Bus, handlers: Handlers) -> None:
+        strangers = sorted(kind.name for kind, _ in handlers.kinds.values() if kind.service != service)
+        if strangers:
+            raise ValueError(f"kinds of another service than {service}: {', '.join(strangers)}")
         self._settings = settings
         self._service = service
         self._db = db
@@ -201,16 +203,16 @@ class Worker:
                 if len(self._waiting) <= CLAIM_AT_MOST or self._draining:
                     self._look.set()
 
-    def _end(self, job: Job, ending: Ending) -> None:
-        if isinstance(ending, Settlement):
-            self._completer.settle(ending)
-        elif not isinstance(ending, Completed):
+    def _end(self, job: Job, outcome: Outcome) -> None:
+        if isinstance(outcome, Settlement):
+            self._completer.settle(outcome)
+        elif not isinstance(outcome, Completed):
             _log.warning("a lease was lost", extra={"job_id": job.id, "job_kind": job.kind})
             self._forget(job)
-        elif ending.finished:
+        elif outcome.finished:
             self._ended([(job, None)], {job.id})
         else:
-            self._completer.complete(job, ending.result)
+            self._completer.complete(job, outcome.result)
         if self._queues[job.queue].limited:
             self._completer.hurry()
 
@@ -274,7 +276,7 @@ class Worker:
             self._release(held)
 
     def _release(self, held: Held) -> None:
-        self._end(held.job, interrupted(held.job, JobPolicy(), "released"))
+        self._end(held.job, interrupted(held.job, "released"))
 
     async def _until_idle(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

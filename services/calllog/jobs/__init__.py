@@ -24,12 +24,12 @@ def job_handlers(
     reconcile_cron: str,
 ) -> Handlers:
     handlers = Handlers()
-    handlers.add(operations.INGEST, ingest.run, operations.INGEST_POLICY)
-    handlers.add(operations.AUDIO, audio.run, operations.AUDIO_POLICY)
-    handlers.add(operations.AGGREGATE, aggregation.run, operations.AGGREGATE_POLICY)
-    handlers.add(operations.RECONCILE, reconciliation.run, operations.RECONCILE_POLICY)
-    handlers.queue(operations.AUDIO_POLICY.queue, max_running_per_org=2, rate_per_org=AUDIO_RATE)
-    handlers.queue(operations.RECONCILE_POLICY.queue, max_running_per_org=2, rate_per_org=RECONCILE_RATE)
+    handlers.add(operations.INGEST, ingest.run)
+    handlers.add(operations.AUDIO, audio.run)
+    handlers.add(operations.AGGREGATE, aggregation.run)
+    handlers.add(operations.RECONCILE, reconciliation.run)
+    handlers.queue(operations.AUDIO.queue, max_running_per_org=2, rate_per_org=AUDIO_RATE)
+    handlers.queue(operations.RECONCILE.queue, max_running_per_org=2, rate_per_org=RECONCILE_RATE)
     handlers.cron("analytics-hourly", "2 * * * *", operations.AGGREGATE, args={"changedWithinHours": 2})
     handlers.cron("analytics-daily", "17 0 * * *", operations.AGGREGATE, args={"changedWithinHours": 48})
     handlers.cron("calls-missed", reconcile_cron, operations.RECONCILE)

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from libs.clock import Clock
-from libs.jobs import WAITING, JobContext, NewJob, enqueue_many
-from services.calllog.operations import AGGREGATE, AGGREGATE_POLICY, SERVICE
+from libs.jobs import JobContext, enqueue_many
+from services.calllog.operations import AGGREGATE
 from services.calllog.storage.analytics import Analytics
 
 
@@ -35,13 +35,5 @@ class Aggregation:
         changed = await self.analytics.hours_changed_since(self.clock.now() - age)
         result = {"hours": len(changed)}
         async with job.finish(result) as conn:
-            await enqueue_many(conn, SERVICE, [_again(org_id, hour) for org_id, hour in changed])
+            await enqueue_many(conn, [AGGREGATE.new(org_id, {"hour": hour.isoformat()}) for org_id, hour in changed])
         return result
-
-
-def _again(org_id: str, hour: datetime) -> NewJob:
-    key = hour.isoformat()
-    return NewJob(
-        AGGREGATE, org_id, {"hour": key}, unique_key=key, unique_states=WAITING,
-        max_attempts=AGGREGATE_POLICY.max_attempts,
-    )  # fmt: skip

@@ -14,7 +14,7 @@ from libs.clock import Clock
 from libs.errors import InvalidArgument, NotFound
 from libs.events.outbox import append
 from libs.ids import new_id
-from libs.jobs import Discard, JobContext, enqueue
+from libs.jobs import Discard, JobContext
 from libs.postgres import Connection, Database
 from providers.interface.envelopes import Envelope, Makes
 from providers.interface.reports import ReportedCall
@@ -22,7 +22,7 @@ from providers.registry import PROVIDERS
 from services.calllog.domain.calls import Call, Recording, ServedBy
 from services.calllog.domain.merging import change_topic, supersede
 from services.calllog.mapping import call_event, stored_call_event
-from services.calllog.operations import AUDIO, AUDIO_POLICY, SERVICE, count_again
+from services.calllog.operations import AUDIO, count_again
 from services.calllog.storage.analytics import Analytics
 from services.calllog.storage.calls import Calls
 from services.calllog.storage.envelopes import Envelopes, StoredEnvelope
@@ -130,10 +130,7 @@ class CallIngest:
             return
         recording = await self.recordings.expect(conn, org_id, report.provider, report.external_call_id, now)
         if recording.status == "pending":
-            await enqueue(
-                conn, service=SERVICE, kind=AUDIO, queue=AUDIO_POLICY.queue, max_attempts=AUDIO_POLICY.max_attempts,
-                org_id=org_id, args={"recordingId": recording.id, "callId": call_id}, unique_key=recording.id,
-            )  # fmt: skip
+            await AUDIO.enqueue(conn, org_id, {"recordingId": recording.id, "callId": call_id})
 
     async def _announce_recording(
         self, conn: Connection, org_id: str, call_id: str, report: ReportedCall, served_by: ServedBy

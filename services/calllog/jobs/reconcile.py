@@ -14,12 +14,12 @@ from libs.clock import Clock
 from libs.errors import InvalidArgument, NotFound, Unauthenticated, Unavailable
 from libs.http import OutboundClient
 from libs.http.api import RemoteApi
-from libs.jobs import Discard, JobContext, NewJob, enqueue_many
+from libs.jobs import Discard, JobContext, enqueue_many
 from libs.postgres import Database
 from providers.interface.calls import CallSource
 from providers.interface.provider import Provider
 from providers.registry import PROVIDERS
-from services.calllog.operations import RECONCILE, RECONCILE_POLICY, SERVICE, keep_delivery
+from services.calllog.operations import RECONCILE, keep_delivery
 from services.calllog.storage.calls import Calls
 from services.calllog.storage.envelopes import Envelopes
 from services.calllog.storage.links import ProviderLinks
@@ -68,18 +68,7 @@ class Reconciliation:
         links = [link for link in await self.links.active() if link.provider in listed]
         result = {"accounts": len(links)}
         async with job.finish(result) as conn:
-            jobs = [
-                NewJob(
-                    RECONCILE,
-                    link.org_id,
-                    {"provider": link.provider},
-                    RECONCILE_POLICY.queue,
-                    unique_key=link.provider,
-                    max_attempts=RECONCILE_POLICY.max_attempts,
-                )
-                for link in links
-            ]
-            await enqueue_many(conn, SERVICE, jobs)
+            await enqueue_many(conn, [RECONCILE.new(link.org_id, {"provider": link.provider}) for link in links])
         return result
 
     async def _reconcile(self, job: JobContext, provider: Provider, source: CallSource) -> Mapping[str, Any]:

@@ -19,8 +19,6 @@ from services.realtime.outbound.webhooks import signed_headers
 from services.realtime.storage import deliveries
 from services.realtime.storage.deliveries import Outgoing
 
-TIMEOUT_SECONDS = 15.0
-
 
 class Deliver:
     """The receiver may see a delivery twice, always under the same webhook-id."""
@@ -45,7 +43,9 @@ class Deliver:
         secrets = [self._open(job.job.org_id, out.endpoint_id, sealed) for sealed in out.secrets]
         headers = signed_headers(out.delivery_id, out.body, secrets, utcnow())
         try:
-            response = await self._http.post(out.url, content=out.body, headers=headers, timeout=TIMEOUT_SECONDS)
+            response = await self._http.post(
+                out.url, content=out.body, headers=headers, timeout=operations.WEBHOOK_TIMEOUT_SECONDS
+            )
         except AppError as error:
             metrics.WEBHOOK_ATTEMPTS.labels(Verdict.RETRY.value).inc()
             await self._failed(job, out, None, error.detail, None)

@@ -6,9 +6,7 @@ tried again, or told, without a second letter to those who have theirs.
 
 from __future__ import annotations
 
-from typing import Any
-
-from libs.jobs import Discard, JobContext, NewJob, enqueue_many
+from libs.jobs import Discard, JobContext, enqueue_many
 from services.realtime import operations
 from services.realtime.config import RealtimeSettings
 from services.realtime.domain.letters import LETTERS, Letter
@@ -33,8 +31,9 @@ class SendEmail:
         if not user_ids:
             raise Discard("mail_no_recipient", "No address of an owner of this organisation is known.")
         async with job.finish({"recipients": len(user_ids)}) as connection:
-            jobs = [_for_owner(job, user_id) for user_id in user_ids]
-            await enqueue_many(connection, operations.SERVICE, jobs)
+            org_id, args = job.job.org_id, job.job.args
+            jobs = [operations.MAIL.new(org_id, {**args, "userId": user_id}) for user_id in user_ids]
+            await enqueue_many(connection, jobs)
 
     async def _send(self, job: JobContext, address: str, letter: Letter) -> None:
         if self._mailer is not None:
@@ -48,18 +47,6 @@ class SendEmail:
             if self._mailer is None:
                 mail_id = "mail_" + job.job.id.rpartition("_")[2]
                 await mailbox.add(connection, job.job.org_id, mail_id, address, letter.subject, letter.text)
-
-
-def _for_owner(job: JobContext, user_id: str) -> NewJob:
-    args: dict[str, Any] = {**job.job.args, "userId": user_id}
-    return NewJob(
-        operations.MAIL,
-        job.job.org_id,
-        args,
-        operations.MAIL_QUEUE,
-        unique_key=f"{args['template']}:{args.get('about', '')}:{user_id}",
-        max_attempts=operations.MAIL_ATTEMPTS,
-    )
 
 
 def _letter(job: JobContext) -> Letter:

@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,15 @@ import pytest
 import pytest_asyncio
 
 from libs.bus import Bus
-from libs.jobs import Handlers, JobContext, Worker, enqueue
+from libs.jobs import Handlers, JobContext, JobKind, Lane, Worker
 from libs.postgres import Database
 from local.stores import Stores
 
 SERVICE = "widgets"
+
+
+def kind(name: str, **policy: Any) -> JobKind:
+    return JobKind(name, service=SERVICE, **policy)
 
 
 class Jobs:
@@ -28,9 +33,23 @@ class Jobs:
         self.db = db
         self.bus = bus
 
-    async def add(self, kind: str, org_id: str = "org_a", **options: Any) -> str:
+    async def add(
+        self,
+        name: str,
+        org_id: str = "org_a",
+        *,
+        args: Mapping[str, Any] | None = None,
+        lane: Lane | None = None,
+        delay: float = 0.0,
+        run_at: datetime | None = None,
+        unique_key: str | None = None,
+        **policy: Any,
+    ) -> str:
+        """A job of a kind of this name and policy."""
+        if unique_key is not None:
+            args, policy["unique_by"] = {**(args or {}), "key": unique_key}, ("key",)
         async with self.db.transaction(org_id) as conn:
-            return await enqueue(conn, service=SERVICE, kind=kind, org_id=org_id, **options)
+            return await kind(name, **policy).enqueue(conn, org_id, args, lane=lane, delay=delay, run_at=run_at)
 
     async def row(self, job_id: str) -> Mapping[str, Any]:
         row = await self.db.system_fetchrow("select * from job where id = $1", job_id)
@@ -86,7 +105,7 @@ async def write_effect(ctx: JobContext) -> None:
 @pytest.fixture
 def effect_handlers() -> Handlers:
     handlers = Handlers()
-    handlers.add("effect.write", write_effect)
+    handlers.add(kind("effect.write"), write_effect)
     return handlers
 
 

@@ -1,4 +1,4 @@
-"""Unique keys: at most one job of a queue and an organisation holds one, in the states that the job chose."""
+"""Unique keys: at most one job of a queue and an organisation holds one, in the states that its kind names."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import asyncio
 import pytest
 
 from libs.errors import FailedPrecondition
-from libs.jobs import LIVE, WAITING, Discard, Handlers, JobContext, NewJob, enqueue_many
+from libs.jobs import LIVE, WAITING, Discard, Handlers, JobContext, enqueue_many
 from libs.jobs.admin.queries import replay, retry
-from tests.integration.libs.jobs.conftest import SERVICE, Jobs
+from tests.integration.libs.jobs.conftest import SERVICE, Jobs, kind
 
 
 async def test_one_live_job_per_unique_key(jobs: Jobs, effect_handlers: Handlers) -> None:
@@ -17,9 +17,8 @@ async def test_one_live_job_per_unique_key(jobs: Jobs, effect_handlers: Handlers
     assert await jobs.add("effect.write", unique_key="k") == first
     assert await jobs.add("effect.write", org_id="org_b", unique_key="k") != first
     async with jobs.db.transaction("org_a") as conn:
-        made = await enqueue_many(
-            conn, SERVICE, [NewJob("effect.write", "org_a", unique_key=key) for key in ("k", "l", "l")]
-        )
+        keyed = kind("effect.write", unique_by=("key",))
+        made = await enqueue_many(conn, [keyed.new("org_a", {"key": key}) for key in ("k", "l", "l")])
     assert len(made) == 1
     async with jobs.working(effect_handlers):
         await jobs.until_state(first, "completed")
@@ -32,7 +31,7 @@ async def test_a_key_held_until_the_start_allows_a_successor_while_running(jobs:
     async def wait(ctx: JobContext) -> None:
         await gate.wait()
 
-    handlers.add("wait", wait)
+    handlers.add(kind("wait"), wait)
     async with jobs.working(handlers):
         first = await jobs.add("wait", unique_key="k", unique_states=WAITING)
         await jobs.until_state(first, "running")
@@ -49,7 +48,7 @@ async def test_a_key_may_be_held_by_a_job_that_completed_but_not_by_one_that_fai
         if ctx.job.id in refused:
             raise Discard("never")
 
-    handlers.add("run", run)
+    handlers.add(kind("run"), run)
     done = LIVE | {"completed"}
     first = await jobs.add("run", unique_key="k", unique_states=done)
     refused.add(first)
@@ -73,7 +72,7 @@ async def test_a_failed_job_that_holds_its_own_key_can_be_replayed(jobs: Jobs) -
     async def fail(ctx: JobContext) -> None:
         raise Discard("never")
 
-    handlers.add("fail", fail)
+    handlers.add(kind("fail"), fail)
     job_id = await jobs.add("fail", unique_key="k", unique_states=LIVE | {"failed"})
     async with jobs.working(handlers):
         await jobs.until_state(job_id, "failed")
@@ -86,4 +85,4 @@ async def test_a_failed_job_that_holds_its_own_key_can_be_replayed(jobs: Jobs) -
 @pytest.mark.parametrize("states", [{"running"}, WAITING | {"completed"}, LIVE | {"finished"}, set()])
 def test_states_in_which_no_key_can_be_held_are_refused(states: set[str]) -> None:
     with pytest.raises(ValueError, match="unique key"):
-        NewJob("k", "org_a", unique_states=states)
+        kind("k", unique_states=frozenset(states))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -16,13 +17,13 @@ from libs.bus import Bus
 from libs.clock import SystemClock
 from libs.errors import Aborted
 from libs.http import OutboundClient
-from libs.jobs import JobContext, QueuePolicy, Worker, enqueue
+from libs.jobs import JobContext, QueuePolicy, Worker
 from libs.jobs.store import leases
 from libs.jobs.store.claims import Claimer
 from libs.postgres import Record
 from local.stores import Stores
 from services.agent.jobs import job_handlers
-from services.agent.operations import enqueue_sync
+from services.agent.operations import SYNC, enqueue_sync
 from services.agent.storage.syncs import Syncs
 
 from .conftest import ALLOWED, Service, as_org
@@ -230,7 +231,7 @@ async def test_a_paused_worker_that_comes_back_saves_nothing(service: Service, o
     """Its stall charged no attempt, so it and its replacement run the same attempt of the same job."""
     bus, client = await Bus.connect(stores.nats_url, "test-agent-paused"), OutboundClient(ALLOWED)
     handlers = job_handlers(service.database, service.stored, service.accounts, client, SystemClock())
-    run = handlers.kinds["provider.sync"][0]
+    run = handlers.kinds["provider.sync"][1]
 
     async def claim(worker: str) -> JobContext:
         (job,) = await Claimer(service.database, QueuePolicy("fencing"), worker).claim(1)
@@ -242,7 +243,7 @@ async def test_a_paused_worker_that_comes_back_saves_nothing(service: Service, o
         await connect(service, org, address)
         async with service.database.transaction(org) as conn:
             args = {"provider": "elevenlabs"}
-            await enqueue(conn, service="agent", kind="provider.sync", org_id=org, queue="fencing", args=args)
+            await replace(SYNC, queue="fencing").enqueue(conn, org, args)
         back, on = provider.hold(1), provider.hold(4)
         paused = await claim("paused")
         first = asyncio.create_task(run(paused))

@@ -12,11 +12,10 @@ from retell import Retell as RetellClient
 from retell.types import AgentListResponse
 from vapi import Vapi as VapiClient
 
-from libs.jobs import enqueue
 from libs.jobs.store.claims import Claimer
 from providers.vapi import agents as vapi
 from services.agent.jobs import job_handlers
-from services.agent.operations import SYNC, SYNC_POLICY, enqueue_sync
+from services.agent.operations import SYNC, enqueue_sync
 
 from .account_stand_ins import KEY, Account, Retell, Vapi, serving
 from .conftest import Service
@@ -96,9 +95,7 @@ async def test_a_provider_whose_agents_nobody_lists_is_refused_before_its_key_is
     service: Service, org: str
 ) -> None:
     async with service.database.transaction(org) as conn:
-        job_id = await enqueue(
-            conn, service="agent", kind=SYNC, queue=SYNC_POLICY.queue, org_id=org, args={"provider": "other"}
-        )
+        job_id = await SYNC.enqueue(conn, org, {"provider": "other"})
     failed = await finished(service, job_id)
     assert (failed["state"], failed["attempt"], failed["error"]) == ("failed", 1, "sync_unsupported")
 
@@ -106,13 +103,13 @@ async def test_a_provider_whose_agents_nobody_lists_is_refused_before_its_key_is
 async def test_syncs_of_one_organisation_start_at_their_pace(service: Service) -> None:
     """Claimed as a worker claims, by the service's own limits, under a name that the running worker does not know."""
     nothing: Any = None
-    declared = job_handlers(nothing, nothing, nothing, nothing, nothing).queues[SYNC_POLICY.queue]
+    declared = job_handlers(nothing, nothing, nothing, nothing, nothing).queues[SYNC.queue]
     policy = replace(declared, name="paced", max_running_per_org=None)
     assert policy.rate_per_org is not None
     for org in ("org_paced1", "org_paced2"):
         async with service.database.transaction(org) as conn:
             for _ in range(policy.rate_per_org.burst + 4):
-                await enqueue(conn, service="agent", kind=SYNC, queue=policy.name, org_id=org)
+                await replace(SYNC, queue=policy.name).enqueue(conn, org)
     claimer = Claimer(service.database, policy, "paced")
     claimed = [job.org_id for _ in range(10) for job in await claimer.claim(64)]
     assert Counter(claimed) == dict.fromkeys(("org_paced1", "org_paced2"), policy.rate_per_org.burst)

@@ -11,9 +11,8 @@ from typing import Any
 
 from libs.clock import utcnow
 from libs.ids import new_id
-from libs.jobs import enqueue
 from services.billing.domain.usage import UsageEvent
-from services.billing.operations import CALCULATE, RATING, SERVICE
+from services.billing.operations import CALCULATE
 
 from .conftest import GRANT, LOW, NOON, Billing, usage
 
@@ -31,10 +30,7 @@ async def forget_to_rate(billing: Billing, org: str, recorded_at: datetime, even
 async def calculate(billing: Billing, org: str = "", **args: Any) -> dict[str, Any]:
     """A job of the schedule, or one of an organisation; its result."""
     async with billing.database.system_transaction() as conn:
-        job_id = await enqueue(
-            conn, service=SERVICE, kind=CALCULATE, queue=RATING.queue, max_attempts=RATING.max_attempts, org_id=org,
-            args=args,
-        )  # fmt: skip
+        job_id = await CALCULATE.enqueue(conn, org, args)
     async with asyncio.timeout(20):
         while True:
             sql = "select state, result from job where id = $1 and state in ('completed', 'failed')"

@@ -18,7 +18,7 @@ import pytest_asyncio
 
 from echosenseix.calllog.v1 import calllog_pb2
 from libs.ids import new_id
-from libs.jobs import JobContext, QueuePolicy, enqueue
+from libs.jobs import JobContext, JobKind, QueuePolicy
 from libs.jobs.store.claims import Claimer
 from services.calllog.operations import AUDIO, SERVICE
 from services.calllog.transcriber import Transcriber
@@ -40,7 +40,7 @@ async def job(calllog: CallLog) -> JobContext:
     """A claimed job that does nothing, for what needs one."""
     queue = new_id("q")
     async with calllog.database.transaction("org_hearing") as conn:
-        await enqueue(conn, service=SERVICE, kind="x", queue=queue, org_id="org_hearing")
+        await JobKind("x", service=SERVICE, queue=queue).enqueue(conn, "org_hearing")
     (claimed,) = await Claimer(calllog.database, QueuePolicy(queue), "hearing").claim(1)
     return JobContext(claimed, calllog.database, calllog.bus)
 
@@ -63,8 +63,8 @@ async def test_words_go_the_whole_way_to_the_customer(calllog: CallLog, provider
     provider.audio[conversation] = SPEECH
     await calllog.deliver(org, transcription(conversation, has_audio=True, transcript=[]))
     call = await calllog.call_of(org.id, conversation)
-    await calllog.settled(org.id, AUDIO, seconds=120.0)
-    (job,) = await calllog.jobs(org.id, AUDIO)
+    await calllog.settled(org.id, AUDIO.name, seconds=120.0)
+    (job,) = await calllog.jobs(org.id, AUDIO.name)
     said = json.loads(job["result"])["transcription"]
     assert (said["status"], said["model"], said["language"]) == ("done", "whisper-tiny.en", "en")
     with as_org(org.id):

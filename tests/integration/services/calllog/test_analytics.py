@@ -15,8 +15,8 @@ from libs.clock import utcnow
 from libs.errors import InvalidArgument
 from libs.events import ReceivedEvent
 from libs.ids import new_id
-from libs.jobs import WAITING, enqueue
 from libs.rpc.times import to_timestamp
+from services.calllog.operations import AGGREGATE
 from services.calllog.storage.analytics import Analytics
 
 from .conftest import CallLog, as_org, eventually, failure, transcription
@@ -162,11 +162,7 @@ async def test_a_change_during_a_recomputation_is_not_lost(calllog: CallLog) -> 
 
 async def recount(calllog: CallLog, org: str) -> None:
     async with calllog.database.transaction(org) as conn:
-        key = HOUR.isoformat()
-        await enqueue(
-            conn, service="calllog", kind="analytics.aggregate", org_id=org, args={"hour": key}, unique_key=key,
-            unique_states=WAITING,
-        )  # fmt: skip
+        await AGGREGATE.enqueue(conn, org, {"hour": HOUR.isoformat()})
 
 
 async def test_a_recomputation_waits_for_changes_that_have_no_job_of_their_own(calllog: CallLog) -> None:
@@ -201,7 +197,7 @@ async def test_the_sweep_counts_what_changed_lately(calllog: CallLog) -> None:
     await rolled_up(calllog, org.id)
     async with calllog.database.system_transaction() as conn:
         await conn.execute("delete from analytics_rollup r where r.org_id = $1", org.id)
-        await enqueue(conn, service="calllog", kind="analytics.aggregate", org_id="", args={"changedWithinHours": 2})
+        await AGGREGATE.enqueue(conn, "", {"changedWithinHours": 2})
     assert (await totals(calllog, org.id)).total_calls == 0
     await calllog.settled("", "analytics.aggregate")
     await rolled_up(calllog, org.id)

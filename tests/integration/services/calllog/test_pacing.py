@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from libs.jobs import Handlers, enqueue
+from libs.jobs import Handlers
 from libs.jobs.store.claims import Claimer
-from services.calllog.operations import AUDIO_POLICY, RECONCILE, RECONCILE_POLICY, SERVICE
+from services.calllog.operations import AUDIO, RECONCILE
 
 from .conftest import CallLog, eventually
 from .provider import RetellProvider, serving
@@ -25,7 +25,7 @@ async def retell() -> AsyncIterator[RetellProvider]:
         yield running
 
 
-@pytest.mark.parametrize("queue", [AUDIO_POLICY.queue, RECONCILE_POLICY.queue])
+@pytest.mark.parametrize("queue", [AUDIO.queue, RECONCILE.queue])
 async def test_no_more_start_at_once_than_the_burst(calllog: CallLog, queue: str) -> None:
     """Claimed as a worker claims, by the service's own limits; the second organisation is not held up by the first.
     The queue goes by another name here, so that the running worker leaves it alone."""
@@ -37,7 +37,7 @@ async def test_no_more_start_at_once_than_the_burst(calllog: CallLog, queue: str
     for org in ("org_paced1", "org_paced2"):
         async with calllog.database.transaction(org) as conn:
             for _ in range(burst + 5):
-                await enqueue(conn, service=SERVICE, kind=RECONCILE, queue=policy.name, org_id=org)
+                await replace(RECONCILE, queue=policy.name).enqueue(conn, org)
     claimer = Claimer(calllog.database, policy, "paced")
     counted: dict[str, int] = {}
     began = time.monotonic()
@@ -53,7 +53,7 @@ async def test_reconciliations_of_one_organisation_reach_the_provider_at_their_p
     calllog: CallLog, retell: RetellProvider
 ) -> None:
     org = await calllog.organisation(base_url=retell.url, provider="retell")
-    rate = calllog.handlers.queues[RECONCILE_POLICY.queue].rate_per_org
+    rate = calllog.handlers.queues[RECONCILE.queue].rate_per_org
     for _ in range(rate.burst + 4):
         await ask(calllog, org.id, "retell")
     await until_asked(retell, rate.burst)

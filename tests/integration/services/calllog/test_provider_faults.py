@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from libs.jobs import WAITING
 from libs.jobs.admin import queries
-from libs.jobs.kind import WAITING
-from services.calllog.operations import AUDIO, AUDIO_POLICY, RECONCILE, SERVICE
+from services.calllog.operations import AUDIO, RECONCILE, SERVICE
 
 from .conftest import AUDIO_LIMITS, CallLog, Organisation, eventually, transcription
 from .provider import Provider, serving
@@ -65,7 +65,7 @@ async def test_a_recording_waits_as_long_as_the_provider_says(
 ) -> None:  # fmt: skip
     provider.refusals, provider.refusal_headers = [status], {"retry-after": header} if header else {}
     org = await recorded(calllog, provider, conversation)
-    job = await parked(calllog, org.id, AUDIO)
+    job = await parked(calllog, org.id, AUDIO.name)
     assert (job["attempt"], job["error_code"]) == (1, reason)
     assert least < job["wait"] <= most
     assert len(provider.asked) == 1
@@ -77,7 +77,7 @@ async def test_a_reconciliation_waits_and_then_goes_over_all_pages(calllog: Call
     provider.conversations = {f"conv_{number}": conversation_data(f"conv_{number}") for number in range(3)}
     provider.refusals, provider.refusal_headers = [429], {"retry-after": "1"}
     assert await reconcile(calllog, org.id, "elevenlabs") == {"listed": 3, "missing": 3, "unreadable": 0}
-    (job,) = await calllog.jobs(org.id, RECONCILE)
+    (job,) = await calllog.jobs(org.id, RECONCILE.name)
     assert job["attempt"] == 2
 
 
@@ -88,14 +88,14 @@ async def test_the_last_refusal_fails_the_recording_too(
     provider.refusals = [429]
     org = await calllog.organisation(AGENT, provider.url)
     async with calllog.database.system_transaction() as conn:
-        await queries.pause(conn, AUDIO_POLICY.queue, org.id)
+        await queries.pause(conn, AUDIO.queue, org.id)
     await calllog.deliver(org, transcription(conversation, has_audio=True))
     call = await calllog.call_of(org.id, conversation)
     async with calllog.database.system_transaction() as conn:
-        await conn.execute("update job set max_attempts = 1 where org_id = $1 and kind = $2", org.id, AUDIO)
-        await queries.resume(conn, SERVICE, AUDIO_POLICY.queue, org.id)
-    await calllog.settled(org.id, AUDIO)
-    (job,) = await calllog.jobs(org.id, AUDIO)
+        await conn.execute("update job set max_attempts = 1 where org_id = $1 and kind = $2", org.id, AUDIO.name)
+        await queries.resume(conn, SERVICE, AUDIO.queue, org.id)
+    await calllog.settled(org.id, AUDIO.name)
+    (job,) = await calllog.jobs(org.id, AUDIO.name)
     assert (job["state"], job["error_code"]) == ("failed", "provider_rate_limited")
     assert (await calllog.get(org.id, call.id)).recording.status == "failed"
 
@@ -103,7 +103,7 @@ async def test_the_last_refusal_fails_the_recording_too(
 async def test_a_body_that_trickles_is_cut_off_in_time(calllog: CallLog, provider: Provider, conversation: str) -> None:
     provider.drip = True
     org = await recorded(calllog, provider, conversation)
-    job = await parked(calllog, org.id, AUDIO)
+    job = await parked(calllog, org.id, AUDIO.name)
     assert (job["state"] in WAITING, job["error_code"]) == (True, "outbound_timeout")
     await forget(calllog, job)
 
@@ -115,8 +115,8 @@ async def test_a_recording_over_the_limit_is_refused_at_once_and_clearly(
     provider.endless = endless
     provider.audio[conversation] = b"x" * (AUDIO_LIMITS.max_bytes + 1)
     org = await recorded(calllog, provider, conversation)
-    await calllog.settled(org.id, AUDIO)
-    (job,) = await calllog.jobs(org.id, AUDIO)
+    await calllog.settled(org.id, AUDIO.name)
+    (job,) = await calllog.jobs(org.id, AUDIO.name)
     assert (job["state"], job["attempt"], job["error_code"]) == ("failed", 1, "recording_too_large")
     message = "select j.error_message from job j where j.id = $1"
     assert f"{AUDIO_LIMITS.max_bytes:,} bytes" in await calllog.database.system_fetchval(message, job["id"])
@@ -128,8 +128,8 @@ async def test_a_recording_over_the_limit_is_refused_at_once_and_clearly(
 async def test_a_recording_of_just_the_limit_is_kept(calllog: CallLog, provider: Provider, conversation: str) -> None:
     provider.audio[conversation] = b"x" * AUDIO_LIMITS.max_bytes
     org = await recorded(calllog, provider, conversation)
-    await calllog.settled(org.id, AUDIO)
-    (job,) = await calllog.jobs(org.id, AUDIO)
+    await calllog.settled(org.id, AUDIO.name)
+    (job,) = await calllog.jobs(org.id, AUDIO.name)
     assert json.loads(job["result"])["bytes"] == AUDIO_LIMITS.max_bytes
 
 
@@ -147,6 +147,6 @@ async def test_a_list_that_nobody_can_read_fails_the_attempt(calllog: CallLog, p
     org = await calllog.organisation(AGENT, provider.url)
     provider.odd["conversations"] = b'{"conversations": ' + b"[" * 100_000
     await ask(calllog, org.id, "elevenlabs")
-    job = await parked(calllog, org.id, RECONCILE)
+    job = await parked(calllog, org.id, RECONCILE.name)
     assert (job["state"] in WAITING, job["error_code"]) == (True, "provider_answer_unreadable")
     await forget(calllog, job)

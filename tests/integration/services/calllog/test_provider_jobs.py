@@ -19,7 +19,7 @@ from echosenseix.calllog.v1 import calllog_pb2
 from libs.errors import FailedPrecondition, NotFound, OutOfRange
 from libs.events import ReceivedEvent
 from libs.ids import new_id
-from libs.jobs import enqueue
+from services.calllog.operations import RECONCILE
 from services.calllog.transcriber import Transcriber
 
 from .conftest import CallLog, as_org, eventually, transcription
@@ -168,8 +168,7 @@ async def test_audio_by_webhook_before_and_after_its_call(calllog: CallLog, conv
 async def reconcile(calllog: CallLog, org: str) -> Any:
     """One run of the reconciler; its job."""
     async with calllog.database.transaction(org) as conn:
-        args = {"provider": "elevenlabs"}
-        await enqueue(conn, service="calllog", kind="call.reconcile", queue="reconcile", org_id=org, args=args)
+        await RECONCILE.enqueue(conn, org, {"provider": "elevenlabs"})
     await calllog.settled(org, "call.reconcile")
     await calllog.settled(org)
     return (await calllog.jobs(org, "call.reconcile"))[-1]
@@ -217,7 +216,7 @@ async def test_the_sweep_asks_for_every_active_account(calllog: CallLog, provide
     await hear(calllog, gone.id, "integration.updated", "connected")
     await hear(calllog, gone.id, "integration.updated", "disabled")
     async with calllog.database.system_transaction() as conn:
-        await enqueue(conn, service="calllog", kind="call.reconcile", queue="reconcile", org_id="")
+        await RECONCILE.enqueue(conn, "")
     assert (await calllog.call_of(org.id, "conv_swept")).provider == "elevenlabs"
     assert await calllog.jobs(gone.id, "call.reconcile") == []
 

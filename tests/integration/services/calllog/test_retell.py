@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest_asyncio
 from retell import AsyncRetell
 from retell.types import CallListResponse
 
 from echosenseix.calllog.v1 import calllog_pb2
-from libs.jobs import enqueue
-from services.calllog.operations import RECONCILE, RECONCILE_POLICY, SERVICE
+from services.calllog.operations import RECONCILE
 
 from .conftest import CallLog
 from .provider import RetellProvider, serving
@@ -28,19 +28,17 @@ async def retell() -> AsyncIterator[RetellProvider]:
 
 
 async def ask(calllog: CallLog, org: str, provider: str) -> None:
+    """A run of its own, also while another waits."""
     async with calllog.database.transaction(org) as conn:
-        await enqueue(
-            conn, service=SERVICE, kind=RECONCILE, queue=RECONCILE_POLICY.queue, org_id=org,
-            max_attempts=RECONCILE_POLICY.max_attempts, args={"provider": provider},
-        )  # fmt: skip
+        await replace(RECONCILE, unique_by=()).enqueue(conn, org, {"provider": provider})
 
 
 async def reconcile(calllog: CallLog, org: str, provider: str = "retell") -> dict[str, object]:
     """One run; the result of its job, or its error."""
     await ask(calllog, org, provider)
-    await calllog.settled(org, RECONCILE)
+    await calllog.settled(org, RECONCILE.name)
     await calllog.settled(org)
-    job = (await calllog.jobs(org, RECONCILE))[-1]
+    job = (await calllog.jobs(org, RECONCILE.name))[-1]
     return dict(json.loads(job["result"])) if job["result"] else {"error": job["error_code"]}
 
 

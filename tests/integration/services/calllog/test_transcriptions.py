@@ -44,7 +44,7 @@ async def wordless(
     provider.audio[conversation] = b"sound" * 100
     await calllog.deliver(org, transcription(conversation, has_audio=True, transcript=[], **data))
     call = await calllog.call_of(org.id, conversation)
-    await calllog.settled(org.id, AUDIO)
+    await calllog.settled(org.id, AUDIO.name)
     return org, call
 
 
@@ -70,7 +70,7 @@ async def test_without_a_model_the_job_and_the_recording_say_so(
 ) -> None:
     assert Transcriber().missing()
     org, call = await wordless(calllog, provider, conversation)
-    (job,) = await calllog.jobs(org.id, AUDIO)
+    (job,) = await calllog.jobs(org.id, AUDIO.name)
     assert json.loads(job["result"])["transcription"] == {
         "status": "not_installed",
         "detail": "No local speech-to-text model is installed on this worker.",

@@ -272,7 +272,7 @@ async def test_hostile_fields_lose_nothing(calllog: CallLog, conversation: str) 
 async def test_while_the_agent_service_is_away_the_envelope_waits(calllog: CallLog, conversation: str) -> None:
     """A call is never made nobody's because somebody could not be asked."""
     org = await calllog.organisation(AGENT)
-    ingest = calllog.handlers.kinds["call.ingest"][0].__self__
+    ingest = calllog.handlers.kinds["call.ingest"][1].__self__
 
     async def away(request: agent_pb2.ResolveExternalAgentRequest) -> agent_pb2.ResolveExternalAgentResponse:
         raise Unavailable("unavailable", "away")

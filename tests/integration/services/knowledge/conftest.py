@@ -18,7 +18,7 @@ from libs.bus import Bus
 from libs.clock import SystemClock
 from libs.config import ServiceSettings
 from libs.ids import new_id
-from libs.jobs import Worker, enqueue
+from libs.jobs import JobKind, Worker
 from libs.paging import CursorCodec
 from libs.postgres import Database
 from libs.rpc.context import CallContext, serving
@@ -83,10 +83,10 @@ class Service:
         """The same stores, asked by a process with another model."""
         return assemble(self.database, self.bus, self.blob_folder, embedder, ExtractionLimits())
 
-    async def run_cron(self, kind: str) -> None:
+    async def run_cron(self, kind: JobKind) -> None:
         """What the schedule would do: one job of no organisation."""
         async with self.database.system_transaction() as conn:
-            job_id = await enqueue(conn, service="knowledge", kind=kind, org_id="")
+            job_id = await kind.enqueue(conn, "")
         assert (await self.until_job_ended(job_id))["state"] == "completed"
 
     async def upload(

@@ -11,6 +11,7 @@ from echosenseix.jobs.v1 import jobs_pb2
 from echosenseix.knowledge.v1 import knowledge_pb2 as pb
 from libs.jobs.admin.servicer import JobsServicer
 from libs.paging import CursorCodec
+from services.knowledge.operations.enqueueing import RECONCILE, SWEEP
 from services.knowledge.storage.chunks import Build
 
 from .conftest import SAMPLES, Service, as_org
@@ -31,7 +32,7 @@ async def test_a_cancelled_job_stops_and_its_document_says_so(service: Service, 
         jobs = JobsServicer("knowledge", service.database, CursorCodec(b"c" * 32))
         await jobs.CancelJob(jobs_pb2.CancelJobRequest(id=made.job_id), None)
     assert (await service.until_job_ended(made.job_id))["state"] == "cancelled"
-    await service.run_cron("document.reconcile")
+    await service.run_cron(RECONCILE)
 
     document = await service.document(org, made.document_id)
     entry = await service.entry(org, made.entry_id)
@@ -53,8 +54,8 @@ async def test_a_document_whose_job_died_is_told_as_failed_once(
     )
 
     async with service.work():
-        await service.run_cron("document.reconcile")
-        await service.run_cron("document.reconcile")
+        await service.run_cron(RECONCILE)
+        await service.run_cron(RECONCILE)
 
     document = await service.document(org, made.document_id)
     assert (document.status, document.error_code) == (pb.DOCUMENT_STATUS_FAILED, "job_stalled")
@@ -69,7 +70,7 @@ async def test_a_text_entry_whose_job_is_gone_is_told_as_failed(
     await service.database.system_fetch("delete from job where id = $1", made.job_id)
 
     async with service.work():
-        await service.run_cron("document.reconcile")
+        await service.run_cron(RECONCILE)
 
     entry = await service.entry(org, made.entry.id)
     assert (entry.status, entry.error_code) == (pb.DOCUMENT_STATUS_FAILED, "processing_failed")
@@ -120,7 +121,7 @@ async def test_what_nobody_cleaned_up_is_swept(build_service: Callable[..., Awai
         await service.database.system_fetch("update chunk set created_at = created_at - interval '2 days'")
         assert await _chunks(service, entry.id) == 2
 
-        await service.run_cron("index.sweep")
+        await service.run_cron(SWEEP)
 
         assert await _chunks(service, entry.id) == 1
         assert len((await service.search(org, "words")).hits) == 1

@@ -13,6 +13,7 @@ from libs.errors import FailedPrecondition, InvalidArgument, Unavailable, Unimpl
 from libs.ids import new_id
 from local.stores import Stores, run_sql
 from services.knowledge.embed.embedder import EmbedderUnavailable, Vector
+from services.knowledge.operations.enqueueing import REFRESH
 
 from .conftest import Service
 
@@ -167,7 +168,7 @@ async def test_another_model_asks_for_a_new_index_and_gets_it(
     assert [hit.title for hit in hybrid.hits] == ["Returns"]
 
     async with new.work():
-        await new.run_cron("index.refresh")
+        await new.run_cron(REFRESH)
         async with asyncio.timeout(60):
             while (await new.entry(org, made.entry.id)).index_version < 2:
                 await asyncio.sleep(0.05)

@@ -14,9 +14,8 @@ from nats.js.errors import NotFoundError
 from libs.bus.stream import MESSAGE_ID, ensure_stream
 from libs.bus.subjects import job_wakeup
 from libs.events import Event, EventConsumer
-from libs.jobs import enqueue
 from libs.postgres import Record
-from services.realtime.operations import disable_endpoint
+from services.realtime.operations import SWEEP, disable_endpoint
 from services.realtime.subscribers import event_handler
 from tests.integration.services.realtime.driving import Environment, Realtime, working
 from tests.integration.services.realtime.mail_server import MailServer
@@ -224,9 +223,7 @@ async def test_the_mailbox_forgets_what_is_old_and_what_is_too_much(
             " select org, 'mail_' || n, '{ada@example.com}', '', '', now() - make_interval(hours => 12 * n)"
             " from unnest('{org_ma,org_mb}'::text[]) org, generate_series(1, 8) n where org = 'org_ma' or n in (1, 7)"
         )
-        await enqueue(
-            connection, service="realtime", kind="retention.sweep", queue="maintenance", org_id="", unique_key="now"
-        )
+        await SWEEP.enqueue(connection, "")
     async with working(realtime, service_environment, mail_retention_days=3, mail_kept=4):
         async with asyncio.timeout(20):
             while not await realtime.database.system_fetchval(

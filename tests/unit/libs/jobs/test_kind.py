@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.jobs.job import Job
-from libs.jobs.kind import Backoff, JobPolicy, Lane, QueuePolicy, Rate
+from libs.jobs.job import LIVE, WAITING, Job, Lane
+from libs.jobs.kind import Backoff, JobKind
+from libs.jobs.queues import QueuePolicy, Rate
 from libs.jobs.store.claims import Allowance, allow, next_start, pace
 
 
@@ -20,24 +21,47 @@ def test_full_jitter_stays_between_nothing_and_the_exponential(attempt: int, dra
 
 
 def test_a_schedule_is_kept_with_little_jitter_and_its_last_entry_repeats() -> None:
-    policy = JobPolicy(backoff=(0, 5, 300))
+    policy = JobKind("a.b", service="x", backoff=(0, 5, 300))
     assert policy.retry_delay(1) == 0
     assert 5 <= policy.retry_delay(2) <= 5.5
     assert 300 <= policy.retry_delay(9) <= 330
 
 
 def test_the_paper_s_defaults() -> None:
-    policy = JobPolicy()
+    policy = JobKind("a.b", service="x")
     assert policy.max_attempts == 3
     assert isinstance(policy.backoff, Backoff)
     assert policy.backoff.base == 1.0
     assert (QueuePolicy("q").keep_completed, QueuePolicy("q").keep_failed) == (100, 500)
 
 
-def test_lanes_by_name() -> None:
-    assert [Lane.of("high"), Lane.of("normal"), Lane.of(Lane.LOW)] == [0, 1, 2]
-    with pytest.raises(KeyError):
-        Lane.of("urgent")
+def test_a_job_carries_the_policy_of_its_kind() -> None:
+    kind = JobKind("a.b", service="x", queue="slow", lane=Lane.HIGH, max_attempts=9)
+    job = kind.new("org_a", {"n": 1})
+    assert (job.service, job.kind, job.org_id, job.args) == ("x", "a.b", "org_a", {"n": 1})
+    assert (job.queue, job.lane, job.max_attempts, job.unique_key) == ("slow", Lane.HIGH, 9, None)
+    assert kind.new("org_a", lane=Lane.LOW).lane is Lane.LOW
+
+
+@pytest.mark.parametrize(
+    ("args", "key"),
+    [({"a": "x", "b": "y", "c": "z"}, "x:y"), ({"b": "y"}, "y"), ({"c": "z"}, None), ({}, None), (None, None)],
+)
+def test_a_unique_key_is_made_of_the_arguments_that_the_kind_names(
+    args: dict[str, str] | None, key: str | None
+) -> None:
+    assert JobKind("a.b", service="x", unique_by=("a", "b")).new("org_a", args).unique_key == key
+
+
+@pytest.mark.parametrize(
+    ("states", "until_start", "ends"),
+    [(LIVE, False, None), (WAITING, True, None), (LIVE | {"completed", "failed"}, False, "completed failed")],
+)
+def test_a_kind_says_how_long_its_unique_key_is_held(
+    states: frozenset[str], until_start: bool, ends: str | None
+) -> None:
+    job = JobKind("a.b", service="x", unique_states=states).new("org_a")
+    assert (job.unique_until_start, job.unique_ends) == (until_start, ends)
 
 
 @given(st.integers(1, 1000), st.floats(0.01, 3600), st.integers(1, 50), st.lists(st.floats(0, 5), max_size=60))

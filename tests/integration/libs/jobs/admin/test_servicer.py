@@ -12,13 +12,13 @@ from echosenseix.common.v1 import common_pb2
 from echosenseix.jobs.v1 import jobs_pb2
 from libs.context import CallContext
 from libs.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
-from libs.jobs import Discard, Handlers, JobContext, JobPolicy
+from libs.jobs import Discard, Handlers, JobContext
 from libs.jobs.admin import queries
 from libs.jobs.admin.servicer import JobsServicer
 from libs.paging import CursorCodec
 from libs.rpc.context import serving
 from libs.rpc.principal import Principal
-from tests.integration.libs.jobs.conftest import SERVICE, Jobs
+from tests.integration.libs.jobs.conftest import SERVICE, Jobs, kind
 
 
 @contextlib.contextmanager
@@ -46,7 +46,7 @@ async def fail_one(jobs: Jobs, org_id: str = "org_a", code: str = "bad_input") -
     async def refuse(ctx: JobContext) -> None:
         raise Discard(code, "No.")
 
-    handlers.add("refuse", refuse, JobPolicy(queue="mail"))
+    handlers.add(kind("refuse", queue="mail"), refuse)
     async with jobs.working(handlers):
         job_id = await jobs.add("refuse", org_id, queue="mail")
         await jobs.until_state(job_id, "failed")
@@ -61,7 +61,7 @@ async def test_a_job_with_its_attempts_error_and_result(jobs: Jobs, servicer: Jo
             raise ValueError
         return {"pages": 3, "title": "x"}
 
-    handlers.add("read", second_time, JobPolicy(backoff=(0.0,)))
+    handlers.add(kind("read", backoff=(0.0,)), second_time)
     async with jobs.working(handlers):
         job_id = await jobs.add("read")
         await jobs.until_state(job_id, "completed")
@@ -237,7 +237,7 @@ async def test_dead_letters_of_one_unique_key_replay_as_one_the_newest(jobs: Job
     async def refuse(ctx: JobContext) -> None:
         raise Discard("bad_input", "No.")
 
-    handlers.add("refuse", refuse, JobPolicy(queue="mail"))
+    handlers.add(kind("refuse", queue="mail"), refuse)
     async with jobs.working(handlers):
         for org_id, key in (("org_a", "sync"), ("org_a", "sync"), ("org_b", "sync"), ("org_a", None), ("org_a", None)):
             alike.append(await jobs.add("refuse", org_id, queue="mail", unique_key=key))
@@ -265,10 +265,14 @@ async def test_a_cursor_of_another_list_is_refused(jobs: Jobs, servicer: JobsSer
     with caller():
         mine = await servicer.ListDeadLetters(jobs_pb2.ListDeadLettersRequest(page=page), None)
     of_one, of_everybody = mine.page_info.next_cursor, of_all.page_info.next_cursor
-    for view, cursor, kind in ((operator(), of_one, ""), (caller(), of_everybody, ""), (operator(), of_everybody, "x")):
+    for view, cursor, wanted in (
+        (operator(), of_one, ""),
+        (caller(), of_everybody, ""),
+        (operator(), of_everybody, "x"),
+    ):
         foreign = common_pb2.PageRequest(limit=1, cursor=cursor)
         with view, pytest.raises(InvalidArgument) as refusal:
-            await servicer.ListDeadLetters(jobs_pb2.ListDeadLettersRequest(page=foreign, kind=kind), None)
+            await servicer.ListDeadLetters(jobs_pb2.ListDeadLettersRequest(page=foreign, kind=wanted), None)
         assert refusal.value.reason == "invalid_cursor"
 
 
@@ -293,7 +297,7 @@ async def test_queues_in_figures_paused_for_one_organisation_or_for_all(jobs: Jo
     async def nothing(ctx: JobContext) -> None:
         return None
 
-    handlers.add("refuse", nothing, JobPolicy(queue="mail"))
+    handlers.add(kind("refuse", queue="mail"), nothing)
     async with jobs.working(handlers):
         await jobs.until_state(foreign, "completed")
         assert (await jobs.row(waiting))["state"] == "queued"
@@ -309,8 +313,8 @@ async def test_schedules_are_listed(jobs: Jobs, servicer: JobsServicer) -> None:
     async def nothing(ctx: JobContext) -> None:
         return None
 
-    handlers.add("roll.up", nothing)
-    handlers.cron("nightly", "0 3 * * *", "roll.up", tz="Europe/Berlin")
+    handlers.add(kind("roll.up"), nothing)
+    handlers.cron("nightly", "0 3 * * *", kind("roll.up"), tz="Europe/Berlin")
     async with jobs.working(handlers):
 
         async def declared() -> bool:

@@ -7,15 +7,15 @@ from collections import Counter
 
 import pytest
 
-from libs.jobs import Lane, NewJob, QueuePolicy, Rate, enqueue_many
+from libs.jobs import Lane, QueuePolicy, Rate, enqueue_many
 from libs.jobs.store import leases
 from libs.jobs.store.claims import Claimer
-from tests.integration.libs.jobs.conftest import SERVICE, Jobs
+from tests.integration.libs.jobs.conftest import Jobs, kind
 
 
 async def fill(jobs: Jobs, count: int, org_id: str = "org_a", lane: Lane = Lane.NORMAL) -> None:
     async with jobs.db.transaction(org_id) as conn:
-        await enqueue_many(conn, SERVICE, [NewJob("k", org_id, {"n": n}, lane=lane) for n in range(count)])
+        await enqueue_many(conn, [kind("k").new(org_id, {"n": n}, lane=lane) for n in range(count)])
 
 
 def claimer(jobs: Jobs, worker: str = "w1", **limits: object) -> Claimer:
@@ -81,7 +81,7 @@ async def test_two_claimers_never_take_the_same_job(jobs: Jobs) -> None:
 
 async def test_jobs_of_the_service_itself_are_claimed_too(jobs: Jobs) -> None:
     async with jobs.db.system_transaction() as conn:
-        await enqueue_many(conn, SERVICE, [NewJob("k", "")])
+        await enqueue_many(conn, [kind("k").new("")])
     assert [job.org_id for job in await claimer(jobs).claim(8)] == [""]
 
 

@@ -11,7 +11,7 @@ from libs.jobs.job import Job
 from libs.jobs.store import leases
 from libs.jobs.store.claims import Claimer
 from libs.jobs.store.leases import Settlement
-from tests.integration.libs.jobs.conftest import Jobs
+from tests.integration.libs.jobs.conftest import Jobs, kind
 
 
 async def claim(jobs: Jobs, worker: str = "w1") -> Job:
@@ -77,7 +77,7 @@ async def test_a_running_job_is_cancelled_by_the_next_heartbeat(jobs: Jobs, monk
         finally:
             interrupted.append(ctx.cancelled)
 
-    handlers.add("hang", hang)
+    handlers.add(kind("hang"), hang)
     monkeypatch.setattr(leases, "HEARTBEAT_SECONDS", 0.05)
     async with jobs.working(handlers):
         job_id = await jobs.add("hang")
@@ -98,7 +98,7 @@ async def test_a_lost_lease_interrupts_the_handler(jobs: Jobs, monkeypatch: pyte
         finally:
             gone.set()
 
-    handlers.add("hang", hang)
+    handlers.add(kind("hang"), hang)
     monkeypatch.setattr(leases, "HEARTBEAT_SECONDS", 0.05)
     async with jobs.working(handlers):
         job_id = await jobs.add("hang")
@@ -129,7 +129,7 @@ async def test_jobs_near_quarantine_are_run_one_at_a_time(jobs: Jobs) -> None:
         await asyncio.sleep(0.25)
         together -= 1
 
-    handlers.add("watch", watch)
+    handlers.add(kind("watch"), watch)
     ids = [await jobs.add("watch") for _ in range(4)]
     await jobs.db.system_fetch("update job set stalls = 2")
     async with jobs.working(handlers):
@@ -144,7 +144,7 @@ async def test_a_worker_takes_over_from_its_dead_namesake_at_once(jobs: Jobs) ->
     async def nothing(ctx: JobContext) -> None:
         return None
 
-    handlers.add("k", nothing)
+    handlers.add(kind("k"), nothing)
     job_id = await jobs.add("k")
     await claim(jobs, "namesake")
     async with jobs.working(handlers, instance="namesake"):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
-from libs.jobs import Handlers, JobContext, NewJob, enqueue_many
-from tests.integration.libs.jobs.conftest import SERVICE, Jobs
+from libs.jobs import Handlers, JobContext, enqueue_many
+from tests.integration.libs.jobs.conftest import Jobs, kind
 
 
 async def test_shutdown_gives_leases_back_uncharged(jobs: Jobs) -> None:
@@ -15,7 +15,7 @@ async def test_shutdown_gives_leases_back_uncharged(jobs: Jobs) -> None:
     async def hang(ctx: JobContext) -> None:
         await asyncio.sleep(60)
 
-    handlers.add("hang", hang)
+    handlers.add(kind("hang"), hang)
     async with jobs.working(handlers, drain_seconds=0.2, worker_concurrency=2):
         ids = [await jobs.add("hang") for _ in range(3)]
         await jobs.until_state(ids[0], "running")
@@ -35,7 +35,7 @@ async def test_running_work_may_end_during_the_drain(jobs: Jobs) -> None:
         async with ctx.finish() as conn:
             await conn.execute("insert into effect (org_id, job_id) values ($1, $2)", ctx.job.org_id, ctx.job.id)
 
-    handlers.add("short", short)
+    handlers.add(kind("short"), short)
     async with jobs.working(handlers):
         job_id = await jobs.add("short")
         await begun.wait()
@@ -52,8 +52,8 @@ async def test_shutdown_gives_back_what_was_claimed_ahead(jobs: Jobs) -> None:
     async def hang(ctx: JobContext) -> None:
         await asyncio.sleep(60)
 
-    handlers.add("quick", quick)
-    handlers.add("hang", hang)
+    handlers.add(kind("quick"), quick)
+    handlers.add(kind("hang"), hang)
 
     async def held() -> int:
         running = "select count(*) from job where kind = 'hang' and state = 'running'"
@@ -61,10 +61,10 @@ async def test_shutdown_gives_back_what_was_claimed_ahead(jobs: Jobs) -> None:
 
     async with jobs.working(handlers, worker_concurrency=2, drain_seconds=0.2):
         async with jobs.db.transaction("org_a") as conn:
-            quick_ids = await enqueue_many(conn, SERVICE, [NewJob("quick", "org_a")] * 300)
+            quick_ids = await enqueue_many(conn, [kind("quick").new("org_a")] * 300)
         await jobs.until_state(quick_ids[-1], "completed")
         async with jobs.db.transaction("org_a") as conn:
-            await enqueue_many(conn, SERVICE, [NewJob("hang", "org_a")] * 60)
+            await enqueue_many(conn, [kind("hang").new("org_a")] * 60)
 
         async def ahead() -> bool:
             return await held() > 4
@@ -83,7 +83,7 @@ async def test_a_handler_that_will_not_be_cancelled_does_not_hold_up_the_shutdow
             with contextlib.suppress(asyncio.CancelledError):
                 await gate.wait()
 
-    handlers.add("deaf", deaf)
+    handlers.add(kind("deaf"), deaf)
     async with asyncio.timeout(10):
         async with jobs.working(handlers, drain_seconds=0.2):
             job_id = await jobs.add("deaf")

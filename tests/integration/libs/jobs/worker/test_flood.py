@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from libs.jobs import Handlers, JobContext, JobPolicy, NewJob, enqueue_many
-from tests.integration.libs.jobs.conftest import SERVICE, Jobs
+from libs.jobs import Handlers, JobContext, enqueue_many
+from tests.integration.libs.jobs.conftest import Jobs, kind
 
 FLOOD, LIMITED = 5_000, 10
 
@@ -18,12 +18,12 @@ async def test_a_limited_queue_goes_on_beside_a_flooded_one(jobs: Jobs) -> None:
         await asyncio.sleep(0.01)
         done[ctx.job.queue] += 1
 
-    handlers.add("flood", count, JobPolicy(queue="flood"))
-    handlers.add("limited", count, JobPolicy(queue="limited"))
+    handlers.add(kind("flood", queue="flood"), count)
+    handlers.add(kind("limited", queue="limited"), count)
     handlers.queue("limited", max_running=1)
     async with jobs.db.transaction("org_a") as conn:
         for queue, number in (("flood", FLOOD), ("limited", LIMITED)):
-            await enqueue_many(conn, SERVICE, [NewJob(queue, "org_a", queue=queue)] * number)
+            await enqueue_many(conn, [kind(queue, queue=queue).new("org_a")] * number)
 
     async def all_limited() -> bool:
         return done["limited"] == LIMITED

@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 
 from libs.clock import utcnow
-from libs.jobs import Handlers, JobContext, JobPolicy
+from libs.jobs import Handlers, JobContext
 from libs.jobs.worker.schedule import Scheduler
-from tests.integration.libs.jobs.conftest import SERVICE, Jobs
+from tests.integration.libs.jobs.conftest import SERVICE, Jobs, kind
 
 
 async def nothing(ctx: JobContext) -> None:
@@ -19,8 +19,8 @@ async def nothing(ctx: JobContext) -> None:
 
 def hourly(catch_up: str = "one", cron: str = "0 * * * *") -> Handlers:
     handlers = Handlers()
-    handlers.add("roll.up", nothing, JobPolicy(queue="rollups"))
-    handlers.cron("hourly", cron, "roll.up", catch_up=catch_up, args={"span": "hour"})
+    handlers.add(kind("roll.up", queue="rollups"), nothing)
+    handlers.cron("hourly", cron, kind("roll.up"), catch_up=catch_up, args={"span": "hour"})
     return handlers
 
 
@@ -86,8 +86,8 @@ async def test_a_worker_runs_what_a_schedule_made(jobs: Jobs) -> None:
             await conn.execute("insert into effect (org_id, job_id) values ('org_a', $1)", ctx.job.id)
         ran.set()
 
-    handlers.add("roll.up", roll_up)
-    handlers.cron("each-minute", "* * * * *", "roll.up")
+    handlers.add(kind("roll.up"), roll_up)
+    handlers.cron("each-minute", "* * * * *", kind("roll.up"))
     await Scheduler(SERVICE, jobs.db, handlers).fire()
     await jobs.db.system_fetch("update job_schedule set next_fire_at = date_trunc('minute', now())")
     async with jobs.working(handlers), asyncio.timeout(10):

@@ -16,16 +16,13 @@ from libs.jobs import (
     Discard,
     Handlers,
     JobContext,
-    JobPolicy,
     RetryAfter,
     Snooze,
-    enqueue,
     enqueue_alone,
     enqueue_many,
 )
-from libs.jobs.enqueue import NewJob
 from libs.telemetry.metrics import REGISTRY
-from tests.integration.libs.jobs.conftest import SERVICE, Jobs, write_effect
+from tests.integration.libs.jobs.conftest import Jobs, kind, write_effect
 
 
 async def test_effect_and_finish_are_one_commit(jobs: Jobs, effect_handlers: Handlers) -> None:
@@ -39,7 +36,7 @@ async def test_effect_and_finish_are_one_commit(jobs: Jobs, effect_handlers: Han
 async def test_a_job_exists_only_if_its_cause_committed(jobs: Jobs) -> None:
     async def act() -> None:
         async with jobs.db.transaction("org_a") as conn:
-            await enqueue(conn, service=SERVICE, kind="effect.write", org_id="org_a")
+            await kind("effect.write").enqueue(conn, "org_a")
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
@@ -55,7 +52,7 @@ async def test_a_handler_that_fails_inside_finish_leaves_no_effect(jobs: Jobs) -
             await conn.execute("insert into effect (org_id, job_id) values ($1, $2)", ctx.job.org_id, ctx.job.id)
             raise ValueError
 
-    handlers.add("effect.half", half, JobPolicy(backoff=(0.0,)))
+    handlers.add(kind("effect.half", backoff=(0.0,)), half)
     async with jobs.working(handlers):
         job_id = await jobs.add("effect.half", max_attempts=2)
         row = await jobs.until_state(job_id, "failed")
@@ -72,7 +69,7 @@ async def test_result_and_the_reason_of_an_app_error_are_kept(jobs: Jobs) -> Non
             raise Unavailable("provider_failed", "The provider is down.", retry_after=0.05)
         return {"pages": 3}
 
-    handlers.add("learn", learn, JobPolicy(backoff=(0.0,)))
+    handlers.add(kind("learn", backoff=(0.0,)), learn)
     async with jobs.working(handlers):
         job_id = await jobs.add("learn")
         row = await jobs.until_state(job_id, "completed")
@@ -100,7 +97,7 @@ async def test_a_handler_says_how_it_ends(
     async def act(ctx: JobContext) -> None:
         raise signal
 
-    handlers.add("act", act)
+    handlers.add(kind("act"), act)
     async with jobs.working(handlers):
         job_id = await jobs.add("act")
         row = await jobs.until_state(job_id, state)
@@ -114,7 +111,7 @@ async def test_a_timeout_is_a_failed_attempt(jobs: Jobs) -> None:
     async def hang(ctx: JobContext) -> None:
         await asyncio.sleep(60)
 
-    handlers.add("hang", hang, JobPolicy(timeout_seconds=0.05))
+    handlers.add(kind("hang", timeout_seconds=0.05), hang)
     async with jobs.working(handlers):
         row = await jobs.until_state(await jobs.add("hang", max_attempts=1), "failed")
     assert row["error_code"] == "job_timeout"
@@ -126,7 +123,7 @@ async def test_a_delayed_job_starts_on_time(jobs: Jobs) -> None:
     async def note(ctx: JobContext) -> None:
         begun.append(time.time())
 
-    handlers.add("note", note)
+    handlers.add(kind("note"), note)
     async with jobs.working(handlers):
         due = utcnow() + timedelta(seconds=0.7)
         job_id = await jobs.add("note", run_at=due)
@@ -159,7 +156,7 @@ async def test_progress_is_kept_and_told(jobs: Jobs) -> None:
     async def hear(subject: str, data: bytes) -> None:
         heard.append((subject, data))
 
-    handlers.add("work", work)
+    handlers.add(kind("work"), work)
     await jobs.bus.subscribe_core("jobprog.org_a.*", hear)
     await jobs.bus.flush()
     async with jobs.working(handlers):
@@ -191,17 +188,17 @@ async def test_the_metrics_count_what_happened(jobs: Jobs) -> None:
     async def fail(ctx: JobContext) -> None:
         raise next(turns)
 
-    handlers.add("metered", fail)
-    handlers.add("metered.done", write_effect)
+    handlers.add(kind("metered"), fail)
+    handlers.add(kind("metered.done"), write_effect)
     before = {name: _metric(name, "metered") for name in ("enqueued", "retried", "failed")}
     with contextlib.suppress(ZeroDivisionError):
         async with jobs.db.transaction("org_a") as conn:
-            await enqueue_many(conn, SERVICE, [NewJob("metered", "org_a")])
+            await enqueue_many(conn, [kind("metered").new("org_a")])
             raise ZeroDivisionError
     async with jobs.db.transaction("org_a") as conn:
-        twins = [NewJob("metered", "org_a", unique_key="one"), NewJob("metered", "org_a", unique_key="one")]
-        [job_id] = await enqueue_many(conn, SERVICE, twins)
-        done_id = await enqueue(conn, service=SERVICE, kind="metered.done", org_id="org_a")
+        twins = [kind("metered", unique_by=("key",)).new("org_a", {"key": "one"})] * 2
+        [job_id] = await enqueue_many(conn, twins)
+        done_id = await kind("metered.done").enqueue(conn, "org_a")
     async with jobs.working(handlers):
         await jobs.until_state(job_id, "failed")
         await jobs.until_state(done_id, "completed")
@@ -216,10 +213,10 @@ def _metric(name: str, kind: str) -> float:
 
 async def test_a_standalone_job_is_its_own_commit(jobs: Jobs, effect_handlers: Handlers) -> None:
     async with jobs.working(effect_handlers):
-        job = NewJob("effect.write", "org_a", unique_key="once")
-        job_id = await enqueue_alone(jobs.db, jobs.bus, SERVICE, job)
+        job = kind("effect.write", unique_by=("key",)).new("org_a", {"key": "once"})
+        job_id = await enqueue_alone(jobs.db, jobs.bus, job)
         await jobs.until_state(job_id, "completed")
-        waiting = await enqueue_alone(jobs.db, jobs.bus, SERVICE, NewJob("effect.write", "org_a", delay=60))
+        waiting = await enqueue_alone(jobs.db, jobs.bus, kind("effect.write").new("org_a", delay=60))
         assert (await jobs.row(waiting))["state"] in ("scheduled", "queued")
 
 
@@ -235,11 +232,11 @@ async def test_what_was_claimed_ahead_of_short_jobs_is_given_back_when_long_ones
     async def one_runs() -> bool:
         return bool(await jobs.db.system_fetchval("select count(*) = 1 from job where state = 'running'"))
 
-    handlers.add("short", short)
-    handlers.add("long", long)
+    handlers.add(kind("short"), short)
+    handlers.add(kind("long"), long)
     async with jobs.db.transaction("org_a") as conn:
-        await enqueue_many(conn, SERVICE, [NewJob("short", "org_a")] * 100)
-        await enqueue_many(conn, SERVICE, [NewJob("long", "org_a")] * 20)
+        await enqueue_many(conn, [kind("short").new("org_a")] * 100)
+        await enqueue_many(conn, [kind("long").new("org_a")] * 20)
     async with jobs.working(handlers, worker_concurrency=1):
         held = "select count(*) > 1 from job where state = 'running' and kind = 'long'"
         await jobs.until(lambda: jobs.db.system_fetchval(held))
@@ -255,7 +252,7 @@ async def test_polling_alone_fills_the_slots_beside_a_long_job(jobs: Jobs) -> No
     async def wait(ctx: JobContext) -> None:
         await gate.wait()
 
-    handlers.add("wait", wait)
+    handlers.add(kind("wait"), wait)
     async with jobs.working(handlers):
         first = await jobs.add("wait")
         await jobs.until_state(first, "running")

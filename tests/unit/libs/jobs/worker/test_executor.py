@@ -9,11 +9,11 @@ from typing import Any, cast
 import pytest
 
 from libs.errors import Unavailable
-from libs.jobs import Cancel, Discard, Handlers, JobContext, JobPolicy, LeaseLost, RetryAfter, Snooze
+from libs.jobs import Cancel, Discard, Handlers, JobContext, JobKind, LeaseLost, RetryAfter, Snooze
 from libs.jobs.errors import describe
 from libs.jobs.job import Job, encode_json
 from libs.jobs.store.leases import Settlement
-from libs.jobs.worker.executor import Completed, Ending, Held, Lost, attempt, interrupted
+from libs.jobs.worker.executor import Completed, Held, Lost, Outcome, attempt, interrupted
 
 
 def job(attempt: int = 1) -> Job:
@@ -51,14 +51,16 @@ def test_the_text_of_an_unknown_error_stays_in_the_log() -> None:
         ("released", 1, ("queued", "released", False)),
     ],
 )
-def test_an_interrupted_attempt(reason: str, attempt: int, expected: tuple[str, str, bool]) -> None:
-    ending = interrupted(job(attempt), JobPolicy(), reason)
-    assert isinstance(ending, Settlement)
-    assert (ending.state, ending.outcome, ending.charged) == expected
+async def test_an_interrupted_attempt(reason: str, attempt: int, expected: tuple[str, str, bool]) -> None:
+    held, task = await running(sleep, attempt)
+    held.interrupt(reason)
+    outcome = await task
+    assert isinstance(outcome, Settlement)
+    assert (outcome.state, outcome.outcome, outcome.charged) == expected
 
 
 def test_nothing_is_written_for_a_lost_job() -> None:
-    assert isinstance(interrupted(job(), JobPolicy(), "lost"), Lost)
+    assert isinstance(interrupted(job(), "lost"), Lost)
 
 
 @pytest.mark.parametrize("value", [None, {}, {"a": [1, 2.5, None, True, "é"]}])
@@ -75,11 +77,11 @@ async def ignore_the_interruption(ctx: JobContext) -> None:
         await asyncio.sleep(30)
 
 
-async def running(handler: Any) -> tuple[Held, asyncio.Task[Ending]]:
-    handlers, held = Handlers(), Held(job())
-    handlers.add("k", handler, JobPolicy(queue="q"))
+async def running(handler: Any, number: int = 1) -> tuple[Held, asyncio.Task[Outcome]]:
+    handlers, held = Handlers(), Held(job(number))
+    handlers.add(JobKind("k", service="x", queue="q"), handler)
 
-    async def run() -> Ending:
+    async def run() -> Outcome:
         this: asyncio.Task[Any] = cast(Any, asyncio.current_task())
         return await attempt(held, this, handlers, cast(Any, None), cast(Any, None))
 

@@ -31,7 +31,7 @@ demo: | $(VENV)  ## the customer's journey against the running suite (DOC=path)
 ops: | $(VENV)   ## queues, dead letters, pools and slow queries, live
 	@$(VENV)/python -m local.ops
 test-transcription: ## the optional speech model, in an environment of its own (190 MB)
-	@$(PYTHON) -m local.transcription
+	@$(PYTHON) -m local.tools.transcription
 faults: | dev-tools ## the full set of kill, pause and cut tests
 	@$(VENV)/python -m tests.faults
 manifests: | dev-tools ## build and check every overlay and the Tiltfile, offline
@@ -55,9 +55,9 @@ check:           ## everything that must pass before a change lands, fastest fir
 format: | dev-tools ## let the tools write the style
 	@$(VENV)/ruff check --fix --quiet . ; $(VENV)/ruff format . ; $(VENV)/buf format -w
 protos: | dev-tools ## generate the Python beside each .proto
-	@$(VENV)/python -m local.protos
+	@$(VENV)/python -m local.tools.protos
 lock: | dev-tools ## resolve the dependency groups into requirements/*.txt
-	@$(VENV)/python -m local.lock
+	@$(VENV)/python -m local.tools.lock
 
 .PHONY: dev-tools
 dev-tools:

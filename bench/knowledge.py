@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 
 from bench.typeset import typeset
-from local.suite import Suite
+from local.runner.suite import Suite
 
 _SAMPLE = Path(__file__).resolve().parents[1] / "services" / "knowledge" / "samples" / "americas.md"
 _QUESTIONS = (

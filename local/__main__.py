@@ -1,6 +1,6 @@
 """`python3 -m local COMMAND`: the door behind `make`; works on a bare Python, because it makes the environment first.
 
-Imports only the standard library until it runs inside .venv; then `local.control` knows the commands.
+Imports only the standard library until it runs inside .venv; then `local.cli.commands` knows the commands.
 """
 
 import os
@@ -21,9 +21,9 @@ def main() -> None:
     if command == "bootstrap":
         bootstrap.ensure(sys.argv[2] if len(sys.argv) > 2 else "dev")
     elif bootstrap.inside() and (command not in NEEDS or bootstrap.is_current(NEEDS[command])):
-        from local import control
+        from local.cli import commands
 
-        control.run(sys.argv[1:])
+        commands.run(sys.argv[1:])
     elif command in ASK_ONLY and not bootstrap.PYTHON.exists():
         sys.exit("Nothing was ever started from this folder: `make up`, or `python3 -m local up`.")
     else:

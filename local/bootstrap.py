@@ -16,7 +16,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from local.paths import ROOT
+
 ENVIRONMENT = ROOT / ".venv"
 PYTHON = ENVIRONMENT / "bin" / "python"
 LOCKS = {"suite": ROOT / "requirements" / "knowledge.txt", "dev": ROOT / "requirements" / "dev.txt"}

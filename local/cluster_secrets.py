@@ -16,8 +16,8 @@ from pathlib import Path
 
 import httpx
 
-from local.keys import SERVICES, Keys, fresh_values
-from local.topology import StoreUrls, database_environment
+from local.runner.keys import SERVICES, Keys, fresh_values
+from local.runner.topology import StoreUrls, database_environment
 
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 DATABASE = "echosenseix"

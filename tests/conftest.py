@@ -16,9 +16,9 @@ import hypothesis
 import pytest
 import pytest_asyncio
 
-from local.keys import SERVICES, Keys
+from local.runner.keys import SERVICES, Keys
+from local.runner.suite import Suite
 from local.stores import Stores, run_sql
-from local.suite import Suite
 
 if TYPE_CHECKING:
     from libs.config import ServiceSettings

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 from libs.config import ServiceSettings, load
 from libs.jobs import JobKind
 from libs.postgres.migrate import migrate
-from local.keys import Keys
+from local.runner.keys import Keys
 from local.stores import Stores, run_sql
 
 SERVICE = "bench"

@@ -13,8 +13,9 @@ import httpx
 from local.demo.api import Api
 from local.demo.console import Console, StepFailed
 from local.demo.journey import Journey
+from local.paths import ROOT
 
-CREDENTIALS = Path(__file__).resolve().parent.parent.parent / "var" / "credentials.json"
+CREDENTIALS = ROOT / "var" / "credentials.json"
 
 
 async def travel(url: str, document: Path | None) -> int:

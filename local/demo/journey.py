@@ -17,8 +17,9 @@ from local.demo.api import Api
 from local.demo.console import Console, StepFailed
 from local.demo.envelope import post_call, signed
 from local.demo.listening import Listener, Receiver, until
+from local.paths import ROOT
 
-SAMPLES = Path(__file__).resolve().parent.parent.parent / "services" / "knowledge" / "samples"
+SAMPLES = ROOT / "services" / "knowledge" / "samples"
 SCOPES = [
     f"{area}:{verb}"
     for area in ("agents", "knowledge", "calls", "billing", "realtime", "webhooks")

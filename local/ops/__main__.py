@@ -11,10 +11,10 @@ from libs.errors import AppError
 from local.ops import events, letters, stores, view
 from local.ops.queues import Queues
 from local.ops.screen import queue_row, table
-from local.state import Folder
+from local.paths import ROOT
+from local.runner.folder import Folder
 from local.stores import StoreFailed
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 EVERY_SECONDS = 2.0
 
 

@@ -12,7 +12,7 @@ from libs.rpc.times import to_timestamp
 from local.ops.dead_events import DeadEvents
 from local.ops.screen import dead_event_row, table
 from local.ops.view import finish
-from local.state import Folder
+from local.runner.folder import Folder
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

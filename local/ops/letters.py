@@ -9,7 +9,7 @@ from libs.ids import job_owner
 from local.ops.queues import Queues
 from local.ops.screen import dead_row, table
 from local.ops.view import finish
-from local.state import Folder
+from local.runner.folder import Folder
 
 
 async def show(folder: Folder, options: argparse.Namespace) -> None:

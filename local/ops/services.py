@@ -17,8 +17,8 @@ from libs.errors import AppError
 from libs.rpc.channel import RpcChannel, open_channel
 from libs.rpc.context import acting_as
 from libs.rpc.principal import PrincipalMinter, service_principal
-from local.keys import SERVICES, Keys
-from local.state import Folder
+from local.runner.folder import Folder
+from local.runner.keys import SERVICES, Keys
 
 if TYPE_CHECKING:
     from echosenseix.jobs.v1.jobs_pb2_grpc import JobsServiceAsyncStub

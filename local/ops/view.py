@@ -14,7 +14,7 @@ from local.ops.dead_events import DeadEvents
 from local.ops.queues import Queues
 from local.ops.screen import dead_count_row, queue_row, table
 from local.ops.services import Answers
-from local.state import Folder
+from local.runner.folder import Folder
 from local.stores import StoreFailed
 
 # A part that hangs (a paused process, a store that swaps) holds the screen up no longer than this.

@@ -16,7 +16,7 @@ def generated(folder: Path) -> dict[str, bytes]:
 
 
 def test_generated_protos_are_fresh(tmp_path: Path) -> None:
-    subprocess.run([sys.executable, "-m", "local.protos", "--into", str(tmp_path)], check=True, cwd=ROOT)
+    subprocess.run([sys.executable, "-m", "local.tools.protos", "--into", str(tmp_path)], check=True, cwd=ROOT)
     fresh, committed = generated(tmp_path), generated(PROTOS)
     assert sorted(committed) == sorted(fresh)
     assert [name for name in fresh if committed[name] != fresh[name]] == []

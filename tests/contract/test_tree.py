@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from local.keys import SERVICES
+from local.runner.keys import SERVICES
 from tests.contract import tree_rules
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from local.suite import Suite
+from local.runner.suite import Suite
 
 numbers = itertools.count(1)
 PASSWORD = "correct horse battery staple"

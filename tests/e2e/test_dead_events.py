@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from local.runner.suite import Suite
 from local.stores import run_sql
-from local.suite import Suite
 
 from .conftest import Customer, problem
 from .test_calls import Provider

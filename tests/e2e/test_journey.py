@@ -7,7 +7,7 @@ import io
 from local.demo.api import Api
 from local.demo.console import Console
 from local.demo.journey import STEPS, Journey
-from local.suite import Suite
+from local.runner.suite import Suite
 
 
 async def test_the_customers_journey(suite: Suite) -> None:

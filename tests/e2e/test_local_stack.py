@@ -14,10 +14,11 @@ import pytest
 
 from echosenseix.agent.v1 import agent_pb2, agent_pb2_grpc
 from echosenseix.billing.v1 import billing_pb2, billing_pb2_grpc
-from local import first_organisation, greeting, status
-from local.keys import SERVICES
-from local.memory import children_by_parent, pss_mib
-from local.suite import Suite
+from local.cli import greeting, status
+from local.processes.memory import children_by_parent, pss_mib
+from local.runner import first_organization
+from local.runner.keys import SERVICES
+from local.runner.suite import Suite
 
 ROOT = Path(__file__).resolve().parents[2]
 MEMORY_LIMIT_MIB = 1024
@@ -50,7 +51,7 @@ def test_a_key_that_no_longer_works_is_replaced_by_signing_in_again(suite: Suite
     known = suite.credentials
     file = tmp_path / "credentials.json"
     file.write_text(json.dumps({**known, "apiKey": known["apiKey"][:-4] + "0000"}))
-    fresh = first_organisation.ensure(file, {name: known[name] for name in ("url", "realtimeUrl", "eventsUrl")})
+    fresh = first_organization.ensure(file, {name: known[name] for name in ("url", "realtimeUrl", "eventsUrl")})
     assert fresh["organizationId"] == known["organizationId"]
     answer = httpx.get(f"{suite.url}/api/agents", headers={"Authorization": f"Bearer {fresh['apiKey']}"})
     assert answer.status_code == 200

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from local.suite import Suite
+from local.runner.suite import Suite
 
 from .conftest import Customer, problem
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from local.suite import Suite
+from local.runner.suite import Suite
 
 from .conftest import Customer
 

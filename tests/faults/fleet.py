@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from local.process import Child, Command
+from local.processes.process import Child, Command
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from local.suite import Suite
+from local.runner.suite import Suite
 from tests.faults.customer import Customer, customer
 from tests.faults.jobs import Outcome
 from tests.faults.suite import VICTIMS

@@ -19,7 +19,7 @@ from libs.ids import new_id
 from libs.jobs import JobKind
 from libs.postgres import Connection, Database
 from libs.postgres.migrate import migrate
-from local.keys import Keys
+from local.runner.keys import Keys
 from local.stores import Stores, run_sql
 from tests.faults.fleet import Fleet
 from tests.faults.worker import MIGRATIONS, SERVICE

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from redis.asyncio import Redis
 
-from local.suite import Suite
+from local.runner.suite import Suite
 from tests.faults.customer import Customer, customer
 from tests.faults.jobs import Outcome
 

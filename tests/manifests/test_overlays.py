@@ -8,7 +8,7 @@ from typing import Any
 import kubernetes_validate
 import pytest
 
-from local.keys import SERVICES
+from local.runner.keys import SERVICES
 
 Objects = list[dict[str, Any]]
 KUBERNETES = "1.33"
@@ -124,7 +124,7 @@ def test_every_image_that_we_build_and_every_secret_is_named_once_as_the_tiltfil
     local_objects: Objects,
 ) -> None:
     from local.cluster_secrets import derive
-    from local.keys import Keys, fresh_values
+    from local.runner.keys import Keys, fresh_values
 
     values = {**fresh_values(), "store.postgres": "p", "store.redis": "r", "store.nats": "n"}
     addresses = {"POSTGRES": "postgres:5432", "POOLER": "pgbouncer:6432", "REDIS": "redis:6379", "NATS": "nats:4222"}

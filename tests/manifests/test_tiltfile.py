@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import starlark
 
-from local.keys import SERVICES
+from local.runner.keys import SERVICES
 from tests.manifests.conftest import ROOT
 
 Objects = list[dict[str, Any]]

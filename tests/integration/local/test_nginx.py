@@ -10,11 +10,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from local import nginx
-from local.ports import free_ports
-from local.probes import tcp_ready
-from local.process import Child
-from local.topology import Part, Plan
+from local.processes.ports import free_ports
+from local.processes.probes import tcp_ready
+from local.processes.process import Child
+from local.runner import nginx
+from local.runner.topology import Part, Plan
 
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 KEY = {"idempotency-key": "k1"}

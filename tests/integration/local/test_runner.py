@@ -15,12 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from local.memory import children_by_parent
-from local.ports import is_free
-from local.probes import http_ready
-from local.state import Folder, is_alive
+from local.processes.memory import children_by_parent
+from local.processes.ports import is_free
+from local.processes.probes import http_ready
+from local.runner.folder import Folder, is_alive
+from local.runner.suite import Suite
 from local.stores import Stores, run_sql
-from local.suite import Suite
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -145,7 +145,7 @@ def test_nothing_outlives_a_runner_killed_with_9_and_the_next_one_starts(tmp_pat
 
 
 def test_a_taken_port_is_named_and_nothing_is_left(tmp_path: Path) -> None:
-    from local.topology import STORE_PORTS
+    from local.runner.topology import STORE_PORTS
 
     with socket.socket() as held:
         if is_free(STORE_PORTS["postgres"]):  # otherwise another suite of this machine holds it

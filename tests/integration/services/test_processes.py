@@ -13,7 +13,7 @@ from libs.errors import InvalidArgument, PermissionDenied, Unauthenticated
 from libs.rpc.channel import RpcChannel, open_channel
 from libs.rpc.context import acting_as
 from libs.rpc.principal import ROLE_GATEWAY, Principal, PrincipalMinter
-from local.keys import Keys
+from local.runner.keys import Keys
 from local.stores import Stores, run_sql
 
 from .processes import run_command, running

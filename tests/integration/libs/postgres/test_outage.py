@@ -16,7 +16,7 @@ from libs.context import CallContext, serving
 from libs.errors import AppError, DeadlineExceeded, Unavailable
 from libs.postgres import Database
 from libs.postgres.migrate import migrate
-from local.keys import Keys
+from local.runner.keys import Keys
 from local.stores import Stores
 from tests.conftest import database_url
 

@@ -20,7 +20,7 @@ from libs.ids import new_id
 from libs.rpc.channel import open_channel
 from libs.rpc.context import acting_as
 from libs.rpc.principal import Principal, PrincipalMinter
-from local.keys import Keys
+from local.runner.keys import Keys
 from local.stores import Stores, run_sql
 from tests.integration.services.processes import run_command, running
 

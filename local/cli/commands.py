@@ -1,0 +1,221 @@
+"""The commands of `python -m local`: up, dev, down, status, logs, restart, reset, token, test, check.
+
+The words and exit codes are here; what happens is in the modules it calls.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from local.cli import foreground, greeting, logs, status
+from local.cli.foreground import WrongOptions
+from local.paths import ROOT
+from local.runner.folder import Folder, is_alive
+from local.terminal import fail, say
+from local.tools import checks
+
+STOP_PATIENCE = 60.0
+RESTART_PATIENCE = 45.0
+
+
+def run(arguments: list[str]) -> None:
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if not hasattr(options, "run"):
+        parser.print_help()
+        sys.exit(0)
+    command: Callable[[argparse.Namespace], int] = options.run
+    try:
+        sys.exit(command(options))
+    except WrongOptions as error:
+        sys.exit(fail(str(error)))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python3 -m local", description="EchoSenseiX on this machine.")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+
+    def add(name: str, act: Callable[[argparse.Namespace], int], words: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=words, description=words)
+        added.set_defaults(run=act)
+        added.add_argument("--var", type=Path, default=ROOT / "var", help="the folder of data, logs and run.json")
+        return added
+
+    for name, act, words in (
+        ("up", up, "start everything in the background and return when it is healthy"),
+        ("dev", foreground.dev, "start everything in the foreground, show the logs, restart what is edited"),
+        ("daemon", foreground.daemon, "the runner itself, in the foreground and silent: what `up` starts"),
+    ):
+        starting = add(name, act, words)
+        starting.add_argument("--free-ports", action="store_true", help="take any free ports instead of the fixed ones")
+        starting.add_argument("--scale", default=os.environ.get("SCALE", ""), help='"gateway=3 knowledge-worker=2"')
+    add("down", down, "stop everything; the data stay")
+    add("status", show_status, "processes, pids, memory, ports, health")
+    reading = add("logs", show_logs, "the last lines of each log")
+    reading.add_argument("service", nargs="?", default=os.environ.get("SERVICE", ""))
+    reading.add_argument("-f", "--follow", action="store_true", default=bool(os.environ.get("FOLLOW")))
+    again = add("restart", restart, "restart one service, or all of the suite, one process after the other")
+    again.add_argument("service", nargs="?", default=os.environ.get("SERVICE", ""))
+    add("reset", reset, "stop everything and throw all local data away")
+    token = add("token", show_token, "a principal of the first organisation, to call one service by gRPC")
+    token.add_argument("service", nargs="?", default=os.environ.get("SERVICE", ""))
+    for name, words in (
+        ("lint", "style, import contracts, protos"),
+        ("types", "the type checker"),
+        ("test", "all tests"),
+        ("security", "attacks on every public port"),
+        ("check", "everything that must pass before a change lands, fastest first"),
+    ):
+        add(name, run_stages, words).set_defaults(stages=checks.NAMED[name])
+    return parser
+
+
+def run_stages(options: argparse.Namespace) -> int:
+    return checks.run(options.stages)
+
+
+def up(options: argparse.Namespace) -> int:
+    folder = Folder(options.var)
+    wanted = foreground.chosen(options)
+    if folder.is_running():
+        if folder.read_run().get("wish") == wanted.wish:
+            return _show_running(folder)
+        say("running in another shape; starting again")
+        down(options)
+    folder.logs.mkdir(parents=True, exist_ok=True)
+    arguments = ["--var", str(folder.path), "--scale", options.scale, *(["--free-ports"] * options.free_ports)]
+    with folder.log("runner").open("ab") as log:
+        runner = subprocess.Popen(  # noqa: S603 ourselves
+            [sys.executable, "-m", "local", "daemon", *arguments],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, cwd=ROOT, start_new_session=True,
+        )  # fmt: skip
+    try:
+        failure = _follow_start(runner)
+    except KeyboardInterrupt:
+        runner.terminate()
+        runner.wait()
+        return fail("\ninterrupted; nothing is left running")
+    if failure:
+        runner.wait()
+        return fail(failure)
+    say(greeting.text(folder))
+    return 0
+
+
+def _show_running(folder: Folder) -> int:
+    deadline = time.monotonic() + STOP_PATIENCE
+    while folder.read_run().get("state") != "ready":
+        if time.monotonic() > deadline or not folder.is_running():
+            return fail("The suite is starting or stopping from another command; look with `make status`.")
+        time.sleep(0.1)
+    say("already running\n" + greeting.text(folder))
+    return 0
+
+
+def _follow_start(runner: subprocess.Popen[bytes]) -> str:
+    """Shows the runner's steps until it is ready; otherwise what it said last."""
+    said: list[str] = []
+    assert runner.stdout is not None  # noqa: S101 we asked for the pipe
+    with runner.stdout as lines:
+        for line in lines:
+            text = line.decode(errors="replace").rstrip()
+            if text.startswith("ready "):
+                say(f"· healthy after {text.split()[1]} s")
+                return ""
+            if text.startswith("· "):
+                say(text)
+            else:
+                said.append(text)
+    return "\n".join(said) or "The runner ended without a word; see var/log/runner.log."
+
+
+def down(options: argparse.Namespace) -> int:
+    folder = Folder(options.var)
+    pid = folder.runner_pid()
+    if not pid:
+        say("nothing is running")
+        return 0
+    os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_PATIENCE
+    while folder.is_running():
+        if time.monotonic() > deadline:
+            return fail(f"The runner (pid {pid}) did not stop within {STOP_PATIENCE:.0f} s; `kill -9 {pid}` ends all.")
+        time.sleep(0.05)
+    say("stopped; the data stay in var/ (`make reset` throws them away)")
+    return 0
+
+
+def show_status(options: argparse.Namespace) -> int:
+    folder = Folder(options.var)
+    if not folder.is_running():
+        say("nothing is running")
+        return 3
+    text, healthy = status.report(folder)
+    say(text)
+    return 0 if healthy else 1
+
+
+def show_logs(options: argparse.Namespace) -> int:
+    return logs.show(Folder(options.var), options.service, options.follow)
+
+
+def restart(options: argparse.Namespace) -> int:
+    """Ask each process to end and wait until the runner's next one is ready before the next is asked."""
+    folder = Folder(options.var)
+    if not folder.is_running():
+        return fail("Nothing is running: `make up`.")
+    names = [entry["name"] for entry in folder.read_run()["processes"] if _is_meant(entry, options.service)]
+    if not names:
+        known = ", ".join(entry["name"] for entry in folder.read_run()["processes"])
+        return fail(f'SERVICE: "{options.service}" is none of {known}.')
+    for name in names:
+        before = _entry(folder, name)
+        if before["pid"] and is_alive(before["pid"]):
+            os.kill(before["pid"], signal.SIGTERM)
+        deadline = time.monotonic() + RESTART_PATIENCE
+        while (now := _entry(folder, name))["state"] != "ready" or now["pid"] == before["pid"]:
+            if time.monotonic() > deadline:
+                return fail(f"{name} did not come back; see `make logs SERVICE={name}`.")
+            time.sleep(0.05)
+        say(f"{name}: pid {before['pid']} → {now['pid']}")
+    return 0
+
+
+def _is_meant(entry: dict[str, Any], wish: str) -> bool:
+    wish = wish.replace("call-log", "calllog")
+    return entry["role"] != "nginx" and wish in ("", entry["name"], entry["service"])
+
+
+def _entry(folder: Folder, name: str) -> dict[str, Any]:
+    return next(entry for entry in folder.read_run()["processes"] if entry["name"] == name)
+
+
+def reset(options: argparse.Namespace) -> int:
+    folder = Folder(options.var)
+    if down(options) != 0:
+        return 1
+    for name in ("data", "blobs", "nginx", "log", "secrets"):
+        shutil.rmtree(folder.path / name, ignore_errors=True)
+    folder.run_file.unlink(missing_ok=True)
+    folder.credentials_file.unlink(missing_ok=True)
+    say("all local data are gone")
+    return 0
+
+
+def show_token(options: argparse.Namespace) -> int:
+    from local.cli.tokens import NoToken, principal_token
+
+    try:
+        say(principal_token(Folder(options.var), options.service.replace("call-log", "calllog")))
+    except NoToken as error:
+        return fail(str(error))
+    return 0

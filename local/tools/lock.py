@@ -1,0 +1,44 @@
+"""`make lock`: resolve the dependency groups of pyproject.toml into hash-pinned requirements/*.txt.
+
+Exported without index addresses; the smaller groups follow the versions of the largest, so that all agree.
+`--upgrade` looks for newer versions; without it what is locked stays.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from local.paths import ROOT
+
+GROUPS = {
+    "dev": ("dev",),
+    "service": ("service",),
+    "service-knowledge": ("service", "knowledge"),
+    "suite": ("suite",),
+    "knowledge": ("suite", "knowledge"),
+    "transcription": ("suite", "transcription"),
+}
+
+
+def command(name: str, more: list[str]) -> list[str]:
+    """`--universal` writes backports that only older patch releases of Python need."""
+    groups = [part for group in GROUPS[name] for part in ("--group", group)]
+    follow = [] if name == "dev" else ["--constraint", "requirements/dev.txt"]
+    return [
+        str(Path(sys.prefix) / "bin" / "uv"), "pip", "compile", "pyproject.toml", "--universal",
+        "--python-version", "3.11",
+        "--generate-hashes", "--no-header", "--no-annotate", "--quiet", *groups, *follow, *more,
+        "--output-file", f"requirements/{name}.txt",
+    ]  # fmt: skip
+
+
+def main() -> None:
+    for name in GROUPS:
+        if subprocess.run(command(name, sys.argv[1:]), cwd=ROOT, check=False).returncode != 0:  # noqa: S603
+            sys.exit(f"requirements/{name}.txt could not be resolved; uv's message is above.")
+
+
+if __name__ == "__main__":
+    main()

@@ -74,6 +74,28 @@ CACHE_EVICTIONS = Counter(
 )
 CACHE_ENTRIES = Gauge("cache_entries", "Entries that a level holds", ("level", "cache"), registry=REGISTRY)
 CACHE_BYTES = Gauge("cache_bytes", "Bytes of the values that a level holds", ("level", "cache"), registry=REGISTRY)
+CACHE_LOAD_SECONDS = Histogram(
+    "cache_load_duration_seconds", "Loads from the source", ("cache",), buckets=_FAST, registry=REGISTRY
+)
+CACHE_FILLS_REFUSED = Counter(
+    "cache_fills_refused_total", "Loaded values whose lease an invalidation had taken", ("cache",), registry=REGISTRY
+)
+CACHE_STALE = Counter(
+    "cache_stale_answers_total", "Older values within the bound, because the source was slow or away", ("cache",),
+    registry=REGISTRY,
+)  # fmt: skip
+CACHE_SHADOW_READS = Counter(
+    "cache_shadow_reads_total", "Sampled hits compared with the source; outcome is same, changed or stale",
+    ("cache", "outcome"), registry=REGISTRY,
+)  # fmt: skip
+CACHE_INVALIDATIONS = Counter(
+    "cache_invalidations_total", "Events applied; by is writer, relay or bus", ("by", "outcome"), registry=REGISTRY
+)
+CACHE_HEARTBEAT_SECONDS = Gauge(
+    "cache_heartbeat_age_seconds", "Age of the evidence behind the last value read from Redis", ("cache",),
+    registry=REGISTRY,
+)  # fmt: skip
+CACHE_REDIS_UP = Gauge("cache_redis_up", "1 while the cache's breaker is closed", registry=REGISTRY)
 
 JOBS_ENQUEUED = Counter("jobs_enqueued_total", "Jobs written", ("queue", "kind"), registry=REGISTRY)
 JOBS_STARTED = Counter("jobs_started_total", "Attempts begun", ("queue", "kind"), registry=REGISTRY)

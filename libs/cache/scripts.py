@@ -1,0 +1,155 @@
+"""The second level's steps as Lua: each is atomic in Redis and reads the time of Redis, so no process's clock matters.
+
+A value carries the generations of its tags and an as-of time: it reflects every commit before that time. A heartbeat
+of time t says that every invalidation committed before t has been applied. A reader trusts a value whose as-of time
+or whose heartbeat is younger than its bound (docs/caching.md). Times are microseconds.
+"""
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """Lua text and the SHA-1 by which EVALSHA names it."""
+
+    text: str
+    sha: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sha", hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest())
+
+
+_NOW = """
+local clock = redis.call('TIME')
+local now = clock[1] * 1000000 + clock[2]
+local function text(number) return string.format('%.0f', number) end
+"""
+
+# Generations are random, so one that was evicted or flushed never comes back: a missing one differs from every other.
+_GENERATIONS = """
+local function generations(first, last, seed)
+  local found = {}
+  for i = first, last do
+    local generation = redis.call('GET', KEYS[i])
+    if not generation and seed then
+      generation = seed
+      redis.call('SET', KEYS[i], generation)
+    end
+    if seed then redis.call('PEXPIRE', KEYS[i], 7200000) end
+    found[#found + 1] = generation or ''
+  end
+  return table.concat(found, ',')
+end
+"""
+
+HIT: Final = 1
+MISS: Final = 0
+HELD: Final = -1
+
+# KEYS value, lease, heartbeats..., tags...   ARGV token, lease ms, bound µs, minimum version, heartbeats, force
+# Answers {state, data, version, age of the evidence µs, age of the value µs, leased}.
+GET: Final = Script(
+    _NOW
+    + _GENERATIONS
+    + """
+local first_tag = 3 + tonumber(ARGV[5])
+local heartbeat = now
+for i = 3, first_tag - 1 do
+  local beat = tonumber(redis.call('GET', KEYS[i]) or '0')
+  if beat > now then beat = 0 end
+  if beat < heartbeat then heartbeat = beat end
+end
+if first_tag == 3 then heartbeat = 0 end
+local function lease()
+  if ARGV[6] == '0' and redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
+  local held = generations(first_tag, #KEYS, ARGV[1])
+  redis.call('HSET', KEYS[2], 'token', ARGV[1], 'as_of', text(now), 'generations', held)
+  redis.call('PEXPIRE', KEYS[2], ARGV[2])
+  return 1
+end
+local value = redis.call('HMGET', KEYS[1], 'data', 'version', 'as_of', 'generations', 'refresh_at')
+if value[1] and ARGV[6] == '0' then
+  local as_of = tonumber(value[3])
+  local evidence = now - math.max(heartbeat, as_of)
+  if as_of <= now and evidence < tonumber(ARGV[3]) and tonumber(value[2]) >= tonumber(ARGV[4])
+      and value[4] == generations(first_tag, #KEYS) then
+    local leased = 0
+    if now >= tonumber(value[5]) then leased = lease() end
+    return {1, value[1], value[2], text(evidence), text(now - as_of), leased}
+  end
+end
+local leased = lease()
+return {leased - 1, '', '0', '0', '0', leased}
+"""
+)
+
+# KEYS value, lease, tags...   ARGV token, data, version, ttl ms, share of the ttl after which a reader refreshes
+FILL: Final = Script(
+    _NOW
+    + _GENERATIONS
+    + """
+local lease = redis.call('HMGET', KEYS[2], 'token', 'as_of', 'generations')
+if lease[1] ~= ARGV[1] then return 0 end
+redis.call('DEL', KEYS[2])
+if lease[3] ~= generations(3, #KEYS) then return 0 end
+redis.call('HSET', KEYS[1], 'data', ARGV[2], 'version', ARGV[3], 'as_of', lease[2], 'generations', lease[3],
+           'refresh_at', text(now + ARGV[4] * 1000 * ARGV[5]))
+redis.call('PEXPIRE', KEYS[1], ARGV[4])
+return 1
+"""
+)
+
+# KEYS marker, tags...   ARGV marker ms
+# The marker makes a second application of the same event a no-op, so the relay does not undo the writer's fills.
+INVALIDATE: Final = Script(
+    """
+if not redis.call('SET', KEYS[1], '1', 'NX', 'PX', ARGV[1]) then return 0 end
+for i = 2, #KEYS do redis.call('DEL', KEYS[i]) end
+return 1
+"""
+)
+
+# KEYS value, lease, marker, tags of the value..., tags of the event...
+# ARGV token, data, version, ttl ms, refresh share, tags of the value, marker ms
+# The lease was taken before the commit. If nothing else was invalidated since, the value survives its own event.
+WRITE: Final = Script(
+    _NOW
+    + _GENERATIONS
+    + """
+local last = 3 + tonumber(ARGV[6])
+local lease = redis.call('HMGET', KEYS[2], 'token', 'as_of', 'generations')
+local mine = lease[1] == ARGV[1] and lease[3] == generations(4, last)
+redis.call('DEL', KEYS[2])
+if not redis.call('SET', KEYS[3], '1', 'NX', 'PX', ARGV[7]) then return 0 end
+for i = last + 1, #KEYS do redis.call('DEL', KEYS[i]) end
+if not mine then return 0 end
+redis.call('HSET', KEYS[1], 'data', ARGV[2], 'version', ARGV[3], 'as_of', lease[2],
+           'generations', generations(4, last, ARGV[1]), 'refresh_at', text(now + ARGV[4] * 1000 * ARGV[5]))
+redis.call('PEXPIRE', KEYS[1], ARGV[4])
+return 1
+"""
+)
+
+_RUN_ID = """
+local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
+"""
+
+# Answers {time, run id}: the relay asks before it reads what is committed.
+BEGIN: Final = Script(_NOW + _RUN_ID + "return {text(now), run_id}")
+
+# KEYS heartbeat   ARGV begin time, run id
+# A server that is not the one that was brought up to date keeps its old heartbeat.
+BEAT: Final = Script(
+    _NOW
+    + _RUN_ID
+    + """
+if run_id ~= ARGV[2] then return 0 end
+local beat = tonumber(redis.call('GET', KEYS[1]) or '0')
+if beat > now or tonumber(ARGV[1]) > beat then redis.call('SET', KEYS[1], ARGV[1], 'PX', 60000) end
+return 1
+"""
+)
+
+SCRIPTS: Final = (GET, FILL, INVALIDATE, WRITE, BEGIN, BEAT)

@@ -1,0 +1,124 @@
+"""The second level, typed: values and leases in Redis by the scripts of libs.cache.scripts. No policy.
+
+Every method raises RedisUnavailable; none decides what happens then (libs.cache.tiered does).
+"""
+
+import hashlib
+import random
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from libs.cache import scripts
+from libs.cache.client import RedisClient
+from libs.cache.spec import CacheClass
+
+LEASE_MS = 3_000
+MARKER_MS = 600_000
+_PREFIX = "cache:"
+_JITTER = 0.1
+_MAX_KEY = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the second level knows of a key. `value` is None on a miss; `lease` is set for the one reader who shall
+    load. `evidence_age` and `value_age` are seconds at the moment of the read."""
+
+    value: bytes | None
+    version: int
+    evidence_age: float
+    value_age: float
+    lease: str
+
+
+class RedisStore:
+    """All classes of a process share one."""
+
+    def __init__(self, client: RedisClient) -> None:
+        self._client = client
+
+    @property
+    def available(self) -> bool:
+        return self._client.available
+
+    async def get(
+        self, kind: CacheClass, key: str, tags: Sequence[str], *, min_version: int = 0, force_lease: bool = False
+    ) -> Found:
+        """The value if it may be trusted; else a lease, unless another reader holds it. `force_lease` takes the lease
+        from whoever holds it and answers no value: for a writer, before its commit."""
+        token = secrets.token_hex(8)
+        beats = [_heartbeat(service) for service in kind.services]
+        state, data, version, evidence, age, leased = await self._client.run(
+            scripts.GET,
+            [*_value_and_lease(kind, key), *beats, *map(_tag, tags)],
+            [token, LEASE_MS, int(kind.bound_seconds * 1e6), min_version, len(beats), int(force_lease)],
+        )
+        value = bytes(data) if state == scripts.HIT else None
+        return Found(value, int(version), int(evidence) / 1e6, int(age) / 1e6, token if leased else "")
+
+    async def fill(
+        self, kind: CacheClass, key: str, tags: Sequence[str], lease: str, value: bytes, version: int, ttl: float
+    ) -> bool:
+        """Store what was loaded under the lease; False when an invalidation, eviction or flush took the lease."""
+        stored = await self._client.run(
+            scripts.FILL,
+            [*_value_and_lease(kind, key), *map(_tag, tags)],
+            [lease, value, version, _jittered_ms(ttl), kind.refresh_share],
+        )
+        return bool(stored)
+
+    async def invalidate(self, event_id: str, tags: Sequence[str]) -> bool:
+        """Replace the generations of the tags; False when this event was applied before."""
+        return bool(await self._client.run(scripts.INVALIDATE, [_marker(event_id), *map(_tag, tags)], [MARKER_MS]))
+
+    async def write(
+        self,
+        kind: CacheClass,
+        key: str,
+        tags: Sequence[str],
+        lease: str,
+        value: bytes,
+        version: int,
+        *,
+        event_id: str,
+        event_tags: Sequence[str],
+    ) -> bool:
+        """Invalidate for the event and store the value that it made, under a lease taken before the commit."""
+        stored = await self._client.run(
+            scripts.WRITE,
+            [*_value_and_lease(kind, key), _marker(event_id), *map(_tag, tags), *map(_tag, event_tags)],
+            [lease, value, version, _jittered_ms(kind.ttl_seconds), kind.refresh_share, len(tags), MARKER_MS],
+        )
+        return bool(stored)
+
+    async def begin(self) -> tuple[int, str]:
+        """The time of Redis in µs, and which server run this is."""
+        now, run_id = await self._client.run(scripts.BEGIN, [])
+        return int(now), run_id.decode()
+
+    async def beat(self, service: str, begun: int, run_id: str) -> bool:
+        """Declare that all the service committed before `begun` is applied; False on another server run."""
+        return bool(await self._client.run(scripts.BEAT, [_heartbeat(service)], [begun, run_id]))
+
+
+def _value_and_lease(kind: CacheClass, key: str) -> tuple[str, str]:
+    if len(key) > _MAX_KEY:
+        key = hashlib.blake2b(key.encode(), digest_size=20).hexdigest()
+    return f"{_PREFIX}v:{kind.name}:{key}", f"{_PREFIX}l:{kind.name}:{key}"
+
+
+def _tag(tag: str) -> str:
+    return f"{_PREFIX}t:{tag}"
+
+
+def _marker(event_id: str) -> str:
+    return f"{_PREFIX}i:{event_id}"
+
+
+def _heartbeat(service: str) -> str:
+    return f"{_PREFIX}h:{service}"
+
+
+def _jittered_ms(seconds: float) -> int:
+    return max(1, round(seconds * 1000 * random.uniform(1 - _JITTER, 1 + _JITTER)))  # noqa: S311 - spreads expiries

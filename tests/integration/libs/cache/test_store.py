@@ -1,0 +1,131 @@
+"""The scripts and both levels on a real Valkey."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+
+from libs.cache.client import RedisClient
+from libs.cache.spec import CacheClass
+from libs.cache.store import RedisStore
+from libs.cache.tiered import Cache, Codec, Loaded, Source
+from libs.cache.tombstones import Tombstones
+from libs.ids import new_id
+from local.stores import Stores
+
+KIND = CacheClass("things", "edge", "id", 60, 5.0, ("thing.changed",), ("things",))
+CODEC: Codec[bytes] = Codec(bytes, bytes, len)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def store(stores: Stores) -> AsyncIterator[RedisStore]:
+    client = RedisClient(stores.redis_url, seconds=5.0)
+    yield RedisStore(client)
+    await client.close()
+
+
+async def filled(store: RedisStore, key: str, value: bytes = b"old", version: int = 1) -> None:
+    found = await store.get(KIND, key, [key])
+    assert await store.fill(KIND, key, [key], found.lease, value, version, 60)
+
+
+async def test_a_filled_value_is_found_and_one_reader_loads(store: RedisStore) -> None:
+    key = new_id("key")
+    leases = [(await store.get(KIND, key, [key])).lease for _ in range(5)]
+    assert [bool(lease) for lease in leases] == [True, False, False, False, False]
+    assert await store.fill(KIND, key, [key], leases[0], b"v", 3, 60)
+    found = await store.get(KIND, key, [key])
+    assert (found.value, found.version) == (b"v", 3)
+
+
+async def test_an_invalidation_between_lease_and_fill_refuses_the_fill(store: RedisStore) -> None:
+    key = new_id("key")
+    lease = (await store.get(KIND, key, [key])).lease
+    assert await store.invalidate(new_id("evt"), [key])
+    assert not await store.fill(KIND, key, [key], lease, b"old", 1, 60)
+    assert (await store.get(KIND, key, [key])).value is None
+
+
+async def test_an_event_is_applied_once(store: RedisStore) -> None:
+    key, event = new_id("key"), new_id("evt")
+    assert await store.invalidate(event, [key])
+    await filled(store, key)
+    assert not await store.invalidate(event, [key])
+    assert (await store.get(KIND, key, [key])).value == b"old"
+    assert await store.invalidate(new_id("evt"), [key])
+    assert (await store.get(KIND, key, [key])).value is None
+
+
+async def test_a_reader_that_demands_a_version_gets_no_older_one(store: RedisStore) -> None:
+    key = new_id("key")
+    await filled(store, key, version=1)
+    found = await store.get(KIND, key, [key], min_version=2)
+    assert found.value is None
+    assert found.lease
+
+
+async def test_a_write_survives_its_own_event_and_not_another_writer(store: RedisStore) -> None:
+    key, event = new_id("key"), new_id("evt")
+    for other, stored in ((False, True), (True, False)):
+        lease = (await store.get(KIND, key, [key], force_lease=True)).lease
+        if other:
+            await store.invalidate(new_id("evt"), [key])
+        event = new_id("evt")
+        written = await store.write(KIND, key, [key], lease, b"new", 2, event_id=event, event_tags=[key])
+        assert written is stored
+        assert not await store.invalidate(event, [key])
+        assert ((await store.get(KIND, key, [key])).value == b"new") is stored
+
+
+async def test_a_heartbeat_of_another_server_run_is_refused(store: RedisStore) -> None:
+    begun, run_id = await store.begin()
+    assert await store.beat("things", begun, run_id)
+    assert not await store.beat("things", begun, "0" * 40)
+
+
+async def test_old_evidence_makes_a_value_untrusted_until_the_next_heartbeat(store: RedisStore) -> None:
+    key = new_id("key")
+    short = CacheClass("short", "edge", "id", 60, 0.001, (), ("short",))
+    lease = (await store.get(short, key, [key])).lease
+    assert await store.fill(short, key, [key], lease, b"v", 1, 60)
+    await asyncio.sleep(0.01)
+    assert (await store.get(short, key, [key])).value is None
+    long = CacheClass("short", "edge", "id", 60, 60.0, (), ("short",))
+    await store.beat("short", *await store.begin())
+    assert (await store.get(long, key, [key])).value == b"v"
+
+
+async def test_five_hundred_readers_cause_one_load(store: RedisStore) -> None:
+    cache, loads, gate = Cache(KIND, store, Tombstones(), CODEC), 0, asyncio.Event()
+    key = new_id("key")
+
+    async def load() -> Loaded[bytes]:
+        nonlocal loads
+        loads += 1
+        await gate.wait()
+        return Loaded(b"v", 1)
+
+    readers = [asyncio.ensure_future(cache.get(key, load, tags=(key,))) for _ in range(500)]
+    while not loads:
+        await asyncio.sleep(0.001)
+    gate.set()
+    assert {answer.value for answer in await asyncio.gather(*readers)} == {b"v"}
+    assert loads == 1
+    other = Cache(KIND, store, Tombstones(), CODEC)
+    assert (await other.get(key, load, tags=(key,))).source is Source.HIT
+    assert loads == 1
+
+
+async def test_without_redis_the_source_answers_and_the_breaker_opens() -> None:
+    client = RedisClient("redis://127.0.0.1:1/0")
+    cache = Cache(KIND, RedisStore(client), Tombstones(), CODEC)
+
+    async def load() -> Loaded[bytes]:
+        return Loaded(b"v", 1)
+
+    for number in range(3):
+        assert (await cache.get(str(number), load, tags=("t",))).value == b"v"
+    assert not client.available
+    assert (await cache.get("0", load, tags=("t",))).value == b"v"
+    await cache.close()
+    await client.close()

@@ -62,7 +62,7 @@ def translate(error: BaseException) -> AppError | None:
         return Aborted("concurrent_update", "Somebody else changed the same thing. Try again.", retry_after=0.1)
     if isinstance(error, _OUTAGES) or _lost(error):
         return unavailable()
-    if isinstance(error, _UNFIT):
+    if isinstance(error, _UNFIT) and not isinstance(error, asyncpg.DivisionByZeroError):  # that one is our own fault
         return InvalidArgument("value_out_of_range", "A value is larger, longer or odder than can be kept. Correct it.")
     if isinstance(error, _STALE):
         return Unavailable("database_unavailable", "The database is being changed. Try again.", retry_after=0.1)

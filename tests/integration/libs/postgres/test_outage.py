@@ -1,6 +1,7 @@
 """PostgreSQL killed, restarted and frozen under a running process: told quickly, survived without help."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import time
@@ -63,7 +64,8 @@ def signal_family(pid: int | None, what: signal.Signals) -> None:
     assert pid is not None
     os.kill(pid, what)
     for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        os.kill(int(child), what)
+        with contextlib.suppress(ProcessLookupError):  # a connection's process may end in between
+            os.kill(int(child), what)
 
 
 async def add(db: Database, name: str) -> None:

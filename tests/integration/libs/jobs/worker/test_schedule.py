@@ -10,7 +10,7 @@ import pytest
 from libs.clock import utcnow
 from libs.jobs import Handlers, JobContext
 from libs.jobs.worker.schedule import Scheduler
-from tests.integration.libs.jobs.conftest import SERVICE, Jobs, kind
+from tests.integration.libs.jobs.conftest import Jobs, kind
 
 
 async def nothing(ctx: JobContext) -> None:
@@ -18,9 +18,9 @@ async def nothing(ctx: JobContext) -> None:
 
 
 def hourly(catch_up: str = "one", cron: str = "0 * * * *") -> Handlers:
-    handlers = Handlers()
-    handlers.add(kind("roll.up", queue="rollups"), nothing)
-    handlers.cron("hourly", cron, kind("roll.up"), catch_up=catch_up, args={"span": "hour"})
+    handlers, roll_up = Handlers(), kind("roll.up", queue="rollups")
+    handlers.add(roll_up, nothing)
+    handlers.cron("hourly", cron, roll_up, catch_up=catch_up, args={"span": "hour"})
     return handlers
 
 
@@ -35,7 +35,7 @@ async def fired(jobs: Jobs) -> int:
 
 
 async def test_many_instances_fire_a_tick_once(jobs: Jobs) -> None:
-    schedulers = [Scheduler(SERVICE, jobs.db, hourly()) for _ in range(8)]
+    schedulers = [Scheduler(jobs.db, hourly()) for _ in range(8)]
     for scheduler in schedulers:
         assert await scheduler.fire() == []
     await miss(jobs, 1)
@@ -50,7 +50,7 @@ async def test_many_instances_fire_a_tick_once(jobs: Jobs) -> None:
 
 
 async def test_a_tick_that_was_fired_is_not_fired_again_when_the_clock_of_the_schedule_goes_back(jobs: Jobs) -> None:
-    scheduler = Scheduler(SERVICE, jobs.db, hourly())
+    scheduler = Scheduler(jobs.db, hourly())
     await scheduler.fire()
     for _ in range(2):
         await miss(jobs, 1)
@@ -60,7 +60,7 @@ async def test_a_tick_that_was_fired_is_not_fired_again_when_the_clock_of_the_sc
 
 @pytest.mark.parametrize(("catch_up", "jobs_made"), [("all", 5), ("one", 1)])
 async def test_missed_ticks_are_caught_up_as_asked(jobs: Jobs, catch_up: str, jobs_made: int) -> None:
-    scheduler = Scheduler(SERVICE, jobs.db, hourly(catch_up))
+    scheduler = Scheduler(jobs.db, hourly(catch_up))
     await scheduler.fire()
     await miss(jobs, 5)
     await scheduler.fire()
@@ -69,12 +69,12 @@ async def test_missed_ticks_are_caught_up_as_asked(jobs: Jobs, catch_up: str, jo
 
 
 async def test_another_expression_begins_from_now_and_a_removed_schedule_is_forgotten(jobs: Jobs) -> None:
-    await Scheduler(SERVICE, jobs.db, hourly()).fire()
+    await Scheduler(jobs.db, hourly()).fire()
     await miss(jobs, 5)
-    await Scheduler(SERVICE, jobs.db, hourly(cron="30 4 * * *")).fire()
+    await Scheduler(jobs.db, hourly(cron="30 4 * * *")).fire()
     assert await fired(jobs) == 0
     assert await jobs.db.system_fetchval("select next_fire_at > now() from job_schedule")
-    await Scheduler(SERVICE, jobs.db, Handlers()).fire()
+    await Scheduler(jobs.db, Handlers()).fire()
     assert await jobs.db.system_fetchval("select count(*) from job_schedule") == 0
 
 
@@ -88,7 +88,7 @@ async def test_a_worker_runs_what_a_schedule_made(jobs: Jobs) -> None:
 
     handlers.add(kind("roll.up"), roll_up)
     handlers.cron("each-minute", "* * * * *", kind("roll.up"))
-    await Scheduler(SERVICE, jobs.db, handlers).fire()
+    await Scheduler(jobs.db, handlers).fire()
     await jobs.db.system_fetch("update job_schedule set next_fire_at = date_trunc('minute', now())")
     async with jobs.working(handlers), asyncio.timeout(10):
         await ran.wait()

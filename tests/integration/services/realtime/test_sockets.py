@@ -72,9 +72,15 @@ async def test_what_the_bus_loses_is_read_from_the_log(realtime: Realtime) -> No
 
 
 async def test_subscribing_while_events_are_written_neither_loses_nor_doubles(realtime: Realtime) -> None:
-    async def write() -> None:
-        for number in range(150):
-            await realtime.emit("org_w", call_id=f"call_{number}")
+    everyone_listens = asyncio.Event()
+
+    async def write() -> int:
+        """Events until everyone listens, and a few more; how many."""
+        written = after = 0
+        while after < 20:
+            await realtime.emit("org_w", call_id=f"call_{written}")
+            written, after = written + 1, after + everyone_listens.is_set()
+        return written
 
     writing = asyncio.create_task(write())
     clients = []
@@ -83,11 +89,12 @@ async def test_subscribing_while_events_are_written_neither_loses_nor_doubles(re
         await client.sdk.connect()
         clients.append((client, await client.subscribe("org:org_w:calls")))
         await asyncio.sleep(0.05)
-    await writing
+    everyone_listens.set()
+    total = await writing
     for client, heard in clients:
-        await until(lambda heard=heard: bool(heard.publications) and heard.publications[-1][0] == 150)
+        await until(lambda heard=heard: bool(heard.publications) and heard.publications[-1][0] == total)
         offsets = [offset for offset, _ in heard.publications]
-        assert offsets == list(range(offsets[0], 151))
+        assert offsets == list(range(offsets[0], total + 1))
         await client.sdk.disconnect()
 
 

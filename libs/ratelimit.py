@@ -17,8 +17,9 @@ from libs.ids import new_id
 from libs.resilience import Breaker
 from libs.telemetry.metrics import RATE_LIMIT_DECISIONS
 
-# A sliding log keeps one entry a try; beyond this many a window is cut into counted slices.
+# Tries that a sliding log keeps, one entry each; a larger limit is counted in slices of its window.
 LOG_MAX = 1_000
+SLICES = 60
 
 _REDIS_SECONDS = 0.25
 _CONNECTIONS = 20
@@ -28,15 +29,18 @@ _SEPARATOR = "|"
 
 # All keys are looked at before any is changed. Redis' own clock, so that the clocks of the instances do not matter.
 # Times in microseconds. ARGV: the member, then limit and window of each key. A log (sorted set) up to LOG_MAX; above,
-# a hash of sixty slices a window, in which the slice that is half outside counts whole: never more than the limit.
-_TAKE = """
+# a hash of SLICES a window, in which the slice that is half outside counts whole: never more than the limit.
+_BOUNDS = f"local log_max, slices = {LOG_MAX}, {SLICES}\n"
+_TAKE = (
+    _BOUNDS
+    + """
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
 local left = {}
 for i, key in ipairs(KEYS) do
   local most, window = tonumber(ARGV[2 * i]), tonumber(ARGV[2 * i + 1])
   local count, wait = 0, 0
-  if most <= 1000 then
+  if most <= log_max then
     redis.call('ZREMRANGEBYSCORE', key, '-inf', now - window)
     count = redis.call('ZCARD', key)
     if count >= most then
@@ -44,7 +48,7 @@ for i, key in ipairs(KEYS) do
       wait = tonumber(free[2]) + window - now
     end
   else
-    local slice = window / 60
+    local slice = window / slices
     local oldest = math.floor((now - window) / slice)
     local fields = redis.call('HGETALL', key)
     local first = nil
@@ -64,15 +68,16 @@ for i, key in ipairs(KEYS) do
 end
 for i, key in ipairs(KEYS) do
   local most, window = tonumber(ARGV[2 * i]), tonumber(ARGV[2 * i + 1])
-  if most <= 1000 then
+  if most <= log_max then
     redis.call('ZADD', key, now, ARGV[1])
   else
-    redis.call('HINCRBY', key, math.floor(now / (window / 60)), 1)
+    redis.call('HINCRBY', key, math.floor(now / (window / slices)), 1)
   end
   redis.call('PEXPIRE', key, math.ceil(window / 1000) + 1000)
 end
 return {0, 0, unpack(left)}
 """
+)
 
 # Tries of one source under one key: the members that begin with it.
 _FORGIVE = """

@@ -37,7 +37,7 @@ def derive(keys: Keys, addresses: Mapping[str, str]) -> dict[str, dict[str, str]
         nats=f"nats://suite:{nats}@{addresses['NATS']}",
     )
     shared = {"REDIS_URL": stores.redis, "NATS_URL": stores.nats}
-    found = {"stores": _stores(password, redis, nats), "gateway": keys.service_environment("gateway") | shared}
+    found = {"stores": _stores(password, redis, nats), "gateway": keys.service_environment("gateway")}
     for service in SERVICES:
         own = keys.service_environment(service)
         passwords = {name: own.pop(name) for name in ("DATABASE_APP_PASSWORD", "DATABASE_SYSTEM_PASSWORD")}

@@ -51,12 +51,10 @@ class Keys:
 
     def service_environment(self, service: str) -> dict[str, str]:
         """What every process of this service needs to sign, verify, encrypt and page; stores and addresses apart."""
-        signing = {
-            "PRINCIPAL_TRUSTED_KEYS": self.trusted_keys(),
-            "PRINCIPAL_SIGNING_KEY": self.signing_key(service),
-        }
-        if service == "gateway":  # it holds no data: no role, nothing to encrypt, no cursor of its own
+        signing = {"PRINCIPAL_SIGNING_KEY": self.signing_key(service)}
+        if service == "gateway":  # it holds no data and verifies no principal: it only signs them
             return signing
+        signing["PRINCIPAL_TRUSTED_KEYS"] = self.trusted_keys()
         tokens = {"REALTIME_TOKEN_KEYS": f"k1={self.values['realtime.token']}"} if service == "realtime" else {}
         return (
             signing

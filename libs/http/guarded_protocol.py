@@ -49,7 +49,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def __init__(self, limits: ConnectionLimits, *args: Any, **keywords: Any) -> None:
         super().__init__(*args, **keywords)
         self._limits = limits
-        self._counted = ""
+        self._counted: str | None = None
         self._in_head = True
         self._receiving = False
         self._framing_bytes = 0
@@ -67,9 +67,9 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._disarm()
-        if self._counted:
+        if self._counted is not None:
             self._limits.release(self._counted)
-            self._counted = ""
+            self._counted = None
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:

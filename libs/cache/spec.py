@@ -1,4 +1,5 @@
-"""What a kind of cached value is declared to be. The table of them stands above libs, in suite/caches.py."""
+"""What a kind of cached value is declared to be. The services and the gateway declare them: libs name no
+business noun."""
 
 from dataclasses import dataclass
 

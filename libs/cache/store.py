@@ -46,7 +46,7 @@ class RedisStore:
         self, kind: CacheClass, key: str, tags: Sequence[str], *, min_version: int = 0, force_lease: bool = False
     ) -> Found:
         """The value if it may be trusted; else a lease, unless another reader holds it. `force_lease` takes the lease
-        from whoever holds it and answers no value: for a writer, before its commit."""
+        from its holder and answers no value: for a writer, before its commit."""
         token = secrets.token_hex(8)
         beats = [_heartbeat(service) for service in kind.services]
         state, data, version, evidence, age, leased = await self._client.run(

@@ -173,7 +173,7 @@ class Cache(Generic[V]):
             return False
 
     async def close(self) -> None:
-        """End the loads that nobody waits for any more."""
+        """Cancel the loads that still run."""
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -260,8 +260,9 @@ class Cache(Generic[V]):
     async def _refresh(self, key: str, load: Loader[V], tags: tuple[str, ...], lease: str) -> None:
         """Load a value before it expires, while readers still get it."""
         try:
-            await self._load(_Flight(self._now(), 0), key, load, tags, lease)
-        except AppError:
+            async with asyncio.timeout(self.kind.hard_seconds):
+                await self._load(_Flight(self._now(), 0), key, load, tags, lease)
+        except (AppError, TimeoutError):
             return  # the value lives on until its TTL
 
     async def _load(

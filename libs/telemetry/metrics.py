@@ -88,9 +88,6 @@ CACHE_SHADOW_READS = Counter(
     "cache_shadow_reads_total", "Sampled hits compared with the source; outcome is same, changed or stale",
     ("cache", "outcome"), registry=REGISTRY,
 )  # fmt: skip
-CACHE_INVALIDATIONS = Counter(
-    "cache_invalidations_total", "Events applied; by is writer, relay or bus", ("by", "outcome"), registry=REGISTRY
-)
 CACHE_HEARTBEAT_SECONDS = Gauge(
     "cache_heartbeat_age_seconds", "Age of the evidence behind the last value read from Redis", ("cache",),
     registry=REGISTRY,

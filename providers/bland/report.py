@@ -3,7 +3,7 @@
 Source: docs.bland.ai, "Call Details" and "Post Call Webhooks": the body of a post-call webhook is the call itself.
 Webhook events during a call have a `category`; they are kept and not processed. Ignored: `price`, a fraction of a
 dollar; `end_at`, which is documented as the time when the call would be ended; `disposition_tag`, a word of the
-customer's own; `variables`, `metadata` and `concatenated_transcript`; turns of `agent-action`, which nobody said.
+customer's own; `variables`, `metadata` and `concatenated_transcript`; turns of `agent-action`, which are not speech.
 """
 
 import json

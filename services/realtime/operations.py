@@ -31,8 +31,8 @@ DELIVER = JobKind(
     "webhook.deliver", service=SERVICE, queue="webhooks", max_attempts=MAX_ATTEMPTS,
     timeout_seconds=WEBHOOK_TIMEOUT_SECONDS + 15,
 )  # fmt: skip
-# The first retry is for a server that stumbled, the later ones for greylisting and for an outage. While a letter to an
-# owner about one thing waits, a second says nothing new.
+# The first retry is for a passing fault of the server, the later ones for greylisting and outages. While a mail to an
+# owner about one subject waits, a second one adds nothing.
 MAIL = JobKind(
     "email.send", service=SERVICE, queue="mail", max_attempts=5, timeout_seconds=60,
     backoff=(5.0, 300.0, 1800.0, 7200.0), unique_by=("template", "about", "userId"),
@@ -83,7 +83,7 @@ async def disable_endpoint(connection: Connection, org_id: str, endpoint_id: str
 async def write_to_owners(
     connection: Connection, org_id: str, template: str, values: Mapping[str, str], about: str
 ) -> str:
-    """A letter to each owner of the organization; `about` names what it reports."""
+    """A mail to each owner of the organization; `about` names what it reports."""
     return await MAIL.enqueue(connection, org_id, {"template": template, "values": dict(values), "about": about})
 
 

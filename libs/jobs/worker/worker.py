@@ -263,16 +263,16 @@ class Worker:
                 self._mean_run = WAIT_SECONDS
 
     async def _drain(self, runners: Sequence[asyncio.Task[None]]) -> None:
-        """Give back what has not begun; let the rest end; interrupt what does not; give back what does not listen."""
+        """Give back what has not begun; let the rest end; interrupt what does not; give back what ignores it."""
         while self._waiting:
             self._release(self._waiting.pop())
         await self._until_idle(self._settings.drain_seconds / 2)
         for held in self._running:
             held.interrupt("released")
         await self._until_idle(INTERRUPTED_SECONDS)
-        deaf = list(self._running)
+        unresponsive = list(self._running)
         await _cancel(*runners)
-        for held in deaf:
+        for held in unresponsive:
             self._release(held)
 
     def _release(self, held: Held) -> None:

@@ -78,15 +78,15 @@ async def test_shutdown_gives_back_what_was_claimed_ahead(jobs: Jobs) -> None:
 async def test_a_handler_that_will_not_be_cancelled_does_not_hold_up_the_shutdown(jobs: Jobs) -> None:
     handlers, gate = Handlers(), asyncio.Event()
 
-    async def deaf(ctx: JobContext) -> None:
+    async def stubborn(ctx: JobContext) -> None:
         while not gate.is_set():
             with contextlib.suppress(asyncio.CancelledError):
                 await gate.wait()
 
-    handlers.add(kind("deaf"), deaf)
+    handlers.add(kind("stubborn"), stubborn)
     async with asyncio.timeout(10):
         async with jobs.working(handlers, drain_seconds=0.2):
-            job_id = await jobs.add("deaf")
+            job_id = await jobs.add("stubborn")
             await jobs.until_state(job_id, "running")
     row = await jobs.row(job_id)
     gate.set()

@@ -11,6 +11,8 @@ from echosenseix.jobs.v1 import jobs_pb2
 from echosenseix.knowledge.v1 import knowledge_pb2 as pb
 from libs.jobs.admin.servicer import JobsServicer
 from libs.paging import CursorCodec
+from services.knowledge.embed.embedder import Vector
+from services.knowledge.embed.local import LocalEmbedder
 from services.knowledge.operations.enqueueing import RECONCILE, SWEEP
 from services.knowledge.storage.chunks import Build
 
@@ -22,17 +24,40 @@ def book() -> bytes:
     return (SAMPLES / "americas.pdf").read_bytes()
 
 
-async def test_a_cancelled_job_stops_and_its_document_says_so(service: Service, org: str, book: bytes) -> None:
-    made = await service.upload(org, book, "americas.pdf")
-    async with asyncio.timeout(120):
-        while (await service.document(org, made.document_id)).processed_pages == 0:
-            await asyncio.sleep(0.05)
+class HeldEmbedder:
+    """The real model for the first batch; the next one waits, so that a job is in the middle of its work."""
 
-    with as_org(org):
-        jobs = JobsServicer("knowledge", service.database, CursorCodec(b"c" * 32))
-        await jobs.CancelJob(jobs_pb2.CancelJobRequest(id=made.job_id), None)
-    assert (await service.until_job_ended(made.job_id))["state"] == "cancelled"
-    await service.run_cron(RECONCILE)
+    def __init__(self, model: LocalEmbedder) -> None:
+        self._real = model
+        self.model = model.model
+        self.held = asyncio.Event()
+        self._batches = 0
+
+    async def embed(self, texts: Sequence[str]) -> list[Vector]:
+        self._batches += 1
+        if self._batches > 1:
+            self.held.set()
+            await asyncio.Event().wait()
+        return await self._real.embed(texts)
+
+    async def close(self) -> None:
+        await self._real.close()
+
+
+async def test_a_cancelled_job_stops_and_its_document_says_so(
+    build_service: Callable[..., Awaitable[Service]], model: LocalEmbedder, org: str, book: bytes
+) -> None:
+    embedder = HeldEmbedder(model)
+    service = await build_service(embedder)
+    async with service.work():
+        made = await service.upload(org, book, "americas.pdf")
+        async with asyncio.timeout(120):
+            await embedder.held.wait()
+        with as_org(org):
+            jobs = JobsServicer("knowledge", service.database, CursorCodec(b"c" * 32))
+            await jobs.CancelJob(jobs_pb2.CancelJobRequest(id=made.job_id), None)
+        assert (await service.until_job_ended(made.job_id))["state"] == "cancelled"
+        await service.run_cron(RECONCILE)
 
     document = await service.document(org, made.document_id)
     entry = await service.entry(org, made.entry_id)

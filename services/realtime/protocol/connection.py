@@ -18,7 +18,7 @@ from libs.clock import utcnow
 from libs.errors import AppError
 from services.realtime.domain.channels import is_channel_name, is_positioned, may_listen
 from services.realtime.domain.history import RECOVERY_LIMIT, History, Published, recover
-from services.realtime.protocol import disconnects
+from services.realtime.protocol import commands, disconnects
 from services.realtime.protocol import messages as m
 from services.realtime.protocol.disconnects import Disconnect
 from services.realtime.protocol.hub import Hub
@@ -32,6 +32,8 @@ CONNECT_SECONDS = 10.0
 EXPIRY_GRACE_SECONDS = 25.0
 MAX_CHANNELS = 128
 MAX_PENDING_COMMANDS = 256
+# The largest offset that the log can hold. The protocol's is twice as large, and a client may send any.
+MAX_OFFSET = 2**63 - 1
 
 ReadHistory = Callable[[str, str, int, int], Awaitable[History]]
 
@@ -86,7 +88,7 @@ class Connection:
         self._read_history = read_history
         self._subscriptions: dict[str, Subscription] = {}
         self._out: list[bytes] = []
-        self._commands: collections.deque[m.Command] = collections.deque()
+        self._commands: collections.deque[commands.Command] = collections.deque()
         self._worker: asyncio.Task[None] | None = None
         self._closed = False
         self._awaiting_pong = False
@@ -101,11 +103,11 @@ class Connection:
         if self._closed:
             return None
         try:
-            commands = m.parse_frame(frame)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+            parsed = commands.parse_frame(frame)
+        except ValueError:
             return self.disconnect(disconnects.BAD_REQUEST)
-        for command in commands:
-            if m.is_pong(command):
+        for command in parsed:
+            if command.is_pong:
                 self._on_pong()
             else:
                 self._commands.append(command)
@@ -203,34 +205,37 @@ class Connection:
                 _log.exception("a realtime command failed")
                 self._reply(m.Reply(command.id, error=m.INTERNAL))
 
-    async def _handle(self, command: m.Command) -> None:
-        if command.connect is not None:
-            self._connect(command.id, command.connect)
-        elif self.grant is None or command.ping is not None:
-            self.disconnect(disconnects.BAD_REQUEST)
-        elif command.send is not None:
-            self.disconnect(disconnects.NOT_AVAILABLE)
-        elif command.subscribe is not None:
-            await self._subscribe(command.id, command.subscribe, self.grant)
-        elif command.unsubscribe is not None:
-            await self._unsubscribe(command.id, command.unsubscribe.channel, self.grant)
-        elif command.history is not None:
-            await self._history(command.id, command.history, self.grant)
-        elif command.refresh is not None:
-            self._refresh(command.id, command.refresh, self.grant)
-        else:
-            self._refuse(command)
+    async def _handle(self, command: commands.Command) -> None:
+        match command.request:
+            case commands.ConnectRequest() as request:
+                self._connect(command.id, request)
+            case None | commands.PingRequest():
+                self.disconnect(disconnects.BAD_REQUEST)
+            case commands.Malformed():
+                self._refuse_malformed(command.id)
+            case _ if self.grant is None:
+                self.disconnect(disconnects.BAD_REQUEST)
+            case commands.SendRequest():
+                self.disconnect(disconnects.NOT_AVAILABLE)
+            case commands.SubscribeRequest() as request:
+                await self._subscribe(command.id, request, self.grant)
+            case commands.UnsubscribeRequest() as request:
+                await self._unsubscribe(command.id, request.channel, self.grant)
+            case commands.HistoryRequest() as request:
+                await self._history(command.id, request, self.grant)
+            case commands.RefreshRequest() as request:
+                self._refresh(command.id, request, self.grant)
+            case request:
+                self._reply(m.Reply(command.id, error=_not_offered(request)))
 
-    def _refuse(self, command: m.Command) -> None:
-        """Commands of the protocol that this server does not offer; anything else breaks the protocol."""
-        if command.publish is not None:
-            self._reply(m.Reply(command.id, error=m.PERMISSION_DENIED))
-        elif any((command.presence, command.presence_stats, command.rpc, command.sub_refresh)):
-            self._reply(m.Reply(command.id, error=m.NOT_AVAILABLE))
-        else:
+    def _refuse_malformed(self, command_id: int) -> None:
+        """Before the connection is one, nothing is answered but its connect."""
+        if self.grant is None:
             self.disconnect(disconnects.BAD_REQUEST)
+        else:
+            self._reply(m.Reply(command_id, error=m.BAD_REQUEST))
 
-    def _connect(self, command_id: int, request: m.ConnectRequest) -> None:
+    def _connect(self, command_id: int, request: commands.ConnectRequest) -> None:
         if self.grant is not None or not request.token:
             return self.disconnect(disconnects.BAD_REQUEST)
         try:
@@ -251,7 +256,9 @@ class Connection:
         self._reply(m.Reply(command_id, connect=result))
         return None
 
-    def _refresh(self, command_id: int, request: m.RefreshRequest, grant: Grant) -> None:
+    def _refresh(self, command_id: int, request: commands.RefreshRequest, grant: Grant) -> None:
+        if not request.token:
+            return self.disconnect(disconnects.BAD_REQUEST)
         try:
             fresh = self._tokens.verify(request.token)
         except TokenExpired:
@@ -275,7 +282,7 @@ class Connection:
             return m.PERMISSION_DENIED
         return None
 
-    async def _subscribe(self, command_id: int, request: m.SubscribeRequest, grant: Grant) -> None:
+    async def _subscribe(self, command_id: int, request: commands.SubscribeRequest, grant: Grant) -> None:
         if error := self._refusal(request.channel, grant):
             return self._reply(m.Reply(command_id, error=error))
         key = (grant.org_id, request.channel)
@@ -291,11 +298,13 @@ class Connection:
         subscription.go_live(position)
         return None
 
-    async def _position(self, key: tuple[str, str], request: m.SubscribeRequest) -> tuple[m.SubscribeResult, int]:
+    async def _position(
+        self, key: tuple[str, str], request: commands.SubscribeRequest
+    ) -> tuple[m.SubscribeResult, int]:
         """The reply, and the offset where live publications go on; read after listening: no gap, no duplicate."""
         if not is_positioned(request.channel):
             return m.SubscribeResult(), 0
-        after = request.offset if request.recover else -1
+        after = min(request.offset, MAX_OFFSET) if request.recover else -1
         history = await self._read_history(*key, after, RECOVERY_LIMIT + 1 if request.recover else 0)
         self._hub.stand_at(key, history.top)
         result = m.SubscribeResult(recoverable=True, positioned=True, epoch=history.epoch, offset=history.top)
@@ -309,22 +318,40 @@ class Connection:
 
     async def _unsubscribe(self, command_id: int, channel: str, grant: Grant) -> None:
         if not channel:
-            return self.disconnect(disconnects.BAD_REQUEST)
+            return self._reply(m.Reply(command_id, error=m.BAD_REQUEST))
         if subscription := self._subscriptions.pop(channel, None):
             await self._hub.leave((grant.org_id, channel), subscription)
         self._reply(m.Reply(command_id, unsubscribe=m.Empty()))
         return None
 
-    async def _history(self, command_id: int, request: m.HistoryRequest, grant: Grant) -> None:
+    async def _history(self, command_id: int, request: commands.HistoryRequest, grant: Grant) -> None:
+        if not is_channel_name(request.channel):
+            return self._reply(m.Reply(command_id, error=m.BAD_REQUEST))
         if request.channel not in self._subscriptions or not is_positioned(request.channel):
             return self._reply(m.Reply(command_id, error=m.PERMISSION_DENIED))
         if request.reverse:
             return self._reply(m.Reply(command_id, error=m.NOT_AVAILABLE))
-        since = request.since or m.StreamPosition()
+        since = request.since or commands.StreamPosition()
         limit = RECOVERY_LIMIT if request.limit < 0 else min(request.limit, RECOVERY_LIMIT)
-        history = await self._read_history(grant.org_id, request.channel, since.offset, limit)
+        history = await self._read_history(grant.org_id, request.channel, min(since.offset, MAX_OFFSET), limit)
         if since.epoch and since.epoch != history.epoch:
             return self._reply(m.Reply(command_id, error=m.UNRECOVERABLE))
         rows = [m.Publication(msgspec.Raw(item.data), item.offset) for item in history.publications]
         self._reply(m.Reply(command_id, history=m.HistoryResult(rows, history.epoch, history.top)))
         return None
+
+
+def _not_offered(request: commands.Request) -> m.Error:
+    """What answers the commands of the protocol that this server does not offer."""
+    match request:
+        case commands.RpcRequest():
+            return m.METHOD_NOT_FOUND
+        case commands.PublishRequest(channel=channel) if is_channel_name(channel):
+            return m.PERMISSION_DENIED
+        case commands.PresenceRequest(channel=channel) | commands.PresenceStatsRequest(channel=channel):
+            return m.NOT_AVAILABLE if is_channel_name(channel) else m.BAD_REQUEST
+        case commands.SubRefreshRequest(channel=channel, token=token) if token and is_channel_name(channel):
+            # No subscription has a token of its own, so none is held by one.
+            return m.PERMISSION_DENIED
+        case _:
+            return m.BAD_REQUEST

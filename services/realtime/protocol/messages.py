@@ -1,8 +1,6 @@
-"""Commands in, replies and pushes out: the shapes of the Centrifugo client protocol, JSON v2. Pure.
+"""Replies and pushes: what the server sends in the Centrifugo client protocol, JSON v2. Pure.
 
-Source: the protocol definition of centrifugal/protocol (client.proto). A frame holds one or more objects joined
-by a newline;
-zero values are left out. `data` is raw embedded JSON.
+Zero values are left out. `data` is raw embedded JSON. Source: client.proto of centrifugal/protocol.
 """
 
 from __future__ import annotations
@@ -10,56 +8,6 @@ from __future__ import annotations
 import msgspec
 
 PING = b"{}"
-
-
-class ConnectRequest(msgspec.Struct):
-    token: str = ""
-    name: str = ""
-    version: str = ""
-
-
-class SubscribeRequest(msgspec.Struct):
-    channel: str = ""
-    recover: bool = False
-    epoch: str = ""
-    offset: int = 0
-
-
-class ChannelRequest(msgspec.Struct):
-    channel: str = ""
-
-
-class StreamPosition(msgspec.Struct):
-    offset: int = 0
-    epoch: str = ""
-
-
-class HistoryRequest(msgspec.Struct):
-    channel: str = ""
-    # 0: position only; negative: everything up to the cap.
-    limit: int = 0
-    since: StreamPosition | None = None
-    reverse: bool = False
-
-
-class RefreshRequest(msgspec.Struct):
-    token: str = ""
-
-
-class Command(msgspec.Struct):
-    id: int = 0
-    connect: ConnectRequest | None = None
-    subscribe: SubscribeRequest | None = None
-    unsubscribe: ChannelRequest | None = None
-    history: HistoryRequest | None = None
-    refresh: RefreshRequest | None = None
-    publish: msgspec.Raw | None = None
-    presence: msgspec.Raw | None = None
-    presence_stats: msgspec.Raw | None = None
-    rpc: msgspec.Raw | None = None
-    sub_refresh: msgspec.Raw | None = None
-    ping: msgspec.Raw | None = None
-    send: msgspec.Raw | None = None
 
 
 class Error(msgspec.Struct, omit_defaults=True):
@@ -122,6 +70,7 @@ class Reply(msgspec.Struct, omit_defaults=True):
 
 INTERNAL = Error(100, "internal server error", temporary=True)
 PERMISSION_DENIED = Error(103, "permission denied")
+METHOD_NOT_FOUND = Error(104, "method not found")
 ALREADY_SUBSCRIBED = Error(105, "already subscribed")
 LIMIT_EXCEEDED = Error(106, "limit exceeded")
 BAD_REQUEST = Error(107, "bad request")
@@ -129,19 +78,7 @@ NOT_AVAILABLE = Error(108, "not available")
 TOKEN_EXPIRED = Error(109, "token expired")
 UNRECOVERABLE = Error(112, "unrecoverable position")
 
-_decoder = msgspec.json.Decoder(Command)
 _encoder = msgspec.json.Encoder()
-
-
-def parse_frame(frame: bytes) -> list[Command]:
-    """Raises msgspec.MsgspecError for an empty frame, a blank line between objects or a malformed object."""
-    if frame.endswith(b"\n"):
-        frame = frame[:-1]
-    return [_decoder.decode(line) for line in frame.split(b"\n")]
-
-
-def is_pong(command: Command) -> bool:
-    return command.id == 0 and command.send is None
 
 
 def encode(reply: Reply) -> bytes:

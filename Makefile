@@ -3,8 +3,9 @@ PYTHON ?= python3
 LOCAL := $(PYTHON) -m local
 VENV := .venv/bin
 export SERVICE SCALE LIMITS FOLLOW DOC
+SCENARIO ?= baseline
 
-.PHONY: test-transcription help up dev down status logs restart reset token demo ops test security lint types check faults manifests wheels bench-jobs protos format lock
+.PHONY: test-transcription help up dev down status logs restart reset token demo ops test security lint types check faults manifests wheels bench-jobs load protos format lock
 
 help:            ## what can be done
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 24
@@ -38,6 +39,8 @@ manifests: | dev-tools ## build and check every overlay and the Tiltfile, offlin
 	@$(VENV)/python -m pytest -q tests/manifests
 wheels: | dev-tools  ## the wheels of all images into wheels/, to build them without a network
 	@$(VENV)/pip download --quiet --no-deps --only-binary :all: -d wheels -r requirements/service-knowledge.txt
+load: | dev-tools ## the paper's load scenarios (SCENARIO=baseline|spike|sustained|stress|sockets|artillery, ARGS=--short)
+	@$(VENV)/python -m bench.load $(SCENARIO) $(ARGS)
 bench-jobs: | dev-tools ## our queue beside BullMQ
 	@$(VENV)/python -m bench.jobs
 

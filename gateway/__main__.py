@@ -14,6 +14,7 @@ from gateway.config import GatewaySettings
 from gateway.http.idempotency import Fingerprints
 from gateway.http.openapi import encode
 from gateway.middleware.telemetry import RecentRequests
+from gateway.operations.charts import Charts
 from gateway.operations.metrics import metrics
 from gateway.operations.services import services
 from gateway.principals import Principals, identity_lookup
@@ -40,6 +41,10 @@ async def serve(runtime: Runtime[GatewaySettings]) -> None:
     )
     runtime.ops_page("/metrics", partial(metrics, gateway))
     runtime.ops_page("/health/services", partial(services, gateway))
+    charts = Charts(gateway)
+    runtime.ops_page("/charts", charts.page)
+    runtime.ops_page("/charts.json", charts.data)
+    runtime.background("charts", charts.run)
     limits = ConnectionLimits(settings.connections_max, settings.connections_per_address)
     server = HttpServer(build_app(gateway), settings.http_address, drain_seconds=settings.drain_seconds, limits=limits)
     runtime.addresses["http"] = server.address

@@ -14,7 +14,7 @@ from local.runner.suite import Suite
 def test_a_short_run_prints_a_verdict_and_writes_a_report(suite: Suite, scenario: str) -> None:
     var = suite.folder.path
     answer = subprocess.run(
-        [sys.executable, "-m", "bench.load", scenario, "--factor", "0.03", "--sockets", "20", "--var", str(var)],
+        [sys.executable, "-m", "bench.load", scenario, "--factor", "0.02", "--sockets", "20", "--var", str(var)],
         capture_output=True,
         text=True,
         check=False,

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from local.runner.keys import SERVICES
 from local.runner.suite import Suite
 
 from .conftest import Customer, problem
@@ -281,3 +282,15 @@ def test_the_document_describes_what_is_answered(ada: Customer) -> None:
     for path, name in (("/api/agents", "AgentRowList"), ("/api/jobs", "JobRowList"), ("/api/auth/user", "CurrentUser")):
         shape = document["components"]["schemas"][name]
         assert set(ada.http.get(path).json()) == set(shape["properties"]) == set(shape["required"])
+
+
+def test_the_operations_port_draws_the_last_hour(suite: Suite) -> None:
+    ops = next(entry["ops"] for entry in suite.run["processes"] if entry["role"] == "gateway")
+    page = httpx.get(f"{ops}/charts")
+    assert page.headers["content-type"].startswith("text/html")
+    deadline = time.monotonic() + 60
+    while not (points := httpx.get(f"{ops}/charts.json").json()["points"]) or set(points[-1]["memoryMib"]) != set(
+        SERVICES
+    ):
+        assert time.monotonic() < deadline, points
+        time.sleep(0.5)

@@ -11,8 +11,10 @@ const url = __ENV.BASE_URL;
 const headers = { Authorization: `Bearer ${__ENV.API_KEY}`, 'Content-Type': 'application/json' };
 const sockets = Number(__ENV.SOCKETS || 500);
 const changes = Math.max(5, Math.round(60 * Number(__ENV.DURATION_FACTOR || 1)));
-const settle = 15;
-const lifetime = (settle + changes + 5) * 1000;
+// Connections arrive over this time: a flood at one instant is another test.
+const arrival = Math.ceil(sockets / 100);
+const settle = arrival + 3 + Math.ceil(sockets / 50);
+const lifetime = (settle + changes + 3) * 1000;
 
 const connected = new Counter('sockets_connected');
 const dropped = new Counter('sockets_dropped');
@@ -36,8 +38,7 @@ export const setup = () => {
 export const teardown = cleanUp;
 
 export function listen(data) {
-  // Connections arrive over five seconds: a flood at one instant is another test.
-  sleep((exec.vu.idInTest / sockets) * 5);
+  sleep((exec.vu.idInTest / sockets) * arrival);
   const channel = data.channels.find((name) => name.endsWith(':agents'));
   const socket = new WebSocket(data.url);
   let open = false;

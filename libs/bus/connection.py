@@ -8,12 +8,13 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import nats.errors
 import nats.js.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.js import JetStreamContext
 
 from libs.telemetry.metrics import BUS_CONNECTED
 
@@ -35,10 +36,10 @@ class CoreSubscription:
         self.subject = subject
         self.queue = queue
         self._handler = handler
-        self._inner: Any = None
+        self._inner: Subscription | None = None
         self._gone = False
 
-    async def attach(self, client: Any) -> None:
+    async def attach(self, client: Client) -> None:
         if self._inner is None and not self._gone:
             self._inner = await client.subscribe(self.subject, queue=self.queue, cb=self._deliver)
 
@@ -72,8 +73,8 @@ class Bus:
         self._announcing: asyncio.Future[None] | None = None
         self._up = asyncio.Event()
         self.generation = 0
-        self.client: Any = Client()
-        self.jetstream: Any = self.client.jetstream(timeout=REQUEST_SECONDS)
+        self.client = Client()
+        self.jetstream: JetStreamContext = self.client.jetstream(timeout=REQUEST_SECONDS)
 
     @classmethod
     async def connect(cls, nats_url: str, name: str) -> "Bus":
@@ -149,7 +150,7 @@ class Bus:
                     name=self._name,
                     allow_reconnect=True,
                     max_reconnect_attempts=-1,
-                    reconnect_time_wait=RECONNECT_SECONDS,
+                    reconnect_time_wait=RECONNECT_SECONDS,  # type: ignore[arg-type]  # only slept for; a fraction is fine
                     connect_timeout=2,
                     ping_interval=5,
                     max_outstanding_pings=2,

@@ -86,18 +86,17 @@ class Feed:
         self._inbox = bus.client.new_inbox()
         self._asked = 0
         self._generation = bus.generation
-        self._subscription: Any = None
 
     @classmethod
     @contextlib.asynccontextmanager
     async def open(cls, bus: Bus, consumer: str) -> AsyncIterator["Feed"]:
         feed = cls(bus, consumer)
-        feed._subscription = await bus.client.subscribe(feed._inbox, cb=feed._arrived.put)
+        subscription = await bus.client.subscribe(feed._inbox, cb=feed._arrived.put)
         try:
             yield feed
         finally:
             with contextlib.suppress(nats.errors.Error, OSError):
-                await feed._subscription.unsubscribe()
+                await subscription.unsubscribe()
 
     def interrupt(self) -> None:
         """Let `next` return None soon."""

@@ -4,10 +4,9 @@ took.
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import nats.js.errors
-from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
+from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig, StreamInfo
 
 from libs.bus.connection import Bus
 from libs.bus.subjects import STREAM, STREAM_SUBJECTS
@@ -34,6 +33,7 @@ async def ensure_stream(bus: Bus, settings: ServiceSettings) -> StreamState:
         info = await bus.jetstream.stream_info(STREAM)
     except nats.js.errors.NotFoundError:
         info = await _create(bus, settings)
+    assert info.created is not None  # noqa: S101 the server sends it with every stream_info
     return StreamState(info.created, info.state.first_seq, info.state.last_seq)
 
 
@@ -54,7 +54,7 @@ async def message_id_at(bus: Bus, sequence: int) -> str | None:
     return (message.headers or {}).get(MESSAGE_ID)
 
 
-async def _create(bus: Bus, settings: ServiceSettings) -> Any:
+async def _create(bus: Bus, settings: ServiceSettings) -> StreamInfo:
     config = StreamConfig(
         name=STREAM,
         subjects=[STREAM_SUBJECTS],

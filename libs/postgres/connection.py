@@ -11,13 +11,18 @@ from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, S
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from libs.context import remaining_seconds
 from libs.errors import AppError
 from libs.postgres.errors import timed_out, translate, unavailable
 from libs.telemetry import span
 from libs.telemetry.metrics import DB_STATEMENT_SECONDS
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    Raw = asyncpg.Connection[asyncpg.Record]  # at run time the class takes no parameters
 
 STATEMENT_SECONDS = 5.0
 
@@ -83,8 +88,8 @@ class Connection:
 
     __slots__ = ("_raw", "announce", "hooks")
 
-    def __init__(self, raw: Any, announce: Announce | None = None) -> None:
-        self._raw: Any = raw
+    def __init__(self, raw: "Raw", announce: Announce | None = None) -> None:
+        self._raw: Raw | None = raw
         self.announce = announce
         self.hooks: dict[Hashable, Hook] = {}
 

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 import asyncpg
 
@@ -17,6 +17,9 @@ from libs.config import ServiceSettings
 from libs.errors import AppError
 from libs.postgres.connection import STATEMENT_SECONDS, Connection
 from libs.postgres.errors import unavailable
+
+if TYPE_CHECKING:
+    from libs.postgres.connection import Raw
 
 TRY_SECONDS = 0.5
 SPEAK_SECONDS = 1.0
@@ -29,7 +32,7 @@ _FAILURES = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceErro
 class Lease:
     """The leader's own connection; used by one at a time, spoken over every second."""
 
-    def __init__(self, raw: Any) -> None:
+    def __init__(self, raw: "Raw") -> None:
         self._raw = raw
         self._conn = Connection(raw)
         self._turn = asyncio.Lock()

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from typing import Any
+from typing import TYPE_CHECKING
 
 import asyncpg
 
@@ -18,6 +18,9 @@ from libs.context import remaining_seconds
 from libs.postgres.connection import STATEMENT_SECONDS, Announce
 from libs.postgres.errors import busy, timed_out, translate, unavailable
 from libs.telemetry.metrics import DB_ACQUIRE_SECONDS, DB_POOL_CONNECTIONS
+
+if TYPE_CHECKING:
+    from libs.postgres.connection import Raw
 
 REST_SECONDS = 1.0
 TELL_SECONDS = 5.0
@@ -33,8 +36,8 @@ class Pool:
         self._dsn = dsn
         self._settings = settings
         self._application_name = application_name
-        self._idle: deque[tuple[Any, float]] = deque()
-        self._waiters: deque[asyncio.Future[Any]] = deque()
+        self._idle: deque[tuple[Raw, float]] = deque()
+        self._waiters: deque[asyncio.Future[Raw | None]] = deque()
         self._resting: set[asyncio.Task[None]] = set()
         self._reaper: asyncio.TimerHandle | None = None
         self._size = 0
@@ -60,7 +63,7 @@ class Pool:
     def _maximum(self) -> int:
         return self._settings.pool_max
 
-    async def lease(self) -> Any:
+    async def lease(self) -> "Raw":
         """A connection of asyncpg. Raises Unavailable("database_busy") when none is free in time,
         Unavailable("database_unavailable") when none can be opened."""
         if self._closing:
@@ -80,7 +83,7 @@ class Pool:
         finally:
             self._waited.observe(time.perf_counter() - began)
 
-    def give_back(self, raw: Any) -> None:
+    def give_back(self, raw: "Raw") -> None:
         """Return a connection whose last statement has ended."""
         if self._closing or raw.is_closed() or raw.is_in_transaction():
             self.discard(raw)
@@ -90,13 +93,13 @@ class Pool:
             self._idle.append((raw, time.monotonic()))
             self._arm_reaper()
 
-    def rest(self, raw: Any, sql: str) -> None:
+    def rest(self, raw: "Raw", sql: str) -> None:
         """Return a connection whose statement was cancelled, when it has answered `sql`; the caller does not wait."""
         task = asyncio.create_task(self._rest(raw, sql))
         self._resting.add(task)
         task.add_done_callback(self._resting.discard)
 
-    def discard(self, raw: Any) -> None:
+    def discard(self, raw: "Raw") -> None:
         """Drop a connection; somebody who waits may open another in its place."""
         raw.terminate()
         self._free_slot()
@@ -121,7 +124,7 @@ class Pool:
         ending = (raw.close(timeout=REST_SECONDS) for raw in idle)
         await asyncio.gather(*ending, *self._resting, return_exceptions=True)
 
-    async def _open(self) -> Any:
+    async def _open(self) -> "Raw":
         """Open a connection in a slot that is already counted."""
         settings = self._settings
         try:
@@ -149,9 +152,9 @@ class Pool:
             self._told_at = now
             logger.warning("no database connection: %s", type(error).__name__)
 
-    async def _wait(self) -> Any:
+    async def _wait(self) -> "Raw | None":
         """A connection that somebody gives back, or None for a slot that somebody left."""
-        waiter: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        waiter: asyncio.Future[Raw | None] = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
         try:
             async with asyncio.timeout(_limit(self._settings.acquire_timeout)):
@@ -162,7 +165,7 @@ class Pool:
                 raise busy() from error
             raise
 
-    def _withdraw(self, waiter: asyncio.Future[Any]) -> None:
+    def _withdraw(self, waiter: asyncio.Future["Raw | None"]) -> None:
         """Leave the queue; what was handed over in the same instant goes to the next."""
         if not waiter.done() or waiter.cancelled():
             waiter.cancel()
@@ -171,7 +174,7 @@ class Pool:
         else:
             self.give_back(raw)
 
-    def _next_waiter(self) -> asyncio.Future[Any] | None:
+    def _next_waiter(self) -> asyncio.Future["Raw | None"] | None:
         while self._waiters:
             waiter = self._waiters.popleft()
             if not waiter.done():
@@ -184,7 +187,7 @@ class Pool:
         else:
             self._size -= 1
 
-    async def _rest(self, raw: Any, sql: str) -> None:
+    async def _rest(self, raw: "Raw", sql: str) -> None:
         try:
             await raw.execute(sql, timeout=REST_SECONDS)
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncio.CancelledError):

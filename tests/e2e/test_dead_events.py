@@ -42,7 +42,7 @@ def dead(ada: Customer, refusal: Callable[[], None]) -> dict[str, Any]:
     """What ada sees of the call that billing could not meter."""
     assert Provider(ada).tell().json() == {"received": True, "duplicate": False}
     [event] = until(lambda: listed(ada), lambda rows: bool(rows))
-    return event
+    return dict(event)
 
 
 def listed(customer: Customer, **wanted: Any) -> list[dict[str, Any]]:

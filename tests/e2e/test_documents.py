@@ -16,7 +16,10 @@ TEXT = b"# Opening hours\n\nWe open at eight in the morning.\n\n# Prices\n\nBrea
 MIB = 1024 * 1024
 
 
-def form(*parts: tuple[str, bytes] | tuple[str, bytes, str]) -> dict[str, Any]:
+Part = tuple[str, bytes] | tuple[str, bytes, str]
+
+
+def form(*parts: Part) -> dict[str, Any]:
     """A form in exactly this order, which httpx would not keep."""
     raw = b""
     for name, content, *file_name in parts:
@@ -57,7 +60,7 @@ def test_a_document_goes_in_and_comes_out_as_it_was(ada: Customer) -> None:
 @pytest.mark.parametrize("order", ["fields first", "file first", "file between"])
 def test_the_fields_of_a_form_may_stand_anywhere(ada: Customer, order: str) -> None:
     title, tags, file = ("title", b"Placed"), ("tags", b"a, b"), ("document", TEXT, "x.md")
-    parts = {
+    parts: dict[str, tuple[Part, ...]] = {
         "fields first": (title, tags, file),
         "file first": (file, title, tags),
         "file between": (title, file, tags),

@@ -37,10 +37,10 @@ async def run(quick: bool, seed: int, folder: Path) -> int:
     if not quick and late > 5.0:
         outcomes["poison"].problems.append(f"the others ended {late} % later")
     broken = [name for name, outcome in outcomes.items() if outcome.problems]
-    kills = sum(outcome.figures.get("kills", 0) for outcome in outcomes.values())
-    acknowledged = sum(outcome.figures.get("acknowledged", 0) for outcome in outcomes.values())
+    killed = sum(outcome.figures.get("kills", 0.0) for outcome in outcomes.values())
+    acknowledged = sum(outcome.figures.get("acknowledged", 0.0) for outcome in outcomes.values())
     verdict = f"BROKEN: {', '.join(broken)}" if broken else "0 lost, 0 doubled"
-    say(f"faults: {kills:g} kills, {acknowledged:g} acknowledged writes, seed {seed}: {verdict}")
+    say(f"faults: {killed:g} kills, {acknowledged:g} acknowledged writes, seed {seed}: {verdict}")
     return 1 if broken else 0
 
 

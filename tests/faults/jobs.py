@@ -7,6 +7,7 @@ import asyncio
 import random
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 from libs.jobs import JobKind, NewJob, enqueue_many
 from libs.jobs.admin.queries import replay
@@ -172,7 +173,7 @@ async def flood_of_one_organisation(flood: int) -> Outcome:
         await here.until_quiet(30.0)
         await _enqueue(here, "org_flood", [SLOW.new("org_flood", {"seconds": 0.01})] * flood)
         await _enqueue(here, "org_small", [SLOW.new("org_small", {"seconds": 0.01})] * 10)
-        rows = []
+        rows: list[Any] = []
         while len(rows) < 10:
             await asyncio.sleep(0.1)
             rows = await here.db.system_fetch(

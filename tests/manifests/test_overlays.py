@@ -26,7 +26,7 @@ def workloads(objects: Objects) -> Iterator[dict[str, Any]]:
 
 
 def selects(selector: dict[str, Any], labels: dict[str, str]) -> bool:
-    return selector.get("matchLabels", {}).items() <= labels.items()
+    return bool(selector.get("matchLabels", {}).items() <= labels.items())
 
 
 def test_every_object_is_valid_for_the_schema_of_its_kind(objects: Objects) -> None:
@@ -153,11 +153,8 @@ def test_no_target_has_two_scalers_and_a_scaled_target_has_no_fixed_number(objec
 def test_the_largest_scale_fits_into_pgbouncer_and_its_pools_into_postgresql(production_objects: Objects) -> None:
     suite = next(item for name, item in of(production_objects, "ConfigMap").items() if name.startswith("suite-"))
     ini = next(item for name, item in of(production_objects, "ConfigMap").items() if name.startswith("pgbouncer-"))
-    settings = dict(
-        (part.strip() for part in line.split("=", 1))
-        for line in ini["data"]["pgbouncer.ini"].splitlines()
-        if "=" in line
-    )
+    lines = [line.partition("=") for line in ini["data"]["pgbouncer.ini"].splitlines() if "=" in line]
+    settings: dict[str, str] = {name.strip(): value.strip() for name, _, value in lines}
     scalers = of(production_objects, "HorizontalPodAutoscaler")
     processes = sum(item["spec"]["maxReplicas"] for name, item in scalers.items() if name != "gateway")
     poolers = of(production_objects, "Deployment")["pgbouncer"]["spec"]["replicas"]

@@ -24,4 +24,4 @@ def body_request(
 
     fields = [(name.replace("_", "-").encode(), value.encode("latin-1")) for name, value in (headers or {}).items()]
     scope = {"type": "http", "method": method, "path": "/f", "headers": fields}
-    return Request(scope, receive, OPTIONS)  # type: ignore[arg-type]
+    return Request(scope, receive, OPTIONS)

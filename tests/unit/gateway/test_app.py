@@ -170,7 +170,7 @@ async def test_a_preflight_of_ours_names_methods_and_headers(http: httpx.AsyncCl
 
 async def test_a_cookie_from_a_foreign_page_changes_nothing(http: httpx.AsyncClient) -> None:
     cookie = {"Cookie": "__Host-echosenseix_session=owner"}
-    foreign = (
+    foreign: tuple[dict[str, str], ...] = (
         {"Origin": "https://evil.example"},
         {"Origin": ORIGIN},  # may read by CORS, but a cookie is for our own pages
         {"Origin": "http://api.example.com"},

@@ -5,8 +5,18 @@ import sys
 
 import pytest
 
-SERVED = ("libs.runtime", "libs.rpc.server", "libs.rpc.channel", "libs.rpc.status", "libs.http", "libs.blobs")
-SERVED += ("libs.cache", "libs.ratelimit", "libs.crypto", "libs.jobs", "libs.bus", "libs.events", "libs.postgres")
+SERVED = (
+    *(
+        "libs.runtime",
+        "libs.rpc.server",
+        "libs.rpc.channel",
+        "libs.rpc.status",
+        "libs.http",
+        "libs.blobs",
+        "libs.cache",
+    ),
+    *("libs.ratelimit", "libs.crypto", "libs.jobs", "libs.bus", "libs.events", "libs.postgres"),
+)
 HEAVY = ("redis", "httpx", "httpcore", "jwt", "opentelemetry.sdk", "opentelemetry.exporter", "obstore", "numpy")
 
 

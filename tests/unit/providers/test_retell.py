@@ -30,16 +30,21 @@ def read(event: str = "call_analyzed", **call: Any) -> ReportedCall:
 
 def test_the_sample_is_what_the_official_sdk_reads() -> None:
     official = PhoneCallResponse.model_validate(SAMPLE["call"])
+    analysis, began, ended = official.call_analysis, official.start_timestamp, official.end_timestamp
+    assert analysis
+    assert began
+    assert ended
+    assert official.duration_ms
     ours = read()
     assert ours.external_call_id == official.call_id
     assert ours.external_agent_id == official.agent_id
     assert (ours.from_number, ours.to_number) == (official.from_number, official.to_number)
     assert ours.direction == official.direction
     assert ours.duration_seconds == official.duration_ms / 1_000
-    assert ours.started_at == datetime.fromtimestamp(official.start_timestamp / 1_000, UTC)
-    assert ours.ended_at == datetime.fromtimestamp(official.end_timestamp / 1_000, UTC)
-    assert ours.summary == official.call_analysis.call_summary
-    assert ours.successful is official.call_analysis.call_successful
+    assert ours.started_at == datetime.fromtimestamp(began / 1_000, UTC)
+    assert ours.ended_at == datetime.fromtimestamp(ended / 1_000, UTC)
+    assert ours.summary == analysis.call_summary
+    assert ours.successful is analysis.call_successful
     assert ours.termination_reason == official.disconnection_reason
 
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator
+from typing import Protocol
 
 from libs.errors import Unavailable
 from libs.events import Event, ReceivedEvent, outbox
@@ -19,8 +20,14 @@ async def keep_effect(conn: Connection, event: ReceivedEvent) -> None:
     )  # fmt: skip
 
 
+class Part(Protocol):
+    """A relay or a consumer."""
+
+    async def run(self, stop: asyncio.Event) -> None: ...
+
+
 @contextlib.asynccontextmanager
-async def running(*parts: object) -> AsyncIterator[None]:
+async def running(*parts: Part) -> AsyncIterator[None]:
     """Relays and consumers at work until the block ends; a part that fails fails the test."""
     stop = asyncio.Event()
     tasks = [asyncio.create_task(part.run(stop)) for part in parts]

@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import nats
@@ -103,6 +104,8 @@ async def test_a_stream_that_lost_its_tail_gets_it_again(settings: ServiceSettin
     await bus.jetstream.delete_stream(STREAM)
     created = await ensure_stream(bus, settings)
     for message in messages:
+        assert message.subject
+        assert message.data
         await bus.jetstream.publish(message.subject, message.data, headers=message.headers)
     for number in range(15):
         await bus.jetstream.publish("evt.org_x.billing.usage.recorded", b"{}", headers={MESSAGE_ID: f"other{number}"})
@@ -358,8 +361,12 @@ async def test_one_queue_subscriber_gets_each_core_message_also_after_a_reconnec
 ) -> None:
     first, second = [await Bus.connect(settings.nats_url, name) for name in ("first", "second")]
     heard: list[str] = []
+
+    def listener(name: str) -> Callable[[str, bytes], None]:
+        return lambda subject, data: heard.append(name)
+
     for name, bus in (("first", first), ("second", second)):
-        await bus.subscribe_core("jobs.agent.default", lambda subject, data, name=name: heard.append(name), queue="w")
+        await bus.subscribe_core("jobs.agent.default", listener(name), queue="w")
         await bus.flush()
     broker.nats.kill()
     await asyncio.to_thread(broker.nats.start)

@@ -117,7 +117,8 @@ async def test_before_login_the_gateway_reaches_only_public_methods(
     echo_module: ModuleType, address: str, gateway: PrincipalMinter
 ) -> None:
     async def nothing() -> AsyncIterator[StringValue]:
-        for part in ():
+        parts: tuple[StringValue, ...] = ()
+        for part in parts:
             yield part
 
     async with open_channel(address, audience="echo", minter=gateway) as channel:
@@ -316,8 +317,8 @@ async def test_bytes_that_are_no_message_are_the_callers_fault(
     echo_module: ModuleType, bare: grpc.aio.Channel, agent: PrincipalMinter
 ) -> None:
     token = agent.mint(service_principal("agent"), "echo")
-    raw = bare.unary_unary(f"/{echo_module.SERVICE}/Say")
-    streamed = bare.stream_unary(f"/{echo_module.SERVICE}/Collect")
+    raw: Any = bare.unary_unary(f"/{echo_module.SERVICE}/Say")
+    streamed: Any = bare.stream_unary(f"/{echo_module.SERVICE}/Collect")
     for content in (b"\xff\xff\xff", b"\x0a\x05ab", b"\x0a\x01\xff"):
         for call in (raw(content, metadata=_bearer(token)), streamed(iter([content]), metadata=_bearer(token))):
             with pytest.raises(grpc.aio.AioRpcError) as caught:

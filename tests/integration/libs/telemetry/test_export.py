@@ -35,7 +35,7 @@ class Collector(trace_service_pb2_grpc.TraceServiceServicer):
 @pytest_asyncio.fixture
 async def collector() -> AsyncIterator[tuple[Collector, str]]:
     server, servicer = grpc.aio.server(), Collector()
-    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(servicer, server)
+    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(servicer, server)  # type: ignore[no-untyped-call]
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     yield servicer, f"http://127.0.0.1:{port}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 
@@ -78,7 +80,7 @@ async def test_privileged_fields_are_refused(service: Service, org: str) -> None
 
 async def test_another_organisation_sees_nothing_and_learns_nothing(service: Service, org: str) -> None:
     made = await service.create(org, provider="retell", external_agent_id="ext-1")
-    requests = {
+    requests: dict[str, Any] = {
         "GetAgent": agent_pb2.GetAgentRequest(id=made.id),
         "UpdateAgent": update(agent_pb2.Agent(id=made.id, display_name="x"), "display_name"),
         "DeleteAgent": agent_pb2.DeleteAgentRequest(id=made.id),

@@ -13,7 +13,8 @@ from echosenseix.agent.v1 import agent_pb2
 from libs.crypto import DecryptionError
 from libs.errors import InvalidArgument, NotFound, PermissionDenied, Unauthenticated, Unavailable
 from libs.ids import new_id
-from services.agent.domain.integration import Credentials, connect
+from providers.interface.credentials import Credentials
+from services.agent.domain.integration import connect
 
 from .conftest import Service, as_org, as_service
 

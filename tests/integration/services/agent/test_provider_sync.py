@@ -246,12 +246,12 @@ async def test_a_paused_worker_that_comes_back_saves_nothing(service: Service, o
             await replace(SYNC, queue="fencing").enqueue(conn, org, args)
         back, on = provider.hold(1), provider.hold(4)
         paused = await claim("paused")
-        first = asyncio.create_task(run(paused))
+        first = asyncio.ensure_future(run(paused))
         await provider.asked_times(1)
         assert [swept.id for swept in await leases.sweep(service.database, "paused")] == [paused.job.id]
         replacement = await claim("replacement")
         assert (replacement.job.id, replacement.job.attempt) == (paused.job.id, paused.job.attempt)
-        second = asyncio.create_task(run(replacement))
+        second = asyncio.ensure_future(run(replacement))
         await provider.asked_times(4)
         back.set()
         with pytest.raises(Aborted):

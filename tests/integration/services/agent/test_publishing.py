@@ -26,8 +26,8 @@ async def test_publishing_freezes_what_the_draft_said(service: Service, org: str
         mask = FieldMask(paths=["draft.system_prompt"])
         edited = await service.agents.UpdateAgent(agent_pb2.UpdateAgentRequest(agent=patch, update_mask=mask), None)
         assert edited.agent.has_unpublished_changes
-        asked = agent_pb2.GetAgentVersionRequest(agent_id=made.id, version=1)
-        frozen = (await service.agents.GetAgentVersion(asked, None)).agent_version
+        wanted = agent_pb2.GetAgentVersionRequest(agent_id=made.id, version=1)
+        frozen = (await service.agents.GetAgentVersion(wanted, None)).agent_version
         assert frozen.configuration.system_prompt == "One"
     assert await service.events(org) == ["agent.created", "agent.published", "agent.updated"]
 

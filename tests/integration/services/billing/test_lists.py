@@ -7,6 +7,7 @@ from datetime import timedelta
 import asyncpg
 import pytest
 
+from echosenseix.billing.v1 import billing_pb2
 from echosenseix.common.v1 import common_pb2
 from libs.errors import InvalidArgument, OutOfRange, PermissionDenied
 from libs.ids import new_id
@@ -60,7 +61,7 @@ async def test_usage_is_summed_by_what_is_asked(billing: Billing) -> None:
 async def test_sums_page_in_both_modes(billing: Billing) -> None:
     org = await used(billing)
     whole = (await billing.usage_rows(org, "day", "agentId", "provider")).rows
-    numbered, by_cursor, cursor = [], [], ""
+    numbered, by_cursor, cursor = list[billing_pb2.UsageRow](), list[billing_pb2.UsageRow](), ""
     for page in (1, 2, 3):
         answer = await billing.usage_rows(
             org, "day", "agentId", "provider", page=common_pb2.PageRequest(page=page, limit=2)
@@ -107,17 +108,13 @@ async def test_usage_events_come_back_as_they_were_sent(billing: Billing) -> Non
     org = new_id("org")
     sent = usage("x", "1.50", "llm_tokens", model="small", count=3)
     await billing.record(org, sent)
+    tokens = billing_pb2.ListUsageEventsRequest(meter="llm_tokens")
+    seconds = billing_pb2.ListUsageEventsRequest(meter="call_seconds")
     with as_org(org):
-        (event,) = (await billing.servicer.ListUsageEvents(billing_events(meter="llm_tokens"), None)).events
-        assert not (await billing.servicer.ListUsageEvents(billing_events(meter="call_seconds"), None)).events
+        (event,) = (await billing.servicer.ListUsageEvents(tokens, None)).events
+        assert not (await billing.servicer.ListUsageEvents(seconds, None)).events
     assert (event.id, event.value, event.properties["count"]) == ("x", "1.5", 3)
     assert event.event_time == sent.event_time
-
-
-def billing_events(**fields: object) -> object:
-    from echosenseix.billing.v1 import billing_pb2
-
-    return billing_pb2.ListUsageEventsRequest(**fields)  # type: ignore[arg-type]
 
 
 async def test_reading_needs_the_scope_and_writing_the_other(billing: Billing) -> None:

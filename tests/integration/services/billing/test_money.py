@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import defaultdict
+from collections.abc import Awaitable
 from datetime import timedelta
 
 import asyncpg
@@ -176,7 +177,7 @@ async def test_a_thousand_spends_at_once_sum_up(billing: Billing) -> None:
 
 async def test_calls_batches_and_top_ups_at_once_keep_the_books(billing: Billing) -> None:
     org, calls = new_id("org"), [new_id("call") for _ in range(60)]
-    work = [billing.hear_call(call_event(org, call, 60)) for call in calls for _ in range(2)]
+    work: list[Awaitable[object]] = [billing.hear_call(call_event(org, call, 60)) for call in calls for _ in range(2)]
     work += [billing.record(org, *(usage(f"b{i}.{j}", "6") for j in range(20))) for i in range(20)]
     work += [billing.top_up(org, 1_000_000, key=f"{org}-{i}") for i in range(20)]
     random.Random(3).shuffle(work)
@@ -253,7 +254,7 @@ async def test_any_interleaving_gives_the_same_sum(
     """Calls, usage and top-ups, repeated and reordered, some at once: each distinct thing counts once."""
     org, expected = new_id("org"), GRANT
     calls, seen = [new_id("call") for _ in range(6)], set[tuple[str, int]]()
-    work = []
+    work: list[Awaitable[object]] = []
     for kind, number, size in acts:
         first = (kind, number) not in seen
         seen.add((kind, number))

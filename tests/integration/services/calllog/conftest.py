@@ -111,6 +111,10 @@ async def eventually(read: Callable[[], Awaitable[Any]], seconds: float = PATIEN
     return found
 
 
+Rows = list[Any]  # named here: CallLog.list hides the built-in inside the class
+Events = list[tuple[str, dict[str, Any]]]
+
+
 @dataclass(frozen=True)
 class Organisation:
     id: str
@@ -178,7 +182,7 @@ class CallLog:
         calls = (await self.list(org, external_call_id=conversation)).calls
         return calls[0] if calls else None
 
-    async def jobs(self, org: str, kind: str = "call.ingest") -> list[Any]:
+    async def jobs(self, org: str, kind: str = "call.ingest") -> Rows:
         sql = "select j.id, j.state, j.attempt, j.result, j.error_code from job j where j.org_id = $1 and j.kind = $2"
         return await self.database.system_fetch(sql + " order by j.id", org, kind)
 
@@ -188,11 +192,11 @@ class CallLog:
             where j.org_id = $1 and j.kind = $2 and j.state in ('queued', 'scheduled', 'running')"""
 
         async def rest() -> bool:
-            return await self.database.system_fetchval(live, org, kind) == 0
+            return bool(await self.database.system_fetchval(live, org, kind) == 0)
 
         await eventually(rest, seconds)
 
-    async def events(self, org: str) -> list[tuple[str, dict[str, Any]]]:
+    async def events(self, org: str) -> Events:
         rows = await self.database.system_fetch(
             "select x.topic, x.payload::text as payload from outbox x where x.org_id = $1 order by x.id", org
         )

@@ -102,9 +102,9 @@ async def test_windows_are_exact_and_buckets_add_up(calllog: CallLog) -> None:
     """200 calls over three days, windows cut anywhere: as many as the calls themselves say."""
     chance, org = random.Random(11), await calllog.organisation(AGENT)
     moments = [HOUR + timedelta(seconds=chance.randrange(3 * 86_400)) for _ in range(200)]
-    for start in range(0, 200, 50):
-        part = moments[start : start + 50]
-        envelopes = [call_at(f"{org.id}-{start + i}", moment, 30) for i, moment in enumerate(part)]
+    for first in range(0, 200, 50):
+        part = moments[first : first + 50]
+        envelopes = [call_at(f"{org.id}-{first + i}", moment, 30) for i, moment in enumerate(part)]
         await asyncio.gather(*(calllog.deliver(org, envelope) for envelope in envelopes))
     await rolled_up(calllog, org.id)
     assert (await totals(calllog, org.id)).total_calls == 200

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -57,9 +56,10 @@ async def test_reconciliations_of_one_organisation_reach_the_provider_at_their_p
     for _ in range(rate.burst + 4):
         await ask(calllog, org.id, "retell")
     await until_asked(retell, rate.burst)
-    waiting: Mapping[str, Any] = await calllog.database.system_fetchrow(
+    waiting = await calllog.database.system_fetchrow(
         "select count(*) filter (where j.state = 'queued') as waiting from job j where j.org_id = $1", org.id
     )
+    assert waiting
     assert (len(retell.asked), waiting["waiting"]) == (rate.burst, 4)
     async with calllog.database.system_transaction() as conn:
         await conn.execute("delete from job where org_id = $1 and state = 'queued'", org.id)

@@ -48,6 +48,8 @@ async def test_the_official_sdk_reads_the_stand_in(retell: RetellProvider) -> No
     async with AsyncRetell(api_key="sk_test", base_url=retell.url) as client:
         page = await client.call.list(limit=2)
         assert CallListResponse.model_validate(page.model_dump()) == page
+        assert page.items
+        assert page.pagination_key
         assert ([row.call_id for row in page.items], page.pagination_key) == (["call_0", "call_1"], "2")
         rest = await client.call.list(pagination_key=page.pagination_key)
         assert ([row.call_id for row in rest.items], rest.has_more) == (["call_2"], False)

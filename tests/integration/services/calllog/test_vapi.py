@@ -89,15 +89,20 @@ async def test_the_official_sdk_reads_the_stand_in_and_the_samples(vapi: VapiPro
     assert one.artifact is not None
     assert (one.ended_reason, one.artifact.recording_url) == ("customer-ended-call", f"{vapi.url}/storage/call_2.wav")
     told = ServerMessageEndOfCallReport.model_validate(report("call_2")["message"])
+    assert told.call
+    assert told.artifact.messages
     assert (told.call.id, told.ended_reason, len(told.artifact.messages)) == ("call_2", "customer-ended-call", 7)
     begun = ServerMessageStatusUpdate.model_validate(message("status_update", "call_2")["message"])
+    assert begun.call
     assert (begun.call.id, begun.status) == ("call_2", "in-progress")
     http = OutboundClient(ALLOWED)
     fetched = json.loads(
         await source.fetch_report(PROVIDER.open_api(http, Credentials("sk_test", base_url=vapi.url)), "call_2")
     )
     await http.close()
-    assert ServerMessageEndOfCallReport.model_validate(fetched["message"]).call.id == "call_2"
+    again = ServerMessageEndOfCallReport.model_validate(fetched["message"]).call
+    assert again
+    assert again.id == "call_2"
 
 
 async def test_a_report_becomes_a_call(calllog: CallLog, conversation: str) -> None:
@@ -116,7 +121,7 @@ async def test_a_report_becomes_a_call(calllog: CallLog, conversation: str) -> N
     assert [turn.text for turn in call.transcript][:2] == [
         "Apiary at the mill, good morning.", "Can I move my beekeeping lesson to Saturday?",
     ]  # fmt: skip
-    tool = call.transcript[2].tool_calls[0]
+    tool: Any = call.transcript[2].tool_calls[0]
     assert (tool["name"], tool["arguments"]["day"], tool["result"]) == ("free_lessons", "saturday", '["10:00"]')
     ((topic, data),) = await calllog.events(org.id)
     assert (topic, data["billable"], data["durationSeconds"]) == ("call.ended", True, 31.25)
@@ -134,7 +139,7 @@ async def test_ten_deliveries_at_once_make_one_call(calllog: CallLog, conversati
     assert (await calllog.list(org.id)).page_info.total == 1
 
 
-TOLD = {
+TOLD: dict[str, tuple[str, dict[str, Any]]] = {
     "queued": ("status_update", {"status": "queued"}),
     "begun": ("status_update", {}),
     "ended": ("status_update", {"status": "ended", "endedReason": "customer-ended-call"}),

@@ -8,6 +8,7 @@ import hmac
 import json
 import random
 import time
+from typing import Any
 
 import pytest
 
@@ -43,7 +44,7 @@ async def test_a_conversation_becomes_a_call(calllog: CallLog, conversation: str
     assert not call.HasField("recording")
     assert [turn.index for turn in call.transcript] == list(range(6))
     assert call.transcript[1].role == calllog_pb2.SPEAKER_USER
-    tool_turn = call.transcript[2]
+    tool_turn: Any = call.transcript[2]
     assert tool_turn.text == ""
     assert tool_turn.tool_calls[0]["name"] == "find_slot"
     assert tool_turn.tool_calls[0]["arguments"]["day"] == "thursday"

@@ -126,7 +126,9 @@ class Service:
                 await asyncio.sleep(0.05)
         return job
 
-    async def search(self, org: str, query: str, mode: int = pb.SEARCH_MODE_HYBRID, **more: Any) -> pb.SearchResponse:
+    async def search(
+        self, org: str, query: str, mode: pb.SearchMode.ValueType = pb.SEARCH_MODE_HYBRID, **more: Any
+    ) -> pb.SearchResponse:
         with as_org(org):
             return await self.servicer.Search(pb.SearchRequest(query=query, mode=mode, **more), None)
 

@@ -71,7 +71,7 @@ async def _journey(knowledge: Any, status: Any, served: dict[str, str]) -> None:
 
 
 async def _status(knowledge: Any, document_id: str) -> int:
-    return (await knowledge.GetDocument(pb.GetDocumentRequest(id=document_id), timeout=5)).document.status
+    return int((await knowledge.GetDocument(pb.GetDocumentRequest(id=document_id), timeout=5)).document.status)
 
 
 async def _parts(name: str, content: bytes) -> AsyncIterator[pb.UploadDocumentRequest]:

@@ -67,7 +67,7 @@ async def test_a_hit_names_its_page_heading_source_and_marks_the_words(
     assert answer.query_id.startswith("qry_")
 
 
-async def _rank(service: Service, org: str, question: dict[str, Any], mode: int) -> int:
+async def _rank(service: Service, org: str, question: dict[str, Any], mode: pb.SearchMode.ValueType) -> int:
     answer = await service.search(org, question["question"], mode, max_results=20)
     texts = [" ".join(hit.text.split()) for hit in answer.hits]
     return next(

@@ -73,7 +73,7 @@ class Realtime:
         return Recorder(self, org_id, grant)
 
 
-class Recorder(centrifuge.ClientEventHandler):
+class Recorder(centrifuge.ClientEventHandler):  # type: ignore[misc]  # the SDK has no types
     """An SDK client that writes down what happens to it."""
 
     def __init__(self, realtime: Realtime, org_id: str, grant: dict[str, Any]) -> None:
@@ -100,7 +100,7 @@ class Recorder(centrifuge.ClientEventHandler):
 
 
 @dataclass
-class Heard(centrifuge.SubscriptionEventHandler):
+class Heard(centrifuge.SubscriptionEventHandler):  # type: ignore[misc]  # the SDK has no types
     publications: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     subscribed: list[centrifuge.SubscribedContext] = field(default_factory=list)
     unsubscribed: list[int] = field(default_factory=list)
@@ -128,7 +128,7 @@ Environment = Callable[[str, str], dict[str, str]]
 
 @contextlib.asynccontextmanager
 async def working(
-    realtime: Realtime, environment: Environment, allow: Sequence[str] = (), **changes: Any
+    realtime: Realtime, environment: Environment, allow: tuple[str, ...] = (), **changes: Any
 ) -> AsyncIterator[RealtimeSettings]:
     """A worker of the service, with these settings changed."""
     settings = replace(load(RealtimeSettings, environment("realtime", "unused")), **changes)

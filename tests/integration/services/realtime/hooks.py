@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from echosenseix.realtime.v1 import realtime_pb2 as pb
 from libs.context import CallContext
@@ -40,7 +41,7 @@ class Endpoints:
         with caller(org_id):
             return (await self.servicer.GetWebhookEndpoint(pb.GetWebhookEndpointRequest(id=endpoint_id), None)).endpoint
 
-    async def change(self, org_id: str, endpoint_id: str, **fields: str) -> pb.WebhookEndpoint:
+    async def change(self, org_id: str, endpoint_id: str, **fields: Any) -> pb.WebhookEndpoint:
         request = pb.UpdateWebhookEndpointRequest(endpoint=pb.WebhookEndpoint(id=endpoint_id, **fields))
         request.update_mask.paths.extend(fields)
         with caller(org_id):

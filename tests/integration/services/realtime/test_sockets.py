@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
 
 from libs.bus import subjects
-from tests.integration.services.realtime.driving import Realtime, until
+from tests.integration.services.realtime.driving import Heard, Realtime, until
 
 
 async def test_a_call_reaches_its_organisation_and_no_other(realtime: Realtime) -> None:
@@ -83,6 +84,10 @@ async def test_subscribing_while_events_are_written_neither_loses_nor_doubles(re
         return written
 
     writing = asyncio.create_task(write())
+
+    def heard_all(heard: Heard) -> bool:
+        return bool(heard.publications) and heard.publications[-1][0] == total
+
     clients = []
     for _ in range(5):
         client = realtime.client("org_w")
@@ -92,7 +97,7 @@ async def test_subscribing_while_events_are_written_neither_loses_nor_doubles(re
     everyone_listens.set()
     total = await writing
     for client, heard in clients:
-        await until(lambda heard=heard: bool(heard.publications) and heard.publications[-1][0] == total)
+        await until(partial(heard_all, heard))
         offsets = [offset for offset, _ in heard.publications]
         assert offsets == list(range(offsets[0], total + 1))
         await client.sdk.disconnect()

@@ -141,7 +141,8 @@ def test_the_wrong_shape_is_refused_with_a_pointer(raw: bytes, place: tuple[str,
 
 
 def test_null_clears_in_a_patch_only_what_may_be_empty() -> None:
-    assert decode_json(b'{"description":null}', AgentPatch).description is None
+    patch: Any = decode_json(b'{"description":null}', AgentPatch)
+    assert patch.description is None
     assert places(b'{"name":null}', AgentPatch) == [("#/name", "invalid_value")]
 
 

@@ -42,7 +42,7 @@ def form(
 
     allowed = frozenset(("title", "tags"))
     fields = [(b"content-type", content_type.encode()), (b"content-length", declared.encode())]
-    request: Request[Any, Any, Any] = Request({"type": "http", "headers": fields}, receive, OPTIONS)  # type: ignore[arg-type]
+    request: Request[Any, Any, Any] = Request({"type": "http", "headers": fields}, receive, OPTIONS)
     return UploadForm(request, file_field="document", allowed=allowed, limit=limit)
 
 

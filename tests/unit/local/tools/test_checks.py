@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from local.paths import ROOT
 from local.tools import checks
 from local.tools.checks import Stage, run
 
@@ -51,5 +52,5 @@ def test_the_callers_stores_do_not_reach_the_tests(
 
 
 def test_every_kind_of_test_is_a_stage() -> None:
-    kinds = {path.name for path in (checks.ROOT / "tests").glob("*") if any(path.glob("**/test_*.py"))}
+    kinds = {path.name for path in (ROOT / "tests").glob("*") if any(path.glob("**/test_*.py"))}
     assert kinds <= {stage.name for stage in checks.TESTS}

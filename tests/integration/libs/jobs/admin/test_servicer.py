@@ -80,12 +80,13 @@ async def test_a_foreign_job_is_as_absent_as_an_unknown_one(jobs: Jobs, servicer
     job_id = await jobs.add("k", "org_b")
     refusals = []
     for wanted in (job_id, "job_widgets_00000000000000000000000000"):
-        for act in (servicer.GetJob, servicer.CancelJob, servicer.RetryJob):
-            request = {"GetJob": jobs_pb2.GetJobRequest, "CancelJob": jobs_pb2.CancelJobRequest}.get(
-                act.__name__, jobs_pb2.RetryJobRequest
-            )
+        for act in (
+            servicer.GetJob(jobs_pb2.GetJobRequest(id=wanted), None),
+            servicer.CancelJob(jobs_pb2.CancelJobRequest(id=wanted), None),
+            servicer.RetryJob(jobs_pb2.RetryJobRequest(id=wanted), None),
+        ):
             with caller(), pytest.raises(NotFound) as refusal:
-                await act(request(id=wanted), None)  # type: ignore[operator]
+                await act
             refusals.append(str(refusal.value))
     assert len(set(refusals)) == 1
     assert (await jobs.row(job_id))["state"] == "queued"

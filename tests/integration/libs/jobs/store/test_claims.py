@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -18,8 +19,8 @@ async def fill(jobs: Jobs, count: int, org_id: str = "org_a", lane: Lane = Lane.
         await enqueue_many(conn, [kind("k").new(org_id, {"n": n}, lane=lane) for n in range(count)])
 
 
-def claimer(jobs: Jobs, worker: str = "w1", **limits: object) -> Claimer:
-    return Claimer(jobs.db, QueuePolicy("default", **limits), worker)  # type: ignore[arg-type]
+def claimer(jobs: Jobs, worker: str = "w1", **limits: Any) -> Claimer:
+    return Claimer(jobs.db, QueuePolicy("default", **limits), worker)
 
 
 async def test_urgent_work_first_but_the_low_lane_is_never_starved(jobs: Jobs) -> None:
@@ -156,7 +157,7 @@ async def test_a_claim_after_idle_ones_is_shared_too(jobs: Jobs, policy: QueuePo
 @pytest.mark.parametrize("limits", [{}, {"max_running": 5}, {"max_running": 1}, {"max_running_per_org": 1}])
 @pytest.mark.parametrize("lane", list(Lane))
 async def test_a_suspect_of_any_lane_is_claimed_once_and_stops_nobody(
-    jobs: Jobs, lane: Lane, limits: dict[str, int]
+    jobs: Jobs, lane: Lane, limits: dict[str, Any]
 ) -> None:
     suspect = await jobs.add("k", "org_a", lane=lane)
     await jobs.db.system_fetch("update job set stalls = 2")

@@ -163,7 +163,7 @@ async def test_progress_is_kept_and_told(jobs: Jobs) -> None:
         job_id = await jobs.add("work")
 
         async def at_forty() -> bool:
-            return (await jobs.row(job_id))["progress"] == 40
+            return bool((await jobs.row(job_id))["progress"] == 40)
 
         await jobs.until(at_forty)
         gate.set()

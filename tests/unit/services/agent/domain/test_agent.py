@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -109,6 +110,6 @@ def test_a_field_that_is_added_with_a_default_changes_no_digest() -> None:
 def test_every_field_of_a_configuration_counts_where_it_differs_from_its_default() -> None:
     blank = AgentConfiguration()
     for part in fields(AgentConfiguration):
-        other = {"llm": LanguageModel("m"), "dynamic_variables": {"a": 1}, "max_duration_seconds": 60}
+        other: dict[str, Any] = {"llm": LanguageModel("m"), "dynamic_variables": {"a": 1}, "max_duration_seconds": 60}
         changed = replace(blank, **{part.name: other.get(part.name, "x")})
         assert digest(changed) != digest(blank), part.name

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from libs.errors import InvalidArgument, NotFound
+from providers.interface.credentials import Credentials
 from services.agent.domain.integration import (
-    Credentials,
     check_credentials,
     check_provider,
     connect,

@@ -14,8 +14,16 @@ from services.agent.domain import agent as agents
 from services.agent.domain.content import AgentConfiguration, AgentContent, LanguageModel
 from services.agent.mapping.agents import EDITABLE, agent_to_proto, content_from_proto
 
+Value = str | int | float | bool | None
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
-VARIABLES = {"plan": "gold", "count": 5, "ratio": 0.5, "vip": True, "gone": None, "a.b": "dotted"}
+VARIABLES: dict[str, Value] = {
+    "plan": "gold",
+    "count": 5,
+    "ratio": 0.5,
+    "vip": True,
+    "gone": None,
+    "a.b": "dotted",
+}
 CONTENT = AgentContent(
     "Support",
     "Answers",

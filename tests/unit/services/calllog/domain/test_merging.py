@@ -70,4 +70,4 @@ def test_what_is_billed() -> None:
     assert billed == {CallStatus.COMPLETED, CallStatus.VOICEMAIL, CallStatus.FAILED}
     assert not any(is_billable(status, None) for status in CallStatus)
     assert is_billable(CallStatus.COMPLETED, 0.0)
-    assert Direction.WEB == "web"
+    assert str(Direction.WEB) == "web"

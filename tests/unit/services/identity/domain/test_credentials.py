@@ -60,7 +60,7 @@ def test_a_key_needs_a_name_known_scopes_and_a_future() -> None:
         ({"scopes": ()}, "#/scopes"),
     ):
         with pytest.raises(InvalidArgument) as refusal:
-            make_key(replace(KEY, **changes), NOW)  # type: ignore[arg-type]
+            make_key(replace(KEY, **changes), NOW)
         assert [found.pointer for found in refusal.value.violations] == [pointer]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ def samples(*memory_mib: float) -> list[Sample]:
     return [Sample(2.0 * n, mib, 0.5, 10.0, 20.0, 3.0) for n, mib in enumerate(memory_mib)]
 
 
-def failing(verdict: list[object]) -> set[str]:
+def failing(verdict: Sequence[object]) -> set[str]:
     return {one.text for one in verdict if not one.met}  # type: ignore[attr-defined]
 
 

@@ -25,6 +25,7 @@ COPY --from=packages /venv /venv
 COPY protos/ protos/
 COPY libs/ libs/
 COPY providers/ providers/
+COPY suite/ suite/
 COPY services/__init__.py services/__init__.py
 COPY ${ROOM}/ ${ROOM}/
 

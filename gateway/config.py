@@ -1,10 +1,10 @@
 """The gateway's settings: its address, its peers and its public URL. Read once by libs.config."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from libs.config import ProcessSettings, setting
-
-SERVICES = ("identity", "agent", "knowledge", "calllog", "billing", "realtime")
+from libs.config import ProcessSettings, setting, settings_map
+from suite.services import SERVICES
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,12 +15,10 @@ class GatewaySettings(ProcessSettings):
     public_url: str = setting(
         "PUBLIC_URL", "http://127.0.0.1:8080", help="how clients reach it; https turns TLS rules on"
     )
-    identity: str = setting("IDENTITY_GRPC", "127.0.0.1:7401", help="host:port, comma list")
-    agent: str = setting("AGENT_GRPC", "127.0.0.1:7402", help="host:port, comma list")
-    knowledge: str = setting("KNOWLEDGE_GRPC", "127.0.0.1:7403", help="host:port, comma list")
-    calllog: str = setting("CALLLOG_GRPC", "127.0.0.1:7404", help="host:port, comma list")
-    billing: str = setting("BILLING_GRPC", "127.0.0.1:7405", help="host:port, comma list")
-    realtime: str = setting("REALTIME_GRPC", "127.0.0.1:7406", help="host:port, comma list")
+    peers: Mapping[str, str] = settings_map(
+        {name: (service.address_setting, service.local_address) for name, service in SERVICES.items()},
+        help="host:port, comma list",
+    )
     cors_origins: tuple[str, ...] = setting("CORS_ORIGINS", (), help="exact origins that browsers may call from")
     trusted_proxies: int = setting("TRUSTED_PROXIES", 0, help="how many proxies in front append to X-Forwarded-For")
 
@@ -38,8 +36,3 @@ class GatewaySettings(ProcessSettings):
     def cookie_name(self) -> str:
         """The session cookie; under TLS bound to this host by its prefix (RFC 6265bis, 4.1.3)."""
         return "__Host-echosenseix_session" if self.over_tls else "echosenseix_session"
-
-    @property
-    def peers(self) -> dict[str, str]:
-        """Service name -> addresses."""
-        return {name: getattr(self, name) for name in SERVICES}

@@ -44,6 +44,12 @@ def setting(
     return dataclasses.field(default=default, repr=not secret, kw_only=True, metadata=metadata)
 
 
+def settings_map(variables: Mapping[str, tuple[str, str]], *, help: str = "") -> Any:
+    """A dataclass field of type Mapping[str, str] read from several environment variables: key -> (name, default)."""
+    defaults = {key: default for key, (_, default) in variables.items()}
+    return dataclasses.field(default_factory=lambda: defaults, kw_only=True, metadata={"map": variables, "help": help})
+
+
 def load(cls: type[T], environ: Mapping[str, str] | None = None, *, require: Iterable[str] = ()) -> T:
     """An instance of the settings dataclass from the environment. `require` names fields that must not stay empty
     although they have a default (what a command needs differs from command to command)."""
@@ -53,6 +59,8 @@ def load(cls: type[T], environ: Mapping[str, str] | None = None, *, require: Ite
     values: dict[str, Any] = {}
     problems: list[str] = []
     for field in dataclasses.fields(typing.cast(Any, cls)):
+        if "map" in field.metadata:
+            values[field.name] = _read_map(field, source, problems)
         env = field.metadata.get("env")
         if env is None:
             continue
@@ -65,10 +73,25 @@ def load(cls: type[T], environ: Mapping[str, str] | None = None, *, require: Ite
             if field.name in needed and not values.get(field.name):
                 raise ValueError("is required by this command")
         except ValueError as error:
-            problems.append(f"{env} {error}" + (f" ({field.metadata['help']})" if field.metadata["help"] else ""))
+            problems.append(_problem(env, error, field))
     if problems:
         raise ConfigError(problems)
     return cls(**values)
+
+
+def _read_map(field: "dataclasses.Field[Any]", source: Mapping[str, str], problems: list[str]) -> dict[str, str]:
+    values: dict[str, str] = {}
+    for key, (env, default) in field.metadata["map"].items():
+        try:
+            text = _raw(env, source)
+            values[key] = default if text is None else text
+        except ValueError as error:
+            problems.append(_problem(env, error, field))
+    return values
+
+
+def _problem(env: str, error: ValueError, field: "dataclasses.Field[Any]") -> str:
+    return f"{env} {error}" + (f" ({field.metadata['help']})" if field.metadata["help"] else "")
 
 
 def secret_values(settings: object) -> list[str]:

@@ -16,8 +16,9 @@ from pathlib import Path
 
 import httpx
 
-from local.runner.keys import SERVICES, Keys, fresh_values
+from local.runner.keys import Keys, fresh_values
 from local.runner.topology import StoreUrls, database_environment
+from suite.services import SERVICES
 
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 DATABASE = "echosenseix"
@@ -38,10 +39,10 @@ def derive(keys: Keys, addresses: Mapping[str, str]) -> dict[str, dict[str, str]
     )
     shared = {"REDIS_URL": stores.redis, "NATS_URL": stores.nats}
     found = {"stores": _stores(password, redis, nats), "gateway": keys.service_environment("gateway")}
-    for service in SERVICES:
+    for service, entry in SERVICES.items():
         own = keys.service_environment(service)
         passwords = {name: own.pop(name) for name in ("DATABASE_APP_PASSWORD", "DATABASE_SYSTEM_PASSWORD")}
-        name = service.replace("calllog", "call-log")
+        name = entry.deployable
         found[name] = own | shared | database_environment(stores, keys, service)
         found[f"{name}-migration"] = passwords | {"DATABASE_ADMIN_URL": admin}
     return found

@@ -16,9 +16,10 @@ import hypothesis
 import pytest
 import pytest_asyncio
 
-from local.runner.keys import SERVICES, Keys
+from local.runner.keys import Keys
 from local.runner.suite import Suite
 from local.stores import Stores, run_sql
+from suite.services import SERVICES
 
 if TYPE_CHECKING:
     from libs.config import ServiceSettings

@@ -15,19 +15,10 @@ from gateway.schemas.jobs import STATES, Job, JobQuery, JobRow, job_from_proto, 
 from gateway.state import ApiRequest
 from libs.errors import NotFound
 from libs.ids import job_owner
+from suite.services import SERVICES
 
 if TYPE_CHECKING:
     from echosenseix.jobs.v1.jobs_pb2_grpc import JobsServiceAsyncStub
-
-# Which rights a service's jobs need: those of the things that they work on.
-AREAS = {
-    "identity": "members",
-    "agent": "agents",
-    "knowledge": "knowledge",
-    "calllog": "calls",
-    "billing": "billing",
-    "realtime": "realtime",
-}
 
 
 async def list_jobs(request: ApiRequest[JobQuery, NoBody]) -> Response:
@@ -83,7 +74,7 @@ def owner(request: ApiRequest[Any, Any], job_id: str) -> "JobsServiceAsyncStub":
 
 
 def _may(request: ApiRequest[Any, Any], service: str, verb: str) -> bool:
-    return request.principal.has_scope(f"{AREAS[service]}:{verb}")
+    return request.principal.has_scope(f"{SERVICES[service].area}:{verb}")
 
 
 ROUTES = tagged(

@@ -23,15 +23,17 @@ def service_main(
     service: str,
     settings: type[S],
     *,
+    area: str,
     serve: Callable[[Runtime[S]], Awaitable[object]],
     work: Callable[[Runtime[S]], Awaitable[object]],
     migrations: Path,
 ) -> NoReturn:
     """`python -m services.<svc> serve|work|migrate|migrated`: the body of every __main__. `migrated` waits until the
     schema has every migration of this release, so that a process starts behind the command that migrates."""
+    databases = ("database_url", "database_system_url")
     commands: dict[str, tuple[Callable[[S], int], tuple[str, ...]]] = {
-        "serve": (lambda loaded: Runtime(loaded, service, "serve").run(serve), ("database_url", "database_system_url")),
-        "work": (lambda loaded: Runtime(loaded, service, "work").run(work), ("database_url", "database_system_url")),
+        "serve": (lambda loaded: Runtime(loaded, service, "serve", area).run(serve), databases),
+        "work": (lambda loaded: Runtime(loaded, service, "work", area).run(work), databases),
         "migrate": (lambda loaded: _migrate(loaded, service, migrations), ("database_admin_url",)),
         "migrated": (lambda loaded: _await_migrated(loaded, service, migrations), ("database_system_url",)),
     }

@@ -34,9 +34,11 @@ C = TypeVar("C", bound=Closable)
 class Runtime(Generic[S]):
     """One running process. `main` opens parts in order and returns; they are closed in reverse when `stop` is set."""
 
-    def __init__(self, settings: S, service: str, command: str) -> None:
+    def __init__(self, settings: S, service: str, command: str, area: str = "") -> None:
+        """`area` names the scopes of what the service does in the background: `<area>:read` and `<area>:write`."""
         self.settings = settings
         self.service = service
+        self.area = area
         self.command = command
         self.name = f"{service}-worker" if command == "work" else service
         self.addresses: dict[str, str] = {}

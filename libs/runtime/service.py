@@ -63,7 +63,7 @@ class Service(Generic[S]):
         name, settings = self.runtime.service, self.settings
         ping = partial(redis_ping, settings.redis_url)
         status = StatusServicer(settings, name, database=self.database, redis_ping=ping, bus=self.bus, gauges=gauges)
-        jobs = JobsServicer(name, self.database, self.cursors)
+        jobs = JobsServicer(name, self.runtime.area, self.database, self.cursors)
         standard: list[AddServicer] = [
             (add_JobsServiceServicer_to_server, jobs),
             (add_StatusServiceServicer_to_server, status),

@@ -22,6 +22,7 @@ from local.paths import ROOT
 from local.runner.folder import Folder, is_alive
 from local.terminal import fail, say
 from local.tools import checks
+from suite.services import process_names
 
 STOP_PATIENCE = 60.0
 RESTART_PATIENCE = 45.0
@@ -191,7 +192,7 @@ def restart(options: argparse.Namespace) -> int:
 
 
 def _is_meant(entry: dict[str, Any], wish: str) -> bool:
-    wish = wish.replace("call-log", "calllog")
+    wish = process_names(wish)
     return entry["role"] != "nginx" and wish in ("", entry["name"], entry["service"])
 
 
@@ -215,7 +216,7 @@ def show_token(options: argparse.Namespace) -> int:
     from local.cli.tokens import NoToken, principal_token
 
     try:
-        say(principal_token(Folder(options.var), options.service.replace("call-log", "calllog")))
+        say(principal_token(Folder(options.var), process_names(options.service)))
     except NoToken as error:
         return fail(str(error))
     return 0

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from local.runner.folder import Folder
+from suite.services import process_names
 
 LAST_LINES = 40
 LAST_BYTES = 64 * 1024
@@ -35,7 +36,7 @@ def show(folder: Folder, wish: str, follow: bool) -> int:
 
 def matching(folder: Folder, wish: str) -> list[Path]:
     """`agent` means the service, its workers and its further instances; a full process name means that one."""
-    wish = wish.replace("call-log", "calllog")
+    wish = process_names(wish)
     files = sorted(folder.logs.glob("*.log"))
     return [file for file in files if wish in ("", file.stem) or file.stem.startswith(f"{wish}-")]
 

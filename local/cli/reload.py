@@ -16,7 +16,7 @@ from local.runner.runner import Runner, StartFailed
 from local.runner.supervisor import NotReady
 from local.terminal import say
 
-WATCHED = ("gateway", "services", "providers", "libs", "protos")
+WATCHED = ("gateway", "services", "providers", "suite", "libs", "protos")
 SUFFIXES = (".py", ".sql", ".json", ".html")
 PERIOD = 0.5
 
@@ -52,7 +52,7 @@ async def _apply(runner: Runner, edited: set[Path]) -> None:
 def touched(edited: set[Path], services: dict[str, str]) -> list[str]:
     """The processes, by name, that run any of the edited files (paths below the project's root)."""
     rooms = {path.parts[0] if path.parts[0] != "services" else path.parts[1] for path in edited}
-    if rooms & {"providers", "libs", "protos"}:
+    if rooms & {"providers", "suite", "libs", "protos"}:
         return list(services)
     return [name for name, service in services.items() if service in rooms]
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from libs.rpc.principal import Principal, PrincipalMinter
 from local.runner.folder import Folder
-from local.runner.keys import SERVICES, Keys
+from local.runner.keys import Keys
+from suite.services import SERVICES
 
 
 class NoToken(RuntimeError):

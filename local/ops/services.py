@@ -18,7 +18,8 @@ from libs.rpc.channel import RpcChannel, open_channel
 from libs.rpc.context import acting_as
 from libs.rpc.principal import PrincipalMinter, service_principal
 from local.runner.folder import Folder
-from local.runner.keys import SERVICES, Keys
+from local.runner.keys import Keys
+from suite.services import SERVICES
 
 if TYPE_CHECKING:
     from echosenseix.jobs.v1.jobs_pb2_grpc import JobsServiceAsyncStub

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-SERVICES = ("identity", "agent", "knowledge", "calllog", "billing", "realtime")
+from suite.services import SERVICES
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Keys:
         return cls(values)
 
     @classmethod
-    def ephemeral(cls, services: Iterable[str] = SERVICES) -> Keys:
+    def ephemeral(cls, services: Iterable[str] = tuple(SERVICES)) -> Keys:
         """Kept nowhere; for tests, which may name services that the suite does not have."""
         return cls(fresh_values(tuple(services)))
 
@@ -77,7 +77,7 @@ def write_private(file: Path, text: str) -> None:
     fresh.replace(file)
 
 
-def fresh_values(services: tuple[str, ...] = SERVICES) -> dict[str, str]:
+def fresh_values(services: Iterable[str] = tuple(SERVICES)) -> dict[str, str]:
     """A new random value for every name."""
     seeds = {f"principal.{issuer}": _random_key() for issuer in ("gateway", *services)}
     per_service = {f"{use}.{service}": _random_key() for use in ("encryption", "cursor") for service in services}

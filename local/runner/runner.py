@@ -25,10 +25,11 @@ from local.processes.probes import http_ready, tcp_ready
 from local.processes.process import Child, Command, inherited_environment
 from local.runner import first_organization, migrations, nginx
 from local.runner.folder import Folder, is_alive
-from local.runner.keys import SERVICES, Keys
+from local.runner.keys import Keys
 from local.runner.supervisor import Supervised, Supervisor
 from local.runner.topology import STORE_PORTS, Part, Plan, Scale, StoreUrls, database_environment, make_plan
 from local.stores import Store, Stores, run_sql
+from suite.services import SERVICES
 
 DATABASE = "echosenseix"
 MIGRATION_HINT = "If the local data may go: `make reset` begins anew."

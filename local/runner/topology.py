@@ -1,6 +1,6 @@
 """Which processes make the suite, on which addresses, with which environment: the architecture, read top to bottom.
 
-Pure: a plan is data. Starting it is the daemon's work. A new service is one more name in SERVICES.
+Pure: a plan is data. Starting it is the daemon's work. A new service is one more line in suite/services.py.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-from local.paths import ROOT
-from local.runner.keys import SERVICES, Keys
+from local.runner.keys import Keys
+from suite.services import GATEWAY, SERVICES, process_names
 
 HOST = "127.0.0.1"
 PUBLIC_PORTS = {"gateway": 8080, "realtime-ws": 8081, "realtime-http": 8082}
 STORE_PORTS = {"postgres": 7432, "redis": 7479, "nats": 7442, "nats-monitor": 7443}
-FIRST_GRPC, GATEWAY_OPS, FIRST_OPS, FIRST_WORKER_OPS = 7401, 7500, 7501, 7511
+GATEWAY_OPS = 7500
 PASSED_ON = (
     "BILLING_PLAN", "BLOBS_URL", "CONNECTIONS_MAX", "CONNECTIONS_PER_ADDRESS",
     "CORS_ORIGINS", "DOCUMENT_BYTES", "DRAIN_SECONDS", "EMBEDDINGS_API_KEY",
@@ -75,11 +75,10 @@ class Scale:
 
     @classmethod
     def parse(cls, text: str) -> Scale:
-        names = {"gateway", *SERVICES, *(f"{service}-worker" for service in SERVICES)}
+        names = {GATEWAY, *(name for service in SERVICES.values() for name in service.processes)}
         counts: dict[str, int] = {}
-        for word in text.replace(",", " ").split():
+        for word in process_names(text).replace(",", " ").split():
             name, _, number = word.partition("=")
-            name = name.replace("call-log", "calllog")
             if name not in names or not number.isdecimal() or not 1 <= int(number) <= 20:
                 known = ", ".join(sorted(names))
                 raise ValueError(f'SCALE: "{word}" is not NAME=1..20 with NAME one of {known}.')
@@ -112,35 +111,33 @@ def make_plan(
         "realtimeUrl": f"ws://{HOST}:{public['realtime-ws']}",
         "eventsUrl": f"http://{HOST}:{public['realtime-http']}",
     }
-    running = [service for service in SERVICES if (ROOT / "services" / service / "__main__.py").exists()]
     grpc = {
-        service: [port(FIRST_GRPC + SERVICES.index(service) if n == 0 else 0) for n in range(scale.of(service))]
-        for service in running
+        name: [port(service.grpc_port if n == 0 else 0) for n in range(scale.of(name))]
+        for name, service in SERVICES.items()
     }
     shared = _shared_environment(stores, var, urls, given) | {
-        f"{service.upper()}_GRPC": ",".join(f"{HOST}:{number}" for number in numbers)
-        for service, numbers in grpc.items()
+        SERVICES[name].address_setting: ",".join(f"{HOST}:{number}" for number in numbers)
+        for name, numbers in grpc.items()
     }
     parts: list[Part] = []
-    for service in running:
+    for service, entry in SERVICES.items():
         own = shared | keys.service_environment(service) | database_environment(stores, keys, service)
         if service == "realtime" and scale.of(service) > 1:
             own |= _BEHIND_NGINX
         for index, number in enumerate(grpc[service]):
             doors = _realtime_doors(scale, public, port) if service == "realtime" else {}
-            ops = port(FIRST_OPS + SERVICES.index(service) if index == 0 else 0)
+            ops = port(entry.ops_port if index == 0 else 0)
             parts.append(_serving(service, index, own, number, ops, doors))
         for index in range(scale.of(f"{service}-worker")):
-            ops = port(FIRST_WORKER_OPS + SERVICES.index(service) if index == 0 else 0)
+            ops = port(entry.worker_ops_port if index == 0 else 0)
             # The same name after a restart: a worker takes back at once what its dead predecessor held.
             name = {"INSTANCE": f"{_this_clone(var)}-{service}-{index}"}
             parts.append(_working(service, index, own | name, ops))
-    if (ROOT / "gateway" / "__main__.py").exists():
-        for index in range(scale.of("gateway")):
-            number = public["gateway"] if scale.of("gateway") == 1 else port(0)
-            behind = {"TRUSTED_PROXIES": "1", **_BEHIND_NGINX} if scale.of("gateway") > 1 else {"TRUSTED_PROXIES": "0"}
-            ops = port(GATEWAY_OPS if index == 0 else 0)
-            parts.append(_gateway(index, shared | keys.service_environment("gateway") | behind, number, ops))
+    for index in range(scale.of("gateway")):
+        number = public["gateway"] if scale.of("gateway") == 1 else port(0)
+        behind = {"TRUSTED_PROXIES": "1", **_BEHIND_NGINX} if scale.of("gateway") > 1 else {"TRUSTED_PROXIES": "0"}
+        ops = port(GATEWAY_OPS if index == 0 else 0)
+        parts.append(_gateway(index, shared | keys.service_environment("gateway") | behind, number, ops))
     return Plan(tuple(parts), urls, public)
 
 

@@ -13,6 +13,7 @@ from libs.crypto import Envelope
 from libs.http import OutboundClient
 from libs.runtime import Runtime, service_main
 from libs.runtime.service import Service
+from suite.services import AGENT as SERVICE
 
 from .config import AgentSettings
 from .jobs import job_handlers
@@ -21,7 +22,6 @@ from .storage.agents import Agents
 from .storage.integrations import Integrations
 from .storage.versions import Versions
 
-SERVICE = "agent"
 MIGRATIONS = Path(__file__).parent / "storage" / "migrations"
 
 
@@ -48,4 +48,4 @@ async def work(runtime: Runtime[AgentSettings]) -> None:
 
 
 if __name__ == "__main__":
-    service_main(SERVICE, AgentSettings, serve=serve, work=work, migrations=MIGRATIONS)
+    service_main(SERVICE.name, AgentSettings, area=SERVICE.area, serve=serve, work=work, migrations=MIGRATIONS)

@@ -11,6 +11,7 @@ from libs.paging import CursorCodec
 from libs.postgres import Database
 from libs.runtime import Runtime, service_main
 from libs.runtime.service import Service
+from suite.services import BILLING as SERVICE
 
 from .config import BillingSettings
 from .jobs import Calculation
@@ -24,7 +25,6 @@ from .storage.usage import Usage
 from .storage.usage_sums import UsageSums
 from .subscribers import BillingSubscribers
 
-SERVICE = "billing"
 MIGRATIONS = Path(__file__).parent / "storage" / "migrations"
 
 
@@ -54,4 +54,4 @@ def _books(settings: BillingSettings, database: Database, cursors: CursorCodec) 
 
 
 if __name__ == "__main__":
-    service_main(SERVICE, BillingSettings, serve=serve, work=work, migrations=MIGRATIONS)
+    service_main(SERVICE.name, BillingSettings, area=SERVICE.area, serve=serve, work=work, migrations=MIGRATIONS)

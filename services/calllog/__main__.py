@@ -13,6 +13,7 @@ from libs.http import OutboundClient
 from libs.runtime import Runtime, service_main
 from libs.runtime.service import Service
 from providers.interface.recordings import AudioLimits
+from suite.services import CALLLOG as SERVICE
 
 from .config import CallLogSettings
 from .jobs import job_handlers
@@ -30,7 +31,6 @@ from .storage.recordings import Recordings
 from .subscribers import CallLogSubscribers
 from .transcriber import Transcriber
 
-SERVICE = "calllog"
 MIGRATIONS = Path(__file__).parent / "storage" / "migrations"
 
 
@@ -74,4 +74,4 @@ async def work(runtime: Runtime[CallLogSettings]) -> None:
 
 
 if __name__ == "__main__":
-    service_main(SERVICE, CallLogSettings, serve=serve, work=work, migrations=MIGRATIONS)
+    service_main(SERVICE.name, CallLogSettings, area=SERVICE.area, serve=serve, work=work, migrations=MIGRATIONS)

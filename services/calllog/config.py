@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 
 from libs.config import ServiceSettings, setting
+from suite.services import AGENT
 
 
 @dataclass(frozen=True, slots=True)
 class CallLogSettings(ServiceSettings):
-    agent_grpc: str = setting("AGENT_GRPC", "127.0.0.1:7402", help="address list of the agent service")
+    agent_grpc: str = setting(AGENT.address_setting, AGENT.local_address, help="host:port, comma list")
     blobs_url: str = setting("BLOBS_URL", "memory://", help="file:///…, s3://… or memory://: where recordings lie")
     outbound_allow: tuple[str, ...] = setting("OUTBOUND_ALLOW", (), help="host:port exceptions of the address guard")
     reconcile_cron: str = setting("RECONCILE_CRON", "*/15 * * * *", help="when providers are asked for missed calls")

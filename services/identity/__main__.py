@@ -10,6 +10,7 @@ from libs.clock import SystemClock
 from libs.ratelimit import RateLimiter
 from libs.runtime import Runtime, service_main
 from libs.runtime.service import Service
+from suite.services import IDENTITY as SERVICE
 
 from .config import IdentitySettings
 from .domain.devices import KnownDevices
@@ -22,7 +23,6 @@ from .storage.authentication import Authentication
 from .storage.people import People
 from .storage.sessions import Sessions
 
-SERVICE = "identity"
 MIGRATIONS = Path(__file__).parent / "storage" / "migrations"
 PUBLIC = tuple(f"/echosenseix.identity.v1.IdentityService/{name}" for name in ("Register", "Login", "Authenticate"))
 
@@ -57,4 +57,4 @@ async def work(runtime: Runtime[IdentitySettings]) -> None:
 
 
 if __name__ == "__main__":
-    service_main(SERVICE, IdentitySettings, serve=serve, work=work, migrations=MIGRATIONS)
+    service_main(SERVICE.name, IdentitySettings, area=SERVICE.area, serve=serve, work=work, migrations=MIGRATIONS)

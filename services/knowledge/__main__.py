@@ -22,8 +22,8 @@ from services.knowledge.storage.chunks import Chunks
 from services.knowledge.storage.entries import Documents, Entries
 from services.knowledge.storage.searches import Searches
 from services.knowledge.storage.vectors import VectorSupport
+from suite.services import KNOWLEDGE as SERVICE
 
-SERVICE = "knowledge"
 MIGRATIONS = Path(__file__).parent / "storage" / "migrations"
 
 
@@ -59,4 +59,4 @@ async def work(runtime: Runtime[KnowledgeSettings]) -> None:
 
 
 if __name__ == "__main__":
-    service_main(SERVICE, KnowledgeSettings, serve=serve, work=work, migrations=MIGRATIONS)
+    service_main(SERVICE.name, KnowledgeSettings, area=SERVICE.area, serve=serve, work=work, migrations=MIGRATIONS)

@@ -13,6 +13,7 @@ from libs.crypto import Envelope
 from libs.http import OutboundClient, forbidden_address
 from libs.runtime import Runtime, service_main
 from libs.runtime.service import Service
+from suite.services import REALTIME as SERVICE
 
 from .config import RealtimeSettings
 from .doors.opening import Doors
@@ -24,7 +25,6 @@ from .storage.event_log import EventLog
 from .storage.mailbox import Mailbox
 from .subscribers import consumer
 
-SERVICE = "realtime"
 MIGRATIONS = Path(__file__).parent / "storage" / "migrations"
 
 
@@ -59,4 +59,4 @@ async def work(runtime: Runtime[RealtimeSettings]) -> None:
 
 
 if __name__ == "__main__":
-    service_main(SERVICE, RealtimeSettings, serve=serve, work=work, migrations=MIGRATIONS)
+    service_main(SERVICE.name, RealtimeSettings, area=SERVICE.area, serve=serve, work=work, migrations=MIGRATIONS)

@@ -18,7 +18,7 @@ import pytest
 from tests.contract import tree_rules
 
 ROOT = Path(__file__).resolve().parents[2]
-COPIED = ("gateway", "services", "providers", "libs", "local", "protos", "pyproject.toml")
+COPIED = ("gateway", "services", "providers", "suite", "libs", "local", "protos", "pyproject.toml")
 
 # contract id -> violations: file to add, and its text. The file's stem is what the report must name.
 IMPORTS: dict[str, list[tuple[str, str]]] = {
@@ -27,10 +27,13 @@ IMPORTS: dict[str, list[tuple[str, str]]] = {
         ("libs/planted_service.py", "import services.agent.config"),
         ("libs/planted_local.py", "import local.stores"),
         ("libs/planted_provider.py", "import providers.registry"),
+        ("libs/planted_table.py", "import suite.services"),
+        ("suite/planted_user.py", "import providers.registry"),
         ("providers/planted_user.py", "import services.agent.config"),
         ("gateway/planted_across.py", "import services.agent.config"),
         ("local/planted_across_too.py", "import services.agent.config"),
     ],
+    "suite": [("suite/planted_mechanism.py", "import libs.config"), ("suite/planted_message.py", "import msgspec")],
     "rooms": [
         ("services/agent/helpers.py", "X = 1"),
         ("services/agent/storage/planted_storage.py", "import services.agent.servicer"),

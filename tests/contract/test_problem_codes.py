@@ -14,7 +14,7 @@ ROW = re.compile(r"^\| `([a-z0-9_]+)` \| (\d{3}) \|", re.MULTILINE)
 
 
 def _sources() -> Iterator[ast.Module]:
-    for room in ("gateway", "services", "providers", "libs"):
+    for room in ("gateway", "services", "providers", "suite", "libs"):
         for path in sorted((ROOT / room).rglob("*.py")):
             yield ast.parse(path.read_text("utf-8"))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from local.runner.keys import SERVICES
+from suite.services import SERVICES
 from tests.contract import tree_rules
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,11 +45,6 @@ def test_rule(rule: Callable[[Path], list[str]]) -> None:
 
 def test_only_listed_modules_reach_all_organisations() -> None:
     assert tree_rules.system_doors(ROOT) == set(SYSTEM_CALLERS)
-
-
-def test_the_local_stack_starts_every_service_of_the_tree() -> None:
-    folders = {path.parent.name for path in (ROOT / "services").glob("*/__init__.py")}
-    assert folders == set(SERVICES)
 
 
 def test_every_topic_belongs_to_a_service_and_has_a_message() -> None:

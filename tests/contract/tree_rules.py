@@ -10,17 +10,17 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-SOURCE_ROOMS = ("gateway", "services", "providers", "libs", "local")
+SOURCE_ROOMS = ("gateway", "services", "providers", "suite", "libs", "local")
 BANNED_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "managers", "base", "core", "misc"}
 DOMAIN_MAY_IMPORT = {
     "__future__", "abc", "base64", "binascii", "bisect", "collections", "contextlib", "dataclasses", "datetime",
     "decimal", "difflib", "enum", "fractions", "functools", "hashlib", "hmac", "html", "itertools", "json", "math",
     "operator", "re", "secrets", "string", "typing", "types", "unicodedata", "urllib.parse", "uuid", "zoneinfo",
 }  # fmt: skip
-# Beside the standard library: errors, plain readers of JSON, and what providers report, as plain values.
+# Beside the standard library: errors, plain readers of JSON, and plain values: what providers report, the services.
 DOMAIN_MAY_IMPORT_OF_OURS = {
-    "libs.errors", "libs.text", "libs.untrusted_json", "providers.registry", "providers.interface.credentials",
-    "providers.interface.envelopes", "providers.interface.reports",
+    "libs.errors", "libs.text", "libs.untrusted_json", "providers.interface.credentials",
+    "providers.interface.envelopes", "providers.interface.reports", "providers.registry", "suite.services",
 }  # fmt: skip
 SQL = re.compile(r"\b(select\b.+\bfrom|insert\s+into|update\b.+\bset|delete\s+from|create\s+table)\b", re.I | re.S)
 SELECT_STAR = re.compile(r"\b(select|returning)\s+(\w+\.)?\*", re.I)

@@ -17,8 +17,8 @@ from echosenseix.billing.v1 import billing_pb2, billing_pb2_grpc
 from local.cli import greeting, status
 from local.processes.memory import children_by_parent, pss_mib
 from local.runner import first_organization
-from local.runner.keys import SERVICES
 from local.runner.suite import Suite
+from suite.services import SERVICES
 
 ROOT = Path(__file__).resolve().parents[2]
 MEMORY_LIMIT_MIB = 1024

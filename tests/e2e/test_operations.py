@@ -13,8 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
-from local.runner.keys import SERVICES
 from local.runner.suite import Suite
+from suite.services import SERVICES
 
 from .conftest import Customer, problem
 
@@ -238,14 +238,7 @@ def test_health_has_the_papers_four_keys(ada: Customer, gateway_ops: str) -> Non
     assert body["pool"]["total"] == 60
     assert body["pool"]["idle"] + body["pool"]["active"] <= 60
     services = httpx.get(f"{gateway_ops}/health/services").json()["services"]
-    assert [service["service"] for service in services] == [
-        "identity",
-        "agent",
-        "knowledge",
-        "calllog",
-        "billing",
-        "realtime",
-    ]
+    assert [service["service"] for service in services] == list(SERVICES)
     assert {service["status"] for service in services} == {"healthy"}
 
 
@@ -262,7 +255,7 @@ def test_metrics_have_the_papers_nine(ada: Customer, gateway_ops: str) -> None:
     assert 0 < float(figures["suite_cache_hit_ratio"]) <= 1
     assert float(figures['suite_job_run_p95_seconds{queue="documents",service="knowledge"}']) > 0
     assert float(figures["suite_realtime_sockets"]) == 0
-    for service in ("identity", "agent", "knowledge", "calllog", "billing", "realtime"):
+    for service in SERVICES:
         assert re.search(
             rf'^suite_memory_bytes\{{instance="[^"]+",service="{service}"\}} [0-9.e+]+$', text, re.MULTILINE
         )

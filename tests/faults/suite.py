@@ -15,11 +15,11 @@ from pathlib import Path
 from redis.asyncio import Redis
 
 from local.runner.suite import Suite
+from suite.services import SERVICES
 from tests.faults.customer import Customer, customer
 from tests.faults.jobs import Outcome
 
-_SERVICES = ("identity", "agent", "knowledge", "calllog", "billing", "realtime")
-VICTIMS = ("gateway", *_SERVICES, *(f"{name}-worker" for name in _SERVICES))
+VICTIMS = ("gateway", *(name for service in SERVICES.values() for name in service.processes))
 # It rates the calls: paused in the middle of that, it must charge none twice.
 PAUSED = "billing-worker-1"
 

@@ -89,4 +89,4 @@ async def work(runtime: Runtime[ServiceSettings]) -> None:
 
 
 if __name__ == "__main__":
-    service_main(SERVICE, ServiceSettings, serve=serve, work=work, migrations=MIGRATIONS)
+    service_main(SERVICE, ServiceSettings, area="calls", serve=serve, work=work, migrations=MIGRATIONS)

@@ -8,12 +8,12 @@ from typing import Any
 import kubernetes_validate
 import pytest
 
-from local.runner.keys import SERVICES
+from suite.services import SERVICES
 
 Objects = list[dict[str, Any]]
 KUBERNETES = "1.33"
 CUSTOM = "ScaledObject", "TriggerAuthentication"
-NAMES = {"gateway", *(service.replace("calllog", "call-log") for service in SERVICES)}
+NAMES = {"gateway", *(service.deployable for service in SERVICES.values())}
 WORKERS = {f"{name}-worker" for name in NAMES - {"gateway"}}
 
 
@@ -38,6 +38,32 @@ def test_every_object_is_valid_for_the_schema_of_its_kind(objects: Objects) -> N
 def test_each_service_has_a_server_a_worker_and_a_migration_and_the_gateway_a_server(objects: Objects) -> None:
     assert of(objects, "Deployment").keys() - {"pgbouncer"} == NAMES | WORKERS
     assert of(objects, "Job").keys() - {"first-secrets"} == {f"{name}-migration" for name in NAMES - {"gateway"}}
+
+
+def test_every_service_is_found_where_the_table_says(objects: Objects) -> None:
+    suite = next(item for name, item in of(objects, "ConfigMap").items() if name.startswith("suite-"))
+    addresses = {name: value for name, value in suite["data"].items() if name.endswith("_GRPC")}
+    assert addresses == {service.address_setting: f"dns:///{service.deployable}:7400" for service in SERVICES.values()}
+    ports = {
+        name: [port["port"] for port in item["spec"]["ports"] if port["name"] == "grpc"]
+        for name, item in of(objects, "Service").items()
+    }
+    assert all(ports[service.deployable] == [7400] for service in SERVICES.values())
+
+
+def test_a_process_s_module_is_its_service_s(objects: Objects) -> None:
+    deployments = of(objects, "Deployment")
+    for name, service in SERVICES.items():
+        for deployable, command in ((service.deployable, "serve"), (f"{service.deployable}-worker", "work")):
+            container = deployments[deployable]["spec"]["template"]["spec"]["containers"][0]
+            assert container["args"] == [f"services.{name}", command]
+
+
+def test_the_job_that_makes_secrets_may_change_those_that_it_makes(local_objects: Objects) -> None:
+    rules = of(local_objects, "Role")["first-secrets"]["rules"]
+    changed = next(rule["resourceNames"] for rule in rules if "patch" in rule["verbs"])
+    own = {name for one in SERVICES.values() for name in (one.deployable, f"{one.deployable}-migration")}
+    assert set(changed) == {"suite-keys", "stores", "gateway", *own}
 
 
 def test_every_long_running_container_has_three_probes_that_differ(objects: Objects) -> None:

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import starlark
 
-from local.runner.keys import SERVICES
+from suite.services import SERVICES
 from tests.manifests.conftest import ROOT
 
 Objects = list[dict[str, Any]]
-NAMES = [service.replace("calllog", "call-log") for service in SERVICES]
+NAMES = [service.deployable for service in SERVICES.values()]
 STORES = {"first-secrets", "postgres", "redis", "nats"}
 
 

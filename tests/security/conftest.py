@@ -32,6 +32,7 @@ from services.realtime.doors.opening import Doors
 from services.realtime.protocol import websocket
 from services.realtime.protocol.tokens import ConnectionTokens, Grant
 from services.realtime.storage.event_log import EventLog
+from suite.services import SERVICES
 from tests.integration.services.realtime.driving import KEYS
 from tests.security.doors import Door
 
@@ -44,12 +45,7 @@ CONNECTIONS = 40
 async def gateway_door() -> AsyncIterator[Door]:
     settings = GatewaySettings(
         principal_signing_key="gateway=" + "A" * 43 + "=",
-        identity=AWAY,
-        agent=AWAY,
-        knowledge=AWAY,
-        calllog=AWAY,
-        billing=AWAY,
-        realtime=AWAY,
+        peers=dict.fromkeys(SERVICES, AWAY),
     )
 
     async def lookup(credential: Credential) -> tuple[Principal, float]:

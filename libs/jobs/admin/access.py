@@ -17,18 +17,16 @@ from libs.rpc.context import current_principal, require_scope, require_service
 
 M = TypeVar("M", bound=Message)
 
-# Which rights a service's jobs need: those of the things that they work on.
-_AREAS = {"agent": "agents", "calllog": "calls", "identity": "members"}
-
 
 class Access(jobs_pb2_grpc.JobsServiceServicer):
     """What the methods have in common."""
 
-    def __init__(self, service: str, db: Database, codec: CursorCodec) -> None:
+    def __init__(self, service: str, area: str, db: Database, codec: CursorCodec) -> None:
+        """`area` names the scopes `<area>:read` and `<area>:write`: those of the things that the jobs work on."""
         self._service = service
         self._db = db
         self._codec = codec
-        self._area = _AREAS.get(service, service)
+        self._area = area
 
     def _seen(self, right: str) -> str | None:
         """The organisation whose jobs and events the caller may see; None means all."""

@@ -22,7 +22,7 @@ _STATE_NAMES = {number: name for name, number in _STATES.items()}
 
 
 class JobsServicer(DeadEvents):
-    """Add it with `(jobs_pb2_grpc.add_JobsServiceServicer_to_server, JobsServicer(service, db, codec))`."""
+    """Add it with `(jobs_pb2_grpc.add_JobsServiceServicer_to_server, JobsServicer(service, area, db, codec))`."""
 
     async def GetJob(self, request: jobs_pb2.GetJobRequest, context: Any) -> jobs_pb2.GetJobResponse:
         return jobs_pb2.GetJobResponse(job=await self._job(self._db.system_fetch, request.id, self._seen("read")))

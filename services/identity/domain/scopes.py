@@ -6,8 +6,8 @@ import enum
 from collections.abc import Iterable
 
 from libs.errors import InvalidArgument, PermissionDenied, Violation
+from suite.services import AREAS
 
-AREAS = ("agents", "knowledge", "calls", "billing", "realtime", "webhooks", "members")
 EVERYTHING = "*"
 SCOPES = (EVERYTHING, *(f"{area}:{verb}" for area in AREAS for verb in ("read", "write")))
 _READ = frozenset(f"{area}:read" for area in AREAS)

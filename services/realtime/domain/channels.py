@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping, Set
 from typing import Any
 
+from suite.services import AGENT, BILLING, CALLLOG, IDENTITY, KNOWLEDGE, REALTIME
+
 MAX_NAME_LENGTH = 255
 
 # The organisation's whole log, in commit order. Read by GET /api/events and server-sent events, never a socket's
@@ -17,34 +19,27 @@ MAX_NAME_LENGTH = 255
 LOG = "log"
 
 _NAME = re.compile(r"[A-Za-z0-9_:\-]+\Z")
-_AREA_SCOPES = {
-    "calls": "calls:read",
-    "agents": "agents:read",
-    "knowledge": "knowledge:read",
-    "billing": "billing:read",
+# The services whose events have a channel of the organization: `org:<id>:<area>`.
+_AREA_SCOPES = {service.area: f"{service.area}:read" for service in (CALLLOG, AGENT, KNOWLEDGE, BILLING)}
+_ENTITY_SERVICES = {
+    "call": CALLLOG,
+    "agent": AGENT,
+    "integration": AGENT,
+    "document": KNOWLEDGE,
+    "entry": KNOWLEDGE,
+    "usage": BILLING,
+    "credit": BILLING,
+    "limit": BILLING,
+    "invoice": BILLING,
+    "org": IDENTITY,
+    "user": IDENTITY,
+    "api_key": IDENTITY,
+    "session": IDENTITY,
+    "webhook": REALTIME,
+    "webhook_endpoint": REALTIME,
 }
-_ENTITY_AREAS = {
-    "call": "calls",
-    "agent": "agents",
-    "integration": "agents",
-    "document": "knowledge",
-    "entry": "knowledge",
-    "usage": "billing",
-    "credit": "billing",
-    "limit": "billing",
-    "invoice": "billing",
-}
-# Whoever may not read a thing may not hear of it: the one rule from an event to the scope that it needs, for the log,
-# streams, sockets and webhook endpoints alike.
-_ENTITY_SCOPES = {
-    **{entity: _AREA_SCOPES[area] for entity, area in _ENTITY_AREAS.items()},
-    "org": "members:read",
-    "user": "members:read",
-    "api_key": "members:read",
-    "session": "members:read",
-    "webhook": "webhooks:read",
-    "webhook_endpoint": "webhooks:read",
-}
+# An event needs the scope that reads what it is about: one rule for the log, streams, sockets and webhook endpoints.
+_ENTITY_SCOPES = {entity: f"{service.events_area}:read" for entity, service in _ENTITY_SERVICES.items()}
 _EVERYTHING = "*"
 
 
@@ -65,9 +60,11 @@ def is_channel_name(name: str) -> bool:
 def channels_of_event(topic: str, org_id: str, data: Mapping[str, Any]) -> list[str]:
     """Every channel that shows this event: the log, its area of the organisation, and the one thing it is about."""
     channels = [LOG]
-    if area := _ENTITY_AREAS.get(topic.partition(".")[0]):
+    service = _ENTITY_SERVICES.get(topic.partition(".")[0])
+    area = service.area if service else ""
+    if area in _AREA_SCOPES:
         channels.append(f"org:{org_id}:{area}")
-    if area == "calls" and (call_id := data.get("callId")):
+    if area == CALLLOG.area and (call_id := data.get("callId")):
         channels.append(f"call:{call_id}")
     return channels
 

@@ -23,6 +23,7 @@ from libs.errors import NotFound
 from libs.paging import CursorCodec
 from libs.rpc.principal import Principal, PrincipalMinter
 from libs.rpc.server import RpcServer
+from suite.services import SERVICES
 
 SIGNING_KEY = "gateway=" + "A" * 43 + "="
 AWAY = "127.0.0.1:9"
@@ -82,9 +83,9 @@ async def gateway_before(service: str) -> AsyncIterator[tuple[Deaths, httpx.Asyn
             "calllog": (add_CallLogServiceServicer_to_server, Calls(deaths, place)),  # type: ignore[abstract]  # only what the tests call
         }
         deaths.servers.append(RpcServer(trusted, service, [servicers[service]], public_methods={WEBHOOK}))
-    peers: dict[str, Any] = dict.fromkeys(("identity", "agent", "knowledge", "calllog", "billing", "realtime"), AWAY)
+    peers = dict.fromkeys(SERVICES, AWAY)
     peers[service] = ",".join([await server.start() for server in deaths.servers])
-    settings = GatewaySettings(principal_signing_key=SIGNING_KEY, **peers)
+    settings = GatewaySettings(principal_signing_key=SIGNING_KEY, peers=peers)
     clients = open_clients(settings)
     gateway = Gateway(
         settings=settings,

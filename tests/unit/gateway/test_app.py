@@ -23,6 +23,7 @@ from libs.errors import Unauthenticated
 from libs.paging import CursorCodec
 from libs.rpc.principal import Principal
 from libs.telemetry.metrics import HTTP_SERVER_SECONDS
+from suite.services import SERVICES
 
 AWAY = "127.0.0.1:9"
 ORIGIN = "https://app.example.com"
@@ -42,12 +43,7 @@ async def gateway() -> AsyncIterator[Gateway]:
         principal_signing_key="gateway=" + "A" * 43 + "=",
         public_url="https://api.example.com",
         cors_origins=(ORIGIN,),
-        identity=AWAY,
-        agent=AWAY,
-        knowledge=AWAY,
-        calllog=AWAY,
-        billing=AWAY,
-        realtime=AWAY,
+        peers=dict.fromkeys(SERVICES, AWAY),
     )
     clients = open_clients(settings)
     yield Gateway(

@@ -1,9 +1,10 @@
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from libs.config import ConfigError, ServiceSettings, load, secret_values, setting
+from libs.config import ConfigError, ServiceSettings, load, secret_values, setting, settings_map
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,3 +71,18 @@ def test_an_unreadable_file_is_named_by_its_setting(tmp_path: Path) -> None:
 def test_impossible_settings_are_refused(environ: dict[str, str]) -> None:
     with pytest.raises(ConfigError):
         load(ServiceSettings, environ)
+
+
+@dataclass(frozen=True, slots=True)
+class PeerSettings:
+    peers: Mapping[str, str] = settings_map({"a": ("A_GRPC", "here:1"), "b": ("B_GRPC", "here:2")}, help="host:port")
+
+
+def test_a_map_is_read_from_one_variable_for_each_key(tmp_path: Path) -> None:
+    file = tmp_path / "address"
+    file.write_text("there:3\n", "utf-8")
+    assert load(PeerSettings, {"B_GRPC": "there:2"}).peers == {"a": "here:1", "b": "there:2"}
+    assert load(PeerSettings, {"A_GRPC_FILE": str(file)}).peers == {"a": "there:3", "b": "here:2"}
+    assert PeerSettings().peers == {"a": "here:1", "b": "here:2"}
+    with pytest.raises(ConfigError, match=r"B_GRPC and B_GRPC_FILE are both set; keep one \(host:port\)"):
+        load(PeerSettings, {"B_GRPC": "x", "B_GRPC_FILE": str(file)})

@@ -64,7 +64,7 @@ class Scene:
         self.db = db
         self.bus = bus
         self.relay = OutboxRelay(db.settings, SERVICE, bus)
-        self.servicer = JobsServicer(SERVICE, db, CursorCodec(b"k" * 32))
+        self.servicer = JobsServicer(SERVICE, SERVICE, db, CursorCodec(b"k" * 32))
         self.patient = Patient()
 
     def consumer(self, name: str) -> EventConsumer:

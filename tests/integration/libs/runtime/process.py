@@ -75,4 +75,4 @@ async def main(runtime: Runtime[ServiceSettings]) -> None:
 
 
 if __name__ == "__main__":
-    service_main("example", ServiceSettings, serve=main, work=main, migrations=Path("none"))
+    service_main("example", ServiceSettings, area="example", serve=main, work=main, migrations=Path("none"))

@@ -28,4 +28,4 @@ async def main(runtime: Runtime[ServiceSettings]) -> None:
 
 
 if __name__ == "__main__":
-    service_main("traced", ServiceSettings, serve=main, work=main, migrations=Path("none"))
+    service_main("traced", ServiceSettings, area="traced", serve=main, work=main, migrations=Path("none"))

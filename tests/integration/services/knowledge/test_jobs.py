@@ -54,7 +54,7 @@ async def test_a_cancelled_job_stops_and_its_document_says_so(
         async with asyncio.timeout(120):
             await embedder.held.wait()
         with as_org(org):
-            jobs = JobsServicer("knowledge", service.database, CursorCodec(b"c" * 32))
+            jobs = JobsServicer("knowledge", "knowledge", service.database, CursorCodec(b"c" * 32))
             await jobs.CancelJob(jobs_pb2.CancelJobRequest(id=made.job_id), None)
         assert (await service.until_job_ended(made.job_id))["state"] == "cancelled"
         await service.run_cron(RECONCILE)

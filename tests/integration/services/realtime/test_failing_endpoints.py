@@ -85,7 +85,7 @@ async def told(realtime: Realtime, org_id: str) -> list[tuple[str, str]]:
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def jobs(realtime: Realtime, service_environment: Environment) -> JobsServicer:
     cursors = CursorCodec.from_base64(service_environment("realtime", "unused")["CURSOR_KEY"])
-    return JobsServicer("realtime", realtime.database, cursors)
+    return JobsServicer("realtime", "realtime", realtime.database, cursors)
 
 
 def was_tried(times: int, row: Any) -> bool:

@@ -1,19 +1,17 @@
 """The table of topics agrees with the messages, the services and the rules of NATS subjects."""
 
 import re
-from pathlib import Path
 
 from echosenseix.events.v1 import events_pb2
 from libs.bus.subjects import event_filter, event_subject
 from libs.events.topics import TOPICS
-
-SERVICES = {path.name for path in (Path(__file__).parents[4] / "services").iterdir() if path.is_dir()}
+from suite.services import SERVICES
 
 
 def test_every_topic_has_an_owner_and_a_message() -> None:
     for name, topic in TOPICS.items():
         assert re.fullmatch(r"[a-z_]+\.[a-z_]+", name), name
-        assert topic.service in SERVICES | {""}, name
+        assert topic.service in {*SERVICES, ""}, name
         assert topic.message in events_pb2.DESCRIPTOR.message_types_by_name, name
 
 

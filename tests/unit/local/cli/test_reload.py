@@ -18,6 +18,7 @@ PROCESSES = {"gateway": "gateway", "agent": "agent", "agent-worker": "agent", "b
         ("services/billing/storage/migrations/0002_add_x.sql", ["billing"]),
         ("gateway/app.py", ["gateway"]),
         ("libs/ids.py", list(PROCESSES)),
+        ("suite/services.py", list(PROCESSES)),
         ("protos/echosenseix/agent/v1/agent_pb2.py", list(PROCESSES)),
         ("services/newcomer/config.py", []),
     ],

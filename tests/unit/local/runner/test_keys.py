@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from local.runner.keys import SERVICES, Keys
+from local.runner.keys import Keys
+from suite.services import SERVICES
 
 
 def test_keys_are_made_once_and_readable_by_the_owner_alone(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def operator() -> Iterator[None]:
 
 @pytest.fixture
 def servicer(jobs: Jobs) -> JobsServicer:
-    return JobsServicer(SERVICE, jobs.db, CursorCodec(b"k" * 32))
+    return JobsServicer(SERVICE, SERVICE, jobs.db, CursorCodec(b"k" * 32))
 
 
 async def fail_one(jobs: Jobs, org_id: str = "org_a", code: str = "bad_input") -> str:

@@ -4,7 +4,6 @@ Enqueue belongs to the caller's transaction; an acknowledged job is never lost; 
 because finishing is fenced and shares the effect's transaction. Services declare the kinds of jobs; none is named here.
 """
 
-from libs.jobs.child import ChildCrashed
 from libs.jobs.context import JobContext
 from libs.jobs.enqueue import enqueue_alone, enqueue_many
 from libs.jobs.errors import Cancel, Discard, LeaseLost, RetryAfter, Snooze
@@ -20,7 +19,6 @@ __all__ = [
     "WAITING",
     "Backoff",
     "Cancel",
-    "ChildCrashed",
     "Discard",
     "Handlers",
     "Job",

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from libs.bus.subjects import jobs_progress
 from libs.clock import monotonic
-from libs.jobs import child
+from libs.jobs.errors import Discard
 from libs.jobs.job import Job
 from libs.jobs.store import leases
 from libs.postgres import Connection, Database
+from libs.sandbox import LimitExceeded, Limits, Refused, run_once
 
 if TYPE_CHECKING:
     from libs.bus import Bus
 
 PROGRESS_EVERY_SECONDS = 0.5
-
+_LIMITS = {
+    "memory": "The work needed more memory than it may use.",
+    "cpu": "The work needed more computing time than it may use.",
+    "time": "The work took longer than it may.",
+    "output": "The work produced more than it may.",
+}
 
 _log = logging.getLogger("jobs")
 
@@ -67,15 +74,20 @@ class JobContext:
         self,
         fn: Callable[..., Any],
         *args: Any,
-        memory_mb: int = 512,
-        cpu_seconds: int = 60,
-        timeout_seconds: float = 120.0,
+        limits: Limits,
+        attachment: int | None = None,
+        readable: Sequence[Path] = (),
     ) -> Any:
-        """Run a module-level function in a process of its own, so that heavy work never holds up heartbeats and hostile
-        input never hurts the worker. Arguments and result are plain data (msgpack). If the function takes a `progress`
-        keyword it gets a callable (percent, note). Exceeding a limit discards the job with a reason."""
-        limits = child.Limits(memory_mb, cpu_seconds, timeout_seconds)
-        return await child.run(fn, args, limits, self.progress)
+        """Run a module-level function in a sandbox (libs.sandbox), so that heavy work never holds up heartbeats and
+        hostile input never hurts the worker. Arguments and result are plain data (msgpack); with an `attachment` the
+        first argument is that open file's descriptor. If the function takes a `progress` keyword it gets a callable
+        (percent, note). Exceeding a limit discards the job with a reason; a crash (Crashed) fails the attempt."""
+        try:
+            return await run_once(fn, args, limits, attachment=attachment, on_progress=self.progress, readable=readable)
+        except LimitExceeded as error:
+            raise Discard(f"job_{error.limit}_limit", _LIMITS[error.limit]) from None
+        except Refused as error:
+            raise Discard(error.reason, error.detail) from None
 
 
 async def announce_state(

@@ -7,18 +7,19 @@ job says so in its result. Imports none of the packages in the worker itself.
 """
 
 import importlib.util
+import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from libs.errors import InvalidArgument
-from libs.jobs import ChildCrashed, Discard, JobContext
+from libs.jobs import Discard, JobContext
+from libs.sandbox import Crashed, Limits
 from services.calllog.domain.calls import Segment, Transcription
 
 PACKAGED_MODEL = "whisper-tiny.en"
-_MEMORY_MB = 2_048
-_SECONDS = 600
+_LIMITS = Limits(memory_mb=2_048, cpu_seconds=600, wall_seconds=600.0)
 # Far more than can be heard in the time that the child has.
 _MAX_SEGMENTS = 20_000
 _MAX_CHARACTERS = 1_000_000
@@ -73,15 +74,16 @@ class Transcriber:
         stays a recording; the outcome says so."""
         if missing := self.missing():
             return Outcome(Transcription("not_installed"), missing)
-        with tempfile.TemporaryDirectory(prefix="recording-") as folder:
-            path = Path(folder) / "audio"
-            path.write_bytes(audio)
+        readable = [Path(self.model_path)] if self.model_path else []
+        with tempfile.TemporaryFile() as file:
+            file.write(audio)
+            file.seek(0)
             try:
                 heard = await job.run_in_child(
-                    words_of, str(path), self.model_path, language.partition("-")[0].lower(),
-                    memory_mb=_MEMORY_MB, cpu_seconds=_SECONDS, timeout_seconds=_SECONDS,
+                    words_of, self.model_path, language.partition("-")[0].lower(),
+                    limits=_LIMITS, attachment=file.fileno(), readable=readable,
                 )  # fmt: skip
-            except (ChildCrashed, Discard) as error:
+            except (Crashed, Discard) as error:
                 job.log.warning("transcription failed: %s", error)
                 return Outcome(Transcription("failed"), error.message if isinstance(error, Discard) else _UNREADABLE)
         return Outcome(read_answer(heard))
@@ -99,8 +101,8 @@ def _storable(text: str) -> str:
     return str(text).replace("\x00", "").strip()
 
 
-def words_of(path: str, model_path: str, language: str) -> list[Any]:
-    """Runs in the child: [model, language, seconds, [[start, end, text], ...]]."""
+def words_of(audio: int, model_path: str, language: str) -> list[Any]:
+    """Runs in the sandbox on an open file: [model, language, seconds, [[start, end, text], ...]]."""
     import faster_whisper
 
     if not model_path:
@@ -111,6 +113,6 @@ def words_of(path: str, model_path: str, language: str) -> list[Any]:
     if language not in ("", "en") and not model.model.is_multilingual:
         raise InvalidArgument("language_unsupported", "The local model knows English only.")
     # Voice detection first: Whisper invents words for silence and tones.
-    parts, about = model.transcribe(path, language=language or None, vad_filter=True)
+    parts, about = model.transcribe(os.fdopen(audio, "rb"), language=language or None, vad_filter=True)
     name = Path(model_path).name if model_path else PACKAGED_MODEL
     return [name, about.language, about.duration, [[part.start, part.end, part.text.strip()] for part in parts]]

@@ -190,7 +190,7 @@ def module_names(root: Path) -> list[str]:
 
 def environment(root: Path) -> list[str]:
     """Settings come through libs.config; the local runner, and who starts a child, make environments out of theirs."""
-    makers = (root / "libs" / "config.py", root / "libs" / "jobs" / "child.py")
+    makers = (root / "libs" / "config.py", root / "libs" / "sandbox" / "sandbox.py")
     return [
         f"{_short(root, path)}:{line}: {name}"
         for path in _python(root)

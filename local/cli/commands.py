@@ -76,12 +76,12 @@ def _parser() -> argparse.ArgumentParser:
         ("security", "attacks on every public port"),
         ("check", "everything that must pass before a change lands, fastest first"),
     ):
-        add(name, run_stages, words).set_defaults(stages=checks.NAMED[name])
+        add(name, run_stages, words).set_defaults(rounds=checks.NAMED[name])
     return parser
 
 
 def run_stages(options: argparse.Namespace) -> int:
-    return checks.run(options.stages)
+    return checks.run(options.rounds)
 
 
 def up(options: argparse.Namespace) -> int:

@@ -1,6 +1,7 @@
-"""`make check`: everything that must pass before a change lands, fastest first; stops at the first stage that fails.
+"""`make check`: everything that must pass before a change lands, fastest first; stops at the first round that fails.
 
-Each stage is a command whose output is shown only when it fails, except the tests', which always show their last line.
+A round is one or more independent stages. Its stages run at the same time; the next round begins when all have ended.
+The output of a stage is shown when it fails. A table at the end shows what each stage took.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from local.paths import ROOT
 from local.terminal import say
 
 BIN = Path(sys.prefix) / "bin"
+# Seconds that the processes of a stage may take to end after it. A killed suite needs about 2 s to stop its stores.
 LEAVE_SECONDS = 5.0
 
 
@@ -32,12 +35,25 @@ class Stage:
     is_test: bool = False
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """How a stage ended: an empty `failure` is success."""
+
+    stage: Stage
+    failure: str
+    seconds: float
+
+
+Round = Sequence[Stage]
+
+
 def _tool(name: str, *arguments: str) -> tuple[str, ...]:
     return (str(BIN / name), *arguments)
 
 
-def _tests(kind: str) -> Stage:
-    return Stage(kind, (sys.executable, "-m", "pytest", "-q", "-ra", f"tests/{kind}"), is_test=True)
+def _tests(name: str, *folders: str) -> Stage:
+    paths = tuple(f"tests/{folder}" for folder in folders or (name,))
+    return Stage(name, (sys.executable, "-m", "pytest", "-q", "-ra", *paths), is_test=True)
 
 
 LINT = (
@@ -48,51 +64,81 @@ LINT = (
     Stage("import contracts", _tool("lint-imports", "--no-cache")),
 )
 TYPES = (Stage("mypy", _tool("mypy")),)
-TESTS = tuple(_tests(kind) for kind in ("contract", "unit", "manifests", "integration", "security", "e2e", "faults"))
-ALL = (*LINT, *TYPES, *TESTS)
-NAMED = {"lint": LINT, "types": TYPES, "test": TESTS, "security": (_tests("security"),), "check": ALL}
+SECURITY = (_tests("security"),)
+# Each stage of a round starts its own stores. Integration is two stages because most of its time is waiting.
+# Security and faults run alone: the first bounds one turn of an event loop, the second fills the machine.
+TESTS: tuple[Round, ...] = (
+    (_tests("contract"), _tests("unit"), _tests("manifests")),
+    (
+        _tests("integration of libs", "integration/libs"),
+        _tests("integration of the rest", "integration/gateway", "integration/local", "integration/services"),
+    ),
+    SECURITY,
+    (_tests("e2e"),),
+    (_tests("faults"),),
+)
+NAMED: dict[str, Sequence[Round]] = {
+    "lint": (LINT,),
+    "types": (TYPES,),
+    "test": TESTS,
+    "security": (SECURITY,),
+    "check": ((*LINT, *TYPES), *TESTS),
+}
 
 
-def run(stages: Sequence[Stage]) -> int:
+def run(rounds: Sequence[Round]) -> int:
     """0 when every stage passed."""
     started = time.monotonic()
-    for stage in stages:
-        if stage.is_test and not any((ROOT / stage.command[-1]).glob("**/test_*.py")):
-            continue
-        code = _run_stage(stage)
-        if code != 0:
-            say(f"check: FAILED at {stage.name} after {time.monotonic() - started:.0f} s")
-            return 1
-    say(f"check: all {len(stages)} stages passed in {time.monotonic() - started:.0f} s")
+    outcomes: list[Outcome] = []
+    for stages in rounds:
+        with ThreadPoolExecutor(len(stages)) as pool:
+            outcomes += pool.map(_run_stage, stages)
+        if any(outcome.failure for outcome in outcomes):
+            break
+    say(_table(rounds, outcomes))
+    seconds = time.monotonic() - started
+    if failed := [outcome.stage.name for outcome in outcomes if outcome.failure]:
+        say(f"check: FAILED at {', '.join(failed)} after {seconds:.0f} s")
+        return 1
+    say(f"check: all {len(outcomes)} stages passed in {seconds:.0f} s")
     return 0
 
 
-def _run_stage(stage: Stage) -> int:
+def _table(rounds: Sequence[Round], outcomes: Sequence[Outcome]) -> str:
+    """A line for each stage; stages of one round share their number."""
+    ended = {outcome.stage.name: outcome for outcome in outcomes}
+    lines = [f"{'round':>5}  {'stage':<24} {'seconds':>8}  result"]
+    for number, stages in enumerate(rounds, 1):
+        for stage in stages:
+            outcome = ended.get(stage.name)
+            seconds = f"{outcome.seconds:.1f}" if outcome else "-"
+            result = (outcome.failure or "ok") if outcome else "not run"
+            lines.append(f"{number:>5}  {stage.name:<24} {seconds:>8}  {result}")
+    return "\n".join(lines)
+
+
+def _run_stage(stage: Stage) -> Outcome:
     started = time.monotonic()
     folder = tempfile.mkdtemp(prefix="echosenseix-check-")
     try:
-        with (Path(folder) / "output").open("wb+") as output:  # a pipe would wait for whoever was left behind
-            answer = subprocess.run(  # noqa: S603 our own tools
-                stage.command,
-                cwd=ROOT,
-                env=_environment(folder),
-                stdin=subprocess.DEVNULL,
-                stdout=None if stage.is_test else output,
-                stderr=None if stage.is_test else subprocess.STDOUT,
-                check=False,
-            )
+        with (Path(folder) / "output").open("wb+") as output:  # a pipe would wait for a process that was left behind
+            ended = subprocess.run(  # noqa: S603 our own tools
+                stage.command, cwd=ROOT, env=_environment(folder), check=False,
+                stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+            )  # fmt: skip
             output.seek(0)
             said = output.read().decode(errors="replace").rstrip()
-        left = _left_behind(folder)
+        failure = f"FAILED ({ended.returncode})" if ended.returncode else ""
+        if left := _left_behind(folder):
+            failure = f"FAILED, it left processes behind: {', '.join(left)}"
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    if answer.returncode != 0 and said:
+    outcome = Outcome(stage, failure, time.monotonic() - started)
+    if failure:
         say(said)
-    verdict = "ok" if answer.returncode == 0 else f"FAILED ({answer.returncode})"
-    if left:
-        verdict = f"FAILED, it left processes behind: {', '.join(left)}"
-    say(f"· {stage.name}: {verdict} in {time.monotonic() - started:.1f} s")
-    return answer.returncode or len(left)
+    last = f" ({said.splitlines()[-1]})" if stage.is_test and said else ""
+    say(f"· {stage.name}: {failure or 'ok'} in {outcome.seconds:.1f} s{last}")
+    return outcome
 
 
 def _left_behind(folder: str) -> list[str]:

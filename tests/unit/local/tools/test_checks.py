@@ -25,32 +25,65 @@ def stage(name: str, program: str) -> Stage:
 
 
 def test_all_stages_pass(capfd: pytest.CaptureFixture[str]) -> None:
-    assert run([stage("one", "pass"), stage("two", "pass")]) == 0
+    assert run([[stage("one", "pass")], [stage("two", "pass")]]) == 0
     assert "all 2 stages passed" in capfd.readouterr().out
 
 
 def test_the_first_failure_is_shown_and_stops(capfd: pytest.CaptureFixture[str]) -> None:
-    assert run([stage("one", "raise SystemExit('this is wrong')"), stage("two", "print('never')")]) == 1
+    assert run([[stage("one", "raise SystemExit('this is wrong')")], [stage("two", "print('never')")]]) == 1
     said = capfd.readouterr().out
     assert "this is wrong" in said
     assert "FAILED at one" in said
-    assert "two" not in said
+    assert "never" not in said
+
+
+def test_a_table_shows_what_each_stage_took(capfd: pytest.CaptureFixture[str]) -> None:
+    run([[stage("good", "pass"), stage("bad", "raise SystemExit(3)")], [stage("later", "pass")]])
+    rows = [line.split() for line in capfd.readouterr().out.splitlines() if line.startswith("    ")]
+    assert [(row[0], row[1], row[3:]) for row in rows] == [
+        ("1", "good", ["ok"]),
+        ("1", "bad", ["FAILED", "(3)"]),
+        ("2", "later", ["not", "run"]),
+    ]
+    assert [row[2] == "-" for row in rows] == [False, False, True]
+
+
+def test_the_stages_of_a_round_run_at_the_same_time(tmp_path: Path) -> None:
+    """Each waits for the file that the other writes, so that one after the other would never end."""
+    meet = """
+import pathlib, sys, time
+mine, other = map(pathlib.Path, sys.argv[1:])
+mine.touch()
+for _ in range(3_000):
+    if other.exists():
+        sys.exit(0)
+    time.sleep(0.01)
+sys.exit(1)
+"""
+    left, right = str(tmp_path / "left"), str(tmp_path / "right")
+    pair = [
+        Stage("left", (sys.executable, "-c", meet, left, right)),
+        Stage("right", (sys.executable, "-c", meet, right, left)),
+    ]
+    assert run([pair]) == 0
 
 
 def test_a_process_left_behind_fails_the_stage(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     note = tmp_path / "pid"
-    assert run([Stage("messy", (sys.executable, "-c", LEAVES, str(note)))]) == 1
+    assert run([[Stage("messy", (sys.executable, "-c", LEAVES, str(note)))]]) == 1
     os.kill(int(note.read_text()), signal.SIGKILL)
     assert "left processes behind" in capfd.readouterr().out
 
 
-def test_the_callers_stores_do_not_reach_the_tests(
-    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_callers_stores_do_not_reach_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://elsewhere")
-    assert run([stage("ask", "import os; raise SystemExit(int('DATABASE_URL' in os.environ))")]) == 0
+    assert run([[stage("ask", "import os; raise SystemExit(int('DATABASE_URL' in os.environ))")]]) == 0
 
 
-def test_every_kind_of_test_is_a_stage() -> None:
-    kinds = {path.name for path in (ROOT / "tests").glob("*") if any(path.glob("**/test_*.py"))}
-    assert kinds <= {stage.name for stage in checks.TESTS}
+def test_every_test_belongs_to_exactly_one_stage() -> None:
+    folders = [
+        Path(part) for stages in checks.TESTS for stage in stages for part in stage.command if part.startswith("tests/")
+    ]
+    for test in (ROOT / "tests").glob("**/test_*.py"):
+        owners = [folder for folder in folders if test.relative_to(ROOT).is_relative_to(folder)]
+        assert len(owners) == 1, test

@@ -16,8 +16,10 @@ from pathlib import Path
 
 import httpx
 
+from local.runner.accounts import bus_users
 from local.runner.keys import Keys, fresh_values
-from local.runner.topology import StoreUrls, database_environment
+from local.runner.topology import StoreUrls, stores_environment
+from local.stores.nats import ADMINISTRATOR, BusUser, authorization
 from suite.services import SERVICES
 
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -35,20 +37,21 @@ def derive(keys: Keys, addresses: Mapping[str, str]) -> dict[str, dict[str, str]
         database=f"postgresql://{addresses['POOLER']}/{DATABASE}",
         direct=f"postgresql://{addresses['POSTGRES']}/{DATABASE}",
         redis=f"redis://:{redis}@{addresses['REDIS']}/0",
-        nats=f"nats://suite:{nats}@{addresses['NATS']}",
+        nats=f"nats://{ADMINISTRATOR}:{nats}@{addresses['NATS']}",
+        has_bus_users=True,
     )
-    shared = {"REDIS_URL": stores.redis, "NATS_URL": stores.nats}
-    found = {"stores": _stores(password, redis, nats), "gateway": keys.service_environment("gateway")}
+    users = [BusUser(ADMINISTRATOR, nats), *bus_users(keys)]
+    found = {"stores": _stores(password, redis, users), "gateway": keys.service_environment("gateway")}
     for service, entry in SERVICES.items():
         own = keys.service_environment(service)
         passwords = {name: own.pop(name) for name in ("DATABASE_APP_PASSWORD", "DATABASE_SYSTEM_PASSWORD")}
         name = entry.deployable
-        found[name] = own | shared | database_environment(stores, keys, service)
+        found[name] = own | stores_environment(stores, keys, service)
         found[f"{name}-migration"] = passwords | {"DATABASE_ADMIN_URL": admin}
     return found
 
 
-def _stores(postgres: str, redis: str, nats: str) -> dict[str, str]:
+def _stores(postgres: str, redis: str, users: list[BusUser]) -> dict[str, str]:
     """What the stores of k8s/infra read; it only remembers, so Redis keeps nothing on disk and bounds its memory."""
     return {
         "POSTGRES_PASSWORD": postgres,
@@ -56,7 +59,7 @@ def _stores(postgres: str, redis: str, nats: str) -> dict[str, str]:
         "redis.conf": f'requirepass {redis}\ndir /data\nsave ""\nmaxmemory 192mb\nmaxmemory-policy allkeys-lru\n',
         "nats.conf": (
             "listen: 0.0.0.0:4222\nhttp: 0.0.0.0:8222\njetstream {store_dir: /data, max_file: 1GB}\n"
-            f'authorization {{users: [{{user: suite, password: "{nats}"}}]}}\n'
+            + authorization(users)
         ),
     }
 

@@ -16,8 +16,10 @@ import hypothesis
 import pytest
 import pytest_asyncio
 
+from local.runner.accounts import bus_users
 from local.runner.keys import Keys
 from local.runner.suite import Suite
+from local.runner.topology import with_login
 from local.stores import Stores, run_sql
 from suite.services import SERVICES
 
@@ -34,9 +36,9 @@ hypothesis.settings.load_profile("here")
 
 
 @pytest.fixture(scope="session")
-def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
+def stores(tmp_path_factory: pytest.TempPathFactory, keys: Keys) -> Iterator[Stores]:
     """PostgreSQL, Valkey and NATS on free ports; gone with the session, even when it is killed."""
-    with Stores(tmp_path_factory.mktemp("stores"), durable=False) as running:
+    with Stores(tmp_path_factory.mktemp("stores"), durable=False, bus_users=bus_users(keys)) as running:
         yield running
 
 
@@ -59,7 +61,9 @@ def service_environment(stores: Stores, keys: Keys) -> Callable[[str, str], dict
     strangers: dict[str, Keys] = {}
 
     def build(service: str, database: str) -> dict[str, str]:
-        made = keys if service in SERVICES else strangers.setdefault(service, Keys.ephemeral((service,)))
+        known = service in SERVICES
+        made = keys if known else strangers.setdefault(service, Keys.ephemeral((service,)))
+        nats = with_login(stores.nats_url, service, keys.bus_password(service)) if known else stores.nats_url
         return {
             **made.service_environment(service),
             "DATABASE_ADMIN_URL": database_url(stores.postgres_admin_dsn, database),
@@ -70,7 +74,7 @@ def service_environment(stores: Stores, keys: Keys) -> Callable[[str, str], dict
                 for name, role in (("DATABASE_URL", "app"), ("DATABASE_SYSTEM_URL", "system"))
             },
             "REDIS_URL": stores.redis_url,
-            "NATS_URL": stores.nats_url,
+            "NATS_URL": nats,
             "POOL_MAX": "10",
         }
 

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
+from urllib.parse import unquote, urlsplit
 
 import nats.errors
 import nats.js.errors
@@ -16,6 +17,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.js import JetStreamContext
 
+from libs.bus.subjects import inbox_prefix
 from libs.telemetry.metrics import BUS_CONNECTED
 
 RECONNECT_SECONDS = 0.25
@@ -67,6 +69,7 @@ class Bus:
     def __init__(self, nats_url: str, name: str) -> None:
         self._servers = [server.strip() for server in nats_url.split(",") if server.strip()]
         self._name = name
+        self._inbox = inbox_prefix(unquote(urlsplit(self._servers[0]).username or "") if self._servers else "")
         self._subscriptions: list[CoreSubscription] = []
         self._connecting: asyncio.Task[None] | None = None
         self._announced: dict[str, bool] = {}
@@ -148,6 +151,7 @@ class Bus:
                 await self.client.connect(
                     servers=self._servers,
                     name=self._name,
+                    inbox_prefix=self._inbox,
                     allow_reconnect=True,
                     max_reconnect_attempts=-1,
                     reconnect_time_wait=RECONNECT_SECONDS,  # type: ignore[arg-type]  # only slept for; a fraction is fine
@@ -177,4 +181,5 @@ class Bus:
         logger.warning("the connection to NATS is lost")
 
     async def _on_error(self, error: Exception) -> None:
-        logger.debug("NATS: %s: %s", type(error).__name__, error)
+        refused = "permissions violation" in str(error).lower()
+        logger.log(logging.ERROR if refused else logging.DEBUG, "NATS: %s: %s", type(error).__name__, error)

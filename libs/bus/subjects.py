@@ -33,6 +33,11 @@ def delayed_job_wakeup(service: str, queue: str) -> str:
     return f"jobs.{service}.{queue}.later"
 
 
+def inbox_prefix(user: str) -> str:
+    """Where the answers to a user's requests go; no other user may listen there."""
+    return f"_INBOX.{user}" if user else "_INBOX"
+
+
 def jobs_progress(org_id: str, job_id: str) -> str:
     """Tells realtime how a job goes on: JSON {jobId, kind, state, progress}, for the channel job:<id>."""
     return f"jobprog.{org_id}.{job_id}"

@@ -47,6 +47,9 @@ class Delivery:
             event = ReceivedEvent.parse(message.data)
         except ValueError:
             event = None
+        # The server vouches for the subject (who may publish there), nobody for the text.
+        if event is not None and message.subject.split(".", 3)[1::2] != [event.org_id, event.topic]:
+            event = None
         return cls(message, sequence, event, sequence <= doubtful_until)
 
     @property

@@ -16,9 +16,10 @@ TIMEOUT = 1.0
 
 
 def redis_ready(port: int) -> bool:
+    """True when it answers commands: with PONG, or by asking for the password."""
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), TIMEOUT) as link:
         link.sendall(b"PING\r\n")
-        return link.recv(64).startswith(b"+PONG")
+        return link.recv(64).startswith((b"+PONG", b"-NOAUTH"))
     return False
 
 

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from local.runner.keys import write_private
+from local.stores import write_private
 
 EMAIL = "owner@example.com"
 

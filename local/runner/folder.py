@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from local.runner.keys import write_private
+from local.stores import write_private
 
 
 class AlreadyRunning(RuntimeError):

@@ -1,14 +1,13 @@
 """The secrets of one local installation: made once, kept in one folder that only the owner can read.
 
-Principal signing keys per issuer, encryption and cursor keys per service, passwords of the database roles.
-In production the same names come from a secret store as files; nothing here is used there.
+Principal signing keys per issuer, encryption and cursor keys per service, passwords of the
+database roles and of NATS users. In production the same names come from a secret store as files.
 """
 
 from __future__ import annotations
 
 import base64
 import json
-import os
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from local.stores.store import write_private
 from suite.services import SERVICES
 
 
@@ -49,6 +49,10 @@ class Keys:
     def role_password(self, service: str, role: str) -> str:
         return self.values[f"password.{service}.{role}"]
 
+    def bus_password(self, service: str) -> str:
+        """Of the service's user in NATS."""
+        return self.values[f"nats.{service}"]
+
     def service_environment(self, service: str) -> dict[str, str]:
         """What every process of this service needs to sign, verify, encrypt and page; stores and addresses apart."""
         signing = {"PRINCIPAL_SIGNING_KEY": self.signing_key(service)}
@@ -68,15 +72,6 @@ class Keys:
         )
 
 
-def write_private(file: Path, text: str) -> None:
-    """Replace the file in one step; readable by the owner alone from its first byte."""
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    fresh = file.with_name(f".{file.name}.{os.getpid()}")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as handle:
-        handle.write(text)
-    fresh.replace(file)
-
-
 def fresh_values(services: Iterable[str] = tuple(SERVICES)) -> dict[str, str]:
     """A new random value for every name."""
     seeds = {f"principal.{issuer}": _random_key() for issuer in ("gateway", *services)}
@@ -84,7 +79,8 @@ def fresh_values(services: Iterable[str] = tuple(SERVICES)) -> dict[str, str]:
     passwords = {
         f"password.{service}.{role}": secrets.token_hex(16) for service in services for role in ("app", "system")
     }
-    return {**seeds, **per_service, **passwords, "realtime.token": _random_key()}
+    logins = {f"nats.{service}": secrets.token_hex(16) for service in services}
+    return {**seeds, **per_service, **passwords, **logins, "realtime.token": _random_key()}
 
 
 def _random_key() -> str:

@@ -24,6 +24,7 @@ from local.processes.ports import any_ports, fixed_ports, require_free
 from local.processes.probes import http_ready, tcp_ready
 from local.processes.process import Child, Command, inherited_environment
 from local.runner import first_organization, migrations, nginx
+from local.runner.accounts import bus_users
 from local.runner.folder import Folder, is_alive
 from local.runner.keys import Keys
 from local.runner.supervisor import Supervised, Supervisor
@@ -81,7 +82,9 @@ class Runner:
         replaced = {"postgres": "DATABASE_URL", "redis": "REDIS_URL", "nats": "NATS_URL"}
         parts = [part for part, variable in replaced.items() if not given.get(variable)]
         ports = {name: self.port(planned) for name, planned in STORE_PORTS.items()}
-        return Stores(self.folder.path / "data", ports, parts=parts, logs=self.folder.logs)
+        return Stores(
+            self.folder.path / "data", ports, parts=parts, logs=self.folder.logs, bus_users=bus_users(self.keys)
+        )
 
     def _store_urls(self) -> StoreUrls:
         given, embedded = self.options.given, self.stores.all
@@ -92,6 +95,7 @@ class Runner:
             direct=own or given.get("DATABASE_DIRECT_URL") or database,
             redis=embedded["redis"].url if "redis" in embedded else given["REDIS_URL"],
             nats=embedded["nats"].url if "nats" in embedded else given["NATS_URL"],
+            has_bus_users="nats" in embedded,
         )
 
     async def run(self, stop: asyncio.Event) -> None:

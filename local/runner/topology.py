@@ -40,12 +40,14 @@ OBJECT_STORE_PREFIXES = ("AWS_", "AZURE_", "GOOGLE_")
 
 @dataclass(frozen=True)
 class StoreUrls:
-    """Where the stores answer. `direct` reaches PostgreSQL past any pooler; it needs an administrator's rights."""
+    """Where the stores answer. `direct` reaches PostgreSQL past any pooler; it needs an administrator's rights. With
+    `has_bus_users` NATS knows a user for each service; else all services log in as the URL says."""
 
     database: str
     direct: str
     redis: str
     nats: str
+    has_bus_users: bool = False
 
 
 @dataclass(frozen=True)
@@ -115,13 +117,13 @@ def make_plan(
         name: [port(service.grpc_port if n == 0 else 0) for n in range(scale.of(name))]
         for name, service in SERVICES.items()
     }
-    shared = _shared_environment(stores, var, urls, given) | {
+    shared = _shared_environment(var, urls, given) | {
         SERVICES[name].address_setting: ",".join(f"{HOST}:{number}" for number in numbers)
         for name, numbers in grpc.items()
     }
     parts: list[Part] = []
     for service, entry in SERVICES.items():
-        own = shared | keys.service_environment(service) | database_environment(stores, keys, service)
+        own = shared | keys.service_environment(service) | stores_environment(stores, keys, service)
         if service == "realtime" and scale.of(service) > 1:
             own |= _BEHIND_NGINX
         for index, number in enumerate(grpc[service]):
@@ -141,6 +143,12 @@ def make_plan(
     return Plan(tuple(parts), urls, public)
 
 
+def stores_environment(stores: StoreUrls, keys: Keys, service: str) -> dict[str, str]:
+    """How the service's processes reach their stores."""
+    nats = with_login(stores.nats, service, keys.bus_password(service)) if stores.has_bus_users else stores.nats
+    return database_environment(stores, keys, service) | {"REDIS_URL": stores.redis, "NATS_URL": nats}
+
+
 def database_environment(stores: StoreUrls, keys: Keys, service: str) -> dict[str, str]:
     """The service's own two roles; the administrator's DSN is given to the migrations alone."""
     app, system = (keys.role_password(service, role) for role in ("app", "system"))
@@ -157,14 +165,10 @@ def with_login(dsn: str, user: str, password: str) -> str:
     return urlunsplit(parts._replace(netloc=f"{user}:{password}@{host}"))
 
 
-def _shared_environment(
-    stores: StoreUrls, var: Path, urls: Mapping[str, str], given: Mapping[str, str]
-) -> dict[str, str]:
+def _shared_environment(var: Path, urls: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
     return {
         "ENVIRONMENT": "local",
         "PYTHONUNBUFFERED": "1",
-        "REDIS_URL": stores.redis,
-        "NATS_URL": stores.nats,
         "POOL_MAX": "10",
         "BLOBS_URL": f"file://{var / 'blobs'}",
         "OUTBOUND_ALLOW": f"{HOST}:9900-9999",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 import shutil
 import signal
 import subprocess
@@ -67,15 +65,6 @@ def init_cluster(store: Store, folder: Path) -> None:
     if child.exit_code != 0:
         raise StoreFailed(f"initdb failed:\n{tail(store.child.command.log)}")
     made.rename(store.data)
-
-
-def admin_password(file: Path) -> str:
-    """The administrator's password of this folder's cluster, made once, readable by the owner alone."""
-    if not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as handle:
-            handle.write(secrets.token_hex(16))
-    return file.read_text(encoding="ascii")
 
 
 def psql() -> Path:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from local.processes.probes import redis_ready
 from local.processes.process import Command
-from local.stores.store import Store, package_folder
+from local.stores.store import Store, package_folder, write_private
 
 
-def make_redis(port: int, data: Path, logs: Path) -> Store:
+def make_redis(port: int, data: Path, logs: Path, password: str) -> Store:
     data.mkdir(parents=True, exist_ok=True)
     machine = "x86_64" if platform.machine() in ("x86_64", "AMD64") else "arm64"
     if sys.platform == "linux" and machine == "arm64":
@@ -22,6 +22,10 @@ def make_redis(port: int, data: Path, logs: Path) -> Store:
         "port": port, "bind": "127.0.0.1", "dir": data, "save": "", "appendonly": "no",
         "maxmemory": "128mb", "maxmemory-policy": "allkeys-lru",
     }  # fmt: skip
-    argv = [str(program), *(part for name, value in options.items() for part in (f"--{name}", str(value)))]
+    # A file, because every user of the machine can read a command line.
+    configuration = data.with_name("redis.conf")
+    lines = [f'{name} "{value}"' for name, value in (options | {"requirepass": password}).items()]
+    write_private(configuration, "\n".join(lines) + "\n")
+    argv = [str(program), str(configuration)]
     command = Command(name="redis", argv=argv, log=logs / "redis.log", death_signal=signal.SIGTERM)
-    return Store(command, f"redis://127.0.0.1:{port}/0", data, lambda: redis_ready(port))
+    return Store(command, f"redis://:{password}@127.0.0.1:{port}/0", data, lambda: redis_ready(port))

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import os
+import secrets
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -70,6 +72,22 @@ def package_folder(name: str) -> Path:
     if spec is None or spec.origin is None:
         raise StoreFailed(f"The package {name} is not installed: run `python3 -m local up`, which installs it.")
     return Path(spec.origin).parent
+
+
+def write_private(file: Path, text: str) -> None:
+    """Replace the file in one step; readable by the owner alone from its first byte."""
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    fresh = file.with_name(f".{file.name}.{os.getpid()}")
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as handle:
+        handle.write(text)
+    fresh.replace(file)
+
+
+def kept_password(file: Path) -> str:
+    """A password made once for this folder, readable by the owner alone."""
+    if not file.exists():
+        write_private(file, secrets.token_hex(16))
+    return file.read_text(encoding="ascii")
 
 
 def tail(log: Path, lines: int = 20) -> str:

@@ -2,7 +2,8 @@
 
     with Stores(folder) as stores: stores.postgres_admin_dsn, stores.redis_url, stores.nats_url
 
-Knows nothing of services, schemas or roles: those come from `migrate`. `async with` works too and also starts in the
+Each has an administrator's password of its own, made once per folder; `bus_users` adds logins to NATS. Knows nothing of
+services, schemas or roles: those come from `migrate`. `async with` works too and also starts in the
 calling thread, because the servers die with the thread that started them.
 """
 
@@ -15,10 +16,10 @@ from types import TracebackType
 from typing import Self
 
 from local.processes.ports import free_ports
-from local.stores.nats import make_nats
-from local.stores.postgres import admin_password, init_cluster, make_postgres
+from local.stores.nats import ADMINISTRATOR, BusUser, make_nats
+from local.stores.postgres import init_cluster, make_postgres
 from local.stores.redis import make_redis
-from local.stores.store import Store
+from local.stores.store import Store, kept_password
 
 PARTS = ("postgres", "redis", "nats")
 
@@ -34,6 +35,7 @@ class Stores:
         parts: Iterable[str] = PARTS,
         durable: bool = True,
         logs: Path | None = None,
+        bus_users: Iterable[BusUser] = (),
     ) -> None:
         wanted = tuple(parts)
         self.data = data.resolve()
@@ -42,16 +44,22 @@ class Stores:
         self.postgres_password = ""
         makers: dict[str, Callable[[], Store]] = {
             "postgres": lambda: self._postgres(chosen["postgres"], logs, durable),
-            "redis": lambda: make_redis(chosen["redis"], self.data / "redis", logs),
-            "nats": lambda: make_nats(chosen["nats"], chosen["nats-monitor"], self.data / "nats", logs),
-        }
+            "redis": lambda: make_redis(chosen["redis"], self.data / "redis", logs, self._password("redis")),
+            "nats": lambda: make_nats(
+                chosen["nats"], chosen["nats-monitor"], self.data / "nats", logs,
+                [BusUser(ADMINISTRATOR, self._password("nats")), *bus_users],
+            ),
+        }  # fmt: skip
         self.nats_monitor_url = f"http://127.0.0.1:{chosen['nats-monitor']}"
         self.all = {name: makers[name]() for name in PARTS if name in wanted}
 
     def _postgres(self, port: int, logs: Path, durable: bool) -> Store:
         data = self.data / "postgres"
-        self.postgres_password = admin_password(self.data / "postgres.password")
+        self.postgres_password = self._password("postgres")
         return make_postgres(port, data, logs, self.postgres_password, durable)
+
+    def _password(self, store: str) -> str:
+        return kept_password(self.data / f"{store}.password")
 
     @property
     def postgres(self) -> Store:

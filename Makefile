@@ -5,7 +5,7 @@ VENV := .venv/bin
 export SERVICE SCALE LIMITS FOLLOW DOC
 SCENARIO ?= baseline
 
-.PHONY: test-transcription help up dev down status logs restart reset token demo ops test security lint types check faults manifests wheels bench-jobs load protos format lock
+.PHONY: test-transcription help up dev down status logs restart reset backup restore token demo ops test security lint types check faults manifests wheels bench-jobs load protos format lock
 
 help:            ## what can be done
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 24
@@ -24,6 +24,10 @@ restart:         ## restart one after the other (SERVICE=agent)
 	@$(LOCAL) restart
 reset:           ## stop, and throw all local data away
 	@$(LOCAL) reset
+backup:          ## database, objects and keys into one archive, without stopping (FILE=path)
+	@$(LOCAL) backup $(FILE)
+restore:         ## an archive into an empty installation (FILE=path, REPLACE=1 to throw away what it holds)
+	@$(LOCAL) restore $(FILE) $(if $(REPLACE),--replace)
 token:           ## a principal for calling a service by gRPC (SERVICE=agent)
 	@$(LOCAL) token
 

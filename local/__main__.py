@@ -7,7 +7,7 @@ import os
 import sys
 
 OLDEST = (3, 11)
-NEEDS = dict.fromkeys(("up", "dev", "daemon", "token"), "suite")
+NEEDS = dict.fromkeys(("up", "dev", "daemon", "token", "backup", "restore"), "suite")
 NEEDS.update(dict.fromkeys(("lint", "types", "test", "security", "check"), "dev"))
 ASK_ONLY = ("down", "status", "logs", "restart", "reset")
 

@@ -67,6 +67,11 @@ def _parser() -> argparse.ArgumentParser:
     again = add("restart", restart, "restart one service, or all of the suite, one process after the other")
     again.add_argument("service", nargs="?", default=os.environ.get("SERVICE", ""))
     add("reset", reset, "stop everything and throw all local data away")
+    saving = add("backup", save, "database, objects and keys of the running suite into one archive")
+    saving.add_argument("file", nargs="?", type=Path, help="var/backups/echosenseix-TIME.tar if not given")
+    bringing = add("restore", bring_back, "an archive into an empty installation")
+    bringing.add_argument("file", type=Path)
+    bringing.add_argument("--replace", action="store_true", help="throw away what this installation holds")
     token = add("token", show_token, "a principal of the first organisation, to call one service by gRPC")
     token.add_argument("service", nargs="?", default=os.environ.get("SERVICE", ""))
     for name, words in (
@@ -210,6 +215,35 @@ def reset(options: argparse.Namespace) -> int:
     folder.credentials_file.unlink(missing_ok=True)
     say("all local data are gone")
     return 0
+
+
+def save(options: argparse.Namespace) -> int:
+    from local import backup
+    from local.backup.archive import BackupFailed
+
+    try:
+        file = backup.create(Folder(options.var), options.file, os.environ, _step)
+    except (BackupFailed, OSError) as error:
+        return fail(str(error))
+    say(f"{file}: {file.stat().st_size / 1_048_576:.1f} MiB. It holds the keys: keep it as secret as they are.")
+    return 0
+
+
+def bring_back(options: argparse.Namespace) -> int:
+    from local import backup
+    from local.backup.archive import BackupFailed
+    from local.stores import StoreFailed
+
+    try:
+        backup.restore(Folder(options.var), options.file, os.environ, _step, replace=options.replace)
+    except (BackupFailed, StoreFailed, OSError) as error:
+        return fail(str(error))
+    say("restored; `make up` starts it")
+    return 0
+
+
+def _step(text: str) -> None:
+    say(f"· {text}")
 
 
 def show_token(options: argparse.Namespace) -> int:

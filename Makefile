@@ -5,7 +5,7 @@ VENV := .venv/bin
 export SERVICE SCALE LIMITS FOLLOW DOC
 SCENARIO ?= baseline
 
-.PHONY: test-transcription help up dev down status logs restart reset backup restore token demo ops test security lint types check faults manifests wheels bench-jobs load protos format lock
+.PHONY: test-transcription help up dev down status logs restart reset backup restore token demo ops test security lint types check faults manifests wheels bench-jobs load alerts configuration capacity protos format lock
 
 help:            ## what can be done
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 24
@@ -59,6 +59,12 @@ security:        ## attacks on every public port
 check:           ## everything that must pass before a change lands, fastest first
 	@$(LOCAL) check
 
+alerts: | dev-tools ## promtool sees each alert fire (needs Debian's package prometheus)
+	@$(VENV)/python -m local.tools.alerts
+configuration: | dev-tools ## write docs/configuration.md from the settings classes
+	@$(VENV)/python -m local.tools.configuration
+capacity: | dev-tools ## cores, instances, connections and cost for 100 to 100,000 users, from measured costs
+	@$(VENV)/python -m bench.capacity $(ARGS)
 format: | dev-tools ## let the tools write the style
 	@$(VENV)/ruff check --fix --quiet . ; $(VENV)/ruff format . ; $(VENV)/buf format -w
 protos: | dev-tools ## generate the Python beside each .proto

@@ -88,6 +88,15 @@ class BlobStore:
         except NotFound:
             pass
 
+    async def keys(self, folder: str) -> AsyncIterator[str]:
+        """Every key under `folder/`, in no order."""
+        import obstore
+
+        with _Failures():
+            async for batch in obstore.list(self._store, prefix=_checked(folder)):
+                for found in batch:
+                    yield str(found["path"])
+
     async def size(self, key: str) -> int:
         """Its size in bytes; NotFound("blob_not_found")."""
         import obstore

@@ -9,8 +9,8 @@ import subprocess
 from pathlib import Path
 
 from local.backup.archive import BackupFailed
-from local.runner.keys import SERVICES
 from local.stores import psql, run_sql
+from suite.services import SERVICES
 
 # A hundred gigabytes at 50 MB/s; a dump that hangs must end too.
 _SECONDS = 3600

@@ -13,9 +13,11 @@ from local.backup.archive import BackupFailed
 from local.backup.create import blobs_folder
 from local.runner import migrations
 from local.runner.folder import Folder
-from local.runner.keys import SERVICES, Keys, write_private
+from local.runner.keys import Keys
 from local.runner.runner import DATABASE
 from local.stores import Stores, run_sql
+from local.stores.store import write_private
+from suite.services import SERVICES
 
 
 def restore(

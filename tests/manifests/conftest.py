@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-OVERLAYS = ("local", "production")
+OVERLAYS = ("local", "production", "full")
 Objects = list[dict[str, Any]]
 
 
@@ -37,3 +37,8 @@ def local_objects() -> Objects:
 @pytest.fixture(scope="session")
 def production_objects() -> Objects:
     return build("production")
+
+
+@pytest.fixture(scope="session")
+def full_objects() -> Objects:
+    return build("full")

@@ -12,7 +12,7 @@ from suite.services import SERVICES
 
 Objects = list[dict[str, Any]]
 KUBERNETES = "1.33"
-CUSTOM = "ScaledObject", "TriggerAuthentication"
+CUSTOM = "ScaledObject", "TriggerAuthentication", "PodMonitor", "PrometheusRule"
 NAMES = {"gateway", *(service.deployable for service in SERVICES.values())}
 WORKERS = {f"{name}-worker" for name in NAMES - {"gateway"}}
 
@@ -22,7 +22,12 @@ def of(objects: Objects, kind: str) -> dict[str, dict[str, Any]]:
 
 
 def workloads(objects: Objects) -> Iterator[dict[str, Any]]:
-    return (item for item in objects if item["kind"] in ("Deployment", "StatefulSet", "Job"))
+    """Everything that runs pods; of a CronJob the Job that it makes, under the CronJob's name."""
+    for item in objects:
+        if item["kind"] in ("Deployment", "StatefulSet", "Job"):
+            yield item
+        elif item["kind"] == "CronJob":
+            yield {"kind": "Job", "metadata": item["metadata"], "spec": item["spec"]["jobTemplate"]["spec"]}
 
 
 def selects(selector: dict[str, Any], labels: dict[str, str]) -> bool:
@@ -36,7 +41,7 @@ def test_every_object_is_valid_for_the_schema_of_its_kind(objects: Objects) -> N
 
 
 def test_each_service_has_a_server_a_worker_and_a_migration_and_the_gateway_a_server(objects: Objects) -> None:
-    assert of(objects, "Deployment").keys() - {"pgbouncer"} == NAMES | WORKERS
+    assert of(objects, "Deployment").keys() - {"pgbouncer", "otel-collector"} == NAMES | WORKERS
     assert of(objects, "Job").keys() - {"first-secrets"} == {f"{name}-migration" for name in NAMES - {"gateway"}}
 
 
@@ -209,3 +214,33 @@ def test_the_grace_period_is_longer_than_the_pause_the_drain_and_the_margin(
     pod = of(production_objects, "Deployment")[name]["spec"]["template"]["spec"]
     pause = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
     assert pod["terminationGracePeriodSeconds"] > pause + float(suite["data"]["DRAIN_SECONDS"]) + 1
+
+
+def test_the_collector_may_be_reached_by_every_process_and_is_named_to_them(full_objects: Objects) -> None:
+    suite = next(item for key, item in of(full_objects, "ConfigMap").items() if key.startswith("suite-"))
+    assert suite["data"]["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://otel-collector:4317"
+    policies = of(full_objects, "NetworkPolicy")
+    for name in NAMES:
+        assert any("otel-collector" in _names(rule.get("to", [])) for rule in policies[name]["spec"]["egress"]), name
+
+
+def test_the_scraper_finds_the_operations_port_of_every_process(full_objects: Objects) -> None:
+    [monitor] = [item for item in full_objects if item["kind"] == "PodMonitor"]
+    wanted = {entry["key"]: set(entry["values"]) for entry in monitor["spec"]["selector"]["matchExpressions"]}
+    port = monitor["spec"]["podMetricsEndpoints"][0]["port"]
+    for name, item in of(full_objects, "Deployment").items():
+        if name in NAMES | WORKERS:
+            pod = item["spec"]["template"]
+            assert all(pod["metadata"]["labels"][key] in values for key, values in wanted.items()), name
+            assert port in {entry["name"] for entry in pod["spec"]["containers"][0]["ports"]}, name
+
+
+def test_the_backup_dumps_every_service_and_its_way_back_is_valid(full_objects: Objects) -> None:
+    from tests.manifests.conftest import build
+
+    pod = of(full_objects, "CronJob")["backup"]["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    dumped = {word.partition("=")[2] for word in pod["initContainers"][0]["args"] if word.startswith("--schema")}
+    assert dumped == set(SERVICES)
+    assert pod["containers"][0]["args"][0] == "local.backup.pod"
+    for item in build("restore"):
+        kubernetes_validate.validate(item, KUBERNETES, strict=True)

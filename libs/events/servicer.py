@@ -11,8 +11,8 @@ from echosenseix.jobs.v1 import jobs_pb2
 from libs.errors import InvalidArgument
 from libs.events import dead_letters
 from libs.ids import dead_event_id, read_dead_event_id
-from libs.jobs.admin.access import Access
 from libs.postgres import Connection, Record
+from libs.rpc.access import BackgroundAccess
 from libs.rpc.paging import page_info_to_proto, page_request_from_proto
 from libs.rpc.times import from_timestamp, to_timestamp
 
@@ -20,7 +20,9 @@ _UNEXPECTED = "unexpected_error"
 _HIDDEN = "The handler failed unexpectedly; its worker's log has the cause."
 
 
-class DeadEvents(Access):
+class DeadEventMethods(BackgroundAccess):
+    """JobsService's methods about dead events; libs.runtime.service composes the servicer."""
+
     async def ListDeadEvents(
         self, request: jobs_pb2.ListDeadEventsRequest, context: Any
     ) -> jobs_pb2.ListDeadEventsResponse:

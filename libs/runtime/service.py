@@ -10,13 +10,14 @@ from functools import cached_property, partial
 from typing import Any, Generic, TypeVar
 
 from echosenseix.common.v1.common_pb2_grpc import add_StatusServiceServicer_to_server
-from echosenseix.jobs.v1.jobs_pb2_grpc import add_JobsServiceServicer_to_server
+from echosenseix.jobs.v1.jobs_pb2_grpc import JobsServiceServicer, add_JobsServiceServicer_to_server
 from libs.bus import Bus
 from libs.cache.ping import redis_ping
 from libs.config import ServiceSettings
 from libs.events import EventConsumer, OutboxRelay
+from libs.events.servicer import DeadEventMethods
 from libs.jobs import Worker
-from libs.jobs.admin.servicer import JobsServicer
+from libs.jobs.admin.servicer import JobMethods
 from libs.jobs.handlers import Handlers
 from libs.paging import CursorCodec
 from libs.postgres import Database
@@ -27,6 +28,10 @@ from libs.runtime.process import Runtime
 
 S = TypeVar("S", bound=ServiceSettings)
 AddServicer = tuple[Callable[[Any, Any], None], object]
+
+
+class JobsServicer(JobMethods, DeadEventMethods, JobsServiceServicer):
+    """Jobs and dead events: an operator's dead letters are both, under one rule of access."""
 
 
 class Service(Generic[S]):

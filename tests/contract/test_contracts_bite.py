@@ -57,6 +57,10 @@ IMPORTS: dict[str, list[tuple[str, str]]] = {
             "gateway/http/planted_half.py",
             "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import gateway.http.planted_circle",
         ),
+        ("libs/planted_one.py", "import libs.planted_other"),
+        ("libs/planted_other.py", "import libs.planted_one"),
+        ("services/agent/domain/planted_circling.py", "import services.agent.domain.planted_circled"),
+        ("services/agent/domain/planted_circled.py", "import services.agent.domain.planted_circling"),
     ],
     "services": [("services/agent/servicer/planted_neighbour.py", "import services.billing.domain")],
     "providers": [
@@ -85,6 +89,10 @@ IMPORTS: dict[str, list[tuple[str, str]]] = {
     "stores": [
         ("libs/postgres/planted_stream.py", "import libs.bus.stream"),
         ("libs/bus/planted_outbox.py", "import libs.events.outbox"),
+    ],
+    "background": [
+        ("libs/jobs/planted_event.py", "import libs.events.outbox"),
+        ("libs/events/planted_job.py", "import libs.jobs.kind"),
     ],
     "redis": [("services/agent/servicer/planted_redis.py", "import redis")],
     "starlette": [("services/agent/servicer/planted_web.py", "import starlette")],

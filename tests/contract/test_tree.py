@@ -18,7 +18,7 @@ SYSTEM_CALLERS: dict[str, str] = {
     "libs/events/consumer.py": "asks the inbox how far the consumer is in the stream of all organisations",
     "libs/events/dead_letters.py": "dead events have no row security: every query compares the organisation itself",
     "libs/events/delivery.py": "the event names its organisation; the inbox row and the effect are one transaction",
-    "libs/jobs/admin/access.py": "engine tables have no row security: every method compares the organisation itself",
+    "libs/rpc/access.py": "engine tables have no row security: every method compares the organisation itself",
     "libs/jobs/store/claims.py": ENGINE,
     "libs/jobs/context.py": "a job of no organisation (a sweep) finishes; all others in a tenant transaction",
     "libs/jobs/enqueue.py": ENGINE,

@@ -1,6 +1,6 @@
 """The gRPC face of a service's queue, the same in every service: GET /api/jobs and the operators' routes end here.
 
-A caller sees and moves its own organisation's jobs only (libs.jobs.admin.access): pausing a queue pauses it for that
+A caller sees and moves its own organisation's jobs only (libs.rpc.access): pausing a queue pauses it for that
 organisation. What consumers gave up is libs.events.servicer.
 """
 
@@ -10,10 +10,10 @@ from google.protobuf.struct_pb2 import Struct
 
 from echosenseix.jobs.v1 import jobs_pb2
 from libs.errors import InvalidArgument
-from libs.events.servicer import DeadEvents
 from libs.jobs.admin import queries
 from libs.jobs.job import decode_json
 from libs.postgres import Connection, Record
+from libs.rpc.access import BackgroundAccess
 from libs.rpc.paging import page_info_to_proto, page_request_from_proto
 from libs.rpc.times import to_timestamp
 
@@ -21,8 +21,8 @@ _STATES = {name.removeprefix("JOB_STATE_").lower(): number for name, number in j
 _STATE_NAMES = {number: name for name, number in _STATES.items()}
 
 
-class JobsServicer(DeadEvents):
-    """Add it with `(jobs_pb2_grpc.add_JobsServiceServicer_to_server, JobsServicer(service, area, db, codec))`."""
+class JobMethods(BackgroundAccess):
+    """JobsService's methods about jobs, queues and schedules; libs.runtime.service composes the servicer."""
 
     async def GetJob(self, request: jobs_pb2.GetJobRequest, context: Any) -> jobs_pb2.GetJobResponse:
         return jobs_pb2.GetJobResponse(job=await self._job(self._db.system_fetch, request.id, self._seen("read")))

@@ -23,12 +23,12 @@ from libs.context import CallContext
 from libs.errors import FailedPrecondition, InvalidArgument, PermissionDenied, Unavailable
 from libs.events import EventConsumer, OutboxRelay, ReceivedEvent
 from libs.ids import new_id, read_dead_event_id
-from libs.jobs.admin.servicer import JobsServicer
 from libs.paging import CursorCodec
 from libs.postgres import Connection, Database
 from libs.rpc.context import serving
 from libs.rpc.principal import Principal
 from libs.rpc.times import to_timestamp
+from libs.runtime.service import JobsServicer
 from libs.telemetry.metrics import REGISTRY
 from local.stores import Stores
 from tests.integration.libs.events.effects import append, eventually, keep_effect, running

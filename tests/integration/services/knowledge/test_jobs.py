@@ -9,8 +9,8 @@ import pytest
 
 from echosenseix.jobs.v1 import jobs_pb2
 from echosenseix.knowledge.v1 import knowledge_pb2 as pb
-from libs.jobs.admin.servicer import JobsServicer
 from libs.paging import CursorCodec
+from libs.runtime.service import JobsServicer
 from services.knowledge.embed.embedder import Vector
 from services.knowledge.embed.local import LocalEmbedder
 from services.knowledge.operations.enqueueing import RECONCILE, SWEEP

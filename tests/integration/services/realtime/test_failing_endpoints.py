@@ -16,9 +16,9 @@ import pytest_asyncio
 from echosenseix.jobs.v1 import jobs_pb2
 from echosenseix.realtime.v1 import realtime_pb2 as pb
 from libs.bus.subjects import job_wakeup
-from libs.jobs.admin.servicer import JobsServicer
 from libs.paging import CursorCodec
 from libs.postgres import Record
+from libs.runtime.service import JobsServicer
 from services.realtime.domain.delivery import MAX_ATTEMPTS, SCHEDULE_SECONDS
 from tests.integration.services.realtime.driving import Environment, Realtime
 from tests.integration.services.realtime.hooks import Endpoints, caller

@@ -14,10 +14,10 @@ from libs.context import CallContext
 from libs.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 from libs.jobs import Discard, Handlers, JobContext
 from libs.jobs.admin import queries
-from libs.jobs.admin.servicer import JobsServicer
 from libs.paging import CursorCodec
 from libs.rpc.context import serving
 from libs.rpc.principal import Principal
+from libs.runtime.service import JobsServicer
 from tests.integration.libs.jobs.conftest import SERVICE, Jobs, kind
 
 

@@ -1,4 +1,4 @@
-"""Who may see and move what a service does in the background: the rule of every method of its JobsService.
+"""Who may see and move what a service does in the background: jobs, queues, dead letters.
 
 A caller sees and moves its own organisation's; a service principal that acts for no organisation, everybody's
 (operators' tools). It must not know what is seen.
@@ -9,7 +9,6 @@ from typing import TypeVar
 
 from google.protobuf.message import Message
 
-from echosenseix.jobs.v1 import jobs_pb2_grpc
 from libs.paging import CursorCodec
 from libs.postgres import Connection, Database
 from libs.postgres.idempotency import run_write
@@ -18,8 +17,8 @@ from libs.rpc.context import current_principal, require_scope, require_service
 M = TypeVar("M", bound=Message)
 
 
-class Access(jobs_pb2_grpc.JobsServiceServicer):
-    """What the methods have in common."""
+class BackgroundAccess:
+    """The rule, for the methods that a servicer composes of it."""
 
     def __init__(self, service: str, area: str, db: Database, codec: CursorCodec) -> None:
         """`area` names the scopes `<area>:read` and `<area>:write`: those of the things that the jobs work on."""

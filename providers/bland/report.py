@@ -3,7 +3,8 @@
 Source: docs.bland.ai, "Call Details" and "Post Call Webhooks": the body of a post-call webhook is the call itself.
 Webhook events during a call have a `category`; they are kept and not processed. Ignored: `price`, a fraction of a
 dollar; `end_at`, which is documented as the time when the call would be ended; `disposition_tag`, a word of the
-customer's own; `variables`, `metadata` and `concatenated_transcript`; turns of `agent-action`, which are not speech.
+customer's own; `variables` and `metadata`; turns of `agent-action`, which are not speech. `concatenated_transcript` is
+read where the list of turns is missing.
 """
 
 import json
@@ -14,6 +15,7 @@ from typing import Any
 from libs import untrusted_json as fields
 from providers.interface.envelopes import Envelope, Makes, Shape, ranked
 from providers.interface.reports import CallStatus, Direction, ReportedCall, Speaker, Turn
+from providers.interface.transcripts import turns_of_text
 
 POST_CALL = "post_call"
 _ONGOING_RANK, _ENDED_RANK, _ANALYZED_RANK = 1, 4, 5
@@ -31,7 +33,7 @@ _MAX_SECONDS = 30 * 86_400  # a longer call is a mistake and must not be billed
 
 def completeness(event_type: str, data: Mapping[str, Any]) -> int:
     ended = _ANALYZED_RANK if fields.text(data, "summary") else _ENDED_RANK
-    return ranked(ended if _has_ended(data) else _ONGOING_RANK, sum(1 for _ in _utterances(data)))
+    return ranked(ended if _has_ended(data) else _ONGOING_RANK, len(_turns(data, None)))
 
 
 SHAPE = Shape(
@@ -75,7 +77,7 @@ def read_report(envelope: Envelope) -> ReportedCall:
         ended_at=started_at + timedelta(seconds=duration) if started_at and duration is not None else None,
         summary=fields.text(data, "summary"),
         termination_reason=fields.text(data, "error_message", 500) or fields.text(data, "call_ended_by", 500),
-        turns=tuple(_turns(data, started_at)),
+        turns=_turns(data, started_at),
         has_audio=bool(recording_url(data)),
     )
 
@@ -114,7 +116,12 @@ def _utterances(data: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     return (item for item in fields.items(data, "transcripts") if fields.text(item, "user") in _SPEAKERS)
 
 
-def _turns(data: Mapping[str, Any], started_at: datetime | None) -> Iterator[Turn]:
+def _turns(data: Mapping[str, Any], started_at: datetime | None) -> tuple[Turn, ...]:
+    text = fields.text(data, "concatenated_transcript")
+    return tuple(_spoken_turns(data, started_at)) or turns_of_text(text, _SPEAKERS)
+
+
+def _spoken_turns(data: Mapping[str, Any], started_at: datetime | None) -> Iterator[Turn]:
     for index, item in enumerate(_utterances(data)):
         said_at = fields.iso_moment(item, "created_at")
         at = max(0.0, (said_at - started_at).total_seconds()) if said_at and started_at else 0.0

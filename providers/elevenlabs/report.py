@@ -1,7 +1,7 @@
 """ElevenLabs' conversation, from a webhook or the API, read as a ReportedCall.
 
 Shapes: the models of the official `elevenlabs` package (GetConversationResponseModel) and the provider's page on
-post-call webhooks. Other fields are ignored; a field with an unexpected value is unknown.
+post-call webhooks. A field with an unexpected value is unknown. docs/providers.md lists what is taken and ignored.
 """
 
 import base64
@@ -15,6 +15,7 @@ from libs import untrusted_json as fields
 from libs.errors import InvalidArgument
 from providers.interface.envelopes import Envelope, Makes, Shape, ranked
 from providers.interface.reports import CallStatus, Direction, ReportedCall, Speaker, Turn
+from providers.interface.telephony import status_of_sip, status_of_word
 
 TRANSCRIPTION = "post_call_transcription"
 AUDIO = "post_call_audio"
@@ -29,7 +30,12 @@ _CALL_RESULTS = {
     "no_answer": CallStatus.NO_ANSWER,
     "failed": CallStatus.FAILED,
 }
-_FAILURE_REASONS = {"busy": CallStatus.BUSY, "no-answer": CallStatus.NO_ANSWER}
+# Where a conversation with telephony names the agent's side and the other one.
+_TELEPHONY = {
+    "phone_call": ("agent_number", "external_number"),
+    "sms": ("agent_phone_number", "sms_user_phone_number"),
+    "whatsapp": ("whatsapp_phone_number_id", "whatsapp_user_id"),
+}
 _SUCCESS = {"success": True, "failure": False}
 _MAX_SECONDS = 30 * 86_400  # a longer call is a mistake and must not be billed
 
@@ -67,7 +73,7 @@ def _read_conversation(envelope: Envelope) -> ReportedCall:
     data = envelope.data
     metadata, analysis = fields.section(data, "metadata"), fields.section(data, "analysis")
     phone = fields.section(metadata, "phone_call")
-    direction, from_number, to_number = _sides(phone)
+    direction, from_number, to_number = _sides(metadata)
     started_at = fields.moment(fields.number(metadata, "start_time_unix_secs"))
     status = _status(data, metadata, phone)
     duration = _duration(metadata) if status.ended else None
@@ -100,12 +106,12 @@ def _read_initiation_failure(envelope: Envelope) -> ReportedCall:
     data = envelope.data
     metadata = fields.section(data, "metadata")
     body = fields.section(metadata, "body")
-    reason = fields.text(data, "failure_reason", 200)
+    reason, detail = fields.text(data, "failure_reason", 200), fields.text(body, "error_reason", 500)
     return ReportedCall(
         provider=envelope.provider,
         external_call_id=envelope.key,
         external_agent_id=fields.text(data, "agent_id", 200),
-        status=_FAILURE_REASONS.get(reason, CallStatus.FAILED),
+        status=_failed_start(reason, body),
         completeness=envelope.completeness,
         direction=Direction.OUTBOUND,
         from_number=fields.text(body, "From", 100) or fields.text(body, "from_number", 100),
@@ -113,8 +119,18 @@ def _read_initiation_failure(envelope: Envelope) -> ReportedCall:
         successful=False,
         started_at=envelope.sent_at,
         ended_at=envelope.sent_at,
-        termination_reason=reason or fields.text(body, "error_reason", 500),
+        termination_reason=": ".join(
+            part for part in (reason if reason != "unknown" or not detail else "", detail) if part
+        ),
     )
+
+
+def _failed_start(reason: str, body: Mapping[str, Any]) -> CallStatus:
+    """The provider's word; where it has none, the word or the SIP response of the telephony beneath."""
+    word = status_of_word(reason or fields.text(body, "CallStatus", 50))
+    codes = (body.get(name) for name in ("sip_status_code", "SipResponseCode"))
+    responses = (status_of_sip(code) for code in codes if isinstance(code, int | str))
+    return word or next(filter(None, responses), CallStatus.FAILED)
 
 
 def read_audio(envelope: Envelope) -> bytes:
@@ -140,12 +156,14 @@ def _status(data: Mapping[str, Any], metadata: Mapping[str, Any], phone: Mapping
     return CallStatus.FAILED if reported == "failed" else CallStatus.COMPLETED
 
 
-def _sides(phone: Mapping[str, Any]) -> tuple[Direction, str, str]:
-    """Direction, the caller's number and the called number. A conversation without telephony is a web call."""
-    if not phone:
+def _sides(metadata: Mapping[str, Any]) -> tuple[Direction, str, str]:
+    """Direction, the number of the side that began, and the other's. A conversation without telephony is a web call."""
+    name = next((name for name in _TELEPHONY if fields.section(metadata, name)), "")
+    if not name:
         return Direction.WEB, "", ""
-    agent, other = fields.text(phone, "agent_number", 100), fields.text(phone, "external_number", 100)
-    if fields.text(phone, "direction") == "outbound":
+    channel, (agent_name, other_name) = fields.section(metadata, name), _TELEPHONY[name]
+    agent, other = fields.text(channel, agent_name, 100), fields.text(channel, other_name, 100)
+    if fields.text(channel, "direction") == "outbound":
         return Direction.OUTBOUND, agent, other
     return Direction.INBOUND, other, agent
 
@@ -165,12 +183,18 @@ def _turns(data: Mapping[str, Any]) -> tuple[Turn, ...]:
         Turn(
             index=index,
             role=Speaker.USER if fields.text(item, "role") == "user" else Speaker.AGENT,
-            text=fields.text(item, "message"),
+            text=fields.text(item, "message") or _parts(item),
             time_seconds=fields.number(item, "time_in_call_secs") or 0.0,
             tool_calls=tuple(_tool_call(call, results) for call in fields.items(item, "tool_calls")),
         )
         for index, item in enumerate(fields.items(data, "transcript"))
     )
+
+
+def _parts(item: Mapping[str, Any]) -> str:
+    """What an agent of several voices said; each part is one voice's."""
+    parts = fields.items(fields.section(item, "multivoice_message"), "parts")
+    return " ".join(text for part in parts if (text := fields.text(part, "text").strip()))
 
 
 def _tool_call(call: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -1,25 +1,43 @@
 """Retell's call, from a webhook or the API, read as a ReportedCall.
 
 Shapes: the models of the official `retell-sdk` package (PhoneCallResponse, WebCallResponse). Times are milliseconds.
+docs/providers.md lists what is taken and ignored.
 """
 
 import json
 from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from libs import untrusted_json as fields
 from providers.interface.envelopes import Envelope, Makes, Shape, ranked
 from providers.interface.reports import CallStatus, Direction, ReportedCall, Speaker, Turn
+from providers.interface.transcripts import turns_of_text
 
 _RANKS = {"call_started": 1, "call_ended": 4, "call_analyzed": 5}
 _ONGOING = ("registered", "ongoing")
-_NOT_CONNECTED = {"dial_busy": CallStatus.BUSY, "dial_no_answer": CallStatus.NO_ANSWER}
+_NOT_CONNECTED = {
+    "dial_busy": CallStatus.BUSY,
+    "user_declined": CallStatus.BUSY,
+    "dial_no_answer": CallStatus.NO_ANSWER,
+}
 _DIRECTIONS = {"inbound": Direction.INBOUND, "outbound": Direction.OUTBOUND}
-_MAX_MS = 30 * 86_400_000
+_MAX_SECONDS = 30 * 86_400  # a longer call is a mistake and must not be billed
+# The transcript with most in it comes first. An agent that keeps no personal data has only the scrubbed ones.
+_TRANSCRIPTS = ("transcript_with_tool_calls", "transcript_object", "scrubbed_transcript_with_tool_calls")
+_ROLES = {
+    "agent": Speaker.AGENT,
+    "transfer_target": Speaker.AGENT,
+    "tool_call_invocation": Speaker.AGENT,
+    "user": Speaker.USER,
+    "dtmf": Speaker.USER,
+    "sms": Speaker.USER,
+}
+_LABELS = {"agent": Speaker.AGENT, "transfer target": Speaker.AGENT, "user": Speaker.USER}
 
 
 def completeness(event_type: str, data: Mapping[str, Any]) -> int:
-    return ranked(_RANKS[event_type], sum(1 for _ in _utterances(data)))
+    return ranked(_RANKS[event_type], len(_turns(data)))
 
 
 SHAPE = Shape(
@@ -46,10 +64,11 @@ def recording_url(call: Mapping[str, Any]) -> str:
 def read_report(envelope: Envelope) -> ReportedCall:
     data = envelope.data
     analysis = fields.section(data, "call_analysis")
-    status = _status(data, analysis)
+    status = CallStatus.IN_PROGRESS if _has_begun_only(envelope) else _status(data, analysis)
     conversed = status in (CallStatus.COMPLETED, CallStatus.VOICEMAIL, CallStatus.FAILED)
     conversed = conversed and fields.text(data, "call_status") != "not_connected"
     successful = analysis.get("call_successful")
+    started_at = fields.moment(_seconds(data, "start_timestamp"))
     return ReportedCall(
         provider=envelope.provider,
         external_call_id=envelope.key,
@@ -61,13 +80,17 @@ def read_report(envelope: Envelope) -> ReportedCall:
         to_number=fields.text(data, "to_number", 100),
         successful=successful if isinstance(successful, bool) else None,
         duration_seconds=_duration(data) if conversed else None,
-        started_at=fields.moment(_seconds(data, "start_timestamp")),
-        ended_at=fields.moment(_seconds(data, "end_timestamp")) if status.ended else None,
+        started_at=started_at,
+        ended_at=_ended_at(data, started_at) if status.ended else None,
         summary=fields.text(analysis, "call_summary"),
         termination_reason=fields.text(data, "disconnection_reason", 500),
-        turns=tuple(_turns(data)),
+        turns=_turns(data),
         has_audio=bool(recording_url(data)),
     )
+
+
+def _has_begun_only(envelope: Envelope) -> bool:
+    return envelope.event_type == "call_started" and not fields.text(envelope.data, "call_status")
 
 
 def _status(data: Mapping[str, Any], analysis: Mapping[str, Any]) -> CallStatus:
@@ -82,9 +105,20 @@ def _status(data: Mapping[str, Any], analysis: Mapping[str, Any]) -> CallStatus:
     return CallStatus.VOICEMAIL if voicemail else CallStatus.COMPLETED
 
 
+def _ended_at(data: Mapping[str, Any], started_at: datetime | None) -> datetime | None:
+    ended_at, seconds = fields.moment(_seconds(data, "end_timestamp")), _duration(data)
+    if ended_at is None and started_at is not None and seconds is not None:
+        return started_at + timedelta(seconds=seconds)
+    return ended_at
+
+
 def _duration(data: Mapping[str, Any]) -> float | None:
-    milliseconds = fields.number(data, "duration_ms")
-    return milliseconds / 1_000 if milliseconds is not None and milliseconds <= _MAX_MS else None
+    """Seconds: `duration_ms`, or where it is missing what lies between the two times."""
+    start, end = _seconds(data, "start_timestamp"), _seconds(data, "end_timestamp")
+    between = end - start if start and end else None
+    measured = _seconds(data, "duration_ms")
+    seconds = between if measured is None else measured
+    return seconds if seconds is not None and 0 <= seconds <= _MAX_SECONDS else None
 
 
 def _seconds(data: Mapping[str, Any], name: str) -> float | None:
@@ -93,28 +127,35 @@ def _seconds(data: Mapping[str, Any], name: str) -> float | None:
 
 
 def _utterances(data: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The entries that become turns: words and tool calls. The result of a tool call becomes part of its turn."""
-    name = "transcript_with_tool_calls" if data.get("transcript_with_tool_calls") else "transcript_object"
-    for item in fields.items(data, name):
-        if fields.text(item, "role") in ("agent", "user", "transfer_target", "tool_call_invocation"):
-            yield item
+    """The entries that become turns: words, tool calls, keys pressed and messages sent. The result of a tool call
+    becomes part of its turn. What nobody of both sides said (node transitions, injected context) is left out."""
+    for name in _TRANSCRIPTS:
+        found = [item for item in fields.items(data, name) if fields.text(item, "role") in _ROLES]
+        if found:
+            return iter(found)
+    return iter(())
 
 
-def _turns(data: Mapping[str, Any]) -> Iterator[Turn]:
+def _turns(data: Mapping[str, Any]) -> tuple[Turn, ...]:
+    return tuple(_spoken_turns(data)) or turns_of_text(fields.text(data, "transcript"), _LABELS)
+
+
+def _spoken_turns(data: Mapping[str, Any]) -> Iterator[Turn]:
     results = {
         fields.text(item, "tool_call_id"): item
-        for item in fields.items(data, "transcript_with_tool_calls")
+        for name in _TRANSCRIPTS
+        for item in fields.items(data, name)
         if fields.text(item, "role") == "tool_call_result"
     }
     at = 0.0
     for index, item in enumerate(_utterances(data)):
         words = next(fields.items(item, "words"), {})
-        at = fields.number(words, "start") or at
-        role = Speaker.USER if fields.text(item, "role") == "user" else Speaker.AGENT
-        if fields.text(item, "role") == "tool_call_invocation":
-            yield Turn(index, role, "", at, (_tool_call(item, results),))
+        at = fields.number(words, "start") or fields.number(item, "time_sec") or at
+        role = fields.text(item, "role")
+        if role == "tool_call_invocation":
+            yield Turn(index, _ROLES[role], "", at, (_tool_call(item, results),))
         else:
-            yield Turn(index, role, fields.text(item, "content"), at)
+            yield Turn(index, _ROLES[role], fields.text(item, "digit" if role == "dtmf" else "content"), at)
 
 
 def _tool_call(item: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -1,19 +1,22 @@
 """Vapi's call, from a server message or the API, read as a ReportedCall.
 
 Shapes: the models of the official `vapi-server-sdk` package (ServerMessageStatusUpdate, ServerMessageEndOfCallReport,
-Call). A call has many messages; only these two kinds report its state, the others belong to the conversation. Vapi's
-costs are ignored: they are fractions of dollars, and `provider_cost_units` is a whole number.
+Call), and those of older reports, which have the artifact's fields beside the call. A call has many messages; only
+these two kinds report its state, the others belong to the conversation. docs/providers.md lists what is taken and
+ignored.
 """
 
 import json
 import re
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from libs import untrusted_json as fields
 from providers.interface.envelopes import Envelope, Makes, Shape, ranked
 from providers.interface.reports import CallStatus, Direction, ReportedCall, Speaker, Turn
+from providers.interface.telephony import status_of_sip
+from providers.interface.transcripts import turns_of_text
 
 STATUS = "status-update"
 REPORT = "end-of-call-report"
@@ -39,11 +42,14 @@ _DIRECTIONS = {
 # The result of a rubric of pass or fail. Results of other rubrics do not say whether the call was successful.
 _SUCCESS = {"true": True, "false": False}
 _SPEAKERS = {"user": Speaker.USER, "bot": Speaker.AGENT, "assistant": Speaker.AGENT, "tool_calls": Speaker.AGENT}
+_LABELS = {"ai": Speaker.AGENT, "bot": Speaker.AGENT, "assistant": Speaker.AGENT, "user": Speaker.USER}
+_SIP_RESPONSE = re.compile(r"sip-(\d{3})-")
 _MAX_SECONDS = 30 * 86_400
 # Fields that a message has beside its call, and the API's answer inside of it.
 _BESIDE_THE_CALL = (
     "endedReason", "startedAt", "endedAt", "cost", "costs", "destination", "artifact", "analysis", "compliance",
-    "assistant", "customer", "phoneNumber",
+    "assistant", "customer", "phoneNumber", "durationSeconds", "messages", "messagesOpenAIFormatted", "transcript",
+    "summary", "recordingUrl", "stereoRecordingUrl",
 )  # fmt: skip
 
 
@@ -52,7 +58,7 @@ def completeness(event_type: str, data: Mapping[str, Any]) -> int | None:
         rank = _STATUS_RANKS.get(fields.text(data, "status"))
     else:
         rank = _ANALYZED_RANK if fields.section(data, "analysis") else _REPORT_RANK
-    return None if rank is None else ranked(rank, sum(1 for _ in _utterances(_facts(data))))
+    return None if rank is None else ranked(rank, len(_turns(_facts(data))))
 
 
 SHAPE = Shape(
@@ -83,6 +89,8 @@ def recording_url(call: Mapping[str, Any]) -> str:
         (artifact, "presignedStereoUrl"),
         (recording, "stereoUrl"),
         (artifact, "stereoRecordingUrl"),
+        (call, "recordingUrl"),
+        (call, "stereoRecordingUrl"),
     )
     return next((url for source, name in places if (url := fields.text(source, name, 2_048))), "")
 
@@ -91,8 +99,13 @@ def read_report(envelope: Envelope) -> ReportedCall:
     facts = _facts(envelope.data)
     analysis = fields.section(facts, "analysis")
     started_at, ended_at = fields.iso_moment(facts, "startedAt"), fields.iso_moment(facts, "endedAt")
-    reason = fields.text(facts, "endedReason", 500)
-    status = CallStatus.IN_PROGRESS if envelope.event_type == STATUS else _status(reason, started_at)
+    reason, length = fields.text(facts, "endedReason", 500), _length(facts, started_at, ended_at)
+    turns = _turns(facts)
+    began = started_at is not None or bool(length) or any(turn.role is Speaker.USER for turn in turns)
+    status = CallStatus.IN_PROGRESS if envelope.event_type == STATUS else _status(reason, began)
+    conversed = status.ended and status not in (CallStatus.BUSY, CallStatus.NO_ANSWER)
+    if length is not None and status.ended:
+        started_at, ended_at = _both_ends(started_at, ended_at, length)
     direction, from_number, to_number = _sides(envelope.data, facts)
     return ReportedCall(
         provider=envelope.provider,
@@ -104,12 +117,12 @@ def read_report(envelope: Envelope) -> ReportedCall:
         from_number=from_number,
         to_number=to_number,
         successful=_SUCCESS.get(str(analysis.get("successEvaluation")).lower()),
-        duration_seconds=_duration(status, started_at, ended_at),
+        duration_seconds=length if conversed else None,
         started_at=started_at,
         ended_at=ended_at if status.ended else None,
-        summary=fields.text(analysis, "summary"),
+        summary=fields.text(analysis, "summary") or fields.text(facts, "summary"),
         termination_reason=reason,
-        turns=tuple(_turns(facts)),
+        turns=turns,
         has_audio=bool(recording_url(facts)),
     )
 
@@ -120,20 +133,34 @@ def _facts(data: Mapping[str, Any]) -> dict[str, Any]:
     return {**fields.section(data, "call"), **beside}
 
 
-def _status(reason: str, started_at: datetime | None) -> CallStatus:
+def _status(reason: str, began: bool) -> CallStatus:
     if reason in _NOT_CONVERSED:
         return _NOT_CONVERSED[reason]
     if reason == "voicemail":
         return CallStatus.VOICEMAIL
-    return CallStatus.FAILED if started_at is None or _BROKEN.search(reason) else CallStatus.COMPLETED
+    if not began and (response := _SIP_RESPONSE.search(reason)):
+        return status_of_sip(response[1]) or CallStatus.FAILED
+    return CallStatus.FAILED if not began or _BROKEN.search(reason) else CallStatus.COMPLETED
 
 
-def _duration(status: CallStatus, started_at: datetime | None, ended_at: datetime | None) -> float | None:
-    """Computed, because the report contains no duration. An unreasonable one is a mistake and must not be billed."""
-    if not status.ended or status in _NOT_CONVERSED.values() or started_at is None or ended_at is None:
-        return None
-    seconds = (ended_at - started_at).total_seconds()
-    return seconds if 0 <= seconds <= _MAX_SECONDS else None
+def _length(facts: Mapping[str, Any], started_at: datetime | None, ended_at: datetime | None) -> float | None:
+    """Seconds between the two times, or where one is missing those that the report names. An unreasonable length is a
+    mistake and must not be billed."""
+    seconds = fields.number(facts, "durationSeconds")
+    if started_at is not None and ended_at is not None:
+        seconds = (ended_at - started_at).total_seconds()
+    return seconds if seconds is not None and 0 <= seconds <= _MAX_SECONDS else None
+
+
+def _both_ends(
+    started_at: datetime | None, ended_at: datetime | None, length: float
+) -> tuple[datetime | None, datetime | None]:
+    """Where only one of the two times is known, the length tells the other."""
+    if started_at is None and ended_at is not None:
+        started_at = ended_at - timedelta(seconds=length)
+    elif started_at is not None and ended_at is None:
+        ended_at = started_at + timedelta(seconds=length)
+    return started_at, ended_at
 
 
 def _sides(data: Mapping[str, Any], facts: Mapping[str, Any]) -> tuple[Direction, str, str]:
@@ -149,23 +176,30 @@ def _text_at(source: Mapping[str, Any], path: str) -> str:
     return fields.text(fields.section(source, parent), name, 200)
 
 
-def _messages(facts: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    artifact = fields.section(facts, "artifact")
-    return fields.items(artifact if artifact.get("messages") else facts, "messages")
+def _messages(facts: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The list that has utterances: that of the artifact, or beside the call, or in the form of OpenAI's chats."""
+    for source in (fields.section(facts, "artifact"), facts):
+        for name in ("messages", "messagesOpenAIFormatted"):
+            found = list(fields.items(source, name))
+            if any(fields.text(item, "role") in _SPEAKERS for item in found):
+                return found
+    return []
 
 
-def _utterances(facts: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The entries that become turns: words and tool calls. The result of a tool call becomes part of its turn. System
-    messages to the model are not part of the conversation."""
-    return (item for item in _messages(facts) if fields.text(item, "role") in _SPEAKERS)
+def _turns(facts: Mapping[str, Any]) -> tuple[Turn, ...]:
+    text = fields.text(fields.section(facts, "artifact"), "transcript") or fields.text(facts, "transcript")
+    return tuple(_spoken_turns(_messages(facts))) or turns_of_text(text, _LABELS)
 
 
-def _turns(facts: Mapping[str, Any]) -> Iterator[Turn]:
-    results = {fields.text(item, "toolCallId"): item for item in _messages(facts) if "toolCallId" in item}
-    for index, item in enumerate(_utterances(facts)):
+def _spoken_turns(messages: list[Mapping[str, Any]]) -> Iterator[Turn]:
+    """Words and tool calls; the result of a tool call becomes part of its turn. System messages to the model are not
+    part of the conversation."""
+    results = {fields.text(item, "toolCallId"): item for item in messages if "toolCallId" in item}
+    spoken = (item for item in messages if fields.text(item, "role") in _SPEAKERS)
+    for index, item in enumerate(spoken):
         at = fields.number(item, "secondsFromStart") or 0.0
         calls = tuple(_tool_call(call, results) for call in fields.items(item, "toolCalls"))
-        words = "" if calls else fields.text(item, "message")
+        words = "" if calls else fields.text(item, "message") or fields.text(item, "content")
         yield Turn(index, _SPEAKERS[fields.text(item, "role")], words, at, calls)
 
 

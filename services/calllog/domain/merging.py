@@ -1,27 +1,55 @@
 """How several reports of one call become one call, and what the suite is told about it.
 
-Reports come in any order and more than once: the fullest wins, and what has been billed stays as it was billed.
+Reports come in any order and more than once: the fullest wins, the others fill what it leaves open, and what has been
+billed stays as it was billed.
 """
 
-from dataclasses import replace
+from dataclasses import fields, replace
+from typing import Any
 
-from providers.interface.reports import ReportedCall
+from providers.interface.reports import Direction, ReportedCall
 from services.calllog.domain.calls import Call
+
+_OPEN = (None, "", (), Direction.UNKNOWN)
+# Not among them: who is meant, how the call ended, and what the provider measured.
+_FILLED = (
+    "external_agent_id", "direction", "from_number", "to_number", "successful", "title", "summary", "language",
+    "termination_reason", "provider_cost_units", "turns",
+)  # fmt: skip
+_MEASURED = ("duration_seconds", "started_at", "ended_at")
 
 
 def supersede(stored: Call, report: ReportedCall) -> ReportedCall | None:
-    """The facts that the stored call takes from a report; None when the report says nothing new."""
-    if report.completeness <= stored.completeness:
-        return None
-    if not stored.billable:
-        return report
-    return replace(
-        report,
-        status=stored.status,
-        duration_seconds=stored.duration_seconds,
-        started_at=stored.started_at,
-        ended_at=stored.ended_at,
-    )
+    """The facts that the stored call takes from a report; None when the report says nothing new. `stored.turns` are
+    needed unless the report is fuller and has turns of its own."""
+    known = _as_report(stored)
+    if report.completeness > stored.completeness:
+        merged = _filled(report, known)
+        if stored.billable:
+            merged = replace(
+                merged,
+                status=known.status,
+                duration_seconds=known.duration_seconds,
+                started_at=known.started_at,
+                ended_at=known.ended_at,
+            )
+        return merged
+    merged = _filled(known, report)
+    return replace(merged, has_audio=report.has_audio) if merged != known else None
+
+
+def _filled(first: ReportedCall, second: ReportedCall) -> ReportedCall:
+    """The first report, with what it leaves open taken from the second. A measure is taken only of a call that ended in
+    the same way: a failed start has no duration, whatever another report measured."""
+    names = (*_FILLED, *_MEASURED) if first.status is second.status else _FILLED
+    found: dict[str, Any] = {name: getattr(second, name) for name in names if getattr(first, name) in _OPEN}
+    return replace(first, **{name: value for name, value in found.items() if value not in _OPEN})
+
+
+def _as_report(stored: Call) -> ReportedCall:
+    names = (part.name for part in fields(ReportedCall) if part.name != "has_audio")
+    values: dict[str, Any] = {name: getattr(stored, name) for name in names}
+    return ReportedCall(**{**values, "turns": tuple(stored.turns)})
 
 
 def change_topic(stored: Call | None, report: ReportedCall) -> str:

@@ -64,13 +64,11 @@ class CallIngest:
 
     async def _make_call(self, job: JobContext, kept: StoredEnvelope, report: ReportedCall) -> Mapping[str, Any]:
         org_id = job.job.org_id
-        if report.status.ended and report.ended_at is None:
-            report = dataclasses.replace(report, ended_at=kept.received_at)
         served_by = await self._resolve(org_id, report)
         result: dict[str, Any] = {}
         async with job.finish(result) as conn:
             now = self.clock.now()
-            call_id = await self._record(conn, org_id, report, served_by, now)
+            call_id = await self._record(conn, org_id, report, served_by, kept.received_at)
             result.update({"callId": call_id} if call_id else {}, changed=bool(call_id))
             await self.envelopes.mark_processed(conn, org_id, kept, now)
         return result
@@ -90,12 +88,14 @@ class CallIngest:
         return ServedBy(found.agent_id, found.published_version)
 
     async def _record(
-        self, conn: Connection, org_id: str, report: ReportedCall, served_by: ServedBy, now: datetime
+        self, conn: Connection, org_id: str, report: ReportedCall, served_by: ServedBy, received_at: datetime
     ) -> str:
         """Write what the report tells; the call's id, or empty when it told nothing new."""
+        now = self.clock.now()
         known = await self.calls.lock(conn, org_id, report.provider, report.external_call_id)
         if known is None:
             call_id = new_id("call")
+            report = _with_end(report, received_at)
             if await self.calls.add(conn, org_id, call_id, report, served_by, now):
                 await append(conn, call_event(change_topic(None, report), org_id, call_id, 1, served_by, report))
                 await self._bring_recording(conn, org_id, call_id, report, now)
@@ -103,14 +103,18 @@ class CallIngest:
                 await count_again(conn, self.analytics, org_id, {report.started_at or now})
                 return call_id
             known = await self.calls.lock(conn, org_id, report.provider, report.external_call_id)
-        return await self._update(conn, known, report, served_by, now) if known else ""
+        return await self._update(conn, known, report, served_by, received_at) if known else ""
 
     async def _update(
-        self, conn: Connection, known: Call, report: ReportedCall, served_by: ServedBy, now: datetime
+        self, conn: Connection, known: Call, report: ReportedCall, served_by: ServedBy, received_at: datetime
     ) -> str:
+        now = self.clock.now()
+        if known.turn_count:
+            known = dataclasses.replace(known, turns=await self.calls.turns(conn, known.org_id, known.id))
         facts = supersede(known, report)
         if facts is None:
             return ""
+        facts = _with_end(facts, received_at)
         if known.agent_id:
             # A call stays with the version that served it, whatever is published by now.
             served_by = ServedBy(known.agent_id, known.agent_version)
@@ -166,3 +170,10 @@ class CallIngest:
         await self.recordings.settle(conn, recording, now)
         if call is not None:
             await append(conn, stored_call_event("call.recording_ready", call))
+
+
+def _with_end(report: ReportedCall, received_at: datetime) -> ReportedCall:
+    """An ended call of which nobody says when has ended by the time that its report came."""
+    if not report.status.ended or report.ended_at is not None:
+        return report
+    return dataclasses.replace(report, ended_at=received_at)

@@ -24,6 +24,7 @@ _LOCK = f"""select {COLUMNS} from call c
 where c.org_id = $1 and c.provider = $2 and c.external_call_id = $3 for update"""
 _TURNS = """select t.index, t.role, t.text, t.time_seconds, t.tool_calls from call_turn t
 where t.org_id = o.org and t.call_id = $2 order by t.index"""
+_TURNS_HELD = _TURNS.replace("o.org", "$1")
 _FACTS = """provider, external_call_id, external_agent_id, agent_id, agent_version, status, completeness, direction,
     from_number, to_number, successful, duration_seconds, started_at, ended_at, title, summary, language,
     termination_reason, provider_cost_units, turn_count, billable, updated_at"""
@@ -90,6 +91,9 @@ class Calls:
             raise call_not_found()
         turns = await self._db.fetch(org_id, _TURNS, call_id) if row["turn_count"] else []
         return replace(call_from_row(row), turns=[_turn_from_row(turn) for turn in turns])
+
+    async def turns(self, conn: Connection, org_id: str, call_id: str) -> list[Turn]:
+        return [_turn_from_row(turn) for turn in await conn.fetch(_TURNS_HELD, org_id, call_id)]
 
     async def lock(self, conn: Connection, org_id: str, provider: str, external_call_id: str) -> Call | None:
         """The call of a conversation, without turns. The conversation is held until the transaction ends, whether its

@@ -137,6 +137,63 @@ def test_a_failed_start(reason: str, expected: CallStatus) -> None:
     assert report.ended_at == datetime(2026, 1, 2, 9, 4, 20, tzinfo=UTC)
 
 
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"sip_status_code": 486}, CallStatus.BUSY),
+        ({"sip_status_code": 600}, CallStatus.BUSY),
+        ({"sip_status_code": 603}, CallStatus.BUSY),
+        ({"sip_status_code": 480}, CallStatus.NO_ANSWER),
+        ({"sip_status_code": 408}, CallStatus.NO_ANSWER),
+        ({"sip_status_code": "487"}, CallStatus.NO_ANSWER),
+        ({"sip_status_code": 404}, CallStatus.FAILED),
+        ({"sip_status_code": 503}, CallStatus.FAILED),
+        ({"sip_status_code": None}, CallStatus.FAILED),
+        ({"sip_status_code": "soon"}, CallStatus.FAILED),
+        ({"SipResponseCode": "486"}, CallStatus.BUSY),
+        ({}, CallStatus.FAILED),
+    ],
+)
+@pytest.mark.parametrize("reason", ["unknown", None, "something new"])
+def test_a_failed_start_says_what_telephony_said(
+    reason: str | None, body: dict[str, Any], expected: CallStatus
+) -> None:
+    said = "INVITE failed: sip status: 486: Busy Here"
+    data = {"failure_reason": reason, "conversation_id": "c", "agent_id": "a"}
+    metadata = {"type": "sip", "body": {**body, "error_reason": said, "call_sid": "x"}}
+    envelope = {"type": "call_initiation_failure", "event_timestamp": 1, "data": {**data, "metadata": metadata}}
+    report = PROVIDER.read_report(PROVIDER.parse_envelope(json.dumps(envelope).encode()))
+    assert (report.status, report.duration_seconds) == (expected, None)
+    assert report.termination_reason == (f"{reason}: {said}" if reason == "something new" else said)
+
+
+def test_a_failed_start_without_a_reason_has_the_status_of_its_telephony() -> None:
+    envelope = json.loads((SAMPLES / "call_initiation_failure.json").read_text())
+    envelope["data"]["failure_reason"] = None
+    report = PROVIDER.read_report(PROVIDER.parse_envelope(json.dumps(envelope).encode()))
+    assert report.status is CallStatus.BUSY
+
+
+def test_what_several_voices_said_is_one_turn() -> None:
+    parts = [{"text": "Once upon", "voice_label": "Old"}, {"text": "a time", "time_in_call_secs": 4}, {"text": None}]
+    items = [{"role": "agent", "message": None, "multivoice_message": {"parts": parts}, "time_in_call_secs": 3}]
+    (turn,) = read(transcript=items).turns
+    assert (turn.text, turn.time_seconds) == ("Once upon a time", 3)
+    assert [turn.text for turn in read(transcript=[{**items[0], "message": "whole"}]).turns] == ["whole"]
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"sms": {"direction": "inbound", "sms_user_phone_number": "+2", "agent_phone_number": "+1"}},
+        {"whatsapp": {"direction": "inbound", "whatsapp_user_id": "+2", "whatsapp_phone_number_id": "+1"}},
+    ],
+)
+def test_a_conversation_by_message_has_its_sides(metadata: dict[str, Any]) -> None:
+    report = read(metadata=metadata)
+    assert (report.direction, report.from_number, report.to_number) == (Direction.INBOUND, "+2", "+1")
+
+
 def test_fuller_reports_rank_higher() -> None:
     failure = PROVIDER.read_report(PROVIDER.parse_envelope((SAMPLES / "call_initiation_failure.json").read_bytes()))
     ranks = [

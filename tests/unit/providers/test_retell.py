@@ -71,6 +71,9 @@ def test_turns_with_tool_calls() -> None:
         ({"call_status": "registered"}, CallStatus.IN_PROGRESS, False),
         ({"call_status": "error"}, CallStatus.FAILED, True),
         ({"call_status": "not_connected", "disconnection_reason": "dial_busy"}, CallStatus.BUSY, False),
+        ({"call_status": "not_connected", "disconnection_reason": "user_declined"}, CallStatus.BUSY, False),
+        ({"call_status": "not_connected", "disconnection_reason": "sip_routing_error"}, CallStatus.FAILED, False),
+        ({"call_status": None, "disconnection_reason": "dial_busy"}, CallStatus.BUSY, False),
         ({"call_status": "not_connected", "disconnection_reason": "dial_no_answer"}, CallStatus.NO_ANSWER, False),
         ({"disconnection_reason": "voicemail_reached"}, CallStatus.VOICEMAIL, True),
         ({"call_analysis": {"in_voicemail": True}}, CallStatus.VOICEMAIL, True),
@@ -90,6 +93,59 @@ def test_a_dial_that_failed_is_not_metered() -> None:
 def test_a_web_call() -> None:
     report = read(direction=None, from_number=None, to_number=None)
     assert (report.direction, report.from_number, report.to_number) == (Direction.WEB, "", "")
+
+
+WITHOUT_LISTS = {"transcript_object": None, "transcript_with_tool_calls": []}
+
+
+def test_a_call_with_only_the_text_keeps_its_words() -> None:
+    report = read(**WITHOUT_LISTS)
+    assert [(turn.index, turn.role, turn.text, turn.time_seconds) for turn in report.turns] == [
+        (0, Speaker.AGENT, "Hello.", 0.0),
+        (1, Speaker.USER, "Is the observatory open tonight?", 0.0),
+    ]
+    unlabeled = read(**WITHOUT_LISTS, transcript="Hello.\n\nUser: One\ntwo: three\n")
+    assert [(turn.role, turn.text) for turn in unlabeled.turns] == [
+        (Speaker.AGENT, "Hello."),
+        (Speaker.USER, "One\ntwo: three"),
+    ]
+    assert read(**WITHOUT_LISTS, transcript=None).turns == ()
+
+
+def test_keys_and_messages_are_turns_of_the_user_and_what_nobody_said_is_none() -> None:
+    items = [
+        {"role": "agent", "content": "Press a key.", "words": [{"word": "Press", "start": 1.0}]},
+        {"role": "dtmf", "digit": "1"},
+        {"role": "dtmf", "digit": "#"},
+        {"role": "sms", "content": "My number", "time_sec": 7.5},
+        {"role": "node_transition", "former_node_id": "a", "new_node_id": "b"},
+        {"role": "injected", "content": "a hint", "time_sec": 8},
+    ]
+    turns = read(transcript_with_tool_calls=items).turns
+    assert [(turn.index, turn.role, turn.text, turn.time_seconds) for turn in turns] == [
+        (0, Speaker.AGENT, "Press a key.", 1.0),
+        (1, Speaker.USER, "1", 1.0),
+        (2, Speaker.USER, "#", 1.0),
+        (3, Speaker.USER, "My number", 7.5),
+    ]
+
+
+def test_an_agent_that_keeps_no_personal_data_has_its_scrubbed_words() -> None:
+    scrubbed = [{"role": "user", "content": "I am [name]", "words": []}]
+    report = read(**WITHOUT_LISTS, scrubbed_transcript_with_tool_calls=scrubbed)
+    assert [turn.text for turn in report.turns] == ["I am [name]"]
+
+
+def test_a_missing_length_is_what_lies_between_the_two_times() -> None:
+    whole = read()
+    assert read(duration_ms=None).duration_seconds == whole.duration_seconds
+    assert read(end_timestamp=None).ended_at == whole.ended_at
+    assert read(duration_ms=None, end_timestamp=None).duration_seconds is None
+    assert read(duration_ms=None, end_timestamp=1).duration_seconds is None
+
+
+def test_a_call_that_has_only_begun_is_in_progress() -> None:
+    assert read("call_started", call_status=None, disconnection_reason=None).status is CallStatus.IN_PROGRESS
 
 
 def test_later_events_know_more() -> None:

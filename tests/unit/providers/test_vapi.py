@@ -145,8 +145,71 @@ def test_every_reason_that_the_sdk_knows_has_a_status() -> None:
 
 
 def test_a_call_that_never_began_has_failed_and_is_not_metered() -> None:
-    report = read(endedReason="manually-canceled", startedAt=None)
+    report = read(endedReason="manually-canceled", startedAt=None, artifact={})
     assert (report.status, report.duration_seconds) == (CallStatus.FAILED, None)
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [
+        ("call.in-progress.error-providerfault-outbound-sip-480-temporarily-unavailable", CallStatus.NO_ANSWER),
+        ("call.in-progress.error-providerfault-outbound-sip-408-request-timeout", CallStatus.NO_ANSWER),
+        ("call.in-progress.error-providerfault-outbound-sip-503-service-unavailable", CallStatus.FAILED),
+        ("call.in-progress.error-providerfault-outbound-sip-403-forbidden", CallStatus.FAILED),
+        ("sip-outbound-unallocated-number", CallStatus.FAILED),
+    ],
+)
+def test_the_sip_response_of_a_dial_that_failed_is_its_status(reason: str, expected: CallStatus) -> None:
+    report = read(endedReason=reason, startedAt=None, endedAt=None, artifact={})
+    assert (report.status, report.duration_seconds, report.termination_reason) == (expected, None, reason)
+
+
+def test_a_report_with_its_length_and_without_its_times_is_a_call_that_is_metered() -> None:
+    report = read(startedAt=None, endedAt=None, durationSeconds=67.5)
+    assert (report.status, report.duration_seconds) == (CallStatus.COMPLETED, 67.5)
+    assert (report.started_at, report.ended_at) == (None, None)
+    half = read(startedAt=None, durationSeconds=31.25)
+    assert (half.started_at, half.ended_at) == (read().started_at, read().ended_at)
+    other = read(endedAt=None, durationSeconds=31.25)
+    assert (other.started_at, other.ended_at) == (read().started_at, read().ended_at)
+    assert read(durationSeconds=999).duration_seconds == 31.25  # the two times measure, where both are known
+    assert read(startedAt=None, endedAt=None, artifact={}, durationSeconds=0).status is CallStatus.FAILED
+
+
+def test_an_older_report_has_the_artifact_beside_the_call() -> None:
+    artifact = copy.deepcopy(REPORT["message"]["artifact"])
+    older = {
+        "messages": artifact["messages"],
+        "transcript": artifact["transcript"],
+        "summary": "Moved a lesson.",
+        "recordingUrl": "https://storage.example/mono.wav",
+    }
+    report = read(artifact=None, analysis=None, startedAt=None, endedAt=None, durationSeconds=31.25, **older)
+    assert report.turns == read().turns
+    assert (report.summary, report.has_audio, report.duration_seconds) == ("Moved a lesson.", True, 31.25)
+    inside = read(artifact=None, analysis=None, call=older)
+    assert (inside.turns, inside.summary, inside.has_audio) == (report.turns, "Moved a lesson.", True)
+
+
+@pytest.mark.parametrize("label", ["AI", "Assistant", "Bot"])
+def test_a_report_with_only_the_text_keeps_its_words(label: str) -> None:
+    text = f"{label}: Good morning.\nUser: Is it open?\nuntil when: exactly?\n{label}: Until ten."
+    report = read(artifact={"transcript": text, "messages": []})
+    assert [(turn.role, turn.text) for turn in report.turns] == [
+        (Speaker.AGENT, "Good morning."),
+        (Speaker.USER, "Is it open?\nuntil when: exactly?"),
+        (Speaker.AGENT, "Until ten."),
+    ]
+
+
+def test_messages_in_the_form_of_openai_are_read_where_there_are_no_others() -> None:
+    chat = [
+        {"role": "system", "content": "x"},
+        {"role": "assistant", "content": "Hi"},
+        {"role": "user", "content": "Yo"},
+    ]
+    report = read(artifact={"messagesOpenAIFormatted": chat})
+    assert [(turn.role, turn.text) for turn in report.turns] == [(Speaker.AGENT, "Hi"), (Speaker.USER, "Yo")]
 
 
 @pytest.mark.parametrize("ended_at", [None, "", "yesterday", 17, "2026-01-02T09:03:20.499Z", "2026-03-02T09:03:20Z"])

@@ -6,7 +6,7 @@ import itertools
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 
-from providers.interface.reports import CallStatus, Direction, ReportedCall
+from providers.interface.reports import CallStatus, Direction, ReportedCall, Speaker, Turn
 from services.calllog.domain.calls import Call, is_billable
 from services.calllog.domain.merging import change_topic, supersede
 
@@ -19,12 +19,10 @@ WHOLE = replace(SHORT, completeness=60, duration_seconds=45, summary="whole", st
 
 def stored(report: ReportedCall) -> Call:
     """The call that a first report makes."""
-    taken = {
-        part.name: getattr(report, part.name) for part in fields(report) if part.name not in ("turns", "has_audio")
-    }
+    taken = {part.name: getattr(report, part.name) for part in fields(report) if part.name != "has_audio"}
     return Call(
-        **taken, id="call_1", org_id="org_1", agent_id=None, agent_version=0, turn_count=0, cost=None, tags=(),
-        version=1, created_at=NOON, updated_at=NOON,
+        **taken, id="call_1", org_id="org_1", agent_id=None, agent_version=0, turn_count=len(report.turns), cost=None,
+        tags=(), version=1, created_at=NOON, updated_at=NOON,
     )  # fmt: skip
 
 
@@ -48,6 +46,29 @@ def test_any_order_ends_with_the_fullest() -> None:
         first_billable = next(report for report in reports if is_billable(report.status, report.duration_seconds))
         assert call.duration_seconds == first_billable.duration_seconds
         assert call.billable
+
+
+TURNS = (Turn(0, Speaker.USER, "quadrille", 0.0),)
+SPOKEN = replace(SHORT, completeness=40, turns=TURNS, from_number="+1", termination_reason="hung up")
+JUDGED = replace(SHORT, completeness=50, duration_seconds=None, ended_at=None, summary="a dance", successful=True)
+
+
+def test_whichever_report_comes_last_no_word_of_the_other_is_lost() -> None:
+    for reports in ((SPOKEN, JUDGED), (JUDGED, SPOKEN), (SPOKEN, JUDGED, SPOKEN), (JUDGED, SPOKEN, JUDGED)):
+        call, topics = tell(reports)
+        assert (tuple(call.turns), call.summary, call.from_number) == (TURNS, "a dance", "+1")
+        assert (call.successful, call.termination_reason, call.duration_seconds) == (True, "hung up", 30)
+        assert call.completeness == 50
+        assert topics == ["call.ended", "call.updated"]
+
+
+def test_a_failed_start_takes_no_length_from_another_report() -> None:
+    failed = replace(SHORT, status=CallStatus.FAILED, completeness=60, duration_seconds=None)
+    in_progress = replace(RINGING, duration_seconds=3, started_at=NOON)
+    facts = supersede(stored(in_progress), failed)
+    assert facts is not None
+    assert facts.duration_seconds is None
+    assert supersede(stored(BUSY), replace(RINGING, duration_seconds=3, started_at=NOON)) is None
 
 
 def test_the_same_again_is_nothing_new() -> None:

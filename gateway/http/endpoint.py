@@ -51,7 +51,10 @@ class Endpoint:
         with serving(context), acting_as(request.principal_or_none or _ANONYMOUS):
             request.parameters = parse_query(scope["query_string"])
             request.query = decode_query(request.parameters, route.query)
-            response = await self._answer(request, route, context)
+            try:
+                response = await self._answer(request, route, context)
+            finally:
+                request.release_body()
             if route.secret:
                 request.secret = True
                 response.headers["cache-control"] = NO_STORE

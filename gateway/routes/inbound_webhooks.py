@@ -16,8 +16,10 @@ from gateway.state import ApiRequest
 from providers.interface.provider import Provider
 from providers.registry import PROVIDERS
 
-# Reports of long calls with tool calls exceed the 1 MiB limit of other bodies. A gRPC message may have 8 MiB.
-_ENVELOPE_LIMIT = 4 * 1024 * 1024
+# A delivery may carry the recording of its call, in base64: 24 MiB of MP3 are 25 minutes at 128 kbit/s. The services
+# that it passes take gRPC messages of this size and a little more (libs.rpc.server.LARGE_MESSAGE_BYTES).
+_ENVELOPE_LIMIT = 32 * 1024 * 1024
+_DELIVERY_SECONDS = 30.0
 
 
 def _receiver(provider: Provider) -> Callable[[ApiRequest[NoQuery, NoBody]], Awaitable[Response]]:
@@ -47,6 +49,7 @@ def _route(provider: Provider) -> Route[NoQuery, NoBody]:
         body_kind="raw",
         repeatable=True,
         body_limit=_ENVELOPE_LIMIT,
+        seconds=_DELIVERY_SECONDS,
         answer=Received,
         problems=(401, 404),
     )

@@ -15,12 +15,13 @@ from libs.rpc.interceptor import CallInterceptor, Gate
 from libs.rpc.principal import PrincipalVerifier
 
 MAX_MESSAGE_BYTES = 8 * 1024 * 1024
+# For services that take deliveries of providers, which may carry a recording.
+LARGE_MESSAGE_BYTES = 33 * 1024 * 1024
 _STATUS_METHOD = "/echosenseix.common.v1.StatusService/GetStatus"
 
 # so_reuseport=0: a second process on a taken port must fail, not share it. The ages let load move to new replicas.
 _OPTIONS: Sequence[tuple[str, Any]] = (
     ("grpc.so_reuseport", 0),
-    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_metadata_size", 16 * 1024),
     ("grpc.max_connection_age_ms", 60_000),
@@ -43,11 +44,13 @@ class RpcServer:
         servicers: Iterable[tuple[Adder, object]],
         *,
         public_methods: Iterable[str] = (),
+        max_message_bytes: int = MAX_MESSAGE_BYTES,
     ) -> None:
         verifier = PrincipalVerifier(settings.principal_trusted_keys)
         interceptor = CallInterceptor(Gate(verifier, audience, frozenset({_STATUS_METHOD, *public_methods})))
+        options = (*_OPTIONS, ("grpc.max_receive_message_length", max_message_bytes))
         self._address = settings.grpc_address
-        self._server = grpc.aio.server(interceptors=[interceptor], options=_OPTIONS)
+        self._server = grpc.aio.server(interceptors=[interceptor], options=options)
         self._health = health.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         registrar = _Registrar(self._server)

@@ -46,6 +46,7 @@ async def serve(runtime: Runtime[CallLogSettings]) -> None:
         (add_CallLogServiceServicer_to_server, calls),
         # A provider has no login: the signature over the body is checked before anything is kept.
         public_methods=["/echosenseix.calllog.v1.CallLogService/ReceiveProviderWebhook"],
+        large_messages=True,
     )
 
 

@@ -1,5 +1,6 @@
 """CallLogService: the doors of the call-log. A webhook is kept and answered at once; its job makes the call."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -117,7 +118,8 @@ class CallLogServicer(calllog_pb2_grpc.CallLogServiceServicer):
         provider = PROVIDERS.get(request.provider)
         if provider is None:  # the agent service is of a newer release than this one
             raise NotFound("webhook_unknown", "No webhook is registered at this address.")
-        envelope = provider.parse_envelope(request.body)
+        # Parsing a recording takes long enough to hold up other calls.
+        envelope = await asyncio.to_thread(provider.parse_envelope, request.body)
         org_id = verified.organization_id
         async with self._database.transaction(org_id) as conn:
             duplicate = await keep_delivery(

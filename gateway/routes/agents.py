@@ -7,6 +7,7 @@ from starlette.responses import Response
 from echosenseix.agent.v1 import agent_pb2 as pb
 from gateway.http import conditional, lists, responses
 from gateway.http.derived import fill
+from gateway.http.json_body import invalid_fields
 from gateway.http.merge_patch import apply_patch
 from gateway.http.routing import Route, tagged
 from gateway.http.schema import Body, ListQuery, NoBody, NoQuery
@@ -27,7 +28,8 @@ from gateway.schemas.agents import (
     version_from_proto,
 )
 from gateway.state import ApiRequest
-from libs.errors import NotFound
+from libs.errors import NotFound, Violation
+from libs.text import trimmed
 
 _MAX_VERSION = 2**31
 
@@ -70,8 +72,11 @@ async def delete_agent(request: ApiRequest[NoQuery, NoBody]) -> Response:
 
 
 async def duplicate_agent(request: ApiRequest[NoQuery, DuplicateBody]) -> Response:
+    name = request.data.name
+    if name is not None and not trimmed(name):
+        raise invalid_fields(Violation("#/name", "required", "Give the copy a name, or leave the field out."))
     answer = await request.app.clients.agents.DuplicateAgent(
-        pb.DuplicateAgentRequest(id=request.id, display_name=request.data.name or "")
+        pb.DuplicateAgentRequest(id=request.id, display_name=name or "")
     )
     return responses.created(agent_from_proto(answer.agent), f"/api/agents/{answer.agent.id}", answer.agent.version)
 

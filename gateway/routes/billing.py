@@ -74,7 +74,8 @@ async def create_top_up(request: ApiRequest[NoQuery, TopUpBody]) -> Response:
 
 
 async def record_usage_events(request: ApiRequest[NoQuery, UsageBody]) -> Response:
-    events = [_event_to_proto(event) for event in _events(request.data)]
+    pointer = "#" if request.data.events is None else "#/events/{}"
+    events = [_event_to_proto(event, pointer.format(index)) for index, event in enumerate(_events(request.data))]
     try:
         answer = await request.app.clients.billing.RecordUsageEvents(pb.RecordUsageEventsRequest(events=events))
     except InvalidArgument as refusal:
@@ -117,7 +118,7 @@ def _events(body: UsageBody) -> list[UsageEventBody]:
     ]
 
 
-def _event_to_proto(event: UsageEventBody) -> pb.UsageEvent:
+def _event_to_proto(event: UsageEventBody, pointer: str) -> pb.UsageEvent:
     message = pb.UsageEvent(
         id=event.id,
         meter=event.meter,
@@ -125,7 +126,7 @@ def _event_to_proto(event: UsageEventBody) -> pb.UsageEvent:
         subject=event.subject or "",
         properties=struct_from_json(event.properties or {}),
     )
-    set_time(message.event_time, event.timestamp, "#/timestamp")
+    set_time(message.event_time, event.timestamp, f"{pointer}/timestamp")
     return message
 
 

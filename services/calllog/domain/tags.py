@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from libs.errors import InvalidArgument, Violation
+from libs.text import trimmed
 from libs.untrusted_json import storable
 
 MAX_TAGS = 50
@@ -11,7 +12,7 @@ MAX_LENGTH = 50
 
 def checked_tags(tags: Iterable[str]) -> tuple[str, ...]:
     """The tags trimmed and without repetitions, in their order."""
-    found = tuple(dict.fromkeys(storable(tag).strip() for tag in tags))
+    found = tuple(dict.fromkeys(trimmed(storable(tag)) for tag in tags))
     violations = [
         Violation(f"#/tags/{index}", "invalid_length", f"Give 1 to {MAX_LENGTH} characters.")
         for index, tag in enumerate(found)

@@ -37,7 +37,7 @@ def check_described(described: Described) -> Described:
 def check_content(content: str) -> str:
     """The text of a text entry."""
     found = []
-    if not any(map(str.isalnum, content)):
+    if not any(map(str.isalnum, trimmed(content))):
         found.append(Violation("#/content", "required", "Give the entry some text."))
     if len(content.encode()) > CONTENT_MAX_BYTES:
         found.append(Violation("#/content", "too_long", "At most 1 MiB of text; upload a longer one as a document."))

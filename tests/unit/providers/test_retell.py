@@ -95,7 +95,7 @@ def test_a_web_call() -> None:
     assert (report.direction, report.from_number, report.to_number) == (Direction.WEB, "", "")
 
 
-WITHOUT_LISTS = {"transcript_object": None, "transcript_with_tool_calls": []}
+WITHOUT_LISTS: dict[str, Any] = {"transcript_object": None, "transcript_with_tool_calls": []}
 
 
 def test_a_call_with_only_the_text_keeps_its_words() -> None:

@@ -29,7 +29,12 @@ async def create_endpoint(request: ApiRequest[NoQuery, WebhookEndpointBody]) -> 
     body = request.data
     answer = await request.app.clients.webhook_endpoints.CreateWebhookEndpoint(
         pb.CreateWebhookEndpointRequest(
-            endpoint=pb.WebhookEndpoint(url=body.url, event_types=body.event_types, description=body.description or "")
+            endpoint=pb.WebhookEndpoint(
+                url=body.url,
+                event_types=body.event_types,
+                description=body.description or "",
+                content_type=body.content_type or "",
+            )
         )
     )
     fresh = fresh_endpoint_from_proto(answer.endpoint, answer.secret)

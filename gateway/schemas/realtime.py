@@ -19,6 +19,10 @@ After = Annotated[
         description="A position, or an event's id; empty: the oldest kept.",
     ),
 ]
+ContentType = Annotated[
+    Literal["application/json", "application/cloudevents+json"],
+    Meta(description="Of the deliveries; null: application/json."),
+]
 EventTypes = Annotated[list[str], limits(minItems=1, maxItems=50)]
 
 
@@ -36,6 +40,7 @@ class WebhookEndpoint(Answer):
     url: str
     event_types: list[str]
     description: str | None
+    content_type: str
     status: str
     disabled_reason: str | None
     version: int
@@ -86,6 +91,7 @@ class WebhookEndpointBody(Body):
     url: Url
     event_types: EventTypes
     description: Text | None = None
+    content_type: ContentType | None = None
 
 
 WebhookEndpointPatch = patch_of("WebhookEndpointPatch", WebhookEndpointBody, status=Literal["enabled", "disabled"])
@@ -101,7 +107,7 @@ class EventQuery(Query):
     types: Annotated[str, Meta(min_length=1, max_length=1000, description="Comma list of event types.")] | None = None
 
 
-PATCHED = {"url": "url", "event_types": "event_types", "description": "description", "status": "status"}
+PATCHED = {name: name for name in ("url", "event_types", "description", "content_type", "status")}
 
 
 def token_from_proto(answer: pb.CreateConnectionTokenResponse) -> ConnectionToken:

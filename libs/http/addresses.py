@@ -10,7 +10,9 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
+
+import idna
 
 _CLOSED_V4 = tuple(
     IPv4Network(block)
@@ -47,6 +49,8 @@ _INNER_NAMES = ("localhost", "local", "internal", "localdomain", "home.arpa")
 _HOST = re.compile(r"[a-z0-9]([a-z0-9_.-]*[a-z0-9])?", re.ASCII)
 _UNSAFE = re.compile(r"[\x00-\x20\x7f\\]|[^\x00-\x7f]")
 _MAX_URL = 2_048
+# Of ASCII everything: `parse_target` refuses what must not stand there.
+_WRITTEN_AS_IT_IS = "".join(map(chr, range(128)))
 _PORTS = {"http": 80, "https": 443}
 
 IPAddress = IPv4Address | IPv6Address
@@ -120,6 +124,28 @@ def forbidden_address(url: str, allow: Iterable[str] = ()) -> str | None:
     if any(target.host == name or target.host.endswith("." + name) for name in _INNER_NAMES):
         return "the host is not public"
     return None
+
+
+def ascii_url(url: str) -> str:
+    """The URL as it goes on the wire: the host as its A-labels (IDNA 2008 after UTS 46), other characters outside of
+    ASCII percent-encoded. ValueError with a reason where that cannot be done."""
+    if url.isascii():
+        return url
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        raise ValueError("the URL cannot be read") from None
+    if "@" in parts.netloc:
+        raise ValueError("the URL must not carry a user name or password")
+    if not host.isascii():
+        try:
+            host = idna.encode(host, uts46=True).decode("ascii")
+        except idna.IDNAError:
+            raise ValueError("the URL names a host that no domain name can be") from None
+    netloc = host if port is None else f"{host}:{port}"
+    rest = (quote(part, safe=_WRITTEN_AS_IT_IS) for part in (parts.path, parts.query, parts.fragment))
+    return urlunsplit((parts.scheme, netloc, *rest))
 
 
 def parse_target(url: str) -> Target:

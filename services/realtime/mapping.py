@@ -6,14 +6,18 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from google.protobuf import json_format, struct_pb2
+from google.protobuf import json_format, struct_pb2, timestamp_pb2
 
 from echosenseix.events.v1 import events_pb2
 from echosenseix.realtime.v1 import realtime_pb2 as pb
+from libs.clock import parse_rfc3339, rfc3339_ms
 from libs.events import Event, event_data
+from libs.events.topics import TOPICS
 from libs.rpc.times import to_timestamp
 from services.realtime.domain.delivery import Delivery, Endpoint
 from services.realtime.domain.mail import Mail
+
+_TIMESTAMP = timestamp_pb2.Timestamp.DESCRIPTOR
 
 
 def endpoint_to_proto(endpoint: Endpoint) -> pb.WebhookEndpoint:
@@ -22,6 +26,7 @@ def endpoint_to_proto(endpoint: Endpoint) -> pb.WebhookEndpoint:
         url=endpoint.url,
         event_types=endpoint.event_types,
         description=endpoint.description,
+        content_type=endpoint.content_type,
         status=endpoint.status,
         disabled_reason=endpoint.disabled_reason,
         version=endpoint.version,
@@ -69,6 +74,16 @@ def record_to_proto(row: Mapping[str, Any], channel: str) -> pb.EventRecord:
         subject=row["subject"],
         envelope=envelope,
     )
+
+
+def public_envelope(envelope: Mapping[str, Any]) -> dict[str, Any]:
+    """The CloudEvent as customers get it: times spelled as everywhere in the API. Between services they keep their
+    microseconds."""
+    message = events_pb2.DESCRIPTOR.message_types_by_name[TOPICS[envelope["type"]].message]
+    times = [field.json_name for field in message.fields if field.message_type is _TIMESTAMP]
+    data = envelope["data"]
+    spelled = {name: rfc3339_ms(parse_rfc3339(data[name])) for name in times if data.get(name)}
+    return {**envelope, "data": {**data, **spelled}}
 
 
 def endpoint_disabled_event(org_id: str, endpoint_id: str, url: str, reason: str) -> Event:

@@ -20,7 +20,7 @@ from services.realtime.domain import letters
 from services.realtime.domain.channels import channels_of_event
 from services.realtime.domain.delivery import MAX_ATTEMPTS, Delivery, Endpoint, matches
 from services.realtime.domain.history import Published
-from services.realtime.mapping import endpoint_disabled_event
+from services.realtime.mapping import endpoint_disabled_event, public_envelope
 from services.realtime.storage import deliveries, endpoints, event_log
 
 SERVICE = "realtime"
@@ -44,6 +44,7 @@ async def log_event(
     connection: Connection, org_id: str, envelope: Mapping[str, Any], occurred_at: datetime.datetime
 ) -> list[tuple[str, Published]]:
     """One transaction's work for one event: its place in each channel, and a delivery per endpoint that wants it."""
+    envelope = public_envelope(envelope)
     data: Mapping[str, Any] = envelope["data"]
     channels = channels_of_event(envelope["type"], org_id, data)
     places = await event_log.append(connection, org_id, envelope, occurred_at, channels)

@@ -8,6 +8,8 @@ import dataclasses
 import datetime
 import enum
 
+# What parses a body is chosen by its type, and receivers of Standard Webhooks know JSON alone, so that comes first.
+CONTENT_TYPES = ("application/json", "application/cloudevents+json")
 SECRET_OVERLAP = datetime.timedelta(hours=24)
 MAX_ENDPOINTS = 50
 
@@ -66,6 +68,7 @@ class Endpoint:
     url: str
     event_types: tuple[str, ...]
     description: str
+    content_type: str
     status: str
     disabled_reason: str
     version: int

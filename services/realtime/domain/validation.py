@@ -6,17 +6,25 @@ from collections.abc import Collection, Iterator, Sequence
 from urllib.parse import urlsplit
 
 from libs.errors import InvalidArgument, Violation
+from services.realtime.domain.delivery import CONTENT_TYPES
 
 MAX_URL = 2_000
 MAX_DESCRIPTION = 500
 MAX_EVENT_TYPES = 50
 
 
-def check_endpoint(url: str, event_types: Sequence[str], description: str, topics: Collection[str]) -> None:
+def check_endpoint(
+    url: str, event_types: Sequence[str], description: str, content_type: str, topics: Collection[str]
+) -> None:
     """Raises InvalidArgument("validation_failed") with a violation per broken rule; `topics` are the known event
     types.
     """
-    violations = [*_url(url), *_event_types(event_types, topics), *_description(description)]
+    violations = [
+        *_url(url),
+        *_event_types(event_types, topics),
+        *_description(description),
+        *_content_type(content_type),
+    ]
     if violations:
         raise InvalidArgument("validation_failed", "Correct the fields named in errors.", violations=violations)
 
@@ -48,3 +56,8 @@ def _event_types(event_types: Sequence[str], topics: Collection[str]) -> Iterato
 def _description(description: str) -> Iterator[Violation]:
     if len(description) > MAX_DESCRIPTION:
         yield Violation("#/description", "too_long", f"Use at most {MAX_DESCRIPTION} characters.")
+
+
+def _content_type(content_type: str) -> Iterator[Violation]:
+    if content_type not in CONTENT_TYPES:
+        yield Violation("#/contentType", "invalid_choice", f"Must be one of {', '.join(CONTENT_TYPES)}.")

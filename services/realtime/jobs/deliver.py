@@ -41,7 +41,7 @@ class Deliver:
 
     async def _attempt(self, job: JobContext, out: Outgoing) -> None:
         secrets = [self._open(job.job.org_id, out.endpoint_id, sealed) for sealed in out.secrets]
-        headers = signed_headers(out.delivery_id, out.body, secrets, utcnow())
+        headers = signed_headers(out.delivery_id, out.body, secrets, utcnow(), out.content_type)
         try:
             response = await self._http.post(
                 out.url, content=out.body, headers=headers, timeout=operations.WEBHOOK_TIMEOUT_SECONDS

@@ -12,6 +12,7 @@ from echosenseix.realtime.v1 import realtime_pb2_grpc as pb_grpc
 from libs.clock import utcnow
 from libs.crypto import Envelope
 from libs.errors import FailedPrecondition, InvalidArgument, NotFound, ResourceExhausted, Violation
+from libs.http.addresses import ascii_url, parse_target
 from libs.ids import new_id
 from libs.postgres import Connection, Database
 from libs.postgres.idempotency import run_write
@@ -19,7 +20,7 @@ from libs.rpc.context import current_principal, require_scope
 from libs.rpc.masks import Edit, Editable
 from libs.rpc.paging import page_info_to_proto, page_request_from_proto
 from services.realtime import operations
-from services.realtime.domain.delivery import MAX_ENDPOINTS, SECRET_OVERLAP, Endpoint
+from services.realtime.domain.delivery import CONTENT_TYPES, MAX_ENDPOINTS, SECRET_OVERLAP, Endpoint
 from services.realtime.domain.validation import check_endpoint
 from services.realtime.mapping import (
     delivery_to_proto,
@@ -30,7 +31,9 @@ from services.realtime.protocol.hearing import LOGGED_TOPICS, check_hearing
 from services.realtime.storage import endpoints as endpoint_rows
 from services.realtime.storage.endpoints import DELIVERY_LIST, ENDPOINT_LIST, Endpoints
 
-EDITABLE: Editable[Endpoint] = Editable({name: name for name in ("url", "event_types", "description", "status")})
+EDITABLE: Editable[Endpoint] = Editable(
+    {name: name for name in ("url", "event_types", "description", "content_type", "status")}
+)
 
 
 class WebhookEndpointServicer(pb_grpc.WebhookEndpointServiceServicer):
@@ -167,10 +170,13 @@ class WebhookEndpointServicer(pb_grpc.WebhookEndpointServiceServicer):
         return _found(await self._endpoints.get(current_principal().org_id, endpoint_id))
 
     def _check(self, endpoint: Endpoint) -> None:
-        check_endpoint(endpoint.url, endpoint.event_types, endpoint.description, LOGGED_TOPICS)
+        check_endpoint(endpoint.url, endpoint.event_types, endpoint.description, endpoint.content_type, LOGGED_TOPICS)
+        try:
+            parse_target(endpoint.url)
+        except ValueError as error:
+            raise _refused_url("invalid_url", error) from None
         if self._is_forbidden(endpoint.url) is not None:
-            violation = Violation("#/url", "forbidden_address", "The address must be public.")
-            raise InvalidArgument("validation_failed", "Correct the fields named in errors.", violations=[violation])
+            raise _refused_url("forbidden_address", "the address must be public")
 
     def _seal(self, endpoint: Endpoint, secret: str) -> bytes:
         return self._envelope.encrypt(secret.encode(), operations.secret_place(endpoint.org_id, endpoint.id))
@@ -186,9 +192,10 @@ def _new_endpoint(org_id: str, message: pb.WebhookEndpoint) -> Endpoint:
     return Endpoint(
         id=new_id("whe"),
         org_id=org_id,
-        url=message.url,
+        url=_address(message.url),
         event_types=tuple(message.event_types),
         description=message.description,
+        content_type=message.content_type or CONTENT_TYPES[0],
         status="enabled",
         disabled_reason="",
         version=1,
@@ -204,8 +211,9 @@ def _new_endpoint(org_id: str, message: pb.WebhookEndpoint) -> Endpoint:
 def _changed(endpoint: Endpoint, edit: Edit[Endpoint], asked: pb.WebhookEndpoint) -> Endpoint:
     """The endpoint with the edited fields of the request; enabling forgets why it was disabled."""
     given = dataclasses.replace(
-        endpoint, url=asked.url, event_types=tuple(asked.event_types), description=asked.description,
-        status=asked.status,
+        endpoint, url=_address(asked.url) if "url" in edit.attributes else endpoint.url,
+        event_types=tuple(asked.event_types), description=asked.description,
+        content_type=asked.content_type or CONTENT_TYPES[0], status=asked.status,
     )  # fmt: skip
     changed = edit.merge(endpoint, given)
     if "status" not in edit.attributes:
@@ -214,6 +222,20 @@ def _changed(endpoint: Endpoint, edit: Edit[Endpoint], asked: pb.WebhookEndpoint
         violation = Violation("#/status", "invalid_choice", "Set status to enabled or disabled.")
         raise InvalidArgument("validation_failed", "Correct the fields named in errors.", violations=[violation])
     return dataclasses.replace(changed, disabled_reason="" if changed.status == "enabled" else "by_customer")
+
+
+def _address(url: str) -> str:
+    """The URL as it goes on the wire."""
+    try:
+        return ascii_url(url)
+    except ValueError as error:
+        raise _refused_url("invalid_url", error) from None
+
+
+def _refused_url(code: str, reason: object) -> InvalidArgument:
+    text = str(reason)
+    violation = Violation("#/url", code, f"{text[:1].upper()}{text[1:]}.")
+    return InvalidArgument("validation_failed", "Correct the fields named in errors.", violations=[violation])
 
 
 def _found(endpoint: Endpoint | None) -> Endpoint:

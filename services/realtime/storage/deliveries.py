@@ -17,6 +17,7 @@ class Outgoing:
     delivery_id: str
     endpoint_id: str
     url: str
+    content_type: str
     endpoint_status: str
     status: str
     body: bytes
@@ -24,7 +25,7 @@ class Outgoing:
 
 
 _OUTGOING = """
-select d.id, d.endpoint_id, d.status as delivery_status, d.body, e.url, e.status, e.secret,
+select d.id, d.endpoint_id, d.status as delivery_status, d.body, e.url, e.content_type, e.status, e.secret,
        case when e.previous_secret_until > now() then e.previous_secret end as previous_secret
 from webhook_delivery d join webhook_endpoint e on e.org_id = d.org_id and e.id = d.endpoint_id
 where d.org_id = o.org and d.id = $2
@@ -37,8 +38,9 @@ async def outgoing(database: Database, org_id: str, delivery_id: str) -> Outgoin
         return None
     secrets = tuple(secret for secret in (row["secret"], row["previous_secret"]) if secret is not None)
     return Outgoing(
-        row["id"], row["endpoint_id"], row["url"], row["status"], row["delivery_status"], row["body"], secrets
-    )
+        row["id"], row["endpoint_id"], row["url"], row["content_type"], row["status"], row["delivery_status"],
+        row["body"], secrets,
+    )  # fmt: skip
 
 
 async def add(connection: Connection, org_id: str, delivery: Delivery, body: bytes) -> None:

@@ -15,8 +15,8 @@ from services.realtime.domain.delivery import Delivery, Endpoint
 ENDPOINT_LIST = ListRules(sorts={"createdAt": "e.created_at"})
 DELIVERY_LIST = ListRules(sorts={"createdAt": "d.created_at"})
 
-_ENDPOINT = """e.org_id, e.id, e.url, e.event_types, e.description, e.status, e.disabled_reason, e.version,
-e.created_at, e.updated_at, e.last_success_at, e.last_failure_at, e.failing_since, e.exhausted"""
+_ENDPOINT = """e.org_id, e.id, e.url, e.event_types, e.description, e.content_type, e.status, e.disabled_reason,
+e.version, e.created_at, e.updated_at, e.last_success_at, e.last_failure_at, e.failing_since, e.exhausted"""
 _RETURNING = _ENDPOINT.replace("e.", "")
 DELIVERY_COLUMNS = """d.org_id, d.id, d.endpoint_id, d.event_id, d.event_type, d.status, d.attempts, d.last_status_code,
 d.last_error, d.job_id, d.created_at, d.next_attempt_at, d.delivered_at"""
@@ -64,8 +64,9 @@ class Endpoints:
 
 async def add(connection: Connection, endpoint: Endpoint, secret: bytes) -> None:
     await connection.execute(
-        "insert into webhook_endpoint (org_id, id, url, event_types, description, secret, created_at, updated_at)"
-        " values ($1, $2, $3, $4, $5, $6, $7, $7)",
+        "insert into webhook_endpoint"
+        " (org_id, id, url, event_types, description, secret, created_at, updated_at, content_type)"
+        " values ($1, $2, $3, $4, $5, $6, $7, $7, $8)",
         endpoint.org_id,
         endpoint.id,
         endpoint.url,
@@ -73,6 +74,7 @@ async def add(connection: Connection, endpoint: Endpoint, secret: bytes) -> None
         endpoint.description,
         secret,
         endpoint.created_at,
+        endpoint.content_type,
     )
 
 
@@ -92,6 +94,7 @@ async def save(connection: Connection, endpoint: Endpoint) -> Endpoint:
     the endpoint failed at before."""
     row = await connection.fetchrow(
         "update webhook_endpoint set url = $3, event_types = $4, description = $5, status = $6, disabled_reason = $7,"
+        " content_type = $8,"
         " failing_since = case when status = 'enabled' and url = $3 then failing_since end,"
         " exhausted = case when status = 'enabled' and url = $3 then exhausted else 0 end,"
         f" version = version + 1, updated_at = now() where org_id = $1 and id = $2 returning {_RETURNING}",
@@ -102,6 +105,7 @@ async def save(connection: Connection, endpoint: Endpoint) -> Endpoint:
         endpoint.description,
         endpoint.status,
         endpoint.disabled_reason,
+        endpoint.content_type,
     )
     return endpoint_from_row(row)
 

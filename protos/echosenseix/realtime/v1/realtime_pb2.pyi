@@ -258,6 +258,7 @@ class WebhookEndpoint(_message.Message):
     LAST_FAILURE_TIME_FIELD_NUMBER: _builtins.int
     FAILING_SINCE_TIME_FIELD_NUMBER: _builtins.int
     EXHAUSTED_DELIVERIES_FIELD_NUMBER: _builtins.int
+    CONTENT_TYPE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     url: _builtins.str
     description: _builtins.str
@@ -267,6 +268,8 @@ class WebhookEndpoint(_message.Message):
     version: _builtins.int
     exhausted_deliveries: _builtins.int
     """Deliveries that ran out of attempts since then. With the time it decides when the endpoint is disabled."""
+    content_type: _builtins.str
+    """Of its deliveries: application/json, or application/cloudevents+json. Empty in a request means the former."""
     @_builtins.property
     def event_types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
@@ -297,10 +300,11 @@ class WebhookEndpoint(_message.Message):
         last_failure_time: _timestamp_pb2.Timestamp | None = ...,
         failing_since_time: _timestamp_pb2.Timestamp | None = ...,
         exhausted_deliveries: _builtins.int = ...,
+        content_type: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "failing_since_time", b"failing_since_time", "last_failure_time", b"last_failure_time", "last_success_time", b"last_success_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "description", b"description", "disabled_reason", b"disabled_reason", "event_types", b"event_types", "exhausted_deliveries", b"exhausted_deliveries", "failing_since_time", b"failing_since_time", "id", b"id", "last_failure_time", b"last_failure_time", "last_success_time", b"last_success_time", "status", b"status", "update_time", b"update_time", "url", b"url", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_type", b"content_type", "create_time", b"create_time", "description", b"description", "disabled_reason", b"disabled_reason", "event_types", b"event_types", "exhausted_deliveries", b"exhausted_deliveries", "failing_since_time", b"failing_since_time", "id", b"id", "last_failure_time", b"last_failure_time", "last_success_time", b"last_success_time", "status", b"status", "update_time", b"update_time", "url", b"url", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -31,9 +31,11 @@ class Endpoints:
     servicer: WebhookEndpointServicer
 
     async def create(
-        self, org_id: str, url: str, types: tuple[str, ...] = ("call.ended",), key: str = ""
+        self, org_id: str, url: str, types: tuple[str, ...] = ("call.ended",), key: str = "", content_type: str = ""
     ) -> pb.CreateWebhookEndpointResponse:
-        request = pb.CreateWebhookEndpointRequest(endpoint=pb.WebhookEndpoint(url=url, event_types=types))
+        request = pb.CreateWebhookEndpointRequest(
+            endpoint=pb.WebhookEndpoint(url=url, event_types=types, content_type=content_type)
+        )
         with caller(org_id, key):
             return await self.servicer.CreateWebhookEndpoint(request, None)
 

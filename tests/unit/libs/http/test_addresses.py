@@ -3,7 +3,7 @@ from ipaddress import ip_address
 import pytest
 
 from libs.http import forbidden_address
-from libs.http.addresses import AllowedAddress, is_public, parse_target
+from libs.http.addresses import AllowedAddress, ascii_url, is_public, parse_target
 
 
 @pytest.mark.parametrize(
@@ -60,3 +60,30 @@ def test_what_is_allowed_by_name_address_or_range_passes() -> None:
 def test_an_unreadable_allowance_is_refused(entry: str) -> None:
     with pytest.raises(ValueError, match="OUTBOUND_ALLOW"):
         AllowedAddress.parse(entry)
+
+
+@pytest.mark.parametrize(
+    ("url", "written"),
+    [
+        ("https://example.com/a b?c=%2F#d", "https://example.com/a b?c=%2F#d"),
+        ("https://bücher.example/hook", "https://xn--bcher-kva.example/hook"),
+        ("https://BÜCHER.example:8443/hook", "https://xn--bcher-kva.example:8443/hook"),
+        ("https://例え.テスト/", "https://xn--r8jz45g.xn--zckzah/"),
+        ("https://example.com/größe/%C3%A9?q=Öl&x=1", "https://example.com/gr%C3%B6%C3%9Fe/%C3%A9?q=%C3%96l&x=1"),
+        ("https://１０.０.０.１/x", "https://10.0.0.1/x"),
+    ],
+)
+def test_a_url_of_other_letters_is_written_as_it_goes_on_the_wire(url: str, written: str) -> None:
+    assert ascii_url(url) == written
+
+
+@pytest.mark.parametrize(
+    "url", ["https://ex\u2100mple.com/", "https://\u2603\ufe0f.example/", "https://me:ü@example.com/"]
+)
+def test_a_host_that_no_name_can_be_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="the URL"):
+        ascii_url(url)
+
+
+def test_other_letters_lead_to_no_inner_address() -> None:
+    assert forbidden_address(ascii_url("http://１２７.0.0.1/")) == "the address is not public"

@@ -26,6 +26,9 @@ from suite.services import process_names
 
 STOP_PATIENCE = 60.0
 RESTART_PATIENCE = 45.0
+# Seconds between a replica's return and its twin's restart. Callers reconnect at most a second after a peer is back
+# (libs.rpc.channel); without the pause both replicas would be away in their eyes. Kubernetes: minReadySeconds.
+SETTLE_SECONDS = 1.5
 
 
 def run(arguments: list[str]) -> None:
@@ -183,8 +186,12 @@ def restart(options: argparse.Namespace) -> int:
     if not names:
         known = ", ".join(entry["name"] for entry in folder.read_run()["processes"])
         return fail(f'SERVICE: "{options.service}" is none of {known}.')
+    previous = ""
     for name in names:
         before = _entry(folder, name)
+        if previous == before["service"]:
+            time.sleep(SETTLE_SECONDS)
+        previous = before["service"]
         if before["pid"] and is_alive(before["pid"]):
             os.kill(before["pid"], signal.SIGTERM)
         deadline = time.monotonic() + RESTART_PATIENCE

@@ -56,6 +56,9 @@ class History:
                 found.append(f"{kind} {name}: {verdict}, yet {effects[name]} effects")
         return found
 
+    def names(self, kind: str, verdict: str) -> list[str]:
+        return [name for (of, name), one in self.known.items() if of == kind and one == verdict]
+
     def count(self, verdict: str) -> int:
         return sum(one == verdict for one in self.known.values())
 
@@ -74,6 +77,13 @@ class Customer:
         with contextlib.suppress(httpx.TransportError):
             return (await self._http.get(READS[number % len(READS)], headers=self._headers)).status_code
         return None
+
+    async def post(self, path: str) -> dict[str, Any]:
+        """The answer to a write without a body that must succeed and is no part of the history."""
+        answer = await self._http.post(path, json={}, headers=self._headers)
+        answer.raise_for_status()
+        made: dict[str, Any] = answer.json()
+        return made
 
     async def write(self, number: int) -> int | None:
         """The status of one write, None when no answer came; it goes into the history."""

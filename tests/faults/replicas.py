@@ -70,7 +70,7 @@ async def kill_replicas(folder: Path, kills: int, rate: float, seed: int, limits
     with Suite(folder, scale=SCALE, environment={"LIMITS": "bench"}) as suite:
         async with customer(suite.url) as asking:
             answers, stop = Answers(), asyncio.Event()
-            traffic = asyncio.create_task(_ask(asking, answers, rate, stop))
+            traffic = asyncio.create_task(ask(asking, answers, rate, stop))
             await asyncio.sleep(WARM_SECONDS)
             deaths = await _kill_in_turn(suite, kills, chance)
             stop.set()
@@ -80,7 +80,7 @@ async def kill_replicas(folder: Path, kills: int, rate: float, seed: int, limits
     return Outcome(figures=_figures(answers, deaths, asking), problems=problems)
 
 
-async def _ask(asking: Customer, answers: Answers, rate: float, stop: asyncio.Event) -> None:
+async def ask(asking: Customer, answers: Answers, rate: float, stop: asyncio.Event) -> None:
     """Open loop: each request at its time, whatever became of those before it."""
     begun, number = time.monotonic(), 0
     async with asyncio.TaskGroup() as requests:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.faults.replicas import Limits, kill_replicas
+from tests.faults.rolling import restart_everything
 from tests.faults.suite import kill_processes
 
 
@@ -23,3 +24,10 @@ async def test_with_two_of_everything_customers_hardly_notice_a_kill(tmp_path: P
     # The run is as long as the kills take: a fast machine asks less often.
     assert writes > 100
     assert outcome.figures["acknowledged"] > 0.95 * writes
+
+
+async def test_a_rolling_restart_of_everything_fails_no_request_and_loses_no_event(tmp_path: Path) -> None:
+    outcome = await restart_everything(tmp_path, rate=20.0)
+    assert outcome.problems == [], outcome.line()
+    assert outcome.figures["replaced"] >= 26
+    assert outcome.figures["acknowledged"] > 100

@@ -119,7 +119,7 @@ class _Counted:
 
 
 class _Failures:
-    """Turns the store's errors into ours; texts of the store may hold paths and addresses, so they are dropped."""
+    """Translates the store's errors. Their texts can contain paths and addresses, so they are dropped."""
 
     def __enter__(self) -> None:
         return None

@@ -17,7 +17,7 @@ def utcnow() -> datetime:
 
 
 def monotonic() -> float:
-    """Seconds that never go back; only differences mean something."""
+    """Seconds that never go back. Only differences have a meaning."""
     return time.monotonic()
 
 

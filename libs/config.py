@@ -1,7 +1,7 @@
 """Configuration: frozen dataclasses read once from the environment; the only room that touches os.environ.
 
 A field made by `setting("NAME")` is read from NAME, or from the file that NAME_FILE names (secrets are files in
-production). Every problem is collected and told at once. It must not know what a setting means.
+production). All problems are collected and reported together. It must not know what a setting means.
 """
 
 import dataclasses
@@ -21,7 +21,7 @@ _FALSE = {"0", "false", "no", "off", ""}
 
 
 class ConfigError(Exception):
-    """The environment does not describe a process that can run; `problems` has one line for each thing to mend."""
+    """The environment does not describe a process that can run. `problems` has one line for each thing to correct."""
 
     def __init__(self, problems: Iterable[str]) -> None:
         self.problems = tuple(problems)
@@ -160,7 +160,7 @@ def _this_instance() -> str:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ProcessSettings:
-    """What every process may be told, whatever it keeps: the gateway, and the services by `ServiceSettings`."""
+    """The settings of every process: the gateway, and the services through `ServiceSettings`."""
 
     environment: str = setting("ENVIRONMENT", "local", help="local or production")
     instance: str = setting("INSTANCE", default_factory=_this_instance)
@@ -196,7 +196,7 @@ class ProcessSettings:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ServiceSettings(ProcessSettings):
-    """What a service may be told beside that: its address, its stores, its peers' keys. services/<svc>/config.py
+    """The settings that each service adds: its address, its stores, its peers' keys. services/<svc>/config.py
     subclasses it and may add fields."""
 
     grpc_address: str = setting("GRPC_ADDRESS", "127.0.0.1:0", help="host:port of the gRPC server")

@@ -30,7 +30,7 @@ _current: contextvars.ContextVar[CallContext | None] = contextvars.ContextVar("c
 
 
 def enter(call: CallContext) -> None:
-    """Make `call` the current one for good: for a task that was started to serve it and ends with it."""
+    """Make `call` the current one until the task ends. Use it in a task that serves only this call."""
     _current.set(call)
 
 

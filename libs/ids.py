@@ -1,4 +1,4 @@
-"""Identifiers: opaque, prefixed, sortable by birth.
+"""Identifiers: opaque, prefixed, sortable by creation.
 
 "agt_" + 26 characters: a UUIDv7 (RFC 9562, 5.7) in lowercase Crockford base32.
 Ids made by one process strictly increase, so id order is creation order there. Columns that hold them use

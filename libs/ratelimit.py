@@ -1,8 +1,8 @@
 """Rate limits: never more than `most` in any window, counted in Redis by a sliding log over all instances.
 
 Several limits are taken at once, all or none: a try that one limit refuses counts against no other. Without Redis each
-process counts for itself, on from what it has seen, so that a limit degrades to one per instance and is never off. The
-client library is imported at the first check and off the loop: it costs 0.7 s and 30 MB.
+process counts for itself, starting from what it has seen, so that a limit degrades to one per instance and never
+disappears. The client library is imported at the first check and off the loop: it costs 0.7 s and 30 MB.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Text as people see it: what is visible of it, and what only looks like nothing. Pure.
+"""Text as people see it: which characters are visible. Pure.
 
 Categories are Unicode's general categories (UAX #44).
 """

@@ -89,7 +89,7 @@ def _install(group: str) -> None:
     if subprocess.run(command, check=False).returncode != 0:  # noqa: S603
         sys.exit(
             "Installing the packages failed; pip's message is above. Wheels exist for Linux (glibc) and macOS. "
-            "Mend the cause and run the command again: it goes on where it stopped."
+            "Correct the cause and run the command again. It continues where it stopped."
         )
 
 

@@ -17,7 +17,7 @@ FLAT_RATIO = 1.10
 
 @dataclass(frozen=True)
 class Criterion:
-    """One line of the verdict. `bar` says whose it is: the paper's decide, ours are told."""
+    """One line of the verdict. `bar` says whose it is: the paper's decide, ours are shown."""
 
     bar: str
     text: str

@@ -102,7 +102,7 @@ def set_session_cookie(request: ApiRequest[Any, Any], response: Response, token:
 
 
 def _set_device_cookie(request: ApiRequest[Any, Any], response: Response, token: str) -> None:
-    """Tell this device apart at its next login: strangers who try the account then do not lock it out."""
+    """Recognize this device at its next login, so that failed logins of other clients do not lock it out."""
     response.set_cookie(
         request.app.settings.device_cookie_name,
         token,

@@ -1,7 +1,7 @@
-"""The connection to NATS: comes and goes without anybody waiting for it; what is promised lives in PostgreSQL.
+"""The connection to NATS. No caller waits for it, because PostgreSQL holds what is promised.
 
-The only module that opens one. Core messages are dropped quietly while NATS is away; JetStream is for the relay and the
-consumers alone.
+The only module that opens one. Core messages are dropped while NATS is away. Only the relay and the consumers use
+JetStream.
 """
 
 import asyncio
@@ -63,8 +63,8 @@ class CoreSubscription:
 
 
 class Bus:
-    """`connected` and `generation` (grows with every connect) tell how it stands; `client` and `jetstream` are for
-    this room."""
+    """`connected` and `generation` (grows with every connect) show its state. Only this package uses `client` and
+    `jetstream`."""
 
     def __init__(self, nats_url: str, name: str) -> None:
         self._servers = [server.strip() for server in nats_url.split(",") if server.strip()]
@@ -101,14 +101,14 @@ class Bus:
         return self.connected
 
     async def publish_core(self, subject: str, data: bytes = b"") -> None:
-        """Send if connected; nobody learns whether it arrived. A server that reads nothing makes nobody wait."""
+        """Send if connected, without confirmation. A server that reads nothing does not make the caller wait."""
         if self.connected and self.client.pending_data_size < MAX_PENDING_BYTES:
             with contextlib.suppress(nats.errors.Error, OSError):
                 await self.client.publish(subject, data)
 
     async def announce(self, subject: str) -> None:
-        """An empty core message: for Database.announce_through. The first goes at once; those of the next 2 ms go as
-        one behind it, because whoever is woken looks for all there is."""
+        """An empty core message: for Database.announce_through. The first is sent at once. Those of the next 2 ms are
+        sent as one message after it, because a listener that is woken looks for all work."""
         if subject in self._announced:
             self._announced[subject] = True
             return

@@ -1,4 +1,4 @@
-"""A durable pull consumer: where it stands, and its messages as a flow.
+"""A durable pull consumer: its position, and its messages as a flow.
 
 One request for a batch stays open, so a message comes when it is published. nats-py's own `fetch` waits for the whole
 batch or its timeout; this sends the same request (JetStream API, CONSUMER.MSG.NEXT) and hands over each
@@ -22,7 +22,8 @@ from libs.bus.subjects import STREAM
 
 EXPIRES_SECONDS = 30.0
 HEARTBEAT_SECONDS = 2.0
-# A leader keeps what it was given until it is done; redelivery comes from beginning again at the floor, not from time.
+# A leader keeps a message until it is handled. Redelivery comes from a restart at the acknowledgement floor, not from a
+# timer.
 ACK_WAIT_SECONDS = 3600
 _NANOSECONDS = 1_000_000_000
 _EXHAUSTED = ("404", "408")
@@ -31,7 +32,7 @@ Message = Msg
 
 
 class FeedLost(Exception):
-    """The consumer or the way to it is gone: attach again."""
+    """The consumer or the connection to it is lost. Attach again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ async def standing(bus: Bus, consumer: str) -> Standing | None:
 
 
 async def begin(bus: Bus, consumer: str, filters: Sequence[str], start: int, in_flight: int) -> None:
-    """Make the durable anew, so that it delivers from sequence `start` on; at most `in_flight` unacknowledged."""
+    """Create the durable again, so that it delivers from sequence `start`; at most `in_flight` are unacknowledged."""
     if await standing(bus, consumer) is not None:
         await bus.jetstream.delete_consumer(STREAM, consumer)
     position: dict[str, Any] = {"deliver_policy": DeliverPolicy.ALL}

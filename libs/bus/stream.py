@@ -1,5 +1,5 @@
-"""The JetStream stream EVENTS: made by whoever needs it first, and looked into to see whether it still holds what it
-took.
+"""The JetStream stream EVENTS: the first process that needs it creates it, and checks whether it still holds what was
+published.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Events between services: appended in the transaction that made them true, handled once by each consumer.
+"""Events between services: appended in the transaction of the change, handled once by each consumer.
 
 Joins PostgreSQL (outbox, inbox) and NATS JetStream; see docs/events.md. It must not know what an event means.
 """

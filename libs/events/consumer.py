@@ -1,7 +1,7 @@
-"""Consumers of events: each effect once, in order for each key, whatever dies in between.
+"""Consumers of events: each effect once, in order for each key, also when a process or a store fails.
 
-One process leads per consumer; where it stands is the durable consumer's acknowledgement floor, from which a new leader
-(or a new connection) begins again. The acknowledgement follows the commit. It must not know what an event means.
+One process leads per consumer. Its position is the durable consumer's acknowledgement floor; a new leader or a new
+connection starts there. The acknowledgement follows the commit. It must not know what an event means.
 """
 
 import asyncio
@@ -86,7 +86,8 @@ class EventConsumer:
         feed.interrupt()
 
     async def _settle(self, grace: float) -> None:
-        """Forget what has not begun (the floor brings it again) and let what has begun end, or cancel it."""
+        """Drop deliveries that have not begun, because the floor redelivers them. Let the others end, or cancel
+        them."""
         for waiting in self._keys.values():
             waiting.clear()
         if self._running and grace:
@@ -112,7 +113,7 @@ class EventConsumer:
         task.add_done_callback(self._running.discard)
 
     async def _handle_key(self, key: str, waiting: deque[Delivery]) -> None:
-        """One key's deliveries, one after the other; another key's wait for nothing but a slot."""
+        """Deliveries of one key run one after the other. Those of other keys wait only for a slot."""
         while waiting:
             delivery = waiting[0]
             if await self._handling.handle(delivery, lambda: bool(waiting)):

@@ -1,7 +1,7 @@
-"""What people ask of the events that consumers gave up: which there are, how many, and that some be handled again.
+"""The dead events of a service: list them, count them, redrive them.
 
-Everything takes the organisation that may be seen; None (operators' tools) sees all. How they come here and leave is
-libs.events.inbox's.
+Every function takes the organization that the caller may see; None (operators' tools) means all. libs.events.inbox
+writes and deletes the rows.
 """
 
 import json
@@ -17,10 +17,10 @@ from libs.postgres.database import Database
 from libs.postgres.listing import Filter, Listing, fetch_page
 
 REPLAY_AT_MOST = 1_000
-# Ids sort by death.
+# Ids sort by the time at which an event became dead.
 RULES = ListRules(sorts={"diedAt": "d.id"}, default_sort="diedAt")
 
-# What an event carries is nobody's to see here: it names people (a job's arguments are not shown either).
+# The payload is not listed, because it can contain personal data. A job's arguments are not listed either.
 _COLUMNS = """d.id, d.consumer, d.event_id, d.org_id, d.topic, d.payload->>'subject' as subject, d.tries, d.error_code,
     d.last_error, d.died_at, d.replay"""
 _LISTING = Listing(select=_COLUMNS, source="inbox_dead d", rules=RULES, tie="d.id", org="d.org_id", created="d.died_at")
@@ -84,7 +84,7 @@ async def list_dead_events(
 async def list_dead_events_of_all(
     db: Database, request: PageRequest, codec: CursorCodec, choice: Choice
 ) -> Page[Record]:
-    """Everybody's, the newest death first: an operator's list. By cursor only, and not counted."""
+    """Those of all organizations, newest first, for operators. By cursor only, without a total."""
     if request.page > 1 or request.include_total or not request.descending:
         raise InvalidArgument("invalid_query", "Over all organisations: newest first, by cursor, without a total.")
     scope = json.dumps(["dead events of all", _LISTING.tie, choice.arguments], default=str)
@@ -96,12 +96,12 @@ async def list_dead_events_of_all(
 
 
 async def ask_for_replay(conn: Connection, org_id: str | None, choice: Choice, ids: Sequence[str] | None = None) -> int:
-    """Have the consumers handle the chosen again, within seconds: at most 1,000, the oldest first, and none that is
-    asked for already; how many."""
+    """Mark the chosen events for redrive: at most 1,000, oldest first, without those that are marked already. Returns
+    how many. The consumers handle them within seconds."""
     tag = await conn.execute(_MARK, org_id, *choice.arguments, ids, REPLAY_AT_MOST)
     return int(tag.split()[-1])
 
 
 async def count_dead_events(db: Database, org_id: str | None) -> list[Record]:
-    """How many each consumer has, and how many of them wait to be handled again; counted to 100,000."""
+    """How many each consumer has, and how many of them wait for their redrive; counted to 100,000."""
     return await db.system_fetch(_COUNTS, org_id)

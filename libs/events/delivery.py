@@ -1,4 +1,4 @@
-"""What a consumer does with one event: its effect once, tries that are counted, a dead letter in the end, a replay.
+"""What a consumer does with one event: apply its effect once, count the tries, write a dead letter, redrive it.
 
 Everything here is PostgreSQL; libs.events.consumer brings the deliveries and acknowledges them.
 """
@@ -79,7 +79,7 @@ class Handling:
         self._slots = asyncio.Semaphore(db.settings.worker_concurrency)
 
     async def handle(self, delivery: Delivery, wanted: Callable[[], bool]) -> bool:
-        """Until it is handled or given up; False when it is no longer wanted before that."""
+        """Return when it is handled or dead; False when it is no longer wanted before that."""
         in_doubt = delivery.in_doubt
         for pause in itertools.chain(BACKOFF_SECONDS, itertools.repeat(BACKOFF_SECONDS[-1])):
             try:
@@ -96,7 +96,7 @@ class Handling:
         return False
 
     async def replay_regularly(self) -> None:
-        """Handle dead letters that somebody asked for (inbox_dead.replay), until cancelled."""
+        """Handle dead letters that are marked for redrive (inbox_dead.replay), until cancelled."""
         try:
             while True:
                 await asyncio.sleep(REPLAY_SECONDS)
@@ -107,7 +107,7 @@ class Handling:
                 except Exception:
                     logger.exception("%s could not replay", self._consumer)
         finally:
-            # Who leads next counts them.
+            # The next leader counts them.
             EVENTS_DEAD.remove(self._consumer)
 
     async def _replay_wanted(self) -> None:
@@ -121,14 +121,15 @@ class Handling:
                 await self._replay(event_id, payload)
 
     async def _gave_up_in_doubt(self, delivery: Delivery) -> bool:
-        """Count the try before it begins: it may be what ended the other leader, and end this one too."""
+        """Count the try before it begins, because the event may be what killed the previous leader and may kill this
+        one."""
         if await self._note(delivery.event_id, "in doubt") <= MAX_DOUBTS:
             return False
         await self._bury(delivery, *_PROCESS_DIED)
         return True
 
     async def _try(self, delivery: Delivery) -> bool:
-        """Whether it is dealt with: handled, known, or given up after the last try. Outages are raised."""
+        """Whether it is finished: handled now, handled before, or dead after the last try. Outages are raised."""
         try:
             outcome = await self._effect(delivery)
         except _PASSING:
@@ -171,7 +172,8 @@ class Handling:
         EVENTS_HANDLED.labels(self._consumer, delivery.topic, "dead").inc()
 
     async def _replay(self, event_id: str, payload: str) -> None:
-        # Counted before it begins, or a letter that ends the process would end each of its successors too.
+        # Counted before it begins. Otherwise a dead letter that kills the process would kill each of its successors
+        # too.
         if await self._note(event_id, "replay began") > MAX_DOUBTS:
             await self._keep_dead(event_id, *_PROCESS_DIED)
             return
@@ -207,5 +209,5 @@ def _described(error: Exception) -> tuple[str, str]:
 
 
 def _storable(text: str) -> str:
-    """Without what PostgreSQL takes in no text: NUL, and halves of surrogate pairs."""
+    """The text without what PostgreSQL rejects: NUL, and halves of surrogate pairs."""
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()

@@ -1,6 +1,7 @@
 """The inbox: what a consumer has handled, written in the transaction of the effect, so that an event counts once.
 
-Also what it is trying again and what it gave up. Rows outlive the stream's retention (libs.postgres.retention).
+It also holds the events that are retried and the dead ones. Rows outlive the stream's retention
+(libs.postgres.retention).
 """
 
 from libs.postgres.connection import Connection
@@ -26,7 +27,7 @@ on conflict (consumer, event_id) do update set tries = excluded.tries, last_erro
 _COUNT_DEAD = """
 select count(*) from (select 1 from inbox_dead where consumer = $1 limit 100000) d"""
 
-# Events of different keys overtake one another, by no more than a consumer holds at a time.
+# Events of different keys can overtake one another, by at most the number that a consumer holds at a time.
 _REPLAYED = """
 select event_id, payload::text as payload from inbox_dead where consumer = $1 and replay order by died_at limit 16"""
 
@@ -58,7 +59,7 @@ async def forget_failures(conn: Connection, consumer: str, event_id: str) -> Non
 async def bury(
     conn: Connection, consumer: str, event_id: str, org_id: str, topic: str, payload: str, error: str, code: str
 ) -> None:
-    """Keep an event that this consumer gave up: its dead letter."""
+    """Write the dead letter of an event."""
     await conn.execute(_BURY, consumer, event_id, org_id, topic, payload, error[:2000], code)
 
 
@@ -74,15 +75,15 @@ async def last_position(conn: Connection, consumer: str) -> tuple[str, int] | No
 
 
 async def requested_replays(conn: Connection, consumer: str) -> list[tuple[str, str]]:
-    """Event id and payload of dead letters that somebody wants handled again, the oldest first."""
+    """Event id and payload of the dead letters that are marked for redrive, oldest first."""
     return [(row["event_id"], row["payload"]) for row in await conn.fetch(_REPLAYED, consumer)]
 
 
 async def revive(conn: Connection, consumer: str, event_id: str) -> None:
-    """Forget a dead letter, in the transaction that handles it at last."""
+    """Delete a dead letter, in the transaction that handles its event."""
     await conn.execute("delete from inbox_dead where consumer = $1 and event_id = $2", consumer, event_id)
 
 
 async def keep_dead(conn: Connection, consumer: str, event_id: str, error: str, code: str) -> None:
-    """A replay failed: the letter stays, with what went wrong now."""
+    """Record a failed redrive: the dead letter stays, with the new error."""
     await conn.execute(_KEEP_DEAD, consumer, event_id, error[:2000], code)

@@ -65,7 +65,7 @@ class OutboxRelay:
             await asyncio.gather(sweeping, return_exceptions=True)
 
     async def _step(self, lease: Lease) -> bool:
-        """Publish one batch; whether there may be more to do at once."""
+        """Publish one batch; whether another batch may be ready."""
         async with lease.connection() as conn:
             OUTBOX_LAG_SECONDS.set(await outbox.oldest_unpublished_seconds(conn))
         if not await self._bus.wait_connected(POLL_SECONDS):
@@ -80,7 +80,7 @@ class OutboxRelay:
             return False
 
     async def _rest(self, stop: asyncio.Event) -> None:
-        """Until something is committed, at most the polling time."""
+        """Wait until something is committed, at most the polling time."""
         waits = [asyncio.ensure_future(self._wake.wait()), asyncio.ensure_future(stop.wait())]
         await asyncio.wait(waits, timeout=POLL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:

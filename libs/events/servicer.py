@@ -1,7 +1,7 @@
-"""The part of JobsService about events that a service's consumers gave up: list, count, have handled again.
+"""The part of JobsService about dead events: list, count, redrive.
 
-It stands beside the queue's part because both are an operator's dead letters under one rule of access, and every
-service serves them already. What the rows are and how a replay goes is libs.events.dead_letters'.
+It is part of the same gRPC service as the queue's dead letters, because both follow one access rule.
+libs.events.dead_letters holds the statements.
 """
 
 import uuid
@@ -62,12 +62,12 @@ class DeadEventMethods(BackgroundAccess):
         return jobs_pb2.CountDeadEventsResponse(counts=counts)
 
     def _numbers(self, ids: Any) -> list[str]:
-        """As the rows have them. Another service's id, or none at all, is no dead event here."""
+        """As the rows have them. An id of another service, or a text that is no id, matches no dead event."""
         read = (read_dead_event_id(text) for text in ids)
         return [found[1].hex for found in read if found is not None and found[0] == self._service]
 
     def _dead_event_to_proto(self, row: Record, *, of_all: bool) -> jobs_pb2.DeadEvent:
-        # As with jobs, texts of unknown exceptions are not for customers, for they leak.
+        # As with jobs, customers do not see texts of unknown exceptions, because these can contain data.
         hidden = row["error_code"] == _UNEXPECTED and not of_all
         return jobs_pb2.DeadEvent(
             id=dead_event_id(self._service, uuid.UUID(row["id"])), service=self._service, consumer=row["consumer"],

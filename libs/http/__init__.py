@@ -1,7 +1,7 @@
-"""HTTP to addresses that customers name (webhooks, sources) and to providers: never to an address inside.
+"""HTTP to addresses that customers name (webhooks, sources) and to providers, never to an internal address.
 
 `addresses` says which addresses are public, `backend` connects only to a vetted one, `client` bounds time and size,
-`api` asks an API of somebody else. The HTTP library is imported with the first client, so that checking a URL costs a
+`api` calls another company's API. The HTTP library is imported with the first client, so that checking a URL costs a
 process nothing.
 """
 

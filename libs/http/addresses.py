@@ -1,7 +1,8 @@
 """Which addresses the suite may call: the public internet, and what OUTBOUND_ALLOW names. Pure; resolves nothing.
 
 An allow list rather than a deny list for IPv6: of the global unicast block, and without the ranges of it that carry an
-IPv4 address or serve documentation. Ranges after the IANA special-purpose address registries (RFC 6890 and its heirs).
+IPv4 address or serve documentation. The ranges follow the IANA special-purpose address registries (RFC 6890 and its
+updates).
 """
 
 import re

@@ -1,4 +1,4 @@
-"""An API of somebody else, asked with a key: its refusals become AppErrors that say what to do about them.
+"""Calls to another company's API with a key. Its refusals become AppErrors that say what to do.
 
 Nothing is retried here. The key goes to the API's own address and nowhere else.
 """

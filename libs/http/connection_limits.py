@@ -34,5 +34,5 @@ class ConnectionLimits:
         self._count -= 1
         self._open[address] -= 1
         if not self._open[address]:
-            # An address leaves nothing behind.
+            # Delete the entry, so that the table holds only addresses with open connections.
             del self._open[address]

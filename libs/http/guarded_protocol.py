@@ -82,7 +82,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _feed(self, piece: bytes) -> None:
         before = self._body_bytes
-        # The callbacks of a message that begins or ends in this piece reset the counts.
+        # The callbacks reset the counts when a message begins or ends in this piece.
         self._framing_bytes += len(piece)
         super().data_received(piece)
         if self.transport.is_closing():

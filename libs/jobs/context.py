@@ -46,7 +46,7 @@ class JobContext:
 
     @property
     def log(self) -> logging.LoggerAdapter[logging.Logger]:
-        """Says which job and attempt it speaks of."""
+        """A log adapter whose lines carry job and attempt."""
         return logging.LoggerAdapter(
             _log, {"job_id": self.job.id, "job_kind": self.job.kind, "attempt": self.job.attempt}
         )

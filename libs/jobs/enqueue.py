@@ -84,7 +84,7 @@ async def _insert(fetch: Callable[..., Awaitable[list[Record]]], job: NewJob) ->
         await fetch(_INSERT, *row)
         return str(row[0]), True
     while not await fetch(_INSERT_UNIQUE, *row):
-        # The twin may end between the two statements; then the next insert wins.
+        # The job that holds the key may end between the two statements. Then the next insert succeeds.
         if twin := await fetch(_TWIN, job.queue, job.org_id, job.unique_key):
             return str(twin[0]["id"]), False
     return str(row[0]), True

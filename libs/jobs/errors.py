@@ -1,4 +1,4 @@
-"""What a handler may raise to say how its attempt ends, and the error when a job is no longer its worker's.
+"""What a handler may raise to end its attempt, and the error of a lost lease.
 
 Any other exception is a failed attempt, retried by the kind's policy; an AppError keeps its reason as the error code.
 """
@@ -26,7 +26,7 @@ class RetryAfter(JobSignal):
 
 
 class Snooze(JobSignal):
-    """Not now: run again in `seconds`, no attempt charged."""
+    """Run again in `seconds`, without charging an attempt."""
 
     def __init__(self, seconds: float, reason: str = "snoozed") -> None:
         super().__init__(reason, "The job waits.")
@@ -55,7 +55,8 @@ class LeaseLost(Aborted):
 
 
 def describe(error: BaseException) -> tuple[str, str]:
-    """(code, message) as the job shows it; texts of unknown exceptions stay in the log, for they leak."""
+    """(code, message) as the job shows it. Texts of unknown exceptions stay in the log, because they can contain
+    data."""
     if isinstance(error, JobSignal):
         return error.code, error.message
     if isinstance(error, AppError):

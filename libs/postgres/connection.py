@@ -1,7 +1,7 @@
 """A leased connection: every statement has a client-side time limit, and hooks run after a commit.
 
-A frozen server enforces no statement_timeout, so the limit is kept here; a connection that missed it is terminated,
-because nobody knows what it is still doing. Made by libs.postgres.database and libs.postgres.leader alone.
+A frozen server enforces no statement_timeout, so the client enforces the limit. A connection that exceeds it is
+terminated, because its state is unknown. Made by libs.postgres.database and libs.postgres.leader alone.
 """
 
 import contextlib
@@ -83,8 +83,8 @@ def budget(timeout: float | None) -> float:
 
 
 class Connection:
-    """What a transaction hands out, good until it ends. `timeout` (seconds) may lengthen the 5 s limit, never the
-    call's deadline. json and jsonb cross as text. Outages and timeouts are raised as AppError."""
+    """The connection of a transaction, valid until the transaction ends. `timeout` (seconds) may lengthen the 5 s
+    limit, never the call's deadline. json and jsonb cross as text. Outages and timeouts are raised as AppError."""
 
     __slots__ = ("_raw", "announce", "hooks")
 
@@ -128,11 +128,11 @@ class Connection:
         return tag
 
     def transaction(self) -> AbstractAsyncContextManager[None]:
-        """A savepoint inside the running transaction: what fails in it leaves the rest as it was."""
+        """A savepoint inside the running transaction: a failure in it undoes only its own statements."""
         return Savepoint(self)
 
     def end_lease(self) -> None:
-        """Nothing may be sent through this object any more: the connection belongs to somebody else."""
+        """Refuse further statements through this object: another lease owns the connection."""
         self._raw = None
 
     async def _bounded(self, kind: str, sql: str, timeout: float | None, *args: Any, **options: Any) -> Any:
@@ -186,5 +186,5 @@ class Savepoint:
         if error is None:
             await self._conn.execute(f"release savepoint {self._name}")
         elif isinstance(error, Exception):
-            with contextlib.suppress(AppError):  # the outage that the body tells about stays the news
+            with contextlib.suppress(AppError):  # keep the error of the body, which already reports the outage
                 await self._conn.execute(f"rollback to savepoint {self._name}")

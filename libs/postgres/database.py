@@ -100,7 +100,7 @@ class Database:
         return True
 
     def pool_stats(self) -> PoolStats:
-        """Of the pool that serves tenants, which is the one that the paper's figures mean."""
+        """Figures of the pool that serves tenants, which /metrics reports."""
         return PoolStats(self.settings.pool_max, self._app.idle, self._app.active)
 
     async def close(self) -> None:
@@ -168,7 +168,8 @@ class Transaction:
             await _run_hook(hook)
 
     async def _abandon(self, error: BaseException) -> None:
-        """Roll back before the error goes on, so that its locks are free; after a cancellation behind the scenes."""
+        """Roll back before the error is raised, so that its locks are free. After a cancellation the rollback runs in
+        the background."""
         self._conn.end_lease()
         if self._raw.is_closed():
             self._pool.discard(self._raw)

@@ -11,7 +11,7 @@ from libs.errors import Aborted, AppError, DeadlineExceeded, InvalidArgument, Un
 
 RETRY_SECONDS = 1.0
 
-# For libraries that stand on this one; a service's storage knows asyncpg itself.
+# For libraries that use this one. A service's storage imports asyncpg itself.
 UniqueViolation = asyncpg.UniqueViolationError
 
 _OUTAGES = (
@@ -28,7 +28,7 @@ _OUTAGES = (
 _BUSY = (asyncpg.TooManyConnectionsError, asyncpg.OutOfMemoryError)
 _FULL = (asyncpg.DiskFullError,)
 _CONFLICTS = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError)
-# A value that validation let through and no column or function takes: the last belt before a 500.
+# A value that validation accepted and no column or function takes: a 422 instead of a 500.
 _UNFIT = (asyncpg.DataError, asyncpg.StatementTooComplexError, asyncpg.ProgramLimitExceededError)
 # A migration changed what a prepared statement returns, or the transaction idled past its limit: begin again.
 _STALE = (asyncpg.InvalidCachedStatementError, asyncpg.IdleInTransactionSessionTimeoutError)
@@ -59,7 +59,7 @@ def translate(error: BaseException) -> AppError | None:
     if isinstance(error, _FULL):
         return Unavailable("storage_full", "The database has no room left. Try again later.", retry_after=30.0)
     if isinstance(error, _CONFLICTS):
-        return Aborted("concurrent_update", "Somebody else changed the same thing. Try again.", retry_after=0.1)
+        return Aborted("concurrent_update", "Another request changed the same resource. Try again.", retry_after=0.1)
     if isinstance(error, _OUTAGES) or _lost(error):
         return unavailable()
     if isinstance(error, _UNFIT) and not isinstance(error, asyncpg.DivisionByZeroError):  # that one is our own fault

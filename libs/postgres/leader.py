@@ -1,8 +1,8 @@
 """One leader at a time for a task, by a session's advisory lock on a direct connection (never through a pooler).
 
-A leader that dies loses its connection and with it the lock; one that is frozen loses both too, because the server ends
-the session after five idle seconds while a live leader speaks every second. Whoever leads must still be safe to run
-twice for a moment: a resumed leader notices its loss only at its next word.
+A leader that dies loses its connection and the lock. A frozen leader loses both too: the server ends a session after
+five idle seconds, and a live leader sends a statement every second. The work must still be safe to run twice for a
+moment, because a resumed leader notices the loss only at its next statement.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ _FAILURES = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceErro
 
 
 class Lease:
-    """The leader's own connection; used by one at a time, spoken over every second."""
+    """The leader's own connection: one user at a time, one statement every second."""
 
     def __init__(self, raw: "Raw") -> None:
         self._raw = raw

@@ -1,8 +1,8 @@
-"""The pool of one role: leases connections, keeps clean ones, lets go of the others.
+"""The pool of one role: leases connections, keeps clean ones, closes the others.
 
-Its own, because asyncpg's spends a task, a timeout and a RESET round trip on every release, more than the read itself
-costs (docs/adr/0016-own-pool.md). A connection comes back clean, because session state is only ever changed inside
-transactions; one whose statement was cancelled comes to rest behind the scenes, and one in doubt is terminated.
+asyncpg's pool spends a task, a timeout and a RESET round trip on every release, which costs more than the read itself
+(docs/adr/0016-own-pool.md). A connection returns clean, because session state is only changed inside transactions. One
+whose statement was cancelled is cleaned in the background; one in doubt is terminated.
 """
 
 import asyncio
@@ -29,8 +29,8 @@ logger = logging.getLogger(__name__)
 
 
 class Pool:
-    """At most `pool_max` connections, opened when wanted; the one used last is used next, so that the others idle out.
-    A lease is either given back, put to rest or discarded, exactly once."""
+    """At most `pool_max` connections, opened on demand. The one used last is used next, so that the others idle out.
+    Each lease ends exactly once: returned, cleaned in the background, or discarded."""
 
     def __init__(self, name: str, dsn: str, settings: ServiceSettings, application_name: str) -> None:
         self._dsn = dsn
@@ -54,7 +54,7 @@ class Pool:
 
     @property
     def active(self) -> int:
-        """Leased, being opened or coming to rest."""
+        """Leased, being opened or being cleaned."""
         return self._in_use()
 
     def _in_use(self) -> int:
@@ -100,7 +100,7 @@ class Pool:
         task.add_done_callback(self._resting.discard)
 
     def discard(self, raw: "Raw") -> None:
-        """Drop a connection; somebody who waits may open another in its place."""
+        """Drop a connection; a waiter may open another in its place."""
         raw.terminate()
         self._free_slot()
 
@@ -146,14 +146,14 @@ class Pool:
             raise
 
     def _tell(self, error: Exception) -> None:
-        """Once in a while: an outage fails every request, and need not be written down as often."""
+        """Log an outage once in a while, because it fails every request."""
         now = time.monotonic()
         if now - self._told_at > TELL_SECONDS:
             self._told_at = now
             logger.warning("no database connection: %s", type(error).__name__)
 
     async def _wait(self) -> "Raw | None":
-        """A connection that somebody gives back, or None for a slot that somebody left."""
+        """A returned connection, or None for a free slot."""
         waiter: asyncio.Future[Raw | None] = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
         try:
@@ -166,7 +166,7 @@ class Pool:
             raise
 
     def _withdraw(self, waiter: asyncio.Future["Raw | None"]) -> None:
-        """Leave the queue; what was handed over in the same instant goes to the next."""
+        """Leave the queue; a connection that was handed over in the same instant goes to the next waiter."""
         if not waiter.done() or waiter.cancelled():
             waiter.cancel()
         elif (raw := waiter.result()) is None:
@@ -201,7 +201,7 @@ class Pool:
             self._reaper = asyncio.get_running_loop().call_later(max(due, 0.01), self._reap)
 
     def _reap(self) -> None:
-        """Close what nobody wanted for POOL_IDLE_SECONDS, down to POOL_MIN."""
+        """Close connections that were idle for POOL_IDLE_SECONDS, down to POOL_MIN."""
         self._reaper = None
         horizon = time.monotonic() - self._settings.idle_seconds
         while self._idle and self._idle[0][1] <= horizon and self._size > self._settings.pool_min:

@@ -1,4 +1,4 @@
-"""How long engine rows are kept, and the sweep that lets them go; run by the relay's leader of each schema.
+"""How long engine rows are kept, and the sweep that deletes them. The relay's leader of each schema runs it.
 
 An inbox must outlive every copy of an event that the stream or the outbox may still deliver.
 """
@@ -19,7 +19,7 @@ BATCH = 1000
 
 logger = logging.getLogger(__name__)
 
-# Each looks at no more rows than it may delete, oldest first, so that a sweep of nothing costs nothing.
+# Each statement reads at most the rows that it may delete, oldest first, so that an empty sweep costs little.
 _SWEEPS = {
     "outbox": (
         "delete from outbox where id in (select id from (select id, published_at from outbox order by id limit $2) o "

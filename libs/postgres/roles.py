@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 _SERVICE = re.compile(r"[a-z][a-z0-9_]{0,40}", re.ASCII)
 # Roles and settings are rows of catalogues that all databases share; two writers of one row collide.
 _CONTENTION = (asyncpg.InternalServerError, asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)
-# What only newer or other servers know is left out where it is refused.
+# Settings that a server does not know are skipped.
 _REFUSED = (asyncpg.PostgresSyntaxError, asyncpg.CantChangeRuntimeParamError, asyncpg.UndefinedObjectError,
             asyncpg.InvalidParameterValueError, asyncpg.InsufficientPrivilegeError)  # fmt: skip
 
@@ -49,7 +49,7 @@ class Roles:
         self.owner, self.app, self.system = f"{service}_owner", f"{service}_app", f"{service}_system"
 
     async def ensure(self, app_password: str | None, system_password: str | None) -> None:
-        """Create or complete roles, schema, extensions, grants and settings; does nothing twice."""
+        """Create or complete roles, schema, extensions, grants and settings; idempotent."""
         await self._create_roles()
         await self._set_password(self.app, app_password)
         await self._set_password(self.system, system_password)
@@ -128,10 +128,10 @@ class Roles:
         for role, settings in limits.items():
             wanted = settings | {
                 "search_path": f"{self.service}, extensions",
-                # A process that freezes inside a transaction lets go of its locks.
+                # A process that freezes inside a transaction loses its locks.
                 "idle_in_transaction_session_timeout": "10s",
                 "jit": "off",  # a compile costs more than any of these queries
-                "client_connection_check_interval": "1s",  # a statement whose client has gone ends soon
+                "client_connection_check_interval": "1s",  # ends a statement soon after its client has disconnected
             }
             for name, value in wanted.items():
                 value = value if name == "search_path" else f"'{value}'"

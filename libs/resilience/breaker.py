@@ -1,4 +1,6 @@
-"""A circuit breaker: after some failures in a row the dependency is left alone, then tried by one call at a time."""
+"""A circuit breaker: after some failures in a row calls are refused for a while; then one call at a time probes the
+dependency.
+"""
 
 import time
 from collections.abc import Callable

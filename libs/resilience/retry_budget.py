@@ -1,5 +1,6 @@
-"""How often a caller may repeat its calls of one service: a budget, so that retries cannot multiply the load of a
-service in trouble. Every call earns a tenth of a retry."""
+"""How often a caller may repeat its calls of one service. The budget keeps retries from multiplying the load of a
+failing service. Every call earns a tenth of a retry.
+"""
 
 import random
 
@@ -26,5 +27,5 @@ class RetryBudget:
 
     @staticmethod
     def pause() -> float:
-        """Seconds to wait before it, so that those who failed together do not come back together."""
+        """Seconds to wait before it, so that calls that failed together are not retried together."""
         return random.uniform(0.05, 0.2)  # noqa: S311 - jitter needs no secrecy

@@ -1,7 +1,7 @@
-"""Who may see and move what a service does in the background: jobs, queues, dead letters.
+"""The access rule of jobs, queues and dead letters.
 
-A caller sees and moves its own organisation's; a service principal that acts for no organisation, everybody's
-(operators' tools). It must not know what is seen.
+A caller sees and changes what belongs to its own organization. A service principal that acts for no organization
+(operators' tools) sees and changes everything. It must not know what is seen.
 """
 
 from collections.abc import Awaitable, Callable

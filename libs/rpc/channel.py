@@ -237,7 +237,7 @@ class _Caller:
 
 
 def _may_repeat(error: Unavailable, retries: RetryBudget) -> bool:
-    """Whether to ask again; it is counted. The second time has what the call's deadline leaves."""
+    """Whether to retry; counts the retry. The second try has what the call's deadline leaves."""
     return error.reason == UNREACHABLE and current_call().repeatable and retries.spend()
 
 

@@ -34,7 +34,7 @@ _acting: ContextVar[Principal | None] = ContextVar("acting", default=None)
 
 
 def current_principal() -> Principal:
-    """Who acts in this call; Unauthenticated when nobody was named."""
+    """The principal of this call; Unauthenticated when there is none."""
     principal = _principal.get()
     if principal is None:
         raise Unauthenticated("principal_required", "Call through the gateway, or with a service principal.")
@@ -55,7 +55,7 @@ def require_scope(scope: str) -> Principal:
 
 
 def require_service() -> Principal:
-    """The principal, if it is a service or the gateway itself acting for nobody; PermissionDenied otherwise."""
+    """The principal, if it is a service or the gateway acting for itself; PermissionDenied otherwise."""
     principal = current_principal()
     if principal.role != ROLE_SERVICE and not (principal.role == GATEWAY and principal.issuer == GATEWAY):
         raise PermissionDenied("service_only", "Only services of the suite may call this.")
@@ -63,7 +63,7 @@ def require_service() -> Principal:
 
 
 def enter_call(call: CallContext, principal: Principal | None) -> None:
-    """Make this the call of the current task, for good: the task was made for it."""
+    """Make this the call of the current task until the task ends."""
     context.enter(call)
     _principal.set(principal)
 

@@ -125,8 +125,8 @@ def _own_error(code: Code, raw: bytes) -> AppError | None:
 
 
 def error_from_exception(error: BaseException) -> AppError:
-    """What a caller may know of an exception that is no AppError. The database's are told by their SQLSTATE, so that
-    the driver stays in its room."""
+    """What a caller learns of an exception that is no AppError. Database errors are recognized by their SQLSTATE, so
+    that this module need not import the driver."""
     if isinstance(error, AppError):
         return error
     if isinstance(error, grpc.aio.AioRpcError):
@@ -148,7 +148,7 @@ def error_from_exception(error: BaseException) -> AppError:
 
 def _error_from_sqlstate(sqlstate: str) -> AppError:
     if sqlstate in ("40001", "40P01", "55P03"):
-        return Aborted("concurrent_update", "Somebody else changed the same thing. Try again.", retry_after=0.1)
+        return Aborted("concurrent_update", "Another request changed the same resource. Try again.", retry_after=0.1)
     if sqlstate == "57014":
         return DeadlineExceeded("deadline_exceeded", "The answer took too long. Try again, or ask for less.")
     if sqlstate[:2] in ("08", "57"):

@@ -81,7 +81,7 @@ class Edit(Generic[V]):
 
 
 def nested_paths(path: str, attribute: str, default: Any) -> dict[str, str]:
-    """The paths of a message field that holds a whole value, for `Editable`: its fields bear the names of the
+    """The paths of a message field that holds a whole value, for `Editable`: its fields have the names of the
     attributes of the dataclass `default`, at any depth. The field itself is not among them."""
     found: dict[str, str] = {}
     for part in dataclasses.fields(default):

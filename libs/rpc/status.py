@@ -1,6 +1,6 @@
 """StatusService: every service answers for itself what /health and the gateway's /metrics show of it.
 
-Asks each part at most once a second and gives each one second to answer, so that a frozen part freezes nobody.
+Asks each part at most once a second and waits one second for its answer, so that a frozen part delays no caller.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""The one door of every process: settings, telemetry, signals, drain order, exit codes.
+"""The entry point of every process: settings, telemetry, signals, drain order, exit codes.
 
 Exit codes: 0 stopped as asked, 1 failed, 2 cannot be configured, 3 cut off because draining took longer than
 DRAIN_SECONDS, 128 + n on a second signal. A process obeys SIGTERM although its loop is blocked or a task swallows its

@@ -45,7 +45,7 @@ def service_main(
 
 
 def run_process(service: str, settings: type[P], command: Callable[[P], int], *, require: Iterable[str] = ()) -> int:
-    """Load settings, set telemetry up, run; answers the exit code. The gateway's door as well."""
+    """Load settings, set telemetry up, run; answers the exit code. The gateway uses it too."""
     try:
         loaded = load(settings, require=require)
         telemetry.setup(service, loaded)

@@ -135,7 +135,8 @@ class Runtime(Generic[S]):
         return False
 
     def _announce(self) -> None:
-        # What lives now lives long: keep the collector from walking it again and again.
+        # Objects that exist after the start live long. Freeze them, so that the collector does not walk them in every
+        # collection.
         gc.collect()
         gc.freeze()
         self._ready = True

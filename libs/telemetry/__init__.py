@@ -1,4 +1,4 @@
-"""What a process tells about itself: JSON logs, metrics, traces, and the small HTTP server that operators ask.
+"""What a process reports about itself: JSON logs, metrics, traces, and the HTTP server of the operations port.
 
 `setup` is called once by libs.runtime. Nothing here may block a request or fail one: exporters are bounded, and a
 secret never leaves through a log line (libs.telemetry.redaction).

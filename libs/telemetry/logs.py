@@ -62,7 +62,7 @@ def _correlation() -> dict[str, str]:
 
 
 def setup(service: str, instance: str, level: str, stream: TextIO | None = None) -> None:
-    """All logging of this process goes through one JSON handler; chatty libraries speak from WARNING."""
+    """All logging of this process goes through one JSON handler. Verbose libraries log from WARNING."""
     handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(JsonFormatter(service, instance))
     root = logging.getLogger()

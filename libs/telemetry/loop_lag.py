@@ -1,4 +1,4 @@
-"""How late the event loop runs: the first sign of a handler that blocks. One timer; read by readiness and metrics."""
+"""How late the event loop runs timers: the first sign of a handler that blocks. Readiness and metrics read it."""
 
 import asyncio
 

@@ -119,9 +119,7 @@ EVENTS_HANDLED = Counter(
     ("consumer", "topic", "outcome"),
     registry=REGISTRY,
 )
-EVENTS_DEAD = Gauge(
-    "events_dead", "Events a consumer gave up and nobody had handled again yet", ("consumer",), registry=REGISTRY
-)
+EVENTS_DEAD = Gauge("events_dead", "Dead events that were not redriven yet", ("consumer",), registry=REGISTRY)
 BUS_CONNECTED = Gauge("bus_connected", "1 while connected to the bus", registry=REGISTRY)
 
 SOCKETS = Gauge("realtime_sockets", "Open client connections", ("transport",), registry=REGISTRY)

@@ -25,7 +25,7 @@ _provider: Any = None
 
 
 def new_traceparent() -> str:
-    """A trace context of its own, for work that nobody asked for by a request."""
+    """A new trace context, for work that no request caused."""
     raw = os.urandom(24).hex()
     return f"00-{raw[:32]}-{raw[32:]}-01"
 

@@ -1,6 +1,7 @@
 """The two commands that stay: the silent runner behind `up`, and `dev`, which shows logs and restarts what is edited.
 
-Turns the errors that a person can mend into one sentence and exit code 1; anything else is a defect and shows itself.
+Turns errors that the user can correct into one sentence and exit code 1. Any other error is a defect and shows its
+traceback.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ def _short(value: object) -> str:
 
 
 def _hidden(value: Any) -> Any:
-    """The same without what nobody should find in a terminal's history."""
+    """The same without secrets, which must not stay in a terminal's history."""
     if isinstance(value, Mapping):
         return {key: "•••" if _is_secret(key) else _hidden(item) for key, item in value.items()}
     return [_hidden(item) for item in value] if isinstance(value, list) else value

@@ -44,7 +44,7 @@ class DeadEvents(Services):
         return await self._replay(dict.fromkeys(self._named(service), pb.ReplayDeadEventsRequest(filter=chosen)))
 
     async def replay_ids(self, ids: Iterable[str]) -> Answers[int]:
-        """Have exactly these handled again; how many of them were dead events that nobody had asked for yet."""
+        """Redrive exactly these; how many of them were dead events that were not marked yet."""
         requests: dict[str, pb.ReplayDeadEventsRequest] = {}
         for event_id in ids:
             service, _ = read_dead_event_id(event_id) or ("", None)

@@ -26,7 +26,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     replaying = commands.add_parser(
         "replay-events",
         help="have dead events handled again: ID…, or by filter",
-        description="Have the consumers handle dead events again, after what was wrong is mended: those with these "
+        description="Have the consumers handle dead events again, after the cause is corrected: those with these "
         "ids (of dead-events), or those that a filter chooses, the oldest 1,000 of each service. They are handled "
         "within seconds, outside the order of their keys. One that fails again stays dead, with a try more.",
     )

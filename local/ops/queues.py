@@ -46,7 +46,7 @@ class Queues(Services):
         return answer.queue
 
     async def replay(self, service: str, queue: str, kind: str, error_code: str) -> Answers[int]:
-        """Put dead letters back by filter, at most 1,000 of each service at once; how many."""
+        """Requeue dead letters by filter, at most 1,000 of each service at once; how many."""
         request = pb.ReplayDeadLettersRequest(queue=queue, kind=kind, error_code=error_code)
         return await self._replay(dict.fromkeys(self._named(service), request))
 
@@ -54,7 +54,7 @@ class Queues(Services):
         """Put exactly these back; how many of them were dead letters."""
         requests: dict[str, pb.ReplayDeadLettersRequest] = {}
         for job_id in ids:
-            # An id names its service, so nobody has to.
+            # An id names its service.
             requests.setdefault(job_owner(job_id) or "", pb.ReplayDeadLettersRequest()).ids.append(job_id)
         return await self._replay(requests)
 

@@ -1,4 +1,4 @@
-"""The paper's monitoring commands, run on the stores of the running suite."""
+"""Monitoring commands, run on the stores of the running suite."""
 
 from __future__ import annotations
 

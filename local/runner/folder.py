@@ -66,7 +66,7 @@ class Folder:
             self._held = None
 
     def is_gone(self) -> bool:
-        """True when the folder that we hold was deleted under us: nobody could find us by it any more."""
+        """True when the held folder was deleted: no command could find this runner by it any more."""
         return self._held is not None and os.fstat(self._held.fileno()).st_nlink == 0
 
 

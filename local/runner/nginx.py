@@ -134,7 +134,7 @@ def command(plan: Plan, folder: Path, log: Path) -> Command:
 
 def _upstream(name: str, balance: str, urls: list[str], more: str = "") -> str:
     """None is ever counted as down: a refused connection costs nothing and the request moves on, while one that is back
-    but still avoided would leave nobody when its neighbour dies."""
+    but still avoided would leave no gateway when its neighbour dies."""
     servers = "".join(f"        server {url.split('//')[1]} max_fails=0;\n" for url in urls)
     return f"    upstream {name} {{\n        {balance}\n{servers}        {more}\n    }}"
 

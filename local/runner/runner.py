@@ -40,7 +40,7 @@ STOP_ORDER = ("nginx", "gateway", "serve", "work", "stores")
 
 
 class StartFailed(RuntimeError):
-    """The suite could not be started; the message says what to mend."""
+    """The suite could not be started. The message says what to correct."""
 
 
 @dataclass(frozen=True)
@@ -309,6 +309,6 @@ async def serve(folder: Folder, options: Options, tell: Callable[[str], None], b
 
 async def _watch_folder(folder: Folder, stop: asyncio.Event) -> None:
     """A suite whose folder was deleted could not be found or stopped by any command, so it stops itself."""
-    while not folder.is_gone():  # noqa: ASYNC110 nobody sets an event when a folder is deleted
+    while not folder.is_gone():  # noqa: ASYNC110 no event tells that a folder was deleted
         await asyncio.sleep(1)
     stop.set()

@@ -1,4 +1,5 @@
-"""A whole suite of its own for a test, a bench or a fault run: own folder, free ports, gone with whoever started it.
+"""A separate suite for a test, a bench or a fault run: own folder, free ports. It ends with the process that started
+it.
 
     with Suite(folder, scale="gateway=2") as suite: httpx.get(suite.url + "/health")
 

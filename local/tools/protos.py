@@ -32,7 +32,7 @@ def generate(into: pathlib.Path) -> list[pathlib.Path]:
 
 
 def _remove_empty(into: pathlib.Path, sources: list[pathlib.Path]) -> None:
-    """protoc writes *_pb2_grpc for files without a service too; nobody imports those."""
+    """protoc writes *_pb2_grpc for files without a service too; nothing imports those."""
     for source in sources:
         if "\nservice " not in (PROTOS / source).read_text(encoding="utf-8"):
             for suffix in (".py", ".pyi"):

@@ -7,7 +7,7 @@ from libs.postgres import Connection
 
 # One live sync of a provider: asking twice answers the same job.
 SYNC = JobKind("provider.sync", service="agent", queue="providers", timeout_seconds=600, unique_by=("provider",))
-# Providers count requests by account. A sync asks for its pages one after the other, and nobody gains by more than a
+# Providers count requests by account. A sync asks for its pages one after the other, and more than a
 # few a minute: a button pressed again and again must not eat the allowance that the account's running calls need.
 SYNC_RATE = Rate(6, 60.0, burst=3)
 

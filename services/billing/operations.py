@@ -59,7 +59,7 @@ class Books:
         """Rate and post the usage events with these ids (None: a batch of all) that were not rated before."""
         account = await self.open_account(conn, org_id)
         rates, page = await self.accounts.rates(conn, account), await self.usage.unrated(conn, org_id, ids, None)
-        # Behind a batch that nothing can be charged of there may be others: what has no rate holds up nobody.
+        # A batch in which nothing can be charged may be followed by others: usage without a rate must not delay them.
         while page and not (postings := [posting for event in page if (posting := _charge(event, rates)) is not None]):
             page = await self.usage.unrated(conn, org_id, ids, page[-1])
         if not page:

@@ -1,9 +1,9 @@
 """How often one may try to sign in or to register: by address, by account and over all, counted in Redis.
 
 A try is counted before a password is hashed, so that many at once cannot slip past, and under all limits or under
-none: an address that is blocked cannot use up somebody's account. Unknown accounts are counted like known ones, or the
-limit would tell which exist. A device from which the account signed in before has a lane of its own, so that strangers
-who try the account do not lock its owner out (OWASP: device cookies).
+none: a blocked address cannot exhaust an account's limit. Unknown accounts are counted like known ones, or the
+limit would tell which exist. A device from which the account signed in before has a lane of its own, so that other
+clients who try the account do not lock its owner out (OWASP: device cookies).
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""What people and operators see of a queue and do to it: the gRPC service and its statements."""
+"""Reading and managing a queue: the gRPC service and its statements."""

@@ -1,6 +1,7 @@
-"""What people ask of a queue: one job, its attempts, queues in figures, pause, cancel, retry, replay.
+"""Statements about jobs and queues: read, count, pause, cancel, retry, redrive.
 
-Everything takes the organisation that may be seen; None (operators' tools, as a service principal) sees all.
+Every function takes the organization that the caller may see; None (operators' tools, as a service principal) means
+all.
 """
 
 import json
@@ -16,10 +17,10 @@ from libs.postgres.listing import Filter, Listing, fetch_page
 Fetch = Callable[..., Awaitable[list[Record]]]
 
 REPLAY_AT_MOST = 1_000
-# Ids sort by birth.
+# Ids sort by creation.
 RULES = ListRules(sorts={"createdAt": "j.id"})
 
-# A delayed job is brought near some seconds before it is due; to people it is scheduled until then.
+# A delayed job is queued some seconds before it is due; the API shows it as scheduled until then.
 _STATE = "case when j.state = 'queued' and j.run_at > clock_timestamp() then 'scheduled' else j.state end"
 _COLUMNS = f"""j.id, j.org_id, j.kind, j.queue, {_STATE} as state, j.lane, j.progress, j.attempt, j.max_attempts,
     j.error_code, j.error_message, j.result::text as result, j.created_at, j.run_at, j.started_at, j.finished_at,
@@ -37,7 +38,7 @@ update job j set
     finished_at = case when state = 'running' then null else clock_timestamp() end
 where {one} and finished_at is null
 returning id"""
-# Of several that would hold one unique key, the newest: the index lets only one of them be live.
+# Of several jobs with one unique key only the newest is requeued, because the index allows one live job per key.
 _RETRY = """
 with chosen as (
     select distinct on (d.queue, d.org_id, d.unique_key, case when d.unique_key is null then d.id end)
@@ -60,8 +61,9 @@ where j.ctid = any(array(
     where d.ctid = any(array(select place from chosen order by finished_at limit $7)) and d.state = any($1::text[])
     for update skip locked))
 returning j.id, j.queue"""
-# Everybody's, newest end first: down job_finished from the position in every queue (where jobs ended one was served,
-# so it is declared), because the index begins with the queue and no other knows ends without the organisation.
+# All organizations, newest end first. The statement reads job_finished from the position in every queue, because that
+# index begins with the queue and no index orders ends without the organization. A queue in which jobs ended is
+# declared.
 _DEAD_OF_ALL = f"""
 select {_COLUMNS} from (
     select found.org_id, found.id from job_queue q cross join lateral (
@@ -137,7 +139,7 @@ async def list_dead(
 async def list_dead_of_all(
     db: Database, request: PageRequest, codec: CursorCodec, *, kind: str, queue: str
 ) -> Page[Record]:
-    """Everybody's jobs that failed for good, newest end first: an operator's list. By cursor only, and not counted."""
+    """Dead letters of all organizations, newest end first, for operators. By cursor only, without a total."""
     if request.page > 1 or request.include_total or not request.descending:
         raise InvalidArgument("invalid_query", "Over all organisations: newest first, by cursor, without a total.")
     window = (request.created_at_ge, request.created_at_lt)
@@ -150,7 +152,7 @@ async def list_dead_of_all(
 
 
 async def cancel(conn: Connection, job_id: str, org_id: str | None) -> None:
-    """A waiting job ends at once; a running one is asked to, which its worker hears within 3 s."""
+    """A waiting job ends at once. A running job is marked, and its worker sees the mark within 3 s."""
     if not await _by_id(conn.fetch, _CANCEL, job_id, org_id):
         await _refuse(conn, job_id, org_id, "job_finished", "The job has already ended.")
 
@@ -167,8 +169,8 @@ async def retry(conn: Connection, service: str, job_id: str, org_id: str | None)
 async def replay(
     conn: Connection, service: str, org_id: str | None, ids: Sequence[str], queue: str, kind: str, error_code: str
 ) -> int:
-    """Put failed jobs back in their queues, by ids or by filter, at most 1,000 and the oldest first; how many. Of those
-    that share a unique key only the newest goes, the others stay dead."""
+    """Requeue failed jobs by ids or by filter, at most 1,000, oldest first; returns how many. Of jobs that share a
+    unique key only the newest is requeued."""
     return await _requeue(conn, service, ["failed"], org_id, list(ids) or None, queue, kind, error_code)
 
 
@@ -209,7 +211,7 @@ async def _requeue(conn: Connection, service: str, *filters: Any) -> int:
     try:
         rows = await conn.fetch(_RETRY, *filters, REPLAY_AT_MOST)
     except UniqueViolation:
-        # The statement spares keys that a live job holds; one became live while it ran.
+        # The statement skips keys that a live job holds. One became live while it ran.
         detail = "Another job with the same unique key became live meanwhile. Try again."
         raise Aborted("concurrent_update", detail, retry_after=0.1) from None
     for queue in {row["queue"] for row in rows}:

@@ -1,7 +1,7 @@
-"""The gRPC face of a service's queue, the same in every service: GET /api/jobs and the operators' routes end here.
+"""The gRPC methods of a service's queue, the same in every service, behind GET /api/jobs and the operators' routes.
 
-A caller sees and moves its own organisation's jobs only (libs.rpc.access): pausing a queue pauses it for that
-organisation. What consumers gave up is libs.events.servicer.
+A caller sees and changes the jobs of its own organization (libs.rpc.access), and a pause applies to that
+organization alone. libs.events.servicer serves dead events.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""Claims: which due jobs a worker may take next, fair between organisations and inside every limit.
+"""Claims: which due jobs a worker takes next, fair between organizations and within every limit.
 
 A loose index scan walks from organisation to organisation (one index descent each), starting after the one that was
 served last, and takes a few jobs of each: the cost of a claim depends on what it takes, not on what waits. Rows are
@@ -106,7 +106,7 @@ class Claimer:
             ahead = {row["org_id"]: row["ahead"] for row in await conn.fetch(_PACE, policy.name)}
         allowance = allow(policy, wanted, running, ahead)
         jobs: list[Job] = []
-        for lane in lanes:  # one by one: what one takes of an organisation's allowance, the next must know
+        for lane in lanes:  # one by one: each claim must know what the previous one used of an organization's allowance
             if allowance.total > 0:
                 jobs += await self._walk(conn, [lane], allowance)
         if later := pace(policy, ahead, jobs):
@@ -115,7 +115,8 @@ class Claimer:
         return jobs
 
     async def _walk(self, where: Database | Connection, lanes: Sequence[int], allowance: Allowance) -> list[Job]:
-        """Once round the organisations, beginning behind the one served last; what is urgent goes whole."""
+        """One round over the organizations, starting after the one that was served last. Urgent jobs are taken without
+        a share."""
         shares = [self._share(lane, allowance.total) for lane in lanes]
         jobs = await self._statement(where, lanes, shares, allowance)
         # A suspect is taken from any lane, also from one that is not walked now, and beside its organisation's turn.
@@ -126,7 +127,7 @@ class Claimer:
         if full:
             self.drained = False
         elif any(count >= shares[list(lanes).index(lane)] for (lane, _), count in taken.items()):
-            # Fewer organisations than thought, and one has more: share out what is free.
+            # Fewer organizations have jobs than expected: give the free places to those that have more.
             share = math.ceil(allowance.total / len(taken))
             more = await self._statement(where, lanes, [share] * len(lanes), allowance)
             self.drained &= max(Counter(job.org_id for job in more).values(), default=0) < share
@@ -135,7 +136,8 @@ class Claimer:
         return jobs
 
     def _share(self, lane: int, wanted: int) -> int:
-        """Jobs of one organisation in a claim. Who wants few runs long jobs, and must not fill up with one's."""
+        """The share of one organization in a claim. A worker that wants few jobs runs long ones and must not fill up
+        with jobs of one organization."""
         if lane == Lane.HIGH:
             return wanted
         return QUANTUM if wanted <= FEW else max(QUANTUM, math.ceil(wanted / self._organisations[lane]))
@@ -157,7 +159,7 @@ class Claimer:
         if full and jobs:
             last = max((job.lane for job in jobs), key=list(lanes).index)
             begun, served = self._begin_at[last], {job.org_id for job in jobs if job.lane == last}
-            # Those before the beginning were served after those behind it.
+            # The round wrapped: organizations before the start were served last.
             self._begin_at[last] = max({org for org in served if org < begun} or served) + _AFTER
 
     async def _statement(
@@ -210,7 +212,7 @@ def pace(policy: QueuePolicy, ahead: Mapping[str, float], jobs: Sequence[Job]) -
 
 
 def next_start(policy: QueuePolicy, ahead: Mapping[str, float]) -> float | None:
-    """Seconds until pacing lets somebody go who may not go now; None when it holds nobody back."""
+    """Seconds until pacing admits an organization that it holds back now; None when it holds none back."""
     rates = ((policy.rate if org_id == "" else policy.rate_per_org, seconds) for org_id, seconds in ahead.items())
     waits = [rate.wait(seconds) for rate, seconds in rates if rate and rate.allowed(seconds) == 0]
     return min(waits, default=None)

@@ -1,4 +1,4 @@
-"""Leases: who may finish a job. Every statement that ends or keeps a claim is fenced by its token.
+"""Leases: which worker may finish a job. Every statement that ends or renews a claim is fenced by its token.
 
 Owns heartbeat, finish, settling of other outcomes, release and the sweep of expired leases. Times are PostgreSQL's.
 A row has a token exactly while it runs, so the token stands for the state.
@@ -109,7 +109,8 @@ class Swept:
 
 
 async def by_index(db: Database, sql: str, *args: Any) -> list[Record]:
-    """A statement whose plan, made while the table was small, must not stay a sequential scan when it has grown."""
+    """Forbid sequential scans for this statement: a plan made while the table was small would be kept after it has
+    grown."""
     async with db.system_transaction() as conn:
         await conn.execute("set local enable_seqscan = off")
         return await conn.fetch(sql, *args)
@@ -157,7 +158,7 @@ async def sweep(db: Database, worker: str | None = None) -> list[Swept]:
 
 
 async def promote(db: Database) -> list[tuple[str, float]]:
-    """Bring what is due soon into the claims' reach; (queue, seconds until due) of each."""
+    """Queue the jobs that are due soon; (queue, seconds until due) of each."""
     return [(row["queue"], row["delay"]) for row in await by_index(db, _PROMOTE)]
 
 

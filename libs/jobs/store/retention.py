@@ -1,7 +1,8 @@
 """How long finished jobs stay readable, and how deep the queues are.
 
-Per queue the newest 100 completed (and cancelled) and the newest 500 failed stay, as the paper asks; younger than ten
-minutes all stay, so that whoever was told a job's address can still read how it ended; older than 30 days none.
+Per queue the newest 100 completed (and cancelled) and the newest 500 failed are kept. All jobs that ended in the last
+ten minutes are kept, so that a caller that received a job's address can read its result. None is kept longer than 30
+days.
 """
 
 from libs.jobs.queues import QueuePolicy
@@ -11,7 +12,7 @@ from libs.postgres import Database
 GRACE_SECONDS = 600.0
 MAX_AGE_DAYS = 30
 BATCH = 2_000
-# So that a long neglected queue does not keep its sweeper from what is urgent; the rest goes next time.
+# Bounds one sweep, so that a large backlog does not delay the other maintenance. The next sweep continues.
 BATCHES = 20
 
 _FORGET = """
@@ -53,12 +54,13 @@ async def declare(db: Database, queues: list[str]) -> None:
 
 
 async def declare_unserved(db: Database) -> list[str]:
-    """Queues with jobs waiting that no worker ever served, told once; from now on the list of queues shows them."""
+    """Queues with waiting jobs that no worker ever served, each returned once. From then on the list of queues shows
+    them."""
     return [row["name"] for row in await by_index(db, _UNSERVED)]
 
 
 async def forget(db: Database, policy: QueuePolicy, grace_seconds: float | None = None) -> int:
-    """Delete what may be forgotten of one queue, in batches; how many jobs went."""
+    """Delete expired jobs of one queue in batches; returns how many."""
     grace = GRACE_SECONDS if grace_seconds is None else grace_seconds
     total = 0
     for state in _KEPT_STATES:

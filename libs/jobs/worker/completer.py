@@ -1,7 +1,8 @@
 """Endings in batches: jobs that wrote nothing here are finished together, after 5 ms (about 20x cheaper than singly).
 
-While more is due than the last claim took, what ended waits longer: in a flood, starting comes before finishing.
-A batch is offered again until the database took it; meanwhile the jobs stay held, so that heartbeats keep their leases.
+While more is due than the last claim took, the batch waits longer: under load, starting jobs comes before finishing
+them. A batch is retried until the database accepts it; meanwhile the jobs stay held, so that heartbeats renew their
+leases.
 """
 
 import asyncio
@@ -26,7 +27,8 @@ Ended = Callable[[Sequence[tuple[Job, Settlement | None]], set[str]], None]
 
 
 class Completer:
-    """Collects endings; `ended(endings, ours)` hears of each batch that is written and which of it were still ours."""
+    """Collects endings; `ended(endings, ours)` is called for each written batch with the endings that were still
+    ours."""
 
     def __init__(self, db: Database, ended: Ended, flooded: Callable[[], bool]) -> None:
         self._db = db
@@ -47,7 +49,7 @@ class Completer:
         self._notice()
 
     def hurry(self) -> None:
-        """Somebody waits for one of these endings: write them now."""
+        """Write the collected endings now, because a job waits for one of them."""
         self._full.set()
 
     def close(self) -> None:

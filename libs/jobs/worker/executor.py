@@ -1,4 +1,4 @@
-"""One attempt of one job: run its handler within its limits and say how that ended. It must not write the ending."""
+"""One attempt of one job: run its handler within its limits and return the outcome. It must not write the outcome."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ async def attempt(held: Held, task: asyncio.Task[Any], handlers: Handlers, db: D
         return Completed(context.finished, None if result is None else encode_json(result, "result"))
     except asyncio.CancelledError as error:
         if task.cancelling() > (1 if held.reason else 0):
-            raise  # it is this worker that ends, not the handler
+            raise  # the worker stops, not the handler
         return _outcome(held, context, kind, error)
     except Exception as error:
         return _outcome(held, context, kind, error)

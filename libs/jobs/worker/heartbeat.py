@@ -1,4 +1,4 @@
-"""Keeping what a worker holds: one heartbeat for all its leases, which also brings back what became of them."""
+"""One heartbeat renews all leases of a worker and returns which of them are lost or cancelled."""
 
 import asyncio
 import logging
@@ -12,7 +12,7 @@ _log = logging.getLogger("jobs")
 
 
 async def keep_leases(db: Database, held: Mapping[str, Held]) -> None:
-    """Until cancelled; interrupts the jobs that somebody cancelled, and those that another worker has by now."""
+    """Runs until cancelled. Interrupts jobs that were cancelled, and jobs that another worker has taken over."""
     while True:
         await asyncio.sleep(leases.HEARTBEAT_SECONDS)
         kept = [one for one in held.values() if one.needs_lease]

@@ -1,5 +1,5 @@
-"""What the queue as a whole needs, done by every worker beside its jobs: taking expired leases back, bringing delayed
-jobs near, firing schedules, forgetting old jobs, measuring depth. All of it is safe to do by several at once.
+"""Maintenance of the queue, done by every worker beside its jobs: sweep expired leases, promote delayed jobs, fire
+schedules, delete old jobs, measure the backlog. Several workers may do all of it at the same time.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 SWEEP_SECONDS = 2.0
 REGULARLY = 5
-# After the database was away, living workers need a moment to renew their leases before anyone takes them for dead.
+# After an outage of the database, running workers need a moment to renew their leases before a sweep takes the jobs
+# back.
 GRACE_SECONDS = leases.HEARTBEAT_SECONDS + 2.0
 _log = logging.getLogger("jobs")
 
@@ -74,7 +75,7 @@ class Maintenance:
             self._due_in(queue, delay)
 
     async def take_back(self, worker: str | None = None) -> None:
-        """Jobs whose lease ran out, and those that `worker`, known to be dead, still holds."""
+        """Take back jobs whose lease expired, and those that the dead process named `worker` still holds."""
         for job in await leases.sweep(self._db, worker):
             meters_of(job.queue, job.kind).stalled.inc()
             if job.state == "queued":

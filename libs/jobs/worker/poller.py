@@ -1,6 +1,6 @@
-"""When to ask a queue for jobs: at once when woken, every 100 ms while it is busy, every second while it is not.
+"""When to poll a queue: at once when woken, every 100 ms while it is busy, every second while it is idle.
 
-It must not know how a claim is made (libs.jobs.store.claims) nor what becomes of the jobs.
+It must not know how a claim works (libs.jobs.store.claims) or what happens to the jobs.
 """
 
 from dataclasses import dataclass
@@ -29,11 +29,11 @@ class Poller:
 
     @property
     def limited(self) -> bool:
-        """Somebody may wait for one of its jobs to end."""
+        """A job of the queue may have a caller that waits for its end."""
         return self.claimer.limited
 
     def ask_now(self) -> None:
-        """At once; under load a moment later, so that a claim takes many jobs for the price of a few."""
+        """Poll at once; under load a moment later, because a claim of many jobs costs about as much as one of few."""
         self.woken = True
         self.ask_at = min(self.ask_at, self.not_before)
 

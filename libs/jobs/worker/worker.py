@@ -1,4 +1,4 @@
-"""The worker of one process: claims due jobs, runs their handlers, keeps their leases, ends them.
+"""The worker of one process: claims due jobs, runs their handlers, renews their leases, records their outcome.
 
 At most `settings.worker_concurrency` handlers run at once; short jobs are claimed a little ahead of need. It must not
 know any kind of job. Clean-up that belongs to the queue as a whole lives in libs.jobs.worker.maintenance.
@@ -94,7 +94,7 @@ class Worker:
                 if task.done():
                     task.result()  # a loop that ended by itself is a fault: the process ends and is started anew
         finally:
-            for wakeup in wakeups:  # or this process would swallow what others could act on
+            for wakeup in wakeups:  # otherwise this process would take wake-ups that other workers could act on
                 await wakeup.unsubscribe()
             self._draining = True
             self._look.set()
@@ -121,7 +121,8 @@ class Worker:
         elif self._room():
             self.due_in(queue, 0.0)
         elif not self._passing_on:
-            # Full: somebody else of the group may have room. One word at a time goes round, and slowly.
+            # Full: another worker of the group may have a free slot. Pass one wake-up on at a time, slowly, so that
+            # full workers do not exchange wake-ups endlessly.
             self._passing_on = True
             await asyncio.sleep(PASS_ON_SECONDS)
             self._passing_on = False
@@ -130,7 +131,8 @@ class Worker:
     # Claiming
 
     async def _claims(self) -> None:
-        with contextlib.suppress(AppError):  # a former process of our name is dead, or we would not begin
+        # a former process with our name is dead, because only one runs under a name
+        with contextlib.suppress(AppError):
             await self._maintenance.take_back(self._settings.instance)
         while not self._draining:  # a claim under way is waited for: what it takes must be given back
             try:
@@ -181,7 +183,8 @@ class Worker:
         """How many more jobs to hold: the free slots, and for short jobs what the slots will do in 50 ms."""
         ahead = min(2 * CLAIM_AT_MOST, int(self._slots * AHEAD_SECONDS / max(self._mean_run, 1e-4)))
         room = self._slots + ahead - len(self._running) - len(self._waiting)
-        # A small claim costs as much as a large one: while every slot has work, ask again only when half a batch fits.
+        # A small claim costs as much as a large one. While every slot has work, claim again only when half a batch
+        # fits.
         return room if room > ahead or room >= CLAIM_AT_MOST // 2 else 0
 
     # Running and ending
@@ -250,20 +253,21 @@ class Worker:
     # Keeping and giving back
 
     async def _overdue(self) -> None:
-        """Interrupt what takes longer than its kind may; give back what waits too long for a slot."""
+        """Interrupt jobs that exceed the timeout of their kind, and release jobs that wait too long for a slot."""
         while True:
             await asyncio.sleep(OVERDUE_SECONDS)
             now = monotonic()
             for held in self._running:
                 if held.due < now:
                     held.interrupt("timeout")
-            # Claimed ahead of short jobs, stuck behind long ones: somebody else may have a slot.
+            # The jobs were claimed ahead and wait behind long ones: another worker may have a free slot.
             while self._waiting and self._waiting[-1].since < now - WAIT_SECONDS:
                 self._release(self._waiting.pop())
                 self._mean_run = WAIT_SECONDS
 
     async def _drain(self, runners: Sequence[asyncio.Task[None]]) -> None:
-        """Give back what has not begun; let the rest end; interrupt what does not; give back what ignores it."""
+        """Release jobs that have not begun and let the others end. Interrupt those that do not end in time, and release
+        those that ignore it."""
         while self._waiting:
             self._release(self._waiting.pop())
         await self._until_idle(self._settings.drain_seconds / 2)
@@ -299,7 +303,7 @@ async def _wait(stop: asyncio.Event) -> None:
 
 
 async def _cancel(*tasks: asyncio.Task[None]) -> None:
-    """A handler that will not be cancelled ends with its process."""
+    """A handler that ignores its cancellation ends with its process."""
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks, timeout=INTERRUPTED_SECONDS)

@@ -1,7 +1,7 @@
 """The double-entry ledger: every transaction has two legs that sum to zero.
 
 The customer's leg is what the API lists: positive for credit, negative for usage. The other leg lies on an account of
-the suite. Rows are only ever added; a mistake is mended by a further transaction.
+the suite. Rows are only ever added; a further transaction corrects a mistake.
 """
 
 import enum

@@ -30,7 +30,7 @@ class Segment:
 @dataclass(frozen=True, slots=True)
 class Transcription:
     """What the local model heard. `status`: done, failed, not_needed (the provider gave the words), not_installed, or
-    empty while nobody has tried. Everything else is there when it is done."""
+    empty before the first try. Everything else is there when it is done."""
 
     status: str = ""
     text: str = ""

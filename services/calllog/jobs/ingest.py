@@ -74,7 +74,8 @@ class CallIngest:
         return result
 
     async def _resolve(self, org_id: str, report: ReportedCall) -> ServedBy:
-        """The agent tied to the provider's id; nobody when none is. An absent agent service fails the attempt."""
+        """The agent tied to the provider's id; None when there is none. An unreachable agent service fails the
+        attempt."""
         if not report.external_agent_id:
             return ServedBy()
         try:

@@ -34,7 +34,8 @@ _OF_ONE_CALL = ("answer_too_large", "provider_answer_unreadable", "webhook_paylo
 
 @dataclass(slots=True)
 class Found:
-    """What a run met: calls listed, those of them that were missing here, and those of these that nobody can read."""
+    """The result of a run: calls listed, those of them that were missing here, and those of the missing that cannot be
+    read."""
 
     listed: int = 0
     missing: int = 0

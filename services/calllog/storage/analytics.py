@@ -7,7 +7,7 @@ from libs.postgres import Connection, Database, Record
 from services.calllog.domain.analytics import Totals, Window, floor_to
 from services.calllog.domain.calls import Cost
 
-# What one call adds. A call that nobody answered has failed whether or not the provider judged it.
+# What one call adds. An unanswered call has failed, whether or not the provider judged it.
 _SUMS = """count(*) as calls, count(*) filter (where c.successful) as successful_calls,
     count(*) filter (where c.successful is false or c.status in ('failed', 'no_answer', 'busy')) as failed_calls,
     count(c.duration_seconds) as measured_calls, coalesce(sum(c.duration_seconds), 0) as seconds,

@@ -54,6 +54,6 @@ def check_scopes(scopes: Iterable[str]) -> tuple[str, ...]:
 
 
 def check_grant(wanted: Iterable[str], granter: frozenset[str]) -> None:
-    """Nobody gives away more than they have."""
+    """A grantor grants only scopes that it has."""
     if EVERYTHING not in granter and not frozenset(wanted) <= granter:
         raise PermissionDenied("scope_not_grantable", "A key may reach no further than your own scopes.")

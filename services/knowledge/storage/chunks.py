@@ -61,7 +61,7 @@ class Chunks:
     async def stage(
         self, build: Build, drafts: Sequence[ChunkDraft], vectors: Sequence[Sequence[float]] | None
     ) -> bool:
-        """Adds rows that nobody sees before the swap; False when the build is no longer wanted."""
+        """Adds rows that are invisible before the swap; False when the build is no longer wanted."""
         columns = list(zip(*((d.position, d.text, d.heading, d.page, d.token_count) for d in drafts), strict=True))
         ids = [new_id("chk") for _ in drafts]
         values = [build.org_id, build.entry_id, build.index_id, build.wanted, ids, *map(list, columns)]

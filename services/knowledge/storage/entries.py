@@ -140,7 +140,7 @@ class Entries:
         await conn.execute(_UPDATE, entry.org_id, entry.id, *entry_values(entry))
 
     async def remove(self, conn: Connection, entry: Entry) -> list[str]:
-        """Deletes the entry with everything below it; the keys of the blobs that nobody names any more."""
+        """Deletes the entry with everything below it; the keys of the blobs that no row names any more."""
         rows = await conn.fetch(_BLOBS, entry.org_id, entry.id)
         for table in ("chunk", "document"):
             await conn.execute(f"delete from {table} where org_id = $1 and entry_id = $2", entry.org_id, entry.id)

@@ -33,7 +33,7 @@ MAX_ATTEMPTS = len(SCHEDULE_SECONDS)
 class Verdict(enum.Enum):
     DELIVERED = "delivered"
     RETRY = "retry"
-    # 410: the receiver says that nobody listens there any more.
+    # 410: the receiver says that the endpoint is gone.
     GONE = "gone"
 
 

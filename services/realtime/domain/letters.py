@@ -20,7 +20,7 @@ class Letter:
 
 
 def webhook_values(endpoint_id: str, url: str, reason: str) -> dict[str, str]:
-    """What the letter may say of an endpoint: its host alone, because paths and queries of webhooks carry secrets."""
+    """What a mail may say of an endpoint: its host alone, because paths and queries of webhooks carry secrets."""
     return {"endpointId": endpoint_id, "host": urlsplit(url).hostname or "", "reason": reason}
 
 

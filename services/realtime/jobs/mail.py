@@ -1,7 +1,7 @@
-"""email.send {template, values}: a letter to an organisation's owners, by SMTP or into the mailbox without a server.
+"""email.send {template, values}: a mail to an organization's owners, by SMTP or, without a server, into the mailbox.
 
 The job for all becomes one job an owner, so that each address has attempts and an end of its own: who was refused is
-tried again, or told, without a second letter to those who have theirs.
+tried again, or told, without a second mail to owners that already have one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class SendEmail:
         elif address := known.get(job.job.args["userId"]):
             await self._send(job, address, letter)
         else:
-            raise Discard("mail_no_recipient", "Whom the letter was for is no owner of this organisation any more.")
+            raise Discard("mail_no_recipient", "The recipient is no owner of this organization any more.")
 
     async def _share_out(self, job: JobContext, user_ids: list[str]) -> None:
         if not user_ids:

@@ -61,7 +61,7 @@ class Mailer:
 
 
 def _refusal(error: OSError) -> int:
-    """The code of a refusal for good, else 0. A refused login is none: the operator can mend it, the mail is well."""
+    """The code of a permanent refusal, else 0. A refused login is not permanent: the operator can correct it."""
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         codes = [code for code, _ in error.recipients.values()]
         return codes[0] if all(code >= 500 for code in codes) else 0

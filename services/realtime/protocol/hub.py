@@ -1,6 +1,6 @@
 """Fan-out inside one instance: which listeners want which channel, in order and without gaps.
 
-An instance hears a channel on the bus only while somebody here listens to it. Offsets are assigned under a row
+An instance subscribes to a channel on the bus only while a local client listens to it. Offsets are assigned under a row
 lock, so a
 publication is readable in the log before the next one has a number: a gap is filled by reading the log, never guessed.
 """

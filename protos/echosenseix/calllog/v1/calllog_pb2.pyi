@@ -133,7 +133,7 @@ class Recording(_message.Message):
     media_type: _builtins.str
     byte_size: _builtins.int
     transcription_status: _builtins.str
-    """done, failed, not_needed or not_installed; empty while nobody has tried."""
+    """done, failed, not_needed or not_installed; empty before the first try."""
     def __init__(
         self,
         *,

@@ -333,7 +333,7 @@ class DeadEvent(_message.Message):
     tries: _builtins.int
     """With those of replays."""
     replaying: _builtins.bool
-    """Somebody asked for it to be handled again, and that has not happened yet."""
+    """It is marked for redrive and was not handled yet."""
     @_builtins.property
     def error(self) -> Global___JobError: ...
     @_builtins.property

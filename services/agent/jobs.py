@@ -1,7 +1,7 @@
-"""provider.sync: make every agent of an organisation's account at a provider known here.
+"""provider.sync: import every agent of an organization's account at a provider.
 
-Page by page, each page in one transaction with the cursor it reached, so that a crash goes on where it stopped and
-a second run adds nothing. Agents known by their external id are left as they are; none is ever deleted.
+Page by page, each page in one transaction with the cursor it reached, so that a run after a crash continues there and a
+second run adds nothing. Agents whose external id is known stay unchanged; none is deleted.
 """
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ class ProviderSync:
         known = PROVIDERS.get(provider)
         if known is None or known.list_agents is None:  # before the key is decrypted
             raise Discard("sync_unsupported", "This provider cannot be synced.")
-        # Not the attempt's number: a stall charges none, so a paused worker would share it with its replacement.
+        # Not the attempt's number: a stall charges no attempt, so a paused worker and its replacement would have the
+        # same one.
         lease = f"{job.job.id}/{job.job.token}"
         try:
             opened = await self.integrations.open(org_id, provider)
@@ -134,7 +135,7 @@ class ProviderSync:
 
 
 def _content(provider: str, remote: RemoteAgent) -> AgentContent:
-    """What the provider's list tells of an agent, cut to our limits: a sync must not fail for a long name."""
+    """An agent from the provider's list, cut to our limits, because a long name must not fail a sync."""
     shortest, longest = MAX_DURATION_SECONDS
     given = remote.max_duration_seconds
     seconds = None if given is None else min(max(given, shortest), longest)

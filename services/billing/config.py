@@ -1,4 +1,4 @@
-"""What a billing process may be told beside the settings of every service."""
+"""Billing's settings."""
 
 from dataclasses import dataclass
 

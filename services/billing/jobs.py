@@ -1,7 +1,7 @@
 """billing.calculate: rate usage events and post them to the ledger.
 
-With ids it rates those (one job a call); without, everything that its organisation has unrated; without an organisation
-it is the sweep that finds organisations whose rating was missed. What is rated already is never rated again.
+With ids it rates those events (one job per call). Without ids it rates all unrated events of its organization. Without
+an organization it is the sweep that finds organizations whose rating was missed. A rated event is never rated again.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from libs.jobs import Handlers, JobContext, enqueue_many
 from services.billing.mapping import charge_events
 from services.billing.operations import CALCULATE, Books
 
-# Younger events have a job of their own on its way; older ones than a month are a matter for a person.
+# Younger events have a job of their own. Events older than a month need a person.
 _SETTLED = timedelta(minutes=2)
 _LOOK_BACK = timedelta(days=31)
 

@@ -1,7 +1,7 @@
-"""What billing hears: organisations that were made, and calls that ended.
+"""Billing's subscriptions: created organizations and ended calls.
 
-The handler runs in the transaction of its inbox row; a call's usage event takes its id from the call, so that however
-often and in whatever order a call is told, it is metered once.
+The handler runs in the transaction of its inbox row; a call's usage event takes its id from the call, so that a call is
+metered once, however often and in whichever order its events arrive.
 """
 
 from libs.bus import Bus
@@ -19,7 +19,7 @@ class BillingSubscribers:
         self._clock = clock
 
     def consumer(self, bus: Bus, database: Database) -> EventConsumer:
-        # A call that ended without a known length tells it later, as an update.
+        # A call that ended without a known duration gets it later, by an update.
         topics = {
             "org.created": self.on_organization,
             "call.ended": self.on_call,

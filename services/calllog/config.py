@@ -1,4 +1,4 @@
-"""What a call-log process may be told beside the settings of every service."""
+"""The call-log's settings."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,6 @@
-"""Acts that two doors share: keeping what a provider delivered, and having an hour's analytics made anew."""
+"""Operations that methods and jobs share: store a provider's delivery, and enqueue the recomputation of an hour's
+analytics.
+"""
 
 from datetime import datetime
 
@@ -28,14 +30,14 @@ RECONCILE = JobKind(
     "call.reconcile", service=SERVICE, queue="reconcile", max_attempts=5, timeout_seconds=900,
     backoff=(5, 30, 120, 600), unique_by=("provider",),
 )  # fmt: skip
-# Calls come in bursts; one recomputation serves all of an hour's that arrive within this time.
+# Calls arrive in bursts: one recomputation covers all calls of an hour that arrive within this time.
 SETTLE_SECONDS = 2.0
 
 
 async def keep_delivery(
     conn: Connection, stored: Envelopes, org_id: str, envelope: Envelope, body: bytes, source: str, now: datetime
 ) -> bool:
-    """Keep the envelope and have its call made; True when the same thing had been delivered before."""
+    """Store the envelope and enqueue its call; True when the same delivery was stored before."""
     kept = await stored.keep(conn, org_id, envelope, body, source, now)
     if kept.id and envelope.makes is not Makes.NOTHING:
         await INGEST.enqueue(conn, org_id, {"envelopeId": kept.id})
@@ -43,7 +45,8 @@ async def keep_delivery(
 
 
 async def count_again(conn: Connection, analytics: Analytics, org_id: str, moments: set[datetime]) -> None:
-    """Have the hours of these moments recomputed soon; call it after the calls were written, in their transaction."""
+    """Enqueue the recomputation of the hours of these moments. Call it after the calls were written, in their
+    transaction."""
     for hour in sorted({floor_to(moment, "hour") for moment in moments}):
         await analytics.announce_change(conn, org_id, hour)
         await AGGREGATE.enqueue(conn, org_id, {"hour": hour.isoformat()}, delay=SETTLE_SECONDS)

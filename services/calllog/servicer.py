@@ -1,4 +1,4 @@
-"""CallLogService: the doors of the call-log. A webhook is kept and answered at once; its job makes the call."""
+"""CallLogService. A webhook is stored and answered at once; its job makes the call."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable

@@ -1,4 +1,4 @@
-"""What the call-log hears from other services: costs from billing, accounts at providers from agent.
+"""The call-log's subscriptions: costs from billing, accounts at providers from agent.
 
 Each handler runs in the transaction of its inbox row, so a repeated event changes nothing.
 """
@@ -31,7 +31,7 @@ class CallLogSubscribers:
         return EventConsumer(bus, database, SERVICE, topics)
 
     async def on_usage(self, conn: Connection, event: ReceivedEvent) -> None:
-        """Billing rated a call: that is its cost."""
+        """Store the cost of a call that billing rated."""
         call_id = event.data.get("callId")
         if not call_id:
             return
@@ -41,6 +41,6 @@ class CallLogSubscribers:
             await count_again(conn, self._analytics, event.org_id, {counted_at})
 
     async def on_integration(self, conn: Connection, event: ReceivedEvent) -> None:
-        """Whom the reconciler polls; an account that fails now may work at the next poll."""
+        """Update the accounts that the reconciler polls. A failing account may work at the next poll."""
         active = event.data["status"] != "disabled"
         await self._links.set_active(conn, event.org_id, event.data["provider"], active)

@@ -31,7 +31,7 @@ _UNREADABLE = "The recording could not be read as speech."
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A transcription, and why there is none where there is none."""
+    """A transcription, or the reason for its absence."""
 
     heard: Transcription
     detail: str = ""
@@ -70,8 +70,8 @@ class Transcriber:
         return Outcome(Transcription("not_installed" if missing else "not_needed"), missing or _NOT_NEEDED)
 
     async def transcribe(self, job: JobContext, audio: bytes, language: str) -> Outcome:
-        """The words of a recording, in the language that the provider named, if it named one. One that cannot be read
-        stays a recording; the outcome says so."""
+        """The words of a recording, in the language that the provider named, if it named one. A recording that cannot
+        be read gives an outcome that says so."""
         if missing := self.missing():
             return Outcome(Transcription("not_installed"), missing)
         readable = [Path(self.model_path)] if self.model_path else []
@@ -90,7 +90,7 @@ class Transcriber:
 
 
 def read_answer(heard: list[Any]) -> Transcription:
-    """What a child handed back: it has read hostile bytes, so its answer is taken by its form."""
+    """The child's answer. The child has read hostile bytes, so the form of its answer is checked."""
     model, language, seconds, parts = str(heard[0]), str(heard[1]), float(heard[2]), heard[3]
     segments = tuple(Segment(float(start), float(end), _storable(text)) for start, end, text in parts[:_MAX_SEGMENTS])
     text = " ".join(part.text for part in segments)[:_MAX_CHARACTERS]

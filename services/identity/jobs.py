@@ -1,4 +1,4 @@
-"""session.sweep: forget sessions that ended long ago."""
+"""session.sweep: delete sessions that ended long ago."""
 
 from __future__ import annotations
 

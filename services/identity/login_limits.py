@@ -18,7 +18,7 @@ from libs.ratelimit import Limit, RateLimiter
 
 ACCOUNT_TRIES = 10
 ADDRESS_TRIES = 100
-# One office behind one address signs up a few people; a script signs up thousands.
+# An office behind one address registers a few people; a script registers thousands.
 ADDRESS_REGISTRATIONS = 60
 ALL_REGISTRATIONS = 600
 WINDOW_SECONDS = 15 * 60
@@ -54,7 +54,7 @@ class LoginLimits:
         return Try(lane, tuple(limit.key for limit in limits), source, member)
 
     async def signed_in(self, counted: Try) -> None:
-        """The password was right: forget what this address tried on this account, and this one try of the address."""
+        """After a correct password: delete this address's tries on this account, and this one try of the address."""
         if not self._lifted:
             await self._limiter.forget(counted.lane, counted.source)
             await self._limiter.give_back([key for key in counted.keys if key != counted.lane], counted.member)

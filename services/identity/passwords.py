@@ -1,9 +1,9 @@
 """argon2id, off the event loop: two bounded pools of threads, each with a bounded queue before it.
 
 19 MiB, two passes, one lane (OWASP's first choice); libargon2 releases the GIL. Signing in and registering have a pool
-each, so that a flood of registrations does not delay those who sign in. More at once than a queue holds are refused
-with a moment to wait, so that a flood never grows memory nor delays other calls. Passwords are compared in NFKC, as
-RFC 8265 asks: the same password typed on another keyboard is the same.
+each, so that a flood of registrations does not delay those who sign in. Requests beyond a full queue are refused with a
+retry delay, so that a flood neither grows memory nor delays other calls. Passwords are compared in NFKC, as RFC 8265
+asks: the same password typed on another keyboard is the same.
 """
 
 from __future__ import annotations

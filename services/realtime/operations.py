@@ -1,5 +1,5 @@
-"""Acts with several steps that more than one door needs: log an event with its deliveries, open a delivery, end an
-endpoint, write to an organisation's owners.
+"""Operations that methods, jobs and subscribers share: log an event with its deliveries, open a delivery, disable an
+endpoint, write to an organization's owners.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ async def open_delivery(connection: Connection, endpoint: Endpoint, envelope: Ma
 
 
 async def replay_delivery(connection: Connection, org_id: str, endpoint_id: str, delivery_id: str) -> Delivery:
-    """Send it once more, under the same webhook-id, whatever became of it before."""
+    """Send it again under the same webhook-id, whatever its state."""
     found = await deliveries.lock(connection, org_id, endpoint_id, delivery_id)
     if found is None:
         raise NotFound("webhook_delivery_not_found", "No such webhook delivery.")

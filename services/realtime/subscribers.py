@@ -1,5 +1,5 @@
-"""Realtime hears every event of the suite: each enters the event log, and after the commit the sockets' instances hear
-it. Few of them have an effect of their own: owners are remembered, and told when their credit runs low.
+"""Realtime subscribes to every event of the suite. Each is written to the event log and, after the commit, published to
+the instances with sockets. A few have further effects: owners are stored, and get a mail when credit runs low.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ async def _react(connection: Connection, event: ReceivedEvent) -> None:
 
 
 async def _publish(bus: Bus, event: ReceivedEvent, places: list[tuple[str, Published]]) -> None:
-    """Losing these messages loses nothing: listeners find the gap and read the log."""
+    """These messages may be lost: listeners find the gap and read the log."""
     for channel, published in places:
         await bus.publish_core(publication_subject(event.org_id, channel), encode_publication(published))
     if message := revocation(event.topic, event.org_id, event.data, event.time):

@@ -1,7 +1,7 @@
 """What an agent is and how it may change: create, edit, publish, duplicate, archive.
 
-Every function takes values and answers new ones; none knows a table, a message or a clock. `content` is the part
-its owner edits, the rest is ours.
+Every function takes values and returns new ones; none knows a table, a message or a clock. The owner edits `content`;
+the service sets the rest.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def create(agent_id: str, org_id: str, content: AgentContent, now: datetime) -> 
 
 
 def edit(agent: Agent, content: AgentContent, now: datetime) -> Agent:
-    """The agent with new content; the very same object when nothing differs, so that callers write nothing."""
+    """The agent with new content; the same object when nothing differs, so that callers write nothing."""
     content = check_content(content)
     draft_digest = digest(content.configuration)  # equality would take a variable's 1 for true
     if content == agent.content and draft_digest == agent.draft_digest:

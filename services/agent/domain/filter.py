@@ -1,4 +1,4 @@
-"""What a list of agents may be narrowed to."""
+"""The filters of a list of agents."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ _KNOWN = (
 
 @dataclass(frozen=True, slots=True)
 class ResolvedAgent:
-    """What the receiver of a provider's webhook needs to know of an agent."""
+    """The agent's data that a provider's webhook needs."""
 
     id: str
     published_version: int

@@ -17,8 +17,8 @@ LEASE = timedelta(seconds=60)
 
 class Syncs:
     async def take(self, conn: Connection, org_id: str, provider: str, token: str, now: datetime) -> str | None:
-        """The cursor to go on from, or None while another holds the lease. The token is "<job>/<its claim's
-        fence>": a later claim of the same job takes over at once, and its predecessor can save nothing more."""
+        """The cursor to continue from, or None while another worker holds the lease. The token is "<job>/<its claim's
+        fence>": a later claim of the same job takes over at once, and the earlier claim can save nothing more."""
         row = await conn.fetchrow(
             "update integration i set sync_lease_token = $3, sync_lease_until = $4 "
             "where i.org_id = $1 and i.provider = $2 "
@@ -29,7 +29,7 @@ class Syncs:
         return None if row is None else str(row["sync_cursor"])
 
     async def save(self, conn: Connection, org_id: str, provider: str, token: str, cursor: str, now: datetime) -> None:
-        """Remember the page reached, and hold on; raises when the lease went to another."""
+        """Save the cursor and renew the lease; raises when another worker holds it."""
         await self._held(
             conn,
             "update integration i set sync_cursor = $4, sync_lease_until = $5 "
@@ -38,7 +38,7 @@ class Syncs:
         )  # fmt: skip
 
     async def finish(self, conn: Connection, org_id: str, provider: str, token: str, now: datetime) -> int:
-        """All pages are in: forget cursor and lease. Answers the integration's new version."""
+        """All pages are read: delete cursor and lease. Returns the integration's new version."""
         return await self._held(
             conn,
             "update integration i set sync_cursor = '', sync_lease_token = '', sync_lease_until = null, status = $4, "
@@ -48,7 +48,7 @@ class Syncs:
         )  # fmt: skip
 
     async def fail(self, conn: Connection, org_id: str, provider: str, token: str, error: str, now: datetime) -> int:
-        """Keep the cursor for the next try, let the lease go, and show the reason."""
+        """Keep the cursor for the next try, release the lease, and record the reason."""
         return await self._held(
             conn,
             "update integration i set sync_lease_token = '', sync_lease_until = null, status = $4, "
@@ -58,7 +58,7 @@ class Syncs:
         )  # fmt: skip
 
     async def release(self, conn: Connection, org_id: str, provider: str, token: str) -> None:
-        """Let the lease go without a verdict: the next try goes on from the saved cursor."""
+        """Release the lease without a result: the next try continues from the saved cursor."""
         await conn.execute(
             "update integration i set sync_lease_token = '', sync_lease_until = null "
             "where i.org_id = $1 and i.provider = $2 and i.sync_lease_token = $3",

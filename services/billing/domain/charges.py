@@ -1,4 +1,4 @@
-"""What charging usage comes to."""
+"""The result of charging usage."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from services.billing.domain.usage import UsageEvent
 
 @dataclass(frozen=True, slots=True)
 class Charges:
-    """What charging wrote: entries beside their events, and the balance before and after."""
+    """The written entries with their events, and the balance before and after."""
 
     charged: list[tuple[UsageEvent, LedgerEntry]]
     before: Balance

@@ -1,4 +1,4 @@
-"""An organisation's credit: what it may spend, and when the suite says that it runs out.
+"""An organization's credit: what it may spend, and when the suite announces that it runs out.
 
 available = posted - reserved. A call that took place is always metered, so posted may fall below zero.
 """
@@ -25,7 +25,8 @@ class Balance:
 
 
 def credit_topics(before_micros: int, after_micros: int, low_micros: int) -> list[str]:
-    """The events of a fall from one available amount to another: each threshold is told once, when it is crossed."""
+    """The events of a fall from one available amount to another: each threshold is announced once, when it is
+    crossed."""
     topics = []
     if before_micros >= low_micros > after_micros:
         topics.append("credit.low")

@@ -19,7 +19,7 @@ class EntryType(enum.StrEnum):
 
 
 CUSTOMER = "customer"
-# The suite's account that stands against the customer's.
+# The suite's account of the opposite leg.
 CONTRA_ACCOUNTS = {
     EntryType.GRANT: "promotions",
     EntryType.TOP_UP: "payments",

@@ -22,7 +22,7 @@ class Rate:
     increment_micros: int
     currency: str
     effective_from: datetime
-    # A rate of the organisation's own stands before its plan's.
+    # The organization's own rate overrides its plan's.
     of_organization: bool = False
 
 

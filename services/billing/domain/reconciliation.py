@@ -1,6 +1,6 @@
 """Reconciliation: calls against usage events against the ledger. Pure comparison of three readings of one window.
 
-No difference is the invariant; each one found names what to look at.
+The invariant is that there is no difference. Each difference names what to check.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

@@ -75,7 +75,7 @@ def call_usage_id(call_id: str) -> str:
 
 
 def check_sent(event: UsageEvent, meters: frozenset[str], now: datetime, pointer: str) -> list[Violation]:
-    """What is wrong with an event that a client sends."""
+    """The violations of an event that a client sends."""
     found = []
     if not 0 < len(event.id) <= _MAX_TEXT:
         found.append(Violation(f"{pointer}/id", "required", f"Give an id of 1 to {_MAX_TEXT} characters."))

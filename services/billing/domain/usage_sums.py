@@ -1,4 +1,4 @@
-"""Sums of usage: what they may be grouped by, and a row of them."""
+"""Sums of usage: their groups and their rows."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The gRPC doors of billing."""
+"""The gRPC methods of billing."""
 
 from .books import BillingServicer
 

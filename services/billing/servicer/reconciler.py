@@ -1,6 +1,6 @@
 """Reconcile: walk the call log's billable calls beside the usage they made, and the usage beside the ledger.
 
-A call that ended a moment ago is on its way here, so what differs is looked at again before it is told.
+A call that ended a moment ago may not have arrived here yet, so a difference is checked again before it is reported.
 """
 
 import asyncio

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-# One works while the next is already at the lock.
+# Two: one works while the next already waits for the lock.
 AT_ONCE = 2
 
 
@@ -19,7 +19,7 @@ class Turns:
 
     @asynccontextmanager
     async def of(self, org_id: str) -> AsyncIterator[None]:
-        """Hold one of the organisation's places; first come, first served."""
+        """Hold one of the organization's places, in order of arrival."""
         semaphore, users = self._waiting.get(org_id) or (asyncio.Semaphore(self._at_once), 0)
         self._waiting[org_id] = (semaphore, users + 1)
         try:

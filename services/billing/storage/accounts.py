@@ -1,5 +1,6 @@
-"""Accounts: an organisation's balance and plan. The row's lock is what makes postings of one organisation follow each
-other; it is taken before any ledger row is written."""
+"""Accounts: an organisation's balance and plan. The row's lock serializes the postings of one organization. It is taken
+before any ledger row is written.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime

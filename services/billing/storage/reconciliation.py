@@ -1,4 +1,6 @@
-"""What reconciliation reads: usage made by calls, ratings beside the ledger, and what the ledger must never show."""
+"""The reads of reconciliation: usage made by calls, ratings beside the ledger, and states that the ledger must not
+have.
+"""
 
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -12,7 +14,8 @@ select u.call_id, u.id, u.quantity_micros from usage_event u
 where u.org_id = o.org and u.call_id <> '' and u.call_id > $2 and ($3 = '' or u.call_id <= $3)
     and u.event_time >= $4 and u.event_time < $5
 order by u.call_id"""
-# Looked up event by event: joined, a planner without statistics reads the organisation's whole ledger for each of them.
+# Looked up event by event: with a join, a planner without statistics reads the whole ledger of the organization for
+# each event.
 _RATED = """
 select u.event_time, u.id, u.call_id, r.amount_micros as rated, e.id as entry_id, e.amount_micros as posted
 from (
@@ -66,7 +69,7 @@ class Reconciliations:
             position = (rows[-1]["event_time"], rows[-1]["id"])
 
     async def ledger_faults(self, org_id: str, start: datetime, end: datetime, limit: int) -> list[Difference]:
-        """What the schema makes impossible, looked for all the same."""
+        """States that the schema forbids, checked nevertheless."""
         orphans = await self._db.fetch(org_id, _ORPHANS, start, end, limit)
         unbalanced = await self._db.fetch(org_id, _UNBALANCED, start, end, limit)
         drift = await self._db.fetchval(org_id, _DRIFT)

@@ -1,4 +1,4 @@
-"""Usage events and their ratings: written once, told apart by id and digest, listed and summed."""
+"""Usage events and their ratings: written once, distinguished by id and digest, listed and summed."""
 
 import json
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ USAGE_EVENT_LIST = ListRules(sorts={"createdAt": "u.created_at"})
 _COLUMNS = "u.id, u.meter, u.event_time, u.quantity_micros, u.subject, u.properties, u.call_id, u.created_at"
 _LISTING = Listing(_COLUMNS, "usage_event u", USAGE_EVENT_LIST, tie="u.id", org="u.org_id", created="u.created_at")
 _METERS = "select m.name from meter m"
-# In the order of ids, so that two batches with the same ids wait for each other instead of locking each other out.
+# In the order of ids, so that two batches with the same ids wait for each other instead of deadlocking.
 _ADD = """
 insert into usage_event (org_id, id, meter, event_time, quantity_micros, subject, properties, agent_id, provider,
     call_id, digest, created_at)
@@ -46,7 +46,7 @@ where u.created_at >= $1 and u.created_at < $2
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What became of events that were sent: the new ones, and the ids known with another body."""
+    """The result of recording: the new events, and the ids that are known with another body."""
 
     added: list[UsageEvent]
     conflicting: list[str]

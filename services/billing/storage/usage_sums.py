@@ -62,7 +62,7 @@ class UsageSums:
         self, org_id: str, request: PageRequest, groups: Sequence[str], start: datetime, end: datetime,
         rows: Sequence[Record],
     ) -> int | None:  # fmt: skip
-        """The number of groups: told beside each row of the first pass over the window."""
+        """The number of groups, returned with each row of the first pass over the window."""
         if not request.counts:
             return None
         if rows and not (request.cursor_mode and request.cursor):

@@ -1,4 +1,4 @@
-"""What a list of calls may be narrowed by."""
+"""The filters of a list of calls."""
 
 from dataclasses import dataclass
 from datetime import datetime

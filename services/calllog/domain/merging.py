@@ -11,7 +11,7 @@ from providers.interface.reports import Direction, ReportedCall
 from services.calllog.domain.calls import Call
 
 _OPEN = (None, "", (), Direction.UNKNOWN)
-# Not among them: who is meant, how the call ended, and what the provider measured.
+# Without the parties, the ending and the measured values.
 _FILLED = (
     "external_agent_id", "direction", "from_number", "to_number", "successful", "title", "summary", "language",
     "termination_reason", "provider_cost_units", "turns",
@@ -53,7 +53,7 @@ def _as_report(stored: Call) -> ReportedCall:
 
 
 def change_topic(stored: Call | None, report: ReportedCall) -> str:
-    """The event that a change of this call is told by; call.ended comes once, when the call first has an end."""
+    """The event that announces a change of this call. call.ended is sent once, when the call first has an end."""
     had_ended = stored is not None and stored.status.ended
     if report.status.ended and not had_ended:
         return "call.ended"

@@ -1,4 +1,4 @@
-"""A call's tags: the customer's own words on it, the only thing of a call that a customer may change."""
+"""A call's tags, the only part of a call that a customer may change."""
 
 from collections.abc import Iterable
 

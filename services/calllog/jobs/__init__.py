@@ -8,7 +8,7 @@ from .audio import AudioProcessing
 from .ingest import CallIngest
 from .reconcile import Reconciliation
 
-# Providers count requests by account, over what its running calls ask too. A recording is one or two requests: after a
+# Providers count requests by account, including those of its running calls. A recording is one or two requests: after a
 # burst of ended calls they are fetched one a second, two at a time, which also bounds what transcribing takes.
 AUDIO_RATE = Rate(60, 60.0, burst=10)
 # A reconciliation lists page after page and fetches what is missing, one request at a time; the schedule asks for one

@@ -1,6 +1,6 @@
 """audio.process: fetch a call's recording from its provider, store it, transcribe it where the provider gave no words.
 
-The bytes lie under a key made of the recording's id, so a second attempt writes the same object again.
+The object's key is made of the recording's id, so a second attempt writes the same object.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -106,8 +106,8 @@ class AudioProcessing:
         return result
 
     async def _write(self, conn: Connection, recording: Recording) -> Call | None:
-        """What became of the recording, and by that of its call, which has a next version. None when there is no such
-        call, or when the recording came by webhook meanwhile: what is there stays, whatever this attempt met."""
+        """Store the recording's result; the call gets its next version. None when there is no such call, or when a
+        webhook delivered the recording meanwhile: a stored recording is never replaced."""
         conversation = (recording.org_id, recording.provider, recording.external_call_id)
         await self.calls.lock(conn, *conversation)
         if await self.recordings.is_available(conn, *conversation):
@@ -118,7 +118,7 @@ class AudioProcessing:
         return call
 
     async def _give_up(self, job: JobContext, recording: Recording, error: AppError) -> None:
-        """What cannot get better ends the job at once, anything else after the last attempt."""
+        """A permanent failure ends the job at once, any other after the last attempt."""
         final = isinstance(error, Unauthenticated | InvalidArgument) or error.reason == "answer_too_large"
         if final or job.job.attempt >= job.job.max_attempts:
             async with self.database.transaction(recording.org_id) as conn:

@@ -91,7 +91,7 @@ class CallIngest:
     async def _record(
         self, conn: Connection, org_id: str, report: ReportedCall, served_by: ServedBy, received_at: datetime
     ) -> str:
-        """Write what the report tells; the call's id, or empty when it told nothing new."""
+        """Write the report's facts; returns the call's id, or empty when the report has no new fact."""
         now = self.clock.now()
         known = await self.calls.lock(conn, org_id, report.provider, report.external_call_id)
         if known is None:
@@ -117,7 +117,7 @@ class CallIngest:
             return ""
         facts = _with_end(facts, received_at)
         if known.agent_id:
-            # A call stays with the version that served it, whatever is published by now.
+            # A call keeps the version that served it, also when a newer one is published.
             served_by = ServedBy(known.agent_id, known.agent_version)
         await self.calls.update(conn, known.org_id, known.id, facts, served_by, now)
         topic = change_topic(known, facts)
@@ -130,7 +130,7 @@ class CallIngest:
     async def _bring_recording(
         self, conn: Connection, org_id: str, call_id: str, report: ReportedCall, now: datetime
     ) -> None:
-        """Have the recording of an ended call fetched, unless it lies here already."""
+        """Enqueue the fetch of an ended call's recording, unless it is stored already."""
         if not (report.has_audio and report.status.ended):
             return
         recording = await self.recordings.expect(conn, org_id, report.provider, report.external_call_id, now)
@@ -140,7 +140,7 @@ class CallIngest:
     async def _announce_recording(
         self, conn: Connection, org_id: str, call_id: str, report: ReportedCall, served_by: ServedBy
     ) -> None:
-        """A recording that came before its call could not be told before."""
+        """A recording that arrived before its call was not announced yet."""
         if await self.recordings.is_available(conn, org_id, report.provider, report.external_call_id):
             await append(conn, call_event("call.recording_ready", org_id, call_id, 1, served_by, report))
 
@@ -161,8 +161,8 @@ class CallIngest:
         return result
 
     async def _tell(self, conn: Connection, recording: Recording, now: datetime) -> None:
-        """Settle the recording and announce it with its call. One that is written at this moment is waited for, and a
-        call that comes later announces the recording itself."""
+        """Store the recording's result and announce it with its call. The statement waits for a call that is being
+        written; a call that arrives later announces the recording itself."""
         conversation = (recording.org_id, recording.provider, recording.external_call_id)
         await self.calls.lock(conn, *conversation)
         if await self.recordings.is_available(conn, *conversation):
@@ -174,7 +174,7 @@ class CallIngest:
 
 
 def _with_end(report: ReportedCall, received_at: datetime) -> ReportedCall:
-    """An ended call of which nobody says when has ended by the time that its report came."""
+    """The end of a call whose report has no end time: the time of the report."""
     if not report.status.ended or report.ended_at is not None:
         return report
     return dataclasses.replace(report, ended_at=received_at)

@@ -26,9 +26,10 @@ from services.calllog.storage.links import ProviderLinks
 
 from .audio import GetCredentials, open_account
 
-# A conversation is listed by its start and known by its end: look back further than any call lasts.
+# Providers list conversations by their start, but a conversation is complete at its end: look back further than any
+# call lasts.
 _OVERLAP = timedelta(hours=24)
-# A call that cannot be read is passed over and counted: it must not keep all others from being found, for ever.
+# A call that cannot be read is counted and skipped, so that it does not block the others.
 _OF_ONE_CALL = ("answer_too_large", "provider_answer_unreadable", "webhook_payload_invalid")
 
 
@@ -80,7 +81,7 @@ class Reconciliation:
         found, cursor, seen = Found(), "", set[str]()
         while True:
             page = await source.list_ended(api, since, cursor)
-            # Where a list goes on by time, the next page repeats what shares the last call's.
+            # Where a list continues by time, the next page repeats calls with the same time as the last one.
             fresh = [call_id for call_id in page.ids if call_id not in seen]
             seen.update(fresh)
             found.listed = len(seen)

@@ -67,15 +67,15 @@ class Analytics:
         self._db = db
 
     async def announce_change(self, conn: Connection, org_id: str, hour: datetime) -> None:
-        """Hold off the recomputation of this hour until the open transaction, which changes its calls, has ended. So a
-        recomputation that was already queued, and for which no second one is made, sees the change."""
+        """Delay the recomputation of this hour until the open transaction, which changes its calls, has ended. A
+        recomputation that is already queued, so that no second one is enqueued, then sees the change."""
         await conn.execute("select pg_advisory_xact_lock_shared(hashtextextended($1, 0))", _lock_name(org_id, hour))
 
     async def recompute(self, conn: Connection, org_id: str, hour: datetime, now: datetime) -> None:
-        """Make the hour's roll-ups and its day's anew from the calls."""
+        """Recompute the roll-ups of the hour and of its day from the calls."""
         await conn.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", _lock_name(org_id, hour))
         day = floor_to(hour, "day")
-        # Hours of one day meet in its rows: one after the other.
+        # Hours of one day share the day's rows, so they are recomputed one after the other.
         await conn.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", f"day:{org_id}:{day.isoformat()}")
         await conn.execute(_CLEAR, org_id, "hour", hour)
         await conn.execute(_ROLL_HOUR, org_id, hour)

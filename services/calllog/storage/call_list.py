@@ -32,7 +32,7 @@ _AMONG_MATCHES = f"c.id in (select calls_matching({{}}, {MAX_PAGED_ROWS + 1}))"
 
 @dataclass(frozen=True, slots=True)
 class _Uncounted(PageRequest):
-    """A request whose total is told otherwise than by counting."""
+    """A request whose total is not counted."""
 
     @property
     def counts(self) -> bool:

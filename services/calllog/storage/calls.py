@@ -165,7 +165,7 @@ class Calls:
         return {row["id"] for row in await self._db.fetch(org_id, _KNOWN, list(external_ids), provider)}
 
     async def index_words(self, conn: Connection, org_id: str, call_id: str) -> None:
-        """Make the call's search document of what is written by now: by a report, or heard in the recording."""
+        """Make the call's search document from the stored words: those of a report, or those of the transcription."""
         await conn.execute(_INDEX_WORDS, org_id, call_id)
 
     async def _write_parts(self, conn: Connection, org_id: str, call_id: str, report: ReportedCall) -> None:

@@ -7,8 +7,8 @@ from libs.ids import new_id
 from libs.postgres import Connection
 from providers.interface.envelopes import Envelope
 
-# Deliveries of one thing at the same instant wait for each other here; all but the first find its row. What the
-# reconciler finds unprocessed is given another chance: its job may have failed for good.
+# Simultaneous deliveries of one conversation wait for each other here; all but the first find its row. An unprocessed
+# one that the reconciler finds is processed again, because its job may have failed for good.
 _KEEP = """
 insert into envelope as e (org_id, id, provider, event_type, key, completeness, body, source, received_at)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
@@ -22,7 +22,7 @@ _GET = """
 select e.id, e.provider, e.body, e.received_at
 from envelope e where e.org_id = $1 and e.id = $2"""
 _DONE = "update envelope set processed_at = $3 where org_id = $1 and id = $2 and received_at = $4"
-# The recording lies in object storage by then; a row of many megabytes would only be carried along.
+# The recording is in object storage by then, so the row need not keep its megabytes.
 _DONE_WITHOUT_BODY = "update envelope set processed_at = $3, body = ''::bytea where org_id = $1 and id = $2"
 
 
@@ -59,7 +59,7 @@ class Envelopes:
         return StoredEnvelope(row["id"], row["provider"], row["body"], row["received_at"]) if row else None
 
     async def mark_processed(self, conn: Connection, org_id: str, envelope: StoredEnvelope, now: datetime) -> None:
-        """Of this delivery: a fuller one that came meanwhile stays to be processed."""
+        """Only this delivery: a fuller one that arrived meanwhile stays unprocessed."""
         await conn.execute(_DONE, org_id, envelope.id, now, envelope.received_at)
 
     async def drop_body(self, conn: Connection, org_id: str, envelope_id: str, now: datetime) -> None:

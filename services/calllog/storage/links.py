@@ -1,4 +1,4 @@
-"""Organisations with an account at a provider: whom the reconciler polls, and how far it has come."""
+"""Organizations with an account at a provider, and the position of the reconciler in each."""
 
 from dataclasses import dataclass
 from datetime import datetime

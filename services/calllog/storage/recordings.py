@@ -1,4 +1,4 @@
-"""Recordings of calls: where they lie and what is known of them. The bytes are in object storage."""
+"""Recordings of calls: their metadata and keys. The bytes are in object storage."""
 
 import json
 from dataclasses import replace
@@ -46,7 +46,7 @@ class Recordings:
         return _from_row(row) if row else None
 
     async def is_available(self, conn: Connection, org_id: str, provider: str, external_call_id: str) -> bool:
-        """Whether the conversation's recording lies here; lasting while the caller holds the conversation."""
+        """Whether the conversation's recording is stored; stable while the caller holds the conversation's lock."""
         status = await conn.fetchval(_STATUS, org_id, provider, external_call_id)
         return bool(status == "available")
 
@@ -64,7 +64,7 @@ class Recordings:
         return _from_row(row) if row else None
 
     async def settle(self, conn: Connection, recording: Recording, now: datetime) -> None:
-        """Write what became of it: its status and where its bytes are."""
+        """Write its status and the key of its bytes."""
         await conn.execute(
             _SETTLE, recording.org_id, recording.id, recording.status, recording.media_type, recording.byte_size,
             recording.blob_key, now,

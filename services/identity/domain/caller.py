@@ -1,4 +1,4 @@
-"""Who is behind a session token or an API key."""
+"""The caller of a session token or an API key."""
 
 from __future__ import annotations
 
@@ -22,5 +22,5 @@ class Caller:
 
     @property
     def effective_scopes(self) -> frozenset[str]:
-        """What this caller may do today."""
+        """The scopes of this caller now."""
         return effective(self.scopes, self.role) if self.api_key_id else ROLE_SCOPES[self.role]

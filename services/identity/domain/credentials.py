@@ -1,4 +1,4 @@
-"""Session tokens and API keys: how they are written, how long they live, and what is kept of them.
+"""Session tokens and API keys: their format, their lifetime, and what is stored of them.
 
 A key reads `esx_<env>_<prefix>_<secret>`: the secret ends in a CRC-32 of all before it, so that a mistyped or
 invented key is refused without a look at the database. Only SHA-256 of either is stored: 190 random bits need no salt.
@@ -19,7 +19,7 @@ from .scopes import check_scopes
 
 SESSION_IDLE = timedelta(minutes=60)
 SESSION_CAP = timedelta(days=30)
-# How stale "last seen" and "last used" may be: one write a minute at most, however busy the credential is.
+# Maximum age of "last seen" and "last used": at most one write a minute, however often the credential is used.
 TOUCH_EVERY = timedelta(seconds=60)
 KEY_NAME_MAX = 100
 OVERLAP_MAX = timedelta(days=7)
@@ -70,7 +70,7 @@ def is_session_token(text: str) -> bool:
 
 
 def key_prefix(text: str) -> str | None:
-    """The shown part of a key that is written right; None for anything that cannot be one of ours."""
+    """The shown part of a well-formed key; None for any other text."""
     match = _KEY.fullmatch(text)
     if match is None or _checksum(text[:-_CHECKSUM_LENGTH]) != text[-_CHECKSUM_LENGTH:]:
         return None

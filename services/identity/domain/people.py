@@ -21,7 +21,7 @@ PASSWORD_MIN = 8
 PASSWORD_MAX = 200
 # RFC 5321's shape, without quoted local parts and address literals; whether the mailbox exists only mail can tell.
 _EMAIL = re.compile(r"[^\x00-\x20\x7f@\"(),:;<>\[\\\]]{1,64}@([^\W_]([\w-]{0,61}[^\W_])?\.)+[^\W_]([\w-]{0,61}[^\W_])")
-# The passwords that lists of stolen ones begin with, as far as they are long enough to be typed here.
+# The most common stolen passwords, without those that are too short to be accepted.
 _COMMON = frozenset({
     "password", "12345678", "123456789", "1234567890", "11111111", "00000000", "88888888", "87654321", "987654321",
     "qwertyui", "qwerty123", "qwertyuiop", "asdfghjkl", "1q2w3e4r", "1qaz2wsx", "abcd1234", "abc12345", "iloveyou",

@@ -1,4 +1,4 @@
-"""What a caller may do: the list of scopes, what each role is worth, and who may grant what."""
+"""The list of scopes, the scopes of each role, and the rule of granting."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ROLE_SCOPES: dict[Role, frozenset[str]] = {
 
 
 def effective(scopes: Iterable[str], role: Role) -> frozenset[str]:
-    """What a key may do today: what it was given, as far as its maker's role still reaches."""
+    """The scopes of a key now: those it was given, limited by its creator's current role."""
     given, bound = frozenset(scopes), ROLE_SCOPES[role]
     if EVERYTHING in bound:
         return given

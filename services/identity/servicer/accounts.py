@@ -1,4 +1,4 @@
-"""Registration, login, and the question behind every request: who is this?"""
+"""Registration, login, and the authentication of every request."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ class AccountMethods(Methods):
         return caller_to_proto(caller)
 
     async def _caller(self, request: identity_pb2.AuthenticateRequest) -> Caller | None:
-        """Texts that cannot be ours are refused without a look at the database."""
+        """Malformed credentials are refused without a database read."""
         authentication, now = self._parts.authentication, self._parts.clock.now()
         if request.WhichOneof("credential") == "session_token":
             token = request.session_token
@@ -163,7 +163,7 @@ def _only_the_gateway() -> None:
 
 
 def _before_an_organization(email: str) -> str:
-    """Where a registration's idempotency key is kept: there is no organisation yet, but there is an address."""
+    """The scope of a registration's idempotency key: the e-mail address, because there is no organization yet."""
     return "reg_" + hashlib.sha256(email_key(email).encode()).hexdigest()[:40]
 
 

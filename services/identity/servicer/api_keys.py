@@ -1,4 +1,4 @@
-"""API keys: made, listed, rotated, revoked. A secret is answered once and stored nowhere."""
+"""API keys: create, list, rotate, revoke. A secret is returned once and stored nowhere."""
 
 from __future__ import annotations
 

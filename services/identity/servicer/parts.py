@@ -1,4 +1,4 @@
-"""What the methods work with, made once in __main__."""
+"""The dependencies of the methods, made once in __main__."""
 
 from __future__ import annotations
 

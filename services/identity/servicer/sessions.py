@@ -1,4 +1,4 @@
-"""A user's own sessions: listed, ended one by one, and logged out of."""
+"""A user's own sessions: list, end, log out."""
 
 from __future__ import annotations
 
@@ -58,6 +58,6 @@ class SessionMethods(Methods):
 
 
 def _owner_of_sessions(scope: str) -> Principal:
-    """A session may always look after its user's sessions; a key needs the scope."""
+    """A session may always manage its user's sessions; a key needs the scope."""
     principal = person()
     return principal if principal.session_id else require_scope(scope)

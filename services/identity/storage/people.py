@@ -59,7 +59,7 @@ class People:
         return None if row is None else _user(row, row["password_hash"])
 
     async def enter(self, conn: Connection, org_id: str) -> None:
-        """Go on in this transaction as the organisation that it is about to make."""
+        """Continue this transaction as the organization that it creates."""
         await conn.execute("select set_config('app.org', $1, true)", org_id)
 
     async def add_organization(self, conn: Connection, organization: Organization) -> None:

@@ -21,7 +21,7 @@ class Sessions:
         self._cursors = cursors
 
     async def page(self, org_id: str, user_id: str, request: PageRequest) -> Page[Session]:
-        """The user's living sessions."""
+        """The user's active sessions."""
         living = [("s.user_id = {}", user_id), ("s.revoked_at is null and s.expires_at > now()", None)]
         page = await fetch_page(self._database, org_id, _LISTING, request, living, self._cursors, ("sessions", user_id))
         return page.map(_session)
@@ -35,7 +35,7 @@ class Sessions:
         )  # fmt: skip
 
     async def revoke(self, conn: Connection, org_id: str, user_id: str, session_id: str, now: datetime) -> bool:
-        """End the user's session; False where there is none that lives."""
+        """End the user's session; False when there is no active one."""
         if not is_id(session_id, "ses"):
             return False
         ended = await conn.fetchval(
@@ -46,7 +46,7 @@ class Sessions:
         return ended is not None
 
     async def sweep(self, conn: Connection, before: datetime) -> int:
-        """Forget sessions that ended before this; at most 10,000 a call."""
+        """Delete sessions that ended before this; at most 10,000 a call."""
         rows = await conn.fetch(
             "delete from session s where (s.org_id, s.id) in "
             "(select e.org_id, e.id from session e where e.expires_at < $1 order by e.expires_at limit 10000) "

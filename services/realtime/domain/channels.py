@@ -1,4 +1,4 @@
-"""Channels: their names, who may listen to them, and which of them an event appears in. Pure.
+"""Channels: their names, their access rule, and which of them an event appears in. Pure.
 
 A channel lives inside its organisation: two organisations' `call:<id>` are two channels, so a foreign name is
 merely empty.
@@ -44,12 +44,12 @@ _EVERYTHING = "*"
 
 
 def scope_of_event(topic: str) -> str:
-    """The scope that hears events of this topic; "*" for one that no area owns."""
+    """The scope that events of this topic need; "*" for a topic that no area owns."""
     return _ENTITY_SCOPES.get(topic.partition(".")[0], _EVERYTHING)
 
 
 def may_hear(topic: str, scopes: Set[str]) -> bool:
-    """Whether these scopes hear events of this topic."""
+    """Whether these scopes include events of this topic."""
     return _granted(scope_of_event(topic), scopes)
 
 

@@ -1,5 +1,5 @@
-"""Outbound webhooks by the Standard Webhooks specification: schedule, verdict on an answer, patience with an endpoint,
-event type patterns. Pure.
+"""Outbound webhooks by the Standard Webhooks specification: schedule, judgement of a response, disabling of an
+endpoint, event type patterns. Pure.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Verdict(enum.Enum):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Failures:
-    """What an endpoint failed at since its last success: for how long, and how many deliveries ran out of attempts."""
+    """The failures of an endpoint since its last success: for how long, and how many deliveries ran out of attempts."""
 
     since: datetime.timedelta
     exhausted: int

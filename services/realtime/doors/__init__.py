@@ -1,1 +1,1 @@
-"""Realtime's plain HTTP doors, beside the sockets: server-sent events and probes."""
+"""Realtime's HTTP endpoints beside the sockets: server-sent events and probes."""

@@ -63,7 +63,7 @@ class StreamLimits:
 
 
 class _Waker:
-    """A listener that only says that there is more to read: the stream reads the log, in its own time."""
+    """A listener that only signals new events. The stream reads the log at its own pace."""
 
     def __init__(self, grant: Grant, token: str) -> None:
         self.grant = grant
@@ -110,7 +110,7 @@ class EventStreams:
         self._wakers: set[_Waker] = set()
 
     def end_where(self, concerned: Callable[[Grant], bool]) -> None:
-        """End the streams of grants that were taken back."""
+        """End the streams of revoked grants."""
         for waker in self._wakers:
             if concerned(waker.grant):
                 waker.is_revoked = True
@@ -149,9 +149,7 @@ class EventStreams:
         return grant
 
     async def _events(self, waker: _Waker, after: int | None) -> AsyncIterator[bytes]:
-        """Everything after the position, then what comes, until the token ends: the client comes back with a fresh
-        one.
-        """
+        """Events after the position, then new ones, until the token expires. The client reconnects with a new token."""
         grant, key = waker.grant, (waker.grant.org_id, LOG)
         await self._hub.listen(key, waker)
         gauge = metrics.SOCKETS.labels("sse")
@@ -159,7 +157,7 @@ class EventStreams:
         try:
             head = await self._log.read(*key, 0, 0)
             self._hub.stand_at(key, head.top)
-            # A position ahead of the log is of a log that is gone: what comes now is all that can be given.
+            # A position ahead of the log belongs to a log that no longer exists: only new events can be sent.
             waker.position = head.top if after is None else min(after, head.top)
             topics = heard_topics(grant.scopes)
             yield b"retry: 1000\n\n"
@@ -174,7 +172,7 @@ class EventStreams:
             await self._hub.leave(key, waker)
 
     async def _read_on(self, waker: _Waker, topics: Sequence[str]) -> AsyncIterator[Published]:
-        """What the grant hears of the log after the waker's position, which moves past what it does not hear, too."""
+        """The events after the waker's position that the grant may see. The position also moves past the others."""
         org_id = waker.grant.org_id
         top = (await self._log.read(org_id, LOG, 0, 0)).top
         while True:
@@ -202,7 +200,7 @@ def _token(request: Request) -> str:
 
 
 def _position(request: Request) -> int | None:
-    """Where the reader stands, if it says so."""
+    """The reader's position, if the request names it."""
     if any(name not in _PARAMETERS or len(request.query_params.getlist(name)) > 1 for name in request.query_params):
         raise Refused(400, "invalid_query", "Send nothing but after and token, each once.")
     text = request.headers.get("last-event-id") or request.query_params.get("after") or ""

@@ -1,4 +1,4 @@
-"""Opening both public doors of an instance, and closing them: sockets first, spread over the drain."""
+"""Opens both public listeners of an instance and closes them: sockets first, spread over the drain."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Doors:
         return doors
 
     async def watch(self, stop: asyncio.Event) -> None:
-        """Until stopped, read what the bus may have kept from us: at the start, when it came back, every 25 s."""
+        """Until stopped, read events that the bus may have lost: at the start, after each reconnect, every 25 s."""
         was_connected, wait = False, 0.0
         while not stop.is_set():
             if wait <= 0 or (self._bus.connected and not was_connected):

@@ -1,5 +1,5 @@
-"""webhook.deliver: one attempt of one delivery, by the receiver's own schedule; an endpoint that is gone, or has failed
-for too long, is disabled with it.
+"""webhook.deliver: one attempt of one delivery, by the webhook schedule. It disables an endpoint that is gone or has
+failed for too long.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """email.send {template, values}: a mail to an organization's owners, by SMTP or, without a server, into the mailbox.
 
-The job for all becomes one job an owner, so that each address has attempts and an end of its own: who was refused is
-tried again, or told, without a second mail to owners that already have one.
+The job for all owners becomes one job per owner, so that each address has its own attempts and outcome.
 """
 
 from __future__ import annotations

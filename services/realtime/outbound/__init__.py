@@ -1,1 +1,1 @@
-"""What leaves the suite on an event's account: signed webhooks and e-mail."""
+"""Outbound messages about events: signed webhooks and e-mail."""

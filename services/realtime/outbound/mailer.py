@@ -37,7 +37,7 @@ class Mailer:
         try:
             await asyncio.to_thread(self._deliver, message)
         except OSError as error:
-            # Cut off from their cause, which quotes addresses and what the server says: both would go into the log.
+            # Raised without their cause, whose text has addresses and the server's response and would be logged.
             if code := _refusal(error):
                 raise MailRefused(code) from None
             raise Unavailable("mail_server_unavailable", f"The mail server failed: {_shown(error)}.") from None

@@ -71,7 +71,7 @@ class Subscription:
         self.connection.flush()
 
     def go_live(self, offset: int) -> None:
-        """The reply stands at `offset`: pass on what came meanwhile and is newer."""
+        """The reply ends at `offset`: send the buffered publications that are newer."""
         self.position, waiting, self.buffer = offset, self.buffer or [], None
         for published, push in waiting:
             self.receive(published, push)
@@ -118,7 +118,7 @@ class Connection:
         return None
 
     def closed(self) -> None:
-        """The socket is gone: give back channels and timers."""
+        """After the socket closed: release channels and timers."""
         self._closed = True
         self._pings.cancel()
         if self._expiry is not None:
@@ -229,7 +229,7 @@ class Connection:
                 self._reply(m.Reply(command.id, error=_not_offered(request)))
 
     def _refuse_malformed(self, command_id: int) -> None:
-        """Before the connection is one, nothing is answered but its connect."""
+        """Before the connect command succeeds, no other command is answered."""
         if self.grant is None:
             self.disconnect(disconnects.BAD_REQUEST)
         else:
@@ -342,7 +342,7 @@ class Connection:
 
 
 def _not_offered(request: commands.Request) -> m.Error:
-    """What answers the commands of the protocol that this server does not offer."""
+    """The reply to commands of the protocol that this server does not offer."""
     match request:
         case commands.RpcRequest():
             return m.METHOD_NOT_FOUND

@@ -1,4 +1,4 @@
-"""Which of the suite's events a caller hears, as a list of topics to read. Pure."""
+"""The events that a caller may read, as a list of topics. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from libs.events.topics import TOPICS
 from services.realtime.domain.channels import may_hear, scope_of_event
 from services.realtime.domain.delivery import matches
 
-# Everything but the events of jobs, which pass by and are not kept.
+# All topics except those of jobs, which are not stored.
 LOGGED_TOPICS = tuple(name for name, topic in TOPICS.items() if topic.service)
 
 

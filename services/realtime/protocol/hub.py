@@ -153,7 +153,7 @@ class Hub:
         task.add_done_callback(self._tasks.discard)
 
     async def _fill(self, channel: _Channel) -> None:
-        """Read on from the log until nothing newer is there; then the bus carries on."""
+        """Read the log until there is nothing newer. Then the bus delivers again."""
         try:
             while channel.position is not None and channel.listeners:
                 history = await self._read_history(*channel.key, channel.position, 500)
@@ -183,7 +183,7 @@ class Hub:
 
 
 def _job_envelope(org_id: str, payload: bytes) -> bytes:
-    """A job's state word as the CloudEvent that every publication is."""
+    """A job's state as a CloudEvent, because every publication is one."""
     state = json.loads(payload)
     topic = "job.progressed" if state["state"] == "running" else "job.finished"
     event = Event(topic=topic, org_id=org_id, key=state["jobId"], data=state, service="jobs")

@@ -1,5 +1,5 @@
-"""Ending connections whose session or API key was revoked, or whose key has a new secret: what is told to every
-instance, and whom it concerns. Pure.
+"""Ending connections whose session or API key was revoked, or whose key has a new secret: the message to every
+instance, and which connections it concerns. Pure.
 """
 
 from __future__ import annotations

@@ -23,11 +23,11 @@ _AUDIENCE = "realtime"
 
 
 class TokenInvalid(Exception):
-    """Not ours: wrong signature, audience or shape. No retry helps."""
+    """Wrong signature, audience or shape. No retry helps."""
 
 
 class TokenExpired(Exception):
-    """Was ours; a fresh one will do."""
+    """The token has expired. Get a new one."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

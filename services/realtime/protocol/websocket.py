@@ -1,4 +1,4 @@
-"""The WebSocket door: picows sockets carrying the protocol. Authentication happens after the upgrade, because an
+"""The WebSocket listener: picows sockets that carry the protocol. Authentication happens after the upgrade, because an
 HTTP status
 never stops an SDK from trying again.
 """
@@ -103,7 +103,7 @@ class Socket(picows.WSListener):
         return self._queued_bytes <= MAX_QUEUED_BYTES and len(self._queued) <= MAX_QUEUED_MESSAGES
 
     def abort(self) -> None:
-        """Drop the connection without a word, as a network does."""
+        """Drop the connection without a close frame, as a network failure does."""
         if self._transport is not None:
             self._transport.underlying_transport.abort()
 
@@ -184,9 +184,8 @@ class WebSocketDoor:
         return len(meant)
 
     async def drain(self, seconds: float) -> None:
-        """Stop listening and send the clients elsewhere, spread over `seconds` so that they do not return at one
-        instant.
-        """
+        """Stop listening and disconnect the clients over `seconds`, so that they do not all reconnect at the same
+        instant."""
         if self._server is not None:
             self._server.close()
         sockets = list(self.sockets)

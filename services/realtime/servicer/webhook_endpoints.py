@@ -1,4 +1,4 @@
-"""WebhookEndpointService: where events are sent, under which secret, and what became of each delivery."""
+"""WebhookEndpointService: webhook endpoints, their secrets and their deliveries."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class WebhookEndpointServicer(pb_grpc.WebhookEndpointServiceServicer):
             if changed == endpoint:
                 return pb.UpdateWebhookEndpointResponse(endpoint=endpoint_to_proto(endpoint))
             self._check(changed)
-            # Another address would hear all that the endpoint hears, so any change needs all of its scopes.
+            # Another address would receive all events of the endpoint, so any change needs all of its scopes.
             check_hearing(changed.event_types, current_principal().scopes)
             saved = await endpoint_rows.save(connection, changed)
             return pb.UpdateWebhookEndpointResponse(endpoint=endpoint_to_proto(saved))

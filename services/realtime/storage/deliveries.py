@@ -1,4 +1,4 @@
-"""Deliveries of webhooks as their job sees them: what to send where, and what came of each attempt."""
+"""Deliveries of webhooks as their job needs them: content, address, and the outcome of each attempt."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ async def reopen(connection: Connection, org_id: str, delivery_id: str, job_id: 
 
 
 async def record_success(connection: Connection, org_id: str, delivery_id: str, code: int) -> None:
-    """It was delivered; whatever its endpoint failed at before is forgotten."""
+    """Mark it delivered and reset its endpoint's failures."""
     await connection.execute(
         """
         with tried as (
@@ -104,8 +104,8 @@ async def record_success(connection: Connection, org_id: str, delivery_id: str, 
 async def record_failure(
     connection: Connection, org_id: str, delivery_id: str, code: int | None, error: str, wait: float | None
 ) -> Failures | None:
-    """What an attempt came to; `wait` is the seconds until the next one, None after the last. What its endpoint has
-    failed at since its last success, or None when they were deleted meanwhile."""
+    """Record an attempt; `wait` is the seconds until the next one, None after the last. Returns the endpoint's failures
+    since its last success, or None when it was deleted meanwhile."""
     row = await connection.fetchrow(
         """
         with tried as (

@@ -124,6 +124,6 @@ class EventLog:
 
 
 async def sweep(connection: Connection, older_than: datetime.datetime, limit: int) -> int:
-    """Forget a batch of events past retention; how many."""
+    """Delete a batch of events past retention; returns how many."""
     status = await connection.execute(_SWEEP, older_than, limit)
     return int(status.rsplit(" ", 1)[-1])

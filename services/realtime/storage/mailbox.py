@@ -49,7 +49,7 @@ async def add(connection: Connection, org_id: str, mail_id: str, recipient: str,
 
 
 async def sweep(connection: Connection, older_than_days: int, kept: int, limit: int) -> int:
-    """Forget a batch of mails that are too old, or behind the newest of their organisation; how many."""
+    """Delete a batch of mails that are too old or beyond the newest of their organization; returns how many."""
     status = await connection.execute(_SWEEP, older_than_days, kept, limit)
     return int(status.rsplit(" ", 1)[-1])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from libs.postgres import Connection, Database
 
-# Each gets a mail of their own; more owners than this get none.
+# Each owner gets a separate mail; owners beyond this number get none.
 _MOST = 50
 
 

@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 @dataclass(slots=True)
 class CallContext:
     """`deadline` is on the monotonic clock, None for none. `response_headers` become trailing metadata. `repeatable`:
-    calls made for this one change nothing by a second time, being reads or under a key; not passed on."""
+    calls made for this one change nothing by a second time, being reads or under a key; not passed on. `on_behalf_of`
+    goes with them and shows for which organization they act: the token of the user's request, or the job.
+    `caller_job` is what a calling worker shows: its job's id and lease."""
 
     request_id: str = ""
     deadline: float | None = None
@@ -23,7 +25,17 @@ class CallContext:
     traceparent: str = ""
     min_version: int = 0
     repeatable: bool = False
+    on_behalf_of: str = field(default="", repr=False)
+    caller_job: str = field(default="", repr=False)
     response_headers: dict[str, str] = field(default_factory=dict)
+
+
+JOB_PREFIX = "job "
+
+
+def job_proof(job_id: str, lease: str) -> str:
+    """The `on_behalf_of` of a worker's calls (libs.rpc.delegation)."""
+    return f"{JOB_PREFIX}{job_id} {lease}"
 
 
 _current: contextvars.ContextVar[CallContext | None] = contextvars.ContextVar("call", default=None)

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from libs.clock import utcnow
+from libs.context import job_proof
 from libs.errors import InvalidArgument
 
 # Bytes of a job's arguments, and of its result. A claim reads arguments whole, up to 512 jobs at once: raising this
@@ -74,6 +75,11 @@ class Job:
     traceparent: str | None
     worker: str
     token: uuid.UUID
+
+    @property
+    def proof(self) -> str:
+        """What calls made by its handler show, to act for its organization; nothing when it has none."""
+        return job_proof(self.id, str(self.token)) if self.org_id else ""
 
     @property
     def suspect(self) -> bool:

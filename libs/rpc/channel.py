@@ -215,6 +215,8 @@ class _Caller:
     def _metadata(self) -> tuple[tuple[str, str], ...]:
         call = current_call()
         metadata = [("authorization", "Bearer " + self._minter.mint(self._principal(), self._audience))]
+        if call.on_behalf_of and self._minter.issuer != GATEWAY:
+            metadata.append(("x-on-behalf-of", call.on_behalf_of))
         if call.request_id:
             metadata.append(("x-request-id", call.request_id))
         if traceparent := current_traceparent() or call.traceparent:
@@ -232,8 +234,7 @@ class _Caller:
             return acting
         if self._minter.issuer == GATEWAY:
             return inbound_principal() or Principal(role=ROLE_GATEWAY, issuer=GATEWAY)
-        inbound = inbound_principal()
-        return service_principal(self._minter.issuer, inbound.org_id if inbound else "")
+        return service_principal(self._minter.issuer)
 
 
 def _may_repeat(error: Unavailable, retries: RetryBudget) -> bool:

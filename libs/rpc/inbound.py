@@ -1,17 +1,21 @@
 """One inbound call: what its metadata say, who may come in, and how it ends."""
 
+import dataclasses
 import functools
 import logging
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import grpc
 from prometheus_client import Histogram
 
+from libs.context import JOB_PREFIX
 from libs.errors import AppError, PermissionDenied, Unauthenticated
+from libs.rpc.callers import MethodAccess
 from libs.rpc.context import CallContext, enter_call
 from libs.rpc.errors import DETAILS_KEY, error_from_exception, status_code, status_details
-from libs.rpc.principal import ROLE_GATEWAY, Principal, PrincipalVerifier
+from libs.rpc.principal import GATEWAY, ROLE_GATEWAY, Principal, PrincipalVerifier
 from libs.telemetry.metrics import RPC_SERVER_SECONDS
 
 _log = logging.getLogger(__name__)
@@ -22,10 +26,10 @@ DEFAULT_SECONDS = 30.0
 class Gate:
     """Lets a call in with its principal, or refuses it."""
 
-    def __init__(self, verifier: PrincipalVerifier, audience: str, public_methods: frozenset[str]) -> None:
+    def __init__(self, verifier: PrincipalVerifier, audience: str, access: Mapping[str, MethodAccess]) -> None:
         self._verifier = verifier
         self._audience = audience
-        self._public = public_methods
+        self._access = access
 
     def enter(self, call: "Call") -> None:
         """Make the call and its principal those of the current task."""
@@ -37,15 +41,33 @@ class Gate:
         if scheme != "Bearer" or not token:
             raise Unauthenticated("principal_required", "Call through the gateway, or with a service principal.")
         principal = self._verifier.verify(token, self._audience)
-        if principal.role == ROLE_GATEWAY and call.method not in self._public:
+        access = self._access[call.method]
+        if principal.issuer not in access.callers:
+            raise PermissionDenied("caller_not_allowed", "This process may not call this method.")
+        if principal.role == ROLE_GATEWAY and not access.before_login:
             raise PermissionDenied("login_required", "Log in, or send an API key.")
+        if principal.issuer != GATEWAY:
+            return self._acting_for(principal, call)
+        if principal.org_id:
+            call.context.on_behalf_of = token
+        return principal
+
+    def _acting_for(self, principal: Principal, call: "Call") -> Principal:
+        """The service's principal with the organization of the user's request that it serves, if it shows one."""
+        if call.on_behalf_of.startswith(JOB_PREFIX):
+            call.context.caller_job = call.on_behalf_of.removeprefix(JOB_PREFIX)
+        elif call.on_behalf_of:
+            user = self._verifier.verify(call.on_behalf_of, audience=principal.issuer)
+            if user.issuer != GATEWAY:
+                raise Unauthenticated("invalid_principal", "Pass on the principal of the request that you serve.")
+            return dataclasses.replace(principal, org_id=user.org_id)
         return principal
 
 
 class Call:
     """One call in flight: its context from the metadata, its clock, its way out."""
 
-    __slots__ = ("_grpc", "_started", "authorization", "context", "method")
+    __slots__ = ("_grpc", "_started", "authorization", "context", "method", "on_behalf_of")
 
     def __init__(self, method: str, grpc_context: Any) -> None:
         self.method = method
@@ -54,6 +76,7 @@ class Call:
         metadata = dict(grpc_context.invocation_metadata())
         seconds = grpc_context.time_remaining()
         self.authorization = str(metadata.get("authorization", ""))
+        self.on_behalf_of = str(metadata.get("x-on-behalf-of", ""))
         self.context = CallContext(
             request_id=str(metadata.get("x-request-id", "")),
             deadline=self._started + (DEFAULT_SECONDS if seconds is None else seconds),

@@ -1,8 +1,8 @@
 """Who acts: the signed principal that one process of the suite shows another in every call.
 
 A compact JWS (RFC 7515) with EdDSA and nothing else to negotiate: 60 seconds of life, minted once per principal and
-audience and reused for 30, verified ones remembered until they expire. Only the gateway's key may speak for users and
-API keys; every other issuer speaks as a service.
+audience and reused for 30, verified ones remembered until they expire. Only the gateway's key may speak for users,
+API keys and organizations; every other issuer speaks as a service.
 """
 
 import base64
@@ -54,9 +54,9 @@ class Principal:
         return f"{area}:*" in self.scopes or f"*:{verb}" in self.scopes
 
 
-def service_principal(issuer: str, org_id: str = "") -> Principal:
-    """A service acting for itself (org_id empty) or for an organisation."""
-    return Principal(org_id=org_id, role=ROLE_SERVICE, scopes=frozenset({"*"}), issuer=issuer)
+def service_principal(issuer: str) -> Principal:
+    """A service acting for itself; for which organization its calls act is shown otherwise (libs.rpc.delegation)."""
+    return Principal(role=ROLE_SERVICE, scopes=frozenset({"*"}), issuer=issuer)
 
 
 class PrincipalMinter:
@@ -157,8 +157,8 @@ def _principal(claims: dict[str, Any]) -> Principal:
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise _refusal() from error
-    speaks_for_people = principal.user_id or principal.session_id or principal.api_key_id
-    if principal.issuer != GATEWAY and (speaks_for_people or principal.role != ROLE_SERVICE):
+    speaks_for_others = principal.org_id or principal.user_id or principal.session_id or principal.api_key_id
+    if principal.issuer != GATEWAY and (speaks_for_others or principal.role != ROLE_SERVICE):
         raise _refusal()
     return principal
 

@@ -3,7 +3,7 @@
 It must not know any method's meaning. Health answers without a principal; reflection is left out in production.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import grpc
@@ -11,13 +11,13 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health
 
 from libs.config import ServiceSettings
+from libs.rpc.callers import MethodAccess, declared_access
 from libs.rpc.interceptor import CallInterceptor, Gate
 from libs.rpc.principal import PrincipalVerifier
 
 MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 # For services that take deliveries of providers, which may carry a recording.
 LARGE_MESSAGE_BYTES = 33 * 1024 * 1024
-_STATUS_METHOD = "/echosenseix.common.v1.StatusService/GetStatus"
 
 # so_reuseport=0: a second process on a taken port must fail, not share it. The ages let load move to new replicas.
 _OPTIONS: Sequence[tuple[str, Any]] = (
@@ -35,7 +35,7 @@ Adder = Callable[[Any, Any], None]
 
 class RpcServer:
     """Serves `servicers` (pairs of the generated add_…_to_server and the servicer) for one audience, the service's
-    name. `public_methods` are full method names that the gateway may call before anyone has logged in."""
+    name. Who may call is declared in the protos; `access` says it for methods that are in none."""
 
     def __init__(
         self,
@@ -43,11 +43,12 @@ class RpcServer:
         audience: str,
         servicers: Iterable[tuple[Adder, object]],
         *,
-        public_methods: Iterable[str] = (),
+        access: Mapping[str, MethodAccess] | None = None,
         max_message_bytes: int = MAX_MESSAGE_BYTES,
     ) -> None:
-        verifier = PrincipalVerifier(settings.principal_trusted_keys)
-        interceptor = CallInterceptor(Gate(verifier, audience, frozenset({_STATUS_METHOD, *public_methods})))
+        allowed = dict(access or {})
+        gate = Gate(PrincipalVerifier(settings.principal_trusted_keys), audience, allowed)
+        interceptor = CallInterceptor(gate)
         options = (*_OPTIONS, ("grpc.max_receive_message_length", max_message_bytes))
         self._address = settings.grpc_address
         self._server = grpc.aio.server(interceptors=[interceptor], options=options)
@@ -56,6 +57,8 @@ class RpcServer:
         registrar = _Registrar(self._server)
         for add, servicer in servicers:
             add(servicer, registrar)
+        said = {method.split("/")[1] for method in allowed}
+        allowed.update(declared_access(name for name in registrar.service_names if name not in said))
         if not settings.production:
             _add_reflection(self._server, registrar.service_names)
 

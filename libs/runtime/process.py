@@ -78,16 +78,13 @@ class Runtime(Generic[S]):
         self: "Runtime[SV]",
         servicers: Iterable[tuple[Callable[[Any, Any], None], object]],
         *,
-        public_methods: Iterable[str] = (),
         large_messages: bool = False,
     ) -> str:
         """Start the gRPC server of this service; answers its address. Call it last: it stops first."""
         from libs.rpc.server import LARGE_MESSAGE_BYTES, MAX_MESSAGE_BYTES, RpcServer
 
         limit = LARGE_MESSAGE_BYTES if large_messages else MAX_MESSAGE_BYTES
-        server = RpcServer(
-            self.settings, self.service, servicers, public_methods=public_methods, max_message_bytes=limit
-        )
+        server = RpcServer(self.settings, self.service, servicers, max_message_bytes=limit)
         self.addresses["grpc"] = await server.start()
         self.on_close("grpc", lambda: server.stop(self.settings.drain_seconds / 2))
         return self.addresses["grpc"]

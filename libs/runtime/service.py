@@ -5,7 +5,7 @@ Not re-exported by libs.runtime: the gateway uses that package and must load nei
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import cached_property, partial
 from typing import Any, Generic, TypeVar
 
@@ -63,13 +63,7 @@ class Service(Generic[S]):
         self.runtime.on_close(service, channel.close)
         return channel
 
-    async def serve(
-        self,
-        *servicers: AddServicer,
-        public_methods: Iterable[str] = (),
-        gauges: Gauges = dict,
-        large_messages: bool = False,
-    ) -> None:
+    async def serve(self, *servicers: AddServicer, gauges: Gauges = dict, large_messages: bool = False) -> None:
         """Start the gRPC server with these servicers, the queue's and the status. Call it last: it stops first."""
         name, settings = self.runtime.service, self.settings
         ping = partial(redis_ping, settings.redis_url)
@@ -79,9 +73,7 @@ class Service(Generic[S]):
             (add_JobsServiceServicer_to_server, jobs),
             (add_StatusServiceServicer_to_server, status),
         ]
-        await self.runtime.serve_rpc(
-            [*servicers, *standard], public_methods=public_methods, large_messages=large_messages
-        )
+        await self.runtime.serve_rpc([*servicers, *standard], large_messages=large_messages)
 
     def work(self, handlers: Handlers, consumer: EventConsumer | None = None) -> None:
         """Keep the outbox relay, the event consumer and the job worker running."""

@@ -28,8 +28,8 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 FetchPage = Callable[[common_pb2.PageRequest], Awaitable[tuple[Iterable[T], common_pb2.PageInfo]]]
 
-# The key that signs for the operator: the owner of what operators mostly look at.
-_ISSUER = "realtime"
+# The one caller that every service's queue allows.
+_ISSUER = "gateway"
 # Reading must not hold a screen up for a service that hangs.
 READ_SECONDS = 3.0
 _PAGE_ROWS = 200

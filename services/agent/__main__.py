@@ -8,12 +8,15 @@ from echosenseix.agent.v1.agent_pb2_grpc import (
     add_AgentServiceServicer_to_server,
     add_IntegrationServiceServicer_to_server,
 )
+from echosenseix.jobs.v1.jobs_pb2_grpc import JobsServiceStub
 from libs.clock import SystemClock
 from libs.crypto import Envelope
 from libs.http import OutboundClient
+from libs.rpc.delegation import Delegations
 from libs.runtime import Runtime, service_main
 from libs.runtime.service import Service
 from suite.services import AGENT as SERVICE
+from suite.services import CALLLOG
 
 from .config import AgentSettings
 from .jobs import job_handlers
@@ -29,8 +32,10 @@ async def serve(runtime: Runtime[AgentSettings]) -> None:
     service = await Service.open(runtime)
     settings, database, cursors, clock = service.settings, service.database, service.cursors, SystemClock()
     integrations = Integrations(database, cursors, Envelope(settings.encryption_keys))
-    agents = AgentServicer(database, Agents(database, cursors), Versions(database, cursors), clock)
-    accounts = IntegrationServicer(database, integrations, clock, settings.outbound_allow)
+    calllog = JobsServiceStub(service.channel(settings.calllog_grpc, CALLLOG.name))
+    delegations = Delegations({CALLLOG.name: calllog.ConfirmJob})
+    agents = AgentServicer(database, Agents(database, cursors), Versions(database, cursors), clock, delegations)
+    accounts = IntegrationServicer(database, integrations, clock, settings.outbound_allow, delegations)
     await service.serve(
         (add_AgentServiceServicer_to_server, agents),
         (add_IntegrationServiceServicer_to_server, accounts),

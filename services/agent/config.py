@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from libs.config import ServiceSettings, setting
+from suite.services import CALLLOG
 
 
 @dataclass(frozen=True, slots=True)
 class AgentSettings(ServiceSettings):
+    calllog_grpc: str = setting(CALLLOG.address_setting, CALLLOG.local_address, help="host:port, comma list")
     outbound_allow: tuple[str, ...] = setting(
         "OUTBOUND_ALLOW", (), help="host:port ranges that outgoing HTTP may reach although they are not public"
     )

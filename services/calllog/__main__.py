@@ -44,8 +44,6 @@ async def serve(runtime: Runtime[CallLogSettings]) -> None:
     )  # fmt: skip
     await service.serve(
         (add_CallLogServiceServicer_to_server, calls),
-        # A provider has no login: the signature over the body is checked before anything is kept.
-        public_methods=["/echosenseix.calllog.v1.CallLogService/ReceiveProviderWebhook"],
         large_messages=True,
     )
 

@@ -16,6 +16,7 @@ from libs.ids import is_id
 from libs.postgres import Connection, Database
 from libs.postgres.idempotency import run_write
 from libs.rpc.context import require_scope, require_service
+from libs.rpc.delegation import Delegations
 from libs.rpc.masks import Editable
 from libs.rpc.paging import page_info_to_proto, page_request_from_proto
 from libs.rpc.times import from_timestamp
@@ -71,6 +72,7 @@ class CallLogServicer(calllog_pb2_grpc.CallLogServiceServicer):
         self._blobs = blobs
         self._clock = clock
         self._envelopes = Envelopes()
+        self._delegations = Delegations()
 
     async def ListCalls(self, request: calllog_pb2.ListCallsRequest, context: Context) -> calllog_pb2.ListCallsResponse:
         org_id = require_scope("calls:read").org_id
@@ -181,7 +183,7 @@ class CallLogServicer(calllog_pb2_grpc.CallLogServiceServicer):
     async def ListBillableCalls(
         self, request: calllog_pb2.ListBillableCallsRequest, context: Context
     ) -> calllog_pb2.ListBillableCallsResponse:
-        require_service()
+        await self._delegations.require(request.organization_id)
         start, end = from_timestamp(request, "from_time"), from_timestamp(request, "to_time")
         limit = min(request.limit or _MAX_BILLABLE, _MAX_BILLABLE)
         async with self._database.transaction(request.organization_id) as conn:

@@ -24,7 +24,6 @@ from .storage.people import People
 from .storage.sessions import Sessions
 
 MIGRATIONS = Path(__file__).parent / "storage" / "migrations"
-PUBLIC = tuple(f"/echosenseix.identity.v1.IdentityService/{name}" for name in ("Register", "Login", "Authenticate"))
 
 
 async def serve(runtime: Runtime[IdentitySettings]) -> None:
@@ -46,7 +45,6 @@ async def serve(runtime: Runtime[IdentitySettings]) -> None:
     )
     await service.serve(
         (add_IdentityServiceServicer_to_server, IdentityServicer(parts)),
-        public_methods=PUBLIC,
     )
 
 

@@ -9,11 +9,13 @@ from typing import Any
 from google.protobuf.struct_pb2 import Struct
 
 from echosenseix.jobs.v1 import jobs_pb2
-from libs.errors import InvalidArgument
+from libs.errors import InvalidArgument, NotFound
 from libs.jobs.admin import queries
 from libs.jobs.job import decode_json
+from libs.jobs.store.leases import organization_of_held
 from libs.postgres import Connection, Record
 from libs.rpc.access import BackgroundAccess
+from libs.rpc.context import require_service
 from libs.rpc.paging import page_info_to_proto, page_request_from_proto
 from libs.rpc.times import to_timestamp
 
@@ -26,6 +28,13 @@ class JobMethods(BackgroundAccess):
 
     async def GetJob(self, request: jobs_pb2.GetJobRequest, context: Any) -> jobs_pb2.GetJobResponse:
         return jobs_pb2.GetJobResponse(job=await self._job(self._db.system_fetch, request.id, self._seen("read")))
+
+    async def ConfirmJob(self, request: jobs_pb2.ConfirmJobRequest, context: Any) -> jobs_pb2.ConfirmJobResponse:
+        require_service()
+        org_id = await organization_of_held(self._db, request.job_id, request.lease)
+        if not org_id:
+            raise NotFound("job_not_found", "No worker holds this job by this lease.")
+        return jobs_pb2.ConfirmJobResponse(organization_id=org_id)
 
     async def ListJobs(self, request: jobs_pb2.ListJobsRequest, context: Any) -> jobs_pb2.ListJobsResponse:
         wanted = page_request_from_proto(request.page, queries.RULES)

@@ -4,6 +4,7 @@ Owns heartbeat, finish, settling of other outcomes, release and the sweep of exp
 A row has a token exactly while it runs, so the token stands for the state.
 """
 
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ LEASE_SECONDS = 10.0
 HEARTBEAT_SECONDS = 3.0
 SWEEP_AT_ONCE = 500
 
+_HELD = "select org_id from job where id = $1 and lease_token = $2 and lease_until > clock_timestamp()"
 _COMPLETE = """
 update job set
     state = 'completed', progress = 100, finished_at = clock_timestamp(), lease_token = null, lease_until = null,
@@ -114,6 +116,16 @@ async def by_index(db: Database, sql: str, *args: Any) -> list[Record]:
     async with db.system_transaction() as conn:
         await conn.execute("set local enable_seqscan = off")
         return await conn.fetch(sql, *args)
+
+
+async def organization_of_held(db: Database, job_id: str, lease: str) -> str | None:
+    """The organization of a job that a worker holds by this lease now; None when nobody does."""
+    try:
+        token = uuid.UUID(lease)
+    except ValueError:
+        return None
+    row = await db.system_fetchrow(_HELD, job_id, token)
+    return str(row["org_id"]) if row else None
 
 
 async def complete(conn: Connection, job: Job, result: Mapping[str, Any] | None) -> None:

@@ -8,6 +8,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from libs import context as calls
 from libs.clock import monotonic
 from libs.errors import AppError
 from libs.jobs.context import JobContext
@@ -82,11 +83,12 @@ async def attempt(held: Held, task: asyncio.Task[Any], handlers: Handlers, db: D
     held.due = begun + kind.timeout_seconds  # the worker looks at it; a timer a job would cost more than a short job
     held.task = task
     try:
-        if not job.traceparent:
-            result = await handler(context)
-        else:
-            with use_traceparent(job.traceparent), span(f"job {job.kind}", kind="consumer"):
+        with calls.serving(calls.CallContext(on_behalf_of=job.proof)):
+            if not job.traceparent:
                 result = await handler(context)
+            else:
+                with use_traceparent(job.traceparent), span(f"job {job.kind}", kind="consumer"):
+                    result = await handler(context)
         return Completed(context.finished, None if result is None else encode_json(result, "result"))
     except asyncio.CancelledError as error:
         if task.cancelling() > (1 if held.reason else 0):

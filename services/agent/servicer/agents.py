@@ -9,7 +9,8 @@ from libs.events.outbox import append
 from libs.ids import new_id
 from libs.postgres import Connection, Database
 from libs.postgres.idempotency import run_write
-from libs.rpc.context import require_scope, require_service
+from libs.rpc.context import require_scope
+from libs.rpc.delegation import Delegations
 from libs.rpc.paging import page_info_to_proto, page_request_from_proto
 from services.agent.domain import agent as agents
 from services.agent.mapping.agents import (
@@ -25,7 +26,10 @@ from services.agent.storage.versions import VERSION_LIST, Versions
 
 
 class AgentServicer(agent_pb2_grpc.AgentServiceServicer):
-    def __init__(self, database: Database, stored: Agents, versions: Versions, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, stored: Agents, versions: Versions, clock: Clock, delegations: Delegations
+    ) -> None:
+        self._delegations = delegations
         self._database = database
         self._agents = stored
         self._versions = versions
@@ -143,7 +147,7 @@ class AgentServicer(agent_pb2_grpc.AgentServiceServicer):
     async def ResolveExternalAgent(
         self, request: agent_pb2.ResolveExternalAgentRequest, context: object
     ) -> agent_pb2.ResolveExternalAgentResponse:
-        require_service()
+        await self._delegations.require(request.organization_id)
         found = await self._agents.resolve(request.organization_id, request.provider, request.external_agent_id)
         return agent_pb2.ResolveExternalAgentResponse(
             agent_id=found.id, published_version=found.published_version, display_name=found.name

@@ -14,6 +14,7 @@ from libs.ids import new_id
 from libs.postgres import Connection, Database
 from libs.postgres.idempotency import run_write
 from libs.rpc.context import require_scope, require_service
+from libs.rpc.delegation import Delegations
 from libs.rpc.paging import page_info_to_proto, page_request_from_proto
 from providers.registry import PROVIDERS
 from services.agent.domain.integration import (
@@ -32,7 +33,15 @@ from services.agent.storage.integrations import INTEGRATION_LIST, Integrations
 
 
 class IntegrationServicer(agent_pb2_grpc.IntegrationServiceServicer):
-    def __init__(self, database: Database, stored: Integrations, clock: Clock, outbound_allow: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        stored: Integrations,
+        clock: Clock,
+        outbound_allow: tuple[str, ...],
+        delegations: Delegations,
+    ) -> None:
+        self._delegations = delegations
         self._database = database
         self._integrations = stored
         self._clock = clock
@@ -142,7 +151,7 @@ class IntegrationServicer(agent_pb2_grpc.IntegrationServiceServicer):
     async def GetProviderCredentials(
         self, request: agent_pb2.GetProviderCredentialsRequest, context: object
     ) -> agent_pb2.GetProviderCredentialsResponse:
-        require_service()
+        await self._delegations.require(request.organization_id)
         found = await self._integrations.open(request.organization_id, request.provider)
         return agent_pb2.GetProviderCredentialsResponse(credentials=credentials_to_proto(found.credentials))
 

@@ -27,7 +27,6 @@ from suite.services import SERVICES
 
 SIGNING_KEY = "gateway=" + "A" * 43 + "="
 AWAY = "127.0.0.1:9"
-WEBHOOK = "/echosenseix.calllog.v1.CallLogService/ReceiveProviderWebhook"
 
 
 async def lookup(credential: Credential) -> tuple[Principal, float]:
@@ -82,7 +81,7 @@ async def gateway_before(service: str) -> AsyncIterator[tuple[Deaths, httpx.Asyn
             "agent": (add_AgentServiceServicer_to_server, Agents(deaths, place)),  # type: ignore[abstract]  # only what the tests call
             "calllog": (add_CallLogServiceServicer_to_server, Calls(deaths, place)),  # type: ignore[abstract]  # only what the tests call
         }
-        deaths.servers.append(RpcServer(trusted, service, [servicers[service]], public_methods={WEBHOOK}))
+        deaths.servers.append(RpcServer(trusted, service, [servicers[service]]))
     peers = dict.fromkeys(SERVICES, AWAY)
     peers[service] = ",".join([await server.start() for server in deaths.servers])
     settings = GatewaySettings(principal_signing_key=SIGNING_KEY, peers=peers)

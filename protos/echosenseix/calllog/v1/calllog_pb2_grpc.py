@@ -104,7 +104,8 @@ class CallLogServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReceiveProviderWebhook(self, request, context):
-        """Keeps the envelope and answers at once; a job makes the call.
+        """Keeps the envelope and answers at once; a job makes the call. A provider has no login: the signature over the body
+        is checked before anything is kept.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,7 +36,9 @@ class CallLogServiceStub:
     UpdateCall: _grpc.UnaryUnaryMultiCallable[_calllog_pb2.UpdateCallRequest, _calllog_pb2.UpdateCallResponse]
     """Tags and notes only; what the provider reported never changes."""
     ReceiveProviderWebhook: _grpc.UnaryUnaryMultiCallable[_calllog_pb2.ReceiveProviderWebhookRequest, _calllog_pb2.ReceiveProviderWebhookResponse]
-    """Keeps the envelope and answers at once; a job makes the call."""
+    """Keeps the envelope and answers at once; a job makes the call. A provider has no login: the signature over the body
+    is checked before anything is kept.
+    """
     GetOrganizationAnalytics: _grpc.UnaryUnaryMultiCallable[_calllog_pb2.GetOrganizationAnalyticsRequest, _calllog_pb2.GetOrganizationAnalyticsResponse]
     GetAnalyticsTimeseries: _grpc.UnaryUnaryMultiCallable[_calllog_pb2.GetAnalyticsTimeseriesRequest, _calllog_pb2.GetAnalyticsTimeseriesResponse]
     DownloadRecording: _grpc.UnaryStreamMultiCallable[_calllog_pb2.DownloadRecordingRequest, _calllog_pb2.DownloadRecordingResponse]
@@ -54,7 +56,9 @@ class CallLogServiceAsyncStub(CallLogServiceStub):
     UpdateCall: _aio.UnaryUnaryMultiCallable[_calllog_pb2.UpdateCallRequest, _calllog_pb2.UpdateCallResponse]  # type: ignore[assignment]
     """Tags and notes only; what the provider reported never changes."""
     ReceiveProviderWebhook: _aio.UnaryUnaryMultiCallable[_calllog_pb2.ReceiveProviderWebhookRequest, _calllog_pb2.ReceiveProviderWebhookResponse]  # type: ignore[assignment]
-    """Keeps the envelope and answers at once; a job makes the call."""
+    """Keeps the envelope and answers at once; a job makes the call. A provider has no login: the signature over the body
+    is checked before anything is kept.
+    """
     GetOrganizationAnalytics: _aio.UnaryUnaryMultiCallable[_calllog_pb2.GetOrganizationAnalyticsRequest, _calllog_pb2.GetOrganizationAnalyticsResponse]  # type: ignore[assignment]
     GetAnalyticsTimeseries: _aio.UnaryUnaryMultiCallable[_calllog_pb2.GetAnalyticsTimeseriesRequest, _calllog_pb2.GetAnalyticsTimeseriesResponse]  # type: ignore[assignment]
     DownloadRecording: _aio.UnaryStreamMultiCallable[_calllog_pb2.DownloadRecordingRequest, _calllog_pb2.DownloadRecordingResponse]  # type: ignore[assignment]
@@ -93,7 +97,9 @@ class CallLogServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _calllog_pb2.ReceiveProviderWebhookRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_calllog_pb2.ReceiveProviderWebhookResponse, _abc.Awaitable[_calllog_pb2.ReceiveProviderWebhookResponse]]:
-        """Keeps the envelope and answers at once; a job makes the call."""
+        """Keeps the envelope and answers at once; a job makes the call. A provider has no login: the signature over the body
+        is checked before anything is kept.
+        """
 
     @_abc_1.abstractmethod
     def GetOrganizationAnalytics(

@@ -5,9 +5,11 @@ Messages that every service's list, health and error answers share."""
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import descriptor_pb2 as _descriptor_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import extension_dict as _extension_dict
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -18,6 +20,34 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+@_typing.final
+class Access(_message.Message):
+    """Who may call a method. Every method has one: its own, or that of its service."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALLERS_FIELD_NUMBER: _builtins.int
+    BEFORE_LOGIN_FIELD_NUMBER: _builtins.int
+    before_login: _builtins.bool
+    """Whether the gateway may call before anyone has logged in."""
+    @_builtins.property
+    def callers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Whose principals are let in: "gateway", or the name of a service."""
+
+    def __init__(
+        self,
+        *,
+        callers: _abc.Iterable[_builtins.str] | None = ...,
+        before_login: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["before_login", b"before_login", "callers", b"callers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Access: _TypeAlias = Access  # noqa: Y015
 
 @_typing.final
 class PageRequest(_message.Message):
@@ -227,3 +257,9 @@ class GetStatusResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetStatusResponse: _TypeAlias = GetStatusResponse  # noqa: Y015
+
+ACCESS_OF_ALL_FIELD_NUMBER: _builtins.int
+ACCESS_FIELD_NUMBER: _builtins.int
+access_of_all: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.ServiceOptions, Global___Access]
+"""Of all methods of the service that have none of their own."""
+access: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, Global___Access]

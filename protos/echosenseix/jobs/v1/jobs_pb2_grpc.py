@@ -99,6 +99,11 @@ class JobsServiceStub:
                 request_serializer=echosenseix_dot_jobs_dot_v1_dot_jobs__pb2.CountDeadEventsRequest.SerializeToString,
                 response_deserializer=echosenseix_dot_jobs_dot_v1_dot_jobs__pb2.CountDeadEventsResponse.FromString,
                 _registered_method=True)
+        self.ConfirmJob = channel.unary_unary(
+                '/echosenseix.jobs.v1.JobsService/ConfirmJob',
+                request_serializer=echosenseix_dot_jobs_dot_v1_dot_jobs__pb2.ConfirmJobRequest.SerializeToString,
+                response_deserializer=echosenseix_dot_jobs_dot_v1_dot_jobs__pb2.ConfirmJobResponse.FromString,
+                _registered_method=True)
 
 
 class JobsServiceServicer:
@@ -186,6 +191,14 @@ class JobsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ConfirmJob(self, request, context):
+        """Is a process of this service working on the job now, and for which organization? Asked by a service that this one
+        calls on the organization's behalf.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_JobsServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -253,6 +266,11 @@ def add_JobsServiceServicer_to_server(servicer, server):
                     servicer.CountDeadEvents,
                     request_deserializer=echosenseix_dot_jobs_dot_v1_dot_jobs__pb2.CountDeadEventsRequest.FromString,
                     response_serializer=echosenseix_dot_jobs_dot_v1_dot_jobs__pb2.CountDeadEventsResponse.SerializeToString,
+            ),
+            'ConfirmJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.ConfirmJob,
+                    request_deserializer=echosenseix_dot_jobs_dot_v1_dot_jobs__pb2.ConfirmJobRequest.FromString,
+                    response_serializer=echosenseix_dot_jobs_dot_v1_dot_jobs__pb2.ConfirmJobResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -606,6 +624,33 @@ class JobsService:
             '/echosenseix.jobs.v1.JobsService/CountDeadEvents',
             echosenseix_dot_jobs_dot_v1_dot_jobs__pb2.CountDeadEventsRequest.SerializeToString,
             echosenseix_dot_jobs_dot_v1_dot_jobs__pb2.CountDeadEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ConfirmJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/echosenseix.jobs.v1.JobsService/ConfirmJob',
+            echosenseix_dot_jobs_dot_v1_dot_jobs__pb2.ConfirmJobRequest.SerializeToString,
+            echosenseix_dot_jobs_dot_v1_dot_jobs__pb2.ConfirmJobResponse.FromString,
             options,
             channel_credentials,
             insecure,

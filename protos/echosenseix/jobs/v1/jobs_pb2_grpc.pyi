@@ -50,6 +50,10 @@ class JobsServiceStub:
     ReplayDeadEvents: _grpc.UnaryUnaryMultiCallable[_jobs_pb2.ReplayDeadEventsRequest, _jobs_pb2.ReplayDeadEventsResponse]
     """Has consumers handle dead events again, which they do within seconds. Those that fail again stay, one try richer."""
     CountDeadEvents: _grpc.UnaryUnaryMultiCallable[_jobs_pb2.CountDeadEventsRequest, _jobs_pb2.CountDeadEventsResponse]
+    ConfirmJob: _grpc.UnaryUnaryMultiCallable[_jobs_pb2.ConfirmJobRequest, _jobs_pb2.ConfirmJobResponse]
+    """Is a process of this service working on the job now, and for which organization? Asked by a service that this one
+    calls on the organization's behalf.
+    """
 
 @_typing.type_check_only
 class JobsServiceAsyncStub(JobsServiceStub):
@@ -71,6 +75,10 @@ class JobsServiceAsyncStub(JobsServiceStub):
     ReplayDeadEvents: _aio.UnaryUnaryMultiCallable[_jobs_pb2.ReplayDeadEventsRequest, _jobs_pb2.ReplayDeadEventsResponse]  # type: ignore[assignment]
     """Has consumers handle dead events again, which they do within seconds. Those that fail again stay, one try richer."""
     CountDeadEvents: _aio.UnaryUnaryMultiCallable[_jobs_pb2.CountDeadEventsRequest, _jobs_pb2.CountDeadEventsResponse]  # type: ignore[assignment]
+    ConfirmJob: _aio.UnaryUnaryMultiCallable[_jobs_pb2.ConfirmJobRequest, _jobs_pb2.ConfirmJobResponse]  # type: ignore[assignment]
+    """Is a process of this service working on the job now, and for which organization? Asked by a service that this one
+    calls on the organization's behalf.
+    """
 
 class JobsServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -167,5 +175,15 @@ class JobsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _jobs_pb2.CountDeadEventsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_jobs_pb2.CountDeadEventsResponse, _abc.Awaitable[_jobs_pb2.CountDeadEventsResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def ConfirmJob(
+        self,
+        request: _jobs_pb2.ConfirmJobRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_jobs_pb2.ConfirmJobResponse, _abc.Awaitable[_jobs_pb2.ConfirmJobResponse]]:
+        """Is a process of this service working on the job now, and for which organization? Asked by a service that this one
+        calls on the organization's behalf.
+        """
 
 def add_JobsServiceServicer_to_server(servicer: JobsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

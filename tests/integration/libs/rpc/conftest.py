@@ -51,8 +51,7 @@ async def address(
     echo_module: ModuleType, echo: object, gateway: PrincipalMinter, agent: PrincipalMinter
 ) -> AsyncIterator[str]:
     settings = ServiceSettings(principal_trusted_keys=(gateway.public_key(), agent.public_key()))
-    public = {f"/{echo_module.SERVICE}/Collect"}
-    server = RpcServer(settings, "echo", [(echo_module.add_echo, echo)], public_methods=public)
+    server = RpcServer(settings, "echo", [(echo_module.add_echo, echo)], access=echo_module.ACCESS)
     yield await server.start()
     await server.stop(0)
 

@@ -9,9 +9,14 @@ import grpc
 from google.protobuf.wrappers_pb2 import StringValue
 
 from libs.config import ServiceSettings
+from libs.rpc.callers import MethodAccess
 from libs.rpc.server import RpcServer
 
 SERVICE = "test.v1.EchoService"
+_ANY = frozenset({"gateway", "agent"})
+ACCESS = {
+    f"/{SERVICE}/{name}": MethodAccess(_ANY, before_login=name == "Collect") for name in ("Say", "Count", "Collect")
+}
 
 
 class Echo:
@@ -75,7 +80,7 @@ class EchoStub:
 
 async def _serve(address: str, trusted: str) -> None:
     settings = ServiceSettings(grpc_address=address, principal_trusted_keys=(trusted,))
-    server = RpcServer(settings, "echo", [(add_echo, Echo())])
+    server = RpcServer(settings, "echo", [(add_echo, Echo())], access=ACCESS)
     sys.stdout.write(await server.start() + "\n")
     sys.stdout.flush()
     await asyncio.Event().wait()

@@ -93,7 +93,7 @@ async def test_the_call_carries_request_trace_version_and_principal(stub: Any, e
     assert seen["call"].min_version == 7
     assert seen["call"].idempotency_key == ""
     assert seen["trace"] == TRACEPARENT
-    assert seen["principal"] == service_principal("agent", "org_1")
+    assert seen["principal"] == service_principal("agent")
 
 
 async def test_the_gateway_passes_its_caller_and_the_idempotency_key_on(
@@ -370,7 +370,7 @@ async def test_production_has_no_reflection(echo_module: ModuleType, gateway: Pr
     from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
     settings = ServiceSettings(environment="production", principal_trusted_keys=(gateway.public_key(),))
-    server = RpcServer(settings, "echo", [(echo_module.add_echo, echo_module.Echo())])
+    server = RpcServer(settings, "echo", [(echo_module.add_echo, echo_module.Echo())], access=echo_module.ACCESS)
     async with grpc.aio.insecure_channel(await server.start()) as bare:
         reflection = reflection_pb2_grpc.ServerReflectionStub(bare)
         with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -401,7 +401,7 @@ async def test_a_stopping_server_finishes_what_it_has_and_takes_nothing_new(
     echo = echo_module.Echo()
     echo.acts["work"] = work
     settings = ServiceSettings(principal_trusted_keys=(agent.public_key(),))
-    server = RpcServer(settings, "echo", [(echo_module.add_echo, echo)])
+    server = RpcServer(settings, "echo", [(echo_module.add_echo, echo)], access=echo_module.ACCESS)
     async with open_channel(await server.start(), audience="echo", minter=agent) as channel:
         stub = echo_module.EchoStub(channel)
         running = asyncio.ensure_future(stub.say(text("work")))

@@ -33,7 +33,7 @@ class Pair:
         settings = ServiceSettings(principal_trusted_keys=(trusted,))
         for place, echo in enumerate(self.echoes):
             echo.acts["die"] = lambda place=place: self.die(place)
-            server = RpcServer(settings, "echo", [(module.add_echo, echo)])
+            server = RpcServer(settings, "echo", [(module.add_echo, echo)], access=module.ACCESS)
             self.servers.append(server)
             self.addresses.append(await server.start())
 

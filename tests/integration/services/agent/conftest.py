@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ from libs.ids import new_id
 from libs.paging import CursorCodec
 from libs.postgres import Database
 from libs.rpc.context import CallContext, serving
+from libs.rpc.delegation import Delegations
 from libs.rpc.principal import Principal, service_principal
 from services.agent.servicer import AgentServicer, IntegrationServicer
 from services.agent.storage.agents import Agents
@@ -58,8 +59,9 @@ def as_org(
 
 
 @contextmanager
-def as_service() -> Iterator[CallContext]:
-    with serving(CallContext(), service_principal("calllog")) as call:
+def as_service(org: str = "") -> Iterator[CallContext]:
+    """call-log's process; with an organization it serves a request of it."""
+    with serving(CallContext(), replace(service_principal("calllog"), org_id=org)) as call:
         yield call
 
 
@@ -74,8 +76,8 @@ async def service(service_database: Callable[..., Awaitable[Database]]) -> Servi
         database,
         stored,
         accounts,
-        AgentServicer(database, stored, Versions(database, cursors), clock),
-        IntegrationServicer(database, accounts, clock, ALLOWED),
+        AgentServicer(database, stored, Versions(database, cursors), clock, Delegations()),
+        IntegrationServicer(database, accounts, clock, ALLOWED, Delegations()),
         clock,
     )
 

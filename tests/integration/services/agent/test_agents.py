@@ -128,7 +128,7 @@ async def test_an_external_id_ties_one_agent_of_an_organisation(service: Service
     assert refusal.value.reason == "external_agent_taken"
     await service.create(org, provider="retell", external_agent_id="ext-1")
     await service.create(new_id("org"), external_agent_id="ext-1")
-    with as_service():
+    with as_service(org):
         asked = agent_pb2.ResolveExternalAgentRequest(
             organization_id=org, provider="elevenlabs", external_agent_id="ext-1"
         )

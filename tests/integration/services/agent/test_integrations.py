@@ -79,19 +79,22 @@ async def test_a_sealed_secret_opens_nowhere_else(service: Service, org: str) ->
     async with service.database.system_transaction() as conn:
         await conn.execute("update integration set api_key = $1 where org_id = $2", theirs["api_key"], other)
     asked = agent_pb2.GetProviderCredentialsRequest(organization_id=other, provider="elevenlabs")
-    with as_service(), pytest.raises(DecryptionError):
+    with as_service(other), pytest.raises(DecryptionError):
         await service.integrations.GetProviderCredentials(asked, None)
 
 
 async def test_services_get_the_credentials_and_nobody_else(service: Service, org: str) -> None:
     await put(service, org)
     asked = agent_pb2.GetProviderCredentialsRequest(organization_id=org, provider="elevenlabs")
-    with as_service():
+    with as_service(org):
         found = (await service.integrations.GetProviderCredentials(asked, None)).credentials
-        assert (found.api_key, found.webhook_secret) == (KEY, SECRET)
-        asked.organization_id = new_id("org")
-        with pytest.raises(NotFound):
+    assert (found.api_key, found.webhook_secret) == (KEY, SECRET)
+    for acting_for in ("", new_id("org")):
+        with as_service(acting_for), pytest.raises(PermissionDenied):
             await service.integrations.GetProviderCredentials(asked, None)
+    asked.organization_id = new_id("org")
+    with as_service(asked.organization_id), pytest.raises(NotFound):
+        await service.integrations.GetProviderCredentials(asked, None)
     with as_org(org), pytest.raises(PermissionDenied):
         await service.integrations.GetProviderCredentials(asked, None)
 

@@ -26,6 +26,7 @@ from echosenseix.agent.v1.agent_pb2_grpc import (
     add_IntegrationServiceServicer_to_server,
 )
 from echosenseix.calllog.v1 import calllog_pb2
+from echosenseix.jobs.v1 import jobs_pb2
 from libs.blobs import BlobStore
 from libs.bus import Bus
 from libs.clock import SystemClock
@@ -38,8 +39,10 @@ from libs.paging import CursorCodec
 from libs.postgres import Database
 from libs.rpc.channel import open_channel
 from libs.rpc.context import CallContext, serving
+from libs.rpc.delegation import Delegations
 from libs.rpc.principal import Principal, PrincipalMinter, service_principal
 from libs.rpc.server import RpcServer
+from libs.runtime.service import JobsServicer
 from local.stores import Stores
 from providers.interface.recordings import AudioLimits
 from services.agent.servicer import AgentServicer, IntegrationServicer
@@ -78,8 +81,9 @@ def as_org(org: str, *, scopes: tuple[str, ...] = ("*",)) -> Iterator[CallContex
 
 
 @contextmanager
-def as_service() -> Iterator[CallContext]:
-    with serving(CallContext(), service_principal("billing")) as call:
+def as_service(org: str = "") -> Iterator[CallContext]:
+    """billing's process; with an organization it serves a request of it."""
+    with serving(CallContext(), replace(service_principal("billing"), org_id=org)) as call:
         yield call
 
 
@@ -203,36 +207,46 @@ class CallLog:
         return [(row["topic"], json.loads(row["payload"])["data"]) for row in rows]
 
 
+# Its address, its servicers, and the call log's database, which it asks about jobs.
+AgentService = tuple[str, AgentServicer, IntegrationServicer, Database]
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def agent_service(
     service_database: Callable[..., Awaitable[Database]],
-) -> AsyncIterator[tuple[str, AgentServicer, IntegrationServicer]]:
-    """The real agent service in this process: its address and its servicers."""
+) -> AsyncIterator[AgentService]:
+    """The real agent service in this process."""
     database = await service_database("agent")
     cursors, clock = CursorCodec(b"c" * 32), SystemClock()
-    agents = AgentServicer(database, Agents(database, cursors), Versions(database, cursors), clock)
+    calllog = await service_database("calllog")
+    queue = JobsServicer("calllog", "calls", calllog, cursors)
+
+    async def confirm(request: jobs_pb2.ConfirmJobRequest) -> jobs_pb2.ConfirmJobResponse:
+        with serving(CallContext(), service_principal("agent")):
+            return await queue.ConfirmJob(request, None)
+
+    delegations = Delegations({"calllog": confirm})
+    agents = AgentServicer(database, Agents(database, cursors), Versions(database, cursors), clock, delegations)
     stored = Integrations(database, cursors, Envelope(database.settings.encryption_keys))
-    integrations = IntegrationServicer(database, stored, clock, ALLOWED)
+    integrations = IntegrationServicer(database, stored, clock, ALLOWED, delegations)
     settings = replace(database.settings, grpc_address="127.0.0.1:0")
     server = RpcServer(
         settings, "agent",
         [(add_AgentServiceServicer_to_server, agents), (add_IntegrationServiceServicer_to_server, integrations)],
     )  # fmt: skip
-    yield await server.start(), agents, integrations
+    yield await server.start(), agents, integrations, calllog
     await server.stop(0.5)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def calllog(
     stores: Stores,
-    service_database: Callable[..., Awaitable[Database]],
     service_environment: Callable[[str, str], dict[str, str]],
-    agent_service: tuple[str, AgentServicer, IntegrationServicer],
+    agent_service: AgentService,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[CallLog]:
     """The call-log with a running worker."""
-    address, agents, integrations = agent_service
-    database = await service_database("calllog")
+    address, agents, integrations, database = agent_service
     settings = load(ServiceSettings, service_environment("calllog", "unused"))
     channel = open_channel(address, audience="agent", minter=PrincipalMinter(settings.principal_signing_key))
     verify = IntegrationServiceStub(channel).VerifyProviderWebhook

@@ -230,7 +230,7 @@ async def test_billable_calls_come_in_pages(calllog: CallLog) -> None:
             organization_id=org.id, from_time=to_timestamp(HOUR), to_time=to_timestamp(HOUR + timedelta(hours=1)),
             after_id=ids[-1] if ids else "", limit=2,
         )  # fmt: skip
-        with as_service():
+        with as_service(org.id):
             answer = await calllog.servicer.ListBillableCalls(request, None)
         ids += [call.call_id for call in answer.calls]
         if not answer.has_more:
@@ -238,5 +238,5 @@ async def test_billable_calls_come_in_pages(calllog: CallLog) -> None:
     assert ids == sorted(ids)
     assert len(set(ids)) == 5
     request = calllog_pb2.ListBillableCallsRequest(organization_id=org.id, to_time=to_timestamp(HOUR))
-    with as_service():
+    with as_service(org.id):
         assert not (await calllog.servicer.ListBillableCalls(request, None)).calls

@@ -50,7 +50,7 @@ async def flow(
     database.announce_through(bus.publish_core)
 
     async def list_billable(request):  # type: ignore[no-untyped-def]
-        with as_service():
+        with as_service(request.organization_id):
             return await calllog.servicer.ListBillableCalls(request, None)
 
     reconciler = Reconciler(Reconciliations(database), list_billable)

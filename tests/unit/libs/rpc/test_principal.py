@@ -36,7 +36,7 @@ def test_a_principal_arrives_as_it_was_minted(time: Time) -> None:
     gateway, agent = _minter("gateway", time), _minter("agent", time, b"2")
     verifier = PrincipalVerifier([gateway.public_key(), agent.public_key()], time)
     assert verifier.verify(gateway.mint(USER, "agent"), "agent") == USER
-    service = service_principal("agent", "org_1")
+    service = service_principal("agent")
     assert verifier.verify(agent.mint(service, "agent"), "agent") == service
 
 
@@ -81,6 +81,7 @@ def test_a_token_from_the_future_or_too_long_alive_is_refused(time: Time) -> Non
     [
         USER,
         Principal(org_id="org_1", role="owner", issuer="agent"),
+        Principal(org_id="org_1", role="service", issuer="agent"),
         Principal(org_id="org_1", user_id="usr_1", role="service", issuer="agent"),
         Principal(org_id="org_1", api_key_id="key_1", role="service", issuer="agent"),
         Principal(role="gateway", issuer="agent"),

@@ -1,0 +1,52 @@
+"""Stolen keys: what the signing key of one process kind is worth against the running suite."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import grpc
+import pytest
+
+from echosenseix.agent.v1 import agent_pb2, agent_pb2_grpc
+from libs.errors import AppError, PermissionDenied, Unauthenticated
+from libs.rpc.channel import open_channel
+from libs.rpc.context import CallContext, acting_as, serving
+from libs.rpc.principal import Principal, PrincipalMinter, service_principal
+from local.runner.keys import Keys
+from local.runner.suite import Suite
+from suite.services import SERVICES
+
+
+def _minter(suite: Suite, issuer: str) -> PrincipalMinter:
+    return PrincipalMinter(Keys.load_or_create(suite.folder.keys_file).signing_key(issuer))
+
+
+@pytest.mark.parametrize("issuer", SERVICES)
+@pytest.mark.parametrize("proof", ["", "job job_1 00000000-0000-0000-0000-000000000000", "nonsense"])
+async def test_no_services_key_alone_reads_a_tenants_provider_credentials(
+    suite: Suite, issuer: str, proof: str
+) -> None:
+    org = suite.credentials["organizationId"]
+    request = agent_pb2.GetProviderCredentialsRequest(organization_id=org, provider="elevenlabs")
+    address = suite.process("agent")["grpc"]
+    claims = Principal(org_id=org, role="service", scopes=frozenset({"*"}), issuer=issuer)
+    for principal in (service_principal(issuer), claims):
+        async with open_channel(address, audience="agent", minter=_minter(suite, issuer)) as channel:
+            stub = agent_pb2_grpc.IntegrationServiceStub(channel)
+            with (
+                serving(CallContext(on_behalf_of=proof)),
+                acting_as(principal),
+                pytest.raises((PermissionDenied, Unauthenticated)) as refusal,
+            ):
+                await stub.GetProviderCredentials(request)
+        assert isinstance(refusal.value, AppError)
+        assert refusal.value.reason in ("caller_not_allowed", "delegation_required", "invalid_principal")
+
+
+async def test_reflection_answers_and_needs_no_trust(suite: Suite) -> None:
+    """Outside production the methods may be listed; calling one still needs a principal."""
+    async with grpc.aio.insecure_channel(suite.process("agent")["grpc"]) as channel:
+        raw: Any = channel.unary_unary("/echosenseix.agent.v1.AgentService/ListAgents")
+        with pytest.raises(grpc.aio.AioRpcError) as refusal:
+            await raw(b"")
+    assert refusal.value.code() is grpc.StatusCode.UNAUTHENTICATED

@@ -2,7 +2,7 @@
 PYTHON ?= python3
 LOCAL := $(PYTHON) -m local
 VENV := .venv/bin
-export SERVICE SCALE LIMITS FOLLOW DOC
+export SERVICE SCALE LIMITS FOLLOW DOC QUESTION V
 SCENARIO ?= baseline
 
 .PHONY: test-transcription help up dev down status logs restart reset backup restore token demo ops test security lint types check faults manifests wheels bench-jobs load alerts configuration capacity protos format lock
@@ -31,8 +31,8 @@ restore:         ## an archive into an empty installation (FILE=path, REPLACE=1 
 token:           ## a principal for calling a service by gRPC (SERVICE=agent)
 	@$(LOCAL) token
 
-demo: | $(VENV)  ## the customer's journey against the running suite (DOC=path)
-	@$(VENV)/python -m local.demo $(DOC)
+demo: | $(VENV)  ## the customer's journey against the running suite (DOC=path QUESTION="…", V=1 shows bodies)
+	@$(VENV)/python -m local.demo
 ops: | $(VENV)   ## queues, dead letters, pools and slow queries, live
 	@$(VENV)/python -m local.ops
 test-transcription: ## the optional speech model, in an environment of its own (190 MB)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from libs.config import ConfigError
 from libs.errors import AppError, NotFound, OutOfRange, Unavailable
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=-]*(?:/[A-Za-z0-9][A-Za-z0-9._=-]*)*", re.ASCII)
@@ -28,6 +29,7 @@ class BlobStore:
     def from_url(cls, url: str) -> "BlobStore":
         """file:///folder (made if absent), memory://, s3://bucket/prefix, gs://…, az://…; credentials come from the
         environment as each provider's own tools read them."""
+        from obstore.exceptions import BaseError
         from obstore.store import LocalStore, MemoryStore, from_url
 
         parts = urlsplit(url)
@@ -37,7 +39,10 @@ class BlobStore:
             folder = Path(unquote(parts.path))
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             return cls(LocalStore(folder))
-        return cls(from_url(url))
+        try:
+            return cls(from_url(url))
+        except (BaseError, ValueError) as error:
+            raise ConfigError([f"BLOBS_URL: {str(error).strip().splitlines()[0]}"]) from None
 
     async def put(self, key: str, content: bytes | AsyncIterator[bytes]) -> int:
         """Store the content, replacing what was there; answers its size in bytes."""

@@ -1,9 +1,15 @@
-"""Words for a person: one line to standard output, or to standard error with the exit code of a failure."""
+"""Words for a person: one line to standard output, or to standard error with the exit code of a failure.
+
+Standard library only: the commands use it before they have an environment.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
+
+INTERRUPTED = 130
 
 
 def say(text: str) -> None:
@@ -11,9 +17,29 @@ def say(text: str) -> None:
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
     except BrokenPipeError:
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 the reader has closed the pipe
+        _stop_writing()
 
 
 def fail(text: str) -> int:
     sys.stderr.write(text + "\n")
     return 1
+
+
+def run(command: Callable[[], object]) -> None:
+    """Run a command's main and exit. What the machine refuses (a folder that cannot be written, a full disk) is told in
+    a sentence, and a reader that leaves early ends the command; a defect still shows itself whole."""
+    try:
+        command()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _stop_writing()
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except OSError as error:
+        what = f"{error.filename}: " if error.filename else ""
+        sys.exit(f"{what}{error.strerror or error}")
+
+
+def _stop_writing() -> None:
+    """The reader left, so nobody is told. The descriptor itself is replaced, because Python flushes it at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
+from libs.config import ConfigError
 from libs.errors import AppError, DeadlineExceeded, InvalidArgument, Unavailable
 from libs.http.addresses import Resolve, Target, forbidden_address, parse_allowed, parse_target
 from libs.telemetry.metrics import OUTBOUND_HTTP_SECONDS
@@ -50,7 +51,10 @@ class OutboundClient:
     ) -> None:
         self._allow = allow
         self._resolve = resolve
-        parse_allowed(allow)
+        try:
+            parse_allowed(allow)
+        except ValueError as error:
+            raise ConfigError([str(error)]) from None
         self._max_connections = max_connections
         self._pool: Any = None
 

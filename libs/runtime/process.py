@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Generic, Protocol, TypeVar
 
-from libs.config import ProcessSettings, ServiceSettings
+from libs.config import ConfigError, ProcessSettings, ServiceSettings
 from libs.runtime.signals import MARGIN_SECONDS, Deadline, obey_signals
 from libs.telemetry import loop_lag, traces
 from libs.telemetry.ops import Check, MakePage, OpsServer
@@ -105,6 +105,10 @@ class Runtime(Generic[S]):
             if await self._unless_stopped(main(self)):
                 self._announce()
                 await self.stop.wait()
+        except ConfigError as error:
+            self._failed = True
+            for problem in error.problems:
+                _log.error("%s: %s", self.name, problem)
         except Exception:
             self._failed = True
             _log.exception("%s failed", self.name)

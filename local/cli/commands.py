@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,9 +15,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from local.cli import foreground, greeting, logs, status
+from local.cli import foreground, greeting, logs, reset, status
 from local.cli.foreground import WrongOptions
 from local.paths import ROOT
+from local.processes.probes import http_ready
 from local.runner.folder import Folder, is_alive
 from local.terminal import fail, say
 from local.tools import checks
@@ -69,7 +69,8 @@ def _parser() -> argparse.ArgumentParser:
     reading.add_argument("-f", "--follow", action="store_true", default=bool(os.environ.get("FOLLOW")))
     again = add("restart", restart, "restart one service, or all of the suite, one process after the other")
     again.add_argument("service", nargs="?", default=os.environ.get("SERVICE", ""))
-    add("reset", reset, "stop everything and throw all local data away")
+    again = add("reset", throw_away, "stop everything and throw all local data away")
+    again.add_argument("--yes", action="store_true", help="do not ask about a database that DATABASE_URL names")
     saving = add("backup", save, "database, objects and keys of the running suite into one archive")
     saving.add_argument("file", nargs="?", type=Path, help="var/backups/echosenseix-TIME.tar if not given")
     bringing = add("restore", bring_back, "an archive into an empty installation")
@@ -126,6 +127,9 @@ def _show_running(folder: Folder) -> int:
         if time.monotonic() > deadline or not folder.is_running():
             return fail("The suite is starting or stopping from another command; look with `make status`.")
         time.sleep(0.1)
+    url = folder.read_run().get("urls", {}).get("url", "")
+    if folder.read_credentials() and not http_ready(f"{url}/health"):
+        return fail(f"The suite is running and not healthy: {url}/health and `make status` say what is missing.")
     say("already running\n" + greeting.text(folder))
     return 0
 
@@ -212,16 +216,8 @@ def _entry(folder: Folder, name: str) -> dict[str, Any]:
     return next(entry for entry in folder.read_run()["processes"] if entry["name"] == name)
 
 
-def reset(options: argparse.Namespace) -> int:
-    folder = Folder(options.var)
-    if down(options) != 0:
-        return 1
-    for name in ("data", "blobs", "nginx", "log", "secrets"):
-        shutil.rmtree(folder.path / name, ignore_errors=True)
-    folder.run_file.unlink(missing_ok=True)
-    folder.credentials_file.unlink(missing_ok=True)
-    say("all local data are gone")
-    return 0
+def throw_away(options: argparse.Namespace) -> int:
+    return reset.reset(options, down)
 
 
 def save(options: argparse.Namespace) -> int:

@@ -65,4 +65,7 @@ def _run(options: argparse.Namespace, tell: Callable[[str], None], beside: Besid
     except (AlreadyRunning, NotCreated, NotReady, PortTaken, StartFailed, StoreFailed) as error:
         say(str(error))
         return 1
+    except OSError as error:
+        say(f"{error.filename or 'The machine'}: {error.strerror or error}")
+        return 1
     return 0

@@ -8,6 +8,7 @@ cost less than a dependency that watches.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from pathlib import Path
 
 from local.cli.logs import Followed
@@ -58,9 +59,11 @@ def touched(edited: set[Path], services: dict[str, str]) -> list[str]:
 
 
 def _times() -> dict[Path, int]:
-    return {
-        path.relative_to(ROOT): path.stat().st_mtime_ns
-        for room in WATCHED
-        for path in (ROOT / room).rglob("*")
-        if path.suffix in SUFFIXES
-    }
+    """An editor replaces files, so one may be gone between being listed and being looked at."""
+    times: dict[Path, int] = {}
+    for room in WATCHED:
+        for path in (ROOT / room).rglob("*"):
+            if path.suffix in SUFFIXES:
+                with contextlib.suppress(FileNotFoundError):
+                    times[path.relative_to(ROOT)] = path.stat().st_mtime_ns
+    return times

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from libs.errors import AppError
+from local import terminal
 from local.ops import events, letters, stores, view
 from local.ops.queues import Queues
 from local.ops.screen import queue_row, table
@@ -107,4 +108,4 @@ async def _watch(folder: Folder, *, once: bool) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    terminal.run(main)

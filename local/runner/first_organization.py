@@ -26,7 +26,7 @@ class NotCreated(RuntimeError):
 
 def ensure(file: Path, urls: Mapping[str, str]) -> dict[str, str]:
     """The credentials, valid now; `urls` are refreshed in the file because ports may change."""
-    known: dict[str, str] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    known = _read(file)
     base = urls["url"]
     if not known.get("apiKey") or _ask("GET", f"{base}/api/organization", key=known["apiKey"])[0] == 401:
         known = _create(base, known.get("email", EMAIL), known.get("password") or secrets.token_urlsafe(18))
@@ -34,6 +34,15 @@ def ensure(file: Path, urls: Mapping[str, str]) -> dict[str, str]:
     if fresh != known:
         write_private(file, json.dumps(fresh, indent=2) + "\n")
     return fresh
+
+
+def _read(file: Path) -> dict[str, str]:
+    """What is known; nothing where the file is gone or broken, because signing in again makes a fresh key."""
+    try:
+        known = json.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
 
 
 def _create(base: str, email: str, password: str) -> dict[str, str]:

@@ -27,7 +27,7 @@ class Folder:
         self.path = path.resolve()
         self.run_file = self.path / "run.json"
         self.credentials_file = self.path / "credentials.json"
-        self.keys_file = self.path / "secrets" / "keys.json"
+        self.keys_file = _keys_folder(self.path) / "keys.json"
         self.logs = self.path / "log"
         self._lock_file = self.path / "lock"
         self._held: IO[str] | None = None
@@ -68,6 +68,12 @@ class Folder:
     def is_gone(self) -> bool:
         """True when the held folder was deleted: no command could find this runner by it any more."""
         return self._held is not None and os.fstat(self._held.fileno()).st_nlink == 0
+
+
+def _keys_folder(path: Path) -> Path:
+    """ECHOSENSEIX_SECRETS keeps the secrets elsewhere, so that several checkouts of one database share them."""
+    elsewhere = os.environ.get("ECHOSENSEIX_SECRETS", "")
+    return Path(elsewhere).expanduser().resolve() if elsewhere else path / "secrets"
 
 
 def _lock(file: IO[str]) -> None:

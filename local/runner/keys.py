@@ -15,7 +15,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from local.stores.store import write_private
+from local.stores.store import StoreFailed, write_private
 from suite.services import SERVICES
 
 
@@ -28,7 +28,10 @@ class Keys:
     @classmethod
     def load_or_create(cls, file: Path) -> Keys:
         """Missing names are added to an older file, so that an update of the suite finds its new keys."""
-        known: dict[str, str] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        try:
+            known: dict[str, str] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        except ValueError:
+            raise StoreFailed(f"{file} is no JSON: put the installation's secrets back.") from None
         values = {**fresh_values(), **known}
         if values != known:
             write_private(file, json.dumps(values, indent=2))

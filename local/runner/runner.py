@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import json
 import os
 import signal
@@ -25,15 +26,29 @@ from local.processes.probes import http_ready, tcp_ready
 from local.processes.process import Child, Command, inherited_environment
 from local.runner import first_organization, migrations, nginx
 from local.runner.accounts import bus_users
+from local.runner.external import require_answers
 from local.runner.folder import Folder, is_alive
+from local.runner.health import unhealthy_reason
 from local.runner.keys import Keys
+from local.runner.ownership import require_own
 from local.runner.supervisor import Supervised, Supervisor
-from local.runner.topology import STORE_PORTS, Part, Plan, Scale, StoreUrls, database_environment, make_plan
+from local.runner.topology import (
+    STORE_PORTS,
+    Part,
+    Plan,
+    Scale,
+    StoreUrls,
+    database_environment,
+    is_setting,
+    make_plan,
+)
 from local.stores import Store, Stores, run_sql
 from suite.services import SERVICES
 
 DATABASE = "echosenseix"
+CHANGED_HISTORY = "MigrationError"
 MIGRATION_HINT = "If the local data may go: `make reset` begins anew."
+DISK_FULL = "No space left on device"
 READY_SECONDS = 60.0
 STOP_SECONDS = 15.0
 STOP_ORDER = ("nginx", "gateway", "serve", "work", "stores")
@@ -53,8 +68,12 @@ class Options:
 
     @property
     def wish(self) -> dict[str, str]:
-        """What distinguishes one run from another, to notice that a running suite is not the one asked for."""
-        return {"scale": json.dumps(dict(self.scale.counts), sort_keys=True), "limits": self.given.get("LIMITS", "")}
+        """What distinguishes one run from another, to notice that a running suite is not the one asked for. Settings
+        are compared by a digest, because URLs hold passwords."""
+        settings = {name: value for name, value in self.given.items() if value and is_setting(name, self.given)}
+        digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+        scale = json.dumps(dict(self.scale.counts), sort_keys=True)
+        return {"scale": scale, "limits": self.given.get("LIMITS", ""), "settings": digest}
 
 
 class Runner:
@@ -105,6 +124,7 @@ class Runner:
         leaving = asyncio.Event()
         try:
             await asyncio.to_thread(self._wait_for_leftovers)
+            await asyncio.to_thread(require_answers, self.options.given)
             self._start_stores()
             keeping = asyncio.create_task(self.supervisor.run(leaving))
             await self._start_suite()
@@ -160,6 +180,14 @@ class Runner:
             self.tell("first organisation")
             await asyncio.to_thread(first_organization.ensure, self.folder.credentials_file, plan.urls)
         await self.supervisor.wait_ready(working, READY_SECONDS)
+        if self.members["gateway"]:
+            await self._require_health(plan)
+
+    async def _require_health(self, plan: Plan) -> None:
+        stores = {"DATABASE_URL": self.urls.database, "REDIS_URL": self.urls.redis, "NATS_URL": self.urls.nats}
+        reason = await asyncio.to_thread(unhealthy_reason, plan.urls["url"], stores)
+        if reason:
+            raise StartFailed(f"The suite started and is not healthy: {reason}.")
 
     def _require_ports(self, plan: Plan) -> None:
         for part in plan.parts:
@@ -174,6 +202,7 @@ class Runner:
         wanted = migrations.fingerprint(embedded.data, self.folder.keys_file) if embedded else ""
         if wanted and stamp.exists() and stamp.read_text(encoding="ascii") == wanted:
             return
+        await asyncio.to_thread(require_own, self.urls.direct, self.keys, self.folder.keys_file, self.options.given)
         await self._run_migrations()
         if wanted:
             stamp.write_text(wanted, encoding="ascii")
@@ -199,7 +228,15 @@ class Runner:
         )
         if answer.returncode != 0:
             said = answer.stderr.decode(errors="replace").strip()
-            raise StartFailed(f"The migrations failed:\n{said}\n{MIGRATION_HINT}")
+            raise StartFailed(self._migration_failure(said))
+
+    def _migration_failure(self, said: str) -> str:
+        """A hint to begin anew only where that helps: the embedded database has migrations that this checkout lacks."""
+        text = f"The migrations failed:\n{said}"
+        if DISK_FULL in said:
+            return f"{text}\nThe disk is full: make room and run the command again. Nothing is lost."
+        helps = "postgres" in self.stores.all and CHANGED_HISTORY in said
+        return f"{text}\n{MIGRATION_HINT}" if helps else text
 
     def _start(self, rank: str, plan: Plan) -> list[Supervised]:
         parts = [part for part in plan.parts if part.role == rank]

@@ -117,6 +117,8 @@ class Supervisor:
         """One after the other, so that what runs several times never stops answering."""
         for member in members:
             member.held, member.ready = True, False
+            # What it failed at before was other code: after an edit it has all its tries again.
+            member.failures, member.due = 0, None
             await asyncio.to_thread(member.child.stop, seconds)
             member.child.start()
             member.held = False

@@ -35,6 +35,7 @@ _NO_CONNECTION_LIMITS = dict.fromkeys(
 )
 # nginx opens every connection, from one address.
 _BEHIND_NGINX = {"CONNECTIONS_PER_ADDRESS": "0"}
+STORE_VARIABLES = ("DATABASE_URL", "DATABASE_DIRECT_URL", "REDIS_URL", "NATS_URL", "ECHOSENSEIX_SECRETS")
 OBJECT_STORE_PREFIXES = ("AWS_", "AZURE_", "GOOGLE_")
 
 
@@ -170,14 +171,14 @@ def _shared_environment(var: Path, urls: Mapping[str, str], given: Mapping[str, 
         "ENVIRONMENT": "local",
         "PYTHONUNBUFFERED": "1",
         "POOL_MAX": "10",
-        "BLOBS_URL": f"file://{var / 'blobs'}",
+        "BLOBS_URL": (var / "blobs").as_uri(),
         "OUTBOUND_ALLOW": f"{HOST}:9900-9999",
         "PUBLIC_URL": urls["url"],
         "REALTIME_PUBLIC_URL": urls["realtimeUrl"],
         "EVENTS_PUBLIC_URL": urls["eventsUrl"],
         "LIMITS": given.get("LIMITS") or "normal",
         **(_NO_CONNECTION_LIMITS if given.get("LIMITS") == "bench" else {}),
-        **{name: value for name, value in given.items() if value and _is_passed_on(name, given)},
+        **{name: value for name, value in given.items() if value and is_passed_on(name, given)},
     }
 
 
@@ -186,7 +187,12 @@ def _this_clone(var: Path) -> str:
     return f"{socket.gethostname()}-{zlib.crc32(str(var.resolve()).encode()):08x}"
 
 
-def _is_passed_on(name: str, given: Mapping[str, str]) -> bool:
+def is_setting(name: str, given: Mapping[str, str]) -> bool:
+    """Whether a variable of the caller decides what runs."""
+    return name in STORE_VARIABLES or is_passed_on(name, given)
+
+
+def is_passed_on(name: str, given: Mapping[str, str]) -> bool:
     """An object store's credentials only with the object store."""
     return name in PASSED_ON or (name.startswith(OBJECT_STORE_PREFIXES) and bool(given.get("BLOBS_URL")))
 

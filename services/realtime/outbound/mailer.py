@@ -6,8 +6,9 @@ import asyncio
 import smtplib
 import ssl
 from email.message import EmailMessage
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
+from libs.config import ConfigError
 from libs.errors import Unavailable
 
 TIMEOUT_SECONDS = 20.0
@@ -26,6 +27,8 @@ class Mailer:
         """`smtp_url`: smtp://host:587 (STARTTLS if offered) or smtps://user:password@host:465 (TLS from the start)."""
         self._url = urlsplit(smtp_url)
         self._sender = sender
+        if self._url.scheme not in ("smtp", "smtps") or not self._url.hostname or not _has_valid_port(self._url):
+            raise ConfigError(["SMTP_URL: write smtp://host:587 or smtps://user:password@host:465"])
 
     async def send(self, message_id: str, recipient: str, subject: str, text: str) -> None:
         """Raises MailRefused, or Unavailable when a repeat may help. The Message-ID is stable, so that a repeat can be
@@ -58,6 +61,13 @@ class Mailer:
         if server.has_extn("starttls"):
             server.starttls(context=context)
         return server
+
+
+def _has_valid_port(url: SplitResult) -> bool:
+    try:
+        return url.port != 0
+    except ValueError:
+        return False
 
 
 def _refusal(error: OSError) -> int:

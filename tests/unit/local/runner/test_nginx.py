@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from local.runner import nginx
 from local.runner.topology import Part, Plan
 
@@ -38,9 +40,10 @@ def test_http_goes_to_the_least_busy_and_sockets_by_their_hash(tmp_path: Path) -
     assert text.count("hash $arg_u consistent") == 2
 
 
-def test_nginx_accepts_each_shape(tmp_path: Path) -> None:
+@pytest.mark.parametrize("folder", ["plain", "with a space", "Größe; {x} #1"])
+def test_nginx_accepts_each_shape_in_any_folder(tmp_path: Path, folder: str) -> None:
     for number, shape in enumerate((plan(2, 1), plan(1, 2), plan(3, 3))):
-        command = nginx.command(shape, tmp_path / str(number), tmp_path / "nginx.log")
+        command = nginx.command(shape, tmp_path / folder / str(number), tmp_path / "nginx.log")
         answer = subprocess.run([*command.argv, "-t"], capture_output=True, text=True, check=False)
         assert answer.returncode == 0, answer.stderr
 

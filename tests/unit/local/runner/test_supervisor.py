@@ -67,3 +67,24 @@ async def test_a_child_that_ignores_the_request_is_ended_by_force(tmp_path: Path
     await supervisor.wait_ready([member], 5)
     await supervisor.stop([member], 0.2)
     assert not member.child.running
+
+
+async def test_an_edit_gives_a_process_that_kept_ending_all_its_tries_again(tmp_path: Path) -> None:
+    """As `make dev` restarts after a syntax error: the first restart fails, the one after the correction does not."""
+    source, stop = tmp_path / "source.py", asyncio.Event()
+    source.write_text("this is no Python", encoding="utf-8")
+    program = Command(name="edited", argv=[sys.executable, str(source)], log=tmp_path / "edited.log")
+    member = Supervised("edited", Child(program), lambda: "print" in source.read_text("utf-8"))
+    supervisor = Supervisor(lambda: None)
+    running = asyncio.create_task(supervisor.run(stop))
+    supervisor.start([member])
+    with pytest.raises(NotReady, match="invalid syntax"):
+        await supervisor.wait_ready([member], 20)
+    with pytest.raises(NotReady, match="invalid syntax"):
+        await supervisor.restart([member])
+    source.write_text("import time; print('up', flush=True); time.sleep(60)", encoding="utf-8")
+    await supervisor.restart([member])
+    assert member.ready
+    await supervisor.stop([member], 5)
+    stop.set()
+    await running

@@ -62,10 +62,10 @@ def _write(target: Path, pages: int) -> int:
         number += 1
     text.append("The unmistakable final words stand here.")
     typeset("A Book of Chapters", "bench", "\n\n".join(text), target)
-    import pypdfium2
+    from liteparse import LiteParse
 
-    with pypdfium2.PdfDocument(target) as document:
-        return len(document)
+    made: int = LiteParse(ocr_enabled=False, quiet=True, target_pages="1").parse(target.read_bytes()).total_pages
+    return made
 
 
 def _upload(client: httpx.Client, document: Path) -> tuple[float, dict[str, Any]]:

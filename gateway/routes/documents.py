@@ -98,7 +98,11 @@ _FORM = {
     "required": [_FILE_FIELD],
     "additionalProperties": False,
     "properties": {
-        _FILE_FIELD: {"type": "string", "format": "binary", "description": "pdf, docx, txt, md, html, csv or rtf"},
+        _FILE_FIELD: {
+            "type": "string",
+            "format": "binary",
+            "description": "pdf, docx, xlsx, pptx, odt, epub, txt, md, html, csv, rtf or eml",
+        },
         "title": {"type": "string", "maxLength": 200},
         "category": {"type": "string", "maxLength": 100},
         "tags": {"type": "string", "description": "Comma list; the field may be repeated."},

@@ -19,6 +19,8 @@ from libs.sandbox import frames
 from libs.sandbox.errors import Crashed, LimitExceeded, Refused, SandboxError
 from libs.sandbox.limits import Limits, Usage
 
+# A function of a module, or its name ("module:function") where the caller does not import what it needs.
+Function = Callable[..., Any] | str
 OnProgress = Callable[[int, str], Awaitable[None]]
 
 _PROJECT = Path(__file__).resolve().parents[2]
@@ -55,14 +57,14 @@ class Sandbox:
 
     async def run(
         self,
-        fn: Callable[..., Any],
+        fn: Function,
         *args: Any,
         limits: Limits,
         attachment: int | None = None,
         on_progress: OnProgress | None = None,
         usage: Usage | None = None,
     ) -> Any:
-        """What fn(*args) answers. `fn` is a function of a module; arguments and answer are msgpack values. With an
+        """What fn(*args) answers. Arguments and answer are msgpack values. With an
         `attachment` its first argument is that open file's descriptor. Raises LimitExceeded, Refused, Crashed."""
         talk = self._talk(fn, args, limits, attachment, on_progress, usage, streamed=False)
         async with contextlib.aclosing(talk) as values:
@@ -72,7 +74,7 @@ class Sandbox:
 
     async def stream(
         self,
-        fn: Callable[..., Any],
+        fn: Function,
         *args: Any,
         limits: Limits,
         attachment: int | None = None,
@@ -96,7 +98,7 @@ class Sandbox:
 
     async def _talk(
         self,
-        fn: Callable[..., Any],
+        fn: Function,
         args: Sequence[Any],
         limits: Limits,
         attachment: int | None,
@@ -107,7 +109,8 @@ class Sandbox:
     ) -> AsyncGenerator[Any, None]:
         template = await self._alive()
         async with _Call(template, limits, attachment, usage or Usage()) as call:
-            await call.send(frames.pack(f"{fn.__module__}:{fn.__qualname__}", list(args)))
+            name = fn if isinstance(fn, str) else f"{fn.__module__}:{fn.__qualname__}"
+            await call.send(frames.pack(name, list(args)))
             while True:
                 match await call.receive():
                     case ["progress", int(percent), str(note)]:

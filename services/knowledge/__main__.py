@@ -10,14 +10,15 @@ from libs.clock import SystemClock
 from libs.runtime import Runtime, service_main
 from libs.runtime.service import Service
 from services.knowledge.config import KnowledgeSettings
-from services.knowledge.embed import choose_embedder
+from services.knowledge.embed import documents_embedder, questions_embedder
 from services.knowledge.embed.cached import CachedQueries
-from services.knowledge.extract.process import ExtractionLimits
+from services.knowledge.extract.reader import Budget, DocumentReader, document_sandbox
 from services.knowledge.jobs import KnowledgeJobs
 from services.knowledge.operations.indexing import Indexing
 from services.knowledge.operations.searching import Searching
 from services.knowledge.operations.upload import Uploads
 from services.knowledge.servicer import KnowledgeServicer
+from services.knowledge.storage.budget import Computing
 from services.knowledge.storage.chunks import Chunks
 from services.knowledge.storage.entries import Documents, Entries
 from services.knowledge.storage.searches import Searches
@@ -30,7 +31,7 @@ MIGRATIONS = Path(__file__).parent / "storage" / "migrations"
 async def serve(runtime: Runtime[KnowledgeSettings]) -> None:
     service = await Service.open(runtime)
     settings, database, cursors = service.settings, service.database, service.cursors
-    embedder = choose_embedder(settings, threads=1)
+    embedder = questions_embedder(settings)
     runtime.on_close("embedder", embedder.close)
     blobs = BlobStore.from_url(settings.blobs_url)
     documents = Documents(database)
@@ -48,13 +49,19 @@ async def serve(runtime: Runtime[KnowledgeSettings]) -> None:
 async def work(runtime: Runtime[KnowledgeSettings]) -> None:
     service = await Service.open(runtime)
     settings, database, cursors = service.settings, service.database, service.cursors
-    embedder = choose_embedder(settings, threads=settings.embed_threads)
+    embedder = documents_embedder(settings)
     runtime.on_close("embedder", embedder.close)
     blobs = BlobStore.from_url(settings.blobs_url)
     chunks = Chunks(database, cursors)
-    indexing = Indexing(blobs, chunks, embedder, VectorSupport(database), ExtractionLimits.of(settings))
+    sandbox = document_sandbox()
+    runtime.on_close("sandbox", sandbox.close)
+    reader = DocumentReader(sandbox, Budget.of(settings))
+    indexing = Indexing(blobs, chunks, embedder, VectorSupport(database), reader)
     stored, documents = Entries(database, cursors), Documents(database)
-    jobs = KnowledgeJobs(database, stored, documents, chunks, blobs, indexing, SystemClock(), embedder.model)
+    jobs = KnowledgeJobs(
+        database, stored, documents, chunks, blobs, indexing, SystemClock(), embedder.model, Computing(database),
+        settings.index_cpu_seconds,
+    )  # fmt: skip
     service.work(jobs.handlers())
 
 

@@ -13,12 +13,16 @@ class KnowledgeSettings(ServiceSettings):
     )
     embeddings_model: str = setting("EMBEDDINGS_MODEL", "", help="the endpoint's model; it must give 384 dimensions")
     embeddings_key: str | None = setting("EMBEDDINGS_API_KEY", None, secret=True)
-    embed_threads: int = setting("EMBED_THREADS", 2, help="threads of the local model while it indexes")
+    embed_processes: int = setting("EMBED_PROCESSES", 2, help="processes of the local model while it indexes")
     outbound_allow: tuple[str, ...] = setting(
         "OUTBOUND_ALLOW", (), help="host:port ranges that outgoing HTTP may reach although they are not public"
     )
     document_bytes: int = setting("DOCUMENT_BYTES", 25 * 1024 * 1024, help="largest upload")
-    extract_memory_mib: int = setting("EXTRACT_MEMORY_MIB", 256, help="address space of the extraction child")
+    extract_memory_mib: int = setting("EXTRACT_MEMORY_MIB", 256, help="what reading one document may take")
     extract_cpu_seconds: int = setting("EXTRACT_CPU_SECONDS", 20)
     extract_wall_seconds: float = setting("EXTRACT_WALL_SECONDS", 25.0)
-    extract_output_mib: int = setting("EXTRACT_OUTPUT_MIB", 32, help="most text of one document")
+    document_characters: int = setting("DOCUMENT_CHARACTERS", 8_000_000, help="most text of one document")
+    document_chunks: int = setting("DOCUMENT_CHUNKS", 10_000, help="most chunks of one document")
+    index_cpu_seconds: int = setting(
+        "INDEX_CPU_SECONDS", 1_800, help="processor time that indexing may take of one organization in an hour"
+    )

@@ -8,8 +8,9 @@ from libs.blobs import BlobStore
 from libs.clock import Clock, monotonic
 from libs.errors import AppError, NotFound
 from libs.events.outbox import append
-from libs.jobs import Cancel, Discard, Handlers, JobContext, Lane
+from libs.jobs import Cancel, Discard, Handlers, JobContext, Lane, Snooze
 from libs.postgres import Connection, Database
+from libs.sandbox import Usage
 from services.knowledge.domain import entry as entries
 from services.knowledge.domain.entry import BuiltIndex, Document, Entry, Status
 from services.knowledge.extract.refusal import Refusal
@@ -24,6 +25,7 @@ from services.knowledge.operations.enqueueing import (
     enqueue_build,
 )
 from services.knowledge.operations.indexing import Indexing, Progress, Superseded
+from services.knowledge.storage.budget import Computing
 from services.knowledge.storage.chunks import Build, Chunks
 from services.knowledge.storage.entries import Documents, Entries, Stranded
 
@@ -31,6 +33,7 @@ _SECONDS_BETWEEN_WRITES = 0.5
 _STRANDED_AT_ONCE = 100
 _OUTDATED_AT_ONCE = 200
 _BULK = 500
+_SECONDS_UNTIL_BUDGET = 60.0
 _SUPERSEDED = "A newer version took this one's place before it was read."
 
 
@@ -45,6 +48,8 @@ class KnowledgeJobs:
         indexing: Indexing,
         clock: Clock,
         embedding_model: str,
+        computing: Computing,
+        cpu_seconds_an_hour: float,
     ) -> None:
         self._database = database
         self._entries = stored
@@ -54,6 +59,8 @@ class KnowledgeJobs:
         self._indexing = indexing
         self._clock = clock
         self._embedding_model = embedding_model
+        self._computing = computing
+        self._cpu_seconds_an_hour = cpu_seconds_an_hour
 
     def handlers(self) -> Handlers:
         handlers = Handlers()
@@ -71,9 +78,11 @@ class KnowledgeJobs:
     async def process(self, ctx: JobContext) -> Mapping[str, Any] | None:
         """Reads the document (or the entry's text), builds its index beside the old one, swaps in one transaction."""
         entry, document = await self._wanted(ctx)
-        report = _Report(ctx, self._documents, document)
+        if await self._computing.spent_seconds(ctx.job.org_id) >= self._cpu_seconds_an_hour:
+            raise Snooze(_SECONDS_UNTIL_BUDGET, "indexing_budget_spent")
+        report, usage = _Report(ctx, self._documents, document), Usage()
         try:
-            build, built = await self._indexing.build(entry, document, report, lambda: ctx.cancelled)
+            build, built = await self._build(entry, document, report, ctx, usage)
             if built.chunk_count >= _BULK:
                 await self._chunks.learn_of_many(build.org_id)
             await self._swap(ctx, build, built, document)
@@ -88,6 +97,16 @@ class KnowledgeJobs:
                 await self._record_failure(ctx, entry, document, error.reason, error.detail)
             raise
         return None
+
+    async def _build(
+        self, entry: Entry, document: Document | None, report: "_Report", ctx: JobContext, usage: Usage
+    ) -> tuple[Build, BuiltIndex]:
+        """What it took of the processor is written down however it ends."""
+        try:
+            return await self._indexing.build(entry, document, report, lambda: ctx.cancelled, usage)
+        finally:
+            if usage.cpu_seconds:
+                await asyncio.shield(self._computing.spend(entry.org_id, usage.cpu_seconds))
 
     async def _wanted(self, ctx: JobContext) -> tuple[Entry, Document | None]:
         args, org_id = ctx.job.args, ctx.job.org_id
@@ -179,6 +198,7 @@ class KnowledgeJobs:
     async def sweep(self, ctx: JobContext) -> None:
         async with ctx.finish() as conn:
             await self._chunks.sweep(conn)
+            await self._computing.forget_old(conn)
 
 
 class _Report:

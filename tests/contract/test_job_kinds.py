@@ -40,7 +40,7 @@ def _handlers() -> dict[str, Handlers]:
         "billing": Calculation(none, 0, none).handlers(),
         "calllog": calllog(runs, runs, runs, runs, defaults(CallLogSettings).reconcile_cron),
         "identity": identity(none, none),
-        "knowledge": KnowledgeJobs(none, none, none, none, none, none, none, "").handlers(),
+        "knowledge": KnowledgeJobs(none, none, none, none, none, none, none, "", none, 0).handlers(),
         "realtime": realtime(defaults(RealtimeSettings), none, none),
     }
 

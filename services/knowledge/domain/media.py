@@ -1,7 +1,7 @@
 """Which documents the service reads, and how an upload's kind is told from its first bytes and its name.
 
-Content decides where it has a signature (PDF, DOCX, RTF); plain text has none, so there the name decides and the bytes
-only have to look like text. Pure: bytes in, a media type or a refusal out.
+Content decides where it has a signature (PDF, RTF, ZIP); which document a ZIP archive holds, and what a plain text is,
+the name decides. Pure: bytes in, a media type or a refusal out.
 """
 
 from collections.abc import Mapping
@@ -21,18 +21,25 @@ class MediaType:
 
 PDF = MediaType("application/pdf", "pdf")
 DOCX = MediaType("application/vnd.openxmlformats-officedocument.wordprocessingml.document", "docx")
+XLSX = MediaType("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "xlsx")
+PPTX = MediaType("application/vnd.openxmlformats-officedocument.presentationml.presentation", "pptx")
+ODT = MediaType("application/vnd.oasis.opendocument.text", "odt")
+EPUB = MediaType("application/epub+zip", "epub")
+EML = MediaType("message/rfc822", "eml")
 RTF = MediaType("application/rtf", "rtf")
 TEXT = MediaType("text/plain", "txt")
 MARKDOWN = MediaType("text/markdown", "md")
 HTML = MediaType("text/html", "html")
 CSV = MediaType("text/csv", "csv")
 
-SUPPORTED = (PDF, DOCX, TEXT, MARKDOWN, HTML, CSV, RTF)
+SUPPORTED = (PDF, DOCX, XLSX, PPTX, ODT, EPUB, TEXT, MARKDOWN, HTML, CSV, RTF, EML)
+ARCHIVES = (DOCX, XLSX, PPTX, ODT, EPUB)
 BY_NAME: Mapping[str, MediaType] = MappingProxyType({media.name: media for media in SUPPORTED})
 _ALIASES = {"htm": "html", "xhtml": "html", "markdown": "md", "text": "txt"}
 _DECLARED = {"text/rtf": RTF, "application/xhtml+xml": HTML, "text/x-markdown": MARKDOWN, "application/csv": CSV}
-_TEXTUAL = (TEXT, MARKDOWN, HTML, CSV)
+_TEXTUAL = (TEXT, MARKDOWN, HTML, CSV, EML)
 _BY_EXTENSION = {media.extension: media for media in SUPPORTED}
+_ZIP = b"PK\x03\x04"
 _TEXT_CONTROLS = frozenset(b"\t\n\r\f\b\x1b")
 _SIGNED_ELSEWHERE = (
     b"\x89PNG", b"GIF8", b"\xff\xd8\xff", b"\x7fELF", b"MZ\x90", b"\x1f\x8b", b"BZh9", b"7z\xbc\xaf", b"%!PS",
@@ -50,10 +57,12 @@ def recognise(file_name: str, declared: str, head: bytes) -> MediaType:
             violations=(Violation("#/document", "empty", "has no bytes"),),
         )
     named = _named(file_name, declared)
+    if head.startswith(_ZIP):
+        if named is None or named not in ARCHIVES:
+            raise _unsupported("A ZIP archive is no document.")
+        return named
     signed = _signed(head)
     if signed is not None:
-        if signed is DOCX and named is not DOCX:
-            raise _unsupported("A ZIP archive is no document.")
         return signed
     if named is None:
         raise _unsupported("The file's kind could not be told from its name.")
@@ -90,8 +99,6 @@ def utf16_order(head: bytes) -> str | None:
 def _signed(head: bytes) -> MediaType | None:
     if b"%PDF-" in head[:1024]:
         return PDF
-    if head.startswith(b"PK\x03\x04"):
-        return DOCX
     if head.lstrip()[:5] == b"{\\rtf":
         return RTF
     return None

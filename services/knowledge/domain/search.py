@@ -27,7 +27,7 @@ class Question:
 @dataclass(frozen=True, slots=True)
 class Hit:
     """`score` orders the answer: of the one ranking in single modes, of the fused ranks (1 is first in both) in hybrid.
-    The others are None where that ranking did not find the chunk."""
+    The others are None where that ranking did not find the chunk. `start` and `end` are those of ChunkDraft."""
 
     entry_id: str
     chunk_id: str
@@ -36,6 +36,8 @@ class Hit:
     text: str
     heading: str
     page: int
+    start: int
+    end: int
     source: str
     index_version: int
     score: float

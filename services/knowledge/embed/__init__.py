@@ -2,13 +2,22 @@
 
 from services.knowledge.config import KnowledgeSettings
 from services.knowledge.embed.embedder import Embedder
-from services.knowledge.embed.local import LocalEmbedder
+from services.knowledge.embed.local import LocalEmbedder, SandboxedEmbedder
 
 
-def choose_embedder(settings: KnowledgeSettings, *, threads: int) -> Embedder:
-    """The endpoint where one is configured, else the local model with this many threads."""
+def questions_embedder(settings: KnowledgeSettings) -> Embedder:
+    """For a serving process: the endpoint where one is configured, else the local model in a thread."""
+    return _remote(settings) or LocalEmbedder(1)
+
+
+def documents_embedder(settings: KnowledgeSettings) -> Embedder:
+    """For a worker: the endpoint where one is configured, else the local model in processes of its own."""
+    return _remote(settings) or SandboxedEmbedder(settings.embed_processes)
+
+
+def _remote(settings: KnowledgeSettings) -> Embedder | None:
     if not settings.embeddings_url:
-        return LocalEmbedder(threads)
+        return None
     from libs.http import OutboundClient
     from services.knowledge.embed.remote import RemoteEmbedder
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from libs.errors import Unavailable
+from libs.sandbox import Usage
 
 DIMENSIONS = 384
 
@@ -19,8 +20,9 @@ class Embedder(Protocol):
         """The name that the index records; another name means that entries must be embedded again."""
         ...
 
-    async def embed(self, texts: Sequence[str]) -> list[Vector]:
-        """A unit vector for each text, in order. Raises EmbedderUnavailable when the model cannot be reached."""
+    async def embed(self, texts: Sequence[str], usage: Usage | None = None) -> list[Vector]:
+        """A unit vector for each text, in order; `usage` gains what they cost this machine. Raises EmbedderUnavailable
+        when the model cannot be reached."""
         ...
 
     async def close(self) -> None: ...

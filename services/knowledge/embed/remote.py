@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from libs.errors import AppError
 from libs.http import Answer, OutboundClient
+from libs.sandbox import Usage
 from services.knowledge.embed.embedder import DIMENSIONS, EmbedderUnavailable, Vector
 
 _BATCH = 64
@@ -28,7 +29,7 @@ class RemoteEmbedder:
     def model(self) -> str:
         return self._model
 
-    async def embed(self, texts: Sequence[str]) -> list[Vector]:
+    async def embed(self, texts: Sequence[str], usage: Usage | None = None) -> list[Vector]:
         vectors: list[Vector] = []
         for start in range(0, len(texts), _BATCH):
             vectors += await self._embed(list(texts[start : start + _BATCH]))

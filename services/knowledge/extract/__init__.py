@@ -1,4 +1,4 @@
-"""From an uploaded file to blocks of text, in a child process with limits.
+"""From an uploaded file to chunks, in a sandbox.
 
-`process` is the parent's side and the only door; everything else runs in the child.
+`reader` is the caller's side and the only door; `document` and the formats below it run in the sandbox.
 """

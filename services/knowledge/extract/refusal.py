@@ -1,6 +1,6 @@
 """Why a document cannot be read: stable reasons, each with the sentence that a person sees.
 
-Shared by the child process that reads and the parent that reports; imports nothing.
+Shared by the sandboxed side that reads and the caller that reports; imports nothing.
 """
 
 SENTENCES = {
@@ -10,6 +10,7 @@ SENTENCES = {
     "document_unsafe": "The document holds parts that point outside itself or define entities; it was not read.",
     "document_too_many_pages": "The document has more pages than the service reads. Split it and upload the parts.",
     "document_text_too_long": "The document holds more text than the service reads. Split it and upload the parts.",
+    "document_without_words": "The document is mostly a run of characters without spaces, so it has no words to find.",
     "no_text_found": "No text was found in the document. A scan needs text recognition before it can be searched.",
     "extraction_timeout": "Reading the document took too long. Simplify or split it and upload it again.",
     "extraction_memory": "Reading the document took too much memory. Simplify or split it and upload it again.",

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 
 from services.knowledge.domain.blocks import Block
@@ -10,51 +11,68 @@ from services.knowledge.extract.refusal import Refusal
 
 _DELIMITERS = ",;\t|"
 _LONGEST_CELL = 1_000_000
+_SEPARATOR_LINE = re.compile(r'^"?sep=(.)"?\r?\n', re.IGNORECASE)
+_NUMBER = re.compile(r"^[-+]?[$€£]?\s?\d[\d.,' ]*\s?[%$€£]?$")
+_YEAR = re.compile(r"^(?:1[5-9]|20)\d\d$")
 
 
 def read_csv(text: str) -> Iterator[Block]:
     """Raises Refusal(document_corrupt) when the text is no table that can be read."""
     csv.field_size_limit(_LONGEST_CELL)
-    reader = csv.reader(io.StringIO(text.replace("\x00", "")), delimiter=_delimiter(text))
+    text = text.replace("\x00", "")
+    named = _SEPARATOR_LINE.match(text)
+    if named:
+        text = text[named.end() :]
+    # One kind of line end outside of quotes: Excel for Mac writes CR alone.
+    source = io.StringIO(text if "\n" in text else text.replace("\r", "\n"), newline="")
+    reader = csv.reader(source, delimiter=named.group(1) if named else _delimiter(text))
     try:
-        header: list[str] | None = None
-        for row in reader:
-            cells = [clean_paragraph(cell) for cell in row]
-            if not any(cells):
-                continue
-            if header is None:
-                header = cells if _names_columns(cells) else []
-                if header:
-                    continue
-            yield Block(_sentence(header, cells))
-        if header:
-            yield from _only_header(header, reader.line_num)
+        rows = ([clean_paragraph(cell) for cell in row] for row in reader)
+        yield from _blocks(row for row in rows if any(row))
     except csv.Error as error:
         raise Refusal("document_corrupt") from error
 
 
+def _blocks(rows: Iterator[list[str]]) -> Iterator[Block]:
+    titles: list[list[str]] = []
+    header: list[str] | None = None
+    for row in rows:
+        if header is None and len(titles) < 5 and sum(map(bool, row)) == 1 and len(row) > 1:
+            titles.append(row)  # a title above the table
+        elif header is None:
+            yield from (Block(_sentence([], title)) for title in titles)
+            titles, header = [], row if _names_columns(row) else []
+            if not header:
+                yield Block(_sentence([], row))
+            only = header
+        else:
+            only = []
+            yield Block(_sentence(header, row))
+    yield from (Block(_sentence([], title)) for title in titles)
+    if header and only:
+        yield Block(_sentence([], header))
+
+
 def _delimiter(text: str) -> str:
-    """The candidate that appears most evenly over the first lines."""
-    lines = [line for line in text[:20_000].splitlines()[:20] if line.strip()]
+    """The candidate that appears most evenly over the first lines, outside of quotes."""
+    lines = [re.sub(r'"[^"]*"', "", line) for line in text[:20_000].splitlines()[:20] if line.strip()]
     if not lines:
         return ","
     return max(_DELIMITERS, key=lambda mark: (min(line.count(mark) for line in lines), lines[0].count(mark)))
 
 
 def _names_columns(cells: list[str]) -> bool:
-    """A header row has distinct, non-empty cells that are no numbers."""
-    return len(set(cells)) == len(cells) and all(cell and not _is_number(cell) for cell in cells)
-
-
-def _is_number(cell: str) -> bool:
-    return cell.replace(",", "").replace(".", "").replace("-", "").replace("%", "").strip("$€£ ").isdigit()
+    """A header has distinct cells that are words or years; its first may be empty, as pandas leaves it."""
+    named = [cell for cell in cells if cell]
+    if len(set(named)) != len(named) or not all(cells[1:]):
+        return False
+    return all(_YEAR.match(cell) or not _NUMBER.match(cell) for cell in named) and not all(map(_YEAR.match, named))
 
 
 def _sentence(header: list[str], cells: list[str]) -> str:
-    named = [f"{header[index]}: {cell}" if index < len(header) else cell for index, cell in enumerate(cells) if cell]
+    named = [
+        f"{header[index]}: {cell}" if index < len(header) and header[index] else cell
+        for index, cell in enumerate(cells)
+        if cell
+    ]
     return "; ".join(named) + "."
-
-
-def _only_header(header: list[str], rows: int) -> Iterator[Block]:
-    if rows == 1:
-        yield Block("; ".join(header) + ".")

@@ -1,8 +1,10 @@
 """Blocks from HTML: headings, paragraphs, list items and table rows of the visible part, in document order.
 
-Walks the tree without recursion, so depth costs nothing. Scripts, styles, navigation and forms are left out.
+Walks the tree without recursion, so depth costs nothing. Scripts, styles, navigation, controls and what the page hides
+are left out.
 """
 
+import re
 from collections.abc import Iterator
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
@@ -11,15 +13,16 @@ from services.knowledge.domain.blocks import Block
 from services.knowledge.extract.cleaning import clean_paragraph
 
 _HIDDEN = frozenset(
-    ("script", "style", "noscript", "template", "iframe", "object", "svg", "math", "nav", "form", "button", "select",
+    ("script", "style", "noscript", "template", "iframe", "object", "svg", "math", "nav", "button", "select",
      "textarea", "head")
 )  # fmt: skip
 _BLOCKS = frozenset(
     ("address", "article", "aside", "blockquote", "body", "br", "caption", "dd", "details", "div", "dl", "dt",
-     "fieldset", "figcaption", "figure", "footer", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "html", "li",
-     "main", "ol", "p", "pre", "section", "summary", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "ul")
+     "fieldset", "figcaption", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "html",
+     "li", "main", "ol", "p", "pre", "section", "summary", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "ul")
 )  # fmt: skip
 _CELLS = frozenset(("td", "th"))
+_UNSEEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
 
 
 def read_html(text: str) -> Iterator[Block]:
@@ -45,7 +48,7 @@ def _walk(root: LexborNode) -> Iterator[Block]:
             yield from _close(inline, 0)
         elif tag in _CELLS:
             inline.append(" · " if inline else "")
-        if node.child is not None and tag not in _HIDDEN:
+        if node.child is not None and tag not in _HIDDEN and not _is_hidden(node):
             node = node.child
             continue
         while node is not None and node.next is None:
@@ -57,6 +60,11 @@ def _walk(root: LexborNode) -> Iterator[Block]:
         if node is not None:
             yield from _leave(node, inline)
             node = node.next
+
+
+def _is_hidden(node: LexborNode) -> bool:
+    attributes = node.attributes
+    return "hidden" in attributes or bool(_UNSEEN.search(attributes.get("style") or ""))
 
 
 def _leave(node: LexborNode, inline: list[str]) -> Iterator[Block]:

@@ -67,6 +67,8 @@ def chunk_to_proto(chunk: Chunk) -> knowledge_pb2.Chunk:
         heading=chunk.heading,
         page=chunk.page,
         token_count=chunk.token_count,
+        start_offset=chunk.start,
+        end_offset=chunk.end,
     )
 
 

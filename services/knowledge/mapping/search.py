@@ -50,4 +50,6 @@ def _hit_to_proto(hit: Hit) -> knowledge_pb2.SearchHit:
         heading=hit.heading,
         index_version=hit.index_version,
         document_id=hit.document_id,
+        start_offset=hit.start,
+        end_offset=hit.end,
     )

@@ -1,33 +1,32 @@
-"""Builds an entry's index: read the document in a child process, cut, embed, stage; the caller swaps.
+"""Builds an entry's index: read the document in a sandbox, embed its chunks, stage; the caller swaps.
 
 Holds one batch in memory whatever the document's size. Nothing it writes is visible before the swap.
 """
 
 import asyncio
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from itertools import islice
-from pathlib import Path
+from typing import BinaryIO
 
 from libs.blobs import BlobStore
 from libs.ids import new_id
-from services.knowledge.domain.chunking import ChunkDraft, cut_into_chunks, passage
+from libs.sandbox import Usage
+from services.knowledge.domain.chunking import passage
 from services.knowledge.domain.entry import BuiltIndex, Document, Entry
 from services.knowledge.domain.media import BY_NAME, MARKDOWN
-from services.knowledge.embed.embedder import Embedder
-from services.knowledge.embed.tokens import Tokens
-from services.knowledge.extract.process import ExtractionLimits, Interrupted, extract, read_extracted
-from services.knowledge.extract.refusal import Refusal
+from services.knowledge.embed.embedder import Embedder, Vector
+from services.knowledge.extract.reader import DocumentReader, read_chunks
 from services.knowledge.storage.chunks import Build, Chunks
 from services.knowledge.storage.vectors import VectorSupport
 
 OnProgress = Callable[["Progress"], Awaitable[None]]
 
-_BATCH = 8
 _EXTRACTION_SHARE = 15
 # Two at a time: extraction is bound by the processor, and each may take its whole memory limit.
 _EXTRACTIONS = 2
+_REMEMBERED_VECTORS = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,90 +44,96 @@ class Superseded(Exception):
 
 class Indexing:
     def __init__(
-        self, blobs: BlobStore, chunks: Chunks, embedder: Embedder, vectors: VectorSupport, limits: ExtractionLimits
+        self, blobs: BlobStore, chunks: Chunks, embedder: Embedder, vectors: VectorSupport, reader: DocumentReader
     ) -> None:
         self._blobs = blobs
         self._chunks = chunks
         self._embedder = embedder
         self._vectors = vectors
-        self._limits = limits
-        self._tokens = Tokens()
+        self._reader = reader
         self._extracting = asyncio.Semaphore(_EXTRACTIONS)
 
     async def build(
-        self, entry: Entry, document: Document | None, on_progress: OnProgress, unwanted: Callable[[], bool]
+        self,
+        entry: Entry,
+        document: Document | None,
+        on_progress: OnProgress,
+        unwanted: Callable[[], bool],
+        usage: Usage,
     ) -> tuple[Build, BuiltIndex]:
-        """Stages a whole new index. Raises Refusal for what the document is, Superseded, or whatever keeps it from
-        reading and writing now."""
+        """Stages a whole new index; `usage` gains the processor time. Raises Refusal for what the document is,
+        Superseded, or whatever keeps it from reading and writing now."""
         build = Build(entry.org_id, entry.id, entry.wanted_build, f"{entry.wanted_build}.{new_id('try')}")
         await self._chunks.drop_attempts(build)
-        with tempfile.TemporaryDirectory(prefix="knowledge-") as folder:
-            try:
-                return build, await self._build(build, entry, document, Path(folder), on_progress, unwanted)
-            except BaseException:
-                await asyncio.shield(self._chunks.drop_attempts(build))
-                raise
+        try:
+            with tempfile.TemporaryFile(prefix="knowledge-") as target:
+                pages, chunks = await self._read(entry, document, target, on_progress, usage)
+                target.seek(0)
+                return build, await self._stage(build, target, pages, chunks, on_progress, unwanted, usage)
+        except BaseException:
+            await asyncio.shield(self._chunks.drop_attempts(build))
+            raise
 
-    async def _build(
+    async def _stage(
         self,
         build: Build,
-        entry: Entry,
-        document: Document | None,
-        folder: Path,
+        source: BinaryIO,
+        pages: int,
+        chunks: int,
         on_progress: OnProgress,
         unwanted: Callable[[], bool],
+        usage: Usage,
     ) -> BuiltIndex:
-        target = folder / "blocks"
-        pages = await self._extract(entry, document, folder, target, on_progress, unwanted)
         with_vectors = await self._vectors.available(build.org_id)
-        total = max(1, target.stat().st_size)
-        count, text_bytes = 0, 0
-        drafts = cut_into_chunks(read_extracted(target), self._tokens.count)
-        while batch := await asyncio.to_thread(_take, drafts):
+        embedding = _Embedding(self._embedder, usage)
+        staged = 0
+        for batch in read_chunks(source):
             if unwanted():
                 raise Superseded
-            vectors = await self._embedder.embed([passage(draft) for draft in batch]) if with_vectors else None
+            vectors = await embedding.vectors([passage(draft) for draft in batch]) if with_vectors else None
             if not await self._chunks.stage(build, batch, vectors):
                 raise Superseded
-            count += len(batch)
-            text_bytes += sum(len(draft.text.encode()) for draft in batch)
-            share = min(1.0, text_bytes / total)
-            percent = _EXTRACTION_SHARE + int(share * (99 - _EXTRACTION_SHARE))
+            staged += len(batch)
+            percent = _EXTRACTION_SHARE + (99 - _EXTRACTION_SHARE) * staged // max(1, chunks)
             await on_progress(Progress(percent, pages, min(pages, batch[-1].page)))
-        if not count:
-            raise Refusal("no_text_found")
-        return BuiltIndex(build.index_id, count, pages, self._embedder.model if with_vectors else "")
+        return BuiltIndex(build.index_id, staged, pages, self._embedder.model if with_vectors else "")
 
-    async def _extract(
-        self,
-        entry: Entry,
-        document: Document | None,
-        folder: Path,
-        target: Path,
-        on_progress: OnProgress,
-        unwanted: Callable[[], bool],
-    ) -> int:
-        source = folder / "source"
-        await self._fetch(entry, document, source)
-
+    async def _read(
+        self, entry: Entry, document: Document | None, target: BinaryIO, on_progress: OnProgress, usage: Usage
+    ) -> tuple[int, int]:
         async def on_pages(read: int, total: int) -> None:
             await on_progress(Progress(read * _EXTRACTION_SHARE // max(1, total), total, 0))
 
-        async with self._extracting:
-            try:
+        with tempfile.TemporaryFile(prefix="knowledge-") as source:
+            await self._fetch(entry, document, source)
+            source.flush()
+            source.seek(0)
+            async with self._extracting:
                 media = BY_NAME[document.media_type] if document else MARKDOWN
-                return await extract(source, media, target, self._limits, on_pages, unwanted)
-            except Interrupted:
-                raise Superseded from None
+                return await self._reader.read(source, media, target, on_pages, usage)
 
-    async def _fetch(self, entry: Entry, document: Document | None, source: Path) -> None:
-        with source.open("wb") as file:
-            if document is None:
-                file.write((entry.content or "").encode())
-                return
-            async for piece in self._blobs.stream(document.blob_key):
-                file.write(piece)
+    async def _fetch(self, entry: Entry, document: Document | None, source: BinaryIO) -> None:
+        if document is None:
+            source.write((entry.content or "").encode())
+            return
+        async for piece in self._blobs.stream(document.blob_key):
+            source.write(piece)
 
 
-def _take(drafts: Iterator[ChunkDraft]) -> list[ChunkDraft]:
-    return list(islice(drafts, _BATCH))
+class _Embedding:
+    """Vectors of one document's passages; a passage that repeats is computed once."""
+
+    def __init__(self, embedder: Embedder, usage: Usage) -> None:
+        self._embedder = embedder
+        self._usage = usage
+        self._known: OrderedDict[str, Vector] = OrderedDict()
+
+    async def vectors(self, passages: Sequence[str]) -> list[Vector]:
+        unknown = list(dict.fromkeys(text for text in passages if text not in self._known))
+        if unknown:
+            computed = await self._embedder.embed(unknown, self._usage)
+            self._known.update(zip(unknown, computed, strict=True))
+        found = [self._known[text] for text in passages]
+        while len(self._known) > _REMEMBERED_VECTORS:
+            self._known.popitem(last=False)
+        return found

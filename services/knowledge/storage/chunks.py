@@ -11,7 +11,7 @@ from services.knowledge.domain.chunking import Chunk, ChunkDraft
 from services.knowledge.storage.vectors import literal
 
 CHUNK_LIST = ListRules(sorts={"position": "c.position"}, default_sort="position", default_descending=False)
-_COLUMNS = "c.id, c.entry_id, c.position, c.text, c.heading, c.page, c.token_count"
+_COLUMNS = "c.id, c.entry_id, c.position, c.text, c.heading, c.page, c.token_count, c.start_offset, c.end_offset"
 _LISTING = Listing(
     _COLUMNS,
     "chunk c join entry e on e.org_id = c.org_id and e.id = c.entry_id and e.index_id = c.index_id",
@@ -20,14 +20,15 @@ _LISTING = Listing(
 
 # Only while the build is wanted: a superseded one stops at its next batch.
 _STAGE = """
-insert into chunk (org_id, entry_id, index_id, id, position, text, heading, page, token_count{column})
-select $1, $2, $3, v.id, v.position, v.text, v.heading, v.page, v.token_count{value}
-from unnest($5::text[], $6::int[], $7::text[], $8::text[], $9::int[], $10::int[]{array})
-    as v(id, position, text, heading, page, token_count{name})
+insert into chunk (
+    org_id, entry_id, index_id, id, position, text, heading, page, token_count, start_offset, end_offset{column})
+select $1, $2, $3, v.id, v.position, v.text, v.heading, v.page, v.token_count, v.start_offset, v.end_offset{value}
+from unnest($5::text[], $6::int[], $7::text[], $8::text[], $9::int[], $10::int[], $11::int[], $12::int[]{array})
+    as v(id, position, text, heading, page, token_count, start_offset, end_offset{name})
 where exists (select 1 from entry e where e.org_id = $1 and e.id = $2 and e.wanted_build = $4)"""
 _STAGE_PLAIN = _STAGE.format(column="", value="", array="", name="")
 _STAGE_VECTORS = _STAGE.format(
-    column=", embedding", value=", v.embedding::vector", array=", $11::text[]", name=", embedding"
+    column=", embedding", value=", v.embedding::vector", array=", $13::text[]", name=", embedding"
 )
 _DROP_OTHERS = "delete from chunk where org_id = $1 and entry_id = $2 and index_id <> $3"
 _DROP_BUILD = """
@@ -62,7 +63,8 @@ class Chunks:
         self, build: Build, drafts: Sequence[ChunkDraft], vectors: Sequence[Sequence[float]] | None
     ) -> bool:
         """Adds rows that are invisible before the swap; False when the build is no longer wanted."""
-        columns = list(zip(*((d.position, d.text, d.heading, d.page, d.token_count) for d in drafts), strict=True))
+        rows = ((d.position, d.text, d.heading, d.page, d.token_count, d.start, d.end) for d in drafts)
+        columns = list(zip(*rows, strict=True))
         ids = [new_id("chk") for _ in drafts]
         values = [build.org_id, build.entry_id, build.index_id, build.wanted, ids, *map(list, columns)]
         async with self._database.transaction(build.org_id) as conn:
@@ -93,5 +95,6 @@ class Chunks:
 
 def _chunk(row: Record) -> Chunk:
     return Chunk(
-        row["id"], row["entry_id"], row["position"], row["text"], row["heading"], row["page"], row["token_count"]
-    )
+        row["id"], row["entry_id"], row["position"], row["text"], row["heading"], row["page"], row["token_count"],
+        row["start_offset"], row["end_offset"],
+    )  # fmt: skip

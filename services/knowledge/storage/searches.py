@@ -35,7 +35,8 @@ full join (
 ) v on v.chunk_id = k.chunk_id
 order by score desc, chunk_id limit $6"""
 _HITS = """
-select c.id, c.entry_id, c.text, c.heading, c.page, e.document_id, e.title, e.source, e.index_version,
+select c.id, c.entry_id, c.text, c.heading, c.page, c.start_offset, c.end_offset,
+    e.document_id, e.title, e.source, e.index_version,
     f.score::float8 as score, f.keyword_score::float8 as keyword_score, f.vector_score::float8 as vector_score,
     ts_headline('english', c.text, any_word($2), 'HighlightAll=true,StartSel={open},StopSel={close}') as marked
 from ({ranking}) f
@@ -83,6 +84,8 @@ def _hit(row: Record) -> Hit:
         text=row["text"],
         heading=row["heading"],
         page=row["page"],
+        start=row["start_offset"],
+        end=row["end_offset"],
         source=row["source"],
         index_version=row["index_version"],
         score=row["score"],

@@ -215,6 +215,8 @@ class Chunk(_message.Message):
     HEADING_FIELD_NUMBER: _builtins.int
     PAGE_FIELD_NUMBER: _builtins.int
     TOKEN_COUNT_FIELD_NUMBER: _builtins.int
+    START_OFFSET_FIELD_NUMBER: _builtins.int
+    END_OFFSET_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     entry_id: _builtins.str
     position: _builtins.int
@@ -224,6 +226,11 @@ class Chunk(_message.Message):
     page: _builtins.int
     """1-based; 0 when the format has no pages."""
     token_count: _builtins.int
+    start_offset: _builtins.int
+    """Code points of the document's text where the passage's new words begin and end; its blocks are followed by two
+    line breaks each.
+    """
+    end_offset: _builtins.int
     def __init__(
         self,
         *,
@@ -234,10 +241,12 @@ class Chunk(_message.Message):
         heading: _builtins.str = ...,
         page: _builtins.int = ...,
         token_count: _builtins.int = ...,
+        start_offset: _builtins.int = ...,
+        end_offset: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry_id", b"entry_id", "heading", b"heading", "id", b"id", "page", b"page", "position", b"position", "text", b"text", "token_count", b"token_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_offset", b"end_offset", "entry_id", b"entry_id", "heading", b"heading", "id", b"id", "page", b"page", "position", b"position", "start_offset", b"start_offset", "text", b"text", "token_count", b"token_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -783,6 +792,8 @@ class SearchHit(_message.Message):
     HEADING_FIELD_NUMBER: _builtins.int
     INDEX_VERSION_FIELD_NUMBER: _builtins.int
     DOCUMENT_ID_FIELD_NUMBER: _builtins.int
+    START_OFFSET_FIELD_NUMBER: _builtins.int
+    END_OFFSET_FIELD_NUMBER: _builtins.int
     entry_id: _builtins.str
     chunk_id: _builtins.str
     title: _builtins.str
@@ -796,6 +807,11 @@ class SearchHit(_message.Message):
     heading: _builtins.str
     index_version: _builtins.int
     document_id: _builtins.str
+    start_offset: _builtins.int
+    """Code points of the document's text where the passage's new words begin and end; its blocks are followed by two
+    line breaks each.
+    """
+    end_offset: _builtins.int
     @_builtins.property
     def highlights(self) -> _containers.RepeatedCompositeFieldContainer[Global___Highlight]: ...
     def __init__(
@@ -814,10 +830,12 @@ class SearchHit(_message.Message):
         heading: _builtins.str = ...,
         index_version: _builtins.int = ...,
         document_id: _builtins.str = ...,
+        start_offset: _builtins.int = ...,
+        end_offset: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_keyword_score", b"_keyword_score", "_vector_score", b"_vector_score", "keyword_score", b"keyword_score", "vector_score", b"vector_score"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_keyword_score", b"_keyword_score", "_vector_score", b"_vector_score", "chunk_id", b"chunk_id", "document_id", b"document_id", "entry_id", b"entry_id", "heading", b"heading", "highlights", b"highlights", "index_version", b"index_version", "keyword_score", b"keyword_score", "page", b"page", "score", b"score", "source", b"source", "text", b"text", "title", b"title", "vector_score", b"vector_score"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_keyword_score", b"_keyword_score", "_vector_score", b"_vector_score", "chunk_id", b"chunk_id", "document_id", b"document_id", "end_offset", b"end_offset", "entry_id", b"entry_id", "heading", b"heading", "highlights", b"highlights", "index_version", b"index_version", "keyword_score", b"keyword_score", "page", b"page", "score", b"score", "source", b"source", "start_offset", b"start_offset", "text", b"text", "title", b"title", "vector_score", b"vector_score"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__keyword_score: _TypeAlias = _typing.Literal["keyword_score"]  # noqa: Y015
     _WhichOneofArgType__keyword_score: _TypeAlias = _typing.Literal["_keyword_score", b"_keyword_score"]  # noqa: Y015

@@ -27,12 +27,13 @@ from local.stores import Stores
 from services.knowledge.embed.cached import CachedQueries
 from services.knowledge.embed.embedder import Embedder
 from services.knowledge.embed.local import LocalEmbedder
-from services.knowledge.extract.process import ExtractionLimits
+from services.knowledge.extract.reader import Budget, DocumentReader, document_sandbox
 from services.knowledge.jobs import KnowledgeJobs
 from services.knowledge.operations.indexing import Indexing
 from services.knowledge.operations.searching import Searching
 from services.knowledge.operations.upload import Uploads
 from services.knowledge.servicer import KnowledgeServicer
+from services.knowledge.storage.budget import Computing
 from services.knowledge.storage.chunks import Chunks
 from services.knowledge.storage.entries import Documents, Entries
 from services.knowledge.storage.searches import Searches
@@ -41,6 +42,7 @@ from services.knowledge.storage.vectors import VectorSupport
 SAMPLES = Path(__file__).resolve().parents[4] / "services" / "knowledge" / "samples"
 PATIENCE = 120.0
 LIMIT = 25 * 1024 * 1024
+SANDBOX = document_sandbox()
 
 
 @contextmanager
@@ -81,7 +83,7 @@ class Service:
 
     def with_embedder(self, embedder: Embedder) -> Service:
         """The same stores, asked by a process with another model."""
-        return assemble(self.database, self.bus, self.blob_folder, embedder, ExtractionLimits())
+        return assemble(self.database, self.bus, self.blob_folder, embedder, Budget())
 
     async def run_cron(self, kind: JobKind) -> None:
         """What the schedule would do: one job of no organisation."""
@@ -157,22 +159,24 @@ async def build_service(
 ) -> AsyncIterator[Callable[..., Awaitable[Service]]]:
     buses: list[Bus] = []
 
-    async def build(embedder: Embedder = model, limits: ExtractionLimits | None = None) -> Service:
+    async def build(embedder: Embedder = model, limits: Budget | None = None, cpu_seconds: float = 1e9) -> Service:
         database = await service_database("knowledge")
         bus = await Bus.connect(stores.nats_url, "test-knowledge")
         buses.append(bus)
-        return assemble(database, bus, tmp_path_factory.mktemp("blobs"), embedder, limits or ExtractionLimits())
+        return assemble(database, bus, tmp_path_factory.mktemp("blobs"), embedder, limits or Budget(), cpu_seconds)
 
     yield build
     for bus in buses:
         await bus.close()
 
 
-def assemble(database: Database, bus: Bus, folder: Path, embedder: Embedder, limits: ExtractionLimits) -> Service:
+def assemble(
+    database: Database, bus: Bus, folder: Path, embedder: Embedder, limits: Budget, cpu_seconds: float = 1e9
+) -> Service:
     cursors, blobs = CursorCodec(b"c" * 32), BlobStore.from_url(f"file://{folder}")
     stored, documents, chunks = Entries(database, cursors), Documents(database), Chunks(database, cursors)
     searching = Searching(Searches(database), CachedQueries(embedder), VectorSupport(database))
-    indexing = Indexing(blobs, chunks, embedder, VectorSupport(database), limits)
+    indexing = Indexing(blobs, chunks, embedder, VectorSupport(database), DocumentReader(SANDBOX, limits))
     clock = SystemClock()
     return Service(
         database=database,
@@ -192,7 +196,18 @@ def assemble(database: Database, bus: Bus, folder: Path, embedder: Embedder, lim
             clock,
             embedder.model,
         ),
-        jobs=KnowledgeJobs(database, stored, documents, chunks, blobs, indexing, clock, embedder.model),
+        jobs=KnowledgeJobs(
+            database,
+            stored,
+            documents,
+            chunks,
+            blobs,
+            indexing,
+            clock,
+            embedder.model,
+            Computing(database),
+            cpu_seconds,
+        ),
         bus=bus,
     )
 
@@ -203,6 +218,12 @@ async def service(build_service: Callable[..., Awaitable[Service]]) -> AsyncIter
     built = await build_service()
     async with built.work():
         yield built
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session", autouse=True)
+async def closed_sandbox() -> AsyncIterator[None]:
+    yield
+    await SANDBOX.close()
 
 
 @pytest.fixture

@@ -9,11 +9,14 @@ import pytest
 
 from echosenseix.jobs.v1 import jobs_pb2
 from echosenseix.knowledge.v1 import knowledge_pb2 as pb
+from libs.ids import new_id
 from libs.paging import CursorCodec
 from libs.runtime.service import JobsServicer
+from libs.sandbox import Usage
 from services.knowledge.embed.embedder import Vector
 from services.knowledge.embed.local import LocalEmbedder
 from services.knowledge.operations.enqueueing import RECONCILE, SWEEP
+from services.knowledge.storage.budget import Computing
 from services.knowledge.storage.chunks import Build
 
 from .conftest import SAMPLES, Service, as_org
@@ -33,7 +36,7 @@ class HeldEmbedder:
         self.held = asyncio.Event()
         self._batches = 0
 
-    async def embed(self, texts: Sequence[str]) -> list[Vector]:
+    async def embed(self, texts: Sequence[str], usage: Usage | None = None) -> list[Vector]:
         self._batches += 1
         if self._batches > 1:
             self.held.set()
@@ -157,7 +160,7 @@ async def _stage(service: Service, build: Build) -> bool:
     from services.knowledge.storage.chunks import Chunks
 
     chunks = Chunks(service.database, CursorCodec(b"c" * 32))
-    return await chunks.stage(build, [ChunkDraft(0, "Words of a ghost.", "", 0, 4, False)], None)
+    return await chunks.stage(build, [ChunkDraft(0, "Words of a ghost.", "", 0, 4, False, 0, 17)], None)
 
 
 async def _chunks(service: Service, entry_id: str) -> int:
@@ -183,8 +186,33 @@ class _Flat:
 
     model = "flat"
 
-    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+    async def embed(self, texts: Sequence[str], usage: Usage | None = None) -> list[list[float]]:
         return [[1.0, *[0.0] * 383] for _ in texts]
 
     async def close(self) -> None:
         return None
+
+
+_ATTEMPTS = "select array_agg(a.outcome) from job_attempt a where a.job_id = $1"
+
+
+async def test_an_organization_that_spent_its_processor_time_waits_and_others_do_not(
+    build_service: Callable[..., Awaitable[Service]], org: str
+) -> None:
+    service = await build_service(cpu_seconds=100.0)
+    other = new_id("org")
+    await Computing(service.database).spend(org, 100.0)
+    async with service.work():
+        waiting = await service.create(org, "Waiting", "These words wait.")
+        done = await service.create(other, "Done", "These words do not.")
+        await service.until_settled(other, done.entry.id)
+        async with asyncio.timeout(120):
+            while await service.database.system_fetchval(_ATTEMPTS, waiting.job_id) != ["snoozed"]:
+                await asyncio.sleep(0.05)
+    assert (await service.entry(org, waiting.entry.id)).status == pb.DOCUMENT_STATUS_PROCESSING
+
+
+async def test_what_a_document_took_of_the_processor_is_written_down(service: Service, org: str) -> None:
+    made = await service.create(org, "Hours", "The shop opens at nine. " * 200)
+    await service.until_settled(org, made.entry.id)
+    assert await Computing(service.database).spent_seconds(org) > 0

@@ -87,7 +87,7 @@ async def _unsigned(address: str) -> None:
 
 def test_a_process_that_never_embeds_stays_light() -> None:
     """Neither the model nor the libraries around it are loaded before the first text."""
-    heavy = ("onnxruntime", "tokenizers", "pypdfium2", "numpy", "lxml", "docx")
+    heavy = ("onnxruntime", "tokenizers", "liteparse", "xberg", "numpy", "selectolax")
     code = f"import services.knowledge.__main__, sys; sys.exit(' '.join(set({heavy}) & set(sys.modules)) or 0)"
 
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)

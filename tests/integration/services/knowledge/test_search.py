@@ -11,6 +11,7 @@ import pytest_asyncio
 from echosenseix.knowledge.v1 import knowledge_pb2 as pb
 from libs.errors import FailedPrecondition, InvalidArgument, Unavailable, Unimplemented
 from libs.ids import new_id
+from libs.sandbox import Usage
 from local.stores import Stores, run_sql
 from services.knowledge.embed.embedder import EmbedderUnavailable, Vector
 from services.knowledge.operations.enqueueing import REFRESH
@@ -204,7 +205,7 @@ class _Counting:
         self.asked: list[str] = []
         self.down = False
 
-    async def embed(self, texts: Sequence[str]) -> list[Vector]:
+    async def embed(self, texts: Sequence[str], usage: Usage | None = None) -> list[Vector]:
         if self.down:
             raise EmbedderUnavailable
         self.asked += texts

@@ -87,7 +87,9 @@ async def test_what_cannot_be_read_is_refused_at_the_door(
 
     assert refused.value.reason == reason
     if reason == "unsupported_media_type":
-        assert refused.value.detail.endswith("Upload one of: pdf, docx, txt, md, html, csv, rtf.")
+        assert refused.value.detail.endswith(
+            "Upload one of: pdf, docx, xlsx, pptx, odt, epub, txt, md, html, csv, rtf, eml."
+        )
     assert await service.events(org) == []
 
 

@@ -71,7 +71,7 @@ async def _fill(service: Service, org: str, vectors: Vectors) -> str:
         await service.entries.add(conn, entry)
     for start in range(0, len(vectors), 100):
         part = range(start, min(len(vectors), start + 100))
-        drafts = [ChunkDraft(number, f"Chunk {number}.", "", 0, 3, False) for number in part]
+        drafts = [ChunkDraft(number, f"Chunk {number}.", "", 0, 3, False, 0, 8) for number in part]
         assert await chunks.stage(build, drafts, vectors[start : start + 100])
     built = BuiltIndex(build.index_id, len(vectors), 0, "random")
     async with service.database.transaction(org) as conn:

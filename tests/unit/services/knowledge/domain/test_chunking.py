@@ -36,7 +36,9 @@ def test_two_heading_lines_read_as_one_unless_a_new_part_is_counted() -> None:
         Block("Annex", 5, 1), Block("Other page", 6, 1), Block("More."),
     )  # fmt: skip
 
-    assert [draft.heading for draft in found] == ["CHAPTER I: The Start", "Other page"]
+    assert [(draft.heading, draft.text) for draft in found] == [
+        ("", "The Book"), ("CHAPTER I: The Start", "Text."), ("", "Annex"), ("Other page", "More."),
+    ]  # fmt: skip
 
 
 def test_chunks_end_at_sentences_and_repeat_a_short_last_one() -> None:
@@ -84,18 +86,63 @@ def test_only_the_first_passage_of_a_section_is_embedded_with_its_heading() -> N
     assert passage(cut(Block("No heading at all."))[0]) == "No heading at all."
 
 
-@given(
-    st.lists(
-        st.tuples(st.text(alphabet="ab .!A", min_size=1, max_size=120), st.sampled_from([0, 0, 0, 1, 2])), max_size=12
+def test_a_heading_without_a_body_is_a_passage() -> None:
+    found = cut(
+        Block("Book", 0, 1), Block("Part", 0, 2), Block("Empty", 0, 3), Block("Next", 3, 2), Block("Last", 4, 3)
     )
-)
-def test_no_text_is_lost_and_no_chunk_is_too_large(parts: list[tuple[str, int]]) -> None:
-    blocks = [Block(" ".join(text.split()) or "x", index, level) for index, (text, level) in enumerate(parts)]
+
+    assert [(draft.heading, draft.text, draft.page) for draft in found] == [
+        ("Book > Part", "Empty", 0), ("Book > Next", "Last", 4),
+    ]  # fmt: skip
+
+
+def test_a_table_cut_in_two_repeats_its_header() -> None:
+    rows = [Block("Port · Fee", 2)] + [
+        Block(f"town{number} and quay · {number}", 2, 0, "Port · Fee") for number in range(6)
+    ]
+
+    found = cut(*rows)
+
+    assert len(found) > 1
+    assert all(draft.text.startswith("Port · Fee\n\n") and draft.token_count <= LIMITS.most for draft in found)
+    assert "".join(draft.text for draft in found).count("quay") == 6
+
+
+def test_offsets_point_into_the_text_of_the_blocks() -> None:
+    blocks = [
+        Block("Head", 0, 1),
+        Block(f"{sentence('A', 14)} {sentence('B', 4)} {sentence('C', 14)}"),
+        Block("D end."),
+    ]
+    text = "".join(f"{block.text}\n\n" for block in blocks)
 
     found = cut(*blocks)
 
+    assert [text[draft.start : draft.end] for draft in found] == [
+        f"{sentence('A', 14)} {sentence('B', 4)}", f"{sentence('C', 14)}\n\nD end.",
+    ]  # fmt: skip
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.text(alphabet="ab .!AÄ。中 ", min_size=1, max_size=120), st.sampled_from([0, 0, 0, 1, 2, 3]),
+            st.sampled_from(["", "", "h · k"]), st.integers(0, 3),
+        ),
+        max_size=14,
+    )
+)  # fmt: skip
+def test_no_text_is_lost_and_no_chunk_is_too_large(parts: list[tuple[str, int, str, int]]) -> None:
+    blocks = [
+        Block(" ".join(text.split()) or "x", page, level, header if not level else "")
+        for text, level, header, page in parts
+    ]
+    text = "".join(f"{block.text}\n\n" for block in blocks)
+
+    found = cut(*blocks)
+
+    assert [draft.position for draft in found] == list(range(len(found)))
     assert all(0 < draft.token_count <= LIMITS.most + LIMITS.overlap for draft in found)
-    joined = " ".join(" ".join(draft.text.split()) for draft in found)
-    for block in blocks:
-        if not block.level:
-            assert all(word in joined for word in block.text.split() if len(word) < 40)
+    kept = " ".join(f"{draft.heading} {draft.text}" for draft in found)
+    assert [word for block in blocks for word in block.text.split() if len(word) < 40 and word not in kept] == []
+    assert all(0 <= draft.start < draft.end <= len(text) for draft in found)

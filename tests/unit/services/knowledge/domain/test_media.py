@@ -46,5 +46,5 @@ def test_what_is_not_supported_names_what_is(name: str, declared: str, head: byt
         recognise(name, declared, head)
 
     assert refused.value.reason == "unsupported_media_type"
-    assert "pdf, docx, txt, md, html, csv, rtf" in refused.value.detail
+    assert "pdf, docx, xlsx, pptx, odt, epub, txt, md, html, csv, rtf, eml" in refused.value.detail
     assert refused.value.violations[0].pointer == "#/document"

@@ -11,11 +11,12 @@ import pytest
 import pytest_asyncio
 
 from libs.http import OutboundClient
+from libs.sandbox import Usage
 from services.knowledge.config import KnowledgeSettings
-from services.knowledge.embed import choose_embedder
+from services.knowledge.embed import documents_embedder, questions_embedder
 from services.knowledge.embed.cached import CachedQueries
 from services.knowledge.embed.embedder import EmbedderUnavailable, Vector
-from services.knowledge.embed.local import LocalEmbedder
+from services.knowledge.embed.local import LocalEmbedder, SandboxedEmbedder
 from services.knowledge.embed.remote import RemoteEmbedder
 from services.knowledge.embed.tokens import MODEL_TOKENS, DataFileChanged, Tokens, check_sha256
 
@@ -25,7 +26,7 @@ def _cosine(left: Vector, right: Vector) -> float:
 
 
 async def test_the_local_model_knows_what_is_alike() -> None:
-    embedder = choose_embedder(KnowledgeSettings(), threads=1)
+    embedder = questions_embedder(KnowledgeSettings())
     assert isinstance(embedder, LocalEmbedder)
 
     cat, feline, shares = await embedder.embed(["A cat sat on the mat.", "A feline rested on the rug.", "Shares fell."])
@@ -45,6 +46,20 @@ async def test_texts_at_once_give_what_each_alone_gives() -> None:
 
     assert all(_cosine(a, b) > 0.999 for a, b in zip(together, alone, strict=True))
     await embedder.close()
+
+
+async def test_the_sandboxed_model_computes_the_same_outside_of_this_process() -> None:
+    here, apart = LocalEmbedder(1), documents_embedder(KnowledgeSettings())
+    assert isinstance(apart, SandboxedEmbedder)
+    texts, usage = [f"text number {number}" for number in range(5)], Usage()
+    try:
+        computed = await apart.embed(texts, usage)
+        assert all(_cosine(a, b) > 0.9999 for a, b in zip(await here.embed(texts), computed, strict=True))
+        assert usage.cpu_seconds > 0
+        assert await apart.embed([]) == []
+    finally:
+        await here.close()
+        await apart.close()
 
 
 async def test_a_closed_model_refuses() -> None:
@@ -72,7 +87,7 @@ async def test_a_query_is_remembered_and_the_oldest_forgotten() -> None:
     asked: list[str] = []
 
     class Asked(LocalEmbedder):
-        async def embed(self, texts: object) -> list[Vector]:
+        async def embed(self, texts: object, usage: Usage | None = None) -> list[Vector]:
             asked.extend(texts)  # type: ignore[arg-type]
             return [[1.0]]
 

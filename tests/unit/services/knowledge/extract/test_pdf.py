@@ -5,33 +5,49 @@ from __future__ import annotations
 from pathlib import Path
 
 from bench.typeset import typeset
-from services.knowledge.extract.portable import read_pdf
+from services.knowledge.extract.pdf import read_pdf
+
+SAMPLE = Path(__file__).resolve().parents[5] / "services" / "knowledge" / "samples" / "americas.pdf"
 
 
-def test_pages_headings_and_paragraphs_are_found(tmp_path: Path) -> None:
-    long = "A sentence that goes on and on over many lines of the page and never quite ends. " * 6
-    chapters = "\n\n".join(
-        f"# Chapter {name}\n\n## Part\n\n{long}\n\nShort one." for name in ("One", "Two", "Three", "Four")
-    )
-    typeset("The Title", "Somebody", chapters, tmp_path / "book.pdf")
+def test_pages_headings_and_paragraphs_are_found() -> None:
     seen: list[tuple[int, int]] = []
 
-    blocks = list(read_pdf(tmp_path / "book.pdf", lambda read, total: seen.append((read, total))))
+    blocks = list(read_pdf(SAMPLE.read_bytes(), lambda read, total: seen.append((read, total))))
 
-    assert seen == [(read, 5) for read in range(6)]
-    assert [(block.text, block.page, block.level) for block in blocks if block.level and block.page > 1][:4] == [
-        ("Chapter One", 2, 1), ("Part", 2, 2), ("Chapter Two", 3, 1), ("Part", 3, 2),
+    assert seen == [(50, 51), (51, 51)]
+    headings = [(block.text, block.page) for block in blocks if block.level]
+    assert headings[:5] == [
+        ("The World Factbook: the Americas", 1), ("Central Intelligence Agency, 2015", 1), ("Argentina", 2),
+        ("Background", 2), ("Economy", 2),
     ]  # fmt: skip
-    assert [block.text for block in blocks if not block.level][:2] == [long.strip(), "Short one."]
-    assert not any("The Title" in block.text for block in blocks if block.page > 1)
+    assert not any("The World Factbook" in block.text for block in blocks if block.page > 1)
+
+
+def test_the_title_stays_although_every_page_repeats_it(tmp_path: Path) -> None:
+    typeset("The Title", "Somebody", "\n\n".join(f"# Chapter {name}\n\nText." for name in "ABCD"), tmp_path / "a.pdf")
+
+    blocks = list(read_pdf((tmp_path / "a.pdf").read_bytes(), lambda *_: None))
+
+    assert [block.page for block in blocks if "The Title" in block.text] == [1]
 
 
 def test_a_paragraph_that_crosses_a_page_is_one(tmp_path: Path) -> None:
     words = " ".join(["word"] * 900)
     typeset("The Title", "Somebody", f"# Chapter\n\nBegin {words} end.", tmp_path / "book.pdf")
 
-    paragraphs = [block for block in read_pdf(tmp_path / "book.pdf", lambda *_: None) if not block.level]
+    paragraphs = [block for block in read_pdf((tmp_path / "book.pdf").read_bytes(), lambda *_: None) if not block.level]
 
-    assert [(block.text.split()[0], block.text.split()[-1], block.page) for block in paragraphs] == [
-        ("Begin", "end.", 2)
-    ]
+    found = [(block.text.split()[0], block.text.split()[-1], block.page) for block in paragraphs]
+    assert found[-1] == ("Begin", "end.", 2)
+
+
+def test_every_batch_of_pages_has_the_same_levels_and_no_running_heads(tmp_path: Path) -> None:
+    text = SAMPLE.with_suffix(".md").read_text("utf-8").split("\n# ", 1)[1]
+    typeset("The Title", "Somebody", "\n\n".join([f"# {text}"] * 2), tmp_path / "a.pdf")
+
+    blocks = list(read_pdf((tmp_path / "a.pdf").read_bytes(), lambda *_: None))
+
+    levels = {(block.text, block.level) for block in blocks if block.text in ("Argentina", "Venezuela", "Background")}
+    assert levels == {("Argentina", 1), ("Venezuela", 1), ("Background", 2)}
+    assert [block.page for block in blocks if "The Title" in block.text] == [1]

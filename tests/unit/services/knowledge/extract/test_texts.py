@@ -7,9 +7,9 @@ import pytest
 from services.knowledge.domain.blocks import Block
 from services.knowledge.extract.cleaning import clean_paragraph, join_lines
 from services.knowledge.extract.encoding import decode
-from services.knowledge.extract.plain import read_markdown, read_text
+from services.knowledge.extract.markup import read_markdown, read_rtf
+from services.knowledge.extract.plain import read_text
 from services.knowledge.extract.refusal import Refusal
-from services.knowledge.extract.rich import read_rtf
 from services.knowledge.extract.tables import read_csv
 from services.knowledge.extract.web import read_html
 
@@ -67,7 +67,7 @@ def test_markdown_loses_its_marks() -> None:
     )
 
     assert [(block.text, block.level) for block in read_markdown(text)] == [
-        ("Title", 1), ("Some bold link wrapped.", 0), ("- one code", 0), ("- two", 0), ("ls -l", 0), ("Third", 3),
+        ("Title", 1), ("Some bold link wrapped.", 0), ("one code", 0), ("two", 0), ("ls -l", 0), ("Third", 3),
         ("picture after", 0),
     ]  # fmt: skip
 

@@ -1,0 +1,95 @@
+"""The sandboxed side: one document in, batches of chunks out, within the document's budget.
+
+Imported by the sandbox's template, so everything heavy is imported at the top and loaded by `warm`.
+"""
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+from services.knowledge.domain.blocks import Block
+from services.knowledge.domain.chunking import ChunkDraft, cut_into_chunks
+from services.knowledge.domain.media import ARCHIVES, BY_NAME, CSV, EML, HTML, MARKDOWN, PDF, RTF, MediaType
+from services.knowledge.embed.tokens import Tokens
+from services.knowledge.extract.encoding import decode
+from services.knowledge.extract.markup import read_markdown, read_rtf
+from services.knowledge.extract.office import read_office
+from services.knowledge.extract.pdf import OnPage, read_pdf
+from services.knowledge.extract.plain import read_text
+from services.knowledge.extract.refusal import Refusal
+from services.knowledge.extract.tables import read_csv
+from services.knowledge.extract.web import read_html
+
+_BATCH = 16
+# A run of so many characters without a space, in a script that writes spaces, is no word.
+_ENDLESS = re.compile(r"[^\s\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]{1000,}")
+_ENDLESS_CHARACTERS = 20_000
+
+_TOKENS = Tokens()
+
+
+def warm() -> None:
+    """Loads what the first document would load."""
+    _TOKENS.count(["word"])
+    for media, sample in ((MARKDOWN, b"# a\n\nb"), (HTML, b"<p>a</p>"), (CSV, b"a,b\n1,2\n")):
+        list(blocks_of(sample, BY_NAME[media.name], lambda read, total: None))
+
+
+def read_document(descriptor: int, media: str, most_characters: int, most_chunks: int) -> Iterator[Any]:
+    """["pages", read, total] while it reads, then batches: ["chunks", [fields of ChunkDraft, ...]]. Raises Refusal."""
+    with os.fdopen(descriptor, "rb") as file:
+        content = file.read()
+    pages: list[list[Any]] = []
+    blocks = _bounded(blocks_of(content, BY_NAME[media], lambda read, total: pages.append(["pages", read, total])))
+    read: list[Block] = []
+    characters = endless = 0
+    for block in blocks:
+        yield from pages
+        pages.clear()
+        read.append(block)
+        characters += len(block.text)
+        endless += sum(len(run) for run in _ENDLESS.findall(block.text))
+        if characters > most_characters:
+            raise Refusal("document_text_too_long")
+    yield from pages
+    if endless > _ENDLESS_CHARACTERS and 2 * endless > characters:
+        raise Refusal("document_without_words")
+    yield from _chunks(read, most_chunks)
+
+
+def blocks_of(content: bytes, media: MediaType, on_page: OnPage) -> Iterator[Block]:
+    """Blocks of the document in reading order. Raises Refusal."""
+    if media is PDF:
+        return read_pdf(content, on_page)
+    if media in ARCHIVES or media is EML:
+        return read_office(content, media)
+    if media is RTF:
+        return read_rtf(content)
+    text = decode(content, html=media is HTML)
+    readers = {HTML.name: read_html, CSV.name: read_csv, MARKDOWN.name: read_markdown}
+    return readers.get(media.name, read_text)(text)
+
+
+def _bounded(blocks: Iterable[Block]) -> Iterator[Block]:
+    """Blocks that carry at least a letter, a digit or a sign of its own meaning: rules and bullets have nothing to
+    find."""
+    return (block for block in blocks if any(character.isalnum() or character > "\u2fff" for character in block.text))
+
+
+def _chunks(blocks: list[Block], most_chunks: int) -> Iterator[Any]:
+    drafts = cut_into_chunks(blocks, _TOKENS.count)
+    count = 0
+    while batch := list(islice(drafts, _BATCH)):
+        count += len(batch)
+        if count > most_chunks:
+            raise Refusal("document_text_too_long")
+        yield ["chunks", [_fields(draft) for draft in batch]]
+
+
+def _fields(draft: ChunkDraft) -> list[Any]:
+    return [
+        draft.position, draft.text, draft.heading, draft.page, draft.token_count, draft.opens_section, draft.start,
+        draft.end,
+    ]  # fmt: skip

@@ -1,0 +1,137 @@
+"""Blocks from PDF by liteparse (pdfium): headings, paragraphs, lists, tables, form fields and notes, page by page.
+
+Read in batches, so that memory does not grow with the number of pages. Recognition of scanned text is off.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+from liteparse import LayoutBlock, LiteParse, ParsedPage, ParseError, ParseResult
+
+from services.knowledge.domain.blocks import Block
+from services.knowledge.extract.cleaning import clean_paragraph, join_cells, join_lines
+from services.knowledge.extract.refusal import Refusal
+
+OnPage = Callable[[int, int], None]
+
+_MOST_PAGES = 5_000
+_BATCH = 50
+# Pages before a batch that are read with it, so that what every page repeats is known as such.
+_CONTEXT = 3
+_LONGEST_HEADING = 160
+_TITLES = ("heading", "paragraph")
+_NOTES = ("text", "freetext")
+_SENTENCE_END = (".", "!", "?", ":", '"', "'", "”", "’", ")", "…")
+
+
+def read_pdf(content: bytes, on_page: OnPage) -> Iterator[Block]:
+    """Blocks page by page; calls `on_page(read, total)` after each batch. Raises Refusal."""
+    read, total, ends_on = 0, 1, 0
+    held: Block | None = None
+    body = 0.0
+    while read < total:
+        result = _parse(content, read + 1)
+        if not any(page.page_num > read for page in result.pages):
+            break
+        total = result.total_pages
+        if total > _MOST_PAGES:
+            raise Refusal("document_too_many_pages")
+        fresh = [page for page in result.pages if page.page_num > read]
+        body = body or _body_size(fresh)
+        for page in fresh:
+            for block in _page(page, body):
+                joined = _join_over_page(held, block) if block.page == ends_on + 1 else None
+                if joined is None and held is not None:
+                    yield held
+                held, ends_on = joined or block, block.page
+        read += len(fresh)
+        on_page(read, total)
+    if held is not None:
+        yield held
+
+
+def _parse(content: bytes, first: int) -> ParseResult:
+    reader = LiteParse(
+        ocr_enabled=False, quiet=True, num_workers=1, extract_blocks=True, extract_form_fields=True,
+        extract_annotations=True, extract_links=False, continue_on_page_error=True, output_format="text",
+        target_pages=f"{max(1, first - _CONTEXT)}-{first + _BATCH - 1}", max_pages=_MOST_PAGES,
+    )  # fmt: skip
+    try:
+        return reader.parse(content)
+    except ParseError as error:
+        encrypted = "password" in str(error).lower()
+        raise Refusal("document_encrypted" if encrypted else "document_corrupt") from error
+
+
+def _body_size(pages: list[ParsedPage]) -> float:
+    """The size of most letters."""
+    sizes: Counter[float] = Counter()
+    for page in pages:
+        for item in page.text_items:
+            sizes[round(item.font_size or 0, 1)] += len(item.text)
+    return sizes.most_common(1)[0][0] if sizes else 0.0
+
+
+def _level(block: LayoutBlock, page: ParsedPage, body: float) -> int:
+    """By the size of its letters: the reader's own levels change from one batch of pages to the next. A heading that
+    the reader tells by other signs, such as weight, is of the third level."""
+    text, box = block.text or "", block.bbox
+    if box is None or len(text) > _LONGEST_HEADING or not any(map(str.isalpha, text)):
+        return 0
+    inside = (item.font_size or 0 for item in page.text_items if box.y - 1 <= item.y <= box.y + box.height)
+    ratio = max(inside, default=0) / body if body else 1.0
+    if ratio < 1.14:
+        return 3 if block.kind == "heading" else 0
+    return 1 if ratio >= 1.55 else 2 if ratio >= 1.28 else 3
+
+
+def _page(page: ParsedPage, body: float) -> Iterator[Block]:
+    blocks = [
+        block
+        for found in page.blocks or ()
+        for block in _block(found, page.page_num, _level(found, page, body) if found.kind in _TITLES else 0)
+    ]
+    if page.page_num == 1:
+        yield from _title(page, blocks)
+    yield from blocks
+    shown = "".join(page.text.split())
+    for field in page.form_fields or ():
+        value = clean_paragraph(field.value or "")
+        if value and "".join(value.split()) not in shown:
+            yield Block(f"{clean_paragraph(field.alternate_name or field.name or '')}: {value}", page.page_num)
+    for note in page.annotations or ():
+        text = clean_paragraph(note.contents or "")
+        if text and note.subtype in _NOTES and "".join(text.split()) not in shown:
+            yield Block(text, page.page_num)
+
+
+def _title(page: ParsedPage, blocks: list[Block]) -> Iterator[Block]:
+    """What the reader took for a running head because later pages repeat it: on the first page it is the title."""
+    kept = "".join("".join(block.text.split()) for block in blocks)
+    for line in page.text.splitlines():
+        text = clean_paragraph(line)
+        if any(map(str.isalpha, text)) and "".join(text.split()) not in kept and text[-1] not in "-\u00ad\ufffe":
+            yield Block(text, 1)
+
+
+def _block(block: LayoutBlock, page: int, level: int) -> Iterator[Block]:
+    if block.kind == "table":
+        rows = [join_cells([cell.text for cell in row]) for row in block.rows or ()]
+        header = join_cells([cell.text for cell in block.header or ()])
+        # Without a header of its own the first row names the columns.
+        named = header or (rows[0] if len(rows) > 1 else "")
+        yield from (Block(row, page, 0, named if row != named else "") for row in ([header] if header else []) + rows)
+    elif block.lines:
+        yield Block(join_lines(block.lines), page)
+    elif block.text:
+        marker = f"{block.marker} " if block.kind == "list_item" and block.ordered and block.marker else ""
+        yield Block(clean_paragraph(marker + block.text), page, level)
+
+
+def _join_over_page(held: Block | None, block: Block) -> Block | None:
+    """One paragraph where a page's last stops in mid-sentence and the next page goes on in lower case."""
+    if held is None or held.level or block.level or held.header or block.header:
+        return None
+    if held.text.endswith(_SENTENCE_END) or not block.text[:1].islower():
+        return None
+    return Block(join_lines((held.text, block.text)), held.page)

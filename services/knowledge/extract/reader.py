@@ -1,0 +1,112 @@
+"""The caller's side of extraction: a document goes into the sandbox, its chunks come back to a file on disk.
+
+The worker never parses a document and never holds its text: a hostile file can at worst end its own process.
+"""
+
+import signal
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from libs.sandbox import Crashed, LimitExceeded, Limits, Refused, Sandbox, Usage, frames
+from services.knowledge.config import KnowledgeSettings
+from services.knowledge.domain.chunking import ChunkDraft
+from services.knowledge.domain.media import MediaType
+from services.knowledge.extract.refusal import SENTENCES, Refusal
+
+OnPages = Callable[[int, int], Awaitable[None]]
+
+_DOCUMENT = "services.knowledge.extract.document"
+_LIMIT_REASONS = {
+    "memory": "extraction_memory", "cpu": "extraction_timeout", "time": "extraction_timeout",
+    "output": "document_text_too_long",
+}  # fmt: skip
+# Native libraries end themselves when an allocation fails.
+_OUT_OF_MEMORY = (signal.SIGABRT, signal.SIGTRAP, signal.SIGILL)
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What one document may cost while it is read."""
+
+    memory_mb: int = 256
+    cpu_seconds: int = 20
+    wall_seconds: float = 25.0
+    characters: int = 8_000_000
+    chunks: int = 10_000
+
+    @classmethod
+    def of(cls, settings: KnowledgeSettings) -> "Budget":
+        return cls(
+            settings.extract_memory_mib, settings.extract_cpu_seconds, settings.extract_wall_seconds,
+            settings.document_characters, settings.document_chunks,
+        )  # fmt: skip
+
+    def limits(self) -> Limits:
+        """A chunk's text takes up to four bytes a character, and chunks repeat sentences."""
+        return Limits(self.memory_mb, self.cpu_seconds, self.wall_seconds, 8 * self.characters)
+
+
+def document_sandbox() -> Sandbox:
+    return Sandbox((_DOCUMENT,), (f"{_DOCUMENT}:warm",))
+
+
+class DocumentReader:
+    def __init__(self, sandbox: Sandbox, budget: Budget) -> None:
+        self._sandbox = sandbox
+        self._budget = budget
+
+    async def read(
+        self, source: BinaryIO, media: MediaType, target: BinaryIO, on_pages: OnPages, usage: Usage
+    ) -> tuple[int, int]:
+        """Reads `source` in the sandbox and leaves its chunks in `target`; answers (pages, chunks), pages 0 where the
+        format has none. Raises Refusal for what the document is."""
+        pages = chunks = 0
+        budget = self._budget
+        values = self._sandbox.stream(
+            f"{_DOCUMENT}:read_document", media.name, budget.characters, budget.chunks,
+            limits=budget.limits(), attachment=source.fileno(), usage=usage,
+        )  # fmt: skip
+        try:
+            async with aclosing(values):
+                async for value in values:
+                    match value:
+                        case ["pages", int(read), int(total)]:
+                            pages = total
+                            await on_pages(read, total)
+                        case ["chunks", list(batch)]:
+                            chunks += len(batch)
+                            target.write(frames.pack(batch))
+                        case _:
+                            raise Refusal("extraction_crashed")
+        except LimitExceeded as error:
+            raise Refusal(_LIMIT_REASONS[error.limit]) from None
+        except Refused as error:
+            raise Refusal(error.reason if error.reason in SENTENCES else "extraction_crashed") from None
+        except Crashed as error:
+            memory = error.signal in _OUT_OF_MEMORY
+            raise Refusal("extraction_memory" if memory else "extraction_crashed") from None
+        if not chunks:
+            raise Refusal("no_text_found")
+        return pages, chunks
+
+
+def read_chunks(source: BinaryIO) -> Iterator[list[ChunkDraft]]:
+    """The batches that `read` left, one at a time. They come from a process that read hostile bytes, so each value is
+    taken by its form."""
+    while True:
+        try:
+            (batch,) = frames.read(source)
+        except EOFError:
+            return
+        yield [_draft(fields) for fields in batch]
+
+
+def _draft(fields: list[Any]) -> ChunkDraft:
+    match fields:
+        case [int(position), str(text), str(heading), int(page), int(tokens), bool(opens), int(start), int(end)]:
+            numbers = (position, page, tokens, start, end)
+            if all(0 <= number < 1 << 31 for number in numbers) and "\x00" not in text + heading:
+                return ChunkDraft(position, text, heading, page, tokens, opens, start, end)
+    raise Refusal("extraction_crashed")

@@ -244,3 +244,10 @@ def test_the_backup_dumps_every_service_and_its_way_back_is_valid(full_objects: 
     assert pod["containers"][0]["args"][0] == "local.backup.pod"
     for item in build("restore"):
         kubernetes_validate.validate(item, KUBERNETES, strict=True)
+
+
+def test_a_rollout_replaces_no_replica_before_its_twin_is_known_to_callers(objects: Objects) -> None:
+    for name, item in of(objects, "Deployment").items():
+        if name in NAMES | WORKERS:
+            assert item["spec"]["minReadySeconds"] >= 10, name
+            assert item["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}, name

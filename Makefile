@@ -5,7 +5,7 @@ VENV := .venv/bin
 export SERVICE SCALE LIMITS FOLLOW DOC QUESTION V
 SCENARIO ?= baseline
 
-.PHONY: test-transcription help up dev down status logs restart reset backup restore token demo ops test security lint types check faults manifests wheels bench-jobs load alerts configuration capacity protos format lock
+.PHONY: test-transcription help up dev down status logs restart reset backup restore token demo ops test security lint types check faults manifests wheels bench-jobs load policy alerts configuration capacity protos format lock
 
 help:            ## what can be done
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 24
@@ -59,6 +59,8 @@ security:        ## attacks on every public port
 check:           ## everything that must pass before a change lands, fastest first
 	@$(LOCAL) check
 
+policy: | dev-tools ## checkov over every overlay, in an environment of its own (290 MB)
+	@$(VENV)/python -m local.tools.policy
 alerts: | dev-tools ## promtool sees each alert fire (needs Debian's package prometheus)
 	@$(VENV)/python -m local.tools.alerts
 configuration: | dev-tools ## write docs/configuration.md from the settings classes

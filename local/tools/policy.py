@@ -1,0 +1,54 @@
+"""`make policy`: checkov reads the overlays for real clusters as kubectl builds them.
+
+It lives in an environment of its own (290 MB, var/checkov).
+
+Its version is pinned; its own dependencies are not locked with ours, because it asks for other versions of them.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import venv
+from pathlib import Path
+
+from local.paths import ROOT
+from local.terminal import say
+
+ENVIRONMENT = ROOT / "var" / "checkov"
+CHECKOV = "checkov==3.3.30"
+# Together what is applied together. Not `local`: live update writes into its containers, and a Job makes its secrets
+# inside the cluster.
+OVERLAYS = (("production",), ("full", "restore"))
+
+
+def main() -> int:
+    python = ENVIRONMENT / "bin" / "python"
+    if not python.exists():
+        venv.create(ENVIRONMENT, with_pip=True)
+    _run([str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", CHECKOV])
+    with tempfile.TemporaryDirectory() as folder:
+        for overlays in OVERLAYS:
+            built = Path(folder) / f"{overlays[0]}.yaml"
+            built.write_bytes(b"---\n".join(_built(overlay) for overlay in overlays))
+            _run([str(ENVIRONMENT / "bin" / "checkov"), "--skip-download", "--config-file",
+                  str(ROOT / "k8s" / "checkov.yaml"), "--file", str(built)])  # fmt: skip
+            say(f"{', '.join(overlays)}: passes")
+    return 0
+
+
+def _built(overlay: str) -> bytes:
+    kubectl = Path(sys.prefix) / "bin" / "kubectl"
+    return _run([str(kubectl), "kustomize", str(ROOT / "k8s" / "overlays" / overlay)], capture=True)
+
+
+def _run(command: list[str], *, capture: bool = False) -> bytes:
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE if capture else None, check=False)  # noqa: S603
+    if done.returncode != 0:
+        sys.exit(done.returncode)
+    return done.stdout or b""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -89,11 +89,12 @@ def test_what_two_parsers_could_read_in_two_ways_is_refused(raw: bytes, reason: 
 
 
 @pytest.mark.parametrize("piece", [b"[]", b"1", b"1.5", b"{}", b'""', b'"\\ud83d\\ude00"'])
-def test_more_values_than_the_loop_can_bear_are_refused_quickly(piece: bytes) -> None:
+def test_more_values_than_the_loop_can_decode_are_refused_before_they_are_decoded(
+    piece: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     raw = b"[" + b",".join([piece] * (1024 * 1024 // (len(piece) + 1))) + b"]"
-    started = time.perf_counter()
+    monkeypatch.setattr("gateway.http.json_body.json.loads", lambda *_, **__: pytest.fail("it was decoded"))
     assert refusal(raw).reason == "payload_too_large"
-    assert time.perf_counter() - started < 0.3
 
 
 @pytest.mark.parametrize("text", [b",", b'\\"', b"\\\\", b'\\",', b"\\u0041,"])

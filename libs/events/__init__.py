@@ -4,7 +4,8 @@ Joins PostgreSQL (outbox, inbox) and NATS JetStream; see docs/events.md. It must
 """
 
 from libs.events.consumer import EventConsumer
-from libs.events.envelope import Event, ReceivedEvent, event_data
+from libs.events.delivery import Handler
+from libs.events.envelope import Event, ReceivedEvent
 from libs.events.relay import OutboxRelay
 
-__all__ = ["Event", "EventConsumer", "OutboxRelay", "ReceivedEvent", "event_data"]
+__all__ = ["Event", "EventConsumer", "Handler", "OutboxRelay", "ReceivedEvent"]

@@ -1,15 +1,15 @@
 """What an event is, before it is appended and after it was received: CloudEvents 1.0 in JSON structured mode.
 
-Pure: neither NATS nor SQL. `data` is the proto3 JSON of the topic's message in events/v1.
+Pure: neither NATS nor SQL. The data are the topic's message of events/v1; on the wire, its proto3 JSON.
 """
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from google.protobuf.json_format import MessageToDict
+from google.protobuf.json_format import MessageToDict, ParseDict
 from google.protobuf.message import Message
 
 from libs.bus.subjects import event_subject
@@ -20,21 +20,19 @@ from libs.telemetry import current_traceparent
 
 MAX_EVENT_BYTES = 512 * 1024
 
-
-def event_data(message: Message) -> dict[str, Any]:
-    """The data of an event: proto3 JSON with camelCase names and every field without presence written out."""
-    return MessageToDict(message, always_print_fields_with_no_presence=True)
+M = TypeVar("M", bound=Message)
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened. `key` is the id of the aggregate: events of one key keep the order of their commits.
-    `service` is only given for topics that every service owns (job.*)."""
+    """Something that happened. `data` is the message that the table names for the topic; `key` the id of the aggregate:
+    events of one key keep the order of their commits. `service` is only given for topics that every service owns
+    (job.*)."""
 
     topic: str
     org_id: str
     key: str
-    data: Mapping[str, Any]
+    data: Message
     id: str = field(default_factory=lambda: new_id("evt"))
     time: datetime = field(default_factory=utcnow)
     subject: str = ""
@@ -43,6 +41,8 @@ class Event:
     def __post_init__(self) -> None:
         if self.topic not in TOPICS:
             raise ValueError(f"{self.topic} is not in libs/events/topics.py")
+        if not isinstance(self.data, TOPICS[self.topic].message):
+            raise TypeError(f"an event of {self.topic} has no {type(self.data).__name__} as data")
         if not (self.owner and self.org_id and self.key):
             raise ValueError(f"an event of {self.topic} needs an organisation, a key and a service")
 
@@ -69,7 +69,8 @@ class Event:
         }
         if traceparent := current_traceparent():
             attributes["traceparent"] = traceparent
-        return {**attributes, "data": dict(self.data)}
+        # camelCase names, and every field without presence written out, so that readers of JSON need no default.
+        return {**attributes, "data": MessageToDict(self.data, always_print_fields_with_no_presence=True)}
 
     def payload(self) -> str:
         """The envelope as it travels; ValueError when it is larger than any event may be."""
@@ -81,7 +82,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class ReceivedEvent:
-    """An event as a consumer sees it. `envelope` is the whole CloudEvent, for those who pass it on."""
+    """An event as a consumer sees it: `read` gives its data; `envelope` is the whole CloudEvent, to be passed on."""
 
     id: str
     topic: str
@@ -90,15 +91,20 @@ class ReceivedEvent:
     time: datetime
     source: str
     subject: str
-    data: Mapping[str, Any]
     traceparent: str
     envelope: Mapping[str, Any]
 
     @classmethod
     def parse(cls, payload: bytes) -> "ReceivedEvent":
         """ValueError when the bytes are no event of this suite."""
+        return cls.of(json.loads(payload))
+
+    @classmethod
+    def of(cls, envelope: Mapping[str, Any]) -> "ReceivedEvent":
+        """ValueError when the envelope is none of this suite."""
         try:
-            envelope = json.loads(payload)
+            if not isinstance(envelope["data"], Mapping):
+                raise TypeError("data")
             return cls(
                 id=envelope["id"],
                 topic=envelope["type"],
@@ -107,9 +113,15 @@ class ReceivedEvent:
                 time=parse_rfc3339(envelope["time"]),
                 source=envelope["source"],
                 subject=envelope["subject"],
-                data=envelope["data"],
                 traceparent=envelope.get("traceparent", ""),
                 envelope=envelope,
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError("not an event of this suite") from error
+
+    def read(self, message: type[M]) -> M:
+        """The data as the message that the table names for the topic; TypeError for another one. Fields that a newer
+        release writes are left out."""
+        if message is not TOPICS[self.topic].message:
+            raise TypeError(f"an event of {self.topic} is no {message.__name__}")
+        return ParseDict(self.envelope["data"], message(), ignore_unknown_fields=True)

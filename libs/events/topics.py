@@ -8,47 +8,51 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from google.protobuf.message import Message
+
+from echosenseix.events.v1 import events_pb2 as pb
+
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """Who appends the event (empty: every service, for its own jobs) and the message of events/v1 that is its data."""
+    """Who appends the event (empty: every service, for its own jobs) and the type of its data."""
 
     service: str
-    message: str
+    message: type[Message]
 
 
-def _topics(service: str, message: str, *names: str) -> Iterable[tuple[str, Topic]]:
+def _topics(service: str, message: type[Message], *names: str) -> Iterable[tuple[str, Topic]]:
     return ((name, Topic(service, message)) for name in names)
 
 
 TOPICS: Mapping[str, Topic] = MappingProxyType(
     dict(
         [
-            *_topics("identity", "OrganizationChanged", "org.created", "org.updated"),
-            *_topics("identity", "UserChanged", "user.created"),
-            *_topics("identity", "ApiKeyChanged", "api_key.created", "api_key.rotated", "api_key.revoked"),
-            *_topics("identity", "SessionRevoked", "session.revoked"),
+            *_topics("identity", pb.OrganizationChanged, "org.created", "org.updated"),
+            *_topics("identity", pb.UserChanged, "user.created"),
+            *_topics("identity", pb.ApiKeyChanged, "api_key.created", "api_key.rotated", "api_key.revoked"),
+            *_topics("identity", pb.SessionRevoked, "session.revoked"),
             *_topics(
-                "agent", "AgentChanged",
+                "agent", pb.AgentChanged,
                 "agent.created", "agent.updated", "agent.published", "agent.deleted",
             ),
             *_topics(
-                "agent", "IntegrationChanged",
+                "agent", pb.IntegrationChanged,
                 "integration.updated", "integration.synced", "integration.failed",
             ),
             *_topics(
-                "knowledge", "DocumentChanged",
+                "knowledge", pb.DocumentChanged,
                 "document.uploaded", "document.processed", "document.failed",
             ),
-            *_topics("knowledge", "EntryChanged", "entry.created", "entry.updated", "entry.deleted"),
+            *_topics("knowledge", pb.EntryChanged, "entry.created", "entry.updated", "entry.deleted"),
             *_topics(
-                "calllog", "CallChanged",
+                "calllog", pb.CallChanged,
                 "call.started", "call.updated", "call.ended", "call.recording_ready",
             ),
-            *_topics("billing", "UsageRecorded", "usage.recorded"),
-            *_topics("billing", "CreditChanged", "credit.low", "credit.depleted", "credit.topped_up"),
-            *_topics("realtime", "WebhookEndpointChanged", "webhook_endpoint.disabled", "webhook.test"),
-            *_topics("", "JobChanged", "job.progressed", "job.finished"),
+            *_topics("billing", pb.UsageRecorded, "usage.recorded"),
+            *_topics("billing", pb.CreditChanged, "credit.low", "credit.depleted", "credit.topped_up"),
+            *_topics("realtime", pb.WebhookEndpointChanged, "webhook_endpoint.disabled", "webhook.test"),
+            *_topics("", pb.JobChanged, "job.progressed", "job.finished"),
         ]
     )
 )  # fmt: skip

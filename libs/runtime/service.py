@@ -5,7 +5,7 @@ Not re-exported by libs.runtime: the gateway uses that package and must load nei
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property, partial
 from typing import Any, Generic, TypeVar
 
@@ -14,7 +14,7 @@ from echosenseix.jobs.v1.jobs_pb2_grpc import JobsServiceServicer, add_JobsServi
 from libs.bus import Bus
 from libs.cache.ping import redis_ping
 from libs.config import ServiceSettings
-from libs.events import EventConsumer, OutboxRelay
+from libs.events import EventConsumer, Handler, OutboxRelay
 from libs.events.servicer import DeadEventMethods
 from libs.jobs import Worker
 from libs.jobs.admin.servicer import JobMethods
@@ -75,10 +75,11 @@ class Service(Generic[S]):
         ]
         await self.runtime.serve_rpc([*servicers, *standard], large_messages=large_messages)
 
-    def work(self, handlers: Handlers, consumer: EventConsumer | None = None) -> None:
-        """Keep the outbox relay, the event consumer and the job worker running."""
+    def work(self, handlers: Handlers, subscribers: Mapping[str, Handler] | None = None) -> None:
+        """Keep the outbox relay, the job worker and, for topics with a handler, the event consumer running."""
         name, settings = self.runtime.service, self.settings
         self.runtime.background("relay", OutboxRelay(settings, name, self.bus).run)
-        if consumer is not None:
+        if subscribers:
+            consumer = EventConsumer(self.bus, self.database, name, subscribers)
             self.runtime.background("subscribers", consumer.run)
         self.runtime.background("jobs", Worker(settings, name, self.database, self.bus, handlers).run)

@@ -23,7 +23,7 @@ from .storage.ledger import Ledger
 from .storage.reconciliation import Reconciliations
 from .storage.usage import Usage
 from .storage.usage_sums import UsageSums
-from .subscribers import BillingSubscribers
+from .subscribers import Subscribers
 
 MIGRATIONS = Path(__file__).parent / "storage" / "migrations"
 
@@ -45,7 +45,7 @@ async def work(runtime: Runtime[BillingSettings]) -> None:
     settings, database, cursors, clock = service.settings, service.database, service.cursors, SystemClock()
     books = _books(settings, database, cursors)
     handlers = Calculation(books, settings.low_credit_micros, clock).handlers()
-    service.work(handlers, BillingSubscribers(books, clock).consumer(service.bus, database))
+    service.work(handlers, Subscribers(books, clock).handlers())
 
 
 def _books(settings: BillingSettings, database: Database, cursors: CursorCodec) -> Books:

@@ -6,7 +6,7 @@ from google.protobuf.struct_pb2 import Struct
 from echosenseix.billing.v1 import billing_pb2
 from echosenseix.events.v1 import events_pb2
 from libs.errors import InvalidArgument, Violation
-from libs.events import Event, event_data
+from libs.events import Event
 from libs.rpc.times import from_timestamp, to_timestamp
 from services.billing.domain.amounts import format_micros, parse_micros
 from services.billing.domain.charges import Charges
@@ -107,7 +107,7 @@ def usage_recorded(org_id: str, event: UsageEvent, entry: LedgerEntry) -> Event:
         call_id=event.call_id,
         ledger_entry_id=entry.id,
     )
-    return Event(topic="usage.recorded", org_id=org_id, key=event.call_id or event.id, data=event_data(recorded))
+    return Event(topic="usage.recorded", org_id=org_id, key=event.call_id or event.id, data=recorded)
 
 
 def credit_event(topic: str, org_id: str, balance: Balance, entry: LedgerEntry) -> Event:
@@ -117,7 +117,7 @@ def credit_event(topic: str, org_id: str, balance: Balance, entry: LedgerEntry) 
         currency=balance.currency,
         ledger_entry_id=entry.id,
     )
-    return Event(topic=topic, org_id=org_id, key=org_id, data=event_data(changed))
+    return Event(topic=topic, org_id=org_id, key=org_id, data=changed)
 
 
 def charge_events(org_id: str, charges: Charges, low_micros: int) -> list[Event]:

@@ -4,28 +4,32 @@ The handler runs in the transaction of its inbox row; a call's usage event takes
 metered once, however often and in whichever order its events arrive.
 """
 
-from libs.bus import Bus
-from libs.clock import Clock, parse_rfc3339
-from libs.events import EventConsumer, ReceivedEvent
-from libs.postgres import Connection, Database
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from echosenseix.events.v1 import events_pb2
+from libs.clock import Clock
+from libs.events import Handler, ReceivedEvent
+from libs.postgres import Connection
+from libs.rpc.times import from_timestamp
 from services.billing.domain.amounts import seconds_to_micros
 from services.billing.domain.usage import call_usage
-from services.billing.operations import CALCULATE, SERVICE, Books
+from services.billing.operations import CALCULATE, Books
 
 
-class BillingSubscribers:
+class Subscribers:
     def __init__(self, books: Books, clock: Clock) -> None:
         self._books = books
         self._clock = clock
 
-    def consumer(self, bus: Bus, database: Database) -> EventConsumer:
+    def handlers(self) -> Mapping[str, Handler]:
         # A call that ended without a known duration gets it later, by an update.
-        topics = {
+        return {
             "org.created": self.on_organization,
             "call.ended": self.on_call,
             "call.updated": self.on_call,
         }
-        return EventConsumer(bus, database, SERVICE, topics)
 
     async def on_organization(self, conn: Connection, event: ReceivedEvent) -> None:
         """Its account and its trial credit."""
@@ -33,15 +37,18 @@ class BillingSubscribers:
 
     async def on_call(self, conn: Connection, event: ReceivedEvent) -> None:
         """Meter a billable call and have it rated."""
-        data = event.data
-        if not data.get("billable"):
+        call = event.read(events_pb2.CallChanged)
+        if not call.billable:
             return
+        ended_at = from_timestamp(call, "ended_at")
+        if ended_at is None:
+            raise ValueError("a billable call has no end")
         usage = call_usage(
-            call_id=data["callId"],
-            quantity_micros=seconds_to_micros(data["durationSeconds"]),
-            ended_at=parse_rfc3339(data["endedAt"]),
-            agent_id=data["agentId"],
-            provider=data["provider"],
+            call_id=call.call_id,
+            quantity_micros=seconds_to_micros(call.duration_seconds),
+            ended_at=ended_at,
+            agent_id=call.agent_id,
+            provider=call.provider,
         )
         recorded = await self._books.usage.record(conn, event.org_id, [usage], self._clock.now())
         if recorded.added:

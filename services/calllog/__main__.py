@@ -28,7 +28,7 @@ from .storage.calls import Calls
 from .storage.envelopes import Envelopes
 from .storage.links import ProviderLinks
 from .storage.recordings import Recordings
-from .subscribers import CallLogSubscribers
+from .subscribers import Subscribers
 from .transcriber import Transcriber
 
 MIGRATIONS = Path(__file__).parent / "storage" / "migrations"
@@ -68,8 +68,7 @@ async def work(runtime: Runtime[CallLogSettings]) -> None:
         Reconciliation(database, envelopes, calls, links, get_credentials, client, clock, look_back),
         settings.reconcile_cron,
     )
-    subscribers = CallLogSubscribers(calls, analytics, links, clock)
-    service.work(handlers, subscribers.consumer(service.bus, database))
+    service.work(handlers, Subscribers(calls, analytics, links, clock).handlers())
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from google.protobuf.struct_pb2 import ListValue
 from echosenseix.calllog.v1 import calllog_pb2
 from echosenseix.common.v1 import common_pb2
 from echosenseix.events.v1 import events_pb2
-from libs.events import Event, event_data
+from libs.events import Event
 from libs.rpc.messages import Mapper
 from libs.rpc.times import to_timestamp
 from providers.interface.reports import CallStatus, Direction, ReportedCall, Speaker, Turn
@@ -158,7 +158,7 @@ def call_event(
         version=version,
         billable=is_billable(facts.status, facts.duration_seconds),
     )
-    return Event(topic=topic, org_id=org_id, key=call_id, data=event_data(changed))
+    return Event(topic=topic, org_id=org_id, key=call_id, data=changed)
 
 
 def stored_call_event(topic: str, call: Call) -> Event:

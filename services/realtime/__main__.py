@@ -23,7 +23,7 @@ from .servicer import RealtimeServicer, WebhookEndpointServicer
 from .storage.endpoints import Endpoints
 from .storage.event_log import EventLog
 from .storage.mailbox import Mailbox
-from .subscribers import consumer
+from .subscribers import Subscribers
 
 MIGRATIONS = Path(__file__).parent / "storage" / "migrations"
 
@@ -55,7 +55,7 @@ async def work(runtime: Runtime[RealtimeSettings]) -> None:
     client = OutboundClient(settings.outbound_allow)
     runtime.on_close("http", client.close)
     handlers = job_handlers(settings, Envelope(settings.encryption_keys), client)
-    service.work(handlers, consumer(service.bus, service.database))
+    service.work(handlers, Subscribers(service.bus).handlers())
 
 
 if __name__ == "__main__":

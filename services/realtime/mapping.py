@@ -11,7 +11,7 @@ from google.protobuf import json_format, struct_pb2, timestamp_pb2
 from echosenseix.events.v1 import events_pb2
 from echosenseix.realtime.v1 import realtime_pb2 as pb
 from libs.clock import parse_rfc3339, rfc3339_ms
-from libs.events import Event, event_data
+from libs.events import Event
 from libs.events.topics import TOPICS
 from libs.rpc.times import to_timestamp
 from services.realtime.domain.delivery import Delivery, Endpoint
@@ -79,7 +79,7 @@ def record_to_proto(row: Mapping[str, Any], channel: str) -> pb.EventRecord:
 def public_envelope(envelope: Mapping[str, Any]) -> dict[str, Any]:
     """The CloudEvent as customers get it: times spelled as everywhere in the API. Between services they keep their
     microseconds."""
-    message = events_pb2.DESCRIPTOR.message_types_by_name[TOPICS[envelope["type"]].message]
+    message = TOPICS[envelope["type"]].message.DESCRIPTOR
     times = [field.json_name for field in message.fields if field.message_type is _TIMESTAMP]
     data = envelope["data"]
     spelled = {name: rfc3339_ms(parse_rfc3339(data[name])) for name in times if data.get(name)}
@@ -92,4 +92,4 @@ def endpoint_disabled_event(org_id: str, endpoint_id: str, url: str, reason: str
 
 def endpoint_event(topic: str, org_id: str, endpoint_id: str, url: str, reason: str) -> Event:
     message = events_pb2.WebhookEndpointChanged(webhook_endpoint_id=endpoint_id, url=url, reason=reason)
-    return Event(topic=topic, org_id=org_id, key=endpoint_id, data=event_data(message))
+    return Event(topic=topic, org_id=org_id, key=endpoint_id, data=message)

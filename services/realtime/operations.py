@@ -45,8 +45,7 @@ async def log_event(
 ) -> list[tuple[str, Published]]:
     """One transaction's work for one event: its place in each channel, and a delivery per endpoint that wants it."""
     envelope = public_envelope(envelope)
-    data: Mapping[str, Any] = envelope["data"]
-    channels = channels_of_event(envelope["type"], org_id, data)
+    channels = channels_of_event(envelope["type"], org_id, envelope["partitionkey"])
     places = await event_log.append(connection, org_id, envelope, occurred_at, channels)
     for endpoint in await endpoints.enabled(connection, org_id):
         if matches(endpoint.event_types, envelope["type"]):

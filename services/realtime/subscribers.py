@@ -5,11 +5,12 @@ the instances with sockets. A few have further effects: owners are stored, and g
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Mapping
 
+from echosenseix.events.v1 import events_pb2
 from libs.bus import Bus, subjects
-from libs.events import EventConsumer, ReceivedEvent
-from libs.postgres import Connection, Database, after_commit
+from libs.events import Handler, ReceivedEvent
+from libs.postgres import Connection, after_commit
 from services.realtime import operations
 from services.realtime.domain import letters
 from services.realtime.domain.history import Published
@@ -18,39 +19,42 @@ from services.realtime.protocol.hub import encode_publication, publication_subje
 from services.realtime.protocol.revocation import revocation
 from services.realtime.storage import owners
 
-Handler = Callable[[Connection, ReceivedEvent], Awaitable[None]]
 
+class Subscribers:
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
 
-def consumer(bus: Bus, database: Database) -> EventConsumer:
-    handler = event_handler(bus)
-    return EventConsumer(bus, database, "realtime", dict.fromkeys(LOGGED_TOPICS, handler))
+    def handlers(self) -> Mapping[str, Handler]:
+        return dict.fromkeys(LOGGED_TOPICS, self.on_event)
 
-
-def event_handler(bus: Bus) -> Handler:
-    async def on_event(connection: Connection, event: ReceivedEvent) -> None:
-        places = await operations.log_event(connection, event.org_id, event.envelope, event.time)
-        await _react(connection, event)
+    async def on_event(self, conn: Connection, event: ReceivedEvent) -> None:
+        places = await operations.log_event(conn, event.org_id, event.envelope, event.time)
+        if react := REACTIONS.get(event.topic):
+            await react(conn, event)
 
         async def tell() -> None:
-            await _publish(bus, event, places)
+            await self._publish(event, places)
 
-        after_commit(connection, tell)
+        after_commit(conn, tell)
 
-    return on_event
-
-
-async def _react(connection: Connection, event: ReceivedEvent) -> None:
-    data = event.data
-    if event.topic == letters.CREDIT_LOW:
-        values = {"availableMicros": str(data.get("availableMicros", 0)), "currency": str(data.get("currency", ""))}
-        await operations.write_to_owners(connection, event.org_id, letters.CREDIT_LOW, values, about=event.org_id)
-    elif event.topic == "user.created" and data.get("role") == "owner":
-        await owners.remember(connection, event.org_id, data["userId"], data["email"])
+    async def _publish(self, event: ReceivedEvent, places: list[tuple[str, Published]]) -> None:
+        """These messages may be lost: listeners find the gap and read the log."""
+        for channel, published in places:
+            await self._bus.publish_core(publication_subject(event.org_id, channel), encode_publication(published))
+        if message := revocation(event):
+            await self._bus.publish_core(subjects.REALTIME_REVOKED, json.dumps(message).encode())
 
 
-async def _publish(bus: Bus, event: ReceivedEvent, places: list[tuple[str, Published]]) -> None:
-    """These messages may be lost: listeners find the gap and read the log."""
-    for channel, published in places:
-        await bus.publish_core(publication_subject(event.org_id, channel), encode_publication(published))
-    if message := revocation(event.topic, event.org_id, event.data, event.time):
-        await bus.publish_core(subjects.REALTIME_REVOKED, json.dumps(message).encode())
+async def on_credit_low(conn: Connection, event: ReceivedEvent) -> None:
+    credit = event.read(events_pb2.CreditChanged)
+    values = {"availableMicros": str(credit.available_micros), "currency": credit.currency}
+    await operations.write_to_owners(conn, event.org_id, letters.CREDIT_LOW, values, about=event.org_id)
+
+
+async def on_user(conn: Connection, event: ReceivedEvent) -> None:
+    user = event.read(events_pb2.UserChanged)
+    if user.role == "owner":
+        await owners.remember(conn, event.org_id, user.user_id, user.email)
+
+
+REACTIONS: Mapping[str, Handler] = {"credit.low": on_credit_low, "user.created": on_user}

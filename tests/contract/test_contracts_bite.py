@@ -110,6 +110,10 @@ TREE: dict[str, tuple[str, str]] = {
     "subjects": ("services/agent/planted.py", 'S = "evt.org.agent.agent.created"'),
     "topics": ("services/agent/mapping/planted.py", 'E = call_event("call.ended")'),
     "unsent_topics": ("services/identity/servicer/sessions.py", '"""No session is revoked any more."""'),
+    "subscribers_read": (
+        "services/agent/planted.py",
+        'async def f(conn, event): event.read(pb.CallChanged)\nHANDLERS = {"usage.recorded": f}',
+    ),
     "metrics": ("services/agent/planted.py", "from prometheus_client import Counter\nC = Counter('a', 'b')"),
     "service_shape": ("services/planted/__init__.py", '"""A service without its rooms."""'),
     "domain_imports": ("services/agent/domain/planted.py", "import pathlib"),

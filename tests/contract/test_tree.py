@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from suite.services import SERVICES
 from tests.contract import tree_rules
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,12 +44,3 @@ def test_rule(rule: Callable[[Path], list[str]]) -> None:
 
 def test_only_listed_modules_reach_all_organisations() -> None:
     assert tree_rules.system_doors(ROOT) == set(SYSTEM_CALLERS)
-
-
-def test_every_topic_belongs_to_a_service_and_has_a_message() -> None:
-    from echosenseix.events.v1 import events_pb2
-    from libs.events.topics import TOPICS
-
-    for name, topic in TOPICS.items():
-        assert topic.service in {*SERVICES, ""}, name
-        assert topic.message in events_pb2.DESCRIPTOR.message_types_by_name, name

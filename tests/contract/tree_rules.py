@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 SOURCE_ROOMS = ("gateway", "services", "providers", "suite", "libs", "local")
@@ -104,7 +104,44 @@ def _declared_topics(root: Path) -> dict[str, str]:
     """Topic -> owner, as the table's calls `_topics(owner, message, *names)` say it."""
     calls = _calls(root / "libs" / "events" / "topics.py", {"_topics"})
     rows = [[arg.value for arg in call.args if isinstance(arg, ast.Constant)] for call in calls]
-    return {str(name): str(owner) for owner, _, *names in rows for name in names}
+    return {str(name): str(owner) for owner, *names in rows for name in names}
+
+
+def subscribers_read(root: Path) -> list[str]:
+    """A handler reads the message of each topic that it is listed for: the other half of `ReceivedEvent.read`."""
+    messages = {
+        str(name.value): _last_name(call.args[1])
+        for call in _calls(root / "libs" / "events" / "topics.py", {"_topics"})
+        for name in call.args[2:]
+        if isinstance(name, ast.Constant)
+    }
+    return [
+        f"{_short(root, path)}: {handler} reads {read} of {topic}, which carries {messages[topic]}"
+        for path in root.glob("services/**/*.py")
+        for topic, handler in _listed_handlers(path, messages.keys())
+        for read in _read_messages(path, handler)
+        if read != messages[topic]
+    ]
+
+
+def _listed_handlers(path: Path, topics: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Topic and the name of its function, from every dictionary that is written out."""
+    for node in ast.walk(_tree(path)):
+        for key, value in zip(node.keys, node.values, strict=True) if isinstance(node, ast.Dict) else ():
+            if isinstance(key, ast.Constant) and key.value in topics:
+                yield str(key.value), _last_name(value)
+
+
+def _read_messages(path: Path, function: str) -> Iterator[str]:
+    for node in ast.walk(_tree(path)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == function:
+            for call in ast.walk(node):
+                if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "read":
+                    yield from (_last_name(argument) for argument in call.args)
+
+
+def _last_name(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
 
 
 def _told_topics(path: Path) -> Iterator[tuple[int, str]]:
@@ -268,8 +305,8 @@ def real_parts(root: Path) -> list[str]:
 
 
 RULES: tuple[Callable[[Path], list[str]], ...] = (
-    select_star, migrations, subjects, topics, unsent_topics, metrics, service_shape, domain_imports, module_names,
-    environment, sql_place, docstrings, unfinished, places, real_parts,
+    select_star, migrations, subjects, topics, unsent_topics, subscribers_read, metrics, service_shape, domain_imports,
+    module_names, environment, sql_place, docstrings, unfinished, places, real_parts,
 )  # fmt: skip
 
 

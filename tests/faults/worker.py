@@ -13,6 +13,7 @@ import random
 import signal
 from pathlib import Path
 
+from echosenseix.events.v1.events_pb2 import CallChanged
 from libs.bus import Bus
 from libs.config import ServiceSettings
 from libs.events import Event, EventConsumer, OutboxRelay, ReceivedEvent, outbox
@@ -33,7 +34,7 @@ async def direct(ctx: JobContext) -> None:
     await asyncio.sleep(random.uniform(0, 0.08))
     async with ctx.finish() as conn:
         await conn.execute(_EFFECT, job.org_id, operation, "direct", job.worker)
-        await outbox.append(conn, Event(TOPIC, job.org_id, operation, {"operation": operation}))
+        await outbox.append(conn, Event(TOPIC, job.org_id, operation, CallChanged(call_id=operation)))
 
 
 async def echo(ctx: JobContext) -> None:
@@ -57,7 +58,7 @@ async def poison(ctx: JobContext) -> None:
 
 
 async def on_event(conn: Connection, event: ReceivedEvent) -> None:
-    await ECHO.enqueue(conn, event.org_id, {"operation": event.data["operation"]})
+    await ECHO.enqueue(conn, event.org_id, {"operation": event.read(CallChanged).call_id})
 
 
 def handlers() -> Handlers:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from echosenseix.events.v1 import events_pb2
-from libs.events import Event, event_data
+from libs.events import Event
 from services.agent.domain.agent import Agent
 from services.agent.domain.integration import Integration
 
@@ -18,7 +18,7 @@ def agent_event(topic: str, agent: Agent) -> Event:
         provider=agent.content.provider,
         external_agent_id=agent.content.external_agent_id,
     )
-    return Event(topic=topic, org_id=agent.org_id, key=agent.id, data=event_data(changed))
+    return Event(topic=topic, org_id=agent.org_id, key=agent.id, data=changed)
 
 
 def integration_event(topic: str, integration: Integration) -> Event:
@@ -28,4 +28,4 @@ def integration_event(topic: str, integration: Integration) -> Event:
         status=integration.status.value,
         version=integration.version,
     )
-    return Event(topic=topic, org_id=integration.org_id, key=integration.id, data=event_data(changed))
+    return Event(topic=topic, org_id=integration.org_id, key=integration.id, data=changed)

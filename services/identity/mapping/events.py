@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from echosenseix.events.v1 import events_pb2
-from libs.events import Event, event_data
+from libs.events import Event
 from services.identity.domain.credentials import ApiKey
 from services.identity.domain.people import Organization, User
 
@@ -12,19 +12,19 @@ def organization_event(topic: str, organization: Organization) -> Event:
     changed = events_pb2.OrganizationChanged(
         organization_id=organization.id, name=organization.name, version=organization.version
     )
-    return Event(topic=topic, org_id=organization.id, key=organization.id, data=event_data(changed))
+    return Event(topic=topic, org_id=organization.id, key=organization.id, data=changed)
 
 
 def user_event(topic: str, user: User) -> Event:
     changed = events_pb2.UserChanged(user_id=user.id, email=user.email, role=user.role.value)
-    return Event(topic=topic, org_id=user.org_id, key=user.id, data=event_data(changed))
+    return Event(topic=topic, org_id=user.org_id, key=user.id, data=changed)
 
 
 def api_key_event(topic: str, key: ApiKey) -> Event:
     changed = events_pb2.ApiKeyChanged(api_key_id=key.id, name=key.name, prefix=key.prefix)
-    return Event(topic=topic, org_id=key.org_id, key=key.id, data=event_data(changed))
+    return Event(topic=topic, org_id=key.org_id, key=key.id, data=changed)
 
 
 def session_event(topic: str, org_id: str, session_id: str, user_id: str) -> Event:
     changed = events_pb2.SessionRevoked(session_id=session_id, user_id=user_id)
-    return Event(topic=topic, org_id=org_id, key=session_id, data=event_data(changed))
+    return Event(topic=topic, org_id=org_id, key=session_id, data=changed)

@@ -1,7 +1,7 @@
 """The events this service writes, built from domain values. Topics are declared in libs.events.topics."""
 
 from echosenseix.events.v1 import events_pb2
-from libs.events import Event, event_data
+from libs.events import Event
 from services.knowledge.domain.entry import Document, Entry
 
 
@@ -9,7 +9,7 @@ def entry_event(topic: str, entry: Entry) -> Event:
     changed = events_pb2.EntryChanged(
         entry_id=entry.id, title=entry.title, status=entry.status.value, version=entry.version
     )
-    return Event(topic=topic, org_id=entry.org_id, key=entry.id, data=event_data(changed))
+    return Event(topic=topic, org_id=entry.org_id, key=entry.id, data=changed)
 
 
 def document_event(topic: str, document: Document, title: str) -> Event:
@@ -23,5 +23,4 @@ def document_event(topic: str, document: Document, title: str) -> Event:
         error_code=document.error_code,
         title=title,
     )
-    data = event_data(changed)
-    return Event(topic=topic, org_id=document.org_id, key=document.entry_id, data=data, subject=document.id)
+    return Event(topic=topic, org_id=document.org_id, key=document.entry_id, data=changed, subject=document.id)

@@ -7,8 +7,7 @@ merely empty.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Set
-from typing import Any
+from collections.abc import Set
 
 from suite.services import AGENT, BILLING, CALLLOG, IDENTITY, KNOWLEDGE, REALTIME
 
@@ -29,8 +28,6 @@ _ENTITY_SERVICES = {
     "entry": KNOWLEDGE,
     "usage": BILLING,
     "credit": BILLING,
-    "limit": BILLING,
-    "invoice": BILLING,
     "org": IDENTITY,
     "user": IDENTITY,
     "api_key": IDENTITY,
@@ -57,15 +54,15 @@ def is_channel_name(name: str) -> bool:
     return 0 < len(name) <= MAX_NAME_LENGTH and _NAME.match(name) is not None
 
 
-def channels_of_event(topic: str, org_id: str, data: Mapping[str, Any]) -> list[str]:
-    """Every channel that shows this event: the log, its area of the organisation, and the one thing it is about."""
+def channels_of_event(topic: str, org_id: str, key: str) -> list[str]:
+    """Every channel that shows an event about `key`: the log, the area of the organization, the call."""
     channels = [LOG]
     service = _ENTITY_SERVICES.get(topic.partition(".")[0])
     area = service.area if service else ""
     if area in _AREA_SCOPES:
         channels.append(f"org:{org_id}:{area}")
-    if area == CALLLOG.area and (call_id := data.get("callId")):
-        channels.append(f"call:{call_id}")
+    if area == CALLLOG.area:
+        channels.append(f"call:{key}")
     return channels
 
 

@@ -76,8 +76,8 @@ class Doors:
     async def _catch_up(self) -> bool:
         """Whether the log could be read; while it cannot, sockets stay open with what they know."""
         try:
-            for topic, org_id, data, at in await self._log.since(REVOKING_TOPICS, utcnow() - TOKEN_LIFETIME):
-                if message := revocation(topic, org_id, data, at):
+            for event in await self._log.since(REVOKING_TOPICS, utcnow() - TOKEN_LIFETIME):
+                if message := revocation(event):
                     self._revoke(message)
             await self.hub.check_positions()
         except AppError as error:

@@ -13,6 +13,9 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol
 
+from google.protobuf.json_format import ParseDict
+
+from echosenseix.events.v1 import events_pb2
 from libs.bus import Bus, subjects
 from libs.events import Event
 from libs.telemetry import metrics
@@ -184,9 +187,9 @@ class Hub:
 
 def _job_envelope(org_id: str, payload: bytes) -> bytes:
     """A job's state as a CloudEvent, because every publication is one."""
-    state = json.loads(payload)
-    topic = "job.progressed" if state["state"] == "running" else "job.finished"
-    event = Event(topic=topic, org_id=org_id, key=state["jobId"], data=state, service="jobs")
+    job = ParseDict(json.loads(payload), events_pb2.JobChanged(), ignore_unknown_fields=True)
+    topic = "job.progressed" if job.state == "running" else "job.finished"
+    event = Event(topic=topic, org_id=org_id, key=job.job_id, data=job, service="jobs")
     return bytes(event.payload(), "utf-8")
 
 

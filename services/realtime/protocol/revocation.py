@@ -5,24 +5,40 @@ instance, and which connections it concerns. Pure.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
 
+from echosenseix.events.v1 import events_pb2
+from libs.events import ReceivedEvent
 from services.realtime.protocol.tokens import EVER, Grant
 
-REVOKING_TOPICS = ("session.revoked", "api_key.revoked", "api_key.rotated")
+Revocation = dict[str, str]
 
 
-def revocation(topic: str, org_id: str, data: Mapping[str, Any], at: datetime.datetime) -> dict[str, str] | None:
-    """The message for the instances, or None when the event revokes nothing. `at` is the event's time: a rotation ends
-    what was issued until then, and leaves what the new secret gets afterwards."""
-    if topic == "session.revoked":
-        return {"org": org_id, "session": data["sessionId"]}
-    if topic == "api_key.revoked":
-        return {"org": org_id, "key": data["apiKeyId"]}
-    if topic == "api_key.rotated":
-        return {"org": org_id, "key": data["apiKeyId"], "before": at.isoformat()}
-    return None
+def revocation(event: ReceivedEvent) -> Revocation | None:
+    """The message for the instances, or None when the event revokes nothing."""
+    revoke = _REVOCATIONS.get(event.topic)
+    return revoke(event) if revoke else None
+
+
+def _of_session(event: ReceivedEvent) -> Revocation:
+    return {"org": event.org_id, "session": event.read(events_pb2.SessionRevoked).session_id}
+
+
+def _of_key(event: ReceivedEvent) -> Revocation:
+    return {"org": event.org_id, "key": event.read(events_pb2.ApiKeyChanged).api_key_id}
+
+
+def _of_secret(event: ReceivedEvent) -> Revocation:
+    """A rotation ends what was issued until then, and leaves what the new secret gets afterwards."""
+    return {**_of_key(event), "before": event.time.isoformat()}
+
+
+_REVOCATIONS: Mapping[str, Callable[[ReceivedEvent], Revocation]] = {
+    "session.revoked": _of_session,
+    "api_key.revoked": _of_key,
+    "api_key.rotated": _of_secret,
+}
+REVOKING_TOPICS = tuple(_REVOCATIONS)
 
 
 def revoked_before(message: Mapping[str, str]) -> datetime.datetime:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from libs.events import ReceivedEvent
 from libs.postgres import Connection, Database, Record
 from services.realtime.domain.history import History, Published
 
@@ -54,10 +55,7 @@ from channel c
 join unnest($1::text[], $2::text[]) as wanted (org_id, name) on c.org_id = wanted.org_id and c.name = wanted.name
 """
 
-_SINCE = (
-    "select e.type, e.org_id, e.occurred_at, e.envelope::text as envelope from event e "
-    "where e.created_at > $1 and e.type = any($2)"
-)
+_SINCE = "select e.envelope::text as envelope from event e where e.created_at > $1 and e.type = any($2)"
 
 _SWEEP = """
 with old as (
@@ -107,13 +105,10 @@ class EventLog:
         row = await self._database.fetchrow(org_id, _POSITION_OF, channel, event_id)
         return None if row is None else int(row["position"])
 
-    async def since(
-        self, types: Sequence[str], moment: datetime.datetime
-    ) -> list[tuple[str, str, Mapping[str, Any], datetime.datetime]]:
-        """Type, organization, data and time of the events of these types that any organization logged after the
-        moment."""
+    async def since(self, types: Sequence[str], moment: datetime.datetime) -> list[ReceivedEvent]:
+        """The events of these types that any organization logged after the moment."""
         rows = await self._database.system_fetch(_SINCE, moment, list(types))
-        return [(row["type"], row["org_id"], json.loads(row["envelope"])["data"], row["occurred_at"]) for row in rows]
+        return [ReceivedEvent.of(json.loads(row["envelope"])) for row in rows]
 
     async def tops(self, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
         """Tops of channels of any organisation: one statement for all that an instance serves."""

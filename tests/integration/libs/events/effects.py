@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator
 from typing import Protocol
 
+from echosenseix.events.v1.events_pb2 import AgentChanged
 from libs.errors import Unavailable
 from libs.events import Event, ReceivedEvent, outbox
 from libs.postgres import Connection, Database
@@ -16,7 +17,7 @@ ORG = "org_a"
 async def keep_effect(conn: Connection, event: ReceivedEvent) -> None:
     await conn.execute(
         "insert into effect (org_id, key, event_id, position) values ($1, $2, $3, $4)",
-        event.org_id, event.key, event.id, event.data["version"],
+        event.org_id, event.key, event.id, event.read(AgentChanged).version,
     )  # fmt: skip
 
 
@@ -39,7 +40,7 @@ async def running(*parts: Part) -> AsyncIterator[None]:
 
 
 async def append(db: Database, key: str, version: int, org: str = ORG) -> str:
-    event = Event("agent.updated", org, key, {"agentId": key, "version": version})
+    event = Event("agent.updated", org, key, AgentChanged(agent_id=key, version=version))
     async with db.transaction(org) as conn:
         await outbox.append(conn, event)
     return event.id

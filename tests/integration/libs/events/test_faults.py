@@ -9,6 +9,7 @@ from dataclasses import replace
 import nats
 import pytest
 
+from echosenseix.events.v1.events_pb2 import AgentChanged
 from libs.bus import Bus
 from libs.bus.stream import MESSAGE_ID, ensure_stream
 from libs.bus.subjects import STREAM
@@ -136,7 +137,7 @@ async def test_duplicates_that_the_stream_kept_have_no_second_effect(
     settings: ServiceSettings, bus: Bus, db: Database
 ) -> None:
     """Long after the stream's window: the same event stands in the stream twice."""
-    event = Event(TOPIC, "org_a", "agt_twice", {"version": 0})
+    event = Event(TOPIC, "org_a", "agt_twice", AgentChanged())
     await ensure_stream(bus, settings)
     payload = event.payload().encode()
     for number in range(3):
@@ -201,8 +202,9 @@ async def test_a_poison_event_is_buried_and_the_others_of_its_key_follow_in_orde
     handled: list[tuple[str, int]] = []
 
     async def choke(conn: Connection, event: ReceivedEvent) -> None:
-        handled.append((event.key, event.data["version"]))
-        if (event.key, event.data["version"]) == ("agt_0", 2):
+        version = event.read(AgentChanged).version
+        handled.append((event.key, version))
+        if (event.key, version) == ("agt_0", 2):
             await conn.execute("insert into effect (org_id, key, event_id, position) values ('x', 'x', 'x', 0)")
             raise LookupError("cannot digest this")
         await keep_effect(conn, event)
@@ -217,7 +219,7 @@ async def test_a_poison_event_is_buried_and_the_others_of_its_key_follow_in_orde
     assert dead is not None
     assert (dead["topic"], dead["org_id"], dead["tries"]) == (TOPIC, "org_a", 5)
     assert dead["last_error"] == "LookupError: cannot digest this"
-    assert '"version":2' in dead["payload"]
+    assert '"version":"2"' in dead["payload"]
     assert await db.system_fetchval("select count(*) from inbox_retry") == 0
 
 

@@ -14,10 +14,10 @@ import pytest_asyncio
 from echosenseix.billing.v1 import billing_pb2
 from echosenseix.calllog.v1 import calllog_pb2
 from echosenseix.common.v1 import common_pb2
+from echosenseix.events.v1 import events_pb2
 from libs.bus import Bus
-from libs.clock import SystemClock, rfc3339_ms
-from libs.events import ReceivedEvent
-from libs.ids import new_id
+from libs.clock import SystemClock
+from libs.events import Event, ReceivedEvent
 from libs.jobs import Worker
 from libs.paging import CursorCodec
 from libs.postgres import Database
@@ -34,7 +34,7 @@ from services.billing.storage.ledger import Ledger
 from services.billing.storage.reconciliation import Reconciliations
 from services.billing.storage.usage import Usage
 from services.billing.storage.usage_sums import UsageSums
-from services.billing.subscribers import BillingSubscribers
+from services.billing.subscribers import Subscribers as BillingSubscribers
 
 GRANT = 10_000_000
 LOW = 2_000_000
@@ -64,11 +64,12 @@ def call_event(
     org: str, call_id: str, seconds: float, *, topic: str = "call.ended", at: datetime = NOON, billable: bool = True,
     agent_id: str = "agt_1",
 ) -> ReceivedEvent:  # fmt: skip
-    data = {
-        "callId": call_id, "agentId": agent_id, "provider": "elevenlabs", "durationSeconds": seconds,
-        "endedAt": rfc3339_ms(at), "billable": billable, "version": "1",
-    }  # fmt: skip
-    return ReceivedEvent(new_id("evt"), topic, org, call_id, at, "/services/calllog", call_id, data, "", {})
+    call = events_pb2.CallChanged(
+        call_id=call_id, agent_id=agent_id, provider="elevenlabs", duration_seconds=seconds, ended_at=to_timestamp(at),
+        billable=billable, version=1,
+    )  # fmt: skip
+    data = call if topic.startswith("call.") else events_pb2.OrganizationChanged(organization_id=org)
+    return ReceivedEvent.of(Event(topic, org, call_id, data, time=at).envelope())
 
 
 @dataclass

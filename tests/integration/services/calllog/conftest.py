@@ -61,7 +61,7 @@ from services.calllog.storage.calls import Calls
 from services.calllog.storage.envelopes import Envelopes
 from services.calllog.storage.links import ProviderLinks
 from services.calllog.storage.recordings import Recordings
-from services.calllog.subscribers import CallLogSubscribers
+from services.calllog.subscribers import Subscribers as CallLogSubscribers
 from services.calllog.transcriber import Transcriber
 
 SAMPLES = Path(__file__).resolve().parents[3] / "samples" / "elevenlabs"

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from echosenseix.calllog.v1 import calllog_pb2
+from echosenseix.events.v1.events_pb2 import UsageRecorded
 from libs.clock import utcnow
 from libs.errors import InvalidArgument
-from libs.events import ReceivedEvent
+from libs.events import Event, ReceivedEvent
 from libs.ids import new_id
 from libs.rpc.times import to_timestamp
 from services.calllog.operations import AGGREGATE
@@ -55,8 +56,8 @@ async def rolled_up(calllog: CallLog, org: str) -> None:
 
 
 async def hear_cost(calllog: CallLog, org: str, call: str, micros: int) -> None:
-    data = {"callId": call, "usageEventId": "ue_1", "amountMicros": str(micros), "currency": "USD"}
-    event = ReceivedEvent(new_id("evt"), "usage.recorded", org, call, utcnow(), "/services/billing", call, data, "", {})
+    usage = UsageRecorded(call_id=call, usage_event_id="ue_1", amount_micros=micros, currency="USD")
+    event = ReceivedEvent.of(Event("usage.recorded", org, call, usage).envelope())
     async with calllog.database.system_transaction(org) as conn:
         await calllog.subscribers.on_usage(conn, event)
 

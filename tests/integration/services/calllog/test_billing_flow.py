@@ -11,7 +11,7 @@ import pytest_asyncio
 from echosenseix.billing.v1 import billing_pb2
 from libs.bus import Bus
 from libs.clock import SystemClock
-from libs.events import OutboxRelay
+from libs.events import EventConsumer, OutboxRelay
 from libs.ids import new_id
 from libs.jobs import Worker
 from libs.paging import CursorCodec
@@ -26,7 +26,7 @@ from services.billing.storage.ledger import Ledger
 from services.billing.storage.reconciliation import Reconciliations
 from services.billing.storage.usage import Usage
 from services.billing.storage.usage_sums import UsageSums
-from services.billing.subscribers import BillingSubscribers
+from services.billing.subscribers import Subscribers as BillingSubscribers
 
 from .conftest import CallLog, as_org, as_service, eventually, failure, transcription
 
@@ -60,8 +60,8 @@ async def flow(
     running = [
         OutboxRelay(calllog.database.settings, "calllog", calllog.bus).run(stop),
         OutboxRelay(database.settings, "billing", bus).run(stop),
-        calllog.subscribers.consumer(calllog.bus, calllog.database).run(stop),
-        BillingSubscribers(books, clock).consumer(bus, database).run(stop),
+        EventConsumer(calllog.bus, calllog.database, "calllog", calllog.subscribers.handlers()).run(stop),
+        EventConsumer(bus, database, "billing", BillingSubscribers(books, clock).handlers()).run(stop),
         Worker(database.settings, "billing", database, bus, handlers).run(stop),
     ]
     tasks = [asyncio.ensure_future(part) for part in running]

@@ -16,8 +16,9 @@ from elevenlabs import AsyncElevenLabs
 from elevenlabs.types import GetConversationResponseModel, GetConversationsPageResponseModel
 
 from echosenseix.calllog.v1 import calllog_pb2
+from echosenseix.events.v1.events_pb2 import IntegrationChanged
 from libs.errors import FailedPrecondition, NotFound, OutOfRange
-from libs.events import ReceivedEvent
+from libs.events import Event, ReceivedEvent
 from libs.ids import new_id
 from services.calllog.operations import RECONCILE
 from services.calllog.transcriber import Transcriber
@@ -222,10 +223,8 @@ async def test_the_sweep_asks_for_every_active_account(calllog: CallLog, provide
 
 
 async def hear(calllog: CallLog, org: str, topic: str, status: str) -> None:
-    data = {"integrationId": "int_1", "provider": "elevenlabs", "status": status, "version": "1"}
-    from libs.clock import utcnow
-
-    event = ReceivedEvent(new_id("evt"), topic, org, "int_1", utcnow(), "/services/agent", "int_1", data, "", {})
+    account = IntegrationChanged(integration_id="int_1", provider="elevenlabs", status=status, version=1)
+    event = ReceivedEvent.of(Event(topic, org, "int_1", account).envelope())
     async with calllog.database.system_transaction(org) as conn:
         await calllog.subscribers.on_integration(conn, event)
 

@@ -12,12 +12,14 @@ from typing import Any
 
 import centrifuge
 import websockets
+from google.protobuf import json_format
 
 from libs.bus import Bus
 from libs.clock import utcnow
 from libs.config import load
 from libs.crypto import Envelope
 from libs.events import Event, ReceivedEvent
+from libs.events.topics import TOPICS
 from libs.http import OutboundClient
 from libs.jobs import Worker
 from libs.postgres import Database
@@ -26,7 +28,7 @@ from services.realtime.doors.opening import Doors
 from services.realtime.jobs import job_handlers
 from services.realtime.operations import log_event
 from services.realtime.protocol.tokens import ConnectionTokens, Grant
-from services.realtime.subscribers import event_handler
+from services.realtime.subscribers import Subscribers
 
 KEYS = ("k1=" + base64.b64encode(b"k" * 32).decode(),)
 
@@ -42,16 +44,15 @@ class Realtime:
     url: str
 
     async def emit(self, org_id: str, topic: str = "call.ended", call_id: str = "call_1", **data: Any) -> str:
-        event = Event(topic=topic, org_id=org_id, key=call_id, data={"callId": call_id, **data})
+        event = _event(org_id, topic, call_id, data)
         received = ReceivedEvent.parse(event.payload().encode())
-        handle = event_handler(self.bus)
         async with self.database.system_transaction(org_id) as connection:
-            await handle(connection, received)
+            await Subscribers(self.bus).on_event(connection, received)
         return event.id
 
     async def emit_unheard(self, org_id: str, topic: str = "call.ended", call_id: str = "call_1", **data: Any) -> None:
         """Log an event and let the bus lose the word of it."""
-        event = Event(topic=topic, org_id=org_id, key=call_id, data={"callId": call_id, **data})
+        event = _event(org_id, topic, call_id, data)
         async with self.database.system_transaction(org_id) as connection:
             await log_event(connection, org_id, event.envelope(), event.time)
 
@@ -71,6 +72,12 @@ class Realtime:
 
     def client(self, org_id: str, **grant: Any) -> Recorder:
         return Recorder(self, org_id, grant)
+
+
+def _event(org_id: str, topic: str, call_id: str, data: dict[str, Any]) -> Event:
+    message = TOPICS[topic].message()
+    known = {"callId": call_id, **data} if topic.startswith("call.") else data
+    return Event(topic=topic, org_id=org_id, key=call_id, data=json_format.ParseDict(known, message))
 
 
 class Recorder(centrifuge.ClientEventHandler):  # type: ignore[misc]  # the SDK has no types

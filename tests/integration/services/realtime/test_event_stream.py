@@ -8,7 +8,9 @@ import datetime
 import httpx
 import pytest
 
+from echosenseix.events.v1.events_pb2 import ApiKeyChanged
 from libs.clock import utcnow
+from libs.events import Event, ReceivedEvent
 from services.realtime.protocol.revocation import concerns, revocation, revoked_before
 from services.realtime.protocol.tokens import Grant, TokenInvalid
 from tests.integration.services.realtime.driving import Realtime, until
@@ -136,7 +138,8 @@ async def test_a_rotated_key_loses_what_it_had_and_keeps_what_it_gets(realtime: 
         Grant("org_turn", "usr_1", "", "key_1", frozenset({"*"}), now + datetime.timedelta(minutes=1), issued)
         for issued in (now - datetime.timedelta(seconds=5), now + datetime.timedelta(seconds=5))
     )
-    message = revocation("api_key.rotated", "org_turn", {"apiKeyId": "key_1"}, now)
+    event = Event("api_key.rotated", "org_turn", "key_1", ApiKeyChanged(api_key_id="key_1"), time=now)
+    message = revocation(ReceivedEvent.parse(event.payload().encode()))
     assert message is not None
     assert (concerns(message, old), concerns(message, new)) == (True, False)
     realtime.tokens.revoke("org_turn", "key_1", revoked_before(message))

@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 from nats.js.errors import NotFoundError
 
+from echosenseix.events.v1.events_pb2 import CreditChanged
 from libs.bus.stream import MESSAGE_ID, ensure_stream
 from libs.bus.subjects import job_wakeup
 from libs.events import Event, EventConsumer
 from libs.postgres import Record
 from services.realtime.operations import SWEEP, disable_endpoint
-from services.realtime.subscribers import event_handler
+from services.realtime.subscribers import Subscribers
 from tests.integration.services.realtime.driving import Environment, Realtime, working
 from tests.integration.services.realtime.mail_server import MailServer
 
@@ -185,8 +186,8 @@ async def test_a_crossing_that_is_told_again_writes_no_second_letter(
 ) -> None:
     """The same event comes again after its letter went out, past the window in which the stream drops duplicates."""
     await owner(realtime, "org_m8")
-    event = Event("credit.low", "org_m8", "org_m8", {"availableMicros": "1500000", "currency": "USD"})
-    handlers = {"credit.low": event_handler(realtime.bus)}
+    event = Event("credit.low", "org_m8", "org_m8", CreditChanged(available_micros=1_500_000, currency="USD"))
+    handlers = {"credit.low": Subscribers(realtime.bus).on_event}
     stop = asyncio.Event()
     async with working(realtime, service_environment) as settings:
         await ensure_stream(realtime.bus, settings)

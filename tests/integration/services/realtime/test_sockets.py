@@ -25,7 +25,7 @@ async def test_a_call_reaches_its_organisation_and_no_other(realtime: Realtime) 
     await until(lambda: bool(heard.publications and call.publications))
     offset, envelope = heard.publications[0]
     assert (offset, envelope["id"], envelope["type"]) == (1, event_id, "call.ended")
-    assert envelope["data"] == {"callId": "call_7", "durationSeconds": 12}
+    assert (envelope["data"]["callId"], envelope["data"]["durationSeconds"]) == ("call_7", 12)
     await realtime.emit("org_b", call_id="call_8")
     await asyncio.sleep(0.1)
     assert heard.call_ids == ["call_7"]

@@ -2,7 +2,16 @@
 
 import pytest
 
-from services.realtime.domain.channels import LOG, channels_of_event, is_channel_name, may_listen, organization_channels
+from libs.events.topics import TOPICS
+from services.realtime.domain.channels import (
+    LOG,
+    channels_of_event,
+    is_channel_name,
+    may_listen,
+    organization_channels,
+    scope_of_event,
+)
+from suite.services import SERVICES
 
 ORG, OTHER = "org_a", "org_b"
 
@@ -42,14 +51,21 @@ def test_names_that_could_leave_their_subject_are_no_names(name: str) -> None:
 
 
 def test_a_call_event_appears_in_log_area_and_call() -> None:
-    channels = channels_of_event("call.ended", ORG, {"callId": "call_9"})
+    channels = channels_of_event("call.ended", ORG, "call_9")
     assert channels == [LOG, f"org:{ORG}:calls", "call:call_9"]
 
 
 def test_an_identity_event_appears_in_the_log_alone() -> None:
-    assert channels_of_event("session.revoked", ORG, {"sessionId": "ses_1"}) == [LOG]
+    assert channels_of_event("session.revoked", ORG, "ses_1") == [LOG]
 
 
 def test_token_answer_lists_only_what_the_scopes_open() -> None:
     assert organization_channels(ORG, {"calls:read", "billing:write"}) == [f"org:{ORG}:calls"]
     assert len(organization_channels(ORG, {"*"})) == 4
+
+
+def test_an_event_is_heard_by_who_may_read_the_area_of_its_service() -> None:
+    for name, topic in TOPICS.items():
+        if topic.service:
+            assert scope_of_event(name) == f"{SERVICES[topic.service].events_area}:read", name
+    assert scope_of_event("job.finished") == "*"

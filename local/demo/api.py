@@ -39,6 +39,9 @@ class Api:
     async def patch(self, path: str, body: object, *, expect: int = 200) -> Any:
         return await self._send("PATCH", path, expect, False, body=body)
 
+    async def delete(self, path: str) -> None:
+        await self._http.delete(path)
+
     async def upload(self, path: str, name: str, content: bytes, **fields: str) -> Any:
         answer = await self._http.post(path, files={"document": (name, content)}, data=fields)
         return self._taken("POST", path, f"<{name}, {len(content):,} bytes>", answer, 202, quiet=False)

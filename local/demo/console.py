@@ -1,4 +1,4 @@
-"""What the demo shows: numbered steps, requests with their answers, progress on what takes time."""
+"""What the demo shows: numbered steps and what each proved, progress on what takes time, and requests if asked."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ class StepFailed(Exception):
 
 
 class Console:
-    def __init__(self, out: TextIO = sys.stdout) -> None:
+    def __init__(self, out: TextIO = sys.stdout, *, verbose: bool = False) -> None:
+        """With `verbose` each request is shown with both bodies."""
         self._out = out
+        self._verbose = verbose
         self._number = 0
         self._started = time.monotonic()
         self._step_started = self._started
@@ -28,6 +30,8 @@ class Console:
         self._write(f"\n{self._bold(f'{self._number}. {title}')}\n")
 
     def exchange(self, method: str, path: str, body: object, status: int, answer: object) -> None:
+        if not self._verbose:
+            return
         shown = f" {_short(body)}" if body is not None else ""
         self._write(f"   {method} {path}{shown}\n   → {status} {_short(answer)}\n")
 

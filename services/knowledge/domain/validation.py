@@ -1,6 +1,7 @@
 """The limits of what a customer says about an entry and asks of the knowledge base. Collects every violation."""
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -15,6 +16,7 @@ TAGS_MAX = 50
 TAG_MAX = 50
 CONTENT_MAX_BYTES = 1024 * 1024
 QUERY_MAX = 1_000
+QUERY_WORDS_MAX = 64
 ENTRY_FILTER_MAX = 100
 FILE_NAME_MAX = 255
 
@@ -52,12 +54,14 @@ def check_query(query: str, tags: tuple[str, ...], entry_ids: tuple[str, ...]) -
     if not trimmed(query):
         found.append(Violation("#/query", "required", "Say what to look for."))
     found += _text("#/query", query, QUERY_MAX)
+    if len(query.split()) > QUERY_WORDS_MAX:
+        found.append(Violation("#/query", "too_many_words", f"At most {QUERY_WORDS_MAX} words."))
     if len(tags) > TAGS_MAX:
         found.append(Violation("#/filters/tags", "too_many", f"At most {TAGS_MAX} tags."))
     if len(entry_ids) > ENTRY_FILTER_MAX:
         found.append(Violation("#/filters/entryIds", "too_many", f"At most {ENTRY_FILTER_MAX} entries."))
     _raise(found, "The search is not valid.")
-    return query.strip()
+    return unicodedata.normalize("NFC", query.strip())
 
 
 def check_max_results(wanted: int) -> int:

@@ -8,6 +8,7 @@ from libs.paging import CursorCodec, ListRules, Page, PageRequest
 from libs.postgres import Connection, Database, Record
 from libs.postgres.listing import Listing, fetch_page
 from services.knowledge.domain.chunking import Chunk, ChunkDraft
+from services.knowledge.domain.words import more_words
 from services.knowledge.storage.vectors import literal
 
 CHUNK_LIST = ListRules(sorts={"position": "c.position"}, default_sort="position", default_descending=False)
@@ -21,14 +22,17 @@ _LISTING = Listing(
 # Only while the build is wanted: a superseded one stops at its next batch.
 _STAGE = """
 insert into chunk (
-    org_id, entry_id, index_id, id, position, text, heading, page, token_count, start_offset, end_offset{column})
-select $1, $2, $3, v.id, v.position, v.text, v.heading, v.page, v.token_count, v.start_offset, v.end_offset{value}
-from unnest($5::text[], $6::int[], $7::text[], $8::text[], $9::int[], $10::int[], $11::int[], $12::int[]{array})
-    as v(id, position, text, heading, page, token_count, start_offset, end_offset{name})
+    org_id, entry_id, index_id, id, position, text, heading, page, token_count, start_offset, end_offset, words{column}
+)
+select $1, $2, $3, v.id, v.position, v.text, v.heading, v.page, v.token_count, v.start_offset, v.end_offset,
+    chunk_words(v.heading, v.text, v.more){value}
+from unnest($5::text[], $6::int[], $7::text[], $8::text[], $9::int[], $10::int[], $11::int[], $12::int[],
+    $13::text[]{array})
+    as v(id, position, text, heading, page, token_count, start_offset, end_offset, more{name})
 where exists (select 1 from entry e where e.org_id = $1 and e.id = $2 and e.wanted_build = $4)"""
 _STAGE_PLAIN = _STAGE.format(column="", value="", array="", name="")
 _STAGE_VECTORS = _STAGE.format(
-    column=", embedding", value=", v.embedding::vector", array=", $13::text[]", name=", embedding"
+    column=", embedding", value=", v.embedding::vector", array=", $14::text[]", name=", embedding"
 )
 _DROP_OTHERS = "delete from chunk where org_id = $1 and entry_id = $2 and index_id <> $3"
 _DROP_BUILD = """
@@ -63,7 +67,10 @@ class Chunks:
         self, build: Build, drafts: Sequence[ChunkDraft], vectors: Sequence[Sequence[float]] | None
     ) -> bool:
         """Adds rows that are invisible before the swap; False when the build is no longer wanted."""
-        rows = ((d.position, d.text, d.heading, d.page, d.token_count, d.start, d.end) for d in drafts)
+        rows = (
+            (d.position, d.text, d.heading, d.page, d.token_count, d.start, d.end, more_words(f"{d.heading} {d.text}"))
+            for d in drafts
+        )
         columns = list(zip(*rows, strict=True))
         ids = [new_id("chk") for _ in drafts]
         values = [build.org_id, build.entry_id, build.index_id, build.wanted, ids, *map(list, columns)]

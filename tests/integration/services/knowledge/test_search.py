@@ -222,3 +222,32 @@ async def _database_of(service: Service) -> str:
 def _admin(stores: Stores, database: str) -> str:
     base, _, _ = stores.postgres_admin_dsn.rpartition("/")
     return f"{base}/{database}"
+
+
+@pytest.mark.parametrize(
+    ("content", "queries"),
+    [
+        ("# 退款政策\n\n顾客可以在三十天内申请退款。请联系客服中心。", ("退款", "客服中心", "三十天")),
+        ("# \u0627\u0644\u0645\u062a\u062c\u0631\n\nيمكن استرداد المبلغ خلال ثلاثين يوما", ("استرداد",)),
+        ("The lamp KX-4471 costs 12 crowns. Write to jo.doe@shop.example.", ("4471", "KX-4471", "kx 4471", "doe")),
+        ("Das Cafe\u0301 am Ko\u0308nigshafen ist offen.", ("Café", "Königshafen", "Konigshafen", "cafe")),
+        ("Set LAMP_TIMEOUT for C++ and node.js clients.", ("LAMP_TIMEOUT", "C++", "node.js", "timeout")),
+        ("Bring returns/exchanges to the desk.", ("returns", "exchanges", "returns/exchanges")),
+        ("คืนเงินได้ภายในสามสิบวัน", ("คืนเงิน", "สามสิบวัน")),
+    ],
+)
+async def test_words_are_found_as_people_type_them(
+    service: Service, org: str, content: str, queries: tuple[str, ...]
+) -> None:
+    made = await service.create(org, "Entry", content)
+    await service.create(org, "Other", "Nothing of the kind stands here.")
+    await service.until_settled(org, made.entry.id)
+    for query in queries:
+        answer = await service.search(org, query, pb.SEARCH_MODE_KEYWORD)
+        assert [hit.entry_id for hit in answer.hits] == [made.entry.id], query
+
+
+async def test_a_query_has_a_bound_before_it_reaches_the_database(service: Service, org: str) -> None:
+    with pytest.raises(InvalidArgument) as refused:
+        await service.search(org, "word " * 65)
+    assert [violation.code for violation in refused.value.violations] == ["too_many_words"]

@@ -33,6 +33,7 @@ from gateway.routes import (
     jobs,
     knowledge,
     organization,
+    payments,
     realtime,
     webhook_endpoints,
 )
@@ -50,6 +51,7 @@ ROUTES: tuple[Route[Any, Any], ...] = (
     *call_logs.ROUTES,
     *inbound_webhooks.ROUTES,
     *billing.ROUTES,
+    *payments.ROUTES,
     *realtime.ROUTES,
     *webhook_endpoints.ROUTES,
     *analytics.ROUTES,

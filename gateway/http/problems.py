@@ -64,6 +64,7 @@ STATUS_OF_REASON: Mapping[str, int] = {
     "range_not_satisfiable": 416,
     "idempotency_key_reused": 422,
     "precondition_required": 428,
+    "payment_provider_failed": 502,
     "provider_failed": 502,
     "storage_full": 507,
 }

@@ -1,4 +1,4 @@
-"""Balance, usage, the ledger, and money coming in."""
+"""Balance, usage and the ledger."""
 
 from dataclasses import replace
 
@@ -10,14 +10,12 @@ from gateway.http.json_body import invalid_fields
 from gateway.http.query import words
 from gateway.http.routing import Route, tagged
 from gateway.http.schema import NoBody, NoQuery
-from gateway.http.wire import decimal_text, micros_from_json, set_time, struct_from_json
+from gateway.http.wire import decimal_text, set_time, struct_from_json
 from gateway.schemas.billing import (
     Balance,
     LedgerEntry,
     LedgerQuery,
     Reconciliation,
-    TopUp,
-    TopUpBody,
     UsageBody,
     UsageEvent,
     UsageEventBody,
@@ -28,7 +26,6 @@ from gateway.schemas.billing import (
     balance_from_proto,
     ledger_entry_from_proto,
     reconciliation_from_proto,
-    top_up_from_proto,
     usage_event_from_proto,
     usage_row_from_proto,
 )
@@ -60,17 +57,6 @@ async def list_ledger(request: ApiRequest[LedgerQuery, NoBody]) -> Response:
         )
     )
     return lists.page_response(request, answer.entries, answer.page_info, ledger_entry_from_proto)
-
-
-async def create_top_up(request: ApiRequest[NoQuery, TopUpBody]) -> Response:
-    message = pb.CreateTopUpRequest()
-    message.amount.currency = request.data.currency
-    try:
-        message.amount.micros = micros_from_json(request.data.amount)
-    except ValueError:
-        raise _invalid("#/amount", "Send a decimal string such as 10.00, with at most six decimals.") from None
-    answer = await request.app.clients.billing.CreateTopUp(message)
-    return responses.ok(top_up_from_proto(answer), 201)
 
 
 async def record_usage_events(request: ApiRequest[NoQuery, UsageBody]) -> Response:
@@ -169,20 +155,6 @@ ROUTES = tagged(
         scope="billing:read",
         query=LedgerQuery,
         answer=list[LedgerEntry],
-    ),
-    Route(
-        "POST",
-        "/api/billing/top-ups",
-        create_top_up,
-        "Add credit (Idempotency-Key required)",
-        key_required=True,
-        scope="billing:write",
-        body=TopUpBody,
-        example={"amount": "10.00", "currency": "USD"},
-        answer=TopUp,
-        status=201,
-        has_location=False,
-        problems=(409,),
     ),
     Route(
         "POST",

@@ -52,14 +52,6 @@ class LedgerEntry(Answer):
     created_at: str | None
 
 
-class TopUp(Answer):
-    id: str
-    amount: str
-    currency: str
-    balance: Balance
-    created_at: str | None
-
-
 class UsageEvent(Answer):
     id: str
     meter: str
@@ -90,11 +82,6 @@ class Reconciliation(Answer):
     usage_events: int
     ledger_entries: int
     differences: list[Difference]
-
-
-class TopUpBody(Body):
-    amount: Annotated[str, limits(pattern=r"^\d{1,12}(\.\d{1,6})?$")]
-    currency: Annotated[str, limits(pattern="^[A-Z]{3}$")] = "USD"
 
 
 class UsageEventBody(Body):
@@ -167,16 +154,6 @@ def ledger_entry_from_proto(entry: pb.LedgerEntry) -> LedgerEntry:
         description=entry.description or None,
         transaction_id=entry.transaction_id or None,
         created_at=time_to_json(entry.create_time),
-    )
-
-
-def top_up_from_proto(answer: pb.CreateTopUpResponse) -> TopUp:
-    return TopUp(
-        id=answer.entry.id,
-        amount=micros_to_json(answer.entry.amount_micros),
-        currency=answer.entry.currency,
-        balance=balance_from_proto(answer.balance),
-        created_at=time_to_json(answer.entry.create_time),
     )
 
 

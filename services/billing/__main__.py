@@ -7,6 +7,7 @@ from pathlib import Path
 from echosenseix.billing.v1.billing_pb2_grpc import add_BillingServiceServicer_to_server
 from echosenseix.calllog.v1.calllog_pb2_grpc import CallLogServiceStub
 from libs.clock import SystemClock
+from libs.http import OutboundClient
 from libs.paging import CursorCodec
 from libs.postgres import Database
 from libs.runtime import Runtime, service_main
@@ -15,11 +16,13 @@ from suite.services import BILLING as SERVICE
 
 from .config import BillingSettings
 from .jobs import Calculation
-from .operations import Books
-from .servicer import BillingServicer
+from .operations import Books, Settlement
+from .payments import LocalPayments, PaymentProvider, Stripe, StripeAccount
+from .servicer import BillingServicer, PaymentParts
 from .servicer.reconciler import Reconciler
 from .storage.accounts import Accounts
 from .storage.ledger import Ledger
+from .storage.payments import Payments
 from .storage.reconciliation import Reconciliations
 from .storage.usage import Usage
 from .storage.usage_sums import UsageSums
@@ -34,10 +37,9 @@ async def serve(runtime: Runtime[BillingSettings]) -> None:
     calls = CallLogServiceStub(service.channel(settings.calllog_grpc, "calllog"))
     reconciler = Reconciler(Reconciliations(database), calls.ListBillableCalls)
     books, sums = _books(settings, database, cursors), UsageSums(database, cursors)
-    servicer = BillingServicer(database, books, sums, reconciler, settings.low_credit_micros, clock)
-    await service.serve(
-        (add_BillingServiceServicer_to_server, servicer),
-    )
+    payments = _payments(runtime, settings, database, books)
+    servicer = BillingServicer(database, books, sums, reconciler, payments, clock)
+    await service.serve((add_BillingServiceServicer_to_server, servicer))
 
 
 async def work(runtime: Runtime[BillingSettings]) -> None:
@@ -46,6 +48,29 @@ async def work(runtime: Runtime[BillingSettings]) -> None:
     books = _books(settings, database, cursors)
     handlers = Calculation(books, settings.low_credit_micros, clock).handlers()
     service.work(handlers, Subscribers(books, clock).handlers())
+
+
+def _payments(
+    runtime: Runtime[BillingSettings], settings: BillingSettings, database: Database, books: Books
+) -> PaymentParts:
+    stored = Payments(database)
+    settlement = Settlement(database, books, stored, settings.low_credit_micros, SystemClock())
+    operators = settings.operator_organizations if settings.production or settings.operator_organizations else None
+    return PaymentParts(stored, settlement, _provider(runtime, settings), operators)
+
+
+def _provider(runtime: Runtime[BillingSettings], settings: BillingSettings) -> PaymentProvider | None:
+    if settings.payment_provider == "none":
+        return None
+    if settings.payment_provider == "test":
+        return LocalPayments()
+    client = OutboundClient(settings.outbound_allow)
+    runtime.on_close("http", client.close)
+    account = StripeAccount(
+        settings.stripe_secret_key, settings.stripe_webhook_secrets, settings.stripe_api_url,
+        settings.payment_return_url,
+    )  # fmt: skip
+    return Stripe(account, client)
 
 
 def _books(settings: BillingSettings, database: Database, cursors: CursorCodec) -> Books:

@@ -4,6 +4,7 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.struct_pb2 import Struct
 
 from echosenseix.billing.v1 import billing_pb2
+from echosenseix.common.v1 import common_pb2
 from echosenseix.events.v1 import events_pb2
 from libs.errors import InvalidArgument, Violation
 from libs.events import Event
@@ -12,6 +13,7 @@ from services.billing.domain.amounts import format_micros, parse_micros
 from services.billing.domain.charges import Charges
 from services.billing.domain.credit import Balance, credit_topics
 from services.billing.domain.ledger import LedgerEntry
+from services.billing.domain.payments import TopUp
 from services.billing.domain.reconciliation import Difference
 from services.billing.domain.usage import UsageEvent
 from services.billing.domain.usage_sums import UsageSum
@@ -84,6 +86,17 @@ def balance_to_proto(balance: Balance) -> billing_pb2.Balance:
         reserved_micros=balance.reserved_micros,
         posted_micros=balance.posted_micros,
         currency=balance.currency,
+    )
+
+
+def top_up_to_proto(top_up: TopUp) -> billing_pb2.TopUp:
+    return billing_pb2.TopUp(
+        id=top_up.id,
+        amount=common_pb2.Money(micros=top_up.amount_micros, currency=top_up.currency),
+        status=top_up.status.value,
+        payment_url=top_up.payment_url,
+        reversed_micros=top_up.reversed_micros,
+        create_time=to_timestamp(top_up.created_at),
     )
 
 

@@ -27,6 +27,8 @@ SYSTEM_CALLERS: dict[str, str] = {
     "libs/jobs/worker/schedule.py": ENGINE,
     "libs/jobs/admin/servicer.py": "engine tables have no row security: it compares the job's organisation itself",
     "services/agent/storage/integrations.py": "an inbound webhook names only its token",
+    "services/billing/operations/settlement.py": "a payment provider's notice names a checkout and no organisation",
+    "services/billing/storage/accounts.py": "locally the organisation that was billed first operates the suite",
     "services/billing/storage/usage.py": "meters are shared; the sweep looks for organisations with unrated usage",
     "services/calllog/storage/analytics.py": "the roll-up looks for organisations whose calls changed",
     "services/calllog/storage/links.py": "the reconciler visits every organisation's provider",

@@ -23,7 +23,9 @@ OPERATIONS = [
     for method, operation in methods.items()
 ]
 GUARDED = [entry for entry in OPERATIONS if entry[2].get("security") != []]
-NAMING_AN_ID = [entry for entry in GUARDED if "{id}" in entry[1]]
+# Only the platform's own organization may do these, whatever they name.
+OF_OPERATORS = [entry for entry in GUARDED if entry[1].startswith("/api/admin/organizations/{id}")]
+NAMING_AN_ID = [entry for entry in GUARDED if "{id}" in entry[1] and entry not in OF_OPERATORS]
 
 
 def names(entry: tuple[str, str, dict[str, Any]]) -> str:
@@ -51,8 +53,11 @@ def things(ada: Customer) -> dict[str, str]:
     ada.http.post(f"/api/agents/{agent}/publish")
     uploaded = ada.http.post("/api/documents/upload", files={"document": ("a.txt", b"Words.")}).json()
     wish = {"url": "http://127.0.0.1:9955/none", "eventTypes": ["call.ended"]}
+    amount = {"amount": "10.00", "currency": "USD"}
+    top_up = ada.http.post("/api/billing/top-ups", json=amount, headers={"Idempotency-Key": "matrix"}).json()
     return {
         "/api/agents": agent,
+        "/api/billing/top-ups": top_up["id"],
         "/api/api-keys": ada.key("agents:read")["id"],
         "/api/auth/sessions": ada.http.get("/api/auth/sessions").json()["data"][0]["id"],
         "/api/knowledge-base/entries": uploaded["entryId"],
@@ -106,6 +111,13 @@ def test_another_organisation_cannot_tell_it_from_nothing(
     assert answers[0] == answers[1]
     if kept is not None and kept.status_code == 200:
         assert ada.http.get(re.sub(r"(\{id\}).*", theirs, entry[1])).json() == kept.json()
+
+
+@pytest.mark.parametrize("entry", OF_OPERATORS, ids=names)
+def test_customers_are_no_operators(bob: Customer, entry: Any) -> None:
+    own = bob.http.get("/api/organization").json()["id"]
+    answers = [problem(ask(bob.http, entry, id=org), 403, "operators_only") for org in (own, "org_nothing")]
+    assert answers[0]["detail"] == answers[1]["detail"]
 
 
 @pytest.mark.parametrize("entry", GUARDED, ids=names)

@@ -4,6 +4,7 @@ available = posted - reserved. A call that took place is always metered, so post
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from libs.errors import InvalidArgument, Violation
 from services.billing.domain.amounts import MICRO
@@ -11,6 +12,9 @@ from services.billing.domain.amounts import MICRO
 _CENT = MICRO // 100
 MIN_TOP_UP = _CENT
 MAX_TOP_UP = 100_000 * MICRO
+# Bounds the table and the calls to the payment provider: unpaid checkouts end after a day.
+MAX_PENDING_TOP_UPS = 20
+MAX_REASON = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,23 @@ class Balance:
     @property
     def available_micros(self) -> int:
         return self.posted_micros - self.reserved_micros
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Credit that an operator gave: who, to whom, how much and why."""
+
+    org_id: str
+    id: str
+    amount_micros: int
+    currency: str
+    reason: str
+    granted_by_org: str
+    granted_by_user: str
+    granted_by_key: str
+    request_id: str
+    ledger_entry_id: str
+    created_at: datetime
 
 
 def credit_topics(before_micros: int, after_micros: int, low_micros: int) -> list[str]:

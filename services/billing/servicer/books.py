@@ -1,25 +1,24 @@
-"""BillingService: usage in, balance and ledger out, top-ups. Every write is one transaction with its events."""
+"""BillingService: usage in, balance and ledger out. Every write is one transaction with its events."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from echosenseix.billing.v1 import billing_pb2, billing_pb2_grpc
+from echosenseix.billing.v1 import billing_pb2
 from libs.clock import Clock
 from libs.errors import AlreadyExists, InvalidArgument, Violation
-from libs.events.outbox import append, append_many
+from libs.events.outbox import append_many
 from libs.postgres import Connection, Database
 from libs.postgres.idempotency import run_write
 from libs.rpc.context import require_scope
 from libs.rpc.paging import page_info_to_proto, page_request_from_proto
 from libs.rpc.times import from_timestamp, to_timestamp
-from services.billing.domain.credit import Balance, check_top_up
+from services.billing.domain.credit import Balance
 from services.billing.domain.usage import UsageEvent, check_batch_size, check_sent
 from services.billing.domain.usage_sums import checked_groups
 from services.billing.mapping import (
     balance_to_proto,
     charge_events,
-    credit_event,
     difference_to_proto,
     entry_to_proto,
     usage_event_from_proto,
@@ -31,24 +30,27 @@ from services.billing.storage.ledger import LEDGER_LIST
 from services.billing.storage.usage import USAGE_EVENT_LIST
 from services.billing.storage.usage_sums import USAGE_LIST, UsageSums
 
+from .payments import PaymentMethods, PaymentParts
 from .reconciler import Reconciler
-from .turns import Turns
 
 Context = Any
 _EVER = (datetime(1970, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
 
 
-class BillingServicer(billing_pb2_grpc.BillingServiceServicer):
+class BillingServicer(PaymentMethods):
     def __init__(
-        self, database: Database, books: Books, sums: UsageSums, reconciler: Reconciler, low_micros: int, clock: Clock
+        self,
+        database: Database,
+        books: Books,
+        sums: UsageSums,
+        reconciler: Reconciler,
+        payments: PaymentParts,
+        clock: Clock,
     ) -> None:
-        self._database = database
-        self._books = books
+        super().__init__(database, books, payments, clock)
         self._sums = sums
         self._reconciler = reconciler
-        self._low_micros = low_micros
-        self._clock = clock
-        self._turns = Turns()
+        self._low_micros = payments.settlement.low_micros
 
     async def RecordUsageEvents(
         self, request: billing_pb2.RecordUsageEventsRequest, context: Context
@@ -100,22 +102,6 @@ class BillingServicer(billing_pb2_grpc.BillingServiceServicer):
         return billing_pb2.ListLedgerEntriesResponse(
             entries=map(entry_to_proto, page.items), page_info=page_info_to_proto(page)
         )
-
-    async def CreateTopUp(
-        self, request: billing_pb2.CreateTopUpRequest, context: Context
-    ) -> billing_pb2.CreateTopUpResponse:
-        org_id = require_scope("billing:write").org_id
-        amount = request.amount
-
-        async def act(conn: Connection) -> billing_pb2.CreateTopUpResponse:
-            account = await self._books.open_account(conn, org_id)
-            check_top_up(amount.micros, amount.currency, account.balance.currency)
-            entry, balance = await self._books.top_up(conn, account, amount.micros)
-            await append(conn, credit_event("credit.topped_up", org_id, balance, entry))
-            return billing_pb2.CreateTopUpResponse(entry=entry_to_proto(entry), balance=balance_to_proto(balance))
-
-        async with self._turns.of(org_id):
-            return await run_write(self._database, org_id, act, billing_pb2.CreateTopUpResponse, required=True)
 
     async def Reconcile(self, request: billing_pb2.ReconcileRequest, context: Context) -> billing_pb2.ReconcileResponse:
         org_id = require_scope("billing:read").org_id

@@ -25,6 +25,10 @@ from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::te
     $10::text[], $11::text[])
     as l(id, transaction_id, account, type, amount, currency, balance_after, call_id, usage_event_id, description)"""
 
+_BY_KEY = f"""
+select {_COLUMNS} from ledger_entry e join ledger_transaction t on t.org_id = e.org_id and t.id = e.transaction_id
+where e.org_id = o.org and t.org_id = o.org and t.key = $2 and e.account = 'customer'"""
+
 
 class Ledger:
     def __init__(self, db: Database, cursors: CursorCodec) -> None:
@@ -56,6 +60,11 @@ class Ledger:
             filters.append(("e.call_id = {} and e.call_id <> ''", call_id))
         page = await fetch_page(self._db, org_id, _LISTING, request, filters, self._cursors)
         return page.map(_entry_from_row)
+
+    async def by_key(self, org_id: str, key: str) -> LedgerEntry | None:
+        """The customer's leg of the transaction that was posted under this key."""
+        row = await self._db.fetchrow(org_id, _BY_KEY, key)
+        return _entry_from_row(row) if row else None
 
     async def _add_legs(self, conn: Connection, org_id: str, legs: Sequence[Leg], now: datetime) -> None:
         columns = zip(

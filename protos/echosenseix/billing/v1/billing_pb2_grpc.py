@@ -64,6 +64,21 @@ class BillingServiceStub:
                 request_serializer=echosenseix_dot_billing_dot_v1_dot_billing__pb2.CreateTopUpRequest.SerializeToString,
                 response_deserializer=echosenseix_dot_billing_dot_v1_dot_billing__pb2.CreateTopUpResponse.FromString,
                 _registered_method=True)
+        self.GetTopUp = channel.unary_unary(
+                '/echosenseix.billing.v1.BillingService/GetTopUp',
+                request_serializer=echosenseix_dot_billing_dot_v1_dot_billing__pb2.GetTopUpRequest.SerializeToString,
+                response_deserializer=echosenseix_dot_billing_dot_v1_dot_billing__pb2.GetTopUpResponse.FromString,
+                _registered_method=True)
+        self.GrantCredit = channel.unary_unary(
+                '/echosenseix.billing.v1.BillingService/GrantCredit',
+                request_serializer=echosenseix_dot_billing_dot_v1_dot_billing__pb2.GrantCreditRequest.SerializeToString,
+                response_deserializer=echosenseix_dot_billing_dot_v1_dot_billing__pb2.GrantCreditResponse.FromString,
+                _registered_method=True)
+        self.ReceivePaymentWebhook = channel.unary_unary(
+                '/echosenseix.billing.v1.BillingService/ReceivePaymentWebhook',
+                request_serializer=echosenseix_dot_billing_dot_v1_dot_billing__pb2.ReceivePaymentWebhookRequest.SerializeToString,
+                response_deserializer=echosenseix_dot_billing_dot_v1_dot_billing__pb2.ReceivePaymentWebhookResponse.FromString,
+                _registered_method=True)
         self.Reconcile = channel.unary_unary(
                 '/echosenseix.billing.v1.BillingService/Reconcile',
                 request_serializer=echosenseix_dot_billing_dot_v1_dot_billing__pb2.ReconcileRequest.SerializeToString,
@@ -107,7 +122,27 @@ class BillingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CreateTopUp(self, request, context):
-        """Needs an idempotency key.
+        """Needs an idempotency key. UNIMPLEMENTED payments_not_configured without a payment provider.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetTopUp(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GrantCredit(self, request, context):
+        """For the platform's own organization. Needs an idempotency key.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReceivePaymentWebhook(self, request, context):
+        """The gateway passes the payment provider's notice as it came; the signature is the credential.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -152,6 +187,21 @@ def add_BillingServiceServicer_to_server(servicer, server):
                     servicer.CreateTopUp,
                     request_deserializer=echosenseix_dot_billing_dot_v1_dot_billing__pb2.CreateTopUpRequest.FromString,
                     response_serializer=echosenseix_dot_billing_dot_v1_dot_billing__pb2.CreateTopUpResponse.SerializeToString,
+            ),
+            'GetTopUp': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTopUp,
+                    request_deserializer=echosenseix_dot_billing_dot_v1_dot_billing__pb2.GetTopUpRequest.FromString,
+                    response_serializer=echosenseix_dot_billing_dot_v1_dot_billing__pb2.GetTopUpResponse.SerializeToString,
+            ),
+            'GrantCredit': grpc.unary_unary_rpc_method_handler(
+                    servicer.GrantCredit,
+                    request_deserializer=echosenseix_dot_billing_dot_v1_dot_billing__pb2.GrantCreditRequest.FromString,
+                    response_serializer=echosenseix_dot_billing_dot_v1_dot_billing__pb2.GrantCreditResponse.SerializeToString,
+            ),
+            'ReceivePaymentWebhook': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReceivePaymentWebhook,
+                    request_deserializer=echosenseix_dot_billing_dot_v1_dot_billing__pb2.ReceivePaymentWebhookRequest.FromString,
+                    response_serializer=echosenseix_dot_billing_dot_v1_dot_billing__pb2.ReceivePaymentWebhookResponse.SerializeToString,
             ),
             'Reconcile': grpc.unary_unary_rpc_method_handler(
                     servicer.Reconcile,
@@ -321,6 +371,87 @@ class BillingService:
             '/echosenseix.billing.v1.BillingService/CreateTopUp',
             echosenseix_dot_billing_dot_v1_dot_billing__pb2.CreateTopUpRequest.SerializeToString,
             echosenseix_dot_billing_dot_v1_dot_billing__pb2.CreateTopUpResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTopUp(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/echosenseix.billing.v1.BillingService/GetTopUp',
+            echosenseix_dot_billing_dot_v1_dot_billing__pb2.GetTopUpRequest.SerializeToString,
+            echosenseix_dot_billing_dot_v1_dot_billing__pb2.GetTopUpResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GrantCredit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/echosenseix.billing.v1.BillingService/GrantCredit',
+            echosenseix_dot_billing_dot_v1_dot_billing__pb2.GrantCreditRequest.SerializeToString,
+            echosenseix_dot_billing_dot_v1_dot_billing__pb2.GrantCreditResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReceivePaymentWebhook(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/echosenseix.billing.v1.BillingService/ReceivePaymentWebhook',
+            echosenseix_dot_billing_dot_v1_dot_billing__pb2.ReceivePaymentWebhookRequest.SerializeToString,
+            echosenseix_dot_billing_dot_v1_dot_billing__pb2.ReceivePaymentWebhookResponse.FromString,
             options,
             channel_credentials,
             insecure,

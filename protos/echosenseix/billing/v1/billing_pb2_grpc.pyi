@@ -39,7 +39,12 @@ class BillingServiceStub:
     GetBalance: _grpc.UnaryUnaryMultiCallable[_billing_pb2.GetBalanceRequest, _billing_pb2.GetBalanceResponse]
     ListLedgerEntries: _grpc.UnaryUnaryMultiCallable[_billing_pb2.ListLedgerEntriesRequest, _billing_pb2.ListLedgerEntriesResponse]
     CreateTopUp: _grpc.UnaryUnaryMultiCallable[_billing_pb2.CreateTopUpRequest, _billing_pb2.CreateTopUpResponse]
-    """Needs an idempotency key."""
+    """Needs an idempotency key. UNIMPLEMENTED payments_not_configured without a payment provider."""
+    GetTopUp: _grpc.UnaryUnaryMultiCallable[_billing_pb2.GetTopUpRequest, _billing_pb2.GetTopUpResponse]
+    GrantCredit: _grpc.UnaryUnaryMultiCallable[_billing_pb2.GrantCreditRequest, _billing_pb2.GrantCreditResponse]
+    """For the platform's own organization. Needs an idempotency key."""
+    ReceivePaymentWebhook: _grpc.UnaryUnaryMultiCallable[_billing_pb2.ReceivePaymentWebhookRequest, _billing_pb2.ReceivePaymentWebhookResponse]
+    """The gateway passes the payment provider's notice as it came; the signature is the credential."""
     Reconcile: _grpc.UnaryUnaryMultiCallable[_billing_pb2.ReconcileRequest, _billing_pb2.ReconcileResponse]
     """Calls against usage events against ledger entries; an empty list of differences is the invariant."""
 
@@ -54,7 +59,12 @@ class BillingServiceAsyncStub(BillingServiceStub):
     GetBalance: _aio.UnaryUnaryMultiCallable[_billing_pb2.GetBalanceRequest, _billing_pb2.GetBalanceResponse]  # type: ignore[assignment]
     ListLedgerEntries: _aio.UnaryUnaryMultiCallable[_billing_pb2.ListLedgerEntriesRequest, _billing_pb2.ListLedgerEntriesResponse]  # type: ignore[assignment]
     CreateTopUp: _aio.UnaryUnaryMultiCallable[_billing_pb2.CreateTopUpRequest, _billing_pb2.CreateTopUpResponse]  # type: ignore[assignment]
-    """Needs an idempotency key."""
+    """Needs an idempotency key. UNIMPLEMENTED payments_not_configured without a payment provider."""
+    GetTopUp: _aio.UnaryUnaryMultiCallable[_billing_pb2.GetTopUpRequest, _billing_pb2.GetTopUpResponse]  # type: ignore[assignment]
+    GrantCredit: _aio.UnaryUnaryMultiCallable[_billing_pb2.GrantCreditRequest, _billing_pb2.GrantCreditResponse]  # type: ignore[assignment]
+    """For the platform's own organization. Needs an idempotency key."""
+    ReceivePaymentWebhook: _aio.UnaryUnaryMultiCallable[_billing_pb2.ReceivePaymentWebhookRequest, _billing_pb2.ReceivePaymentWebhookResponse]  # type: ignore[assignment]
+    """The gateway passes the payment provider's notice as it came; the signature is the credential."""
     Reconcile: _aio.UnaryUnaryMultiCallable[_billing_pb2.ReconcileRequest, _billing_pb2.ReconcileResponse]  # type: ignore[assignment]
     """Calls against usage events against ledger entries; an empty list of differences is the invariant."""
 
@@ -102,7 +112,30 @@ class BillingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _billing_pb2.CreateTopUpRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_billing_pb2.CreateTopUpResponse, _abc.Awaitable[_billing_pb2.CreateTopUpResponse]]:
-        """Needs an idempotency key."""
+        """Needs an idempotency key. UNIMPLEMENTED payments_not_configured without a payment provider."""
+
+    @_abc_1.abstractmethod
+    def GetTopUp(
+        self,
+        request: _billing_pb2.GetTopUpRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_billing_pb2.GetTopUpResponse, _abc.Awaitable[_billing_pb2.GetTopUpResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def GrantCredit(
+        self,
+        request: _billing_pb2.GrantCreditRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_billing_pb2.GrantCreditResponse, _abc.Awaitable[_billing_pb2.GrantCreditResponse]]:
+        """For the platform's own organization. Needs an idempotency key."""
+
+    @_abc_1.abstractmethod
+    def ReceivePaymentWebhook(
+        self,
+        request: _billing_pb2.ReceivePaymentWebhookRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_billing_pb2.ReceivePaymentWebhookResponse, _abc.Awaitable[_billing_pb2.ReceivePaymentWebhookResponse]]:
+        """The gateway passes the payment provider's notice as it came; the signature is the credential."""
 
     @_abc_1.abstractmethod
     def Reconcile(

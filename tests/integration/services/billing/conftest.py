@@ -26,11 +26,13 @@ from libs.rpc.principal import Principal
 from libs.rpc.times import to_timestamp
 from local.stores import Stores
 from services.billing.jobs import Calculation
-from services.billing.operations import Books
-from services.billing.servicer import BillingServicer
+from services.billing.operations import Books, Settlement
+from services.billing.payments import LocalPayments, PaymentProvider
+from services.billing.servicer import BillingServicer, PaymentParts
 from services.billing.servicer.reconciler import Reconciler
 from services.billing.storage.accounts import Accounts
 from services.billing.storage.ledger import Ledger
+from services.billing.storage.payments import Payments
 from services.billing.storage.reconciliation import Reconciliations
 from services.billing.storage.usage import Usage
 from services.billing.storage.usage_sums import UsageSums
@@ -155,6 +157,13 @@ class Billing:
         return [row["topic"] for row in rows]
 
 
+def payment_parts(
+    database: Database, books: Books, provider: PaymentProvider | None, operators: tuple[str, ...] = ()
+) -> PaymentParts:
+    stored = Payments(database)
+    return PaymentParts(stored, Settlement(database, books, stored, LOW, SystemClock()), provider, operators)
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def billing(stores: Stores, service_database: Callable[..., Awaitable[Database]]) -> AsyncIterator[Billing]:
     database = await service_database("billing")
@@ -164,7 +173,8 @@ async def billing(stores: Stores, service_database: Callable[..., Awaitable[Data
     )
     call_log = CallLogPages()
     reconciler = Reconciler(Reconciliations(database), call_log.list_billable)
-    servicer = BillingServicer(database, books, UsageSums(database, cursors), reconciler, LOW, clock)
+    payments = payment_parts(database, books, LocalPayments())
+    servicer = BillingServicer(database, books, UsageSums(database, cursors), reconciler, payments, clock)
     calculation = Calculation(books, LOW, clock)
     bus = await Bus.connect(stores.nats_url, "billing-test")
     database.announce_through(bus.publish_core)

@@ -18,11 +18,13 @@ from libs.paging import CursorCodec
 from libs.postgres import Database
 from local.stores import Stores
 from services.billing.jobs import Calculation
-from services.billing.operations import Books
-from services.billing.servicer import BillingServicer
+from services.billing.operations import Books, Settlement
+from services.billing.payments import LocalPayments
+from services.billing.servicer import BillingServicer, PaymentParts
 from services.billing.servicer.reconciler import Reconciler
 from services.billing.storage.accounts import Accounts
 from services.billing.storage.ledger import Ledger
+from services.billing.storage.payments import Payments
 from services.billing.storage.reconciliation import Reconciliations
 from services.billing.storage.usage import Usage
 from services.billing.storage.usage_sums import UsageSums
@@ -54,7 +56,9 @@ async def flow(
             return await calllog.servicer.ListBillableCalls(request, None)
 
     reconciler = Reconciler(Reconciliations(database), list_billable)
-    servicer = BillingServicer(database, books, UsageSums(database, cursors), reconciler, 2_000_000, clock)
+    stored = Payments(database)
+    payments = PaymentParts(stored, Settlement(database, books, stored, 2_000_000, clock), LocalPayments(), ())
+    servicer = BillingServicer(database, books, UsageSums(database, cursors), reconciler, payments, clock)
     stop = asyncio.Event()
     handlers = Calculation(books, 2_000_000, clock).handlers()
     running = [

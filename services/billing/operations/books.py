@@ -1,4 +1,4 @@
-"""The books: opening an account, charging usage, topping up. Shared by the servicer, the subscribers and the jobs.
+"""The books: opening an account, charging usage, posting. Shared by the servicer, the subscribers and the jobs.
 
 Every act takes the account's lock first, so acts of one organisation follow each other, and whatever is done twice is
 recognised under that lock.
@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from libs.clock import Clock
 from libs.errors import Internal
-from libs.ids import new_id
 from libs.jobs import JobKind
 from libs.postgres import Connection
 from services.billing.domain.charges import Charges
@@ -69,10 +68,8 @@ class Books:
         await self.usage.rate(conn, org_id, entries, self.clock.now())
         return Charges([(events[entry.usage_event_id], entry) for entry in entries], account.balance, balance)
 
-    async def top_up(self, conn: Connection, account: Account, amount_micros: int) -> tuple[LedgerEntry, Balance]:
-        """Add paid credit to a locked account."""
-        key = f"top_up:{new_id('top')}"
-        posting = Posting(EntryType.TOP_UP, amount_micros, account.balance.currency, key, "Top-up")
+    async def post_one(self, conn: Connection, account: Account, posting: Posting) -> tuple[LedgerEntry, Balance]:
+        """Post to a locked account."""
         entries, balance = await self._post(conn, account, [posting])
         return entries[0], balance
 

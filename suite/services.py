@@ -60,7 +60,13 @@ def _by_name(services: Iterable[Service]) -> Mapping[str, Service]:
 SERVICES = _by_name((IDENTITY, AGENT, KNOWLEDGE, CALLLOG, BILLING, REALTIME))
 """Name -> service."""
 
-AREAS = tuple(dict.fromkeys(area for service in SERVICES.values() for area in (service.area, service.events_area)))
+INTEGRATIONS = "integrations"
+"""The area of accounts at providers: who manages agents need not reach the keys of the providers."""
+
+AREAS = (
+    *dict.fromkeys(area for service in SERVICES.values() for area in (service.area, service.events_area)),
+    INTEGRATIONS,
+)
 """Every permission area once."""
 
 

@@ -66,7 +66,18 @@ def check_credentials(credentials: Credentials, *, first: bool) -> None:
 
 
 def merge_credentials(stored: Credentials, given: Credentials, now: datetime) -> Credentials:
-    """An empty field keeps the stored value. A replaced webhook secret stays valid for PREVIOUS_SECRET_GRACE."""
+    """An empty field keeps the stored value. A replaced webhook secret stays valid for PREVIOUS_SECRET_GRACE.
+
+    The stored key was given for the stored address. Raises InvalidArgument when another address comes without a key, or
+    no key is stored."""
+    is_moved = given.base_url not in ("", stored.base_url)
+    if not given.api_key and (is_moved or not stored.api_key):
+        detail = "Give the API key again: a stored key is not sent to another address."
+        raise InvalidArgument(
+            "validation_failed",
+            "The credentials are not valid.",
+            violations=[Violation("#/credentials/apiKey", "required", detail)],
+        )
     merged = replace(
         stored,
         api_key=given.api_key or stored.api_key,

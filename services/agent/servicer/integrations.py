@@ -50,7 +50,7 @@ class IntegrationServicer(agent_pb2_grpc.IntegrationServiceServicer):
     async def PutIntegration(
         self, request: agent_pb2.PutIntegrationRequest, context: object
     ) -> agent_pb2.PutIntegrationResponse:
-        org_id = require_scope("agents:write").org_id
+        org_id = require_scope("integrations:write").org_id
         check_provider(request.provider)
         given = credentials_from_proto(request.credentials)
         check_credentials(given, first=False)
@@ -83,14 +83,14 @@ class IntegrationServicer(agent_pb2_grpc.IntegrationServiceServicer):
     async def GetIntegration(
         self, request: agent_pb2.GetIntegrationRequest, context: object
     ) -> agent_pb2.GetIntegrationResponse:
-        principal = require_scope("agents:read")
+        principal = require_scope("integrations:read")
         integration = await self._integrations.get(principal.org_id, request.provider)
         return agent_pb2.GetIntegrationResponse(integration=integration_to_proto(integration))
 
     async def ListIntegrations(
         self, request: agent_pb2.ListIntegrationsRequest, context: object
     ) -> agent_pb2.ListIntegrationsResponse:
-        principal = require_scope("agents:read")
+        principal = require_scope("integrations:read")
         wanted = page_request_from_proto(request.page, INTEGRATION_LIST)
         page = await self._integrations.page(principal.org_id, wanted)
         return agent_pb2.ListIntegrationsResponse(
@@ -100,7 +100,7 @@ class IntegrationServicer(agent_pb2_grpc.IntegrationServiceServicer):
     async def DeleteIntegration(
         self, request: agent_pb2.DeleteIntegrationRequest, context: object
     ) -> agent_pb2.DeleteIntegrationResponse:
-        org_id = require_scope("agents:write").org_id
+        org_id = require_scope("integrations:write").org_id
 
         async def act(conn: Connection) -> agent_pb2.DeleteIntegrationResponse:
             known = await self._integrations.lock(conn, org_id, request.provider)
@@ -117,7 +117,7 @@ class IntegrationServicer(agent_pb2_grpc.IntegrationServiceServicer):
     async def SyncIntegration(
         self, request: agent_pb2.SyncIntegrationRequest, context: object
     ) -> agent_pb2.SyncIntegrationResponse:
-        org_id = require_scope("agents:write").org_id
+        org_id = require_scope("integrations:write").org_id
         integration = await self._integrations.get(org_id, request.provider)
         if PROVIDERS[integration.provider].list_agents is None:
             synced = ", ".join(name for name, known in PROVIDERS.items() if known.list_agents is not None)

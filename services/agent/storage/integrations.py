@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from libs.crypto import Envelope
+from libs.crypto import DecryptionError, Envelope
 from libs.errors import NotFound
 from libs.paging import CursorCodec, ListRules, Page, PageRequest
 from libs.postgres import Connection, Database, Record
@@ -70,7 +70,7 @@ class Integrations:
     async def open_by_token(self, provider: str, token: str) -> OpenIntegration | None:
         """Across organisations: an inbound webhook has only its token."""
         row = await self._database.system_fetchrow(_BY_TOKEN, token, provider) if token.isalnum() else None
-        return None if row is None else self._opened(row)
+        return None if row is None else self._opened(row, needs_key=False)
 
     async def lock(self, conn: Connection, org_id: str, provider: str) -> OpenIntegration | None:
         """The integration, locked until the transaction ends; None if the provider is not connected.
@@ -80,13 +80,14 @@ class Integrations:
             return None
         await conn.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", f"integration/{org_id}/{provider}")
         row = await conn.fetchrow(_LOCK, org_id, provider)
-        return None if row is None else self._opened(row)
+        return None if row is None else self._opened(row, needs_key=False)
 
     async def put(self, conn: Connection, integration: Integration, credentials: Credentials) -> None:
         facts, seal = integration, self._seal
         await conn.execute(
             _PUT, facts.org_id, facts.id, facts.provider, facts.status.value,
-            seal(facts, "api_key", credentials.api_key), facts.api_key_last4, facts.api_key_fingerprint,
+            seal(facts, "api_key", credentials.api_key, credentials.base_url),
+            facts.api_key_last4, facts.api_key_fingerprint,
             seal(facts, "webhook_secret", credentials.webhook_secret),
             seal(facts, "previous_webhook_secret", credentials.previous_webhook_secret), credentials.previous_until,
             credentials.base_url, facts.webhook_token, facts.version, facts.created_at, facts.updated_at,
@@ -98,18 +99,30 @@ class Integrations:
             "delete from integration i where i.org_id = $1 and i.id = $2", integration.org_id, integration.id
         )
 
-    def _seal(self, integration: Integration, column: str, secret: str) -> bytes | None:
-        return self._envelope.encrypt(secret.encode(), _bound_to(integration, column)) if secret else None
+    def _seal(self, integration: Integration, column: str, secret: str, destination: str = "") -> bytes | None:
+        if not secret:
+            return None
+        return self._envelope.encrypt(secret.encode(), _bound_to(integration, column, destination))
 
-    def _opened(self, row: Record) -> OpenIntegration:
+    def _opened(self, row: Record, *, needs_key: bool = True) -> OpenIntegration:
+        """DecryptionError for a secret of another row or a key of another address. Who does not need the key gets an
+        empty one for such a key, so that a new one can replace it."""
         integration = _integration(row)
 
-        def reveal(column: str) -> str:
+        def reveal(column: str, destination: str = "") -> str:
             sealed = row[column]
-            return self._envelope.decrypt(sealed, _bound_to(integration, column)).decode() if sealed else ""
+            return (
+                self._envelope.decrypt(sealed, _bound_to(integration, column, destination)).decode() if sealed else ""
+            )
 
+        try:
+            api_key = reveal("api_key", row["base_url"])
+        except DecryptionError:
+            if needs_key:
+                raise
+            api_key = ""
         credentials = Credentials(
-            api_key=reveal("api_key"),
+            api_key=api_key,
             webhook_secret=reveal("webhook_secret"),
             base_url=row["base_url"],
             previous_webhook_secret=reveal("previous_webhook_secret"),
@@ -118,9 +131,11 @@ class Integrations:
         return OpenIntegration(integration, credentials)
 
 
-def _bound_to(integration: Integration, column: str) -> tuple[str, ...]:
-    """What an encrypted value belongs to. In another row or column it does not decrypt."""
-    return (integration.org_id, "integration", integration.id, column)
+def _bound_to(integration: Integration, column: str, destination: str) -> tuple[str, ...]:
+    """What an encrypted value belongs to. In another row or column, or beside another address to send it to, it does
+    not decrypt."""
+    place = (integration.org_id, "integration", integration.id, column)
+    return (*place, destination) if destination else place
 
 
 def _integration(row: Record) -> Integration:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Set
 
-from suite.services import AGENT, BILLING, CALLLOG, IDENTITY, KNOWLEDGE, REALTIME
+from suite.services import AGENT, BILLING, CALLLOG, IDENTITY, INTEGRATIONS, KNOWLEDGE, REALTIME
 
 MAX_NAME_LENGTH = 255
 
@@ -18,8 +18,8 @@ MAX_NAME_LENGTH = 255
 LOG = "log"
 
 _NAME = re.compile(r"[A-Za-z0-9_:\-]+\Z")
-# The services whose events have a channel of the organization: `org:<id>:<area>`.
-_AREA_SCOPES = {service.area: f"{service.area}:read" for service in (CALLLOG, AGENT, KNOWLEDGE, BILLING)}
+# The areas whose events have a channel of the organization: `org:<id>:<area>`.
+_AREA_SCOPES = {area: f"{area}:read" for area in (CALLLOG.area, AGENT.area, KNOWLEDGE.area, BILLING.area, INTEGRATIONS)}
 _ENTITY_SERVICES = {
     "call": CALLLOG,
     "agent": AGENT,
@@ -37,6 +37,7 @@ _ENTITY_SERVICES = {
 }
 # An event needs the scope that reads what it is about: one rule for the log, streams, sockets and webhook endpoints.
 _ENTITY_SCOPES = {entity: f"{service.events_area}:read" for entity, service in _ENTITY_SERVICES.items()}
+_ENTITY_SCOPES["integration"] = f"{INTEGRATIONS}:read"
 _EVERYTHING = "*"
 
 
@@ -57,8 +58,9 @@ def is_channel_name(name: str) -> bool:
 def channels_of_event(topic: str, org_id: str, key: str) -> list[str]:
     """Every channel that shows an event about `key`: the log, the area of the organization, the call."""
     channels = [LOG]
-    service = _ENTITY_SERVICES.get(topic.partition(".")[0])
-    area = service.area if service else ""
+    entity = topic.partition(".")[0]
+    service = _ENTITY_SERVICES.get(entity)
+    area = INTEGRATIONS if entity == "integration" else service.area if service else ""
     if area in _AREA_SCOPES:
         channels.append(f"org:{org_id}:{area}")
     if area == CALLLOG.area:

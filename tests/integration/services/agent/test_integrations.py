@@ -83,6 +83,64 @@ async def test_a_sealed_secret_opens_nowhere_else(service: Service, org: str) ->
         await service.integrations.GetProviderCredentials(asked, None)
 
 
+AT_HOME, ELSEWHERE = "https://proxy.example.com", "https://stranger.example.net"
+
+
+async def test_a_key_goes_to_no_address_that_it_was_not_given_for(service: Service, org: str) -> None:
+    await put(service, org, api_key=KEY, webhook_secret=SECRET)
+    for address in (AT_HOME, ELSEWHERE):
+        with pytest.raises(InvalidArgument) as refusal:
+            await put(service, org, base_url=address, webhook_secret="another_secret")
+        assert [item.pointer for item in refusal.value.violations] == ["#/credentials/apiKey"]
+        assert await credentials(service, org) == (KEY, SECRET, "")
+        await put(service, org, api_key=KEY, base_url=address)
+        assert await credentials(service, org) == (KEY, SECRET, address)
+        await put(service, org, base_url=address, webhook_secret=SECRET)
+        await put(service, org, api_key=KEY, base_url=AT_HOME)
+        await service.database.system_fetch("delete from integration where org_id = $1", org)
+        await put(service, org, api_key=KEY, webhook_secret=SECRET)
+
+
+@pytest.mark.parametrize(("given", "written"), [("", ELSEWHERE), (AT_HOME, ELSEWHERE), (AT_HOME, "")])
+async def test_a_key_does_not_open_beside_another_address(service: Service, org: str, given: str, written: str) -> None:
+    """What writes to the row past the service gets no key sent to its address, and the owner can replace the key."""
+    made = await put(service, org, api_key=KEY, webhook_secret=SECRET, base_url=given)
+    await service.database.system_fetch("update integration set base_url = $2 where org_id = $1", org, written)
+    with pytest.raises(DecryptionError):
+        await credentials(service, org)
+    assert (await verify(service, made.webhook_token, signed(service))).organization_id == org
+    with pytest.raises(InvalidArgument):
+        await put(service, org, webhook_secret="another_secret")
+    await put(service, org, api_key=KEY, base_url=AT_HOME)
+    assert await credentials(service, org) == (KEY, SECRET, AT_HOME)
+
+
+async def credentials(service: Service, org: str) -> tuple[str, str, str]:
+    asked = agent_pb2.GetProviderCredentialsRequest(organization_id=org, provider="elevenlabs")
+    with as_service(org):
+        found = (await service.integrations.GetProviderCredentials(asked, None)).credentials
+    return found.api_key, found.webhook_secret, found.base_url
+
+
+@pytest.mark.parametrize("scopes", [("agents:read", "agents:write"), ("integrations:read",), ("agents:*",)], ids=str)
+async def test_who_may_change_agents_may_not_touch_provider_keys(
+    service: Service, org: str, scopes: tuple[str, ...]
+) -> None:
+    await put(service, org)
+    asked = agent_pb2.PutIntegrationRequest(
+        provider="elevenlabs", credentials=agent_pb2.ProviderCredentials(api_key="k", base_url=ELSEWHERE)
+    )
+    with as_org(org, scopes=scopes):
+        for write in (
+            service.integrations.PutIntegration(asked, None),
+            service.integrations.DeleteIntegration(agent_pb2.DeleteIntegrationRequest(provider="elevenlabs"), None),
+            service.integrations.SyncIntegration(agent_pb2.SyncIntegrationRequest(provider="elevenlabs"), None),
+        ):
+            with pytest.raises(PermissionDenied, match="integrations:write"):
+                await write
+    assert await credentials(service, org) == (KEY, SECRET, "")
+
+
 async def test_services_get_the_credentials_and_nobody_else(service: Service, org: str) -> None:
     await put(service, org)
     asked = agent_pb2.GetProviderCredentialsRequest(organization_id=org, provider="elevenlabs")

@@ -7,11 +7,12 @@ from services.realtime.domain.channels import (
     LOG,
     channels_of_event,
     is_channel_name,
+    may_hear,
     may_listen,
     organization_channels,
     scope_of_event,
 )
-from suite.services import SERVICES
+from suite.services import INTEGRATIONS, SERVICES
 
 ORG, OTHER = "org_a", "org_b"
 
@@ -61,11 +62,19 @@ def test_an_identity_event_appears_in_the_log_alone() -> None:
 
 def test_token_answer_lists_only_what_the_scopes_open() -> None:
     assert organization_channels(ORG, {"calls:read", "billing:write"}) == [f"org:{ORG}:calls"]
-    assert len(organization_channels(ORG, {"*"})) == 4
+    assert len(organization_channels(ORG, {"*"})) == 5
 
 
 def test_an_event_is_heard_by_who_may_read_the_area_of_its_service() -> None:
     for name, topic in TOPICS.items():
         if topic.service:
-            assert scope_of_event(name) == f"{SERVICES[topic.service].events_area}:read", name
+            area = INTEGRATIONS if name.startswith("integration.") else SERVICES[topic.service].events_area
+            assert scope_of_event(name) == f"{area}:read", name
     assert scope_of_event("job.finished") == "*"
+
+
+def test_who_reads_agents_hears_nothing_of_integrations() -> None:
+    assert channels_of_event("integration.updated", ORG, "int_1") == ["log", f"org:{ORG}:integrations"]
+    assert not may_listen(f"org:{ORG}:integrations", org_id=ORG, user_id="usr_1", scopes={"agents:read"})
+    assert not may_hear("integration.updated", {"agents:read", "agents:write"})
+    assert may_hear("integration.updated", {"integrations:read"})

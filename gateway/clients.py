@@ -23,6 +23,7 @@ from libs.resilience import RetryBudget
 from libs.rpc.channel import RpcChannel, open_channel
 from libs.rpc.context import CallContext, acting_as, serving
 from libs.rpc.principal import ROLE_GATEWAY, Principal, PrincipalMinter
+from libs.rpc.tls import channel_credentials
 
 if TYPE_CHECKING:
     from echosenseix.agent.v1.agent_pb2_grpc import AgentServiceAsyncStub, IntegrationServiceAsyncStub
@@ -65,9 +66,16 @@ class Clients:
 
 def open_clients(settings: GatewaySettings) -> Clients:
     """The stubs for as long as the gateway runs. Peers need not be there yet."""
-    minter = PrincipalMinter(settings.principal_signing_key)
+    minter, credentials = PrincipalMinter(settings.principal_signing_key), channel_credentials(settings)
     channels = {
-        name: open_channel(targets, audience=name, minter=minter, forward_idempotency=True, retries=RetryBudget())
+        name: open_channel(
+            targets,
+            audience=name,
+            minter=minter,
+            forward_idempotency=True,
+            retries=RetryBudget(),
+            credentials=credentials,
+        )
         for name, targets in settings.peers.items()
     }
     return _stubs(channels)

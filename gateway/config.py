@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from libs.config import ProcessSettings, setting, settings_map
+from libs.urls import HTTP
 from suite.services import SERVICES
 
 
@@ -13,7 +14,7 @@ class GatewaySettings(ProcessSettings):
 
     http_address: str = setting("GATEWAY_ADDRESS", "127.0.0.1:8080", help="host:port of the public HTTP server")
     public_url: str = setting(
-        "PUBLIC_URL", "http://127.0.0.1:8080", help="how clients reach it; https turns TLS rules on"
+        "PUBLIC_URL", "http://127.0.0.1:8080", url=HTTP, help="how clients reach it; https turns TLS rules on"
     )
     peers: Mapping[str, str] = settings_map(
         {name: (service.address_setting, service.local_address) for name, service in SERVICES.items()},

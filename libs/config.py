@@ -4,6 +4,8 @@ A field made by `setting("NAME")` is read from NAME, or from the file that NAME_
 production). All problems are collected and reported together. It must not know what a setting means.
 """
 
+import base64
+import binascii
 import dataclasses
 import functools
 import os
@@ -14,8 +16,13 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from libs import urls
+from libs.urls import Url
+
 T = TypeVar("T")
 
+# 32 random bytes have 30 different ones on average.
+_LEAST_DIFFERENT_BYTES = 12
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off", ""}
 
@@ -34,11 +41,12 @@ def setting(
     *,
     default_factory: Callable[[], Any] | None = None,
     secret: bool = False,
+    url: Url | None = None,
     help: str = "",
 ) -> Any:
     """A dataclass field read from the environment variable `name`. Without a default it is required; a secret stays
-    out of repr and is masked in logs."""
-    metadata = {"env": name, "secret": secret, "help": help}
+    out of repr and is masked in logs. A value that `url` says cannot work is refused."""
+    metadata = {"env": name, "secret": secret, "url": url, "help": help}
     if default_factory is not None:
         return dataclasses.field(default_factory=default_factory, repr=not secret, kw_only=True, metadata=metadata)
     return dataclasses.field(default=default, repr=not secret, kw_only=True, metadata=metadata)
@@ -50,12 +58,21 @@ def settings_map(variables: Mapping[str, tuple[str, str]], *, help: str = "") ->
     return dataclasses.field(default_factory=lambda: defaults, kw_only=True, metadata={"map": variables, "help": help})
 
 
-def load(cls: type[T], environ: Mapping[str, str] | None = None, *, require: Iterable[str] = ()) -> T:
+def load(
+    cls: type[T],
+    environ: Mapping[str, str] | None = None,
+    *,
+    require: Iterable[str] = (),
+    require_in_production: Iterable[str] = (),
+) -> T:
     """An instance of the settings dataclass from the environment. `require` names fields that must not stay empty
-    although they have a default (what a command needs differs from command to command)."""
+    although they have a default (what a command needs differs from command to command). In production those of
+    `require_in_production` must be set: their defaults are for one machine. Secrets leave the process's own
+    environment, so that no child process finds them there."""
     source = os.environ if environ is None else environ
     hints = typing.get_type_hints(cls)
-    needed = set(require)
+    needed, production = set(require), source.get("ENVIRONMENT") == "production"
+    to_be_set = set(require_in_production) if production else set()
     values: dict[str, Any] = {}
     problems: list[str] = []
     for field in dataclasses.fields(typing.cast(Any, cls)):
@@ -70,13 +87,31 @@ def load(cls: type[T], environ: Mapping[str, str] | None = None, *, require: Ite
                 values[field.name] = _convert(text, hints[field.name])
             elif _is_required(field):
                 raise ValueError("is required")
+            if text is None and field.name in to_be_set:
+                raise ValueError("is required in production")
             if field.name in needed and not values.get(field.name):
                 raise ValueError("is required by this command")
         except ValueError as error:
             problems.append(_problem(env, error, field))
+    try:
+        loaded = cls(**values)
+    except ConfigError as error:
+        raise ConfigError([*problems, *error.problems]) from None
+    except TypeError:
+        if problems:  # a required value is missing
+            raise ConfigError(problems) from None
+        raise
     if problems:
         raise ConfigError(problems)
-    return cls(**values)
+    if environ is None:
+        _forget_secrets(cls)
+    return loaded
+
+
+def _forget_secrets(cls: type[Any]) -> None:
+    for field in dataclasses.fields(cls):
+        if field.metadata.get("secret"):
+            os.environ.pop(field.metadata["env"], None)
 
 
 def _read_map(field: "dataclasses.Field[Any]", source: Mapping[str, str], problems: list[str]) -> dict[str, str]:
@@ -158,6 +193,43 @@ def _this_instance() -> str:
     return f"{socket.gethostname()}-{os.getpid()}"
 
 
+def _url_problems(settings: "ProcessSettings") -> list[str]:
+    """Of all URL settings: what cannot work, and in production what it refuses."""
+    found = []
+    for field in dataclasses.fields(settings):
+        rule, text = field.metadata.get("url"), getattr(settings, field.name)
+        if rule is None or not text:
+            continue
+        problems = list(rule.problems(text))
+        # A store's default is the local one; which commands must be told theirs says load().
+        if not problems and settings.production and not (rule.password and text == field.default):
+            problems += rule.refusals(text, settings.plaintext_allow)
+        found += [f"{field.metadata['env']} {problem}" for problem in problems]
+    return found
+
+
+def _is_weak(keys: Iterable[str]) -> bool:
+    """Whether a "name=base64" key is of few different bytes, as those of examples are."""
+    for key in keys:
+        try:
+            raw = base64.b64decode(key.partition("=")[2], validate=True)
+        except binascii.Error:
+            continue  # its reader says what is wrong
+        if raw and len(set(raw)) < _LEAST_DIFFERENT_BYTES:
+            return True
+    return False
+
+
+def outbound_problems(settings: "ProcessSettings", entries: Iterable[str]) -> list[str]:
+    """One sentence for each entry of OUTBOUND_ALLOW that opens more than one port of one host, in production."""
+    wide = [entry for entry in entries if "*" in entry or "/" in entry or not entry.rpartition(":")[2].isdecimal()]
+    return [
+        f"OUTBOUND_ALLOW must name one port of one host in production, not {entry}"
+        for entry in wide
+        if settings.production
+    ]
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class ProcessSettings:
     """The settings of every process: the gateway, and the services through `ServiceSettings`."""
@@ -172,9 +244,17 @@ class ProcessSettings:
         "PRINCIPAL_SIGNING_KEY", "", secret=True, help="issuer=base64 Ed25519 private seed"
     )
     cursor_key: str = setting("CURSOR_KEY", "", secret=True, help="base64, the same for all replicas of a service")
-    otlp_endpoint: str | None = setting("OTEL_EXPORTER_OTLP_ENDPOINT", None)
+    otlp_endpoint: str | None = setting("OTEL_EXPORTER_OTLP_ENDPOINT", None, url=Url(("http", "https")))
     log_level: str = setting("LOG_LEVEL", "INFO")
     drain_seconds: float = setting("DRAIN_SECONDS", 10.0)
+    plaintext_allow: tuple[str, ...] = setting(
+        "PLAINTEXT_ALLOW",
+        (),
+        help="hosts that production reaches without TLS: a mesh or a sidecar protects the way",
+    )
+    grpc_tls_certificate: str = setting("GRPC_TLS_CERTIFICATE", "", help="PEM; all three for TLS between the processes")
+    grpc_tls_key: str = setting("GRPC_TLS_KEY", "", secret=True, help="PEM")
+    grpc_tls_authority: str = setting("GRPC_TLS_AUTHORITY", "", help="PEM of who signs the processes' certificates")
     connections_max: int = setting("CONNECTIONS_MAX", 10_000, help="of one public listener; 0 = no limit")
     connections_per_address: int = setting(
         "CONNECTIONS_PER_ADDRESS", 1_000, help="of one public listener; 0 = no limit, needed behind a proxy"
@@ -184,9 +264,17 @@ class ProcessSettings:
     def production(self) -> bool:
         return self.environment == "production"
 
+    @property
+    def grpc_tls(self) -> bool:
+        """Whether the processes speak TLS to one another."""
+        return bool(self.grpc_tls_certificate)
+
     def problems(self) -> list[str]:
-        """One sentence for each value that cannot work; a subclass adds its own."""
-        return [] if self.environment in ("local", "production") else ["ENVIRONMENT must be local or production"]
+        """One sentence for each value that cannot work, or that production refuses; a subclass adds its own."""
+        found = [] if self.environment in ("local", "production") else ["ENVIRONMENT must be local or production"]
+        if len({bool(self.grpc_tls_certificate), bool(self.grpc_tls_key), bool(self.grpc_tls_authority)}) > 1:
+            found.append("GRPC_TLS_CERTIFICATE, GRPC_TLS_KEY and GRPC_TLS_AUTHORITY must be set together")
+        return found + _url_problems(self)
 
     def __post_init__(self) -> None:
         problems = self.problems()
@@ -200,10 +288,16 @@ class ServiceSettings(ProcessSettings):
     subclasses it and may add fields."""
 
     grpc_address: str = setting("GRPC_ADDRESS", "127.0.0.1:0", help="host:port of the gRPC server")
-    database_url: str = setting("DATABASE_URL", "", secret=True, help="DSN of the <svc>_app role")
-    database_system_url: str = setting("DATABASE_SYSTEM_URL", "", secret=True, help="DSN of the <svc>_system role")
-    database_direct_url: str | None = setting("DATABASE_DIRECT_URL", None, secret=True, help="never through a pooler")
-    database_admin_url: str | None = setting("DATABASE_ADMIN_URL", None, secret=True, help="only migrate uses it")
+    database_url: str = setting("DATABASE_URL", "", secret=True, url=urls.POSTGRESQL, help="DSN of the <svc>_app role")
+    database_system_url: str = setting(
+        "DATABASE_SYSTEM_URL", "", secret=True, url=urls.POSTGRESQL, help="DSN of the <svc>_system role"
+    )
+    database_direct_url: str | None = setting(
+        "DATABASE_DIRECT_URL", None, secret=True, url=urls.POSTGRESQL, help="never through a pooler"
+    )
+    database_admin_url: str | None = setting(
+        "DATABASE_ADMIN_URL", None, secret=True, url=urls.POSTGRESQL, help="only migrate uses it"
+    )
     app_password: str | None = setting("DATABASE_APP_PASSWORD", None, secret=True)
     system_password: str | None = setting("DATABASE_SYSTEM_PASSWORD", None, secret=True)
     pool_max: int = setting("POOL_MAX", 50)
@@ -214,8 +308,10 @@ class ServiceSettings(ProcessSettings):
     statement_cache: int = setting("DATABASE_STATEMENT_CACHE", 256, help="0 behind a PgBouncer before 1.21")
     events_max_bytes: int = setting("EVENTS_MAX_BYTES", 512 * 1024 * 1024, help="bound of the NATS stream EVENTS")
     events_replicas: int = setting("EVENTS_REPLICAS", 1, help="replicas of the stream in a NATS cluster")
-    redis_url: str = setting("REDIS_URL", "redis://127.0.0.1:6379/0", secret=True)
-    nats_url: str = setting("NATS_URL", "nats://127.0.0.1:4222", secret=True, help="comma list of servers")
+    redis_url: str = setting("REDIS_URL", "redis://127.0.0.1:6379/0", secret=True, url=urls.REDIS)
+    nats_url: str = setting(
+        "NATS_URL", "nats://127.0.0.1:4222", secret=True, url=urls.NATS, help="comma list of servers"
+    )
     principal_trusted_keys: tuple[str, ...] = setting(
         "PRINCIPAL_TRUSTED_KEYS", (), help="issuer=base64 Ed25519 public key, comma list"
     )
@@ -226,6 +322,9 @@ class ServiceSettings(ProcessSettings):
 
     def problems(self) -> list[str]:
         found = ProcessSettings.problems(self)
+        if self.production:
+            keys = {"PRINCIPAL_SIGNING_KEY": (self.principal_signing_key,), "ENCRYPTION_KEYS": self.encryption_keys}
+            found += [f"{name} is not random, which production refuses" for name, of in keys.items() if _is_weak(of)]
         if not 0 <= self.pool_min <= self.pool_max or self.pool_max < 1:
             found.append("POOL_MIN and POOL_MAX must satisfy 0 <= POOL_MIN <= POOL_MAX and POOL_MAX >= 1")
         return found

@@ -56,11 +56,17 @@ def open_channel(
     minter: PrincipalMinter,
     forward_idempotency: bool = False,
     retries: RetryBudget | None = None,
+    credentials: grpc.ChannelCredentials | None = None,
 ) -> "RpcChannel":
     """A channel to the service named `audience`. `targets` is one address, a comma list of addresses, or a dns:/// URL.
     Only the gateway forwards idempotency keys: a key belongs to the one write that the customer asked for. With
-    `retries` a repeatable call whose peer was away is made once more, as long as the budget lasts."""
-    inner = grpc.aio.insecure_channel(_target(targets), options=_OPTIONS)
+    `retries` a repeatable call whose peer was away is made once more, as long as the budget lasts. With `credentials`
+    it speaks TLS, to a certificate that names the audience."""
+    if credentials is None:
+        inner = grpc.aio.insecure_channel(_target(targets), options=_OPTIONS)
+    else:
+        named = (*_OPTIONS, ("grpc.ssl_target_name_override", audience))
+        inner = grpc.aio.secure_channel(_target(targets), credentials, options=named)
     return RpcChannel(inner, _Caller(audience, minter, forward_idempotency, retries))
 
 

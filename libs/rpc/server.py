@@ -14,6 +14,7 @@ from libs.config import ServiceSettings
 from libs.rpc.callers import MethodAccess, declared_access
 from libs.rpc.interceptor import CallInterceptor, Gate
 from libs.rpc.principal import PrincipalVerifier
+from libs.rpc.tls import server_credentials
 
 MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 # For services that take deliveries of providers, which may carry a recording.
@@ -51,6 +52,7 @@ class RpcServer:
         interceptor = CallInterceptor(gate)
         options = (*_OPTIONS, ("grpc.max_receive_message_length", max_message_bytes))
         self._address = settings.grpc_address
+        self._credentials = server_credentials(settings)
         self._server = grpc.aio.server(interceptors=[interceptor], options=options)
         self._health = health.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
@@ -65,7 +67,10 @@ class RpcServer:
     async def start(self) -> str:
         """Listen and report SERVING; answers the address with the port that was taken."""
         host, _, _ = self._address.rpartition(":")
-        port = self._server.add_insecure_port(self._address)
+        if self._credentials is None:
+            port = self._server.add_insecure_port(self._address)
+        else:
+            port = self._server.add_secure_port(self._address, self._credentials)
         await self._server.start()
         await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
         return f"{host}:{port}"

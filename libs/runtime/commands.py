@@ -14,6 +14,10 @@ from libs.runtime.process import EXIT_FAILED, Runtime
 _log = logging.getLogger(__name__)
 
 EXIT_CONFIG = 2
+# What a process that serves or works must be told in production.
+IN_PRODUCTION = (
+    "redis_url", "nats_url", "principal_signing_key", "principal_trusted_keys", "encryption_keys", "cursor_key",
+)  # fmt: skip
 
 S = TypeVar("S", bound=ServiceSettings)
 P = TypeVar("P", bound=ProcessSettings)
@@ -47,7 +51,8 @@ def service_main(
 def run_process(service: str, settings: type[P], command: Callable[[P], int], *, require: Iterable[str] = ()) -> int:
     """Load settings, set telemetry up, run; answers the exit code. The gateway uses it too."""
     try:
-        loaded = load(settings, require=require)
+        told = IN_PRODUCTION if "database_url" in require else ()
+        loaded = load(settings, require=require, require_in_production=told)
         telemetry.setup(service, loaded)
         return command(loaded)
     except ConfigError as error:

@@ -24,6 +24,7 @@ from libs.postgres import Database
 from libs.rpc.channel import RpcChannel, open_channel
 from libs.rpc.principal import PrincipalMinter
 from libs.rpc.status import Gauges, StatusServicer
+from libs.rpc.tls import channel_credentials
 from libs.runtime.process import Runtime
 
 S = TypeVar("S", bound=ServiceSettings)
@@ -59,7 +60,7 @@ class Service(Generic[S]):
     def channel(self, address: str, service: str) -> RpcChannel:
         """A channel to another service, closed at the end."""
         minter = PrincipalMinter(self.settings.principal_signing_key)
-        channel = open_channel(address, audience=service, minter=minter)
+        channel = open_channel(address, audience=service, minter=minter, credentials=channel_credentials(self.settings))
         self.runtime.on_close(service, channel.close)
         return channel
 

@@ -31,6 +31,7 @@ from local.runner.folder import Folder, is_alive
 from local.runner.health import unhealthy_reason
 from local.runner.keys import Keys
 from local.runner.ownership import require_own
+from local.runner.secret_files import by_file
 from local.runner.supervisor import Supervised, Supervisor
 from local.runner.topology import (
     STORE_PORTS,
@@ -248,9 +249,8 @@ class Runner:
         return self.supervisor.start(members)
 
     def _command(self, part: Part) -> Command:
-        return Command(
-            name=part.name, argv=part.argv, log=self.folder.log(part.name), environment=part.environment, cwd=ROOT
-        )
+        told = by_file(self.folder.path / "secrets" / part.name, part.environment)
+        return Command(name=part.name, argv=part.argv, log=self.folder.log(part.name), environment=told, cwd=ROOT)
 
     def _start_nginx(self, plan: Plan) -> None:
         command = nginx.command(plan, self.folder.path / "nginx", self.folder.log("nginx"))

@@ -65,6 +65,24 @@ LINT = (
 )
 TYPES = (Stage("mypy", _tool("mypy")),)
 SECURITY = (_tests("security"),)
+# The long form: 20,000 fuzzed requests, and the attacks that other stages of the check contain.
+ATTACKS: tuple[Round, ...] = (
+    (
+        Stage(
+            "doors and fuzz",
+            ("env", "FUZZ_REQUESTS=20000", sys.executable, "-m", "pytest", "-q", "-ra", "tests/security"),
+            is_test=True,
+        ),
+    ),
+    (_tests("access matrix and keys", "e2e/test_access_matrix.py", "e2e/test_trust.py"),),
+    (
+        _tests(
+            "trust between the parts", "contract/test_callers.py", "integration/libs/bus/test_permissions.py",
+            "integration/libs/rpc/test_delegation.py", "integration/libs/rpc/test_tls.py",
+            "unit/libs/test_production.py", "manifests/test_production_settings.py",
+        ),
+    ),
+)  # fmt: skip
 # Each stage of a round starts its own stores. Integration is two stages because most of its time is waiting.
 # Security and faults run alone: the first bounds one turn of an event loop, the second fills the machine.
 TESTS: tuple[Round, ...] = (
@@ -81,7 +99,7 @@ NAMED: dict[str, Sequence[Round]] = {
     "lint": (LINT,),
     "types": (TYPES,),
     "test": TESTS,
-    "security": (SECURITY,),
+    "security": ATTACKS,
     "check": ((*LINT, *TYPES), *TESTS),
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from libs.config import ServiceSettings, setting
+from libs.config import ServiceSettings, outbound_problems, setting
 from suite.services import CALLLOG
 
 
@@ -14,3 +14,6 @@ class AgentSettings(ServiceSettings):
     outbound_allow: tuple[str, ...] = setting(
         "OUTBOUND_ALLOW", (), help="host:port ranges that outgoing HTTP may reach although they are not public"
     )
+
+    def problems(self) -> list[str]:
+        return ServiceSettings.problems(self) + outbound_problems(self, self.outbound_allow)

@@ -2,14 +2,20 @@
 
 from dataclasses import dataclass
 
-from libs.config import ServiceSettings, setting
+from libs.config import ServiceSettings, outbound_problems, setting
+from libs.urls import HTTP, OBJECTS
 
 
 @dataclass(frozen=True, slots=True)
 class KnowledgeSettings(ServiceSettings):
-    blobs_url: str = setting("BLOBS_URL", "file:///tmp/echosenseix-blobs", help="file://, s3://, gs:// or az:// URL")
+    blobs_url: str = setting(
+        "BLOBS_URL", "file:///tmp/echosenseix-blobs", url=OBJECTS, help="file://, s3://, gs:// or az:// URL"
+    )
     embeddings_url: str | None = setting(
-        "EMBEDDINGS_URL", None, help="an OpenAI-compatible endpoint such as https://host/v1; empty for the local model"
+        "EMBEDDINGS_URL",
+        None,
+        url=HTTP,
+        help="an OpenAI-compatible endpoint such as https://host/v1; empty for the local model",
     )
     embeddings_model: str = setting("EMBEDDINGS_MODEL", "", help="the endpoint's model; it must give 384 dimensions")
     embeddings_key: str | None = setting("EMBEDDINGS_API_KEY", None, secret=True)
@@ -26,3 +32,6 @@ class KnowledgeSettings(ServiceSettings):
     index_cpu_seconds: int = setting(
         "INDEX_CPU_SECONDS", 1_800, help="processor time that indexing may take of one organization in an hour"
     )
+
+    def problems(self) -> list[str]:
+        return ServiceSettings.problems(self) + outbound_problems(self, self.outbound_allow)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import grpc
 import pytest
@@ -50,3 +52,14 @@ async def test_reflection_answers_and_needs_no_trust(suite: Suite) -> None:
         with pytest.raises(grpc.aio.AioRpcError) as refusal:
             await raw(b"")
     assert refusal.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+def test_no_running_process_has_a_secret_in_its_environment(suite: Suite) -> None:
+    """/proc/<pid>/environ is readable by every process of the same user, parsers of documents included."""
+    values = Keys.load_or_create(suite.folder.keys_file).values.values()
+    stores = [urlsplit(suite.run["stores"][name]["url"]).password or "" for name in ("postgres", "redis", "nats")]
+    secrets = [secret.encode() for secret in (*values, *stores)]
+    assert all(secrets)
+    for process in suite.run["processes"]:
+        block = Path(f"/proc/{process['pid']}/environ").read_bytes()
+        assert not [secret for secret in secrets if secret in block], process["name"]

@@ -1,0 +1,27 @@
+"""Secrets of a process as files: its environment, which every process of the same user can read, names them only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from local.stores import write_private
+
+# The variables that the settings of any service declare as secret; a test compares.
+SECRET = frozenset((
+    "CURSOR_KEY", "DATABASE_ADMIN_URL", "DATABASE_APP_PASSWORD", "DATABASE_DIRECT_URL", "DATABASE_SYSTEM_PASSWORD",
+    "DATABASE_SYSTEM_URL", "DATABASE_URL", "EMBEDDINGS_API_KEY", "ENCRYPTION_KEYS", "GRPC_TLS_KEY", "NATS_URL",
+    "PRINCIPAL_SIGNING_KEY", "REALTIME_TOKEN_KEYS", "REDIS_URL", "SMTP_URL",
+))  # fmt: skip
+
+
+def by_file(folder: Path, environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment with NAME_FILE in place of each secret NAME; writes the files below `folder`."""
+    named = {}
+    for name, value in environment.items():
+        if name in SECRET:
+            write_private(folder / name, value)
+            named[f"{name}_FILE"] = str(folder / name)
+        else:
+            named[name] = value
+    return named

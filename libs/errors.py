@@ -152,3 +152,8 @@ ERROR_OF_CODE: Mapping[Code, type[AppError]] = {
         Unauthenticated,
     )
 }
+
+
+def invalid_parameter(name: str, detail: str) -> InvalidArgument:
+    """The refusal of a query parameter."""
+    return InvalidArgument("invalid_query", detail, violations=[Violation(f"#/{name}", "invalid_value", detail)])

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from libs.clock import parse_rfc3339
-from libs.errors import InvalidArgument, OutOfRange
+from libs.errors import InvalidArgument, OutOfRange, invalid_parameter
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -89,9 +89,9 @@ def check_page(page: int, limit: int, cursor_mode: bool, rules: ListRules) -> tu
     limit = rules.default_limit if limit == 0 else limit
     page = 1 if page == 0 or cursor_mode else page
     if not 1 <= limit <= rules.max_limit:
-        raise InvalidArgument("invalid_query", f"Set limit to a whole number from 1 to {rules.max_limit}.")
+        raise invalid_parameter("limit", f"Set limit to a whole number from 1 to {rules.max_limit}.")
     if page < 1:
-        raise InvalidArgument("invalid_query", "Set page to a whole number from 1.")
+        raise invalid_parameter("page", "Set page to a whole number from 1.")
     if page * limit > MAX_PAGED_ROWS:
         raise OutOfRange(
             "page_out_of_range",
@@ -104,9 +104,9 @@ def check_sort(sort: str, order: str, rules: ListRules) -> tuple[str, bool]:
     """The sort field and whether it descends (empty means the default); refuses names that the list does not know."""
     name = sort or rules.default_sort
     if name not in rules.sorts:
-        raise InvalidArgument("invalid_query", f"Set sort to one of: {', '.join(rules.sorts)}.")
+        raise invalid_parameter("sort", f"Set sort to one of: {', '.join(rules.sorts)}.")
     if order not in ("", "asc", "desc"):
-        raise InvalidArgument("invalid_query", "Set order to asc or desc.")
+        raise invalid_parameter("order", "Set order to asc or desc.")
     return name, (order == "desc" if order else rules.default_descending)
 
 

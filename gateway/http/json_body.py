@@ -4,16 +4,18 @@
 wrong shape. It must not know any schema's meaning.
 """
 
+import itertools
 import json
 import math
 import re
 import unicodedata
-from collections.abc import Callable, Set
+from collections.abc import Callable, Iterator, Set
 from typing import Any, NoReturn, TypeVar
 
 import msgspec
 
 from gateway.http.request import Request
+from gateway.http.violations import MAX_VIOLATIONS, step, violations_of
 from libs.errors import InvalidArgument, Violation
 
 T = TypeVar("T")
@@ -31,9 +33,8 @@ _BAD_TEXT = re.compile("[\x00\ud800-\udfff]")
 # Whether to look for numbers that are too large: a run of digits, or an exponent.
 _LONG_NUMBER = re.compile(rb"[0-9]{16}|[0-9][eE]")
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
-_PATH = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
-_STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]")
-_FIELD = re.compile(r"(unknown|required) field `([^`]*)`")
+# The first and last years, in which a time may lie outside what can be kept.
+_EDGE_OF_TIME = re.compile(rb'"(?:0001|9999)-')
 
 
 def require_json(request: Request[Any, Any, Any], kind: str) -> None:
@@ -52,9 +53,12 @@ def decode_json(raw: bytes, schema: type[T], server_set: Set[str] = frozenset())
     sends it expects an effect that it does not have."""
     value = parse_json(raw)
     try:
-        return msgspec.convert(value, schema)
-    except msgspec.ValidationError as error:
-        raise _refusal(str(error), server_set) from None
+        decoded = msgspec.convert(value, schema)
+    except msgspec.ValidationError:
+        raise invalid_fields(*violations_of(value, schema, server_set)) from None
+    if _EDGE_OF_TIME.search(raw) and (found := violations_of(value, schema, server_set)):
+        raise invalid_fields(*found)
+    return decoded
 
 
 def parse_json(raw: bytes) -> Any:
@@ -75,40 +79,15 @@ def parse_json(raw: bytes) -> Any:
         raise InvalidArgument("malformed_json", "Send a body that is valid JSON.") from None
     _check_depth(raw, value)
     if b"\\u0000" in raw or _SURROGATE.search(raw):
-        _check(value, "#", _is_bad_text, "invalid_text", "Remove NUL and unpaired surrogates.")
+        _refuse(value, _is_bad_text, "invalid_text", "Remove NUL and unpaired surrogates.")
     if _LONG_NUMBER.search(raw):
-        _check(value, "#", _is_too_large, "out_of_range", "Send numbers within ±2^53; send longer ones as text.")
+        _refuse(value, _is_too_large, "out_of_range", "Send numbers within ±2^53; send longer ones as text.")
     return value if raw.isascii() and b"\\u" not in raw else _composed(value)
 
 
 def invalid_fields(*violations: Violation) -> InvalidArgument:
     """422 for fields of the body."""
     return InvalidArgument("validation_failed", "Fix the fields listed in `errors`.", violations=violations)
-
-
-def pointer_of(path: str) -> str:
-    """A msgspec path (.a[0].b) as a JSON pointer in a fragment (#/a/0/b)."""
-    steps = (name or index for name, index in _STEP.findall(path))
-    return "#" + "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps if step != "...")
-
-
-def _refusal(message: str, server_set: Set[str]) -> InvalidArgument:
-    match = _PATH.match(message)
-    what, path = (match["what"], match["path"] or "") if match else (message, "")
-    pointer, code, detail = pointer_of(path), "invalid_value", f"{what}."
-    field = _FIELD.search(what)
-    if field is not None:
-        pointer += "/" + field[2].replace("~", "~0").replace("/", "~1")
-        code, detail = _field_refusal(field[1], field[2], server_set)
-    return invalid_fields(Violation(pointer, code, detail))
-
-
-def _field_refusal(kind: str, name: str, server_set: Set[str]) -> tuple[str, str]:
-    if kind == "required":
-        return "required", "This field is required."
-    if name in server_set:
-        return "privileged_field", "The server sets this field. Remove it."
-    return "unknown_field", "This field does not exist. Remove it."
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -164,18 +143,25 @@ def _children(value: Any) -> Any:
     return value if isinstance(value, list) else ()
 
 
-def _check(value: Any, pointer: str, is_bad: Callable[[Any], bool], code: str, detail: str) -> None:
-    """Refuse the first value, or key of an object, that is bad."""
+def _refuse(value: Any, is_bad: Callable[[Any], bool], code: str, detail: str) -> None:
+    """422 if a value, or a key of an object, is bad anywhere."""
+    places = list(itertools.islice(_places(value, "#", is_bad), MAX_VIOLATIONS))
+    if places:
+        raise invalid_fields(*(Violation(place, code, detail) for place in places))
+
+
+def _places(value: Any, pointer: str, is_bad: Callable[[Any], bool]) -> Iterator[str]:
     if is_bad(value):
-        raise invalid_fields(Violation(pointer, code, detail))
-    if isinstance(value, dict):
+        yield pointer
+    elif isinstance(value, dict):
         for key, inner in value.items():
-            step = key.replace("~", "~0").replace("/", "~1").encode("ascii", "replace").decode()
-            _check(key, f"{pointer}/{step}", is_bad, code, detail)
-            _check(inner, f"{pointer}/{step}", is_bad, code, detail)
+            place = step(pointer, key)
+            if is_bad(key):
+                yield place
+            yield from _places(inner, place, is_bad)
     elif isinstance(value, list):
         for index, inner in enumerate(value):
-            _check(inner, f"{pointer}/{index}", is_bad, code, detail)
+            yield from _places(inner, step(pointer, index), is_bad)
 
 
 def _is_bad_text(value: Any) -> bool:

@@ -15,7 +15,7 @@ from gateway.http.request import Request
 from gateway.http.responses import ok
 from gateway.http.schema import ListQuery, WholeListQuery
 from gateway.http.wire import set_time
-from libs.errors import InvalidArgument
+from libs.errors import invalid_parameter
 from libs.paging import MAX_PAGED_ROWS, CursorCodec, ListRules, check_page, check_sort
 
 M = TypeVar("M")
@@ -47,7 +47,7 @@ def page_request(query: WholeListQuery) -> common_pb2.PageRequest:
     """The query as services take it. They check it against their list's rules."""
     cursor_mode = query.cursor is not None
     if cursor_mode and query.page is not None:
-        raise InvalidArgument("invalid_query", "Use page or cursor, not both.")
+        raise invalid_parameter("page", "Use page or cursor, not both.")
     request = common_pb2.PageRequest(
         page=min(query.page or 0, MAX_PAGED_ROWS + 1),
         limit=query.limit or 0,

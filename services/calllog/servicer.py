@@ -10,7 +10,7 @@ from echosenseix.agent.v1 import agent_pb2
 from echosenseix.calllog.v1 import calllog_pb2, calllog_pb2_grpc
 from libs.blobs import BlobStore
 from libs.clock import Clock
-from libs.errors import FailedPrecondition, InvalidArgument, NotFound, OutOfRange
+from libs.errors import FailedPrecondition, NotFound, OutOfRange, invalid_parameter
 from libs.events.outbox import append
 from libs.ids import is_id
 from libs.postgres import Connection, Database
@@ -151,7 +151,7 @@ class CallLogServicer(calllog_pb2_grpc.CallLogServiceServicer):
         org_id = require_scope("calls:read").org_id
         start, end = from_timestamp(request, "from_time"), from_timestamp(request, "to_time")
         if start is None or end is None:
-            raise InvalidArgument("invalid_query", "Set from and to.")
+            raise invalid_parameter("from", "Set from and to.")
         check_window(start, end)
         interval = request.interval or "day"
         starts = list(bucket_starts(start, end, interval))

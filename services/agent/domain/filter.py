@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from libs.errors import InvalidArgument
+from libs.errors import InvalidArgument, invalid_parameter
 
 from .agent import AgentStatus
 from .validation import TAGS_MAX
@@ -23,8 +23,10 @@ class AgentFilter:
 
 
 def check_filter(wanted: AgentFilter) -> AgentFilter:
-    if len(wanted.search) > SEARCH_MAX or len(wanted.tags) > TAGS_MAX:
-        raise InvalidArgument("invalid_query", f"Search for at most {SEARCH_MAX} characters and {TAGS_MAX} tags.")
+    if len(wanted.search) > SEARCH_MAX:
+        raise invalid_parameter("search", f"Search for at most {SEARCH_MAX} characters.")
+    if len(wanted.tags) > TAGS_MAX:
+        raise invalid_parameter("tags", f"Filter by at most {TAGS_MAX} tags.")
     if any("\x00" in text for text in (wanted.search, wanted.provider, *wanted.tags)):
-        raise InvalidArgument("invalid_query", "A filter must not contain the NUL character.")
+        raise InvalidArgument("invalid_value", "A filter must not contain the NUL character.")
     return wanted

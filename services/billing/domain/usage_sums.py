@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
-from libs.errors import InvalidArgument
+from libs.errors import invalid_parameter
 
 GROUPS = ("agentId", "provider", "meter", "day")
 
@@ -27,5 +27,5 @@ def checked_groups(names: Iterable[str]) -> tuple[str, ...]:
     """The wanted groups without repetitions; rows are always of one meter, named or not."""
     groups = tuple(dict.fromkeys(names))
     if any(name not in GROUPS for name in groups):
-        raise InvalidArgument("invalid_query", f"Set groupBy to any of {', '.join(GROUPS)}.")
+        raise invalid_parameter("groupBy", f"Set groupBy to any of {', '.join(GROUPS)}.")
     return groups

@@ -6,7 +6,7 @@ from typing import Any
 
 from echosenseix.billing.v1 import billing_pb2
 from libs.clock import Clock
-from libs.errors import AlreadyExists, InvalidArgument, Violation
+from libs.errors import AlreadyExists, InvalidArgument, Violation, invalid_parameter
 from libs.events.outbox import append_many
 from libs.postgres import Connection, Database
 from libs.postgres.idempotency import run_write
@@ -154,7 +154,7 @@ def _window(request: billing_pb2.ListUsageRequest | billing_pb2.ReconcileRequest
     start = from_timestamp(request, "from_time") or _EVER[0]
     end = from_timestamp(request, "to_time") or _EVER[1]
     if start >= end:
-        raise InvalidArgument("invalid_query", "Set from to a time before to.")
+        raise invalid_parameter("from", "Set from to a time before to.")
     return start, end
 
 

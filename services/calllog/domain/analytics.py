@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from libs.errors import InvalidArgument
+from libs.errors import invalid_parameter
 from services.calllog.domain.calls import Cost
 
 MAX_BUCKETS = 2_000
@@ -73,16 +73,16 @@ def floor_to(moment: datetime, interval: str) -> datetime:
 
 def check_window(start: datetime | None, end: datetime | None) -> None:
     if start is not None and end is not None and start >= end:
-        raise InvalidArgument("invalid_query", "Set from to a time before to.")
+        raise invalid_parameter("from", "Set from to a time before to.")
 
 
 def bucket_starts(start: datetime, end: datetime, interval: str) -> Iterator[datetime]:
     """The starts of all buckets that the window touches."""
     if interval not in INTERVALS:
-        raise InvalidArgument("invalid_query", "Set interval to hour or day.")
+        raise invalid_parameter("interval", "Set interval to hour or day.")
     first = floor_to(start, interval)
     if (end - first) / INTERVALS[interval] > MAX_BUCKETS:
-        raise InvalidArgument("invalid_query", f"Ask for at most {MAX_BUCKETS:,} buckets: a shorter time or days.")
+        raise invalid_parameter("from", f"Ask for at most {MAX_BUCKETS:,} buckets: a shorter time or days.")
     while first < end:
         yield first
         first += INTERVALS[interval]

@@ -10,6 +10,7 @@ from typing import Any
 from libs.paging import MAX_PAGED_ROWS, CursorCodec, ListRules, Page, PageRequest
 from libs.postgres import Database
 from libs.postgres.listing import Filter, Listing, fetch_page
+from libs.text import search_words
 from libs.untrusted_json import storable
 from services.calllog.domain.call_filter import CallFilter
 from services.calllog.domain.calls import Call
@@ -46,7 +47,7 @@ class CallList:
 
     async def page(self, org_id: str, request: PageRequest, wanted: CallFilter) -> Page[Call]:
         conditions = _conditions(wanted)
-        words = storable(wanted.search).strip()
+        words = search_words(storable(wanted.search)).strip()
         if not words:
             return await self._fetch(org_id, request, conditions)
         matches = await self._db.fetchval(org_id, _MATCHES, words, MAX_PAGED_ROWS + 1)

@@ -4,6 +4,7 @@ during a re-index sees the old index or the new one."""
 from collections.abc import Sequence
 
 from libs.postgres import Database, Record
+from libs.text import search_words
 from services.knowledge.domain.highlights import CLOSE, OPEN, offsets
 from services.knowledge.domain.search import Hit, Mode, Question
 from services.knowledge.domain.words import respelled
@@ -73,9 +74,8 @@ class Searches:
 
     async def _hits(self, org_id: str, mode: Mode, question: Question, more: tuple[str, ...]) -> list[Hit]:
         filters = (question.category, list(question.tags), list(question.entry_ids))
-        rows = await self._database.fetch(
-            org_id, _SQL[mode], question.text, *filters, question.most, respelled(question.text), *more
-        )
+        words = search_words(question.text)
+        rows = await self._database.fetch(org_id, _SQL[mode], words, *filters, question.most, respelled(words), *more)
         return [_hit(row) for row in rows]
 
 

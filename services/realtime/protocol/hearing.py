@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence, Set
 
-from libs.errors import InvalidArgument, PermissionDenied
+from libs.errors import PermissionDenied, invalid_parameter
 from libs.events.topics import TOPICS
 from services.realtime.domain.channels import may_hear, scope_of_event
 from services.realtime.domain.delivery import matches
@@ -19,7 +19,7 @@ def heard_topics(scopes: Set[str], wanted: Sequence[str] = ()) -> list[str]:
     Raises InvalidArgument("invalid_query") for a name that no event has."""
     unknown = [name for name in wanted if not _named((name,))]
     if unknown:
-        raise InvalidArgument("invalid_query", f"No event has the type {unknown[0]!r}; see the events' documentation.")
+        raise invalid_parameter("types", f"No event has the type {unknown[0]!r}; see the events' documentation.")
     return [topic for topic in (_named(wanted) if wanted else LOGGED_TOPICS) if may_hear(topic, scopes)]
 
 

@@ -8,7 +8,7 @@ import hashlib
 from echosenseix.realtime.v1 import realtime_pb2 as pb
 from echosenseix.realtime.v1 import realtime_pb2_grpc as pb_grpc
 from libs.clock import utcnow
-from libs.errors import InvalidArgument
+from libs.errors import invalid_parameter
 from libs.ids import is_id
 from libs.rpc.context import current_principal, require_scope
 from libs.rpc.paging import page_info_to_proto, page_request_from_proto
@@ -58,7 +58,7 @@ class RealtimeServicer(pb_grpc.RealtimeServiceServicer):
         require_scope("realtime:read")
         limit = request.limit or 50
         if not 1 <= limit <= _MAX_EVENTS:
-            raise InvalidArgument("invalid_query", f"Set limit to a whole number from 1 to {_MAX_EVENTS}.")
+            raise invalid_parameter("limit", f"Set limit to a whole number from 1 to {_MAX_EVENTS}.")
         org_id = current_principal().org_id
         after = await self._position(org_id, request.after)
         types = heard_topics(current_principal().scopes, tuple(request.types))
@@ -71,7 +71,7 @@ class RealtimeServicer(pb_grpc.RealtimeServiceServicer):
             return int(after[:18] or 0)
         position = await self._log.position_of(org_id, LOG, after) if is_id(after, "evt") else None
         if position is None:
-            raise InvalidArgument("invalid_query", "Set after to a position or an id of an event that is still kept.")
+            raise invalid_parameter("after", "Set after to a position or an id of an event that is still kept.")
         return position
 
     async def ListMail(self, request: pb.ListMailRequest, context: object) -> pb.ListMailResponse:

@@ -1,5 +1,6 @@
 import time
 import unicodedata
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -7,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import json as fast_json
 
-from gateway.http.json_body import MAX_DEPTH, decode_json, parse_json, pointer_of, require_json
+from gateway.http.json_body import MAX_DEPTH, decode_json, parse_json, require_json
+from gateway.http.schema import Body
 from gateway.schemas.agents import AgentBody, AgentPatch
 from gateway.schemas.shapes import SERVER_SET
 from libs.errors import AppError, InvalidArgument
@@ -135,13 +137,48 @@ def test_a_paired_surrogate_is_one_character() -> None:
         (b'{"name":"a","llm":{"maxTokens":true}}', ("#/llm/maxTokens", "invalid_value")),
         (b'{"name":"a","llm":{"maxTokens":99999999999}}', ("#/llm/maxTokens", "invalid_value")),
         (b'{"name":"a","tags":["b",2]}', ("#/tags/1", "invalid_value")),
-        (b'{"name":"a","dynamicVariables":{"x":[]}}', ("#/dynamicVariables", "invalid_value")),
+        (b'{"name":"a","dynamicVariables":{"x":[]}}', ("#/dynamicVariables/x", "invalid_value")),
+        (b'{"name":"a","dynamicVariables":{"x":{"y":1}}}', ("#/dynamicVariables/x", "invalid_value")),
         (b"[]", ("#", "invalid_value")),
         (b'"name"', ("#", "invalid_value")),
     ],
 )
 def test_the_wrong_shape_is_refused_with_a_pointer(raw: bytes, place: tuple[str, str]) -> None:
     assert places(raw) == [place]
+
+
+MANY_MISTAKES = (
+    b'{"description":7,"llm":{"temperature":"hot","maxTokens":1.5,"modell":"x"},"tags":["a",1,null],"provider":"x"}'
+)
+
+
+def test_all_mistakes_of_a_body_are_told_at_once_in_the_words_of_json() -> None:
+    assert {item.pointer: item.detail for item in refusal(MANY_MISTAKES).violations} == {
+        "#/name": "This field is required.",
+        "#/description": "Expected string or null, got number.",
+        "#/llm/temperature": "Expected number or null, got string.",
+        "#/llm/maxTokens": "Expected integer or null, got number.",
+        "#/llm/modell": "This field does not exist. Remove it.",
+        "#/tags/1": "Expected string, got number.",
+        "#/tags/2": "Expected string, got null.",
+        "#/provider": "Expected one of: elevenlabs, retell, vapi, bland.",
+    }
+
+
+def test_what_is_not_text_or_too_large_is_told_wherever_it_stands() -> None:
+    assert [place for place, _ in places(b'{"a":"\\ud800","b":[1,"\\u0000"]}')] == ["#/a", "#/b/1"]
+    assert [place for place, _ in places(b'{"a":9007199254740993,"b":[1,1e400]}')] == ["#/a", "#/b/1"]
+
+
+class Moments(Body):
+    first: datetime
+    others: list[datetime] | None = None
+
+
+@pytest.mark.parametrize("moment", [b"0001-01-01T00:00:00Z", b"9999-12-31T23:59:59-02:00"])
+def test_a_time_that_cannot_be_kept_is_refused_at_its_place(moment: bytes) -> None:
+    raw = b'{"first":"2026-01-02T03:04:05Z","others":["2026-01-02T03:04:05Z","' + moment + b'"]}'
+    assert places(raw, Moments) == [("#/others/1", "out_of_range")]
 
 
 def test_null_clears_in_a_patch_only_what_may_be_empty() -> None:
@@ -151,8 +188,6 @@ def test_null_clears_in_a_patch_only_what_may_be_empty() -> None:
 
 
 def test_pointers_escape_what_a_pointer_reserves() -> None:
-    assert pointer_of(".a[0].b") == "#/a/0/b"
-    assert pointer_of(".a~b") == "#/a~0b"
     assert places(b'{"name":"a","a/b~c":1}') == [("#/a~1b~0c", "unknown_field")]
 
 

@@ -49,3 +49,13 @@ def test_a_route_without_parameters_takes_none() -> None:
     assert decode_query({}, NoQuery) == NoQuery()
     with pytest.raises(InvalidArgument):
         decode_query({"a": "1"}, NoQuery)
+
+
+def test_all_bad_parameters_are_named_at_once() -> None:
+    for raw, pointers in (
+        (b"page=0&limit=x&nope=1&status=gone", ["#/page", "#/limit", "#/nope", "#/status"]),
+        (b"search=%ff&tags=a%00b&page=1&page=2", ["#/search", "#/tags", "#/page"]),
+    ):
+        with pytest.raises(InvalidArgument) as caught:
+            asked(raw)
+        assert [item.pointer for item in caught.value.violations] == pointers

@@ -93,15 +93,16 @@ class Endpoint:
     def _decoded(self, request: Request[Any, Any, Any], route: Route[Any, Any], body: bytes) -> Any:
         if route.method not in _BODY_METHODS or route.body_kind in ("multipart", "raw"):
             return _NO_BODY
-        if not body and route.body_kind == "json":
+        if not body and not route.body_required:
             return decode_json(b"{}", route.body, self._server_set)
         require_json(request, route.body_kind)
         return decode_json(body, route.body, self._server_set)
 
 
 async def _settle_condition(request: Request[Any, Any, Any], route: Route[Any, Any]) -> None:
-    """A service takes one expected version, so of several tags in If-Match the current one is passed on."""
-    if "," in request.header("if-match") and route.subject is not None and not route.reads:
+    """Refuse a write to another version than If-Match names. Services that take an expected version check again in the
+    write's transaction; they take one, so of several tags the current one is passed on."""
+    if request.header("if-match").strip() not in ("", "*") and route.subject is not None and not route.reads:
         version = await route.subject(request)
         require_version(request, version)
         request.replace_header("if-match", entity_tag(version))

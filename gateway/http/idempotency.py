@@ -13,7 +13,8 @@ from typing import Any
 from gateway.http.request import Request
 from libs.errors import InvalidArgument
 
-_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+KEY_PATTERN = "[!-~]{1,255}"
+_KEY = re.compile(KEY_PATTERN)
 
 
 class Fingerprints:

@@ -8,16 +8,16 @@ from typing import Any, get_args, get_origin
 
 import msgspec
 
+from gateway.http.idempotency import KEY_PATTERN
 from gateway.http.problems import MEDIA_TYPE, STATUS_OF_REASON, TITLES
 from gateway.http.routing import Route
-from gateway.http.schema import NoBody, NoQuery, Problem
+from gateway.http.schema import LIMITS, NoBody, NoQuery, Problem
 
 _REF = "#/components/schemas/{name}"
 _PARAMETER = re.compile(r"\{(\w+)\}")
 _ALWAYS = (429, 500, 503, 504)
 
-# Any 1 to 255 visible ASCII characters; a UUID serves best.
-_IDEMPOTENCY_KEY = {"type": "string", "format": "uuid", "minLength": 1, "maxLength": 255}
+_IDEMPOTENCY_KEY = {"type": "string", "pattern": f"^{KEY_PATTERN}$", "minLength": 1, "maxLength": 255}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,12 @@ _HEADERS = {
     "Link": {"schema": {"type": "string"}, "description": "RFC 8288: first, prev, next, last."},
     "Location": {"schema": {"type": "string"}, "description": "The path of the new resource or of its job."},
     "Allow": {"schema": {"type": "string"}, "description": "The methods of this path."},
+    "IdempotencyReplayed": {
+        "schema": {"const": "true"},
+        "description": "The answer of an earlier request with this key.",
+    },
     "RequestId": {"schema": {"type": "string"}},
+    "SetCookie": {"schema": {"type": "string"}, "description": "The session, and the device that it was opened on."},
     "RetryAfter": {"schema": {"type": "integer"}, "description": "Seconds."},
     "WwwAuthenticate": {"schema": {"type": "string"}, "description": "The challenge: Bearer."},
 }
@@ -115,7 +120,23 @@ def _component_schemas(table: Iterable[Route[Any, Any]]) -> dict[str, Any]:
     _, schemas = msgspec.json.schema_components(structs, ref_template=_REF)
     for name, row in lists.items():
         schemas[name] = _list_schema(row)
-    return dict(sorted(schemas.items()))
+    return {name: _tidy(schema) for name, schema in sorted(schemas.items())}
+
+
+def _tidy(node: Any) -> Any:
+    """The schema as clients' generators read it: no default of null, which typed clients would send; every array says
+    what it holds; and of two limits of one kind the service's, which is the narrower."""
+    if isinstance(node, list):
+        return [_tidy(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    tidied = {name: _tidy(inner) for name, inner in node.items() if (name, inner) != ("default", None)}
+    tidied.update(tidied.pop(LIMITS, {}))
+    if "maximum" in tidied:
+        tidied.pop("exclusiveMaximum", None)
+    if tidied.get("type") == "array":
+        tidied.setdefault("items", {})
+    return tidied
 
 
 def _row(answer: Any) -> Any:
@@ -176,6 +197,7 @@ def _query_parameters(route: Route[Any, Any]) -> list[dict[str, Any]]:
 
 
 def _query_parameter(name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    schema = _tidy(schema)
     options = [option for option in schema.get("anyOf", [schema]) if option.get("type") != "null"]
     shown = {key: value for key, value in options[0].items() if key not in ("default", "description")}
     if shown.get("enum"):
@@ -191,14 +213,20 @@ def _header_parameters(route: Route[Any, Any]) -> list[dict[str, Any]]:
     names = []
     if not route.reads and not route.public:
         names.append(("Idempotency-Key", _IDEMPOTENCY_KEY))
-    if route.method in ("PATCH", "DELETE") and "{id}" in route.path:
+    if _takes_if_match(route):
         names.append(("If-Match", {"type": "string"}))
+    if route.reads and route.etag in ("version", "content"):
+        names.append(("If-None-Match", {"type": "string"}))
     if route.reads and route.problems and 416 in route.problems:
         names.append(("Range", {"type": "string"}))
     return [
         {"name": name, "in": "header", "required": route.key_required and name == "Idempotency-Key", "schema": schema}
         for name, schema in names
     ]
+
+
+def _takes_if_match(route: Route[Any, Any]) -> bool:
+    return route.etag in ("version", "match") if route.reads else route.subject is not None
 
 
 def _request_body(route: Route[Any, Any]) -> dict[str, Any]:
@@ -212,15 +240,15 @@ def _request_body(route: Route[Any, Any]) -> dict[str, Any]:
     if route.example is not None:
         media["example"] = route.example
     kinds = ["application/merge-patch+json"] if route.body_kind == "merge_patch" else []
-    return {"required": True, "content": dict.fromkeys([*kinds, "application/json"], media)}
+    return {"required": route.body_required, "content": dict.fromkeys([*kinds, "application/json"], media)}
 
 
 def _responses(route: Route[Any, Any]) -> dict[str, Any]:
     responses: dict[str, Any] = {str(route.status): _success(route)}
-    if route.reads and "{id}" in route.path and route.status == 200:
-        responses["304"] = {"description": "The client has the current version"}
+    if route.reads and route.etag in ("version", "content"):
+        responses["304"] = {"description": "The client has the current version", "headers": {"ETag": _header("ETag")}}
     if 416 in route.problems:
-        responses["206"] = {"description": "The requested range", "content": _binary(route)}
+        responses["206"] = {**_success(route), "description": "The requested range"}
     for status, description in route.also.items():
         responses[str(status)] = {**_success(route), "description": description}
     for status in sorted(_problem_statuses(route)):
@@ -240,7 +268,7 @@ def _problem_statuses(route: Route[Any, Any]) -> set[int]:
         found |= {409, 422}
     if route.method in ("POST", "PATCH", "PUT"):
         found |= {408, 413, 415}
-    if route.method in ("PATCH", "DELETE") or (route.reads and "{id}" in route.path):
+    if _takes_if_match(route):
         found.add(412)
     return found
 
@@ -255,6 +283,12 @@ def _success(route: Route[Any, Any]) -> dict[str, Any]:
             answer["headers"]["Link"] = _header("Link")
     elif route.status == 200:
         answer["content"] = _binary(route)
+    if route.etag:
+        answer["headers"]["ETag"] = _header("ETag")
+    if route.sets_cookie:
+        answer["headers"]["Set-Cookie"] = _header("SetCookie")
+    if not route.reads and not route.public:
+        answer["headers"]["Idempotency-Replayed"] = _header("IdempotencyReplayed")
     if route.status in (201, 202) and route.answer is not None and route.has_location:
         answer["headers"]["Location"] = _header("Location")
     return answer
@@ -265,7 +299,14 @@ def _header(name: str) -> dict[str, str]:
 
 
 def _binary(route: Route[Any, Any]) -> dict[str, Any]:
-    return {route.media_type: {"schema": {"type": "string"}}}
+    """Files come as what was stored; generators of clients know the first type."""
+    if route.media_type == "application/json":
+        return {route.media_type: {"schema": {"type": "object"}}}
+    kinds = [route.media_type, "*/*"] if route.media_type == "application/octet-stream" else [route.media_type]
+    return {
+        kind: {"schema": {"type": "string"} | ({} if kind.startswith("text/") else {"format": "binary"})}
+        for kind in kinds
+    }
 
 
 def _problem_response(status: int) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from it. It must not call handlers.
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field, replace
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
 from starlette.responses import Response
@@ -57,6 +57,11 @@ class Route(Generic[Q, B]):
     # Whether a 201 or 202 with an answer names the new resource's path in Location.
     has_location: bool = True
     media_type: str = "application/json"
+    # The tag of the answer: "version" serves If-Match and If-None-Match (304), "match" If-Match alone, "content" names
+    # a file whose bytes never change; empty: the answer has none.
+    etag: Literal["", "version", "match", "content"] = ""
+    # The answer sets or removes a cookie.
+    sets_cookie: bool = False
     # The owning service refuses the request without an Idempotency-Key, because money moves.
     key_required: bool = False
     # The response carries a fresh secret: it is neither cached nor compressed.
@@ -73,6 +78,12 @@ class Route(Generic[Q, B]):
     @property
     def reads(self) -> bool:
         return self.method == "GET"
+
+    @property
+    def body_required(self) -> bool:
+        """Whether an empty body cannot stand for an empty object."""
+        fields = msgspec.structs.fields(self.body)
+        return self.body_kind == "merge_patch" or any(field.required for field in fields)
 
     @property
     def budget(self) -> float:

@@ -50,9 +50,13 @@ class ListQuery(WholeListQuery):
     created_at_lt: Annotated[datetime, Meta(tz=True, description="Created before.")] | None = None
 
 
+# Holds such limits until the document is written, because msgspec would let its own win.
+LIMITS = "x-limits"
+
+
 def limits(**keywords: Any) -> Meta:
     """Limits that the owning service checks; here they only appear in the document."""
-    return Meta(extra_json_schema=keywords)
+    return Meta(extra_json_schema={LIMITS: keywords})
 
 
 class Violation(msgspec.Struct):

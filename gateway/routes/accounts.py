@@ -145,8 +145,9 @@ ROUTES = tagged(
         answer=LoggedIn,
         secret=True,
         problems=(401, 429),
+        sets_cookie=True,
     ),
-    Route("POST", "/api/logout", logout, "End the session", status=204),
+    Route("POST", "/api/logout", logout, "End the session", status=204, sets_cookie=True),
     Route("GET", "/api/auth/user", get_current_user, "Read the current user", answer=CurrentUser),
     Route(
         "GET", "/api/auth/sessions", list_sessions, "List the user's sessions", query=ListQuery, answer=list[Session]

@@ -182,6 +182,7 @@ ROUTES = tagged(
         example={"kind": "document.process"},
         answer=Replayed,
         status=202,
+        problems=(404,),
     ),
     Route(
         "GET",

@@ -156,8 +156,9 @@ ROUTES = tagged(
         answer=Agent,
         status=201,
         problems=(409,),
+        etag="version",
     ),
-    Route("GET", "/api/agents/{id}", get_agent, "Read an agent", scope="agents:read", answer=Agent),
+    Route("GET", "/api/agents/{id}", get_agent, "Read an agent", scope="agents:read", answer=Agent, etag="version"),
     Route(
         "PATCH",
         "/api/agents/{id}",
@@ -170,6 +171,7 @@ ROUTES = tagged(
         answer=Agent,
         subject=agent_version,
         problems=(409,),
+        etag="version",
     ),
     Route(
         "DELETE",
@@ -191,6 +193,7 @@ ROUTES = tagged(
         answer=Agent,
         status=201,
         subject=agent_version,
+        etag="version",
     ),
     Route(
         "GET",
@@ -199,6 +202,7 @@ ROUTES = tagged(
         "Read the configuration that would be published",
         scope="agents:read",
         answer=AgentConfiguration,
+        etag="version",
     ),
     Route(
         "POST",

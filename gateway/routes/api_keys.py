@@ -76,6 +76,7 @@ ROUTES = tagged(
         status=201,
         secret=True,
         problems=(409,),
+        etag="match",
     ),
     Route(
         "GET",
@@ -86,8 +87,18 @@ ROUTES = tagged(
         query=ApiKeyQuery,
         answer=list[ApiKey],
     ),
-    Route("GET", "/api/api-keys/{id}", get_api_key, "Read an API key", scope="members:read", answer=ApiKey),
-    Route("DELETE", "/api/api-keys/{id}", revoke_api_key, "Revoke an API key", scope="members:write", status=204),
+    Route(
+        "GET", "/api/api-keys/{id}", get_api_key, "Read an API key", scope="members:read", answer=ApiKey, etag="match"
+    ),
+    Route(
+        "DELETE",
+        "/api/api-keys/{id}",
+        revoke_api_key,
+        "Revoke an API key",
+        scope="members:write",
+        status=204,
+        subject=api_key_version,
+    ),
     Route(
         "POST",
         "/api/api-keys/{id}/rotate",

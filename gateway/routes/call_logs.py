@@ -37,7 +37,7 @@ async def list_calls(request: ApiRequest[CallQuery, NoBody]) -> Response:
 
 async def get_call(request: ApiRequest[NoQuery, Any]) -> Response:
     answer = await request.app.clients.calls.GetCall(pb.GetCallRequest(id=request.id))
-    return responses.resource(request, call_from_proto(answer.call), answer.call.version)
+    return responses.current(request, call_from_proto(answer.call), answer.call.version)
 
 
 async def update_call(request: ApiRequest[NoQuery, CallPatch]) -> Response:
@@ -48,7 +48,7 @@ async def update_call(request: ApiRequest[NoQuery, CallPatch]) -> Response:
         conditional.require_version(request, await call_version(request))
         return await get_call(request)
     answer = await request.app.clients.calls.UpdateCall(message)
-    return responses.resource(request, call_from_proto(answer.call), answer.call.version)
+    return responses.current(request, call_from_proto(answer.call), answer.call.version)
 
 
 async def download_recording(request: ApiRequest[NoQuery, NoBody]) -> Response:
@@ -90,7 +90,13 @@ ROUTES = tagged(
     "Call logs",
     Route("GET", "/api/call-logs", list_calls, "List calls", scope="calls:read", query=CallQuery, answer=list[CallRow]),
     Route(
-        "GET", "/api/call-logs/{id}", get_call, "Read a call with its transcript", scope="calls:read", answer=CallAnswer
+        "GET",
+        "/api/call-logs/{id}",
+        get_call,
+        "Read a call with its transcript",
+        scope="calls:read",
+        answer=CallAnswer,
+        etag="match",
     ),
     Route(
         "PATCH",
@@ -104,6 +110,7 @@ ROUTES = tagged(
         answer=CallAnswer,
         subject=call_version,
         problems=(409,),
+        etag="match",
     ),
     Route(
         "GET",
@@ -114,6 +121,7 @@ ROUTES = tagged(
         media_type="application/octet-stream",
         seconds=_DOWNLOAD_SECONDS,
         problems=(416,),
+        etag="content",
     ),
     Route(
         "GET",

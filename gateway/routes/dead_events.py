@@ -99,5 +99,6 @@ ROUTES = tagged(
         example={"consumer": "billing", "topic": "call.ended"},
         answer=Replayed,
         status=202,
+        problems=(404,),
     ),
 )

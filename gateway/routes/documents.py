@@ -141,5 +141,6 @@ ROUTES = tagged(
         scope="knowledge:read",
         media_type="application/octet-stream",
         seconds=_TRANSFER_SECONDS,
+        etag="content",
     ),
 )

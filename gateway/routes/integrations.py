@@ -21,7 +21,7 @@ async def list_integrations(request: ApiRequest[ListQuery, NoBody]) -> Response:
 
 async def get_integration(request: ApiRequest[NoQuery, NoBody]) -> Response:
     answer = await request.app.clients.integrations.GetIntegration(_named(request))
-    return responses.resource(request, _shown(request, answer.integration), answer.integration.version)
+    return responses.current(request, _shown(request, answer.integration), answer.integration.version)
 
 
 async def put_integration(request: ApiRequest[NoQuery, IntegrationBody]) -> Response:
@@ -36,7 +36,7 @@ async def put_integration(request: ApiRequest[NoQuery, IntegrationBody]) -> Resp
             ),
         )
     )
-    return responses.resource(request, _shown(request, answer.integration), answer.integration.version)
+    return responses.current(request, _shown(request, answer.integration), answer.integration.version)
 
 
 async def delete_integration(request: ApiRequest[NoQuery, NoBody]) -> Response:
@@ -86,6 +86,7 @@ ROUTES = tagged(
         "Read an integration",
         scope="integrations:read",
         answer=Integration,
+        etag="match",
     ),
     Route(
         "PUT",
@@ -96,6 +97,7 @@ ROUTES = tagged(
         body=IntegrationBody,
         example=_CREDENTIALS,
         answer=Integration,
+        etag="match",
     ),
     Route(
         "DELETE",
@@ -104,6 +106,7 @@ ROUTES = tagged(
         "Remove an integration",
         scope="integrations:write",
         status=204,
+        subject=integration_version,
     ),
     Route(
         "POST",

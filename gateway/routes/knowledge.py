@@ -131,8 +131,17 @@ ROUTES = tagged(
         answer=NewEntry,
         status=201,
         problems=(409,),
+        etag="version",
     ),
-    Route("GET", "/api/knowledge-base/entries/{id}", get_entry, "Read an entry", scope="knowledge:read", answer=Entry),
+    Route(
+        "GET",
+        "/api/knowledge-base/entries/{id}",
+        get_entry,
+        "Read an entry",
+        scope="knowledge:read",
+        answer=Entry,
+        etag="version",
+    ),
     Route(
         "PATCH",
         "/api/knowledge-base/entries/{id}",
@@ -145,6 +154,7 @@ ROUTES = tagged(
         answer=Entry,
         subject=entry_version,
         problems=(409,),
+        etag="version",
     ),
     Route(
         "DELETE",

@@ -38,7 +38,13 @@ async def organization_version(request: ApiRequest[Any, Any]) -> int:
 ROUTES = tagged(
     "Organisation",
     Route(
-        "GET", "/api/organization", get_organization, "Read the organization", scope="members:read", answer=Organization
+        "GET",
+        "/api/organization",
+        get_organization,
+        "Read the organization",
+        scope="members:read",
+        answer=Organization,
+        etag="version",
     ),
     Route(
         "PATCH",
@@ -51,5 +57,6 @@ ROUTES = tagged(
         example={"name": "Analytical Engines", "timeZone": "Europe/London"},
         answer=Organization,
         subject=organization_version,
+        etag="version",
     ),
 )

@@ -123,6 +123,7 @@ ROUTES = tagged(
         status=201,
         secret=True,
         problems=(409,),
+        etag="match",
     ),
     Route(
         "GET",
@@ -133,7 +134,15 @@ ROUTES = tagged(
         query=ListQuery,
         answer=list[WebhookEndpoint],
     ),
-    Route("GET", _PATH + "/{id}", get_endpoint, "Read a receiver", scope="webhooks:read", answer=WebhookEndpoint),
+    Route(
+        "GET",
+        _PATH + "/{id}",
+        get_endpoint,
+        "Read a receiver",
+        scope="webhooks:read",
+        answer=WebhookEndpoint,
+        etag="match",
+    ),
     Route(
         "PATCH",
         _PATH + "/{id}",
@@ -146,8 +155,17 @@ ROUTES = tagged(
         answer=WebhookEndpoint,
         subject=endpoint_version,
         problems=(409,),
+        etag="match",
     ),
-    Route("DELETE", _PATH + "/{id}", delete_endpoint, "Remove a receiver", scope="webhooks:write", status=204),
+    Route(
+        "DELETE",
+        _PATH + "/{id}",
+        delete_endpoint,
+        "Remove a receiver",
+        scope="webhooks:write",
+        status=204,
+        subject=endpoint_version,
+    ),
     Route(
         "POST",
         _PATH + "/{id}/rotate",

@@ -95,7 +95,7 @@ class AgentVersion(Answer):
 
 
 class DuplicateBody(Body):
-    name: Name | None = None
+    name: Annotated[Name, Meta(min_length=1)] | None = None
 
 
 class PublishBody(Body):

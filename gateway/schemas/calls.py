@@ -1,7 +1,7 @@
 """Calls and the analytics made of them, as the API shows them."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
@@ -9,7 +9,7 @@ from echosenseix.calllog.v1 import calllog_pb2 as pb
 from echosenseix.common.v1 import common_pb2
 from gateway.http.schema import Answer, Body, ListQuery, Query
 from gateway.http.wire import list_to_json, micros_to_json, time_to_json
-from gateway.schemas.shapes import Money, SearchText, TagFilter, Tags
+from gateway.schemas.shapes import JsonObject, Money, SearchText, TagFilter, Tags
 from libs.rpc.messages import enum_numbers
 
 StatusName = Literal["in_progress", "completed", "failed", "no_answer", "busy", "voicemail"]
@@ -54,7 +54,7 @@ class Turn(Answer):
     role: str | None
     text: str
     time_seconds: float
-    tool_calls: list[Any] | None
+    tool_calls: list[JsonObject] | None
 
 
 class CallRow(Answer):

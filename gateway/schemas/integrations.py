@@ -2,6 +2,8 @@
 
 from typing import Annotated
 
+from msgspec import Meta
+
 from echosenseix.agent.v1 import agent_pb2 as pb
 from gateway.http.schema import Answer, Body, limits
 from gateway.http.wire import time_to_json
@@ -30,7 +32,7 @@ class CredentialsBody(Body):
 
     api_key: Secret | None = None
     webhook_secret: Secret | None = None
-    base_url: Annotated[str, limits(maxLength=2000, format="uri")] | None = None
+    base_url: Annotated[str, Meta(min_length=1), limits(maxLength=2000, format="uri")] | None = None
 
 
 class IntegrationBody(Body):

@@ -160,7 +160,7 @@ EntryPatch = patch_of("EntryPatch", EntryBody)
 class FiltersBody(Body):
     category: str | None = None
     tags: Annotated[list[str], Meta(max_length=50)] | None = None
-    entry_ids: Annotated[list[str], Meta(max_length=200)] | None = None
+    entry_ids: Annotated[list[str], limits(maxItems=100)] | None = None
 
 
 class SearchBody(Body):

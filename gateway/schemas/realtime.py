@@ -9,7 +9,6 @@ from echosenseix.realtime.v1 import realtime_pb2 as pb
 from gateway.http.derived import patch_of, reader
 from gateway.http.schema import Answer, Body, ListQuery, Query, limits
 from gateway.http.wire import struct_to_json, time_to_json
-from gateway.schemas.shapes import Text
 
 Url = Annotated[str, limits(maxLength=2000, format="uri")]
 After = Annotated[
@@ -90,7 +89,7 @@ class Mail(Answer):
 class WebhookEndpointBody(Body):
     url: Url
     event_types: EventTypes
-    description: Text | None = None
+    description: Annotated[str, limits(maxLength=500)] | None = None
     content_type: ContentType | None = None
 
 

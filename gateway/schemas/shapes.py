@@ -31,7 +31,7 @@ SERVER_SET = frozenset(
     )
 )
 
-Tags = Annotated[list[str], limits(maxItems=50)]
+Tags = Annotated[list[Annotated[str, limits(minLength=1, maxLength=50)]], limits(maxItems=50)]
 # Tags of a filter, separated by commas; all of them must be present.
 TagFilter = Annotated[str, Meta(min_length=1, max_length=1000, description="Comma list; all must be present.")]
 SearchText = Annotated[str, Meta(min_length=1, max_length=200, description="Words to look for.")]

@@ -220,7 +220,7 @@ def test_the_codec_that_clients_use_reads_ours() -> None:
         (b"{}", {"Idempotency-Key": "x" * 256}, (400, "invalid_idempotency_key")),
         (b"{}", {"Idempotency-Key": ""}, (400, "invalid_idempotency_key")),
         (b"{}", {"X-Min-Version": "soon"}, (400, "invalid_header")),
-        (b"", {}, (422, "validation_failed")),
+        (b"", {}, (400, "malformed_json")),
     ],
 )
 async def test_a_bad_write_is_refused_before_any_service_is_asked(

@@ -1,0 +1,61 @@
+"""One thing of every kind, so that a test generated from the document has an id for each path."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from .conftest import Customer
+from .deliveries import Account, audio, conversation, fresh_id
+from .document import Operation
+
+
+@dataclass(frozen=True)
+class Things:
+    """The ids of one customer by the beginning of the path that names them."""
+
+    customer: Customer
+    ids: dict[str, dict[str, str]]
+
+    def path(self, operation: Operation) -> str:
+        """The operation's path with the id of a thing that exists; an id of nothing where none was made."""
+        prefix = operation.path.partition("/{")[0]
+        return operation.at(**self.ids.get(prefix, {}))
+
+
+def make_things(customer: Customer) -> Things:
+    agent = customer.agent()["id"]
+    customer.http.post(f"/api/agents/{agent}/publish")
+    uploaded = customer.http.post("/api/documents/upload", files={"document": ("a.txt", b"Words to keep.")}).json()
+    wish = {"url": "http://127.0.0.1:9955/none", "eventTypes": ["call.ended"]}
+    endpoint = customer.http.post("/api/webhook-endpoints", json=wish).json()["id"]
+    customer.http.post(f"/api/webhook-endpoints/{endpoint}/test")
+    account = Account(customer, "elevenlabs")
+    told = fresh_id()
+    call = account.told(conversation(told), told)
+    account.deliver(audio(told, bytes(range(256)) * 40))
+    _until_recorded(customer, call["id"])
+    ids: dict[str, dict[str, Any]] = {
+        "/api/agents": {"id": agent, "version": "1"},
+        "/api/api-keys": {"id": customer.key("agents:read")["id"]},
+        "/api/auth/sessions": {"id": customer.http.get("/api/auth/sessions").json()["data"][0]["id"]},
+        "/api/knowledge-base/entries": {"id": uploaded["entryId"]},
+        "/api/documents": {"id": uploaded["documentId"]},
+        "/api/jobs": {"id": uploaded["jobId"]},
+        "/api/webhook-endpoints": {"id": endpoint},
+        "/api/call-logs": {"id": call["id"]},
+        "/api/integrations": {"provider": "elevenlabs"},
+        "/api/admin/queues": {"service": "knowledge", "queue": "documents"},
+    }
+    return Things(customer, ids)
+
+
+def _until_recorded(customer: Customer, call: str) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        found = customer.http.get(f"/api/call-logs/{call}").json()
+        if (found["recording"] or {}).get("status") == "available":
+            return
+        time.sleep(0.1)
+    raise AssertionError("the call got no recording")

@@ -24,7 +24,7 @@ class DeadEventMethods(BackgroundAccess):
     """JobsService's methods about dead events; libs.runtime.service composes the servicer."""
 
     async def ListDeadEvents(
-        self, request: jobs_pb2.ListDeadEventsRequest, context: Any
+        self, request: jobs_pb2.ListDeadEventsRequest, context: object
     ) -> jobs_pb2.ListDeadEventsResponse:
         wanted, choice = page_request_from_proto(request.page, dead_letters.RULES), _choice(request.filter)
         if (org_id := self._seen("read")) is None:
@@ -35,7 +35,7 @@ class DeadEventMethods(BackgroundAccess):
         return jobs_pb2.ListDeadEventsResponse(events=events, page_info=page_info_to_proto(page))
 
     async def ReplayDeadEvents(
-        self, request: jobs_pb2.ReplayDeadEventsRequest, context: Any
+        self, request: jobs_pb2.ReplayDeadEventsRequest, context: object
     ) -> jobs_pb2.ReplayDeadEventsResponse:
         org_id, choice = self._seen("write"), _choice(request.filter)
         if len(request.ids) > dead_letters.REPLAY_AT_MOST:
@@ -51,7 +51,7 @@ class DeadEventMethods(BackgroundAccess):
         return await self._write(org_id, act, jobs_pb2.ReplayDeadEventsResponse)
 
     async def CountDeadEvents(
-        self, request: jobs_pb2.CountDeadEventsRequest, context: Any
+        self, request: jobs_pb2.CountDeadEventsRequest, context: object
     ) -> jobs_pb2.CountDeadEventsResponse:
         counts = [
             jobs_pb2.DeadEventCount(

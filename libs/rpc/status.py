@@ -8,7 +8,7 @@ import resource
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from prometheus_client import Counter
 
@@ -73,7 +73,7 @@ class StatusServicer(common_pb2_grpc.StatusServiceServicer):
         self._seen: tuple[float, list[bool]] = (float("-inf"), [])
         self._lock = asyncio.Lock()
 
-    async def GetStatus(self, request: common_pb2.GetStatusRequest, context: Any) -> common_pb2.GetStatusResponse:
+    async def GetStatus(self, request: common_pb2.GetStatusRequest, context: object) -> common_pb2.GetStatusResponse:
         database, redis = await self._connections()
         pool = self._database.pool_stats()
         return common_pb2.GetStatusResponse(

@@ -55,14 +55,14 @@ class ProviderSync:
     client: OutboundClient
     clock: Clock
 
-    async def run(self, job: JobContext) -> Mapping[str, int]:
-        org_id, provider = job.job.org_id, str(job.job.args["provider"])
+    async def run(self, ctx: JobContext) -> Mapping[str, int]:
+        org_id, provider = ctx.job.org_id, str(ctx.job.args["provider"])
         known = PROVIDERS.get(provider)
         if known is None or known.list_agents is None:  # before the key is decrypted
             raise Discard("sync_unsupported", "This provider cannot be synced.")
         # Not the attempt's number: a stall charges no attempt, so a paused worker and its replacement would have the
         # same one.
-        lease = f"{job.job.id}/{job.job.token}"
+        lease = f"{ctx.job.id}/{ctx.job.token}"
         try:
             opened = await self.integrations.open(org_id, provider)
         except NotFound:
@@ -70,14 +70,14 @@ class ProviderSync:
         cursor = await self._take(org_id, provider, lease)
         list_page = partial(known.list_agents, known.open_api(self.client, opened.credentials))
         try:
-            return await self._pages(job, list_page, opened, lease, cursor)
+            return await self._pages(ctx, list_page, opened, lease, cursor)
         except Unauthenticated as refused:
             await self._fail(opened, lease, refused)
             raise Discard(refused.reason, refused.detail) from None
         except Aborted:
             raise
         except AppError as failed:
-            if job.job.attempt >= job.job.max_attempts:
+            if ctx.job.attempt >= ctx.job.max_attempts:
                 await self._fail(opened, lease, failed)
             else:
                 await self._let_go(opened, lease)
@@ -91,7 +91,7 @@ class ProviderSync:
         return cursor
 
     async def _pages(
-        self, job: JobContext, list_page: ListPage, opened: OpenIntegration, lease: str, cursor: str
+        self, ctx: JobContext, list_page: ListPage, opened: OpenIntegration, lease: str, cursor: str
     ) -> Mapping[str, int]:
         org_id, provider = opened.integration.org_id, opened.integration.provider
         added = 0
@@ -101,9 +101,9 @@ class ProviderSync:
             if not page.next_cursor or page.next_cursor == cursor:
                 break
             cursor = page.next_cursor
-            await job.progress(50, f"{added} agents added")
+            await ctx.progress(50, f"{added} agents added")
         result = {"added": added}
-        async with job.finish(result) as conn:
+        async with ctx.finish(result) as conn:
             now = self.clock.now()
             version = await self.syncs.finish(conn, org_id, provider, lease, now)
             synced = replace(opened.integration, status=IntegrationStatus.CONNECTED, version=version)

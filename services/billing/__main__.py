@@ -15,7 +15,7 @@ from libs.runtime.service import Service
 from suite.services import BILLING as SERVICE
 
 from .config import BillingSettings
-from .jobs import Calculation
+from .jobs import Calculation, job_handlers
 from .operations import Books, Settlement
 from .payments import LocalPayments, PaymentProvider, Stripe, StripeAccount
 from .servicer import BillingServicer, PaymentParts
@@ -46,7 +46,7 @@ async def work(runtime: Runtime[BillingSettings]) -> None:
     service = await Service.open(runtime)
     settings, database, cursors, clock = service.settings, service.database, service.cursors, SystemClock()
     books = _books(settings, database, cursors)
-    handlers = Calculation(books, settings.low_credit_micros, clock).handlers()
+    handlers = job_handlers(Calculation(books, settings.low_credit_micros, clock))
     service.work(handlers, Subscribers(books, clock).handlers())
 
 

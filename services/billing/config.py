@@ -1,5 +1,7 @@
 """Billing's settings."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 from libs.config import ServiceSettings, setting

@@ -4,6 +4,8 @@ With ids it rates those events (one job per call). Without ids it rates all unra
 an organization it is the sweep that finds organizations whose rating was missed. A rated event is never rated again.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,33 +22,34 @@ _SETTLED = timedelta(minutes=2)
 _LOOK_BACK = timedelta(days=31)
 
 
+def job_handlers(calculation: Calculation) -> Handlers:
+    handlers = Handlers()
+    handlers.add(CALCULATE, calculation.run)
+    handlers.cron("rating-missed", "*/10 * * * *", CALCULATE)
+    return handlers
+
+
 @dataclass(frozen=True, slots=True)
 class Calculation:
     books: Books
     low_micros: int
     clock: Clock
 
-    def handlers(self) -> Handlers:
-        handlers = Handlers()
-        handlers.add(CALCULATE, self.run)
-        handlers.cron("rating-missed", "*/10 * * * *", CALCULATE)
-        return handlers
-
-    async def run(self, job: JobContext) -> Mapping[str, Any]:
-        if not job.job.org_id:
-            return await self._sweep(job)
+    async def run(self, ctx: JobContext) -> Mapping[str, Any]:
+        if not ctx.job.org_id:
+            return await self._sweep(ctx)
         result: dict[str, Any] = {}
-        async with job.finish(result) as conn:
-            org_id = job.job.org_id
-            charges = await self.books.charge(conn, org_id, job.job.args.get("usageEventIds"))
+        async with ctx.finish(result) as conn:
+            org_id = ctx.job.org_id
+            charges = await self.books.charge(conn, org_id, ctx.job.args.get("usageEventIds"))
             await append_many(conn, charge_events(org_id, charges, self.low_micros))
             result.update(rated=len(charges.charged), amountMicros=-sum(e.amount_micros for _, e in charges.charged))
         return result
 
-    async def _sweep(self, job: JobContext) -> Mapping[str, Any]:
+    async def _sweep(self, ctx: JobContext) -> Mapping[str, Any]:
         now = self.clock.now()
         missed = await self.books.usage.organisations_with_unrated(now - _LOOK_BACK, now - _SETTLED)
         result = {"organizations": len(missed)}
-        async with job.finish(result) as conn:
+        async with ctx.finish(result) as conn:
             await enqueue_many(conn, [CALCULATE.new(org_id, {"unrated": "all"}) for org_id in missed])
         return result

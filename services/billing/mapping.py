@@ -1,5 +1,7 @@
 """Between protos and domain: usage events, ledger entries, balances, and the events this service writes. Pure."""
 
+from __future__ import annotations
+
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.struct_pb2 import Struct
 

@@ -1,5 +1,7 @@
 """The call-log's settings."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 from libs.config import ServiceSettings, outbound_problems, setting

@@ -1,5 +1,7 @@
 """Between protos and domain: calls, filters, recordings, analytics, and the events this service writes. Pure."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from google.protobuf.struct_pb2 import ListValue

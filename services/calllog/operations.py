@@ -2,6 +2,8 @@
 analytics.
 """
 
+from __future__ import annotations
+
 from datetime import datetime
 
 from libs.jobs import WAITING, JobKind

@@ -1,10 +1,11 @@
 """CallLogService. A webhook is stored and answered at once; its job makes the call."""
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 from echosenseix.agent.v1 import agent_pb2
 from echosenseix.calllog.v1 import calllog_pb2, calllog_pb2_grpc
@@ -41,7 +42,6 @@ from services.calllog.storage.calls import Calls, call_not_found
 from services.calllog.storage.envelopes import Envelopes
 from services.calllog.storage.recordings import Recordings
 
-Context = Any
 EDITABLE: Editable[Call] = Editable({"tags": "tags"})
 _MAX_BILLABLE = 1_000
 _ALL_TIME = (datetime(1970, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
@@ -74,18 +74,18 @@ class CallLogServicer(calllog_pb2_grpc.CallLogServiceServicer):
         self._envelopes = Envelopes()
         self._delegations = Delegations()
 
-    async def ListCalls(self, request: calllog_pb2.ListCallsRequest, context: Context) -> calllog_pb2.ListCallsResponse:
+    async def ListCalls(self, request: calllog_pb2.ListCallsRequest, context: object) -> calllog_pb2.ListCallsResponse:
         org_id = require_scope("calls:read").org_id
         wanted = page_request_from_proto(request.page, CALL_LIST)
         page = await self._list.page(org_id, wanted, filter_from_proto(request))
         return calllog_pb2.ListCallsResponse(calls=map(call_to_proto, page.items), page_info=page_info_to_proto(page))
 
-    async def GetCall(self, request: calllog_pb2.GetCallRequest, context: Context) -> calllog_pb2.GetCallResponse:
+    async def GetCall(self, request: calllog_pb2.GetCallRequest, context: object) -> calllog_pb2.GetCallResponse:
         org_id = require_scope("calls:read").org_id
         return calllog_pb2.GetCallResponse(call=await self._whole_call(org_id, request.id))
 
     async def UpdateCall(
-        self, request: calllog_pb2.UpdateCallRequest, context: Context
+        self, request: calllog_pb2.UpdateCallRequest, context: object
     ) -> calllog_pb2.UpdateCallResponse:
         org_id = require_scope("calls:write").org_id
         edit = EDITABLE.read(request.update_mask)
@@ -106,7 +106,7 @@ class CallLogServicer(calllog_pb2_grpc.CallLogServiceServicer):
         return calllog_pb2.UpdateCallResponse(call=await self._whole_call(org_id, request.call.id))
 
     async def ReceiveProviderWebhook(
-        self, request: calllog_pb2.ReceiveProviderWebhookRequest, context: Context
+        self, request: calllog_pb2.ReceiveProviderWebhookRequest, context: object
     ) -> calllog_pb2.ReceiveProviderWebhookResponse:
         require_service()
         verified = await self._verify_webhook(
@@ -130,7 +130,7 @@ class CallLogServicer(calllog_pb2_grpc.CallLogServiceServicer):
         return calllog_pb2.ReceiveProviderWebhookResponse(duplicate=duplicate)
 
     async def GetOrganizationAnalytics(
-        self, request: calllog_pb2.GetOrganizationAnalyticsRequest, context: Context
+        self, request: calllog_pb2.GetOrganizationAnalyticsRequest, context: object
     ) -> calllog_pb2.GetOrganizationAnalyticsResponse:
         org_id = require_scope("calls:read").org_id
         start, end = from_timestamp(request, "from_time"), from_timestamp(request, "to_time")
@@ -146,7 +146,7 @@ class CallLogServicer(calllog_pb2_grpc.CallLogServiceServicer):
         return message
 
     async def GetAnalyticsTimeseries(
-        self, request: calllog_pb2.GetAnalyticsTimeseriesRequest, context: Context
+        self, request: calllog_pb2.GetAnalyticsTimeseriesRequest, context: object
     ) -> calllog_pb2.GetAnalyticsTimeseriesResponse:
         org_id = require_scope("calls:read").org_id
         start, end = from_timestamp(request, "from_time"), from_timestamp(request, "to_time")
@@ -159,7 +159,7 @@ class CallLogServicer(calllog_pb2_grpc.CallLogServiceServicer):
         return calllog_pb2.GetAnalyticsTimeseriesResponse(buckets=map(bucket_to_proto, fill(starts, known)))
 
     async def DownloadRecording(
-        self, request: calllog_pb2.DownloadRecordingRequest, context: Context
+        self, request: calllog_pb2.DownloadRecordingRequest, context: object
     ) -> AsyncIterator[calllog_pb2.DownloadRecordingResponse]:
         org_id = require_scope("calls:read").org_id
         recording = await self._available_recording(org_id, request.call_id)
@@ -169,7 +169,7 @@ class CallLogServicer(calllog_pb2_grpc.CallLogServiceServicer):
             yield calllog_pb2.DownloadRecordingResponse(data=chunk)
 
     async def GetTranscription(
-        self, request: calllog_pb2.GetTranscriptionRequest, context: Context
+        self, request: calllog_pb2.GetTranscriptionRequest, context: object
     ) -> calllog_pb2.GetTranscriptionResponse:
         org_id = require_scope("calls:read").org_id
         if not is_id(request.call_id, "call"):
@@ -181,7 +181,7 @@ class CallLogServicer(calllog_pb2_grpc.CallLogServiceServicer):
         return calllog_pb2.GetTranscriptionResponse(transcription=transcription_to_proto(heard))
 
     async def ListBillableCalls(
-        self, request: calllog_pb2.ListBillableCallsRequest, context: Context
+        self, request: calllog_pb2.ListBillableCallsRequest, context: object
     ) -> calllog_pb2.ListBillableCallsResponse:
         await self._delegations.require(request.organization_id)
         start, end = from_timestamp(request, "from_time"), from_timestamp(request, "to_time")

@@ -6,6 +6,8 @@ child process, so that it neither holds up heartbeats nor keeps its memory, and 
 job says so in its result. Imports none of the packages in the worker itself.
 """
 
+from __future__ import annotations
+
 import importlib.util
 import os
 import tempfile
@@ -69,7 +71,7 @@ class Transcriber:
         missing = self.missing()
         return Outcome(Transcription("not_installed" if missing else "not_needed"), missing or _NOT_NEEDED)
 
-    async def transcribe(self, job: JobContext, audio: bytes, language: str) -> Outcome:
+    async def transcribe(self, ctx: JobContext, audio: bytes, language: str) -> Outcome:
         """The words of a recording, in the language that the provider named, if it named one. A recording that cannot
         be read gives an outcome that says so."""
         if missing := self.missing():
@@ -79,12 +81,12 @@ class Transcriber:
             file.write(audio)
             file.seek(0)
             try:
-                heard = await job.run_in_child(
+                heard = await ctx.run_in_child(
                     words_of, self.model_path, language.partition("-")[0].lower(),
                     limits=_LIMITS, attachment=file.fileno(), readable=readable,
                 )  # fmt: skip
             except (Crashed, Discard) as error:
-                job.log.warning("transcription failed: %s", error)
+                ctx.log.warning("transcription failed: %s", error)
                 return Outcome(Transcription("failed"), error.message if isinstance(error, Discard) else _UNREADABLE)
         return Outcome(read_answer(heard))
 

@@ -14,8 +14,8 @@ SWEEP = JobKind("session.sweep", service="identity")
 
 
 def job_handlers(sessions: Sessions, clock: Clock) -> Handlers:
-    async def sweep(job: JobContext) -> Mapping[str, int]:
-        async with job.finish() as conn:
+    async def sweep(ctx: JobContext) -> Mapping[str, int]:
+        async with ctx.finish() as conn:
             return {"removed": await sessions.sweep(conn, clock.now() - KEEP_ENDED)}
 
     handlers = Handlers()

@@ -13,7 +13,7 @@ from services.knowledge.config import KnowledgeSettings
 from services.knowledge.embed import documents_embedder, questions_embedder
 from services.knowledge.embed.cached import CachedQueries
 from services.knowledge.extract.reader import Budget, DocumentReader, document_sandbox
-from services.knowledge.jobs import KnowledgeJobs
+from services.knowledge.jobs import KnowledgeJobs, job_handlers
 from services.knowledge.operations.indexing import Indexing
 from services.knowledge.operations.searching import Searching
 from services.knowledge.operations.upload import Uploads
@@ -62,7 +62,7 @@ async def work(runtime: Runtime[KnowledgeSettings]) -> None:
         database, stored, documents, chunks, blobs, indexing, SystemClock(), embedder.model, Computing(database),
         settings.index_cpu_seconds,
     )  # fmt: skip
-    service.work(jobs.handlers())
+    service.work(job_handlers(jobs))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """What the knowledge service reads from its environment."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 from libs.config import ServiceSettings, outbound_problems, setting

@@ -1,5 +1,7 @@
 """The service's jobs: document.process builds an entry's index and swaps it; the others clean up after what ended."""
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Mapping
 from typing import Any
@@ -37,6 +39,20 @@ _SECONDS_UNTIL_BUDGET = 60.0
 _SUPERSEDED = "A newer version took this one's place before it was read."
 
 
+def job_handlers(jobs: KnowledgeJobs) -> Handlers:
+    handlers = Handlers()
+    handlers.add(PROCESS, jobs.process)
+    handlers.add(DELETE_BLOBS, jobs.delete_blobs)
+    handlers.add(RECONCILE, jobs.reconcile)
+    handlers.add(REFRESH, jobs.refresh)
+    handlers.add(SWEEP, jobs.sweep)
+    handlers.queue(PROCESS.queue, max_running_per_org=2)
+    handlers.cron("document.reconcile", "* * * * *", RECONCILE, catch_up="none")
+    handlers.cron("index.refresh", "*/10 * * * *", REFRESH, catch_up="none")
+    handlers.cron("index.sweep", "17 3 * * *", SWEEP)
+    return handlers
+
+
 class KnowledgeJobs:
     def __init__(
         self,
@@ -62,19 +78,6 @@ class KnowledgeJobs:
         self._computing = computing
         self._cpu_seconds_an_hour = cpu_seconds_an_hour
 
-    def handlers(self) -> Handlers:
-        handlers = Handlers()
-        handlers.add(PROCESS, self.process)
-        handlers.add(DELETE_BLOBS, self.delete_blobs)
-        handlers.add(RECONCILE, self.reconcile)
-        handlers.add(REFRESH, self.refresh)
-        handlers.add(SWEEP, self.sweep)
-        handlers.queue(PROCESS.queue, max_running_per_org=2)
-        handlers.cron("document.reconcile", "* * * * *", RECONCILE, catch_up="none")
-        handlers.cron("index.refresh", "*/10 * * * *", REFRESH, catch_up="none")
-        handlers.cron("index.sweep", "17 3 * * *", SWEEP)
-        return handlers
-
     async def process(self, ctx: JobContext) -> Mapping[str, Any] | None:
         """Reads the document (or the entry's text), builds its index beside the old one, swaps in one transaction."""
         entry, document = await self._wanted(ctx)
@@ -99,7 +102,7 @@ class KnowledgeJobs:
         return None
 
     async def _build(
-        self, entry: Entry, document: Document | None, report: "_Report", ctx: JobContext, usage: Usage
+        self, entry: Entry, document: Document | None, report: _Report, ctx: JobContext, usage: Usage
     ) -> tuple[Build, BuiltIndex]:
         """What it took of the processor is written down however it ends."""
         try:

@@ -1,9 +1,10 @@
 """KnowledgeService: entries, documents, chunks and search over gRPC."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import Any
 
 from echosenseix.knowledge.v1 import knowledge_pb2, knowledge_pb2_grpc
 from libs.blobs import BlobStore
@@ -36,8 +37,6 @@ from services.knowledge.operations.upload import Uploads
 from services.knowledge.storage.chunks import CHUNK_LIST, Chunks
 from services.knowledge.storage.entries import ENTRY_LIST, Documents, Entries, EntryFilter
 
-Context = Any
-
 _FILTER = Mapper(EntryFilter, knowledge_pb2.ListEntriesRequest)
 _PIECE = 64 * 1024
 
@@ -66,7 +65,7 @@ class KnowledgeServicer(knowledge_pb2_grpc.KnowledgeServiceServicer):
         self._embedding_model = embedding_model
 
     async def ListEntries(
-        self, request: knowledge_pb2.ListEntriesRequest, context: Context
+        self, request: knowledge_pb2.ListEntriesRequest, context: object
     ) -> knowledge_pb2.ListEntriesResponse:
         principal = require_scope("knowledge:read")
         wanted = _FILTER.read(request)
@@ -75,15 +74,13 @@ class KnowledgeServicer(knowledge_pb2_grpc.KnowledgeServiceServicer):
             entries=map(entry_to_proto, page.items), page_info=page_info_to_proto(page)
         )
 
-    async def GetEntry(
-        self, request: knowledge_pb2.GetEntryRequest, context: Context
-    ) -> knowledge_pb2.GetEntryResponse:
+    async def GetEntry(self, request: knowledge_pb2.GetEntryRequest, context: object) -> knowledge_pb2.GetEntryResponse:
         principal = require_scope("knowledge:read")
         entry = await self._entries.get(principal.org_id, request.id)
         return knowledge_pb2.GetEntryResponse(entry=entry_to_proto(entry))
 
     async def CreateEntry(
-        self, request: knowledge_pb2.CreateEntryRequest, context: Context
+        self, request: knowledge_pb2.CreateEntryRequest, context: object
     ) -> knowledge_pb2.CreateEntryResponse:
         org_id = require_scope("knowledge:write").org_id
         described = check_described(described_from_proto(request.entry))
@@ -101,7 +98,7 @@ class KnowledgeServicer(knowledge_pb2_grpc.KnowledgeServiceServicer):
         return await run_write(self._database, org_id, act, knowledge_pb2.CreateEntryResponse)
 
     async def UpdateEntry(
-        self, request: knowledge_pb2.UpdateEntryRequest, context: Context
+        self, request: knowledge_pb2.UpdateEntryRequest, context: object
     ) -> knowledge_pb2.UpdateEntryResponse:
         org_id = require_scope("knowledge:write").org_id
         edit, asked = EDITABLE.read(request.update_mask), request.entry
@@ -129,7 +126,7 @@ class KnowledgeServicer(knowledge_pb2_grpc.KnowledgeServiceServicer):
         return await run_write(self._database, org_id, act, knowledge_pb2.UpdateEntryResponse)
 
     async def DeleteEntry(
-        self, request: knowledge_pb2.DeleteEntryRequest, context: Context
+        self, request: knowledge_pb2.DeleteEntryRequest, context: object
     ) -> knowledge_pb2.DeleteEntryResponse:
         org_id = require_scope("knowledge:write").org_id
 
@@ -143,7 +140,7 @@ class KnowledgeServicer(knowledge_pb2_grpc.KnowledgeServiceServicer):
         return await run_write(self._database, org_id, act, knowledge_pb2.DeleteEntryResponse)
 
     async def ListChunks(
-        self, request: knowledge_pb2.ListChunksRequest, context: Context
+        self, request: knowledge_pb2.ListChunksRequest, context: object
     ) -> knowledge_pb2.ListChunksResponse:
         principal = require_scope("knowledge:read")
         wanted = page_request_from_proto(request.page, CHUNK_LIST)
@@ -154,7 +151,7 @@ class KnowledgeServicer(knowledge_pb2_grpc.KnowledgeServiceServicer):
         )
 
     async def UploadDocument(
-        self, request_iterator: AsyncIterator[knowledge_pb2.UploadDocumentRequest], context: Context
+        self, request_iterator: AsyncIterator[knowledge_pb2.UploadDocumentRequest], context: object
     ) -> knowledge_pb2.UploadDocumentResponse:
         org_id = require_scope("knowledge:write").org_id
         metadata = await _metadata(request_iterator)
@@ -194,14 +191,14 @@ class KnowledgeServicer(knowledge_pb2_grpc.KnowledgeServiceServicer):
         return await run_write(self._database, org_id, act, knowledge_pb2.UploadDocumentResponse)
 
     async def GetDocument(
-        self, request: knowledge_pb2.GetDocumentRequest, context: Context
+        self, request: knowledge_pb2.GetDocumentRequest, context: object
     ) -> knowledge_pb2.GetDocumentResponse:
         principal = require_scope("knowledge:read")
         document = await self._documents.get(principal.org_id, request.id)
         return knowledge_pb2.GetDocumentResponse(document=document_to_proto(document))
 
     async def DownloadDocument(
-        self, request: knowledge_pb2.DownloadDocumentRequest, context: Context
+        self, request: knowledge_pb2.DownloadDocumentRequest, context: object
     ) -> AsyncIterator[knowledge_pb2.DownloadDocumentResponse]:
         principal = require_scope("knowledge:read")
         document = await self._documents.get(principal.org_id, request.id)
@@ -212,15 +209,13 @@ class KnowledgeServicer(knowledge_pb2_grpc.KnowledgeServiceServicer):
             for start in range(0, len(piece), _PIECE):
                 yield knowledge_pb2.DownloadDocumentResponse(data=piece[start : start + _PIECE])
 
-    async def Search(self, request: knowledge_pb2.SearchRequest, context: Context) -> knowledge_pb2.SearchResponse:
+    async def Search(self, request: knowledge_pb2.SearchRequest, context: object) -> knowledge_pb2.SearchResponse:
         principal = require_scope("knowledge:read")
         started = time.monotonic()
         answer = await self._searching.answer(principal.org_id, question_from_proto(request))
         return answer_to_proto(answer, new_id("qry"), round((time.monotonic() - started) * 1000))
 
-    async def GetStats(
-        self, request: knowledge_pb2.GetStatsRequest, context: Context
-    ) -> knowledge_pb2.GetStatsResponse:
+    async def GetStats(self, request: knowledge_pb2.GetStatsRequest, context: object) -> knowledge_pb2.GetStatsResponse:
         principal = require_scope("knowledge:read")
         stats = await self._entries.stats(principal.org_id)
         return knowledge_pb2.GetStatsResponse(

@@ -41,55 +41,53 @@ SWEEP = JobKind("retention.sweep", service=SERVICE, queue="maintenance", timeout
 
 
 async def log_event(
-    connection: Connection, org_id: str, envelope: Mapping[str, Any], occurred_at: datetime.datetime
+    conn: Connection, org_id: str, envelope: Mapping[str, Any], occurred_at: datetime.datetime
 ) -> list[tuple[str, Published]]:
     """One transaction's work for one event: its place in each channel, and a delivery per endpoint that wants it."""
     envelope = public_envelope(envelope)
     channels = channels_of_event(envelope["type"], org_id, envelope["partitionkey"])
-    places = await event_log.append(connection, org_id, envelope, occurred_at, channels)
-    for endpoint in await endpoints.enabled(connection, org_id):
+    places = await event_log.append(conn, org_id, envelope, occurred_at, channels)
+    for endpoint in await endpoints.enabled(conn, org_id):
         if matches(endpoint.event_types, envelope["type"]):
-            await open_delivery(connection, endpoint, envelope)
+            await open_delivery(conn, endpoint, envelope)
     return places
 
 
-async def open_delivery(connection: Connection, endpoint: Endpoint, envelope: Mapping[str, Any]) -> Delivery:
+async def open_delivery(conn: Connection, endpoint: Endpoint, envelope: Mapping[str, Any]) -> Delivery:
     """A delivery of this envelope to this endpoint, and the job that brings it there."""
     delivery = _new_delivery(endpoint, envelope["id"], envelope["type"])
     body = json.dumps(envelope, separators=(",", ":")).encode()
-    job_id = await _enqueue(connection, delivery)
+    job_id = await _enqueue(conn, delivery)
     delivery = dataclasses.replace(delivery, job_id=job_id)
-    await deliveries.add(connection, endpoint.org_id, delivery, body)
+    await deliveries.add(conn, endpoint.org_id, delivery, body)
     return delivery
 
 
-async def replay_delivery(connection: Connection, org_id: str, endpoint_id: str, delivery_id: str) -> Delivery:
+async def replay_delivery(conn: Connection, org_id: str, endpoint_id: str, delivery_id: str) -> Delivery:
     """Send it again under the same webhook-id, whatever its state."""
-    found = await deliveries.lock(connection, org_id, endpoint_id, delivery_id)
+    found = await deliveries.lock(conn, org_id, endpoint_id, delivery_id)
     if found is None:
         raise NotFound("webhook_delivery_not_found", "No such webhook delivery.")
-    job_id = await _enqueue(connection, found[0])
-    return await deliveries.reopen(connection, org_id, delivery_id, job_id)
+    job_id = await _enqueue(conn, found[0])
+    return await deliveries.reopen(conn, org_id, delivery_id, job_id)
 
 
-async def disable_endpoint(connection: Connection, org_id: str, endpoint_id: str, reason: str) -> None:
-    row = await deliveries.disable_endpoint(connection, org_id, endpoint_id, reason)
+async def disable_endpoint(conn: Connection, org_id: str, endpoint_id: str, reason: str) -> None:
+    row = await deliveries.disable_endpoint(conn, org_id, endpoint_id, reason)
     if row is not None:
-        await outbox.append(connection, endpoint_disabled_event(org_id, row["id"], row["url"], reason))
+        await outbox.append(conn, endpoint_disabled_event(org_id, row["id"], row["url"], reason))
         values = letters.webhook_values(row["id"], row["url"], reason)
-        await write_to_owners(connection, org_id, letters.WEBHOOK_DISABLED, values, about=row["id"])
+        await write_to_owners(conn, org_id, letters.WEBHOOK_DISABLED, values, about=row["id"])
 
 
-async def write_to_owners(
-    connection: Connection, org_id: str, template: str, values: Mapping[str, str], about: str
-) -> str:
+async def write_to_owners(conn: Connection, org_id: str, template: str, values: Mapping[str, str], about: str) -> str:
     """A mail to each owner of the organization; `about` names what it reports."""
-    return await MAIL.enqueue(connection, org_id, {"template": template, "values": dict(values), "about": about})
+    return await MAIL.enqueue(conn, org_id, {"template": template, "values": dict(values), "about": about})
 
 
-async def _enqueue(connection: Connection, delivery: Delivery) -> str:
+async def _enqueue(conn: Connection, delivery: Delivery) -> str:
     args = {"deliveryId": delivery.id, "endpointId": delivery.endpoint_id}
-    return await DELIVER.enqueue(connection, delivery.org_id, args)
+    return await DELIVER.enqueue(conn, delivery.org_id, args)
 
 
 def _new_delivery(endpoint: Endpoint, event_id: str, event_type: str) -> Delivery:

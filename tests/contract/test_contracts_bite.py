@@ -51,6 +51,11 @@ IMPORTS: dict[str, list[tuple[str, str]]] = {
         ("gateway/http/planted_setting.py", "import gateway.config"),
         ("gateway/routes/planted_app.py", "import gateway.app"),
     ],
+    "local": [
+        ("local/stores/planted_command.py", "import local.cli.logs"),
+        ("local/demo/planted_runner.py", "import local.ops.view"),
+        ("local/helpers.py", "X = 1"),
+    ],
     "acyclic": [
         ("gateway/http/planted_circle.py", "import gateway.http.planted_half"),
         (
@@ -116,6 +121,7 @@ TREE: dict[str, tuple[str, str]] = {
     ),
     "metrics": ("services/agent/planted.py", "from prometheus_client import Counter\nC = Counter('a', 'b')"),
     "service_shape": ("services/planted/__init__.py", '"""A service without its rooms."""'),
+    "service_names": ("services/agent/planted.py", "def f(connection: Connection): return connection"),
     "domain_imports": ("services/agent/domain/planted.py", "import pathlib"),
     "module_names": ("services/agent/utils.py", ""),
     "environment": ("services/agent/planted.py", "import os\nX = os.environ['HOME']"),

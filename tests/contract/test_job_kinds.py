@@ -16,11 +16,12 @@ from cronsim import CronSim
 
 from libs.jobs import Handlers, JobKind
 from services.agent.jobs import job_handlers as agent
-from services.billing.jobs import Calculation
+from services.billing.jobs import job_handlers as billing
 from services.calllog.config import CallLogSettings
 from services.calllog.jobs import job_handlers as calllog
 from services.identity.jobs import job_handlers as identity
 from services.knowledge.jobs import KnowledgeJobs
+from services.knowledge.jobs import job_handlers as knowledge
 from services.realtime.config import RealtimeSettings
 from services.realtime.jobs import job_handlers as realtime
 
@@ -37,10 +38,10 @@ def _handlers() -> dict[str, Handlers]:
     runs: Any = SimpleNamespace(run=none)
     return {
         "agent": agent(none, none, none, none, none),
-        "billing": Calculation(none, 0, none).handlers(),
+        "billing": billing(runs),
         "calllog": calllog(runs, runs, runs, runs, defaults(CallLogSettings).reconcile_cron),
         "identity": identity(none, none),
-        "knowledge": KnowledgeJobs(none, none, none, none, none, none, none, "", none, 0).handlers(),
+        "knowledge": knowledge(KnowledgeJobs(none, none, none, none, none, none, none, "", none, 0)),
         "realtime": realtime(defaults(RealtimeSettings), none, none),
     }
 

@@ -22,6 +22,7 @@ DOMAIN_MAY_IMPORT_OF_OURS = {
     "libs.errors", "libs.text", "libs.untrusted_json", "providers.interface.credentials",
     "providers.interface.envelopes", "providers.interface.reports", "providers.registry", "suite.services",
 }  # fmt: skip
+PARAMETER_NAMES = {"Connection": "conn", "JobContext": "ctx"}
 SQL = re.compile(r"\b(select\b.+\bfrom|insert\s+into|update\b.+\bset|delete\s+from|create\s+table)\b", re.I | re.S)
 SELECT_STAR = re.compile(r"\b(select|returning)\s+(\w+\.)?\*", re.I)
 MIGRATION_NAME = re.compile(r"^(\d{4})_[a-z]+_[a-z_]+\.sql$")
@@ -196,6 +197,39 @@ def _lines_of_code(path: Path) -> int:
     return sum(1 for number, text in enumerate(_text(path).splitlines(), 1) if text.strip() and number not in told)
 
 
+def service_names(root: Path) -> list[str]:
+    """The same thing has the same name in every service: a connection, a job's context, a call's context, a service's
+    entry in the table, its job handlers and its subscribers."""
+    found = [
+        f"{_short(root, path)}:{argument.lineno}: {argument.arg} is named {PARAMETER_NAMES[annotation]} elsewhere"
+        for path in root.glob("services/**/*.py")
+        if "protocol" not in path.parts  # there a connection is a socket's
+        for argument, annotation in _parameters(path)
+        if argument.arg != PARAMETER_NAMES.get(annotation, argument.arg)
+    ]
+    found += [
+        f"{_short(root, path)}:{argument.lineno}: the context of a call is an object"
+        for path in (*root.glob("services/*/servicer.py"), *root.glob("services/*/servicer/*.py"))
+        for argument, annotation in _parameters(path)
+        if argument.arg == "context" and annotation != "object"
+    ]
+    for folder in _services(root):
+        if (main := folder / "__main__.py").exists() and "as SERVICE\n" not in _text(main):
+            found.append(f"{_short(root, main)}: imports no SERVICE from suite.services")
+        for jobs in (folder / "jobs.py", folder / "jobs" / "__init__.py"):
+            if jobs.exists() and "\ndef job_handlers(" not in _text(jobs):
+                found.append(f"{_short(root, jobs)}: has no job_handlers")
+        if (subscribers := folder / "subscribers.py").exists() and "\nclass Subscribers:" not in _text(subscribers):
+            found.append(f"{_short(root, subscribers)}: has no Subscribers")
+    return found
+
+
+def _parameters(path: Path) -> Iterator[tuple[ast.arg, str]]:
+    for node in ast.walk(_tree(path)):
+        if isinstance(node, ast.arg) and node.annotation is not None:
+            yield node, ast.unparse(node.annotation)
+
+
 def domain_imports(root: Path) -> list[str]:
     """A domain imports only a short list of modules and itself. A list of forbidden modules would have gaps."""
     found = []
@@ -305,8 +339,8 @@ def real_parts(root: Path) -> list[str]:
 
 
 RULES: tuple[Callable[[Path], list[str]], ...] = (
-    select_star, migrations, subjects, topics, unsent_topics, subscribers_read, metrics, service_shape, domain_imports,
-    module_names, environment, sql_place, docstrings, unfinished, places, real_parts,
+    select_star, migrations, subjects, topics, unsent_topics, subscribers_read, metrics, service_shape, service_names,
+    domain_imports, module_names, environment, sql_place, docstrings, unfinished, places, real_parts,
 )  # fmt: skip
 
 

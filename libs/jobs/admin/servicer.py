@@ -4,8 +4,6 @@ A caller sees and changes the jobs of its own organization (libs.rpc.access), an
 organization alone. libs.events.servicer serves dead events.
 """
 
-from typing import Any
-
 from google.protobuf.struct_pb2 import Struct
 
 from echosenseix.jobs.v1 import jobs_pb2
@@ -26,17 +24,17 @@ _STATE_NAMES = {number: name for name, number in _STATES.items()}
 class JobMethods(BackgroundAccess):
     """JobsService's methods about jobs, queues and schedules; libs.runtime.service composes the servicer."""
 
-    async def GetJob(self, request: jobs_pb2.GetJobRequest, context: Any) -> jobs_pb2.GetJobResponse:
+    async def GetJob(self, request: jobs_pb2.GetJobRequest, context: object) -> jobs_pb2.GetJobResponse:
         return jobs_pb2.GetJobResponse(job=await self._job(self._db.system_fetch, request.id, self._seen("read")))
 
-    async def ConfirmJob(self, request: jobs_pb2.ConfirmJobRequest, context: Any) -> jobs_pb2.ConfirmJobResponse:
+    async def ConfirmJob(self, request: jobs_pb2.ConfirmJobRequest, context: object) -> jobs_pb2.ConfirmJobResponse:
         require_service()
         org_id = await organization_of_held(self._db, request.job_id, request.lease)
         if not org_id:
             raise NotFound("job_not_found", "No worker holds this job by this lease.")
         return jobs_pb2.ConfirmJobResponse(organization_id=org_id)
 
-    async def ListJobs(self, request: jobs_pb2.ListJobsRequest, context: Any) -> jobs_pb2.ListJobsResponse:
+    async def ListJobs(self, request: jobs_pb2.ListJobsRequest, context: object) -> jobs_pb2.ListJobsResponse:
         wanted = page_request_from_proto(request.page, queries.RULES)
         states = [_STATE_NAMES[number] for number in request.states if number in _STATE_NAMES]
         page = await queries.list_jobs(
@@ -45,7 +43,7 @@ class JobMethods(BackgroundAccess):
         jobs = [self._job_to_proto(row) for row in page.items]
         return jobs_pb2.ListJobsResponse(jobs=jobs, page_info=page_info_to_proto(page))
 
-    async def CancelJob(self, request: jobs_pb2.CancelJobRequest, context: Any) -> jobs_pb2.CancelJobResponse:
+    async def CancelJob(self, request: jobs_pb2.CancelJobRequest, context: object) -> jobs_pb2.CancelJobResponse:
         org_id = self._seen("write")
 
         async def act(conn: Connection) -> jobs_pb2.CancelJobResponse:
@@ -54,7 +52,7 @@ class JobMethods(BackgroundAccess):
 
         return await self._write(org_id, act, jobs_pb2.CancelJobResponse)
 
-    async def RetryJob(self, request: jobs_pb2.RetryJobRequest, context: Any) -> jobs_pb2.RetryJobResponse:
+    async def RetryJob(self, request: jobs_pb2.RetryJobRequest, context: object) -> jobs_pb2.RetryJobResponse:
         org_id = self._seen("write")
 
         async def act(conn: Connection) -> jobs_pb2.RetryJobResponse:
@@ -63,11 +61,11 @@ class JobMethods(BackgroundAccess):
 
         return await self._write(org_id, act, jobs_pb2.RetryJobResponse)
 
-    async def ListQueues(self, request: jobs_pb2.ListQueuesRequest, context: Any) -> jobs_pb2.ListQueuesResponse:
+    async def ListQueues(self, request: jobs_pb2.ListQueuesRequest, context: object) -> jobs_pb2.ListQueuesResponse:
         figures = await queries.queue_figures(self._db, self._seen("read"))
         return jobs_pb2.ListQueuesResponse(queues=[self._queue_to_proto(name, row) for name, row in figures])
 
-    async def PauseQueue(self, request: jobs_pb2.PauseQueueRequest, context: Any) -> jobs_pb2.PauseQueueResponse:
+    async def PauseQueue(self, request: jobs_pb2.PauseQueueRequest, context: object) -> jobs_pb2.PauseQueueResponse:
         org_id = self._seen("write")
 
         async def act(conn: Connection) -> jobs_pb2.PauseQueueResponse:
@@ -77,7 +75,7 @@ class JobMethods(BackgroundAccess):
 
         return await self._write(org_id, act, jobs_pb2.PauseQueueResponse)
 
-    async def ResumeQueue(self, request: jobs_pb2.ResumeQueueRequest, context: Any) -> jobs_pb2.ResumeQueueResponse:
+    async def ResumeQueue(self, request: jobs_pb2.ResumeQueueRequest, context: object) -> jobs_pb2.ResumeQueueResponse:
         org_id = self._seen("write")
 
         async def act(conn: Connection) -> jobs_pb2.ResumeQueueResponse:
@@ -88,7 +86,7 @@ class JobMethods(BackgroundAccess):
         return await self._write(org_id, act, jobs_pb2.ResumeQueueResponse)
 
     async def ListDeadLetters(
-        self, request: jobs_pb2.ListDeadLettersRequest, context: Any
+        self, request: jobs_pb2.ListDeadLettersRequest, context: object
     ) -> jobs_pb2.ListDeadLettersResponse:
         wanted = page_request_from_proto(request.page, queries.RULES)
         chosen = {"kind": request.kind, "queue": request.queue}
@@ -100,7 +98,7 @@ class JobMethods(BackgroundAccess):
         return jobs_pb2.ListDeadLettersResponse(jobs=jobs, page_info=page_info_to_proto(page))
 
     async def ReplayDeadLetters(
-        self, request: jobs_pb2.ReplayDeadLettersRequest, context: Any
+        self, request: jobs_pb2.ReplayDeadLettersRequest, context: object
     ) -> jobs_pb2.ReplayDeadLettersResponse:
         org_id = self._seen("write")
         if len(request.ids) > queries.REPLAY_AT_MOST:
@@ -117,7 +115,7 @@ class JobMethods(BackgroundAccess):
         return await self._write(org_id, act, jobs_pb2.ReplayDeadLettersResponse)
 
     async def ListSchedules(
-        self, request: jobs_pb2.ListSchedulesRequest, context: Any
+        self, request: jobs_pb2.ListSchedulesRequest, context: object
     ) -> jobs_pb2.ListSchedulesResponse:
         self._seen("read")
         rows = await queries.schedules(self._db)

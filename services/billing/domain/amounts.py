@@ -3,6 +3,8 @@
 A decimal is digits with at most six decimals and no sign, exponent or space: what "1e3" or " 1" means is not guessed.
 """
 
+from __future__ import annotations
+
 import re
 
 from libs.errors import InvalidArgument, Violation

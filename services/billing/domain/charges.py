@@ -1,5 +1,7 @@
 """The result of charging usage."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 from services.billing.domain.credit import Balance

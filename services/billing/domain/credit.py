@@ -3,6 +3,8 @@
 available = posted - reserved. A call that took place is always metered, so posted may fall below zero.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from datetime import datetime
 

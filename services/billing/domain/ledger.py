@@ -4,6 +4,8 @@ The customer's leg is what the API lists: positive for credit, negative for usag
 the suite. Rows are only ever added; a further transaction corrects a mistake.
 """
 
+from __future__ import annotations
+
 import enum
 from collections.abc import Callable
 from dataclasses import dataclass

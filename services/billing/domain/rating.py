@@ -5,6 +5,8 @@ whole micro-unit, once per usage event. So an event costs the same whenever and 
 bill is the exact sum of its lines. The default plan bills calls per second at a price per minute.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime

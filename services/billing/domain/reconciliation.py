@@ -3,6 +3,8 @@
 The invariant is that there is no difference. Each difference names what to check.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 

@@ -3,6 +3,8 @@
 A call's event is made by this service from the call's own id: however often the call is told, it is metered once.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 import re

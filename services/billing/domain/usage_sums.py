@@ -1,5 +1,7 @@
 """Sums of usage: their groups and their rows."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date

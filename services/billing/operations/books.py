@@ -4,6 +4,8 @@ Every act takes the account's lock first, so acts of one organisation follow eac
 recognised under that lock.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,5 +1,7 @@
 """The gRPC methods of billing."""
 
+from __future__ import annotations
+
 from .books import BillingServicer
 from .payments import PaymentParts
 

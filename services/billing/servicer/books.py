@@ -1,8 +1,9 @@
 """BillingService: usage in, balance and ledger out. Every write is one transaction with its events."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from echosenseix.billing.v1 import billing_pb2
 from libs.clock import Clock
@@ -33,7 +34,6 @@ from services.billing.storage.usage_sums import USAGE_LIST, UsageSums
 from .payments import PaymentMethods, PaymentParts
 from .reconciler import Reconciler
 
-Context = Any
 _EVER = (datetime(1970, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
 
 
@@ -53,7 +53,7 @@ class BillingServicer(PaymentMethods):
         self._low_micros = payments.settlement.low_micros
 
     async def RecordUsageEvents(
-        self, request: billing_pb2.RecordUsageEventsRequest, context: Context
+        self, request: billing_pb2.RecordUsageEventsRequest, context: object
     ) -> billing_pb2.RecordUsageEventsResponse:
         org_id = require_scope("billing:write").org_id
         distinct = await self._checked_events(request)
@@ -66,7 +66,7 @@ class BillingServicer(PaymentMethods):
             return await run_write(self._database, org_id, act, billing_pb2.RecordUsageEventsResponse)
 
     async def ListUsageEvents(
-        self, request: billing_pb2.ListUsageEventsRequest, context: Context
+        self, request: billing_pb2.ListUsageEventsRequest, context: object
     ) -> billing_pb2.ListUsageEventsResponse:
         org_id = require_scope("billing:read").org_id
         wanted = page_request_from_proto(request.page, USAGE_EVENT_LIST)
@@ -75,7 +75,7 @@ class BillingServicer(PaymentMethods):
             events=map(usage_event_to_proto, page.items), page_info=page_info_to_proto(page)
         )
 
-    async def ListUsage(self, request: billing_pb2.ListUsageRequest, context: Context) -> billing_pb2.ListUsageResponse:
+    async def ListUsage(self, request: billing_pb2.ListUsageRequest, context: object) -> billing_pb2.ListUsageResponse:
         org_id = require_scope("billing:read").org_id
         wanted = page_request_from_proto(request.page, USAGE_LIST)
         start, end = _window(request)
@@ -85,13 +85,13 @@ class BillingServicer(PaymentMethods):
         )
 
     async def GetBalance(
-        self, request: billing_pb2.GetBalanceRequest, context: Context
+        self, request: billing_pb2.GetBalanceRequest, context: object
     ) -> billing_pb2.GetBalanceResponse:
         org_id = require_scope("billing:read").org_id
         return billing_pb2.GetBalanceResponse(balance=balance_to_proto(await self._balance(org_id)))
 
     async def ListLedgerEntries(
-        self, request: billing_pb2.ListLedgerEntriesRequest, context: Context
+        self, request: billing_pb2.ListLedgerEntriesRequest, context: object
     ) -> billing_pb2.ListLedgerEntriesResponse:
         org_id = require_scope("billing:read").org_id
         wanted = page_request_from_proto(request.page, LEDGER_LIST)
@@ -103,7 +103,7 @@ class BillingServicer(PaymentMethods):
             entries=map(entry_to_proto, page.items), page_info=page_info_to_proto(page)
         )
 
-    async def Reconcile(self, request: billing_pb2.ReconcileRequest, context: Context) -> billing_pb2.ReconcileResponse:
+    async def Reconcile(self, request: billing_pb2.ReconcileRequest, context: object) -> billing_pb2.ReconcileResponse:
         org_id = require_scope("billing:read").org_id
         start, end = _window(request)
         found = await self._reconciler.reconcile(org_id, start, end)

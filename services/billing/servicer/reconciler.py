@@ -3,6 +3,8 @@
 A call that ended a moment ago may not have arrived here yet, so a difference is checked again before it is reported.
 """
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field

@@ -4,6 +4,8 @@ They follow each other anyway, at the account's row lock; waiting there each wou
 organisation would take the pool from all others.
 """
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -2,6 +2,8 @@
 before any ledger row is written.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from datetime import datetime
 

@@ -1,5 +1,7 @@
 """The ledger: transactions with their legs, written together and never changed; the list of the customer's legs."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from datetime import datetime
 

@@ -2,6 +2,8 @@
 have.
 """
 
+from __future__ import annotations
+
 from collections.abc import AsyncIterator
 from datetime import datetime
 

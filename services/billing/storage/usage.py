@@ -1,5 +1,7 @@
 """Usage events and their ratings: written once, distinguished by id and digest, listed and summed."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -4,6 +4,8 @@ Both paging modes are kept by the group's own key: day, meter, agent, provider. 
 largest quantities exceed a bigint.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any

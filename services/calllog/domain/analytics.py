@@ -3,6 +3,8 @@
 What is unknown stays None: no average without measured calls, no cost before billing has rated one.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta

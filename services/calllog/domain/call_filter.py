@@ -1,5 +1,7 @@
 """The filters of a list of calls."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from datetime import datetime
 

@@ -3,6 +3,8 @@
 What a provider measured (duration, times) is frozen once the call has ended, because it has been billed by then.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime

@@ -4,6 +4,8 @@ Reports come in any order and more than once: the fullest wins, the others fill 
 billed stays as it was billed.
 """
 
+from __future__ import annotations
+
 from dataclasses import fields, replace
 from typing import Any
 

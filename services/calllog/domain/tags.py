@@ -1,5 +1,7 @@
 """A call's tags, the only part of a call that a customer may change."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 
 from libs.errors import InvalidArgument, Violation

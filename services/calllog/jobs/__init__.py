@@ -1,5 +1,7 @@
 """The jobs of the call-log: key in, effect out, safe to run twice. Handlers must not publish outside a transaction."""
 
+from __future__ import annotations
+
 from libs.jobs import Handlers, Rate
 from services.calllog import operations
 

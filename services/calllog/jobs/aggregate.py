@@ -3,6 +3,8 @@
 Calls ask for their own hour as they are written; the hourly and daily sweeps repair whatever that missed.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,21 +21,21 @@ class Aggregation:
     analytics: Analytics
     clock: Clock
 
-    async def run(self, job: JobContext) -> Mapping[str, Any]:
-        args = job.job.args
+    async def run(self, ctx: JobContext) -> Mapping[str, Any]:
+        args = ctx.job.args
         if "hour" in args:
-            return await self._recompute(job, datetime.fromisoformat(args["hour"]))
-        return await self._sweep(job, timedelta(hours=float(args["changedWithinHours"])))
+            return await self._recompute(ctx, datetime.fromisoformat(args["hour"]))
+        return await self._sweep(ctx, timedelta(hours=float(args["changedWithinHours"])))
 
-    async def _recompute(self, job: JobContext, hour: datetime) -> Mapping[str, Any]:
+    async def _recompute(self, ctx: JobContext, hour: datetime) -> Mapping[str, Any]:
         result = {"hour": hour.isoformat()}
-        async with job.finish(result) as conn:
-            await self.analytics.recompute(conn, job.job.org_id, hour, self.clock.now())
+        async with ctx.finish(result) as conn:
+            await self.analytics.recompute(conn, ctx.job.org_id, hour, self.clock.now())
         return result
 
-    async def _sweep(self, job: JobContext, age: timedelta) -> Mapping[str, Any]:
+    async def _sweep(self, ctx: JobContext, age: timedelta) -> Mapping[str, Any]:
         changed = await self.analytics.hours_changed_since(self.clock.now() - age)
         result = {"hours": len(changed)}
-        async with job.finish(result) as conn:
+        async with ctx.finish(result) as conn:
             await enqueue_many(conn, [AGGREGATE.new(org_id, {"hour": hour.isoformat()}) for org_id, hour in changed])
         return result

@@ -3,6 +3,8 @@
 The object's key is made of the recording's id, so a second attempt writes the same object.
 """
 
+from __future__ import annotations
+
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -49,23 +51,23 @@ class AudioProcessing:
     limits: AudioLimits
     transcriber: Transcriber
 
-    async def run(self, job: JobContext) -> Mapping[str, Any]:
-        org_id, recording_id = job.job.org_id, str(job.job.args["recordingId"])
+    async def run(self, ctx: JobContext) -> Mapping[str, Any]:
+        org_id, recording_id = ctx.job.org_id, str(ctx.job.args["recordingId"])
         async with self.database.transaction(org_id) as conn:
             recording = await self.recordings.get(conn, org_id, recording_id)
         if recording is None:
             raise Discard("recording_gone", "The recording was erased.")
         if recording.status == "available":
             return {"recordingId": recording.id, "status": "available"}
-        call = await self.calls.get(org_id, str(job.job.args["callId"]))
+        call = await self.calls.get(org_id, str(ctx.job.args["callId"]))
         try:
             audio = await self._fetch(recording)
         except NotFound as absent:
-            return await self._settle(job, replace(recording, status="unavailable"), absent)
+            return await self._settle(ctx, replace(recording, status="unavailable"), absent)
         except AppError as error:
-            await self._give_up(job, recording, error)
+            await self._give_up(ctx, recording, error)
             raise
-        return await self._store(job, call, recording, audio)
+        return await self._store(ctx, call, recording, audio)
 
     async def _fetch(self, recording: Recording) -> Audio:
         provider = PROVIDERS.get(recording.provider)
@@ -75,11 +77,11 @@ class AudioProcessing:
         api = provider.open_api(self.client, account)
         return await provider.fetch_recording(api, recording.external_call_id, self.limits)
 
-    async def _store(self, job: JobContext, call: Call, recording: Recording, audio: Audio) -> Mapping[str, Any]:
+    async def _store(self, ctx: JobContext, call: Call, recording: Recording, audio: Audio) -> Mapping[str, Any]:
         await self.blobs.put(recording.key, audio.content)
-        await job.progress(60, "stored")
+        await ctx.progress(60, "stored")
         if _lacks_words(call):
-            words = await self.transcriber.transcribe(job, audio.content, call.language)
+            words = await self.transcriber.transcribe(ctx, audio.content, call.language)
         else:
             words = self.transcriber.not_needed()
         ready = stored_as(recording, audio.media_type, len(audio.content))
@@ -90,7 +92,7 @@ class AudioProcessing:
             "bytes": ready.byte_size,
             "transcription": words.result(),
         }
-        async with job.finish(result) as conn:
+        async with ctx.finish(result) as conn:
             changed = await self._write(conn, ready)
             await self.recordings.keep_transcription(conn, ready, words.heard)
             if words.heard.text:
@@ -99,9 +101,9 @@ class AudioProcessing:
                 await append(conn, stored_call_event("call.recording_ready", changed))
         return result
 
-    async def _settle(self, job: JobContext, recording: Recording, reason: AppError) -> Mapping[str, Any]:
+    async def _settle(self, ctx: JobContext, recording: Recording, reason: AppError) -> Mapping[str, Any]:
         result = {"recordingId": recording.id, "status": recording.status, "reason": reason.reason}
-        async with job.finish(result) as conn:
+        async with ctx.finish(result) as conn:
             await self._write(conn, recording)
         return result
 
@@ -117,10 +119,10 @@ class AudioProcessing:
         await self.recordings.settle(conn, recording, now)
         return call
 
-    async def _give_up(self, job: JobContext, recording: Recording, error: AppError) -> None:
+    async def _give_up(self, ctx: JobContext, recording: Recording, error: AppError) -> None:
         """A permanent failure ends the job at once, any other after the last attempt."""
         final = isinstance(error, Unauthenticated | InvalidArgument) or error.reason == "answer_too_large"
-        if final or job.job.attempt >= job.job.max_attempts:
+        if final or ctx.job.attempt >= ctx.job.max_attempts:
             async with self.database.transaction(recording.org_id) as conn:
                 await self._write(conn, replace(recording, status="failed"))
         if error.reason == "answer_too_large":

@@ -3,6 +3,8 @@
 Run twice, it changes nothing the second time: a call is known by organisation, provider and the provider's id.
 """
 
+from __future__ import annotations
+
 import dataclasses
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
@@ -43,10 +45,10 @@ class CallIngest:
     blobs: BlobStore
     clock: Clock
 
-    async def run(self, job: JobContext) -> Mapping[str, Any]:
-        org_id = job.job.org_id
+    async def run(self, ctx: JobContext) -> Mapping[str, Any]:
+        org_id = ctx.job.org_id
         async with self.database.transaction(org_id) as conn:
-            kept = await self.envelopes.get(conn, org_id, str(job.job.args["envelopeId"]))
+            kept = await self.envelopes.get(conn, org_id, str(ctx.job.args["envelopeId"]))
         if kept is None:
             raise Discard("envelope_gone", "The envelope was erased before it was read.")
         if not kept.body:
@@ -57,16 +59,16 @@ class CallIngest:
         try:
             envelope = provider.parse_envelope(kept.body)
             if envelope.makes is Makes.RECORDING:
-                return await self._keep_audio(job, kept, envelope, provider.read_audio(envelope))
-            return await self._make_call(job, kept, provider.read_report(envelope))
+                return await self._keep_audio(ctx, kept, envelope, provider.read_audio(envelope))
+            return await self._make_call(ctx, kept, provider.read_report(envelope))
         except InvalidArgument as error:
             raise Discard(error.reason, error.detail) from None
 
-    async def _make_call(self, job: JobContext, kept: StoredEnvelope, report: ReportedCall) -> Mapping[str, Any]:
-        org_id = job.job.org_id
+    async def _make_call(self, ctx: JobContext, kept: StoredEnvelope, report: ReportedCall) -> Mapping[str, Any]:
+        org_id = ctx.job.org_id
         served_by = await self._resolve(org_id, report)
         result: dict[str, Any] = {}
-        async with job.finish(result) as conn:
+        async with ctx.finish(result) as conn:
             now = self.clock.now()
             call_id = await self._record(conn, org_id, report, served_by, kept.received_at)
             result.update({"callId": call_id} if call_id else {}, changed=bool(call_id))
@@ -145,16 +147,16 @@ class CallIngest:
             await append(conn, call_event("call.recording_ready", org_id, call_id, 1, served_by, report))
 
     async def _keep_audio(
-        self, job: JobContext, kept: StoredEnvelope, envelope: Envelope, audio: bytes
+        self, ctx: JobContext, kept: StoredEnvelope, envelope: Envelope, audio: bytes
     ) -> Mapping[str, Any]:
         """The recording may come before its call, so it is kept under the conversation."""
-        org_id = job.job.org_id
+        org_id = ctx.job.org_id
         async with self.database.transaction(org_id) as conn:
             recording = await self.recordings.expect(conn, org_id, envelope.provider, envelope.key, self.clock.now())
         key = recording.key
         await self.blobs.put(key, audio)
         result = {"recordingId": recording.id, "bytes": len(audio)}
-        async with job.finish(result) as conn:
+        async with ctx.finish(result) as conn:
             now = self.clock.now()
             await self.envelopes.drop_body(conn, org_id, kept.id, now)
             await self._tell(conn, stored_as(recording, "audio/mpeg", len(audio)), now)

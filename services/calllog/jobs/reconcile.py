@@ -4,6 +4,8 @@ Senders drop deliveries. What is found goes the way of a webhook (envelope row, 
 same conversation meets the same row. The clock of a link moves only when all its pages were read.
 """
 
+from __future__ import annotations
+
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -54,27 +56,27 @@ class Reconciliation:
     clock: Clock
     first_look_back: timedelta
 
-    async def run(self, job: JobContext) -> Mapping[str, Any]:
-        if not job.job.org_id:
-            return await self._fan_out(job)
-        provider = PROVIDERS.get(str(job.job.args["provider"]))
+    async def run(self, ctx: JobContext) -> Mapping[str, Any]:
+        if not ctx.job.org_id:
+            return await self._fan_out(ctx)
+        provider = PROVIDERS.get(str(ctx.job.args["provider"]))
         if provider is None or provider.calls is None:
             raise Discard("reconcile_unsupported", "Calls of this provider cannot be listed.")
         try:
-            return await self._reconcile(job, provider, provider.calls)
+            return await self._reconcile(ctx, provider, provider.calls)
         except (NotFound, Unauthenticated) as refused:
             raise Discard(refused.reason, refused.detail) from None
 
-    async def _fan_out(self, job: JobContext) -> Mapping[str, Any]:
+    async def _fan_out(self, ctx: JobContext) -> Mapping[str, Any]:
         listed = {name for name, provider in PROVIDERS.items() if provider.calls is not None}
         links = [link for link in await self.links.active() if link.provider in listed]
         result = {"accounts": len(links)}
-        async with job.finish(result) as conn:
+        async with ctx.finish(result) as conn:
             await enqueue_many(conn, [RECONCILE.new(link.org_id, {"provider": link.provider}) for link in links])
         return result
 
-    async def _reconcile(self, job: JobContext, provider: Provider, source: CallSource) -> Mapping[str, Any]:
-        org_id, began = job.job.org_id, self.clock.now()
+    async def _reconcile(self, ctx: JobContext, provider: Provider, source: CallSource) -> Mapping[str, Any]:
+        org_id, began = ctx.job.org_id, self.clock.now()
         until = await self.links.reconciled_until(org_id, provider.name)
         since = until - _OVERLAP if until else began - self.first_look_back
         api = provider.open_api(self.client, await open_account(self.get_credentials, org_id, provider.name))
@@ -89,9 +91,9 @@ class Reconciliation:
             if not page.next_cursor or page.next_cursor == cursor:
                 break
             cursor = page.next_cursor
-            await job.progress(50, f"{found.listed} conversations listed")
+            await ctx.progress(50, f"{found.listed} conversations listed")
         result = dataclasses.asdict(found)
-        async with job.finish(result) as conn:
+        async with ctx.finish(result) as conn:
             await self.links.move_to(conn, org_id, provider.name, began)
         return result
 

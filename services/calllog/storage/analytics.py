@@ -1,5 +1,7 @@
 """Roll-ups of calls: recomputed whole for an hour at a time, so that repeating or reordering changes nothing."""
 
+from __future__ import annotations
+
 from datetime import datetime
 from typing import Any
 

@@ -4,6 +4,8 @@ Words are looked up in the index when few calls have them. Of words so common th
 numbers reach, the list is walked instead and each call asked: that finds a page sooner than collecting all matches.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass, fields, replace
 from typing import Any
 

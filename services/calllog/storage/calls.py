@@ -1,5 +1,7 @@
 """Calls with their turns, facets and search documents: one write for a report, reads for detail and billing."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Sequence
 from dataclasses import replace

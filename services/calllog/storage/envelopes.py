@@ -1,5 +1,7 @@
 """Envelopes as they came. Each thing delivered has one row; a fuller delivery of it replaces the bytes."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from datetime import datetime
 

@@ -1,5 +1,7 @@
 """Organizations with an account at a provider, and the position of the reconciler in each."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from datetime import datetime
 

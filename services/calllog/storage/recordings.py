@@ -1,5 +1,7 @@
 """Recordings of calls: their metadata and keys. The bytes are in object storage."""
 
+from __future__ import annotations
+
 import json
 from dataclasses import replace
 from datetime import datetime

@@ -3,6 +3,8 @@
 Three files for one proto service, one for each thing it is about; `IdentityServicer` is their sum.
 """
 
+from __future__ import annotations
+
 from .accounts import AccountMethods
 from .api_keys import ApiKeyMethods
 from .parts import Parts

@@ -3,6 +3,8 @@
 A block knows nothing of files or formats; chunking works on blocks alone.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 

@@ -5,6 +5,8 @@ of the chunk before it, and stays below the token limit of the embedding model. 
 or in the heading path of some chunk. Pure: tokens are counted by a function that the caller gives.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field

@@ -3,6 +3,8 @@
 Pure: every act returns a new value. An entry stays searchable by its last good index while a new one is built.
 """
 
+from __future__ import annotations
+
 import enum
 from dataclasses import dataclass, replace
 from datetime import datetime

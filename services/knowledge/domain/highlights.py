@@ -1,5 +1,7 @@
 """Where the words of a query stand in a hit: from a text with marks around them to offsets."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 OPEN, CLOSE = "\x02", "\x03"

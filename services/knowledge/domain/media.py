@@ -4,6 +4,8 @@ Content decides where it has a signature (PDF, RTF, ZIP); which document a ZIP a
 the name decides. Pure: bytes in, a media type or a refusal out.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType

@@ -1,5 +1,7 @@
 """A search as a value: what is asked, how it is served, what a hit says."""
 
+from __future__ import annotations
+
 import enum
 from dataclasses import dataclass
 

@@ -4,6 +4,8 @@ Pure and linear in the text's length. Used only to choose where a chunk may end,
 a false one is what the rules avoid.
 """
 
+from __future__ import annotations
+
 import re
 
 # An end mark with its closing quotes, then a space, then something that can open a sentence; or a CJK full stop.

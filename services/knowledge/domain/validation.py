@@ -1,5 +1,7 @@
 """The limits of what a customer says about an entry and asks of the knowledge base. Collects every violation."""
 
+from __future__ import annotations
+
 import re
 import unicodedata
 from collections.abc import Iterator

@@ -1,5 +1,7 @@
 """From text to vectors: the local model or an endpoint, behind one interface (`embedder`)."""
 
+from __future__ import annotations
+
 from services.knowledge.config import KnowledgeSettings
 from services.knowledge.embed.embedder import Embedder
 from services.knowledge.embed.local import LocalEmbedder, SandboxedEmbedder

@@ -1,5 +1,7 @@
 """A small memory of query vectors: the same question asked again costs no model run."""
 
+from __future__ import annotations
+
 from collections import OrderedDict
 
 from services.knowledge.embed.embedder import Embedder, Vector

@@ -3,6 +3,8 @@
 The index records the name, so that vectors of different models are never compared.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Protocol
 

@@ -5,6 +5,8 @@ of a sandbox that has loaded the model, so that the worker's own memory does not
 first text. One text a run and one processor a run: padded batches and threads inside a run took a fifth more time.
 """
 
+from __future__ import annotations
+
 import asyncio
 import ctypes
 import functools

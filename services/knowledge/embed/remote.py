@@ -1,5 +1,7 @@
 """An embedder behind an OpenAI-compatible endpoint: POST <base>/embeddings {model, input, dimensions}."""
 
+from __future__ import annotations
+
 import json
 import math
 from collections.abc import Sequence

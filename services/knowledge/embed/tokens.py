@@ -1,5 +1,7 @@
 """The WordPiece tokens that the local model reads: counted for chunking, numbered for embedding."""
 
+from __future__ import annotations
+
 import hashlib
 import threading
 from collections.abc import Sequence

@@ -1,5 +1,7 @@
 """Judges a ZIP container before a reader unpacks it: size, shape, names and entities."""
 
+from __future__ import annotations
+
 import io
 import struct
 import zipfile

@@ -4,6 +4,8 @@ Removes what PostgreSQL or JSON cannot carry (NUL, lone surrogates) and what a p
 ligatures and line ends into one form (NFC).
 """
 
+from __future__ import annotations
+
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence

@@ -3,6 +3,8 @@
 Imported by the sandbox's template, so everything heavy is imported at the top and loaded by `warm`.
 """
 
+from __future__ import annotations
+
 import os
 import re
 from collections.abc import Iterable, Iterator

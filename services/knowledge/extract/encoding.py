@@ -1,5 +1,7 @@
 """From bytes of unknown encoding to text: byte-order mark, declared label, strict UTF-8, then a guess (chardetng)."""
 
+from __future__ import annotations
+
 import codecs
 import re
 

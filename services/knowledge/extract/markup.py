@@ -3,6 +3,8 @@
 Comments and front matter are for editors, not for callers, and are left out.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 
 from markdown_it import MarkdownIt

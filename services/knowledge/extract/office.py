@@ -1,5 +1,7 @@
 """Blocks from DOCX, XLSX, PPTX, ODT, EPUB and EML by xberg's document nodes; recognition of images is off."""
 
+from __future__ import annotations
+
 import asyncio
 import json
 import re

@@ -3,6 +3,8 @@
 Read in batches, so that memory does not grow with the number of pages. Recognition of scanned text is off.
 """
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Callable, Iterator
 

@@ -1,5 +1,7 @@
 """Blocks from plain text: paragraphs between blank lines, headings by shape, pages by form feeds."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 
 from services.knowledge.domain.blocks import Block

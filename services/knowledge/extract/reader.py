@@ -3,6 +3,8 @@
 The worker never parses a document and never holds its text: a hostile file can at worst end its own process.
 """
 
+from __future__ import annotations
+
 import signal
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import aclosing
@@ -37,7 +39,7 @@ class Budget:
     chunks: int = 10_000
 
     @classmethod
-    def of(cls, settings: KnowledgeSettings) -> "Budget":
+    def of(cls, settings: KnowledgeSettings) -> Budget:
         return cls(
             settings.extract_memory_mib, settings.extract_cpu_seconds, settings.extract_wall_seconds,
             settings.document_characters, settings.document_chunks,

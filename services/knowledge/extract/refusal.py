@@ -3,6 +3,8 @@
 Shared by the sandboxed side that reads and the caller that reports; imports nothing.
 """
 
+from __future__ import annotations
+
 SENTENCES = {
     "document_encrypted": "The document is protected by a password. Remove the protection and upload it again.",
     "document_corrupt": "The document is damaged and cannot be read. Export it again and upload the new file.",

@@ -1,5 +1,7 @@
 """Blocks from CSV: one block a row, each cell named by its column, so that a row found alone says what it means."""
 
+from __future__ import annotations
+
 import csv
 import io
 import re

@@ -4,6 +4,8 @@ Walks the tree without recursion, so depth costs nothing. Scripts, styles, navig
 are left out.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterator
 

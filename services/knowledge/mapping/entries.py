@@ -1,5 +1,7 @@
 """Entries, documents and chunks: messages from values, and what a message says about an entry."""
 
+from __future__ import annotations
+
 from echosenseix.knowledge.v1 import knowledge_pb2
 from libs.rpc.masks import Editable
 from libs.rpc.times import to_timestamp

@@ -1,5 +1,7 @@
 """The events this service writes, built from domain values. Topics are declared in libs.events.topics."""
 
+from __future__ import annotations
+
 from echosenseix.events.v1 import events_pb2
 from libs.events import Event
 from services.knowledge.domain.entry import Document, Entry

@@ -1,5 +1,7 @@
 """Searches: the question from its message, the answer to its message."""
 
+from __future__ import annotations
+
 from echosenseix.knowledge.v1 import knowledge_pb2
 from services.knowledge.domain.search import Answer, Hit, Mode, Question
 from services.knowledge.domain.validation import check_max_results, check_query

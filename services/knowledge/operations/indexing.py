@@ -3,6 +3,8 @@
 Holds one batch in memory whatever the document's size. Nothing it writes is visible before the swap.
 """
 
+from __future__ import annotations
+
 import asyncio
 import tempfile
 from collections import OrderedDict

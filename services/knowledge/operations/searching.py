@@ -1,5 +1,7 @@
 """Serves a search: the mode that is asked for, or the best that is possible with the reason why."""
 
+from __future__ import annotations
+
 from libs.errors import FailedPrecondition, Unimplemented
 from services.knowledge.domain.search import Answer, Mode, Question
 from services.knowledge.embed.cached import CachedQueries

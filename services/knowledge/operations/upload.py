@@ -4,6 +4,8 @@ Nothing of the customer's is trusted: the key is made of our ids, the kind is to
 bounded while it flows.
 """
 
+from __future__ import annotations
+
 import hashlib
 import logging
 from collections.abc import AsyncIterator

@@ -1,5 +1,7 @@
 """How much processor time indexing took of an organization, in buckets of an hour."""
 
+from __future__ import annotations
+
 from libs.postgres import Connection, Database
 
 _SPEND = """

@@ -1,5 +1,7 @@
 """Chunks as rows: staged under a build, made visible by the entry's swap, dropped when their build is not the index."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,5 +1,7 @@
 """Entries and their documents as rows."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,5 +1,7 @@
 """Between rows and domain values: the columns of each table, once."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from libs.postgres import Record

@@ -1,6 +1,8 @@
 """Search in one statement: both rankings, their fusion and the rows of the hits share a snapshot, so that a search
 during a re-index sees the old index or the new one."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 from libs.postgres import Database, Record

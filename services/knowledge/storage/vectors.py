@@ -1,5 +1,7 @@
 """Vectors on their way into SQL, and whether this database can hold them."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 from libs.clock import monotonic

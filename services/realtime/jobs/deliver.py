@@ -28,19 +28,19 @@ class Deliver:
         self._http = http
         self._patience = patience
 
-    async def __call__(self, job: JobContext) -> None:
-        org_id = job.job.org_id
-        out = await deliveries.outgoing(job.db, org_id, job.job.args["deliveryId"])
+    async def __call__(self, ctx: JobContext) -> None:
+        org_id = ctx.job.org_id
+        out = await deliveries.outgoing(ctx.db, org_id, ctx.job.args["deliveryId"])
         if out is None or out.status == "delivered":
             return
         if out.endpoint_status != "enabled":
-            async with job.db.transaction(org_id) as connection:
+            async with ctx.db.transaction(org_id) as connection:
                 await deliveries.abandon(connection, org_id, out.delivery_id, "the endpoint is disabled")
             raise Discard("endpoint_disabled", "The endpoint is disabled; enable it and replay the delivery.")
-        await self._attempt(job, out)
+        await self._attempt(ctx, out)
 
-    async def _attempt(self, job: JobContext, out: Outgoing) -> None:
-        secrets = [self._open(job.job.org_id, out.endpoint_id, sealed) for sealed in out.secrets]
+    async def _attempt(self, ctx: JobContext, out: Outgoing) -> None:
+        secrets = [self._open(ctx.job.org_id, out.endpoint_id, sealed) for sealed in out.secrets]
         headers = signed_headers(out.delivery_id, out.body, secrets, utcnow(), out.content_type)
         try:
             response = await self._http.post(
@@ -48,43 +48,43 @@ class Deliver:
             )
         except AppError as error:
             metrics.WEBHOOK_ATTEMPTS.labels(Verdict.RETRY.value).inc()
-            await self._failed(job, out, None, error.detail, None)
+            await self._failed(ctx, out, None, error.detail, None)
             return
         verdict = judge(response.status_code)
         metrics.WEBHOOK_ATTEMPTS.labels(verdict.value).inc()
         if verdict is Verdict.DELIVERED:
-            await self._delivered(job, out, response.status_code)
+            await self._delivered(ctx, out, response.status_code)
         elif verdict is Verdict.GONE:
-            await self._gone(job, out)
+            await self._gone(ctx, out)
         else:
             wait = retry_after_seconds(response.headers, utcnow())
-            await self._failed(job, out, response.status_code, f"HTTP {response.status_code}", wait)
+            await self._failed(ctx, out, response.status_code, f"HTTP {response.status_code}", wait)
 
-    async def _delivered(self, job: JobContext, out: Outgoing, status_code: int) -> None:
-        async with job.finish({"statusCode": status_code}) as connection:
-            await deliveries.record_success(connection, job.job.org_id, out.delivery_id, status_code)
+    async def _delivered(self, ctx: JobContext, out: Outgoing, status_code: int) -> None:
+        async with ctx.finish({"statusCode": status_code}) as connection:
+            await deliveries.record_success(connection, ctx.job.org_id, out.delivery_id, status_code)
 
-    async def _gone(self, job: JobContext, out: Outgoing) -> None:
-        org_id, error = job.job.org_id, "HTTP 410: the receiver is gone; the endpoint was disabled"
-        async with job.db.transaction(org_id) as connection:
+    async def _gone(self, ctx: JobContext, out: Outgoing) -> None:
+        org_id, error = ctx.job.org_id, "HTTP 410: the receiver is gone; the endpoint was disabled"
+        async with ctx.db.transaction(org_id) as connection:
             await deliveries.record_failure(connection, org_id, out.delivery_id, 410, error, None)
             await operations.disable_endpoint(connection, org_id, out.endpoint_id, "gone")
         raise Discard("endpoint_gone", "The receiver answered 410; the endpoint was disabled.")
 
     async def _failed(
-        self, job: JobContext, out: Outgoing, code: int | None, error: str, retry_after: float | None
+        self, ctx: JobContext, out: Outgoing, code: int | None, error: str, retry_after: float | None
     ) -> None:
-        last = job.job.attempt >= job.job.max_attempts
+        last = ctx.job.attempt >= ctx.job.max_attempts
         jitter = random.random()  # noqa: S311 - no secret
-        wait = None if last else wait_before(job.job.attempt + 1, jitter, retry_after)
-        await self._record(job, out, code, error, wait)
+        wait = None if last else wait_before(ctx.job.attempt + 1, jitter, retry_after)
+        await self._record(ctx, out, code, error, wait)
         if wait is None:
             raise Discard("webhook_undelivered", f"Every attempt failed; the last one with: {error}.")
         raise RetryAfter(wait, "webhook_attempt_failed", error)
 
-    async def _record(self, job: JobContext, out: Outgoing, code: int | None, error: str, wait: float | None) -> None:
-        org_id = job.job.org_id
-        async with job.db.transaction(org_id) as connection:
+    async def _record(self, ctx: JobContext, out: Outgoing, code: int | None, error: str, wait: float | None) -> None:
+        org_id = ctx.job.org_id
+        async with ctx.db.transaction(org_id) as connection:
             failures = await deliveries.record_failure(connection, org_id, out.delivery_id, code, error, wait)
             if failures is not None and self._patience.is_over(failures):
                 await operations.disable_endpoint(connection, org_id, out.endpoint_id, "failing")

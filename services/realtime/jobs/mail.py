@@ -17,39 +17,39 @@ class SendEmail:
     def __init__(self, settings: RealtimeSettings) -> None:
         self._mailer = Mailer(settings.smtp_url, settings.mail_from) if settings.smtp_url else None
 
-    async def __call__(self, job: JobContext) -> None:
-        letter, known = _letter(job), await owners.addresses(job.db, job.job.org_id)
-        if "userId" not in job.job.args:
-            await self._share_out(job, list(known))
-        elif address := known.get(job.job.args["userId"]):
-            await self._send(job, address, letter)
+    async def __call__(self, ctx: JobContext) -> None:
+        letter, known = _letter(ctx), await owners.addresses(ctx.db, ctx.job.org_id)
+        if "userId" not in ctx.job.args:
+            await self._share_out(ctx, list(known))
+        elif address := known.get(ctx.job.args["userId"]):
+            await self._send(ctx, address, letter)
         else:
             raise Discard("mail_no_recipient", "The recipient is no owner of this organization any more.")
 
-    async def _share_out(self, job: JobContext, user_ids: list[str]) -> None:
+    async def _share_out(self, ctx: JobContext, user_ids: list[str]) -> None:
         if not user_ids:
             raise Discard("mail_no_recipient", "No address of an owner of this organisation is known.")
-        async with job.finish({"recipients": len(user_ids)}) as connection:
-            org_id, args = job.job.org_id, job.job.args
+        async with ctx.finish({"recipients": len(user_ids)}) as connection:
+            org_id, args = ctx.job.org_id, ctx.job.args
             jobs = [operations.MAIL.new(org_id, {**args, "userId": user_id}) for user_id in user_ids]
             await enqueue_many(connection, jobs)
 
-    async def _send(self, job: JobContext, address: str, letter: Letter) -> None:
+    async def _send(self, ctx: JobContext, address: str, letter: Letter) -> None:
         if self._mailer is not None:
             try:
-                await self._mailer.send(job.job.id, address, letter.subject, letter.text)
+                await self._mailer.send(ctx.job.id, address, letter.subject, letter.text)
             except MailRefused as error:
                 raise Discard(
                     "mail_refused", f"The mail server refuses the mail for good, with {error.code}."
                 ) from None
-        async with job.finish() as connection:
+        async with ctx.finish() as connection:
             if self._mailer is None:
-                mail_id = "mail_" + job.job.id.rpartition("_")[2]
-                await mailbox.add(connection, job.job.org_id, mail_id, address, letter.subject, letter.text)
+                mail_id = "mail_" + ctx.job.id.rpartition("_")[2]
+                await mailbox.add(connection, ctx.job.org_id, mail_id, address, letter.subject, letter.text)
 
 
-def _letter(job: JobContext) -> Letter:
-    args = job.job.args
+def _letter(ctx: JobContext) -> Letter:
+    args = ctx.job.args
     write = LETTERS.get(args.get("template", ""))
     if write is None:
         raise Discard("mail_malformed", "No such template of a mail.")

@@ -19,12 +19,12 @@ class Sweep:
         self._event_days = settings.retention_days
         self._mail_days, self._mails_kept = settings.mail_retention_days, settings.mail_kept
 
-    async def __call__(self, job: JobContext) -> dict[str, int]:
+    async def __call__(self, ctx: JobContext) -> dict[str, int]:
         border = utcnow() - datetime.timedelta(days=self._event_days)
         swept = {"events": 0, "deliveries": 0, "mails": 0}
         more = True
         while more:
-            more = await self._batch(job.db, border, swept) >= _BATCH
+            more = await self._batch(ctx.db, border, swept) >= _BATCH
         return swept
 
     async def _batch(self, database: Database, border: datetime.datetime, swept: dict[str, int]) -> int:

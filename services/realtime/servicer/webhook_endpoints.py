@@ -55,13 +55,13 @@ class WebhookEndpointServicer(pb_grpc.WebhookEndpointServiceServicer):
         check_hearing(endpoint.event_types, current_principal().scopes)
         secret = new_secret()
 
-        async def act(connection: Connection) -> pb.CreateWebhookEndpointResponse:
-            if await endpoint_rows.count(connection, org_id) >= MAX_ENDPOINTS:
+        async def act(conn: Connection) -> pb.CreateWebhookEndpointResponse:
+            if await endpoint_rows.count(conn, org_id) >= MAX_ENDPOINTS:
                 raise ResourceExhausted(
                     "webhook_endpoint_limit",
                     f"An organisation has at most {MAX_ENDPOINTS} endpoints; delete one first.",
                 )
-            await endpoint_rows.add(connection, endpoint, self._seal(endpoint, secret))
+            await endpoint_rows.add(conn, endpoint, self._seal(endpoint, secret))
             return pb.CreateWebhookEndpointResponse(endpoint=endpoint_to_proto(endpoint), secret=secret)
 
         return await run_write(self._database, org_id, act, pb.CreateWebhookEndpointResponse, secret=True)
@@ -87,8 +87,8 @@ class WebhookEndpointServicer(pb_grpc.WebhookEndpointServiceServicer):
         require_scope("webhooks:write")
         org_id, edit = current_principal().org_id, EDITABLE.read(request.update_mask)
 
-        async def act(connection: Connection) -> pb.UpdateWebhookEndpointResponse:
-            endpoint = _found(await endpoint_rows.lock(connection, org_id, request.endpoint.id))
+        async def act(conn: Connection) -> pb.UpdateWebhookEndpointResponse:
+            endpoint = _found(await endpoint_rows.lock(conn, org_id, request.endpoint.id))
             if request.HasField("expected_version") and request.expected_version != endpoint.version:
                 raise FailedPrecondition("stale_version", "It changed since you read it: read it again, then repeat.")
             changed = _changed(endpoint, edit, request.endpoint)
@@ -97,7 +97,7 @@ class WebhookEndpointServicer(pb_grpc.WebhookEndpointServiceServicer):
             self._check(changed)
             # Another address would receive all events of the endpoint, so any change needs all of its scopes.
             check_hearing(changed.event_types, current_principal().scopes)
-            saved = await endpoint_rows.save(connection, changed)
+            saved = await endpoint_rows.save(conn, changed)
             return pb.UpdateWebhookEndpointResponse(endpoint=endpoint_to_proto(saved))
 
         return await run_write(self._database, org_id, act, pb.UpdateWebhookEndpointResponse)
@@ -108,8 +108,8 @@ class WebhookEndpointServicer(pb_grpc.WebhookEndpointServiceServicer):
         require_scope("webhooks:write")
         org_id = current_principal().org_id
 
-        async def act(connection: Connection) -> pb.DeleteWebhookEndpointResponse:
-            if not await endpoint_rows.delete(connection, org_id, request.id):
+        async def act(conn: Connection) -> pb.DeleteWebhookEndpointResponse:
+            if not await endpoint_rows.delete(conn, org_id, request.id):
                 raise _not_found()
             return pb.DeleteWebhookEndpointResponse()
 
@@ -121,11 +121,11 @@ class WebhookEndpointServicer(pb_grpc.WebhookEndpointServiceServicer):
         require_scope("webhooks:write")
         org_id, secret = current_principal().org_id, new_secret()
 
-        async def act(connection: Connection) -> pb.RotateWebhookSecretResponse:
-            endpoint = _found(await endpoint_rows.lock(connection, org_id, request.id))
+        async def act(conn: Connection) -> pb.RotateWebhookSecretResponse:
+            endpoint = _found(await endpoint_rows.lock(conn, org_id, request.id))
             check_hearing(endpoint.event_types, current_principal().scopes)
             sealed = self._seal(endpoint, secret)
-            fresh = await endpoint_rows.replace_secret(connection, org_id, endpoint.id, sealed, SECRET_OVERLAP)
+            fresh = await endpoint_rows.replace_secret(conn, org_id, endpoint.id, sealed, SECRET_OVERLAP)
             return pb.RotateWebhookSecretResponse(endpoint=endpoint_to_proto(fresh), secret=secret)
 
         return await run_write(self._database, org_id, act, pb.RotateWebhookSecretResponse, secret=True)
@@ -136,10 +136,10 @@ class WebhookEndpointServicer(pb_grpc.WebhookEndpointServiceServicer):
         require_scope("webhooks:write")
         org_id = current_principal().org_id
 
-        async def act(connection: Connection) -> pb.TestWebhookEndpointResponse:
-            endpoint = _found(await endpoint_rows.lock(connection, org_id, request.id))
+        async def act(conn: Connection) -> pb.TestWebhookEndpointResponse:
+            endpoint = _found(await endpoint_rows.lock(conn, org_id, request.id))
             event = endpoint_event("webhook.test", org_id, endpoint.id, endpoint.url, "")
-            delivery = await operations.open_delivery(connection, endpoint, event.envelope(operations.SERVICE))
+            delivery = await operations.open_delivery(conn, endpoint, event.envelope(operations.SERVICE))
             return pb.TestWebhookEndpointResponse(delivery_id=delivery.id, job_id=delivery.job_id)
 
         return await run_write(self._database, org_id, act, pb.TestWebhookEndpointResponse)
@@ -160,8 +160,8 @@ class WebhookEndpointServicer(pb_grpc.WebhookEndpointServiceServicer):
         require_scope("webhooks:write")
         org_id = current_principal().org_id
 
-        async def act(connection: Connection) -> pb.ReplayWebhookDeliveryResponse:
-            delivery = await operations.replay_delivery(connection, org_id, request.endpoint_id, request.delivery_id)
+        async def act(conn: Connection) -> pb.ReplayWebhookDeliveryResponse:
+            delivery = await operations.replay_delivery(conn, org_id, request.endpoint_id, request.delivery_id)
             return pb.ReplayWebhookDeliveryResponse(delivery=delivery_to_proto(delivery))
 
         return await run_write(self._database, org_id, act, pb.ReplayWebhookDeliveryResponse)

@@ -43,8 +43,8 @@ async def outgoing(database: Database, org_id: str, delivery_id: str) -> Outgoin
     )  # fmt: skip
 
 
-async def add(connection: Connection, org_id: str, delivery: Delivery, body: bytes) -> None:
-    await connection.execute(
+async def add(conn: Connection, org_id: str, delivery: Delivery, body: bytes) -> None:
+    await conn.execute(
         "insert into webhook_delivery (org_id, id, endpoint_id, event_id, event_type, body, job_id, next_attempt_at)"
         " values ($1, $2, $3, $4, $5, $6, $7, now())",
         org_id,
@@ -57,10 +57,8 @@ async def add(connection: Connection, org_id: str, delivery: Delivery, body: byt
     )
 
 
-async def lock(
-    connection: Connection, org_id: str, endpoint_id: str, delivery_id: str
-) -> tuple[Delivery, bytes] | None:
-    row = await connection.fetchrow(
+async def lock(conn: Connection, org_id: str, endpoint_id: str, delivery_id: str) -> tuple[Delivery, bytes] | None:
+    row = await conn.fetchrow(
         f"select {DELIVERY_COLUMNS}, d.body from webhook_delivery d"
         " where d.org_id = $1 and d.endpoint_id = $2 and d.id = $3 for update",
         org_id,
@@ -72,8 +70,8 @@ async def lock(
     return delivery_from_row(row), row["body"]
 
 
-async def reopen(connection: Connection, org_id: str, delivery_id: str, job_id: str) -> Delivery:
-    row = await connection.fetchrow(
+async def reopen(conn: Connection, org_id: str, delivery_id: str, job_id: str) -> Delivery:
+    row = await conn.fetchrow(
         "update webhook_delivery d set status = 'pending', job_id = $3, next_attempt_at = now(), last_error = ''"
         f" where d.org_id = $1 and d.id = $2 returning {DELIVERY_COLUMNS}",
         org_id,
@@ -83,9 +81,9 @@ async def reopen(connection: Connection, org_id: str, delivery_id: str, job_id: 
     return delivery_from_row(row)
 
 
-async def record_success(connection: Connection, org_id: str, delivery_id: str, code: int) -> None:
+async def record_success(conn: Connection, org_id: str, delivery_id: str, code: int) -> None:
     """Mark it delivered and reset its endpoint's failures."""
-    await connection.execute(
+    await conn.execute(
         """
         with tried as (
             update webhook_delivery set attempts = attempts + 1, status = 'delivered', last_status_code = $3,
@@ -102,11 +100,11 @@ async def record_success(connection: Connection, org_id: str, delivery_id: str, 
 
 
 async def record_failure(
-    connection: Connection, org_id: str, delivery_id: str, code: int | None, error: str, wait: float | None
+    conn: Connection, org_id: str, delivery_id: str, code: int | None, error: str, wait: float | None
 ) -> Failures | None:
     """Record an attempt; `wait` is the seconds until the next one, None after the last. Returns the endpoint's failures
     since its last success, or None when it was deleted meanwhile."""
-    row = await connection.fetchrow(
+    row = await conn.fetchrow(
         """
         with tried as (
             update webhook_delivery
@@ -129,9 +127,9 @@ async def record_failure(
     return None if row is None else Failures(row["failing"], row["exhausted"])
 
 
-async def abandon(connection: Connection, org_id: str, delivery_id: str, error: str) -> None:
+async def abandon(conn: Connection, org_id: str, delivery_id: str, error: str) -> None:
     """It ends without another attempt."""
-    await connection.execute(
+    await conn.execute(
         "update webhook_delivery set status = 'failed', last_error = $3, next_attempt_at = null"
         " where org_id = $1 and id = $2",
         org_id,
@@ -140,9 +138,9 @@ async def abandon(connection: Connection, org_id: str, delivery_id: str, error: 
     )
 
 
-async def disable_endpoint(connection: Connection, org_id: str, endpoint_id: str, reason: str) -> Any:
+async def disable_endpoint(conn: Connection, org_id: str, endpoint_id: str, reason: str) -> Any:
     """The row that was disabled, or None when it already was."""
-    return await connection.fetchrow(
+    return await conn.fetchrow(
         "update webhook_endpoint set status = 'disabled', disabled_reason = $3, version = version + 1,"
         " updated_at = now() where org_id = $1 and id = $2 and status = 'enabled' returning id, url",
         org_id,
@@ -151,8 +149,8 @@ async def disable_endpoint(connection: Connection, org_id: str, endpoint_id: str
     )
 
 
-async def sweep(connection: Connection, older_than_days: int, limit: int) -> int:
-    status = await connection.execute(
+async def sweep(conn: Connection, older_than_days: int, limit: int) -> int:
+    status = await conn.execute(
         "delete from webhook_delivery d using (select org_id, id from webhook_delivery"
         " where created_at < now() - make_interval(days => $1) order by created_at limit $2) old"
         " where d.org_id = old.org_id and d.id = old.id",

@@ -62,8 +62,8 @@ class Endpoints:
         return page.map(delivery_from_row)
 
 
-async def add(connection: Connection, endpoint: Endpoint, secret: bytes) -> None:
-    await connection.execute(
+async def add(conn: Connection, endpoint: Endpoint, secret: bytes) -> None:
+    await conn.execute(
         "insert into webhook_endpoint"
         " (org_id, id, url, event_types, description, secret, created_at, updated_at, content_type)"
         " values ($1, $2, $3, $4, $5, $6, $7, $7, $8)",
@@ -78,21 +78,21 @@ async def add(connection: Connection, endpoint: Endpoint, secret: bytes) -> None
     )
 
 
-async def count(connection: Connection, org_id: str) -> int:
-    return int(await connection.fetchval("select count(*) from webhook_endpoint where org_id = $1", org_id))
+async def count(conn: Connection, org_id: str) -> int:
+    return int(await conn.fetchval("select count(*) from webhook_endpoint where org_id = $1", org_id))
 
 
-async def lock(connection: Connection, org_id: str, endpoint_id: str) -> Endpoint | None:
-    row = await connection.fetchrow(
+async def lock(conn: Connection, org_id: str, endpoint_id: str) -> Endpoint | None:
+    row = await conn.fetchrow(
         f"select {_ENDPOINT} from webhook_endpoint e where e.org_id = $1 and e.id = $2 for update", org_id, endpoint_id
     )
     return None if row is None else endpoint_from_row(row)
 
 
-async def save(connection: Connection, endpoint: Endpoint) -> Endpoint:
+async def save(conn: Connection, endpoint: Endpoint) -> Endpoint:
     """Write what a customer may change; the version grows by one. A new address, or enabling it again, forgets what
     the endpoint failed at before."""
-    row = await connection.fetchrow(
+    row = await conn.fetchrow(
         "update webhook_endpoint set url = $3, event_types = $4, description = $5, status = $6, disabled_reason = $7,"
         " content_type = $8,"
         " failing_since = case when status = 'enabled' and url = $3 then failing_since end,"
@@ -111,9 +111,9 @@ async def save(connection: Connection, endpoint: Endpoint) -> Endpoint:
 
 
 async def replace_secret(
-    connection: Connection, org_id: str, endpoint_id: str, secret: bytes, overlap: datetime.timedelta
+    conn: Connection, org_id: str, endpoint_id: str, secret: bytes, overlap: datetime.timedelta
 ) -> Endpoint:
-    row = await connection.fetchrow(
+    row = await conn.fetchrow(
         "update webhook_endpoint set previous_secret = secret, previous_secret_until = now() + $4, secret = $3,"
         f" version = version + 1, updated_at = now() where org_id = $1 and id = $2 returning {_RETURNING}",
         org_id,
@@ -124,14 +124,14 @@ async def replace_secret(
     return endpoint_from_row(row)
 
 
-async def delete(connection: Connection, org_id: str, endpoint_id: str) -> bool:
+async def delete(conn: Connection, org_id: str, endpoint_id: str) -> bool:
     """Its deliveries go with it; whether it was there."""
-    status = await connection.execute("delete from webhook_endpoint where org_id = $1 and id = $2", org_id, endpoint_id)
+    status = await conn.execute("delete from webhook_endpoint where org_id = $1 and id = $2", org_id, endpoint_id)
     return bool(status.endswith(" 1"))
 
 
-async def enabled(connection: Connection, org_id: str) -> Sequence[Endpoint]:
-    rows = await connection.fetch(
+async def enabled(conn: Connection, org_id: str) -> Sequence[Endpoint]:
+    rows = await conn.fetch(
         f"select {_ENDPOINT} from webhook_endpoint e where e.org_id = $1 and e.status = 'enabled'", org_id
     )
     return [endpoint_from_row(row) for row in rows]

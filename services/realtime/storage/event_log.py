@@ -68,7 +68,7 @@ delete from event e using old where e.org_id = old.org_id and e.id = old.id
 
 
 async def append(
-    connection: Connection,
+    conn: Connection,
     org_id: str,
     envelope: Mapping[str, Any],
     occurred_at: datetime.datetime,
@@ -77,8 +77,8 @@ async def append(
     """Log the event once and give it the next offset of each channel, inside the caller's transaction."""
     data = json.dumps(envelope, separators=(",", ":"))
     row = (org_id, envelope["id"], envelope["type"], envelope["subject"], occurred_at, data)
-    await connection.execute(_INSERT_EVENT, *row)
-    places = await connection.fetch(_APPEND, org_id, sorted(channels), envelope["id"])
+    await conn.execute(_INSERT_EVENT, *row)
+    places = await conn.fetch(_APPEND, org_id, sorted(channels), envelope["id"])
     return [(place["channel"], Published(place["position"], data.encode())) for place in places]
 
 
@@ -118,7 +118,7 @@ class EventLog:
         return {(row["org_id"], row["name"]): row["top"] for row in rows}
 
 
-async def sweep(connection: Connection, older_than: datetime.datetime, limit: int) -> int:
+async def sweep(conn: Connection, older_than: datetime.datetime, limit: int) -> int:
     """Delete a batch of events past retention; returns how many."""
-    status = await connection.execute(_SWEEP, older_than, limit)
+    status = await conn.execute(_SWEEP, older_than, limit)
     return int(status.rsplit(" ", 1)[-1])

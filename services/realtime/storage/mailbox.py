@@ -36,9 +36,9 @@ class Mailbox:
         return page.map(_mail_from_row)
 
 
-async def add(connection: Connection, org_id: str, mail_id: str, recipient: str, subject: str, body: str) -> None:
+async def add(conn: Connection, org_id: str, mail_id: str, recipient: str, subject: str, body: str) -> None:
     """Keep a mail once: a repeated job finds it there."""
-    await connection.execute(
+    await conn.execute(
         "insert into mail (org_id, id, recipients, subject, body) values ($1, $2, $3, $4, $5) on conflict do nothing",
         org_id,
         mail_id,
@@ -48,9 +48,9 @@ async def add(connection: Connection, org_id: str, mail_id: str, recipient: str,
     )
 
 
-async def sweep(connection: Connection, older_than_days: int, kept: int, limit: int) -> int:
+async def sweep(conn: Connection, older_than_days: int, kept: int, limit: int) -> int:
     """Delete a batch of mails that are too old or beyond the newest of their organization; returns how many."""
-    status = await connection.execute(_SWEEP, older_than_days, kept, limit)
+    status = await conn.execute(_SWEEP, older_than_days, kept, limit)
     return int(status.rsplit(" ", 1)[-1])
 
 

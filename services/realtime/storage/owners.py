@@ -8,8 +8,8 @@ from libs.postgres import Connection, Database
 _MOST = 50
 
 
-async def remember(connection: Connection, org_id: str, user_id: str, email: str) -> None:
-    await connection.execute(
+async def remember(conn: Connection, org_id: str, user_id: str, email: str) -> None:
+    await conn.execute(
         "insert into organization_owner (org_id, user_id, email) values ($1, $2, $3)"
         " on conflict (org_id, user_id) do update set email = excluded.email",
         org_id,

@@ -25,7 +25,7 @@ from libs.rpc.context import CallContext, serving
 from libs.rpc.principal import Principal
 from libs.rpc.times import to_timestamp
 from local.stores import Stores
-from services.billing.jobs import Calculation
+from services.billing.jobs import Calculation, job_handlers
 from services.billing.operations import Books, Settlement
 from services.billing.payments import LocalPayments, PaymentProvider
 from services.billing.servicer import BillingServicer, PaymentParts
@@ -179,7 +179,8 @@ async def billing(stores: Stores, service_database: Callable[..., Awaitable[Data
     bus = await Bus.connect(stores.nats_url, "billing-test")
     database.announce_through(bus.publish_core)
     stop = asyncio.Event()
-    worker = asyncio.create_task(Worker(database.settings, "billing", database, bus, calculation.handlers()).run(stop))
+    handlers = job_handlers(calculation)
+    worker = asyncio.create_task(Worker(database.settings, "billing", database, bus, handlers).run(stop))
     yield Billing(database, servicer, books, BillingSubscribers(books, clock), calculation, call_log, bus)
     stop.set()
     await worker

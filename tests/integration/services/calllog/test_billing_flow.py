@@ -17,7 +17,7 @@ from libs.jobs import Worker
 from libs.paging import CursorCodec
 from libs.postgres import Database
 from local.stores import Stores
-from services.billing.jobs import Calculation
+from services.billing.jobs import Calculation, job_handlers
 from services.billing.operations import Books, Settlement
 from services.billing.payments import LocalPayments
 from services.billing.servicer import BillingServicer, PaymentParts
@@ -60,7 +60,7 @@ async def flow(
     payments = PaymentParts(stored, Settlement(database, books, stored, 2_000_000, clock), LocalPayments(), ())
     servicer = BillingServicer(database, books, UsageSums(database, cursors), reconciler, payments, clock)
     stop = asyncio.Event()
-    handlers = Calculation(books, 2_000_000, clock).handlers()
+    handlers = job_handlers(Calculation(books, 2_000_000, clock))
     running = [
         OutboxRelay(calllog.database.settings, "calllog", calllog.bus).run(stop),
         OutboxRelay(database.settings, "billing", bus).run(stop),

@@ -28,7 +28,7 @@ from services.knowledge.embed.cached import CachedQueries
 from services.knowledge.embed.embedder import Embedder
 from services.knowledge.embed.local import LocalEmbedder
 from services.knowledge.extract.reader import Budget, DocumentReader, document_sandbox
-from services.knowledge.jobs import KnowledgeJobs
+from services.knowledge.jobs import KnowledgeJobs, job_handlers
 from services.knowledge.operations.indexing import Indexing
 from services.knowledge.operations.searching import Searching
 from services.knowledge.operations.upload import Uploads
@@ -73,7 +73,7 @@ class Service:
     @asynccontextmanager
     async def work(self) -> AsyncIterator[None]:
         stop = asyncio.Event()
-        worker = Worker(self.settings, "knowledge", self.database, self.bus, self.jobs.handlers())
+        worker = Worker(self.settings, "knowledge", self.database, self.bus, job_handlers(self.jobs))
         running = asyncio.create_task(worker.run(stop))
         try:
             yield

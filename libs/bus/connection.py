@@ -16,6 +16,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.js import JetStreamContext
+from tenacity import RetryCallState, retry, retry_if_exception_type, wait_fixed
 
 from libs.bus.subjects import inbox_prefix
 from libs.telemetry.metrics import BUS_CONNECTED
@@ -29,6 +30,11 @@ logger = logging.getLogger(__name__)
 # What NATS raises while it is away or restarts: callers wait and try again.
 FAILURES: tuple[type[Exception], ...] = (nats.errors.Error, nats.js.errors.Error, OSError, TimeoutError)
 Handler = Callable[[str, bytes], Awaitable[None] | None]
+
+
+def _note_absence(state: RetryCallState) -> None:
+    error = state.outcome and state.outcome.exception()
+    logger.warning("NATS does not answer yet: %s", type(error).__name__)
 
 
 class CoreSubscription:
@@ -146,27 +152,29 @@ class Bus:
         BUS_CONNECTED.set(0)
 
     async def _connect(self) -> None:
-        while True:
-            try:
-                await self.client.connect(
-                    servers=self._servers,
-                    name=self._name,
-                    inbox_prefix=self._inbox,
-                    allow_reconnect=True,
-                    max_reconnect_attempts=-1,
-                    reconnect_time_wait=RECONNECT_SECONDS,  # type: ignore[arg-type]  # only slept for; a fraction is fine
-                    connect_timeout=2,
-                    ping_interval=5,
-                    max_outstanding_pings=2,
-                    error_cb=self._on_error,
-                    disconnected_cb=self._on_disconnected,
-                    reconnected_cb=self._on_connected,
-                )
-                break
-            except (nats.errors.Error, OSError, TimeoutError) as error:
-                logger.warning("NATS does not answer yet: %s", type(error).__name__)
-                await asyncio.sleep(RECONNECT_SECONDS)
+        await self._open()
         await self._on_connected()
+
+    @retry(
+        retry=retry_if_exception_type((nats.errors.Error, OSError, TimeoutError)),
+        wait=wait_fixed(RECONNECT_SECONDS),
+        before_sleep=_note_absence,
+    )
+    async def _open(self) -> None:
+        await self.client.connect(
+            servers=self._servers,
+            name=self._name,
+            inbox_prefix=self._inbox,
+            allow_reconnect=True,
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=RECONNECT_SECONDS,  # type: ignore[arg-type]  # only slept for; a fraction is fine
+            connect_timeout=2,
+            ping_interval=5,
+            max_outstanding_pings=2,
+            error_cb=self._on_error,
+            disconnected_cb=self._on_disconnected,
+            reconnected_cb=self._on_connected,
+        )
 
     async def _on_connected(self) -> None:
         self.generation += 1

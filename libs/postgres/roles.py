@@ -4,15 +4,14 @@
 all of them. None may look into another schema, none bypasses row level security.
 """
 
-import asyncio
 import contextlib
 import logging
-import random
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import asyncpg
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 EXTENSIONS = ("vector", "pg_trgm", "unaccent", "btree_gin", "pg_stat_statements")
 
@@ -27,15 +26,18 @@ _REFUSED = (asyncpg.PostgresSyntaxError, asyncpg.CantChangeRuntimeParamError, as
 
 async def retry_contention(act: Callable[[], Awaitable[None]], tries: int) -> None:
     """Run `act` again after a lock timeout or a collision on a shared catalogue, up to `tries` times."""
-    for attempt in range(1, tries + 1):
-        try:
-            return await act()
-        except _CONTENTION as error:
-            internal = isinstance(error, asyncpg.InternalServerError)
-            if attempt == tries or (internal and "concurrently" not in str(error)):
-                raise
-            await asyncio.sleep(random.uniform(0.02, 0.2) * attempt)  # noqa: S311 jitter
-    return None
+    retrying = AsyncRetrying(
+        retry=retry_if_exception(_is_contention),
+        stop=stop_after_attempt(tries),
+        wait=wait_random_exponential(multiplier=0.1, max=3.0),
+        reraise=True,
+    )
+    await retrying(act)
+
+
+def _is_contention(error: BaseException) -> bool:
+    internal = isinstance(error, asyncpg.InternalServerError)
+    return isinstance(error, _CONTENTION) and (not internal or "concurrently" in str(error))
 
 
 class Roles:

@@ -4,6 +4,8 @@ What a provider tells is kept as facts, and the credit follows from all facts kn
 twice and in any order.
 """
 
+from __future__ import annotations
+
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -4,6 +4,8 @@ A notice, its effects on the ledger and its events are one transaction. It runs 
 names a checkout or a payment and no organisation.
 """
 
+from __future__ import annotations
+
 import logging
 from dataclasses import dataclass, replace
 

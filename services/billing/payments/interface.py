@@ -1,5 +1,7 @@
 """What billing asks of a payment provider."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol

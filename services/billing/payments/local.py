@@ -1,5 +1,7 @@
 """Payments that are settled at once and cost nothing: for ENVIRONMENT=local alone (services.billing.config)."""
 
+from __future__ import annotations
+
 from datetime import datetime
 
 from libs.errors import Unauthenticated

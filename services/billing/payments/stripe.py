@@ -4,6 +4,8 @@ Sources: https://docs.stripe.com/api (form-encoded requests, Idempotency-Key, Ch
 https://docs.stripe.com/webhooks (Stripe-Signature "t=<unix s>,v1=<hex HMAC-SHA256(secret, "<t>.<raw body>")>").
 """
 
+from __future__ import annotations
+
 import json
 import logging
 import re

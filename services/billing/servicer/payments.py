@@ -1,8 +1,9 @@
 """Money in: top-ups paid at a provider, its webhooks, and credit that operators grant."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from echosenseix.billing.v1 import billing_pb2, billing_pb2_grpc
 from libs.clock import Clock
@@ -23,8 +24,6 @@ from services.billing.payments import PaymentProvider
 from services.billing.storage.payments import Payments
 
 from .turns import Turns
-
-Context = Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,7 @@ class PaymentMethods(billing_pb2_grpc.BillingServiceServicer):
         self._turns = Turns()
 
     async def CreateTopUp(
-        self, request: billing_pb2.CreateTopUpRequest, context: Context
+        self, request: billing_pb2.CreateTopUpRequest, context: object
     ) -> billing_pb2.CreateTopUpResponse:
         """Three steps, each safe to repeat under the same key: the row, its checkout, and what became of it. No
         transaction is open while the provider is asked."""
@@ -65,13 +64,13 @@ class PaymentMethods(billing_pb2_grpc.BillingServiceServicer):
             top_up = await self._open_checkout(provider, top_up)
         return await self._shown(top_up)
 
-    async def GetTopUp(self, request: billing_pb2.GetTopUpRequest, context: Context) -> billing_pb2.GetTopUpResponse:
+    async def GetTopUp(self, request: billing_pb2.GetTopUpRequest, context: object) -> billing_pb2.GetTopUpResponse:
         org_id = require_scope("billing:read").org_id
         shown = await self._shown(await self._top_up(org_id, request.id))
         return billing_pb2.GetTopUpResponse(top_up=shown.top_up, balance=shown.balance)
 
     async def ReceivePaymentWebhook(
-        self, request: billing_pb2.ReceivePaymentWebhookRequest, context: Context
+        self, request: billing_pb2.ReceivePaymentWebhookRequest, context: object
     ) -> billing_pb2.ReceivePaymentWebhookResponse:
         if current_principal().role != ROLE_GATEWAY:
             raise PermissionDenied("gateway_only", "Only the gateway may call this.")
@@ -83,7 +82,7 @@ class PaymentMethods(billing_pb2_grpc.BillingServiceServicer):
         return billing_pb2.ReceivePaymentWebhookResponse(duplicate=not was_new)
 
     async def GrantCredit(
-        self, request: billing_pb2.GrantCreditRequest, context: Context
+        self, request: billing_pb2.GrantCreditRequest, context: object
     ) -> billing_pb2.GrantCreditResponse:
         operator = require_scope("*")
         await self._require_operator(operator)

@@ -1,5 +1,7 @@
 """Top-ups, the notices of payment providers, and the audit of granted credit, as rows."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from datetime import datetime
 

@@ -4,6 +4,8 @@ Parts of compounds (`KX-4471` is also found by `4471`), words without their acce
 that write no spaces. Pure.
 """
 
+from __future__ import annotations
+
 import re
 import unicodedata
 from collections.abc import Iterator

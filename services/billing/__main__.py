@@ -68,7 +68,7 @@ def _provider(runtime: Runtime[BillingSettings], settings: BillingSettings) -> P
     runtime.on_close("http", client.close)
     account = StripeAccount(
         settings.stripe_secret_key, settings.stripe_webhook_secrets, settings.stripe_api_url,
-        settings.payment_return_url,
+        settings.payment_return_url or "",
     )  # fmt: skip
     return Stripe(account, client)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from libs.config import ServiceSettings, setting
+from libs.urls import HTTP
 from suite.services import CALLLOG
 
 
@@ -21,9 +22,14 @@ class BillingSettings(ServiceSettings):
     stripe_webhook_secrets: tuple[str, ...] = setting(
         "STRIPE_WEBHOOK_SECRETS", (), secret=True, help="whsec_…, comma list, each verifies"
     )
-    stripe_api_url: str = setting("STRIPE_API_URL", "https://api.stripe.com")
-    payment_return_url: str = setting(
-        "PAYMENT_RETURN_URL", "", help="the page to which customers come back from the payment; ?topUp=<id> is added"
+    stripe_api_url: str = setting(
+        "STRIPE_API_URL", "https://api.stripe.com", url=HTTP, help="another address of Stripe's API, for tests"
+    )
+    payment_return_url: str | None = setting(
+        "PAYMENT_RETURN_URL",
+        None,
+        url=HTTP,
+        help="the page to which customers come back from the payment; ?topUp=<id> is added",
     )
     operator_organizations: tuple[str, ...] = setting(
         "OPERATOR_ORGANIZATIONS", (), help="ids that may grant credit, comma list; locally the first organisation"

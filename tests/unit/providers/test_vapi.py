@@ -168,6 +168,8 @@ def test_a_report_with_its_length_and_without_its_times_is_a_call_that_is_metere
     report = read(startedAt=None, endedAt=None, durationSeconds=67.5)
     assert (report.status, report.duration_seconds) == (CallStatus.COMPLETED, 67.5)
     assert (report.started_at, report.ended_at) == (None, None)
+    silent = read(startedAt=None, endedAt=None, artifact={}, durationSeconds=67.5)
+    assert (silent.status, silent.duration_seconds) == (CallStatus.COMPLETED, 67.5)
     half = read(startedAt=None, durationSeconds=31.25)
     assert (half.started_at, half.ended_at) == (read().started_at, read().ended_at)
     other = read(endedAt=None, durationSeconds=31.25)

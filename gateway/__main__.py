@@ -20,6 +20,9 @@ from gateway.operations.services import services
 from gateway.principals import Principals, identity_lookup
 from gateway.routes.documentation import ABOUT, FILE
 from gateway.state import Gateway
+from libs.bus import Bus
+from libs.bus.subjects import cache_invalidated
+from libs.cache.process import Caches
 from libs.http.connection_limits import ConnectionLimits
 from libs.http.server import HttpServer
 from libs.paging import CursorCodec
@@ -30,6 +33,10 @@ async def serve(runtime: Runtime[GatewaySettings]) -> None:
     settings = runtime.settings
     clients = open_clients(settings)
     runtime.on_close("clients", clients.close)
+    caches = Caches(settings.redis_url)
+    runtime.on_close("caches", caches.close)
+    bus = await runtime.open(Bus.connect(settings.nats_url, "gateway"))
+    await bus.subscribe_core(cache_invalidated("*"), caches.on_message)
     gateway = Gateway(
         settings=settings,
         clients=clients,
@@ -38,6 +45,7 @@ async def serve(runtime: Runtime[GatewaySettings]) -> None:
         status=SuiteStatus(clients.status),
         cursors=CursorCodec(_derived(settings, b"gateway cursors")),
         fingerprints=Fingerprints(_derived(settings, b"gateway fingerprints")),
+        caches=caches,
     )
     runtime.ops_page("/metrics", partial(metrics, gateway))
     runtime.ops_page("/health/services", partial(services, gateway))

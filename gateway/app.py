@@ -1,5 +1,6 @@
 """Read this first: the layers that a request passes, in their order, and the list of routes. Nothing else."""
 
+import hashlib
 from typing import Any
 
 from starlette.types import ASGIApp
@@ -11,6 +12,7 @@ from gateway.middleware.authentication import Authentication
 from gateway.middleware.authorization import Authorization
 from gateway.middleware.compression import Compression
 from gateway.middleware.cors import Cors
+from gateway.middleware.edge_cache import EdgeCache
 from gateway.middleware.problems import Problems
 from gateway.middleware.request_id import RequestId
 from gateway.middleware.routing import Routing
@@ -67,6 +69,9 @@ def build_app(gateway: Gateway) -> ASGIApp:
     """The application, from the inside out: a request passes the last layer first."""
     settings = gateway.settings
     app: ASGIApp = Endpoint(gateway.fingerprints, SERVER_SET)
+    if gateway.caches is not None:
+        schema = hashlib.blake2b(documentation.FILE.read_bytes(), digest_size=8).hexdigest()
+        app = EdgeCache(app, caches=gateway.caches, routes=ROUTES, schema=schema)
     app = Authorization(app)
     app = Authentication(
         app,

@@ -10,6 +10,7 @@ from gateway.http.idempotency import Fingerprints
 from gateway.http.request import Request
 from gateway.middleware.telemetry import RecentRequests
 from gateway.principals import Principals
+from libs.cache.process import Caches
 from libs.paging import CursorCodec
 
 Q = TypeVar("Q")
@@ -29,6 +30,8 @@ class Gateway:
     cursors: CursorCodec
     # Compares two requests under one Idempotency-Key.
     fingerprints: Fingerprints
+    # None answers every read from its service, for tests of what lies behind.
+    caches: Caches | None = None
     # time.monotonic() at the start, in seconds.
     started: float = field(default_factory=time.monotonic)
 

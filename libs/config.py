@@ -244,6 +244,10 @@ class ProcessSettings:
         "PRINCIPAL_SIGNING_KEY", "", secret=True, help="issuer=base64 Ed25519 private seed"
     )
     cursor_key: str = setting("CURSOR_KEY", "", secret=True, help="base64, the same for all replicas of a service")
+    redis_url: str = setting("REDIS_URL", "redis://127.0.0.1:6379/0", secret=True, url=urls.REDIS)
+    nats_url: str = setting(
+        "NATS_URL", "nats://127.0.0.1:4222", secret=True, url=urls.NATS, help="comma list of servers"
+    )
     otlp_endpoint: str | None = setting("OTEL_EXPORTER_OTLP_ENDPOINT", None, url=Url(("http", "https")))
     log_level: str = setting("LOG_LEVEL", "INFO")
     drain_seconds: float = setting("DRAIN_SECONDS", 10.0)
@@ -284,7 +288,7 @@ class ProcessSettings:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ServiceSettings(ProcessSettings):
-    """The settings that each service adds: its address, its stores, its peers' keys. services/<svc>/config.py
+    """The settings that each service adds: its address, its database, its peers' keys. services/<svc>/config.py
     subclasses it and may add fields."""
 
     grpc_address: str = setting("GRPC_ADDRESS", "127.0.0.1:0", help="host:port of the gRPC server")
@@ -308,10 +312,6 @@ class ServiceSettings(ProcessSettings):
     statement_cache: int = setting("DATABASE_STATEMENT_CACHE", 256, help="0 behind a PgBouncer before 1.21")
     events_max_bytes: int = setting("EVENTS_MAX_BYTES", 512 * 1024 * 1024, help="bound of the NATS stream EVENTS")
     events_replicas: int = setting("EVENTS_REPLICAS", 1, help="replicas of the stream in a NATS cluster")
-    redis_url: str = setting("REDIS_URL", "redis://127.0.0.1:6379/0", secret=True, url=urls.REDIS)
-    nats_url: str = setting(
-        "NATS_URL", "nats://127.0.0.1:4222", secret=True, url=urls.NATS, help="comma list of servers"
-    )
     principal_trusted_keys: tuple[str, ...] = setting(
         "PRINCIPAL_TRUSTED_KEYS", (), help="issuer=base64 Ed25519 public key, comma list"
     )

@@ -18,7 +18,7 @@ import httpx
 
 from local.runner.accounts import bus_users
 from local.runner.keys import Keys, fresh_values
-from local.runner.topology import StoreUrls, stores_environment
+from local.runner.topology import StoreUrls, edge_environment, stores_environment
 from local.stores.nats import ADMINISTRATOR, BusUser, authorization
 from suite.services import SERVICES
 
@@ -41,7 +41,10 @@ def derive(keys: Keys, addresses: Mapping[str, str]) -> dict[str, dict[str, str]
         has_bus_users=True,
     )
     users = [BusUser(ADMINISTRATOR, nats), *bus_users(keys)]
-    found = {"stores": _stores(password, redis, users), "gateway": keys.service_environment("gateway")}
+    found = {
+        "stores": _stores(password, redis, users),
+        "gateway": keys.service_environment("gateway") | edge_environment(stores, keys, "gateway"),
+    }
     for service, entry in SERVICES.items():
         own = keys.service_environment(service)
         passwords = {name: own.pop(name) for name in ("DATABASE_APP_PASSWORD", "DATABASE_SYSTEM_PASSWORD")}

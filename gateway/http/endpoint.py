@@ -115,11 +115,12 @@ def _context(request: Request[Any, Any, Any], route: Route[Any, Any]) -> CallCon
         idempotency_key=key,
         repeatable=route.reads or route.repeatable or bool(key),
         traceparent=current_traceparent(),
-        min_version=_min_version(request),
+        min_version=demanded_version(request),
     )
 
 
-def _min_version(request: Request[Any, Any, Any]) -> int:
+def demanded_version(request: Request[Any, Any, Any]) -> int:
+    """The version that a read demands by X-Min-Version; 0 for any."""
     text = request.header("x-min-version").strip('"')
     if text and not (text.isascii() and text.isdigit() and len(text) <= 18):
         raise InvalidArgument("invalid_header", "Send a version number as X-Min-Version.")

@@ -215,7 +215,7 @@ def _header_parameters(route: Route[Any, Any]) -> list[dict[str, Any]]:
         names.append(("Idempotency-Key", _IDEMPOTENCY_KEY))
     if _takes_if_match(route):
         names.append(("If-Match", {"type": "string"}))
-    if route.reads and route.etag in ("version", "content"):
+    if route.reads and route.tag_kind in ("version", "content"):
         names.append(("If-None-Match", {"type": "string"}))
     if route.reads and route.problems and 416 in route.problems:
         names.append(("Range", {"type": "string"}))
@@ -245,7 +245,7 @@ def _request_body(route: Route[Any, Any]) -> dict[str, Any]:
 
 def _responses(route: Route[Any, Any]) -> dict[str, Any]:
     responses: dict[str, Any] = {str(route.status): _success(route)}
-    if route.reads and route.etag in ("version", "content"):
+    if route.reads and route.tag_kind in ("version", "content"):
         responses["304"] = {"description": "The client has the current version", "headers": {"ETag": _header("ETag")}}
     if 416 in route.problems:
         responses["206"] = {**_success(route), "description": "The requested range"}
@@ -283,7 +283,7 @@ def _success(route: Route[Any, Any]) -> dict[str, Any]:
             answer["headers"]["Link"] = _header("Link")
     elif route.status == 200:
         answer["content"] = _binary(route)
-    if route.etag:
+    if route.tag_kind:
         answer["headers"]["ETag"] = _header("ETag")
     if route.sets_cookie:
         answer["headers"]["Set-Cookie"] = _header("SetCookie")

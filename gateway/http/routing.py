@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from gateway.http.request import Request
 from gateway.http.schema import NoBody, NoQuery
+from libs.cache.spec import CacheClass
 
 Q = TypeVar("Q", bound=msgspec.Struct)
 B = TypeVar("B", bound=msgspec.Struct)
@@ -68,6 +69,8 @@ class Route(Generic[Q, B]):
     secret: bool = False
     # The body identifies the write, so that a second one changes nothing even without an Idempotency-Key.
     repeatable: bool = False
+    # The class of cached values that the answer is one of; its `single`s show what {id} names.
+    cached: CacheClass | None = None
     seconds: float = 0.0
     body_limit: int = 0
     # Returns the version of the resource in the path or raises NotFound, so that 404 and 412 come before 422.
@@ -84,6 +87,11 @@ class Route(Generic[Q, B]):
         """Whether an empty body cannot stand for an empty object."""
         fields = msgspec.structs.fields(self.body)
         return self.body_kind == "merge_patch" or any(field.required for field in fields)
+
+    @property
+    def tag_kind(self) -> str:
+        """What the entity tag names. A cached read without a version has a tag of its bytes."""
+        return self.etag or ("content" if self.cached is not None and self.reads else "")
 
     @property
     def budget(self) -> float:

@@ -4,32 +4,15 @@ Streams, byte ranges and responses with a fresh secret (BREACH) stay as they are
 of its own (RFC 9110, 8.8.3.3).
 """
 
-import asyncio
-import gzip
-from collections.abc import Callable
 from typing import Any
 
-import zstandard
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.http.compressed import MIN_BYTES, compress
 from gateway.http.negotiation import choose_coding
 from gateway.http.request import Request, request_of
 
-MIN_BYTES = 1024
-# Compressing more than this would block the event loop for several milliseconds.
-_IN_THREAD_BYTES = 128 * 1024
 _TYPES = ("application/json", "application/problem+json", "text/", "application/xml")
-
-
-def _gzip(body: bytes) -> bytes:
-    return gzip.compress(body, compresslevel=1, mtime=0)
-
-
-def _zstd(body: bytes) -> bytes:
-    return zstandard.ZstdCompressor(level=1).compress(body)
-
-
-COMPRESS: dict[str, Callable[[bytes], bytes]] = {"gzip": _gzip, "zstd": _zstd}
 
 
 class Compression:
@@ -74,8 +57,7 @@ def _worthwhile(start: Message, message: Message, request: Request[Any, Any, Any
 
 async def _compressed(start: Message, message: Message, coding: str) -> tuple[Message, Message]:
     body: bytes = message["body"]
-    compress = COMPRESS[coding]
-    packed = await asyncio.to_thread(compress, body) if len(body) > _IN_THREAD_BYTES else compress(body)
+    packed = await compress(body, coding)
     fields = [(b"content-encoding", coding.encode()), (b"content-length", str(len(packed)).encode())]
     for name, value in start["headers"]:
         if name == b"etag" and value.endswith(b'"'):

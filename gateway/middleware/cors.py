@@ -11,7 +11,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway.http.request import Request, request_of
 
 _EXPOSED = (
-    b"Content-Range, ETag, Idempotency-Replayed, Link, Location, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id"
+    b"Age, Content-Range, ETag, Idempotency-Replayed, Link, Location, RateLimit, RateLimit-Policy, Retry-After, "
+    b"X-Cache, X-Request-Id"
 )
 _ALLOWED_HEADERS = (
     b"Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Range, X-API-Key, X-Min-Version, "

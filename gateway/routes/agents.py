@@ -28,6 +28,7 @@ from gateway.schemas.agents import (
     version_from_proto,
 )
 from gateway.state import ApiRequest
+from libs.cache.classes import AGENT, AGENT_LIST
 from libs.errors import NotFound, Violation
 from libs.text import trimmed
 
@@ -142,6 +143,7 @@ ROUTES = tagged(
         list_agents,
         "List agents",
         scope="agents:read",
+        cached=AGENT_LIST,
         query=AgentQuery,
         answer=list[AgentRow],  # type: ignore[valid-type]
     ),
@@ -158,7 +160,16 @@ ROUTES = tagged(
         problems=(409,),
         etag="version",
     ),
-    Route("GET", "/api/agents/{id}", get_agent, "Read an agent", scope="agents:read", answer=Agent, etag="version"),
+    Route(
+        "GET",
+        "/api/agents/{id}",
+        get_agent,
+        "Read an agent",
+        scope="agents:read",
+        cached=AGENT,
+        answer=Agent,
+        etag="version",
+    ),
     Route(
         "PATCH",
         "/api/agents/{id}",
@@ -201,6 +212,7 @@ ROUTES = tagged(
         get_draft,
         "Read the configuration that would be published",
         scope="agents:read",
+        cached=AGENT,
         answer=AgentConfiguration,
         etag="version",
     ),
@@ -223,6 +235,7 @@ ROUTES = tagged(
         list_versions,
         "List published versions",
         scope="agents:read",
+        cached=AGENT,
         query=ListQuery,
         answer=list[AgentVersion],
     ),
@@ -232,6 +245,7 @@ ROUTES = tagged(
         get_version,
         "Read a published version",
         scope="agents:read",
+        cached=AGENT,
         answer=AgentVersion,
     ),
 )

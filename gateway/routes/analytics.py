@@ -18,6 +18,7 @@ from gateway.schemas.calls import (
     organization_analytics_from_proto,
 )
 from gateway.state import ApiRequest
+from libs.cache.classes import ANALYTICS
 from libs.clock import utcnow
 
 # Without a window: as far back as one looks at a chart.
@@ -52,6 +53,7 @@ ROUTES = tagged(
         get_organization_analytics,
         "Totals",
         scope="calls:read",
+        cached=ANALYTICS,
         query=WindowQuery,
         answer=OrganizationAnalytics,
     ),
@@ -61,6 +63,7 @@ ROUTES = tagged(
         get_timeseries,
         "Totals by hour or day",
         scope="calls:read",
+        cached=ANALYTICS,
         query=TimeseriesQuery,
         answer=Timeseries,
     ),

@@ -23,6 +23,7 @@ from gateway.schemas.calls import (
     transcription_from_proto,
 )
 from gateway.state import ApiRequest
+from libs.cache.classes import CALL, CALL_LIST
 from libs.errors import NotFound
 
 _DOWNLOAD_SECONDS = 300.0
@@ -88,13 +89,23 @@ async def call_version(request: ApiRequest[Any, Any]) -> int:
 
 ROUTES = tagged(
     "Call logs",
-    Route("GET", "/api/call-logs", list_calls, "List calls", scope="calls:read", query=CallQuery, answer=list[CallRow]),
+    Route(
+        "GET",
+        "/api/call-logs",
+        list_calls,
+        "List calls",
+        scope="calls:read",
+        cached=CALL_LIST,
+        query=CallQuery,
+        answer=list[CallRow],
+    ),
     Route(
         "GET",
         "/api/call-logs/{id}",
         get_call,
         "Read a call with its transcript",
         scope="calls:read",
+        cached=CALL,
         answer=CallAnswer,
         etag="match",
     ),
@@ -129,6 +140,7 @@ ROUTES = tagged(
         get_transcription,
         "Read the transcription of a recording whose provider sent no transcript",
         scope="calls:read",
+        cached=CALL,
         answer=Transcription,
     ),
 )

@@ -10,6 +10,7 @@ from gateway.http.routing import Route, tagged
 from gateway.http.schema import ListQuery, NoBody, NoQuery
 from gateway.schemas.integrations import Integration, IntegrationBody, SyncStarted, integration_from_proto
 from gateway.state import ApiRequest
+from libs.cache.classes import INTEGRATION
 
 
 async def list_integrations(request: ApiRequest[ListQuery, NoBody]) -> Response:
@@ -76,6 +77,7 @@ ROUTES = tagged(
         list_integrations,
         "List integrations",
         scope="integrations:read",
+        cached=INTEGRATION,
         query=ListQuery,
         answer=list[Integration],
     ),
@@ -85,6 +87,7 @@ ROUTES = tagged(
         get_integration,
         "Read an integration",
         scope="integrations:read",
+        cached=INTEGRATION,
         answer=Integration,
         etag="match",
     ),

@@ -31,6 +31,7 @@ from gateway.schemas.knowledge import (
     stats_from_proto,
 )
 from gateway.state import ApiRequest
+from libs.cache.classes import ENTRY, ENTRY_LIST, KNOWLEDGE_QUERY
 
 _SEARCH_SECONDS = 5.0
 
@@ -117,6 +118,7 @@ ROUTES = tagged(
         list_entries,
         "List entries",
         scope="knowledge:read",
+        cached=ENTRY_LIST,
         query=EntryQuery,
         answer=list[EntryRow],
     ),
@@ -139,6 +141,7 @@ ROUTES = tagged(
         get_entry,
         "Read an entry",
         scope="knowledge:read",
+        cached=ENTRY,
         answer=Entry,
         etag="version",
     ),
@@ -171,6 +174,7 @@ ROUTES = tagged(
         list_chunks,
         "List an entry's chunks",
         scope="knowledge:read",
+        cached=ENTRY,
         query=ListQuery,
         answer=list[Chunk],
     ),
@@ -180,11 +184,20 @@ ROUTES = tagged(
         search,
         "Search",
         scope="knowledge:read",
+        cached=KNOWLEDGE_QUERY,
         body=SearchBody,
         example=_SEARCH,
         answer=SearchAnswer,
         seconds=_SEARCH_SECONDS,
         problems=(501,),
     ),
-    Route("GET", "/api/knowledge-base/stats", get_stats, "How much there is", scope="knowledge:read", answer=Stats),
+    Route(
+        "GET",
+        "/api/knowledge-base/stats",
+        get_stats,
+        "How much there is",
+        scope="knowledge:read",
+        cached=ENTRY_LIST,
+        answer=Stats,
+    ),
 )

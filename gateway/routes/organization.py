@@ -11,6 +11,7 @@ from gateway.http.routing import Route, tagged
 from gateway.http.schema import NoQuery
 from gateway.schemas.accounts import Organization, OrganizationPatch, organization_from_proto
 from gateway.state import ApiRequest
+from libs.cache.classes import ORGANIZATION
 
 _PATCHED = {"name": "name", "time_zone": "time_zone"}
 
@@ -43,6 +44,7 @@ ROUTES = tagged(
         get_organization,
         "Read the organization",
         scope="members:read",
+        cached=ORGANIZATION,
         answer=Organization,
         etag="version",
     ),

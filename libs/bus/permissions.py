@@ -31,8 +31,19 @@ def permissions(service: str, owners: Mapping[str, str]) -> Permissions:
     progress = subjects.jobs_progress("*", "*")
     listens = service == _LISTENERS
     return Permissions(
-        publish=(*events, *wakeups, progress, *(told if listens else ()), *_stream_requests(service)),
+        publish=(
+            *events, *wakeups, progress, subjects.cache_invalidated(service), *(told if listens else ()),
+            *_stream_requests(service),
+        ),
         subscribe=(*wakeups, *((*told, progress) if listens else ()), f"{subjects.inbox_prefix(service)}.>"),
+    )  # fmt: skip
+
+
+def edge_permissions(user: str) -> Permissions:
+    """The rights of the gateway, which only hears what its cached values lost."""
+    return Permissions(
+        publish=(f"{subjects.inbox_prefix(user)}.>",),
+        subscribe=(subjects.cache_invalidated("*"), f"{subjects.inbox_prefix(user)}.>"),
     )
 
 

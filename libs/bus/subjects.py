@@ -48,5 +48,10 @@ def realtime_publication(org_id: str, channel: str) -> str:
     return f"rt.pub.{org_id}.{channel}"
 
 
+def cache_invalidated(service: str) -> str:
+    """Tells every process that holds cached values of the service which tags were replaced, one a line."""
+    return f"cache.inv.{service}"
+
+
 # Tells every instance with sockets that a session or an API key ended.
 REALTIME_REVOKED = "rt.revoked"

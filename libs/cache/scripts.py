@@ -136,8 +136,20 @@ _RUN_ID = """
 local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
 """
 
-# Answers {time, run id}: the relay asks before it reads what is committed.
-BEGIN: Final = Script(_NOW + _RUN_ID + "return {text(now), run_id}")
+# KEYS adopted run, tag of the service
+# Answers {time, run id}: the relay asks before it reads what is committed. A server that is another one than before may
+# hold what was invalidated since (a promoted replica, a restored file), so all values of the service are replaced.
+BEGIN: Final = Script(
+    _NOW
+    + _RUN_ID
+    + """
+if redis.call('GET', KEYS[1]) ~= run_id then
+  redis.call('DEL', KEYS[2])
+  redis.call('SET', KEYS[1], run_id)
+end
+return {text(now), run_id}
+"""
+)
 
 # KEYS heartbeat   ARGV begin time, run id
 # A server that is not the one that was brought up to date keeps its old heartbeat.

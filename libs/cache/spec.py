@@ -1,5 +1,8 @@
-"""What a kind of cached value is declared to be. The services and the gateway declare them: libs name no
-business noun."""
+"""What a kind of cached value is declared to be, and the tags by which a change finds the values that show it.
+
+A change has a topic ("agent.updated"), an organization and the key of what changed. It replaces two tags of its
+entity ("agent"): the organization's, which lists and sums carry, and the one of the key, which single views carry.
+"""
 
 from dataclasses import dataclass
 
@@ -9,16 +12,20 @@ L1_SECONDS = 0.1
 @dataclass(frozen=True, slots=True)
 class CacheClass:
     """`bound_seconds` is B: a reader sees no value that was changed longer ago (and 0.1 s more from the process's own
-    memory). `topics` are the events that invalidate; their services' heartbeats gate the values. `place` is "edge"
-    or the service that keeps it; `key` says in words what distinguishes two values."""
+    memory). `entities` are those whose changes replace the values; `services` commit these changes, and their
+    heartbeats vouch for the values. `place` is "edge" or the service that keeps it; `key` says in words what
+    distinguishes two values; a `single` shows one entity, by the key of its changes."""
 
     name: str
     place: str
     key: str
     ttl_seconds: float
     bound_seconds: float
-    topics: tuple[str, ...]
+    entities: tuple[str, ...]
     services: tuple[str, ...]
+    single: bool = False
+    # The answer depends on the current hour, which then is part of the key.
+    hourly: bool = False
     negative_seconds: float = 5.0
     soft_seconds: float = 0.25
     hard_seconds: float = 2.0
@@ -26,12 +33,22 @@ class CacheClass:
     max_entries: int = 10_000
     max_bytes: int = 32 * 1024 * 1024
 
-    def tag(self, org_id: str, entity: str = "") -> str:
-        """What an event of this class's topics replaces: the organization's tag for lists and sums, or the tag of one
-        entity (the event's key) for what shows that entity alone."""
-        return f"{self.name}:{org_id}:{entity}" if entity else f"{self.name}:{org_id}"
+    def tags(self, org_id: str, key: str = "") -> tuple[str, ...]:
+        """The tags of a value: of the organization, or of the one entity that a `single` shows."""
+        return tuple(tag_of(entity, org_id, key if self.single else "") for entity in self.entities)
 
 
-def tags_of(classes: tuple[CacheClass, ...], topic: str, org_id: str, key: str) -> tuple[str, ...]:
-    """The tags that an event replaces."""
-    return tuple(tag for kind in classes if topic in kind.topics for tag in (kind.tag(org_id), kind.tag(org_id, key)))
+def tag_of(entity: str, org_id: str, key: str = "") -> str:
+    """The name of a tag; without a key it is the organization's."""
+    return f"{entity}:{org_id}:{key}" if key else f"{entity}:{org_id}"
+
+
+def entity_of(topic: str) -> str:
+    """What a topic is about: agent.updated -> agent."""
+    return topic.partition(".")[0]
+
+
+def replaced_by(topic: str, org_id: str, key: str) -> tuple[str, ...]:
+    """The tags that a change replaces."""
+    entity = entity_of(topic)
+    return tag_of(entity, org_id), tag_of(entity, org_id, key)

@@ -51,7 +51,7 @@ class RedisStore:
         beats = [_heartbeat(service) for service in kind.services]
         state, data, version, evidence, age, leased = await self._client.run(
             scripts.GET,
-            [*_value_and_lease(kind, key), *beats, *map(_tag, tags)],
+            [*_value_and_lease(kind, key), *beats, *_tags(kind, tags)],
             [token, LEASE_MS, int(kind.bound_seconds * 1e6), min_version, len(beats), int(force_lease)],
         )
         value = bytes(data) if state == scripts.HIT else None
@@ -63,7 +63,7 @@ class RedisStore:
         """Store what was loaded under the lease; False when an invalidation, eviction or flush took the lease."""
         stored = await self._client.run(
             scripts.FILL,
-            [*_value_and_lease(kind, key), *map(_tag, tags)],
+            [*_value_and_lease(kind, key), *_tags(kind, tags)],
             [lease, value, version, _jittered_ms(ttl), kind.refresh_share],
         )
         return bool(stored)
@@ -85,16 +85,18 @@ class RedisStore:
         event_tags: Sequence[str],
     ) -> bool:
         """Invalidate for the event and store the value that it made, under a lease taken before the commit."""
+        carried = _tags(kind, tags)
         stored = await self._client.run(
             scripts.WRITE,
-            [*_value_and_lease(kind, key), _marker(event_id), *map(_tag, tags), *map(_tag, event_tags)],
-            [lease, value, version, _jittered_ms(kind.ttl_seconds), kind.refresh_share, len(tags), MARKER_MS],
+            [*_value_and_lease(kind, key), _marker(event_id), *carried, *map(_tag, event_tags)],
+            [lease, value, version, _jittered_ms(kind.ttl_seconds), kind.refresh_share, len(carried), MARKER_MS],
         )
         return bool(stored)
 
-    async def begin(self) -> tuple[int, str]:
-        """The time of Redis in µs, and which server run this is."""
-        now, run_id = await self._client.run(scripts.BEGIN, [])
+    async def begin(self, service: str) -> tuple[int, str]:
+        """The time of Redis in µs, and which server run this is. On a run that is new to the service its values are
+        replaced."""
+        now, run_id = await self._client.run(scripts.BEGIN, [f"{_PREFIX}r:{service}", _tag(service_tag(service))])
         return int(now), run_id.decode()
 
     async def beat(self, service: str, begun: int, run_id: str) -> bool:
@@ -106,6 +108,15 @@ def _value_and_lease(kind: CacheClass, key: str) -> tuple[str, str]:
     if len(key) > _MAX_KEY:
         key = hashlib.blake2b(key.encode(), digest_size=20).hexdigest()
     return f"{_PREFIX}v:{kind.name}:{key}", f"{_PREFIX}l:{kind.name}:{key}"
+
+
+def service_tag(service: str) -> str:
+    """The tag that every value of the service carries."""
+    return f"service:{service}"
+
+
+def _tags(kind: CacheClass, tags: Sequence[str]) -> list[str]:
+    return [_tag(tag) for tag in (*map(service_tag, kind.services), *tags)]
 
 
 def _tag(tag: str) -> str:

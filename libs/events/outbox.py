@@ -9,15 +9,22 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from libs.bus.subjects import event_subject, outbox_wakeup
+from libs.cache.changes import Change, concerned
 from libs.events.envelope import Event
-from libs.postgres.connection import Connection, announce_after_commit
+from libs.postgres.connection import Connection, announce_after_commit, invalidate_after_commit
 
 _INSERT = """
+with e as (
+    select n.event_id, n.org_id, n.topic, n.key, n.payload, n.service, n.position
+    from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
+        with ordinality as n(event_id, org_id, topic, key, payload, service, position)
+), invalidated as (
+    insert into cache_invalidation (event_id, org_id, topic, key)
+    select e.event_id, e.org_id, e.topic, e.key from e where e.event_id = any($7::text[]) order by e.position
+)
 insert into outbox (event_id, org_id, topic, key, payload, headers)
 select e.event_id, e.org_id, e.topic, e.key, e.payload::json, jsonb_build_object('service', e.service)
-from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
-     with ordinality as e(event_id, org_id, topic, key, payload, service, position)
-order by e.position"""
+from e order by e.position"""
 
 _UNPUBLISHED = """
 select id, event_id, org_id, topic, key, payload::text as payload, headers ->> 'service' as service
@@ -52,7 +59,9 @@ async def append_many(conn: Connection, events: Sequence[Event]) -> None:
     if not events:
         return
     columns = zip(*((e.id, e.org_id, e.topic, e.key, e.payload(), e.owner) for e in events), strict=True)
-    await conn.execute(_INSERT, *(list(column) for column in columns))
+    changes = concerned([Change(e.id, e.org_id, e.topic, e.key) for e in events])
+    await conn.execute(_INSERT, *(list(column) for column in columns), [change.event_id for change in changes])
+    invalidate_after_commit(conn, changes)
     for owner in {event.owner for event in events}:
         announce_after_commit(conn, outbox_wakeup(owner))
 

@@ -10,7 +10,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
+from collections.abc import Callable, Coroutine
 from datetime import datetime
+from typing import Any
 
 from libs.bus import FAILURES, Bus
 from libs.bus.stream import StreamState, ensure_stream, message_id_at, publish
@@ -27,15 +29,18 @@ VERIFY_SECONDS = 5.0
 RETRY_SECONDS = 0.2
 
 logger = logging.getLogger(__name__)
+Beside = Callable[[Lease], Coroutine[Any, Any, None]]
 
 
 class OutboxRelay:
     """`run` until told to stop; any number of processes may run one, one of them leads."""
 
-    def __init__(self, settings: ServiceSettings, service: str, bus: Bus) -> None:
+    def __init__(self, settings: ServiceSettings, service: str, bus: Bus, *beside: Beside) -> None:
+        """`beside`: further tasks of the leader, cancelled when the leadership ends."""
         self._settings = settings
         self._service = service
         self._bus = bus
+        self._beside = (retention.sweep_regularly, *beside)
         self._wake = asyncio.Event()
         self._stream: StreamState | None = None
         self._generation = -1
@@ -53,7 +58,7 @@ class OutboxRelay:
 
     async def _lead(self, lease: Lease, stop: asyncio.Event) -> None:
         self._stream = None
-        sweeping = asyncio.create_task(retention.sweep_regularly(lease))
+        tasks = [asyncio.ensure_future(run(lease)) for run in self._beside]
         try:
             while not stop.is_set():
                 self._wake.clear()
@@ -61,8 +66,9 @@ class OutboxRelay:
                     await self._rest(stop)
         finally:
             OUTBOX_LAG_SECONDS.set(0)
-            sweeping.cancel()
-            await asyncio.gather(sweeping, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _step(self, lease: Lease) -> bool:
         """Publish one batch; whether another batch may be ready."""

@@ -28,6 +28,8 @@ STATEMENT_SECONDS = 5.0
 
 Hook = Callable[[], Awaitable[None] | None]
 Announce = Callable[[str], Awaitable[None] | None]
+# Takes changes (libs.cache.changes), of which this package knows nothing.
+Invalidate = Callable[[Sequence[Any]], Awaitable[None]]
 _savepoints = itertools.count(1)
 _TIMES = {
     kind: DB_STATEMENT_SECONDS.labels(kind)
@@ -86,11 +88,12 @@ class Connection:
     """The connection of a transaction, valid until the transaction ends. `timeout` (seconds) may lengthen the 5 s
     limit, never the call's deadline. json and jsonb cross as text. Outages and timeouts are raised as AppError."""
 
-    __slots__ = ("_raw", "announce", "hooks")
+    __slots__ = ("_raw", "announce", "hooks", "invalidate")
 
-    def __init__(self, raw: "Raw", announce: Announce | None = None) -> None:
+    def __init__(self, raw: "Raw", announce: Announce | None = None, invalidate: Invalidate | None = None) -> None:
         self._raw: Raw | None = raw
         self.announce = announce
+        self.invalidate = invalidate
         self.hooks: dict[Hashable, Hook] = {}
 
     async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:
@@ -168,6 +171,25 @@ def announce_after_commit(conn: Connection, subject: str) -> None:
     announce = conn.announce
     if announce is not None:
         after_commit(conn, lambda: announce(subject), once=("announce", subject))
+
+
+class _Changes:
+    """The hook that tells of all changes of a transaction at once."""
+
+    def __init__(self, invalidate: Invalidate) -> None:
+        self._invalidate = invalidate
+        self.gathered: list[Any] = []
+
+    async def __call__(self) -> None:
+        await self._invalidate(self.gathered)
+
+
+def invalidate_after_commit(conn: Connection, changes: Sequence[Any]) -> None:
+    """Tell the caches of the changes after the commit; failing is fine, because the relay's leader does it again."""
+    if conn.invalidate is not None and changes:
+        hook = conn.hooks.setdefault("invalidate", _Changes(conn.invalidate))
+        if isinstance(hook, _Changes):
+            hook.gathered.extend(changes)
 
 
 class Savepoint:

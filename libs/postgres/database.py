@@ -14,7 +14,7 @@ from typing import Any
 
 from libs.config import ServiceSettings
 from libs.errors import Aborted, AppError
-from libs.postgres.connection import Announce, Connection, Hook, Record
+from libs.postgres.connection import Announce, Connection, Hook, Invalidate, Record
 from libs.postgres.fence import fenced
 from libs.postgres.pool import REST_SECONDS, Pool
 
@@ -54,6 +54,10 @@ class Database:
     def announce_through(self, publish: Announce) -> None:
         """Send the subjects of `announce_after_commit` through `publish`, which must not fail."""
         self._app.announce = self._system.announce = publish
+
+    def invalidate_through(self, tell: Invalidate) -> None:
+        """Tell the caches of committed changes through `tell`, before the writer is answered; it must not fail."""
+        self._app.invalidate = self._system.invalidate = tell
 
     def transaction(self, org_id: str) -> AbstractAsyncContextManager[Connection]:
         """A transaction of one organisation: begins with app.org set, commits at the end, rolls back on an error."""
@@ -139,7 +143,7 @@ class Transaction:
 
     async def __aenter__(self) -> Connection:
         self._raw = await self._pool.lease()
-        self._conn = Connection(self._raw, self._pool.announce)
+        self._conn = Connection(self._raw, self._pool.announce, self._pool.invalidate)
         try:
             await self._conn.execute(self._begin)
         except BaseException as error:

@@ -12,7 +12,12 @@ from typing import Any, Generic, TypeVar
 from echosenseix.common.v1.common_pb2_grpc import add_StatusServiceServicer_to_server
 from echosenseix.jobs.v1.jobs_pb2_grpc import JobsServiceServicer, add_JobsServiceServicer_to_server
 from libs.bus import Bus
+from libs.bus.subjects import cache_invalidated
+from libs.cache.client import RedisClient
+from libs.cache.invalidation import Invalidator
 from libs.cache.ping import redis_ping
+from libs.cache.relay import CacheRelay
+from libs.cache.store import RedisStore
 from libs.config import ServiceSettings
 from libs.events import EventConsumer, Handler, OutboxRelay
 from libs.events.servicer import DeadEventMethods
@@ -49,13 +54,28 @@ class Service(Generic[S]):
         """The codec of page cursors; a process that lists nothing needs no key."""
         return CursorCodec.from_base64(self.settings.cursor_key)
 
+    @cached_property
+    def cache_store(self) -> RedisStore:
+        """The second level of the caches; connects at the first command."""
+        client = RedisClient(self.settings.redis_url)
+        self.runtime.on_close("cache", client.close)
+        return RedisStore(client)
+
+    @cached_property
+    def invalidator(self) -> Invalidator:
+        """Tells the caches what this service changed."""
+        publish = partial(self.bus.publish_core, cache_invalidated(self.runtime.service))
+        return Invalidator(self.runtime.service, self.cache_store, publish)
+
     @classmethod
     async def open(cls, runtime: Runtime[S]) -> Service[S]:
         """Connect to NATS and PostgreSQL; commits announce over NATS what they wrote."""
         bus = await runtime.open(Bus.connect(runtime.settings.nats_url, runtime.name))
         database = await runtime.open(Database.open(runtime.settings, application_name=runtime.name))
         database.announce_through(bus.announce)
-        return cls(runtime, bus, database)
+        service = cls(runtime, bus, database)
+        database.invalidate_through(service.invalidator.tell)
+        return service
 
     def channel(self, address: str, service: str) -> RpcChannel:
         """A channel to another service, closed at the end."""
@@ -79,7 +99,8 @@ class Service(Generic[S]):
     def work(self, handlers: Handlers, subscribers: Mapping[str, Handler] | None = None) -> None:
         """Keep the outbox relay, the job worker and, for topics with a handler, the event consumer running."""
         name, settings = self.runtime.service, self.settings
-        self.runtime.background("relay", OutboxRelay(settings, name, self.bus).run)
+        cache = CacheRelay(name, self.cache_store, self.invalidator)
+        self.runtime.background("relay", OutboxRelay(settings, name, self.bus, cache.run).run)
         if subscribers:
             consumer = EventConsumer(self.bus, self.database, name, subscribers)
             self.runtime.background("subscribers", consumer.run)

@@ -92,6 +92,11 @@ CACHE_HEARTBEAT_SECONDS = Gauge(
     "cache_heartbeat_age_seconds", "Age of the evidence behind the last value read from Redis", ("cache",),
     registry=REGISTRY,
 )  # fmt: skip
+CACHE_INVALIDATIONS = Counter(
+    "cache_invalidations_total",
+    "Changes told to Redis: by their writer (applied, failed), by the relay (applied, or repeated after the writer)",
+    ("by", "outcome"), registry=REGISTRY,
+)  # fmt: skip
 CACHE_REDIS_UP = Gauge("cache_redis_up", "1 while the cache's breaker is closed", registry=REGISTRY)
 
 JOBS_ENQUEUED = Counter("jobs_enqueued_total", "Jobs written", ("queue", "kind"), registry=REGISTRY)

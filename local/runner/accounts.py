@@ -1,18 +1,19 @@
-"""The users of NATS: one per service, with the rights that libs.bus.permissions derives from the table of topics."""
+"""The users of NATS: one per service and one for the gateway, with the rights of libs.bus.permissions."""
 
 from __future__ import annotations
 
-from libs.bus.permissions import permissions
+from libs.bus.permissions import edge_permissions, permissions
 from libs.events.topics import TOPICS
 from local.runner.keys import Keys
 from local.stores.nats import BusUser
-from suite.services import SERVICES
+from suite.services import GATEWAY, SERVICES
 
 
 def bus_users(keys: Keys) -> list[BusUser]:
-    """The services' logins; the administrator's is the store's own."""
+    """The deployables' logins; the administrator's is the store's own."""
     owners = {topic: entry.service for topic, entry in TOPICS.items()}
     rights = {service: permissions(service, owners) for service in SERVICES}
+    rights[GATEWAY] = edge_permissions(GATEWAY)
     return [
         BusUser(service, keys.bus_password(service), allowed.publish, allowed.subscribe)
         for service, allowed in rights.items()

@@ -53,7 +53,7 @@ class Keys:
         return self.values[f"password.{service}.{role}"]
 
     def bus_password(self, service: str) -> str:
-        """Of the service's user in NATS."""
+        """Of the deployable's user in NATS."""
         return self.values[f"nats.{service}"]
 
     def service_environment(self, service: str) -> dict[str, str]:
@@ -82,7 +82,7 @@ def fresh_values(services: Iterable[str] = tuple(SERVICES)) -> dict[str, str]:
     passwords = {
         f"password.{service}.{role}": secrets.token_hex(16) for service in services for role in ("app", "system")
     }
-    logins = {f"nats.{service}": secrets.token_hex(16) for service in services}
+    logins = {f"nats.{name}": secrets.token_hex(16) for name in ("gateway", *services)}
     return {**seeds, **per_service, **passwords, **logins, "realtime.token": _random_key()}
 
 

@@ -138,18 +138,24 @@ def make_plan(
             # The same name after a restart: a worker takes back at once what its dead predecessor held.
             name = {"INSTANCE": f"{_this_clone(var)}-{service}-{index}"}
             parts.append(_working(service, index, own | name, ops))
+    gateway = shared | keys.service_environment("gateway") | edge_environment(stores, keys, "gateway")
     for index in range(scale.of("gateway")):
         number = public["gateway"] if scale.of("gateway") == 1 else port(0)
         behind = {"TRUSTED_PROXIES": "1", **_BEHIND_NGINX} if scale.of("gateway") > 1 else {"TRUSTED_PROXIES": "0"}
         ops = port(GATEWAY_OPS if index == 0 else 0)
-        parts.append(_gateway(index, shared | keys.service_environment("gateway") | behind, number, ops))
+        parts.append(_gateway(index, gateway | behind, number, ops))
     return Plan(tuple(parts), urls, public)
 
 
 def stores_environment(stores: StoreUrls, keys: Keys, service: str) -> dict[str, str]:
     """How the service's processes reach their stores."""
-    nats = with_login(stores.nats, service, keys.bus_password(service)) if stores.has_bus_users else stores.nats
-    return database_environment(stores, keys, service) | {"REDIS_URL": stores.redis, "NATS_URL": nats}
+    return database_environment(stores, keys, service) | edge_environment(stores, keys, service)
+
+
+def edge_environment(stores: StoreUrls, keys: Keys, name: str) -> dict[str, str]:
+    """How a deployable without a database, which the gateway is, reaches its stores."""
+    nats = with_login(stores.nats, name, keys.bus_password(name)) if stores.has_bus_users else stores.nats
+    return {"REDIS_URL": stores.redis, "NATS_URL": nats}
 
 
 def database_environment(stores: StoreUrls, keys: Keys, service: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from echosenseix.events.v1 import events_pb2
+from libs.cache.changes import record
 from libs.clock import Clock
 from libs.events import Handler, ReceivedEvent
 from libs.postgres import Connection
@@ -41,6 +42,7 @@ class Subscribers:
         cost = Cost(usage.amount_micros, usage.currency)
         counted_at = await self._calls.set_cost(conn, event.org_id, usage.call_id, cost, self._clock.now())
         if counted_at is not None:
+            await record(conn, "call.rated", event.org_id, usage.call_id)
             await count_again(conn, self._analytics, event.org_id, {counted_at})
 
     async def on_integration(self, conn: Connection, event: ReceivedEvent) -> None:

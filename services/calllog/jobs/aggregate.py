@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from libs.cache.changes import record
 from libs.clock import Clock
 from libs.jobs import JobContext, enqueue_many
 from services.calllog.operations import AGGREGATE
@@ -31,6 +32,7 @@ class Aggregation:
         result = {"hour": hour.isoformat()}
         async with ctx.finish(result) as conn:
             await self.analytics.recompute(conn, ctx.job.org_id, hour, self.clock.now())
+            await record(conn, "analytics.computed", ctx.job.org_id, hour.isoformat())
         return result
 
     async def _sweep(self, ctx: JobContext, age: timedelta) -> Mapping[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from echosenseix.agent.v1 import agent_pb2
 from libs.blobs import BlobStore
+from libs.cache.changes import record
 from libs.clock import Clock
 from libs.errors import AppError, InvalidArgument, NotFound, Unauthenticated
 from libs.events.outbox import append
@@ -95,6 +96,7 @@ class AudioProcessing:
         async with ctx.finish(result) as conn:
             changed = await self._write(conn, ready)
             await self.recordings.keep_transcription(conn, ready, words.heard)
+            await record(conn, "call.recording_settled", call.org_id, call.id)
             if words.heard.text:
                 await self.calls.index_words(conn, call.org_id, call.id)
             if changed is not None:
@@ -117,6 +119,8 @@ class AudioProcessing:
         now = self.clock.now()
         call = await self.calls.touch(conn, *conversation, now)
         await self.recordings.settle(conn, recording, now)
+        if call is not None:
+            await record(conn, "call.recording_settled", call.org_id, call.id)
         return call
 
     async def _give_up(self, ctx: JobContext, recording: Recording, error: AppError) -> None:

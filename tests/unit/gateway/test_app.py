@@ -201,7 +201,7 @@ async def test_large_answers_are_compressed_as_the_client_likes(http: httpx.Asyn
 
 
 def test_the_codec_that_clients_use_reads_ours() -> None:
-    from gateway.middleware.compression import COMPRESS
+    from gateway.http.compressed import COMPRESS
 
     assert zstandard.ZstdDecompressor().decompress(COMPRESS["zstd"](b"x" * 5000)) == b"x" * 5000
 

@@ -5,10 +5,10 @@ import pytest
 from gateway.config import GatewaySettings
 from libs.config import ConfigError, load
 
-STORES = ("DATABASE", "POOL_", "REDIS_", "NATS_", "EVENTS_", "ENCRYPTION_")
+STORES = ("DATABASE", "POOL_", "EVENTS_", "ENCRYPTION_")
 
 
-def test_the_gateway_reads_no_setting_of_a_store() -> None:
+def test_the_gateway_reads_no_setting_of_a_database() -> None:
     fields = dataclasses.fields(GatewaySettings)
     names = {field.metadata["env"] for field in fields if "env" in field.metadata}
     names |= {name for field in fields for name, _ in field.metadata.get("map", {}).values()}

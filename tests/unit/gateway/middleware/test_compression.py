@@ -2,8 +2,9 @@ from typing import Any
 
 import pytest
 
+from gateway.http.compressed import MIN_BYTES
 from gateway.http.request import request_of
-from gateway.middleware.compression import MIN_BYTES, Compression
+from gateway.middleware.compression import Compression
 from tests.unit.gateway.requests import make_request
 
 JSON = (b"content-type", b"application/json")

@@ -1,0 +1,138 @@
+"""Answers hot reads from final bytes, without a call to a service (docs/caching.md).
+
+The layer inside authentication and authorization: who may not read gets no cached answer. A key holds the
+organization, the permissions and all of the request that the answer depends on.
+"""
+
+import functools
+import hashlib
+import time
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.http.conditional import require_version
+from gateway.http.endpoint import demanded_version
+from gateway.http.json_body import JSON_LIMIT
+from gateway.http.negotiation import choose_coding
+from gateway.http.request import Request, request_of
+from gateway.http.routing import Route, match_of
+from gateway.http.stored import CODEC, Recorder, StoredResponse, absence, response_messages
+from libs.cache.process import Caches
+from libs.cache.spec import CacheClass
+from libs.cache.tiered import Cache
+from libs.cache.values import Answer, Loaded, Loader, Place, Source
+from libs.errors import NotFound
+from libs.rpc.principal import Principal
+
+_HOUR = 3600
+_MISS = (b"x-cache", b"MISS")
+# A request with one of these asks for more than the stored bytes, or is one that must reach its service.
+_NOT_CACHED = ("range", "idempotency-key")
+
+
+class EdgeCache:
+    """`schema` names the shape of all answers, so that a release does not answer what another one stored."""
+
+    def __init__(self, app: ASGIApp, *, caches: Caches, routes: tuple[Route[Any, Any], ...], schema: str) -> None:
+        self._app = app
+        self._tombstones = caches.tombstones
+        self._schema = schema
+        kinds = {route.cached.name: route.cached for route in routes if route.cached is not None}
+        self._caches: dict[str, Cache[StoredResponse]] = {
+            name: caches.open(kind, CODEC) for name, kind in kinds.items()
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request, route = request_of(scope), match_of(request_of(scope)).route
+        kind, principal = (route.cached if route is not None else None), request.principal_or_none
+        if principal is None or not principal.org_id:
+            await self._app(scope, receive, send)
+        elif kind is None:
+            await self._app(scope, receive, send if route is None or route.reads else self._renewing(principal, send))
+        elif any(map(request.has_header, _NOT_CACHED)):
+            await self._app(scope, receive, send)
+        else:
+            await self._answer(kind, principal, request, (scope, receive, send))
+
+    def _renewing(self, principal: Principal, send: Send) -> Send:
+        """A write through this gateway: before its writer hears of it, what the memory holds of the organization is
+        given up. The service has replaced the values in Redis by then."""
+
+        async def renewing(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] < 400:
+                self._tombstones.note((principal.org_id,))
+            await send(message)
+
+        return renewing
+
+    async def _answer(
+        self, kind: CacheClass, principal: Principal, request: Request[Any, Any, Any], asgi: tuple[Scope, Receive, Send]
+    ) -> None:
+        scope, receive, send = asgi
+        min_version = demanded_version(request)
+        if min_version and not kind.single:
+            # A list has no version by which the cache could tell that it is new enough.
+            request.response_headers.append(_MISS)
+            await self._app(scope, receive, send)
+            return
+        wanted = request.header("if-none-match"), request.header("if-match")
+        place = await self._place(kind, principal, request)
+        load = self._loader(request, scope, receive)
+        answer = await self._caches[kind.name].get(place, load, min_version=min_version)
+        request.response_headers += _told(answer)
+        stored = answer.value
+        if stored.absent:
+            raise NotFound(stored.reason, stored.detail)
+        if wanted[1] and stored.version:
+            request.replace_header("if-match", wanted[1])
+            require_version(request, stored.version)
+        # Some resources change between their versions; a read of these is never answered 304.
+        route = match_of(request).route
+        conditional = route is not None and route.tag_kind in ("version", "content")
+        unchanged = conditional and stored.is_named_by(wanted[0])
+        coding = choose_coding(request.header("accept-encoding"))
+        for message in response_messages(stored, coding, (), unchanged=unchanged):
+            await send(message)
+
+    async def _place(self, kind: CacheClass, principal: Principal, request: Request[Any, Any, Any]) -> Place:
+        scope = request.scope
+        parts: list[object] = [self._schema, _permissions(principal), request.path, scope["query_string"]]
+        if request.method == "POST":
+            parts += [request.header("content-type"), await request.read_body(JSON_LIMIT)]
+        if kind.hourly:
+            parts.append(int(time.time()) // _HOUR)
+        # repr separates the parts, whatever a client puts into one of them.
+        digest = hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()
+        shown: str = scope["path_params"].get("id", "")
+        return Place(f"{principal.org_id}:{digest}", kind.tags(principal.org_id, shown), principal.org_id)
+
+    def _loader(self, request: Request[Any, Any, Any], scope: Scope, receive: Receive) -> Loader[StoredResponse]:
+        async def load() -> Loaded[StoredResponse]:
+            # Conditions are the reader's own; what is stored must answer everyone's.
+            request.replace_header("if-none-match", "")
+            request.replace_header("if-match", "")
+            recorder = Recorder()
+            try:
+                await self._app(scope, receive, recorder.send)
+            except NotFound as error:
+                return Loaded(absence(error), negative=True)
+            if recorder.status != 200:
+                raise RuntimeError(f"a cached route answered {recorder.status}")
+            stored = await recorder.stored()
+            return Loaded(stored, stored.version)
+
+        return load
+
+
+@functools.lru_cache(maxsize=4_096)
+def _permissions(principal: Principal) -> str:
+    """What may make two principals of one organization see different answers."""
+    return repr((principal.org_id, principal.role, sorted(principal.scopes)))
+
+
+def _told(answer: Answer[StoredResponse]) -> list[tuple[bytes, bytes]]:
+    told = [(b"x-cache", answer.source.value.encode())]
+    if answer.source is not Source.MISS:
+        told.append((b"age", str(int(answer.age_seconds)).encode()))
+    return told

@@ -1,0 +1,57 @@
+"""The one table of what is cached: what, where, for how long, and which changes replace it.
+
+docs/caching.md shows the same table; tests/contract compares both, and the topics of libs/events/topics.py with the
+entities here. A value is cached in one place only: a fill never reads another cache.
+"""
+
+from typing import Final
+
+from libs.cache.spec import CacheClass
+
+_MINUTE = 60.0
+# The bound of sums, pages and single views. Sessions and permissions have 1 s and are kept in memory alone.
+_BOUND = 5.0
+_EDGE = "edge"
+
+AGENT_LIST: Final = CacheClass(
+    "agent_list", _EDGE, "organization, permissions, query", 15 * _MINUTE, _BOUND, ("agent",), ("agent",)
+)
+AGENT: Final = CacheClass(
+    "agent", _EDGE, "organization, permissions, agent", 15 * _MINUTE, _BOUND, ("agent",), ("agent",), single=True
+)
+INTEGRATION: Final = CacheClass(
+    "integration", _EDGE, "organization, permissions, query", 10 * _MINUTE, _BOUND, ("integration",), ("agent",)
+)
+ENTRY_LIST: Final = CacheClass(
+    "entry_list", _EDGE, "organization, permissions, query", 5 * _MINUTE, _BOUND, ("entry", "document"), ("knowledge",)
+)
+ENTRY: Final = CacheClass(
+    "entry", _EDGE, "organization, permissions, entry", 5 * _MINUTE, _BOUND, ("entry", "document"), ("knowledge",),
+    single=True,
+)  # fmt: skip
+KNOWLEDGE_QUERY: Final = CacheClass(
+    "knowledge_query", _EDGE, "organization, permissions, searched words and filters", 5 * _MINUTE, _BOUND,
+    ("entry", "document"), ("knowledge",), hard_seconds=5.0,
+)  # fmt: skip
+CALL_LIST: Final = CacheClass(
+    "call_list", _EDGE, "organization, permissions, query", 5 * _MINUTE, _BOUND, ("call",), ("calllog",)
+)
+CALL: Final = CacheClass(
+    "call", _EDGE, "organization, permissions, call", 5 * _MINUTE, _BOUND, ("call",), ("calllog",), single=True
+)
+ORGANIZATION: Final = CacheClass(
+    "organization", _EDGE, "organization, permissions", 30 * _MINUTE, _BOUND, ("org",), ("identity",)
+)
+ANALYTICS: Final = CacheClass(
+    "analytics", _EDGE, "organization, permissions, query, hour", 60 * _MINUTE, _BOUND, ("call", "analytics"),
+    ("calllog",), hourly=True,
+)  # fmt: skip
+
+CLASSES: Final = (
+    AGENT_LIST, AGENT, INTEGRATION, ENTRY_LIST, ENTRY, KNOWLEDGE_QUERY, CALL_LIST, CALL, ORGANIZATION, ANALYTICS,
+)  # fmt: skip
+
+# Changes that no event tells, because nobody outside asks for them; they replace cached values all the same.
+SILENT_TOPICS: Final = ("call.rated", "call.recording_settled", "analytics.computed")
+
+CACHED_ENTITIES: Final = frozenset(entity for kind in CLASSES for entity in kind.entities)

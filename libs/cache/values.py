@@ -1,0 +1,85 @@
+"""The shapes of a get-or-load: what a loader answers, what a reader gets, and what lies in memory between them."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Generic, TypeVar
+
+V = TypeVar("V")
+
+
+class Source(Enum):
+    """Where an answer came from, as X-Cache says it."""
+
+    HIT = "HIT"
+    MISS = "MISS"
+    STALE = "STALE"
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded(Generic[V]):
+    """A loader's answer. `version` serves readers that demand one; `negative` marks an absence, kept 5 s."""
+
+    value: V
+    version: int = 0
+    negative: bool = False
+    ttl_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[V]):
+    """`age_seconds` counts from before the load."""
+
+    value: V
+    version: int
+    source: Source
+    age_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Codec(Generic[V]):
+    """How values cross to Redis; `measure` gives their bytes in memory."""
+
+    encode: Callable[[V], bytes]
+    decode: Callable[[bytes], V]
+    measure: Callable[[V], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a value belongs. `tags` are those that changes replace. `group` is watched in this process alone: the
+    organization, whose writes through this process renew all it holds of it."""
+
+    key: str
+    tags: tuple[str, ...]
+    group: str = ""
+
+    @property
+    def watched(self) -> tuple[str, ...]:
+        return (*self.tags, self.group)
+
+
+@dataclass(slots=True)
+class Entry(Generic[V]):
+    """Monotonic times: `began` the read behind it, `loaded` the load, `fresh` and `usable` its ends."""
+
+    value: V
+    version: int
+    began: float
+    loaded: float
+    fresh: float
+    usable: float
+
+
+@dataclass(slots=True)
+class Flight(Generic[V]):
+    """A load under way. `since` is when its present step began; `loading` says that the step reads the source."""
+
+    since: float
+    min_version: int
+    loading: bool = False
+    task: "asyncio.Task[tuple[Entry[V], Source]] | None" = None
+
+
+Loader = Callable[[], Awaitable[Loaded[V]]]

@@ -3,12 +3,12 @@
 import asyncio
 import math
 import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from echosenseix.identity.v1 import identity_pb2 as pb
 from gateway.clients import Clients
+from libs.cache import Memory
 from libs.clock import utcnow
 from libs.errors import Unauthenticated
 from libs.rpc.context import CallContext, acting_as, serving
@@ -45,17 +45,17 @@ class Principals:
 
     def __init__(self, lookup: Lookup) -> None:
         self._lookup = lookup
-        self._known: OrderedDict[Credential, tuple[float, Principal | Unauthenticated]] = OrderedDict()
+        self._known: Memory[Credential, Principal | Unauthenticated] = Memory("principals", max_entries=_REMEMBERED)
         self._waiting: dict[Credential, asyncio.Task[Principal]] = {}
         self.hits = 0
         self.misses = 0
 
     async def find(self, credential: Credential) -> Principal:
         """The principal; Unauthenticated for a credential that is wrong, expired or revoked."""
-        entry = self._known.get(credential)
-        if entry is not None and time.monotonic() < entry[0]:
+        known = self._known.get(credential)
+        if known is not None:
             self.hits += 1
-            return _raise_or_return(entry[1])
+            return _raise_or_return(known)
         self.misses += 1
         task = self._waiting.get(credential)
         if task is None:
@@ -66,29 +66,22 @@ class Principals:
 
     def forget(self, revoked_id: str) -> None:
         """Drop the principal of a revoked session or API key, so that the next request asks identity."""
-        stale = [
-            credential
-            for credential, (_, found) in self._known.items()
-            if isinstance(found, Principal) and revoked_id in (found.session_id, found.api_key_id)
-        ]
-        for credential in stale:
-            del self._known[credential]
+        self._known.pop_where(
+            lambda _, found: isinstance(found, Principal) and revoked_id in (found.session_id, found.api_key_id)
+        )
 
     async def _load(self, credential: Credential) -> Principal:
         begun = time.monotonic()
         try:
             principal, lives_seconds = await self._lookup(credential)
         except Unauthenticated as refusal:
-            self._remember(credential, begun + REMEMBER_SECONDS, refusal)
+            self._remember(credential, refusal, begun + REMEMBER_SECONDS)
             raise
-        self._remember(credential, begun + min(REMEMBER_SECONDS, lives_seconds), principal)
+        self._remember(credential, principal, begun + min(REMEMBER_SECONDS, lives_seconds))
         return principal
 
-    def _remember(self, credential: Credential, until: float, found: Principal | Unauthenticated) -> None:
-        self._known[credential] = (until, found)
-        self._known.move_to_end(credential)
-        if len(self._known) > _REMEMBERED:
-            self._known.popitem(last=False)
+    def _remember(self, credential: Credential, found: Principal | Unauthenticated, until: float) -> None:
+        self._known.put(credential, found, until - time.monotonic())
 
     def _done(self, credential: Credential, task: "asyncio.Task[Principal]") -> None:
         del self._waiting[credential]

@@ -9,7 +9,6 @@ import base64
 import binascii
 import json
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +17,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from libs.cache import Memory
 from libs.errors import Unauthenticated
 
 LIFETIME_SECONDS = 60
@@ -66,7 +66,7 @@ class PrincipalMinter:
         self.issuer, seed = _named_key(signing_key)
         self._key = Ed25519PrivateKey.from_private_bytes(seed)
         self._now = now
-        self._minted: OrderedDict[tuple[Principal, str], tuple[str, float]] = OrderedDict()
+        self._minted: Memory[tuple[Principal, str], str] = Memory("minted", max_entries=_REMEMBERED, now=now)
 
     def public_key(self) -> str:
         """The other half, as PRINCIPAL_TRUSTED_KEYS wants it."""
@@ -77,10 +77,10 @@ class PrincipalMinter:
         """A token for one audience (a service's name); the same one for 30 seconds."""
         now = self._now()
         cached = self._minted.get((principal, audience))
-        if cached is not None and now < cached[1]:
-            return cached[0]
+        if cached is not None:
+            return cached
         token = self._sign(principal, audience, int(now))
-        _remember(self._minted, (principal, audience), (token, now + REUSE_SECONDS))
+        self._minted.put((principal, audience), token, REUSE_SECONDS)
         return token
 
     def _sign(self, principal: Principal, audience: str, now: int) -> str:
@@ -111,13 +111,13 @@ class PrincipalVerifier:
             issuer, raw = _named_key(entry)
             self._keys.setdefault(issuer, []).append(Ed25519PublicKey.from_public_bytes(raw))
         self._now = now
-        self._verified: OrderedDict[tuple[str, str], tuple[Principal, float]] = OrderedDict()
+        self._verified: Memory[tuple[str, str], Principal] = Memory("verified", max_entries=_REMEMBERED, now=now)
 
     def verify(self, token: str, audience: str) -> Principal:
         """The principal, or Unauthenticated("invalid_principal") with the same words whatever is wrong."""
         cached = self._verified.get((token, audience))
-        if cached is not None and self._now() < cached[1]:
-            return cached[0]
+        if cached is not None:
+            return cached
         claims = self._claims(token)
         if claims is None or claims.get("aud") != audience:
             raise _refusal()
@@ -125,7 +125,7 @@ class PrincipalVerifier:
         if type(expires) is not int or not self._now() < expires <= self._now() + LIFETIME_SECONDS + _LEEWAY_SECONDS:
             raise _refusal()
         principal = _principal(claims)
-        _remember(self._verified, (token, audience), (principal, float(expires)))
+        self._verified.put((token, audience), principal, expires - self._now())
         return principal
 
     def _claims(self, token: str) -> dict[str, Any] | None:
@@ -184,13 +184,6 @@ def _named_key(text: str) -> tuple[str, bytes]:
     if not name or not separator or len(raw) != 32:
         raise ValueError('a principal key is written "issuer=<base64 of 32 bytes>"')
     return name, raw
-
-
-def _remember(cache: "OrderedDict[Any, Any]", key: object, entry: object) -> None:
-    cache[key] = entry
-    cache.move_to_end(key)
-    if len(cache) > _REMEMBERED:
-        cache.popitem(last=False)
 
 
 def _b64(raw: bytes) -> str:

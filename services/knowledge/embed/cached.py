@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-
+from libs.cache import Memory
 from services.knowledge.embed.embedder import Embedder, Vector
 
 _MOST = 1024
 
 
 class CachedQueries:
-    """Least recently used out; 1,024 vectors are 12 MB. One embedder, so the text alone is the key."""
+    """1,024 vectors are 12 MB. One embedder, so the text alone is the key, and nothing invalidates a vector."""
 
     def __init__(self, embedder: Embedder, most: int = _MOST) -> None:
         self._embedder = embedder
-        self._most = most
-        self._vectors: OrderedDict[str, Vector] = OrderedDict()
+        self._vectors: Memory[str, Vector] = Memory("query_vectors", max_entries=most)
 
     @property
     def model(self) -> str:
@@ -23,14 +21,10 @@ class CachedQueries:
 
     async def vector(self, query: str) -> Vector:
         known = self._vectors.get(query)
-        if known is not None:
-            self._vectors.move_to_end(query)
-            return known
-        vector = (await self._embedder.embed([query]))[0]
-        self._vectors[query] = vector
-        if len(self._vectors) > self._most:
-            self._vectors.popitem(last=False)
-        return vector
+        if known is None:
+            known = (await self._embedder.embed([query]))[0]
+            self._vectors.put(query, known)
+        return known
 
     async def close(self) -> None:
         await self._embedder.close()

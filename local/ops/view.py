@@ -10,6 +10,7 @@ from typing import Any
 
 from libs.errors import AppError, Code
 from local.ops import stores
+from local.ops.caches import cache_rows
 from local.ops.dead_events import DeadEvents
 from local.ops.queues import Queues
 from local.ops.screen import dead_count_row, queue_row, table
@@ -32,6 +33,7 @@ async def view(folder: Folder) -> str:
         "Slowest statements (mean above 100 ms)": rows(folder, stores.SLOW.format(least_ms=100, limit=5)),
         "Largest tables": rows(folder, stores.TABLES.format(limit=5)),
         "Redis": redis(folder),
+        "Caches of the gateways": caches(folder),
     }
     return f"EchoSenseiX  {time.strftime('%H:%M:%S')}\n\n{await render(parts)}"
 
@@ -56,6 +58,10 @@ async def dead_events(folder: Folder) -> str:
 
 async def rows(folder: Folder, sql: str) -> str:
     return table(await asyncio.to_thread(stores.rows, _store(folder, "postgres")["adminUrl"], sql))
+
+
+async def caches(folder: Folder) -> str:
+    return table(await cache_rows(folder))
 
 
 async def redis(folder: Folder) -> str:

@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.faults import jobs, replicas, rolling, suite
+from tests.faults import caches, jobs, replicas, rolling, suite
 from tests.faults.jobs import Outcome
 
 
@@ -28,6 +28,7 @@ async def run(quick: bool, seed: int, folder: Path) -> int:
             folder / "one", *((20, 600) if quick else (100, 4_000)), 20.0, seed, pause_seconds=20.0 if quick else 40.0
         ),
         "two of everything": replicas.kill_replicas(folder / "two", 13 if quick else 52, 50.0, seed),
+        "caches": caches.check_caches(folder / "four", caches.QUICK if quick else caches.FULL, seed),
         "rolling restart": rolling.restart_everything(folder / "three", 50.0 if quick else 200.0),
     }
     outcomes: dict[str, Outcome] = {}

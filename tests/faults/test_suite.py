@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tests.faults.caches import QUICK, check_caches
 from tests.faults.replicas import Limits, kill_replicas
 from tests.faults.rolling import restart_everything
 from tests.faults.suite import kill_processes
@@ -31,3 +32,10 @@ async def test_a_rolling_restart_of_everything_fails_no_request_and_loses_no_eve
     assert outcome.problems == [], outcome.line()
     assert outcome.figures["replaced"] >= 26
     assert outcome.figures["acknowledged"] > 100
+
+
+async def test_no_fault_makes_a_cached_answer_older_than_its_bound(tmp_path: Path) -> None:
+    outcome = await check_caches(tmp_path, QUICK, seed=7)
+    assert outcome.problems == [], outcome.line()
+    assert outcome.figures["acknowledged"] > 20
+    assert outcome.figures["reads"] > 500

@@ -5,7 +5,7 @@ VENV := .venv/bin
 export SERVICE SCALE LIMITS FOLLOW DOC QUESTION V
 SCENARIO ?= baseline
 
-.PHONY: test-transcription help up dev down status logs restart reset backup restore token demo ops test security lint types check faults manifests wheels bench-jobs load policy alerts configuration capacity protos format lock
+.PHONY: test-transcription help up dev down status logs restart reset backup restore token demo ops test security lint types check faults manifests wheels bench-jobs bench-http load policy alerts configuration capacity protos format lock
 
 help:            ## what can be done
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 24
@@ -47,6 +47,8 @@ load: | dev-tools ## the paper's load scenarios (SCENARIO=baseline|spike|sustain
 	@$(VENV)/python -m bench.load $(SCENARIO) $(ARGS)
 bench-jobs: | dev-tools ## our queue beside BullMQ
 	@$(VENV)/python -m bench.jobs
+bench-http: | dev-tools ## our cached reads beside Express and Fastify; start the suite first
+	@$(VENV)/python -m bench.http $(ARGS)
 
 test:            ## all tests
 	@$(LOCAL) test

@@ -39,9 +39,9 @@ def cpu_seconds() -> dict[str, float]:
 
 
 async def measure(client: httpx.AsyncClient, path: str, requests: int) -> str:
-    await _send(client, path, 200)
+    await send(client, path, 200)
     before, started = cpu_seconds(), time.perf_counter()
-    took = sorted(await _send(client, path, requests))
+    took = sorted(await send(client, path, requests))
     seconds, after = time.perf_counter() - started, cpu_seconds()
     spent = {name: (after[name] - before[name]) / requests * 1e6 for name in after}
     parts = "  ".join(f"{name} {used:.0f}" for name, used in sorted(spent.items(), key=lambda item: -item[1])[:3])
@@ -51,7 +51,7 @@ async def measure(client: httpx.AsyncClient, path: str, requests: int) -> str:
     )
 
 
-async def _send(client: httpx.AsyncClient, path: str, requests: int) -> list[float]:
+async def send(client: httpx.AsyncClient, path: str, requests: int) -> list[float]:
     left = iter(range(requests))
     took: list[float] = []
 

@@ -1,0 +1,1 @@
+"""Our gateway's cached reads beside Express and Fastify, same machine, same run. `python -m bench.http`."""

@@ -1,0 +1,142 @@
+"""`make bench-http`: a cached page and row of ours beside Express and Fastify with ioredis, in one run.
+
+Against the running suite. CPU µs per request (utime + stime) of the processes that answer and of Redis, so a busy
+machine changes it little. Each side answers the same bytes to the same client. The other processes of the suite take
+no part in a hit; what they do meanwhile is not counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+from redis.asyncio import Redis
+
+from bench.journey import Customer
+from bench.request_cpu import RUN, send
+from local.paths import ROOT
+
+HERE = Path(__file__).parent
+KINDS = ("express", "fastify-parse", "fastify-raw")
+AGENTS = 60
+WARM = 300
+# At least so many times cheaper than the peer.
+GOALS = {
+    ("page", "express"): 3.0,
+    ("row", "express"): 2.0,
+    ("page", "fastify-parse"): 2.0,
+    ("page", "fastify-raw"): 0.9,
+}
+
+
+def cpu_micros(pids: list[int]) -> float:
+    """utime + stime of the processes, in µs."""
+    ticks = 0
+    for pid in pids:
+        fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK") * 1e6
+
+
+@dataclass(frozen=True)
+class Side:
+    """Where to ask and whose CPU counts."""
+
+    name: str
+    url: str
+    pids: list[int]
+
+    async def measure(self, path: str, authorization: str, requests: int) -> float:
+        headers = {"Authorization": authorization, "Accept-Encoding": "identity"}
+        async with httpx.AsyncClient(base_url=self.url, headers=headers, timeout=30) as client:
+            await send(client, path, WARM)
+            before = cpu_micros(self.pids)
+            await send(client, path, requests)
+            return (cpu_micros(self.pids) - before) / requests
+
+
+@contextmanager
+def node(kind: str, home: Path, redis_url: str, redis_pid: int) -> Iterator[Side]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = ["node", "server.mjs", kind, str(port), redis_url]
+    server = subprocess.Popen(command, cwd=home, stdout=subprocess.PIPE)
+    try:
+        if server.stdout is None or server.stdout.readline().strip() != b"ready":
+            raise SystemExit(f"{kind} did not start")
+        yield Side(kind, f"http://127.0.0.1:{port}", [server.pid, redis_pid])
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def installed() -> Path:
+    """The peers in a folder of their own under var/, installed once."""
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        raise SystemExit("bench-http runs Express and Fastify beside our gateway: install node and npm first.")
+    home = ROOT / "var" / "bench" / "http"
+    home.mkdir(parents=True, exist_ok=True)
+    for file in ("package.json", "server.mjs"):
+        shutil.copy(HERE / file, home / file)
+    if not (home / "node_modules" / "fastify").exists():
+        install = ["npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts", "--silent"]
+        subprocess.run(install, cwd=home, check=True)
+    return home
+
+
+async def main() -> int:
+    requests = int(sys.argv[1]) if len(sys.argv) > 1 else 3_000
+    run, home, customer = json.loads(RUN.read_text("utf-8")), installed(), await Customer.sign_up()
+    body = {"name": "Bench", "systemPrompt": "You are helpful. " * 20, "tags": ["bench"]}
+    agents = [(await customer.api.post("/api/agents", body))["id"] for _ in range(AGENTS)]
+    paths = {"page": "/api/agents?limit=50", "row": f"/api/agents/{agents[0]}"}
+    store = run["stores"]["redis"]
+    gateways = [entry["pid"] for entry in run["processes"] if entry["service"] == "gateway"]
+    ours = Side("EchoSenseiX", customer.api.url, [*gateways, store["pid"]])
+    await _fill(store["url"], customer, paths)
+    used: dict[tuple[str, str], float] = {}
+    for what, path in paths.items():
+        used[what, ours.name] = await ours.measure(path, customer.credential, requests)
+    for kind in KINDS:
+        with node(kind, home, store["url"], store["pid"]) as side:
+            for what, path in paths.items():
+                used[what, kind] = await side.measure(path, customer.credential, requests)
+    await customer.api.close()
+    return _report(used, ours.name)
+
+
+async def _fill(redis_url: str, customer: Customer, paths: Mapping[str, str]) -> None:
+    """The peers' session and values: the very bytes that our gateway answers."""
+    token = customer.credential.removeprefix("Bearer ")
+    async with Redis.from_url(redis_url) as redis, httpx.AsyncClient(base_url=customer.api.url) as client:
+        await redis.set(f"bench:session:{token}", json.dumps({"org": "org_1", "scopes": ["*"]}))
+        for path in paths.values():
+            answer = await client.get(path, headers={"Authorization": customer.credential})
+            await redis.set(f"bench:value:{path}", answer.raise_for_status().content)
+
+
+def _report(used: Mapping[tuple[str, str], float], ours: str) -> int:
+    for (what, side), micros in used.items():
+        print(f"{what:5} {side:14} {micros:8.0f} µs CPU")
+    missed = []
+    for (what, side), goal in GOALS.items():
+        factor = used[what, side] / used[what, ours]
+        print(f"{what} of {side}: {factor:.2f} times ours, goal {goal:g}")
+        missed += [f"{what} {side} {factor:.2f}"] if factor < goal else []
+    print(f"bench-http: {'goals missed: ' + ', '.join(missed) if missed else 'all goals met'}")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))

@@ -82,7 +82,8 @@ def response_messages(
     stored: StoredResponse, coding: str, extra: Iterable[tuple[bytes, bytes]], *, unchanged: bool
 ) -> tuple[Message, Message]:
     """The start and the body of the response; 304 without a body if the client's copy is unchanged."""
-    coding = coding if coding in stored.forms else ""
+    # A 304 has no body, so its tag is the plain one.
+    coding = coding if coding in stored.forms and not unchanged else ""
     headers = [*stored.headers, (b"etag", stored.tag_in(coding).encode()), *extra]
     if unchanged:
         kept = [pair for pair in headers if pair[0] not in (b"content-type", b"link")]

@@ -273,3 +273,9 @@ def test_no_answer_crosses_organizations_permissions_or_queries(reads: Sequence[
         await scene.close()
 
     asyncio.run(run())
+
+
+async def test_a_304_carries_the_plain_tag_whatever_coding_the_client_takes(scene: Scene) -> None:
+    tag = (await scene.get("/things/t1")).headers["etag"]
+    unchanged = await scene.get("/things/t1", If_None_Match=tag, Accept_Encoding="zstd")
+    assert (unchanged.status_code, unchanged.headers["etag"]) == (304, tag)

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 # A service waits up to 1 s each for its database and for Redis.
 _ROUND_SECONDS = 1.5
+# Seconds for which one round of status calls serves all callers. Longer: staler /health and /metrics.
 _FRESH_SECONDS = 1.0
 _GATEWAY = Principal(role=ROLE_GATEWAY, issuer="gateway")
 

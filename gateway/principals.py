@@ -14,12 +14,14 @@ from libs.errors import Unauthenticated
 from libs.rpc.context import CallContext, acting_as, serving
 from libs.rpc.principal import GATEWAY, ROLE_GATEWAY, Principal
 
+# Seconds that identity may take. Authenticate is one indexed statement, so the limit is only met in an outage.
 _SECONDS = 2.0
 _GATEWAY = Principal(role=ROLE_GATEWAY, issuer=GATEWAY)
 _ROLES = {pb.ROLE_OWNER: "owner", pb.ROLE_ADMIN: "admin", pb.ROLE_MEMBER: "member", pb.ROLE_VIEWER: "viewer"}
 
 # A revoked credential must stop working within 1 s of its revocation; the clock starts before the look-up.
 REMEMBER_SECONDS = 0.8
+# Credentials in memory. More active callers than this cause more look-ups; each entry costs memory.
 _REMEMBERED = 10_000
 API_KEY_PREFIX = "esx_"
 

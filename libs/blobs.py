@@ -14,7 +14,9 @@ from libs.config import ConfigError
 from libs.errors import AppError, NotFound, OutOfRange, Unavailable
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=-]*(?:/[A-Za-z0-9][A-Za-z0-9._=-]*)*", re.ASCII)
+# Characters of a key. S3 allows 1,024 bytes.
 _MAX_KEY = 512
+# Bytes per read. Smaller chunks cost more calls, larger ones more memory per download.
 _CHUNK = 256 * 1024
 _DISK_FULL = "os error 28"  # ENOSPC, as the store's library writes it
 

@@ -17,9 +17,13 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+# Version byte of a blob.
 _VERSION = 1
+# Bytes of a GCM nonce (NIST SP 800-38D).
 _NONCE = 12
+# Bytes of a wrapped data key: AES-256 key and tag.
 _WRAPPED = 32 + 16
+# Characters of a key id. Its length is one byte of the blob.
 _MAX_KID = 64
 
 
@@ -28,8 +32,8 @@ class DecryptionError(Exception):
 
 
 class Envelope:
-    """Keys are "kid=base64 of 32 bytes"; the first encrypts, all decrypt. To rotate, put a new one in front, rewrite
-    what `needs_rotation`, then drop the old one.
+    """Keys are "kid=base64 of 32 bytes"; the first encrypts, all decrypt. To rotate, put a new key in front, rewrite
+    the stored blobs, then drop the old key.
 
     Blob: version (1 byte), length of kid (1), kid, nonce of the wrap (12), wrapped data key (48), nonce (12),
     ciphertext with its tag.
@@ -63,10 +67,6 @@ class Envelope:
             return AESGCM(data_key).decrypt(rest[:_NONCE], rest[_NONCE:], bound)
         except InvalidTag:
             raise DecryptionError("no key of ours opens this") from None
-
-    def needs_rotation(self, blob: bytes) -> bool:
-        """Whether the blob stands under another key than the current one."""
-        return _split(blob)[0] != self._current
 
 
 def _split(blob: bytes) -> tuple[str, bytes, bytes]:

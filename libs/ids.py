@@ -16,6 +16,7 @@ _PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]
 _BODY = re.compile(r"[0-7][0-9a-hjkmnp-tv-z]{25}", re.ASCII)
 _JOB = re.compile(r"job_([a-z]+)_([0-7][0-9a-hjkmnp-tv-z]{25})", re.ASCII)
 _DEAD_EVENT = re.compile(r"dead_([a-z]+)_([0-7][0-9a-hjkmnp-tv-z]{25})", re.ASCII)
+# Random bits of a UUIDv7 without version and variant (RFC 9562, 5.7).
 _TAIL_BITS = 74
 _TAIL_MASK = (1 << _TAIL_BITS) - 1
 

@@ -19,8 +19,11 @@ from libs.errors import InvalidArgument, OutOfRange, invalid_parameter
 T = TypeVar("T")
 U = TypeVar("U")
 
+# Rows that page numbers reach, because OFFSET reads all rows before the page. Cursors have no such limit.
 MAX_PAGED_ROWS = 10_000
+# Bytes of a cursor's HMAC: 128 bits.
 _MAC_BYTES = 16
+# Characters of a cursor; longer ones are refused unread.
 _MAX_CURSOR = 2_048
 
 

@@ -19,10 +19,15 @@ from libs.telemetry.metrics import RATE_LIMIT_DECISIONS
 
 # Tries that a sliding log keeps, one entry each; a larger limit is counted in slices of its window.
 LOG_MAX = 1_000
+# Slices per window: a limit above LOG_MAX is exact to a sixtieth of its window.
 SLICES = 60
 
+# Seconds that a check may take; then the process counts for itself.
 _REDIS_SECONDS = 0.25
+# Connections of a process, for checks that run at the same time.
 _CONNECTIONS = 20
+# Keys that a process counts without Redis. Beyond it the least recently used key is dropped, and its tries are
+# forgotten.
 _LOCAL_KEYS = 50_000
 _PREFIX = "limit:"
 _SEPARATOR = "|"

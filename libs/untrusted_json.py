@@ -10,7 +10,9 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+# The largest value of a bigint column.
 _MAX_BIGINT = 2**63 - 1
+# Levels of nesting. Protobuf messages allow 100, and a Struct needs several per level.
 _MAX_DEPTH = 20
 _MAX_UNIX_SECONDS = 4_102_444_800  # the year 2100: a later time is a mistake
 

@@ -41,5 +41,5 @@ def run(command: Callable[[], object]) -> None:
 
 
 def _stop_writing() -> None:
-    """The reader left, so nobody is told. The descriptor itself is replaced, because Python flushes it at exit."""
+    """The reader has closed the pipe. The descriptor itself is replaced, because Python flushes it at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -19,7 +19,7 @@ JOBS_A_SLICE = 4_000
 WARMING = 640
 JOBS = WARMING + SLICES * (JOBS_A_SLICE + 64)
 PAUSE_SECONDS = 0.5
-ORGANISATIONS = 500
+ORGANIZATIONS = 500
 FILL_AT_ONCE = 100_000
 _FILL = """
 insert into job (id, queue, kind, org_id, args, state, run_at, max_attempts)
@@ -43,7 +43,7 @@ async def _cost(stage: Stage, db: Database, depth: int) -> float:
     stage.sql("truncate job, job_attempt")
     for start in range(1, depth + JOBS + 1, FILL_AT_ONCE):
         stop = min(depth + JOBS, start + FILL_AT_ONCE - 1)
-        stage.sql(_FILL.format(orgs=ORGANISATIONS, start=start, stop=stop))
+        stage.sql(_FILL.format(orgs=ORGANIZATIONS, start=start, stop=stop))
     stage.sql("vacuum analyze job")
     stage.sql("checkpoint")
     claimer = Claimer(db, QueuePolicy("bench"), "bench")

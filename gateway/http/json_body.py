@@ -20,10 +20,13 @@ from libs.errors import InvalidArgument, Violation
 
 T = TypeVar("T")
 
+# Bytes of a JSON body. The largest body, a text entry, has a limit of 1 MiB as well. Larger: more memory per request.
 JSON_LIMIT = 1024 * 1024
+# Levels of nesting. Schemas are shallow; the rest is for free-form maps. Deeper values cost stack in every parser.
 MAX_DEPTH = 32
 # Parsers read larger integers differently: the limit of I-JSON (RFC 7493, 2.2).
 _MAX_INTEGER = 2**53
+# Digits of a number. A float has at most 309 before the point; longer texts cost quadratic time to parse.
 _TOO_LONG = 400
 
 # Parsing takes about 1 µs a value and blocks the event loop meanwhile, so a body may block it for 20 ms.

@@ -18,14 +18,21 @@ from gateway.http.json_body import invalid_fields
 from gateway.http.request import Request, incomplete, too_large
 from libs.errors import DeadlineExceeded, InvalidArgument, Violation
 
+# Bytes of an uploaded file, as the README promises. Larger: longer extraction, which has 30 s.
 FILE_LIMIT = 25 * 1024 * 1024
+# Bytes of one message to the service. Far below gRPC's 8 MiB limit; smaller chunks cost more calls per upload.
 CHUNK_BYTES = 64 * 1024
 # The form's fields and part headers may take this much beside the file.
 _FORM_BYTES = 256 * 1024
+# Bytes of all field values together: a title, tags and a description.
 _FIELDS_LIMIT = 64 * 1024
+# Parts of a form. Far more than the upload form has; each costs parser callbacks.
 _MAX_PARTS = 64
+# Seconds without a byte after which an upload is refused. Shorter: slow mobile networks fail.
 _STALL_SECONDS = 10.0
+# Slowest accepted upload, in bytes per second. Lower: a slow client holds a call and its memory for longer.
 _LEAST_BYTES_PER_SECOND = 512
+# Characters of a file name: the limit of common file systems.
 _MAX_NAME = 255
 
 

@@ -15,6 +15,7 @@ from gateway.http.schema import LIMITS, NoBody, NoQuery, Problem
 
 _REF = "#/components/schemas/{name}"
 _PARAMETER = re.compile(r"\{(\w+)\}")
+# Statuses that every operation documents.
 _ALWAYS = (429, 500, 503, 504)
 
 _IDEMPOTENCY_KEY = {"type": "string", "pattern": f"^{KEY_PATTERN}$", "minLength": 1, "maxLength": 255}

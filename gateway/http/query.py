@@ -20,6 +20,7 @@ from libs.errors import InvalidArgument, Violation
 
 T = TypeVar("T", bound=msgspec.Struct)
 
+# Parameters of a query string. More than any list has filters; each costs parsing time.
 _MAX_PARAMETERS = 50
 _NO_QUERY = NoQuery()
 # Lax conversion accepts more spellings (1e1, 1_0, a number of seconds, TRUE); the API documents only these.

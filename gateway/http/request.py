@@ -23,11 +23,13 @@ A = TypeVar("A")
 Q = TypeVar("Q")
 B = TypeVar("B")
 
+# Seconds for a small body to arrive. Shorter: slow networks fail. Longer: slow clients hold connections.
 BODY_SECONDS = 10.0
 # A body that may be large has a second for each of so many bytes.
 _BYTES_PER_SECOND = 1024 * 1024
 # Bodies are held in memory. Of those above this size a process holds a few at a time and refuses more.
 LARGE_BODY_BYTES = 4 * 1024 * 1024
+# How many of these a process holds. More: more memory under load, fewer refusals.
 LARGE_BODIES = 4
 
 # A proxy in front could read a second value of one of these differently, so a request that repeats one is refused.
@@ -137,7 +139,7 @@ class Request(StarletteRequest[StarletteState], Generic[A, Q, B]):
 
     async def read_body(self, limit: int) -> bytes:
         """The whole body, which `body` returns from then on. Refused as soon as it is known to exceed `limit` bytes,
-        or when it takes too long. Whoever reads a body calls `release_body` once it is no longer needed."""
+        or when it takes too long. A caller that reads a body calls `release_body` once the body is no longer needed."""
         declared = self.header("content-length")
         if declared.isdigit() and int(declared) > limit:
             raise too_large(limit)

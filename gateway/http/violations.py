@@ -16,7 +16,7 @@ from msgspec import UnsetType
 from gateway.http.wire import is_storable
 from libs.errors import Violation
 
-# More help nobody; the rest is found when these are fixed.
+# More help no one; the rest is found when these are fixed.
 MAX_VIOLATIONS = 100
 _WORDS = {
     "str": "string", "int": "integer", "float": "number", "bool": "boolean", "dict": "object", "list": "array",

@@ -16,8 +16,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from libs.errors import InvalidArgument, Violation
 
+# Micro-units in one unit of money.
 MICROS = 1_000_000
 _AMOUNT = re.compile(r"\d{1,12}(?:\.\d{1,6})?", re.ASCII)
+# Integers up to this are exact in a double (IEEE 754); larger ones must not become JSON numbers.
 _EXACT_FLOAT = 2.0**53
 
 

@@ -14,6 +14,7 @@ from gateway.http.routing import match_of
 from gateway.principals import Credential, Principals
 from libs.errors import PermissionDenied, Unauthenticated
 
+# Characters of a credential. Longer than any token or key of ours; longer texts are refused without a hash.
 _MAX_CREDENTIAL = 512
 _SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 # 360 points show an hour at a width that a screen can draw; each costs the suite twelve small RPCs.
 EVERY_SECONDS = 10.0
+# Points.
 KEPT = 360
 _PAGE = Path(__file__).with_name("charts.html")
 

@@ -23,6 +23,7 @@ from gateway.schemas.accounts import (
 )
 from gateway.state import ApiRequest
 
+# Seconds that a device stays known: half a year. Shorter: more owners meet the stricter login limit.
 _DEVICE_SECONDS = 180 * 24 * 3600
 
 

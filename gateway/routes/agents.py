@@ -32,6 +32,7 @@ from libs.cache.classes import AGENT, AGENT_LIST
 from libs.errors import NotFound, Violation
 from libs.text import trimmed
 
+# The first number that no version can have: the column is an int4.
 _MAX_VERSION = 2**31
 
 

@@ -33,6 +33,7 @@ from gateway.schemas.calls import WindowQuery
 from gateway.state import ApiRequest
 from libs.errors import InvalidArgument, Violation
 
+# Seconds. A reconciliation reads every call and usage event of its window.
 _RECONCILE_SECONDS = 20.0
 
 

@@ -26,6 +26,7 @@ from gateway.state import ApiRequest
 from libs.cache.classes import CALL, CALL_LIST
 from libs.errors import NotFound
 
+# Seconds for a whole recording, so that 256 MiB pass at 1 MB/s.
 _DOWNLOAD_SECONDS = 300.0
 
 

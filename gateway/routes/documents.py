@@ -19,6 +19,7 @@ from libs.errors import AppError, Unavailable
 
 _FILE_FIELD = "document"
 _FIELDS = frozenset(("title", "category", "tags", "entryId"))
+# Seconds for a whole upload or download, so that 25 MiB pass at 100 KB/s.
 _TRANSFER_SECONDS = 300.0
 
 

@@ -17,6 +17,7 @@ from gateway.schemas.health import Connections, Health, Pool, Probe
 from gateway.state import ApiRequest
 from libs.telemetry import loop_lag
 
+# Seconds of event loop lag from which the process reports that it is not ready.
 _MAX_LAG_SECONDS = 1.0
 
 

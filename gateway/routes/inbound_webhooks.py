@@ -19,6 +19,7 @@ from providers.registry import PROVIDERS
 # A delivery may carry the recording of its call, in base64: 24 MiB of MP3 are 25 minutes at 128 kbit/s. The services
 # that it passes take gRPC messages of this size and a little more (libs.rpc.server.LARGE_MESSAGE_BYTES).
 _ENVELOPE_LIMIT = 32 * 1024 * 1024
+# Seconds. A provider repeats a delivery that takes too long; a report of 4 MiB takes longer to arrive than to store.
 _DELIVERY_SECONDS = 30.0
 
 

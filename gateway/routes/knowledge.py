@@ -33,6 +33,7 @@ from gateway.schemas.knowledge import (
 from gateway.state import ApiRequest
 from libs.cache.classes import ENTRY, ENTRY_LIST, KNOWLEDGE_QUERY
 
+# Seconds. A search may wait for the embedding model of a process that has just started.
 _SEARCH_SECONDS = 5.0
 
 

@@ -15,6 +15,7 @@ from libs.errors import InvalidArgument, Violation
 
 # The payment provider is asked within 10 s.
 _TOP_UP_SECONDS = 15.0
+# Bytes of a payment provider's notice. Larger: more memory before its signature is checked.
 _NOTICE_LIMIT = 512 * 1024
 
 

@@ -12,6 +12,7 @@ from gateway.schemas.realtime import ConnectionToken, EventQuery, event_from_pro
 from gateway.schemas.shapes import JsonObject
 from gateway.state import ApiRequest
 
+# Rows of a page of events. An event can have 512 KiB, so pages are smaller than those of other lists.
 _EVENTS_LIMIT = 100
 
 

@@ -21,9 +21,13 @@ from tenacity import RetryCallState, retry, retry_if_exception_type, wait_fixed
 from libs.bus.subjects import inbox_prefix
 from libs.telemetry.metrics import BUS_CONNECTED
 
+# Seconds between tries to connect. Shorter: more load on a restarting server. Longer: later wake-ups.
 RECONNECT_SECONDS = 0.25
+# Seconds for an answer of JetStream's API. Longer: slower detection of a frozen server.
 REQUEST_SECONDS = 2.0
+# Seconds in which further messages on a subject are sent as one. Longer: fewer messages, later wake-ups.
 ANNOUNCE_SECONDS = 0.002
+# Bytes that wait for a server which reads nothing. Core messages beyond that are dropped.
 MAX_PENDING_BYTES = 256 * 1024
 
 logger = logging.getLogger(__name__)

@@ -20,11 +20,15 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from libs.bus.connection import Bus
 from libs.bus.subjects import STREAM
 
+# Seconds that a request for messages stays open. Shorter: more requests while idle.
 EXPIRES_SECONDS = 30.0
+# Seconds between the server's signs of life. Two missed ones mean that the feed is lost, so this bounds detection to 4
+# s.
 HEARTBEAT_SECONDS = 2.0
 # A leader keeps a message until it is handled. Redelivery comes from a restart at the acknowledgement floor, not from a
 # timer.
 ACK_WAIT_SECONDS = 3600
+# Nanoseconds in a second: JetStream's unit of time.
 _NANOSECONDS = 1_000_000_000
 _EXHAUSTED = ("404", "408")
 _HEARTBEAT = "100"

@@ -12,9 +12,13 @@ from libs.bus.connection import Bus
 from libs.bus.subjects import STREAM, STREAM_SUBJECTS
 from libs.config import ServiceSettings
 
+# Seconds that the stream keeps a message. The outbox keeps as long, so that a lost stream can be filled again.
 RETENTION_SECONDS = 7 * 86_400
+# Seconds in which JetStream drops a repeated message id. The inbox removes later duplicates. Longer: more server
+# memory.
 DUPLICATE_WINDOW_SECONDS = 600
 MESSAGE_ID = "Nats-Msg-Id"
+# Seconds for the acknowledgement of one message. After that the relay publishes it again.
 PUBLISH_SECONDS = 2.0
 
 

@@ -51,7 +51,7 @@ CLASSES: Final = (
     AGENT_LIST, AGENT, INTEGRATION, ENTRY_LIST, ENTRY, KNOWLEDGE_QUERY, CALL_LIST, CALL, ORGANIZATION, ANALYTICS,
 )  # fmt: skip
 
-# Changes that no event tells, because nobody outside asks for them; they replace cached values all the same.
+# Changes that no event tells, because no one outside asks for them; they replace cached values all the same.
 SILENT_TOPICS: Final = ("call.rated", "call.recording_settled", "analytics.computed")
 
 CACHED_ENTITIES: Final = frozenset(entity for kind in CLASSES for entity in kind.entities)

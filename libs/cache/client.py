@@ -13,8 +13,11 @@ from libs.cache.connection import Command, RedisConnection
 from libs.cache.scripts import Script
 from libs.telemetry.metrics import CACHE_REDIS_UP
 
+# Seconds that a command may take; then the source is read. It is the promised latency of a read, so a hang is never
+# visible.
 REDIS_SECONDS = 0.2
 FAILURES = 2
+# Seconds between pings while the breaker is open. Longer: later return to Redis.
 PROBE_SECONDS = 0.5
 
 logger = logging.getLogger(__name__)

@@ -3,6 +3,7 @@
 import asyncio
 from urllib.parse import unquote, urlsplit
 
+# Seconds for connect, login and answer. Health checks wait at most 1 s.
 PING_SECONDS = 0.5
 
 

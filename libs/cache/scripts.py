@@ -44,8 +44,11 @@ local function generations(first, last, seed)
 end
 """
 
+# The state in a script's answer: a value that may be trusted.
 HIT: Final = 1
+# No value, and this reader holds the lease.
 MISS: Final = 0
+# No value, and another reader holds the lease.
 HELD: Final = -1
 
 # KEYS value, lease, heartbeats..., tags...   ARGV token, lease ms, bound µs, minimum version, heartbeats, force

@@ -6,6 +6,7 @@ entity ("agent"): the organization's, which lists and sums carry, and the one of
 
 from dataclasses import dataclass
 
+# Seconds that the process's own memory answers without Redis. Longer: fewer round trips, staler values.
 L1_SECONDS = 0.1
 
 

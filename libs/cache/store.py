@@ -13,10 +13,15 @@ from libs.cache import scripts
 from libs.cache.client import RedisClient
 from libs.cache.spec import CacheClass
 
+# Milliseconds that a loader has. The statement limit is 5 s, but a load takes milliseconds; a dead loader blocks others
+# for this long.
 LEASE_MS = 3_000
+# Milliseconds that an applied event is remembered: the duplicate window of the stream.
 MARKER_MS = 600_000
 _PREFIX = "cache:"
+# Share by which lifetimes differ, so that values stored together do not expire together.
 _JITTER = 0.1
+# Characters of a key; longer ones are hashed, so that Redis compares short keys.
 _MAX_KEY = 128
 
 

@@ -23,6 +23,7 @@ V = TypeVar("V")
 
 # How long to wait for another process that loads the same key.
 WAIT_SECONDS = 0.5
+# Hits per comparison with the source. Fewer: more load, earlier detection of stale values.
 SHADOW_EVERY = 1_000
 
 

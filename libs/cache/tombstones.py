@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterable
 
 from libs.cache.memory import Memory
 
+# Seconds that a replaced tag is remembered: longer than any load may take.
 KEPT_SECONDS = 30.0
+# Tags in memory. More invalidations than this in 30 s drop the oldest.
 MAX_TAGS = 100_000
 
 

@@ -20,8 +20,11 @@ from libs.events.topics import TOPICS
 from libs.postgres.database import Database
 from libs.postgres.leader import Lease, lead
 
+# Unacknowledged messages. More: more parallel keys, and more events to skip after a restart at the floor.
 IN_FLIGHT = 256
+# Seconds before a consumer attaches again after a failure.
 RETRY_SECONDS = 0.2
+# Seconds that running handlers have to end at shutdown, out of a drain of 20 s.
 SETTLE_SECONDS = 5.0
 
 logger = logging.getLogger(__name__)

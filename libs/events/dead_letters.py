@@ -16,6 +16,7 @@ from libs.postgres.connection import Connection, Record
 from libs.postgres.database import Database
 from libs.postgres.listing import Filter, Listing, fetch_page
 
+# Dead events that one request redrives. More would lock more rows in one statement.
 REPLAY_AT_MOST = 1_000
 # Ids sort by the time at which an event became dead.
 RULES = ListRules(sorts={"diedAt": "d.id"}, default_sort="diedAt")

@@ -20,9 +20,14 @@ from libs.postgres.database import Database
 from libs.telemetry import span, use_traceparent
 from libs.telemetry.metrics import EVENTS_DEAD, EVENTS_HANDLED
 
+# Tries of an event before it is dead. More: a faulty event delays its key for longer.
 MAX_TRIES = 5
+# Tries of an event whose handler may kill the process. More than MAX_TRIES, because deployments also interrupt
+# handlers.
 MAX_DOUBTS = 10
+# Seconds before each further try; the last repeats. During an outage the key waits at most 5 s too long.
 BACKOFF_SECONDS = (0.1, 0.5, 2.0, 5.0)
+# Seconds between looks for events that are marked for redrive.
 REPLAY_SECONDS = 5.0
 
 Handler = Callable[[Connection, ReceivedEvent], Awaitable[None]]
@@ -47,7 +52,7 @@ class Delivery:
             event = ReceivedEvent.parse(message.data)
         except ValueError:
             event = None
-        # The server vouches for the subject (who may publish there), nobody for the text.
+        # The server vouches for the subject (who may publish there), but not for the text.
         if event is not None and message.subject.split(".", 3)[1::2] != [event.org_id, event.topic]:
             event = None
         return cls(message, sequence, event, sequence <= doubtful_until)
@@ -125,7 +130,7 @@ class Handling:
         one."""
         if await self._note(delivery.event_id, "in doubt") <= MAX_DOUBTS:
             return False
-        await self._bury(delivery, *_PROCESS_DIED)
+        await self._dead_letter(delivery, *_PROCESS_DIED)
         return True
 
     async def _try(self, delivery: Delivery) -> bool:
@@ -140,7 +145,7 @@ class Handling:
             if delivery.event is not None and await self._note(delivery.event_id, reason) < MAX_TRIES:
                 EVENTS_HANDLED.labels(self._consumer, delivery.topic, "retried").inc()
                 return False
-            await self._bury(delivery, code, reason)
+            await self._dead_letter(delivery, code, reason)
             return True
         EVENTS_HANDLED.labels(self._consumer, delivery.topic, outcome).inc()
         return True
@@ -162,12 +167,12 @@ class Handling:
         async with self._db.system_transaction() as conn:
             return await inbox.note_failure(conn, self._consumer, event_id, reason)
 
-    async def _bury(self, delivery: Delivery, code: str, reason: str) -> None:
+    async def _dead_letter(self, delivery: Delivery, code: str, reason: str) -> None:
         text = _storable(delivery.message.data.decode(errors="replace"))
         payload = text if delivery.event else json.dumps(text)
         event_id, org_id, topic = delivery.event_id, delivery.org_id, delivery.topic
         async with self._db.system_transaction() as conn:
-            await inbox.bury(conn, self._consumer, event_id, org_id, topic, payload, reason, code)
+            await inbox.dead_letter(conn, self._consumer, event_id, org_id, topic, payload, reason, code)
         logger.error("%s gave up an event of %s: %s", self._consumer, delivery.topic, reason)
         EVENTS_HANDLED.labels(self._consumer, delivery.topic, "dead").inc()
 

@@ -18,6 +18,7 @@ from libs.events.topics import TOPICS
 from libs.ids import new_id
 from libs.telemetry import current_traceparent
 
+# Bytes of an event. NATS accepts 1 MiB; consumers hold up to 256 events in memory.
 MAX_EVENT_BYTES = 512 * 1024
 
 M = TypeVar("M", bound=Message)

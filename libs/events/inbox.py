@@ -17,7 +17,7 @@ on conflict (consumer, event_id) do update
 set tries = inbox_retry.tries + 1, last_error = excluded.last_error, updated_at = clock_timestamp()
 returning tries"""
 
-_BURY = """
+_DEAD_LETTER = """
 with tried as (delete from inbox_retry where consumer = $1 and event_id = $2 returning tries)
 insert into inbox_dead (consumer, event_id, org_id, topic, payload, tries, last_error, error_code)
 values ($1, $2, $3, $4, $5::json, coalesce((select tries from tried), 1), $6, $7)
@@ -56,11 +56,11 @@ async def forget_failures(conn: Connection, consumer: str, event_id: str) -> Non
     await conn.execute("delete from inbox_retry where consumer = $1 and event_id = $2", consumer, event_id)
 
 
-async def bury(
+async def dead_letter(
     conn: Connection, consumer: str, event_id: str, org_id: str, topic: str, payload: str, error: str, code: str
 ) -> None:
     """Write the dead letter of an event."""
-    await conn.execute(_BURY, consumer, event_id, org_id, topic, payload, error[:2000], code)
+    await conn.execute(_DEAD_LETTER, consumer, event_id, org_id, topic, payload, error[:2000], code)
 
 
 async def count_dead(conn: Connection, consumer: str) -> int:

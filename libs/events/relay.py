@@ -23,9 +23,13 @@ from libs.postgres import retention
 from libs.postgres.leader import Lease, lead
 from libs.telemetry.metrics import OUTBOX_LAG_SECONDS, OUTBOX_PUBLISHED
 
+# Rows per batch. 85 µs of CPU per event at 256; a smaller batch costs more statements.
 BATCH = 256
+# Seconds between looks without a wake-up. It bounds the delay when a core message is lost.
 POLL_SECONDS = 1.0
+# Seconds between comparisons of the stream with the rows. It bounds how late a lost stream is noticed.
 VERIFY_SECONDS = 5.0
+# Seconds before the next try while NATS or PostgreSQL is away.
 RETRY_SECONDS = 0.2
 
 logger = logging.getLogger(__name__)

@@ -49,6 +49,7 @@ _CLOSED_V6 = tuple(
 _INNER_NAMES = ("localhost", "local", "internal", "localdomain", "home.arpa")
 _HOST = re.compile(r"[a-z0-9]([a-z0-9_.-]*[a-z0-9])?", re.ASCII)
 _UNSAFE = re.compile(r"[\x00-\x20\x7f\\]|[^\x00-\x7f]")
+# Characters of a URL; longer ones are refused by many servers.
 _MAX_URL = 2_048
 # Of ASCII everything: `parse_target` refuses what must not stand there.
 _WRITTEN_AS_IT_IS = "".join(map(chr, range(128)))

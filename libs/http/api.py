@@ -14,7 +14,9 @@ from libs.errors import AppError, NotFound, ResourceExhausted, Unauthenticated, 
 from libs.http.client import Answer, OutboundClient
 from libs.http.retry_after import retry_after_seconds
 
+# Seconds for an answer of a provider's API. Longer: a hanging provider holds a worker's slot for longer.
 ANSWER_SECONDS = 30.0
+# Bytes of an answer. A call is read with its whole transcript. Larger: more memory per job.
 ANSWER_BYTES = 16 * 1024 * 1024
 _SLOW_DOWN_SECONDS = 30.0  # a 429 that names no time
 

@@ -19,9 +19,12 @@ from libs.http.addresses import Resolve, Target, forbidden_address, parse_allowe
 from libs.telemetry.metrics import OUTBOUND_HTTP_SECONDS
 from libs.telemetry.traces import span
 
+# Seconds for a request without its own limit: the longest that a receiver of webhooks has.
 DEFAULT_SECONDS = 15.0
+# Bytes of an answer, unless the caller allows more. Answers of webhooks are read for their status alone.
 MAX_ANSWER_BYTES = 1_048_576
 _AGENT = "EchoSenseiX/1"
+# Seconds that an idle connection stays open. A vetted address is reused for at most this long.
 _KEEPALIVE_SECONDS = 5.0
 
 

@@ -12,13 +12,17 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from libs.http.connection_limits import ConnectionLimits
 from libs.http.hosts import is_host
 
+# Seconds for a request's head to arrive. Longer: slow clients hold more connections.
 _HEADER_SECONDS = 10.0
 # How long a client may continue to send a body after the response.
 _LEFTOVER_SECONDS = 10.0
+# Bytes of a request's head. Larger: more memory per connection.
 _HEADER_BYTES = 64 * 1024
+# Header fields of a request. More: more parsing per request.
 _HEADER_COUNT = 100
 # Chunk framing is a share of an honest body: 1 KiB chunks cost less than one byte in a hundred.
 _FRAMING_SHARE = 8
+# Bytes of chunk framing and trailers that any body may have, whatever its size.
 _FRAMING_BYTES = 1024 * 1024
 # The parser joins the pieces of one header, so that its work grows with their number: feed it few bytes at a time and
 # check the budget between them.

@@ -21,6 +21,7 @@ from libs.sandbox import LimitExceeded, Limits, Refused, run_once
 if TYPE_CHECKING:
     from libs.bus import Bus
 
+# Seconds between writes of progress. Each costs an UPDATE and a core message; more often is not visible to a person.
 PROGRESS_EVERY_SECONDS = 0.5
 _LIMITS = {
     "memory": "The work needed more memory than it may use.",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     Raw = asyncpg.Connection[asyncpg.Record]  # at run time the class takes no parameters
 
+# Seconds that a statement may take, unless its caller allows more. Requests have 2 to 5 s.
 STATEMENT_SECONDS = 5.0
 
 Hook = Callable[[], Awaitable[None] | None]

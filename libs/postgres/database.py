@@ -18,7 +18,9 @@ from libs.postgres.connection import Announce, Connection, Hook, Invalidate, Rec
 from libs.postgres.fence import fenced
 from libs.postgres.pool import REST_SECONDS, Pool
 
+# Seconds for a hook after a commit. Hooks only send messages that may be lost.
 HOOK_SECONDS = 1.0
+# Seconds for the health check's statement.
 PING_SECONDS = 1.0
 
 logger = logging.getLogger(__name__)

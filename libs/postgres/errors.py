@@ -9,6 +9,7 @@ import asyncpg
 from libs.context import remaining_seconds
 from libs.errors import Aborted, AppError, DeadlineExceeded, InvalidArgument, Unavailable
 
+# Seconds that a caller should wait after an outage of the database.
 RETRY_SECONDS = 1.0
 
 # For libraries that use this one. A service's storage imports asyncpg itself.

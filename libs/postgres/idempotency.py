@@ -16,7 +16,9 @@ from libs.postgres.database import Database
 
 M = TypeVar("M", bound=Message)
 
+# Hours that a stored response is replayed, as the API documents.
 KEPT_HOURS = 24
+# Characters of an Idempotency-Key, as the API documents.
 MAX_KEY = 255
 REPLAYED_HEADER = "x-idempotency-replayed"
 

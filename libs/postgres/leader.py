@@ -21,7 +21,9 @@ from libs.postgres.errors import unavailable
 if TYPE_CHECKING:
     from libs.postgres.connection import Raw
 
+# Seconds between tries to become the leader. It bounds the gap after a leader has died.
 TRY_SECONDS = 0.5
+# Seconds between the leader's statements. It must stay well below SESSION_IDLE.
 SPEAK_SECONDS = 1.0
 SESSION_IDLE = "5s"
 

@@ -21,8 +21,11 @@ from libs.config import ServiceSettings
 from libs.postgres.roles import Roles, retry_contention
 
 LOCK_TIMEOUT = "5s"
+# Tries of a migration that does not get its lock: about a minute with the backoff.
 LOCK_TRIES = 12
+# Seconds for one migration file. Backfills of large tables take minutes.
 STATEMENT_SECONDS = 600.0
+# Seconds between looks whether another process has migrated.
 MIGRATED_POLL_SECONDS = 1.0
 
 logger = logging.getLogger(__name__)

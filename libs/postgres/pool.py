@@ -22,7 +22,9 @@ from libs.telemetry.metrics import DB_ACQUIRE_SECONDS, DB_POOL_CONNECTIONS
 if TYPE_CHECKING:
     from libs.postgres.connection import Raw
 
+# Seconds for a cancelled statement to answer before its connection is terminated.
 REST_SECONDS = 1.0
+# Seconds between log lines about the same outage.
 TELL_SECONDS = 5.0
 
 logger = logging.getLogger(__name__)

@@ -11,10 +11,15 @@ from libs.errors import AppError
 from libs.postgres.connection import Connection
 from libs.postgres.leader import Lease
 
+# How long published events stay, so that a lost stream can be filled again: the retention of the stream.
 OUTBOX_KEPT = timedelta(days=7)
+# Longer than the outbox, so that no delivery outlives the row that recognizes it.
 INBOX_KEPT = timedelta(days=8)
+# How long a dead event can be inspected and redriven.
 DEAD_KEPT = timedelta(days=30)
+# Seconds between sweeps. Longer: larger sweeps.
 SWEEP_SECONDS = 600.0
+# Rows per DELETE. Larger: longer locks. Smaller: more statements.
 BATCH = 1000
 
 logger = logging.getLogger(__name__)

@@ -4,7 +4,9 @@ failing service. Every call earns a tenth of a retry.
 
 import random
 
+# Retries earned by one call. 0.1 means that retries add at most a tenth to the load.
 _EARNED = 0.1
+# Retries saved up at most: enough for the calls in flight when one replica dies.
 _MOST = 20.0
 
 

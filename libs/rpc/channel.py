@@ -27,8 +27,11 @@ from libs.telemetry.traces import current_traceparent, span
 
 Answers = AsyncGenerator[Any, None]
 
+# Seconds kept back per hop, so that the inner deadline ends first and its error reaches the caller.
 HOP_SECONDS = 0.05
+# Seconds for a call outside a request.
 DEFAULT_SECONDS = 5.0
+# Bytes of a message: the server's limit.
 _MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 _SERVICE_CONFIG = json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})
 # Reconnect within 0.1–1 s of a peer's return; retries are our decision, not the library's.

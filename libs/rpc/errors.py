@@ -32,6 +32,7 @@ UNREACHABLE = "service_unavailable"
 DETAILS_KEY = "grpc-status-details-bin"
 # grpc cuts a connection whose metadata exceed 8 KiB; the rest is room for the other keys.
 _MAX_DETAILS = 6_000
+# Violations in an error, which must fit into 8 KiB of metadata.
 _MAX_VIOLATIONS = 32
 _STATUS_OF_CODE: dict[Code, grpc.StatusCode] = {
     code: next(status for status in grpc.StatusCode if status.value[0] == code.value) for code in Code

@@ -20,6 +20,7 @@ from libs.telemetry.metrics import RPC_SERVER_SECONDS
 
 _log = logging.getLogger(__name__)
 
+# Seconds for a call whose caller named no deadline.
 DEFAULT_SECONDS = 30.0
 
 

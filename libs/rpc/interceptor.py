@@ -20,6 +20,7 @@ __all__ = ["CallInterceptor", "Gate"]
 
 # Above the largest upload, and about as long as one takes over a slow line between two processes.
 _DRAIN_BYTES = 32 * 1024 * 1024
+# Seconds for the rest of a refused request.
 _DRAIN_SECONDS = 30.0
 _OPEN_SERVICES = ("/grpc.health.v1.Health/", "/grpc.reflection.")
 
@@ -50,22 +51,22 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         return wrapped
 
     def _wrap(self, method: str, handler: Any) -> _Handler:
-        inner, kind = _behaviour(handler)
+        inner, kind = _behavior(handler)
         streams = handler.response_streaming
         if handler.request_streaming and not streams:
             inner = _hearing_out(inner)
         inner = _checking_each(inner) if handler.request_streaming else _checking(inner)
-        behaviour = _streaming(method, inner, self._gate) if streams else _unary(method, inner, self._gate)
+        behavior = _streaming(method, inner, self._gate) if streams else _unary(method, inner, self._gate)
         make = getattr(grpc, f"{kind}_rpc_method_handler")
         wrapped: _Handler = make(
-            behaviour,
+            behavior,
             request_deserializer=_forgiving(handler.request_deserializer),
             response_serializer=handler.response_serializer,
         )
         return wrapped
 
 
-def _behaviour(handler: Any) -> tuple[Method, str]:
+def _behavior(handler: Any) -> tuple[Method, str]:
     left = "stream" if handler.request_streaming else "unary"
     right = "stream" if handler.response_streaming else "unary"
     return getattr(handler, f"{left}_{right}"), f"{left}_{right}"

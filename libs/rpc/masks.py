@@ -17,7 +17,9 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from libs.errors import InvalidArgument, Violation
 
 V = TypeVar("V")
+# Characters of a path in a violation; an error travels in 8 KiB of metadata.
 _MAX_POINTER = 100
+# Violations that name a refused path; an error travels in 8 KiB of metadata.
 _MAX_REFUSED = 20
 
 

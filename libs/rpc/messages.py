@@ -23,6 +23,7 @@ from libs.rpc.times import from_timestamp, to_timestamp
 V = TypeVar("V")
 M = TypeVar("M", bound=Message)
 Reader = Callable[[Any], Any]
+# Integers up to this are exact in a double (IEEE 754).
 _EXACT = 2**53
 
 

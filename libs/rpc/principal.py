@@ -20,10 +20,16 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from libs.cache import Memory
 from libs.errors import Unauthenticated
 
+# Seconds that a principal is valid. Longer: a stolen one serves for longer.
 LIFETIME_SECONDS = 60
+# Seconds that a minted principal is reused, so that most calls sign nothing. Longer: less of its life is left at the
+# peer.
 REUSE_SECONDS = 30
+# Seconds by which clocks may differ.
 _LEEWAY_SECONDS = 5
+# Verified tokens in memory. More callers than this within a minute are verified again.
 _REMEMBERED = 4_096
+# Characters of a token; longer ones are refused unread. gRPC allows 8 KiB of metadata.
 _MAX_TOKEN = 4_096
 
 GATEWAY = "gateway"

@@ -16,6 +16,7 @@ from libs.rpc.interceptor import CallInterceptor, Gate
 from libs.rpc.principal import PrincipalVerifier
 from libs.rpc.tls import server_credentials
 
+# Bytes of a message. A page of 200 rows and a provider's report of 4 MiB fit.
 MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 # For services that take deliveries of providers, which may carry a recording.
 LARGE_MESSAGE_BYTES = 33 * 1024 * 1024

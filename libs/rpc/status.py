@@ -16,7 +16,9 @@ from echosenseix.common.v1 import common_pb2, common_pb2_grpc
 from libs.config import ServiceSettings
 from libs.telemetry.metrics import CACHE_HITS, CACHE_MISSES
 
+# Seconds for a part to answer before it counts as down.
 _PROBE_SECONDS = 1.0
+# Seconds for which an answer is reused, so that probes do not load the parts.
 _FRESH_SECONDS = 1.0
 _started = time.monotonic()
 

@@ -13,6 +13,7 @@ from libs.runtime.process import EXIT_FAILED, Runtime
 
 _log = logging.getLogger(__name__)
 
+# Exit code of a process that cannot be configured.
 EXIT_CONFIG = 2
 # What a process that serves or works must be told in production.
 IN_PRODUCTION = (

@@ -17,6 +17,7 @@ from libs.telemetry.ops import Check, MakePage, OpsServer
 
 _log = logging.getLogger(__name__)
 
+# Exit code of a process that failed.
 EXIT_FAILED = 1
 
 S = TypeVar("S", bound=ProcessSettings)

@@ -11,7 +11,9 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 
+# Seconds between looks at the source files.
 PERIOD_SECONDS = 0.5
+# Seconds that the module has to end before it is killed; below the drain of 20 s, because this is for development.
 STOP_SECONDS = 15.0
 SUFFIXES = frozenset({".py", ".sql", ".json", ".html"})
 

@@ -6,7 +6,9 @@ import signal
 import threading
 from types import FrameType
 
+# Exit code of a process whose drain took too long.
 EXIT_CUT_OFF = 3
+# Seconds beyond the drain before the thread ends the process.
 MARGIN_SECONDS = 1.0
 
 

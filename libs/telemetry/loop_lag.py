@@ -2,6 +2,7 @@
 
 import asyncio
 
+# Seconds between measurements. A block shorter than this can be missed.
 _EVERY_SECONDS = 0.25
 _last = 0.0
 

@@ -8,7 +8,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 REGISTRY = CollectorRegistry()
 ProcessCollector(registry=REGISTRY)
 
+# Bucket bounds in seconds of requests, calls and statements. 0.2 is the promised p95.
 _FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0, 10.0)
+# Bucket bounds in seconds of jobs, up to half an hour.
 _SLOW = (0.005, 0.025, 0.1, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 1800.0)
 
 HTTP_SERVER_SECONDS = Histogram(

@@ -14,9 +14,13 @@ from libs.telemetry import loop_lag
 
 _log = logging.getLogger(__name__)
 
+# Bytes of a request's head.
 _HEAD_LIMIT = 8_192
+# Seconds for a request's head to arrive.
 _READ_SECONDS = 5.0
+# Seconds of event loop lag from which the process reports that it is not ready.
 _MAX_LAG_SECONDS = 1.0
+# Seconds for which a page is reused, however many clients ask for it.
 _FRESH_SECONDS = 1.0
 _REASONS = {
     200: "OK",

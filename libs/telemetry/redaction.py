@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 MASK = "[redacted]"
+# Characters. Shorter values are not masked, because they would also match ordinary text.
 _SHORTEST_SECRET = 8
 
 _SECRET_NAME = re.compile(

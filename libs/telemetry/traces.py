@@ -13,9 +13,13 @@ from contextvars import ContextVar
 from typing import Any
 
 _TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})", re.ASCII)
+# Spans that wait for the exporter; further ones are dropped.
 _QUEUE_SPANS = 2_048
+# Spans per export: OpenTelemetry's default.
 _BATCH_SPANS = 512
+# Milliseconds between exports.
 _EXPORT_EVERY_MS = 1_000
+# Milliseconds for an export. It bounds what a frozen collector adds to a shutdown.
 _EXPORT_TIMEOUT_MS = 2_000
 
 traceparent_var: ContextVar[str] = ContextVar("traceparent", default="")

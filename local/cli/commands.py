@@ -148,7 +148,7 @@ def _follow_start(runner: subprocess.Popen[bytes]) -> str:
                 say(text)
             else:
                 said.append(text)
-    return "\n".join(said) or "The runner ended without a word; see var/log/runner.log."
+    return "\n".join(said) or "The runner ended without a message; see var/log/runner.log."
 
 
 def down(options: argparse.Namespace) -> int:

@@ -54,7 +54,7 @@ class Journey:
 
     @property
     def document_title(self) -> str:
-        """Words to look for where nobody asked anything of an own document."""
+        """Words to look for where no one asked anything of an own document."""
         return self.document.stem.replace("_", " ") if self.document else ""
 
     def __post_init__(self) -> None:
@@ -112,7 +112,7 @@ async def _sign_up(journey: Journey, organization: str) -> Api:
 
 async def sign_up(journey: Journey) -> None:
     """Register an organisation of its own, with an API key of all scopes: for load and fault runs."""
-    journey.stranger = await _sign_up(journey, "Somebody Else Ltd")
+    journey.stranger = await _sign_up(journey, "Someone Else Ltd")
     journey.api = await _sign_up(journey, "Wonderland Tours")
 
 
@@ -122,7 +122,7 @@ async def meet_the_organization(journey: Journey) -> None:
     seen = await journey.api.get("/api/analytics/organization")
     journey.calls_before, journey.minutes_before = seen["totalCalls"], seen["totalMinutes"]
     journey.console.check(bool(organization["id"]), f"{organization['name']} has {seen['totalCalls']} calls so far")
-    journey.stranger = await _sign_up(journey, "Somebody Else Ltd")
+    journey.stranger = await _sign_up(journey, "Someone Else Ltd")
 
 
 async def publish_an_agent(journey: Journey) -> None:

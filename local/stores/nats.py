@@ -34,7 +34,7 @@ class BusUser:
 
 
 def authorization(users: Iterable[BusUser]) -> str:
-    """The part of a configuration of nats-server 2.9 or newer that lets these users in and nobody else."""
+    """The part of a configuration of nats-server 2.9 or newer that lets only these users in."""
     return f"authorization {json.dumps({'users': [user.entry() for user in users]}, indent=1)}\n"
 
 

@@ -88,8 +88,8 @@ ATTACKS: tuple[Round, ...] = (
 TESTS: tuple[Round, ...] = (
     (_tests("contract"), _tests("unit"), _tests("manifests")),
     (
-        _tests("integration of libs", "integration/libs"),
-        _tests("integration of the rest", "integration/gateway", "integration/local", "integration/services"),
+        _tests("integration of libs", "integration/libs", "integration/gateway", "integration/local"),
+        _tests("integration of services", "integration/services"),
     ),
     SECURITY,
     (_tests("e2e"),),

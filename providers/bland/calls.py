@@ -15,6 +15,7 @@ from providers.bland.report import recording_url, wrap_call
 from providers.interface.calls import EndedCalls
 from providers.interface.recordings import Audio, AudioLimits, download
 
+# Calls per page of the API.
 PAGE_SIZE = 100
 
 

@@ -18,6 +18,7 @@ from providers.interface.reports import CallStatus, Direction, ReportedCall, Spe
 from providers.interface.transcripts import turns_of_text
 
 POST_CALL = "post_call"
+# Completeness of a report, from little to all: the fuller report wins.
 _ONGOING_RANK, _ENDED_RANK, _ANALYZED_RANK = 1, 4, 5
 _STATUSES = {
     "busy": CallStatus.BUSY,

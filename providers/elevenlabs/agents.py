@@ -5,6 +5,7 @@ from typing import Any
 from libs.http.api import RemoteApi, read_object, unreadable
 from providers.interface.agents import RemoteAgent, RemotePage
 
+# Agents per page: the API's maximum.
 PAGE_SIZE = 100
 
 

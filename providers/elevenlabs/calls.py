@@ -13,6 +13,7 @@ from providers.elevenlabs.report import wrap_conversation
 from providers.interface.calls import EndedCalls
 from providers.interface.recordings import Audio, AudioLimits, audio_of
 
+# Conversations per page: the API's maximum.
 PAGE_SIZE = 100
 _CONVERSATIONS = "/v1/convai/conversations"
 _ENDED = ("done", "failed")

@@ -22,6 +22,7 @@ AUDIO = "post_call_audio"
 INITIATION_FAILURE = "call_initiation_failure"
 # Reports of one call in rising order of what they know. A failed start is between processing and failed.
 _RANKS = {"initiated": 0, "in-progress": 1, "processing": 2, "failed": 4, "done": 5}
+# Completeness of a report of a failed start: less than any report of a conversation.
 _INITIATION_FAILURE_RANK = 3
 _ONGOING = ("initiated", "in-progress", "processing")
 _CALL_RESULTS = {

@@ -12,6 +12,7 @@ from libs.crypto import constant_time_equal, hmac_sha256_hex
 from providers.interface.credentials import Credentials
 
 SIGNATURE = "elevenlabs-signature"
+# Seconds between signing and arrival: the tolerance of the official SDK.
 TOLERANCE_SECONDS = 30 * 60
 _TIMESTAMP = re.compile(r"t=(\d{1,12})", re.ASCII)
 _DIGEST = re.compile(r"v0=([0-9a-fA-F]{64})", re.ASCII)

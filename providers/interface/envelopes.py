@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 from libs import untrusted_json as fields
 from libs.errors import InvalidArgument
 
+# Characters of a type or id in a delivery; longer ones are not the provider's.
 _MAX_NAME = 200
 # Each rank leaves room for a number of turns, which orders the reports of one rank.
 RANK_STEP = 100_000

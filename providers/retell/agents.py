@@ -7,6 +7,7 @@ contains no voice.
 from libs.http.api import RemoteApi, read_object, unreadable
 from providers.interface.agents import RemoteAgent, RemotePage
 
+# Agents per page of the API.
 PAGE_SIZE = 100
 _VOICE_AGENTS = {"filter_criteria": {"channel": {"op": "eq", "type": "string", "value": "voice"}}}
 

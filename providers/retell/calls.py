@@ -14,6 +14,7 @@ from providers.interface.calls import EndedCalls
 from providers.interface.recordings import Audio, AudioLimits, download
 from providers.retell.report import recording_url, wrap_call
 
+# Calls per page of the API.
 PAGE_SIZE = 100
 _ENDED = ["ended", "error", "not_connected"]
 

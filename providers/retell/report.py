@@ -128,7 +128,7 @@ def _seconds(data: Mapping[str, Any], name: str) -> float | None:
 
 def _utterances(data: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """The entries that become turns: words, tool calls, keys pressed and messages sent. The result of a tool call
-    becomes part of its turn. What nobody of both sides said (node transitions, injected context) is left out."""
+    becomes part of its turn. Entries that neither side said (node transitions, injected context) are left out."""
     for name in _TRANSCRIPTS:
         found = [item for item in fields.items(data, name) if fields.text(item, "role") in _ROLES]
         if found:

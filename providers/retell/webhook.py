@@ -11,6 +11,7 @@ from libs.crypto import constant_time_equal, hmac_sha256_hex
 from providers.interface.credentials import Credentials
 
 SIGNATURE = "x-retell-signature"
+# Milliseconds between signing and arrival: the tolerance of the official SDK.
 TOLERANCE_MS = 5 * 60 * 1000
 _HEADER = re.compile(r"v=(\d{1,15}),d=([0-9a-fA-F]{64})", re.ASCII)
 

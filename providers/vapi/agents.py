@@ -5,6 +5,7 @@ from typing import Any
 from libs.http.api import RemoteApi, read_json, unreadable
 from providers.interface.agents import RemoteAgent, RemotePage
 
+# Assistants per page of the API.
 PAGE_SIZE = 100
 
 

@@ -17,6 +17,7 @@ from providers.vapi.report import recording_url, wrap_call
 
 # A listed call contains its whole conversation, so a page has fewer calls than at other providers.
 PAGE_SIZE = 50
+# Calls per page: the API's maximum.
 _MAX_PAGE_SIZE = 1_000
 _ENDED = "ended"
 # Vapi keeps times in microseconds and lists them in milliseconds, so the next page starts with the last call's

@@ -22,6 +22,7 @@ STATUS = "status-update"
 REPORT = "end-of-call-report"
 # Only the status of a call in progress makes a call. Before, there is nothing to show; the report follows its end.
 _STATUS_RANKS = {"in-progress": 1, "forwarding": 2}
+# Completeness of a report, from little to all: the fuller report wins.
 _REPORT_RANK, _ANALYZED_RANK = 4, 5
 _NOT_CONVERSED = {
     "customer-busy": CallStatus.BUSY,
@@ -44,6 +45,7 @@ _SUCCESS = {"true": True, "false": False}
 _SPEAKERS = {"user": Speaker.USER, "bot": Speaker.AGENT, "assistant": Speaker.AGENT, "tool_calls": Speaker.AGENT}
 _LABELS = {"ai": Speaker.AGENT, "bot": Speaker.AGENT, "assistant": Speaker.AGENT, "user": Speaker.USER}
 _SIP_RESPONSE = re.compile(r"sip-(\d{3})-")
+# Seconds of a call. A longer difference of two times is a mistake of the sender.
 _MAX_SECONDS = 30 * 86_400
 # Fields that a message has beside its call, and the API's answer inside of it.
 _BESIDE_THE_CALL = (

@@ -14,6 +14,7 @@ from libs.crypto import constant_time_equal, hmac_sha256_hex
 from providers.interface.credentials import Credentials
 
 PROOF_HEADERS = ("authorization", "x-vapi-secret", "x-vapi-signature", "x-signature", "x-timestamp")
+# Seconds between signing and arrival. Longer: a captured delivery can be sent again for longer.
 TOLERANCE_SECONDS = 5 * 60
 # Seconds or milliseconds; the credential does not say which.
 _TIMESTAMP = re.compile(r"(\d{10})(?:\d{3})?", re.ASCII)

@@ -29,6 +29,7 @@ from services.agent.storage.agents import Agents
 from services.agent.storage.integrations import Integrations, OpenIntegration
 from services.agent.storage.syncs import Syncs
 
+# Seconds before a sync is tried again while another holds the account's lease.
 BUSY_SECONDS = 15.0
 # One page of the account's agents, by the cursor of the previous page.
 ListPage = Callable[[str], Awaitable[RemotePage]]

@@ -19,6 +19,7 @@ from services.billing.operations import CALCULATE, Books
 
 # Younger events have a job of their own. Events older than a month need a person.
 _SETTLED = timedelta(minutes=2)
+# How far back the sweep looks.
 _LOOK_BACK = timedelta(days=31)
 
 
@@ -48,7 +49,7 @@ class Calculation:
 
     async def _sweep(self, ctx: JobContext) -> Mapping[str, Any]:
         now = self.clock.now()
-        missed = await self.books.usage.organisations_with_unrated(now - _LOOK_BACK, now - _SETTLED)
+        missed = await self.books.usage.organizations_with_unrated(now - _LOOK_BACK, now - _SETTLED)
         result = {"organizations": len(missed)}
         async with ctx.finish(result) as conn:
             await enqueue_many(conn, [CALCULATE.new(org_id, {"unrated": "all"}) for org_id in missed])

@@ -43,6 +43,7 @@ from services.calllog.storage.envelopes import Envelopes
 from services.calllog.storage.recordings import Recordings
 
 EDITABLE: Editable[Call] = Editable({"tags": "tags"})
+# Calls per page for billing's reconciliation.
 _MAX_BILLABLE = 1_000
 _ALL_TIME = (datetime(1970, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
 

@@ -21,9 +21,11 @@ from libs.sandbox import Crashed, Limits
 from services.calllog.domain.calls import Segment, Transcription
 
 PACKAGED_MODEL = "whisper-tiny.en"
+# Memory for models larger than the packaged one; the times end a child that hangs.
 _LIMITS = Limits(memory_mb=2_048, cpu_seconds=600, wall_seconds=600.0)
 # Far more than can be heard in the time that the child has.
 _MAX_SEGMENTS = 20_000
+# Characters of a transcription.
 _MAX_CHARACTERS = 1_000_000
 _NOT_NEEDED = "The provider gave the words."
 _NO_ENGINE = "No local speech-to-text model is installed on this worker."

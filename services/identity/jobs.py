@@ -9,6 +9,7 @@ from libs.clock import Clock
 from libs.jobs import Handlers, JobContext, JobKind
 from services.identity.storage.sessions import Sessions
 
+# How long an ended session stays visible to audits.
 KEEP_ENDED = timedelta(days=30)
 SWEEP = JobKind("session.sweep", service="identity")
 

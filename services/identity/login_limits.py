@@ -16,11 +16,15 @@ from dataclasses import dataclass
 from libs.errors import ResourceExhausted
 from libs.ratelimit import Limit, RateLimiter
 
+# Tries of one account in a window. Fewer: owners lock themselves out. More: faster guessing.
 ACCOUNT_TRIES = 10
+# Tries of one address in a window. An office shares one address.
 ADDRESS_TRIES = 100
 # An office behind one address registers a few people; a script registers thousands.
 ADDRESS_REGISTRATIONS = 60
+# Registrations in a window over all addresses: what the hashing threads can bear with room for logins.
 ALL_REGISTRATIONS = 600
+# Seconds of the window of all limits.
 WINDOW_SECONDS = 15 * 60
 
 # An IPv6 customer owns a /64 at least (RFC 6177), so a single address says nothing.

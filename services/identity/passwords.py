@@ -18,9 +18,13 @@ import argon2
 
 from libs.errors import Unavailable
 
+# KiB per hash: OWASP's first choice for argon2id. More: slower guessing, more memory per login.
 MEMORY_KIB = 19 * 1024
+# Passes over that memory.
 PASSES = 2
+# Threads per hash. One, because the pool already uses the cores.
 LANES = 1
+# Requests that wait for a hashing thread; further ones are refused. More: longer waits for every login.
 QUEUE_MAX = 64
 
 T = TypeVar("T")

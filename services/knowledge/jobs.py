@@ -31,10 +31,15 @@ from services.knowledge.storage.budget import Computing
 from services.knowledge.storage.chunks import Build, Chunks
 from services.knowledge.storage.entries import Documents, Entries, Stranded
 
+# Seconds between writes of progress.
 _SECONDS_BETWEEN_WRITES = 0.5
+# Documents without a job that one run reports.
 _STRANDED_AT_ONCE = 100
+# Entries that one run enqueues for the new model.
 _OUTDATED_AT_ONCE = 200
+# Chunks from which the planner's statistics are refreshed.
 _BULK = 500
+# Seconds before a document is tried again while its organization's budget is used up.
 _SECONDS_UNTIL_BUDGET = 60.0
 _SUPERSEDED = "A newer version took this one's place before it was read."
 
@@ -182,7 +187,7 @@ class KnowledgeJobs:
             await self._blobs.delete(key)
 
     async def reconcile(self, ctx: JobContext) -> None:
-        """What waits for a job that was cancelled, or ended without a word, is told as failed."""
+        """Mark as failed what waits for a job that was cancelled or has disappeared."""
         async with ctx.finish() as conn:
             for lost in await self._documents.stranded(conn, _STRANDED_AT_ONCE):
                 await self._fail(conn, lost)

@@ -38,6 +38,7 @@ from services.knowledge.storage.chunks import CHUNK_LIST, Chunks
 from services.knowledge.storage.entries import ENTRY_LIST, Documents, Entries, EntryFilter
 
 _FILTER = Mapper(EntryFilter, knowledge_pb2.ListEntriesRequest)
+# Bytes of one message of a download.
 _PIECE = 64 * 1024
 
 

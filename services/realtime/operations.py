@@ -16,7 +16,7 @@ from libs.events import outbox
 from libs.ids import new_id
 from libs.jobs import JobKind
 from libs.postgres import Connection
-from services.realtime.domain import letters
+from services.realtime.domain import mail_templates
 from services.realtime.domain.channels import channels_of_event
 from services.realtime.domain.delivery import MAX_ATTEMPTS, Delivery, Endpoint, matches
 from services.realtime.domain.history import Published
@@ -76,8 +76,8 @@ async def disable_endpoint(conn: Connection, org_id: str, endpoint_id: str, reas
     row = await deliveries.disable_endpoint(conn, org_id, endpoint_id, reason)
     if row is not None:
         await outbox.append(conn, endpoint_disabled_event(org_id, row["id"], row["url"], reason))
-        values = letters.webhook_values(row["id"], row["url"], reason)
-        await write_to_owners(conn, org_id, letters.WEBHOOK_DISABLED, values, about=row["id"])
+        values = mail_templates.webhook_values(row["id"], row["url"], reason)
+        await write_to_owners(conn, org_id, mail_templates.WEBHOOK_DISABLED, values, about=row["id"])
 
 
 async def write_to_owners(conn: Connection, org_id: str, template: str, values: Mapping[str, str], about: str) -> str:

@@ -12,7 +12,7 @@ from libs.bus import Bus, subjects
 from libs.events import Handler, ReceivedEvent
 from libs.postgres import Connection, after_commit
 from services.realtime import operations
-from services.realtime.domain import letters
+from services.realtime.domain import mail_templates
 from services.realtime.domain.history import Published
 from services.realtime.protocol.hearing import LOGGED_TOPICS
 from services.realtime.protocol.hub import encode_publication, publication_subject
@@ -48,7 +48,7 @@ class Subscribers:
 async def on_credit_low(conn: Connection, event: ReceivedEvent) -> None:
     credit = event.read(events_pb2.CreditChanged)
     values = {"availableMicros": str(credit.available_micros), "currency": credit.currency}
-    await operations.write_to_owners(conn, event.org_id, letters.CREDIT_LOW, values, about=event.org_id)
+    await operations.write_to_owners(conn, event.org_id, mail_templates.CREDIT_LOW, values, about=event.org_id)
 
 
 async def on_user(conn: Connection, event: ReceivedEvent) -> None:

@@ -44,5 +44,5 @@ def test_rule(rule: Callable[[Path], list[str]]) -> None:
     assert rule(ROOT) == []
 
 
-def test_only_listed_modules_reach_all_organisations() -> None:
+def test_only_listed_modules_reach_all_organizations() -> None:
     assert tree_rules.system_doors(ROOT) == set(SYSTEM_CALLERS)

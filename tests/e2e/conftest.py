@@ -30,11 +30,11 @@ class Customer:
     opened: dict[str | None, httpx.Client] = field(default_factory=dict)
 
     def bearing(self, credential: str | None) -> httpx.Client:
-        """The same suite as somebody else sees it; None for a stranger."""
+        """The same suite as someone else sees it; None for a stranger."""
         if credential not in self.opened:
             headers = {"Authorization": f"Bearer {credential}"} if credential else {}
             self.opened[credential] = httpx.Client(base_url=self.url, headers=headers, timeout=30)
-        # A cookie from an earlier login would speak for somebody.
+        # A cookie from an earlier login would speak for someone.
         self.opened[credential].cookies.clear()
         return self.opened[credential]
 

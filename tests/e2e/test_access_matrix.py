@@ -93,7 +93,7 @@ def revoked(ada: Customer) -> str:
 
 
 @pytest.mark.parametrize("entry", NAMING_AN_ID, ids=names)
-def test_another_organisation_cannot_tell_it_from_nothing(
+def test_another_organization_cannot_tell_it_from_nothing(
     ada: Customer, bob: Customer, things: dict[str, str], entry: Any
 ) -> None:
     theirs = its_id(things, entry[1])

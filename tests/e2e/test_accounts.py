@@ -75,7 +75,7 @@ def test_a_wrong_password_and_an_unknown_address_look_alike(ada: Customer) -> No
         stranger.post("/api/login", json={"email": ada.email, "password": "x" * 12}), 401, "wrong_credentials"
     )
     unknown = problem(
-        stranger.post("/api/login", json={"email": "nobody@example.com", "password": "x" * 12}),
+        stranger.post("/api/login", json={"email": "no one@example.com", "password": "x" * 12}),
         401,
         "wrong_credentials",
     )
@@ -176,7 +176,7 @@ def test_a_key_does_what_its_scopes_say_and_nothing_else(ada: Customer) -> None:
         problem(reader.get(path), 403, "missing_scope")
 
 
-def test_nobody_grants_more_than_they_have(ada: Customer) -> None:
+def test_no_one_grants_more_than_they_have(ada: Customer) -> None:
     keeper = ada.bearing(ada.key("members:write", "agents:read")["secret"])
     wish = {"name": "more", "scopes": ["billing:write"]}
     problem(keeper.post("/api/api-keys", json=wish), 403, "scope_not_grantable")
@@ -189,7 +189,7 @@ def test_a_repeated_key_creation_does_not_show_the_secret_again(ada: Customer) -
     problem(ada.http.post("/api/api-keys", json=wish, headers=headers), 409, "secret_already_shown")
 
 
-def test_the_organisation_is_read_and_changed(customer: Callable[[], Customer]) -> None:
+def test_the_organization_is_read_and_changed(customer: Callable[[], Customer]) -> None:
     eve = customer()
     before = eve.http.get("/api/organization")
     assert before.headers["etag"] == '"1"'
@@ -204,7 +204,7 @@ def test_the_organisation_is_read_and_changed(customer: Callable[[], Customer]) 
     ]
 
 
-def test_what_belongs_to_another_organisation_is_as_if_absent(ada: Customer, bob: Customer) -> None:
+def test_what_belongs_to_another_organization_is_as_if_absent(ada: Customer, bob: Customer) -> None:
     key = ada.key("agents:read")["id"]
     absent = "key_" + "0" * 26
     for method, path in (("GET", ""), ("DELETE", ""), ("POST", "/rotate")):

@@ -258,7 +258,7 @@ def test_the_same_key_at_once_has_one_effect(ada: Customer) -> None:
     assert ada.http.get("/api/agents", params={"search": name}).json()["total"] == 1
 
 
-def test_a_key_belongs_to_one_organisation(ada: Customer, bob: Customer) -> None:
+def test_a_key_belongs_to_one_organization(ada: Customer, bob: Customer) -> None:
     headers = {"Idempotency-Key": secrets.token_hex(8)}
     ids = {who.http.post("/api/agents", json={"name": "Same"}, headers=headers).json()["id"] for who in (ada, bob)}
     assert len(ids) == 2

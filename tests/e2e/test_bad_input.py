@@ -150,7 +150,7 @@ def test_order_of_refusals(ada: Customer, bob: Customer) -> None:
         ("/api/jobs/job_agent_0/cancel", "job_not_found"),
         ("/api/jobs/job_agent_0/retry", "job_not_found"),
         ("/api/admin/queues/agent/nowhere/pause", "queue_not_found"),
-        ("/api/admin/queues/nobody/default/resume", "queue_not_found"),
+        ("/api/admin/queues/no one/default/resume", "queue_not_found"),
         ("/api/integrations/vapi/sync", "integration_not_found"),
     ],
 )

@@ -100,7 +100,7 @@ def test_deliveries_are_refused_as_the_wire_says(customer_without_secret: Provid
     problem(stranger.post(provider.path, content=b"{}"), 401, "webhook_signature_invalid")
     problem(provider.deliver("x", {}, secret="wrong"), 401, "webhook_signature_invalid")
     problem(provider.deliver("x", {}, age=31 * 60), 401, "webhook_signature_invalid")
-    problem(stranger.post("/api/webhooks/elevenlabs/nobody/post-call", content=b"{}"), 404, "webhook_unknown")
+    problem(stranger.post("/api/webhooks/elevenlabs/no one/post-call", content=b"{}"), 404, "webhook_unknown")
     unset = problem(customer_without_secret.deliver("x", {}), 503, "webhook_secret_unset")
     assert "secret" in unset["detail"]
 
@@ -166,7 +166,7 @@ def test_tags_change_and_nothing_else_does(ada: Customer, call: dict[str, Any]) 
         problem(ada.http.patch(path, json={field: None}), 422, "validation_failed")
 
 
-def test_another_organisation_sees_none_of_it(bob: Customer, call: dict[str, Any]) -> None:
+def test_another_organization_sees_none_of_it(bob: Customer, call: dict[str, Any]) -> None:
     for method, path, body in (
         ("GET", f"/api/call-logs/{call['id']}", None),
         ("PATCH", f"/api/call-logs/{call['id']}", {"tags": []}),
@@ -176,8 +176,8 @@ def test_another_organisation_sees_none_of_it(bob: Customer, call: dict[str, Any
     assert bob.http.get("/api/call-logs").json()["total"] == 0
 
 
-def test_a_transcription_is_its_organisations_own(ada: Customer, bob: Customer, call: dict[str, Any]) -> None:
-    """The provider gave the words of this call, so nobody has listened to its recording."""
+def test_a_transcription_is_its_organizations_own(ada: Customer, bob: Customer, call: dict[str, Any]) -> None:
+    """The provider gave the words of this call, so no one has listened to its recording."""
     path = f"/api/call-logs/{call['id']}/transcription"
     assert (call["recording"]["transcriptionStatus"], call["recording"]["transcriptionUrl"]) == (None, None)
     assert ada.http.get(path).json() == {

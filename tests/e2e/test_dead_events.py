@@ -1,7 +1,7 @@
 """An event that a consumer of the running suite cannot handle: given up, seen by its organisation and the operator,
-handled again when what was wrong is mended.
+handled again when what was wrong is repaired.
 
-Billing's table is what goes wrong: a constraint refuses this organisation's usage, and nobody else's.
+Billing's table is what goes wrong: a constraint refuses this organisation's usage, and no one else's.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ def refusal(suite: Suite, ada: Customer) -> Iterator[Callable[[], None]]:
     org_id = ada.organization["id"]
     run_sql(admin, f"alter table billing.usage_event add constraint broken check (org_id <> '{org_id}') not valid")
 
-    def mend() -> None:
+    def repair() -> None:
         run_sql(admin, "alter table billing.usage_event drop constraint if exists broken")
 
-    yield mend
-    mend()
+    yield repair
+    repair()
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def replayed(customer: Customer, **wish: Any) -> int:
     return number
 
 
-def test_the_organisation_sees_what_died_and_why(ada: Customer, dead: dict[str, Any]) -> None:
+def test_the_organization_sees_what_died_and_why(ada: Customer, dead: dict[str, Any]) -> None:
     assert set(dead) == {
         "id", "service", "consumer", "eventId", "topic", "subject", "tries", "error", "replaying", "diedAt"
     }  # fmt: skip
@@ -123,13 +123,13 @@ def test_an_operator_sees_whose_it_is_and_what_was_said(suite: Suite, ada: Custo
     assert count == ["billing/billing", "1", "0"]
 
 
-def test_a_replay_before_it_is_mended_fails_once_more(ada: Customer, dead: dict[str, Any]) -> None:
+def test_a_replay_before_it_is_repaired_fails_once_more(ada: Customer, dead: dict[str, Any]) -> None:
     assert replayed(ada, ids=[dead["id"]]) == 1
     [again] = until(lambda: listed(ada), lambda rows: [row["tries"] for row in rows] == [6])
     assert {**again, "tries": 5} == dead
 
 
-def test_mended_and_replayed_it_happens_once(
+def test_repaired_and_replayed_it_happens_once(
     suite: Suite, ada: Customer, dead: dict[str, Any], refusal: Callable[[], None]
 ) -> None:
     assert ada.http.get("/api/billing/usage-events").json()["total"] == 0

@@ -126,7 +126,7 @@ def test_wrong_forms_are_refused_and_leave_nothing(ada: Customer, wish: dict[str
     assert ada.http.get("/api/knowledge-base/entries").json()["total"] == before
 
 
-def test_another_organisation_sees_none_of_it(ada: Customer, bob: Customer) -> None:
+def test_another_organization_sees_none_of_it(ada: Customer, bob: Customer) -> None:
     uploaded = ada.http.post("/api/documents/upload", files={"document": ("s.md", TEXT)}).json()
     for path, code in (
         (f"/api/documents/{uploaded['documentId']}/status", "document_not_found"),

@@ -21,7 +21,7 @@ from .conftest import Customer, problem
 
 @pytest.fixture(scope="module")
 def busy(ada: Customer) -> list[str]:
-    """The ids of jobs in two services: documents that are processed, and a test delivery that finds nobody."""
+    """The ids of jobs in two services: documents that are processed, and a test delivery that finds no one."""
     ids = []
     for number in range(5):
         answer = ada.http.post("/api/documents/upload", files={"document": (f"{number}.txt", b"Some words to keep.")})
@@ -79,7 +79,7 @@ def test_a_job_is_found_at_its_owner_and_not_elsewhere(ada: Customer, bob: Custo
         absent = problem(bob.http.get(f"/api/jobs/{job_id[:-4]}0000"), 404, "job_not_found")
         assert {**theirs, "instance": "", "requestId": ""} == {**absent, "instance": "", "requestId": ""}
         problem(bob.http.post(f"/api/jobs/{job_id}/cancel"), 404, "job_not_found")
-    for nonsense in ("job_nobody_" + "0" * 26, "x", "job_", "agt_1"):
+    for nonsense in ("job_no_one_" + "0" * 26, "x", "job_", "agt_1"):
         problem(ada.http.get(f"/api/jobs/{nonsense}"), 404, "job_not_found")
 
 
@@ -117,7 +117,7 @@ def test_bad_job_queries(ada: Customer, bob: Customer, busy: list[str]) -> None:
         problem(client.get(f"/api/jobs?{query}"), 400, "invalid_cursor")
 
 
-def test_queues_are_paused_for_their_own_organisation(ada: Customer, bob: Customer, busy: list[str]) -> None:
+def test_queues_are_paused_for_their_own_organization(ada: Customer, bob: Customer, busy: list[str]) -> None:
     queues = {(row["service"], row["name"]) for row in walked(ada, "/api/admin/queues", limit=5)}
     assert {("knowledge", "documents"), ("realtime", "webhooks")} <= queues
     path = "/api/admin/queues/knowledge/documents"
@@ -128,7 +128,7 @@ def test_queues_are_paused_for_their_own_organisation(ada: Customer, bob: Custom
     assert ada.http.get(f"/api/jobs/{mine}").json()["state"] == "queued"
     assert ada.http.post(f"{path}/resume").json()["paused"] is False
     assert settled(ada, mine) == "completed"
-    for wrong in ("nobody/documents", "knowledge/nothing"):
+    for wrong in ("no one/documents", "knowledge/nothing"):
         problem(ada.http.post(f"/api/admin/queues/{wrong}/pause"), 404, "queue_not_found")
 
 
@@ -172,7 +172,7 @@ def test_every_service_s_worker_has_registered_its_schedules(ada: Customer) -> N
 
 
 class Gone(http.server.BaseHTTPRequestHandler):
-    """A receiver of webhooks that answers that nobody listens there any more."""
+    """A receiver of webhooks that answers that no one listens there any more."""
 
     def do_POST(self) -> None:
         self.send_response(410)

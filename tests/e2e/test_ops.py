@@ -53,7 +53,7 @@ def test_replay_says_how_many(suite: Suite) -> None:
     assert ops(suite, "replay", "realtime", "mail") == "0 dead letters of realtime/mail run again.\n"
 
 
-def test_a_failed_job_is_listed_with_everybody_s_and_exactly_it_runs_again(
+def test_a_failed_job_is_listed_with_everyone_s_and_exactly_it_runs_again(
     suite: Suite, customer: Callable[[], Customer]
 ) -> None:
     owners = [customer(), customer()]

@@ -22,7 +22,7 @@ async def run(quick: bool, seed: int, folder: Path) -> int:
         "workers killed": jobs.kill_workers(kills, writes, rate, seed),
         "NATS lost": jobs.lose_nats_for_a_while(200 if quick else 1_000, 50.0),
         "PostgreSQL killed": jobs.kill_postgres(1 if quick else 5, 500 if quick else 4_000, 50.0),
-        "flood": jobs.flood_of_one_organisation(10_000 if quick else 50_000),
+        "flood": jobs.flood_of_one_organization(10_000 if quick else 50_000),
         "poison": jobs.poison_among_others(*((60, 0.05) if quick else (999, 1.0))),
         "every process killed": suite.kill_processes(
             folder / "one", *((20, 600) if quick else (100, 4_000)), 20.0, seed, pause_seconds=20.0 if quick else 40.0

@@ -109,7 +109,7 @@ class Customer:
     async def mistype(self, times: int) -> None:
         """Fail to sign in, so that there are tries to be remembered."""
         for _ in range(times):
-            guess = {"email": "nobody@example.com", "password": "a wrong guess"}
+            guess = {"email": "no one@example.com", "password": "a wrong guess"}
             answer = await self._http.post("/api/login", json=guess)
             if answer.status_code != 401:
                 raise AssertionError(f"a wrong password was answered {answer.status_code}")

@@ -165,7 +165,7 @@ async def lose_nats_for_a_while(writes: int, rate: float) -> Outcome:
 SLOW, POISON = JobKind("effect.slow", service=SERVICE), JobKind("effect.poison", service=SERVICE)
 
 
-async def flood_of_one_organisation(flood: int) -> Outcome:
+async def flood_of_one_organization(flood: int) -> Outcome:
     """Many jobs of one organisation, then ten of another: these wait at most 2 s at p95."""
     outcome = Outcome()
     async with scene(workers=1) as here:
@@ -210,7 +210,7 @@ async def poison_among_others(others: int, seconds: float) -> Outcome:
                 failed = await here.db.system_fetchval(
                     "select count(*) from job where state = 'failed' and kind <> 'effect.poison'"
                 )
-                outcome.problems += [f"{failed} innocent jobs quarantined"] if failed else []
+                outcome.problems += [f"{failed} other jobs quarantined"] if failed else []
     outcome.figures = {
         "others": others, "without poison s": round(took[0], 1), "with s": round(took[1], 1),
         "later %": round((took[1] / took[0] - 1) * 100, 1),

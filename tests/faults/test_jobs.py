@@ -20,8 +20,8 @@ async def test_killing_postgresql_loses_nothing_that_was_acknowledged() -> None:
     assert outcome.problems == [], outcome.line()
 
 
-async def test_a_flood_of_one_organisation_does_not_hold_up_another() -> None:
-    outcome = await jobs.flood_of_one_organisation(flood=10_000)
+async def test_a_flood_of_one_organization_does_not_hold_up_another() -> None:
+    outcome = await jobs.flood_of_one_organization(flood=10_000)
     assert outcome.problems == [], outcome.line()
 
 

@@ -2,7 +2,7 @@
 
 `effect.direct` writes its effect and an event in the transaction that finishes the job; the event becomes, through
 outbox, JetStream and inbox, the job `effect.echo`, which writes another. `effect.outside` writes nothing here: it
-appends its job's id to a file, as a call to somebody else would carry it as idempotency key.
+appends its job's id to a file, as a call to someone else would carry it as idempotency key.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _EFFECT = "insert into effect (org_id, operation, kind, worker) values ($1, $2, 
 
 async def direct(ctx: JobContext) -> None:
     job, operation = ctx.job, ctx.job.args["operation"]
-    _call_somebody_else(job.id)
+    _call_someone_else(job.id)
     await asyncio.sleep(random.uniform(0, 0.08))
     async with ctx.finish() as conn:
         await conn.execute(_EFFECT, job.org_id, operation, "direct", job.worker)
@@ -43,7 +43,7 @@ async def echo(ctx: JobContext) -> None:
 
 
 async def outside(ctx: JobContext) -> dict[str, bool]:
-    _call_somebody_else(ctx.job.id)
+    _call_someone_else(ctx.job.id)
     return {"told": True}
 
 
@@ -71,7 +71,7 @@ def handlers() -> Handlers:
     return made
 
 
-def _call_somebody_else(key: str) -> None:
+def _call_someone_else(key: str) -> None:
     with Path(os.environ["OUTSIDE_FILE"]).open("a", encoding="ascii") as calls:
         calls.write(key + "\n")
 

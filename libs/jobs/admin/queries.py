@@ -16,6 +16,7 @@ from libs.postgres.listing import Filter, Listing, fetch_page
 
 Fetch = Callable[..., Awaitable[list[Record]]]
 
+# Dead letters that one request redrives. More would lock more rows in one statement.
 REPLAY_AT_MOST = 1_000
 # Ids sort by creation.
 RULES = ListRules(sorts={"createdAt": "j.id"})

@@ -17,12 +17,18 @@ from libs.jobs.queues import QueuePolicy
 from libs.jobs.store.leases import LEASE_SECONDS
 from libs.postgres import Connection, Database
 
+# Jobs per organization in one round of a claim. Higher: cheaper claims, longer turns of one organization.
 QUANTUM = 4
+# Jobs in a claim up to which an organization gets at most QUANTUM. Larger claims run short jobs and share out what is
+# free.
 FEW = 64
+# Organizations that a lane is assumed to have before the first round, so that the first claim takes few of each.
 UNKNOWN = 1_000
 _STRICT = [int(lane) for lane in (Lane.HIGH, Lane.NORMAL, Lane.LOW)]
 # Sorts behind an id and before every other one.
 _AFTER = "\x01"
+# Seconds before the next try when another claimer holds a limited queue's lock. A claim holds it for a few
+# milliseconds.
 _LOCK_RETRY_SECONDS = 0.02
 
 # Queue, lanes in order, where to begin in each, jobs per organisation in each, jobs wanted, token, lease seconds,
@@ -44,6 +50,7 @@ insert into job_pace (queue, org_id, next_at)
 select $1, v.org_id, clock_timestamp() + make_interval(secs => v.ahead)
 from unnest($2::text[], $3::float8[]) as v(org_id, ahead)
 on conflict (queue, org_id) do update set next_at = excluded.next_at"""
+# The largest int4: no limit.
 _UNLIMITED = 2**31 - 1
 
 
@@ -70,7 +77,7 @@ class Claimer:
         self._policy = policy
         self._worker = worker
         self._begin_at = dict.fromkeys(_STRICT, "")
-        self._organisations = dict.fromkeys(_STRICT, UNKNOWN)
+        self._organizations = dict.fromkeys(_STRICT, UNKNOWN)
         self._met: dict[int, set[str]] = {lane: set() for lane in _STRICT}
         self._round = 0
         self._suspect = True
@@ -140,19 +147,19 @@ class Claimer:
         with jobs of one organization."""
         if lane == Lane.HIGH:
             return wanted
-        return QUANTUM if wanted <= FEW else max(QUANTUM, math.ceil(wanted / self._organisations[lane]))
+        return QUANTUM if wanted <= FEW else max(QUANTUM, math.ceil(wanted / self._organizations[lane]))
 
     def _count(self, served: Set[tuple[int, str]], *, full: bool) -> None:
         """How many organisations have jobs due in each lane, by those met since the round began: so many share it."""
         for lane in _STRICT:
             orgs, met = {org for of, org in served if of == lane}, self._met[lane]
             if not full:
-                self._organisations[lane], self._met[lane] = len(orgs) or UNKNOWN, set()
+                self._organizations[lane], self._met[lane] = len(orgs) or UNKNOWN, set()
             elif met & orgs:
-                self._organisations[lane], self._met[lane] = len(met | orgs), orgs
+                self._organizations[lane], self._met[lane] = len(met | orgs), orgs
             else:
                 met |= orgs
-                self._organisations[lane] = max(self._organisations[lane], len(met))
+                self._organizations[lane] = max(self._organizations[lane], len(met))
 
     def _move_on(self, lanes: Sequence[int], jobs: Sequence[Job], *, full: bool) -> None:
         """The next claim begins behind the organisation at which this one was full."""

@@ -13,8 +13,12 @@ from libs.jobs.errors import LeaseLost
 from libs.jobs.job import MAX_STALLS, Job, encode_json
 from libs.postgres import Connection, Database, Record
 
+# Seconds of a lease. It bounds how long a dead worker's job waits, and how long a worker may freeze: three missed
+# heartbeats.
 LEASE_SECONDS = 10.0
+# Seconds between heartbeats, and the longest until a cancellation is seen. Shorter: more statements per worker.
 HEARTBEAT_SECONDS = 3.0
+# Expired leases that one sweep takes back. More would hold more row locks in one statement.
 SWEEP_AT_ONCE = 500
 
 _HELD = "select org_id from job where id = $1 and lease_token = $2 and lease_until > clock_timestamp()"
@@ -119,7 +123,7 @@ async def by_index(db: Database, sql: str, *args: Any) -> list[Record]:
 
 
 async def organization_of_held(db: Database, job_id: str, lease: str) -> str | None:
-    """The organization of a job that a worker holds by this lease now; None when nobody does."""
+    """The organization of a job that a worker holds by this lease now; None when no worker does."""
     try:
         token = uuid.UUID(lease)
     except ValueError:

@@ -9,8 +9,11 @@ from libs.jobs.queues import QueuePolicy
 from libs.jobs.store.leases import by_index
 from libs.postgres import Database
 
+# Seconds that every ended job stays, so that a client that received a 202 can read the result.
 GRACE_SECONDS = 600.0
+# Days that any ended job stays.
 MAX_AGE_DAYS = 30
+# Rows per DELETE. Larger: longer locks. Smaller: more statements.
 BATCH = 2_000
 # Bounds one sweep, so that a large backlog does not delay the other maintenance. The next sweep continues.
 BATCHES = 20

@@ -24,6 +24,7 @@ from libs.telemetry import span, use_traceparent
 if TYPE_CHECKING:
     from libs.bus import Bus
 
+# Seconds before a job of an unknown kind is tried again: about the time in which a rolling update replaces a worker.
 UNKNOWN_KIND_SECONDS = 15.0
 _log = logging.getLogger("jobs")
 

@@ -21,7 +21,9 @@ from libs.telemetry import metrics
 if TYPE_CHECKING:
     from libs.bus import Bus
 
+# Seconds between rounds. It bounds how long a job waits after its lease has expired.
 SWEEP_SECONDS = 2.0
+# Rounds between the costlier steps (retention, backlog): every 10 s.
 REGULARLY = 5
 # After an outage of the database, running workers need a moment to renew their leases before a sweep takes the jobs
 # back.

@@ -9,10 +9,15 @@ from libs.clock import monotonic
 from libs.jobs.job import Job
 from libs.jobs.store.claims import Claimer
 
+# Seconds between polls of a queue that had jobs lately. It bounds the delay of a lost wake-up under load.
 BUSY_POLL_SECONDS = 0.1
+# Seconds between polls of an idle queue. It bounds the delay of a lost wake-up; each poll is one statement.
 IDLE_POLL_SECONDS = 1.0
+# Seconds after the last job for which a queue counts as busy.
 BUSY_SECONDS = 2.0
+# Seconds that a wake-up waits for others under load. Longer: fewer and larger claims, later starts.
 GATHER_SECONDS = 0.01
+# Jobs in the last claim from which wake-ups are gathered; below it each job starts at once.
 GATHER_ABOVE = 8
 
 

@@ -16,7 +16,9 @@ from libs.postgres import Connection, Database
 
 # A tick found this late was missed, not merely noticed late.
 MISSED_AFTER = timedelta(seconds=60)
+# Missed ticks that get a job with catch_up="all". More would write more rows in one transaction.
 MAX_CATCH_UP = 1_000
+# How long a firing stays. It must outlive the longest gap that is caught up, or a tick could fire twice.
 KEEP_FIRINGS = timedelta(days=30)
 
 _REGISTER = """

@@ -34,14 +34,23 @@ from libs.postgres import Database
 if TYPE_CHECKING:
     from libs.bus import Bus
 
+# Jobs per claim, the size at which `make bench-jobs` measures. A claim reads all arguments into memory.
 CLAIM_AT_MOST = 512
+# Seconds that an interrupted handler has to end before its job is released.
 INTERRUPTED_SECONDS = 1.0
+# Seconds for the last endings at shutdown. Unwritten ones run again after their lease.
 FLUSH_SECONDS = 2.0
+# Seconds that shutdown waits for a claim under way, whose jobs must be released.
 LAST_CLAIM_SECONDS = 1.0
+# Seconds between wake-ups that a full worker passes on. Shorter: full workers exchange them in a loop.
 PASS_ON_SECONDS = 0.02
+# Seconds between checks of running jobs against their timeouts. A timer per job would cost more than a short job.
 OVERDUE_SECONDS = 0.25
+# Seconds that a claimed job may wait for a slot. Longer: jobs wait here while another worker is free.
 WAIT_SECONDS = 1.0
+# Seconds of work that a worker claims ahead of its slots. Shorter: slots idle during a claim. Longer: less fair turns.
 AHEAD_SECONDS = 0.05
+# Seconds that a full worker sleeps at most. A free slot wakes it earlier.
 LOOK_AT_LEAST_SECONDS = 60.0
 _log = logging.getLogger("jobs")
 

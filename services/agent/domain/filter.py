@@ -9,6 +9,7 @@ from libs.errors import InvalidArgument, invalid_parameter
 from .agent import AgentStatus
 from .validation import TAGS_MAX
 
+# Characters of a search.
 SEARCH_MAX = 200
 
 

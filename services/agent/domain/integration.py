@@ -15,7 +15,9 @@ from libs.errors import InvalidArgument, NotFound, Violation
 from providers.interface.credentials import Credentials
 from providers.registry import PROVIDERS
 
+# Characters of a key or secret.
 SECRET_MAX = 1_000
+# Characters of a base URL.
 URL_MAX = 2_000
 # Covers retries of deliveries that were signed before the secret was replaced; the last known one is after 30 minutes.
 PREVIOUS_SECRET_GRACE = timedelta(hours=1)

@@ -16,17 +16,29 @@ from providers.registry import DEFAULT_PROVIDER, PROVIDERS
 
 from .content import AgentConfiguration, AgentContent, LanguageModel
 
+# Characters of a name, as the API documents.
 NAME_MAX = 200
+# Characters of a description.
 DESCRIPTION_MAX = 2_000
+# Characters of a prompt.
 PROMPT_MAX = 100_000
+# Characters of the first message.
 FIRST_MESSAGE_MAX = 10_000
+# Characters of model names, voices and external ids.
 SHORT_MAX = 200
+# Tags of an agent.
 TAGS_MAX = 50
+# Characters of a tag.
 TAG_MAX = 50
+# Variables of an agent.
 VARIABLES_MAX = 200
+# Characters of a variable's name.
 VARIABLE_NAME_MAX = 100
+# Characters of a variable's text.
 VARIABLE_VALUE_MAX = 10_000
+# Least and largest temperature, as the models' APIs have it.
 TEMPERATURE = (0, 2)
+# Least and largest number of tokens of an answer.
 MAX_TOKENS = (1, 1_000_000)
 # Ten seconds to twelve hours, the widest range among the platforms (Vapi's).
 MAX_DURATION_SECONDS = (10, 43_200)

@@ -12,6 +12,7 @@ from libs.errors import Aborted
 from libs.postgres import Connection
 from services.agent.domain.integration import IntegrationStatus
 
+# How long a holder may take for a page. A dead holder blocks the account for this long.
 LEASE = timedelta(seconds=60)
 
 

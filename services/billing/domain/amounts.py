@@ -9,6 +9,7 @@ import re
 
 from libs.errors import InvalidArgument, Violation
 
+# Millionths in one unit.
 MICRO = 1_000_000
 _DECIMAL = re.compile(r"(\d{1,12})(?:\.(\d{1,6}))?", re.ASCII)
 

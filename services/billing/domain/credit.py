@@ -16,6 +16,7 @@ MIN_TOP_UP = _CENT
 MAX_TOP_UP = 100_000 * MICRO
 # Bounds the table and the calls to the payment provider: unpaid checkouts end after a day.
 MAX_PENDING_TOP_UPS = 20
+# Characters of a reason.
 MAX_REASON = 500
 
 

@@ -17,9 +17,13 @@ from libs.errors import InvalidArgument, Violation
 from services.billing.domain.amounts import format_micros
 
 CALL_SECONDS = "call_seconds"
+# Usage events of one request. More would hold the account's lock for longer.
 MAX_BATCH = 100
+# How far ahead a client's clock may be.
 _MAX_FUTURE = timedelta(hours=1)
+# Characters of ids and names.
 _MAX_TEXT = 200
+# Bytes of an event's properties as JSON.
 _MAX_PROPERTIES_BYTES = 8_192
 _OWN_ID = re.compile(r"ue_[0-7][0-9a-hjkmnp-tv-z]{25}", re.ASCII)
 

@@ -31,11 +31,14 @@ from services.billing.payments.interface import Checkout
 
 # The shapes that this module reads are those of this version.
 API_VERSION = "2025-03-31.basil"
+# Seconds between signing and arrival: the tolerance of Stripe's SDKs. Longer: a captured notice can be sent again for
+# longer.
 TOLERANCE_SECONDS = 300
 # Within the gateway's 15 s for a top-up.
 _SECONDS = 10.0
 _TIMESTAMP = re.compile(r"t=(\d{1,12})", re.ASCII)
 _DIGEST = re.compile(r"v1=([0-9a-f]{64})", re.ASCII)
+# Characters of the signature header; longer ones are refused unread.
 _HEADER_MAX = 1_000
 _CHECKOUTS = {
     "checkout.session.completed": CheckoutOutcome.PAID,

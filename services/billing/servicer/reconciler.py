@@ -19,9 +19,13 @@ from services.billing.storage.reconciliation import Reconciliations
 
 # The call log's method, as its stub has it.
 ListBillable = Callable[[calllog_pb2.ListBillableCallsRequest], Awaitable[calllog_pb2.ListBillableCallsResponse]]
+# Differences in one answer. More do not help a person; the message would grow.
 MAX_DIFFERENCES = 1_000
+# Calls per page of the call log.
 _PAGE = 1_000
+# Checks of a difference before it is reported, because a call that has just ended may still be on its way.
 _LOOKS = 3
+# Seconds between these checks.
 _SETTLE_SECONDS = 0.4
 
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from libs.postgres import Database
 from services.billing.domain.reconciliation import Difference, MeteredCall, RatedUsage
 
+# Rows that a cursor fetches at a time.
 _BATCH = 1_000
 _METERED = """
 select u.call_id, u.id, u.quantity_micros from usage_event u

@@ -90,7 +90,7 @@ class Usage:
             [entry.transaction_id for entry in entries], now,
         )  # fmt: skip
 
-    async def organisations_with_unrated(self, start: datetime, end: datetime) -> list[str]:
+    async def organizations_with_unrated(self, start: datetime, end: datetime) -> list[str]:
         """Over all organisations: who has events recorded in the window that no job has rated."""
         return [row["org_id"] for row in await self._db.system_fetch(_ORGS_UNRATED, start, end)]
 

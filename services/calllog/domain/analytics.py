@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from libs.errors import invalid_parameter
 from services.calllog.domain.calls import Cost
 
+# Buckets of one answer: hours of 83 days.
 MAX_BUCKETS = 2_000
 INTERVALS = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -8,7 +8,9 @@ from libs.errors import InvalidArgument, Violation
 from libs.text import trimmed
 from libs.untrusted_json import storable
 
+# Tags of a call.
 MAX_TAGS = 50
+# Characters of a tag.
 MAX_LENGTH = 50
 
 

@@ -17,14 +17,19 @@ from libs.text import trimmed
 
 from .scopes import check_scopes
 
+# How long an unused session lives.
 SESSION_IDLE = timedelta(minutes=60)
+# How long any session lives.
 SESSION_CAP = timedelta(days=30)
 # Maximum age of "last seen" and "last used": at most one write a minute, however often the credential is used.
 TOUCH_EVERY = timedelta(seconds=60)
+# Characters of a key's name.
 KEY_NAME_MAX = 100
+# Longest time that an old secret works after a rotation.
 OVERLAP_MAX = timedelta(days=7)
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+# Base 62 digits of a CRC-32.
 _CHECKSUM_LENGTH = 6
 _KEY = re.compile(r"(esx_(?:live|test)_[0-9A-Za-z]{10})_[0-9A-Za-z]{32,64}", re.ASCII)
 _TOKEN = re.compile(r"[0-9A-Za-z]{40,64}", re.ASCII)

@@ -14,10 +14,15 @@ from libs.text import has_unseen, trimmed
 
 from .scopes import Role
 
+# Characters of a first or last name.
 NAME_MAX = 100
+# Characters of an organization's name.
 ORGANIZATION_NAME_MAX = 200
+# Characters of an address (RFC 5321, 4.5.3.1.3, without the brackets).
 EMAIL_MAX = 254
+# Characters of a password, at least (NIST SP 800-63B).
 PASSWORD_MIN = 8
+# Characters of a password, at most: long texts cost time before they are hashed.
 PASSWORD_MAX = 200
 # RFC 5321's shape, without quoted local parts and address literals; whether the mailbox exists only mail can tell.
 _EMAIL = re.compile(r"[^\x00-\x20\x7f@\"(),:;<>\[\\\]]{1,64}@([^\W_]([\w-]{0,61}[^\W_])?\.)+[^\W_]([\w-]{0,61}[^\W_])")

@@ -60,9 +60,13 @@ class Chunk:
     end: int
 
 
+# Characters of a heading. Longer ones are treated as text.
 _HEADING_IN_PASSAGE = 60
+# Characters of a heading. Longer ones are treated as text.
 _LONGEST_HEADING = 200
+# Letters of a long unknown word that count as one token.
 _LETTERS_A_TOKEN = 8
+# Characters of the break between two blocks, which offsets count.
 _BETWEEN_BLOCKS = 2
 _FULL_WIDTH_ENDS = ("。", "！", "？", "」", "』")
 # More characters than this are cut before their tokens are counted: counting holds about 100 bytes a character.

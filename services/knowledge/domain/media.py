@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 from libs.errors import InvalidArgument, Violation
 
+# Bytes that tell the kind of a document.
 HEAD_BYTES = 8192
 
 
@@ -49,7 +50,7 @@ _SIGNED_ELSEWHERE = (
 )  # fmt: skip
 
 
-def recognise(file_name: str, declared: str, head: bytes) -> MediaType:
+def recognize(file_name: str, declared: str, head: bytes) -> MediaType:
     """The media type of a document from the first bytes of its content, its file name and the type its sender
     declared. Raises InvalidArgument(empty_document | unsupported_media_type)."""
     if not head:

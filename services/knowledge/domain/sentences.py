@@ -14,6 +14,7 @@ _ABBREVIATION = re.compile(
     r"(?:^|[\s(\"'“‘\[`])(?:[A-Z]|Mr|Mrs|Ms|Dr|Prof|St|Sr|Jr|Gen|Col|Capt|Lt|Rev|Hon|No|Nos|Fig|Figs|Eq|Sec|Ch|Vol|pp?|"
     r"vs|cf|ca|approx|al|ed|eds|Inc|Ltd|Co|Corp|e\.g|i\.e|viz|U\.S|a\.m|p\.m)\.$"
 )
+# Characters that are searched back for an abbreviation.
 _LONGEST_ABBREVIATION = 10
 
 

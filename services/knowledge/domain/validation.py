@@ -11,15 +11,25 @@ from libs.errors import InvalidArgument, Violation
 from libs.text import trimmed
 from services.knowledge.domain.entry import Described
 
+# Characters of a title.
 TITLE_MAX = 200
+# Characters of a category.
 CATEGORY_MAX = 100
+# Characters of a source.
 SOURCE_MAX = 2_000
+# Tags of an entry.
 TAGS_MAX = 50
+# Characters of a tag.
 TAG_MAX = 50
+# Bytes of a text entry. Longer texts are uploaded as documents.
 CONTENT_MAX_BYTES = 1024 * 1024
+# Characters of a query. The model reads 256 tokens.
 QUERY_MAX = 1_000
+# Words of a query. More cost index look-ups; the model reads 256 tokens.
 QUERY_WORDS_MAX = 64
+# Entries that a search can name.
 ENTRY_FILTER_MAX = 100
+# Characters of a file name.
 FILE_NAME_MAX = 255
 
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]+")

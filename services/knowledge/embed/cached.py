@@ -5,6 +5,7 @@ from __future__ import annotations
 from libs.cache import Memory
 from services.knowledge.embed.embedder import Embedder, Vector
 
+# Vectors in memory: 12 MB.
 _MOST = 1024
 
 

@@ -11,7 +11,9 @@ from libs.http import Answer, OutboundClient
 from libs.sandbox import Usage
 from services.knowledge.embed.embedder import DIMENSIONS, EmbedderUnavailable, Vector
 
+# Texts per request. Larger: fewer requests, larger bodies.
 _BATCH = 64
+# Seconds for one request.
 _SECONDS = 30.0
 
 

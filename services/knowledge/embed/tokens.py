@@ -10,6 +10,7 @@ from typing import Any
 
 _VOCABULARY = Path(__file__).parent / "data" / "bert-base-uncased-vocab.txt"
 _SHA256 = "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3"
+# Tokens that the model reads.
 MODEL_TOKENS = 256
 
 

@@ -9,13 +9,20 @@ import zipfile
 from services.knowledge.domain.media import DOCX, EPUB, ODT, PPTX, XLSX, MediaType
 from services.knowledge.extract.refusal import Refusal
 
+# Files in the archive. Office programs write one per part and picture.
 _MOST_MEMBERS = 2_000
+# Bytes of the archive's directory, read before its objects are made.
 _MOST_DIRECTORY_BYTES = 1 << 20
+# Unpacked bytes of the archive. Larger: more time and memory per document.
 _MOST_UNPACKED = 64 << 20
+# Unpacked bytes of the main document, whose tree takes more memory than its text.
 _MOST_XML = 24 << 20
+# Unpacked bytes per packed byte. Lower: ordinary documents with repetitive XML are refused.
 _MOST_RATIO = 150
+# Unpacked bytes from which the ratio counts; small files may compress well.
 _RATIO_FROM_BYTES = 4 << 20
 _END_OF_DIRECTORY = b"PK\x05\x06"
+# Bytes that are unpacked at a time.
 _PIECE = 1 << 20
 _MAIN_PART = {
     DOCX: "word/document.xml", XLSX: "xl/workbook.xml", PPTX: "ppt/presentation.xml", ODT: "content.xml",

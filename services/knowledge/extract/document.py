@@ -24,9 +24,11 @@ from services.knowledge.extract.refusal import Refusal
 from services.knowledge.extract.tables import read_csv
 from services.knowledge.extract.web import read_html
 
+# Chunks in one message to the parent. Larger: fewer messages, more memory.
 _BATCH = 16
 # A run of so many characters without a space, in a script that writes spaces, is no word.
 _ENDLESS = re.compile(r"[^\s\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]{1000,}")
+# Characters in runs without a space from which a document counts as no text.
 _ENDLESS_CHARACTERS = 20_000
 
 _TOKENS = Tokens()

@@ -22,7 +22,9 @@ _LABEL = re.compile(
 )
 # Python's codecs of these names lack the characters that browsers read under them (WHATWG Encoding Standard).
 _WIDER = {"shift_jis": "cp932", "euc-kr": "cp949", "gbk": "gb18030", "gb2312": "gb18030", "big5": "big5hkscs"}
+# Bytes from which an encoding is guessed.
 _SAMPLE_BYTES = 1 << 16
+# Bytes in which a declared encoding is looked for.
 _HEAD_BYTES = 4096
 
 

@@ -16,10 +16,13 @@ from services.knowledge.extract.refusal import Refusal
 
 OnPage = Callable[[int, int], None]
 
+# Pages of a PDF that are read.
 _MOST_PAGES = 5_000
+# Pages that are read at a time. It bounds memory.
 _BATCH = 50
 # Pages before a batch that are read with it, so that what every page repeats is known as such.
 _CONTEXT = 3
+# Characters of a heading in a PDF.
 _LONGEST_HEADING = 160
 _TITLES = ("heading", "paragraph")
 _NOTES = ("text", "freetext")

@@ -8,6 +8,7 @@ from services.knowledge.domain.blocks import Block
 from services.knowledge.domain.chunking import NUMBERED
 from services.knowledge.extract.cleaning import join_lines
 
+# Characters of a heading in plain text.
 _LONGEST_HEADING = 80
 
 

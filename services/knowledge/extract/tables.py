@@ -12,6 +12,7 @@ from services.knowledge.extract.cleaning import clean_paragraph
 from services.knowledge.extract.refusal import Refusal
 
 _DELIMITERS = ",;\t|"
+# Characters of a cell.
 _LONGEST_CELL = 1_000_000
 _SEPARATOR_LINE = re.compile(r'^"?sep=(.)"?\r?\n', re.IGNORECASE)
 _NUMBER = re.compile(r"^[-+]?[$€£]?\s?\d[\d.,' ]*\s?[%$€£]?$")

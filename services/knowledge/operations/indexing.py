@@ -25,9 +25,11 @@ from services.knowledge.storage.vectors import VectorSupport
 
 OnProgress = Callable[["Progress"], Awaitable[None]]
 
+# Percent of the progress bar that extraction takes.
 _EXTRACTION_SHARE = 15
 # Two at a time: extraction is bound by the processor, and each may take its whole memory limit.
 _EXTRACTIONS = 2
+# Vectors that a build remembers, so that repeated passages are embedded once.
 _REMEMBERED_VECTORS = 512
 
 

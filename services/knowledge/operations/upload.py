@@ -15,7 +15,7 @@ from libs.blobs import BlobStore
 from libs.errors import AppError, InvalidArgument
 from libs.ids import new_id
 from services.knowledge.domain.entry import Upload
-from services.knowledge.domain.media import HEAD_BYTES, recognise
+from services.knowledge.domain.media import HEAD_BYTES, recognize
 from services.knowledge.domain.validation import plain_file_name
 from services.knowledge.storage.entries import Documents
 
@@ -33,7 +33,7 @@ class Uploads:
         then nothing stays stored."""
         name = plain_file_name(file_name)
         head, rest = await _head(data)
-        media = recognise(name, declared, head)
+        media = recognize(name, declared, head)
         document_id = new_id("doc")
         key = f"{org_id}/{document_id}/original"
         flow = _Flow(head, rest, self._most_bytes)

@@ -16,8 +16,11 @@ from services.knowledge.storage.vectors import literal
 _K = 60
 # In hybrid a chunk that holds less than half of the question's weight in words is no evidence.
 _COVERAGE = 0.5
+# Keyword hits that are ranked. More: slower common words.
 _CANDIDATES = 2_000
+# Chunks of an organization below which every vector is compared. HNSW with a filter would miss some.
 _EXACT_BELOW = 2_000
+# Hits of each ranking that are fused.
 _RANKED = 60
 
 _KEYWORD = f"""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from libs.clock import monotonic
 from libs.postgres import Database
 
+# Seconds between looks for pgvector while it is absent.
 _LOOK_AGAIN_SECONDS = 60.0
 # By name: to_regprocedure raises on PostgreSQL 15 where a type of the signature does not exist.
 _PRESENT = """

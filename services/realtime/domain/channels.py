@@ -11,6 +11,7 @@ from collections.abc import Set
 
 from suite.services import AGENT, BILLING, CALLLOG, IDENTITY, INTEGRATIONS, KNOWLEDGE, REALTIME
 
+# Characters of a channel: the limit of Centrifugo.
 MAX_NAME_LENGTH = 255
 
 # The organisation's whole log, in commit order. Read by GET /api/events and server-sent events, never a socket's

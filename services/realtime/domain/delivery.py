@@ -10,9 +10,12 @@ import enum
 
 # What parses a body is chosen by its type, and receivers of Standard Webhooks know JSON alone, so that comes first.
 CONTENT_TYPES = ("application/json", "application/cloudevents+json")
+# How long the old secret also signs after a rotation.
 SECRET_OVERLAP = datetime.timedelta(hours=24)
+# Endpoints of an organization. Each event costs a row per endpoint that wants it.
 MAX_ENDPOINTS = 50
 
+# Seconds.
 _MINUTE, _HOUR = 60.0, 3600.0
 # Seconds to wait before attempt 1, 2, 3 ... of a delivery (the specification's suggested schedule).
 SCHEDULE_SECONDS = (

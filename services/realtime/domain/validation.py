@@ -8,8 +8,11 @@ from urllib.parse import urlsplit
 from libs.errors import InvalidArgument, Violation
 from services.realtime.domain.delivery import CONTENT_TYPES
 
+# Characters of a URL.
 MAX_URL = 2_000
+# Characters of a description.
 MAX_DESCRIPTION = 500
+# Event types or patterns of an endpoint.
 MAX_EVENT_TYPES = 50
 
 

@@ -29,7 +29,9 @@ from services.realtime.protocol.hub import Hub
 from services.realtime.protocol.tokens import ConnectionTokens, Grant, TokenExpired, TokenInvalid
 from services.realtime.storage.event_log import EventLog
 
+# Seconds between comments on an idle stream; proxies close idle connections after 30 to 60 s.
 KEEP_ALIVE_SECONDS = 15.0
+# Events per read of the log.
 _BATCH = 200
 _PARAMETERS = frozenset(("after", "token"))
 

@@ -24,6 +24,7 @@ from services.realtime.protocol.websocket import WebSocketDoor
 from services.realtime.storage.event_log import EventLog
 
 _log = logging.getLogger(__name__)
+# Seconds before the log is read again after a failure.
 _RETRY_SECONDS = 1.0
 
 

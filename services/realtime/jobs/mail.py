@@ -8,7 +8,7 @@ from __future__ import annotations
 from libs.jobs import Discard, JobContext, enqueue_many
 from services.realtime import operations
 from services.realtime.config import RealtimeSettings
-from services.realtime.domain.letters import LETTERS, Letter
+from services.realtime.domain.mail_templates import TEMPLATES, MailText
 from services.realtime.outbound.mailer import Mailer, MailRefused
 from services.realtime.storage import mailbox, owners
 
@@ -18,11 +18,11 @@ class SendEmail:
         self._mailer = Mailer(settings.smtp_url, settings.mail_from) if settings.smtp_url else None
 
     async def __call__(self, ctx: JobContext) -> None:
-        letter, known = _letter(ctx), await owners.addresses(ctx.db, ctx.job.org_id)
+        mail, known = _mail(ctx), await owners.addresses(ctx.db, ctx.job.org_id)
         if "userId" not in ctx.job.args:
             await self._share_out(ctx, list(known))
         elif address := known.get(ctx.job.args["userId"]):
-            await self._send(ctx, address, letter)
+            await self._send(ctx, address, mail)
         else:
             raise Discard("mail_no_recipient", "The recipient is no owner of this organization any more.")
 
@@ -34,10 +34,10 @@ class SendEmail:
             jobs = [operations.MAIL.new(org_id, {**args, "userId": user_id}) for user_id in user_ids]
             await enqueue_many(connection, jobs)
 
-    async def _send(self, ctx: JobContext, address: str, letter: Letter) -> None:
+    async def _send(self, ctx: JobContext, address: str, mail: MailText) -> None:
         if self._mailer is not None:
             try:
-                await self._mailer.send(ctx.job.id, address, letter.subject, letter.text)
+                await self._mailer.send(ctx.job.id, address, mail.subject, mail.text)
             except MailRefused as error:
                 raise Discard(
                     "mail_refused", f"The mail server refuses the mail for good, with {error.code}."
@@ -45,12 +45,12 @@ class SendEmail:
         async with ctx.finish() as connection:
             if self._mailer is None:
                 mail_id = "mail_" + ctx.job.id.rpartition("_")[2]
-                await mailbox.add(connection, ctx.job.org_id, mail_id, address, letter.subject, letter.text)
+                await mailbox.add(connection, ctx.job.org_id, mail_id, address, mail.subject, mail.text)
 
 
-def _letter(ctx: JobContext) -> Letter:
+def _mail(ctx: JobContext) -> MailText:
     args = ctx.job.args
-    write = LETTERS.get(args.get("template", ""))
+    write = TEMPLATES.get(args.get("template", ""))
     if write is None:
         raise Discard("mail_malformed", "No such template of a mail.")
     return write(args["values"])

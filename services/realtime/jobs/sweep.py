@@ -10,7 +10,9 @@ from libs.postgres import Database
 from services.realtime.config import RealtimeSettings
 from services.realtime.storage import deliveries, event_log, mailbox
 
+# Rows per DELETE, so that no statement holds locks for long.
 _BATCH = 1_000
+# Days that an ended delivery can be read and redriven.
 _DELIVERY_DAYS = 30
 
 

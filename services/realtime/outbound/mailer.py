@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from libs.config import ConfigError
 from libs.errors import Unavailable
 
+# Seconds for one mail; greylisting servers answer late.
 TIMEOUT_SECONDS = 20.0
 
 

@@ -26,11 +26,17 @@ from services.realtime.protocol.tokens import ConnectionTokens, Grant, TokenExpi
 
 _log = logging.getLogger(__name__)
 
+# Seconds between pings: Centrifugo's default, which the SDKs expect.
 PING_SECONDS = 25
+# Seconds for the pong: Centrifugo's default.
 PONG_SECONDS = 8.0
+# Seconds from the handshake to the connect command.
 CONNECT_SECONDS = 10.0
+# Seconds after the token's expiry in which the client can refresh: Centrifugo's default.
 EXPIRY_GRACE_SECONDS = 25.0
+# Channels of one connection: Centrifugo's default.
 MAX_CHANNELS = 128
+# Commands that wait; a client that sends more is disconnected.
 MAX_PENDING_COMMANDS = 256
 # The largest offset that the log can hold. The protocol's is twice as large, and a client may send any.
 MAX_OFFSET = 2**63 - 1

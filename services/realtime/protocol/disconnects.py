@@ -14,10 +14,8 @@ class Disconnect(NamedTuple):
 
 
 SHUTDOWN = Disconnect(3001, "shutdown")
-SERVER_ERROR = Disconnect(3004, "internal server error")
 EXPIRED = Disconnect(3005, "connection expired")
 SLOW = Disconnect(3008, "slow")
-INSUFFICIENT_STATE = Disconnect(3010, "insufficient state")
 NO_PONG = Disconnect(3012, "no pong")
 INVALID_TOKEN = Disconnect(3500, "invalid token")
 BAD_REQUEST = Disconnect(3501, "bad request")

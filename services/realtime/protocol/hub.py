@@ -25,7 +25,9 @@ from services.realtime.protocol.messages import encode_push
 
 _log = logging.getLogger(__name__)
 
+# Seconds between comparisons with the log. It bounds how late a lost last publication arrives.
 POSITION_CHECK_SECONDS = 25.0
+# Seconds in which publications to a socket are collected into one write. Longer: fewer writes, later delivery.
 _FLUSH_SECONDS = 0.0015
 
 Key = tuple[str, str]

@@ -17,6 +17,7 @@ import jwt
 from libs.clock import utcnow
 from libs.config import ConfigError
 
+# How long a connection token is valid; SDKs refresh it.
 TOKEN_LIFETIME = datetime.timedelta(minutes=5)
 EVER = datetime.datetime.max.replace(tzinfo=datetime.UTC)
 _AUDIENCE = "realtime"

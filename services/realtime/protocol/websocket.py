@@ -23,10 +23,15 @@ from services.realtime.protocol.disconnects import Disconnect
 _log = logging.getLogger(__name__)
 
 PATH = "/connection/websocket"
+# Bytes of a message from a client. Commands are small.
 MAX_MESSAGE_BYTES = 64 * 1024
+# Bytes that wait for a slow reader: Centrifugo's default. Then it is disconnected and recovers from the log.
 MAX_QUEUED_BYTES = 1024 * 1024
+# Messages that wait for a slow reader.
 MAX_QUEUED_MESSAGES = 256
+# Seconds that a reader may stay behind.
 SLOW_SECONDS = 5.0
+# Seconds for the WebSocket handshake.
 HANDSHAKE_SECONDS = 10.0
 _NO_SNIFFING = {"X-Content-Type-Options": "nosniff"}
 

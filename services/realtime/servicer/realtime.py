@@ -24,6 +24,7 @@ from services.realtime.protocol.tokens import TOKEN_LIFETIME, ConnectionTokens, 
 from services.realtime.storage.event_log import EventLog
 from services.realtime.storage.mailbox import MAIL_LIST, Mailbox
 
+# Rows of a page of events.
 _MAX_EVENTS = 200
 
 

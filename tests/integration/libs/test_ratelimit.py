@@ -83,7 +83,7 @@ async def test_a_flushed_script_is_loaded_again(limiter: RateLimiter, stores: St
     assert not (await limiter.take([Limit(key, 2, 60)])).allowed
 
 
-async def test_a_frozen_redis_delays_nobody_for_long(limiter: RateLimiter, stores: Stores) -> None:
+async def test_a_frozen_redis_delays_no_one_for_long(limiter: RateLimiter, stores: Stores) -> None:
     key = new_id("key")
     assert (await limiter.take([Limit(key, 8, 60)])).allowed
     stores.redis.pause()

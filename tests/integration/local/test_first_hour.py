@@ -161,7 +161,7 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path, command: str) -
     ("environment", "word"),
     [
         ({"SCALE": "gateway=0"}, "SCALE"),
-        ({"SCALE": "nobody=2"}, "nobody"),
+        ({"SCALE": "unknown=2"}, "unknown"),
         ({"LIMITS": "none"}, "LIMITS"),
         ({"POOL_MAX": "many"}, "POOL_MAX"),
         ({"OUTBOUND_ALLOW": "everything"}, "OUTBOUND_ALLOW"),

@@ -102,7 +102,7 @@ async def test_a_write_without_a_key_is_not_sent_twice(tmp_path: Path) -> None:
     assert died > 0
 
 
-async def test_where_nobody_listens_nothing_was_sent_so_any_write_goes_to_the_other(tmp_path: Path) -> None:
+async def test_where_no_one_listens_nothing_was_sent_so_any_write_goes_to_the_other(tmp_path: Path) -> None:
     ports, well = free_ports(3), Gateway()
     async with (
         await asyncio.start_server(well.serve, "127.0.0.1", ports[1]),

@@ -100,7 +100,7 @@ def test_restart_changes_the_pids_of_one_service_alone(own: Suite) -> None:
 
 
 def test_an_unknown_service_is_answered_with_the_known_ones(own: Suite) -> None:
-    answer = command("restart", "nobody", folder=own.folder)
+    answer = command("restart", "no one", folder=own.folder)
     assert answer.returncode == 1
     assert "agent-worker" in answer.stderr
 

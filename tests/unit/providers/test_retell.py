@@ -112,7 +112,7 @@ def test_a_call_with_only_the_text_keeps_its_words() -> None:
     assert read(**WITHOUT_LISTS, transcript=None).turns == ()
 
 
-def test_keys_and_messages_are_turns_of_the_user_and_what_nobody_said_is_none() -> None:
+def test_keys_and_messages_are_turns_of_the_user_and_what_no_one_said_is_none() -> None:
     items = [
         {"role": "agent", "content": "Press a key.", "words": [{"word": "Press", "start": 1.0}]},
         {"role": "dtmf", "digit": "1"},

@@ -83,7 +83,7 @@ def test_one_fitting_digest_of_several_is_enough() -> None:
     assert verified(f"{stamp}, v0={'0' * 64}, {digest}") is True
 
 
-def test_the_secret_before_a_rotation_is_honoured_for_a_while() -> None:
+def test_the_secret_before_a_rotation_is_honored_for_a_while() -> None:
     rotated = Credentials("k", "wsec_2", "", "wsec_1", NOW + timedelta(minutes=10))
     assert elevenlabs.verify(rotated, {elevenlabs.SIGNATURE: signed()}, BODY, NOW) is True
     assert elevenlabs.verify(rotated, {elevenlabs.SIGNATURE: signed(secret="wsec_2")}, BODY, NOW) is True

@@ -89,7 +89,7 @@ class User:
 
 
 @pytest.mark.parametrize("login", ["", "agent:wrong@", "stranger:stranger@"])
-async def test_nobody_connects_without_a_login(broker: Stores, login: str) -> None:
+async def test_no_one_connects_without_a_login(broker: Stores, login: str) -> None:
     user = User(f"nats://{login}{broker.nats_url.rpartition('@')[2]}")
     assert b"Authorization Violation" in await user.refusal()
 
@@ -142,7 +142,7 @@ async def test_realtime_alone_tells_and_hears_listeners(broker: Stores, keys: Ke
     user.close()
 
 
-async def test_nobody_changes_the_stream_or_anothers_consumer(broker: Stores, keys: Keys) -> None:
+async def test_no_one_changes_the_stream_or_anothers_consumer(broker: Stores, keys: Keys) -> None:
     user = await User(url_of(broker, keys, "agent")).connect()
     requests = (
         "STREAM.UPDATE.EVENTS", "STREAM.DELETE.EVENTS", "STREAM.PURGE.EVENTS", "STREAM.MSG.DELETE.EVENTS",

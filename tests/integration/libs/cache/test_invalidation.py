@@ -237,7 +237,7 @@ async def test_a_killed_redis_costs_hits_and_no_answer_is_older_than_the_bound(s
         await eventually(hits_again)
 
 
-async def test_a_frozen_redis_holds_nobody_up_for_long(scene: Scene, fragile: Stores) -> None:
+async def test_a_frozen_redis_holds_no_one_up_for_long(scene: Scene, fragile: Stores) -> None:
     async with scene.leading():
         await scene.read(scene.near)
         fragile.redis.pause()

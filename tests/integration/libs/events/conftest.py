@@ -34,7 +34,7 @@ def effect_migrations(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
-    """A NATS server of this module's own, so that killing it disturbs nobody."""
+    """A NATS server of this module's own, so that killing it disturbs no one."""
     with Stores(tmp_path_factory.mktemp("broker"), parts=("nats",)) as running:
         yield running
 

@@ -44,7 +44,7 @@ create table effect (
 
 
 class Patient:
-    """A handler that fails on every event until it is mended."""
+    """A handler that fails on every event until it is repaired."""
 
     def __init__(self) -> None:
         self.error: Exception | None = LookupError("cannot digest")
@@ -135,7 +135,7 @@ async def test_a_dead_event_tells_what_when_why_and_whose(scene: Scene) -> None:
     assert (event.error.code, event.error.message) == ("unexpected_error", "LookupError: cannot digest 77")
     assert event.die_time.seconds > 0
     assert event.id.startswith(f"dead_{SERVICE}_")
-    # What it carries names people: nobody sees it here, as nobody sees a job's arguments.
+    # What it carries names people: no one sees it here, as no one sees a job's arguments.
     assert "payload" not in jobs_pb2.DeadEvent.DESCRIPTOR.fields_by_name
     with caller():
         [mine] = await scene.listed()
@@ -143,7 +143,7 @@ async def test_a_dead_event_tells_what_when_why_and_whose(scene: Scene) -> None:
     assert "digest" not in mine.error.message
 
 
-async def test_a_refusal_keeps_its_code_and_its_text_for_everybody(scene: Scene) -> None:
+async def test_a_refusal_keeps_its_code_and_its_text_for_everyone(scene: Scene) -> None:
     await scene.die("org_a", error=FailedPrecondition("call_not_rated", "Rate the call first."))
     for view in (caller(), operator()):
         with view:
@@ -151,7 +151,7 @@ async def test_a_refusal_keeps_its_code_and_its_text_for_everybody(scene: Scene)
             assert (event.error.code, event.error.message) == ("call_not_rated", "Rate the call first.")
 
 
-async def test_lists_filter_and_page_for_operators_and_for_organisations(scene: Scene) -> None:
+async def test_lists_filter_and_page_for_operators_and_for_organizations(scene: Scene) -> None:
     born = [await scene.die(org_id) for org_id in ("org_a", "org_b", "org_a")]
     # Another consumer reads the stream from its beginning: the same events, dead with it too.
     scene.patient.error = KeyError("durationSeconds")
@@ -371,7 +371,7 @@ async def test_what_was_no_event_can_be_listed_and_stays_what_it_is(scene: Scene
 
 
 async def test_letters_of_the_release_before_get_ids_by_their_death(scene: Scene) -> None:
-    """It buries without an id and without a code."""
+    """It writes dead letters without an id and without a code."""
     born = []
     insert = "insert into inbox_dead (consumer, event_id, org_id, topic, payload, tries, last_error"
     for minutes in (30, 10, 20):

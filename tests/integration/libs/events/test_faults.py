@@ -195,7 +195,7 @@ async def test_a_consumer_that_dies_at_any_moment_leaves_each_effect_once_and_in
             await all_effects_once(db, events)
 
 
-async def test_a_poison_event_is_buried_and_the_others_of_its_key_follow_in_order(
+async def test_a_poison_event_is_dead_and_the_others_of_its_key_follow_in_order(
     settings: ServiceSettings, bus: Bus, db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("libs.events.delivery.BACKOFF_SECONDS", (0.01,))
@@ -228,29 +228,29 @@ async def test_a_dead_letter_is_handled_again_on_request(
 ) -> None:
     monkeypatch.setattr("libs.events.delivery.BACKOFF_SECONDS", (0.01,))
     monkeypatch.setattr("libs.events.delivery.REPLAY_SECONDS", 0.02)
-    mended = False
+    repaired = False
 
     async def choke(conn: Connection, event: ReceivedEvent) -> None:
         await keep_effect(conn, event)
-        if not mended:
+        if not repaired:
             raise LookupError("not yet")
 
     async def replay() -> int:
         async with db.system_transaction() as conn:
-            return await ask_for_replay(conn, None, Choice(consumer="mended"))
+            return await ask_for_replay(conn, None, Choice(consumer="repaired"))
 
-    async with running(OutboxRelay(settings, "agent", bus), EventConsumer(bus, db, "mended", {TOPIC: choke})):
+    async with running(OutboxRelay(settings, "agent", bus), EventConsumer(bus, db, "repaired", {TOPIC: choke})):
         await add(db, range(2), keys=3)
         await eventually(db, "select count(*) from inbox_dead where tries = 5", 6)
         assert await replay() == 6
         await eventually(db, "select count(*) from inbox_dead where tries = 6 and not replay", 6)
-        mended = True
+        repaired = True
         assert await replay() == 6
         await eventually(db, "select count(*) from effect", 6)
         await eventually(db, "select count(*) from inbox_dead", 0)
 
 
-async def test_bytes_that_are_no_event_are_buried_at_once(settings: ServiceSettings, bus: Bus, db: Database) -> None:
+async def test_bytes_that_are_no_event_are_dead_at_once(settings: ServiceSettings, bus: Bus, db: Database) -> None:
     await ensure_stream(bus, settings)
     for body in (b"\xff\xfe", b"[]", b"{}", b'{"id": 7}', b"null", b'{"id":"e","type":"agent.updated"'):
         await bus.jetstream.publish("evt.org_a.agent.agent.updated", body, headers={MESSAGE_ID: body.hex()})
@@ -279,7 +279,7 @@ async def test_an_outage_of_what_a_handler_needs_is_waited_for_and_not_counted(
     assert await db.system_fetchval("select count(*) from inbox_dead") == 0
 
 
-async def test_an_event_that_kills_its_process_again_and_again_is_buried(
+async def test_an_event_that_kills_its_process_again_and_again_is_dead(
     settings: ServiceSettings, bus: Bus, db: Database
 ) -> None:
     """Each new leader dies in the handler; the count survives it."""
@@ -298,12 +298,12 @@ async def test_an_event_that_kills_its_process_again_and_again_is_buried(
         entered.clear()
         running_task = asyncio.create_task(EventConsumer(bus, db, "deadly", {TOPIC: die}).run(asyncio.Event()))
         entering = asyncio.create_task(entered.wait())
-        buried = asyncio.create_task(eventually(db, "select count(*) from inbox_dead", 1))
-        await asyncio.wait((entering, buried), return_when=asyncio.FIRST_COMPLETED)
+        dying = asyncio.create_task(eventually(db, "select count(*) from inbox_dead", 1))
+        await asyncio.wait((entering, dying), return_when=asyncio.FIRST_COMPLETED)
         deaths += 1
-        for task in (running_task, entering, buried):
+        for task in (running_task, entering, dying):
             task.cancel()
-        await asyncio.gather(running_task, entering, buried, return_exceptions=True)
+        await asyncio.gather(running_task, entering, dying, return_exceptions=True)
     assert deaths > 5
 
 

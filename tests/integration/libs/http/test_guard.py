@@ -236,7 +236,7 @@ def _self_signed(folder: Path) -> ssl.SSLContext:
     return context
 
 
-async def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) -> None:
+async def test_a_certificate_that_no_one_vouches_for_is_refused(tmp_path: Path) -> None:
     listener = Listener()
     await listener.start(_self_signed(tmp_path))
     async with OutboundClient((f"127.0.0.1:{listener.port}",)) as client:

@@ -123,7 +123,7 @@ async def test_a_second_request_on_the_connection_is_guarded_as_well(address: tu
     assert answer.count(b"HTTP/1.1 200") == 1
 
 
-async def test_a_body_nobody_reads_is_let_through_for_a_while_only(address: tuple[str, int]) -> None:
+async def test_a_body_no_one_reads_is_let_through_for_a_while_only(address: tuple[str, int]) -> None:
     head = b"POST /unread HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n"
     whole = await exchange(address, head + b"x" * 100_000 + HEAD + b"Connection: close\r\n\r\n")
     assert whole.count(b"HTTP/1.1 200") == 2

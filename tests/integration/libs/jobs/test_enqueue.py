@@ -58,7 +58,7 @@ async def test_a_key_may_be_held_by_a_job_that_completed_but_not_by_one_that_fai
         assert second != first
         await jobs.until_state(second, "completed")
         assert await jobs.add("run", unique_key="k", unique_states=done) == second
-        # Whoever asks has chosen for himself alone how long he holds it; he must not get it either.
+        # A job's own setting decides how long it holds the key; the second job gets no key either.
         assert await jobs.add("run", unique_key="k") == second
     async with jobs.db.system_transaction() as conn:
         with pytest.raises(FailedPrecondition) as refusal:

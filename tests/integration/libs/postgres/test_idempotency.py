@@ -59,7 +59,7 @@ async def test_a_key_used_for_another_body_is_refused(db: Database) -> None:
     assert await count(db, "body") == 1
 
 
-async def test_organisations_do_not_share_keys(db: Database) -> None:
+async def test_organizations_do_not_share_keys(db: Database) -> None:
     for org in ("org_a", "org_b"):
         with serving(calling("k3")):
             await run_write(db, org, insert("own"), Money)
@@ -98,7 +98,7 @@ async def test_a_refused_write_is_not_stored_and_its_key_stays_free(db: Database
     with serving(calling("k5")), pytest.raises(FailedPrecondition):
         await run_write(db, "org_a", refuse, Money)
     assert await count(db, "refused") == 0
-    with serving(calling("k5", "POST /things mended")):
+    with serving(calling("k5", "POST /things repaired")):
         await run_write(db, "org_a", insert("refused"), Money)
     assert await count(db, "refused") == 1
 
@@ -188,7 +188,7 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         ("slow", True, 4),
     ],
 )
-async def test_a_connection_spoiled_at_the_commit_is_mended_by_a_retry(
+async def test_a_connection_spoiled_at_the_commit_is_repaired_by_a_retry(
     db: Database, way: str, pass_on: bool, times: int
 ) -> None:
     name = f"{way}_{pass_on}"

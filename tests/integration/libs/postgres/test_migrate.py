@@ -72,7 +72,9 @@ async def test_an_older_release_leaves_what_a_newer_one_applied(settings: Servic
     assert await system_value(settings, "select count(name) from first") == 0
 
 
-async def test_a_migration_that_fails_leaves_nothing_and_can_be_mended(settings: ServiceSettings, folder: Path) -> None:
+async def test_a_migration_that_fails_leaves_nothing_and_can_be_repaired(
+    settings: ServiceSettings, folder: Path
+) -> None:
     second = folder / "0002_create_second.sql"
     second.write_text("set local lock_timeout = '5s';\ncreate table second (id int); select 1/0;")
     with pytest.raises(asyncpg.DivisionByZeroError):
@@ -82,7 +84,7 @@ async def test_a_migration_that_fails_leaves_nothing_and_can_be_mended(settings:
     assert await migrate(settings, "thing", folder) == ["0002_create_second"]
 
 
-async def test_a_lock_held_by_somebody_is_waited_for_in_short_tries(settings: ServiceSettings, folder: Path) -> None:
+async def test_a_lock_held_by_someone_is_waited_for_in_short_tries(settings: ServiceSettings, folder: Path) -> None:
     await migrate(settings, "thing", folder)
     (folder / "0002_add_name.sql").write_text(
         "set local lock_timeout = '20ms';\nalter table first add column name text;"

@@ -1,4 +1,4 @@
-"""The pool under crowding, cancellation and idleness: never more than its limit, nobody forgotten, nothing leaked."""
+"""The pool under crowding, cancellation and idleness: never more than its limit, no one forgotten, nothing leaked."""
 
 import asyncio
 import random

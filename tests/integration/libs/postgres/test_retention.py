@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from libs.events.inbox import bury, claim, note_failure
+from libs.events.inbox import claim, dead_letter, note_failure
 from libs.postgres import Database
 from libs.postgres.retention import sweep
 
@@ -24,7 +24,7 @@ async def rows(db: Database) -> None:
         for name in ("old", "new"):
             await claim(conn, "c", name)
             await note_failure(conn, "c", f"{name}-retried", "x")
-            await bury(conn, "c", name, "org_a", "agent.updated", "{}", "x", "unexpected_error")
+            await dead_letter(conn, "c", name, "org_a", "agent.updated", "{}", "x", "unexpected_error")
             await conn.execute(
                 "insert into idempotency (org_id, key, fingerprint, expires_at) values ('org_a', $1, '', now() + $2)",
                 name,

@@ -1,4 +1,4 @@
-"""Nobody sees another organisation's rows: not by mistake of a query, not by another service's role."""
+"""No one sees another organisation's rows: not by mistake of a query, not by another service's role."""
 
 import asyncio
 import random
@@ -31,7 +31,7 @@ async def test_a_read_is_one_statement_and_sees_its_own_rows(db: Database) -> No
     assert counter.total == 1
 
 
-async def test_a_read_that_forgets_its_filter_still_sees_one_organisation(db: Database) -> None:
+async def test_a_read_that_forgets_its_filter_still_sees_one_organization(db: Database) -> None:
     forgetful = "select t.org_id from thing t where t.org_id = o.org or true"
     assert {row["org_id"] for row in await db.fetch("org_b", forgetful)} == {"org_b"}
 
@@ -42,7 +42,7 @@ async def test_a_read_keeps_its_order_limit_and_offset(db: Database) -> None:
 
 
 @pytest.mark.parametrize("org", ["", "org'; drop table thing; --", "org_a ", "o" * 65, "órg"])
-async def test_an_organisation_that_is_none_is_refused(db: Database, org: str) -> None:
+async def test_an_organization_that_is_none_is_refused(db: Database, org: str) -> None:
     with pytest.raises(ValueError, match="not an organisation id"):
         await db.fetch(org, f"{COUNT} t where t.org_id = o.org")
     with pytest.raises(ValueError, match="not an organisation id"):
@@ -54,7 +54,7 @@ async def test_a_query_without_the_fence_is_refused(db: Database) -> None:
         await db.fetch("org_a", COUNT)
 
 
-async def test_no_organisation_means_no_rows(settings: ServiceSettings) -> None:
+async def test_no_organization_means_no_rows(settings: ServiceSettings) -> None:
     conn = await asyncpg.connect(settings.database_url)
     try:
         assert await conn.fetchval(COUNT) == 0
@@ -68,7 +68,7 @@ async def test_no_organisation_means_no_rows(settings: ServiceSettings) -> None:
         await conn.close()
 
 
-async def test_a_row_of_another_organisation_cannot_be_written_or_taken_over(db: Database) -> None:
+async def test_a_row_of_another_organization_cannot_be_written_or_taken_over(db: Database) -> None:
     for statement in (
         "insert into thing (org_id, id) values ('org_b', 'stolen')",
         "update thing set org_id = 'org_b' where id = 't1'",
@@ -81,7 +81,7 @@ async def test_a_row_of_another_organisation_cannot_be_written_or_taken_over(db:
         assert await conn.execute("update thing set name = 'x' where org_id = 'org_b'") == "UPDATE 0"
 
 
-async def test_the_system_role_sees_every_organisation(db: Database) -> None:
+async def test_the_system_role_sees_every_organization(db: Database) -> None:
     assert await db.system_fetchval(COUNT) == 40
 
 
@@ -150,7 +150,7 @@ async def test_both_roles_are_plain_and_the_owner_cannot_log_in(db: Database) ->
     ]
 
 
-async def test_a_second_statement_of_a_transaction_keeps_its_organisation(db: Database) -> None:
+async def test_a_second_statement_of_a_transaction_keeps_its_organization(db: Database) -> None:
     async def own(conn: Connection) -> set[str]:
         return {row["org_id"] for row in await conn.fetch("select distinct org_id from thing")}
 
@@ -160,7 +160,7 @@ async def test_a_second_statement_of_a_transaction_keeps_its_organisation(db: Da
         assert await own(first) == {"org_a"}
 
 
-async def test_a_failed_transaction_leaves_no_organisation_behind(settings: ServiceSettings, db: Database) -> None:
+async def test_a_failed_transaction_leaves_no_organization_behind(settings: ServiceSettings, db: Database) -> None:
     with pytest.raises(AppError):
         async with db.transaction("org_a") as conn:
             await conn.execute("select pg_sleep(1)", timeout=0.05)

@@ -8,7 +8,7 @@ from pathlib import Path
 from libs.config import ServiceSettings
 from libs.runtime import Runtime, service_main
 
-BEHAVIOUR = sys.argv.pop()
+BEHAVIOR = sys.argv.pop()
 
 
 class Part:
@@ -65,10 +65,10 @@ BACKGROUND = {
 async def main(runtime: Runtime[ServiceSettings]) -> None:
     await runtime.open(_part("first"))
     await runtime.open(_part("second"))
-    runtime.background("background", BACKGROUND.get(BEHAVIOUR, _quiet))
-    if BEHAVIOUR == "slow-start":
+    runtime.background("background", BACKGROUND.get(BEHAVIOR, _quiet))
+    if BEHAVIOR == "slow-start":
         await asyncio.Event().wait()
-    if BEHAVIOUR in ("failed-start", "failed-stubborn"):
+    if BEHAVIOR in ("failed-start", "failed-stubborn"):
         raise OSError("no database")
     if runtime.command == "serve":
         await runtime.serve_rpc([])

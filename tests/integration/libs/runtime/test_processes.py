@@ -25,10 +25,10 @@ ENVIRONMENT = {
 
 
 class Running:
-    def __init__(self, command: str, behaviour: str, environment: dict[str, str]) -> None:
+    def __init__(self, command: str, behavior: str, environment: dict[str, str]) -> None:
         script = str(Path(__file__).with_name("process.py"))
         self.process = subprocess.Popen(
-            [sys.executable, script, command, behaviour],
+            [sys.executable, script, command, behavior],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env={**os.environ, **ENVIRONMENT, **environment},
@@ -62,8 +62,8 @@ Start = Callable[..., Running]
 def start() -> Iterator[Start]:
     running: list[Running] = []
 
-    def run(command: str = "work", behaviour: str = "quiet", **environment: str) -> Running:
-        running.append(Running(command, behaviour, environment))
+    def run(command: str = "work", behavior: str = "quiet", **environment: str) -> Running:
+        running.append(Running(command, behavior, environment))
         return running[-1]
 
     yield run
@@ -97,8 +97,8 @@ def test_both_signals_stop_a_worker(start: Start, number: signal.Signals) -> Non
 
 
 @pytest.mark.parametrize("behaviour", ["stubborn", "blocking"])
-def test_no_task_can_ignore_a_signal(start: Start, behaviour: str) -> None:
-    running = start("work", behaviour)
+def test_no_task_can_ignore_a_signal(start: Start, behavior: str) -> None:
+    running = start("work", behavior)
     running.ready()
     time.sleep(0.3)  # the fault must have begun
     told = time.monotonic()
@@ -139,8 +139,8 @@ def _handles_term(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("behaviour", ["failing", "ending", "failed-start"])
-def test_what_fails_ends_the_process_with_one(start: Start, behaviour: str) -> None:
-    running = start("work", behaviour)
+def test_what_fails_ends_the_process_with_one(start: Start, behavior: str) -> None:
+    running = start("work", behavior)
     assert running.end() == 1
     assert CANARY not in "\n".join(running.lines)
     assert "closed first" in running.lines

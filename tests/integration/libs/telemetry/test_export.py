@@ -1,4 +1,4 @@
-"""Spans reach a real OTLP collector; a frozen one costs nobody anything."""
+"""Spans reach a real OTLP collector; a frozen one costs no one anything."""
 
 import asyncio
 import os

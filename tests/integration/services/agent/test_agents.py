@@ -78,7 +78,7 @@ async def test_privileged_fields_are_refused(service: Service, org: str) -> None
     assert await read(service, org, made.id) == made
 
 
-async def test_another_organisation_sees_nothing_and_learns_nothing(service: Service, org: str) -> None:
+async def test_another_organization_sees_nothing_and_learns_nothing(service: Service, org: str) -> None:
     made = await service.create(org, provider="retell", external_agent_id="ext-1")
     requests: dict[str, Any] = {
         "GetAgent": agent_pb2.GetAgentRequest(id=made.id),
@@ -120,7 +120,7 @@ async def test_scopes_are_needed(service: Service, org: str) -> None:
         await service.agents.ResolveExternalAgent(agent_pb2.ResolveExternalAgentRequest(), None)
 
 
-async def test_an_external_id_ties_one_agent_of_an_organisation(service: Service, org: str) -> None:
+async def test_an_external_id_ties_one_agent_of_an_organization(service: Service, org: str) -> None:
     made = await service.create(org, external_agent_id="ext-1")
     assert made.provider == "elevenlabs"
     with pytest.raises(AlreadyExists) as refusal:

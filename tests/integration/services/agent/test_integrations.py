@@ -141,7 +141,7 @@ async def test_who_may_change_agents_may_not_touch_provider_keys(
     assert await credentials(service, org) == (KEY, SECRET, "")
 
 
-async def test_services_get_the_credentials_and_nobody_else(service: Service, org: str) -> None:
+async def test_services_get_the_credentials_and_no_one_else(service: Service, org: str) -> None:
     await put(service, org)
     asked = agent_pb2.GetProviderCredentialsRequest(organization_id=org, provider="elevenlabs")
     with as_service(org):
@@ -230,7 +230,7 @@ async def test_a_removed_integration_is_gone_with_its_secrets(service: Service, 
         await verify(service, made.webhook_token, signed(service))
 
 
-async def test_a_right_signature_names_the_organisation(service: Service, org: str) -> None:
+async def test_a_right_signature_names_the_organization(service: Service, org: str) -> None:
     made = await put(service, org)
     answer = await verify(service, made.webhook_token, signed(service))
     assert (answer.organization_id, answer.integration_id) == (org, made.id)
@@ -277,7 +277,7 @@ async def test_without_a_secret_everything_is_refused(service: Service, org: str
     assert refusal.value.reason == "webhook_secret_unset"
 
 
-async def test_a_replaced_secret_is_honoured_for_an_hour(service: Service, org: str) -> None:
+async def test_a_replaced_secret_is_honored_for_an_hour(service: Service, org: str) -> None:
     made = await put(service, org)
     await put(service, org, webhook_secret="wsec_new")
     await verify(service, made.webhook_token, signed(service, "wsec_new"))

@@ -96,7 +96,7 @@ async def test_filters_combine(service: Service, org: str) -> None:
     assert names(await listed(service, org, tags=["de"], provider="retell")) == ["One"]
     assert names(await listed(service, org, status=agent_pb2.AGENT_STATUS_ACTIVE)) == ["Three"]
     assert names(await listed(service, org, status=agent_pb2.AGENT_STATUS_DRAFT, tags=["vip"])) == ["Two", "One"]
-    assert names(await listed(service, org, provider="nobody")) == []
+    assert names(await listed(service, org, provider="no one")) == []
 
 
 async def test_rows_leave_out_prompt_and_variables(service: Service, org: str) -> None:
@@ -162,7 +162,7 @@ async def test_search_and_tags_are_read_through_gin(service: Service, org: str) 
     await admin.close()
 
 
-async def test_the_search_functions_answer_nothing_without_an_organisation(service: Service, org: str) -> None:
+async def test_the_search_functions_answer_nothing_without_an_organization(service: Service, org: str) -> None:
     await service.create(org, "Support", tags=["vip"])
     async with service.database.system_transaction() as conn:
         assert await conn.fetch("select agent_matching('support')") == []

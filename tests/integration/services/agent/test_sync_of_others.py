@@ -91,7 +91,7 @@ async def test_the_time_that_the_provider_names_is_waited(service: Service, org:
         await conn.execute("delete from job where id = $1", job_id)
 
 
-async def test_a_provider_whose_agents_nobody_lists_is_refused_before_its_key_is_used(
+async def test_a_provider_whose_agents_no_one_lists_is_refused_before_its_key_is_used(
     service: Service, org: str
 ) -> None:
     async with service.database.transaction(org) as conn:
@@ -100,7 +100,7 @@ async def test_a_provider_whose_agents_nobody_lists_is_refused_before_its_key_is
     assert (failed["state"], failed["attempt"], failed["error"]) == ("failed", 1, "sync_unsupported")
 
 
-async def test_syncs_of_one_organisation_start_at_their_pace(service: Service) -> None:
+async def test_syncs_of_one_organization_start_at_their_pace(service: Service) -> None:
     """Claimed as a worker claims, by the service's own limits, under a name that the running worker does not know."""
     nothing: Any = None
     declared = job_handlers(nothing, nothing, nothing, nothing, nothing).queues[SYNC.queue]

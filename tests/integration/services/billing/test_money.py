@@ -42,7 +42,7 @@ async def check_books(billing: Billing, org: str, expected_micros: int) -> None:
     assert started - reached <= {0}
 
 
-async def test_a_new_organisation_has_its_trial_credit_once(billing: Billing) -> None:
+async def test_a_new_organization_has_its_trial_credit_once(billing: Billing) -> None:
     org = new_id("org")
     balances = await asyncio.gather(*(billing.balance(org) for _ in range(50)))
     assert {balance.available_micros for balance in balances} == {GRANT}
@@ -197,7 +197,7 @@ async def test_calls_batches_and_top_ups_at_once_keep_the_books(billing: Billing
     ],
 )
 @pytest.mark.parametrize("table", ["ledger_entry", "ledger_transaction", "usage_event", "usage_rating"])
-async def test_nobody_changes_what_was_written(billing: Billing, sql: str, table: str) -> None:
+async def test_no_one_changes_what_was_written(billing: Billing, sql: str, table: str) -> None:
     await billing.record(new_id("org"), usage("a"))
     statement = sql.format(table).replace("created_at", "rated_at" if table == "usage_rating" else "created_at")
     admin = await asyncpg.connect(billing.database.settings.database_admin_url)

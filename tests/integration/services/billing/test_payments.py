@@ -173,7 +173,7 @@ async def test_a_payment_of_another_amount_or_top_up_credits_nothing(paid: Paid,
     assert await paid.status(org, top_up.id) == ("pending", 0)
 
 
-async def test_a_payment_of_one_organisation_credits_no_other(paid: Paid) -> None:
+async def test_a_payment_of_one_organization_credits_no_other(paid: Paid) -> None:
     ours, theirs = new_id("org"), new_id("org")
     first, second = (await paid.top_up(ours)).top_up, (await paid.top_up(theirs)).top_up
     # The checkout of one, named as the top-up of the other: neither is what was paid.
@@ -329,7 +329,7 @@ async def test_without_a_provider_nothing_is_sold(billing: Billing) -> None:
     assert (await billing.balance(org)).posted_micros == GRANT
 
 
-async def test_nobody_but_the_gateway_passes_notices_on(paid: Paid) -> None:
+async def test_no_one_but_the_gateway_passes_notices_on(paid: Paid) -> None:
     with as_org(new_id("org")), pytest.raises(PermissionDenied, match="gateway_only"):
         await paid.servicer.ReceivePaymentWebhook(billing_pb2.ReceivePaymentWebhookRequest(provider="stripe"), None)
 

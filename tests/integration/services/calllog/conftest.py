@@ -120,7 +120,7 @@ Events = list[tuple[str, dict[str, Any]]]
 
 
 @dataclass(frozen=True)
-class Organisation:
+class Organization:
     id: str
     token: str
 
@@ -137,9 +137,9 @@ class CallLog:
     integrations: IntegrationServicer
     bus: Bus
 
-    async def organisation(
+    async def organization(
         self, external_agent_id: str = "", base_url: str = "", provider: str = "elevenlabs"
-    ) -> Organisation:
+    ) -> Organization:
         """A new organisation with an account at the provider and, where named, a published agent tied to it."""
         org = new_id("org")
         credentials = agent_pb2.ProviderCredentials(api_key="sk_test", webhook_secret=SECRET, base_url=base_url)
@@ -148,7 +148,7 @@ class CallLog:
             token = (await self.integrations.PutIntegration(put, None)).integration.webhook_token
             if external_agent_id:
                 await self.publish_agent(external_agent_id, provider)
-        return Organisation(org, token)
+        return Organization(org, token)
 
     async def publish_agent(self, external_agent_id: str, provider: str = "elevenlabs") -> str:
         agent = agent_pb2.Agent(display_name="Desk", provider=provider, external_agent_id=external_agent_id)
@@ -157,7 +157,7 @@ class CallLog:
         return str(made.id)
 
     async def deliver(
-        self, to: Organisation, envelope: dict[str, Any] | bytes, signature: str | None = None,
+        self, to: Organization, envelope: dict[str, Any] | bytes, signature: str | None = None,
         provider: str = "elevenlabs", header: str = "elevenlabs-signature",
     ) -> bool:  # fmt: skip
         """Send a signed webhook; whether it was a duplicate."""

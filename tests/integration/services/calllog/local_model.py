@@ -59,7 +59,7 @@ def wav(seconds: float, loudness: float) -> bytes:
 
 async def test_words_go_the_whole_way_to_the_customer(calllog: CallLog, provider: Provider, conversation: str) -> None:
     assert Transcriber().missing() == ""
-    org = await calllog.organisation(base_url=provider.url)
+    org = await calllog.organization(base_url=provider.url)
     provider.audio[conversation] = SPEECH
     await calllog.deliver(org, transcription(conversation, has_audio=True, transcript=[]))
     call = await calllog.call_of(org.id, conversation)
@@ -79,7 +79,7 @@ async def test_words_go_the_whole_way_to_the_customer(calllog: CallLog, provider
 
 
 @pytest.mark.parametrize("loudness", [0.0, 0.5])
-async def test_nobody_speaks_in_silence_or_in_a_tone(job: JobContext, loudness: float) -> None:
+async def test_no_one_speaks_in_silence_or_in_a_tone(job: JobContext, loudness: float) -> None:
     heard = (await Transcriber().transcribe(job, wav(4.0, loudness), "")).heard
     assert (heard.status, heard.text, heard.segments) == ("done", "", ())
 

@@ -63,7 +63,7 @@ async def hear_cost(calllog: CallLog, org: str, call: str, micros: int) -> None:
 
 
 async def test_nothing_is_invented(calllog: CallLog) -> None:
-    org = await calllog.organisation()
+    org = await calllog.organization()
     empty = await totals(calllog, org.id)
     assert (empty.total_calls, empty.total_minutes, empty.active_agents) == (0, 0, 0)
     assert not empty.HasField("estimated_cost")
@@ -79,7 +79,7 @@ async def test_nothing_is_invented(calllog: CallLog) -> None:
 
 
 async def test_analytics_follow_a_call_within_ten_seconds(calllog: CallLog, conversation: str) -> None:
-    org = await calllog.organisation(AGENT)
+    org = await calllog.organization(AGENT)
     await calllog.deliver(org, transcription(conversation))
     call = await calllog.call_of(org.id, conversation)
     started = time.monotonic()
@@ -101,7 +101,7 @@ async def test_analytics_follow_a_call_within_ten_seconds(calllog: CallLog, conv
 
 async def test_windows_are_exact_and_buckets_add_up(calllog: CallLog) -> None:
     """200 calls over three days, windows cut anywhere: as many as the calls themselves say."""
-    chance, org = random.Random(11), await calllog.organisation(AGENT)
+    chance, org = random.Random(11), await calllog.organization(AGENT)
     moments = [HOUR + timedelta(seconds=chance.randrange(3 * 86_400)) for _ in range(200)]
     for first in range(0, 200, 50):
         part = moments[first : first + 50]
@@ -126,9 +126,9 @@ async def test_windows_are_exact_and_buckets_add_up(calllog: CallLog) -> None:
 
 
 async def test_a_series_may_be_one_agents(calllog: CallLog) -> None:
-    org = await calllog.organisation(AGENT)
+    org = await calllog.organization(AGENT)
     await calllog.deliver(org, call_at(f"{org.id}-1", HOUR))
-    await calllog.deliver(org, call_at(f"{org.id}-2", HOUR, agent_id="nobody", success="failure"))
+    await calllog.deliver(org, call_at(f"{org.id}-2", HOUR, agent_id="no one", success="failure"))
     await rolled_up(calllog, org.id)
     agent = (await calllog.list(org.id, external_call_id=f"{org.id}-1")).calls[0].agent_id
     (every,) = await series(calllog, org.id, HOUR, HOUR + timedelta(hours=1))
@@ -139,7 +139,7 @@ async def test_a_series_may_be_one_agents(calllog: CallLog) -> None:
 
 
 async def test_a_call_whose_start_becomes_known_is_counted_where_it_belongs(calllog: CallLog) -> None:
-    org = await calllog.organisation(AGENT)
+    org = await calllog.organization(AGENT)
     key = f"{org.id}-1"
     await calllog.deliver(org, transcription(key, status="in-progress", metadata={}, transcript=[]))
     await rolled_up(calllog, org.id)
@@ -151,7 +151,7 @@ async def test_a_call_whose_start_becomes_known_is_counted_where_it_belongs(call
 
 async def test_a_change_during_a_recomputation_is_not_lost(calllog: CallLog) -> None:
     """Calls of one hour arrive without pause while it is being counted again and again."""
-    org = await calllog.organisation(AGENT)
+    org = await calllog.organization(AGENT)
     for start in range(0, 120, 6):
         await asyncio.gather(
             *(calllog.deliver(org, call_at(f"{org.id}-{i}", HOUR)) for i in range(start, start + 6)),
@@ -169,7 +169,7 @@ async def recount(calllog: CallLog, org: str) -> None:
 async def test_a_recomputation_waits_for_changes_that_have_no_job_of_their_own(calllog: CallLog) -> None:
     """A call is written while the job that will count it has begun already: its own request found that job's key taken.
     The job must not look before the call's transaction has ended."""
-    org, analytics = await calllog.organisation(AGENT), Analytics(calllog.database)
+    org, analytics = await calllog.organization(AGENT), Analytics(calllog.database)
     await calllog.deliver(org, call_at(f"{org.id}-1", HOUR))
     await rolled_up(calllog, org.id)
     waiting = """select count(*) from pg_locks l where l.locktype = 'advisory' and not l.granted
@@ -193,7 +193,7 @@ async def test_a_recomputation_waits_for_changes_that_have_no_job_of_their_own(c
 
 
 async def test_the_sweep_counts_what_changed_lately(calllog: CallLog) -> None:
-    org = await calllog.organisation(AGENT)
+    org = await calllog.organization(AGENT)
     await calllog.deliver(org, call_at(f"{org.id}-1", HOUR))
     await rolled_up(calllog, org.id)
     async with calllog.database.system_transaction() as conn:
@@ -218,7 +218,7 @@ async def test_impossible_windows_are_refused(calllog: CallLog) -> None:
 
 
 async def test_billable_calls_come_in_pages(calllog: CallLog) -> None:
-    org = await calllog.organisation(AGENT)
+    org = await calllog.organization(AGENT)
     for i in range(5):
         await calllog.deliver(org, call_at(f"{org.id}-{i}", HOUR + timedelta(minutes=i)))
     await calllog.deliver(org, failure(f"{org.id}-f"))

@@ -76,7 +76,7 @@ async def flow(
 
 
 async def test_a_call_is_charged_and_its_cost_comes_back(calllog: CallLog, flow: Flow, conversation: str) -> None:
-    org = await calllog.organisation(AGENT)
+    org = await calllog.organization(AGENT)
     await calllog.deliver(org, transcription(conversation))
     call = await calllog.call_of(org.id, conversation)
 
@@ -97,7 +97,7 @@ async def test_a_call_is_charged_and_its_cost_comes_back(calllog: CallLog, flow:
 
 async def test_many_calls_in_any_order_are_each_charged_once(calllog: CallLog, flow: Flow) -> None:
     """Initiation failures, early and whole reports of 40 conversations, repeated, all at once."""
-    org = await calllog.organisation(AGENT)
+    org = await calllog.organization(AGENT)
     keys = [new_id("conv") for _ in range(40)]
     deliveries = [
         envelope

@@ -22,7 +22,7 @@ from providers.bland import PROVIDER
 from providers.bland import calls as source
 from providers.interface.credentials import Credentials
 
-from .conftest import ALLOWED, SECRET, CallLog, Organisation
+from .conftest import ALLOWED, SECRET, CallLog, Organization
 from .provider import SAMPLES, Provider, serving
 from .test_provider_jobs import download
 from .test_retell import reconcile
@@ -85,19 +85,19 @@ def call_of(conversation: str, **more: Any) -> dict[str, Any]:
     return {**copy.deepcopy(SAMPLE), "call_id": conversation, "recording_url": None, **more}
 
 
-async def deliver(calllog: CallLog, org: Organisation, call: dict[str, Any], secret: str = SECRET) -> bool:
+async def deliver(calllog: CallLog, org: Organization, call: dict[str, Any], secret: str = SECRET) -> bool:
     body = json.dumps(call).encode()
     digest = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
     return await calllog.deliver(org, body, digest, "bland", "x-webhook-signature")
 
 
-async def topics(calllog: CallLog, org: Organisation) -> list[str]:
+async def topics(calllog: CallLog, org: Organization) -> list[str]:
     await calllog.settled(org.id)
     return [topic for topic, _ in await calllog.events(org.id)]
 
 
 async def test_a_post_call_webhook_becomes_a_call(calllog: CallLog, conversation: str) -> None:
-    org = await calllog.organisation(PATHWAY, provider="bland")
+    org = await calllog.organization(PATHWAY, provider="bland")
     assert await deliver(calllog, org, call_of(conversation)) is False
     call = await calllog.call_of(org.id, conversation)
     assert (call.provider, call.agent_version, call.external_agent_id) == ("bland", 1, PATHWAY)
@@ -114,7 +114,7 @@ async def test_a_post_call_webhook_becomes_a_call(calllog: CallLog, conversation
 
 
 async def test_ten_deliveries_at_once_make_one_call(calllog: CallLog, conversation: str) -> None:
-    org = await calllog.organisation(PATHWAY, provider="bland")
+    org = await calllog.organization(PATHWAY, provider="bland")
     duplicates = await asyncio.gather(*(deliver(calllog, org, call_of(conversation)) for _ in range(10)))
     assert sorted(duplicates) == [False, *[True] * 9]
     await calllog.call_of(org.id, conversation)
@@ -124,7 +124,7 @@ async def test_ten_deliveries_at_once_make_one_call(calllog: CallLog, conversati
 
 @pytest.mark.parametrize("fullest_first", [True, False])
 async def test_the_fuller_of_two_reports_stays(calllog: CallLog, conversation: str, fullest_first: bool) -> None:
-    org = await calllog.organisation(PATHWAY, provider="bland")
+    org = await calllog.organization(PATHWAY, provider="bland")
     reports = [call_of(conversation), call_of(conversation, summary=None, transcripts=[])]
     for report in reports if fullest_first else reversed(reports):
         await deliver(calllog, org, report)
@@ -134,9 +134,9 @@ async def test_the_fuller_of_two_reports_stays(calllog: CallLog, conversation: s
     assert (await topics(calllog, org)).count("call.ended") == 1
 
 
-async def test_another_organisation_never_sees_the_call(calllog: CallLog, conversation: str) -> None:
-    ours = await calllog.organisation(PATHWAY, provider="bland")
-    theirs = await calllog.organisation(PATHWAY, provider="bland")
+async def test_another_organization_never_sees_the_call(calllog: CallLog, conversation: str) -> None:
+    ours = await calllog.organization(PATHWAY, provider="bland")
+    theirs = await calllog.organization(PATHWAY, provider="bland")
     await deliver(calllog, ours, call_of(conversation))
     call = await calllog.call_of(ours.id, conversation)
     assert (await calllog.list(theirs.id)).page_info.total == 0
@@ -145,12 +145,12 @@ async def test_another_organisation_never_sees_the_call(calllog: CallLog, conver
 
 
 async def test_wrong_signatures_and_bodies_are_refused_and_events_are_kept(calllog: CallLog, conversation: str) -> None:
-    org = await calllog.organisation(PATHWAY, provider="bland")
+    org = await calllog.organization(PATHWAY, provider="bland")
     with pytest.raises(Unauthenticated, match="webhook_signature_invalid"):
         await deliver(calllog, org, call_of(conversation), secret="guessed")
     with pytest.raises(Unauthenticated, match="webhook_signature_invalid"):
         await calllog.deliver(org, call_of(conversation), SECRET, "bland", "x-webhook-signature")
-    other = await calllog.organisation(provider="retell")
+    other = await calllog.organization(provider="retell")
     with pytest.raises(NotFound, match="webhook_unknown"):
         await deliver(calllog, other, call_of(conversation))
     with pytest.raises(InvalidArgument, match="webhook_payload_invalid"):
@@ -163,7 +163,7 @@ async def test_calls_that_no_webhook_reported_are_found_with_their_recordings(
     calllog: CallLog, bland: BlandProvider, conversation: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(source, "PAGE_SIZE", 2)
-    org = await calllog.organisation(PATHWAY, bland.url, "bland")
+    org = await calllog.organization(PATHWAY, bland.url, "bland")
     missed = [f"{conversation}-{number}" for number in range(5)]
     hour_ago = datetime.now(UTC) - timedelta(hours=1)
     for number, call_id in enumerate(missed):
@@ -202,7 +202,7 @@ async def test_an_answer_that_is_no_list_is_unreadable(bland: BlandProvider, odd
 async def test_a_recording_at_an_inner_address_is_not_fetched(
     calllog: CallLog, bland: BlandProvider, conversation: str
 ) -> None:
-    org = await calllog.organisation(PATHWAY, bland.url, "bland")
+    org = await calllog.organization(PATHWAY, bland.url, "bland")
     bland.add(conversation, recording_url="http://169.254.169.254/latest/meta-data.wav")
     await deliver(calllog, org, bland.conversations[conversation])
     call = await calllog.call_of(org.id, conversation)

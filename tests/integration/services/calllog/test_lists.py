@@ -16,7 +16,7 @@ from libs.postgres import count_statements
 from libs.postgres.connection import StatementCounter
 from libs.rpc.times import to_timestamp
 
-from .conftest import CallLog, Organisation, as_org, failure, transcription
+from .conftest import CallLog, Organization, as_org, failure, transcription
 
 AGENT = "agent_7101k5zvyjhmfg983brhmhkd98n6"
 START = 1_767_344_600
@@ -36,9 +36,9 @@ def turns(*texts: str) -> list[dict[str, Any]]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def org(calllog: CallLog) -> Organisation:
+async def org(calllog: CallLog) -> Organization:
     """Six calls, each with something of its own."""
-    org = await calllog.organisation(AGENT)
+    org = await calllog.organization(AGENT)
     prefix = org.id
     envelopes = [
         transcription(f"{prefix}-1", metadata=metadata(START, 10), transcript=turns("Where is my parcel?")),
@@ -57,19 +57,19 @@ async def org(calllog: CallLog) -> Organisation:
     return org
 
 
-async def found(calllog: CallLog, org: Organisation, **filters: Any) -> str:
+async def found(calllog: CallLog, org: Organization, **filters: Any) -> str:
     """The numbers of the calls that match, newest first."""
     answer = await calllog.list(org.id, **filters)
     assert answer.page_info.total == len(answer.calls)
     return "".join(call.external_call_id.rpartition("-")[2] for call in answer.calls)
 
 
-async def test_all_newest_first(calllog: CallLog, org: Organisation) -> None:
+async def test_all_newest_first(calllog: CallLog, org: Organization) -> None:
     assert await found(calllog, org) == "654321"
     assert (await calllog.list(org.id)).page_info.limit == 100
 
 
-async def test_each_filter(calllog: CallLog, org: Organisation) -> None:
+async def test_each_filter(calllog: CallLog, org: Organization) -> None:
     first = (await calllog.list(org.id, external_call_id=f"{org.id}-1")).calls[0]
     cases: list[tuple[dict[str, Any], str]] = [
         ({"agent_id": first.agent_id}, "65431"),
@@ -99,7 +99,7 @@ async def test_each_filter(calllog: CallLog, org: Organisation) -> None:
         assert await found(calllog, org, **filters) == expected, filters
 
 
-async def test_words_of_transcript_summary_and_title(calllog: CallLog, org: Organisation) -> None:
+async def test_words_of_transcript_summary_and_title(calllog: CallLog, org: Organization) -> None:
     for words, expected in [
         ("parcel", "21"), ("PARCEL", "21"), ("refund", "2"), ("parcel refunds", "2"), ("parcel -refunds", "1"),
         ('"my parcel"', "1"), ("grüße", "3"), ("zebra", "4"), ("pistachio", ""), ("!!!", ""), ("' or 1=1 --", ""),
@@ -108,8 +108,8 @@ async def test_words_of_transcript_summary_and_title(calllog: CallLog, org: Orga
         assert await found(calllog, org, search=words) == expected, words
 
 
-async def test_words_of_others_are_not_found(calllog: CallLog, org: Organisation) -> None:
-    other = await calllog.organisation()
+async def test_words_of_others_are_not_found(calllog: CallLog, org: Organization) -> None:
+    other = await calllog.organization()
     await calllog.deliver(other, transcription(f"{other.id}-1", transcript=turns("parcel secret")))
     await calllog.settled(other.id)
     assert await found(calllog, org, search="secret") == ""
@@ -123,7 +123,7 @@ async def test_words_of_others_are_not_found(calllog: CallLog, org: Organisation
     assert await calllog.database.fetchval(org.id, matches, call) is False
 
 
-async def test_pages_and_cursors_agree(calllog: CallLog, org: Organisation) -> None:
+async def test_pages_and_cursors_agree(calllog: CallLog, org: Organization) -> None:
     for sort in ("createdAt", "startedAt", "durationSeconds"):
         for order in ("asc", "desc"):
             whole = (await calllog.list(org.id, page=common_pb2.PageRequest(sort=sort, order=order))).calls
@@ -140,9 +140,9 @@ async def test_pages_and_cursors_agree(calllog: CallLog, org: Organisation) -> N
             assert len(whole) == 6
 
 
-async def test_a_search_cursor_outlives_new_calls(calllog: CallLog, org: Organisation) -> None:
+async def test_a_search_cursor_outlives_new_calls(calllog: CallLog, org: Organization) -> None:
     first = await calllog.list(org.id, search="parcel", page=common_pb2.PageRequest(limit=1, cursor_mode=True))
-    other = await calllog.organisation()
+    other = await calllog.organization()
     await calllog.deliver(other, transcription(f"{other.id}-1", transcript=turns("parcel")))
     await calllog.settled(other.id)
     wanted = common_pb2.PageRequest(limit=1, cursor=first.page_info.next_cursor)
@@ -152,7 +152,7 @@ async def test_a_search_cursor_outlives_new_calls(calllog: CallLog, org: Organis
         await calllog.list(org.id, search="refund", page=wanted)
 
 
-async def test_lists_carry_no_transcript_and_few_statements(calllog: CallLog, org: Organisation) -> None:
+async def test_lists_carry_no_transcript_and_few_statements(calllog: CallLog, org: Organization) -> None:
     with count_statements() as counter:
         answer = await calllog.list(org.id)
     assert len(tenants(counter)) <= 2
@@ -171,7 +171,7 @@ def tenants(counter: StatementCounter) -> list[str]:
     return [statement for statement in counter.statements if "set_config('app.org'" in statement]
 
 
-async def test_a_call_of_others_is_unknown(calllog: CallLog, org: Organisation) -> None:
+async def test_a_call_of_others_is_unknown(calllog: CallLog, org: Organization) -> None:
     call = (await calllog.list(org.id)).calls[0]
     refusals = []
     for org_id, call_id in ((new_id("org"), call.id), (org.id, new_id("call")), (org.id, "call_x"), (org.id, "\x00")):
@@ -189,7 +189,7 @@ async def tag(calllog: CallLog, org: str, call_id: str, *tags: str, version: int
 
 
 async def test_tags_are_the_customers_own(calllog: CallLog) -> None:
-    org = await calllog.organisation(AGENT)
+    org = await calllog.organization(AGENT)
     await calllog.deliver(org, transcription(f"{org.id}-1"))
     call = await calllog.call_of(org.id, f"{org.id}-1")
     tagged = await tag(calllog, org.id, call.id, " vip ", "angry", "vip")

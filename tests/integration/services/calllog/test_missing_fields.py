@@ -52,7 +52,7 @@ def delivery(provider: str, number: int, chosen: random.Random) -> tuple[str, di
 
 
 async def test_no_missing_field_loses_a_call(calllog: CallLog) -> None:
-    org = await calllog.organisation()
+    org = await calllog.organization()
     expected = set()
     for provider in PROVIDERS:
         chosen = random.Random(provider)

@@ -48,10 +48,10 @@ async def test_no_more_start_at_once_than_the_burst(calllog: CallLog, queue: str
     assert all(burst <= count <= burst + 1 for count in counted.values()), counted
 
 
-async def test_reconciliations_of_one_organisation_reach_the_provider_at_their_pace(
+async def test_reconciliations_of_one_organization_reach_the_provider_at_their_pace(
     calllog: CallLog, retell: RetellProvider
 ) -> None:
-    org = await calllog.organisation(base_url=retell.url, provider="retell")
+    org = await calllog.organization(base_url=retell.url, provider="retell")
     rate = calllog.handlers.queues[RECONCILE.queue].rate_per_org
     for _ in range(rate.burst + 4):
         await ask(calllog, org.id, "retell")

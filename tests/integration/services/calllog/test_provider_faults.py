@@ -13,7 +13,7 @@ from libs.jobs import WAITING
 from libs.jobs.admin import queries
 from services.calllog.operations import AUDIO, RECONCILE, SERVICE
 
-from .conftest import AUDIO_LIMITS, CallLog, Organisation, eventually, transcription
+from .conftest import AUDIO_LIMITS, CallLog, Organization, eventually, transcription
 from .provider import Provider, serving
 from .test_provider_jobs import AGENT, conversation_data
 from .test_retell import ask, reconcile
@@ -39,9 +39,9 @@ async def forget(calllog: CallLog, job: Any) -> None:
         await conn.execute("delete from job where id = $1", job["id"])
 
 
-async def recorded(calllog: CallLog, provider: Provider, conversation: str) -> Organisation:
+async def recorded(calllog: CallLog, provider: Provider, conversation: str) -> Organization:
     """An organisation whose call's recording is about to be fetched."""
-    org = await calllog.organisation(AGENT, provider.url)
+    org = await calllog.organization(AGENT, provider.url)
     provider.audio.setdefault(conversation, SOUND)
     await calllog.deliver(org, transcription(conversation, has_audio=True))
     await calllog.call_of(org.id, conversation)
@@ -73,7 +73,7 @@ async def test_a_recording_waits_as_long_as_the_provider_says(
 
 
 async def test_a_reconciliation_waits_and_then_goes_over_all_pages(calllog: CallLog, provider: Provider) -> None:
-    org = await calllog.organisation(AGENT, provider.url)
+    org = await calllog.organization(AGENT, provider.url)
     provider.conversations = {f"conv_{number}": conversation_data(f"conv_{number}") for number in range(3)}
     provider.refusals, provider.refusal_headers = [429], {"retry-after": "1"}
     assert await reconcile(calllog, org.id, "elevenlabs") == {"listed": 3, "missing": 3, "unreadable": 0}
@@ -84,9 +84,9 @@ async def test_a_reconciliation_waits_and_then_goes_over_all_pages(calllog: Call
 async def test_the_last_refusal_fails_the_recording_too(
     calllog: CallLog, provider: Provider, conversation: str
 ) -> None:
-    """Nobody shall wait for a recording that nobody fetches any more."""
+    """No one shall wait for a recording that no one fetches any more."""
     provider.refusals = [429]
-    org = await calllog.organisation(AGENT, provider.url)
+    org = await calllog.organization(AGENT, provider.url)
     async with calllog.database.system_transaction() as conn:
         await queries.pause(conn, AUDIO.queue, org.id)
     await calllog.deliver(org, transcription(conversation, has_audio=True))
@@ -133,8 +133,8 @@ async def test_a_recording_of_just_the_limit_is_kept(calllog: CallLog, provider:
     assert json.loads(job["result"])["bytes"] == AUDIO_LIMITS.max_bytes
 
 
-async def test_one_conversation_that_nobody_can_read_hides_no_other(calllog: CallLog, provider: Provider) -> None:
-    org = await calllog.organisation(AGENT, provider.url)
+async def test_one_conversation_that_no_one_can_read_hides_no_other(calllog: CallLog, provider: Provider) -> None:
+    org = await calllog.organization(AGENT, provider.url)
     provider.conversations = {key: conversation_data(key) for key in ("conv_huge", "conv_list", "conv_fine")}
     provider.conversations["conv_huge"]["padding"] = "x" * (17 * 1024 * 1024)
     provider.odd["conv_list"] = b"[]"
@@ -143,8 +143,8 @@ async def test_one_conversation_that_nobody_can_read_hides_no_other(calllog: Cal
     assert call.external_call_id == "conv_fine"
 
 
-async def test_a_list_that_nobody_can_read_fails_the_attempt(calllog: CallLog, provider: Provider) -> None:
-    org = await calllog.organisation(AGENT, provider.url)
+async def test_a_list_that_no_one_can_read_fails_the_attempt(calllog: CallLog, provider: Provider) -> None:
+    org = await calllog.organization(AGENT, provider.url)
     provider.odd["conversations"] = b'{"conversations": ' + b"[" * 100_000
     await ask(calllog, org.id, "elevenlabs")
     job = await parked(calllog, org.id, RECONCILE.name)

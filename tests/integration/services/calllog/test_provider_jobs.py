@@ -71,7 +71,7 @@ async def test_the_official_sdk_reads_the_stand_in(provider: Provider) -> None:
 async def test_a_recording_is_fetched_stored_and_served_in_ranges(
     calllog: CallLog, provider: Provider, conversation: str
 ) -> None:
-    org = await calllog.organisation(AGENT, provider.url)
+    org = await calllog.organization(AGENT, provider.url)
     provider.audio[conversation] = AUDIO
     await calllog.deliver(org, transcription(conversation, has_audio=True))
     call = await calllog.call_of(org.id, conversation)
@@ -100,7 +100,7 @@ async def test_a_recording_is_fetched_stored_and_served_in_ranges(
 async def test_a_recording_that_the_provider_lacks_is_unavailable(
     calllog: CallLog, provider: Provider, conversation: str
 ) -> None:
-    org = await calllog.organisation(AGENT, provider.url)
+    org = await calllog.organization(AGENT, provider.url)
     await calllog.deliver(org, transcription(conversation, has_audio=True))
     call = await calllog.call_of(org.id, conversation)
     await calllog.settled(org.id, "audio.process")
@@ -111,7 +111,7 @@ async def test_a_recording_that_the_provider_lacks_is_unavailable(
 
 
 async def test_a_refused_key_fails_with_a_reason(calllog: CallLog, provider: Provider, conversation: str) -> None:
-    org = await calllog.organisation(AGENT, provider.url)
+    org = await calllog.organization(AGENT, provider.url)
     provider.refusals = [401]
     await calllog.deliver(org, transcription(conversation, has_audio=True))
     call = await calllog.call_of(org.id, conversation)
@@ -125,7 +125,7 @@ async def test_a_refused_key_fails_with_a_reason(calllog: CallLog, provider: Pro
 async def test_a_failing_provider_is_asked_again_and_meanwhile_the_recording_is_pending(
     calllog: CallLog, provider: Provider, conversation: str
 ) -> None:
-    org = await calllog.organisation(AGENT, provider.url)
+    org = await calllog.organization(AGENT, provider.url)
     provider.refusals = [500]
     provider.audio[conversation] = AUDIO
     await calllog.deliver(org, transcription(conversation, has_audio=True))
@@ -142,7 +142,7 @@ async def test_a_failing_provider_is_asked_again_and_meanwhile_the_recording_is_
 
 
 async def test_audio_by_webhook_before_and_after_its_call(calllog: CallLog, conversation: str) -> None:
-    org = await calllog.organisation(AGENT)
+    org = await calllog.organization(AGENT)
     data = {"agent_id": AGENT, "conversation_id": conversation, "full_audio": base64.b64encode(AUDIO).decode()}
     envelope = {"type": "post_call_audio", "event_timestamp": 1_767_344_661, "data": data}
     assert await calllog.deliver(org, envelope) is False
@@ -176,7 +176,7 @@ async def reconcile(calllog: CallLog, org: str) -> Any:
 
 
 async def test_what_the_sender_dropped_is_found(calllog: CallLog, provider: Provider, conversation: str) -> None:
-    org = await calllog.organisation(AGENT, provider.url)
+    org = await calllog.organization(AGENT, provider.url)
     missed = [f"{conversation}{i}" for i in range(5)]
     provider.conversations = {key: conversation_data(key) for key in missed}
     provider.conversations["running"] = conversation_data("running", status="in-progress")
@@ -199,7 +199,7 @@ async def test_what_the_sender_dropped_is_found(calllog: CallLog, provider: Prov
 async def test_a_call_that_never_ended_here_is_completed(
     calllog: CallLog, provider: Provider, conversation: str
 ) -> None:
-    org = await calllog.organisation(AGENT, provider.url)
+    org = await calllog.organization(AGENT, provider.url)
     await calllog.deliver(org, transcription(conversation, status="processing"))
     await calllog.call_of(org.id, conversation)
     provider.conversations = {conversation: conversation_data(conversation)}
@@ -209,11 +209,11 @@ async def test_a_call_that_never_ended_here_is_completed(
 
 
 async def test_the_sweep_asks_for_every_active_account(calllog: CallLog, provider: Provider) -> None:
-    org = await calllog.organisation(AGENT, provider.url)
+    org = await calllog.organization(AGENT, provider.url)
     provider.conversations = {"conv_swept": conversation_data("conv_swept")}
     for topic, status in (("integration.updated", "connected"), ("integration.failed", "failing")):
         await hear(calllog, org.id, topic, status)
-    gone = await calllog.organisation(AGENT, provider.url)
+    gone = await calllog.organization(AGENT, provider.url)
     await hear(calllog, gone.id, "integration.updated", "connected")
     await hear(calllog, gone.id, "integration.updated", "disabled")
     async with calllog.database.system_transaction() as conn:
@@ -233,7 +233,7 @@ async def test_audio_and_its_call_written_at_the_same_moment_are_announced_once(
     calllog: CallLog, conversation: str
 ) -> None:
     """Neither transaction sees the other's row before it commits, so one waits for the other."""
-    org = await calllog.organisation(AGENT)
+    org = await calllog.organization(AGENT)
     conversations = [f"{conversation}_{number}" for number in range(20)]
     for key in conversations:
         data = {"agent_id": AGENT, "conversation_id": key, "full_audio": base64.b64encode(AUDIO).decode()}
@@ -248,7 +248,7 @@ async def test_audio_that_comes_while_its_call_is_being_written_is_announced(
     calllog: CallLog, conversation: str
 ) -> None:
     """The call has looked for a recording, found none, and waits to commit: for its hour's recomputation, held here."""
-    org = await calllog.organisation(AGENT)
+    org = await calllog.organization(AGENT)
     data = {"agent_id": AGENT, "conversation_id": conversation, "full_audio": base64.b64encode(AUDIO).decode()}
     hour = "2026-01-02T09:00:00+00:00"
     waiting = """select count(*) from pg_locks l join pg_stat_activity a using (pid)
@@ -275,7 +275,7 @@ async def test_audio_that_comes_by_webhook_while_it_is_fetched_stays(
     calllog: CallLog, provider: Provider, conversation: str, status: int
 ) -> None:
     """Whatever the provider answers then: what was announced is not taken back, nor announced again."""
-    org = await calllog.organisation(AGENT, provider.url)
+    org = await calllog.organization(AGENT, provider.url)
     provider.open, provider.refusals = asyncio.Event(), [status] if status != 200 else []
     provider.audio[conversation] = AUDIO
     await calllog.deliver(org, transcription(conversation, has_audio=True))

@@ -62,7 +62,7 @@ async def test_the_official_sdk_reads_the_stand_in(retell: RetellProvider) -> No
 async def test_calls_that_no_webhook_told_are_found_with_their_recordings(
     calllog: CallLog, retell: RetellProvider, conversation: str
 ) -> None:
-    org = await calllog.organisation(AGENT, retell.url, "retell")
+    org = await calllog.organization(AGENT, retell.url, "retell")
     missed = [f"{conversation}{number}" for number in range(5)]
     for call_id in missed:
         retell.add(call_id)
@@ -86,7 +86,7 @@ async def test_calls_that_no_webhook_told_are_found_with_their_recordings(
 async def test_the_key_goes_to_the_api_and_not_to_the_storage(
     calllog: CallLog, retell: RetellProvider, conversation: str
 ) -> None:
-    org = await calllog.organisation(AGENT, retell.url, "retell")
+    org = await calllog.organization(AGENT, retell.url, "retell")
     retell.add(conversation)
     retell.keep_audio(conversation, AUDIO)
     await reconcile(calllog, org.id)
@@ -99,7 +99,7 @@ async def test_the_key_goes_to_the_api_and_not_to_the_storage(
 async def test_an_inner_address_in_a_call_is_not_followed(
     calllog: CallLog, retell: RetellProvider, conversation: str
 ) -> None:
-    org = await calllog.organisation(AGENT, retell.url, "retell")
+    org = await calllog.organization(AGENT, retell.url, "retell")
     retell.add(conversation, recording_url="http://169.254.169.254/latest/meta-data.wav")
     await reconcile(calllog, org.id)
     call = await calllog.call_of(org.id, conversation)
@@ -112,7 +112,7 @@ async def test_an_inner_address_in_a_call_is_not_followed(
 async def test_a_recording_that_was_taken_away_meanwhile_is_unavailable(
     calllog: CallLog, retell: RetellProvider, conversation: str
 ) -> None:
-    org = await calllog.organisation(AGENT, retell.url, "retell")
+    org = await calllog.organization(AGENT, retell.url, "retell")
     retell.add(conversation, scrubbed_recording_url=f"{retell.url}/gone/{conversation}.wav")
     await reconcile(calllog, org.id)
     call = await calllog.call_of(org.id, conversation)
@@ -120,6 +120,6 @@ async def test_a_recording_that_was_taken_away_meanwhile_is_unavailable(
     assert (await calllog.get(org.id, call.id)).recording.status == "unavailable"
 
 
-async def test_a_provider_whose_calls_nobody_lists_says_so(calllog: CallLog) -> None:
-    org = await calllog.organisation()
+async def test_a_provider_whose_calls_no_one_lists_says_so(calllog: CallLog) -> None:
+    org = await calllog.organization()
     assert await reconcile(calllog, org.id, "another") == {"error": "reconcile_unsupported"}

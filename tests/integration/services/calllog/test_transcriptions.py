@@ -20,7 +20,7 @@ from services.calllog.operations import AUDIO
 from services.calllog.storage.recordings import Recordings
 from services.calllog.transcriber import Transcriber, read_answer
 
-from .conftest import CallLog, Organisation, as_org, transcription
+from .conftest import CallLog, Organization, as_org, transcription
 from .provider import Provider, serving
 from .test_provider_jobs import AGENT
 
@@ -38,9 +38,9 @@ async def provider() -> AsyncIterator[Provider]:
 
 async def wordless(
     calllog: CallLog, provider: Provider, conversation: str, **data: str
-) -> tuple[Organisation, calllog_pb2.Call]:
+) -> tuple[Organization, calllog_pb2.Call]:
     """A call with a recording, whose provider gave no words."""
-    org = await calllog.organisation(AGENT, provider.url)
+    org = await calllog.organization(AGENT, provider.url)
     provider.audio[conversation] = b"sound" * 100
     await calllog.deliver(org, transcription(conversation, has_audio=True, transcript=[], **data))
     call = await calllog.call_of(org.id, conversation)
@@ -97,10 +97,10 @@ async def test_what_was_heard_is_shown_as_it_was_stored(
     assert (await calllog.get(org.id, call.id)).recording.transcription_status == "done"
 
 
-async def test_nobody_else_hears_it(calllog: CallLog, provider: Provider, conversation: str) -> None:
+async def test_no_one_else_hears_it(calllog: CallLog, provider: Provider, conversation: str) -> None:
     org, call = await wordless(calllog, provider, conversation)
     await keep(calllog, org.id, conversation)
-    other = await calllog.organisation()
+    other = await calllog.organization()
     for stranger, named in ((other.id, call.id), (other.id, new_id("call")), (org.id, "call_1"), (org.id, "")):
         with pytest.raises(NotFound) as refusal:
             await heard(calllog, stranger, named)
@@ -113,7 +113,7 @@ async def found(calllog: CallLog, org: str, words: str) -> list[str]:
     return [call.id for call in (await calllog.list(org, search=words)).calls]
 
 
-async def test_what_was_heard_is_searched_within_the_organisation(
+async def test_what_was_heard_is_searched_within_the_organization(
     calllog: CallLog, provider: Provider, conversation: str
 ) -> None:
     org, call = await wordless(calllog, provider, conversation)
@@ -152,7 +152,7 @@ async def test_words_of_the_provider_go_before_what_was_heard(
 
 
 async def test_a_call_without_a_recording_has_no_transcription(calllog: CallLog, conversation: str) -> None:
-    org = await calllog.organisation(AGENT)
+    org = await calllog.organization(AGENT)
     await calllog.deliver(org, transcription(conversation))
     call = await calllog.call_of(org.id, conversation)
     with pytest.raises(NotFound, match="transcription_not_found"):

@@ -26,7 +26,7 @@ from providers.interface.credentials import Credentials
 from providers.vapi import PROVIDER
 from providers.vapi import calls as source
 
-from .conftest import ALLOWED, SECRET, CallLog, Organisation
+from .conftest import ALLOWED, SECRET, CallLog, Organization
 from .provider import SAMPLES, VapiProvider, serving
 from .test_provider_jobs import download
 from .test_retell import reconcile
@@ -63,13 +63,13 @@ def report(conversation: str, **more: Any) -> dict[str, Any]:
     return message("end_of_call_report", conversation, **more)
 
 
-async def deliver(calllog: CallLog, org: Organisation, told: dict[str, Any], secret: str = SECRET) -> bool:
+async def deliver(calllog: CallLog, org: Organization, told: dict[str, Any], secret: str = SECRET) -> bool:
     body = json.dumps(told).encode()
     digest = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
     return await calllog.deliver(org, body, digest, "vapi", "x-vapi-signature")
 
 
-async def topics(calllog: CallLog, org: Organisation) -> list[str]:
+async def topics(calllog: CallLog, org: Organization) -> list[str]:
     await calllog.settled(org.id)
     return [topic for topic, _ in await calllog.events(org.id)]
 
@@ -106,7 +106,7 @@ async def test_the_official_sdk_reads_the_stand_in_and_the_samples(vapi: VapiPro
 
 
 async def test_a_report_becomes_a_call(calllog: CallLog, conversation: str) -> None:
-    org = await calllog.organisation(AGENT, provider="vapi")
+    org = await calllog.organization(AGENT, provider="vapi")
     assert await deliver(calllog, org, report(conversation)) is False
     call = await calllog.call_of(org.id, conversation)
     assert (call.provider, call.agent_version, call.external_agent_id) == ("vapi", 1, AGENT)
@@ -131,7 +131,7 @@ async def test_a_report_becomes_a_call(calllog: CallLog, conversation: str) -> N
 
 
 async def test_ten_deliveries_at_once_make_one_call(calllog: CallLog, conversation: str) -> None:
-    org = await calllog.organisation(AGENT, provider="vapi")
+    org = await calllog.organization(AGENT, provider="vapi")
     duplicates = await asyncio.gather(*(deliver(calllog, org, report(conversation)) for _ in range(10)))
     assert sorted(duplicates) == [False, *[True] * 9]
     await calllog.call_of(org.id, conversation)
@@ -152,7 +152,7 @@ TOLD: dict[str, tuple[str, dict[str, Any]]] = {
 async def test_messages_in_any_order_make_the_same_call(
     calllog: CallLog, conversation: str, order: tuple[str, ...]
 ) -> None:
-    org = await calllog.organisation(AGENT, provider="vapi")
+    org = await calllog.organization(AGENT, provider="vapi")
     for name in order:
         sample, more = TOLD[name]
         await deliver(calllog, org, message(sample, conversation, **more))
@@ -165,7 +165,7 @@ async def test_messages_in_any_order_make_the_same_call(
 
 
 async def test_a_call_is_shown_while_it_goes_on(calllog: CallLog, conversation: str) -> None:
-    org = await calllog.organisation(AGENT, provider="vapi")
+    org = await calllog.organization(AGENT, provider="vapi")
     await deliver(calllog, org, message("status_update", conversation, status="ringing"))
     await calllog.settled(org.id)
     assert (await calllog.list(org.id)).page_info.total == 0
@@ -177,7 +177,7 @@ async def test_a_call_is_shown_while_it_goes_on(calllog: CallLog, conversation: 
 
 
 async def test_what_belongs_to_the_talk_is_kept_and_left_alone(calllog: CallLog, conversation: str) -> None:
-    org = await calllog.organisation(AGENT, provider="vapi")
+    org = await calllog.organization(AGENT, provider="vapi")
     for kind in ("speech-update", "transcript", "conversation-update", "tool-calls"):
         assert await deliver(calllog, org, report(conversation, type=kind)) is False
         assert await deliver(calllog, org, report(conversation, type=kind)) is True
@@ -186,9 +186,9 @@ async def test_what_belongs_to_the_talk_is_kept_and_left_alone(calllog: CallLog,
     assert await calllog.database.system_fetchval(kept, org.id, conversation) == 4
 
 
-async def test_another_organisation_never_sees_the_call(calllog: CallLog, conversation: str) -> None:
-    ours = await calllog.organisation(AGENT, provider="vapi")
-    theirs = await calllog.organisation(AGENT, provider="vapi")
+async def test_another_organization_never_sees_the_call(calllog: CallLog, conversation: str) -> None:
+    ours = await calllog.organization(AGENT, provider="vapi")
+    theirs = await calllog.organization(AGENT, provider="vapi")
     await deliver(calllog, ours, report(conversation))
     call = await calllog.call_of(ours.id, conversation)
     assert (await calllog.list(theirs.id)).page_info.total == 0
@@ -202,14 +202,14 @@ async def test_another_organisation_never_sees_the_call(calllog: CallLog, conver
 
 
 async def test_what_does_not_prove_itself_or_tells_nothing_is_refused(calllog: CallLog, conversation: str) -> None:
-    org = await calllog.organisation(AGENT, provider="vapi")
+    org = await calllog.organization(AGENT, provider="vapi")
     with pytest.raises(Unauthenticated, match="webhook_signature_invalid"):
         await deliver(calllog, org, report(conversation), secret="guessed")
     body = json.dumps(report(conversation)).encode()
     for header, shown in (("", ""), ("authorization", "Bearer sk_test"), ("x-vapi-secret", f"{SECRET}x")):
         with pytest.raises(Unauthenticated, match="webhook_signature_invalid"):
             await calllog.deliver(org, body, shown, "vapi", header)
-    elevenlabs = await calllog.organisation(AGENT)
+    elevenlabs = await calllog.organization(AGENT)
     with pytest.raises(NotFound, match="webhook_unknown"):
         await deliver(calllog, elevenlabs, report(conversation))
     with pytest.raises(InvalidArgument, match="webhook_payload_invalid"):
@@ -223,7 +223,7 @@ async def test_calls_that_no_message_told_are_found_with_their_recordings(
 ) -> None:
     """Over pages that end among calls of one millisecond, and one that holds nothing else."""
     monkeypatch.setattr(source, "PAGE_SIZE", 3)
-    org = await calllog.organisation(AGENT, vapi.url, "vapi")
+    org = await calllog.organization(AGENT, vapi.url, "vapi")
     missed = [f"{conversation}-{number:02}" for number in range(14)]
     for number, call_id in enumerate(missed):
         # Two apart; eight in one millisecond, some microseconds apart; four apart.
@@ -251,7 +251,7 @@ async def test_calls_that_no_message_told_are_found_with_their_recordings(
 async def test_a_call_that_never_ended_here_is_completed(
     calllog: CallLog, vapi: VapiProvider, conversation: str
 ) -> None:
-    org = await calllog.organisation(AGENT, vapi.url, "vapi")
+    org = await calllog.organization(AGENT, vapi.url, "vapi")
     await deliver(calllog, org, message("status_update", conversation))
     await calllog.call_of(org.id, conversation)
     vapi.add(conversation)
@@ -286,7 +286,7 @@ async def test_a_list_that_is_none_is_said_to_be_unreadable(
 async def test_the_key_goes_to_the_api_and_not_to_the_storage(
     calllog: CallLog, vapi: VapiProvider, conversation: str
 ) -> None:
-    org = await calllog.organisation(AGENT, vapi.url, "vapi")
+    org = await calllog.organization(AGENT, vapi.url, "vapi")
     vapi.add(conversation)
     vapi.keep_audio(conversation, AUDIO)
     await deliver(calllog, org, report(conversation, artifact=vapi.conversations[conversation]["artifact"]))
@@ -300,7 +300,7 @@ async def test_the_key_goes_to_the_api_and_not_to_the_storage(
 async def test_a_recording_that_is_gone_or_lies_inside_is_not_fetched(
     calllog: CallLog, vapi: VapiProvider, conversation: str
 ) -> None:
-    org = await calllog.organisation(AGENT, vapi.url, "vapi")
+    org = await calllog.organization(AGENT, vapi.url, "vapi")
     told = {"recordingUrl": "http://169.254.169.254/latest/meta-data.wav"}
     fates = {"gone": ({}, "unavailable"), "inside": (told, "failed")}
     for name, (kept, _) in fates.items():

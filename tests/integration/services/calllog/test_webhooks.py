@@ -17,13 +17,13 @@ from echosenseix.calllog.v1 import calllog_pb2
 from libs.errors import AppError, InvalidArgument, NotFound, PermissionDenied, Unauthenticated, Unavailable
 from libs.ids import new_id
 
-from .conftest import SAMPLES, CallLog, Organisation, as_org, as_service, eventually, failure, sign, transcription
+from .conftest import SAMPLES, CallLog, Organization, as_org, as_service, eventually, failure, sign, transcription
 
 AGENT = "agent_7101k5zvyjhmfg983brhmhkd98n6"
 
 
 async def test_a_conversation_becomes_a_call(calllog: CallLog, conversation: str) -> None:
-    org = await calllog.organisation(AGENT)
+    org = await calllog.organization(AGENT)
     assert await calllog.deliver(org, transcription(conversation)) is False
     call = await calllog.call_of(org.id, conversation)
     assert call.agent_id.startswith("agt_")
@@ -58,7 +58,7 @@ async def test_a_conversation_becomes_a_call(calllog: CallLog, conversation: str
 
 
 async def test_ten_deliveries_at_once_make_one_call(calllog: CallLog, conversation: str) -> None:
-    org = await calllog.organisation(AGENT)
+    org = await calllog.organization(AGENT)
     duplicates = await asyncio.gather(*(calllog.deliver(org, transcription(conversation)) for _ in range(10)))
     assert sorted(duplicates) == [False, *[True] * 9]
     await calllog.call_of(org.id, conversation)
@@ -69,7 +69,7 @@ async def test_ten_deliveries_at_once_make_one_call(calllog: CallLog, conversati
 
 
 async def test_a_fresh_signature_makes_no_second_call(calllog: CallLog, conversation: str) -> None:
-    org = await calllog.organisation(AGENT)
+    org = await calllog.organization(AGENT)
     body = json.dumps(transcription(conversation)).encode()
     assert await calllog.deliver(org, body, sign(body, at=time.time() - 60)) is False
     assert await calllog.deliver(org, body, sign(body)) is True
@@ -80,8 +80,8 @@ async def test_a_fresh_signature_makes_no_second_call(calllog: CallLog, conversa
     assert (await calllog.list(org.id)).page_info.total == 1
 
 
-async def test_two_organisations_may_have_the_same_conversation_id(calllog: CallLog, conversation: str) -> None:
-    first, second = await calllog.organisation(AGENT), await calllog.organisation(AGENT)
+async def test_two_organizations_may_have_the_same_conversation_id(calllog: CallLog, conversation: str) -> None:
+    first, second = await calllog.organization(AGENT), await calllog.organization(AGENT)
     assert await calllog.deliver(first, transcription(conversation)) is False
     assert await calllog.deliver(second, transcription(conversation)) is False
     ours, theirs = await calllog.call_of(first.id, conversation), await calllog.call_of(second.id, conversation)
@@ -90,22 +90,22 @@ async def test_two_organisations_may_have_the_same_conversation_id(calllog: Call
         await calllog.get(first.id, theirs.id)
 
 
-async def test_an_unknown_agent_is_nobody(calllog: CallLog, conversation: str) -> None:
-    org = await calllog.organisation()
+async def test_an_unknown_agent_is_no_one(calllog: CallLog, conversation: str) -> None:
+    org = await calllog.organization()
     await calllog.deliver(org, transcription(conversation))
     call = await calllog.call_of(org.id, conversation)
     assert (call.agent_id, call.agent_version) == ("", 0)
 
 
-async def test_another_organisations_agent_is_nobody(calllog: CallLog, conversation: str) -> None:
-    await calllog.organisation("agent_of_others")
-    org = await calllog.organisation()
+async def test_another_organizations_agent_is_no_one(calllog: CallLog, conversation: str) -> None:
+    await calllog.organization("agent_of_others")
+    org = await calllog.organization()
     await calllog.deliver(org, transcription(conversation, agent_id="agent_of_others"))
     assert (await calllog.call_of(org.id, conversation)).agent_id == ""
 
 
 async def test_a_failed_start_is_a_call_without_usage(calllog: CallLog, conversation: str) -> None:
-    org = await calllog.organisation(AGENT)
+    org = await calllog.organization(AGENT)
     await calllog.deliver(org, failure(conversation, "unknown"))
     call = await calllog.call_of(org.id, conversation)
     assert call.status == calllog_pb2.CALL_STATUS_FAILED
@@ -116,7 +116,7 @@ async def test_a_failed_start_is_a_call_without_usage(calllog: CallLog, conversa
 
 
 async def test_a_fuller_report_updates_and_never_doubles(calllog: CallLog, conversation: str) -> None:
-    org = await calllog.organisation(AGENT)
+    org = await calllog.organization(AGENT)
     await calllog.deliver(org, transcription(conversation, status="processing", transcript=[], analysis=None))
     early = await calllog.call_of(org.id, conversation)
     assert early.status == calllog_pb2.CALL_STATUS_IN_PROGRESS
@@ -135,7 +135,7 @@ async def test_a_fuller_report_updates_and_never_doubles(calllog: CallLog, conve
 
 
 async def test_reports_of_one_call_at_once_make_one_call(calllog: CallLog, conversation: str) -> None:
-    org = await calllog.organisation(AGENT)
+    org = await calllog.organization(AGENT)
     await asyncio.gather(calllog.deliver(org, failure(conversation)), calllog.deliver(org, transcription(conversation)))
     await calllog.settled(org.id)
     calls = (await calllog.list(org.id)).calls
@@ -144,7 +144,7 @@ async def test_reports_of_one_call_at_once_make_one_call(calllog: CallLog, conve
 
 
 async def test_unknown_types_are_kept_and_left_alone(calllog: CallLog) -> None:
-    org = await calllog.organisation()
+    org = await calllog.organization()
     envelope = {"type": "voice_removed", "event_timestamp": 1, "data": {"voice": "v1"}}
     assert await calllog.deliver(org, envelope) is False
     assert await calllog.deliver(org, envelope) is True
@@ -170,13 +170,13 @@ async def test_unknown_types_are_kept_and_left_alone(calllog: CallLog) -> None:
     ],
 )
 async def test_signed_but_unreadable_is_refused(calllog: CallLog, body: bytes) -> None:
-    org = await calllog.organisation()
+    org = await calllog.organization()
     with pytest.raises(InvalidArgument, match="webhook_payload_invalid"):
         await calllog.deliver(org, body)
 
 
 async def test_forged_stale_and_foreign_deliveries_leave_nothing(calllog: CallLog, conversation: str) -> None:
-    org = await calllog.organisation()
+    org = await calllog.organization()
     body = json.dumps(transcription(conversation)).encode()
     forged = [
         ("", Unauthenticated), ("t=1,v0=00", Unauthenticated), (sign(body, "another"), Unauthenticated),
@@ -187,13 +187,13 @@ async def test_forged_stale_and_foreign_deliveries_leave_nothing(calllog: CallLo
         with pytest.raises(refusal, match="webhook_signature_invalid"):
             await calllog.deliver(org, body, signature)
     with pytest.raises(NotFound, match="webhook_unknown"):
-        await calllog.deliver(Organisation(org.id, "nobody"), body)
+        await calllog.deliver(Organization(org.id, "no one"), body)
     kept = "select count(*) from envelope e where e.org_id = $1"
     assert await calllog.database.system_fetchval(kept, org.id) == 0
 
 
 async def test_one_flipped_bit_is_refused(calllog: CallLog, conversation: str) -> None:
-    org, chance = await calllog.organisation(), random.Random(5)
+    org, chance = await calllog.organization(), random.Random(5)
     body = json.dumps(transcription(conversation)).encode()
     signature = sign(body)
     for _ in range(40):
@@ -216,7 +216,7 @@ async def test_without_a_secret_nothing_is_taken(calllog: CallLog, conversation:
         )
         token = (await calllog.integrations.PutIntegration(put, None)).integration.webhook_token
     with pytest.raises(Unavailable, match="webhook_secret_unset"):
-        await calllog.deliver(Organisation(org, token), transcription(conversation))
+        await calllog.deliver(Organization(org, token), transcription(conversation))
 
 
 async def test_customers_may_not_call_the_inner_doors(calllog: CallLog) -> None:
@@ -228,7 +228,7 @@ async def test_customers_may_not_call_the_inner_doors(calllog: CallLog) -> None:
 
 
 async def test_a_thousand_replays_have_one_effect(calllog: CallLog, conversation: str) -> None:
-    org = await calllog.organisation(AGENT)
+    org = await calllog.organization(AGENT)
     body = json.dumps(transcription(conversation)).encode()
     signature, results = sign(body), []
     for _ in range(10):
@@ -241,7 +241,7 @@ async def test_a_thousand_replays_have_one_effect(calllog: CallLog, conversation
 
 async def test_hostile_fields_lose_nothing(calllog: CallLog, conversation: str) -> None:
     """NUL, lone surrogates, absurd numbers and wrong types become unknown or storable."""
-    org = await calllog.organisation()
+    org = await calllog.organization()
     body = json.dumps(
         {
             "type": "post_call_transcription",
@@ -271,8 +271,8 @@ async def test_hostile_fields_lose_nothing(calllog: CallLog, conversation: str) 
 
 
 async def test_while_the_agent_service_is_away_the_envelope_waits(calllog: CallLog, conversation: str) -> None:
-    """A call is never made nobody's because somebody could not be asked."""
-    org = await calllog.organisation(AGENT)
+    """A call is never made no one's because someone could not be asked."""
+    org = await calllog.organization(AGENT)
     ingest = calllog.handlers.kinds["call.ingest"][1].__self__
 
     async def away(request: agent_pb2.ResolveExternalAgentRequest) -> agent_pb2.ResolveExternalAgentResponse:
@@ -295,7 +295,7 @@ async def test_while_the_agent_service_is_away_the_envelope_waits(calllog: CallL
 async def test_refusals_are_apperrors(calllog: CallLog) -> None:
     with as_service(), pytest.raises(AppError):
         await calllog.servicer.ReceiveProviderWebhook(
-            calllog_pb2.ReceiveProviderWebhookRequest(provider="nobody", webhook_token="x", body=b"{}"), None
+            calllog_pb2.ReceiveProviderWebhookRequest(provider="no one", webhook_token="x", body=b"{}"), None
         )
 
 

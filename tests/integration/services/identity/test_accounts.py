@@ -25,7 +25,7 @@ from services.identity.login_limits import ACCOUNT_TRIES, ADDRESS_REGISTRATIONS,
 from .conftest import PASSWORD, Service, acting, as_gateway
 
 
-async def test_a_registration_makes_an_organisation_and_its_owner(service: Service) -> None:
+async def test_a_registration_makes_an_organization_and_its_owner(service: Service) -> None:
     made = await service.register("Ada@Example.com")
     assert made.user.organization_id == made.organization.id
     assert (made.user.email, made.user.role) == ("Ada@Example.com", identity_pb2.ROLE_OWNER)
@@ -68,7 +68,7 @@ async def test_a_retried_registration_answers_the_same(service: Service) -> None
 
 async def test_a_bad_registration_names_every_field(service: Service) -> None:
     with pytest.raises(InvalidArgument) as refusal:
-        await service.register("nobody", password="short", organization_name="")
+        await service.register("no one", password="short", organization_name="")
     assert {found.pointer for found in refusal.value.violations} == {"#/email", "#/password", "#/organizationName"}
 
 
@@ -86,7 +86,7 @@ async def test_an_unknown_address_reads_like_a_wrong_password_and_takes_as_long(
     made = await service.register()
     spent: dict[str, float] = {}
     texts: set[str] = set()
-    for email in (made.user.email, "nobody-at-all@example.com", "\x00", ""):
+    for email in (made.user.email, "no one-at-all@example.com", "\x00", ""):
         started = time.process_time()
         with pytest.raises(Unauthenticated) as refusal:
             await service.login(email, "wrong password")
@@ -217,7 +217,7 @@ def test_addresses_are_counted_by_what_one_customer_owns(sent: str, counted: str
     assert address_prefix(sent) == counted
 
 
-async def test_only_the_gateway_asks_who_somebody_is(service: Service) -> None:
+async def test_only_the_gateway_asks_who_someone_is(service: Service) -> None:
     member = await service.member()
     for principal in (member.principal, Principal(role="service", issuer="agent", scopes=frozenset({"*"}))):
         with acting(principal):
@@ -230,19 +230,19 @@ async def test_only_the_gateway_asks_who_somebody_is(service: Service) -> None:
                     await getattr(service.servicer, method)(request, None)
 
 
-async def test_the_current_user_comes_with_the_organisation(service: Service) -> None:
+async def test_the_current_user_comes_with_the_organization(service: Service) -> None:
     member = await service.member()
     with acting(member.principal), count_statements() as counter:
         found = await service.servicer.GetCurrentUser(identity_pb2.GetCurrentUserRequest(), None)
     assert counter.total == 1
     assert found.user == member.user
     assert found.organization.id == member.user.organization_id
-    nobody = Principal(org_id=member.user.organization_id, role="service", issuer="agent")
-    with acting(nobody), pytest.raises(PermissionDenied):
+    no_one = Principal(org_id=member.user.organization_id, role="service", issuer="agent")
+    with acting(no_one), pytest.raises(PermissionDenied):
         await service.servicer.GetCurrentUser(identity_pb2.GetCurrentUserRequest(), None)
 
 
-async def test_an_organisation_is_edited_under_its_version(service: Service) -> None:
+async def test_an_organization_is_edited_under_its_version(service: Service) -> None:
     member = await service.member()
     organization = identity_pb2.Organization(name="Looms", time_zone="Europe/Berlin", id="org_other", version=9)
     asked = identity_pb2.UpdateOrganizationRequest(organization=organization, update_mask=FieldMask(paths=["name"]))

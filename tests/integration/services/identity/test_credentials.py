@@ -269,7 +269,7 @@ async def test_a_revoked_key_is_refused_at_once(service: Service) -> None:
     assert (await service.events(member.user.organization_id)).count("api_key.revoked") == 1
 
 
-async def test_another_organisation_sees_no_key(service: Service) -> None:
+async def test_another_organization_sees_no_key(service: Service) -> None:
     member, stranger = await service.member(), await service.member()
     made = await make_key(service, member)
     with acting(stranger.principal):

@@ -106,7 +106,7 @@ async def test_a_list_takes_two_statements_and_a_read_one(service: Service, org:
     assert _own(searching.statements) == 1
 
 
-async def test_statistics_count_the_organisations_own(service: Service, org: str) -> None:
+async def test_statistics_count_the_organizations_own(service: Service, org: str) -> None:
     made = await service.create(org, "Alpha", "Four words of text.")
     await service.until_settled(org, made.entry.id)
     upload = await service.upload(org, b"Some more words.", "a.txt")

@@ -11,7 +11,7 @@ import pytest
 
 from echosenseix.knowledge.v1 import knowledge_pb2 as pb
 from libs.sandbox import Usage
-from services.knowledge.domain.media import recognise
+from services.knowledge.domain.media import recognize
 from services.knowledge.extract.reader import Budget, DocumentReader, read_chunks
 from services.knowledge.extract.refusal import SENTENCES, Refusal
 
@@ -49,7 +49,7 @@ async def _ignore(read: int, total: int) -> None:
 
 async def read(content: bytes, extension: str, folder: Path, budget: Budget | None = None) -> list[str]:
     """The texts of the document's chunks."""
-    media = recognise(f"a.{extension}", "", content[:8192])
+    media = recognize(f"a.{extension}", "", content[:8192])
     (folder / "source").write_bytes(content)
     reader = DocumentReader(SANDBOX, budget or Budget())
     with (folder / "source").open("rb") as source, (folder / "chunks").open("w+b") as target:

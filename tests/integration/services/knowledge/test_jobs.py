@@ -139,7 +139,7 @@ async def test_a_worker_that_comes_back_late_changes_nothing(
     assert not await _stage(service, Build(org, entry.id, "bld_superseded", "bld_superseded.try_1"))
 
 
-async def test_what_nobody_cleaned_up_is_swept(build_service: Callable[..., Awaitable[Service]], org: str) -> None:
+async def test_what_no_one_cleaned_up_is_swept(build_service: Callable[..., Awaitable[Service]], org: str) -> None:
     service = await build_service()
     async with service.work():
         made = await service.create(org, "A", "Words that stay.")

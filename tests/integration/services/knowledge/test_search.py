@@ -94,7 +94,7 @@ async def test_filters_narrow_every_mode(service: Service, shop: str) -> None:
     assert list(none.hits) == []
 
 
-async def test_the_owners_functions_answer_nobody_without_an_organisation(service: Service, shop: str) -> None:
+async def test_the_owners_functions_answer_no_one_without_an_organization(service: Service, shop: str) -> None:
     """They run with the owner's rights, past row level security, so they must name the organisation themselves."""
     vector = "[" + ",".join(["0.1"] * 384) + "]"
     calls = (

@@ -246,7 +246,7 @@ async def test_deleting_an_entry_removes_everything(service: Service, org: str, 
             await asyncio.sleep(0.05)
 
 
-async def test_another_organisation_sees_nothing(service: Service, org: str) -> None:
+async def test_another_organization_sees_nothing(service: Service, org: str) -> None:
     made = await service.upload(org, b"Private words.", "a.txt")
     await service.until_settled(org, made.entry_id)
     stranger = new_id("org")

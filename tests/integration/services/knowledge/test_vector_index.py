@@ -1,4 +1,4 @@
-"""The HNSW index under a tenant filter: a large organisation finds its own nearest chunks among everybody's."""
+"""The HNSW index under a tenant filter: a large organisation finds its own nearest chunks among everyone's."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def plain(build_service: Callable[..., Awaitable[Service]]) -> Service:
     return await build_service()
 
 
-async def test_a_large_organisation_finds_its_own_nearest_chunks(plain: Service) -> None:
+async def test_a_large_organization_finds_its_own_nearest_chunks(plain: Service) -> None:
     chance = random.Random(7)
     org, other = new_id("org"), new_id("org")
     ours = [_unit(chance) for _ in range(LARGE)]
@@ -48,7 +48,7 @@ async def test_a_large_organisation_finds_its_own_nearest_chunks(plain: Service)
     assert found >= 0.8 * 10 * QUERIES
 
 
-async def test_a_narrow_filter_in_a_large_organisation_is_exact(plain: Service) -> None:
+async def test_a_narrow_filter_in_a_large_organization_is_exact(plain: Service) -> None:
     chance = random.Random(8)
     org = new_id("org")
     await _fill(plain, org, [_unit(chance) for _ in range(2_100)])

@@ -1,4 +1,4 @@
-"""A server on a free port of this machine that stands in for somebody else's."""
+"""A server on a free port of this machine that stands in for someone else's."""
 
 from __future__ import annotations
 

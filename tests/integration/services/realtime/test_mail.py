@@ -49,13 +49,13 @@ async def jobs(realtime: Realtime, org_id: str) -> list[Record]:
 async def settled(
     realtime: Realtime, org_id: str, is_settled: Callable[[Record], Any], owners: int = 1
 ) -> dict[str, Record]:
-    """The jobs of the letters to each owner, by owner, once they are all as they should be."""
+    """The jobs of the mails to each owner, by owner, once they are all as they should be."""
     async with asyncio.timeout(20):
         while True:
-            letters = {json.loads(row["args"]).get("userId", ""): row for row in await jobs(realtime, org_id)}
-            letters.pop("", None)
-            if len(letters) == owners and all(map(is_settled, letters.values())):
-                return letters
+            mails = {json.loads(row["args"]).get("userId", ""): row for row in await jobs(realtime, org_id)}
+            mails.pop("", None)
+            if len(mails) == owners and all(map(is_settled, mails.values())):
+                return mails
             await asyncio.sleep(0.02)
 
 
@@ -122,7 +122,7 @@ async def test_without_an_owner_the_mail_is_discarded(realtime: Realtime, servic
 async def test_each_owner_s_mail_has_its_own_end(
     realtime: Realtime, service_environment: Environment, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """One is accepted, one refused until later, one for good: nobody gets two, and each refusal is told."""
+    """One is accepted, one refused until later, one for good: no one gets two, and each refusal is told."""
     for email in (ADA, BOB, EVE):
         await owner(realtime, "org_m5", email)
     await credit_low(realtime, "org_m5")
@@ -133,22 +133,22 @@ async def test_each_owner_s_mail_has_its_own_end(
     ):
         await settled(realtime, "org_m5", lambda job: job["attempt"] == 1 and job["state"] != "running", owners=3)
         await make_due(realtime, "org_m5")
-        letters = await settled(realtime, "org_m5", ended, owners=3)
-    ends = {user: (job["state"], job["attempt"], job["error_code"]) for user, job in letters.items()}
+        mails = await settled(realtime, "org_m5", ended, owners=3)
+    ends = {user: (job["state"], job["attempt"], job["error_code"]) for user, job in mails.items()}
     assert ends == {
         "usr_ada": ("completed", 1, None),
         "usr_bob": ("completed", 2, None),
         "usr_eve": ("failed", 1, "mail_refused"),
     }
-    assert "550" in letters["usr_eve"]["error_message"]
+    assert "550" in mails["usr_eve"]["error_message"]
     told = {line for message in server.messages for line in message.splitlines() if line.startswith("To: ")}
     assert (len(server.messages), told) == (2, {f"To: {ADA}", f"To: {BOB}"})
     assert all("1.50 USD" in message for message in server.messages)
-    ids = {f"Message-ID: <{letters[user]['id']}@echosenseix>" for user in ("usr_ada", "usr_bob")}
+    ids = {f"Message-ID: <{mails[user]['id']}@echosenseix>" for user in ("usr_ada", "usr_bob")}
     assert ids == {line for message in server.messages for line in message.splitlines() if "Message-ID" in line}
     assert await realtime.database.system_fetch("select 1 from mail where org_id = 'org_m5'") == []
     assert "mail_server_unavailable" in caplog.text
-    assert "@example.com" not in caplog.text + json.dumps([dict(job) for job in letters.values()], default=str)
+    assert "@example.com" not in caplog.text + json.dumps([dict(job) for job in mails.values()], default=str)
 
 
 async def make_due(realtime: Realtime, org_id: str) -> None:
@@ -175,28 +175,28 @@ async def test_a_refusal_for_good_discards_and_quotes_no_address(
     await owner(realtime, org_id)
     await credit_low(realtime, org_id)
     async with MailServer(**answers) as server, working(realtime, service_environment, smtp_url=server.url):
-        letters = await settled(realtime, org_id, ended)
-    job = letters["usr_ada"]
+        mails = await settled(realtime, org_id, ended)
+    job = mails["usr_ada"]
     assert (job["state"], job["error_code"], job["attempt"]) == ("failed", "mail_refused", 1)
     assert "ada@" not in caplog.text + json.dumps(dict(job), default=str)
 
 
-async def test_a_crossing_that_is_told_again_writes_no_second_letter(
+async def test_a_crossing_that_is_told_again_writes_no_second_mail(
     realtime: Realtime, service_environment: Environment
 ) -> None:
-    """The same event comes again after its letter went out, past the window in which the stream drops duplicates."""
+    """The same event comes again after its mail went out, past the window in which the stream drops duplicates."""
     await owner(realtime, "org_m8")
     event = Event("credit.low", "org_m8", "org_m8", CreditChanged(available_micros=1_500_000, currency="USD"))
     handlers = {"credit.low": Subscribers(realtime.bus).on_event}
     stop = asyncio.Event()
     async with working(realtime, service_environment) as settings:
         await ensure_stream(realtime.bus, settings)
-        consumer = EventConsumer(realtime.bus, realtime.database, "letters", handlers)
+        consumer = EventConsumer(realtime.bus, realtime.database, "mails", handlers)
         running = asyncio.create_task(consumer.run(stop))
         for number in range(2):
             headers = {MESSAGE_ID: f"{event.id}-{number}"}
             sent = await realtime.bus.jetstream.publish(event.nats_subject, event.payload().encode(), headers=headers)
-            await acknowledged(realtime, "letters", sent.seq)
+            await acknowledged(realtime, "mails", sent.seq)
             await settled(realtime, "org_m8", ended)
         stop.set()
         await running

@@ -11,7 +11,7 @@ from libs.bus import subjects
 from tests.integration.services.realtime.driving import Heard, Realtime, until
 
 
-async def test_a_call_reaches_its_organisation_and_no_other(realtime: Realtime) -> None:
+async def test_a_call_reaches_its_organization_and_no_other(realtime: Realtime) -> None:
     ours, theirs = realtime.client("org_a"), realtime.client("org_b")
     await ours.sdk.connect()
     await theirs.sdk.connect()

@@ -15,10 +15,10 @@ from tests.integration.services.realtime.receiver import Receiver
 async def test_an_event_arrives_signed_and_only_where_it_was_asked_for(
     realtime: Realtime, endpoints: Endpoints
 ) -> None:
-    async with Receiver() as receiver, Receiver() as deaf:
+    async with Receiver() as receiver, Receiver() as other:
         created = await endpoints.create("org_h1", receiver.url)
-        await endpoints.create("org_h1", deaf.url, ("agent.*",))
-        await endpoints.create("org_other", deaf.url)
+        await endpoints.create("org_h1", other.url, ("agent.*",))
+        await endpoints.create("org_other", other.url)
         event_id = await realtime.emit("org_h1", call_id="call_5")
         await until(lambda: bool(receiver.requests), 10)
         got = receiver.requests[0]
@@ -28,7 +28,7 @@ async def test_an_event_arrives_signed_and_only_where_it_was_asked_for(
             Webhook(created.secret).verify(got.body + b" ", got.headers)
         done = await endpoints.settled("org_h1", created.endpoint.id, lambda row: row.status == "delivered")
         assert (done.attempts, done.last_status_code, done.id) == (1, 204, got.headers["webhook-id"])
-        assert deaf.requests == []
+        assert other.requests == []
 
 
 async def test_a_failure_is_retried_under_the_same_id(realtime: Realtime, endpoints: Endpoints) -> None:
@@ -78,7 +78,7 @@ async def test_rotation_signs_with_both_and_replay_sends_again(realtime: Realtim
         assert receiver.requests[1].headers["webhook-id"] == tested.delivery_id
 
 
-async def test_nobody_else_sees_it_and_its_secret_is_shown_once(endpoints: Endpoints, realtime: Realtime) -> None:
+async def test_no_one_else_sees_it_and_its_secret_is_shown_once(endpoints: Endpoints, realtime: Realtime) -> None:
     created = await endpoints.create("org_h5", "http://127.0.0.1:9/x", key="same")
     with pytest.raises(AlreadyExists) as again:
         await endpoints.create("org_h5", "http://127.0.0.1:9/x", key="same")

@@ -44,7 +44,7 @@ def test_head_is_served_by_get() -> None:
 
 
 @pytest.mark.parametrize("segment", ["\x00", "a b", "é", "'; drop", "x" * 129, "%00"])
-def test_a_segment_that_can_be_no_id_names_nobody(segment: str) -> None:
+def test_a_segment_that_can_be_no_id_names_no_one(segment: str) -> None:
     assert table(("GET", "/api/agents/{id}")).match("GET", f"/api/agents/{segment}").params == {"id": "-"}
 
 

@@ -42,6 +42,6 @@ def test_a_credential_that_can_be_none_is_refused_unasked(authorization: bytes, 
     assert caught.value.reason == reason
 
 
-def test_a_wrong_authorization_is_not_mended_by_a_cookie() -> None:
+def test_a_wrong_authorization_is_not_repaired_by_a_cookie() -> None:
     with pytest.raises(Unauthenticated):
         credential(authorization=b"Basic x", cookie=b"echosenseix_session=tok")

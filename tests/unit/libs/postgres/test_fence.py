@@ -15,7 +15,7 @@ def test_the_setting_comes_before_the_query_and_once() -> None:
 
 
 @pytest.mark.parametrize("sql", ["select 1", "select t.id from thing t where t.org_id = $1", "select foo.org from foo"])
-def test_a_query_that_ignores_the_organisation_is_refused(sql: str) -> None:
+def test_a_query_that_ignores_the_organization_is_refused(sql: str) -> None:
     with pytest.raises(ValueError, match=r"o\.org"):
         fenced(sql)
 

@@ -22,7 +22,7 @@ from libs.rpc.principal import Principal, service_principal
 MEMBER = Principal(org_id="org_1", user_id="usr_1", role="member", scopes=frozenset({"agents:read"}), issuer="gateway")
 
 
-def test_outside_a_call_nobody_acts() -> None:
+def test_outside_a_call_no_one_acts() -> None:
     assert inbound_principal() is None
     assert current_call() == CallContext()
     assert remaining_seconds() is None

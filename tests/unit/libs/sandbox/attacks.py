@@ -133,7 +133,7 @@ def spin() -> None:
         pass
 
 
-def sleep_deaf_to_signals(seconds: float) -> None:
+def sleep_ignoring_signals(seconds: float) -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     time.sleep(seconds)

@@ -90,7 +90,7 @@ async def test_a_call_holds_its_own_descriptors_alone(sandbox: Sandbox) -> None:
 
 async def test_a_left_call_is_ended_and_the_next_one_works(sandbox: Sandbox) -> None:
     with pytest.raises(LimitExceeded) as ended:
-        await sandbox.run(attacks.sleep_deaf_to_signals, 600.0, limits=Limits(wall_seconds=0.2))
+        await sandbox.run(attacks.sleep_ignoring_signals, 600.0, limits=Limits(wall_seconds=0.2))
     assert ended.value.limit == "time"
     assert await sandbox.run(attacks.pid, limits=LIMITS) > 0
 
@@ -98,7 +98,7 @@ async def test_a_left_call_is_ended_and_the_next_one_works(sandbox: Sandbox) -> 
 async def test_a_dead_template_fails_its_calls_and_is_replaced() -> None:
     sandbox = Sandbox((attacks.__name__,))
     try:
-        running = asyncio.create_task(sandbox.run(attacks.sleep_deaf_to_signals, 600.0, limits=LIMITS))
+        running = asyncio.create_task(sandbox.run(attacks.sleep_ignoring_signals, 600.0, limits=LIMITS))
         await sandbox.start()
         await asyncio.sleep(0.2)
         assert sandbox._template is not None
@@ -117,7 +117,7 @@ from tests.unit.libs.sandbox import attacks
 
 async def main():
     sandbox = Sandbox((attacks.__name__,))
-    call = asyncio.create_task(sandbox.run(attacks.sleep_deaf_to_signals, 600.0, limits=Limits()))
+    call = asyncio.create_task(sandbox.run(attacks.sleep_ignoring_signals, 600.0, limits=Limits()))
     await sandbox.run(attacks.pid, limits=Limits())
     print("running", sandbox._template._process.pid, flush=True)
     await call

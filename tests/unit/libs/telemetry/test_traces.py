@@ -90,7 +90,7 @@ class StuckExporter(SpanExporter):
         return None
 
 
-def test_a_full_queue_drops_spans_and_blocks_nobody() -> None:
+def test_a_full_queue_drops_spans_and_blocks_no_one() -> None:
     stuck = StuckExporter()
     traces.start_recording("agent", "agent-1", stuck)
     for _ in range(5_000):

@@ -45,7 +45,7 @@ async def test_with_services_and_stores_gone_the_view_says_so(tmp_path: Path) ->
     document = {
         "processes": [{"role": "serve", "service": "knowledge", "grpc": service}],
         "stores": {
-            "postgres": {"adminUrl": f"postgresql://nobody@{postgres}/none"},
+            "postgres": {"adminUrl": f"postgresql://no one@{postgres}/none"},
             "redis": {"url": f"redis://{redis}/0"},
         },
     }

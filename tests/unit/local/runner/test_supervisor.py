@@ -43,7 +43,7 @@ async def test_a_killed_child_is_started_again_and_counted(tmp_path: Path) -> No
     assert not member.child.running
 
 
-async def test_a_child_that_cannot_start_is_given_up_with_its_last_words(tmp_path: Path) -> None:
+async def test_a_child_that_cannot_start_is_given_up_with_its_last_lines(tmp_path: Path) -> None:
     stop = asyncio.Event()
     supervisor = Supervisor(lambda: None)
     member = Supervised("broken", child(tmp_path, "raise SystemExit('no such setting')"), lambda: False)
@@ -62,7 +62,7 @@ async def test_a_child_that_ignores_the_request_is_ended_by_force(tmp_path: Path
     )
     supervisor = Supervisor(lambda: None)
     log = tmp_path / "child.log"
-    member = Supervised("deaf", child(tmp_path, program), lambda: log.exists() and "on" in log.read_text())
+    member = Supervised("stopped", child(tmp_path, program), lambda: log.exists() and "on" in log.read_text())
     supervisor.start([member])
     await supervisor.wait_ready([member], 5)
     await supervisor.stop([member], 0.2)

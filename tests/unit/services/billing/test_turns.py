@@ -1,4 +1,4 @@
-"""Turns: one organisation waits for itself, nobody waits for another, nothing is left behind."""
+"""Turns: one organisation waits for itself, no one waits for another, nothing is left behind."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from services.billing.servicer.turns import Turns
 
 
-async def test_one_organisation_works_two_at_a_time_in_order() -> None:
+async def test_one_organization_works_two_at_a_time_in_order() -> None:
     turns, running, order, most = Turns(), 0, [], 0
 
     async def act(number: int) -> None:
@@ -27,7 +27,7 @@ async def test_one_organisation_works_two_at_a_time_in_order() -> None:
     assert turns._waiting == {}
 
 
-async def test_another_organisation_does_not_wait() -> None:
+async def test_another_organization_does_not_wait() -> None:
     turns = Turns(1)
     async with turns.of("org_a"):
         async with asyncio.timeout(1), turns.of("org_b"):

@@ -19,14 +19,14 @@ async def test_hashes_carry_the_promised_parameters() -> None:
     await passwords.close()
 
 
-async def test_nobody_has_a_password_and_it_takes_as_long() -> None:
+async def test_no_one_has_a_password_and_it_takes_as_long() -> None:
     passwords = await Passwords.open(1)
     stored = await passwords.hash("correct horse")
     spent: dict[bool, list[float]] = {True: [], False: []}
     for _ in range(7):
         for known in (True, False):
             started = time.process_time()
-            assert not await passwords.matches(stored if known else None, "nobody has this password")
+            assert not await passwords.matches(stored if known else None, "no one has this password")
             spent[known].append(time.process_time() - started)
     assert min(spent[False]) > min(spent[True]) / 2
     await passwords.close()

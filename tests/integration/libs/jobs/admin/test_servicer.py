@@ -183,7 +183,7 @@ async def test_a_write_under_a_key_is_done_once(jobs: Jobs, servicer: JobsServic
             assert answer.job.state == jobs_pb2.JOB_STATE_CANCELLED
 
 
-async def test_dead_letters_replay_by_id_and_by_filter_within_the_organisation(
+async def test_dead_letters_replay_by_id_and_by_filter_within_the_organization(
     jobs: Jobs, servicer: JobsServicer
 ) -> None:
     mine, mine_too, foreign = await fail_one(jobs), await fail_one(jobs, code="other"), await fail_one(jobs, "org_b")
@@ -201,7 +201,7 @@ async def test_dead_letters_replay_by_id_and_by_filter_within_the_organisation(
         assert (await servicer.ReplayDeadLetters(request, None)).replayed == 1
 
 
-async def test_an_operator_lists_everybody_s_dead_letters_and_replays_exactly_one(
+async def test_an_operator_lists_everyone_s_dead_letters_and_replays_exactly_one(
     jobs: Jobs, servicer: JobsServicer
 ) -> None:
     ids = [await fail_one(jobs, org_id) for org_id in ("org_a", "org_b", "org_a")]
@@ -265,11 +265,11 @@ async def test_a_cursor_of_another_list_is_refused(jobs: Jobs, servicer: JobsSer
         of_all = await servicer.ListDeadLetters(jobs_pb2.ListDeadLettersRequest(page=page), None)
     with caller():
         mine = await servicer.ListDeadLetters(jobs_pb2.ListDeadLettersRequest(page=page), None)
-    of_one, of_everybody = mine.page_info.next_cursor, of_all.page_info.next_cursor
+    of_one, of_everyone = mine.page_info.next_cursor, of_all.page_info.next_cursor
     for view, cursor, wanted in (
         (operator(), of_one, ""),
-        (caller(), of_everybody, ""),
-        (operator(), of_everybody, "x"),
+        (caller(), of_everyone, ""),
+        (operator(), of_everyone, "x"),
     ):
         foreign = common_pb2.PageRequest(limit=1, cursor=cursor)
         with view, pytest.raises(InvalidArgument) as refusal:
@@ -277,7 +277,7 @@ async def test_a_cursor_of_another_list_is_refused(jobs: Jobs, servicer: JobsSer
         assert refusal.value.reason == "invalid_cursor"
 
 
-async def test_queues_in_figures_paused_for_one_organisation_or_for_all(jobs: Jobs, servicer: JobsServicer) -> None:
+async def test_queues_in_figures_paused_for_one_organization_or_for_all(jobs: Jobs, servicer: JobsServicer) -> None:
     await fail_one(jobs)
     await fail_one(jobs, "org_b")
     waiting, foreign = await jobs.add("refuse", queue="mail"), await jobs.add("refuse", "org_b", queue="mail")

@@ -32,7 +32,7 @@ async def test_urgent_work_first_but_the_low_lane_is_never_starved(jobs: Jobs) -
     assert lanes[7] == [Lane.LOW] * 4
 
 
-async def test_within_an_organisation_the_oldest_come_first(jobs: Jobs) -> None:
+async def test_within_an_organization_the_oldest_come_first(jobs: Jobs) -> None:
     await fill(jobs, 50)
     taking = claimer(jobs)
     order = [job.args["n"] for _ in range(5) for job in await taking.claim(10)]
@@ -40,7 +40,7 @@ async def test_within_an_organisation_the_oldest_come_first(jobs: Jobs) -> None:
     assert await taking.claim(10) == []
 
 
-async def test_a_flood_of_one_organisation_leaves_room_for_the_others(jobs: Jobs) -> None:
+async def test_a_flood_of_one_organization_leaves_room_for_the_others(jobs: Jobs) -> None:
     await fill(jobs, 1000, "org_flood")
     for number in range(5):
         await fill(jobs, 10, f"org_{number}")
@@ -58,7 +58,7 @@ async def test_equal_backlogs_get_equal_shares(jobs: Jobs) -> None:
     assert max(shares.values()) - min(shares.values()) <= 16
 
 
-async def test_many_organisations_are_served_in_turn(jobs: Jobs) -> None:
+async def test_many_organizations_are_served_in_turn(jobs: Jobs) -> None:
     for number in range(40):
         await fill(jobs, 20, f"org_{number:02}")
     taking = claimer(jobs)
@@ -96,7 +96,7 @@ async def test_a_queue_runs_at_most_its_limit_over_all_instances(jobs: Jobs) -> 
     assert len(await one.claim(8)) == 2
 
 
-async def test_an_organisation_runs_at_most_its_limit_in_all_lanes(jobs: Jobs) -> None:
+async def test_an_organization_runs_at_most_its_limit_in_all_lanes(jobs: Jobs) -> None:
     for lane in Lane:
         await fill(jobs, 20, "org_a", lane)
     await fill(jobs, 20, "org_b")
@@ -116,7 +116,7 @@ async def test_starts_are_paced_per_queue(jobs: Jobs) -> None:
     assert len(await taking.claim(8)) == 1
 
 
-async def test_starts_are_paced_per_organisation(jobs: Jobs) -> None:
+async def test_starts_are_paced_per_organization(jobs: Jobs) -> None:
     await fill(jobs, 5, "org_a")
     await fill(jobs, 5, "org_b")
     taking = claimer(jobs, rate_per_org=Rate(1, 60.0))
@@ -126,14 +126,14 @@ async def test_starts_are_paced_per_organisation(jobs: Jobs) -> None:
 
 
 @pytest.mark.parametrize(("paused", "taken"), [("", 0), ("org_a", 5)])
-async def test_a_pause_holds_everybody_or_one_organisation(jobs: Jobs, paused: str, taken: int) -> None:
+async def test_a_pause_holds_everyone_or_one_organization(jobs: Jobs, paused: str, taken: int) -> None:
     await fill(jobs, 5, "org_a")
     await fill(jobs, 5, "org_b")
     await jobs.db.system_fetch("insert into job_pause (queue, org_id) values ('default', $1)", paused)
     assert len(await claimer(jobs).claim(32)) == taken
 
 
-async def test_a_claim_passes_over_what_somebody_else_holds(jobs: Jobs) -> None:
+async def test_a_claim_passes_over_what_someone_else_holds(jobs: Jobs) -> None:
     await fill(jobs, 3)
     async with jobs.db.system_transaction() as conn:
         await conn.execute("select 1 from job order by run_at, id limit 1 for update")
@@ -156,7 +156,7 @@ async def test_a_claim_after_idle_ones_is_shared_too(jobs: Jobs, policy: QueuePo
 
 @pytest.mark.parametrize("limits", [{}, {"max_running": 5}, {"max_running": 1}, {"max_running_per_org": 1}])
 @pytest.mark.parametrize("lane", list(Lane))
-async def test_a_suspect_of_any_lane_is_claimed_once_and_stops_nobody(
+async def test_a_suspect_of_any_lane_is_claimed_once_and_stops_no_one(
     jobs: Jobs, lane: Lane, limits: dict[str, Any]
 ) -> None:
     suspect = await jobs.add("k", "org_a", lane=lane)

@@ -119,7 +119,7 @@ async def test_a_cancel_asked_during_a_failing_attempt_ends_the_job(jobs: Jobs) 
 
 
 async def test_jobs_near_quarantine_are_run_one_at_a_time(jobs: Jobs) -> None:
-    """So that a job that kills its workers is alone among suspects the next time, and no innocent shares its fate."""
+    """So that a job that kills its workers is alone among suspects the next time, and no other shares its fate."""
     handlers, together, most = Handlers(), 0, 0
 
     async def watch(ctx: JobContext) -> None:

@@ -25,7 +25,7 @@ def hourly(catch_up: str = "one", cron: str = "0 * * * *") -> Handlers:
 
 
 async def miss(jobs: Jobs, hours: int) -> None:
-    """As if nobody had looked since some hours ago."""
+    """As if no one had looked since some hours ago."""
     first = utcnow().replace(minute=0, second=0, microsecond=0) - timedelta(hours=hours - 1)
     await jobs.db.system_fetch("update job_schedule set next_fire_at = $1", first)
 

@@ -59,7 +59,7 @@ def test_an_empty_field_keeps_what_is_stored() -> None:
     assert (merged.api_key, merged.webhook_secret) == ("key-9876543210", "secret-1")
 
 
-def test_a_replaced_secret_is_honoured_for_an_hour() -> None:
+def test_a_replaced_secret_is_honored_for_an_hour() -> None:
     merged = merge_credentials(STORED, Credentials(webhook_secret="secret-2"), NOW)
     assert merged.webhook_secrets(NOW + timedelta(minutes=59)) == ("secret-2", "secret-1")
     assert merged.webhook_secrets(NOW + timedelta(minutes=61)) == ("secret-2",)

@@ -44,6 +44,6 @@ def test_a_calls_event_is_told_by_the_call() -> None:
     assert [violation.code for violation in violations] == ["reserved"]
 
 
-def test_odd_properties_name_nobody() -> None:
+def test_odd_properties_name_no_one() -> None:
     odd = replace(EVENT, properties={"agentId": 7, "provider": ["x"]})
     assert (odd.agent_id, odd.provider) == ("", "")

@@ -62,7 +62,7 @@ def test_spellings_of_one_address_are_one_address() -> None:
     assert email_key("a\u0308@example.com") == email_key("\u00e4@example.com")
 
 
-def test_an_organisation_is_renamed_and_moved() -> None:
+def test_an_organization_is_renamed_and_moved() -> None:
     organization = Organization("org_1", "Engines", "UTC", NOW, NOW)
     assert edit_organization(organization, " Engines ", "UTC", NOW) is organization
     moved = edit_organization(organization, "Looms", "Europe/Berlin", NOW)

@@ -28,7 +28,7 @@ def test_unknown_scopes_are_pointed_at(scopes: list[str], pointer: str) -> None:
     assert [violation.pointer for violation in refusal.value.violations] == [pointer]
 
 
-def test_nobody_grants_more_than_they_have() -> None:
+def test_no_one_grants_more_than_they_have() -> None:
     check_grant(["agents:read"], frozenset({"agents:read", "members:write"}))
     check_grant(["*"], frozenset({"*"}))
     for wanted in (["agents:write"], ["*"], ["agents:read", "billing:read"]):

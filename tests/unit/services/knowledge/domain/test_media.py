@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from libs.errors import InvalidArgument
-from services.knowledge.domain.media import CSV, DOCX, HTML, MARKDOWN, PDF, RTF, TEXT, MediaType, recognise
+from services.knowledge.domain.media import CSV, DOCX, HTML, MARKDOWN, PDF, RTF, TEXT, MediaType, recognize
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ from services.knowledge.domain.media import CSV, DOCX, HTML, MARKDOWN, PDF, RTF,
     ],
 )
 def test_content_decides_before_the_name(name: str, declared: str, head: bytes, media: MediaType) -> None:
-    assert recognise(name, declared, head) is media
+    assert recognize(name, declared, head) is media
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_content_decides_before_the_name(name: str, declared: str, head: bytes, 
 )
 def test_what_is_not_supported_names_what_is(name: str, declared: str, head: bytes) -> None:
     with pytest.raises(InvalidArgument) as refused:
-        recognise(name, declared, head)
+        recognize(name, declared, head)
 
     assert refused.value.reason == "unsupported_media_type"
     assert "pdf, docx, xlsx, pptx, odt, epub, txt, md, html, csv, rtf, eml" in refused.value.detail

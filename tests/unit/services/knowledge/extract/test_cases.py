@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from services.knowledge.domain.blocks import Block
-from services.knowledge.domain.media import recognise
+from services.knowledge.domain.media import recognize
 from services.knowledge.extract.document import blocks_of, read_document
 from services.knowledge.extract.refusal import Refusal
 
@@ -59,7 +59,7 @@ REFUSED = [("p05-user-password.pdf", "document_encrypted"), ("p06-scan.pdf", "")
 
 def blocks(name: str) -> list[Block]:
     content = (SAMPLES / name).read_bytes()
-    return list(blocks_of(content, recognise(name, "", content[:8192]), lambda read, total: None))
+    return list(blocks_of(content, recognize(name, "", content[:8192]), lambda read, total: None))
 
 
 @pytest.mark.parametrize(("name", "has", "lacks"), READ, ids=[name for name, _, _ in READ])
@@ -93,7 +93,7 @@ def test_code_in_a_longer_fence_is_no_heading() -> None:
 @pytest.mark.parametrize("name", sorted(name for name, _, _ in READ))
 def test_every_word_of_every_document_is_in_a_chunk(name: str, tmp_path: Path) -> None:
     content = (SAMPLES / name).read_bytes()
-    media = recognise(name, "", content[:8192])
+    media = recognize(name, "", content[:8192])
     with (SAMPLES / name).open("rb") as file:
         batches = list(read_document(os.dup(file.fileno()), media.name, 8_000_000, 10_000))
     drafts = [draft for kind, *values in batches if kind == "chunks" for draft in values[0]]

@@ -25,7 +25,7 @@ def test_pages_headings_and_paragraphs_are_found() -> None:
 
 
 def test_the_title_stays_although_every_page_repeats_it(tmp_path: Path) -> None:
-    typeset("The Title", "Somebody", "\n\n".join(f"# Chapter {name}\n\nText." for name in "ABCD"), tmp_path / "a.pdf")
+    typeset("The Title", "Someone", "\n\n".join(f"# Chapter {name}\n\nText." for name in "ABCD"), tmp_path / "a.pdf")
 
     blocks = list(read_pdf((tmp_path / "a.pdf").read_bytes(), lambda *_: None))
 
@@ -34,7 +34,7 @@ def test_the_title_stays_although_every_page_repeats_it(tmp_path: Path) -> None:
 
 def test_a_paragraph_that_crosses_a_page_is_one(tmp_path: Path) -> None:
     words = " ".join(["word"] * 900)
-    typeset("The Title", "Somebody", f"# Chapter\n\nBegin {words} end.", tmp_path / "book.pdf")
+    typeset("The Title", "Someone", f"# Chapter\n\nBegin {words} end.", tmp_path / "book.pdf")
 
     paragraphs = [block for block in read_pdf((tmp_path / "book.pdf").read_bytes(), lambda *_: None) if not block.level]
 
@@ -44,7 +44,7 @@ def test_a_paragraph_that_crosses_a_page_is_one(tmp_path: Path) -> None:
 
 def test_every_batch_of_pages_has_the_same_levels_and_no_running_heads(tmp_path: Path) -> None:
     text = SAMPLE.with_suffix(".md").read_text("utf-8").split("\n# ", 1)[1]
-    typeset("The Title", "Somebody", "\n\n".join([f"# {text}"] * 2), tmp_path / "a.pdf")
+    typeset("The Title", "Someone", "\n\n".join([f"# {text}"] * 2), tmp_path / "a.pdf")
 
     blocks = list(read_pdf((tmp_path / "a.pdf").read_bytes(), lambda *_: None))
 

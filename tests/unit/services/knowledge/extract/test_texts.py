@@ -23,7 +23,7 @@ from services.knowledge.extract.web import read_html
         ("a\u00a0b\u2028c", "a b c"),
     ],
 )
-def test_what_nobody_sees_is_taken_out(raw: str, clean: str) -> None:
+def test_what_no_one_sees_is_taken_out(raw: str, clean: str) -> None:
     assert clean_paragraph(raw) == clean
 
 

@@ -1,4 +1,4 @@
-"""Whoever may not read a thing may not hear of it: the same rule for the log, streams, sockets and endpoints."""
+"""A caller receives only events that it may read: one rule for the log, streams, sockets and endpoints."""
 
 from __future__ import annotations
 

@@ -10,11 +10,12 @@ from urllib.parse import urlsplit
 WEBHOOK_DISABLED = "webhook_endpoint.disabled"
 CREDIT_LOW = "credit.low"
 
+# Millionths in one unit of money.
 _MICRO = 1_000_000
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Letter:
+class MailText:
     subject: str
     text: str
 
@@ -24,24 +25,24 @@ def webhook_values(endpoint_id: str, url: str, reason: str) -> dict[str, str]:
     return {"endpointId": endpoint_id, "host": urlsplit(url).hostname or "", "reason": reason}
 
 
-def webhook_disabled(values: Mapping[str, str]) -> Letter:
-    return Letter(
+def webhook_disabled(values: Mapping[str, str]) -> MailText:
+    return MailText(
         "A webhook endpoint was disabled",
         f"The webhook endpoint {values['endpointId']} at {values['host']} was disabled (reason: {values['reason']}).\n"
         "It gets no more events. When the receiver is well again, enable the endpoint and replay what it missed.\n",
     )
 
 
-def credit_low(values: Mapping[str, str]) -> Letter:
+def credit_low(values: Mapping[str, str]) -> MailText:
     amount = Decimal(int(values["availableMicros"])) / _MICRO
-    return Letter(
+    return MailText(
         "Your credit is running low",
         f"Your organisation has {amount:.2f} {values['currency']} of credit left.\n"
         "Top it up, so that your agents can go on taking calls.\n",
     )
 
 
-LETTERS: Mapping[str, Callable[[Mapping[str, str]], Letter]] = {
+TEMPLATES: Mapping[str, Callable[[Mapping[str, str]], MailText]] = {
     WEBHOOK_DISABLED: webhook_disabled,
     CREDIT_LOW: credit_low,
 }

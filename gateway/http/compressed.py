@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import zstandard
 
+# Bytes from which a response is compressed. Below it the headers outweigh what compression saves.
 MIN_BYTES = 1024
 # Compressing more than this would block the event loop for several milliseconds.
 _IN_THREAD_BYTES = 128 * 1024

@@ -25,6 +25,7 @@ from libs.cache.values import Answer, Loaded, Loader, Place, Source
 from libs.errors import NotFound
 from libs.rpc.principal import Principal
 
+# Seconds.
 _HOUR = 3600
 _MISS = (b"x-cache", b"MISS")
 # A request with one of these asks for more than the stored bytes, or is one that must reach its service.

@@ -15,6 +15,7 @@ from libs.postgres.connection import Connection, invalidate_after_commit
 
 # A row of this topic replaces everything of the service: it stands for rows that became too many.
 EVERYTHING = "*"
+# Rows of changes that may wait for Redis. Beyond it they become one row that replaces everything of the service.
 MOST_WAITING = 50_000
 
 _RECORD = "insert into cache_invalidation (event_id, org_id, topic, key) values ($1, $2, $3, $4)"

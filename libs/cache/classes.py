@@ -8,6 +8,7 @@ from typing import Final
 
 from libs.cache.spec import CacheClass
 
+# Seconds.
 _MINUTE = 60.0
 # The bound of sums, pages and single views. Sessions and permissions have 1 s and are kept in memory alone.
 _BOUND = 5.0

@@ -16,6 +16,7 @@ from libs.telemetry.metrics import CACHE_REDIS_UP
 # Seconds that a command may take; then the source is read. It is the promised latency of a read, so a hang is never
 # visible.
 REDIS_SECONDS = 0.2
+# Failures in a row that open the breaker. One can be a single slow command.
 FAILURES = 2
 # Seconds between pings while the breaker is open. Longer: later return to Redis.
 PROBE_SECONDS = 0.5

@@ -11,6 +11,7 @@ from libs.cache.client import RedisUnavailable
 from libs.cache.store import RedisStore
 from libs.telemetry.metrics import CACHE_INVALIDATIONS
 
+# Seconds that a writer waits for Redis after its commit; then the relay invalidates.
 WRITER_SECONDS = 0.05
 # NATS takes messages up to 1 MB; a tag has at most 200 bytes.
 TAGS_A_MESSAGE = 1_000

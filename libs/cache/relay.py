@@ -14,7 +14,9 @@ from libs.cache.store import RedisStore
 from libs.errors import AppError
 from libs.postgres.leader import Lease
 
+# Seconds between rounds. It bounds how old a heartbeat can be.
 TICK_SECONDS = 0.25
+# Events per round. Larger: fewer commands, longer rounds.
 BATCH = 500
 
 logger = logging.getLogger(__name__)

@@ -8,6 +8,7 @@ from libs.errors import AppError, Code, Unavailable
 
 # Without Redis so many loads of a process run at once, and so many readers wait for a place.
 DEGRADED_LOADS = 32
+# Readers that wait; further ones are refused with 503.
 DEGRADED_WAITING = 512
 _AWAY = frozenset((Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED, Code.RESOURCE_EXHAUSTED))
 

@@ -13,6 +13,7 @@ from gateway.clients import SuiteStatus, open_clients
 from gateway.config import GatewaySettings
 from gateway.http.idempotency import Fingerprints
 from gateway.http.openapi import encode
+from gateway.http.signed_links import SignedLinks
 from gateway.middleware.telemetry import RecentRequests
 from gateway.operations.charts import Charts
 from gateway.operations.metrics import metrics
@@ -46,6 +47,7 @@ async def serve(runtime: Runtime[GatewaySettings]) -> None:
         cursors=CursorCodec(_derived(settings, b"gateway cursors")),
         fingerprints=Fingerprints(_derived(settings, b"gateway fingerprints")),
         caches=caches,
+        links=SignedLinks(_derived(settings, b"gateway links"), settings.public_url),
     )
     runtime.ops_page("/metrics", partial(metrics, gateway))
     runtime.ops_page("/health/services", partial(services, gateway))

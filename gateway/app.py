@@ -37,6 +37,7 @@ from gateway.routes import (
     organization,
     payments,
     realtime,
+    usage_events,
     webhook_endpoints,
 )
 from gateway.schemas.shapes import SERVER_SET
@@ -53,6 +54,7 @@ ROUTES: tuple[Route[Any, Any], ...] = (
     *call_logs.ROUTES,
     *inbound_webhooks.ROUTES,
     *billing.ROUTES,
+    *usage_events.ROUTES,
     *payments.ROUTES,
     *realtime.ROUTES,
     *webhook_endpoints.ROUTES,

@@ -8,6 +8,7 @@ from gateway.clients import Clients, SuiteStatus
 from gateway.config import GatewaySettings
 from gateway.http.idempotency import Fingerprints
 from gateway.http.request import Request
+from gateway.http.signed_links import SignedLinks
 from gateway.middleware.telemetry import RecentRequests
 from gateway.principals import Principals
 from libs.cache.process import Caches
@@ -30,6 +31,8 @@ class Gateway:
     cursors: CursorCodec
     # Compares two requests under one Idempotency-Key.
     fingerprints: Fingerprints
+    # Opens recordings for a few minutes without a credential.
+    links: SignedLinks
     # None answers every read from its service, for tests of what lies behind.
     caches: Caches | None = None
     # time.monotonic() at the start, in seconds.

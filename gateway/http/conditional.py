@@ -1,4 +1,5 @@
-"""Conditional requests (RFC 9110, 13): entity tags made of versions, and what If-Match and If-None-Match ask.
+"""Conditional requests (RFC 9110, 13): entity tags made of versions, and what If-Match, If-None-Match and X-Min-Version
+ask.
 
 A tag is "<version>". Compression appends -gzip or -zstd, so a tag with such an ending names the same version.
 """
@@ -7,7 +8,7 @@ import re
 from typing import Any
 
 from gateway.http.request import Request
-from libs.errors import FailedPrecondition
+from libs.errors import Aborted, FailedPrecondition, InvalidArgument
 
 _TAG = re.compile(r'(W/)?"(\d{1,18})(?:-gzip|-zstd)?"')
 
@@ -53,6 +54,24 @@ def require_version(request: Request[Any, Any, Any], version: int) -> None:
         raise FailedPrecondition(
             "stale_version", "The resource has changed since. Read it again and repeat the change."
         )
+
+
+def require_reached(demanded: int, version: int) -> None:
+    """Refuse (409) a read of an older version than X-Min-Version demands."""
+    if version < demanded:
+        raise Aborted(
+            "version_not_reached",
+            "The resource has not reached this version. Wait as Retry-After says, or ask for a version that exists.",
+            retry_after=1,
+        )
+
+
+def demanded_version(request: Request[Any, Any, Any]) -> int:
+    """The version that a read demands by X-Min-Version; 0 for any."""
+    text = request.header("x-min-version").strip('"')
+    if text and not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise InvalidArgument("invalid_header", "Send a version number as X-Min-Version.")
+    return int(text or 0)
 
 
 def _versions(header: str, *, weak: bool) -> set[int]:

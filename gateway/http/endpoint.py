@@ -12,7 +12,7 @@ from typing import Any
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from gateway.http.conditional import entity_tag, require_version
+from gateway.http.conditional import demanded_version, entity_tag, require_version
 from gateway.http.idempotency import Fingerprints, idempotency_key
 from gateway.http.json_body import JSON_LIMIT, decode_json, require_json
 from gateway.http.problems import refusal_of
@@ -95,8 +95,8 @@ class Endpoint:
             return _NO_BODY
         if not body and not route.body_required:
             return decode_json(b"{}", route.body, self._server_set)
-        require_json(request, route.body_kind)
-        return decode_json(body, route.body, self._server_set)
+        media_type = require_json(request, route.media_types)
+        return decode_json(body, route.media_types[media_type], self._server_set)
 
 
 async def _settle_condition(request: Request[Any, Any, Any], route: Route[Any, Any]) -> None:
@@ -117,11 +117,3 @@ def _context(request: Request[Any, Any, Any], route: Route[Any, Any]) -> CallCon
         traceparent=current_traceparent(),
         min_version=demanded_version(request),
     )
-
-
-def demanded_version(request: Request[Any, Any, Any]) -> int:
-    """The version that a read demands by X-Min-Version; 0 for any."""
-    text = request.header("x-min-version").strip('"')
-    if text and not (text.isascii() and text.isdigit() and len(text) <= 18):
-        raise InvalidArgument("invalid_header", "Send a version number as X-Min-Version.")
-    return int(text or 0)

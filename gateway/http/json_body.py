@@ -9,7 +9,7 @@ import json
 import math
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Set
 from typing import Any, NoReturn, TypeVar
 
 import msgspec
@@ -40,15 +40,16 @@ _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _EDGE_OF_TIME = re.compile(rb'"(?:0001|9999)-')
 
 
-def require_json(request: Request[Any, Any, Any], kind: str) -> None:
-    """415 unless the body is announced as JSON (or, for a PATCH, as a merge patch)."""
+def require_json(request: Request[Any, Any, Any], allowed: Iterable[str]) -> str:
+    """The media type of the body; 415 unless it is one of those allowed."""
     media_type, _, parameters = request.header("content-type").partition(";")
-    allowed = ("application/json", "application/merge-patch+json") if kind == "merge_patch" else ("application/json",)
+    media_type = media_type.strip().lower()
     if request.header("content-encoding").strip().lower() not in ("", "identity"):
         raise InvalidArgument("unsupported_media_type", "Send the body without a Content-Encoding.")
     charset = parameters.replace(" ", "").replace('"', "").lower()
-    if media_type.strip().lower() not in allowed or charset not in ("", "charset=utf-8"):
+    if media_type not in allowed or charset not in ("", "charset=utf-8"):
         raise InvalidArgument("unsupported_media_type", f"Send the body as {' or '.join(allowed)} in UTF-8.")
+    return media_type
 
 
 def decode_json(raw: bytes, schema: type[T], server_set: Set[str] = frozenset()) -> T:

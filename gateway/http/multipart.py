@@ -6,7 +6,8 @@ meaning.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+import unicodedata
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,7 @@ from starlette.requests import ClientDisconnect
 
 from gateway.http.json_body import invalid_fields
 from gateway.http.request import Request, incomplete, too_large
+from gateway.http.violations import step
 from libs.errors import DeadlineExceeded, InvalidArgument, Violation
 
 # Bytes of an uploaded file, as the README promises. Larger: longer extraction, which has 30 s.
@@ -186,9 +188,16 @@ class UploadForm:
             media_type = part.headers.get("content-type", "").partition(";")[0].strip().lower()
             self._file = FilePart(_safe_name(_utf8(options[b"filename"])), media_type[:_MAX_NAME])
         elif part.is_file or part.name not in self._allowed:
-            raise invalid_fields(
-                Violation(f"#/{part.name[:100]}", "unknown_field", "This field does not exist. Remove it.")
-            )
+            raise invalid_fields(*self._misplaced(part))
+
+    def _misplaced(self, part: _Part) -> Iterator[Violation]:
+        """Why a part is refused, and which field it seems to be meant as."""
+        if part.name != self._file_field:
+            known = ", ".join((self._file_field, *sorted(self._allowed)))
+            detail = f"This field does not exist or takes no file. The fields are: {known}."
+            yield Violation(step("#", part.name[:100]), "unknown_field", detail)
+        if self._file is None and (part.is_file or part.name == self._file_field):
+            yield Violation(f"#/{self._file_field}", "required", "Send the file in this field, with a file name.")
 
     def _on_part_data(self, data: bytes, start: int, end: int) -> None:
         if self._part.is_file:
@@ -213,7 +222,7 @@ def _utf8(raw: bytes) -> str:
         raise InvalidArgument("invalid_utf8", "Send the form's fields in valid UTF-8.") from None
     if "\x00" in text:
         raise invalid_fields(Violation("#", "invalid_text", "Remove NUL characters."))
-    return text
+    return unicodedata.normalize("NFC", text)
 
 
 def _safe_name(file_name: str) -> str:

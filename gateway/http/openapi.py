@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 import msgspec
 
@@ -81,6 +81,7 @@ _HEADERS = {
 _HEADERS_OF_PROBLEMS = {
     401: {"WWW-Authenticate": "WwwAuthenticate"},
     405: {"Allow": "Allow"},
+    409: {"Retry-After": "RetryAfter"},
     429: {"Retry-After": "RetryAfter"},
     503: {"Retry-After": "RetryAfter"},
 }
@@ -111,7 +112,7 @@ def _component_schemas(table: Iterable[Route[Any, Any]]) -> dict[str, Any]:
     types: list[Any] = [Problem]
     lists: dict[str, Any] = {}
     for route in table:
-        types.append(route.body)
+        types += [route.body, *(_item(kind) for kind in route.bodies.values())]
         row = _row(route.answer)
         if row is not None:
             lists[list_name(row)] = row
@@ -138,6 +139,12 @@ def _tidy(node: Any) -> Any:
     if tidied.get("type") == "array":
         tidied.setdefault("items", {})
     return tidied
+
+
+def _item(kind: Any) -> Any:
+    """What a list, with or without limits, holds; or the type itself."""
+    bare = get_args(kind)[0] if get_origin(kind) is Annotated else kind
+    return get_args(bare)[0] if get_origin(bare) is list else bare
 
 
 def _row(answer: Any) -> Any:
@@ -218,6 +225,8 @@ def _header_parameters(route: Route[Any, Any]) -> list[dict[str, Any]]:
         names.append(("If-Match", {"type": "string"}))
     if route.reads and route.tag_kind in ("version", "content"):
         names.append(("If-None-Match", {"type": "string"}))
+    if _takes_min_version(route):
+        names.append(("X-Min-Version", {"type": "integer", "minimum": 0}))
     if route.reads and route.problems and 416 in route.problems:
         names.append(("Range", {"type": "string"}))
     return [
@@ -230,6 +239,10 @@ def _takes_if_match(route: Route[Any, Any]) -> bool:
     return route.etag in ("version", "match") if route.reads else route.subject is not None
 
 
+def _takes_min_version(route: Route[Any, Any]) -> bool:
+    return route.reads and route.etag in ("version", "match")
+
+
 def _request_body(route: Route[Any, Any]) -> dict[str, Any]:
     if route.body_kind == "multipart":
         return {"required": True, "content": {"multipart/form-data": {"schema": route.form}}}
@@ -237,11 +250,17 @@ def _request_body(route: Route[Any, Any]) -> dict[str, Any]:
         return {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}
     if route.body is NoBody:
         return {}
-    media: dict[str, Any] = {"schema": {"$ref": _REF.format(name=route.body.__name__)}}
+    content = {kind: {"schema": _body_schema(schema)} for kind, schema in route.media_types.items()}
     if route.example is not None:
-        media["example"] = route.example
-    kinds = ["application/merge-patch+json"] if route.body_kind == "merge_patch" else []
-    return {"required": route.body_required, "content": dict.fromkeys([*kinds, "application/json"], media)}
+        for kind in content.keys() - route.bodies.keys():
+            content[kind]["example"] = route.example
+    return {"required": route.body_required, "content": content}
+
+
+def _body_schema(kind: Any) -> dict[str, Any]:
+    (schema,), _ = msgspec.json.schema_components([kind], ref_template=_REF)
+    shown: dict[str, Any] = _tidy(schema)
+    return shown
 
 
 def _responses(route: Route[Any, Any]) -> dict[str, Any]:
@@ -271,6 +290,8 @@ def _problem_statuses(route: Route[Any, Any]) -> set[int]:
         found |= {408, 413, 415}
     if _takes_if_match(route):
         found.add(412)
+    if _takes_min_version(route):
+        found.add(409)
     return found
 
 

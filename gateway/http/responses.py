@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from gateway.http.conditional import entity_tag, is_unchanged, require_version
+from gateway.http.conditional import demanded_version, entity_tag, is_unchanged, require_reached, require_version
 from gateway.http.request import Request
 
 _encoder = msgspec.json.Encoder()
@@ -39,6 +39,7 @@ def ok(
 def resource(request: Request[Any, Any, Any], value: Any, version: int) -> Response:
     """A resource with its tag. A reader gets 304 if it has this version, 412 if it requires another."""
     if request.method in ("GET", "HEAD"):
+        require_reached(demanded_version(request), version)
         require_version(request, version)
         if is_unchanged(request.header("if-none-match"), version):
             return Response(status_code=304, headers={"cache-control": PRIVATE, "etag": entity_tag(version)})
@@ -49,6 +50,7 @@ def current(request: Request[Any, Any, Any], value: Any, version: int) -> Respon
     """A resource that changes between its versions (when it was last used): its tag serves If-Match alone, and a read
     is never answered 304."""
     if request.method in ("GET", "HEAD"):
+        require_reached(demanded_version(request), version)
         require_version(request, version)
     return ok(value, version=version)
 

@@ -49,6 +49,8 @@ class Route(Generic[Q, B]):
     body: type[B] = NoBody  # type: ignore[assignment]
     # json, merge_patch, multipart or raw. Handlers read the last two themselves.
     body_kind: str = "json"
+    # Further media types of the body, each with its schema.
+    bodies: Mapping[str, Any] = field(default_factory=dict)
     # A valid request body, for the document and its test.
     example: Any = None
     # The schema of a multipart form, for the document.
@@ -94,6 +96,12 @@ class Route(Generic[Q, B]):
     def tag_kind(self) -> str:
         """What the entity tag names. A cached read without a version has a tag of its bytes."""
         return self.etag or ("content" if self.cached is not None and self.reads else "")
+
+    @property
+    def media_types(self) -> Mapping[str, Any]:
+        """The media types of a JSON body with their schemas, the preferred one first."""
+        kinds = ["application/merge-patch+json"] if self.body_kind == "merge_patch" else []
+        return {**dict.fromkeys([*kinds, "application/json"], self.body), **self.bodies}
 
     @property
     def budget(self) -> float:

@@ -92,7 +92,7 @@ def _check_struct(
 ) -> Iterator[Violation]:
     hints = get_type_hints(schema, include_extras=True)
     fields = {field.encode_name: field for field in msgspec.structs.fields(schema)}
-    for name in value:
+    for name in value if schema.__struct_config__.forbid_unknown_fields else ():
         if name not in fields:
             privileged = name in server_set
             detail = "The server sets this field. Remove it." if privileged else "This field does not exist. Remove it."

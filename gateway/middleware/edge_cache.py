@@ -11,8 +11,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.http.conditional import require_version
-from gateway.http.endpoint import demanded_version
+from gateway.http.conditional import demanded_version, require_reached, require_version
 from gateway.http.json_body import JSON_LIMIT
 from gateway.http.negotiation import choose_coding
 from gateway.http.request import Request, request_of
@@ -25,8 +24,6 @@ from libs.cache.values import Answer, Loaded, Loader, Place, Source
 from libs.errors import NotFound
 from libs.rpc.principal import Principal
 
-# Seconds.
-_HOUR = 3600
 _MISS = (b"x-cache", b"MISS")
 # A request with one of these asks for more than the stored bytes, or is one that must reach its service.
 _NOT_CACHED = ("range", "idempotency-key")
@@ -85,6 +82,8 @@ class EdgeCache:
         stored = answer.value
         if stored.absent:
             raise NotFound(stored.reason, stored.detail)
+        if kind.single and stored.version:
+            require_reached(min_version, stored.version)
         if wanted[1] and stored.version:
             request.replace_header("if-match", wanted[1])
             require_version(request, stored.version)
@@ -101,8 +100,8 @@ class EdgeCache:
         parts: list[object] = [self._schema, _permissions(principal), request.path, scope["query_string"]]
         if request.method == "POST":
             parts += [request.header("content-type"), await request.read_body(JSON_LIMIT)]
-        if kind.hourly:
-            parts.append(int(time.time()) // _HOUR)
+        if kind.period_seconds:
+            parts.append(int(time.time()) // kind.period_seconds)
         # repr separates the parts, whatever a client puts into one of them.
         digest = hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()
         shown: str = scope["path_params"].get("id", "")
@@ -113,6 +112,7 @@ class EdgeCache:
             # Conditions are the reader's own; what is stored must answer everyone's.
             request.replace_header("if-none-match", "")
             request.replace_header("if-match", "")
+            request.replace_header("x-min-version", "")
             recorder = Recorder()
             try:
                 await self._app(scope, receive, recorder.send)

@@ -12,6 +12,7 @@ from gateway.http.merge_patch import apply_patch
 from gateway.http.ranges import parse_range
 from gateway.http.routing import Route, tagged
 from gateway.http.schema import NoBody, NoQuery
+from gateway.http.signed_links import LinkQuery
 from gateway.schemas.calls import Call as CallAnswer
 from gateway.schemas.calls import (
     CallPatch,
@@ -25,6 +26,8 @@ from gateway.schemas.calls import (
 from gateway.state import ApiRequest
 from libs.cache.classes import CALL, CALL_LIST
 from libs.errors import NotFound
+from libs.rpc.context import acting_as
+from libs.rpc.principal import GATEWAY, Principal
 
 # Seconds for a whole recording, so that 256 MiB pass at 1 MB/s.
 _DOWNLOAD_SECONDS = 300.0
@@ -39,7 +42,7 @@ async def list_calls(request: ApiRequest[CallQuery, NoBody]) -> Response:
 
 async def get_call(request: ApiRequest[NoQuery, Any]) -> Response:
     answer = await request.app.clients.calls.GetCall(pb.GetCallRequest(id=request.id))
-    return responses.current(request, call_from_proto(answer.call), answer.call.version)
+    return responses.current(request, _shown(request, answer.call), answer.call.version)
 
 
 async def update_call(request: ApiRequest[NoQuery, CallPatch]) -> Response:
@@ -50,10 +53,26 @@ async def update_call(request: ApiRequest[NoQuery, CallPatch]) -> Response:
         conditional.require_version(request, await call_version(request))
         return await get_call(request)
     answer = await request.app.clients.calls.UpdateCall(message)
-    return responses.current(request, call_from_proto(answer.call), answer.call.version)
+    return responses.current(request, _shown(request, answer.call), answer.call.version)
 
 
-async def download_recording(request: ApiRequest[NoQuery, NoBody]) -> Response:
+def _shown(request: ApiRequest[Any, Any], call: pb.Call) -> CallAnswer:
+    organization = request.principal.org_id
+    return call_from_proto(
+        call, lambda call_id: request.app.links.url(f"/api/call-logs/{call_id}/recording/content", organization)
+    )
+
+
+async def open_recording(request: ApiRequest[LinkQuery, NoBody]) -> Response:
+    """The link is what `recording.url` of a call shows. It needs no credential and works for five minutes."""
+    link = request.query
+    request.app.links.check(request.path, link)
+    reader = Principal(org_id=link.organization, role="viewer", scopes=frozenset({"calls:read"}), issuer=GATEWAY)
+    with acting_as(reader):
+        return await download_recording(request)
+
+
+async def download_recording(request: ApiRequest[Any, NoBody]) -> Response:
     answer = await request.app.clients.calls.GetCall(pb.GetCallRequest(id=request.id))
     recording = answer.call.recording
     if recording.status != "available":
@@ -133,6 +152,18 @@ ROUTES = tagged(
         media_type="application/octet-stream",
         seconds=_DOWNLOAD_SECONDS,
         problems=(416,),
+        etag="content",
+    ),
+    Route(
+        "GET",
+        "/api/call-logs/{id}/recording/content",
+        open_recording,
+        "Open a recording by its signed link, whole or in part",
+        public=True,
+        query=LinkQuery,
+        media_type="application/octet-stream",
+        seconds=_DOWNLOAD_SECONDS,
+        problems=(403, 410, 416),
         etag="content",
     ),
     Route(

@@ -1,14 +1,13 @@
-"""Money, usage and the ledger as the API shows and takes them: amounts are decimal strings."""
+"""Money, usage and the ledger as the API shows them: amounts are decimal strings."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
 from echosenseix.billing.v1 import billing_pb2 as pb
-from gateway.http.schema import Answer, Body, ListQuery, limits
-from gateway.http.wire import micros_to_json, struct_to_json, time_to_json
-from gateway.schemas.shapes import JsonObject
+from gateway.http.schema import Answer, ListQuery, WholeListQuery
+from gateway.http.wire import micros_to_json, time_to_json
 
 _GROUP = "(agentId|provider|meter|day)"
 Groups = Annotated[
@@ -52,21 +51,6 @@ class LedgerEntry(Answer):
     created_at: str | None
 
 
-class UsageEvent(Answer):
-    id: str
-    meter: str
-    timestamp: str | None
-    value: str
-    subject: str | None
-    properties: dict[str, Any]
-    created_at: str | None
-
-
-class UsageRecorded(Answer):
-    accepted: int
-    duplicates: int
-
-
 class Difference(Answer):
     kind: str
     call_id: str | None
@@ -84,35 +68,10 @@ class Reconciliation(Answer):
     differences: list[Difference]
 
 
-class UsageEventBody(Body):
-    id: Annotated[str, limits(minLength=1, maxLength=200)]
-    meter: Annotated[str, limits(minLength=1, maxLength=100)]
-    timestamp: Annotated[datetime, Meta(tz=True)]
-    value: str | int | float
-    subject: Annotated[str, limits(maxLength=200)] | None = None
-    properties: JsonObject | None = None
-
-
-class UsageBody(Body):
-    """One event, or up to a hundred under `events`."""
-
-    events: Annotated[list[UsageEventBody], Meta(min_length=1, max_length=100)] | None = None
-    id: Annotated[str, limits(minLength=1, maxLength=200)] | None = None
-    meter: Annotated[str, limits(minLength=1, maxLength=100)] | None = None
-    timestamp: Annotated[datetime, Meta(tz=True)] | None = None
-    value: str | int | float | None = None
-    subject: Annotated[str, limits(maxLength=200)] | None = None
-    properties: JsonObject | None = None
-
-
-class UsageQuery(ListQuery):
+class UsageQuery(WholeListQuery):
     from_: Annotated[datetime, Meta(tz=True, description="At or after.")] | None = None
     to: Annotated[datetime, Meta(tz=True, description="Before.")] | None = None
     group_by: Groups | None = None
-
-
-class UsageEventQuery(ListQuery):
-    meter: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
 
 
 class LedgerQuery(ListQuery):
@@ -154,18 +113,6 @@ def ledger_entry_from_proto(entry: pb.LedgerEntry) -> LedgerEntry:
         description=entry.description or None,
         transaction_id=entry.transaction_id or None,
         created_at=time_to_json(entry.create_time),
-    )
-
-
-def usage_event_from_proto(event: pb.UsageEvent) -> UsageEvent:
-    return UsageEvent(
-        id=event.id,
-        meter=event.meter,
-        timestamp=time_to_json(event.event_time),
-        value=event.value,
-        subject=event.subject or None,
-        properties=struct_to_json(event.properties),
-        created_at=time_to_json(event.create_time),
     )
 
 

@@ -1,5 +1,6 @@
 """Calls and the analytics made of them, as the API shows them."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -24,7 +25,7 @@ class Recording(Answer):
     status: str
     media_type: str | None
     byte_size: int | None
-    # The path of its bytes; null until the recording is available.
+    # Its bytes, whole or by range, without a credential for five minutes; null until the recording is available.
     url: str | None
     # done, failed, not_needed (the provider gave the words) or not_installed; null before the first attempt.
     transcription_status: str | None
@@ -159,7 +160,7 @@ def money_from_proto(message: common_pb2.Money) -> Money:
     return Money(amount=micros_to_json(message.micros), currency=message.currency)
 
 
-def _recording(call: pb.Call) -> Recording | None:
+def _recording(call: pb.Call, url: Callable[[str], str]) -> Recording | None:
     if not call.HasField("recording"):
         return None
     recording = call.recording
@@ -169,7 +170,7 @@ def _recording(call: pb.Call) -> Recording | None:
         status=recording.status,
         media_type=recording.media_type or None,
         byte_size=recording.byte_size or None,
-        url=f"/api/call-logs/{call.id}/recording" if available else None,
+        url=url(call.id) if available else None,
         transcription_status=recording.transcription_status or None,
         transcription_url=f"/api/call-logs/{call.id}/transcription" if transcribed else None,
     )
@@ -230,10 +231,12 @@ def call_row_from_proto(call: pb.Call) -> CallRow:
     )
 
 
-def call_from_proto(call: pb.Call) -> Call:
+def call_from_proto(call: pb.Call, recording_url: Callable[[str], str]) -> Call:
     row = call_row_from_proto(call)
     fields = {name: getattr(row, name) for name in row.__struct_fields__}
-    return Call(**fields, recording=_recording(call), transcript=[_turn(turn) for turn in call.transcript])
+    return Call(
+        **fields, recording=_recording(call, recording_url), transcript=[_turn(turn) for turn in call.transcript]
+    )
 
 
 def organization_analytics_from_proto(answer: pb.GetOrganizationAnalyticsResponse) -> OrganizationAnalytics:

@@ -38,14 +38,15 @@ CALL_LIST: Final = CacheClass(
     "call_list", _EDGE, "organization, permissions, query", 5 * _MINUTE, _BOUND, ("call",), ("calllog",)
 )
 CALL: Final = CacheClass(
-    "call", _EDGE, "organization, permissions, call", 5 * _MINUTE, _BOUND, ("call",), ("calllog",), single=True
-)
+    "call", _EDGE, "organization, permissions, call, minute", 5 * _MINUTE, _BOUND, ("call",), ("calllog",), single=True,
+    period_seconds=60,  # its recording's link is renewed by the minute
+)  # fmt: skip
 ORGANIZATION: Final = CacheClass(
     "organization", _EDGE, "organization, permissions", 30 * _MINUTE, _BOUND, ("org",), ("identity",)
 )
 ANALYTICS: Final = CacheClass(
     "analytics", _EDGE, "organization, permissions, query, hour", 60 * _MINUTE, _BOUND, ("call", "analytics"),
-    ("calllog",), hourly=True,
+    ("calllog",), period_seconds=3_600,
 )  # fmt: skip
 
 CLASSES: Final = (

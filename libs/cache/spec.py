@@ -25,8 +25,8 @@ class CacheClass:
     entities: tuple[str, ...]
     services: tuple[str, ...]
     single: bool = False
-    # The answer depends on the current hour, which then is part of the key.
-    hourly: bool = False
+    # The answer depends on the current hour, minute …, which then is part of the key; 0: it does not.
+    period_seconds: int = 0
     negative_seconds: float = 5.0
     soft_seconds: float = 0.25
     hard_seconds: float = 2.0

@@ -17,7 +17,7 @@ from services.billing.domain.credit import Balance, credit_topics
 from services.billing.domain.ledger import LedgerEntry
 from services.billing.domain.payments import TopUp
 from services.billing.domain.reconciliation import Difference
-from services.billing.domain.usage import UsageEvent
+from services.billing.domain.usage import Meter, UsageEvent
 from services.billing.domain.usage_sums import UsageSum
 
 
@@ -37,6 +37,12 @@ def usage_event_from_proto(message: billing_pb2.UsageEvent, pointer: str) -> Usa
         quantity_micros=parse_micros(message.value, f"{pointer}/value"),
         subject=message.subject,
         properties=MessageToDict(message.properties),
+    )
+
+
+def meter_to_proto(meter: Meter) -> billing_pb2.Meter:
+    return billing_pb2.Meter(
+        name=meter.name, unit=meter.unit, description=meter.description, reserved=meter.is_reserved
     )
 
 

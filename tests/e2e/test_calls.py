@@ -158,6 +158,28 @@ def test_a_whole_recording_and_what_is_outside_it(ada: Customer, call: dict[str,
     assert ada.http.get(call["recording"]["url"], headers={"Range": "lines=1-2"}).status_code == 200
 
 
+def test_a_recording_opens_by_its_link_alone(ada: Customer, call: dict[str, Any]) -> None:
+    stranger, url = ada.bearing(None), call["recording"]["url"]
+    assert url.startswith(ada.url)
+    assert stranger.get(url).content == AUDIO
+    part = stranger.get(url, headers={"Range": "bytes=5-9"})
+    assert (part.status_code, part.content) == (206, AUDIO[5:10])
+    assert stranger.head(url).headers["content-length"] == str(len(AUDIO))
+    problem(stranger.get(url.partition("?")[0]), 403, "invalid_link")
+    problem(stranger.get(url[:-1] + ("0" if url[-1] != "0" else "1")), 403, "invalid_link")
+    problem(stranger.get(url.replace("expires=1", "expires=2")), 403, "invalid_link")
+    problem(stranger.get(f"/api/call-logs/{call['id']}/recording"), 401, "unauthenticated")
+
+
+def test_a_version_that_is_not_reached_is_refused(ada: Customer, call: dict[str, Any]) -> None:
+    path = f"/api/call-logs/{call['id']}"
+    version = ada.http.get(path).json()["version"]
+    assert ada.http.get(path, headers={"X-Min-Version": str(version)}).status_code == 200
+    ahead = ada.http.get(path, headers={"X-Min-Version": str(version + 1)})
+    problem(ahead, 409, "version_not_reached")
+    assert int(ahead.headers["retry-after"]) >= 1
+
+
 def test_tags_change_and_nothing_else_does(ada: Customer, call: dict[str, Any]) -> None:
     path = f"/api/call-logs/{call['id']}"
     assert ada.http.patch(path, json={"tags": ["follow-up"]}).json()["tags"] == ["follow-up"]

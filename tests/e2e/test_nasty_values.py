@@ -17,7 +17,7 @@ from .conftest import Customer
 from .document import OPERATIONS, Operation, faults_of
 from .things import Things, make_things
 
-_AT_ONCE = 12
+_AT_ONCE = 8
 _PLACE = '"@@"'
 # Their success ends the credential that the test uses.
 _ENDING = ("/api/logout", "/api/auth/sessions/{id}")

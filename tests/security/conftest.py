@@ -14,6 +14,7 @@ from gateway.app import build_app
 from gateway.clients import SuiteStatus, open_clients
 from gateway.config import GatewaySettings
 from gateway.http.idempotency import Fingerprints
+from gateway.http.signed_links import SignedLinks
 from gateway.middleware.telemetry import RecentRequests
 from gateway.principals import Credential, Principals
 from gateway.state import Gateway
@@ -59,6 +60,7 @@ async def gateway_door() -> AsyncIterator[Door]:
         recent=RecentRequests(),
         status=SuiteStatus(clients.status),
         cursors=CursorCodec(b"k" * 32),
+        links=SignedLinks(b"l" * 32, "http://gateway"),
         fingerprints=Fingerprints(b"f" * 32),
     )
     limits, stop = ConnectionLimits(per_address=CONNECTIONS), asyncio.Event()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,6 +17,7 @@ from libs.errors import InvalidArgument, Violation
 from services.billing.domain.amounts import format_micros
 
 CALL_SECONDS = "call_seconds"
+METER_RESERVED = "meter_reserved"
 # Usage events of one request. More would hold the account's lock for longer.
 MAX_BATCH = 100
 # How far ahead a client's clock may be.
@@ -63,6 +64,20 @@ class UsageEvent:
         return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).digest()
 
 
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """What usage is counted in."""
+
+    name: str
+    unit: str
+    description: str
+
+    @property
+    def is_reserved(self) -> bool:
+        """Whether this service alone makes its events."""
+        return self.name == CALL_SECONDS
+
+
 def call_usage(*, call_id: str, quantity_micros: int, ended_at: datetime, agent_id: str, provider: str) -> UsageEvent:
     """The one usage event of a call."""
     return UsageEvent(
@@ -80,15 +95,18 @@ def call_usage_id(call_id: str) -> str:
     return "ue_" + call_id.rpartition("_")[2]
 
 
-def check_sent(event: UsageEvent, meters: frozenset[str], now: datetime, pointer: str) -> list[Violation]:
+def check_sent(event: UsageEvent, meters: Collection[Meter], now: datetime, pointer: str) -> list[Violation]:
     """The violations of an event that a client sends."""
     found = []
     if not 0 < len(event.id) <= _MAX_TEXT:
         found.append(Violation(f"{pointer}/id", "required", f"Give an id of 1 to {_MAX_TEXT} characters."))
     if _OWN_ID.fullmatch(event.id):
         found.append(Violation(f"{pointer}/id", "reserved", "Ids of this form are the suite's own; choose another."))
-    if event.meter not in meters:
-        found.append(Violation(f"{pointer}/meter", "unknown_meter", f"Use one of: {', '.join(sorted(meters))}."))
+    open_meters = sorted(meter.name for meter in meters if not meter.is_reserved)
+    if event.meter == CALL_SECONDS:
+        found.append(Violation(f"{pointer}/meter", METER_RESERVED, "The suite meters calls itself; use another meter."))
+    elif event.meter not in open_meters:
+        found.append(Violation(f"{pointer}/meter", "unknown_meter", f"Use one of: {', '.join(open_meters)}."))
     if event.event_time > now + _MAX_FUTURE:
         found.append(Violation(f"{pointer}/timestamp", "in_the_future", "Give the time of use, not a later one."))
     if len(event.subject) > _MAX_TEXT:

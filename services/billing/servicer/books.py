@@ -15,13 +15,14 @@ from libs.rpc.context import require_scope
 from libs.rpc.paging import page_info_to_proto, page_request_from_proto
 from libs.rpc.times import from_timestamp, to_timestamp
 from services.billing.domain.credit import Balance
-from services.billing.domain.usage import UsageEvent, check_batch_size, check_sent
+from services.billing.domain.usage import METER_RESERVED, UsageEvent, check_batch_size, check_sent
 from services.billing.domain.usage_sums import checked_groups
 from services.billing.mapping import (
     balance_to_proto,
     charge_events,
     difference_to_proto,
     entry_to_proto,
+    meter_to_proto,
     usage_event_from_proto,
     usage_event_to_proto,
     usage_sum_to_proto,
@@ -75,6 +76,12 @@ class BillingServicer(PaymentMethods):
             events=map(usage_event_to_proto, page.items), page_info=page_info_to_proto(page)
         )
 
+    async def ListMeters(
+        self, request: billing_pb2.ListMetersRequest, context: object
+    ) -> billing_pb2.ListMetersResponse:
+        require_scope("billing:read")
+        return billing_pb2.ListMetersResponse(meters=map(meter_to_proto, await self._books.usage.meters()))
+
     async def ListUsage(self, request: billing_pb2.ListUsageRequest, context: object) -> billing_pb2.ListUsageResponse:
         org_id = require_scope("billing:read").org_id
         wanted = page_request_from_proto(request.page, USAGE_LIST)
@@ -119,11 +126,18 @@ class BillingServicer(PaymentMethods):
     async def _checked_events(self, request: billing_pb2.RecordUsageEventsRequest) -> list[UsageEvent]:
         """The distinct events of the request; InvalidArgument with every violation, or usage_event_conflict."""
         check_batch_size(len(request.events))
-        events = [usage_event_from_proto(event, f"#/events/{i}") for i, event in enumerate(request.events)]
         meters, now = await self._books.usage.meters(), self._clock.now()
-        violations: list[Violation] = []
-        for i, event in enumerate(events):
+        events, violations = [], list[Violation]()
+        for i, message in enumerate(request.events):
+            try:
+                event = usage_event_from_proto(message, f"#/events/{i}")
+            except InvalidArgument as refusal:
+                violations += refusal.violations
+                continue
+            events.append(event)
             violations += check_sent(event, meters, now, f"#/events/{i}")
+        if any(violation.code == METER_RESERVED for violation in violations):
+            raise InvalidArgument("meter_reserved", "The suite meters calls itself.", violations=violations)
         if violations:
             raise InvalidArgument("validation_failed", "Some fields break a rule.", violations=violations)
         distinct = {event.id: event for event in events}

@@ -11,12 +11,12 @@ from libs.paging import CursorCodec, ListRules, Page, PageRequest
 from libs.postgres import Connection, Database, Record
 from libs.postgres.listing import Filter, Listing, fetch_page
 from services.billing.domain.ledger import LedgerEntry
-from services.billing.domain.usage import UsageEvent
+from services.billing.domain.usage import Meter, UsageEvent
 
 USAGE_EVENT_LIST = ListRules(sorts={"createdAt": "u.created_at"})
 _COLUMNS = "u.id, u.meter, u.event_time, u.quantity_micros, u.subject, u.properties, u.call_id, u.created_at"
 _LISTING = Listing(_COLUMNS, "usage_event u", USAGE_EVENT_LIST, tie="u.id", org="u.org_id", created="u.created_at")
-_METERS = "select m.name from meter m"
+_METERS = "select m.name, m.unit, m.description from meter m order by m.name"
 # In the order of ids, so that two batches with the same ids wait for each other instead of deadlocking.
 _ADD = """
 insert into usage_event (org_id, id, meter, event_time, quantity_micros, subject, properties, agent_id, provider,
@@ -59,9 +59,10 @@ class Usage:
         self._db = db
         self._cursors = cursors
 
-    async def meters(self) -> frozenset[str]:
-        """The known meters, the same for every organisation."""
-        return frozenset(row["name"] for row in await self._db.system_fetch(_METERS))
+    async def meters(self) -> list[Meter]:
+        """The known meters by name, the same for every organization."""
+        rows = await self._db.system_fetch(_METERS)
+        return [Meter(row["name"], row["unit"], row["description"]) for row in rows]
 
     async def record(self, conn: Connection, org_id: str, events: Sequence[UsageEvent], now: datetime) -> Recorded:
         """Add the events that are new. Ids must be distinct."""

@@ -15,6 +15,7 @@ from gateway.app import build_app
 from gateway.clients import SuiteStatus, open_clients
 from gateway.config import GatewaySettings
 from gateway.http.idempotency import Fingerprints
+from gateway.http.signed_links import SignedLinks
 from gateway.middleware.telemetry import RecentRequests
 from gateway.principals import Credential, Principals
 from gateway.state import Gateway
@@ -94,6 +95,7 @@ async def gateway_before(service: str) -> AsyncIterator[tuple[Deaths, httpx.Asyn
         status=SuiteStatus(clients.status),
         cursors=CursorCodec(b"k" * 32),
         fingerprints=Fingerprints(b"f" * 32),
+        links=SignedLinks(b"l" * 32, settings.public_url),
     )
     transport = httpx.ASGITransport(build_app(gateway))
     try:

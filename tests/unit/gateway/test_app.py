@@ -13,6 +13,7 @@ from gateway.app import ROUTES, build_app
 from gateway.clients import SuiteStatus, open_clients
 from gateway.config import GatewaySettings
 from gateway.http.idempotency import Fingerprints
+from gateway.http.signed_links import SignedLinks
 from gateway.middleware.telemetry import KNOWN_METHODS, RecentRequests
 from gateway.operations.metrics import metrics
 from gateway.operations.services import services
@@ -54,6 +55,7 @@ async def gateway() -> AsyncIterator[Gateway]:
         status=SuiteStatus(clients.status),
         cursors=CursorCodec(b"k" * 32),
         fingerprints=Fingerprints(b"f" * 32),
+        links=SignedLinks(b"l" * 32, settings.public_url),
     )
     await clients.close()
 

@@ -92,6 +92,35 @@ class UsageEvent(_message.Message):
 Global___UsageEvent: _TypeAlias = UsageEvent  # noqa: Y015
 
 @_typing.final
+class Meter(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    UNIT_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    RESERVED_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    unit: _builtins.str
+    description: _builtins.str
+    reserved: _builtins.bool
+    """The suite alone records it."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        unit: _builtins.str = ...,
+        description: _builtins.str = ...,
+        reserved: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "name", b"name", "reserved", b"reserved", "unit", b"unit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Meter: _TypeAlias = Meter  # noqa: Y015
+
+@_typing.final
 class UsageRow(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -273,6 +302,41 @@ class ListUsageEventsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListUsageEventsResponse: _TypeAlias = ListUsageEventsResponse  # noqa: Y015
+
+@_typing.final
+class ListMetersRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListMetersRequest: _TypeAlias = ListMetersRequest  # noqa: Y015
+
+@_typing.final
+class ListMetersResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    METERS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def meters(self) -> _containers.RepeatedCompositeFieldContainer[Global___Meter]: ...
+    def __init__(
+        self,
+        *,
+        meters: _abc.Iterable[Global___Meter] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["meters", b"meters"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListMetersResponse: _TypeAlias = ListMetersResponse  # noqa: Y015
 
 @_typing.final
 class ListUsageRequest(_message.Message):

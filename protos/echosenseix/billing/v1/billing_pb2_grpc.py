@@ -44,6 +44,11 @@ class BillingServiceStub:
                 request_serializer=echosenseix_dot_billing_dot_v1_dot_billing__pb2.ListUsageEventsRequest.SerializeToString,
                 response_deserializer=echosenseix_dot_billing_dot_v1_dot_billing__pb2.ListUsageEventsResponse.FromString,
                 _registered_method=True)
+        self.ListMeters = channel.unary_unary(
+                '/echosenseix.billing.v1.BillingService/ListMeters',
+                request_serializer=echosenseix_dot_billing_dot_v1_dot_billing__pb2.ListMetersRequest.SerializeToString,
+                response_deserializer=echosenseix_dot_billing_dot_v1_dot_billing__pb2.ListMetersResponse.FromString,
+                _registered_method=True)
         self.ListUsage = channel.unary_unary(
                 '/echosenseix.billing.v1.BillingService/ListUsage',
                 request_serializer=echosenseix_dot_billing_dot_v1_dot_billing__pb2.ListUsageRequest.SerializeToString,
@@ -91,6 +96,7 @@ class BillingServiceServicer:
 
     def RecordUsageEvents(self, request, context):
         """Same id, same body: counted as a duplicate. Same id, other body: ALREADY_EXISTS usage_event_conflict.
+        call_seconds: INVALID_ARGUMENT meter_reserved.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -98,6 +104,13 @@ class BillingServiceServicer:
 
     def ListUsageEvents(self, request, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListMeters(self, request, context):
+        """The same for every organization, by name.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -167,6 +180,11 @@ def add_BillingServiceServicer_to_server(servicer, server):
                     servicer.ListUsageEvents,
                     request_deserializer=echosenseix_dot_billing_dot_v1_dot_billing__pb2.ListUsageEventsRequest.FromString,
                     response_serializer=echosenseix_dot_billing_dot_v1_dot_billing__pb2.ListUsageEventsResponse.SerializeToString,
+            ),
+            'ListMeters': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListMeters,
+                    request_deserializer=echosenseix_dot_billing_dot_v1_dot_billing__pb2.ListMetersRequest.FromString,
+                    response_serializer=echosenseix_dot_billing_dot_v1_dot_billing__pb2.ListMetersResponse.SerializeToString,
             ),
             'ListUsage': grpc.unary_unary_rpc_method_handler(
                     servicer.ListUsage,
@@ -263,6 +281,33 @@ class BillingService:
             '/echosenseix.billing.v1.BillingService/ListUsageEvents',
             echosenseix_dot_billing_dot_v1_dot_billing__pb2.ListUsageEventsRequest.SerializeToString,
             echosenseix_dot_billing_dot_v1_dot_billing__pb2.ListUsageEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListMeters(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/echosenseix.billing.v1.BillingService/ListMeters',
+            echosenseix_dot_billing_dot_v1_dot_billing__pb2.ListMetersRequest.SerializeToString,
+            echosenseix_dot_billing_dot_v1_dot_billing__pb2.ListMetersResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -32,8 +32,12 @@ class BillingServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> BillingServiceAsyncStub: ...
     RecordUsageEvents: _grpc.UnaryUnaryMultiCallable[_billing_pb2.RecordUsageEventsRequest, _billing_pb2.RecordUsageEventsResponse]
-    """Same id, same body: counted as a duplicate. Same id, other body: ALREADY_EXISTS usage_event_conflict."""
+    """Same id, same body: counted as a duplicate. Same id, other body: ALREADY_EXISTS usage_event_conflict.
+    call_seconds: INVALID_ARGUMENT meter_reserved.
+    """
     ListUsageEvents: _grpc.UnaryUnaryMultiCallable[_billing_pb2.ListUsageEventsRequest, _billing_pb2.ListUsageEventsResponse]
+    ListMeters: _grpc.UnaryUnaryMultiCallable[_billing_pb2.ListMetersRequest, _billing_pb2.ListMetersResponse]
+    """The same for every organization, by name."""
     ListUsage: _grpc.UnaryUnaryMultiCallable[_billing_pb2.ListUsageRequest, _billing_pb2.ListUsageResponse]
     """Sums of usage by group."""
     GetBalance: _grpc.UnaryUnaryMultiCallable[_billing_pb2.GetBalanceRequest, _billing_pb2.GetBalanceResponse]
@@ -52,8 +56,12 @@ class BillingServiceStub:
 class BillingServiceAsyncStub(BillingServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     RecordUsageEvents: _aio.UnaryUnaryMultiCallable[_billing_pb2.RecordUsageEventsRequest, _billing_pb2.RecordUsageEventsResponse]  # type: ignore[assignment]
-    """Same id, same body: counted as a duplicate. Same id, other body: ALREADY_EXISTS usage_event_conflict."""
+    """Same id, same body: counted as a duplicate. Same id, other body: ALREADY_EXISTS usage_event_conflict.
+    call_seconds: INVALID_ARGUMENT meter_reserved.
+    """
     ListUsageEvents: _aio.UnaryUnaryMultiCallable[_billing_pb2.ListUsageEventsRequest, _billing_pb2.ListUsageEventsResponse]  # type: ignore[assignment]
+    ListMeters: _aio.UnaryUnaryMultiCallable[_billing_pb2.ListMetersRequest, _billing_pb2.ListMetersResponse]  # type: ignore[assignment]
+    """The same for every organization, by name."""
     ListUsage: _aio.UnaryUnaryMultiCallable[_billing_pb2.ListUsageRequest, _billing_pb2.ListUsageResponse]  # type: ignore[assignment]
     """Sums of usage by group."""
     GetBalance: _aio.UnaryUnaryMultiCallable[_billing_pb2.GetBalanceRequest, _billing_pb2.GetBalanceResponse]  # type: ignore[assignment]
@@ -75,7 +83,9 @@ class BillingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _billing_pb2.RecordUsageEventsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_billing_pb2.RecordUsageEventsResponse, _abc.Awaitable[_billing_pb2.RecordUsageEventsResponse]]:
-        """Same id, same body: counted as a duplicate. Same id, other body: ALREADY_EXISTS usage_event_conflict."""
+        """Same id, same body: counted as a duplicate. Same id, other body: ALREADY_EXISTS usage_event_conflict.
+        call_seconds: INVALID_ARGUMENT meter_reserved.
+        """
 
     @_abc_1.abstractmethod
     def ListUsageEvents(
@@ -83,6 +93,14 @@ class BillingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _billing_pb2.ListUsageEventsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_billing_pb2.ListUsageEventsResponse, _abc.Awaitable[_billing_pb2.ListUsageEventsResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def ListMeters(
+        self,
+        request: _billing_pb2.ListMetersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_billing_pb2.ListMetersResponse, _abc.Awaitable[_billing_pb2.ListMetersResponse]]:
+        """The same for every organization, by name."""
 
     @_abc_1.abstractmethod
     def ListUsage(

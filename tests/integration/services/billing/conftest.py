@@ -24,7 +24,7 @@ from libs.postgres import Database
 from libs.rpc.context import CallContext, serving
 from libs.rpc.principal import Principal
 from libs.rpc.times import to_timestamp
-from local.stores import Stores
+from local.stores import Stores, run_sql
 from services.billing.jobs import Calculation, job_handlers
 from services.billing.operations import Books, Settlement
 from services.billing.payments import LocalPayments, PaymentProvider
@@ -40,6 +40,12 @@ from services.billing.subscribers import Subscribers as BillingSubscribers
 
 GRANT = 10_000_000
 LOW = 2_000_000
+# Priced as calls are, which only the suite meters.
+_TEST_METER = """
+insert into billing.meter (name, unit, description) values ('chat_seconds', 'second', 'As calls');
+insert into billing.plan_rate (plan_id, meter, effective_from, price_micros, per, increment_micros)
+select plan_id, 'chat_seconds', effective_from, price_micros, per, increment_micros
+from billing.plan_rate where meter = 'call_seconds'"""
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 
 
@@ -55,7 +61,7 @@ def as_org(
 
 
 def usage(
-    usage_id: str, value: str = "60", meter: str = "call_seconds", at: datetime = NOON, **properties: Any
+    usage_id: str, value: str = "60", meter: str = "chat_seconds", at: datetime = NOON, **properties: Any
 ) -> billing_pb2.UsageEvent:
     event = billing_pb2.UsageEvent(id=usage_id, meter=meter, event_time=to_timestamp(at), value=value)
     event.properties.update(properties)
@@ -167,6 +173,7 @@ def payment_parts(
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def billing(stores: Stores, service_database: Callable[..., Awaitable[Database]]) -> AsyncIterator[Billing]:
     database = await service_database("billing")
+    run_sql(database.settings.database_admin_url or "", _TEST_METER)
     cursors, clock = CursorCodec(b"c" * 32), SystemClock()
     books = Books(
         Accounts(database), Ledger(database, cursors), Usage(database, cursors), clock, "plan_standard", GRANT

@@ -37,13 +37,13 @@ async def test_usage_is_summed_by_what_is_asked(billing: Billing) -> None:
     org = await used(billing)
     rows = (await billing.usage_rows(org)).rows
     assert [(row.meter, row.quantity, row.amount_micros, row.events) for row in rows] == [
-        ("call_seconds", "96.5", 161_667, 4),
+        ("chat_seconds", "96.5", 161_667, 4),
         ("llm_tokens", "1500.5", 3_002, 1),
     ]
     assert {row.currency for row in rows} == {"USD"}
     by_agent = (await billing.usage_rows(org, "agentId")).rows
     assert [(row.meter, row.agent_id, row.quantity) for row in by_agent] == [
-        ("call_seconds", "agt_a", "90"), ("call_seconds", "agt_b", "6.5"), ("llm_tokens", "agt_b", "1500.5"),
+        ("chat_seconds", "agt_a", "90"), ("chat_seconds", "agt_b", "6.5"), ("llm_tokens", "agt_b", "1500.5"),
     ]  # fmt: skip
     by_day = (await billing.usage_rows(org, "day", "provider")).rows
     assert [(row.day, row.provider) for row in by_day] == [
@@ -109,7 +109,7 @@ async def test_usage_events_come_back_as_they_were_sent(billing: Billing) -> Non
     sent = usage("x", "1.50", "llm_tokens", model="small", count=3)
     await billing.record(org, sent)
     tokens = billing_pb2.ListUsageEventsRequest(meter="llm_tokens")
-    seconds = billing_pb2.ListUsageEventsRequest(meter="call_seconds")
+    seconds = billing_pb2.ListUsageEventsRequest(meter="chat_seconds")
     with as_org(org):
         (event,) = (await billing.servicer.ListUsageEvents(tokens, None)).events
         assert not (await billing.servicer.ListUsageEvents(seconds, None)).events

@@ -162,3 +162,33 @@ async def test_a_repeated_single_field_is_refused_when_it_is_asked_for() -> None
 )
 async def test_of_a_file_name_only_its_last_step_is_kept(given_name: str, kept: str) -> None:
     assert (await form(body(part("document", b"x", given_name))).open()).file_name == kept
+
+
+@pytest.mark.parametrize(
+    ("misplaced", "violations"),
+    [
+        (part("file", b"x", "a.txt"), [("#/file", "unknown_field"), ("#/document", "required")]),
+        (part("document", b"x"), [("#/document", "required")]),
+        (part("title", b"x", "a.txt"), [("#/title", "unknown_field"), ("#/document", "required")]),
+        (part("a/b", b"x"), [("#/a~1b", "unknown_field")]),
+    ],
+)
+async def test_a_misplaced_file_is_told_which_field_misses_it(
+    misplaced: bytes, violations: list[tuple[str, str]]
+) -> None:
+    with pytest.raises(AppError) as refused:
+        await form(body(misplaced)).open()
+    assert [(item.pointer, item.code) for item in refused.value.violations] == violations
+
+
+async def test_an_extra_field_after_the_file_is_all_that_is_wrong() -> None:
+    with pytest.raises(AppError) as refused:
+        await read(form(body(FILE, part("colour", b"x"))))
+    assert [(item.pointer, item.code) for item in refused.value.violations] == [("#/colour", "unknown_field")]
+    assert "document, tags, title" in refused.value.violations[0].detail
+
+
+async def test_fields_and_file_names_are_composed() -> None:
+    upload = form(body(part("title", "Gro\u0308ße".encode()), part("document", b"x", "Gro\u0308ße.txt")))
+    assert (await upload.open()).file_name == "Größe.txt"
+    assert upload.text("title") == "Größe"

@@ -66,6 +66,7 @@ PUBLIC = {
     ("GET", "/docs"),
     ("GET", "/docs/style.css"),
     ("POST", "/api/webhooks/stripe"),
+    ("GET", "/api/call-logs/{id}/recording/content"),
 }
 # Nothing of the organisation but what the caller is, and what each service decides by the job's own area.
 WITHOUT_SCOPE = {

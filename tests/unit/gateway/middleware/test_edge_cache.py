@@ -180,6 +180,13 @@ async def test_a_demanded_version_is_never_answered_with_an_older_one(scene: Sce
     assert (await scene.get("/things/t1")).headers["etag"] == '"2"'
 
 
+async def test_a_version_beyond_the_present_is_refused_to_its_reader_alone(scene: Scene) -> None:
+    ahead, plain = await asyncio.gather(scene.get("/things/t1", X_Min_Version="9"), scene.get("/things/t1"))
+    assert (ahead.status_code, ahead.json()["code"], ahead.headers["retry-after"]) == (409, "version_not_reached", "1")
+    assert plain.status_code == 200
+    assert (await scene.get("/things/t1", X_Min_Version="1")).status_code == 200
+
+
 async def test_a_list_for_which_a_version_is_demanded_comes_from_its_service(scene: Scene) -> None:
     for _ in range(2):
         assert cache_of(await scene.get("/things", X_Min_Version="1")) == "MISS"

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.ids import new_id
-from services.billing.domain.usage import UsageEvent, call_usage, call_usage_id, check_sent
+from services.billing.domain.usage import Meter, UsageEvent, call_usage, call_usage_id, check_sent
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
+CALLS = Meter("call_seconds", "second", "Length of calls")
 EVENT = UsageEvent("a", "call_seconds", NOON, 60_000_000, "s", {"agentId": "agt_1", "n": 1.0, "deep": {"b": 2, "a": 1}})
 
 
@@ -40,8 +41,17 @@ def test_a_calls_event_is_told_by_the_call() -> None:
     usage = call_usage(call_id=call, quantity_micros=1, ended_at=NOON, agent_id="agt_1", provider="elevenlabs")
     assert usage.id == call_usage_id(call) == "ue_" + call.removeprefix("call_")
     assert (usage.agent_id, usage.provider, usage.call_id, usage.subject) == ("agt_1", "elevenlabs", call, call)
-    violations = check_sent(usage, frozenset({"call_seconds"}), NOON, "#")
-    assert [violation.code for violation in violations] == ["reserved"]
+    violations = check_sent(usage, [CALLS], NOON, "#")
+    assert [violation.code for violation in violations] == ["reserved", "meter_reserved"]
+
+
+def test_clients_choose_among_the_open_meters() -> None:
+    meters = [CALLS, Meter("sms_segments", "segment", "")]
+    assert check_sent(replace(EVENT, meter="sms_segments"), meters, NOON, "#") == []
+    unknown = check_sent(replace(EVENT, meter="pages"), meters, NOON, "#")
+    assert [(violation.code, violation.detail) for violation in unknown] == [
+        ("unknown_meter", "Use one of: sms_segments.")
+    ]
 
 
 def test_odd_properties_name_no_one() -> None:

@@ -15,7 +15,8 @@ import pytest_asyncio
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 
 PROCESS = Path(__file__).with_name("traced.py")
-ENVIRONMENT = {"PYTHONPATH": ".", "DATABASE_URL": "x", "DATABASE_SYSTEM_URL": "x", "DRAIN_SECONDS": "3"}
+NOWHERE = "postgresql://unused:unused@127.0.0.1:1/none"
+ENVIRONMENT = {"PYTHONPATH": ".", "DATABASE_URL": NOWHERE, "DATABASE_SYSTEM_URL": NOWHERE, "DRAIN_SECONDS": "3"}
 
 
 class Collector(trace_service_pb2_grpc.TraceServiceServicer):

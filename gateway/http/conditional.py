@@ -1,16 +1,19 @@
 """Conditional requests (RFC 9110, 13): entity tags made of versions, and what If-Match, If-None-Match and X-Min-Version
 ask.
 
-A tag is "<version>". Compression appends -gzip or -zstd, so a tag with such an ending names the same version.
+A tag is "<version>", or "<version>-<digest of the bytes>" for a resource that changes within a version: a strong tag
+names one sequence of bytes, while a write is bound to the version alone. Compression appends -gzip or -zstd.
 """
 
+import hashlib
 import re
 from typing import Any
 
 from gateway.http.request import Request
 from libs.errors import Aborted, FailedPrecondition, InvalidArgument
 
-_TAG = re.compile(r'(W/)?"(\d{1,18})(?:-gzip|-zstd)?"')
+_TAG = re.compile(r'(W/)?"(\d{1,18})(?:-[0-9a-f]{16})?(?:-gzip|-zstd)?"')
+_CODING = re.compile(r'-(?:gzip|zstd)"$')
 
 # No row ever has this version, so an If-Match that names none of ours is stale, whatever the row's version is.
 NEVER = 0
@@ -21,6 +24,17 @@ def entity_tag(version: int) -> str:
     return f'"{version}"'
 
 
+def entity_tag_of(version: int, body: bytes) -> str:
+    """The strong tag of a resource at a version under which its bytes may change."""
+    return f'"{version}-{hashlib.blake2b(body, digest_size=8).hexdigest()}"'
+
+
+def version_of(tag: str) -> int:
+    """The version that a tag names; 0 for a tag that names bytes alone."""
+    found = _TAG.fullmatch(tag)
+    return int(found[2]) if found else 0
+
+
 def is_unchanged(if_none_match: str, version: int) -> bool:
     """Whether the client already has this version (weak comparison); such a read answers 304."""
     if not if_none_match:
@@ -29,8 +43,8 @@ def is_unchanged(if_none_match: str, version: int) -> bool:
 
 
 def names_tag(if_none_match: str, tag: str) -> bool:
-    """Whether the client already has the content of this tag. It is no version: it names bytes that never change."""
-    named = (part.strip().removeprefix("W/") for part in if_none_match.split(","))
+    """Whether the client already has the bytes of this tag, in whatever coding."""
+    named = (_CODING.sub('"', part.strip().removeprefix("W/")) for part in if_none_match.split(","))
     return any(part in ("*", f'"{tag}"') for part in named)
 
 

@@ -65,7 +65,10 @@ def list_name(row: Any) -> str:
 
 
 _HEADERS = {
-    "ETag": {"schema": {"type": "string"}, "description": "The version in quotes."},
+    "ETag": {
+        "schema": {"type": "string"},
+        "description": "The version in quotes; a digest follows where the bytes change within it.",
+    },
     "Link": {"schema": {"type": "string"}, "description": "RFC 8288: first, prev, next, last."},
     "Location": {"schema": {"type": "string"}, "description": "The path of the new resource or of its job."},
     "Allow": {"schema": {"type": "string"}, "description": "The methods of this path."},
@@ -223,7 +226,7 @@ def _header_parameters(route: Route[Any, Any]) -> list[dict[str, Any]]:
         names.append(("Idempotency-Key", _IDEMPOTENCY_KEY))
     if _takes_if_match(route):
         names.append(("If-Match", {"type": "string"}))
-    if route.reads and route.tag_kind in ("version", "content"):
+    if route.reads and route.tag_kind:
         names.append(("If-None-Match", {"type": "string"}))
     if _takes_min_version(route):
         names.append(("X-Min-Version", {"type": "integer", "minimum": 0}))
@@ -265,7 +268,7 @@ def _body_schema(kind: Any) -> dict[str, Any]:
 
 def _responses(route: Route[Any, Any]) -> dict[str, Any]:
     responses: dict[str, Any] = {str(route.status): _success(route)}
-    if route.reads and route.tag_kind in ("version", "content"):
+    if route.reads and route.tag_kind:
         responses["304"] = {"description": "The client has the current version", "headers": {"ETag": _header("ETag")}}
     if 416 in route.problems:
         responses["206"] = {**_success(route), "description": "The requested range"}

@@ -9,7 +9,15 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from gateway.http.conditional import demanded_version, entity_tag, is_unchanged, require_reached, require_version
+from gateway.http.conditional import (
+    demanded_version,
+    entity_tag,
+    entity_tag_of,
+    is_unchanged,
+    names_tag,
+    require_reached,
+    require_version,
+)
 from gateway.http.request import Request
 
 _encoder = msgspec.json.Encoder()
@@ -47,12 +55,15 @@ def resource(request: Request[Any, Any, Any], value: Any, version: int) -> Respo
 
 
 def current(request: Request[Any, Any, Any], value: Any, version: int) -> Response:
-    """A resource that changes between its versions (when it was last used): its tag serves If-Match alone, and a read
-    is never answered 304."""
+    """A resource that changes within its versions (when it was last used): its tag names the version and the bytes."""
+    body = encode_json(value)
+    fields = {"cache-control": PRIVATE, "etag": entity_tag_of(version, body)}
     if request.method in ("GET", "HEAD"):
         require_reached(demanded_version(request), version)
         require_version(request, version)
-    return ok(value, version=version)
+        if names_tag(request.header("if-none-match"), fields["etag"].strip('"')):
+            return Response(status_code=304, headers=fields)
+    return Response(body, 200, fields, "application/json")
 
 
 def created(value: Any, location: str, version: int | None = None) -> Response:

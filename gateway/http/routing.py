@@ -62,8 +62,8 @@ class Route(Generic[Q, B]):
     # Whether a 201 or 202 with an answer names the new resource's path in Location.
     has_location: bool = True
     media_type: str = "application/json"
-    # The tag of the answer: "version" serves If-Match and If-None-Match (304), "match" If-Match alone, "content" names
-    # a file whose bytes never change; empty: the answer has none.
+    # The tag of the answer: "version" names the version; "match" also the bytes, which change within it; "content" a
+    # file whose bytes never change; empty: the answer has none.
     etag: Literal["", "version", "match", "content"] = ""
     # The answer sets or removes a cookie.
     sets_cookie: bool = False

@@ -11,6 +11,7 @@ import msgspec
 from starlette.types import Message
 
 from gateway.http.compressed import MIN_BYTES, compress_all
+from gateway.http.conditional import version_of
 from libs.cache.values import Codec
 from libs.errors import NotFound
 
@@ -66,9 +67,9 @@ class Recorder:
         """What was answered, compressed where that is worth it."""
         body = b"".join(self._parts)
         fields = dict(self.headers)
-        given = fields.get(b"etag", b"").decode("latin-1").strip('"')
-        version = int(given) if given.isdigit() else 0
-        tag = given or hashlib.blake2b(body, digest_size=12).hexdigest()
+        given = fields.get(b"etag", b"").decode("latin-1")
+        version = version_of(given)
+        tag = given.strip('"') or hashlib.blake2b(body, digest_size=12).hexdigest()
         forms = await compress_all(body) if len(body) >= MIN_BYTES else {"": body}
         return StoredResponse(forms, [pair for pair in self.headers if pair[0] not in _OWN], tag, version)
 

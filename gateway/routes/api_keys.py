@@ -5,7 +5,7 @@ from typing import Any
 from starlette.responses import Response
 
 from echosenseix.identity.v1 import identity_pb2 as pb
-from gateway.http import lists, responses
+from gateway.http import conditional, lists, responses
 from gateway.http.routing import Route, tagged
 from gateway.http.schema import NoBody, NoQuery
 from gateway.http.wire import set_time
@@ -44,14 +44,23 @@ async def get_api_key(request: ApiRequest[NoQuery, NoBody]) -> Response:
 
 
 async def revoke_api_key(request: ApiRequest[NoQuery, NoBody]) -> Response:
-    await request.app.clients.identity.RevokeApiKey(pb.RevokeApiKeyRequest(id=request.id))
+    await request.app.clients.identity.RevokeApiKey(
+        pb.RevokeApiKeyRequest(
+            id=request.id,
+            expected_version=conditional.expected_version(request),
+        )
+    )
     request.app.principals.forget(request.id)
     return responses.no_content()
 
 
 async def rotate_api_key(request: ApiRequest[NoQuery, RotateBody]) -> Response:
     answer = await request.app.clients.identity.RotateApiKey(
-        pb.RotateApiKeyRequest(id=request.id, overlap_seconds=request.data.overlap_seconds)
+        pb.RotateApiKeyRequest(
+            id=request.id,
+            overlap_seconds=request.data.overlap_seconds,
+            expected_version=conditional.expected_version(request),
+        )
     )
     request.app.principals.forget(request.id)
     return responses.ok(fresh_api_key_from_proto(answer.api_key, answer.secret))

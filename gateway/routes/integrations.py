@@ -5,7 +5,7 @@ from typing import Any
 from starlette.responses import Response
 
 from echosenseix.agent.v1 import agent_pb2 as pb
-from gateway.http import lists, responses
+from gateway.http import conditional, lists, responses
 from gateway.http.routing import Route, tagged
 from gateway.http.schema import ListQuery, NoBody, NoQuery
 from gateway.schemas.integrations import Integration, IntegrationBody, SyncStarted, integration_from_proto
@@ -42,7 +42,9 @@ async def put_integration(request: ApiRequest[NoQuery, IntegrationBody]) -> Resp
 
 async def delete_integration(request: ApiRequest[NoQuery, NoBody]) -> Response:
     await request.app.clients.integrations.DeleteIntegration(
-        pb.DeleteIntegrationRequest(provider=request.path_params["provider"])
+        pb.DeleteIntegrationRequest(
+            provider=request.path_params["provider"], expected_version=conditional.expected_version(request)
+        )
     )
     return responses.no_content()
 

@@ -46,7 +46,7 @@ async def list_entries(request: ApiRequest[EntryQuery, NoBody]) -> Response:
 
 async def get_entry(request: ApiRequest[NoQuery, Any]) -> Response:
     answer = await request.app.clients.knowledge.GetEntry(pb.GetEntryRequest(id=request.id))
-    return responses.resource(request, entry_from_proto(answer.entry), answer.entry.version)
+    return responses.current(request, entry_from_proto(answer.entry), answer.entry.version)
 
 
 async def create_entry(request: ApiRequest[NoQuery, EntryBody]) -> Response:
@@ -65,7 +65,7 @@ async def update_entry(request: ApiRequest[NoQuery, Body]) -> Response:
         conditional.require_version(request, await entry_version(request))
         return await get_entry(request)
     answer = await request.app.clients.knowledge.UpdateEntry(message)
-    return responses.resource(request, entry_from_proto(answer.entry), answer.entry.version)
+    return responses.current(request, entry_from_proto(answer.entry), answer.entry.version)
 
 
 async def delete_entry(request: ApiRequest[NoQuery, NoBody]) -> Response:
@@ -134,7 +134,7 @@ ROUTES = tagged(
         answer=NewEntry,
         status=201,
         problems=(409,),
-        etag="version",
+        etag="match",
     ),
     Route(
         "GET",
@@ -144,7 +144,7 @@ ROUTES = tagged(
         scope="knowledge:read",
         cached=ENTRY,
         answer=Entry,
-        etag="version",
+        etag="match",
     ),
     Route(
         "PATCH",
@@ -158,7 +158,7 @@ ROUTES = tagged(
         answer=Entry,
         subject=entry_version,
         problems=(409,),
-        etag="version",
+        etag="match",
     ),
     Route(
         "DELETE",

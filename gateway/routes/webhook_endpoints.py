@@ -54,7 +54,9 @@ async def get_endpoint(request: ApiRequest[NoQuery, Any]) -> Response:
 
 
 async def update_endpoint(request: ApiRequest[NoQuery, Body]) -> Response:
-    message = pb.UpdateWebhookEndpointRequest(expected_version=conditional.expected_version(request))
+    message = pb.UpdateWebhookEndpointRequest(
+        expected_version=conditional.expected_version(request),
+    )
     message.update_mask.CopyFrom(apply_patch(request.data, message.endpoint, PATCHED))
     message.endpoint.id = request.id
     if not message.update_mask.paths:
@@ -65,13 +67,21 @@ async def update_endpoint(request: ApiRequest[NoQuery, Body]) -> Response:
 
 
 async def delete_endpoint(request: ApiRequest[NoQuery, NoBody]) -> Response:
-    await request.app.clients.webhook_endpoints.DeleteWebhookEndpoint(pb.DeleteWebhookEndpointRequest(id=request.id))
+    await request.app.clients.webhook_endpoints.DeleteWebhookEndpoint(
+        pb.DeleteWebhookEndpointRequest(
+            id=request.id,
+            expected_version=conditional.expected_version(request),
+        )
+    )
     return responses.no_content()
 
 
 async def rotate_secret(request: ApiRequest[NoQuery, NoBody]) -> Response:
     answer = await request.app.clients.webhook_endpoints.RotateWebhookSecret(
-        pb.RotateWebhookSecretRequest(id=request.id)
+        pb.RotateWebhookSecretRequest(
+            id=request.id,
+            expected_version=conditional.expected_version(request),
+        )
     )
     return responses.ok(fresh_endpoint_from_proto(answer.endpoint, answer.secret))
 

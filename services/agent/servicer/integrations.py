@@ -16,6 +16,7 @@ from libs.postgres.idempotency import run_write
 from libs.rpc.context import require_scope, require_service
 from libs.rpc.delegation import Delegations
 from libs.rpc.paging import page_info_to_proto, page_request_from_proto
+from libs.rpc.versions import require_version
 from providers.registry import PROVIDERS
 from services.agent.domain.integration import (
     Integration,
@@ -107,6 +108,7 @@ class IntegrationServicer(agent_pb2_grpc.IntegrationServiceServicer):
             if known is None:
                 raise NotFound("integration_not_found", "No such integration.")
             gone = known.integration
+            require_version(request, gone.version)
             gone = replace(gone, status=IntegrationStatus.DISABLED, version=gone.version + 1)
             await self._integrations.remove(conn, gone)
             await append(conn, integration_event("integration.updated", gone))

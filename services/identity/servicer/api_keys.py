@@ -11,6 +11,7 @@ from libs.postgres.idempotency import run_write
 from libs.rpc.context import current_principal, require_scope
 from libs.rpc.paging import page_info_to_proto, page_request_from_proto
 from libs.rpc.times import from_timestamp
+from libs.rpc.versions import require_version
 from services.identity.domain.credentials import ApiKey, hashed, make_key, rotate_key, write_key, write_prefix
 from services.identity.domain.scopes import check_grant
 from services.identity.mapping.credentials import api_key_to_proto
@@ -75,6 +76,7 @@ class ApiKeyMethods(Methods):
 
         async def act(conn: Connection) -> identity_pb2.RevokeApiKeyResponse:
             key = await parts.api_keys.lock(conn, org_id, request.id)
+            require_version(request, key.version)
             check_grant(key.scopes, current_principal().scopes)
             if key.revoked_at is None:
                 await parts.api_keys.revoke(conn, key, parts.clock.now())
@@ -91,6 +93,7 @@ class ApiKeyMethods(Methods):
 
         async def act(conn: Connection) -> identity_pb2.RotateApiKeyResponse:
             key = await parts.api_keys.lock(conn, org_id, request.id)
+            require_version(request, key.version)
             check_grant(key.scopes, principal.scopes)
             secret = write_key(key.prefix, random_token())
             rotated = rotate_key(key, secret, request.overlap_seconds, parts.clock.now())

@@ -11,7 +11,7 @@ from echosenseix.realtime.v1 import realtime_pb2 as pb
 from echosenseix.realtime.v1 import realtime_pb2_grpc as pb_grpc
 from libs.clock import utcnow
 from libs.crypto import Envelope
-from libs.errors import FailedPrecondition, InvalidArgument, NotFound, ResourceExhausted, Violation
+from libs.errors import InvalidArgument, NotFound, ResourceExhausted, Violation
 from libs.http.addresses import ascii_url, parse_target
 from libs.ids import new_id
 from libs.postgres import Connection, Database
@@ -19,6 +19,7 @@ from libs.postgres.idempotency import run_write
 from libs.rpc.context import current_principal, require_scope
 from libs.rpc.masks import Edit, Editable
 from libs.rpc.paging import page_info_to_proto, page_request_from_proto
+from libs.rpc.versions import require_version
 from services.realtime import operations
 from services.realtime.domain.delivery import CONTENT_TYPES, MAX_ENDPOINTS, SECRET_OVERLAP, Endpoint
 from services.realtime.domain.validation import check_endpoint
@@ -89,8 +90,7 @@ class WebhookEndpointServicer(pb_grpc.WebhookEndpointServiceServicer):
 
         async def act(conn: Connection) -> pb.UpdateWebhookEndpointResponse:
             endpoint = _found(await endpoint_rows.lock(conn, org_id, request.endpoint.id))
-            if request.HasField("expected_version") and request.expected_version != endpoint.version:
-                raise FailedPrecondition("stale_version", "It changed since you read it: read it again, then repeat.")
+            require_version(request, endpoint.version)
             changed = _changed(endpoint, edit, request.endpoint)
             if changed == endpoint:
                 return pb.UpdateWebhookEndpointResponse(endpoint=endpoint_to_proto(endpoint))
@@ -109,8 +109,9 @@ class WebhookEndpointServicer(pb_grpc.WebhookEndpointServiceServicer):
         org_id = current_principal().org_id
 
         async def act(conn: Connection) -> pb.DeleteWebhookEndpointResponse:
-            if not await endpoint_rows.delete(conn, org_id, request.id):
-                raise _not_found()
+            endpoint = _found(await endpoint_rows.lock(conn, org_id, request.id))
+            require_version(request, endpoint.version)
+            await endpoint_rows.delete(conn, org_id, endpoint.id)
             return pb.DeleteWebhookEndpointResponse()
 
         return await run_write(self._database, org_id, act, pb.DeleteWebhookEndpointResponse)
@@ -123,6 +124,7 @@ class WebhookEndpointServicer(pb_grpc.WebhookEndpointServiceServicer):
 
         async def act(conn: Connection) -> pb.RotateWebhookSecretResponse:
             endpoint = _found(await endpoint_rows.lock(conn, org_id, request.id))
+            require_version(request, endpoint.version)
             check_hearing(endpoint.event_types, current_principal().scopes)
             sealed = self._seal(endpoint, secret)
             fresh = await endpoint_rows.replace_secret(conn, org_id, endpoint.id, sealed, SECRET_OVERLAP)

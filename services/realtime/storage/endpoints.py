@@ -124,10 +124,9 @@ async def replace_secret(
     return endpoint_from_row(row)
 
 
-async def delete(conn: Connection, org_id: str, endpoint_id: str) -> bool:
-    """Its deliveries go with it; whether it was there."""
-    status = await conn.execute("delete from webhook_endpoint where org_id = $1 and id = $2", org_id, endpoint_id)
-    return bool(status.endswith(" 1"))
+async def delete(conn: Connection, org_id: str, endpoint_id: str) -> None:
+    """Its deliveries go with it."""
+    await conn.execute("delete from webhook_endpoint where org_id = $1 and id = $2", org_id, endpoint_id)
 
 
 async def enabled(conn: Connection, org_id: str) -> Sequence[Endpoint]:

@@ -1,6 +1,14 @@
 import pytest
 
-from gateway.http.conditional import entity_tag, expected_version, is_met, is_unchanged
+from gateway.http.conditional import (
+    entity_tag,
+    entity_tag_of,
+    expected_version,
+    is_met,
+    is_unchanged,
+    names_tag,
+    version_of,
+)
 from tests.unit.gateway.requests import make_request
 
 
@@ -36,3 +44,13 @@ def test_if_match_on_a_read_compares_strongly() -> None:
 
 def test_our_own_tag_is_understood() -> None:
     assert expected_version(make_request({"if-match": entity_tag(12)})) == 12
+
+
+def test_a_tag_of_bytes_binds_a_write_to_the_version_and_a_read_to_the_bytes() -> None:
+    tag, other = entity_tag_of(12, b"{}"), entity_tag_of(12, b"[]")
+    assert tag != other
+    for sent in (tag, tag[:-1] + '-gzip"'):
+        assert expected_version(make_request({"if-match": sent})) == version_of(sent) == 12
+        assert names_tag(f"{other}, W/{sent}", tag.strip('"'))
+    assert not names_tag(other, tag.strip('"'))
+    assert version_of('"kept-by-bytes"') == 0

@@ -21,13 +21,10 @@ from local.demo.console import Console, StepFailed
 from local.demo.envelope import post_call, signed
 from local.demo.listening import Listener, Receiver, until
 from local.paths import ROOT
+from suite.services import AREAS
 
 SAMPLES = ROOT / "services" / "knowledge" / "samples"
-SCOPES = [
-    f"{area}:{verb}"
-    for area in ("agents", "knowledge", "calls", "billing", "realtime", "webhooks")
-    for verb in ("read", "write")
-]
+SCOPES = [f"{area}:{verb}" for area in AREAS for verb in ("read", "write")]
 CALL_SECONDS = 83
 # The end of the key that the demo enters, which is all that is shown of a key.
 DEMO_MARK = "demo"

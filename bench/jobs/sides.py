@@ -98,11 +98,11 @@ class BullMq:
             ": every acknowledged write is on disk" if fsync == "always" else ": up to a second of writes may be lost"
         )
         self._store = stores.all["redis"]
-        argv = list(self._store.child.command.argv)
-        changed = {"--appendonly": "yes", "--maxmemory": "0", "--maxmemory-policy": "noeviction"}
-        for option, value in changed.items():
-            argv[argv.index(option) + 1] = value
-        command = dataclasses.replace(self._store.child.command, argv=[*argv, "--appendfsync", fsync])
+        # Options after the configuration file win over it. No password: the client is on loopback, for the run alone.
+        changed = {"appendonly": "yes", "appendfsync": fsync, "maxmemory": "0", "maxmemory-policy": "noeviction"}
+        options = [part for name, value in changed.items() for part in (f"--{name}", value)]
+        argv = [*self._store.child.command.argv, *options, "--requirepass", ""]
+        command = dataclasses.replace(self._store.child.command, argv=argv)
         self._store.stop()
         shutil.rmtree(self._store.data, ignore_errors=True)
         self._store.data.mkdir()

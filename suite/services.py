@@ -69,6 +69,9 @@ AREAS = (
 )
 """Every permission area once."""
 
+SCOPES = ("*", *(f"{area}:{verb}" for area in AREAS for verb in ("read", "write")))
+"""Every scope that can be granted."""
+
 
 def process_names(text: str) -> str:
     """The text with each deployable's name replaced by its process's: call-log-worker becomes calllog-worker."""

@@ -125,6 +125,9 @@ def _component_schemas(table: Iterable[Route[Any, Any]]) -> dict[str, Any]:
     _, schemas = msgspec.json.schema_components(structs, ref_template=_REF)
     for name, row in lists.items():
         schemas[name] = _list_schema(row)
+    for kind in structs:
+        if getattr(kind, "one_of", ()):
+            schemas[kind.__name__]["anyOf"] = [{"required": list(fields)} for fields in kind.one_of]
     return {name: _tidy(schema) for name, schema in sorted(schemas.items())}
 
 
@@ -204,7 +207,12 @@ def _query_parameters(route: Route[Any, Any]) -> list[dict[str, Any]]:
         return []
     _, schemas = msgspec.json.schema_components([route.query], ref_template=_REF)
     properties: Mapping[str, Any] = schemas[route.query.__name__]["properties"]
-    return [_query_parameter(name, schema) for name, schema in properties.items()]
+    closed = {"order": ["asc", "desc"]}
+    parameters = [_query_parameter(name, schema) for name, schema in properties.items()]
+    for parameter in parameters if _row(route.answer) is not None else ():
+        if parameter["name"] in closed:
+            parameter["schema"] = {"type": "string", "enum": closed[parameter["name"]]}
+    return parameters
 
 
 def _query_parameter(name: str, schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ A body refuses unknown fields; an answer names all its keys, so none has a defau
 """
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 from msgspec import Meta
@@ -12,6 +12,9 @@ from msgspec import Meta
 
 class Body(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):
     """A JSON body."""
+
+    # The sets of JSON members of which one must be there as a whole, for the document; the handler checks.
+    one_of: ClassVar[tuple[tuple[str, ...], ...]] = ()
 
 
 class Query(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):

@@ -9,6 +9,7 @@ from echosenseix.identity.v1 import identity_pb2 as pb
 from gateway.http.schema import Answer, Body, ListQuery, limits
 from gateway.http.wire import time_to_json
 from gateway.schemas.shapes import Name
+from suite.services import SCOPES
 
 RoleName = Literal["owner", "admin", "member", "viewer"]
 _ROLES: dict[int, RoleName] = {
@@ -84,6 +85,10 @@ class LoggedIn(Answer):
     user: User
 
 
+# The names of the IANA database have this shape; the owning service knows those that exist.
+TIME_ZONE = r"^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2}$"
+
+
 class RegisterBody(Body):
     email: Annotated[str, limits(maxLength=254, format="email")]
     password: Annotated[str, limits(minLength=8, maxLength=200)]
@@ -100,13 +105,14 @@ class LoginBody(Body):
 class OrganizationPatch(Body):
     name: Name | UnsetType = UNSET
     time_zone: (
-        Annotated[str, limits(maxLength=64), Meta(description="IANA name, such as Europe/Berlin.")] | UnsetType
+        Annotated[str, limits(maxLength=64, pattern=TIME_ZONE), Meta(description="IANA name, such as Europe/Berlin.")]
+        | UnsetType
     ) = UNSET
 
 
 class ApiKeyBody(Body):
     name: Annotated[str, limits(minLength=1, maxLength=100)]
-    scopes: Annotated[list[str], limits(minItems=1)]
+    scopes: Annotated[list[Annotated[str, limits(enum=list(SCOPES))]], limits(minItems=1)]
     expires_at: Annotated[datetime, Meta(tz=True)] | None = None
 
 

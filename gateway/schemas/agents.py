@@ -9,6 +9,7 @@ from gateway.http.derived import answer_of, patch_of, reader
 from gateway.http.schema import Answer, Body, ListQuery, limits
 from gateway.schemas.shapes import Name, SearchText, TagFilter, Tags, Text
 from providers.registry import PROVIDERS
+from suite.formats import LANGUAGE
 
 StatusName = Literal["draft", "active", "archived"]
 if TYPE_CHECKING:
@@ -18,7 +19,9 @@ else:  # a type checker reads only literals that are written out
 
 Prompt = Annotated[str, limits(maxLength=100_000)]
 FirstMessage = Annotated[str, limits(maxLength=10_000)]
-Language = Annotated[str, limits(maxLength=200), Meta(description="BCP 47, such as en or pt-BR.")]
+Language = Annotated[
+    str, limits(maxLength=200, pattern=f"^$|{LANGUAGE}"), Meta(description="BCP 47, such as en or pt-BR.")
+]
 ShortText = Annotated[str, limits(maxLength=200)]
 Temperature = Annotated[float, limits(minimum=0, maximum=2)]
 MaxTokens = Annotated[int, Meta(ge=-(2**31), lt=2**31), limits(minimum=1, maximum=1_000_000)]

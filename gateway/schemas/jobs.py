@@ -97,6 +97,7 @@ class Replayed(Answer):
 class ReplayBody(Body):
     """Ids, or a filter of which all given must match; at most 1,000 at once for each service."""
 
+    one_of = (("ids",), ("service",), ("queue",), ("kind",), ("errorCode",))
     ids: Annotated[list[str], Meta(min_length=1, max_length=1000)] | None = None
     service: ServiceName | None = None
     queue: Annotated[str, Meta(max_length=100)] | None = None

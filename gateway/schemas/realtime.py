@@ -9,6 +9,7 @@ from echosenseix.realtime.v1 import realtime_pb2 as pb
 from gateway.http.derived import patch_of, reader
 from gateway.http.schema import Answer, Body, ListQuery, Query, limits
 from gateway.http.wire import struct_to_json, time_to_json
+from libs.events.topics import TOPICS
 
 Url = Annotated[str, limits(maxLength=2000, format="uri")]
 After = Annotated[
@@ -22,7 +23,9 @@ ContentType = Annotated[
     Literal["application/json", "application/cloudevents+json"],
     Meta(description="Of the deliveries; null: application/json."),
 ]
-EventTypes = Annotated[list[str], limits(minItems=1, maxItems=50)]
+# One type, all of one entity, or all.
+EVENT_TYPES = ("*", *dict.fromkeys(f"{topic.partition('.')[0]}.*" for topic in TOPICS), *TOPICS)
+EventTypes = Annotated[list[Annotated[str, limits(enum=list(EVENT_TYPES))]], limits(minItems=1, maxItems=50)]
 
 
 class ConnectionToken(Answer):

@@ -16,7 +16,11 @@ from gateway.schemas.shapes import JsonObject
 from libs.errors import Violation
 
 Id = Annotated[str, limits(minLength=1, maxLength=200)]
-MeterName = Annotated[str, limits(minLength=1, maxLength=100)]
+MeterName = Annotated[
+    str,
+    limits(minLength=1, maxLength=100),
+    Meta(description="One that GET /api/billing/meters lists and does not reserve."),
+]
 Subject = Annotated[str, limits(maxLength=200)]
 Moment = Annotated[datetime, Meta(tz=True)]
 _MOST = Meta(min_length=1, max_length=100)
@@ -57,6 +61,8 @@ class UsageEventBody(Body):
 
 class UsageBody(Body):
     """One event, or up to a hundred under `events`."""
+
+    one_of = (("events",), ("id", "meter", "timestamp", "value"))
 
     events: Annotated[list[UsageEventBody], _MOST] | None = None
     id: Id | None = None

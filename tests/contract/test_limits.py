@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+import zoneinfo
 
 import pytest
 
 from gateway.http.wire import micros_from_json
 from gateway.routes.documentation import FILE
 from libs.errors import InvalidArgument
+from libs.events.topics import TOPICS
 from services.billing.domain.credit import check_top_up
+from services.identity.domain.scopes import check_scopes
+from suite.formats import LANGUAGE
 
 SCHEMAS = json.loads(FILE.read_bytes())["components"]["schemas"]
 AMOUNTS = [
@@ -34,3 +38,37 @@ def test_the_amounts_of_the_document_are_the_ones_that_billing_takes(schema: str
     documented = [amount for amount in AMOUNTS if pattern.search(amount)]
     assert documented == [amount for amount in AMOUNTS if is_taken(amount)]
     assert 0 < len(documented) < len(AMOUNTS)
+
+
+def enum_of(schema: str, member: str) -> list[str]:
+    found: list[str] = SCHEMAS[schema]["properties"][member]["items"]["enum"]
+    return found
+
+
+def test_the_scopes_of_the_document_are_the_ones_that_can_be_granted() -> None:
+    scopes = enum_of("ApiKeyBody", "scopes")
+    assert check_scopes(scopes) == tuple(scopes)
+    with pytest.raises(InvalidArgument) as refused:
+        check_scopes(["agents:fly"])
+    assert ", ".join(scopes) in refused.value.violations[0].detail
+
+
+def test_the_event_types_of_the_document_are_the_topics_and_their_families() -> None:
+    types = enum_of("WebhookEndpointBody", "eventTypes")
+    assert set(types) == {"*", *TOPICS, *(f"{topic.partition('.')[0]}.*" for topic in TOPICS)}
+    assert len(types) == len(set(types))
+
+
+def test_the_languages_and_time_zones_of_the_document_are_those_of_the_services() -> None:
+    assert LANGUAGE in SCHEMAS["AgentBody"]["properties"]["language"]["anyOf"][0]["pattern"]
+    zone = re.compile(SCHEMAS["OrganizationPatch"]["properties"]["timeZone"]["pattern"])
+    assert [name for name in sorted(zoneinfo.available_timezones()) if not zone.search(name)] == []
+
+
+def test_a_conditional_body_says_what_it_needs_at_least() -> None:
+    assert SCHEMAS["UsageBody"]["anyOf"] == [
+        {"required": ["events"]},
+        {"required": ["id", "meter", "timestamp", "value"]},
+    ]
+    for name in ("ReplayBody", "DeadEventReplayBody"):
+        assert {option["required"][0] for option in SCHEMAS[name]["anyOf"]} == set(SCHEMAS[name]["properties"])

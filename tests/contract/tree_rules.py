@@ -20,7 +20,8 @@ DOMAIN_MAY_IMPORT = {
 # Beside the standard library: errors, plain readers of JSON, and plain values: what providers report, the services.
 DOMAIN_MAY_IMPORT_OF_OURS = {
     "libs.errors", "libs.text", "libs.untrusted_json", "providers.interface.credentials",
-    "providers.interface.envelopes", "providers.interface.reports", "providers.registry", "suite.services",
+    "providers.interface.envelopes", "providers.interface.reports", "providers.registry", "suite.formats",
+    "suite.services",
 }  # fmt: skip
 PARAMETER_NAMES = {"Connection": "conn", "JobContext": "ctx"}
 SQL = re.compile(r"\b(select\b.+\bfrom|insert\s+into|update\b.+\bset|delete\s+from|create\s+table)\b", re.I | re.S)

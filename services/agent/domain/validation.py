@@ -13,6 +13,7 @@ from dataclasses import replace
 from libs.errors import InvalidArgument, Violation
 from libs.text import trimmed
 from providers.registry import DEFAULT_PROVIDER, PROVIDERS
+from suite.formats import LANGUAGE
 
 from .content import AgentConfiguration, AgentContent, LanguageModel
 
@@ -43,11 +44,7 @@ MAX_TOKENS = (1, 1_000_000)
 # Ten seconds to twelve hours, the widest range among the platforms (Vapi's).
 MAX_DURATION_SECONDS = (10, 43_200)
 
-# RFC 5646's shape: language[-extlang][-script][-region][-variant...][-extension...][-privateuse].
-_BCP47 = re.compile(
-    r"^[A-Za-z]{2,8}(-[A-Za-z]{3}){0,3}(-[A-Za-z]{4})?(-([A-Za-z]{2}|\d{3}))?"
-    r"(-([A-Za-z0-9]{5,8}|\d[A-Za-z0-9]{3}))*(-[A-WY-Za-wy-z0-9](-[A-Za-z0-9]{2,8})+)*(-[xX](-[A-Za-z0-9]{1,8})+)?$"
-)
+_LANGUAGE = re.compile(LANGUAGE)
 
 
 def check_content(content: AgentContent) -> AgentContent:
@@ -94,7 +91,7 @@ def _configuration(configuration: AgentConfiguration) -> Iterator[Violation]:
     yield from _text("#/firstMessage", configuration.first_message, FIRST_MESSAGE_MAX)
     yield from _text("#/voiceId", configuration.voice_id, SHORT_MAX)
     language = configuration.language
-    if language and (len(language) > SHORT_MAX or not _BCP47.fullmatch(language)):
+    if language and (len(language) > SHORT_MAX or not _LANGUAGE.fullmatch(language)):
         yield Violation("#/language", "invalid_format", "Must be a BCP 47 tag, for example en or pt-BR.")
     yield from _llm(configuration.llm)
     yield from _within("#/maxDurationSeconds", configuration.max_duration_seconds, MAX_DURATION_SECONDS)

@@ -6,10 +6,9 @@ import enum
 from collections.abc import Iterable
 
 from libs.errors import InvalidArgument, PermissionDenied, Violation
-from suite.services import AREAS
+from suite.services import AREAS, SCOPES
 
 EVERYTHING = "*"
-SCOPES = (EVERYTHING, *(f"{area}:{verb}" for area in AREAS for verb in ("read", "write")))
 _READ = frozenset(f"{area}:read" for area in AREAS)
 _MEMBER_WRITES = frozenset(f"{area}:write" for area in ("agents", "knowledge", "calls", "realtime"))
 

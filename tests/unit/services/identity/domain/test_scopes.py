@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from libs.errors import InvalidArgument, PermissionDenied
-from services.identity.domain.scopes import ROLE_SCOPES, SCOPES, Role, check_grant, check_scopes, effective
+from services.identity.domain.scopes import ROLE_SCOPES, Role, check_grant, check_scopes, effective
+from suite.services import SCOPES
 
 
 def test_scopes_are_kept_in_order_and_once() -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from libs.errors import InvalidArgument, PermissionDenied
-from services.identity.domain.scopes import SCOPES
 from services.realtime.domain.channels import organization_channels, scope_of_event
 from services.realtime.protocol.hearing import LOGGED_TOPICS, check_hearing, heard_topics
+from suite.services import SCOPES
 
 
 @pytest.mark.parametrize("topic", LOGGED_TOPICS)

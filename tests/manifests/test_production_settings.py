@@ -31,7 +31,8 @@ def test_every_process_of_the_production_overlay_takes_its_settings(
     assert shared["ENVIRONMENT"] == "production"
     stores = {f"store.{name}": base64.b16encode(name.encode() * 4).decode() for name in ("postgres", "redis", "nats")}
     made = derive(Keys({**fresh_values(), **stores}), ADDRESSES)
-    load(GatewaySettings, {**shared, **made["gateway"]})
+    own = {variable: over_tls(variable, value) for variable, value in made["gateway"].items()}
+    load(GatewaySettings, {**shared, **own})
     for name, service in SERVICES.items():
         files = {}
         for variable, value in made[service.deployable].items():

@@ -16,11 +16,12 @@ from msgspec import Struct as Schema
 from gateway.http.wire import struct_from_json
 
 
-def apply_patch(patch: Schema, message: Message, paths: Mapping[str, str]) -> FieldMask:
-    """Fill `message` from the patch; `paths` maps an attribute of the patch to a field path of the message."""
+def apply_patch(patch: Schema, message: Message, paths: Mapping[str, str] | None = None) -> FieldMask:
+    """Fill `message` from the patch. `paths` maps an attribute of the patch to a field path of the message; without it
+    each attribute is the field of its own name."""
     mask = FieldMask()
-    for name, path in paths.items():
-        value = getattr(patch, name)
+    for name in paths or patch.__struct_fields__:
+        path, value = (paths or {}).get(name, name), getattr(patch, name)
         if value is not UNSET:
             _apply(value, message, path, mask)
     return mask

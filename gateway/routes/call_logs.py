@@ -45,9 +45,9 @@ async def get_call(request: ApiRequest[NoQuery, Any]) -> Response:
     return responses.current(request, _shown(request, answer.call), answer.call.version)
 
 
-async def update_call(request: ApiRequest[NoQuery, CallPatch]) -> Response:
+async def update_call(request: ApiRequest[NoQuery, Any]) -> Response:
     message = pb.UpdateCallRequest(expected_version=conditional.expected_version(request))
-    message.update_mask.CopyFrom(apply_patch(request.data, message.call, {"tags": "tags"}))
+    message.update_mask.CopyFrom(apply_patch(request.data, message.call))
     message.call.id = request.id
     if not message.update_mask.paths:
         conditional.require_version(request, await call_version(request))

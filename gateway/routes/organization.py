@@ -13,17 +13,15 @@ from gateway.schemas.accounts import Organization, OrganizationPatch, organizati
 from gateway.state import ApiRequest
 from libs.cache.classes import ORGANIZATION
 
-_PATCHED = {"name": "name", "time_zone": "time_zone"}
-
 
 async def get_organization(request: ApiRequest[NoQuery, Any]) -> Response:
     answer = await request.app.clients.identity.GetOrganization(pb.GetOrganizationRequest())
     return responses.resource(request, organization_from_proto(answer.organization), answer.organization.version)
 
 
-async def update_organization(request: ApiRequest[NoQuery, OrganizationPatch]) -> Response:
+async def update_organization(request: ApiRequest[NoQuery, Any]) -> Response:
     message = pb.UpdateOrganizationRequest(expected_version=conditional.expected_version(request))
-    message.update_mask.CopyFrom(apply_patch(request.data, message.organization, _PATCHED))
+    message.update_mask.CopyFrom(apply_patch(request.data, message.organization))
     if not message.update_mask.paths:
         conditional.require_version(request, await organization_version(request))
         return await get_organization(request)

@@ -3,21 +3,15 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import Meta
 
 from echosenseix.identity.v1 import identity_pb2 as pb
+from gateway.http.derived import patch_of, reader
 from gateway.http.schema import Answer, Body, ListQuery, limits
-from gateway.http.wire import time_to_json
 from gateway.schemas.shapes import Name
 from suite.services import SCOPES
 
 RoleName = Literal["owner", "admin", "member", "viewer"]
-_ROLES: dict[int, RoleName] = {
-    pb.ROLE_OWNER: "owner",
-    pb.ROLE_ADMIN: "admin",
-    pb.ROLE_MEMBER: "member",
-    pb.ROLE_VIEWER: "viewer",
-}
 
 
 class User(Answer):
@@ -102,12 +96,16 @@ class LoginBody(Body):
     password: Annotated[str, limits(maxLength=200)]
 
 
-class OrganizationPatch(Body):
-    name: Name | UnsetType = UNSET
-    time_zone: (
-        Annotated[str, limits(maxLength=64, pattern=TIME_ZONE), Meta(description="IANA name, such as Europe/Berlin.")]
-        | UnsetType
-    ) = UNSET
+class OrganizationBody(Body):
+    """What an organization's owners edit: the patch is made from this."""
+
+    name: Name
+    time_zone: Annotated[
+        str, limits(maxLength=64, pattern=TIME_ZONE), Meta(description="IANA name, such as Europe/Berlin.")
+    ]
+
+
+OrganizationPatch = patch_of("OrganizationPatch", OrganizationBody)
 
 
 class ApiKeyBody(Body):
@@ -126,62 +124,16 @@ class ApiKeyQuery(ListQuery):
     include_revoked: bool | None = None
 
 
-def user_from_proto(user: pb.User) -> User:
-    return User(
-        id=user.id,
-        email=user.email,
-        organization_id=user.organization_id,
-        role=_ROLES.get(user.role),
-        first_name=user.first_name or None,
-        last_name=user.last_name or None,
-        created_at=time_to_json(user.create_time),
-        updated_at=time_to_json(user.update_time),
-    )
+user_from_proto = reader(User, pb.User)
+organization_from_proto = reader(Organization, pb.Organization)
+session_from_proto = reader(Session, pb.Session, {"expires_at": "expire_time"})
+api_key_from_proto = reader(ApiKey, pb.ApiKey, {"expires_at": "expire_time", "revoked_at": "revoke_time"})
 
 
 def current_user_from_proto(answer: pb.GetCurrentUserResponse) -> CurrentUser:
     user = user_from_proto(answer.user)
     fields = {name: getattr(user, name) for name in user.__struct_fields__}
     return CurrentUser(**fields, organization=organization_from_proto(answer.organization))
-
-
-def organization_from_proto(organization: pb.Organization) -> Organization:
-    return Organization(
-        id=organization.id,
-        name=organization.name,
-        time_zone=organization.time_zone or None,
-        version=organization.version,
-        created_at=time_to_json(organization.create_time),
-        updated_at=time_to_json(organization.update_time),
-    )
-
-
-def session_from_proto(session: pb.Session) -> Session:
-    return Session(
-        id=session.id,
-        user_id=session.user_id,
-        ip_address=session.ip_address or None,
-        user_agent=session.user_agent or None,
-        current=session.current,
-        created_at=time_to_json(session.create_time),
-        last_seen_at=time_to_json(session.last_seen_time),
-        expires_at=time_to_json(session.expire_time),
-    )
-
-
-def api_key_from_proto(key: pb.ApiKey) -> ApiKey:
-    return ApiKey(
-        id=key.id,
-        name=key.name,
-        prefix=key.prefix,
-        scopes=list(key.scopes),
-        created_by=key.created_by or None,
-        created_at=time_to_json(key.create_time),
-        expires_at=time_to_json(key.expire_time),
-        last_used_at=time_to_json(key.last_used_time),
-        revoked_at=time_to_json(key.revoke_time),
-        version=key.version,
-    )
 
 
 def fresh_api_key_from_proto(key: pb.ApiKey, secret: str) -> FreshApiKey:

@@ -4,19 +4,17 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Literal
 
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import Meta
 
 from echosenseix.calllog.v1 import calllog_pb2 as pb
 from echosenseix.common.v1 import common_pb2
+from gateway.http.derived import patch_of, reader
 from gateway.http.schema import Answer, Body, ListQuery, Query
-from gateway.http.wire import list_to_json, micros_to_json, time_to_json
+from gateway.http.wire import list_to_json, micros_to_json
 from gateway.schemas.shapes import JsonObject, Money, SearchText, TagFilter, Tags
-from libs.rpc.messages import enum_numbers
 
 StatusName = Literal["in_progress", "completed", "failed", "no_answer", "busy", "voicemail"]
 DirectionName = Literal["inbound", "outbound", "web"]
-_STATUS_NAMES = {number: name for name, number in enum_numbers(pb.CallStatus.DESCRIPTOR).items()}
-_DIRECTION_NAMES = {number: name for name, number in enum_numbers(pb.CallDirection.DESCRIPTOR).items()}
 _SPEAKERS = {pb.SPEAKER_USER: "user", pb.SPEAKER_AGENT: "agent"}
 
 
@@ -93,8 +91,13 @@ class Call(CallRow):
     transcript: list[Turn]
 
 
-class CallPatch(Body):
-    tags: Tags | UnsetType | None = UNSET
+class CallBody(Body):
+    """What a call's organization edits: the patch is made from this."""
+
+    tags: Tags | None = None
+
+
+CallPatch = patch_of("CallPatch", CallBody)
 
 
 class CallQuery(ListQuery):
@@ -160,17 +163,18 @@ def money_from_proto(message: common_pb2.Money) -> Money:
     return Money(amount=micros_to_json(message.micros), currency=message.currency)
 
 
-def _recording(call: pb.Call, url: Callable[[str], str]) -> Recording | None:
+def _recording(call: pb.Call) -> Recording | None:
+    """Without its link, which only a request can sign."""
     if not call.HasField("recording"):
         return None
     recording = call.recording
-    available, transcribed = recording.status == "available", recording.transcription_status == "done"
+    transcribed = recording.transcription_status == "done"
     return Recording(
         id=recording.id,
         status=recording.status,
         media_type=recording.media_type or None,
         byte_size=recording.byte_size or None,
-        url=url(call.id) if available else None,
+        url=None,
         transcription_status=recording.transcription_status or None,
         transcription_url=f"/api/call-logs/{call.id}/transcription" if transcribed else None,
     )
@@ -201,64 +205,34 @@ def _turn(turn: pb.Turn) -> Turn:
     )
 
 
-def call_row_from_proto(call: pb.Call) -> CallRow:
-    return CallRow(
-        id=call.id,
-        agent_id=call.agent_id or None,
-        agent_version=call.agent_version or None,
-        external_call_id=call.external_call_id or None,
-        external_agent_id=call.external_agent_id or None,
-        provider=call.provider or None,
-        status=_STATUS_NAMES.get(call.status),
-        direction=_DIRECTION_NAMES.get(call.direction),
-        from_number=call.from_number or None,
-        to_number=call.to_number or None,
-        duration_seconds=call.duration_seconds if call.HasField("duration_seconds") else None,
-        started_at=time_to_json(call.start_time),
-        ended_at=time_to_json(call.end_time),
-        cost=money_from_proto(call.cost) if call.HasField("cost") else None,
-        provider_cost_units=call.provider_cost_units if call.HasField("provider_cost_units") else None,
-        title=call.title or None,
-        summary=call.summary or None,
-        successful=call.successful if call.HasField("successful") else None,
-        termination_reason=call.termination_reason or None,
-        language=call.language or None,
-        turn_count=call.turn_count,
-        tags=list(call.tags),
-        version=call.version,
-        created_at=time_to_json(call.create_time),
-        updated_at=time_to_json(call.update_time),
-    )
+def _cost(message: pb.Call | pb.AnalyticsBucket) -> Money | None:
+    return money_from_proto(message.cost) if message.HasField("cost") else None
+
+
+def _estimated_cost(answer: pb.GetOrganizationAnalyticsResponse) -> Money | None:
+    return money_from_proto(answer.estimated_cost) if answer.HasField("estimated_cost") else None
+
+
+def _transcript(call: pb.Call) -> list[Turn]:
+    return [_turn(turn) for turn in call.transcript]
+
+
+_TIMES = {"started_at": "start_time", "ended_at": "end_time"}
+
+call_row_from_proto = reader(CallRow, pb.Call, _TIMES, cost=_cost)
+_read_call = reader(Call, pb.Call, _TIMES, cost=_cost, recording=_recording, transcript=_transcript)
+organization_analytics_from_proto = reader(
+    OrganizationAnalytics,
+    pb.GetOrganizationAnalyticsResponse,
+    {"last_sync": "last_sync_time"},
+    estimated_cost=_estimated_cost,
+)
+bucket_from_proto = reader(Bucket, pb.AnalyticsBucket, cost=_cost)
 
 
 def call_from_proto(call: pb.Call, recording_url: Callable[[str], str]) -> Call:
-    row = call_row_from_proto(call)
-    fields = {name: getattr(row, name) for name in row.__struct_fields__}
-    return Call(
-        **fields, recording=_recording(call, recording_url), transcript=[_turn(turn) for turn in call.transcript]
-    )
-
-
-def organization_analytics_from_proto(answer: pb.GetOrganizationAnalyticsResponse) -> OrganizationAnalytics:
-    average = answer.average_duration_seconds if answer.HasField("average_duration_seconds") else None
-    return OrganizationAnalytics(
-        total_calls=answer.total_calls,
-        total_minutes=answer.total_minutes,
-        estimated_cost=money_from_proto(answer.estimated_cost) if answer.HasField("estimated_cost") else None,
-        active_agents=answer.active_agents,
-        last_sync=time_to_json(answer.last_sync_time),
-        successful_calls=answer.successful_calls,
-        failed_calls=answer.failed_calls,
-        average_duration_seconds=average,
-    )
-
-
-def bucket_from_proto(bucket: pb.AnalyticsBucket) -> Bucket:
-    return Bucket(
-        start_at=time_to_json(bucket.start_time),
-        calls=bucket.calls,
-        minutes=bucket.minutes,
-        successful_calls=bucket.successful_calls,
-        failed_calls=bucket.failed_calls,
-        cost=money_from_proto(bucket.cost) if bucket.HasField("cost") else None,
-    )
+    """A call with its transcript. `recording_url` makes the link to the recording of the call of an id."""
+    shown = _read_call(call)
+    if shown.recording is not None and shown.recording.status == "available":
+        shown.recording.url = recording_url(call.id)
+    return shown

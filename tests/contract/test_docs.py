@@ -1,4 +1,4 @@
-"""The Python examples of docs/events.md run, and use only what the code has."""
+"""The Python examples of docs/development.md and docs/events.md run, and use only what the code has."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mypy import api
 
 ROOT = Path(__file__).resolve().parents[2]
 # In the others an example is a part of a file: it names things that the reader's own code has.
-WHOLE = ("events.md",)
+WHOLE = ("development.md", "events.md")
 BLOCK = re.compile(r"^( *)```python\n(.*?)^ *```$", re.M | re.S)
 
 

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from echosenseix.common.v1 import common_pb2
 from gateway.http.request import Request
 from gateway.http.responses import ok
-from gateway.http.schema import ListQuery, WholeListQuery
+from gateway.http.schema import ListQuery, PageQuery
 from gateway.http.wire import set_time
 from libs.errors import invalid_parameter
 from libs.paging import MAX_PAGED_ROWS, CursorCodec, ListRules, check_page, check_sort
@@ -43,7 +43,7 @@ class ListAnswer(msgspec.Struct, rename="camel", kw_only=True, gc=False):
     next_cursor: str | None
 
 
-def page_request(query: WholeListQuery) -> common_pb2.PageRequest:
+def page_request(query: PageQuery) -> common_pb2.PageRequest:
     """The query as services take it. They check it against their list's rules."""
     cursor_mode = query.cursor is not None
     if cursor_mode and query.page is not None:
@@ -86,16 +86,16 @@ def page_response(
     return list_response(request, list_answer([row(message) for message in messages], info))
 
 
-def list_response(request: Request[Any, Any, Any], envelope: ListAnswer) -> Response:
-    """An envelope with its links."""
-    link = link_header(request.options.public_url + request.path, request.parameters, envelope)
+def list_response(request: Request[Any, Any, Any], envelope: ListAnswer, cursor: str = "cursor") -> Response:
+    """An envelope with its links. `cursor` is the name of the parameter that takes `nextCursor`."""
+    link = link_header(request.options.public_url + request.path, request.parameters, envelope, cursor)
     return ok(envelope, headers={"link": link})
 
 
-def link_header(base: str, asked: Mapping[str, str], answer: ListAnswer) -> str:
+def link_header(base: str, asked: Mapping[str, str], answer: ListAnswer, cursor: str = "cursor") -> str:
     """RFC 8288 links to the pages around this one; `base` is the list's URL, `asked` its query parameters."""
-    links = _page_links(answer) if answer.page is not None else _cursor_links(answer)
-    kept = {name: value for name, value in asked.items() if name not in ("page", "cursor")}
+    links = _page_links(answer) if answer.page is not None else _cursor_links(answer, cursor)
+    kept = {name: value for name, value in asked.items() if name not in ("page", cursor)}
     return ", ".join(f'<{base}?{urlencode(kept | where)}>; rel="{rel}"' for rel, where in links)
 
 
@@ -113,14 +113,14 @@ def _page_links(answer: ListAnswer) -> list[tuple[str, dict[str, str]]]:
     return links
 
 
-def _cursor_links(answer: ListAnswer) -> list[tuple[str, dict[str, str]]]:
-    links = [("first", {"cursor": ""})]
+def _cursor_links(answer: ListAnswer, cursor: str) -> list[tuple[str, dict[str, str]]]:
+    links = [("first", {cursor: ""})]
     if answer.next_cursor:
-        links.append(("next", {"cursor": answer.next_cursor}))
+        links.append(("next", {cursor: answer.next_cursor}))
     return links
 
 
-def whole_list(rows: Iterable[Named], query: WholeListQuery, codec: CursorCodec, scope: str) -> ListAnswer:
+def whole_list(rows: Iterable[Named], query: PageQuery, codec: CursorCodec, scope: str) -> ListAnswer:
     """A page of a list that is held as a whole, sorted by name. Its cursor is the number of rows before it."""
     asked = page_request(query)
     page, limit = check_page(asked.page, asked.limit, asked.cursor_mode, _BY_NAME)

@@ -16,8 +16,9 @@ from gateway.http.schema import LIMITS, NoBody, NoQuery, Problem
 _REF = "#/components/schemas/{name}"
 _PARAMETER = re.compile(r"\{(\w+)\}")
 # Statuses that every operation documents.
-_ALWAYS = (429, 500, 503, 504)
+_ALWAYS = (500, 503, 504)
 
+_ID = {"type": "string", "minLength": 1, "maxLength": 128}
 _IDEMPOTENCY_KEY = {"type": "string", "pattern": f"^{KEY_PATTERN}$", "minLength": 1, "maxLength": 255}
 
 
@@ -78,7 +79,10 @@ _HEADERS = {
     },
     "RequestId": {"schema": {"type": "string"}},
     "SetCookie": {"schema": {"type": "string"}, "description": "The session, and the device that it was opened on."},
-    "RetryAfter": {"schema": {"type": "integer"}, "description": "Seconds."},
+    "RetryAfter": {
+        "schema": {"type": "integer"},
+        "description": "Seconds to wait, where waiting helps.",
+    },
     "WwwAuthenticate": {"schema": {"type": "string"}, "description": "The challenge: Bearer."},
 }
 _HEADERS_OF_PROBLEMS = {
@@ -197,7 +201,7 @@ def _operation(route: Route[Any, Any]) -> dict[str, Any]:
 
 def _path_parameters(route: Route[Any, Any]) -> list[dict[str, Any]]:
     return [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1, "maxLength": 128}}
+        {"name": name, "in": "path", "required": True, "schema": route.segments.get(name, _ID)}
         for name in _PARAMETER.findall(route.path)
     ]
 
@@ -207,12 +211,7 @@ def _query_parameters(route: Route[Any, Any]) -> list[dict[str, Any]]:
         return []
     _, schemas = msgspec.json.schema_components([route.query], ref_template=_REF)
     properties: Mapping[str, Any] = schemas[route.query.__name__]["properties"]
-    closed = {"order": ["asc", "desc"]}
-    parameters = [_query_parameter(name, schema) for name, schema in properties.items()]
-    for parameter in parameters if _row(route.answer) is not None else ():
-        if parameter["name"] in closed:
-            parameter["schema"] = {"type": "string", "enum": closed[parameter["name"]]}
-    return parameters
+    return [_query_parameter(name, schema) for name, schema in properties.items()]
 
 
 def _query_parameter(name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -230,7 +229,7 @@ def _query_parameter(name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
 
 def _header_parameters(route: Route[Any, Any]) -> list[dict[str, Any]]:
     names = []
-    if not route.reads and not route.public:
+    if route.keyed and not route.reads:
         names.append(("Idempotency-Key", _IDEMPOTENCY_KEY))
     if _takes_if_match(route):
         names.append(("If-Match", {"type": "string"}))
@@ -291,14 +290,16 @@ def _problem_statuses(route: Route[Any, Any]) -> set[int]:
     found = {*_ALWAYS, *route.problems, 400}
     if not route.public:
         found.add(401)
-    if route.scope:
+    if route.scope or not (route.reads or route.public):  # a session cookie writes from our own origin alone
         found.add(403)
     if "{" in route.path:
         found.add(404)
-    if not route.reads:
+    if route.keyed and not route.reads:
         found |= {409, 422}
     if route.method in ("POST", "PATCH", "PUT"):
-        found |= {408, 413, 415}
+        found |= {408, 413}
+        if route.body_kind != "raw":
+            found |= {415, 422}
     if _takes_if_match(route):
         found.add(412)
     if _takes_min_version(route):
@@ -320,7 +321,7 @@ def _success(route: Route[Any, Any]) -> dict[str, Any]:
         answer["headers"]["ETag"] = _header("ETag")
     if route.sets_cookie:
         answer["headers"]["Set-Cookie"] = _header("SetCookie")
-    if not route.reads and not route.public:
+    if route.keyed and not route.reads:
         answer["headers"]["Idempotency-Replayed"] = _header("IdempotencyReplayed")
     if route.status in (201, 202) and route.answer is not None and route.has_location:
         answer["headers"]["Location"] = _header("Location")

@@ -98,6 +98,8 @@ TITLES: Mapping[int, str] = {
 
 _INTERNAL = Internal("internal", "The server failed. Try again, or report the request id.")
 _DEFAULT_RETRY_SECONDS = {503: 1.0, 429: 1.0}
+# Reasons of 503 that end when someone changes a setting or the request, so that they name no time to wait.
+_WAITING_IS_NO_HELP = frozenset(("webhook_secret_unset", "answer_too_large"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,7 @@ class Refusal:
             challenge = 'Bearer realm="echosenseix"'
             fields["www-authenticate"] = challenge + (', error="invalid_token"' if signed_in else "")
         retry_after = self.error.retry_after
-        if retry_after is None:
+        if retry_after is None and self.error.reason not in _WAITING_IS_NO_HELP:
             retry_after = _DEFAULT_RETRY_SECONDS.get(self.status)
         if retry_after is not None:
             fields["retry-after"] = str(max(1, math.ceil(retry_after)))

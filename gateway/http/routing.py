@@ -53,6 +53,8 @@ class Route(Generic[Q, B]):
     bodies: Mapping[str, Any] = field(default_factory=dict)
     # A valid request body, for the document and its test.
     example: Any = None
+    # The schemas of the path's parameters that are no plain ids, for the document.
+    segments: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     # The schema of a multipart form, for the document.
     form: Mapping[str, Any] | None = None
     answer: Any = None
@@ -67,6 +69,8 @@ class Route(Generic[Q, B]):
     etag: Literal["", "version", "match", "content"] = ""
     # The answer sets or removes a cookie.
     sets_cookie: bool = False
+    # A write under an Idempotency-Key happens once. False where nothing is written that a repetition would double.
+    keyed: bool = True
     # The owning service refuses the request without an Idempotency-Key, because money moves.
     key_required: bool = False
     # The response carries a fresh secret: it is neither cached nor compressed.

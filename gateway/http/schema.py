@@ -4,7 +4,7 @@ A body refuses unknown fields; an answer names all its keys, so none has a defau
 """
 
 from datetime import datetime
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 from msgspec import Meta
@@ -33,24 +33,39 @@ class NoQuery(Query):
     """The request has no query parameters."""
 
 
-class WholeListQuery(Query):
-    """The parameters of a list whose rows have no time of creation."""
+SORT = Meta(description="The field that orders the rows.")
+
+
+class PageQuery(Query):
+    """The parameters of every list. Each list declares by what it can be sorted."""
 
     page: Annotated[int, Meta(ge=1, description="1-based; page x limit reaches the first 10,000 rows.")] | None = None
     limit: Annotated[int, Meta(ge=1, le=200, description="Rows of the answer.")] | None = None
     cursor: (
         Annotated[str, Meta(max_length=4096, description="Empty to begin; then nextCursor of the last answer.")] | None
     ) = None
-    sort: Annotated[str, Meta(min_length=1, max_length=40, description="A field of the rows.")] | None = None
-    order: Annotated[str, Meta(pattern="^(asc|desc)$", description="asc or desc.")] | None = None
+    sort: Annotated[str, SORT] | None = None
+    order: Annotated[Literal["asc", "desc"], Meta(description="The direction of `sort`.")] | None = None
     include_total: Annotated[bool, Meta(description="Count the rows in cursor mode too.")] | None = None
 
 
-class ListQuery(WholeListQuery):
-    """The parameters of every other list."""
+class WholeListQuery(PageQuery):
+    """The parameters of a list that is held as a whole."""
+
+    sort: Annotated[Literal["name"], SORT] | None = None
+
+
+class ListQuery(PageQuery):
+    """The parameters of a list whose rows have a time of creation."""
 
     created_at_ge: Annotated[datetime, Meta(tz=True, description="Created at or after.")] | None = None
     created_at_lt: Annotated[datetime, Meta(tz=True, description="Created before.")] | None = None
+
+
+class CreatedListQuery(ListQuery):
+    """The parameters of a list that is sorted by creation alone."""
+
+    sort: Annotated[Literal["createdAt"], SORT] | None = None
 
 
 # Holds such limits until the document is written, because msgspec would let its own win.

@@ -7,7 +7,7 @@ from starlette.responses import Response
 from echosenseix.identity.v1 import identity_pb2 as pb
 from gateway.http import lists, responses
 from gateway.http.routing import Route, tagged
-from gateway.http.schema import ListQuery, NoBody, NoQuery
+from gateway.http.schema import NoBody, NoQuery
 from gateway.http.wire import time_to_json
 from gateway.schemas.accounts import (
     CurrentUser,
@@ -16,6 +16,7 @@ from gateway.schemas.accounts import (
     RegisterBody,
     Registered,
     Session,
+    SessionQuery,
     current_user_from_proto,
     organization_from_proto,
     session_from_proto,
@@ -76,7 +77,7 @@ async def get_current_user(request: ApiRequest[NoQuery, NoBody]) -> Response:
     return responses.ok(current_user_from_proto(answer))
 
 
-async def list_sessions(request: ApiRequest[ListQuery, NoBody]) -> Response:
+async def list_sessions(request: ApiRequest[SessionQuery, NoBody]) -> Response:
     answer = await request.app.clients.identity.ListSessions(
         pb.ListSessionsRequest(page=lists.page_request(request.query))
     )
@@ -133,7 +134,7 @@ ROUTES = tagged(
         },
         answer=Registered,
         status=201,
-        problems=(409, 429),
+        problems=(429,),
     ),
     Route(
         "POST",
@@ -147,11 +148,12 @@ ROUTES = tagged(
         secret=True,
         problems=(401, 429),
         sets_cookie=True,
+        keyed=False,
     ),
-    Route("POST", "/api/logout", logout, "End the session", status=204, sets_cookie=True),
+    Route("POST", "/api/logout", logout, "End the session", status=204, sets_cookie=True, keyed=False, problems=(409,)),
     Route("GET", "/api/auth/user", get_current_user, "Read the current user", answer=CurrentUser),
     Route(
-        "GET", "/api/auth/sessions", list_sessions, "List the user's sessions", query=ListQuery, answer=list[Session]
+        "GET", "/api/auth/sessions", list_sessions, "List the user's sessions", query=SessionQuery, answer=list[Session]
     ),
     Route("DELETE", "/api/auth/sessions/{id}", revoke_session, "End a session of the user", status=204),
 )

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import defaultdict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
@@ -10,9 +11,10 @@ from echosenseix.common.v1 import common_pb2
 from echosenseix.jobs.v1 import jobs_pb2 as pb
 from echosenseix.realtime.v1 import realtime_pb2
 from gateway.http import lists, responses
+from gateway.http.fan_out import ask_all
 from gateway.http.merged_lists import FetchPage, merged_page
 from gateway.http.routing import Route, tagged
-from gateway.http.schema import ListQuery, NoBody, NoQuery, WholeListQuery
+from gateway.http.schema import CreatedListQuery, NoBody, NoQuery, WholeListQuery
 from gateway.routes.jobs import owner
 from gateway.schemas.jobs import (
     DeadLetterQuery,
@@ -29,6 +31,7 @@ from gateway.schemas.realtime import Mail, mail_from_proto
 from gateway.state import ApiRequest
 from libs.errors import InvalidArgument, NotFound, Violation
 from libs.ids import job_owner
+from suite.services import SERVICES
 
 if TYPE_CHECKING:
     from echosenseix.jobs.v1.jobs_pb2_grpc import JobsServiceAsyncStub
@@ -77,7 +80,7 @@ async def list_dead_letters(request: ApiRequest[DeadLetterQuery, NoBody]) -> Res
 
 async def replay_dead_letters(request: ApiRequest[NoQuery, ReplayBody]) -> Response:
     requests = _replays_by_id(request) if request.data.ids else _replays_by_filter(request)
-    answers = await asyncio.gather(*(stub.ReplayDeadLetters(message) for stub, message in requests))
+    answers = await ask_all(partial(stub.ReplayDeadLetters, message) for stub, message in requests)
     return responses.ok(Replayed(replayed=sum(answer.replayed for answer in answers)), 202)
 
 
@@ -90,7 +93,7 @@ async def list_schedules(request: ApiRequest[WholeListQuery, NoBody]) -> Respons
     )
 
 
-async def list_mail(request: ApiRequest[ListQuery, NoBody]) -> Response:
+async def list_mail(request: ApiRequest[CreatedListQuery, NoBody]) -> Response:
     answer = await request.app.clients.realtime.ListMail(
         realtime_pb2.ListMailRequest(page=lists.page_request(request.query))
     )
@@ -134,6 +137,8 @@ def _service(request: ApiRequest[Any, Any]) -> "JobsServiceAsyncStub":
     return stub
 
 
+_QUEUE = {"service": {"type": "string", "enum": list(SERVICES)}}
+
 ROUTES = tagged(
     "Operations",
     Route(
@@ -153,6 +158,7 @@ ROUTES = tagged(
         scope=_EVERYTHING,
         answer=Queue,
         subject=queue_subject,
+        segments=_QUEUE,
     ),
     Route(
         "POST",
@@ -162,6 +168,7 @@ ROUTES = tagged(
         scope=_EVERYTHING,
         answer=Queue,
         subject=queue_subject,
+        segments=_QUEUE,
     ),
     Route(
         "GET",
@@ -199,7 +206,7 @@ ROUTES = tagged(
         list_mail,
         "Read the local mailbox",
         scope=_EVERYTHING,
-        query=ListQuery,
+        query=CreatedListQuery,
         answer=list[Mail],
     ),
 )

@@ -10,7 +10,7 @@ from gateway.http.derived import fill
 from gateway.http.json_body import invalid_fields
 from gateway.http.merge_patch import apply_patch
 from gateway.http.routing import Route, tagged
-from gateway.http.schema import Body, ListQuery, NoBody, NoQuery
+from gateway.http.schema import Body, NoBody, NoQuery
 from gateway.schemas.agents import (
     PATCHED,
     Agent,
@@ -22,6 +22,7 @@ from gateway.schemas.agents import (
     AgentVersion,
     DuplicateBody,
     PublishBody,
+    VersionQuery,
     agent_from_proto,
     agent_row_from_proto,
     configuration_from_proto,
@@ -101,7 +102,7 @@ async def publish_agent(request: ApiRequest[NoQuery, PublishBody]) -> Response:
     return responses.created(version_from_proto(version), f"/api/agents/{request.id}/versions/{version.version}")
 
 
-async def list_versions(request: ApiRequest[ListQuery, NoBody]) -> Response:
+async def list_versions(request: ApiRequest[VersionQuery, NoBody]) -> Response:
     answer = await request.app.clients.agents.ListAgentVersions(
         pb.ListAgentVersionsRequest(agent_id=request.id, page=lists.page_request(request.query))
     )
@@ -158,7 +159,6 @@ ROUTES = tagged(
         example=_AGENT,
         answer=Agent,
         status=201,
-        problems=(409,),
         etag="version",
     ),
     Route(
@@ -182,7 +182,6 @@ ROUTES = tagged(
         example={"firstMessage": "Hello!", "llm": {"temperature": 0.2}, "description": None},
         answer=Agent,
         subject=agent_version,
-        problems=(409,),
         etag="version",
     ),
     Route(
@@ -228,7 +227,6 @@ ROUTES = tagged(
         answer=AgentVersion,
         status=201,
         subject=agent_version,
-        problems=(409,),
     ),
     Route(
         "GET",
@@ -237,7 +235,7 @@ ROUTES = tagged(
         "List published versions",
         scope="agents:read",
         cached=AGENT,
-        query=ListQuery,
+        query=VersionQuery,
         answer=list[AgentVersion],
     ),
     Route(

@@ -84,7 +84,6 @@ ROUTES = tagged(
         answer=FreshApiKey,
         status=201,
         secret=True,
-        problems=(409,),
         etag="match",
     ),
     Route(
@@ -119,6 +118,5 @@ ROUTES = tagged(
         answer=FreshApiKey,
         secret=True,
         subject=api_key_version,
-        problems=(409,),
     ),
 )

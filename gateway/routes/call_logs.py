@@ -140,7 +140,6 @@ ROUTES = tagged(
         example={"tags": ["follow-up"]},
         answer=CallAnswer,
         subject=call_version,
-        problems=(409,),
         etag="match",
     ),
     Route(

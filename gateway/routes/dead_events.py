@@ -1,7 +1,7 @@
 """Dead events of all services: events that a consumer gave up. They are listed and redelivered like dead jobs."""
 
-import asyncio
 from collections import defaultdict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
@@ -9,6 +9,7 @@ from starlette.responses import Response
 from echosenseix.common.v1 import common_pb2
 from echosenseix.jobs.v1 import jobs_pb2 as pb
 from gateway.http import lists, responses
+from gateway.http.fan_out import ask_all
 from gateway.http.merged_lists import BIRTH, FetchPage, merged_page
 from gateway.http.routing import Route, tagged
 from gateway.http.schema import NoBody, NoQuery
@@ -52,7 +53,7 @@ async def list_dead_events(request: ApiRequest[DeadEventQuery, NoBody]) -> Respo
 
 async def replay_dead_events(request: ApiRequest[NoQuery, DeadEventReplayBody]) -> Response:
     requests = _by_id(request) if request.data.ids else _by_filter(request)
-    answers = await asyncio.gather(*(stub.ReplayDeadEvents(message) for stub, message in requests))
+    answers = await ask_all(partial(stub.ReplayDeadEvents, message) for stub, message in requests)
     return responses.ok(Replayed(replayed=sum(answer.replayed for answer in answers)), 202)
 
 

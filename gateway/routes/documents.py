@@ -124,7 +124,6 @@ ROUTES = tagged(
         answer=Upload,
         status=202,
         seconds=_TRANSFER_SECONDS,
-        problems=(408, 409),
     ),
     Route(
         "GET",

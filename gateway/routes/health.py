@@ -58,7 +58,15 @@ def _fresh(answer: object, good: bool) -> Response:
 
 ROUTES = tagged(
     "Health",
-    Route("GET", "/health", get_health, "Health of the suite", public=True, answer=Health, problems=(503,)),
+    Route(
+        "GET",
+        "/health",
+        get_health,
+        "Health of the suite",
+        public=True,
+        answer=Health,
+        also={503: "A part does not answer"},
+    ),
     Route("GET", "/health/live", get_live, "Liveness of this process", public=True, answer=Probe),
     Route(
         "GET",
@@ -67,6 +75,6 @@ ROUTES = tagged(
         "Readiness of this process",
         public=True,
         answer=Probe,
-        problems=(503,),
+        also={503: "The process cannot serve now"},
     ),
 )

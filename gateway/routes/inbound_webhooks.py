@@ -49,6 +49,7 @@ def _route(provider: Provider) -> Route[NoQuery, NoBody]:
         public=True,
         body_kind="raw",
         repeatable=True,
+        keyed=False,
         body_limit=_ENVELOPE_LIMIT,
         seconds=_DELIVERY_SECONDS,
         answer=Received,

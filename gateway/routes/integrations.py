@@ -7,13 +7,20 @@ from starlette.responses import Response
 from echosenseix.agent.v1 import agent_pb2 as pb
 from gateway.http import conditional, lists, responses
 from gateway.http.routing import Route, tagged
-from gateway.http.schema import ListQuery, NoBody, NoQuery
-from gateway.schemas.integrations import Integration, IntegrationBody, SyncStarted, integration_from_proto
+from gateway.http.schema import NoBody, NoQuery
+from gateway.schemas.integrations import (
+    Integration,
+    IntegrationBody,
+    IntegrationQuery,
+    SyncStarted,
+    integration_from_proto,
+)
 from gateway.state import ApiRequest
 from libs.cache.classes import INTEGRATION
+from providers.registry import PROVIDERS
 
 
-async def list_integrations(request: ApiRequest[ListQuery, NoBody]) -> Response:
+async def list_integrations(request: ApiRequest[IntegrationQuery, NoBody]) -> Response:
     answer = await request.app.clients.integrations.ListIntegrations(
         pb.ListIntegrationsRequest(page=lists.page_request(request.query))
     )
@@ -69,6 +76,7 @@ def _shown(request: ApiRequest[Any, Any], integration: pb.Integration) -> Integr
     return integration_from_proto(integration, request.app.settings.public_url)
 
 
+_PROVIDER = {"provider": {"type": "string", "enum": list(PROVIDERS)}}
 _CREDENTIALS = {"credentials": {"apiKey": "sk_0123456789abcdef", "webhookSecret": "wsec_0123456789abcdef"}}
 
 ROUTES = tagged(
@@ -80,7 +88,7 @@ ROUTES = tagged(
         "List integrations",
         scope="integrations:read",
         cached=INTEGRATION,
-        query=ListQuery,
+        query=IntegrationQuery,
         answer=list[Integration],
     ),
     Route(
@@ -92,6 +100,7 @@ ROUTES = tagged(
         cached=INTEGRATION,
         answer=Integration,
         etag="match",
+        segments=_PROVIDER,
     ),
     Route(
         "PUT",
@@ -103,6 +112,7 @@ ROUTES = tagged(
         example=_CREDENTIALS,
         answer=Integration,
         etag="match",
+        segments=_PROVIDER,
     ),
     Route(
         "DELETE",
@@ -112,6 +122,7 @@ ROUTES = tagged(
         scope="integrations:write",
         status=204,
         subject=integration_version,
+        segments=_PROVIDER,
     ),
     Route(
         "POST",
@@ -122,5 +133,6 @@ ROUTES = tagged(
         answer=SyncStarted,
         status=202,
         subject=integration_version,
+        segments=_PROVIDER,
     ),
 )

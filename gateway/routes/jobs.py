@@ -95,7 +95,7 @@ ROUTES = tagged(
         "Cancel a job",
         answer=Job,
         subject=job_subject,
-        problems=(403, 409),
+        problems=(403,),
     ),
     Route(
         "POST",
@@ -105,6 +105,6 @@ ROUTES = tagged(
         answer=Job,
         status=202,
         subject=job_subject,
-        problems=(403, 409),
+        problems=(403,),
     ),
 )

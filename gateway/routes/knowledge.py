@@ -9,11 +9,12 @@ from gateway.http import conditional, lists, responses
 from gateway.http.derived import fill
 from gateway.http.merge_patch import apply_patch
 from gateway.http.routing import Route, tagged
-from gateway.http.schema import Body, ListQuery, NoBody, NoQuery
+from gateway.http.schema import Body, NoBody, NoQuery
 from gateway.schemas.knowledge import (
     MODES,
     PATCHED,
     Chunk,
+    ChunkQuery,
     Entry,
     EntryBody,
     EntryPatch,
@@ -75,7 +76,7 @@ async def delete_entry(request: ApiRequest[NoQuery, NoBody]) -> Response:
     return responses.no_content()
 
 
-async def list_chunks(request: ApiRequest[ListQuery, NoBody]) -> Response:
+async def list_chunks(request: ApiRequest[ChunkQuery, NoBody]) -> Response:
     answer = await request.app.clients.knowledge.ListChunks(
         pb.ListChunksRequest(entry_id=request.id, page=lists.page_request(request.query))
     )
@@ -133,7 +134,6 @@ ROUTES = tagged(
         example=_ENTRY,
         answer=NewEntry,
         status=201,
-        problems=(409,),
         etag="match",
     ),
     Route(
@@ -157,7 +157,6 @@ ROUTES = tagged(
         example={"category": None, "tags": ["hours"]},
         answer=Entry,
         subject=entry_version,
-        problems=(409,),
         etag="match",
     ),
     Route(
@@ -176,7 +175,7 @@ ROUTES = tagged(
         "List an entry's chunks",
         scope="knowledge:read",
         cached=ENTRY,
-        query=ListQuery,
+        query=ChunkQuery,
         answer=list[Chunk],
     ),
     Route(
@@ -189,6 +188,7 @@ ROUTES = tagged(
         body=SearchBody,
         example=_SEARCH,
         answer=SearchAnswer,
+        keyed=False,
         seconds=_SEARCH_SECONDS,
         problems=(501,),
     ),

@@ -3,8 +3,7 @@
 from starlette.responses import Response
 
 from echosenseix.realtime.v1 import realtime_pb2 as pb
-from gateway.http import responses
-from gateway.http.lists import ListAnswer
+from gateway.http import lists, responses
 from gateway.http.query import words
 from gateway.http.routing import Route, tagged
 from gateway.http.schema import NoBody, NoQuery
@@ -28,8 +27,9 @@ async def list_events(request: ApiRequest[EventQuery, NoBody]) -> Response:
         pb.ListEventsRequest(after=request.query.after, limit=limit, types=words(request.query.types))
     )
     last = str(answer.events[-1].position) if answer.events else None
-    return responses.ok(
-        ListAnswer(
+    return lists.list_response(
+        request,
+        lists.ListAnswer(
             data=[event_from_proto(event) for event in answer.events],
             page=None,
             limit=limit,
@@ -38,7 +38,8 @@ async def list_events(request: ApiRequest[EventQuery, NoBody]) -> Response:
             total_is_estimate=False,
             has_more=answer.has_more,
             next_cursor=last if answer.has_more else None,
-        )
+        ),
+        cursor="after",
     )
 
 
@@ -52,6 +53,7 @@ ROUTES = tagged(
         scope="realtime:read",
         answer=ConnectionToken,
         secret=True,
+        keyed=False,
     ),
     Route(
         "GET",

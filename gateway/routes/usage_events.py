@@ -104,7 +104,6 @@ ROUTES = tagged(
         status=201,
         also={200: "All events were recorded before"},
         has_location=False,
-        problems=(409,),
     ),
     Route(
         "GET",

@@ -8,7 +8,7 @@ from echosenseix.realtime.v1 import realtime_pb2 as pb
 from gateway.http import conditional, lists, responses
 from gateway.http.merge_patch import apply_patch
 from gateway.http.routing import Route, tagged
-from gateway.http.schema import Body, ListQuery, NoBody, NoQuery
+from gateway.http.schema import Body, CreatedListQuery, NoBody, NoQuery
 from gateway.schemas.realtime import (
     PATCHED,
     DeliveryQuery,
@@ -41,7 +41,7 @@ async def create_endpoint(request: ApiRequest[NoQuery, WebhookEndpointBody]) -> 
     return responses.created(fresh, f"/api/webhook-endpoints/{fresh.id}", fresh.version)
 
 
-async def list_endpoints(request: ApiRequest[ListQuery, NoBody]) -> Response:
+async def list_endpoints(request: ApiRequest[CreatedListQuery, NoBody]) -> Response:
     answer = await request.app.clients.webhook_endpoints.ListWebhookEndpoints(
         pb.ListWebhookEndpointsRequest(page=lists.page_request(request.query))
     )
@@ -132,7 +132,6 @@ ROUTES = tagged(
         answer=FreshWebhookEndpoint,
         status=201,
         secret=True,
-        problems=(409,),
         etag="match",
     ),
     Route(
@@ -141,7 +140,7 @@ ROUTES = tagged(
         list_endpoints,
         "List receivers",
         scope="webhooks:read",
-        query=ListQuery,
+        query=CreatedListQuery,
         answer=list[WebhookEndpoint],
     ),
     Route(
@@ -164,7 +163,6 @@ ROUTES = tagged(
         example={"eventTypes": ["call.ended", "call.recording_ready"]},
         answer=WebhookEndpoint,
         subject=endpoint_version,
-        problems=(409,),
         etag="match",
     ),
     Route(
@@ -185,7 +183,6 @@ ROUTES = tagged(
         answer=FreshWebhookEndpoint,
         secret=True,
         subject=endpoint_version,
-        problems=(409,),
     ),
     Route(
         "POST",
@@ -196,7 +193,6 @@ ROUTES = tagged(
         answer=TestDelivery,
         status=202,
         subject=endpoint_version,
-        problems=(409,),
     ),
     Route(
         "GET",
@@ -216,6 +212,5 @@ ROUTES = tagged(
         answer=WebhookDelivery,
         status=202,
         subject=endpoint_version,
-        problems=(409,),
     ),
 )

@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from echosenseix.identity.v1 import identity_pb2 as pb
 from gateway.http.derived import patch_of, reader
-from gateway.http.schema import Answer, Body, ListQuery, limits
+from gateway.http.schema import SORT, Answer, Body, ListQuery, limits
 from gateway.schemas.shapes import Name
 from suite.services import SCOPES
 
@@ -120,7 +120,12 @@ class RotateBody(Body):
     ] = 86_400
 
 
+class SessionQuery(ListQuery):
+    sort: Annotated[Literal["createdAt", "lastSeenAt"], SORT] | None = None
+
+
 class ApiKeyQuery(ListQuery):
+    sort: Annotated[Literal["createdAt", "name"], SORT] | None = None
     include_revoked: bool | None = None
 
 

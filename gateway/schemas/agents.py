@@ -1,21 +1,16 @@
 """Agents and their versions as the API shows and takes them."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
 from echosenseix.agent.v1 import agent_pb2 as pb
 from gateway.http.derived import answer_of, patch_of, reader
-from gateway.http.schema import Answer, Body, ListQuery, limits
-from gateway.schemas.shapes import Name, SearchText, TagFilter, Tags, Text
-from providers.registry import PROVIDERS
+from gateway.http.schema import SORT, Answer, Body, ListQuery, limits
+from gateway.schemas.shapes import Name, ProviderName, SearchText, TagFilter, Tags, Text
 from suite.formats import LANGUAGE
 
 StatusName = Literal["draft", "active", "archived"]
-if TYPE_CHECKING:
-    ProviderName = str
-else:  # a type checker reads only literals that are written out
-    ProviderName = Literal[tuple(PROVIDERS)]
 
 Prompt = Annotated[str, limits(maxLength=100_000)]
 FirstMessage = Annotated[str, limits(maxLength=10_000)]
@@ -106,7 +101,12 @@ class PublishBody(Body):
     require_tests: bool = False
 
 
+class VersionQuery(ListQuery):
+    sort: Annotated[Literal["createdAt", "version"], SORT] | None = None
+
+
 class AgentQuery(ListQuery):
+    sort: Annotated[Literal["createdAt", "updatedAt", "name"], SORT] | None = None
     search: SearchText | None = None
     tags: TagFilter | None = None
     status: StatusName | None = None

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from echosenseix.billing.v1 import billing_pb2 as pb
-from gateway.http.schema import Answer, ListQuery, WholeListQuery
+from gateway.http.schema import SORT, Answer, CreatedListQuery, PageQuery
 from gateway.http.wire import micros_to_json, time_to_json
 
 _GROUP = "(agentId|provider|meter|day)"
@@ -68,13 +68,14 @@ class Reconciliation(Answer):
     differences: list[Difference]
 
 
-class UsageQuery(WholeListQuery):
+class UsageQuery(PageQuery):
+    sort: Annotated[Literal["day"], SORT] | None = None
     from_: Annotated[datetime, Meta(tz=True, description="At or after.")] | None = None
     to: Annotated[datetime, Meta(tz=True, description="Before.")] | None = None
     group_by: Groups | None = None
 
 
-class LedgerQuery(ListQuery):
+class LedgerQuery(CreatedListQuery):
     type: Literal["grant", "top_up", "usage", "adjustment", "refund"] | None = None
     call_id: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
 

@@ -9,9 +9,9 @@ from msgspec import Meta
 from echosenseix.calllog.v1 import calllog_pb2 as pb
 from echosenseix.common.v1 import common_pb2
 from gateway.http.derived import patch_of, reader
-from gateway.http.schema import Answer, Body, ListQuery, Query
+from gateway.http.schema import SORT, Answer, Body, ListQuery, Query
 from gateway.http.wire import list_to_json, micros_to_json
-from gateway.schemas.shapes import JsonObject, Money, SearchText, TagFilter, Tags
+from gateway.schemas.shapes import JsonObject, Money, ProviderName, SearchText, TagFilter, Tags
 
 StatusName = Literal["in_progress", "completed", "failed", "no_answer", "busy", "voicemail"]
 DirectionName = Literal["inbound", "outbound", "web"]
@@ -101,6 +101,7 @@ CallPatch = patch_of("CallPatch", CallBody)
 
 
 class CallQuery(ListQuery):
+    sort: Annotated[Literal["createdAt", "startedAt", "durationSeconds"], SORT] | None = None
     agent_id: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
     agent_version: Annotated[int, Meta(ge=1, lt=2**31)] | None = None
     status: StatusName | None = None
@@ -113,7 +114,7 @@ class CallQuery(ListQuery):
     started_at_lt: Annotated[datetime, Meta(tz=True)] | None = None
     tags: TagFilter | None = None
     search: Annotated[SearchText, Meta(description="Words of the transcript, summary or title.")] | None = None
-    provider: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+    provider: ProviderName | None = None
     external_call_id: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
 
 

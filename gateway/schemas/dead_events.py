@@ -1,14 +1,15 @@
 """Dead events as the API shows them, without their payload, which holds personal data."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
 from echosenseix.jobs.v1 import jobs_pb2 as pb
-from gateway.http.schema import Answer, Body, WholeListQuery
+from gateway.http.schema import SORT, Answer, Body, PageQuery
 from gateway.http.wire import set_time, time_to_json
-from gateway.schemas.jobs import JobError, ServiceName
+from gateway.schemas.jobs import JobError
+from gateway.schemas.shapes import ServiceName
 
 _Consumer = Annotated[str, Meta(min_length=1, max_length=100, description="The consumer that gave the event up.")]
 _Topic = Annotated[str, Meta(min_length=1, max_length=100, description="Such as call.ended.")]
@@ -30,7 +31,8 @@ class DeadEvent(Answer):
     died_at: str | None
 
 
-class DeadEventQuery(WholeListQuery):
+class DeadEventQuery(PageQuery):
+    sort: Annotated[Literal["diedAt"], SORT] | None = None
     consumer: _Consumer | None = None
     topic: _Topic | None = None
     error_code: _Error | None = None

@@ -1,11 +1,11 @@
 """Accounts at providers. Credentials are write-only."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
 from echosenseix.agent.v1 import agent_pb2 as pb
-from gateway.http.schema import Answer, Body, limits
+from gateway.http.schema import SORT, Answer, Body, ListQuery, limits
 from gateway.http.wire import time_to_json
 from providers.registry import PROVIDERS
 
@@ -37,6 +37,10 @@ class CredentialsBody(Body):
 
 class IntegrationBody(Body):
     credentials: CredentialsBody
+
+
+class IntegrationQuery(ListQuery):
+    sort: Annotated[Literal["createdAt", "provider"], SORT] | None = None
 
 
 class SyncStarted(Answer):

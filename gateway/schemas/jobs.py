@@ -1,13 +1,13 @@
 """Jobs, queues and schedules as the API shows them."""
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
 from echosenseix.jobs.v1 import jobs_pb2 as pb
-from gateway.http.schema import Answer, Body, ListQuery
+from gateway.http.schema import Answer, Body, CreatedListQuery
 from gateway.http.wire import struct_to_json, time_to_json
-from suite.services import SERVICES
+from gateway.schemas.shapes import ServiceName
 
 StateName = Literal["scheduled", "queued", "running", "completed", "failed", "cancelled"]
 STATES: dict[str, pb.JobState.ValueType] = {
@@ -21,10 +21,6 @@ STATES: dict[str, pb.JobState.ValueType] = {
 _STATE = f"({'|'.join(STATES)})"
 _STATE_NAMES: dict[int, str] = {number: name for name, number in STATES.items()}
 _LANES = {pb.JOB_LANE_HIGH: "high", pb.JOB_LANE_NORMAL: "normal", pb.JOB_LANE_LOW: "low"}
-if TYPE_CHECKING:
-    ServiceName = str
-else:  # a type checker reads only literals that are written out
-    ServiceName = Literal[tuple(SERVICES)]
 
 
 class JobError(Answer):
@@ -105,13 +101,13 @@ class ReplayBody(Body):
     error_code: Annotated[str, Meta(max_length=100)] | None = None
 
 
-class JobQuery(ListQuery):
+class JobQuery(CreatedListQuery):
     state: Annotated[str, Meta(pattern=f"^{_STATE}(,{_STATE})*$", description="Comma list of states.")] | None = None
     kind: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
     queue: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
 
 
-class DeadLetterQuery(ListQuery):
+class DeadLetterQuery(CreatedListQuery):
     kind: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
     queue: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
 

@@ -6,7 +6,7 @@ from msgspec import Meta
 
 from echosenseix.knowledge.v1 import knowledge_pb2 as pb
 from gateway.http.derived import patch_of
-from gateway.http.schema import Answer, Body, ListQuery, limits
+from gateway.http.schema import SORT, Answer, Body, ListQuery, PageQuery, limits
 from gateway.http.wire import time_to_json
 from gateway.schemas.shapes import Name, SearchText, TagFilter, Tags
 
@@ -170,7 +170,12 @@ class SearchBody(Body):
     filters: FiltersBody | None = None
 
 
+class ChunkQuery(PageQuery):
+    sort: Annotated[Literal["position"], SORT] | None = None
+
+
 class EntryQuery(ListQuery):
+    sort: Annotated[Literal["createdAt", "updatedAt", "title"], SORT] | None = None
     search: SearchText | None = None
     category: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
     tags: TagFilter | None = None

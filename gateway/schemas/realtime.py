@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from echosenseix.realtime.v1 import realtime_pb2 as pb
 from gateway.http.derived import patch_of, reader
-from gateway.http.schema import Answer, Body, ListQuery, Query, limits
+from gateway.http.schema import Answer, Body, CreatedListQuery, Query, limits
 from gateway.http.wire import struct_to_json, time_to_json
 from libs.events.topics import TOPICS
 
@@ -99,7 +99,7 @@ class WebhookEndpointBody(Body):
 WebhookEndpointPatch = patch_of("WebhookEndpointPatch", WebhookEndpointBody, status=Literal["enabled", "disabled"])
 
 
-class DeliveryQuery(ListQuery):
+class DeliveryQuery(CreatedListQuery):
     status: Literal["pending", "delivered", "failed"] | None = None
 
 

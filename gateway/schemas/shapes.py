@@ -1,10 +1,12 @@
 """Types that several resources use. No schema knows protos' services."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from msgspec import Meta
 
 from gateway.http.schema import Answer, limits
+from providers.registry import PROVIDERS
+from suite.services import SERVICES
 
 # Fields that only the suite sets.
 SERVER_SET = frozenset(
@@ -38,6 +40,12 @@ SearchText = Annotated[str, Meta(min_length=1, max_length=200, description="Word
 Name = Annotated[str, limits(minLength=1, maxLength=200)]
 Text = Annotated[str, limits(maxLength=2000)]
 JsonObject = dict[str, Any]
+if TYPE_CHECKING:
+    ProviderName = str
+    ServiceName = str
+else:  # a type checker reads only literals that are written out
+    ProviderName = Literal[tuple(PROVIDERS)]
+    ServiceName = Literal[tuple(SERVICES)]
 
 
 class Money(Answer):

@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from echosenseix.billing.v1 import billing_pb2 as pb
 from gateway.http.json_body import invalid_fields
-from gateway.http.schema import Answer, Body, ListQuery, WholeListQuery, limits
+from gateway.http.schema import Answer, Body, CreatedListQuery, WholeListQuery, limits
 from gateway.http.wire import struct_to_json, time_to_json
 from gateway.schemas.shapes import JsonObject
 from libs.errors import Violation
@@ -98,7 +98,7 @@ class CloudEvent(msgspec.Struct, kw_only=True):
 CloudEvents = Annotated[list[CloudEvent], _MOST]
 
 
-class UsageEventQuery(ListQuery):
+class UsageEventQuery(CreatedListQuery):
     meter: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
 
 

@@ -21,6 +21,7 @@ __all__ = [
     "current_principal",
     "enter_call",
     "inbound_principal",
+    "own_response_headers",
     "remaining_seconds",
     "require_scope",
     "require_service",
@@ -101,6 +102,17 @@ _response_headers: ContextVar[dict[str, str] | None] = ContextVar("response_head
 def response_headers() -> dict[str, str]:
     """The x-… headers that came back with the answers to this call so far; of one name the latest."""
     return _response_headers.get() or {}
+
+
+@contextmanager
+def own_response_headers() -> Iterator[dict[str, str]]:
+    """The headers of the calls inside, kept apart from those of the request's other calls."""
+    headers: dict[str, str] = {}
+    token = _response_headers.set(headers)
+    try:
+        yield headers
+    finally:
+        _response_headers.reset(token)
 
 
 def remember_response_headers(headers: dict[str, str]) -> None:

@@ -32,7 +32,7 @@ class Account:
         answer = customer.http.put(f"/api/integrations/{provider}", json={"credentials": credentials})
         assert answer.status_code == 200, answer.text
         self.customer, self.provider = customer, provider
-        self.path = urlsplit(answer.json()["webhookUrl"]).path
+        self.path: str = urlsplit(answer.json()["webhookUrl"]).path
 
     def signature(self, body: bytes) -> dict[str, str]:
         now = time.time()
@@ -42,6 +42,8 @@ class Account:
         if self.provider == "retell":
             stamp = str(int(now * 1000))
             return {"X-Retell-Signature": f"v={stamp},d={digest(KEY, body, stamp.encode())}"}
+        if self.provider == "bland":
+            return {"X-Webhook-Signature": digest(SECRET, body)}
         return {"Authorization": f"Bearer {SECRET}"}
 
     def deliver(self, document: Any, *, chunked: bool = False, headers: dict[str, str] | None = None) -> httpx.Response:

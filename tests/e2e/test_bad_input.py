@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -259,3 +260,12 @@ def test_one_key_serves_a_route_that_asks_several_services(ada: Customer) -> Non
         assert (first.status_code, again.status_code) == (202, 202), first.text
         assert first.json() == again.json()
         assert again.headers["idempotency-replayed"] == "true"
+
+
+def test_a_quota_is_a_conflict_that_no_waiting_ends(customer: Callable[[], Customer]) -> None:
+    full, wish = customer(), {"url": "http://127.0.0.1:9955/none", "eventTypes": ["call.ended"]}
+    for _ in range(50):
+        assert full.http.post("/api/webhook-endpoints", json=wish).status_code == 201
+    refused = full.http.post("/api/webhook-endpoints", json=wish)
+    assert "50" in problem(refused, 409, "quota_reached")["detail"]
+    assert "retry-after" not in refused.headers

@@ -36,7 +36,10 @@ def make_things(customer: Customer) -> Things:
     call = account.told(conversation(told), told)
     account.deliver(audio(told, bytes(range(256)) * 40))
     _until_recorded(customer, call["id"])
+    amount = {"amount": "10.00", "currency": "USD"}
+    top_up = customer.http.post("/api/billing/top-ups", json=amount, headers={"Idempotency-Key": "a-top-up"}).json()
     ids: dict[str, dict[str, Any]] = {
+        "/api/billing/top-ups": {"id": top_up["id"]},
         "/api/agents": {"id": agent, "version": "1"},
         "/api/api-keys": {"id": customer.key("agents:read")["id"]},
         "/api/auth/sessions": {"id": customer.http.get("/api/auth/sessions").json()["data"][0]["id"]},

@@ -11,7 +11,7 @@ from echosenseix.realtime.v1 import realtime_pb2 as pb
 from echosenseix.realtime.v1 import realtime_pb2_grpc as pb_grpc
 from libs.clock import utcnow
 from libs.crypto import Envelope
-from libs.errors import InvalidArgument, NotFound, ResourceExhausted, Violation
+from libs.errors import FailedPrecondition, InvalidArgument, NotFound, Violation
 from libs.http.addresses import ascii_url, parse_target
 from libs.ids import new_id
 from libs.postgres import Connection, Database
@@ -58,8 +58,8 @@ class WebhookEndpointServicer(pb_grpc.WebhookEndpointServiceServicer):
 
         async def act(conn: Connection) -> pb.CreateWebhookEndpointResponse:
             if await endpoint_rows.count(conn, org_id) >= MAX_ENDPOINTS:
-                raise ResourceExhausted(
-                    "webhook_endpoint_limit",
+                raise FailedPrecondition(
+                    "quota_reached",
                     f"An organisation has at most {MAX_ENDPOINTS} endpoints; delete one first.",
                 )
             await endpoint_rows.add(conn, endpoint, self._seal(endpoint, secret))

@@ -3,6 +3,7 @@
 `python -m gateway` serves; `python -m gateway openapi` writes the committed openapi.json.
 """
 
+import asyncio
 import base64
 import hashlib
 import sys
@@ -55,6 +56,7 @@ async def serve(runtime: Runtime[GatewaySettings]) -> None:
     runtime.ops_page("/charts", charts.page)
     runtime.ops_page("/charts.json", charts.data)
     runtime.background("charts", charts.run)
+    await asyncio.to_thread(gateway.console.compress)
     limits = ConnectionLimits(settings.connections_max, settings.connections_per_address)
     server = HttpServer(build_app(gateway), settings.http_address, drain_seconds=settings.drain_seconds, limits=limits)
     runtime.addresses["http"] = server.address

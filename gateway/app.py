@@ -26,6 +26,7 @@ from gateway.routes import (
     api_keys,
     billing,
     call_logs,
+    console,
     dead_events,
     documentation,
     documents,
@@ -64,6 +65,7 @@ ROUTES: tuple[Route[Any, Any], ...] = (
     *dead_events.ROUTES,
     *health.ROUTES,
     *documentation.ROUTES,
+    *console.ROUTES,
 )
 
 

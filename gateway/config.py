@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from libs.config import ProcessSettings, setting, settings_map
-from libs.urls import HTTP
+from libs.urls import HTTP, WEBSOCKET
 from suite.services import SERVICES
 
 
@@ -15,6 +15,9 @@ class GatewaySettings(ProcessSettings):
     http_address: str = setting("GATEWAY_ADDRESS", "127.0.0.1:8080", help="host:port of the public HTTP server")
     public_url: str = setting(
         "PUBLIC_URL", "http://127.0.0.1:8080", url=HTTP, help="how clients reach it; https turns TLS rules on"
+    )
+    realtime_public_url: str = setting(
+        "REALTIME_PUBLIC_URL", "ws://127.0.0.1:8081", url=WEBSOCKET, help="where the console's sockets may connect"
     )
     peers: Mapping[str, str] = settings_map(
         {name: (service.address_setting, service.local_address) for name, service in SERVICES.items()},

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from gateway.clients import Clients, SuiteStatus
 from gateway.config import GatewaySettings
+from gateway.console.assets import Console
 from gateway.http.idempotency import Fingerprints
 from gateway.http.request import Request
 from gateway.http.signed_links import SignedLinks
@@ -35,6 +36,7 @@ class Gateway:
     links: SignedLinks
     # None answers every read from its service, for tests of what lies behind.
     caches: Caches | None = None
+    console: Console = field(default_factory=Console.read)
     # time.monotonic() at the start, in seconds.
     started: float = field(default_factory=time.monotonic)
 

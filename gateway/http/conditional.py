@@ -13,7 +13,7 @@ from gateway.http.request import Request
 from libs.errors import Aborted, FailedPrecondition, InvalidArgument
 
 _TAG = re.compile(r'(W/)?"(\d{1,18})(?:-[0-9a-f]{16})?(?:-gzip|-zstd)?"')
-_CODING = re.compile(r'-(?:gzip|zstd)"$')
+_CODING = re.compile(r'-(?:br|gzip|zstd)"$')
 
 # No row ever has this version, so an If-Match that names none of ours is stale, whatever the row's version is.
 NEVER = 0

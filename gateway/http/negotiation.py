@@ -7,11 +7,12 @@ CODINGS = ("zstd", "gzip")
 
 
 @lru_cache(maxsize=512)
-def choose_coding(accept_encoding: str) -> str:
-    """zstd, gzip, or empty for none: the highest q-value, then our order. identity wins only with a higher one."""
+def choose_coding(accept_encoding: str, codings: tuple[str, ...] = CODINGS) -> str:
+    """One of `codings`, or empty for none: the highest q-value, then their order. identity wins only with a higher
+    one."""
     weights = dict(_weights(accept_encoding))
     other = weights.get("*", 0.0)
-    best = max(CODINGS, key=lambda coding: weights.get(coding, other))
+    best = max(codings, key=lambda coding: weights.get(coding, other))
     weight = weights.get(best, other)
     return best if weight > 0 and weight >= weights.get("identity", 0.0) else ""
 

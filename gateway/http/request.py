@@ -85,6 +85,10 @@ class Request(StarletteRequest[StarletteState], Generic[A, Q, B]):
         # Fields that the outermost layer adds to any response.
         self.response_headers: list[tuple[bytes, bytes]] = []
 
+    def replace_response_header(self, name: bytes, value: bytes) -> None:
+        """The response has this field instead of what an outer layer noted. `name` is in lower case."""
+        self.response_headers = [pair for pair in self.response_headers if pair[0] != name] + [(name, value)]
+
     @property
     def app(self) -> A:
         """What the application keeps for all requests."""

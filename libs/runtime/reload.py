@@ -15,7 +15,7 @@ from pathlib import Path
 PERIOD_SECONDS = 0.5
 # Seconds that the module has to end before it is killed; below the drain of 20 s, because this is for development.
 STOP_SECONDS = 15.0
-SUFFIXES = frozenset({".py", ".sql", ".json", ".html"})
+SUFFIXES = frozenset({".py", ".sql", ".json", ".html", ".js", ".css", ".svg"})
 
 
 def watch(command: list[str], root: Path, stop: threading.Event) -> int:

@@ -9,6 +9,7 @@ from local.paths import ROOT
 from local.runner.folder import Folder
 
 TEXT = """
+  console     {url}/app
   gateway     {url}
   docs        {url}/docs
   realtime    {realtimeUrl}

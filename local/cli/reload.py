@@ -18,7 +18,7 @@ from local.runner.supervisor import NotReady
 from local.terminal import say
 
 WATCHED = ("gateway", "services", "providers", "suite", "libs", "protos")
-SUFFIXES = (".py", ".sql", ".json", ".html")
+SUFFIXES = (".py", ".sql", ".json", ".html", ".js", ".css", ".svg")
 PERIOD = 0.5
 
 

@@ -308,3 +308,68 @@ async def test_the_served_document_is_the_committed_one(http: httpx.AsyncClient)
     served: dict[str, Any] = (await http.get("/openapi.json")).json()
     assert served == json.loads(FILE.read_bytes())
     assert served["openapi"] == "3.1.0"
+
+
+async def test_the_root_leads_to_the_console(http: httpx.AsyncClient) -> None:
+    answer = await http.get("/")
+    assert (answer.status_code, answer.headers["location"]) == (302, "/app")
+
+
+async def test_the_console_page_is_asked_for_again_and_its_policy_allows_its_own_origin_and_the_sockets(
+    http: httpx.AsyncClient, gateway: Gateway
+) -> None:
+    page = await http.get("/app")
+    assert (page.status_code, page.headers["cache-control"]) == (200, "no-cache")
+    policy = dict(part.strip().split(" ", 1) for part in page.headers["content-security-policy"].split(";"))
+    assert policy == {
+        "default-src": "'none'",
+        "script-src": f"'self' {gateway.console.import_map}",
+        "style-src": "'self'",
+        "img-src": "'self'",
+        "media-src": "'self'",
+        "connect-src": f"'self' {gateway.settings.realtime_public_url}",
+        "form-action": "'none'",
+        "frame-ancestors": "'none'",
+        "base-uri": "'none'",
+        "require-trusted-types-for": "'script'",
+    }
+    again = await http.get("/app", headers={"If-None-Match": page.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert (await http.get("/app", headers={"If-None-Match": '"0000000000000000"'})).status_code == 200
+
+
+async def test_files_of_the_console_are_immutable_and_the_same_for_every_caller(
+    http: httpx.AsyncClient, gateway: Gateway
+) -> None:
+    release = gateway.console.release
+    for name in ("main.js", "pages/calls.js", "console.css", "icon.svg"):
+        plain = await http.get(f"/app/{release}/{name}", headers={"Accept-Encoding": "identity"})
+        assert (plain.status_code, plain.headers["vary"]) == (200, "Accept-Encoding")
+        assert plain.headers["cache-control"] == "public, max-age=31536000, immutable"
+        assert plain.content == gateway.console.files[name].body
+        head = await http.head(f"/app/{release}/{name}", headers={"Accept-Encoding": "identity"})
+        assert (head.status_code, head.headers["content-length"]) == (200, str(len(plain.content)))
+
+
+async def test_compressed_files_are_sent_in_the_smallest_coding_that_the_client_takes(
+    http: httpx.AsyncClient, gateway: Gateway
+) -> None:
+    asset = gateway.console.files["console.css"]
+    asset.compress()
+    path = f"/app/{gateway.console.release}/console.css"
+    for accepted, coding in (("gzip, deflate, br, zstd", "br"), ("gzip, zstd", "zstd"), ("gzip", "gzip")):
+        async with http.stream("GET", path, headers={"Accept-Encoding": accepted}) as answer:
+            packed = b"".join([part async for part in answer.aiter_raw()])
+        assert (answer.headers["content-encoding"], packed) == (coding, asset.forms[coding])
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["{other}/main.js", "{release}/nothing.js", "{release}/lib/main.js", "{release}/index.html", "{release}/..%2fx"],
+)
+async def test_what_the_release_does_not_have_is_not_found_and_not_kept(
+    http: httpx.AsyncClient, gateway: Gateway, path: str
+) -> None:
+    answer = await http.get("/app/" + path.format(release=gateway.console.release, other="0" * 16))
+    assert code(answer) == (404, "file_not_found")
+    assert answer.headers["cache-control"] == "no-store"

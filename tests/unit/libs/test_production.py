@@ -116,7 +116,7 @@ UNSAFE = {
     ("NATS_URL", "tls://nats"): SERVICES,
     ("NATS_URL", "tls://agent:pw123456@one,nats://agent:pw123456@two"): SERVICES,
     ("PUBLIC_URL", "http://api.example.com"): ("gateway",),
-    ("REALTIME_PUBLIC_URL", "ws://api.example.com"): ("realtime",),
+    ("REALTIME_PUBLIC_URL", "ws://api.example.com"): ("gateway", "realtime"),
     ("EVENTS_PUBLIC_URL", "http://api.example.com"): ("realtime",),
     ("BLOBS_URL", "memory://"): ("calllog", "knowledge"),
     ("EMBEDDINGS_URL", "http://embeddings/v1"): ("knowledge",),

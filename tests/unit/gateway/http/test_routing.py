@@ -65,6 +65,10 @@ PUBLIC = {
     ("GET", "/openapi.json"),
     ("GET", "/docs"),
     ("GET", "/docs/style.css"),
+    ("GET", "/"),
+    ("GET", "/app"),
+    ("GET", "/app/{release}/{name}"),
+    ("GET", "/app/{release}/{name}/{file}"),
     ("POST", "/api/webhooks/stripe"),
     ("GET", "/api/call-logs/{id}/recording/content"),
 }

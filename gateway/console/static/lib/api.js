@@ -1,0 +1,88 @@
+/* Requests to the API with the session cookie. Owns problems, idempotency keys and the end of a session; it knows no
+   resource. Every call has a deadline. */
+
+// Longer than any budget of the server, so that its own answer (504 with a request id) arrives first.
+const DEADLINE_MS = 20_000;
+
+/** A refusal as the API describes it (RFC 9457), or a failure to reach it (status 0). */
+export class Problem extends Error {
+  constructor(document) {
+    super(document.detail || document.title);
+    this.status = document.status;
+    this.title = document.title;
+    this.detail = document.detail || "";
+    this.code = document.code || "";
+    this.requestId = document.requestId || "";
+    this.errors = document.errors || [];
+  }
+}
+
+const endListeners = new Set();
+
+/** `listener` is called when the API says that the session has ended. Returns the function that removes it. */
+export function onSessionEnd(listener) {
+  endListeners.add(listener);
+  return () => endListeners.delete(listener);
+}
+
+/** 128 random bits in hexadecimal. (crypto.randomUUID exists in secure contexts alone.) */
+export function freshKey() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** The path with the parameters that have a value. */
+export function withQuery(path, query = {}) {
+  const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== null && value !== "");
+  return given.length ? `${path}?${new URLSearchParams(given)}` : path;
+}
+
+/** The answer's JSON; null for an empty one. Throws Problem. `aborted` ends the request early. */
+export function get(path, query, aborted) {
+  return exchange("GET", withQuery(path, query), { aborted });
+}
+
+/** A write. It carries one Idempotency-Key, so the repetition after a lost connection changes nothing twice.
+    `version` is the version that the resource must still have (If-Match). */
+export async function send(method, path, body, { version, key = freshKey() } = {}) {
+  const headers = { "Idempotency-Key": key };
+  if (body !== undefined) headers["Content-Type"] = method === "PATCH" ? "application/merge-patch+json" : "application/json";
+  if (version !== undefined) headers["If-Match"] = `"${version}"`;
+  const options = { headers, body: body === undefined ? undefined : JSON.stringify(body) };
+  try {
+    return await exchange(method, path, options);
+  } catch (problem) {
+    if (problem.status !== 0) throw problem;
+    return exchange(method, path, options);
+  }
+}
+
+async function exchange(method, path, { headers, body, aborted }) {
+  const deadline = AbortSignal.timeout(DEADLINE_MS);
+  const signal = aborted ? AbortSignal.any([aborted, deadline]) : deadline;
+  let response, text;
+  try {
+    response = await fetch(path, { method, headers, body, signal, credentials: "same-origin", redirect: "error" });
+    text = await response.text();
+  } catch (failure) {
+    if (aborted?.aborted) throw failure;
+    throw unreachable(deadline.aborted);
+  }
+  if (response.ok) return text ? JSON.parse(text) : null;
+  throw refused(response.status, text, response.headers.get("X-Request-Id"), path);
+}
+
+/** The Problem of a refusal. An ended session is told to its listeners too. */
+export function refused(status, text, requestId, path) {
+  if (status === 401 && path !== "/api/login") endListeners.forEach((listener) => listener());
+  try {
+    return new Problem(JSON.parse(text));
+  } catch {
+    return new Problem({ status, title: `The server answered ${status}`, requestId });
+  }
+}
+
+/** The Problem of a request without an answer. */
+export function unreachable(late) {
+  const detail = late ? "It did not answer in time." : "Check the connection, then try again.";
+  return new Problem({ status: 0, title: "The server cannot be reached", detail });
+}

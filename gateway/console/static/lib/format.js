@@ -1,0 +1,71 @@
+/* Numbers, money, times and sizes in the reader's language and time zone (Intl). Unknown values are a dash. */
+
+const DASH = "–";
+const dateTime = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
+const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
+const dayAndMonth = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", timeZone: "UTC" });
+const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
+const plain = new Intl.NumberFormat(undefined, { maximumFractionDigits: 2 });
+const currencies = new Map();
+
+/** A decimal string and its currency. Prices of a second have more digits than a cent has. */
+export function money(amount, currency) {
+  if (amount === null || amount === undefined) return DASH;
+  if (!currencies.has(currency)) {
+    const style = { style: "currency", currency, minimumFractionDigits: 2, maximumFractionDigits: 4 };
+    currencies.set(currency, new Intl.NumberFormat(undefined, style));
+  }
+  return currencies.get(currency).format(amount);
+}
+
+export const number = (value) => (value === null || value === undefined ? DASH : plain.format(value));
+export const moment = (text) => (text ? dateTime.format(new Date(text)) : DASH);
+export const fullMoment = (text) => (text ? exact.format(new Date(text)) : "");
+export const timeOfDay = (text) => (text ? clock.format(new Date(text)) : DASH);
+export const utcDay = (text) => dayAndMonth.format(new Date(text));
+
+const STEPS = [["day", 86_400], ["hour", 3600], ["minute", 60]];
+
+/** "3 hours ago", "in 2 days", "now"; for a title use `fullMoment`. */
+export function ago(text, now = Date.now()) {
+  if (!text) return DASH;
+  const seconds = (new Date(text).getTime() - now) / 1000;
+  const [unit, size] = STEPS.find(([, length]) => Math.abs(seconds) >= length) ?? ["second", 1];
+  return unit === "second" ? relative.format(0, "second") : relative.format(Math.trunc(seconds / size), unit);
+}
+
+/** 83 -> "1:23", 3671 -> "1:01:11". */
+export function duration(seconds) {
+  if (seconds === null || seconds === undefined) return DASH;
+  const whole = Math.round(seconds);
+  const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  const tail = `${hours ? String(minutes).padStart(2, "0") : minutes}:${String(rest).padStart(2, "0")}`;
+  return hours ? `${hours}:${tail}` : tail;
+}
+
+const UNITS = ["byte", "kilobyte", "megabyte", "gigabyte"];
+
+export function bytes(size) {
+  if (size === null || size === undefined) return DASH;
+  const power = Math.min(Math.floor(Math.log10(Math.max(size, 1)) / 3), UNITS.length - 1);
+  const style = { style: "unit", unit: UNITS[power], unitDisplay: "short", maximumFractionDigits: 1 };
+  return new Intl.NumberFormat(undefined, style).format(size / 1000 ** power);
+}
+
+/** "in_progress" -> "In progress". */
+export function words(name) {
+  if (!name) return DASH;
+  const text = name.replaceAll("_", " ");
+  return text[0].toUpperCase() + text.slice(1);
+}
+
+const PROVIDERS = { bland: "Bland AI", elevenlabs: "ElevenLabs", retell: "Retell AI", vapi: "Vapi" };
+
+/** A provider's own spelling of its name. */
+export const providerName = (name) => (name ? PROVIDERS[name] ?? name : DASH);
+
+/** "1 call", "3 calls". */
+export function count(value, singular, plural = `${singular}s`) {
+  return `${number(value)} ${value === 1 ? singular : plural}`;
+}

@@ -1,0 +1,137 @@
+/* The live connection: one socket with the official Centrifugo SDK, opened by the first listener. Owns the token, the
+   subscriptions and the state that the header shows. */
+
+import { send } from "./api.js";
+import { useEffect, useLatest, useState } from "./ui.js";
+
+// "off", "connecting", "live" or "failed".
+let state = "off";
+let opening = null;
+const stateListeners = new Set();
+const listeners = new Map();
+// Subscriptions whose publications reach `listeners`.
+const wired = new WeakSet();
+
+function setState(next) {
+  state = next;
+  stateListeners.forEach((listener) => listener(next));
+}
+
+async function open() {
+  await import("../vendor/centrifuge.js");
+  const first = await send("POST", "/api/realtime/token");
+  const getToken = async () => (await send("POST", "/api/realtime/token")).token;
+  const client = new globalThis.Centrifuge(first.url, { token: first.token, getToken, name: "console" });
+  client.on("connecting", () => setState("connecting"));
+  client.on("connected", () => setState("live"));
+  client.on("disconnected", () => setState("failed"));
+  client.connect();
+  return { client, channels: first.channels };
+}
+
+/** The client and the organization's channels; opened once, and again after a failure. */
+function connection() {
+  if (opening === null) {
+    setState("connecting");
+    opening = open();
+    opening.catch(() => {
+      opening = null;
+      setState("failed");
+    });
+  }
+  return opening;
+}
+
+/** Closes the socket, when the session ends. */
+export async function disconnect() {
+  const last = opening;
+  opening = null;
+  listeners.clear();
+  setState("off");
+  if (last) (await last.catch(() => null))?.client.disconnect();
+}
+
+/** Listens to a channel until the returned function is called. `tell` receives each event's envelope. `old` asks for
+    so many events that the channel had before, oldest first. */
+function listen(channel, tell, old) {
+  let ended = false;
+  connection().then(({ client }) => {
+    if (ended) return;
+    const subscription = client.getSubscription(channel) ?? client.newSubscription(channel);
+    if (!listeners.has(channel)) listeners.set(channel, new Set());
+    if (!wired.has(subscription)) {
+      wired.add(subscription);
+      subscription.on("publication", ({ data }) => listeners.get(channel)?.forEach((listener) => listener(data)));
+    }
+    listeners.get(channel).add(tell);
+    subscription.subscribe();
+    if (old) history(subscription, old).then((events) => ended || events.forEach((event) => tell(event)));
+  }, () => undefined);
+  return () => {
+    ended = true;
+    listeners.get(channel)?.delete(tell);
+    if (listeners.get(channel)?.size === 0) close(channel);
+  };
+}
+
+async function history(subscription, limit) {
+  try {
+    await subscription.ready(10_000);
+    const { offset, epoch } = await subscription.history({ limit: 0 });
+    const since = { offset: Math.max(0, offset - limit), epoch };
+    const { publications } = await subscription.history({ limit, since });
+    return publications.map(({ data }) => data);
+  } catch {
+    return []; // A channel without a history.
+  }
+}
+
+function close(channel) {
+  listeners.delete(channel);
+  opening?.then(({ client }) => {
+    const subscription = client.getSubscription(channel);
+    if (!subscription || listeners.has(channel)) return;
+    subscription.unsubscribe();
+    client.removeSubscription(subscription);
+  }, () => undefined);
+}
+
+/** Calls `tell` with each event of the channels while the component lives. */
+export function useChannels(channels, tell, { old = 0 } = {}) {
+  const latest = useLatest(tell);
+  const names = channels.join(" ");
+  useEffect(() => {
+    const ends = channels.filter(Boolean).map((channel) => listen(channel, (event) => latest.current(event), old));
+    return () => ends.forEach((end) => end());
+  }, [names]);
+}
+
+/** The organization's channels that the caller may hear. */
+export function useOrganizationChannels() {
+  const [channels, setChannels] = useState([]);
+  useEffect(() => {
+    connection().then((open) => setChannels(open.channels), () => undefined);
+  }, []);
+  return channels;
+}
+
+export function useLiveState() {
+  const [known, setKnown] = useState(state);
+  useEffect(() => {
+    stateListeners.add(setKnown);
+    setKnown(state);
+    return () => stateListeners.delete(setKnown);
+  }, []);
+  return known;
+}
+
+/** Calls `refresh` after events of an area ("calls", "agents", …) of the organization, at most once in half a second. */
+export function useRefresh(organizationId, area, refresh) {
+  const latest = useLatest(refresh);
+  const [timer] = useState({ id: 0 });
+  useEffect(() => () => clearTimeout(timer.id), []);
+  useChannels([`org:${organizationId}:${area}`], () => {
+    clearTimeout(timer.id);
+    timer.id = setTimeout(() => latest.current(), 500);
+  });
+}

@@ -1,0 +1,75 @@
+/* Reading the API from components: one resource, or one page of a list. Owns loading, refusal, reload and paging. */
+
+import { get } from "./api.js";
+import { useCallback, useEffect, useRef, useState } from "./ui.js";
+
+// Rows that page numbers reach. Behind them the API continues by cursor.
+const PAGED_ROWS = 10_000;
+
+/** `{data, problem, loading, reload}` of GET `path`; nothing is asked while `path` is empty. While it loads again the
+    last data of the same path stay. */
+export function useResource(path, query = {}) {
+  const [state, setState] = useState({ path: "", data: null, problem: null, loading: true });
+  const [round, setRound] = useState(0);
+  const asked = JSON.stringify(query);
+  useEffect(() => {
+    if (!path) return undefined;
+    const controller = new AbortController();
+    setState((last) => ({ ...last, loading: true, ...(last.path === path ? {} : { path, data: null, problem: null }) }));
+    get(path, query, controller.signal).then(
+      (data) => setState({ path, data, problem: null, loading: false }),
+      (problem) => controller.signal.aborted || setState((last) => ({ ...last, problem, loading: false })),
+    );
+    return () => controller.abort();
+  }, [path, asked, round]);
+  const reload = useCallback(() => setRound((number) => number + 1), []);
+  const replace = useCallback((data) => setState((last) => ({ ...last, data, problem: null })), []);
+  return { ...state, reload, replace };
+}
+
+/** One page of a list. `place` is `{page}` or `{cursor}`; `next` and `previous` are the places beside it, or null. */
+export function useList(path, filters, place, limit) {
+  const where = place.cursor ? { cursor: place.cursor } : { page: place.page || 1 };
+  const read = useResource(path, { ...filters, limit, ...where });
+  const answer = read.data;
+  return { ...read, rows: answer?.data ?? [], ...beside(answer) };
+}
+
+function beside(answer) {
+  if (!answer) return { next: null, previous: null };
+  const { page, limit, hasMore, nextCursor } = answer;
+  const previous = page > 1 ? { page: page - 1 } : null;
+  if (!hasMore) return { next: null, previous };
+  if (page && (page + 1) * limit <= PAGED_ROWS) return { next: { page: page + 1 }, previous };
+  return { next: nextCursor ? { cursor: nextCursor } : null, previous };
+}
+
+/** A place in a list that lives as long as the component and begins anew when the filters change. */
+export function usePlace(filters = {}) {
+  const asked = JSON.stringify(filters);
+  const [kept, setKept] = useState({ asked, place: {} });
+  const setPlace = (place) => setKept({ asked, place });
+  return [kept.asked === asked ? kept.place : {}, setPlace];
+}
+
+/** `[run, {busy, problem}]`: an act that a person started. It runs once at a time and keeps its refusal. */
+export function useAct(act) {
+  const [state, setState] = useState({ busy: false, problem: null });
+  const running = useRef(false);
+  const run = async (...given) => {
+    if (running.current) return undefined;
+    running.current = true;
+    setState({ busy: true, problem: null });
+    try {
+      const result = await act(...given);
+      setState({ busy: false, problem: null });
+      return result;
+    } catch (problem) {
+      setState({ busy: false, problem });
+      return undefined;
+    } finally {
+      running.current = false;
+    }
+  };
+  return [run, { ...state, clear: () => setState({ busy: false, problem: null }) }];
+}

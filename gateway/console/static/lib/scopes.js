@@ -1,0 +1,5 @@
+/* The scopes that a key can have; the API refuses any other. */
+
+const AREAS = ["agents", "integrations", "knowledge", "calls", "billing", "realtime", "webhooks", "members"];
+
+export const SCOPES = AREAS.flatMap((area) => [`${area}:read`, `${area}:write`]);

@@ -1,0 +1,46 @@
+/* The one door to the vendored library (Preact, its hooks, and htm for templates). Text becomes text nodes; no module of
+   the console makes HTML of a string, and the page's policy (trusted types) refuses it. */
+
+import htm from "htm";
+import { h } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+
+export { createContext, render } from "preact";
+export { useCallback, useContext, useEffect, useId, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+
+/** A tagged template of elements: html`<p class=${name}>${text}</p>`. */
+export const html = htm.bind(h);
+
+/** The value of the last render but this one; for comparing. */
+export function useLatest(value) {
+  const kept = useRef(value);
+  kept.current = value;
+  return kept;
+}
+
+/** Calls `act` every `seconds` while the page is visible and `active` holds. */
+export function useInterval(act, seconds, active = true) {
+  const latest = useLatest(act);
+  useEffect(() => {
+    if (!active) return undefined;
+    const timer = setInterval(() => document.hidden || latest.current(), seconds * 1000);
+    return () => clearInterval(timer);
+  }, [seconds, active]);
+}
+
+/** The value, once it has not changed for `milliseconds`. */
+export function useSettled(value, milliseconds = 300) {
+  const [settled, setSettled] = useState(value);
+  useEffect(() => {
+    const timer = setTimeout(() => setSettled(value), milliseconds);
+    return () => clearTimeout(timer);
+  }, [value, milliseconds]);
+  return settled;
+}
+
+/** The page's title, for tabs and history. */
+export function useTitle(title) {
+  useEffect(() => {
+    document.title = `${title} · EchoSenseiX`;
+  }, [title]);
+}

@@ -1,0 +1,23 @@
+/* One file to the API with progress, which fetch does not report: XMLHttpRequest. */
+
+import { freshKey, refused, unreachable } from "./api.js";
+
+/** Sends the form; `progress` hears a share from 0 to 1. Resolves to the answer's JSON, rejects with a Problem.
+    `signal` ends it early. */
+export function upload(path, form, progress, signal) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", path);
+    request.setRequestHeader("Idempotency-Key", freshKey());
+    request.upload.onprogress = ({ lengthComputable, loaded, total }) => lengthComputable && progress(loaded / total);
+    request.onload = () => {
+      const { status, responseText } = request;
+      if (status >= 200 && status < 300) resolve(JSON.parse(responseText));
+      else reject(refused(status, responseText, request.getResponseHeader("X-Request-Id"), path));
+    };
+    request.onerror = () => reject(unreachable(false));
+    request.onabort = () => reject(signal.reason);
+    signal.addEventListener("abort", () => request.abort());
+    request.send(form);
+  });
+}

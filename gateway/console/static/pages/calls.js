@@ -1,0 +1,71 @@
+/* Calls: filter, search, and a page of rows that follows what happens. */
+
+import { duration, money, words } from "../lib/format.js";
+import { useRefresh } from "../lib/live.js";
+import { useList, useResource } from "../lib/resource.js";
+import { place, setQuery, urlPlace } from "../lib/router.js";
+import { useSession } from "../lib/session.js";
+import { html } from "../lib/ui.js";
+import { SearchField, SelectField, TextField } from "../parts/forms.js";
+import { List, Table } from "../parts/list.js";
+import { Empty, Moment, State } from "../parts/notices.js";
+import { Head } from "../parts/tabs.js";
+
+const STATUSES = ["in_progress", "completed", "failed", "no_answer", "busy", "voicemail"];
+const DIRECTIONS = ["inbound", "outbound", "web"];
+const FILTERS = ["search", "status", "direction", "successful", "agentId", "startedAtGe", "startedAtLt"];
+
+export function Calls({ route }) {
+  const { user } = useSession();
+  const filters = Object.fromEntries(FILTERS.map((name) => [name, route.query[name] ?? ""]));
+  const [where, move] = urlPlace(route);
+  const list = useList("/api/call-logs", filters, where, 25);
+  useRefresh(user.organization.id, "calls", list.reload);
+  const filtered = FILTERS.some((name) => filters[name]);
+  return html`<${Head} title="Calls" />
+    <${Filters} filters=${filters} />
+    <${List} read=${list} place=${where} setPlace=${move} columns=${COLUMNS} label="Calls" empty=${filtered
+      ? html`<${Empty} title="No call matches">Change or <a href=${place(["calls"])}>remove the filters</a>.<//>`
+      : html`<${Empty} title="No calls yet">Calls appear here as soon as a provider reports one. Connect the provider with
+          <code>PUT /api/integrations/…</code> (<a href="/docs">API</a>) and enter the webhook URL of its answer there.<//>`} />`;
+}
+
+function Filters({ filters }) {
+  const agents = useResource("/api/agents", { limit: 200, sort: "name", order: "asc" });
+  const set = (name) => (value) => setQuery({ [name]: value });
+  const day = (name) => filters[name].slice(0, 10);
+  const choose = (names) => [["", "All"], ...names.map((name) => [name, words(name)])];
+  return html`<form class="filters" role="search" onSubmit=${(event) => event.preventDefault()}>
+    <${SearchField} label="Search" value=${filters.search} onSearch=${set("search")} placeholder="Words of transcript, summary or title" />
+    <${SelectField} label="Status" value=${filters.status} options=${choose(STATUSES)} onInput=${set("status")} />
+    <${SelectField} label="Direction" value=${filters.direction} options=${choose(DIRECTIONS)} onInput=${set("direction")} />
+    <${SelectField} label="Result" value=${filters.successful} onInput=${set("successful")}
+      options=${[["", "All"], ["true", "Successful"], ["false", "Not successful"]]} />
+    <${SelectField} label="Agent" value=${filters.agentId} onInput=${set("agentId")}
+      options=${[["", "All"], ...(agents.data?.data ?? []).map(({ id, name }) => [id, name])]} />
+    <${TextField} label="From" type="date" value=${day("startedAtGe")} onInput=${(value) => setQuery({ startedAtGe: dayStart(value, 0) })} />
+    <${TextField} label="Until" type="date" value=${lastDay(filters.startedAtLt)} onInput=${(value) => setQuery({ startedAtLt: dayStart(value, 1) })} />
+  </form>`;
+}
+
+/** The first instant of a UTC day, or of one after it. */
+const dayStart = (day, later) => (day ? new Date(Date.parse(`${day}T00:00:00Z`) + later * 86_400_000).toISOString() : "");
+const lastDay = (before) => (before ? new Date(Date.parse(before) - 86_400_000).toISOString().slice(0, 10) : "");
+
+const COLUMNS = [
+  { title: "Call", cell: (call) => html`<a href=${place(["calls", call.id])}>${call.title || call.summary || call.fromNumber || call.id}</a>` },
+  { title: "Status", cell: (call) => html`<${State} of=${call.status} />` },
+  { title: "From", cell: (call) => call.fromNumber ?? words(call.direction) },
+  { title: "Length", kind: "number", cell: (call) => duration(call.durationSeconds) },
+  { title: "Cost", kind: "number", cell: (call) => money(call.cost?.amount, call.cost?.currency) },
+  { title: "Started", cell: (call) => html`<${Moment} at=${call.startedAt ?? call.createdAt} />` },
+];
+
+CallTable.columns = COLUMNS;
+
+/** The same rows elsewhere. */
+export function CallTable({ rows }) {
+  return rows.length
+    ? html`<${Table} rows=${rows} columns=${COLUMNS} label="Calls" />`
+    : html`<${Empty} title="No calls yet">They appear here as soon as a provider reports one.<//>`;
+}

@@ -1,0 +1,78 @@
+/* What happens now: calls, jobs and events of the whole organization as they come over the socket. */
+
+import { duration, number, words } from "../lib/format.js";
+import { useChannels, useLiveState, useOrganizationChannels } from "../lib/live.js";
+import { useResource } from "../lib/resource.js";
+import { place } from "../lib/router.js";
+import { html, useInterval, useMemo, useState } from "../lib/ui.js";
+import { EventList } from "../parts/events.js";
+import { SelectField } from "../parts/forms.js";
+import { Table } from "../parts/list.js";
+import { Empty, Moment, ProblemBox, State, Waiting } from "../parts/notices.js";
+import { Head } from "../parts/tabs.js";
+
+// Events kept in view, and how many of each channel's past are shown at the start.
+const KEPT = 200;
+const PAST = 30;
+const JOB_SECONDS = 3;
+
+export function Live() {
+  const channels = useOrganizationChannels();
+  const state = useLiveState();
+  const calls = useResource("/api/call-logs", { status: "in_progress", limit: 20 });
+  const jobs = useResource("/api/jobs", { state: "queued,running,scheduled", limit: 20 });
+  useInterval(jobs.reload, JOB_SECONDS);
+  const [events, setEvents] = useState([]);
+  useChannels(channels, (event) => {
+    setEvents((known) => insert(known, event));
+    if (event.type.startsWith("call.")) calls.reload();
+  }, { old: PAST });
+  return html`<${Head} title="Live" />
+    ${state === "failed" && html`<${ProblemBox} problem=${{ title: "The live connection is closed", detail: "Events do not arrive by themselves. Reload the page to connect again." }} />`}
+    <section><h2>Calls in progress</h2><${Rows} of=${calls} columns=${CALLS} label="Calls in progress" empty=${html`<${Empty} title="No call in progress" />`} /></section>
+    <section><h2>Jobs</h2><${Rows} of=${jobs} columns=${JOBS} label="Jobs" empty=${html`<${Empty} title="No job waits or runs" />`} /></section>
+    <section><h2>Events</h2><${Events} events=${events} connecting=${state === "connecting"} /></section>`;
+}
+
+/** Newest first, each event once, not more than KEPT. */
+function insert(known, event) {
+  if (known.some(({ id }) => id === event.id)) return known;
+  return [event, ...known].sort((one, other) => (one.time < other.time ? 1 : -1)).slice(0, KEPT);
+}
+
+function Rows({ of, columns, label, empty }) {
+  if (of.problem) return html`<${ProblemBox} problem=${of.problem} again=${of.reload} />`;
+  if (!of.data) return html`<${Waiting} />`;
+  if (of.data.data.length === 0) return empty;
+  return html`<${Table} rows=${of.data.data} columns=${columns} label=${label} />
+    ${of.data.hasMore && html`<p class="small">${number(of.data.total)} in all; the newest are shown.</p>`}`;
+}
+
+const CALLS = [
+  { title: "Call", cell: (call) => html`<a href=${place(["calls", call.id])}>${call.title || call.fromNumber || call.id}</a>` },
+  { title: "Direction", cell: (call) => words(call.direction) },
+  { title: "Started", cell: (call) => html`<${Moment} at=${call.startedAt} />` },
+  { title: "Length", kind: "number", cell: (call) => duration(call.durationSeconds) },
+];
+const JOBS = [
+  { title: "Job", cell: (job) => html`<code>${job.kind}</code>` },
+  { title: "State", cell: (job) => html`<${State} of=${job.state} />` },
+  { title: "Progress", cell: (job) => html`<progress aria-label="Progress" max="100" value=${job.progress}></progress>` },
+  { title: "Attempt", kind: "number", cell: (job) => `${number(job.attempt)} of ${number(job.maxAttempts)}` },
+  { title: "Created", cell: (job) => html`<${Moment} at=${job.createdAt} />` },
+];
+
+function Events({ events, connecting }) {
+  const [area, setArea] = useState("");
+  const [paused, setPaused] = useState(null);
+  const all = paused ?? events;
+  const areas = useMemo(() => [...new Set(all.map(({ type }) => type.split(".")[0]))].sort(), [all]);
+  const shown = area ? all.filter(({ type }) => type.startsWith(`${area}.`)) : all;
+  const missed = paused ? events.length - paused.length : 0;
+  return html`<form class="filters" onSubmit=${(event) => event.preventDefault()}>
+      <${SelectField} label="About" value=${area} options=${[["", "Everything"], ...areas.map((name) => [name, words(name)])]} onInput=${setArea} />
+      <div class="field"><span class="label" aria-hidden="true"> </span>
+        <button type="button" aria-pressed=${String(paused !== null)} onClick=${() => setPaused(paused ? null : events)}>${paused ? `Continue${missed > 0 ? `, ${number(missed)} new` : ""}` : "Pause"}</button></div></form>
+    ${shown.length ? html`<${EventList} events=${shown} />`
+      : connecting ? html`<${Waiting} what="Connecting…" />` : html`<${Empty} title="No event yet">Everything that changes in the organization appears here at once. Publish an agent or upload a document to see it.<//>`}`;
+}

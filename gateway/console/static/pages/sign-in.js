@@ -1,0 +1,25 @@
+/* Sign in with the e-mail address and password of an organization's user. */
+
+import { useAct } from "../lib/resource.js";
+import { useSession } from "../lib/session.js";
+import { html, useState, useTitle } from "../lib/ui.js";
+import { Form, TextField } from "../parts/forms.js";
+import { Mark } from "../parts/frame.js";
+
+export function SignIn() {
+  const { signIn } = useSession();
+  const [email, setEmail] = useState("");
+  const [password, setPassword] = useState("");
+  const [run, { busy, problem }] = useAct(() => signIn(email.trim(), password));
+  useTitle("Sign in");
+  return html`<main class="alone">
+    <p class="brand"><${Mark} />EchoSenseiX</p>
+    <h1 tabindex="-1">Sign in</h1>
+    <${Form} onSubmit=${run} busy=${busy} problem=${problem} submit="Sign in">
+      <${TextField} label="E-mail address" type="email" autocomplete="username" required wide value=${email} onInput=${setEmail} pointer="email" problem=${problem} />
+      <${TextField} label="Password" type="password" autocomplete="current-password" required wide value=${password} onInput=${setPassword} pointer="password" problem=${problem} />
+    <//>
+    <p class="small">On a machine of your own, <code>make up</code> prints the first user; <code>var/credentials.json</code> keeps it.
+      The API is described at <a href="/docs">/docs</a>.</p>
+  </main>`;
+}

@@ -1,0 +1,48 @@
+/* Dialogs on the <dialog> element: the browser keeps the focus inside, closes on Escape and returns the focus. */
+
+import { useAct } from "../lib/resource.js";
+import { html, useEffect, useRef, useState } from "../lib/ui.js";
+import { ProblemBox } from "./notices.js";
+
+/** A dialog that is open while it is rendered. */
+export function Dialog({ title, onClose, children }) {
+  const element = useRef(null);
+  useEffect(() => {
+    const dialog = element.current;
+    dialog.showModal();
+    return () => dialog.close();
+  }, []);
+  return html`<dialog ref=${element} aria-label=${title} onClose=${onClose} onCancel=${onClose}>
+    <div class="dialog-head"><h2>${title}</h2>
+      <button type="button" class="quiet" onClick=${onClose} aria-label="Close">✕</button></div>
+    ${children}</dialog>`;
+}
+
+/** A button that asks before it acts. */
+export function Confirm({ label, title, question, act, done, kind = "quiet", verb = label }) {
+  const [open, setOpen] = useState(false);
+  const [run, { busy, problem, clear }] = useAct(async () => {
+    await act();
+    setOpen(false);
+    done?.();
+  });
+  const close = () => {
+    setOpen(false);
+    clear();
+  };
+  return html`<button type="button" class=${kind} onClick=${() => setOpen(true)}>${label}</button>
+    ${open && html`<${Dialog} title=${title} onClose=${close}>
+      <p>${question}</p><${ProblemBox} problem=${problem} />
+      <div class="actions"><button type="button" class="danger" disabled=${busy} onClick=${run}>${verb}</button>
+        <button type="button" onClick=${close}>Cancel</button></div><//>`}`;
+}
+
+/** A secret that is shown once, with a way to copy it. */
+export function Secret({ title, secret, onClose, children }) {
+  const [copied, setCopied] = useState(false);
+  const copy = () => navigator.clipboard?.writeText(secret).then(() => setCopied(true), () => undefined);
+  return html`<${Dialog} title=${title} onClose=${onClose}>
+    <p>${children}</p><p><code class="secret">${secret}</code></p>
+    <div class="actions">${navigator.clipboard && html`<button type="button" class="primary" onClick=${copy}>${copied ? "Copied" : "Copy"}</button>`}
+      <button type="button" onClick=${onClose}>I have stored it</button></div><//>`;
+}

@@ -1,0 +1,55 @@
+/* The frame of every page: skip link, organization, live state, navigation, sign-out. */
+
+import { useLiveState } from "../lib/live.js";
+import { place } from "../lib/router.js";
+import { useSession } from "../lib/session.js";
+import { html, useEffect, useState } from "../lib/ui.js";
+import { toastProblem } from "./toasts.js";
+
+const AREAS = [
+  ["", "Overview"], ["agents", "Agents"], ["calls", "Calls"], ["knowledge", "Knowledge"], ["live", "Live"],
+  ["billing", "Billing"], ["developers", "Developers"], ["operations", "Operations"],
+];
+const LIVE_WORDS = { connecting: "Connecting", live: "Live", failed: "Not live" };
+
+export function Frame({ route, area, children }) {
+  const [open, setOpen] = useState(false);
+  useEffect(() => setOpen(false), [route.path]);
+  return html`
+    <a class="skip" href="#main" onClick=${skip}>Skip to the content</a>
+    <header class="top">
+      <a class="brand" href=${place([])}><${Mark} />EchoSenseiX</a>
+      <${LiveState} />
+      <${Person} />
+      <button type="button" class="menu" aria-expanded=${String(open)} aria-controls="areas" onClick=${() => setOpen(!open)}>Menu</button>
+    </header>
+    <div class="columns">
+      <nav id="areas" class=${open ? "open" : ""} aria-label="Main">
+        <ul>${AREAS.map(([name, title]) => html`<li key=${name}>
+          <a href=${place(name ? [name] : [])} aria-current=${name === area ? "page" : undefined}>${title}</a></li>`)}</ul>
+      </nav>
+      <main id="main" tabindex="-1">${children}</main>
+    </div>`;
+}
+
+function skip(event) {
+  event.preventDefault(); // The fragment is the address of the page.
+  document.getElementById("main").focus();
+}
+
+export function Mark() {
+  return html`<svg class="mark" viewBox="0 0 32 32" aria-hidden="true"><rect width="32" height="32" rx="7" />
+    <path d="M8 13v6M16 7v18M24 11v10" /></svg>`;
+}
+
+function LiveState() {
+  const state = useLiveState();
+  return html`<span class="live-state ${state}" role="status">${LIVE_WORDS[state] ?? ""}</span>`;
+}
+
+function Person() {
+  const { user, signOut } = useSession();
+  const leave = () => signOut().catch(toastProblem);
+  return html`<span class="person"><span class="who" title=${user.email}>${user.organization.name}</span>
+    <button type="button" class="quiet" onClick=${leave}>Sign out</button></span>`;
+}

@@ -1,0 +1,79 @@
+"""The console's page and files, and the way there from the site's root. No resource, no credential."""
+
+from starlette.responses import RedirectResponse, Response
+
+from gateway.console.assets import CODINGS, Asset
+from gateway.http.conditional import names_tag
+from gateway.http.negotiation import choose_coding
+from gateway.http.routing import Route, tagged
+from gateway.http.schema import NoBody, NoQuery
+from gateway.state import ApiRequest
+from libs.errors import NotFound
+
+_IMMUTABLE = "public, max-age=31536000, immutable"
+_REVALIDATE = "no-cache"
+# What the page may do: run and show its own files, call its own origin and the sockets. Trusted types refuse any text
+# that would become HTML or a script.
+_POLICY = (
+    "default-src 'none'; script-src 'self' {import_map}; style-src 'self'; img-src 'self'; media-src 'self'; "
+    "connect-src 'self' {sockets}; form-action 'none'; frame-ancestors 'none'; base-uri 'none'; "
+    "require-trusted-types-for 'script'"
+)
+
+
+async def get_root(request: ApiRequest[NoQuery, NoBody]) -> Response:
+    return RedirectResponse("/app", 302, {"cache-control": _REVALIDATE})
+
+
+async def get_console(request: ApiRequest[NoQuery, NoBody]) -> Response:
+    app = request.app
+    policy = _POLICY.format(import_map=app.console.import_map, sockets=app.settings.realtime_public_url)
+    request.replace_response_header(b"content-security-policy", policy.encode())
+    tag = app.console.release
+    if names_tag(request.header("if-none-match"), tag):
+        return Response(status_code=304, headers={"cache-control": _REVALIDATE, "etag": f'"{tag}"'})
+    return _file(request, app.console.page, _REVALIDATE, tag)
+
+
+async def get_file(request: ApiRequest[NoQuery, NoBody]) -> Response:
+    return _named(request, request.path_params["name"])
+
+
+async def get_file_in_folder(request: ApiRequest[NoQuery, NoBody]) -> Response:
+    return _named(request, f"{request.path_params['name']}/{request.path_params['file']}")
+
+
+def _named(request: ApiRequest[NoQuery, NoBody], name: str) -> Response:
+    console = request.app.console
+    asset = console.files.get(name) if request.path_params["release"] == console.release else None
+    if asset is None:
+        raise NotFound("file_not_found", "This release of the console has no such file. Open /app again.")
+    # A file is the same for every caller, so that a CDN keeps one copy a coding.
+    request.replace_response_header(b"vary", b"Accept-Encoding")
+    return _file(request, asset, _IMMUTABLE)
+
+
+def _file(request: ApiRequest[NoQuery, NoBody], asset: Asset, cache_control: str, tag: str = "") -> Response:
+    coding = choose_coding(request.header("accept-encoding"), CODINGS)
+    headers = {"cache-control": cache_control}
+    if coding in asset.forms:
+        headers["content-encoding"] = coding
+    if tag:
+        headers["etag"] = f'"{tag}-{coding}"' if coding in asset.forms else f'"{tag}"'
+    return Response(asset.forms.get(coding, asset.body), 200, headers, asset.media_type)
+
+
+ROUTES = tagged(
+    "Console",
+    Route("GET", "/", get_root, "Go to the console", public=True, status=302, media_type="text/html"),
+    Route("GET", "/app", get_console, "The console, for people", public=True, media_type="text/html"),
+    Route("GET", "/app/{release}/{name}", get_file, "A file of the console", public=True, media_type="text/plain"),
+    Route(
+        "GET",
+        "/app/{release}/{name}/{file}",
+        get_file_in_folder,
+        "A file of the console, in a folder",
+        public=True,
+        media_type="text/plain",
+    ),
+)

@@ -299,4 +299,4 @@ async def _raw(scene: Scene, operation: Operation, *, length: int, sent: bytes) 
     fields = [tuple(line.split(": ", 1)) for line in lines]
     kept = [(name, text) for name, text in fields if name.lower() != "transfer-encoding"]
     request = httpx.Request(operation.method, f"{scene.customer.url}{path}")
-    return httpx.Response(int(status.split()[1]), headers=kept, content=content, request=request)  # type: ignore[arg-type]
+    return httpx.Response(int(status.split()[1]), headers=kept, content=content, request=request)

@@ -42,7 +42,7 @@ function Results({ answer }) {
   }
   return html`<p class="small" role="status">${count(answer.results.length, "passage")} in ${number(answer.tookMs)} ms, by ${words(answer.mode).toLowerCase()} search${answer.fallbackReason ? ` (${words(answer.fallbackReason).toLowerCase()})` : ""}.</p>
     <ol class="hits">${answer.results.map((hit) => html`<li key=${hit.chunkId}>
-      <a href=${place(["knowledge", hit.entryId])}>${hit.title}</a>
+      <a href=${place(["knowledge", hit.entryId])}>${hit.title}</a>${" "}
       <span class="small">${[hit.heading, hit.page && `page ${number(hit.page)}`, `score ${number(hit.score)}`].filter(Boolean).join(" · ")}</span>
       <${Highlighted} text=${hit.text} marks=${hit.highlights} /></li>`)}</ol>`;
 }

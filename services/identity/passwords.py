@@ -17,6 +17,7 @@ from typing import TypeVar
 import argon2
 
 from libs.errors import Unavailable
+from services.identity.domain.people import common_passwords
 
 # KiB per hash: OWASP's first choice for argon2id. More: slower guessing, more memory per login.
 MEMORY_KIB = 19 * 1024
@@ -40,6 +41,8 @@ class Passwords:
 
     @classmethod
     async def open(cls, workers: int) -> Passwords:
+        # Loaded here, so that the first registration does not block the event loop.
+        common_passwords()
         return cls(workers)
 
     async def hash(self, password: str) -> str:

@@ -16,10 +16,11 @@ DOMAIN_MAY_IMPORT = {
     "__future__", "abc", "base64", "binascii", "bisect", "collections", "contextlib", "dataclasses", "datetime",
     "decimal", "difflib", "enum", "fractions", "functools", "hashlib", "hmac", "html", "itertools", "json", "math",
     "operator", "re", "secrets", "string", "typing", "types", "unicodedata", "urllib.parse", "uuid", "zoneinfo",
+    "zxcvbn.frequency_lists",  # a list of stolen passwords, no code
 }  # fmt: skip
-# Beside the standard library: errors, plain readers of JSON, and plain values: what providers report, the services.
+# Beside the standard library: errors, quotas, readers of JSON, and plain values: what providers report, the services.
 DOMAIN_MAY_IMPORT_OF_OURS = {
-    "libs.errors", "libs.text", "libs.untrusted_json", "providers.interface.credentials",
+    "libs.errors", "libs.quotas", "libs.text", "libs.untrusted_json", "providers.interface.credentials",
     "providers.interface.envelopes", "providers.interface.reports", "providers.registry", "suite.formats",
     "suite.services",
 }  # fmt: skip

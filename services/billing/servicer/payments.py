@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from echosenseix.billing.v1 import billing_pb2, billing_pb2_grpc
 from libs.clock import Clock
 from libs.context import current_call
-from libs.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, Unimplemented, Violation
+from libs.errors import InvalidArgument, NotFound, PermissionDenied, Unimplemented, Violation
 from libs.events.outbox import append
 from libs.ids import new_id
 from libs.postgres import Connection, Database
 from libs.postgres.idempotency import run_write
 from libs.rpc.context import current_principal, require_scope
 from libs.rpc.principal import ROLE_GATEWAY, Principal
-from services.billing.domain.credit import MAX_PENDING_TOP_UPS, MAX_REASON, Balance, Grant, check_top_up
+from services.billing.domain.credit import MAX_REASON, PENDING_TOP_UPS, Balance, Grant, check_top_up
 from services.billing.domain.ledger import EntryType, Posting
 from services.billing.domain.payments import TopUp, TopUpStatus
 from services.billing.mapping import balance_to_proto, credit_event, entry_to_proto, top_up_to_proto
@@ -99,12 +99,7 @@ class PaymentMethods(billing_pb2_grpc.BillingServiceServicer):
     ) -> TopUp:
         account, amount = await self._books.open_account(conn, org_id), request.amount
         check_top_up(amount.micros, amount.currency, account.balance.currency)
-        if await self._payments.stored.pending(conn, org_id) >= MAX_PENDING_TOP_UPS:
-            raise FailedPrecondition(
-                "quota_reached",
-                f"At most {MAX_PENDING_TOP_UPS} top-ups may wait for their payment. Pay one, or wait a day.",
-                metadata={"quota": "pending_top_ups", "limit": str(MAX_PENDING_TOP_UPS)},
-            )
+        PENDING_TOP_UPS.check(await self._payments.stored.pending(conn, org_id))
         now = self._clock.now()
         top_up = TopUp(
             org_id, new_id("top"), amount.micros, account.balance.currency, provider, TopUpStatus.PENDING, now

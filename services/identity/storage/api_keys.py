@@ -47,6 +47,15 @@ class ApiKeys:
             key.created_at, key.expires_at,
         )  # fmt: skip
 
+    async def working(self, conn: Connection, org_id: str, now: datetime) -> int:
+        """How many keys work."""
+        count: int = await conn.fetchval(
+            "select count(*) from api_key k where k.org_id = $1 and k.revoked_at is null "
+            "and (k.expires_at is null or k.expires_at > $2)",
+            org_id, now,
+        )  # fmt: skip
+        return count
+
     async def save_secret(self, conn: Connection, key: ApiKey) -> None:
         await conn.execute(
             "update api_key k set key_hash = $3, previous_hash = $4, previous_until = $5, version = $6 "

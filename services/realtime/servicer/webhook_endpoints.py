@@ -11,7 +11,7 @@ from echosenseix.realtime.v1 import realtime_pb2 as pb
 from echosenseix.realtime.v1 import realtime_pb2_grpc as pb_grpc
 from libs.clock import utcnow
 from libs.crypto import Envelope
-from libs.errors import FailedPrecondition, InvalidArgument, NotFound, Violation
+from libs.errors import InvalidArgument, NotFound, Violation
 from libs.http.addresses import ascii_url, parse_target
 from libs.ids import new_id
 from libs.postgres import Connection, Database
@@ -21,7 +21,7 @@ from libs.rpc.masks import Edit, Editable
 from libs.rpc.paging import page_info_to_proto, page_request_from_proto
 from libs.rpc.versions import require_version
 from services.realtime import operations
-from services.realtime.domain.delivery import CONTENT_TYPES, MAX_ENDPOINTS, SECRET_OVERLAP, Endpoint
+from services.realtime.domain.delivery import CONTENT_TYPES, ENDPOINTS, SECRET_OVERLAP, Endpoint
 from services.realtime.domain.validation import check_endpoint
 from services.realtime.mapping import (
     delivery_to_proto,
@@ -57,11 +57,7 @@ class WebhookEndpointServicer(pb_grpc.WebhookEndpointServiceServicer):
         secret = new_secret()
 
         async def act(conn: Connection) -> pb.CreateWebhookEndpointResponse:
-            if await endpoint_rows.count(conn, org_id) >= MAX_ENDPOINTS:
-                raise FailedPrecondition(
-                    "quota_reached",
-                    f"An organisation has at most {MAX_ENDPOINTS} endpoints; delete one first.",
-                )
+            ENDPOINTS.check(await endpoint_rows.count(conn, org_id))
             await endpoint_rows.add(conn, endpoint, self._seal(endpoint, secret))
             return pb.CreateWebhookEndpointResponse(endpoint=endpoint_to_proto(endpoint), secret=secret)
 

@@ -79,6 +79,8 @@ async def add(conn: Connection, endpoint: Endpoint, secret: bytes) -> None:
 
 
 async def count(conn: Connection, org_id: str) -> int:
+    """How many there are; other transactions of the organization that ask wait for this one's end."""
+    await conn.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", f"webhook_endpoints/{org_id}")
     return int(await conn.fetchval("select count(*) from webhook_endpoint where org_id = $1", org_id))
 
 

@@ -28,7 +28,7 @@ from libs.http import OutboundClient
 from libs.ids import new_id
 from libs.rpc.context import CallContext, serving
 from libs.rpc.principal import ROLE_GATEWAY, Principal
-from services.billing.domain.credit import MAX_PENDING_TOP_UPS
+from services.billing.domain.credit import PENDING_TOP_UPS
 from services.billing.payments import PaymentProvider, Stripe, StripeAccount
 from services.billing.servicer import BillingServicer
 
@@ -312,10 +312,10 @@ async def test_more_is_never_taken_back_than_was_paid(paid: Paid) -> None:
 
 async def test_unpaid_top_ups_have_a_bound(paid: Paid) -> None:
     org = new_id("org")
-    made = [await paid.top_up(org) for _ in range(MAX_PENDING_TOP_UPS)]
+    made = [await paid.top_up(org) for _ in range(PENDING_TOP_UPS.limit)]
     with pytest.raises(FailedPrecondition, match="quota_reached") as refusal:
         await paid.top_up(org)
-    assert str(MAX_PENDING_TOP_UPS) in refusal.value.detail
+    assert refusal.value.metadata == {"quota": "pending_top_ups", "limit": str(PENDING_TOP_UPS.limit)}
     await paid.pay(made[0].top_up.id)
     assert (await paid.top_up(org)).top_up.status == "pending"
 

@@ -13,6 +13,7 @@ from echosenseix.common.v1 import common_pb2
 from echosenseix.identity.v1 import identity_pb2
 from libs.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, Unauthenticated
 from libs.postgres import count_statements
+from services.identity.domain.credentials import API_KEYS
 from services.identity.domain.scopes import ROLE_SCOPES, Role
 from services.identity.storage import authentication
 
@@ -186,6 +187,26 @@ async def test_a_key_does_what_it_was_made_for(service: Service) -> None:
     assert (await service.events(member.user.organization_id))[-1] == "api_key.created"
 
 
+async def test_keys_that_work_have_a_quota_that_holds_at_once(service: Service) -> None:
+    member = await service.member()
+    made = await make_key(service, member, "agents:read")
+    copies = f"""
+        insert into api_key (org_id, id, name, prefix, key_hash, scopes, created_by, version, created_at, revoked_at)
+        select k.org_id, k.id || n, k.name, k.prefix || n, k.key_hash, k.scopes, k.created_by, 1, k.created_at,
+            case when n > {API_KEYS.limit - 4} then now() end
+        from api_key k, generate_series(1, {API_KEYS.limit}) n where k.id = $1"""
+    await service.database.system_fetch(copies, made.api_key.id)
+    wanted = [make_key(service, member, "agents:read") for _ in range(6)]
+    answers = await asyncio.gather(*wanted, return_exceptions=True)
+    full = [answer for answer in answers if isinstance(answer, FailedPrecondition)]
+    assert len(full) == 3
+    assert {item.reason for item in full} == {"quota_reached"}
+    assert full[0].metadata == {"quota": "api_keys", "limit": str(API_KEYS.limit)}
+    with acting(member.principal):
+        await service.servicer.RevokeApiKey(identity_pb2.RevokeApiKeyRequest(id=made.api_key.id), None)
+    await make_key(service, member, "agents:read")
+
+
 async def test_a_key_is_bounded_by_its_makers_role(service: Service) -> None:
     member = await service.member()
     made = await make_key(service, member, "*")
@@ -212,6 +233,19 @@ async def test_a_key_never_grants_more_than_its_maker_has(service: Service) -> N
     reader = await make_key(service, member, "agents:read")
     with pytest.raises(PermissionDenied):
         await make_key(service, Member(member.user, "", principal_of(await service.who(key=reader.secret))))
+
+
+async def test_a_key_ends_no_key_that_reaches_further(service: Service) -> None:
+    member = await service.member()
+    made = await make_key(service, member, "members:write", "agents:read")
+    clerk = principal_of(await service.who(key=made.secret))
+    weak, strong = await make_key(service, member, "agents:read"), await make_key(service, member, "billing:read")
+    with acting(clerk):
+        await service.servicer.RevokeApiKey(identity_pb2.RevokeApiKeyRequest(id=weak.api_key.id), None)
+        with pytest.raises(PermissionDenied, match="scope_not_grantable"):
+            await service.servicer.RevokeApiKey(identity_pb2.RevokeApiKeyRequest(id=strong.api_key.id), None)
+    await refused(service, key=weak.secret)
+    await service.who(key=strong.secret)
 
 
 async def test_a_key_that_expired_is_refused(service: Service) -> None:

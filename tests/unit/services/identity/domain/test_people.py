@@ -12,6 +12,7 @@ from services.identity.domain.people import (
     Organization,
     Registration,
     check_registration,
+    common_passwords,
     edit_organization,
     email_key,
 )
@@ -39,6 +40,11 @@ def test_a_good_registration_passes_trimmed() -> None:
         ({"password": "x" * 100 + "y" * 101}, "#/password", "too_long"),
         ({"password": "PASSWORD"}, "#/password", "too_common"),
         ({"password": "zzzzzzzzzz"}, "#/password", "too_common"),
+        ({"password": "987654321"}, "#/password", "too_common"),
+        ({"password": "ABCDEFGH"}, "#/password", "too_common"),
+        ({"password": "BaseBall"}, "#/password", "too_common"),
+        ({"password": "\uff50\uff41\uff53\uff53\uff57\uff4f\uff52\uff44"}, "#/password", "too_common"),
+        ({"password": "\uff21da@Example.com"}, "#/password", "too_common"),
         ({"password": "ada@example.com"}, "#/password", "too_common"),
         ({"organization_name": "  "}, "#/organizationName", "required"),
         ({"first_name": "x" * 101}, "#/firstName", "too_long"),
@@ -49,6 +55,13 @@ def test_each_rule_points_at_its_field(changes: dict[str, str], pointer: str, co
     with pytest.raises(InvalidArgument) as refusal:
         check_registration(replace(GOOD, **changes))
     assert [(found.pointer, found.code) for found in refusal.value.violations] == [(pointer, code)]
+
+
+def test_the_list_of_common_passwords_is_a_real_one() -> None:
+    assert len(common_passwords()) > 10_000
+    for known in ("qwertyuiop", "1qaz2wsx", "trustno1", "passw0rd", "letmein1", "liverpool", "mustang1"):
+        assert known in common_passwords(), known
+    assert all(password == password.casefold() for password in common_passwords())
 
 
 def test_all_violations_come_at_once() -> None:

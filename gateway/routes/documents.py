@@ -16,9 +16,10 @@ from gateway.http.schema import NoBody, NoQuery
 from gateway.schemas.knowledge import DocumentStatus, Upload, document_status_from_proto
 from gateway.state import ApiRequest
 from libs.errors import AppError, Unavailable
+from suite.formats import LANGUAGE
 
 _FILE_FIELD = "document"
-_FIELDS = frozenset(("title", "category", "tags", "entryId"))
+_FIELDS = frozenset(("title", "category", "tags", "entryId", "language"))
 # Seconds for a whole upload or download, so that 25 MiB pass at 100 KB/s.
 _TRANSFER_SECONDS = 300.0
 
@@ -54,6 +55,7 @@ class _Uploading:
             category=form.text("category"),
             tags=[tag for text in form.texts("tags") for tag in words(text)],
             entry_id=form.text("entryId"),
+            language=form.text("language"),
         )
 
 
@@ -107,6 +109,11 @@ _FORM = {
         "title": {"type": "string", "maxLength": 200},
         "category": {"type": "string", "maxLength": 100},
         "tags": {"type": "string", "description": "Comma list; the field may be repeated."},
+        "language": {
+            "type": "string",
+            "pattern": f"^$|{LANGUAGE}",
+            "description": "BCP 47; detected when it is left out.",
+        },
         "entryId": {"type": "string", "description": "Replace the document of this entry."},
     },
 }

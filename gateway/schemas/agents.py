@@ -7,16 +7,12 @@ from msgspec import Meta
 from echosenseix.agent.v1 import agent_pb2 as pb
 from gateway.http.derived import answer_of, patch_of, reader
 from gateway.http.schema import SORT, Answer, Body, ListQuery, limits
-from gateway.schemas.shapes import Name, ProviderName, SearchText, TagFilter, Tags, Text
-from suite.formats import LANGUAGE
+from gateway.schemas.shapes import Language, Name, ProviderName, SearchText, TagFilter, Tags, Text
 
 StatusName = Literal["draft", "active", "archived"]
 
 Prompt = Annotated[str, limits(maxLength=100_000)]
 FirstMessage = Annotated[str, limits(maxLength=10_000)]
-Language = Annotated[
-    str, limits(maxLength=200, pattern=f"^$|{LANGUAGE}"), Meta(description="BCP 47, such as en or pt-BR.")
-]
 ShortText = Annotated[str, limits(maxLength=200)]
 Temperature = Annotated[float, limits(minimum=0, maximum=2)]
 MaxTokens = Annotated[int, Meta(ge=-(2**31), lt=2**31), limits(minimum=1, maximum=1_000_000)]

@@ -8,7 +8,7 @@ from echosenseix.knowledge.v1 import knowledge_pb2 as pb
 from gateway.http.derived import patch_of
 from gateway.http.schema import SORT, Answer, Body, ListQuery, PageQuery, limits
 from gateway.http.wire import time_to_json
-from gateway.schemas.shapes import Name, SearchText, TagFilter, Tags
+from gateway.schemas.shapes import Language, Name, SearchText, TagFilter, Tags
 
 StatusName = Literal["processing", "completed", "failed"]
 ModeName = Literal["hybrid", "keyword", "vector"]
@@ -47,6 +47,9 @@ class EntryRow(Answer):
     page_count: int | None
     byte_size: int
     media_type: str | None
+    # BCP 47; null until the text was read.
+    language: str | None
+    language_source: Literal["given", "detected"] | None
     error: Failure | None
     index_version: int
     version: int
@@ -152,6 +155,7 @@ class EntryBody(Body):
     content: Annotated[str, limits(minLength=1)]
     category: Category | None = None
     tags: Tags | None = None
+    language: Language | None = None
 
 
 EntryPatch = patch_of("EntryPatch", EntryBody)
@@ -182,7 +186,7 @@ class EntryQuery(ListQuery):
     status: StatusName | None = None
 
 
-PATCHED = {"title": "title", "content": "content", "category": "category", "tags": "tags"}
+PATCHED = {"title": "title", "content": "content", "category": "category", "tags": "tags", "language": "language"}
 
 
 def _failure(code: str, message: str) -> Failure | None:
@@ -202,6 +206,8 @@ def entry_row_from_proto(entry: pb.Entry) -> EntryRow:
         page_count=entry.page_count or None,
         byte_size=entry.byte_size,
         media_type=entry.media_type or None,
+        language=entry.language or None,
+        language_source=("given" if entry.language_given else "detected") if entry.language else None,
         error=_failure(entry.error_code, entry.error_message),
         index_version=entry.index_version,
         version=entry.version,

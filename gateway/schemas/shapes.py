@@ -6,6 +6,7 @@ from msgspec import Meta
 
 from gateway.http.schema import Answer, limits
 from providers.registry import PROVIDERS
+from suite.formats import LANGUAGE
 from suite.services import SERVICES
 
 # Fields that only the suite sets.
@@ -38,6 +39,9 @@ Tags = Annotated[list[Annotated[str, limits(minLength=1, maxLength=50)]], limits
 TagFilter = Annotated[str, Meta(min_length=1, max_length=1000, description="Comma list; all must be present.")]
 SearchText = Annotated[str, Meta(min_length=1, max_length=200, description="Words to look for.")]
 Name = Annotated[str, limits(minLength=1, maxLength=200)]
+Language = Annotated[
+    str, limits(maxLength=200, pattern=f"^$|{LANGUAGE}"), Meta(description="BCP 47, such as en or pt-BR.")
+]
 Text = Annotated[str, limits(maxLength=2000)]
 JsonObject = dict[str, Any]
 if TYPE_CHECKING:

@@ -134,6 +134,9 @@ class KnowledgeJobs:
         async with ctx.finish(result) as conn:
             entry = await self._still_wanted(conn, build)
             entry = entries.swap_index(entry, document, built, now)
+            if entry.language != built.language:  # it was set, or set free, while this build ran
+                job_id = await enqueue_build(conn, entry, document.id if document else "")
+                entry = entries.want_build(entry, job_id)
             await self._entries.save(conn, entry)
             await self._chunks.drop_others(conn, build)
             if document is not None:

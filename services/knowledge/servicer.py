@@ -20,7 +20,7 @@ from libs.rpc.context import require_scope
 from libs.rpc.messages import Mapper
 from libs.rpc.paging import page_info_to_proto, page_request_from_proto
 from services.knowledge.domain import entry as entries
-from services.knowledge.domain.entry import Described, Upload
+from services.knowledge.domain.entry import Described, Entry, Status, Upload
 from services.knowledge.domain.validation import check_content, check_described, plain_file_name, title_from_file_name
 from services.knowledge.mapping.entries import (
     EDITABLE,
@@ -109,22 +109,32 @@ class KnowledgeServicer(knowledge_pb2_grpc.KnowledgeServiceServicer):
             entries.check_version(entry, request.expected_version if request.HasField("expected_version") else None)
             given = replace(
                 entry, title=asked.title, category=asked.category, tags=tuple(asked.tags), source=asked.source,
-                content=asked.content,
+                content=asked.content, language=asked.language,
             )  # fmt: skip
-            wanted = edit.merge(entry, given)
-            described = check_described(Described(wanted.title, wanted.category, wanted.tags, wanted.source))
+            wanted = edit.merge(replace(entry, language=entries.given_language(entry)), given)
+            described = check_described(
+                Described(wanted.title, wanted.category, wanted.tags, wanted.source, wanted.language)
+            )
             changed = entries.describe(entry, described, self._clock.now())
             if wanted.content is not None and wanted.content != entry.content:
                 changed = replace(changed, version=entry.version + 1)
                 content = check_content(wanted.content)
                 job_id = await enqueue_build(conn, changed)
                 changed = entries.take_content(changed, content, job_id, self._clock.now())
+            elif changed.language_given != entry.language_given or changed.language != entry.language:
+                changed = await self._read_again(conn, changed)
             if changed is not entry:
                 await self._entries.save(conn, changed)
                 await append(conn, entry_event("entry.updated", changed))
             return knowledge_pb2.UpdateEntryResponse(entry=entry_to_proto(changed))
 
         return await run_write(self._database, org_id, act, knowledge_pb2.UpdateEntryResponse)
+
+    async def _read_again(self, conn: Connection, entry: Entry) -> Entry:
+        """The entry with its words to be read in another language. A build that is under way sees to it at its end."""
+        if not entry.index_id or entry.status is Status.PROCESSING:
+            return entry
+        return entries.want_build(entry, await enqueue_build(conn, entry, entry.document_id))
 
     async def DeleteEntry(
         self, request: knowledge_pb2.DeleteEntryRequest, context: object
@@ -255,7 +265,7 @@ async def _data(
 
 def _described_upload(metadata: knowledge_pb2.UploadMetadata) -> Described:
     title = metadata.title.strip() or title_from_file_name(plain_file_name(metadata.file_name))
-    return Described(title, metadata.category, tuple(metadata.tags))
+    return Described(title, metadata.category, tuple(metadata.tags), language=metadata.language)
 
 
 def _fingerprint_content(metadata: knowledge_pb2.UploadMetadata, upload: Upload) -> None:

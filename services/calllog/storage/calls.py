@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from libs.errors import FailedPrecondition, NotFound
+from libs.languages import detect
 from libs.postgres import Connection, Database, Record
 from providers.interface.reports import CallStatus, Direction, ReportedCall, Speaker, Turn
 from services.calllog.domain.calls import BillableCall, Call, Cost, ServedBy, is_billable
@@ -54,15 +55,17 @@ on conflict do nothing"""
 _MAX_INDEXED = 200_000
 # Of what is kept by now: the words of the turns, or where the provider gave none, those heard in the recording.
 _INDEX_WORDS = f"""
-insert into call_search (org_id, call_id, document)
-select c.org_id, c.id, search_document(c.title, left(c.summary, {_MAX_INDEXED}),
-    left(coalesce(told.words, r.transcription, ''), {_MAX_INDEXED}))
+insert into call_search (org_id, call_id, dictionary, document)
+select c.org_id, c.id, spoken.dictionary, search_document(c.title, left(c.summary, {_MAX_INDEXED}),
+    left(coalesce(told.words, r.transcription, ''), {_MAX_INDEXED}), spoken.dictionary)
 from call c
 left join recording r on r.org_id = c.org_id and r.provider = c.provider and r.external_call_id = c.external_call_id
 cross join lateral (select string_agg(t.text, ' ' order by t.index) as words from call_turn t
     where t.org_id = c.org_id and t.call_id = c.id and t.text <> '') told
+cross join lateral (select text_dictionary(
+    coalesce(nullif(c.language, ''), nullif(r.transcription_language, ''), $3)) as dictionary) spoken
 where c.org_id = $1 and c.id = $2
-on conflict (org_id, call_id) do update set document = excluded.document"""
+on conflict (org_id, call_id) do update set (dictionary, document) = (excluded.dictionary, excluded.document)"""
 _TOUCH = f"""
 update call c set version = c.version + 1, updated_at = $4
 where c.org_id = $1 and c.provider = $2 and c.external_call_id = $3
@@ -166,9 +169,10 @@ class Calls:
         """Which of these conversations are calls that have ended."""
         return {row["id"] for row in await self._db.fetch(org_id, _KNOWN, list(external_ids), provider)}
 
-    async def index_words(self, conn: Connection, org_id: str, call_id: str) -> None:
-        """Make the call's search document from the stored words: those of a report, or those of the transcription."""
-        await conn.execute(_INDEX_WORDS, org_id, call_id)
+    async def index_words(self, conn: Connection, org_id: str, call_id: str, detected: str = "") -> None:
+        """Make the call's search document from the stored words: those of a report, or those of the transcription.
+        `detected` is the language where neither the provider nor the transcription names one."""
+        await conn.execute(_INDEX_WORDS, org_id, call_id, detected)
 
     async def _write_parts(self, conn: Connection, org_id: str, call_id: str, report: ReportedCall) -> None:
         turns = report.turns
@@ -176,7 +180,8 @@ class Calls:
             await conn.execute(_ADD_TURNS, org_id, call_id, *_turn_columns(turns))
         if numbers := sorted({report.from_number, report.to_number} - {""}):
             await conn.execute(_ADD_FACETS, org_id, call_id, "number", numbers)
-        await self.index_words(conn, org_id, call_id)
+        detected = "" if report.language else detect(" ".join(turn.text for turn in turns))
+        await self.index_words(conn, org_id, call_id, detected)
 
 
 def call_not_found() -> NotFound:

@@ -22,7 +22,9 @@ class Status(enum.StrEnum):
 @dataclass(frozen=True, slots=True)
 class Entry:
     """`wanted_build` is the job that may make the next index; `index_id` the attempt whose chunks searches read (''
-    before the first). `content` is the text of a text entry, None where it was not read or the entry has a document."""
+    before the first). `language` is a BCP 47 tag: the customer's where `language_given`, else detected, '' where it is
+    not known; `index_language` is the one that the index was made in. `content` is the text of a text entry, None where
+    it was not read or the entry has a document."""
 
     org_id: str
     id: str
@@ -43,6 +45,9 @@ class Entry:
     index_id: str
     index_version: int
     embedding_model: str
+    language: str
+    language_given: bool
+    index_language: str
     version: int
     created_at: datetime
     updated_at: datetime
@@ -86,22 +91,26 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """What a customer says about an entry."""
+    """What a customer says about an entry; `language` is '' where it is to be detected."""
 
     title: str
     category: str = ""
     tags: tuple[str, ...] = ()
     source: str = ""
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class BuiltIndex:
-    """A finished build: the rows under `index_id` are all there."""
+    """A finished build: the rows under `index_id` are all there. Their words were read in `language`; `detected` is
+    what the text itself says."""
 
     index_id: str
     chunk_count: int
     page_count: int
     embedding_model: str
+    language: str
+    detected: str
 
 
 def new_entry(org_id: str, entry_id: str, described: Described, now: datetime) -> Entry:
@@ -109,7 +118,8 @@ def new_entry(org_id: str, entry_id: str, described: Described, now: datetime) -
         org_id=org_id, id=entry_id, title=described.title, category=described.category, tags=described.tags,
         status=Status.PROCESSING, document_id="", content=None, source=described.source, media_type="", byte_size=0,
         page_count=0, chunk_count=0, error_code="", error_message="", wanted_build="", index_id="", index_version=0,
-        embedding_model="", version=1, created_at=now, updated_at=now,
+        embedding_model="", language=described.language, language_given=bool(described.language), index_language="",
+        version=1, created_at=now, updated_at=now,
     )  # fmt: skip
 
 
@@ -125,9 +135,15 @@ def new_document(entry: Entry, upload: Upload, job_id: str, now: datetime) -> Do
 def describe(entry: Entry, described: Described, now: datetime) -> Entry:
     """The entry with another description; the same entry when nothing changes."""
     changed = replace(
-        entry, title=described.title, category=described.category, tags=described.tags, source=described.source
-    )
+        entry, title=described.title, category=described.category, tags=described.tags, source=described.source,
+        language=described.language or entry.language, language_given=bool(described.language),
+    )  # fmt: skip
     return entry if changed == entry else replace(changed, version=entry.version + 1, updated_at=now)
+
+
+def given_language(entry: Entry) -> str:
+    """The customer's, '' where it is detected."""
+    return entry.language if entry.language_given else ""
 
 
 def take_document(entry: Entry, upload: Upload, build: str, now: datetime) -> Entry:
@@ -161,11 +177,17 @@ def want_build(entry: Entry, build: str) -> Entry:
     return replace(entry, wanted_build=build)
 
 
+def wanted_language(entry: Entry, detected: str) -> str:
+    """The language that the entry's words are to be read in."""
+    return given_language(entry) or detected
+
+
 def swap_index(entry: Entry, document: Document | None, built: BuiltIndex, now: datetime) -> Entry:
     """The entry once a finished build took the place of its index."""
     entry = replace(
         entry, status=Status.COMPLETED, index_id=built.index_id, index_version=entry.index_version + 1,
         chunk_count=built.chunk_count, page_count=built.page_count, embedding_model=built.embedding_model,
+        language=wanted_language(entry, built.detected), index_language=built.language,
         error_code="", error_message="", version=entry.version + 1, updated_at=now,
     )  # fmt: skip
     if document is None or document.id == entry.document_id:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from libs.errors import InvalidArgument, Violation
 from libs.text import trimmed
 from services.knowledge.domain.entry import Described
+from suite.formats import LANGUAGE
 
 # Characters of a title.
 TITLE_MAX = 200
@@ -32,6 +33,7 @@ ENTRY_FILTER_MAX = 100
 # Characters of a file name.
 FILE_NAME_MAX = 255
 
+_LANGUAGE = re.compile(LANGUAGE)
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]+")
 
 
@@ -100,6 +102,8 @@ def _described(described: Described) -> Iterator[Violation]:
     yield from _text("#/title", described.title, TITLE_MAX)
     yield from _text("#/category", described.category, CATEGORY_MAX)
     yield from _text("#/source", described.source, SOURCE_MAX)
+    if described.language and not _LANGUAGE.fullmatch(described.language):
+        yield Violation("#/language", "invalid_format", "Must be a BCP 47 tag, for example en or pt-BR.")
     if len(described.tags) > TAGS_MAX:
         yield Violation("#/tags", "too_many", f"At most {TAGS_MAX} tags.")
     for index, tag in enumerate(described.tags[:TAGS_MAX]):

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
+from libs.languages import detect
 from services.knowledge.domain.blocks import Block
 from services.knowledge.domain.chunking import ChunkDraft, cut_into_chunks
 from services.knowledge.domain.media import ARCHIVES, BY_NAME, CSV, EML, HTML, MARKDOWN, PDF, RTF, MediaType
@@ -37,12 +38,14 @@ _TOKENS = Tokens()
 def warm() -> None:
     """Loads what the first document would load."""
     _TOKENS.count(["word"])
+    detect("word")
     for media, sample in ((MARKDOWN, b"# a\n\nb"), (HTML, b"<p>a</p>"), (CSV, b"a,b\n1,2\n")):
         list(blocks_of(sample, BY_NAME[media.name], lambda read, total: None))
 
 
 def read_document(descriptor: int, media: str, most_characters: int, most_chunks: int) -> Iterator[Any]:
-    """["pages", read, total] while it reads, then batches: ["chunks", [fields of ChunkDraft, ...]]. Raises Refusal."""
+    """["pages", read, total] while it reads, then ["language", code] and batches: ["chunks", [fields of a ChunkDraft]].
+    Raises Refusal."""
     with os.fdopen(descriptor, "rb") as file:
         content = file.read()
     pages: list[list[Any]] = []
@@ -60,6 +63,7 @@ def read_document(descriptor: int, media: str, most_characters: int, most_chunks
     yield from pages
     if endless > _ENDLESS_CHARACTERS and 2 * endless > characters:
         raise Refusal("document_without_words")
+    yield ["language", detect("\n".join(block.text for block in read))]
     yield from _chunks(read, most_chunks)
 
 

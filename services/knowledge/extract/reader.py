@@ -24,6 +24,8 @@ _LIMIT_REASONS = {
     "memory": "extraction_memory", "cpu": "extraction_timeout", "time": "extraction_timeout",
     "output": "document_text_too_long",
 }  # fmt: skip
+# Characters of a language's code.
+_LONGEST_CODE = 3
 # Native libraries end themselves when an allocation fails.
 _OUT_OF_MEMORY = (signal.SIGABRT, signal.SIGTRAP, signal.SIGILL)
 
@@ -50,6 +52,15 @@ class Budget:
         return Limits(self.memory_mb, self.cpu_seconds, self.wall_seconds, 8 * self.characters)
 
 
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What a document had: pages (0 where its format has none), chunks, and the language of its text ('' unknown)."""
+
+    pages: int
+    chunks: int
+    language: str
+
+
 def document_sandbox() -> Sandbox:
     return Sandbox((_DOCUMENT,), (f"{_DOCUMENT}:warm",))
 
@@ -59,12 +70,10 @@ class DocumentReader:
         self._sandbox = sandbox
         self._budget = budget
 
-    async def read(
-        self, source: BinaryIO, media: MediaType, target: BinaryIO, on_pages: OnPages, usage: Usage
-    ) -> tuple[int, int]:
-        """Reads `source` in the sandbox and leaves its chunks in `target`; answers (pages, chunks), pages 0 where the
-        format has none. Raises Refusal for what the document is."""
+    async def read(self, source: BinaryIO, media: MediaType, target: BinaryIO, on_pages: OnPages, usage: Usage) -> Read:
+        """Reads `source` in the sandbox and leaves its chunks in `target`. Raises Refusal for what the document is."""
         pages = chunks = 0
+        language = ""
         budget = self._budget
         values = self._sandbox.stream(
             f"{_DOCUMENT}:read_document", media.name, budget.characters, budget.chunks,
@@ -77,6 +86,8 @@ class DocumentReader:
                         case ["pages", int(read), int(total)]:
                             pages = total
                             await on_pages(read, total)
+                        case ["language", str(code)] if len(code) <= _LONGEST_CODE:
+                            language = code
                         case ["chunks", list(batch)]:
                             chunks += len(batch)
                             target.write(frames.pack(batch))
@@ -91,7 +102,7 @@ class DocumentReader:
             raise Refusal("extraction_memory" if memory else "extraction_crashed") from None
         if not chunks:
             raise Refusal("no_text_found")
-        return pages, chunks
+        return Read(pages, chunks, language)
 
 
 def read_chunks(source: BinaryIO) -> Iterator[list[ChunkDraft]]:

@@ -13,7 +13,9 @@ _STATUS = {
     Status.COMPLETED: knowledge_pb2.DOCUMENT_STATUS_COMPLETED,
     Status.FAILED: knowledge_pb2.DOCUMENT_STATUS_FAILED,
 }
-EDITABLE: Editable[Entry] = Editable({name: name for name in ("title", "category", "tags", "source", "content")})
+EDITABLE: Editable[Entry] = Editable(
+    {name: name for name in ("title", "category", "tags", "source", "content", "language")}
+)
 
 
 def entry_to_proto(entry: Entry) -> knowledge_pb2.Entry:
@@ -36,6 +38,8 @@ def entry_to_proto(entry: Entry) -> knowledge_pb2.Entry:
         update_time=to_timestamp(entry.updated_at),
         index_version=entry.index_version,
         content=entry.content or "",
+        language=entry.language,
+        language_given=entry.language_given,
     )
 
 
@@ -75,4 +79,4 @@ def chunk_to_proto(chunk: Chunk) -> knowledge_pb2.Chunk:
 
 
 def described_from_proto(message: knowledge_pb2.Entry) -> Described:
-    return Described(message.title, message.category, tuple(message.tags), message.source)
+    return Described(message.title, message.category, tuple(message.tags), message.source, message.language)

@@ -16,10 +16,10 @@ from libs.blobs import BlobStore
 from libs.ids import new_id
 from libs.sandbox import Usage
 from services.knowledge.domain.chunking import passage
-from services.knowledge.domain.entry import BuiltIndex, Document, Entry
+from services.knowledge.domain.entry import BuiltIndex, Document, Entry, wanted_language
 from services.knowledge.domain.media import BY_NAME, MARKDOWN
 from services.knowledge.embed.embedder import Embedder, Vector
-from services.knowledge.extract.reader import DocumentReader, read_chunks
+from services.knowledge.extract.reader import DocumentReader, Read, read_chunks
 from services.knowledge.storage.chunks import Build, Chunks
 from services.knowledge.storage.vectors import VectorSupport
 
@@ -71,9 +71,10 @@ class Indexing:
         await self._chunks.drop_attempts(build)
         try:
             with tempfile.TemporaryFile(prefix="knowledge-") as target:
-                pages, chunks = await self._read(entry, document, target, on_progress, usage)
+                read = await self._read(entry, document, target, on_progress, usage)
                 target.seek(0)
-                return build, await self._stage(build, target, pages, chunks, on_progress, unwanted, usage)
+                language = wanted_language(entry, read.language)
+                return build, await self._stage(build, target, read, language, on_progress, unwanted, usage)
         except BaseException:
             await asyncio.shield(self._chunks.drop_attempts(build))
             raise
@@ -82,8 +83,8 @@ class Indexing:
         self,
         build: Build,
         source: BinaryIO,
-        pages: int,
-        chunks: int,
+        read: Read,
+        language: str,
         on_progress: OnProgress,
         unwanted: Callable[[], bool],
         usage: Usage,
@@ -95,16 +96,17 @@ class Indexing:
             if unwanted():
                 raise Superseded
             vectors = await embedding.vectors([passage(draft) for draft in batch]) if with_vectors else None
-            if not await self._chunks.stage(build, batch, vectors):
+            if not await self._chunks.stage(build, language, batch, vectors):
                 raise Superseded
             staged += len(batch)
-            percent = _EXTRACTION_SHARE + (99 - _EXTRACTION_SHARE) * staged // max(1, chunks)
-            await on_progress(Progress(percent, pages, min(pages, batch[-1].page)))
-        return BuiltIndex(build.index_id, staged, pages, self._embedder.model if with_vectors else "")
+            percent = _EXTRACTION_SHARE + (99 - _EXTRACTION_SHARE) * staged // max(1, read.chunks)
+            await on_progress(Progress(percent, read.pages, min(read.pages, batch[-1].page)))
+        model = self._embedder.model if with_vectors else ""
+        return BuiltIndex(build.index_id, staged, read.pages, model, language, read.language)
 
     async def _read(
         self, entry: Entry, document: Document | None, target: BinaryIO, on_progress: OnProgress, usage: Usage
-    ) -> tuple[int, int]:
+    ) -> Read:
         async def on_pages(read: int, total: int) -> None:
             await on_progress(Progress(read * _EXTRACTION_SHARE // max(1, total), total, 0))
 

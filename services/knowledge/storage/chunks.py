@@ -10,7 +10,6 @@ from libs.paging import CursorCodec, ListRules, Page, PageRequest
 from libs.postgres import Connection, Database, Record
 from libs.postgres.listing import Listing, fetch_page
 from services.knowledge.domain.chunking import Chunk, ChunkDraft
-from services.knowledge.domain.words import more_words
 from services.knowledge.storage.vectors import literal
 
 CHUNK_LIST = ListRules(sorts={"position": "c.position"}, default_sort="position", default_descending=False)
@@ -27,10 +26,9 @@ insert into chunk (
     org_id, entry_id, index_id, id, position, text, heading, page, token_count, start_offset, end_offset, words{column}
 )
 select $1, $2, $3, v.id, v.position, v.text, v.heading, v.page, v.token_count, v.start_offset, v.end_offset,
-    chunk_words(v.heading, v.text, v.more){value}
-from unnest($5::text[], $6::int[], $7::text[], $8::text[], $9::int[], $10::int[], $11::int[], $12::int[],
-    $13::text[]{array})
-    as v(id, position, text, heading, page, token_count, start_offset, end_offset, more{name})
+    words_of_chunk(text_dictionary($5), v.heading, v.text){value}
+from unnest($6::text[], $7::int[], $8::text[], $9::text[], $10::int[], $11::int[], $12::int[], $13::int[]{array})
+    as v(id, position, text, heading, page, token_count, start_offset, end_offset{name})
 where exists (select 1 from entry e where e.org_id = $1 and e.id = $2 and e.wanted_build = $4)"""
 _STAGE_PLAIN = _STAGE.format(column="", value="", array="", name="")
 _STAGE_VECTORS = _STAGE.format(
@@ -66,16 +64,14 @@ class Chunks:
         return page.map(_chunk)
 
     async def stage(
-        self, build: Build, drafts: Sequence[ChunkDraft], vectors: Sequence[Sequence[float]] | None
+        self, build: Build, language: str, drafts: Sequence[ChunkDraft], vectors: Sequence[Sequence[float]] | None
     ) -> bool:
-        """Adds rows that are invisible before the swap; False when the build is no longer wanted."""
-        rows = (
-            (d.position, d.text, d.heading, d.page, d.token_count, d.start, d.end, more_words(f"{d.heading} {d.text}"))
-            for d in drafts
-        )
+        """Adds rows that are invisible before the swap, their words in `language`; False when the build is no longer
+        wanted."""
+        rows = ((d.position, d.text, d.heading, d.page, d.token_count, d.start, d.end) for d in drafts)
         columns = list(zip(*rows, strict=True))
         ids = [new_id("chk") for _ in drafts]
-        values = [build.org_id, build.entry_id, build.index_id, build.wanted, ids, *map(list, columns)]
+        values = [build.org_id, build.entry_id, build.index_id, build.wanted, language, ids, *map(list, columns)]
         async with self._database.transaction(build.org_id) as conn:
             if vectors is None:
                 status = await conn.execute(_STAGE_PLAIN, *values)

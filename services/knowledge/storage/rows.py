@@ -10,7 +10,7 @@ from services.knowledge.domain.entry import Document, Entry, Status
 _ENTRY_SHOWN = (
     "org_id", "id", "title", "category", "tags", "status", "document_id", "source", "media_type", "byte_size",
     "page_count", "chunk_count", "error_code", "error_message", "wanted_build", "index_id", "index_version",
-    "embedding_model", "version", "created_at", "updated_at",
+    "embedding_model", "language", "language_given", "index_language", "version", "created_at", "updated_at",
 )  # fmt: skip
 ENTRY_WRITTEN = (*(name for name in _ENTRY_SHOWN if name not in ("org_id", "id")), "content")
 ENTRY = ", ".join(f"e.{name}" for name in (*_ENTRY_SHOWN, "content"))

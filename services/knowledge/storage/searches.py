@@ -9,7 +9,6 @@ from libs.postgres import Database, Record
 from libs.text import search_words
 from services.knowledge.domain.highlights import CLOSE, OPEN, offsets
 from services.knowledge.domain.search import Hit, Mode, Question
-from services.knowledge.domain.words import respelled
 from services.knowledge.storage.vectors import literal
 
 # Reciprocal rank fusion (Cormack, Clarke, Büttcher, SIGIR 2009) with its authors' constant.
@@ -25,27 +24,28 @@ _RANKED = 60
 
 _KEYWORD = f"""
 select k.chunk_id, k.score as keyword_score, null::real as vector_score, k.score as score
-from find_by_keyword($2, $7, $3, $4, $5, {_CANDIDATES}, $6) k"""
+from find_by_words($2, $3, $4, $5, {_CANDIDATES}, $6) k
+order by score desc, chunk_id limit $6"""
 _VECTOR = f"""
 select v.chunk_id, null::real as keyword_score, v.score as vector_score, v.score as score
-from find_by_vector($8::text::vector, $9, $3, $4, $5, {_EXACT_BELOW}, $6) v"""
+from find_by_vector($7::text::vector, $8, $3, $4, $5, {_EXACT_BELOW}, $6) v"""
 _FUSED = f"""
 select coalesce(k.chunk_id, v.chunk_id) as chunk_id, k.score as keyword_score, v.score as vector_score,
     (coalesce(1.0 / ({_K} + k.place), 0) + coalesce(1.0 / ({_K} + v.place), 0)) * ({_K} + 1) / 2.0 as score
 from (
     select f.chunk_id, f.score, row_number() over (order by f.score desc, f.chunk_id) as place
-    from find_by_keyword($2, $7, $3, $4, $5, {_CANDIDATES}, {_RANKED}) f where f.coverage >= {_COVERAGE}
+    from find_by_words($2, $3, $4, $5, {_CANDIDATES}, {_RANKED}) f where f.coverage >= {_COVERAGE}
 ) k
 full join (
     select f.chunk_id, f.score, row_number() over (order by f.score desc, f.chunk_id) as place
-    from find_by_vector($8::text::vector, $9, $3, $4, $5, {_EXACT_BELOW}, {_RANKED}) f
+    from find_by_vector($7::text::vector, $8, $3, $4, $5, {_EXACT_BELOW}, {_RANKED}) f
 ) v on v.chunk_id = k.chunk_id
 order by score desc, chunk_id limit $6"""
 _HITS = """
 select c.id, c.entry_id, c.text, c.heading, c.page, c.start_offset, c.end_offset,
     e.document_id, e.title, e.source, e.index_version,
     f.score::float8 as score, f.keyword_score::float8 as keyword_score, f.vector_score::float8 as vector_score,
-    ts_headline('english', c.text, any_word($2::text || ' ' || $7::text),
+    ts_headline(e.dictionary::regconfig, c.text, any_word(e.dictionary, $2::text),
         'HighlightAll=true,StartSel={open},StopSel={close}') as marked
 from ({ranking}) f
 join chunk c on c.id = f.chunk_id and c.org_id = o.org
@@ -80,7 +80,7 @@ class Searches:
     async def _hits(self, org_id: str, mode: Mode, question: Question, more: tuple[str, ...]) -> list[Hit]:
         filters = (question.category, list(question.tags), list(question.entry_ids))
         words = search_words(question.text)
-        rows = await self._database.fetch(org_id, _SQL[mode], words, *filters, question.most, respelled(words), *more)
+        rows = await self._database.fetch(org_id, _SQL[mode], words, *filters, question.most, *more)
         return [_hit(row) for row in rows]
 
 

@@ -82,6 +82,8 @@ class Entry(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     INDEX_VERSION_FIELD_NUMBER: _builtins.int
     CONTENT_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
+    LANGUAGE_GIVEN_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     title: _builtins.str
     category: _builtins.str
@@ -101,6 +103,12 @@ class Entry(_message.Message):
     """Grows by one with each re-index; a search hit names it."""
     content: _builtins.str
     """Only for text entries, and never in lists."""
+    language: _builtins.str
+    """BCP 47: as given, or detected when the text was indexed; empty while unknown. Writing the empty string asks for
+    detection.
+    """
+    language_given: _builtins.bool
+    """The language was given, not detected."""
     @_builtins.property
     def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
@@ -128,10 +136,12 @@ class Entry(_message.Message):
         update_time: _timestamp_pb2.Timestamp | None = ...,
         index_version: _builtins.int = ...,
         content: _builtins.str = ...,
+        language: _builtins.str = ...,
+        language_given: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["byte_size", b"byte_size", "category", b"category", "chunk_count", b"chunk_count", "content", b"content", "create_time", b"create_time", "document_id", b"document_id", "error_code", b"error_code", "error_message", b"error_message", "id", b"id", "index_version", b"index_version", "media_type", b"media_type", "page_count", b"page_count", "source", b"source", "status", b"status", "tags", b"tags", "title", b"title", "update_time", b"update_time", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["byte_size", b"byte_size", "category", b"category", "chunk_count", b"chunk_count", "content", b"content", "create_time", b"create_time", "document_id", b"document_id", "error_code", b"error_code", "error_message", b"error_message", "id", b"id", "index_version", b"index_version", "language", b"language", "language_given", b"language_given", "media_type", b"media_type", "page_count", b"page_count", "source", b"source", "status", b"status", "tags", b"tags", "title", b"title", "update_time", b"update_time", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -536,12 +546,15 @@ class UploadMetadata(_message.Message):
     CATEGORY_FIELD_NUMBER: _builtins.int
     TAGS_FIELD_NUMBER: _builtins.int
     ENTRY_ID_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
     file_name: _builtins.str
     media_type: _builtins.str
     title: _builtins.str
     category: _builtins.str
     entry_id: _builtins.str
     """Set to replace the document of an existing entry; its index is swapped in one transaction."""
+    language: _builtins.str
+    """BCP 47; detected when empty."""
     @_builtins.property
     def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(
@@ -553,10 +566,11 @@ class UploadMetadata(_message.Message):
         category: _builtins.str = ...,
         tags: _abc.Iterable[_builtins.str] | None = ...,
         entry_id: _builtins.str = ...,
+        language: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "entry_id", b"entry_id", "file_name", b"file_name", "media_type", b"media_type", "tags", b"tags", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "entry_id", b"entry_id", "file_name", b"file_name", "language", b"language", "media_type", b"media_type", "tags", b"tags", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

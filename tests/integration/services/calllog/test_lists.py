@@ -108,6 +108,24 @@ async def test_words_of_transcript_summary_and_title(calllog: CallLog, org: Orga
         assert await found(calllog, org, search=words) == expected, words
 
 
+async def test_words_are_stemmed_in_the_language_of_the_call(calllog: CallLog) -> None:
+    """The provider's language where it names one, else the language of the words."""
+    org = await calllog.organization(AGENT)
+    spoken = {
+        "1": ("de", "Können Sie die Häuser heizen?"), "2": ("", "Nous voulons réserver deux chambres pour demain."),
+        "3": ("", "请问退款什么时候到账"), "4": ("", "The two boxes of the KX-4471 arrived broken."),
+    }  # fmt: skip
+    for number, (language, words) in spoken.items():
+        about = metadata() | ({"main_language": language} if language else {})
+        await calllog.deliver(org, transcription(f"{org.id}-{number}", metadata=about, transcript=turns(words)))
+        await calllog.settled(org.id)
+    for words, expected in [
+        ("Haus", "1"), ("hauser", "1"), ("chambre", "2"), ("reserver", "2"), ("退款", "3"), ("到账", "3"),
+        ("box arrive", "4"), ("4471", "4"), ('"退款"', "3"), ('"die Häuser"', "1"),
+    ]:  # fmt: skip
+        assert await found(calllog, org, search=words) == expected, words
+
+
 async def test_words_of_others_are_not_found(calllog: CallLog, org: Organization) -> None:
     other = await calllog.organization()
     await calllog.deliver(other, transcription(f"{other.id}-1", transcript=turns("parcel secret")))
@@ -240,7 +258,7 @@ async def test_common_words_are_walked_to(calllog: CallLog) -> None:
             )  # fmt: skip
             await conn.execute(
                 """insert into call_search (org_id, call_id, document)
-                   select $1, 'call_' || lpad(i::text, 26, '0'), search_document('', '', 'hello number' || i)
+                   select $1, 'call_' || lpad(i::text, 26, '0'), search_document('', '', 'hello number' || i, 'english')
                    from generate_series($2::int, $2 + 749) i""",
                 org, first,
             )  # fmt: skip

@@ -107,6 +107,12 @@ class Service:
             entry = pb.Entry(title=title, content=content, **fields)
             return await self.servicer.CreateEntry(pb.CreateEntryRequest(entry=entry), None)
 
+    async def update(self, org: str, entry_id: str, **fields: Any) -> pb.Entry:
+        with as_org(org):
+            request = pb.UpdateEntryRequest(entry=pb.Entry(id=entry_id, **fields))
+            request.update_mask.paths.extend(fields)
+            return (await self.servicer.UpdateEntry(request, None)).entry
+
     async def document(self, org: str, document_id: str) -> pb.Document:
         with as_org(org):
             return (await self.servicer.GetDocument(pb.GetDocumentRequest(id=document_id), None)).document

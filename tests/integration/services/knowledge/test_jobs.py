@@ -160,7 +160,7 @@ async def _stage(service: Service, build: Build) -> bool:
     from services.knowledge.storage.chunks import Chunks
 
     chunks = Chunks(service.database, CursorCodec(b"c" * 32))
-    return await chunks.stage(build, [ChunkDraft(0, "Words of a ghost.", "", 0, 4, False, 0, 17)], None)
+    return await chunks.stage(build, "en", [ChunkDraft(0, "Words of a ghost.", "", 0, 4, False, 0, 17)], None)
 
 
 async def _chunks(service: Service, entry_id: str) -> int:

@@ -98,8 +98,8 @@ async def test_the_owners_functions_answer_no_one_without_an_organization(servic
     """They run with the owner's rights, past row level security, so they must name the organisation themselves."""
     vector = "[" + ",".join(["0.1"] * 384) + "]"
     calls = (
-        "find_by_keyword('goods', '', '{}', '{}', 2000, 10)",
-        "find_by_keyword('unicorns goods', '', '{}', '{}', 2000, 10)",
+        "find_by_words('goods', '', '{}', '{}', 2000, 10)",
+        "find_by_words('unicorns goods', '', '{}', '{}', 2000, 10)",
         f"find_by_vector('{vector}', 'all-MiniLM-L6-v2-int8', '', '{{}}', '{{}}', 2000, 10)",
         "entry_matching('shipping')",
         "entry_tagged('{all}')",
@@ -251,3 +251,73 @@ async def test_a_query_has_a_bound_before_it_reaches_the_database(service: Servi
     with pytest.raises(InvalidArgument) as refused:
         await service.search(org, "word " * 65)
     assert [violation.code for violation in refused.value.violations] == ["too_many_words"]
+
+
+_HOUSES = {
+    "de": ("Die Häuser am See werden im Winter geheizt.", "Haus heizen"),
+    "fr": ("Les maisons au bord du lac sont chauffées en hiver.", "la maison chauffée"),
+    "es": ("Las casas junto al lago se calientan en invierno.", "casa caliente"),
+    "it": ("Le case vicino al lago sono riscaldate in inverno.", "casa riscaldata"),
+    "pt": ("As casas junto ao lago são aquecidas no inverno.", "casa aquecida"),
+    "nl": ("De winkels aan het meer worden in de winter gesloten.", "winkel sluiten"),
+    "ru": ("Дома у озера отапливаются зимой.", "дом отапливать"),
+    "sv": ("Husen vid sjön värms upp under vintern.", "hus värma"),
+}
+
+
+async def test_each_entry_is_stemmed_in_its_own_language(service: Service, org: str) -> None:
+    entries = {}
+    for language, (text, _) in _HOUSES.items():
+        entries[language] = (await service.create(org, "Houses", text)).entry.id
+    for language, entry_id in entries.items():
+        entry = await service.until_settled(org, entry_id)
+        assert (entry.language, entry.language_given) == (language, False)
+
+    for language, (_, question) in _HOUSES.items():
+        answer = await service.search(org, question, pb.SEARCH_MODE_KEYWORD)
+        assert [hit.entry_id for hit in answer.hits][:1] == [entries[language]], language
+        assert answer.hits[0].highlights, language
+
+
+async def test_a_stop_word_of_one_language_is_a_word_of_another(service: Service, org: str) -> None:
+    german = (await service.create(org, "Versand", "Die Lieferung kostet vier Euro und dauert drei Tage.")).entry.id
+    english = (await service.create(org, "Dies", "The die of the press is made of steel, and it lasts long.")).entry.id
+    for entry_id in (german, english):
+        await service.until_settled(org, entry_id)
+
+    answer = await service.search(org, "Was kosten die Lieferungen?", pb.SEARCH_MODE_KEYWORD)
+
+    assert answer.hits[0].entry_id == german
+
+
+async def test_a_given_language_is_read_again_and_a_taken_one_detected(service: Service, org: str) -> None:
+    made = await service.create(org, "Houses", _HOUSES["de"][0])
+    await service.until_settled(org, made.entry.id)
+
+    for language, given, shown, found in (("en", True, "en", 0), ("", False, "de", 1)):
+        before = (await service.entry(org, made.entry.id)).index_version
+        changed = await service.update(org, made.entry.id, language=language)
+        assert changed.language_given is given
+        async with asyncio.timeout(60):
+            while (entry := await service.entry(org, made.entry.id)).index_version == before:
+                await asyncio.sleep(0.05)
+        assert (entry.language, entry.language_given) == (shown, given)
+        answer = await service.search(org, "Haus", pb.SEARCH_MODE_KEYWORD)
+        assert len(answer.hits) == found, language
+
+
+async def test_a_language_set_while_a_build_runs_is_read_at_its_end(
+    build_service: Callable[..., Awaitable[Service]], org: str
+) -> None:
+    later = await build_service()
+    made = await later.create(org, "Houses", _HOUSES["de"][0])
+    await later.update(org, made.entry.id, language="nl")
+    async with later.work():
+        entry = await later.until_settled(org, made.entry.id)
+    assert (entry.language, entry.language_given) == ("nl", True)
+
+
+async def test_a_language_that_is_no_tag_is_refused(service: Service, org: str) -> None:
+    with pytest.raises(InvalidArgument) as refused:
+        await service.create(org, "Houses", "Some words.", language="not a tag")
+    assert [(found.pointer, found.code) for found in refused.value.violations] == [("#/language", "invalid_format")]

@@ -12,7 +12,7 @@ from services.knowledge.domain.media import PDF
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = datetime(2026, 1, 2, tzinfo=UTC)
 UPLOAD = Upload("doc_1", "a.pdf", PDF, 10, "hash", "org/doc_1/original")
-BUILT = BuiltIndex("job_1.try_1", 7, 3, "model")
+BUILT = BuiltIndex("job_1.try_1", 7, 3, "model", "en", "en")
 
 
 def fresh() -> entries.Entry:

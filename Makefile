@@ -5,7 +5,7 @@ VENV := .venv/bin
 export SERVICE SCALE LIMITS FOLLOW DOC QUESTION V
 SCENARIO ?= baseline
 
-.PHONY: test-transcription help up dev down status logs restart reset backup restore token demo ops test security lint types check faults manifests wheels bench-jobs bench-http load policy alerts configuration capacity protos format lock
+.PHONY: test-transcription help up dev down status logs restart reset backup restore token demo ops test security lint types check faults manifests wheels bench-jobs bench-http load policy clients examples alerts configuration capacity protos format lock
 
 help:            ## what can be done
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 24
@@ -61,6 +61,8 @@ security:        ## attacks on every public port
 check:           ## everything that must pass before a change lands, fastest first
 	@$(LOCAL) check
 
+clients: | dev-tools ## generated clients in Python and TypeScript parse the document's answers and run the journey (needs node and npm)
+	@$(VENV)/python -m local.tools.clients
 policy: | dev-tools ## checkov over every overlay, in an environment of its own (290 MB)
 	@$(VENV)/python -m local.tools.policy
 alerts: | dev-tools ## promtool sees each alert fire (needs Debian's package prometheus)
@@ -71,6 +73,8 @@ capacity: | dev-tools ## cores, instances, connections and cost for 100 to 100,0
 	@$(VENV)/python -m bench.capacity $(ARGS)
 format: | dev-tools ## let the tools write the style
 	@$(VENV)/ruff check --fix --quiet . ; $(VENV)/ruff format . ; $(VENV)/buf format -w
+examples: | dev-tools ## record the document's examples from a running suite
+	@RECORD_EXAMPLES=1 $(VENV)/python -m pytest -q tests/e2e/test_every_status.py && $(VENV)/python -m gateway openapi
 protos: | dev-tools ## generate the Python beside each .proto
 	@$(VENV)/python -m local.tools.protos
 lock: | dev-tools ## resolve the dependency groups into requirements/*.txt

@@ -2,14 +2,14 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, get_args, get_origin
 
 import msgspec
 
 from gateway.http.idempotency import KEY_PATTERN
-from gateway.http.problems import MEDIA_TYPE, STATUS_OF_REASON, TITLES
+from gateway.http.problems import MEDIA_TYPE, TITLES
 from gateway.http.routing import Route
 from gateway.http.schema import LIMITS, NoBody, NoQuery, Problem
 
@@ -24,12 +24,18 @@ _IDEMPOTENCY_KEY = {"type": "string", "pattern": f"^{KEY_PATTERN}$", "minLength"
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What the document says of the whole API. `session_cookie` is the cookie's name."""
+    """What the document says of the whole API, and what it shows beside the declarations.
+
+    `session_cookie` is the cookie's name. `codes` are the problem codes by status. `examples` are recorded answers: by
+    operation ("GET /api/agents") and status, and under "problems" one problem of each status that was met.
+    """
 
     title: str
     version: str
     description: str
     session_cookie: str
+    codes: Mapping[int, Sequence[str]]
+    examples: Mapping[str, Mapping[str, Any]]
 
 
 def document(routes: Iterable[Route[Any, Any]], about: About) -> dict[str, Any]:
@@ -38,7 +44,9 @@ def document(routes: Iterable[Route[Any, Any]], about: About) -> dict[str, Any]:
     schemas = _component_schemas(table)
     paths: dict[str, Any] = {}
     for route in table:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+        operation = _operation(route)
+        _show_examples(operation, about.examples.get(f"{route.method} {route.path}", {}))
+        paths.setdefault(route.path, {})[route.method.lower()] = operation
     return {
         "openapi": "3.1.0",
         "info": {"title": about.title, "version": about.version, "description": about.description},
@@ -48,7 +56,7 @@ def document(routes: Iterable[Route[Any, Any]], about: About) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": schemas,
-            "responses": {str(status): _problem_response(status) for status in TITLES},
+            "responses": {str(status): _problem_response(status, about) for status in sorted(about.codes)},
             "headers": _HEADERS,
             "securitySchemes": _security(about.session_cookie),
         },
@@ -92,13 +100,8 @@ _HEADERS_OF_PROBLEMS = {
     429: {"Retry-After": "RetryAfter"},
     503: {"Retry-After": "RetryAfter"},
 }
-# A code of each status for its example, where the alphabet would choose a rare one or none stands in STATUS_OF_REASON.
+# The example's code of a status that no test meets from outside, where the alphabet would choose a rare one.
 _EXAMPLE_CODES = {
-    401: "unauthenticated",
-    403: "missing_scope",
-    404: "route_not_found",
-    409: "concurrent_update",
-    422: "validation_failed",
     429: "too_many_attempts",
     500: "internal",
     501: "not_implemented",
@@ -131,23 +134,37 @@ def _component_schemas(table: Iterable[Route[Any, Any]]) -> dict[str, Any]:
         schemas[name] = _list_schema(row)
     for kind in structs:
         if getattr(kind, "one_of", ()):
-            schemas[kind.__name__]["anyOf"] = [{"required": list(fields)} for fields in kind.one_of]
+            schemas[kind.__name__].update(_any_of(kind.one_of))
     return {name: _tidy(schema) for name, schema in sorted(schemas.items())}
 
 
+def _any_of(sets: Sequence[Sequence[str]]) -> dict[str, Any]:
+    """Members of which one set must be there. Generators of clients take an `anyOf` beside properties for a union of
+    types without any; of `if` and `else` they know that it only restricts."""
+    first, *others = sets
+    required = {"required": list(first)}
+    return {"if": required, "else": _any_of(others)} if others else required
+
+
 def _tidy(node: Any) -> Any:
-    """The schema as clients' generators read it: no default of null, which typed clients would send; every array says
-    what it holds; and of two limits of one kind the service's, which is the narrower."""
+    """The schema as clients' generators read it: a default is told in words, because typed clients would have to send
+    it; every array says what it holds and every free object that it is free; and of two limits of one kind the
+    service's stays, which is the narrower."""
     if isinstance(node, list):
         return [_tidy(item) for item in node]
     if not isinstance(node, dict):
         return node
-    tidied = {name: _tidy(inner) for name, inner in node.items() if (name, inner) != ("default", None)}
+    tidied = {name: _tidy(inner) for name, inner in node.items() if name != "default" or isinstance(inner, dict)}
+    if "type" in node and node.get("default") not in (None, ""):
+        told = f"{node.get('description', '')} Default: {json.dumps(node['default'])}."
+        tidied["description"] = told.strip()
     tidied.update(tidied.pop(LIMITS, {}))
     if "maximum" in tidied:
         tidied.pop("exclusiveMaximum", None)
     if tidied.get("type") == "array":
         tidied.setdefault("items", {})
+    if tidied.get("type") == "object" and "properties" not in tidied:
+        tidied.setdefault("additionalProperties", True)
     return tidied
 
 
@@ -162,7 +179,11 @@ def _row(answer: Any) -> Any:
 
 
 def _list_schema(row: Any) -> dict[str, Any]:
-    item = {"$ref": _REF.format(name=row.__name__)} if hasattr(row, "__struct_fields__") else {"type": "object"}
+    item = (
+        {"$ref": _REF.format(name=row.__name__)}
+        if hasattr(row, "__struct_fields__")
+        else {"type": "object", "additionalProperties": True}
+    )
     number: dict[str, Any] = {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "null"}]}
     properties = {
         "data": {"type": "array", "items": item},
@@ -343,19 +364,28 @@ def _binary(route: Route[Any, Any]) -> dict[str, Any]:
     }
 
 
-def _problem_response(status: int) -> dict[str, Any]:
-    codes = sorted(reason for reason, known in STATUS_OF_REASON.items() if known == status)
-    text = TITLES[status] + (f". Codes: {', '.join(codes)}" if codes else "")
+def _show_examples(operation: dict[str, Any], recorded: Mapping[str, Any]) -> None:
+    """Beside the schema of each answer the one that was recorded."""
+    for status, example in recorded.items():
+        for kind, media in operation["responses"].get(status, {}).get("content", {}).items():
+            if kind == "application/json":
+                media["example"] = example
+
+
+def _problem_response(status: int, about: About) -> dict[str, Any]:
+    codes = about.codes[status]
+    text = f"{TITLES[status]}. Codes: {', '.join(codes)}"
     schema = {"$ref": _REF.format(name="Problem")}
+    example = about.examples["problems"].get(str(status)) or _problem_example(status, codes)
     headers = {"X-Request-Id": "RequestId", **_HEADERS_OF_PROBLEMS.get(status, {})}
     return {
         "description": text,
         "headers": {name: _header(header) for name, header in headers.items()},
-        "content": {MEDIA_TYPE: {"schema": schema, "example": _problem_example(status, codes)}},
+        "content": {MEDIA_TYPE: {"schema": schema, "example": example}},
     }
 
 
-def _problem_example(status: int, codes: list[str]) -> dict[str, Any]:
+def _problem_example(status: int, codes: Sequence[str]) -> dict[str, Any]:
     code = _EXAMPLE_CODES.get(status) or codes[0]
     return {
         "type": f"urn:echosenseix:problem:{code}",

@@ -67,13 +67,20 @@ ROUTES = tagged(
     "Console",
     Route("GET", "/", get_root, "Go to the console", public=True, status=302, media_type="text/html"),
     Route("GET", "/app", get_console, "The console, for people", public=True, media_type="text/html"),
-    Route("GET", "/app/{release}/{name}", get_file, "A file of the console", public=True, media_type="text/plain"),
+    Route(
+        "GET",
+        "/app/{release}/{name}",
+        get_file,
+        "A file of the console",
+        public=True,
+        media_type="application/octet-stream",
+    ),
     Route(
         "GET",
         "/app/{release}/{name}/{file}",
         get_file_in_folder,
         "A file of the console, in a folder",
         public=True,
-        media_type="text/plain",
+        media_type="application/octet-stream",
     ),
 )

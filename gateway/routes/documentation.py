@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 from pathlib import Path
 
 from starlette.responses import Response
@@ -14,17 +15,32 @@ from gateway.state import ApiRequest
 
 # Written by `python -m gateway openapi`.
 FILE = Path(__file__).parents[1] / "openapi.json"
-ABOUT = About(
-    title="EchoSenseiX",
-    version="1.0.0",
-    description=(
-        "The public API of EchoSenseiX. Lists have two paging modes (page and cursor), changes are merge patches, "
-        "errors are problem documents (RFC 9457), amounts are decimal strings and times RFC 3339 in UTC. Every "
-        "response carries X-Request-Id. POST, PATCH, PUT and DELETE take an Idempotency-Key."
-    ),
-    session_cookie="echosenseix_session",
+# Written by `make examples`: answers of the running suite.
+EXAMPLES = Path(__file__).parents[1] / "examples.json"
+# The codes of problems, which a test compares with those that the code raises.
+ERRORS = Path(__file__).parents[2] / "docs" / "errors.md"
+_CODE = re.compile(r"^\| `([a-z0-9_]+)` \| (\d{3}) \| (?!Between services|Inside|Of a job)", re.MULTILINE)
+_DESCRIPTION = (
+    "The public API of EchoSenseiX. Lists have two paging modes (page and cursor), changes are merge patches, "
+    "errors are problem documents (RFC 9457), amounts are decimal strings and times RFC 3339 in UTC. Every "
+    "response carries X-Request-Id. POST, PATCH, PUT and DELETE take an Idempotency-Key."
 )
 _CACHED = {"cache-control": "public, max-age=300"}
+
+
+def about() -> About:
+    """What the document says beside the routes. Read where the document is written, not where it is served."""
+    codes: dict[int, list[str]] = {}
+    for code, status in _CODE.findall(ERRORS.read_text("utf-8")):
+        codes.setdefault(int(status), []).append(code)
+    return About(
+        title="EchoSenseiX",
+        version="1.0.0",
+        description=_DESCRIPTION,
+        session_cookie="echosenseix_session",
+        codes={status: sorted(found) for status, found in codes.items()},
+        examples=json.loads(EXAMPLES.read_bytes()),
+    )
 
 
 async def get_openapi(request: ApiRequest[NoQuery, NoBody]) -> Response:

@@ -43,7 +43,7 @@ class DeadEventQuery(PageQuery):
 class DeadEventReplayBody(Body):
     """Ids, or a filter of which all given must match; at most 1,000 at once for each service, the oldest first."""
 
-    one_of = (("ids",), ("service",), ("consumer",), ("topic",), ("errorCode",), ("diedAtGe",), ("diedAtLt",))
+    one_of = (("ids",), ("consumer",), ("topic",), ("errorCode",), ("diedAtGe",), ("diedAtLt",))
     ids: Annotated[list[str], Meta(min_length=1, max_length=1000)] | None = None
     service: ServiceName | None = None
     consumer: _Consumer | None = None

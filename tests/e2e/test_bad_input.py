@@ -250,18 +250,6 @@ def test_a_time_that_is_none_is_refused_in_a_query(ada: Customer, moment: str) -
         problem(ada.http.get(path + moment), 400, "invalid_query")
 
 
-def test_one_key_serves_a_route_that_asks_several_services(ada: Customer) -> None:
-    headers = {"Idempotency-Key": "fan-out-1"}
-    for path in ("/api/admin/dead-letters/replay", "/api/admin/dead-events/replay"):
-        body = {"kind": "call.ingest"} if "letters" in path else {"consumer": "billing"}
-        key = {"Idempotency-Key": headers["Idempotency-Key"] + path.replace("/", ".")}
-        first = ada.http.post(path, json=body, headers=key)
-        again = ada.http.post(path, json=body, headers=key)
-        assert (first.status_code, again.status_code) == (202, 202), first.text
-        assert first.json() == again.json()
-        assert again.headers["idempotency-replayed"] == "true"
-
-
 def test_a_quota_is_a_conflict_that_no_waiting_ends(customer: Callable[[], Customer]) -> None:
     full, wish = customer(), {"url": "http://127.0.0.1:9955/none", "eventTypes": ["call.ended"]}
     for _ in range(50):

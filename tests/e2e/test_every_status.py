@@ -20,6 +20,7 @@ from . import provoking
 from .conftest import Customer
 from .document import OPERATIONS, Operation, faults_of
 from .provoking import HELD_KEY, Scene
+from .recording import IS_RECORDING, Recording
 from .things import make_things
 
 # Status -> why no request provokes it here, whatever the operation.
@@ -55,6 +56,7 @@ PROVOKERS: dict[int, Callable[[Scene, Operation], httpx.Response]] = {
     202: provoking.success,
     204: provoking.success,
     206: provoking.a_part,
+    302: provoking.success,
     304: provoking.known_tag,
     400: provoking.unknown_parameter,
     401: provoking.no_credential,
@@ -79,6 +81,15 @@ def scene(suite: Suite, customer: Callable[[], Customer]) -> Iterator[Scene]:
     made = Scene(make_things(customer()), operator, suite.credentials["organizationId"])
     with held_key(suite, [made.customer.organization["id"], made.operator_org]), operator:
         yield made
+
+
+@pytest.fixture(scope="module")
+def recording() -> Iterator[Recording]:
+    """What `make examples` writes; otherwise forgotten."""
+    made = Recording()
+    yield made
+    if IS_RECORDING:
+        made.write()
 
 
 def held_key(suite: Suite, organizations: list[str]) -> subprocess.Popen[bytes]:
@@ -106,16 +117,20 @@ def is_excused(operation: Operation, status: int) -> bool:
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=str)
-def test_each_documented_status_comes_when_it_is_provoked(scene: Scene, operation: Operation) -> None:
+def test_each_documented_status_comes_when_it_is_provoked(
+    scene: Scene, recording: Recording, operation: Operation
+) -> None:
     answers: dict[int, httpx.Response] = {}
     # Success comes last, because it may end what the others need.
-    for status in sorted(documented(operation), key=lambda number: number < 300):
+    for status in sorted(documented(operation), key=lambda number: number < 304):
         if is_excused(operation, status) or status in AT_ONCE:
             continue
         provoke = PROVOKERS[status]
         if status == 200 and "201" in operation.spec["responses"]:
             provoke = provoking.once_more
         answers[status] = provoke(scene, operation)
+    for answer in answers.values():
+        recording.add(operation, answer)
     faults = [fault for answer in answers.values() for fault in faults_of(operation, answer)]
     assert not faults
     assert {status: answer.status_code for status, answer in answers.items()} == {status: status for status in answers}
@@ -124,13 +139,14 @@ def test_each_documented_status_comes_when_it_is_provoked(scene: Scene, operatio
 
 
 @pytest.mark.parametrize("status", AT_ONCE)
-async def test_bodies_that_are_too_large_or_too_slow(scene: Scene, status: int) -> None:
+async def test_bodies_that_are_too_large_or_too_slow(scene: Scene, recording: Recording, status: int) -> None:
     asked = [one for one in OPERATIONS if status in documented(one) and not is_excused(one, status)]
     answers = await asyncio.gather(*(AT_ONCE[status](scene, operation) for operation in asked))
     assert {str(operation): answer.status_code for operation, answer in zip(asked, answers, strict=True)} == {
         str(operation): status for operation in asked
     }
     for operation, answer in zip(asked, answers, strict=True):
+        recording.add(operation, answer)
         assert not list(faults_of(operation, answer)), operation
 
 

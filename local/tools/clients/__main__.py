@@ -1,0 +1,150 @@
+"""`make clients`: openapi-python-client, datamodel-codegen and openapi-typescript make clients without a warning.
+
+Each parses every recorded answer and every body of the document, and two run the journey against a suite of their own.
+`--short` is for `make check`: no journey, and only what Python alone can do. The generators live in an environment of
+their own (var/clients, 0.2 GB), because they ask for other versions of our packages.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import venv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from local.paths import ROOT
+from local.runner.suite import Suite
+from local.terminal import say
+
+DOCUMENT = ROOT / "gateway" / "openapi.json"
+ENVIRONMENT = ROOT / "var" / "clients"
+# Pinned, so that a new release of a generator does not fail a check that passed.
+PYTHON_TOOLS = ("openapi-python-client==0.29.1", "datamodel-code-generator==0.89.0", "pydantic[email]>=2.11")
+NODE_TOOLS = ("openapi-typescript@7.13.0", "openapi-fetch@0.17.0", "typescript@5.9.3", "@types/node@20")
+_HERE = Path(__file__).parent
+_COMPILER = {
+    "compilerOptions": {
+        "strict": True, "target": "ES2022", "module": "ES2022", "moduleResolution": "bundler", "types": ["node"],
+        "outDir": "built",
+    },
+    "files": ["answers.ts", "journey.ts"],
+}  # fmt: skip
+
+
+def main(arguments: list[str]) -> int:
+    short = "--short" in arguments
+    _install_python()
+    _generate_python()
+    _run([str(_python()), str(_HERE / "parse.py"), str(DOCUMENT)], "the Python clients")
+    if short:
+        return 0
+    _install_node()
+    _generate_typescript()
+    with tempfile.TemporaryDirectory() as folder, Suite(Path(folder)) as suite:
+        where = [suite.url, suite.api_key, str(ROOT / "services" / "knowledge" / "samples" / "americas.pdf")]
+        _run([str(_python()), str(_HERE / "journey.py"), *where], "the journey in Python")
+        _run(["node", str(ENVIRONMENT / "built" / "journey.js"), *where], "the journey in TypeScript")
+    return 0
+
+
+def _python() -> Path:
+    return ENVIRONMENT / "bin" / "python"
+
+
+def _install_python() -> None:
+    if _is_installed("python", PYTHON_TOOLS):
+        return
+    venv.create(ENVIRONMENT, with_pip=True)
+    _run([str(_python()), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *PYTHON_TOOLS])
+    _stamp("python").write_text(" ".join(PYTHON_TOOLS), encoding="utf-8")
+
+
+def _install_node() -> None:
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        raise SystemExit("make clients checks a TypeScript client too: install node and npm first.")
+    if _is_installed("node", NODE_TOOLS):
+        return
+    (ENVIRONMENT / "package.json").write_text('{"private": true, "type": "module"}', encoding="utf-8")
+    _run(
+        ["npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts", "--silent", *NODE_TOOLS]
+    )
+    _stamp("node").write_text(" ".join(NODE_TOOLS), encoding="utf-8")
+
+
+def _stamp(name: str) -> Path:
+    return ENVIRONMENT / f"installed-{name}"
+
+
+def _is_installed(name: str, tools: tuple[str, ...]) -> bool:
+    return _stamp(name).exists() and _stamp(name).read_text("utf-8") == " ".join(tools)
+
+
+def _generate_python() -> None:
+    tools = ENVIRONMENT / "bin"
+    _quiet([str(tools / "openapi-python-client"), "generate", "--path", str(DOCUMENT), "--output-path", "opc",
+            "--overwrite", "--meta", "none", "--fail-on-warning"], expected="Generating opc")  # fmt: skip
+    _quiet([str(tools / "datamodel-codegen"), "--input", str(DOCUMENT), "--input-file-type", "openapi", "--output",
+            "models.py", "--output-model-type", "pydantic_v2.BaseModel", "--target-python-version", "3.11",
+            "--enum-field-as-literal", "all", "--formatters", "builtin"])  # fmt: skip
+
+
+def _generate_typescript() -> None:
+    _run(["npx", "openapi-typescript", str(DOCUMENT), "-o", "api.ts"])
+    (ENVIRONMENT / "answers.ts").write_text("\n".join(_answers()), encoding="utf-8")
+    shutil.copy(_HERE / "journey.ts", ENVIRONMENT / "journey.ts")
+    (ENVIRONMENT / "tsconfig.json").write_text(json.dumps(_COMPILER), encoding="utf-8")
+    _run(["npx", "tsc", "-p", "tsconfig.json"], "the TypeScript client")
+
+
+def _answers() -> Iterator[str]:
+    """Every recorded answer and every example of a body as a constant of its generated type."""
+    yield 'import type { paths } from "./api";'
+    document = json.loads(DOCUMENT.read_bytes())
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            here = f"paths[{json.dumps(path)}]['{method}']"
+            name = operation["operationId"]
+            for status, response in operation["responses"].items():
+                yield from _constants(f"{name}_{status}", f"{here}['responses'][{status}]['content']", response)
+            body = operation.get("requestBody", {})
+            yield from _constants(f"{name}_body", f"NonNullable<{here}['requestBody']>['content']", body)
+
+
+def _constants(name: str, content: str, declared: dict[str, Any]) -> Iterator[str]:
+    for number, (kind, media) in enumerate(declared.get("content", {}).items()):
+        if "example" in media:
+            yield f"export const {name}_{number}: {content}['{kind}'] = {json.dumps(media['example'])};"
+
+
+def _run(command: list[str], passed: str = "") -> None:
+    done = subprocess.run(command, cwd=ENVIRONMENT, env=_environment(), check=False)  # noqa: S603
+    if done.returncode != 0:
+        sys.exit(done.returncode)
+    if passed:
+        say(f"{passed}: passes")
+
+
+def _quiet(command: list[str], expected: str = "") -> None:
+    """Runs a generator, for which a single word more than `expected` is a fault of the document."""
+    done = subprocess.run(  # noqa: S603
+        command, cwd=ENVIRONMENT, env=_environment(), check=False, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    if done.returncode != 0 or done.stdout.strip() != expected:
+        sys.exit(f"{Path(command[0]).name} says:\n{done.stdout}")
+
+
+def _environment() -> dict[str, str]:
+    """With ruff on the path, which openapi-python-client formats with."""
+    tools = f"{ENVIRONMENT / 'bin'}{os.pathsep}{Path(sys.prefix) / 'bin'}"
+    return os.environ | {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"}
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -5,7 +5,7 @@ VENV := .venv/bin
 export SERVICE SCALE LIMITS FOLLOW DOC QUESTION V
 SCENARIO ?= baseline
 
-.PHONY: test-transcription help up dev down status logs restart reset backup restore token demo ops test security lint types check faults manifests wheels bench-jobs bench-http load policy clients examples alerts configuration capacity protos format lock
+.PHONY: test-transcription help up dev down status logs restart reset backup restore token demo ops test security lint types check faults manifests wheels browser bench-jobs bench-http load policy clients examples alerts configuration capacity protos format lock
 
 help:            ## what can be done
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 24
@@ -45,6 +45,8 @@ wheels: | dev-tools  ## the wheels of all images into wheels/, to build them wit
 	@$(VENV)/pip download --quiet --no-deps --only-binary :all: -d wheels -r requirements/service-knowledge.txt
 load: | dev-tools ## the paper's load scenarios (SCENARIO=baseline|spike|sustained|stress|sockets|artillery, ARGS=--short)
 	@$(VENV)/python -m bench.load $(SCENARIO) $(ARGS)
+browser: | dev-tools ## Chromium walks every page of the running suite's console (screenshots in var/browser)
+	@$(VENV)/python -m tests.browser
 bench-jobs: | dev-tools ## our queue beside BullMQ
 	@$(VENV)/python -m bench.jobs
 bench-http: | dev-tools ## our cached reads beside Express and Fastify; start the suite first

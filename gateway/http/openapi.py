@@ -40,7 +40,7 @@ class About:
 
 def document(routes: Iterable[Route[Any, Any]], about: About) -> dict[str, Any]:
     """The whole document."""
-    table = tuple(routes)
+    table = tuple(route for route in routes if route.documented)
     schemas = _component_schemas(table)
     paths: dict[str, Any] = {}
     for route in table:

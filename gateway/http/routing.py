@@ -41,6 +41,8 @@ class Route(Generic[Q, B]):
     _: KW_ONLY
     # The group in the document; set by `tagged`.
     tag: str = ""
+    # It is an operation of the API, and in the document. The console's page and files are not.
+    documented: bool = True
     # Callers need no credential.
     public: bool = False
     # The scope that the principal needs; empty: any authenticated principal.

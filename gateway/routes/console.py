@@ -1,14 +1,19 @@
 """The console's page and files, and the way there from the site's root. No resource, no credential."""
 
+from collections.abc import Awaitable, Callable
+from typing import Any
+
 from starlette.responses import RedirectResponse, Response
 
 from gateway.console.assets import CODINGS, Asset
 from gateway.http.conditional import names_tag
 from gateway.http.negotiation import choose_coding
-from gateway.http.routing import Route, tagged
+from gateway.http.routing import Route
 from gateway.http.schema import NoBody, NoQuery
 from gateway.state import ApiRequest
 from libs.errors import NotFound
+
+Handler = Callable[[ApiRequest[NoQuery, NoBody]], Awaitable[Response]]
 
 _IMMUTABLE = "public, max-age=31536000, immutable"
 _REVALIDATE = "no-cache"
@@ -63,24 +68,13 @@ def _file(request: ApiRequest[NoQuery, NoBody], asset: Asset, cache_control: str
     return Response(asset.forms.get(coding, asset.body), 200, headers, asset.media_type)
 
 
-ROUTES = tagged(
-    "Console",
-    Route("GET", "/", get_root, "Go to the console", public=True, status=302, media_type="text/html"),
-    Route("GET", "/app", get_console, "The console, for people", public=True, media_type="text/html"),
-    Route(
-        "GET",
-        "/app/{release}/{name}",
-        get_file,
-        "A file of the console",
-        public=True,
-        media_type="application/octet-stream",
-    ),
-    Route(
-        "GET",
-        "/app/{release}/{name}/{file}",
-        get_file_in_folder,
-        "A file of the console, in a folder",
-        public=True,
-        media_type="application/octet-stream",
-    ),
+def _page(path: str, handler: Handler, summary: str) -> Route[Any, Any]:
+    return Route("GET", path, handler, summary, tag="Console", public=True, documented=False)
+
+
+ROUTES = (
+    _page("/", get_root, "Go to the console"),
+    _page("/app", get_console, "The console, for people"),
+    _page("/app/{release}/{name}", get_file, "A file of the console"),
+    _page("/app/{release}/{name}/{file}", get_file_in_folder, "A file of the console, in a folder"),
 )

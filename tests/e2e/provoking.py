@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,7 +24,6 @@ from .things import Things
 
 # A key that another request holds for as long as the tests run.
 HELD_KEY = "held-by-another-request"
-CONSOLE = Path(__file__).resolve().parents[2] / "gateway" / "console" / "static"
 SAMPLES = Path(__file__).resolve().parents[1] / "samples"
 _REPORTS = {
     "retell": "retell/call_analyzed.json",
@@ -249,16 +247,6 @@ def _usage(scene: Scene, operation: Operation) -> httpx.Response:
     return scene.ask(operation, content=json.dumps({**operation.example, "id": secrets.token_hex(8)}))
 
 
-def _console_file(scene: Scene, operation: Operation) -> httpx.Response:
-    """A file that the console's page or one of its folders has."""
-    page = scene.http(operation).get("/app").text
-    release = re.findall(r'"/app/([^/"]+)/', page)[0]
-    folder = next(path for path in sorted(CONSOLE.iterdir()) if path.is_dir())
-    file = next(path.name for path in sorted(folder.iterdir()) if path.is_file())
-    name = folder.name if "{file}" in operation.path else "console.css"
-    return scene.ask(operation, operation.at(release=release, name=name, file=file))
-
-
 _SUCCESSES: dict[str, Callable[[Scene, Operation], httpx.Response]] = {
     "POST /api/register": _register,
     "POST /api/login": _login,
@@ -267,8 +255,6 @@ _SUCCESSES: dict[str, Callable[[Scene, Operation], httpx.Response]] = {
     "POST /api/jobs/{id}/cancel": _cancel,
     "POST /api/jobs/{id}/retry": _retry,
     "POST /api/billing/usage-events": _usage,
-    "GET /app/{release}/{name}": _console_file,
-    "GET /app/{release}/{name}/{file}": _console_file,
 }
 
 

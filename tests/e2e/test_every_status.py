@@ -56,7 +56,6 @@ PROVOKERS: dict[int, Callable[[Scene, Operation], httpx.Response]] = {
     202: provoking.success,
     204: provoking.success,
     206: provoking.a_part,
-    302: provoking.success,
     304: provoking.known_tag,
     400: provoking.unknown_parameter,
     401: provoking.no_credential,

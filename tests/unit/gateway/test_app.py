@@ -299,7 +299,7 @@ async def test_metrics_name_the_papers_figures(http: httpx.AsyncClient, gateway:
 async def test_the_docs_page_shows_every_route_without_a_script(http: httpx.AsyncClient) -> None:
     page = (await http.get("/docs")).text
     assert "<script" not in page
-    for route in ROUTES:
+    for route in (route for route in ROUTES if route.documented):
         assert route.path in page
     assert (await http.get("/docs/style.css")).headers["content-type"].startswith("text/css")
 

@@ -44,10 +44,11 @@ export function duration(seconds) {
   return hours ? `${hours}:${tail}` : tail;
 }
 
-const UNITS = ["byte", "kilobyte", "megabyte", "gigabyte"];
+const UNITS = ["", "kilobyte", "megabyte", "gigabyte"];
 
 export function bytes(size) {
   if (size === null || size === undefined) return DASH;
+  if (size < 1000) return count(size, "byte");
   const power = Math.min(Math.floor(Math.log10(Math.max(size, 1)) / 3), UNITS.length - 1);
   const style = { style: "unit", unit: UNITS[power], unitDisplay: "short", maximumFractionDigits: 1 };
   return new Intl.NumberFormat(undefined, style).format(size / 1000 ** power);

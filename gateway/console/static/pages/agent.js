@@ -13,7 +13,7 @@ import { Head, Tabs } from "../parts/tabs.js";
 import { toast } from "../parts/toasts.js";
 import { Draft } from "./agent-draft.js";
 import { Versions } from "./agent-versions.js";
-import { CallTable } from "./calls.js";
+import { CallTable, NEWEST } from "./calls.js";
 
 const TABS = [["draft", "Draft"], ["versions", "Versions"], ["calls", "Calls"]];
 
@@ -54,7 +54,7 @@ function Publish({ agent, reload }) {
 
 function AgentCalls({ id }) {
   const [where, move] = usePlace({ id });
-  const list = useList("/api/call-logs", { agentId: id }, where, 25);
+  const list = useList("/api/call-logs", { agentId: id, ...NEWEST }, where, 25);
   if (list.data && list.rows.length === 0) return html`<${CallTable} rows=${[]} />`;
   return html`<${List} read=${list} place=${where} setPlace=${move} columns=${CallTable.columns} label="Calls of the agent" />
     <p><a href=${place(["calls"], { agentId: id })}>Search these calls</a></p>`;

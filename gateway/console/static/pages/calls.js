@@ -13,13 +13,15 @@ import { Head } from "../parts/tabs.js";
 
 const STATUSES = ["in_progress", "completed", "failed", "no_answer", "busy", "voicemail"];
 const DIRECTIONS = ["inbound", "outbound", "web"];
+/** Newest first by when they were held, not by when they were reported. */
+export const NEWEST = { sort: "startedAt", order: "desc" };
 const FILTERS = ["search", "status", "direction", "successful", "agentId", "startedAtGe", "startedAtLt"];
 
 export function Calls({ route }) {
   const { user } = useSession();
   const filters = Object.fromEntries(FILTERS.map((name) => [name, route.query[name] ?? ""]));
   const [where, move] = urlPlace(route);
-  const list = useList("/api/call-logs", filters, where, 25);
+  const list = useList("/api/call-logs", { ...filters, ...NEWEST }, where, 25);
   useRefresh(user.organization.id, "calls", list.reload);
   const filtered = FILTERS.some((name) => filters[name]);
   return html`<${Head} title="Calls" />
@@ -55,7 +57,7 @@ const lastDay = (before) => (before ? new Date(Date.parse(before) - 86_400_000).
 const COLUMNS = [
   { title: "Call", cell: (call) => html`<a href=${place(["calls", call.id])}>${call.title || call.summary || call.fromNumber || call.id}</a>` },
   { title: "Status", cell: (call) => html`<${State} of=${call.status} />` },
-  { title: "From", cell: (call) => call.fromNumber ?? words(call.direction) },
+  { title: "Number", cell: (call) => (call.direction === "outbound" ? call.toNumber : call.fromNumber) ?? words(call.direction) },
   { title: "Length", kind: "number", cell: (call) => duration(call.durationSeconds) },
   { title: "Cost", kind: "number", cell: (call) => money(call.cost?.amount, call.cost?.currency) },
   { title: "Started", cell: (call) => html`<${Moment} at=${call.startedAt ?? call.createdAt} />` },

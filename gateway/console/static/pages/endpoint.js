@@ -74,7 +74,7 @@ function Deliveries({ path }) {
       list.reload();
     }, toastProblem);
   const columns = [
-    { title: "Event", cell: (delivery) => html`${delivery.eventType} <span class="small">${delivery.eventId}</span>` },
+    { title: "Event", cell: (delivery) => html`${delivery.eventType}<div class="small">${delivery.eventId}</div>` },
     { title: "Status", cell: (delivery) => html`<${State} of=${delivery.status} />` },
     { title: "Attempts", kind: "number", cell: (delivery) => number(delivery.attempts) },
     { title: "Answer", cell: (delivery) => [delivery.lastStatusCode, delivery.lastError].filter(Boolean).join(" ") || "–" },

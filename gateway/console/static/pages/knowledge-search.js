@@ -9,7 +9,7 @@ import { SelectField, TextField } from "../parts/forms.js";
 import { Highlighted } from "../parts/highlighted.js";
 import { Empty, ProblemBox, Waiting } from "../parts/notices.js";
 
-const MODES = [["hybrid", "Words and meaning"], ["keyword", "Words"], ["vector", "Meaning"]];
+const MODES = [["hybrid", "Both"], ["keyword", "Words"], ["vector", "Meaning"]];
 const MOST = 20;
 
 export function Search({ route }) {

@@ -1,7 +1,7 @@
 /* Bringing knowledge in: documents with the progress of upload and processing, and texts that are written here. */
 
 import { get, send } from "../lib/api.js";
-import { bytes, number } from "../lib/format.js";
+import { bytes, count, number } from "../lib/format.js";
 import { useChannels } from "../lib/live.js";
 import { useAct } from "../lib/resource.js";
 import { place } from "../lib/router.js";
@@ -74,7 +74,7 @@ function OneUpload({ file, done }) {
 function stageOf(share, taken, status) {
   if (!taken) return share < 1 ? `uploading, ${number(Math.round(share * 100))} %` : "being stored";
   if (!status) return "waiting for a worker";
-  if (status.status === "completed") return `searchable, ${number(status.chunks)} passages`;
+  if (status.status === "completed") return `searchable, ${count(status.chunks, "passage")}`;
   if (status.status === "failed") return "failed";
   return `being read${status.totalPages ? `, page ${number(status.processedPages)} of ${number(status.totalPages)}` : ""}`;
 }

@@ -9,14 +9,14 @@ import { html } from "../lib/ui.js";
 import { Bars } from "../parts/charts.js";
 import { ProblemBox, Waiting } from "../parts/notices.js";
 import { Head } from "../parts/tabs.js";
-import { CallTable } from "./calls.js";
+import { CallTable, NEWEST } from "./calls.js";
 
 export function Overview() {
   const { user } = useSession();
   const analytics = useResource("/api/analytics/organization");
   const series = useResource("/api/analytics/timeseries");
   const balance = useResource("/api/billing/balance");
-  const calls = useResource("/api/call-logs", { limit: 5 });
+  const calls = useResource("/api/call-logs", { limit: 5, ...NEWEST });
   useRefresh(user.organization.id, "calls", () => [analytics, series, calls].forEach(({ reload }) => reload()));
   useRefresh(user.organization.id, "billing", balance.reload);
   return html`<${Head} title=${user.organization.name} />

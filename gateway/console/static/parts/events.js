@@ -1,6 +1,6 @@
 /* Events as sentences with links to what they are about. */
 
-import { duration, money, number, timeOfDay, fullMoment, providerName, words } from "../lib/format.js";
+import { count, duration, money, number, timeOfDay, fullMoment, providerName, words } from "../lib/format.js";
 import { place } from "../lib/router.js";
 import { html } from "../lib/ui.js";
 
@@ -11,7 +11,7 @@ const SAYS = {
   call: (data) => [data.provider && providerName(data.provider), data.status && words(data.status)].filter(Boolean).join(", "),
   "agent.published": (data) => `${data.name}, version ${number(data.publishedVersion)}`,
   agent: (data) => data.name,
-  document: (data) => [data.title, data.chunks && `${number(data.chunks)} passages`, data.errorCode].filter(Boolean).join(", "),
+  document: (data) => [data.title, data.chunks && count(data.chunks, "passage"), data.errorCode].filter(Boolean).join(", "),
   entry: (data) => data.title,
   "usage.recorded": (data) => `${number(Number(data.quantity))} ${words(data.meter).toLowerCase()}, ${AMOUNT(data)}`,
   credit: (data) => `${AMOUNT(data)} available`,

@@ -1,0 +1,64 @@
+"""The walk's suite, customer and browser: one of each for all of its steps, which follow each other."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from local.paths import ROOT
+from local.runner.suite import Suite
+from tests.browser.chromium import RUNNING_SUITE, browser
+from tests.browser.scene import Scene, furnish, receiving
+from tests.browser.visit import Visit
+from tests.e2e.conftest import PASSWORD, Customer
+
+
+@pytest.fixture(scope="session")
+def addresses(request: pytest.FixtureRequest) -> tuple[str, str]:
+    """The API's and the sockets' URL: of the running suite for `make browser`, else of a suite of the tests."""
+    if os.environ.get(RUNNING_SUITE):
+        known = json.loads((ROOT / "var" / "credentials.json").read_text("utf-8"))
+    else:
+        suite: Suite = request.getfixturevalue("suite")
+        known = suite.credentials
+    return known["url"], known["realtimeUrl"]
+
+
+@pytest.fixture(scope="session")
+def scene(addresses: tuple[str, str]) -> Iterator[Scene]:
+    url, _ = addresses
+    email = f"walk-{secrets.token_hex(5)}@example.com"
+    person = {"firstName": "Lena", "lastName": "Vogt", "organizationName": "Hotel Adler"}
+    with httpx.Client(base_url=url, timeout=30) as client, receiving() as receiver:
+        registered = client.post("/api/register", json={"email": email, "password": PASSWORD, **person})
+        assert registered.status_code == 201, registered.text
+        token = client.post("/api/login", json={"email": email, "password": PASSWORD}).json()["token"]
+        client.cookies.clear()
+        client.headers["Authorization"] = f"Bearer {token}"
+        body = registered.json()
+        customer = Customer(url, email, body["user"], body["organization"], token, client)
+        yield furnish(customer, receiver)
+        for opened in customer.opened.values():
+            opened.close()
+
+
+@pytest.fixture(scope="session")
+def visit(addresses: tuple[str, str], scene: Scene) -> Iterator[Visit]:
+    """A browser in which the customer has not signed in yet; the first step does."""
+    with browser() as chromium:
+        context = chromium.new_context(viewport={"width": 1280, "height": 900}, locale="en-US", reduced_motion="reduce")
+        yield Visit(context, *addresses)
+
+
+@pytest.fixture(autouse=True)
+def faultless(visit: Visit) -> Iterator[None]:
+    """Each step ends without an error in the log, a refused request, another site's address or a violation."""
+    visit.faults.clear()
+    visit.expected.clear()
+    yield
+    assert not visit.faults, "\n".join(visit.faults)

@@ -1,0 +1,91 @@
+"""One customer's visit: a page of Chromium that notes every fault and leaves a screenshot of each place.
+
+A place is looked at wide and narrow, light and dark. Each look is judged by axe-core (WCAG 2.2 AA) and by the width of
+the page, and is kept in var/browser.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, Response
+
+from local.paths import ROOT
+from tests.browser.chromium import SHORT
+
+SHOTS = ROOT / "var" / "browser"
+Scheme = Literal["light", "dark"]
+# Width in pixels and color scheme. The narrow one is a small telephone's.
+LOOKS: tuple[tuple[int, Scheme], ...] = ((1280, "light"), (390, "dark"), (1280, "dark"), (390, "light"))
+HEIGHT = 900
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+
+
+class Visit:
+    """`url` is the suite's address; `faults` is what must stay empty."""
+
+    def __init__(self, context: BrowserContext, url: str, sockets: str) -> None:
+        self.url, self.page = url, context.new_page()
+        self.page.set_default_timeout(30_000)
+        self.faults: list[str] = []
+        self.origins = {urlsplit(url).netloc, urlsplit(sockets).netloc}
+        # Statuses of refusals that the present step provokes.
+        self.expected: set[int] = set()
+        self.page.on("console", self._on_console)
+        self.page.on("pageerror", lambda error: self.faults.append(f"error in a script: {error}"))
+        self.page.on("request", self._on_request)
+        self.page.on("websocket", lambda socket: self._on_address(socket.url))
+        self.page.on("response", self._on_response)
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning") and "Failed to load resource" not in message.text:
+            self.faults.append(f"{message.type} in the log: {message.text}")
+
+    def _on_request(self, request: Request) -> None:
+        self._on_address(request.url)
+
+    def _on_address(self, address: str) -> None:
+        if urlsplit(address).netloc not in self.origins and not address.startswith(("data:", "blob:")):
+            self.faults.append(f"a request to another site: {address}")
+
+    def _on_response(self, response: Response) -> None:
+        if response.status >= 400 and response.status not in self.expected:
+            self.faults.append(f"{response.status} of {response.request.method} {urlsplit(response.url).path}")
+
+    def open(self, place: str) -> Page:
+        """Go to a place of the console and wait until it shows content."""
+        self.page.goto(f"{self.url}/app#/{place}")
+        self.settle()
+        return self.page
+
+    def settle(self) -> None:
+        self.page.locator("main h1").first.wait_for()
+        self.page.wait_for_function("() => document.querySelector('.waiting, [aria-busy=true]') === null")
+
+    def look(self, name: str) -> None:
+        """Judge and keep what is shown, in every look."""
+        for width, scheme in LOOKS[:2] if os.environ.get(SHORT) else LOOKS:
+            self.page.set_viewport_size({"width": width, "height": HEIGHT})
+            self.page.emulate_media(color_scheme=scheme)
+            self.page.evaluate("scrollTo(0, 0)")
+            where = f"{name} at {width} px, {scheme}"
+            if (wide := int(self.page.evaluate("document.documentElement.scrollWidth"))) > width:
+                self.faults.append(f"{where}: {wide} px wide")
+            self.faults += [f"{where}: {fault}" for fault in self._violations()]
+            self.page.screenshot(path=_shot(name, width, scheme), full_page=True)
+        self.page.set_viewport_size({"width": 1280, "height": HEIGHT})
+        self.page.emulate_media(color_scheme="light")
+
+    def _violations(self) -> list[str]:
+        found = Axe().run(self.page, options=RULES).response["violations"]
+        nodes = [(rule["id"], node) for rule in found for node in rule["nodes"]]
+        return [f"{rule}: {node['html'][:160]} {node['failureSummary']}" for rule, node in nodes]
+
+
+def _shot(name: str, width: int, scheme: str) -> Path:
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    return SHOTS / f"{name}-{width}-{scheme}.png"

@@ -95,7 +95,7 @@ TESTS: tuple[Round, ...] = (
     ),
     SECURITY,
     (_tests("e2e"),),
-    (Stage("browser", (sys.executable, "-m", "tests.browser", "--short"), is_test=True),),
+    (Stage("browser", (sys.executable, "-m", "tests.browser", "--short", "tests/browser"), is_test=True),),
     (_tests("faults"),),
 )
 NAMED: dict[str, Sequence[Round]] = {

@@ -20,12 +20,13 @@ from tests.browser.chromium import CHROMIUM, RUNNING_SUITE, SHORT
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.browser", description=__doc__)
     parser.add_argument("--short", action="store_true", help="a suite of its own, two looks at each page")
-    short = parser.parse_args().short
+    parser.add_argument("tests", nargs="*", default=["tests/browser"], help="some of the walk's tests")
+    given = parser.parse_args()
     if CHROMIUM is None:
         say("Chromium is not installed, so nothing walked the console. On Debian:  apt-get install chromium")
         return 0
-    os.environ[SHORT if short else RUNNING_SUITE] = "1"
-    return int(pytest.main(["-q", "-ra", str(ROOT / "tests" / "browser")]))
+    os.environ[SHORT if given.short else RUNNING_SUITE] = "1"
+    return int(pytest.main(["-q", "-ra", f"--rootdir={ROOT}", *(str(ROOT / path) for path in given.tests)]))
 
 
 if __name__ == "__main__":

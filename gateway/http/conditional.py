@@ -17,6 +17,8 @@ _CODING = re.compile(r'-(?:br|gzip|zstd)"$')
 
 # No row ever has this version, so an If-Match that names none of ours is stale, whatever the row's version is.
 NEVER = 0
+# Of 18 digits, as the tags take them: more than any row will have, and no overflow in a store.
+LARGEST_VERSION = 10**18 - 1
 
 
 def entity_tag(version: int) -> str:

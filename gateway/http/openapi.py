@@ -8,6 +8,7 @@ from typing import Annotated, Any, get_args, get_origin
 
 import msgspec
 
+from gateway.http.conditional import LARGEST_VERSION
 from gateway.http.idempotency import KEY_PATTERN
 from gateway.http.problems import MEDIA_TYPE, TITLES
 from gateway.http.routing import Route
@@ -257,7 +258,7 @@ def _header_parameters(route: Route[Any, Any]) -> list[dict[str, Any]]:
     if route.reads and route.tag_kind:
         names.append(("If-None-Match", {"type": "string"}))
     if _takes_min_version(route):
-        names.append(("X-Min-Version", {"type": "integer", "minimum": 0}))
+        names.append(("X-Min-Version", {"type": "integer", "minimum": 0, "maximum": LARGEST_VERSION}))
     if route.reads and route.problems and 416 in route.problems:
         names.append(("Range", {"type": "string"}))
     return [

@@ -131,6 +131,7 @@ ROUTES = tagged(
         answer=Upload,
         status=202,
         seconds=_TRANSFER_SECONDS,
+        problems=(404,),
     ),
     Route(
         "GET",

@@ -47,13 +47,17 @@ class Outcome:
 Round = Sequence[Stage]
 
 
+# The tests of some paths, with a line for each that did not pass.
+_PYTEST = (sys.executable, "-m", "pytest", "-q", "-ra")
+
+
 def _tool(name: str, *arguments: str) -> tuple[str, ...]:
     return (str(BIN / name), *arguments)
 
 
 def _tests(name: str, *folders: str) -> Stage:
     paths = tuple(f"tests/{folder}" for folder in folders or (name,))
-    return Stage(name, (sys.executable, "-m", "pytest", "-q", "-ra", *paths), is_test=True)
+    return Stage(name, (*_PYTEST, *paths), is_test=True)
 
 
 LINT = (
@@ -67,12 +71,13 @@ TYPES = (Stage("mypy", _tool("mypy")),)
 SECURITY = (_tests("security"),)
 # Installs its generators the first time (40 s); `make clients` has the long form.
 CLIENTS = Stage("generated clients", (sys.executable, "-m", "local.tools.clients", "--short"))
-# The long form: 20,000 fuzzed requests, and the attacks that other stages of the check contain.
+# The long form: 20,000 fuzzed requests, 200 of schemathesis an operation and caller, and the attacks that other stages
+# of the check contain.
 ATTACKS: tuple[Round, ...] = (
     (
         Stage(
             "doors and fuzz",
-            ("env", "FUZZ_REQUESTS=20000", sys.executable, "-m", "pytest", "-q", "-ra", "tests/security"),
+            ("env", "FUZZ_REQUESTS=20000", "SCHEMATHESIS_EXAMPLES=200", *_PYTEST, "tests/security"),
             is_test=True,
         ),
     ),

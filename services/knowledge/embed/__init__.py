@@ -1,19 +1,24 @@
-"""From text to vectors: the local model or an endpoint, behind one interface (`embedder`)."""
+"""From text to vectors: a local model or an endpoint, behind one interface (`embedder`)."""
 
 from __future__ import annotations
 
 from services.knowledge.config import KnowledgeSettings
 from services.knowledge.embed.embedder import Embedder
-from services.knowledge.embed.local import LocalEmbedder, SandboxedEmbedder
+from services.knowledge.embed.local import LocalEmbedder
+from services.knowledge.embed.sandboxed import MULTILINGUAL, SandboxedEmbedder
 
 
 def questions_embedder(settings: KnowledgeSettings) -> Embedder:
-    """For a serving process: the endpoint where one is configured, else the local model in a thread."""
+    """For a serving process: the endpoint where one is configured, else the local model."""
+    if settings.multilingual:
+        return SandboxedEmbedder(1, MULTILINGUAL)
     return _remote(settings) or LocalEmbedder(1)
 
 
 def documents_embedder(settings: KnowledgeSettings) -> Embedder:
     """For a worker: the endpoint where one is configured, else the local model in processes of its own."""
+    if settings.multilingual:
+        return SandboxedEmbedder(settings.embed_processes, MULTILINGUAL)
     return _remote(settings) or SandboxedEmbedder(settings.embed_processes)
 
 

@@ -20,10 +20,14 @@ class CachedQueries:
     def model(self) -> str:
         return self._embedder.model
 
+    @property
+    def languages(self) -> frozenset[str] | None:
+        return self._embedder.languages
+
     async def vector(self, query: str) -> Vector:
         known = self._vectors.get(query)
         if known is None:
-            known = (await self._embedder.embed([query]))[0]
+            known = await self._embedder.embed_question(query)
             self._vectors.put(query, known)
         return known
 

@@ -23,9 +23,18 @@ class Embedder(Protocol):
         """The name that the index records; another name means that entries must be embedded again."""
         ...
 
+    @property
+    def languages(self) -> frozenset[str] | None:
+        """Those that it was trained on, by ISO 639-1; None for a multilingual model."""
+        ...
+
+    async def embed_question(self, question: str) -> Vector:
+        """A unit vector to be compared with those of passages. Raises EmbedderUnavailable."""
+        ...
+
     async def embed(self, texts: Sequence[str], usage: Usage | None = None) -> list[Vector]:
-        """A unit vector for each text, in order; `usage` gains what they cost this machine. Raises EmbedderUnavailable
-        when the model cannot be reached."""
+        """A unit vector for each passage, in order; `usage` gains what they cost this machine. Raises
+        EmbedderUnavailable when the model cannot be reached."""
         ...
 
     async def close(self) -> None: ...

@@ -1,8 +1,7 @@
-"""The local embedder: all-MiniLM-L6-v2 (int8 ONNX) on onnxruntime, in two forms.
+"""The local embedder: all-MiniLM-L6-v2 (int8 ONNX) on onnxruntime, computed in a thread of the serving process.
 
-`LocalEmbedder` computes questions in a thread of the serving process. `SandboxedEmbedder` computes documents in forks
-of a sandbox that has loaded the model, so that the worker's own memory does not grow. Nothing is loaded before the
-first text. One text a run and one processor a run: padded batches and threads inside a run took a fifth more time.
+Documents are computed by `sandboxed`. Nothing is loaded before the first text. One text a run and one processor a run:
+padded batches and threads inside a run took a fifth more time.
 """
 
 from __future__ import annotations
@@ -16,13 +15,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
-from libs.sandbox import LimitExceeded, Limits, Sandbox, SandboxError, Usage
-from services.knowledge.embed.embedder import DIMENSIONS, EmbedderUnavailable, Vector
+from libs.sandbox import Usage
+from services.knowledge.embed.embedder import EmbedderUnavailable, Vector
 from services.knowledge.embed.tokens import Tokens, check_sha256
 
-_MODEL = "all-MiniLM-L6-v2-int8"
-# 16 texts of 256 tokens take 0.3 s of one processor; the rest is for a machine that is busy.
-_LIMITS = Limits(memory_mb=384, cpu_seconds=30, wall_seconds=120.0)
+MODEL = "all-MiniLM-L6-v2-int8"
+LANGUAGES = frozenset(("en",))
 
 
 class LocalEmbedder:
@@ -34,7 +32,14 @@ class LocalEmbedder:
 
     @property
     def model(self) -> str:
-        return _MODEL
+        return MODEL
+
+    @property
+    def languages(self) -> frozenset[str] | None:
+        return LANGUAGES
+
+    async def embed_question(self, question: str) -> Vector:
+        return (await self.embed([question]))[0]
 
     async def embed(self, texts: Sequence[str], usage: Usage | None = None) -> list[Vector]:
         loop = asyncio.get_running_loop()
@@ -48,42 +53,6 @@ class LocalEmbedder:
         if self._closed:  # the process waits for its threads before it ends
             raise EmbedderUnavailable
         return vectors_of([text])[0]
-
-
-class SandboxedEmbedder:
-    """`processes` forks compute at once; the texts of a call are divided among them."""
-
-    def __init__(self, processes: int) -> None:
-        self._sandbox = Sandbox((__name__,), (f"{__name__}:load",))
-        self._processes = max(1, processes)
-        self._free = asyncio.Semaphore(self._processes)
-
-    @property
-    def model(self) -> str:
-        return _MODEL
-
-    async def embed(self, texts: Sequence[str], usage: Usage | None = None) -> list[Vector]:
-        share = max(1, -(-len(texts) // self._processes))
-        parts = [list(texts[start : start + share]) for start in range(0, len(texts), share)]
-        try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._embed(part, usage)) for part in parts]
-        except* SandboxError:
-            raise EmbedderUnavailable from None
-        return [vector for task in tasks for vector in task.result()]
-
-    async def start(self) -> None:
-        await self._sandbox.start()
-
-    async def close(self) -> None:
-        await self._sandbox.close()
-
-    async def _embed(self, texts: list[str], usage: Usage | None) -> list[Vector]:
-        async with self._free:
-            vectors = await self._sandbox.run(vectors_of, texts, limits=_LIMITS, usage=usage)
-        if len(vectors) != len(texts) or any(len(vector) != DIMENSIONS for vector in vectors):
-            raise LimitExceeded("output")
-        return list(vectors)
 
 
 def load() -> None:

@@ -33,6 +33,13 @@ class RemoteEmbedder:
     def model(self) -> str:
         return self._model
 
+    @property
+    def languages(self) -> frozenset[str] | None:
+        return None
+
+    async def embed_question(self, question: str) -> Vector:
+        return (await self.embed([question]))[0]
+
     async def embed(self, texts: Sequence[str], usage: Usage | None = None) -> list[Vector]:
         vectors: list[Vector] = []
         for start in range(0, len(texts), _BATCH):

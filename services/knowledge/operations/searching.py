@@ -39,8 +39,10 @@ class Searching:
 
     async def _by_vector(self, org_id: str, question: Question, vector: list[float]) -> Answer:
         model = self._queries.model
-        search = self._searches.by_vector if question.mode is Mode.VECTOR else self._searches.by_both
-        hits = await search(org_id, question, vector, model)
+        if question.mode is Mode.VECTOR:
+            hits = await self._searches.by_vector(org_id, question, vector, model)
+        else:
+            hits = await self._searches.by_both(org_id, question, vector, model, self._queries.languages)
         if all(hit.vector_score is None for hit in hits) and await self._searches.has_other_models(org_id, model):
             if question.mode is Mode.VECTOR:
                 detail = "The entries are being indexed again by another model. Search by keyword meanwhile."

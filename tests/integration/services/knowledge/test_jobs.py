@@ -36,6 +36,9 @@ class HeldEmbedder:
         self.held = asyncio.Event()
         self._batches = 0
 
+    async def embed_question(self, question: str) -> Vector:
+        return (await self.embed([question]))[0]
+
     async def embed(self, texts: Sequence[str], usage: Usage | None = None) -> list[Vector]:
         self._batches += 1
         if self._batches > 1:
@@ -186,7 +189,10 @@ class _Flat:
 
     model = "flat"
 
-    async def embed(self, texts: Sequence[str], usage: Usage | None = None) -> list[list[float]]:
+    async def embed_question(self, question: str) -> Vector:
+        return (await self.embed([question]))[0]
+
+    async def embed(self, texts: Sequence[str], usage: Usage | None = None) -> list[Vector]:
         return [[1.0, *[0.0] * 383] for _ in texts]
 
     async def close(self) -> None:

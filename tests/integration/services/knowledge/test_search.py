@@ -200,10 +200,15 @@ async def test_an_embedder_that_is_away_delays_and_does_not_lose(
 class _Counting:
     """An embedder that remembers what it was asked; its vectors carry no meaning."""
 
+    languages: frozenset[str] | None = None
+
     def __init__(self, model: str = "counting") -> None:
         self.model = model
         self.asked: list[str] = []
         self.down = False
+
+    async def embed_question(self, question: str) -> Vector:
+        return (await self.embed([question]))[0]
 
     async def embed(self, texts: Sequence[str], usage: Usage | None = None) -> list[Vector]:
         if self.down:

@@ -10,14 +10,16 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
+from libs.config import ConfigError
 from libs.http import OutboundClient
 from libs.sandbox import Usage
 from services.knowledge.config import KnowledgeSettings
 from services.knowledge.embed import documents_embedder, questions_embedder
 from services.knowledge.embed.cached import CachedQueries
 from services.knowledge.embed.embedder import EmbedderUnavailable, Vector
-from services.knowledge.embed.local import LocalEmbedder, SandboxedEmbedder
+from services.knowledge.embed.local import LocalEmbedder
 from services.knowledge.embed.remote import RemoteEmbedder
+from services.knowledge.embed.sandboxed import SandboxedEmbedder
 from services.knowledge.embed.tokens import MODEL_TOKENS, DataFileChanged, Tokens, check_sha256
 
 
@@ -62,6 +64,25 @@ async def test_the_sandboxed_model_computes_the_same_outside_of_this_process() -
         await apart.close()
 
 
+async def test_the_multilingual_model_compares_languages() -> None:
+    settings = KnowledgeSettings(embeddings_model="multilingual-e5-small")
+    questions, documents = questions_embedder(settings), documents_embedder(settings)
+    try:
+        question = await questions.embed_question("Wie lange dauert die Lieferung?")
+        delivery, hours = await documents.embed(["Parcels arrive within two days.", "The store opens at nine."])
+        assert _cosine(question, delivery) > _cosine(question, hours)
+        assert (questions.model, questions.languages) == (documents.model, None) != (LocalEmbedder(1).model, None)
+    finally:
+        await questions.close()
+        await documents.close()
+
+
+def test_a_model_that_nothing_serves_is_refused() -> None:
+    with pytest.raises(ConfigError, match="EMBEDDINGS_MODEL"):
+        KnowledgeSettings(embeddings_model="unknown")
+    assert not KnowledgeSettings(embeddings_model="unknown", embeddings_url="https://host/v1").multilingual
+
+
 async def test_a_closed_model_refuses() -> None:
     embedder = LocalEmbedder(1)
     await embedder.close()
@@ -87,6 +108,9 @@ async def test_a_query_is_remembered_and_the_oldest_forgotten() -> None:
     asked: list[str] = []
 
     class Asked(LocalEmbedder):
+        async def embed_question(self, question: str) -> Vector:
+            return (await self.embed([question]))[0]
+
         async def embed(self, texts: object, usage: Usage | None = None) -> list[Vector]:
             asked.extend(texts)  # type: ignore[arg-type]
             return [[1.0]]

@@ -1,16 +1,14 @@
 """From an upload to an answer: how long a document takes to become searchable, and what a search costs.
 
-    python -m bench.knowledge [--pages 100] [--searches 200]
-
-Starts a suite of its own on free ports, uploads a PDF of that many pages through the gateway, waits until a search
-finds its last page, then asks questions one after another. Prints a table; the last line is the summary.
+Uploads a PDF of that many pages through the gateway, waits until a search finds its last page, then asks questions one
+after another; then short texts, one by one and four at once. Prints a table.
 """
 
-import argparse
 import os
 import statistics
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +17,9 @@ import httpx
 from bench.typeset import typeset
 from local.runner.suite import Suite
 
-_SAMPLE = Path(__file__).resolve().parents[1] / "services" / "knowledge" / "samples" / "americas.md"
+_SAMPLE = Path(__file__).resolve().parents[2] / "services" / "knowledge" / "samples" / "americas.md"
+# Short texts of each kind that are timed.
+_TEXTS = 20
 _QUESTIONS = (
     "Which country has more lakes than the rest of the world put together?",
     "Why did the huge icy island leave the European Community?",
@@ -28,28 +28,23 @@ _QUESTIONS = (
 )
 
 
-def main(pages: int, searches: int) -> None:
-    with tempfile.TemporaryDirectory() as folder, Suite(Path(folder) / "var", environment={"LIMITS": "bench"}) as suite:
+def measure(suite: Suite, client: httpx.Client, pages: int, searches: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
         document = Path(folder) / "book.pdf"
         made = _write(document, pages)
-        headers = {"authorization": f"Bearer {suite.credentials['apiKey']}"}
-        with httpx.Client(base_url=suite.url, headers=headers, timeout=60) as client:
-            cold, status = _upload(client, document)
-            spent = _worker_seconds(suite)
-            again, status = _upload(client, document)
-            spent = _worker_seconds(suite) - spent
-            print(
-                f"document              {made} pages, {document.stat().st_size // 1024} KB, {status['chunks']} chunks"
-            )
-            print(f"upload to searchable  {cold:.1f} s with the model's load, {again:.1f} s without")
-            print(f"rate                  {made / again:.1f} pages/s, {status['chunks'] / again:.1f} chunks/s")
-            print(
-                f"worker                {spent:.1f} s of one processor, {status['chunks'] / spent:.1f} chunks/s of it"
-            )
-            for mode in ("keyword", "vector", "hybrid"):
-                _measure(client, mode, searches)
-            for process, mebibytes in _memory(suite).items():
-                print(f"memory (PSS)          {process} {mebibytes} MB")
+        cold, status = _upload(client, document)
+        spent = _worker_seconds(suite)
+        again, status = _upload(client, document)
+        spent = _worker_seconds(suite) - spent
+        print(f"document              {made} pages, {document.stat().st_size // 1024} KB, {status['chunks']} chunks")
+        print(f"upload to searchable  {cold:.1f} s with the model's load, {again:.1f} s without")
+        print(f"rate                  {made / again:.1f} pages/s, {status['chunks'] / again:.1f} chunks/s")
+        print(f"worker                {spent:.1f} s of one processor, {status['chunks'] / spent:.1f} chunks/s of it")
+        for mode in ("keyword", "vector", "hybrid"):
+            _measure(client, mode, searches)
+        for process, mebibytes in _memory(suite).items():
+            print(f"memory (PSS)          {process} {mebibytes} MB")
+        _texts(client)
         print(f"summary: {made} pages searchable in {again:.1f} s ({cold:.1f} s cold)")
 
 
@@ -80,6 +75,32 @@ def _upload(client: httpx.Client, document: Path) -> tuple[float, dict[str, Any]
     if status["status"] != "completed" or not found["results"]:
         raise SystemExit(f"the document was not indexed: {status}")
     return time.perf_counter() - started, status
+
+
+def _texts(client: httpx.Client) -> None:
+    """Short texts from the upload to the first search that finds them."""
+    _text(client, "warm")
+    alone = [_text(client, f"alone{number}") for number in range(_TEXTS)]
+    started = time.perf_counter()
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda number: _text(client, f"together{number}"), range(_TEXTS)))
+    rate = _TEXTS / (time.perf_counter() - started)
+    p50, p95 = statistics.median(alone), statistics.quantiles(alone, n=20)[-1]
+    print(f"short text            p50 {p50 * 1000:.0f} ms, p95 {p95 * 1000:.0f} ms to searchable")
+    print(f"short texts           {rate:.1f}/s, four at once")
+
+
+def _text(client: httpx.Client, word: str) -> float:
+    """Seconds until a text that alone holds `word` is found by it."""
+    started = time.perf_counter()
+    text = f"The {word} notice says that parcels leave the warehouse within two working days.".encode()
+    answer = client.post("/api/documents/upload", files={"document": (f"{word}.txt", text, "text/plain")})
+    answer.raise_for_status()
+    attempt = 0
+    while not _search(client, f"{word} or nothing{attempt}", "keyword")["results"]:
+        time.sleep(0.01)
+        attempt += 1  # another question each time: answers are cached
+    return time.perf_counter() - started
 
 
 def _search(client: httpx.Client, query: str, mode: str) -> dict[str, Any]:
@@ -117,11 +138,3 @@ def _memory(suite: Suite) -> dict[str, int]:
             rollup = Path(f"/proc/{process['pid']}/smaps_rollup").read_text()
             found[f"knowledge {process['role']}"] = int(rollup.split("Pss:")[1].split()[0]) // 1024
     return found
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pages", type=int, default=100)
-    parser.add_argument("--searches", type=int, default=200)
-    options = parser.parse_args()
-    main(options.pages, options.searches)

@@ -1,0 +1,45 @@
+"""The knowledge base, measured against suites of its own on free ports.
+
+python -m bench.knowledge [--only ranking|speed] [--model multilingual-e5-small] [--pages 100] [--searches 200]
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from bench.knowledge import ranking, speed
+from local.runner.suite import Suite
+
+
+@contextmanager
+def _suite(model: str) -> Iterator[tuple[Suite, httpx.Client]]:
+    environment = {"LIMITS": "bench", "EMBEDDINGS_MODEL": model}
+    with tempfile.TemporaryDirectory() as folder, Suite(Path(folder) / "var", environment=environment) as suite:
+        headers = {"authorization": f"Bearer {suite.credentials['apiKey']}"}
+        with httpx.Client(base_url=suite.url, headers=headers, timeout=60) as client:
+            yield suite, client
+
+
+def main(only: str, model: str, pages: int, searches: int) -> None:
+    if only != "speed":
+        with _suite(model) as (_, client):
+            ranking.measure(client)
+    if only != "ranking":
+        with _suite(model) as (suite, client):
+            speed.measure(suite, client, pages, searches)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", choices=("", "ranking", "speed"), default="")
+    parser.add_argument("--model", default="")
+    parser.add_argument("--pages", type=int, default=100)
+    parser.add_argument("--searches", type=int, default=200)
+    options = parser.parse_args()
+    main(options.only, options.model, options.pages, options.searches)

@@ -1,0 +1,83 @@
+"""An embedder whose model runs in forks of a sandbox that has loaded it.
+
+The process's own memory does not grow, and what the model does with a hostile text ends its fork at worst.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from libs.sandbox import LimitExceeded, Limits, Sandbox, SandboxError, Usage
+from services.knowledge.embed import local, multilingual
+from services.knowledge.embed.embedder import DIMENSIONS, EmbedderUnavailable, Vector
+
+# 16 texts of 256 tokens take 0.3 s of one processor, 6 s by the multilingual model; the rest is for a busy machine.
+_LIMITS = Limits(memory_mb=384, cpu_seconds=30, wall_seconds=120.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model that a sandbox can load: its module has `load`, its functions give a vector for each text."""
+
+    name: str
+    languages: frozenset[str] | None
+    module: str
+    passages: Callable[[list[str]], list[Vector]]
+    questions: Callable[[list[str]], list[Vector]]
+
+
+ENGLISH = Model(local.MODEL, local.LANGUAGES, local.__name__, local.vectors_of, local.vectors_of)
+MULTILINGUAL = Model(
+    multilingual.MODEL, None, multilingual.__name__, multilingual.passages_of, multilingual.questions_of
+)
+
+
+class SandboxedEmbedder:
+    """`processes` forks compute at once; the texts of a call are divided among them."""
+
+    def __init__(self, processes: int, model: Model = ENGLISH) -> None:
+        self._model = model
+        self._sandbox = Sandbox((model.module,), (f"{model.module}:load",))
+        self._processes = max(1, processes)
+        self._free = asyncio.Semaphore(self._processes)
+
+    @property
+    def model(self) -> str:
+        return self._model.name
+
+    @property
+    def languages(self) -> frozenset[str] | None:
+        return self._model.languages
+
+    async def embed_question(self, question: str) -> Vector:
+        try:
+            return (await self._run(self._model.questions, [question], None))[0]
+        except SandboxError:
+            raise EmbedderUnavailable from None
+
+    async def embed(self, texts: Sequence[str], usage: Usage | None = None) -> list[Vector]:
+        share = max(1, -(-len(texts) // self._processes))
+        parts = [list(texts[start : start + share]) for start in range(0, len(texts), share)]
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._run(self._model.passages, part, usage)) for part in parts]
+        except* SandboxError:
+            raise EmbedderUnavailable from None
+        return [vector for task in tasks for vector in task.result()]
+
+    async def start(self) -> None:
+        await self._sandbox.start()
+
+    async def close(self) -> None:
+        await self._sandbox.close()
+
+    async def _run(
+        self, compute: Callable[[list[str]], list[Vector]], texts: list[str], usage: Usage | None
+    ) -> list[Vector]:
+        async with self._free:
+            vectors = await self._sandbox.run(compute, texts, limits=_LIMITS, usage=usage)
+        if len(vectors) != len(texts) or any(len(vector) != DIMENSIONS for vector in vectors):
+            raise LimitExceeded("output")
+        return list(vectors)

@@ -10,7 +10,7 @@ import contextlib
 import http.client
 import socket
 import subprocess
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 TIMEOUT = 1.0
 
@@ -42,11 +42,24 @@ def tcp_ready(port: int) -> bool:
 
 def postgres_ready(psql: str, dsn: str) -> bool:
     """A login that runs a statement; refused with 57P03 while the server starts or recovers."""
-    command = [psql, "--no-psqlrc", "--quiet", "--tuples-only", "--command", "select 1", dsn]
+    address, login = split_login(dsn)
+    command = [psql, "--no-psqlrc", "--quiet", "--tuples-only", "--command", "select 1", address]
     try:
         answer = subprocess.run(  # noqa: S603 psql of the wheel
-            command, capture_output=True, timeout=3.0, check=False, env={"PGCONNECT_TIMEOUT": "2"}
+            command, capture_output=True, timeout=3.0, check=False, env={"PGCONNECT_TIMEOUT": "2", **login}
         )
     except (OSError, subprocess.TimeoutExpired):
         return False
     return answer.returncode == 0
+
+
+def split_login(dsn: str) -> tuple[str, dict[str, str]]:
+    """The address without its password, and the password as libpq reads it from the environment.
+
+    Every user of the machine can read the arguments of a process, but only its owner its environment."""
+    parts = urlsplit(dsn)
+    if parts.password is None:
+        return dsn, {}
+    host = parts.netloc.rpartition("@")[2]
+    user = parts.netloc.partition(":")[0]
+    return urlunsplit(parts._replace(netloc=f"{user}@{host}")), {"PGPASSWORD": unquote(parts.password)}

@@ -7,7 +7,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from local.processes.probes import postgres_ready
+from local.processes.probes import postgres_ready, split_login
 from local.processes.process import Child, Command
 from local.stores.store import START_SECONDS, Store, StoreFailed, package_folder, tail
 
@@ -73,13 +73,14 @@ def psql() -> Path:
 
 def run_sql(dsn: str, sql: str) -> str:
     """One administrator's script through psql; its output, or StoreFailed with the server's message."""
+    address, login = split_login(dsn)
     answer = subprocess.run(  # noqa: S603 psql of the wheel
-        [str(psql()), "--no-psqlrc", "-qtA", "-v", "ON_ERROR_STOP=1", dsn],
+        [str(psql()), "--no-psqlrc", "-qtA", "-v", "ON_ERROR_STOP=1", address],
         input=sql.encode(),
         capture_output=True,
         timeout=60,
         check=False,
-        env={"PGCONNECT_TIMEOUT": "3"},
+        env={"PGCONNECT_TIMEOUT": "3", **login},
     )
     if answer.returncode != 0:
         raise StoreFailed(answer.stderr.decode(errors="replace").strip())

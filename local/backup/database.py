@@ -5,10 +5,12 @@ pg_dump reads one snapshot, so the services go on writing. A dump of an older se
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
 from local.backup.archive import BackupFailed
+from local.processes.probes import split_login
 from local.stores import psql, run_sql
 from suite.services import SERVICES
 
@@ -19,13 +21,19 @@ _SECONDS = 3600
 def dump(admin_url: str, file: Path) -> None:
     """Every service's schema into `file`."""
     schemas = [part for service in SERVICES for part in ("--schema", service)]
-    _run("pg_dump", "--format=custom", "--compress=3", *schemas, "--file", str(file), admin_url)
+    _run(admin_url, "pg_dump", "--format=custom", "--compress=3", *schemas, "--file", str(file), "--dbname")
 
 
 def load(admin_url: str, file: Path) -> None:
-    """Replace the schemas by those of the dump. Their roles must exist."""
-    run_sql(admin_url, "".join(f"drop schema if exists {service} cascade;\n" for service in SERVICES))
-    _run("pg_restore", "--exit-on-error", "--single-transaction", "--dbname", admin_url, str(file))
+    """Replace the schemas by those of the dump in one transaction: if it fails, they are as before. Their roles must
+    exist. k8s/overlays/restore does the same."""
+    script = file.with_suffix(".sql")
+    _run("", "pg_restore", "--file", str(script), str(file))
+    drop = "".join(f"drop schema if exists {service} cascade;" for service in SERVICES)
+    _run(
+        admin_url, "psql", "--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1",
+        "--output=/dev/null", "--command", drop, "--file", str(script), "--dbname",
+    )  # fmt: skip
 
 
 def has_rows(admin_url: str) -> bool:
@@ -35,10 +43,12 @@ def has_rows(admin_url: str) -> bool:
     return run_sql(admin_url, "select exists (select from identity.organization)") == "t"
 
 
-def _run(program: str, *arguments: str) -> None:
-    # The address carries the password; it is in the arguments only of this machine's own short-lived process.
+def _run(admin_url: str, program: str, *arguments: str) -> None:
+    """The program with these arguments, and after them the address if there is one."""
+    address, login = split_login(admin_url)
     answer = subprocess.run(  # noqa: S603 programs of the wheel
-        [str(psql().with_name(program)), *arguments], capture_output=True, text=True, timeout=_SECONDS, check=False
-    )
+        [str(psql().with_name(program)), *arguments, *([address] if address else [])],
+        capture_output=True, text=True, timeout=_SECONDS, check=False, env={**os.environ, **login},
+    )  # fmt: skip
     if answer.returncode != 0:
         raise BackupFailed(f"{program} failed: {answer.stderr.strip()[-2000:]}")

@@ -53,17 +53,25 @@ def _restore(folder: Folder, unpacked: Path, admin: str, tell: Callable[[str], N
             "This database already holds an organisation, which a restore would throw away. "
             "Restore into an empty installation, or say REPLACE=1."
         )
-    write_private(folder.keys_file, (unpacked / archive.KEYS).read_text(encoding="utf-8"))
-    # What this installation had names an organisation of the database that goes.
-    folder.credentials_file.unlink(missing_ok=True)
-    if (unpacked / archive.CREDENTIALS).exists():
-        write_private(folder.credentials_file, (unpacked / archive.CREDENTIALS).read_text(encoding="utf-8"))
-    keys = Keys.load_or_create(folder.keys_file)
-    environments = {service: {**keys.service_environment(service), "DATABASE_ADMIN_URL": admin} for service in SERVICES}
+    # Until the rows are replaced, the keys and passwords here belong to the rows here.
     tell("roles")
-    asyncio.run(migrations.migrate_all(environments))
+    asyncio.run(migrations.migrate_all(_environments(folder, admin)))
     tell("database")
     database.load(admin, unpacked / archive.DATABASE)
-    # A backup of an older release is brought up to this one.
+    _take(unpacked / archive.KEYS, folder.keys_file)
+    _take(unpacked / archive.CREDENTIALS, folder.credentials_file)
+    # Gives the roles the archive's passwords, and brings a backup of an older release up to this one.
     tell("migrations")
-    asyncio.run(migrations.migrate_all(environments))
+    asyncio.run(migrations.migrate_all(_environments(folder, admin)))
+
+
+def _environments(folder: Folder, admin: str) -> dict[str, dict[str, str]]:
+    keys = Keys.load_or_create(folder.keys_file)
+    return {service: {**keys.service_environment(service), "DATABASE_ADMIN_URL": admin} for service in SERVICES}
+
+
+def _take(restored: Path, file: Path) -> None:
+    """The archive's file in the place of what this installation had."""
+    file.unlink(missing_ok=True)
+    if restored.exists():
+        write_private(file, restored.read_text(encoding="utf-8"))

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from local import backup
+from local.backup import archive
 from local.backup.archive import BackupFailed
 from local.runner.folder import Folder
 from local.runner.suite import Suite
@@ -108,3 +109,20 @@ def test_an_installation_that_holds_data_is_replaced_only_on_demand(machine: Fol
 def test_a_suite_that_is_down_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(BackupFailed, match="make up"):
         backup.create(Folder(tmp_path), None, {}, lambda _: None)
+
+
+def test_a_dump_that_cannot_be_loaded_leaves_the_rows_and_the_keys_as_they_were(
+    machine: Folder, saved: Path, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken"
+    archive.unpack(saved, broken)
+    (broken / archive.DATABASE).write_bytes((broken / archive.DATABASE).read_bytes()[:-2000])
+    names = (archive.KEYS, archive.CREDENTIALS, archive.DATABASE)
+    file = tmp_path / "broken.tar"
+    archive.write(file, {"objects": "included"}, [archive.Member(name, broken / name) for name in names])
+    keys = machine.keys_file.read_text(encoding="utf-8")
+    with pytest.raises(BackupFailed):
+        backup.restore(machine, file, {}, lambda _: None, replace=True)
+    assert machine.keys_file.read_text(encoding="utf-8") == keys
+    with pytest.raises(BackupFailed, match="already holds"):
+        backup.restore(machine, saved, {}, lambda _: None)

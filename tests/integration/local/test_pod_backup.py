@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from libs.blobs import BlobStore
 from local.backup import pod
 from local.backup.archive import DATABASE, BackupFailed
+from local.runner.keys import Keys
+from local.runner.migrations import migrate_all
+from local.runner.topology import with_login
+from local.stores import Stores, psql, run_sql
+from suite.services import SERVICES
+from tests.manifests.conftest import build
 
 
 @pytest.fixture
@@ -58,3 +66,37 @@ async def test_a_missing_dump_makes_no_archive(work: Path, tmp_path: Path) -> No
     assert await pod.names(store) == []
     with pytest.raises(BackupFailed, match="no backup"):
         await pod.fetch(store, work)
+
+
+def _run_pod(container: dict[str, Any], admin_url: str, work: Path) -> None:
+    """The container's command as the pod would run it, with its folder and its address put in."""
+    program = str(psql().with_name(container["command"][0]))
+    words = [word.replace("$(DATABASE_ADMIN_URL)", admin_url).replace("/work", str(work)) for word in container["args"]]
+    answer = subprocess.run([program, *words], capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stderr
+
+
+async def test_what_the_pods_dump_they_load_into_a_database_that_has_gone_on(
+    stores: Stores, keys: Keys, tmp_path: Path
+) -> None:
+    """The commands of the CronJob and of the restore Job on a real PostgreSQL, without the containers around them."""
+    admin = stores.postgres_admin_dsn.rpartition("/")[0] + "/pod_backup"
+    run_sql(stores.postgres_admin_dsn, "create database pod_backup")
+    environments = {name: {**keys.service_environment(name), "DATABASE_ADMIN_URL": admin} for name in SERVICES}
+    await migrate_all(environments)
+    row = "insert into agent.cache_invalidation (event_id, org_id, topic, key) values ('evt', 'org', 'topic', 'key')"
+    run_sql(admin, row)
+    [cron] = [item for item in build("full") if item["kind"] == "CronJob"]
+    pod_spec = cron["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    _run_pod(pod_spec["initContainers"][0], admin, tmp_path)
+    # Later, and by a newer release.
+    run_sql(admin, f"{row}; create table agent.added_later (id int)")
+    [job] = build("restore")
+    spec = job["spec"]["template"]["spec"]
+    _run_pod(spec["initContainers"][1], admin, tmp_path)
+    _run_pod(spec["containers"][0], admin, tmp_path)
+    assert run_sql(admin, "select count(*) from agent.cache_invalidation") == "1"
+    assert run_sql(admin, "select to_regclass('agent.added_later') is null") == "t"
+    await migrate_all(environments)
+    app = with_login(admin, "agent_app", keys.role_password("agent", "app"))
+    assert run_sql(app, "select count(*) from agent.agent") == "0", "the role may read what was restored"

@@ -59,7 +59,7 @@ async def forget_failures(conn: Connection, consumer: str, event_id: str) -> Non
 async def dead_letter(
     conn: Connection, consumer: str, event_id: str, org_id: str, topic: str, payload: str, error: str, code: str
 ) -> None:
-    """Write the dead letter of an event."""
+    """Move an event to the dead-letter table."""
     await conn.execute(_DEAD_LETTER, consumer, event_id, org_id, topic, payload, error[:2000], code)
 
 

@@ -97,7 +97,7 @@ def up(options: argparse.Namespace) -> int:
     folder = Folder(options.var)
     wanted = foreground.chosen(options)
     if folder.is_running():
-        if folder.read_run().get("wish") == wanted.wish:
+        if folder.read_run().get("requested") == wanted.requested:
             return _show_running(folder)
         say("running in another shape; starting again")
         down(options)
@@ -207,9 +207,9 @@ def restart(options: argparse.Namespace) -> int:
     return 0
 
 
-def _is_meant(entry: dict[str, Any], wish: str) -> bool:
-    wish = process_names(wish)
-    return entry["role"] != "nginx" and wish in ("", entry["name"], entry["service"])
+def _is_meant(entry: dict[str, Any], named: str) -> bool:
+    named = process_names(named)
+    return entry["role"] != "nginx" and named in ("", entry["name"], entry["service"])
 
 
 def _entry(folder: Folder, name: str) -> dict[str, Any]:

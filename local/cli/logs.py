@@ -19,26 +19,26 @@ LAST_LINES = 40
 LAST_BYTES = 64 * 1024
 
 
-def show(folder: Folder, wish: str, follow: bool) -> int:
-    files = matching(folder, wish)
+def show(folder: Folder, named: str, follow: bool) -> int:
+    files = matching(folder, named)
     if not files:
         known = ", ".join(sorted(path.stem for path in folder.logs.glob("*.log"))) or "none yet"
-        sys.stderr.write(f'No log of "{wish}"; there are: {known}.\n' if wish else "There are no logs yet.\n")
+        sys.stderr.write(f'No log of "{named}"; there are: {known}.\n' if named else "There are no logs yet.\n")
         return 1
     for file in files:
         _write(f"{file.stem} | {line}" for line in last_lines(file))
     if follow:
         with contextlib.suppress(KeyboardInterrupt):
-            for lines in Followed(folder, wish).forever():
+            for lines in Followed(folder, named).forever():
                 _write(lines)
     return 0
 
 
-def matching(folder: Folder, wish: str) -> list[Path]:
+def matching(folder: Folder, named: str) -> list[Path]:
     """`agent` means the service, its workers and its further instances; a full process name means that one."""
-    wish = process_names(wish)
+    named = process_names(named)
     files = sorted(folder.logs.glob("*.log"))
-    return [file for file in files if wish in ("", file.stem) or file.stem.startswith(f"{wish}-")]
+    return [file for file in files if named in ("", file.stem) or file.stem.startswith(f"{named}-")]
 
 
 def last_lines(file: Path) -> list[str]:
@@ -50,14 +50,14 @@ def last_lines(file: Path) -> list[str]:
 class Followed:
     """The new whole lines of all logs since the last look; files that appear or are turned over are noticed."""
 
-    def __init__(self, folder: Folder, wish: str = "") -> None:
+    def __init__(self, folder: Folder, named: str = "") -> None:
         self.folder = folder
-        self.wish = wish
-        self.read_to = {file: file.stat().st_size for file in matching(folder, wish)}
+        self.named = named
+        self.read_to = {file: file.stat().st_size for file in matching(folder, named)}
 
     def new_lines(self) -> list[str]:
         found: list[str] = []
-        for file in matching(self.folder, self.wish):
+        for file in matching(self.folder, self.named):
             start = self.read_to.get(file, 0)
             size = file.stat().st_size
             with file.open("rb") as log:

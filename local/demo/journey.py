@@ -215,8 +215,8 @@ async def _ask(journey: Journey, question: str) -> None:
 
 async def _search(journey: Journey, question: str, mode: str) -> Any:
     """In this run's document alone."""
-    wish = {"query": question, "mode": mode, "maxResults": 3, "filters": {"entryIds": [journey.made["entry"]]}}
-    return await journey.api.post("/api/knowledge-base/search", wish, expect=200, key=False)
+    body = {"query": question, "mode": mode, "maxResults": 3, "filters": {"entryIds": [journey.made["entry"]]}}
+    return await journey.api.post("/api/knowledge-base/search", body, expect=200, key=False)
 
 
 async def _hit_share(journey: Journey, questions: list[dict[str, Any]], mode: str) -> float:

@@ -59,8 +59,8 @@ def _create(base: str, email: str, password: str) -> dict[str, str]:
             f"POST /api/login answered {status}: {json.dumps(session)}. If {email} exists in this database with "
             "another password, put its password into var/credentials.json."
         )
-    wish = {"name": "local", "scopes": ["*"]}
-    status, key = _ask("POST", f"{base}/api/api-keys", body=wish, key=session["token"])
+    body = {"name": "local", "scopes": ["*"]}
+    status, key = _ask("POST", f"{base}/api/api-keys", body=body, key=session["token"])
     if status != 201:
         raise NotCreated(f"POST /api/api-keys answered {status}: {json.dumps(key)}")
     return {

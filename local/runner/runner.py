@@ -68,7 +68,7 @@ class Options:
     given: Mapping[str, str]
 
     @property
-    def wish(self) -> dict[str, str]:
+    def requested(self) -> dict[str, str]:
         """What distinguishes one run from another, to notice that a running suite is not the one asked for. Settings
         are compared by a digest, because URLs hold passwords."""
         settings = {name: value for name, value in self.given.items() if value and is_setting(name, self.given)}
@@ -280,7 +280,7 @@ class Runner:
             {
                 "pid": os.getpid(),
                 "state": self.state,
-                "wish": self.options.wish,
+                "requested": self.options.requested,
                 "urls": dict(self.plan.urls) if self.plan else {},
                 "processes": [
                     self._process_entry(member)

@@ -160,7 +160,7 @@ async def test_lists_filter_and_page_for_operators_and_for_organizations(scene: 
     died = "select died_at from inbox_dead where consumer = 'billing' and event_id = $1"
     split = await scene.db.system_fetchrow(died, born[1])
     assert split is not None
-    wishes: dict[str, dict[str, object]] = {
+    filters: dict[str, dict[str, object]] = {
         "consumer": {"consumer": "calllog"},
         "text": {"error": "DURATIONseconds"},
         "code": {"error": "unexpected_error"},
@@ -172,7 +172,7 @@ async def test_lists_filter_and_page_for_operators_and_for_organizations(scene: 
     }
     with operator():
         everything = await scene.listed()
-        found = {name: [event.event_id for event in await scene.listed(**wish)] for name, wish in wishes.items()}
+        found = {name: [event.event_id for event in await scene.listed(**wanted)] for name, wanted in filters.items()}
         assert await walk(scene) == [event.id for event in everything]
     assert [event.id for event in everything] == sorted((event.id for event in everything), reverse=True)
     assert [event.event_id for event in everything if event.consumer == "billing"] == born[::-1]
@@ -202,8 +202,8 @@ async def test_a_foreign_dead_event_is_as_absent_as_an_unknown_one(scene: Scene)
         assert await scene.listed() == await scene.listed(organization_id="org_b") == []
         for event_id in (theirs.id, unknown, theirs.id.replace(SERVICE, "billing"), "nonsense"):
             assert await scene.replay(event_id) == 0
-        for wish in ({"consumer": "billing"}, {"organization_id": "org_b"}, {"error": "unexpected_error"}):
-            assert await scene.replay(**wish) == 0
+        for wanted in ({"consumer": "billing"}, {"organization_id": "org_b"}, {"error": "unexpected_error"}):
+            assert await scene.replay(**wanted) == 0
         counts = await scene.servicer.CountDeadEvents(jobs_pb2.CountDeadEventsRequest(), None)
         assert not counts.counts
     with operator():

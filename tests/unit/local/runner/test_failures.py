@@ -52,12 +52,12 @@ def test_beginning_anew_is_advised_only_where_it_helps(tmp_path: Path) -> None:
     ],
 )
 def test_a_changed_setting_is_another_run(changed: dict[str, str]) -> None:
-    def wish(given: dict[str, str]) -> dict[str, str]:
-        return Options(Scale(), free_ports=True, given=given).wish
+    def requested(given: dict[str, str]) -> dict[str, str]:
+        return Options(Scale(), free_ports=True, given=given).requested
 
-    assert wish(EXTERNAL) != wish({**EXTERNAL, **changed})
-    assert wish(EXTERNAL) == wish({**EXTERNAL, "HOME": "/another", "REDIS_URL": ""})
-    assert "secret" not in json.dumps(wish(EXTERNAL))
+    assert requested(EXTERNAL) != requested({**EXTERNAL, **changed})
+    assert requested(EXTERNAL) == requested({**EXTERNAL, "HOME": "/another", "REDIS_URL": ""})
+    assert "secret" not in json.dumps(requested(EXTERNAL))
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import { useRoute } from "./lib/router.js";
 import { SessionContext, useSessionState } from "./lib/session.js";
 import { html, render, useEffect, useRef } from "./lib/ui.js";
 import { Frame } from "./parts/frame.js";
+import { Guard } from "./parts/guard.js";
 import { ProblemBox } from "./parts/notices.js";
 import { Toasts } from "./parts/toasts.js";
 import { pageOf } from "./pages/table.js";
@@ -20,7 +21,7 @@ function App() {
   }
   return html`<${SessionContext.Provider} value=${session}>
     ${session.user
-      ? html`<${Frame} route=${route} area=${page.area}><${page.component} key=${page.key} route=${route} ...${page.given} /><//>`
+      ? html`<${Frame} route=${route} area=${page.area}><${Guard} key=${page.key}><${page.component} route=${route} ...${page.given} /><//><//>`
       : html`<${SignIn} />`}
     <${Toasts} />
   <//>`;

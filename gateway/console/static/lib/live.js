@@ -61,7 +61,9 @@ function listen(channel, tell, old) {
     if (!listeners.has(channel)) listeners.set(channel, new Set());
     if (!wired.has(subscription)) {
       wired.add(subscription);
-      subscription.on("publication", ({ data }) => listeners.get(channel)?.forEach((listener) => listener(data)));
+      const tellAll = (event) => listeners.get(channel)?.forEach((listener) => listener(event));
+      subscription.on("publication", ({ data }) => tellAll(data));
+      subscription.on("subscribed", ({ wasRecovering, recovered }) => wasRecovering && !recovered && tellAll(gap(channel)));
     }
     listeners.get(channel).add(tell);
     subscription.subscribe();
@@ -72,6 +74,12 @@ function listen(channel, tell, old) {
     listeners.get(channel)?.delete(tell);
     if (listeners.get(channel)?.size === 0) close(channel);
   };
+}
+
+/** What listeners hear when the connection was away for longer than events are kept: they read anew. */
+function gap(channel) {
+  const time = new Date().toISOString();
+  return { id: `gap ${channel} ${time}`, type: "console.gap", time, data: {} };
 }
 
 async function history(subscription, limit) {
@@ -125,13 +133,18 @@ export function useLiveState() {
   return known;
 }
 
-/** Calls `refresh` after events of an area ("calls", "agents", …) of the organization, at most once in half a second. */
+// Milliseconds after an event until a page reads anew; all events meanwhile count once.
+const REFRESH_MS = 500;
+
+/** Calls `refresh` after events of an area ("calls", "agents", …) of the organization. */
 export function useRefresh(organizationId, area, refresh) {
   const latest = useLatest(refresh);
   const [timer] = useState({ id: 0 });
   useEffect(() => () => clearTimeout(timer.id), []);
   useChannels([`org:${organizationId}:${area}`], () => {
-    clearTimeout(timer.id);
-    timer.id = setTimeout(() => latest.current(), 500);
+    timer.id ||= setTimeout(() => {
+      timer.id = 0;
+      latest.current();
+    }, REFRESH_MS);
   });
 }

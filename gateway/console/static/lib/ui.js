@@ -6,7 +6,7 @@ import { h } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 
 export { createContext, render } from "preact";
-export { useCallback, useContext, useEffect, useId, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+export { useCallback, useContext, useEffect, useErrorBoundary, useId, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 
 /** A tagged template of elements: html`<p class=${name}>${text}</p>`. */
 export const html = htm.bind(h);

@@ -10,7 +10,7 @@ import { AreaField, Form } from "../parts/forms.js";
 import { List } from "../parts/list.js";
 import { Moment, ProblemBox, State, Waiting } from "../parts/notices.js";
 import { Head, Tabs } from "../parts/tabs.js";
-import { toast } from "../parts/toasts.js";
+import { toast, toastProblem } from "../parts/toasts.js";
 import { Draft } from "./agent-draft.js";
 import { Versions } from "./agent-versions.js";
 import { CallTable, NEWEST } from "./calls.js";
@@ -23,8 +23,13 @@ export function Agent({ id, tab = "draft" }) {
   if (problem && !data) return html`<${Head} title="Agent" back=${[["agents"], "Agents"]} /><${ProblemBox} problem=${problem} again=${reload} />`;
   if (!data) return html`<${Waiting} />`;
   const remove = () => send("DELETE", `/api/agents/${id}`, undefined, { version: data.version });
+  const copy = () => send("POST", `/api/agents/${id}/duplicate`, {}).then((made) => {
+    toast(`“${made.name}” is a copy of the draft.`);
+    go(["agents", made.id]);
+  }, toastProblem);
   return html`<${Head} title=${data.name} back=${[["agents"], "Agents"]}>
       <${State} of=${data.status} /><${Publish} agent=${data} reload=${reload} />
+      <button type="button" onClick=${copy}>Duplicate</button>
       <${Confirm} label="Delete" title="Delete this agent?" question="Its calls and their costs stay. The agent and its versions do not come back." act=${remove} done=${() => go(["agents"])} /><//>
     <p class="small">${data.publishedVersion ? `Version ${number(data.publishedVersion)} is published` : "Nothing is published yet"}${data.publishedVersion && data.hasUnpublishedChanges ? "; the draft has changed since" : ""}.
       Changed <${Moment} at=${data.updatedAt} />.</p>

@@ -1,6 +1,6 @@
 /* Money: the balance, what was used day by day, and every entry of the ledger. */
 
-import { send } from "../lib/api.js";
+import { freshKey, get, send } from "../lib/api.js";
 import { count, money, number, providerName, utcDay, words } from "../lib/format.js";
 import { useRefresh } from "../lib/live.js";
 import { useAct, useList, useResource } from "../lib/resource.js";
@@ -36,8 +36,25 @@ export function Billing({ route }) {
       <form class="filters" onSubmit=${(event) => event.preventDefault()}>
         <${SelectField} label="Type" value=${type} options=${[["", "All"], ...TYPES.map((name) => [name, words(name)])]} onInput=${(value) => setQuery({ type: value })} /></form>
       <${List} read=${ledger} place=${where} setPlace=${move} columns=${LEDGER} label="Ledger"
-        empty=${html`<${Empty} title="No entry">${type ? "No entry has this type." : "Grants, top-ups and every call appear here."}<//>`} /></section>`;
+        empty=${html`<${Empty} title="No entry">${type ? "No entry has this type." : "Grants, top-ups and every call appear here."}<//>`} />
+      <${Reconciliation} window=${window} /></section>`;
 }
+
+/** Whether calls, usage and ledger agree, call by call, when someone asks. */
+function Reconciliation({ window }) {
+  const [found, setFound] = useState(null);
+  const [run, { busy, problem }] = useAct(async () => setFound(await get("/api/billing/reconcile", window)));
+  return html`<p><button type="button" disabled=${busy} onClick=${run}>Compare with the calls</button></p>
+    <${ProblemBox} problem=${problem} />
+    ${found && html`<p role="status">${count(found.calls, "call")}, ${count(found.usageEvents, "usage event")} and ${count(found.ledgerEntries, "ledger entry", "ledger entries")} of the last ${DAYS} days: ${found.differences.length ? count(found.differences.length, "difference") : "no difference"}.</p>`}
+    ${found?.differences.length > 0 && html`<${Table} rows=${found.differences} columns=${DIFFERENCES} label="Differences" />`}`;
+}
+
+const DIFFERENCES = [
+  { title: "Kind", cell: (row) => words(row.kind) },
+  { title: "What differs", cell: (row) => row.detail },
+  { title: "Call", cell: (row) => (row.callId ? html`<a href=${place(["calls", row.callId])}>Open</a>` : "–") },
+];
 
 /** The last DAYS days with today, in UTC as the API groups them. */
 function lastDays() {
@@ -101,8 +118,11 @@ function TopUp({ done }) {
   const [open, setOpen] = useState(false);
   const [amount, setAmount] = useState("10.00");
   const [pending, setPending] = useState(null);
+  // One key for one wish: who tries again after a lost connection pays once.
+  const [key, setKey] = useState(freshKey);
   const [run, { busy, problem }] = useAct(async () => {
-    const topUp = await send("POST", "/api/billing/top-ups", { amount, currency: "USD" });
+    const topUp = await send("POST", "/api/billing/top-ups", { amount, currency: "USD" }, { key });
+    setKey(freshKey());
     if (topUp.paymentUrl) {
       setPending(topUp);
       return;
@@ -119,5 +139,5 @@ function TopUp({ done }) {
     ${open && html`<${Dialog} title="Add credit" onClose=${close}>${pending
       ? html`<p>Pay at the payment provider. The credit is there once it confirms.</p><p><a class="button" href=${pending.paymentUrl} rel="noreferrer">Go to the payment</a></p>`
       : html`<${Form} onSubmit=${run} busy=${busy} problem=${problem} submit="Add credit" extra=${html`<button type="button" onClick=${close}>Cancel</button>`}>
-          <${TextField} label="Amount in US dollars" inputmode="decimal" required pattern="[0-9]+([.][0-9]+)?" value=${amount} onInput=${setAmount} pointer="amount" problem=${problem} /><//>`}<//>`}`;
+          <${TextField} label="Amount in US dollars" inputmode="decimal" required pattern="[0-9]+([.][0-9]+)?" value=${amount} onInput=${(text) => { setAmount(text); setKey(freshKey()); }} pointer="amount" problem=${problem} /><//>`}<//>`}`;
 }

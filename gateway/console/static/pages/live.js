@@ -29,8 +29,8 @@ export function Live() {
   }, { old: PAST });
   return html`<${Head} title="Live" />
     ${state === "failed" && html`<${ProblemBox} problem=${{ title: "The live connection is closed", detail: "Events do not arrive by themselves. Reload the page to connect again." }} />`}
-    <section><h2>Calls in progress</h2><${Rows} of=${calls} columns=${CALLS} label="Calls in progress" empty=${html`<${Empty} title="No call in progress" />`} /></section>
-    <section><h2>Jobs</h2><${Rows} of=${jobs} columns=${JOBS} label="Jobs" empty=${html`<${Empty} title="No job waits or runs" />`} /></section>
+    <section><h2>Calls in progress</h2><${Rows} of=${calls} columns=${CALLS} label="Calls in progress" empty=${html`<${Empty} title="No call in progress">A call is here from its start to its end, where the provider reports starts.<//>`} /></section>
+    <section><h2>Jobs</h2><${Rows} of=${jobs} columns=${JOBS} label="Jobs" empty=${html`<${Empty} title="No job waits or runs">Uploads, reports of calls and deliveries make jobs.<//>`} /></section>
     <section><h2>Events</h2><${Events} events=${events} connecting=${state === "connecting"} /></section>`;
 }
 

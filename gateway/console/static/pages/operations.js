@@ -4,10 +4,12 @@
 import { html } from "../lib/ui.js";
 import { Head, Tabs } from "../parts/tabs.js";
 import { DeadEvents, DeadLetters } from "./operations-dead.js";
+import { Health } from "./operations-health.js";
+import { Mail } from "./operations-mail.js";
 import { Jobs, Queues, Schedules } from "./operations-jobs.js";
 
-const TABS = [["jobs", "Jobs"], ["queues", "Queues"], ["dead-letters", "Dead letters"], ["dead-events", "Dead events"], ["schedules", "Schedules"]];
-const PAGES = { jobs: Jobs, queues: Queues, "dead-letters": DeadLetters, "dead-events": DeadEvents, schedules: Schedules };
+const TABS = [["jobs", "Jobs"], ["queues", "Queues"], ["dead-letters", "Dead letters"], ["dead-events", "Dead events"], ["schedules", "Schedules"], ["mail", "Mail"], ["health", "Health"]];
+const PAGES = { jobs: Jobs, queues: Queues, "dead-letters": DeadLetters, "dead-events": DeadEvents, schedules: Schedules, mail: Mail, health: Health };
 
 export function Operations({ route, tab = "jobs" }) {
   const Page = PAGES[tab] ?? Jobs;

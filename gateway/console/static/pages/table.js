@@ -2,6 +2,7 @@
 
 import { html } from "../lib/ui.js";
 import { place } from "../lib/router.js";
+import { Account } from "./account.js";
 import { Agent } from "./agent.js";
 import { Agents } from "./agents.js";
 import { Billing } from "./billing.js";
@@ -17,7 +18,7 @@ import { Overview } from "./overview.js";
 
 const LISTS = {
   "": Overview, agents: Agents, calls: Calls, knowledge: Knowledge, live: Live, billing: Billing,
-  developers: Developers, operations: Operations,
+  developers: Developers, operations: Operations, account: Account,
 };
 const THINGS = { agents: Agent, calls: Call, knowledge: Entry };
 

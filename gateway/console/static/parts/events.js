@@ -7,6 +7,7 @@ import { html } from "../lib/ui.js";
 const AMOUNT = (data) => money(Number(data.amountMicros ?? data.availableMicros ?? 0) / 1e6, data.currency || "USD");
 // What an event's data say, by its type or by the entity of its type.
 const SAYS = {
+  "console.gap": () => "Events before this are missing: the connection was away for longer than they are kept.",
   "call.ended": (data) => `${words(data.status)} after ${duration(data.durationSeconds)}${data.summary ? `: ${data.summary}` : ""}`,
   call: (data) => [data.provider && providerName(data.provider), data.status && words(data.status)].filter(Boolean).join(", "),
   "agent.published": (data) => `${data.name}, version ${number(data.publishedVersion)}`,

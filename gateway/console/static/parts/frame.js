@@ -8,7 +8,7 @@ import { toastProblem } from "./toasts.js";
 
 const AREAS = [
   ["", "Overview"], ["agents", "Agents"], ["calls", "Calls"], ["knowledge", "Knowledge"], ["live", "Live"],
-  ["billing", "Billing"], ["developers", "Developers"], ["operations", "Operations"],
+  ["billing", "Billing"], ["developers", "Developers"], ["operations", "Operations"], ["account", "Account"],
 ];
 const LIVE_WORDS = { connecting: "Connecting", live: "Live", failed: "Not live" };
 
@@ -50,6 +50,6 @@ function LiveState() {
 function Person() {
   const { user, signOut } = useSession();
   const leave = () => signOut().catch(toastProblem);
-  return html`<span class="person"><span class="who" title=${user.email}>${user.organization.name}</span>
+  return html`<span class="person"><a class="who" href=${place(["account"])} title=${user.email}>${user.organization.name}</a>
     <button type="button" class="quiet" onClick=${leave}>Sign out</button></span>`;
 }

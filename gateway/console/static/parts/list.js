@@ -19,13 +19,14 @@ export function List({ path, filters = {}, place, setPlace, columns, empty, labe
     <${Pager} list=${list} place=${place} setPlace=${setPlace} />`;
 }
 
+/** Roles are written out: as cards on narrow screens the elements are blocks, which lose theirs. */
 export function Table({ rows, columns, label, busy = false }) {
-  return html`<div class="table" aria-busy=${String(busy)}><table aria-label=${label}>
-    <thead><tr>${columns.map(({ title, kind }) => html`<th scope="col" key=${title} class=${kind}>${title}</th>`)}</tr></thead>
-    <tbody>${rows.map((row, index) => html`<tr key=${row.id ?? index}>${columns.map(({ title, cell, kind }, column) =>
+  return html`<div class="table" aria-busy=${String(busy)}><table role="table" aria-label=${label}>
+    <thead role="rowgroup"><tr role="row">${columns.map(({ title, kind }) => html`<th scope="col" role="columnheader" key=${title} class=${kind}>${title}</th>`)}</tr></thead>
+    <tbody role="rowgroup">${rows.map((row, index) => html`<tr role="row" key=${row.id ?? index}>${columns.map(({ title, cell, kind }, column) =>
       column === 0
-        ? html`<th scope="row" key=${title} class=${kind}>${cell(row)}</th>`
-        : html`<td key=${title} class=${kind} data-title=${title}>${cell(row)}</td>`)}</tr>`)}</tbody>
+        ? html`<th scope="row" role="rowheader" key=${title} class=${kind}>${cell(row)}</th>`
+        : html`<td role="cell" key=${title} class=${kind} data-title=${title}>${cell(row)}</td>`)}</tr>`)}</tbody>
   </table></div>`;
 }
 

@@ -9,6 +9,7 @@ export function ProblemBox({ problem, again }) {
   return html`<div class="problem" role="alert">
     <strong>${problem.title || "Something failed"}</strong>
     ${problem.detail && html`<p>${problem.detail}</p>`}
+    ${problem.code === "origin_refused" && html`<p>Open the console at the address that the installation is configured with (PUBLIC_URL), such as 127.0.0.1 instead of localhost.</p>`}
     ${problem.errors?.length > 0 && html`<ul>${problem.errors.map(
       (error) => html`<li>${error.pointer && html`<code>${error.pointer.replace(/^#\//, "")}</code>`} ${error.detail}</li>`)}</ul>`}
     ${problem.requestId && html`<p class="small">Request <code>${problem.requestId}</code></p>`}

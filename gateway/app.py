@@ -37,6 +37,7 @@ from gateway.routes import (
     knowledge,
     organization,
     payments,
+    quotas,
     realtime,
     usage_events,
     webhook_endpoints,
@@ -47,6 +48,7 @@ from gateway.state import Gateway
 ROUTES: tuple[Route[Any, Any], ...] = (
     *accounts.ROUTES,
     *organization.ROUTES,
+    *quotas.ROUTES,
     *api_keys.ROUTES,
     *agents.ROUTES,
     *integrations.ROUTES,

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from echosenseix.agent.v1.agent_pb2_grpc import AgentServiceAsyncStub, IntegrationServiceAsyncStub
     from echosenseix.billing.v1.billing_pb2_grpc import BillingServiceAsyncStub
     from echosenseix.calllog.v1.calllog_pb2_grpc import CallLogServiceAsyncStub
-    from echosenseix.common.v1.common_pb2_grpc import StatusServiceAsyncStub
+    from echosenseix.common.v1.common_pb2_grpc import QuotaServiceAsyncStub, StatusServiceAsyncStub
     from echosenseix.identity.v1.identity_pb2_grpc import IdentityServiceAsyncStub
     from echosenseix.jobs.v1.jobs_pb2_grpc import JobsServiceAsyncStub
     from echosenseix.knowledge.v1.knowledge_pb2_grpc import KnowledgeServiceAsyncStub
@@ -46,7 +46,7 @@ Statuses = Mapping[str, common_pb2.GetStatusResponse | None]
 
 @dataclass(frozen=True, slots=True)
 class Clients:
-    """One stub a service; `jobs` and `status` are served by all six, by name."""
+    """One stub a service; `jobs`, `status` and `quotas` are served by all six, by name."""
 
     identity: "IdentityServiceAsyncStub"
     agents: "AgentServiceAsyncStub"
@@ -58,6 +58,7 @@ class Clients:
     webhook_endpoints: "WebhookEndpointServiceAsyncStub"
     jobs: "Mapping[str, JobsServiceAsyncStub]"
     status: "Mapping[str, StatusServiceAsyncStub]"
+    quotas: "Mapping[str, QuotaServiceAsyncStub]"
     channels: Mapping[str, RpcChannel]
 
     async def close(self) -> None:
@@ -94,6 +95,7 @@ def _stubs(channels: Mapping[str, RpcChannel]) -> Clients:
         webhook_endpoints=realtime_pb2_grpc.WebhookEndpointServiceStub(channels["realtime"]),
         jobs={name: jobs_pb2_grpc.JobsServiceStub(channel) for name, channel in channels.items()},
         status={name: common_pb2_grpc.StatusServiceStub(channel) for name, channel in channels.items()},
+        quotas={name: common_pb2_grpc.QuotaServiceStub(channel) for name, channel in channels.items()},
         channels=channels,
     )
 

@@ -318,6 +318,9 @@ class ServiceSettings(ProcessSettings):
     encryption_keys: tuple[str, ...] = setting(
         "ENCRYPTION_KEYS", (), secret=True, help="kid=base64 32 bytes, comma list, the first is current"
     )
+    quotas: tuple[str, ...] = setting(
+        "QUOTAS", (), help="name=number, comma list: limits in place of those in suite/tables.py"
+    )
     worker_concurrency: int = setting("WORKER_CONCURRENCY", 8)
 
     def problems(self) -> list[str]:

@@ -22,6 +22,7 @@ from local.runner.suite import Suite
 from local.runner.topology import with_login
 from local.stores import Stores, run_sql
 from suite.services import SERVICES
+from suite.tables import QUOTAS
 
 if TYPE_CHECKING:
     from libs.config import ServiceSettings
@@ -87,6 +88,7 @@ async def service_database(
 ) -> AsyncIterator[Callable[..., Awaitable[Database]]]:
     """`await service_database("agent")`: a fresh database with that service's schema, dropped after the module."""
     from libs.postgres import Database
+    from libs.postgres.quotas import Quotas
 
     opened: list[tuple[Database, str]] = []
 
@@ -94,6 +96,7 @@ async def service_database(
         folder = migrations or ROOT / "services" / service / "storage" / "migrations"
         name, settings = await _migrated_copy(stores, service_environment, service, folder)
         database = await Database.open(settings, application_name=f"test-{service}")
+        database.quotas = Quotas(QUOTAS.get(service, ()))
         opened.append((database, name))
         return database
 

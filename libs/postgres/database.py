@@ -17,6 +17,7 @@ from libs.errors import Aborted, AppError
 from libs.postgres.connection import Announce, Connection, Hook, Invalidate, Record
 from libs.postgres.fence import fenced
 from libs.postgres.pool import REST_SECONDS, Pool
+from libs.postgres.quotas import Quotas
 
 # Seconds for a hook after a commit. Hooks only send messages that may be lost.
 HOOK_SECONDS = 1.0
@@ -43,6 +44,7 @@ class Database:
         self._app = app
         self._system = system
         self.settings = settings
+        self.quotas = Quotas()
 
     @classmethod
     async def open(cls, settings: ServiceSettings, *, application_name: str) -> "Database":

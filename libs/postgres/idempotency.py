@@ -20,6 +20,8 @@ M = TypeVar("M", bound=Message)
 KEPT_HOURS = 24
 # Characters of an Idempotency-Key, as the API documents.
 MAX_KEY = 255
+# The quota of stored responses.
+QUOTA = "idempotency_keys_per_day"
 REPLAYED_HEADER = "x-idempotency-replayed"
 
 # Advisory locks belong to the whole database, so the lock names the schema: one key may go to several services at once.
@@ -60,6 +62,8 @@ async def run_write(
         if (stored := await _replay(conn, org_id, call, response_type)) is not None:
             set_response_header(REPLAYED_HEADER, "true")
             return stored
+        if QUOTA in db.quotas:
+            await db.quotas.spend(conn, org_id, QUOTA)
         answer = await act(conn)
         body = None if secret else answer.SerializeToString()
         named = resource_id(answer) if resource_id else None

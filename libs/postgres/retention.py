@@ -55,6 +55,11 @@ _SWEEPS = {
         "where expires_at < clock_timestamp() - $1::interval order by expires_at limit $2)",
         timedelta(0),
     ),
+    "quota_use": (
+        "delete from quota_use where (org_id, name, day, shard) in (select org_id, name, day, shard from quota_use "
+        "where day < (clock_timestamp() at time zone 'utc' - $1::interval)::date limit $2)",
+        timedelta(days=1),
+    ),
 }
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -32,13 +32,14 @@ def service_main(
     serve: Callable[[Runtime[S]], Awaitable[object]],
     work: Callable[[Runtime[S]], Awaitable[object]],
     migrations: Path,
+    quotas: Mapping[str, Any] | None = None,
 ) -> NoReturn:
     """`python -m services.<svc> serve|work|migrate|migrated`: the body of every __main__. `migrated` waits until the
     schema has every migration of this release, so that a process starts behind the command that migrates."""
     databases = ("database_url", "database_system_url")
     commands: dict[str, tuple[Callable[[S], int], tuple[str, ...]]] = {
-        "serve": (lambda loaded: Runtime(loaded, service, "serve", area).run(serve), databases),
-        "work": (lambda loaded: Runtime(loaded, service, "work", area).run(work), databases),
+        "serve": (lambda loaded: Runtime(loaded, service, "serve", area, quotas).run(serve), databases),
+        "work": (lambda loaded: Runtime(loaded, service, "work", area, quotas).run(work), databases),
         "migrate": (lambda loaded: _migrate(loaded, service, migrations), ("database_admin_url",)),
         "migrated": (lambda loaded: _await_migrated(loaded, service, migrations), ("database_system_url",)),
     }

@@ -7,7 +7,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Generic, Protocol, TypeVar
 
 from libs.config import ConfigError, ProcessSettings, ServiceSettings
@@ -35,11 +35,16 @@ C = TypeVar("C", bound=Closable)
 class Runtime(Generic[S]):
     """One running process. `main` opens parts in order and returns; they are closed in reverse when `stop` is set."""
 
-    def __init__(self, settings: S, service: str, command: str, area: str = "") -> None:
-        """`area` names the scopes of what the service does in the background: `<area>:read` and `<area>:write`."""
+    def __init__(
+        self, settings: S, service: str, command: str, area: str = "", quotas: Mapping[str, Any] | None = None
+    ) -> None:
+        """`area` names the scopes of what the service does in the background: `<area>:read` and `<area>:write`.
+        `quotas` are the rules of each service's
+        schema, by its name."""
         self.settings = settings
         self.service = service
         self.area = area
+        self.quotas = quotas or {}
         self.command = command
         self.name = f"{service}-worker" if command == "work" else service
         self.addresses: dict[str, str] = {}

@@ -9,7 +9,10 @@ from collections.abc import Callable, Mapping
 from functools import cached_property, partial
 from typing import Any, Generic, TypeVar
 
-from echosenseix.common.v1.common_pb2_grpc import add_StatusServiceServicer_to_server
+from echosenseix.common.v1.common_pb2_grpc import (
+    add_QuotaServiceServicer_to_server,
+    add_StatusServiceServicer_to_server,
+)
 from echosenseix.jobs.v1.jobs_pb2_grpc import JobsServiceServicer, add_JobsServiceServicer_to_server
 from libs.bus import Bus
 from libs.bus.subjects import cache_invalidated
@@ -26,8 +29,10 @@ from libs.jobs.admin.servicer import JobMethods
 from libs.jobs.handlers import Handlers
 from libs.paging import CursorCodec
 from libs.postgres import Database
+from libs.postgres.quotas import Quotas, read_limits
 from libs.rpc.channel import RpcChannel, open_channel
 from libs.rpc.principal import PrincipalMinter
+from libs.rpc.quotas import QuotaServicer
 from libs.rpc.status import Gauges, StatusServicer
 from libs.rpc.tls import channel_credentials
 from libs.runtime.process import Runtime
@@ -73,6 +78,9 @@ class Service(Generic[S]):
         bus = await runtime.open(Bus.connect(runtime.settings.nats_url, runtime.name))
         database = await runtime.open(Database.open(runtime.settings, application_name=runtime.name))
         database.announce_through(bus.announce)
+        known = {rule.name for rules in runtime.quotas.values() for rule in rules}
+        limits = read_limits(runtime.settings.quotas, known)
+        database.quotas = Quotas(runtime.quotas.get(runtime.service, ()), limits)
         service = cls(runtime, bus, database)
         database.invalidate_through(service.invalidator.tell)
         return service
@@ -93,6 +101,7 @@ class Service(Generic[S]):
         standard: list[AddServicer] = [
             (add_JobsServiceServicer_to_server, jobs),
             (add_StatusServiceServicer_to_server, status),
+            (add_QuotaServiceServicer_to_server, QuotaServicer(self.runtime.area, self.database)),
         ]
         await self.runtime.serve_rpc([*servicers, *standard], large_messages=large_messages)
 

@@ -17,6 +17,7 @@ from libs.runtime import Runtime, service_main
 from libs.runtime.service import Service
 from suite.services import AGENT as SERVICE
 from suite.services import CALLLOG
+from suite.tables import QUOTAS
 
 from .config import AgentSettings
 from .jobs import job_handlers
@@ -54,4 +55,7 @@ async def work(runtime: Runtime[AgentSettings]) -> None:
 
 
 if __name__ == "__main__":
-    service_main(SERVICE.name, AgentSettings, area=SERVICE.area, serve=serve, work=work, migrations=MIGRATIONS)
+    service_main(
+        SERVICE.name, AgentSettings, area=SERVICE.area, serve=serve, work=work, migrations=MIGRATIONS,
+        quotas=QUOTAS,
+    )  # fmt: skip

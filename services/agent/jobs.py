@@ -117,6 +117,8 @@ class ProviderSync:
             await self.syncs.save(conn, org_id, provider, lease, page.next_cursor, self.clock.now())
             known = await self.agents.known(conn, org_id, provider, [remote.id for remote in page.agents])
             fresh = {remote.id: remote for remote in page.agents if remote.id and remote.id not in known}
+            if fresh:
+                await self.database.quotas.admit(conn, org_id, "agents", adding=len(fresh))
             for remote in fresh.values():
                 agent = agents.create(new_id("agt"), org_id, _content(provider, remote), self.clock.now())
                 await self.agents.add(conn, agent)

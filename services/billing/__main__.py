@@ -13,6 +13,7 @@ from libs.postgres import Database
 from libs.runtime import Runtime, service_main
 from libs.runtime.service import Service
 from suite.services import BILLING as SERVICE
+from suite.tables import QUOTAS
 
 from .config import BillingSettings
 from .jobs import Calculation, job_handlers
@@ -46,7 +47,7 @@ async def work(runtime: Runtime[BillingSettings]) -> None:
     service = await Service.open(runtime)
     settings, database, cursors, clock = service.settings, service.database, service.cursors, SystemClock()
     books = _books(settings, database, cursors)
-    handlers = job_handlers(Calculation(books, settings.low_credit_micros, clock))
+    handlers = job_handlers(Calculation(books, settings.low_credit_micros, clock), Payments(database))
     service.work(handlers, Subscribers(books, clock).handlers())
 
 
@@ -79,4 +80,7 @@ def _books(settings: BillingSettings, database: Database, cursors: CursorCodec) 
 
 
 if __name__ == "__main__":
-    service_main(SERVICE.name, BillingSettings, area=SERVICE.area, serve=serve, work=work, migrations=MIGRATIONS)
+    service_main(
+        SERVICE.name, BillingSettings, area=SERVICE.area, serve=serve, work=work, migrations=MIGRATIONS,
+        quotas=QUOTAS,
+    )  # fmt: skip

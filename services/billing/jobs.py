@@ -2,6 +2,7 @@
 
 With ids it rates those events (one job per call). Without ids it rates all unrated events of its organization. Without
 an organization it is the sweep that finds organizations whose rating was missed. A rated event is never rated again.
+retention.sweep: forget top-ups that were never paid.
 """
 
 from __future__ import annotations
@@ -13,20 +14,31 @@ from typing import Any
 
 from libs.clock import Clock
 from libs.events.outbox import append_many
-from libs.jobs import Handlers, JobContext, enqueue_many
+from libs.jobs import Handlers, JobContext, JobKind, enqueue_many
 from services.billing.mapping import charge_events
-from services.billing.operations import CALCULATE, Books
+from services.billing.operations import CALCULATE, SERVICE, Books
+from services.billing.storage.payments import Payments
+from suite.tables import kept
 
 # Younger events have a job of their own. Events older than a month need a person.
 _SETTLED = timedelta(minutes=2)
 # How far back the sweep looks.
 _LOOK_BACK = timedelta(days=31)
+SWEEP = JobKind("retention.sweep", service=SERVICE, queue="maintenance")
 
 
-def job_handlers(calculation: Calculation) -> Handlers:
+def job_handlers(calculation: Calculation, payments: Payments) -> Handlers:
     handlers = Handlers()
     handlers.add(CALCULATE, calculation.run)
     handlers.cron("rating-missed", "*/10 * * * *", CALCULATE)
+
+    async def sweep(ctx: JobContext) -> Mapping[str, int]:
+        async with ctx.finish() as conn:
+            before = calculation.clock.now() - kept(SERVICE, "top_up")
+            return {"topUps": await payments.sweep(conn, before)}
+
+    handlers.add(SWEEP, sweep)
+    handlers.cron("retention-sweep", "17 3 * * *", SWEEP)
     return handlers
 
 

@@ -14,6 +14,7 @@ from libs.runtime import Runtime, service_main
 from libs.runtime.service import Service
 from providers.interface.recordings import AudioLimits
 from suite.services import CALLLOG as SERVICE
+from suite.tables import QUOTAS
 
 from .config import CallLogSettings
 from .jobs import job_handlers
@@ -21,6 +22,7 @@ from .jobs.aggregate import Aggregation
 from .jobs.audio import AudioProcessing
 from .jobs.ingest import CallIngest
 from .jobs.reconcile import Reconciliation
+from .jobs.retention import Retention
 from .servicer import CallLogServicer
 from .storage.analytics import Analytics
 from .storage.call_list import CallList
@@ -66,10 +68,14 @@ async def work(runtime: Runtime[CallLogSettings]) -> None:
         AudioProcessing(database, calls, recordings, get_credentials, client, blobs, clock, limits, transcriber),
         Aggregation(analytics, clock),
         Reconciliation(database, envelopes, calls, links, get_credentials, client, clock, look_back),
+        Retention(envelopes, clock),
         settings.reconcile_cron,
     )
     service.work(handlers, Subscribers(calls, analytics, links, clock).handlers())
 
 
 if __name__ == "__main__":
-    service_main(SERVICE.name, CallLogSettings, area=SERVICE.area, serve=serve, work=work, migrations=MIGRATIONS)
+    service_main(
+        SERVICE.name, CallLogSettings, area=SERVICE.area, serve=serve, work=work, migrations=MIGRATIONS,
+        quotas=QUOTAS,
+    )  # fmt: skip

@@ -10,6 +10,7 @@ from libs.jobs import WAITING, JobKind
 from libs.postgres import Connection
 from providers.interface.envelopes import Envelope, Makes
 from services.calllog.domain.analytics import floor_to
+from services.calllog.domain.masking import masked
 from services.calllog.storage.analytics import Analytics
 from services.calllog.storage.envelopes import Envelopes
 
@@ -32,6 +33,7 @@ RECONCILE = JobKind(
     "call.reconcile", service=SERVICE, queue="reconcile", max_attempts=5, timeout_seconds=900,
     backoff=(5, 30, 120, 600), unique_by=("provider",),
 )  # fmt: skip
+SWEEP = JobKind("retention.sweep", service=SERVICE, queue="maintenance")
 # Calls arrive in bursts: one recomputation covers all calls of an hour that arrive within this time.
 SETTLE_SECONDS = 2.0
 
@@ -39,7 +41,9 @@ SETTLE_SECONDS = 2.0
 async def keep_delivery(
     conn: Connection, stored: Envelopes, org_id: str, envelope: Envelope, body: bytes, source: str, now: datetime
 ) -> bool:
-    """Store the envelope and enqueue its call; True when the same delivery was stored before."""
+    """Store the envelope and enqueue its call; True when the same delivery was stored before. A recording's body is
+    stored as it came: its job drops it."""
+    body = body if envelope.makes is Makes.RECORDING else masked(body)
     kept = await stored.keep(conn, org_id, envelope, body, source, now)
     if kept.id and envelope.makes is not Makes.NOTHING:
         await INGEST.enqueue(conn, org_id, {"envelopeId": kept.id})

@@ -128,6 +128,8 @@ class CallLogServicer(calllog_pb2_grpc.CallLogServiceServicer):
             duplicate = await keep_delivery(
                 conn, self._envelopes, org_id, envelope, request.body, "webhook", self._clock.now()
             )
+            if not duplicate:
+                await self._database.quotas.spend(conn, org_id, "webhook_bytes_per_day", len(request.body))
         return calllog_pb2.ReceiveProviderWebhookResponse(duplicate=duplicate)
 
     async def GetOrganizationAnalytics(

@@ -11,6 +11,7 @@ from libs.ratelimit import RateLimiter
 from libs.runtime import Runtime, service_main
 from libs.runtime.service import Service
 from suite.services import IDENTITY as SERVICE
+from suite.tables import QUOTAS
 
 from .config import IdentitySettings
 from .domain.devices import KnownDevices
@@ -50,9 +51,12 @@ async def serve(runtime: Runtime[IdentitySettings]) -> None:
 
 async def work(runtime: Runtime[IdentitySettings]) -> None:
     service = await Service.open(runtime)
-    sessions = Sessions(service.database, service.cursors)
-    service.work(job_handlers(sessions, SystemClock()))
+    database, cursors = service.database, service.cursors
+    service.work(job_handlers(Sessions(database, cursors), ApiKeys(database, cursors), SystemClock()))
 
 
 if __name__ == "__main__":
-    service_main(SERVICE.name, IdentitySettings, area=SERVICE.area, serve=serve, work=work, migrations=MIGRATIONS)
+    service_main(
+        SERVICE.name, IdentitySettings, area=SERVICE.area, serve=serve, work=work, migrations=MIGRATIONS,
+        quotas=QUOTAS,
+    )  # fmt: skip

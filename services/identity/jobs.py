@@ -1,23 +1,26 @@
-"""session.sweep: delete sessions that ended long ago."""
+"""session.sweep: delete sessions and API keys that ended long ago."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 
 from libs.clock import Clock
 from libs.jobs import Handlers, JobContext, JobKind
+from services.identity.storage.api_keys import ApiKeys
 from services.identity.storage.sessions import Sessions
+from suite.tables import kept
 
-# How long an ended session stays visible to audits.
-KEEP_ENDED = timedelta(days=30)
 SWEEP = JobKind("session.sweep", service="identity")
 
 
-def job_handlers(sessions: Sessions, clock: Clock) -> Handlers:
+def job_handlers(sessions: Sessions, api_keys: ApiKeys, clock: Clock) -> Handlers:
     async def sweep(ctx: JobContext) -> Mapping[str, int]:
         async with ctx.finish() as conn:
-            return {"removed": await sessions.sweep(conn, clock.now() - KEEP_ENDED)}
+            now = clock.now()
+            return {
+                "sessions": await sessions.sweep(conn, now - kept("identity", "session")),
+                "apiKeys": await api_keys.sweep(conn, now - kept("identity", "api_key")),
+            }
 
     handlers = Handlers()
     handlers.add(SWEEP, sweep)

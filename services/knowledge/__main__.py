@@ -24,6 +24,7 @@ from services.knowledge.storage.entries import Documents, Entries
 from services.knowledge.storage.searches import Searches
 from services.knowledge.storage.vectors import VectorSupport
 from suite.services import KNOWLEDGE as SERVICE
+from suite.tables import QUOTAS
 
 MIGRATIONS = Path(__file__).parent / "storage" / "migrations"
 
@@ -66,4 +67,7 @@ async def work(runtime: Runtime[KnowledgeSettings]) -> None:
 
 
 if __name__ == "__main__":
-    service_main(SERVICE.name, KnowledgeSettings, area=SERVICE.area, serve=serve, work=work, migrations=MIGRATIONS)
+    service_main(
+        SERVICE.name, KnowledgeSettings, area=SERVICE.area, serve=serve, work=work, migrations=MIGRATIONS,
+        quotas=QUOTAS,
+    )  # fmt: skip

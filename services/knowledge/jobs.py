@@ -30,6 +30,7 @@ from services.knowledge.operations.indexing import Indexing, Progress, Supersede
 from services.knowledge.storage.budget import Computing
 from services.knowledge.storage.chunks import Build, Chunks
 from services.knowledge.storage.entries import Documents, Entries, Stranded
+from suite.tables import kept
 
 # Seconds between writes of progress.
 _SECONDS_BETWEEN_WRITES = 0.5
@@ -210,6 +211,7 @@ class KnowledgeJobs:
         async with ctx.finish() as conn:
             await self._chunks.sweep(conn)
             await self._computing.forget_old(conn)
+            await self._documents.forget_replaced(conn, self._clock.now() - kept("knowledge", "document"))
 
 
 class _Report:

@@ -89,6 +89,7 @@ class KnowledgeServicer(knowledge_pb2_grpc.KnowledgeServiceServicer):
 
         async def act(conn: Connection) -> knowledge_pb2.CreateEntryResponse:
             now = self._clock.now()
+            await self._database.quotas.admit(conn, org_id, "knowledge_entries")
             entry = entries.new_entry(org_id, new_id("kbe"), described, now)
             job_id = await enqueue_build(conn, entry)
             entry = entries.take_content(entry, content, job_id, now)
@@ -181,6 +182,8 @@ class KnowledgeServicer(knowledge_pb2_grpc.KnowledgeServiceServicer):
     async def _take_upload(
         self, org_id: str, metadata: knowledge_pb2.UploadMetadata, described: Described, upload: Upload
     ) -> knowledge_pb2.UploadDocumentResponse:
+        quotas = self._database.quotas
+
         async def act(conn: Connection) -> knowledge_pb2.UploadDocumentResponse:
             now = self._clock.now()
             if metadata.entry_id:
@@ -189,11 +192,14 @@ class KnowledgeServicer(knowledge_pb2_grpc.KnowledgeServiceServicer):
                 entry = entries.take_document(entry, upload, job_id, now)
                 await self._entries.save(conn, entry)
             else:
+                await quotas.admit(conn, org_id, "knowledge_entries")
                 entry = entries.new_entry(org_id, new_id("kbe"), described, now)
                 job_id = await enqueue_build(conn, entry, upload.document_id)
                 entry = entries.take_document(entry, upload, job_id, now)
                 await self._entries.add(conn, entry)
                 await append(conn, entry_event("entry.created", entry))
+            await quotas.admit(conn, org_id, "documents")
+            await quotas.admit(conn, org_id, "document_bytes", adding=upload.byte_size)
             document = entries.new_document(entry, upload, job_id, now)
             await self._documents.add(conn, document)
             await append(conn, document_event("document.uploaded", document, entry.title))

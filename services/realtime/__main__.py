@@ -14,6 +14,7 @@ from libs.http import OutboundClient, forbidden_address
 from libs.runtime import Runtime, service_main
 from libs.runtime.service import Service
 from suite.services import REALTIME as SERVICE
+from suite.tables import QUOTAS
 
 from .config import RealtimeSettings
 from .doors.opening import Doors
@@ -59,4 +60,7 @@ async def work(runtime: Runtime[RealtimeSettings]) -> None:
 
 
 if __name__ == "__main__":
-    service_main(SERVICE.name, RealtimeSettings, area=SERVICE.area, serve=serve, work=work, migrations=MIGRATIONS)
+    service_main(
+        SERVICE.name, RealtimeSettings, area=SERVICE.area, serve=serve, work=work, migrations=MIGRATIONS,
+        quotas=QUOTAS,
+    )  # fmt: skip

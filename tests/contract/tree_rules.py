@@ -18,11 +18,11 @@ DOMAIN_MAY_IMPORT = {
     "operator", "re", "secrets", "string", "typing", "types", "unicodedata", "urllib.parse", "uuid", "zoneinfo",
     "zxcvbn.frequency_lists",  # a list of stolen passwords, no code
 }  # fmt: skip
-# Beside the standard library: errors, quotas, readers of JSON, and plain values: what providers report, the services.
+# Beside the standard library: errors, readers of JSON, and plain values: what providers report, the services.
 DOMAIN_MAY_IMPORT_OF_OURS = {
-    "libs.errors", "libs.quotas", "libs.text", "libs.untrusted_json", "providers.interface.credentials",
+    "libs.errors", "libs.text", "libs.untrusted_json", "providers.interface.credentials",
     "providers.interface.envelopes", "providers.interface.reports", "providers.registry", "suite.formats",
-    "suite.services",
+    "suite.services", "suite.tables",
 }  # fmt: skip
 PARAMETER_NAMES = {"Connection": "conn", "JobContext": "ctx"}
 SQL = re.compile(r"\b(select\b.+\bfrom|insert\s+into|update\b.+\bset|delete\s+from|create\s+table)\b", re.I | re.S)

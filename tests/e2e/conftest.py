@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import secrets
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,15 +53,15 @@ class Customer:
         return made
 
 
-@pytest.fixture(scope="session")
-def customer(suite: Suite) -> Iterator[Callable[[], Customer]]:
-    """`customer()` registers an organisation and signs its owner in."""
+@contextmanager
+def registering(url: str) -> Iterator[Callable[[], Customer]]:
+    """A function that registers an organization at this suite and signs its owner in."""
     made: list[Customer] = []
 
     def register() -> Customer:
         number = next(numbers)
         email = f"owner-{number}-{secrets.token_hex(4)}@example.com"
-        http = httpx.Client(base_url=suite.url, timeout=30)
+        http = httpx.Client(base_url=url, timeout=30)
         wish = {
             "email": email,
             "password": PASSWORD,
@@ -75,13 +76,20 @@ def customer(suite: Suite) -> Iterator[Callable[[], Customer]]:
         http.cookies.clear()
         http.headers["Authorization"] = "Bearer " + logged_in.json()["token"]
         body = registered.json()
-        made.append(Customer(suite.url, email, body["user"], body["organization"], logged_in.json()["token"], http))
+        made.append(Customer(url, email, body["user"], body["organization"], logged_in.json()["token"], http))
         return made[-1]
 
     yield register
     for one in made:
         for client in (one.http, *one.opened.values()):
             client.close()
+
+
+@pytest.fixture(scope="session")
+def customer(suite: Suite) -> Iterator[Callable[[], Customer]]:
+    """`customer()` registers an organization and signs its owner in."""
+    with registering(suite.url) as register:
+        yield register
 
 
 @pytest.fixture(scope="module")

@@ -42,6 +42,7 @@ class AgentServicer(agent_pb2_grpc.AgentServiceServicer):
         agent = agents.create(new_id("agt"), org_id, content_from_proto(request.agent), self._clock.now())
 
         async def act(conn: Connection) -> agent_pb2.CreateAgentResponse:
+            await self._database.quotas.admit(conn, org_id, "agents", "deleted_agents")
             await self._agents.add(conn, agent)
             await append(conn, agent_event("agent.created", agent))
             return agent_pb2.CreateAgentResponse(agent=agent_to_proto(agent))
@@ -99,6 +100,7 @@ class AgentServicer(agent_pb2_grpc.AgentServiceServicer):
         async def act(conn: Connection) -> agent_pb2.DuplicateAgentResponse:
             original = await self._agents.lock(conn, org_id, request.id)
             copy = agents.duplicate(original, new_id("agt"), request.display_name, self._clock.now())
+            await self._database.quotas.admit(conn, org_id, "agents", "deleted_agents")
             await self._agents.add(conn, copy)
             await append(conn, agent_event("agent.created", copy))
             return agent_pb2.DuplicateAgentResponse(agent=agent_to_proto(copy))
@@ -117,6 +119,7 @@ class AgentServicer(agent_pb2_grpc.AgentServiceServicer):
             if request.require_tests:
                 raise FailedPrecondition("tests_not_passed", "No test of this agent has passed for the current draft.")
             published, version = agents.publish(agent, new_id("agv"), request.description, author, self._clock.now())
+            await self._database.quotas.admit(conn, org_id, "agent_versions", within=agent.id)
             await self._versions.add(conn, version)
             await self._agents.save(conn, published)
             await append(conn, agent_event("agent.published", published))

@@ -9,16 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from libs.errors import InvalidArgument, Violation
-from libs.quotas import Quota
 from services.billing.domain.amounts import MICRO
 
 _CENT = MICRO // 100
 MIN_TOP_UP = _CENT
 MAX_TOP_UP = 100_000 * MICRO
-# Bounds the table and the calls to the payment provider: unpaid checkouts end after a day.
-PENDING_TOP_UPS = Quota(
-    "pending_top_ups", 20, "top-ups may wait for their payment", "Pay one, or wait a day for them to expire."
-)
 # Characters of a reason.
 MAX_REASON = 500
 

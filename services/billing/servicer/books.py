@@ -151,6 +151,7 @@ class BillingServicer(PaymentMethods):
         if recorded.conflicting:
             raise _conflict()
         if recorded.added:
+            await self._database.quotas.spend(conn, org_id, "usage_events_per_day", len(recorded.added))
             charges = await self._books.charge(conn, org_id, [event.id for event in recorded.added])
             await append_many(conn, charge_events(org_id, charges, self._low_micros))
         return len(recorded.added)

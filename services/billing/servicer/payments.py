@@ -15,7 +15,7 @@ from libs.postgres import Connection, Database
 from libs.postgres.idempotency import run_write
 from libs.rpc.context import current_principal, require_scope
 from libs.rpc.principal import ROLE_GATEWAY, Principal
-from services.billing.domain.credit import MAX_REASON, PENDING_TOP_UPS, Balance, Grant, check_top_up
+from services.billing.domain.credit import MAX_REASON, Balance, Grant, check_top_up
 from services.billing.domain.ledger import EntryType, Posting
 from services.billing.domain.payments import TopUp, TopUpStatus
 from services.billing.mapping import balance_to_proto, credit_event, entry_to_proto, top_up_to_proto
@@ -99,7 +99,7 @@ class PaymentMethods(billing_pb2_grpc.BillingServiceServicer):
     ) -> TopUp:
         account, amount = await self._books.open_account(conn, org_id), request.amount
         check_top_up(amount.micros, amount.currency, account.balance.currency)
-        PENDING_TOP_UPS.check(await self._payments.stored.pending(conn, org_id))
+        await self._database.quotas.admit(conn, org_id, "pending_top_ups", "unpaid_top_ups")
         now = self._clock.now()
         top_up = TopUp(
             org_id, new_id("top"), amount.micros, account.balance.currency, provider, TopUpStatus.PENDING, now

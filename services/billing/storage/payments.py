@@ -15,7 +15,6 @@ _GET = f"select {_COLUMNS} from top_up t where t.org_id = o.org and t.id = $2"
 _LOCK = f"select {_COLUMNS} from top_up t where t.org_id = $1 and t.id = $2 for update"
 _BY_CHECKOUT = f"select {_COLUMNS} from top_up t where t.provider = $1 and t.checkout_id = $2"
 _BY_PAYMENT = f"select {_COLUMNS} from top_up t where t.provider = $1 and t.payment_ref = $2"
-_PENDING = "select count(*) from top_up t where t.org_id = $1 and t.status = 'pending'"
 _ADD = """
 insert into top_up (org_id, id, amount_micros, currency, provider, status, payment_url, reversed_micros, created_at,
     updated_at)
@@ -46,6 +45,12 @@ insert into credit_grant (org_id, id, amount_micros, currency, reason, granted_b
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"""
 
 
+_SWEEP = """
+delete from top_up t where (t.org_id, t.id) in (
+    select o.org_id, o.id from top_up o where o.status in ('failed', 'expired') and o.updated_at < $1 limit 10000
+)"""
+
+
 class Payments:
     def __init__(self, db: Database) -> None:
         self._db = db
@@ -59,11 +64,6 @@ class Payments:
             _ADD, top_up.org_id, top_up.id, top_up.amount_micros, top_up.currency, top_up.provider,
             top_up.status.value, top_up.created_at,
         )  # fmt: skip
-
-    async def pending(self, conn: Connection, org_id: str) -> int:
-        """How many top-ups wait for their payment."""
-        count: int = await conn.fetchval(_PENDING, org_id)
-        return count
 
     async def opened(self, conn: Connection, top_up: TopUp, checkout_id: str, url: str, now: datetime) -> None:
         """Note the checkout of a top-up; the first one stays."""
@@ -117,6 +117,10 @@ class Payments:
             )
             for row in rows
         ]  # fmt: skip
+
+    async def sweep(self, conn: Connection, before: datetime) -> int:
+        """Delete top-ups that ended unpaid before this, of every organization; at most 10,000 a call."""
+        return int((await conn.execute(_SWEEP, before)).split()[-1])
 
     async def add_grant(self, conn: Connection, grant: Grant) -> None:
         await conn.execute(

@@ -9,6 +9,7 @@ from .aggregate import Aggregation
 from .audio import AudioProcessing
 from .ingest import CallIngest
 from .reconcile import Reconciliation
+from .retention import Retention
 
 # Providers count requests by account, including those of its running calls. A recording is one or two requests: after a
 # burst of ended calls they are fetched one a second, two at a time, which also bounds what transcribing takes.
@@ -23,6 +24,7 @@ def job_handlers(
     audio: AudioProcessing,
     aggregation: Aggregation,
     reconciliation: Reconciliation,
+    retention: Retention,
     reconcile_cron: str,
 ) -> Handlers:
     handlers = Handlers()
@@ -30,9 +32,11 @@ def job_handlers(
     handlers.add(operations.AUDIO, audio.run)
     handlers.add(operations.AGGREGATE, aggregation.run)
     handlers.add(operations.RECONCILE, reconciliation.run)
+    handlers.add(operations.SWEEP, retention.run)
     handlers.queue(operations.AUDIO.queue, max_running_per_org=2, rate_per_org=AUDIO_RATE)
     handlers.queue(operations.RECONCILE.queue, max_running_per_org=2, rate_per_org=RECONCILE_RATE)
     handlers.cron("analytics-hourly", "2 * * * *", operations.AGGREGATE, args={"changedWithinHours": 2})
     handlers.cron("analytics-daily", "17 0 * * *", operations.AGGREGATE, args={"changedWithinHours": 48})
+    handlers.cron("retention-sweep", "27 * * * *", operations.SWEEP)
     handlers.cron("calls-missed", reconcile_cron, operations.RECONCILE)
     return handlers

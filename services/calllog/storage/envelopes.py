@@ -27,6 +27,11 @@ _DONE = "update envelope set processed_at = $3 where org_id = $1 and id = $2 and
 # The recording is in object storage by then, so the row need not keep its megabytes.
 _DONE_WITHOUT_BODY = "update envelope set processed_at = $3, body = ''::bytea where org_id = $1 and id = $2"
 
+_SWEEP = """
+delete from envelope d where (d.org_id, d.id) in (
+    select e.org_id, e.id from envelope e where e.received_at < $1 order by e.received_at limit 10000
+)"""
+
 
 @dataclass(frozen=True, slots=True)
 class Kept:
@@ -66,3 +71,7 @@ class Envelopes:
 
     async def drop_body(self, conn: Connection, org_id: str, envelope_id: str, now: datetime) -> None:
         await conn.execute(_DONE_WITHOUT_BODY, org_id, envelope_id, now)
+
+    async def sweep(self, conn: Connection, before: datetime) -> int:
+        """Delete what arrived before this, of every organization; at most 10,000 a call."""
+        return int((await conn.execute(_SWEEP, before)).split()[-1])

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from libs.errors import FailedPrecondition, InvalidArgument, Violation
-from libs.quotas import Quota
 from libs.text import trimmed
 
 from .scopes import check_scopes
@@ -28,8 +27,6 @@ TOUCH_EVERY = timedelta(seconds=60)
 KEY_NAME_MAX = 100
 # Longest time that an old secret works after a rotation.
 OVERLAP_MAX = timedelta(days=7)
-# Of keys that are neither revoked nor expired.
-API_KEYS = Quota("api_keys", 1_000, "API keys that work", "Revoke one first.")
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 # Base 62 digits of a CRC-32.

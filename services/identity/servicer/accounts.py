@@ -27,7 +27,7 @@ from services.identity.domain.people import (
     email_key,
 )
 from services.identity.domain.scopes import Role
-from services.identity.mapping.events import organization_event, user_event
+from services.identity.mapping.events import organization_event, session_event, user_event
 from services.identity.mapping.people import (
     caller_to_proto,
     organization_to_proto,
@@ -98,6 +98,8 @@ class AccountMethods(Methods):
         )
         async with parts.database.transaction(user.org_id) as conn:
             await parts.sessions.add(conn, session)
+            for ended in await parts.sessions.trim(conn, session):
+                await append(conn, session_event("session.revoked", user.org_id, ended, user.id))
         response = identity_pb2.LoginResponse(token=token, user=user_to_proto(user))
         response.expire_time.FromDatetime(session.expires_at)
         return response

@@ -13,7 +13,6 @@ from libs.rpc.paging import page_info_to_proto, page_request_from_proto
 from libs.rpc.times import from_timestamp
 from libs.rpc.versions import require_version
 from services.identity.domain.credentials import (
-    API_KEYS,
     ApiKey,
     hashed,
     make_key,
@@ -52,8 +51,7 @@ class ApiKeyMethods(Methods):
         check_grant(key.scopes, principal.scopes)
 
         async def act(conn: Connection) -> identity_pb2.CreateApiKeyResponse:
-            await parts.people.lock_organization(conn, key.org_id)
-            API_KEYS.check(await parts.api_keys.working(conn, key.org_id, now))
+            await parts.database.quotas.admit(conn, key.org_id, "api_keys", "ended_api_keys")
             await parts.api_keys.add(conn, key)
             await append(conn, api_key_event("api_key.created", key))
             return identity_pb2.CreateApiKeyResponse(api_key=api_key_to_proto(key), secret=secret)

@@ -20,6 +20,13 @@ _LISTING = Listing(_COLUMNS, "api_key k", KEY_LIST, tie="k.id")
 _GET = f"select {_COLUMNS} from api_key k where k.org_id = o.org and k.id = $2"
 _LOCK = f"select {_COLUMNS}, k.key_hash from api_key k where k.org_id = $1 and k.id = $2 for update"
 
+_SWEEP = """
+delete from api_key k where (k.org_id, k.id) in (
+    select e.org_id, e.id from api_key e
+    where least(e.revoked_at, e.expires_at) < $1 order by least(e.revoked_at, e.expires_at) limit 10000
+)
+returning k.id"""
+
 
 class ApiKeys:
     def __init__(self, database: Database, cursors: CursorCodec) -> None:
@@ -47,15 +54,6 @@ class ApiKeys:
             key.created_at, key.expires_at,
         )  # fmt: skip
 
-    async def working(self, conn: Connection, org_id: str, now: datetime) -> int:
-        """How many keys work."""
-        count: int = await conn.fetchval(
-            "select count(*) from api_key k where k.org_id = $1 and k.revoked_at is null "
-            "and (k.expires_at is null or k.expires_at > $2)",
-            org_id, now,
-        )  # fmt: skip
-        return count
-
     async def save_secret(self, conn: Connection, key: ApiKey) -> None:
         await conn.execute(
             "update api_key k set key_hash = $3, previous_hash = $4, previous_until = $5, version = $6 "
@@ -68,6 +66,11 @@ class ApiKeys:
             "update api_key k set revoked_at = $3, version = k.version + 1 where k.org_id = $1 and k.id = $2",
             key.org_id, key.id, now,
         )  # fmt: skip
+
+    async def sweep(self, conn: Connection, before: datetime) -> int:
+        """Delete keys that ended before this, of every organization; at most 10,000 a call."""
+        rows = await conn.fetch(_SWEEP, before)
+        return len(rows)
 
 
 def _found(row: Record | None, key_hash: bytes | None = None) -> ApiKey:

@@ -9,10 +9,18 @@ from libs.paging import CursorCodec, ListRules, Page, PageRequest
 from libs.postgres import Connection, Database, Record
 from libs.postgres.listing import Listing, fetch_page
 from services.identity.domain.credentials import Session
+from suite.tables import SESSIONS_PER_USER
 
 SESSION_LIST = ListRules(sorts={"createdAt": "s.created_at", "lastSeenAt": "s.last_seen_at"})
 _COLUMNS = "s.org_id, s.id, s.user_id, s.ip_address, s.user_agent, s.created_at, s.last_seen_at, s.expires_at"
 _LISTING = Listing(_COLUMNS, "session s", SESSION_LIST, tie="s.id")
+
+_TRIM = """
+with old as (
+    select s.id, s.revoked_at is null and s.expires_at > $3 as active from session s
+    where s.org_id = $1 and s.user_id = $2 order by s.created_at desc, s.id desc offset $4
+)
+delete from session d using old where d.org_id = $1 and d.id = old.id returning d.id, old.active"""
 
 
 class Sessions:
@@ -33,6 +41,11 @@ class Sessions:
             session.org_id, session.id, session.user_id, session.token_hash, session.ip_address, session.user_agent,
             session.created_at, session.last_seen_at, session.expires_at,
         )  # fmt: skip
+
+    async def trim(self, conn: Connection, session: Session) -> list[str]:
+        """Keep the newest sessions of this one's user; the ids of those that were active and are deleted."""
+        rows = await conn.fetch(_TRIM, session.org_id, session.user_id, session.created_at, SESSIONS_PER_USER)
+        return [row["id"] for row in rows if row["active"]]
 
     async def revoke(self, conn: Connection, org_id: str, user_id: str, session_id: str, now: datetime) -> bool:
         """End the user's session; False when there is no active one."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from libs.errors import NotFound
@@ -48,10 +49,19 @@ _PROGRESS = (
     "update document set progress = greatest(progress, $3), total_pages = $4, processed_pages = $5, "
     "updated_at = clock_timestamp() where org_id = $1 and id = $2 and status = 'processing'"
 )
+# The newest document of an entry stays, also when its bytes are gone.
+_FORGET_REPLACED = """
+delete from document d where (d.org_id, d.id) in (
+    select o.org_id, o.id from document o
+    where o.blob_key = '' and o.status <> 'processing' and o.updated_at < $1
+        and not exists (select 1 from entry e where e.org_id = o.org_id and e.document_id = o.id)
+    limit 10000
+)"""
 _RELEASE_BLOBS = (
     "with old as (select d.id, d.blob_key from document d "
     "where d.org_id = $1 and d.entry_id = $2 and d.id <> $3 and d.blob_key <> '' for update) "
-    "update document d set blob_key = '' from old where d.org_id = $1 and d.id = old.id returning old.blob_key"
+    "update document d set blob_key = '', updated_at = clock_timestamp() from old "
+    "where d.org_id = $1 and d.id = old.id returning old.blob_key"
 )
 _BLOBS = "select d.blob_key from document d where d.org_id = $1 and d.entry_id = $2 and d.blob_key <> ''"
 _STATS = """
@@ -194,6 +204,10 @@ class Documents:
         """Takes the blobs from the entry's other documents; their keys, to be deleted after the commit."""
         rows = await conn.fetch(_RELEASE_BLOBS, document.org_id, document.entry_id, document.id)
         return [row["blob_key"] for row in rows]
+
+    async def forget_replaced(self, conn: Connection, before: datetime) -> None:
+        """Delete documents whose bytes a newer one replaced before this. Of every organization."""
+        await conn.execute(_FORGET_REPLACED, before)
 
     async def stranded(self, conn: Connection, most: int) -> list[Stranded]:
         """Of every organisation."""

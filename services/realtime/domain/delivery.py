@@ -8,14 +8,10 @@ import dataclasses
 import datetime
 import enum
 
-from libs.quotas import Quota
-
 # What parses a body is chosen by its type, and receivers of Standard Webhooks know JSON alone, so that comes first.
 CONTENT_TYPES = ("application/json", "application/cloudevents+json")
 # How long the old secret also signs after a rotation.
 SECRET_OVERLAP = datetime.timedelta(hours=24)
-# Endpoints of an organization. Each event costs a row per endpoint that wants it.
-ENDPOINTS = Quota("webhook_endpoints", 50, "webhook endpoints", "Delete one first.")
 
 # Seconds.
 _MINUTE, _HOUR = 60.0, 3600.0

@@ -9,11 +9,11 @@ from libs.jobs import JobContext
 from libs.postgres import Database
 from services.realtime.config import RealtimeSettings
 from services.realtime.storage import deliveries, event_log, mailbox
+from suite.tables import kept
 
 # Rows per DELETE, so that no statement holds locks for long.
 _BATCH = 1_000
-# Days that an ended delivery can be read and redriven.
-_DELIVERY_DAYS = 30
+_DELIVERY_DAYS = kept("realtime", "webhook_delivery").days
 
 
 class Sweep:

@@ -21,7 +21,7 @@ from libs.rpc.masks import Edit, Editable
 from libs.rpc.paging import page_info_to_proto, page_request_from_proto
 from libs.rpc.versions import require_version
 from services.realtime import operations
-from services.realtime.domain.delivery import CONTENT_TYPES, ENDPOINTS, SECRET_OVERLAP, Endpoint
+from services.realtime.domain.delivery import CONTENT_TYPES, SECRET_OVERLAP, Endpoint
 from services.realtime.domain.validation import check_endpoint
 from services.realtime.mapping import (
     delivery_to_proto,
@@ -57,7 +57,7 @@ class WebhookEndpointServicer(pb_grpc.WebhookEndpointServiceServicer):
         secret = new_secret()
 
         async def act(conn: Connection) -> pb.CreateWebhookEndpointResponse:
-            ENDPOINTS.check(await endpoint_rows.count(conn, org_id))
+            await self._database.quotas.admit(conn, org_id, "webhook_endpoints")
             await endpoint_rows.add(conn, endpoint, self._seal(endpoint, secret))
             return pb.CreateWebhookEndpointResponse(endpoint=endpoint_to_proto(endpoint), secret=secret)
 
@@ -136,6 +136,7 @@ class WebhookEndpointServicer(pb_grpc.WebhookEndpointServiceServicer):
 
         async def act(conn: Connection) -> pb.TestWebhookEndpointResponse:
             endpoint = _found(await endpoint_rows.lock(conn, org_id, request.id))
+            await self._database.quotas.spend(conn, org_id, "webhook_tests_per_day")
             event = endpoint_event("webhook.test", org_id, endpoint.id, endpoint.url, "")
             delivery = await operations.open_delivery(conn, endpoint, event.envelope(operations.SERVICE))
             return pb.TestWebhookEndpointResponse(delivery_id=delivery.id, job_id=delivery.job_id)
@@ -159,6 +160,7 @@ class WebhookEndpointServicer(pb_grpc.WebhookEndpointServiceServicer):
         org_id = current_principal().org_id
 
         async def act(conn: Connection) -> pb.ReplayWebhookDeliveryResponse:
+            await self._database.quotas.spend(conn, org_id, "webhook_tests_per_day")
             delivery = await operations.replay_delivery(conn, org_id, request.endpoint_id, request.delivery_id)
             return pb.ReplayWebhookDeliveryResponse(delivery=delivery_to_proto(delivery))
 

@@ -78,12 +78,6 @@ async def add(conn: Connection, endpoint: Endpoint, secret: bytes) -> None:
     )
 
 
-async def count(conn: Connection, org_id: str) -> int:
-    """How many there are; other transactions of the organization that ask wait for this one's end."""
-    await conn.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", f"webhook_endpoints/{org_id}")
-    return int(await conn.fetchval("select count(*) from webhook_endpoint where org_id = $1", org_id))
-
-
 async def lock(conn: Connection, org_id: str, endpoint_id: str) -> Endpoint | None:
     row = await conn.fetchrow(
         f"select {_ENDPOINT} from webhook_endpoint e where e.org_id = $1 and e.id = $2 for update", org_id, endpoint_id

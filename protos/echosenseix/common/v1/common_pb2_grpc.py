@@ -98,3 +98,78 @@ class StatusService:
             timeout,
             metadata,
             _registered_method=True)
+
+
+class QuotaServiceStub:
+    """Every service answers for its own schema.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.ListQuotas = channel.unary_unary(
+                '/echosenseix.common.v1.QuotaService/ListQuotas',
+                request_serializer=echosenseix_dot_common_dot_v1_dot_common__pb2.ListQuotasRequest.SerializeToString,
+                response_deserializer=echosenseix_dot_common_dot_v1_dot_common__pb2.ListQuotasResponse.FromString,
+                _registered_method=True)
+
+
+class QuotaServiceServicer:
+    """Every service answers for its own schema.
+    """
+
+    def ListQuotas(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_QuotaServiceServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'ListQuotas': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListQuotas,
+                    request_deserializer=echosenseix_dot_common_dot_v1_dot_common__pb2.ListQuotasRequest.FromString,
+                    response_serializer=echosenseix_dot_common_dot_v1_dot_common__pb2.ListQuotasResponse.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'echosenseix.common.v1.QuotaService', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('echosenseix.common.v1.QuotaService', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class QuotaService:
+    """Every service answers for its own schema.
+    """
+
+    @staticmethod
+    def ListQuotas(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/echosenseix.common.v1.QuotaService/ListQuotas',
+            echosenseix_dot_common_dot_v1_dot_common__pb2.ListQuotasRequest.SerializeToString,
+            echosenseix_dot_common_dot_v1_dot_common__pb2.ListQuotasResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)

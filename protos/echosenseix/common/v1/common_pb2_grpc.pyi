@@ -53,3 +53,31 @@ class StatusServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_common_pb2.GetStatusResponse, _abc.Awaitable[_common_pb2.GetStatusResponse]]: ...
 
 def add_StatusServiceServicer_to_server(servicer: StatusServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+
+class QuotaServiceStub:
+    """Every service answers for its own schema."""
+
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> QuotaServiceAsyncStub: ...
+    ListQuotas: _grpc.UnaryUnaryMultiCallable[_common_pb2.ListQuotasRequest, _common_pb2.ListQuotasResponse]
+
+@_typing.type_check_only
+class QuotaServiceAsyncStub(QuotaServiceStub):
+    """Every service answers for its own schema."""
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    ListQuotas: _aio.UnaryUnaryMultiCallable[_common_pb2.ListQuotasRequest, _common_pb2.ListQuotasResponse]  # type: ignore[assignment]
+
+class QuotaServiceServicer(metaclass=_abc_1.ABCMeta):
+    """Every service answers for its own schema."""
+
+    @_abc_1.abstractmethod
+    def ListQuotas(
+        self,
+        request: _common_pb2.ListQuotasRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_common_pb2.ListQuotasResponse, _abc.Awaitable[_common_pb2.ListQuotasResponse]]: ...
+
+def add_QuotaServiceServicer_to_server(servicer: QuotaServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -193,9 +193,9 @@ async def test_statements_of_each_request(service: Service, org: str) -> None:
         ("GetAgent", agent_pb2.GetAgentRequest(id=made.id), 1),
         ("ListAgents", agent_pb2.ListAgentsRequest(), 2),
         ("ListAgents", agent_pb2.ListAgentsRequest(tags=["many"], search="agent"), 2),
-        ("CreateAgent", agent_pb2.CreateAgentRequest(agent=agent_pb2.Agent(display_name="x")), 4),
+        ("CreateAgent", agent_pb2.CreateAgentRequest(agent=agent_pb2.Agent(display_name="x")), 6),
         ("UpdateAgent", update(agent_pb2.Agent(id=made.id, display_name="y"), "display_name"), 5),
-        ("PublishAgent", agent_pb2.PublishAgentRequest(id=made.id), 6),
+        ("PublishAgent", agent_pb2.PublishAgentRequest(id=made.id), 8),
     ]
     with as_org(org):
         for method, request, expected in requests:

@@ -186,7 +186,7 @@ async def billing(stores: Stores, service_database: Callable[..., Awaitable[Data
     bus = await Bus.connect(stores.nats_url, "billing-test")
     database.announce_through(bus.publish_core)
     stop = asyncio.Event()
-    handlers = job_handlers(calculation)
+    handlers = job_handlers(calculation, Payments(database))
     worker = asyncio.create_task(Worker(database.settings, "billing", database, bus, handlers).run(stop))
     yield Billing(database, servicer, books, BillingSubscribers(books, clock), calculation, call_log, bus)
     stop.set()

@@ -28,9 +28,9 @@ from libs.http import OutboundClient
 from libs.ids import new_id
 from libs.rpc.context import CallContext, serving
 from libs.rpc.principal import ROLE_GATEWAY, Principal
-from services.billing.domain.credit import PENDING_TOP_UPS
 from services.billing.payments import PaymentProvider, Stripe, StripeAccount
 from services.billing.servicer import BillingServicer
+from suite.tables import QUOTAS
 
 from .conftest import GRANT, Billing, as_org, payment_parts
 from .stripe_api import SECRET_KEY, WEBHOOK_SECRET, StripeApi, event, serving_stripe, signature
@@ -311,11 +311,12 @@ async def test_more_is_never_taken_back_than_was_paid(paid: Paid) -> None:
 
 
 async def test_unpaid_top_ups_have_a_bound(paid: Paid) -> None:
+    limit = next(quota.limit for quota in QUOTAS["billing"] if quota.name == "pending_top_ups")
     org = new_id("org")
-    made = [await paid.top_up(org) for _ in range(PENDING_TOP_UPS.limit)]
+    made = [await paid.top_up(org) for _ in range(limit)]
     with pytest.raises(FailedPrecondition, match="quota_reached") as refusal:
         await paid.top_up(org)
-    assert refusal.value.metadata == {"quota": "pending_top_ups", "limit": str(PENDING_TOP_UPS.limit)}
+    assert refusal.value.metadata == {"quota": "pending_top_ups", "limit": str(limit)}
     await paid.pay(made[0].top_up.id)
     assert (await paid.top_up(org)).top_up.status == "pending"
 

@@ -54,6 +54,7 @@ from services.calllog.jobs.aggregate import Aggregation
 from services.calllog.jobs.audio import AudioProcessing
 from services.calllog.jobs.ingest import CallIngest
 from services.calllog.jobs.reconcile import Reconciliation
+from services.calllog.jobs.retention import Retention
 from services.calllog.servicer import CallLogServicer
 from services.calllog.storage.analytics import Analytics
 from services.calllog.storage.call_list import CallList
@@ -261,6 +262,7 @@ async def calllog(
         AudioProcessing(database, calls, recordings, credentials, client, blobs, clock, AUDIO_LIMITS, Transcriber()),
         Aggregation(analytics, clock),
         Reconciliation(database, envelopes, calls, links, credentials, client, clock, timedelta(days=7)),
+        Retention(envelopes, clock),
         "*/15 * * * *",
     )
     bus = await Bus.connect(stores.nats_url, "calllog-test")

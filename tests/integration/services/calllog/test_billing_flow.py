@@ -60,7 +60,7 @@ async def flow(
     payments = PaymentParts(stored, Settlement(database, books, stored, 2_000_000, clock), LocalPayments(), ())
     servicer = BillingServicer(database, books, UsageSums(database, cursors), reconciler, payments, clock)
     stop = asyncio.Event()
-    handlers = job_handlers(Calculation(books, 2_000_000, clock))
+    handlers = job_handlers(Calculation(books, 2_000_000, clock), stored)
     running = [
         OutboxRelay(calllog.database.settings, "calllog", calllog.bus).run(stop),
         OutboxRelay(database.settings, "billing", bus).run(stop),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
@@ -13,9 +13,9 @@ from echosenseix.common.v1 import common_pb2
 from echosenseix.identity.v1 import identity_pb2
 from libs.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, Unauthenticated
 from libs.postgres import count_statements
-from services.identity.domain.credentials import API_KEYS
 from services.identity.domain.scopes import ROLE_SCOPES, Role
 from services.identity.storage import authentication
+from suite.tables import QUOTAS, SESSIONS_PER_USER, kept
 
 from .conftest import Member, Service, acting, principal_of
 
@@ -188,20 +188,21 @@ async def test_a_key_does_what_it_was_made_for(service: Service) -> None:
 
 
 async def test_keys_that_work_have_a_quota_that_holds_at_once(service: Service) -> None:
+    limit = next(quota.limit for quota in QUOTAS["identity"] if quota.name == "api_keys")
     member = await service.member()
     made = await make_key(service, member, "agents:read")
     copies = f"""
         insert into api_key (org_id, id, name, prefix, key_hash, scopes, created_by, version, created_at, revoked_at)
         select k.org_id, k.id || n, k.name, k.prefix || n, k.key_hash, k.scopes, k.created_by, 1, k.created_at,
-            case when n > {API_KEYS.limit - 4} then now() end
-        from api_key k, generate_series(1, {API_KEYS.limit}) n where k.id = $1"""
+            case when n > {limit - 4} then now() end
+        from api_key k, generate_series(1, {limit}) n where k.id = $1"""
     await service.database.system_fetch(copies, made.api_key.id)
     wanted = [make_key(service, member, "agents:read") for _ in range(6)]
     answers = await asyncio.gather(*wanted, return_exceptions=True)
     full = [answer for answer in answers if isinstance(answer, FailedPrecondition)]
     assert len(full) == 3
     assert {item.reason for item in full} == {"quota_reached"}
-    assert full[0].metadata == {"quota": "api_keys", "limit": str(API_KEYS.limit)}
+    assert full[0].metadata == {"quota": "api_keys", "limit": str(limit)}
     with acting(member.principal):
         await service.servicer.RevokeApiKey(identity_pb2.RevokeApiKeyRequest(id=made.api_key.id), None)
     await make_key(service, member, "agents:read")
@@ -352,3 +353,38 @@ async def test_long_ended_sessions_are_swept(service: Service) -> None:
     assert removed >= 1
     rows = await service.database.system_fetch("select s.id from session s where s.user_id = $1", member.user.id)
     assert len(rows) == 1
+
+
+async def test_a_user_keeps_the_newest_sessions(service: Service) -> None:
+    member = await service.member()
+    copies = """
+        insert into session (org_id, id, user_id, token_hash, ip_address, user_agent, created_at, last_seen_at,
+            expires_at)
+        select s.org_id, s.id || n, s.user_id, sha256((s.id || n)::bytea), '', '', s.created_at, s.last_seen_at,
+            s.expires_at
+        from session s, generate_series(1, $2::int) n where s.user_id = $1"""
+    await service.database.system_fetch(copies, member.user.id, SESSIONS_PER_USER)
+    service.clock.advance(1)
+    fresh = await service.login(member.user.email)
+    await service.who(token=fresh.token)
+    rows = await service.database.system_fetch("select s.id from session s where s.user_id = $1", member.user.id)
+    assert len(rows) == SESSIONS_PER_USER
+    assert (await service.events(member.user.organization_id)).count("session.revoked") == 2
+
+
+async def test_ended_keys_and_sessions_are_forgotten_in_time(service: Service) -> None:
+    member = await service.member()
+    old, young, living = [await make_key(service, member) for _ in range(3)]
+    with acting(member.principal):
+        for ended in (old, young):
+            await service.servicer.RevokeApiKey(identity_pb2.RevokeApiKeyRequest(id=ended.api_key.id), None)
+    await service.database.system_fetch(
+        "update api_key set revoked_at = now() - interval '91 days' where id = $1", old.api_key.id
+    )
+    async with service.database.system_transaction() as conn:
+        keys = service.servicer._parts.api_keys
+        assert await keys.sweep(conn, datetime.now(UTC) - kept("identity", "api_key")) == 1
+    rows = await service.database.system_fetch(
+        "select k.id from api_key k where k.org_id = $1", member.user.organization_id
+    )
+    assert {row["id"] for row in rows} == {young.api_key.id, living.api_key.id}

@@ -79,6 +79,7 @@ WITHOUT_SCOPE = {
     ("GET", "/api/auth/sessions"),
     ("DELETE", "/api/auth/sessions/{id}"),
     ("GET", "/api/jobs"),
+    ("GET", "/api/quotas"),
     ("GET", "/api/jobs/{id}"),
     ("POST", "/api/jobs/{id}/cancel"),
     ("POST", "/api/jobs/{id}/retry"),

@@ -88,9 +88,8 @@ async def test_a_frozen_redis_delays_no_one_for_long(limiter: RateLimiter, store
     assert (await limiter.take([Limit(key, 8, 60)])).allowed
     stores.redis.pause()
     try:
-        started = time.monotonic()
-        decisions = [await limiter.take([Limit(key, 8, 60)]) for _ in range(10)]
-        assert time.monotonic() - started < 1.5
+        async with asyncio.timeout(20):  # 25 s if each waited for Redis
+            decisions = [await limiter.take([Limit(key, 8, 60)]) for _ in range(100)]
     finally:
         stores.redis.resume()
     assert sum(decision.allowed for decision in decisions) == 7

@@ -1,6 +1,7 @@
 """uvicorn's HTTP protocol with limits at the socket, the same for every public listener.
 
 Bytes that are not body (head, chunk framing, trailers) share a budget of bytes and of time. Trailers are dropped.
+A client that does not take its answer is cut.
 Refusals made here, before a request exists, are plain text; everything after the head is the application's.
 """
 
@@ -9,17 +10,11 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from libs.http import request_head
 from libs.http.connection_limits import ConnectionLimits
-from libs.http.hosts import is_host
 
-# Seconds for a request's head to arrive. Longer: slow clients hold more connections.
-_HEADER_SECONDS = 10.0
 # How long a client may continue to send a body after the response.
 _LEFTOVER_SECONDS = 10.0
-# Bytes of a request's head. Larger: more memory per connection.
-_HEADER_BYTES = 64 * 1024
-# Header fields of a request. More: more parsing per request.
-_HEADER_COUNT = 100
 # Chunk framing is a share of an honest body: 1 KiB chunks cost less than one byte in a hundred.
 _FRAMING_SHARE = 8
 # Bytes of chunk framing and trailers that any body may have, whatever its size.
@@ -27,24 +22,10 @@ _FRAMING_BYTES = 1024 * 1024
 # The parser joins the pieces of one header, so that its work grows with their number: feed it few bytes at a time and
 # check the budget between them.
 _SLICE_BYTES = 16 * 1024
-_VERSIONS = ("1.0", "1.1")
-
-
-def _refusal(status: bytes, text: bytes, *headers: bytes) -> bytes:
-    lines = [
-        b"HTTP/1.1 " + status,
-        b"content-type: text/plain; charset=utf-8",
-        b"content-length: %d" % len(text),
-        b"x-content-type-options: nosniff",
-        b"connection: close",
-        *headers,
-    ]
-    return b"\r\n".join(lines) + b"\r\n\r\n" + text
-
-
-_BAD_REQUEST = _refusal(b"400 Bad Request", b"The request cannot be read.")
-_TOO_LARGE = _refusal(b"431 Request Header Fields Too Large", b"Request headers are too large.")
-_TOO_MANY = _refusal(b"503 Service Unavailable", b"Too many connections.", b"retry-after: 5")
+# How long a client may take nothing of an answer that waits for it. Longer: clients that do not read hold more memory.
+_WRITE_SECONDS = 20.0
+# Bytes that it must take in that time. A connection slower than 512 bytes a second cannot be told from an attack.
+_WRITE_BYTES = 10 * 1024
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -59,18 +40,20 @@ class GuardedProtocol(HttpToolsProtocol):
         self._framing_bytes = 0
         self._body_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._write_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         address = self.client[0] if self.client else ""
         if not self._limits.take(address):
-            self._refuse(_TOO_MANY)
+            self._refuse(request_head.TOO_MANY)
             return
         self._counted = address
-        self._arm(_HEADER_SECONDS)
+        self._arm(request_head.HEADER_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._disarm()
+        self._stop_watching_writes()
         if self._counted is not None:
             self._limits.release(self._counted)
             self._counted = None
@@ -78,7 +61,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         if self._in_head and self._timer is None:
-            self._arm(_HEADER_SECONDS)
+            self._arm(request_head.HEADER_SECONDS)
         for start in range(0, len(data), _SLICE_BYTES):
             if self.transport.is_closing():
                 return
@@ -94,12 +77,12 @@ class GuardedProtocol(HttpToolsProtocol):
         body = max(0, self._body_bytes - before)
         self._framing_bytes = max(0, self._framing_bytes - body)
         if self._framing_bytes > self._framing_budget():
-            self._refuse(_TOO_LARGE)
+            self._refuse(request_head.TOO_LARGE)
         elif self._receiving and not self._in_head:
             self._time_framing(body)
 
     def _framing_budget(self) -> int:
-        return min(_HEADER_BYTES + self._body_bytes // _FRAMING_SHARE, _FRAMING_BYTES)
+        return min(request_head.HEADER_BYTES + self._body_bytes // _FRAMING_SHARE, _FRAMING_BYTES)
 
     def _time_framing(self, body: int) -> None:
         """Run the clock from the first piece without body until body comes again."""
@@ -108,7 +91,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if body:
             self._disarm()
         elif self._timer is None:
-            self._arm(_HEADER_SECONDS)
+            self._arm(request_head.HEADER_SECONDS)
 
     def on_message_begin(self) -> None:
         self._receiving = True
@@ -119,25 +102,17 @@ class GuardedProtocol(HttpToolsProtocol):
         if not self._in_head:
             # A trailer. Merged into the headers it could replace what a proxy or the authentication relies on.
             return
-        if len(self.headers) >= _HEADER_COUNT:
+        if len(self.headers) >= request_head.HEADER_COUNT:
             raise ValueError("too many headers")
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        self._check_head()
+        hosts = [value for name, value in self.headers if name == b"host"]
+        request_head.check_head(self.parser.get_http_version(), hosts)
         self._in_head = False
         self._framing_bytes = 0
         self._disarm()
         super().on_headers_complete()
-
-    def _check_head(self) -> None:
-        """RFC 9112: a version that is spoken here (2.3), and exactly one well-formed Host in HTTP/1.1 (3.2)."""
-        version = self.parser.get_http_version()
-        hosts = [value.decode("latin-1") for name, value in self.headers if name == b"host"]
-        if version not in _VERSIONS:
-            raise ValueError("unknown version")
-        if len(hosts) > 1 or (version == "1.1" and not hosts) or not all(map(is_host, hosts)):
-            raise ValueError("not one Host")
 
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)
@@ -155,8 +130,35 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._receiving:
             self._arm(_LEFTOVER_SECONDS)
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch_writes()
+
+    def resume_writing(self) -> None:
+        self._stop_watching_writes()
+        super().resume_writing()
+
+    def _watch_writes(self) -> None:
+        waiting = self._waiting_bytes()
+        self._write_timer = self.loop.call_later(_WRITE_SECONDS, self._check_writes, waiting)
+
+    def _check_writes(self, before: int) -> None:
+        """Nothing is added while writing is paused, so that the difference is what the client took."""
+        if before - self._waiting_bytes() < _WRITE_BYTES:
+            self.transport.abort()
+        else:
+            self._watch_writes()
+
+    def _waiting_bytes(self) -> int:
+        return int(self.transport.get_write_buffer_size())
+
+    def _stop_watching_writes(self) -> None:
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+            self._write_timer = None
+
     def send_400_response(self, msg: str) -> None:
-        self._refuse(_BAD_REQUEST)
+        self._refuse(request_head.BAD_REQUEST)
 
     def _refuse(self, answer: bytes) -> None:
         """Answer and close; only close where the bytes would land inside or before the answer to another request."""

@@ -21,7 +21,7 @@ from gateway.state import Gateway
 from libs.bus import Bus
 from libs.clock import utcnow
 from libs.config import load
-from libs.http import guarded_protocol
+from libs.http import request_head
 from libs.http.connection_limits import ConnectionLimits
 from libs.http.server import HttpServer
 from libs.paging import CursorCodec
@@ -109,7 +109,7 @@ async def door(
     request: pytest.FixtureRequest, realtime_doors: Doors, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Door]:
     """Each public listener in turn, with a patience of a second."""
-    monkeypatch.setattr(guarded_protocol, "_HEADER_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr(request_head, "HEADER_SECONDS", PATIENCE_SECONDS)
     if request.param == "gateway":
         async with gateway_door() as door:
             yield door

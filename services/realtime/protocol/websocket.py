@@ -1,11 +1,13 @@
-"""The WebSocket listener: picows sockets that carry the protocol. Authentication happens after the upgrade, because an
-HTTP status
-never stops an SDK from trying again.
+"""The WebSocket listener: picows sockets that carry the protocol.
+
+Authentication happens after the upgrade, because an HTTP status never stops an SDK from trying again.
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
+import binascii
 import collections
 import logging
 import random
@@ -14,9 +16,8 @@ from collections.abc import Callable
 import picows
 
 from libs.http.connection_limits import ConnectionLimits
-from libs.http.hosts import is_host
 from libs.telemetry import metrics
-from services.realtime.protocol import disconnects
+from services.realtime.protocol import disconnects, guarded_socket
 from services.realtime.protocol.connection import Connection, Wire
 from services.realtime.protocol.disconnects import Disconnect
 
@@ -31,8 +32,6 @@ MAX_QUEUED_BYTES = 1024 * 1024
 MAX_QUEUED_MESSAGES = 256
 # Seconds that a reader may stay behind.
 SLOW_SECONDS = 5.0
-# Seconds for the WebSocket handshake.
-HANDSHAKE_SECONDS = 10.0
 _NO_SNIFFING = {"X-Content-Type-Options": "nosniff"}
 
 NewConnection = Callable[[Wire], Connection]
@@ -50,26 +49,16 @@ class Socket(picows.WSListener):
         self._queued_bytes = 0
         self._paused = False
         self._slow: asyncio.TimerHandle | None = None
-        self._counted: str | None = None
         self.connection: Connection | None = None
 
     def on_ws_connected(self, transport: picows.WSTransport) -> None:
         self._transport = transport
-        peer = transport.underlying_transport.get_extra_info("peername")
-        address = str(peer[0]) if peer else ""
-        if not self._door.limits.take(address):
-            self.close(disconnects.CONNECTION_LIMIT)
-            return
-        self._counted = address
         self.connection = self._door.new_connection(self)
         self._door.sockets.add(self)
         metrics.SOCKETS.labels("websocket").set(len(self._door.sockets))
 
     def on_ws_disconnected(self, transport: picows.WSTransport) -> None:
         self._stop_waiting()
-        if self._counted is not None:
-            self._door.limits.release(self._counted)
-            self._counted = None
         self._door.sockets.discard(self)
         metrics.SOCKETS.labels("websocket").set(len(self._door.sockets))
         if self.connection is not None:
@@ -159,26 +148,20 @@ class WebSocketDoor:
 
     async def open(self, host: str, port: int) -> tuple[str, int]:
         """Listen; the address that was bound."""
-        self._server = await picows.ws_create_server(
-            self._listener,
-            host,
-            port,
-            max_frame_size=MAX_MESSAGE_BYTES * 2,
-            websocket_handshake_timeout=HANDSHAKE_SECONDS,
-            backlog=4096,
-        )
+        frame_bytes = MAX_MESSAGE_BYTES * 2
+        self._server = await guarded_socket.serve(host, port, self.limits, self._listener, frame_bytes)
         bound: tuple[str, int] = self._server.sockets[0].getsockname()[:2]
         return bound
 
     def _listener(self, request: picows.WSUpgradeRequest) -> Socket | picows.WSUpgradeResponseWithListener | None:
         path = bytes(request.path).partition(b"?")[0].decode("latin-1")
-        if len(request.headers.getall("Host", ())) != 1 or not is_host(request.headers["Host"]):
-            return _refused(400, b"One valid Host is needed.")
         if path != PATH:
             return _refused(404, b"There is nothing at this path.")
         origin = request.headers.get("Origin")
         if origin is not None and self._allowed_origins != ("*",) and origin not in self._allowed_origins:
             return _refused(403, b"This origin is not allowed.")
+        if not _asks_for_websocket(request):
+            return _refused(400, b"Ask for an upgrade to WebSocket, version 13.")
         return Socket(self)
 
     def disconnect_where(self, is_meant: Callable[[Connection], bool], disconnect: Disconnect) -> int:
@@ -200,6 +183,20 @@ class WebSocketDoor:
                 socket.connection.disconnect(disconnects.SHUTDOWN)
             if index % 50 == 49:
                 await asyncio.sleep(seconds * 50 / len(sockets))
+
+
+def _asks_for_websocket(request: picows.WSUpgradeRequest) -> bool:
+    """RFC 6455, 4.2.1."""
+    headers = request.headers
+    tokens = [token.strip().lower() for token in headers.get("Connection", "").split(",")]
+    if headers.get("Upgrade", "").lower() != "websocket" or "upgrade" not in tokens:
+        return False
+    if headers.get("Sec-WebSocket-Version") != "13":
+        return False
+    try:
+        return len(base64.b64decode(headers.get("Sec-WebSocket-Key", ""), validate=True)) == 16
+    except binascii.Error:
+        return False
 
 
 def _refused(status: int, text: bytes) -> picows.WSUpgradeResponseWithListener:

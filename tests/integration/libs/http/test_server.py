@@ -1,6 +1,8 @@
 """The server at the socket: what it does with clients that speak HTTP badly, slowly, or not at all."""
 
 import asyncio
+import socket
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -8,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from gateway.http.request import Options, Request
-from libs.http import guarded_protocol
+from libs.http import guarded_protocol, request_head
 from libs.http.server import HttpServer
 
 HEAD = b"GET / HTTP/1.1\r\nHost: h\r\n"
@@ -27,7 +29,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 @pytest_asyncio.fixture(loop_scope="session")
 async def address(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[str, int]]:
     """A server whose patience is a fifth of a second."""
-    monkeypatch.setattr(guarded_protocol, "_HEADER_SECONDS", 0.2)
+    monkeypatch.setattr(request_head, "HEADER_SECONDS", 0.2)
     monkeypatch.setattr(guarded_protocol, "_LEFTOVER_SECONDS", 0.2)
     stop = asyncio.Event()
     server = HttpServer(app, "127.0.0.1:0", drain_seconds=3)
@@ -37,6 +39,63 @@ async def address(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[str, i
     yield host, int(port)
     stop.set()
     await running
+
+
+WRITTEN = 24 * 1024 * 1024
+
+
+async def large(scope: Any, receive: Any, send: Any) -> None:
+    """An answer that no buffer takes whole, in pieces."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    for _ in range(WRITTEN // 65_536):
+        await send({"type": "http.response.body", "body": b"x" * 65_536, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def writing(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[HttpServer, tuple[str, int]]]:
+    """A server of a large answer that waits for a client three tenths of a second."""
+    monkeypatch.setattr(guarded_protocol, "_WRITE_SECONDS", 0.3)
+    stop = asyncio.Event()
+    server = HttpServer(large, "127.0.0.1:0", drain_seconds=3)
+    running = asyncio.create_task(server.run(stop))
+    await server.started()
+    host, _, port = server.address.rpartition(":")
+    yield server, (host, int(port))
+    stop.set()
+    await running
+
+
+def asking(address: tuple[str, int]) -> socket.socket:
+    client = socket.create_connection(address, timeout=20)
+    client.sendall(HEAD + b"Connection: close\r\n\r\n")
+    return client
+
+
+async def test_a_client_that_takes_nothing_of_its_answer_is_cut(writing: tuple[HttpServer, tuple[str, int]]) -> None:
+    server, address = writing
+    with await asyncio.to_thread(asking, address):
+        async with asyncio.timeout(20):
+            while server.limits.open != 1:
+                await asyncio.sleep(0.01)
+            while server.limits.open:
+                await asyncio.sleep(0.01)
+
+
+async def test_a_client_that_takes_its_answer_slowly_gets_all_of_it(
+    writing: tuple[HttpServer, tuple[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guarded_protocol, "_WRITE_SECONDS", 2.0)
+
+    def read_slowly(client: socket.socket) -> int:
+        taken = 0
+        while more := client.recv(262_144):
+            taken += len(more)
+            time.sleep(0.03)
+        return taken
+
+    with await asyncio.to_thread(asking, writing[1]) as client:
+        assert await asyncio.to_thread(read_slowly, client) > WRITTEN
 
 
 async def exchange(address: tuple[str, int], *pieces: bytes, end: bool = False) -> bytes:

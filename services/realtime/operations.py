@@ -46,17 +46,21 @@ async def log_event(
     """One transaction's work for one event: its place in each channel, and a delivery per endpoint that wants it."""
     envelope = public_envelope(envelope)
     channels = channels_of_event(envelope["type"], org_id, envelope["partitionkey"])
-    places = await event_log.append(conn, org_id, envelope, occurred_at, channels)
+    data = _encoded(envelope)
+    places = await event_log.append(conn, org_id, envelope, data, occurred_at, channels)
     for endpoint in await endpoints.enabled(conn, org_id):
         if matches(endpoint.event_types, envelope["type"]):
-            await open_delivery(conn, endpoint, envelope)
+            await _open_delivery(conn, endpoint, envelope, data)
     return places
 
 
 async def open_delivery(conn: Connection, endpoint: Endpoint, envelope: Mapping[str, Any]) -> Delivery:
     """A delivery of this envelope to this endpoint, and the job that brings it there."""
+    return await _open_delivery(conn, endpoint, envelope, _encoded(envelope))
+
+
+async def _open_delivery(conn: Connection, endpoint: Endpoint, envelope: Mapping[str, Any], body: bytes) -> Delivery:
     delivery = _new_delivery(endpoint, envelope["id"], envelope["type"])
-    body = json.dumps(envelope, separators=(",", ":")).encode()
     job_id = await _enqueue(conn, delivery)
     delivery = dataclasses.replace(delivery, job_id=job_id)
     await deliveries.add(conn, endpoint.org_id, delivery, body)
@@ -88,6 +92,10 @@ async def write_to_owners(conn: Connection, org_id: str, template: str, values: 
 async def _enqueue(conn: Connection, delivery: Delivery) -> str:
     args = {"deliveryId": delivery.id, "endpointId": delivery.endpoint_id}
     return await DELIVER.enqueue(conn, delivery.org_id, args)
+
+
+def _encoded(envelope: Mapping[str, Any]) -> bytes:
+    return json.dumps(envelope, separators=(",", ":")).encode()
 
 
 def _new_delivery(endpoint: Endpoint, event_id: str, event_type: str) -> Delivery:

@@ -10,12 +10,13 @@ RECOVERY_LIMIT = 300
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Published:
-    """One publication: its place in the channel (1, 2, 3 ...) and its CloudEvents envelope as JSON bytes without
-    newlines.
+    """One publication: its place in the channel (1, 2, 3 ...), its CloudEvents envelope as JSON bytes without newlines,
+    and the envelope's type.
     """
 
     offset: int
     data: bytes
+    topic: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ Each event's id is its position in the log; `?after=` says the same for a first 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 from starlette.applications import Starlette
@@ -20,9 +21,8 @@ from starlette.types import Receive, Scope, Send
 
 from libs.clock import utcnow
 from libs.telemetry import metrics
-from services.realtime.domain.channels import LOG
-from services.realtime.domain.history import Published
 from services.realtime.doors import problems
+from services.realtime.doors.feed import Feed, chunks
 from services.realtime.doors.problems import Refused, RequestIds
 from services.realtime.protocol.hearing import heard_topics
 from services.realtime.protocol.hub import Hub
@@ -31,8 +31,6 @@ from services.realtime.storage.event_log import EventLog
 
 # Seconds between comments on an idle stream; proxies close idle connections after 30 to 60 s.
 KEEP_ALIVE_SECONDS = 15.0
-# Events per read of the log.
-_BATCH = 200
 _PARAMETERS = frozenset(("after", "token"))
 
 
@@ -64,21 +62,14 @@ class StreamLimits:
     per_token: int = 8
 
 
-class _Waker:
-    """A listener that only signals new events. The stream reads the log at its own pace."""
+class _Reader:
+    """One open stream. It reads its organization's feed at its own pace, woken by `news`."""
 
     def __init__(self, grant: Grant, token: str) -> None:
         self.grant = grant
         self.token = token
-        self.position = 0
         self.is_revoked = False
         self.news = asyncio.Event()
-
-    def receive(self, published: Published, push: bytes) -> None:
-        self.news.set()
-
-    def flush(self) -> None:
-        pass
 
 
 class _Stream(StreamingResponse):
@@ -109,14 +100,15 @@ class EventStreams:
         self._log = log
         self._tokens = tokens
         self._stopping = stopping
-        self._wakers: set[_Waker] = set()
+        self._readers: set[_Reader] = set()
+        self._feeds: dict[str, Feed] = {}
 
     def end_where(self, concerned: Callable[[Grant], bool]) -> None:
         """End the streams of revoked grants."""
-        for waker in self._wakers:
-            if concerned(waker.grant):
-                waker.is_revoked = True
-                waker.news.set()
+        for reader in self._readers:
+            if concerned(reader.grant):
+                reader.is_revoked = True
+                reader.news.set()
 
     async def stream(self, request: Request) -> Response:
         token = _token(request)
@@ -126,20 +118,20 @@ class EventStreams:
         if request.method == "HEAD":
             return Response(media_type="text/event-stream", headers=headers)
         # Counted before the first await, so that streams opened at one instant are counted, too.
-        waker = self._counted(grant, token)
-        return _Stream(self._events(waker, after), headers, lambda: self._wakers.discard(waker))
+        reader = self._counted(grant, token)
+        return _Stream(self._events(reader, after), headers, lambda: self._readers.discard(reader))
 
-    def _counted(self, grant: Grant, token: str) -> _Waker:
-        mine = [waker for waker in self._wakers if waker.grant.org_id == grant.org_id]
-        of_token = sum(waker.token == token for waker in mine)
+    def _counted(self, grant: Grant, token: str) -> _Reader:
+        mine = [reader for reader in self._readers if reader.grant.org_id == grant.org_id]
+        of_token = sum(reader.token == token for reader in mine)
         limits = self._limits
         if (limits.per_organization and len(mine) >= limits.per_organization) or (
             limits.per_token and of_token >= limits.per_token
         ):
             raise Refused(429, "too_many_streams", "Close a stream before you open another.")
-        waker = _Waker(grant, token)
-        self._wakers.add(waker)
-        return waker
+        reader = _Reader(grant, token)
+        self._readers.add(reader)
+        return reader
 
     def _grant(self, token: str) -> Grant:
         try:
@@ -150,41 +142,42 @@ class EventStreams:
             raise Refused(403, "missing_scope", "This needs the scope realtime:read.")
         return grant
 
-    async def _events(self, waker: _Waker, after: int | None) -> AsyncIterator[bytes]:
+    async def _events(self, reader: _Reader, after: int | None) -> AsyncIterator[bytes]:
         """Events after the position, then new ones, until the token expires. The client reconnects with a new token."""
-        grant, key = waker.grant, (waker.grant.org_id, LOG)
-        await self._hub.listen(key, waker)
+        heard = frozenset(heard_topics(reader.grant.scopes))
         gauge = metrics.SOCKETS.labels("sse")
         gauge.inc()
         try:
-            head = await self._log.read(*key, 0, 0)
-            self._hub.stand_at(key, head.top)
-            # A position ahead of the log belongs to a log that no longer exists: only new events can be sent.
-            waker.position = head.top if after is None else min(after, head.top)
-            topics = heard_topics(grant.scopes)
-            yield b"retry: 1000\n\n"
-            while not (self._stopping.is_set() or waker.is_revoked) and utcnow() < grant.expires_at:
-                waker.news.clear()
-                async for published in self._read_on(waker, topics):
-                    yield b"id: %d\ndata: %b\n\n" % (published.offset, published.data)
-                if not await _wait(waker.news, KEEP_ALIVE_SECONDS):
-                    yield b": keep-alive\n\n"
+            async with self._feed(reader) as feed:
+                position = await feed.start_after(after)
+                yield b"retry: 1000\n\n"
+                while not (self._stopping.is_set() or reader.is_revoked) and utcnow() < reader.grant.expires_at:
+                    reader.news.clear()
+                    frames, reached = await feed.after(position)
+                    for piece in chunks([frame for frame in frames if frame.topic in heard]):
+                        yield piece
+                    if reached == position and not await _wait(reader.news, KEEP_ALIVE_SECONDS):
+                        yield b": keep-alive\n\n"
+                    position = reached
         finally:
             gauge.dec()
-            await self._hub.leave(key, waker)
 
-    async def _read_on(self, waker: _Waker, topics: Sequence[str]) -> AsyncIterator[Published]:
-        """The events after the waker's position that the grant may see. The position also moves past the others."""
-        org_id = waker.grant.org_id
-        top = (await self._log.read(org_id, LOG, 0, 0)).top
-        while True:
-            rows = await self._log.read_log(org_id, LOG, waker.position, _BATCH, topics)
-            for row in rows:
-                waker.position = row["position"]
-                yield Published(row["position"], row["envelope"].encode())
-            if len(rows) < _BATCH:
-                waker.position = max(waker.position, top)
-                return
+    @contextlib.asynccontextmanager
+    async def _feed(self, reader: _Reader) -> AsyncIterator[Feed]:
+        """The feed of the reader's organization, which lives as long as it has readers."""
+        org_id = reader.grant.org_id
+        feed = self._feeds.get(org_id)
+        if feed is None:
+            feed = self._feeds[org_id] = Feed(org_id, self._hub, self._log)
+        feed.readers.add(reader.news)
+        try:
+            await feed.open()
+            yield feed
+        finally:
+            feed.readers.discard(reader.news)
+            if not feed.readers and self._feeds.get(org_id) is feed:
+                del self._feeds[org_id]
+                await feed.close()
 
 
 async def _wait(news: asyncio.Event, seconds: float) -> bool:

@@ -43,12 +43,14 @@ def publication_subject(org_id: str, channel: str) -> str:
 
 
 def encode_publication(published: Published) -> bytes:
-    return b"%d\n%b" % (published.offset, published.data)
+    """The message to every instance. The topic travels beside the envelope, so that no instance decodes it."""
+    return b"%d %b\n%b" % (published.offset, published.topic.encode(), published.data)
 
 
 def decode_publication(payload: bytes) -> Published:
-    offset, _, data = payload.partition(b"\n")
-    return Published(int(offset), data)
+    head, _, data = payload.partition(b"\n")
+    offset, _, topic = head.partition(b" ")
+    return Published(int(offset), data, topic.decode())
 
 
 class Listener(Protocol):

@@ -34,7 +34,7 @@ from log_epoch l
 """
 
 _AFTER = """
-select p.position, e.envelope::text as envelope
+select p.position, e.type, e.envelope::text as envelope
 from publication p join event e on e.org_id = p.org_id and e.id = p.event_id
 where p.org_id = o.org and p.channel = $2 and p.position > $3 and p.position <= $5
 order by p.position limit $4
@@ -71,15 +71,18 @@ async def append(
     conn: Connection,
     org_id: str,
     envelope: Mapping[str, Any],
+    data: bytes,
     occurred_at: datetime.datetime,
     channels: Sequence[str],
 ) -> list[tuple[str, Published]]:
-    """Log the event once and give it the next offset of each channel, inside the caller's transaction."""
-    data = json.dumps(envelope, separators=(",", ":"))
-    row = (org_id, envelope["id"], envelope["type"], envelope["subject"], occurred_at, data)
+    """Log the event once and give it the next offset of each channel, inside the caller's transaction.
+
+    `data` is the envelope as JSON: encoded once, for the log, the instances and the webhooks.
+    """
+    row = (org_id, envelope["id"], envelope["type"], envelope["subject"], occurred_at, data.decode())
     await conn.execute(_INSERT_EVENT, *row)
     places = await conn.fetch(_APPEND, org_id, sorted(channels), envelope["id"])
-    return [(place["channel"], Published(place["position"], data.encode())) for place in places]
+    return [(place["channel"], Published(place["position"], data, envelope["type"])) for place in places]
 
 
 class EventLog:
@@ -95,7 +98,7 @@ class EventLog:
         if head is None:
             raise RuntimeError("log_epoch lost its only row")
         rows = await self._database.fetch(org_id, _AFTER, channel, after, limit, head["top"]) if limit else []
-        publications = tuple(Published(row["position"], row["envelope"].encode()) for row in rows)
+        publications = tuple(Published(row["position"], row["envelope"].encode(), row["type"]) for row in rows)
         return History(head["epoch"], head["top"], publications)
 
     async def read_log(self, org_id: str, channel: str, after: int, limit: int, types: Sequence[str]) -> list[Record]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+from playwright.sync_api import expect
 
 from local.paths import ROOT
 from local.runner.suite import Suite
@@ -16,6 +17,9 @@ from tests.browser.chromium import RUNNING_SUITE, browser
 from tests.browser.scene import Scene, furnish, receiving
 from tests.browser.visit import Visit
 from tests.e2e.conftest import PASSWORD, Customer
+
+# Milliseconds until what a step waits for must be there: a busy machine's jobs and deliveries take their time.
+expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="session")

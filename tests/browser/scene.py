@@ -45,7 +45,7 @@ TURNS = (
     ("agent", "Good morning, this is the front desk. How can I help you?", 0),
     ("user", "Hello! I would like a room for two, from the third to the sixth of May.", 3),
     ("agent", "We have a double room with a view of the Rhine for 180 francs a night. Shall I book it?", 9),
-    ("user", "Yes, please. The name is Müller, with ü.", 16),
+    ("user", "Yes, please. The name is <img src=x onerror=alert(1)> Müller, with ü.", 16),
     ("agent", "Thank you, Ms. Müller. The room is booked from May 3 to 6. You get a confirmation by mail.", 20),
 )
 

@@ -14,7 +14,7 @@ from tests.e2e.conftest import PASSWORD
 # What a new organization's pages tell it to do.
 EMPTY = {
     "agents": "Create the first one",
-    "calls": "Connect the provider",
+    "calls": "Connect a voice platform",
     "knowledge": "Upload a document",
     "developers": "Create one for each program",
     "developers/webhooks": "receives events",
@@ -139,7 +139,7 @@ def test_calls_are_filtered_searched_and_paged_in_the_address(visit: Visit) -> N
 def test_a_call_shows_its_turns_recording_cost_and_events(visit: Visit, scene: Scene) -> None:
     page = visit.open(f"calls/{scene.call['id']}")
     expect(page.locator(".turn")).to_have_count(5)
-    expect(page.locator(".turn").nth(3)).to_contain_text("The name is Müller, with ü.")
+    expect(page.locator(".turn").nth(3)).to_contain_text("The name is <img src=x onerror=alert(1)> Müller, with ü.")
     expect(page.get_by_role("table", name="Ledger entries of the call").locator("tbody tr")).to_have_count(1)
     expect(page.locator(".events")).to_contain_text("call.ended")
     page.wait_for_function("() => document.querySelector('audio').duration > 5")

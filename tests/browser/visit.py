@@ -22,6 +22,8 @@ Scheme = Literal["light", "dark"]
 # Width in pixels and color scheme. The narrow one is a small telephone's.
 LOOKS: tuple[tuple[int, Scheme], ...] = ((1280, "light"), (390, "dark"), (1280, "dark"), (390, "light"))
 HEIGHT = 900
+# What a page says when it takes one kind of value for another.
+MISTAKES = ("NaN", "undefined", "[object Object]", "Invalid Date")
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
 
@@ -76,6 +78,7 @@ class Visit:
             if (wide := int(self.page.evaluate("document.documentElement.scrollWidth"))) > width:
                 self.faults.append(f"{where}: {wide} px wide")
             self.faults += [f"{where}: {fault}" for fault in self._violations()]
+            self.faults += [f"{where}: it says {text}" for text in MISTAKES if text in self.page.inner_text("body")]
             self.page.screenshot(path=_shot(name, width, scheme), full_page=True)
         self.page.set_viewport_size({"width": 1280, "height": HEIGHT})
         self.page.emulate_media(color_scheme="light")

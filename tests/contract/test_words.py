@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ("gateway", "services", "providers", "libs", "suite", "local", "bench", "tests", "docs", "protos", "k8s")
-TEXT = {".py", ".md", ".proto", ".yaml", ".toml"}
+TEXT = {".py", ".md", ".proto", ".yaml", ".toml", ".js", ".css", ".html"}
 # Words with a term of the field in their place. Applied migrations keep theirs: their checksum is stored.
 DENIED = {
     r"guilty|innocent": "the job that kills its process",
@@ -53,7 +53,7 @@ def files(*suffixes: str) -> Iterator[Path]:
     for top in SOURCES:
         for path in sorted((ROOT / top).rglob("*")):
             parts = path.relative_to(ROOT).parts
-            ours = "_pb2" not in path.name and not {"samples", "node_modules", "__pycache__"} & set(parts)
+            ours = "_pb2" not in path.name and not {"samples", "node_modules", "__pycache__", "vendor"} & set(parts)
             if path.suffix in suffixes and ours and path != Path(__file__):
                 yield path
     yield from (path for path in sorted(ROOT.glob("*")) if path.suffix in suffixes)

@@ -2,7 +2,7 @@
    subscriptions and the state that the header shows. */
 
 import { send } from "./api.js";
-import { useEffect, useLatest, useState } from "./ui.js";
+import { useEffect, useLatest, useState, useThrottled } from "./ui.js";
 
 // "off", "connecting", "live" or "failed".
 let state = "off";
@@ -134,17 +134,10 @@ export function useLiveState() {
 }
 
 // Milliseconds after an event until a page reads anew; all events meanwhile count once.
-const REFRESH_MS = 500;
+export const REFRESH_MS = 500;
 
 /** Calls `refresh` after events of an area ("calls", "agents", …) of the organization. */
 export function useRefresh(organizationId, area, refresh) {
-  const latest = useLatest(refresh);
-  const [timer] = useState({ id: 0 });
-  useEffect(() => () => clearTimeout(timer.id), []);
-  useChannels([`org:${organizationId}:${area}`], () => {
-    timer.id ||= setTimeout(() => {
-      timer.id = 0;
-      latest.current();
-    }, REFRESH_MS);
-  });
+  const soon = useThrottled(refresh, REFRESH_MS);
+  useChannels([`org:${organizationId}:${area}`], soon);
 }

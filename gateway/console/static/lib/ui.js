@@ -3,7 +3,7 @@
 
 import htm from "htm";
 import { h } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 
 export { createContext, render } from "preact";
 export { useCallback, useContext, useEffect, useErrorBoundary, useId, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
@@ -26,6 +26,19 @@ export function useInterval(act, seconds, active = true) {
     const timer = setInterval(() => document.hidden || latest.current(), seconds * 1000);
     return () => clearInterval(timer);
   }, [seconds, active]);
+}
+
+/** A function that calls `act` once in `milliseconds` at most, after the first of the calls that it answers. */
+export function useThrottled(act, milliseconds) {
+  const latest = useLatest(act);
+  const timer = useRef(0);
+  useEffect(() => () => clearTimeout(timer.current), []);
+  return useCallback(() => {
+    timer.current ||= setTimeout(() => {
+      timer.current = 0;
+      latest.current();
+    }, milliseconds);
+  }, [milliseconds]);
 }
 
 /** The value, once it has not changed for `milliseconds`. */

@@ -2,10 +2,10 @@
    turns arrive. */
 
 import { duration, moment, money, number, providerName, words } from "../lib/format.js";
-import { useChannels } from "../lib/live.js";
+import { REFRESH_MS, useChannels } from "../lib/live.js";
 import { usePlace, useResource } from "../lib/resource.js";
 import { place } from "../lib/router.js";
-import { html, useRef, useState } from "../lib/ui.js";
+import { html, useRef, useState, useThrottled } from "../lib/ui.js";
 import { EventList } from "../parts/events.js";
 import { List } from "../parts/list.js";
 import { Empty, Facts, Moment, ProblemBox, State, Tags, Waiting } from "../parts/notices.js";
@@ -18,18 +18,17 @@ export function Call({ id }) {
   const { data: call, problem, reload } = useResource(`/api/call-logs/${id}`);
   const agent = useResource(call?.agentId ? `/api/agents/${call.agentId}` : "");
   const [events, setEvents] = useState([]);
-  const [turns, setTurns] = useState([]);
+  const soon = useThrottled(reload, REFRESH_MS);
   useChannels([`call:${id}`], (event) => {
     setEvents((known) => [event, ...known.filter((one) => one.id !== event.id)].slice(0, EVENTS));
-    if (event.type === "call.turn" && event.data?.text) setTurns((known) => [...known, event.data]);
-    else reload();
+    soon();
   }, { old: EVENTS });
   if (problem && !call) return html`<${Head} title="Call" back=${[["calls"], "Calls"]} /><${ProblemBox} problem=${problem} again=${reload} />`;
   if (!call) return html`<${Waiting} />`;
   return html`<${Head} title=${call.title || "Call"} back=${[["calls"], "Calls"]}><${State} of=${call.status} /><//>
     ${call.summary && html`<p class="lead">${call.summary}</p>`}
     <${Facts} of=${factsOf(call, agent.data)} />
-    <${Conversation} call=${call} turns=${turns} />
+    <${Conversation} call=${call} />
     <section><h2>Cost</h2><${Cost} call=${call} /></section>
     <section><h2>Events</h2>${events.length
       ? html`<${EventList} events=${events} />`
@@ -53,10 +52,8 @@ function factsOf(call, agent) {
   ].map((pair) => (pair[1] === false ? null : pair));
 }
 
-function Conversation({ call, turns }) {
+function Conversation({ call }) {
   const player = useRef(null);
-  const known = new Set(call.transcript.map(({ index }) => index));
-  const all = [...call.transcript, ...turns.filter(({ index }) => !known.has(index))];
   const playFrom = (seconds) => {
     player.current.currentTime = seconds;
     player.current.play().catch(() => undefined);
@@ -65,8 +62,8 @@ function Conversation({ call, turns }) {
     ${call.recording?.url
       ? html`<audio ref=${player} controls preload="metadata" src=${new URL(call.recording.url).pathname + new URL(call.recording.url).search}></audio>`
       : html`<p class="small">${call.recording ? `The recording is ${words(call.recording.status).toLowerCase()}.` : "This call has no recording."}</p>`}
-    ${all.length
-      ? html`<ol class="turns" aria-live=${call.status === "in_progress" ? "polite" : undefined}>${all.map((turn) =>
+    ${call.transcript.length
+      ? html`<ol class="turns" aria-live=${call.status === "in_progress" ? "polite" : undefined}>${call.transcript.map((turn) =>
           html`<${Turn} key=${turn.index} turn=${turn} playFrom=${call.recording?.url ? playFrom : null} />`)}</ol>`
       : html`<${Empty} title="Nothing was said">The provider sent no transcript.<//>`}
     <${Transcription} call=${call} /></section>`;

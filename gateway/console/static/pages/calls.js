@@ -28,8 +28,8 @@ export function Calls({ route }) {
     <${Filters} filters=${filters} />
     <${List} read=${list} place=${where} setPlace=${move} columns=${COLUMNS} label="Calls" empty=${filtered
       ? html`<${Empty} title="No call matches">Change or <a href=${place(["calls"])}>remove the filters</a>.<//>`
-      : html`<${Empty} title="No calls yet">Calls appear here as soon as a provider reports one. Connect the provider with
-          <code>PUT /api/integrations/…</code> (<a href="/docs">API</a>) and enter the webhook URL of its answer there.<//>`} />`;
+      : html`<${Empty} title="No calls yet">Calls appear here as soon as a provider reports one. Connect a${" "}
+          <a href=${place(["developers", "providers"])}>voice platform</a>, and enter the webhook address that you get there.<//>`} />`;
 }
 
 function Filters({ filters }) {

@@ -1,10 +1,10 @@
 /* What happens now: calls, jobs and events of the whole organization as they come over the socket. */
 
 import { duration, number, words } from "../lib/format.js";
-import { useChannels, useLiveState, useOrganizationChannels } from "../lib/live.js";
+import { REFRESH_MS, useChannels, useLiveState, useOrganizationChannels } from "../lib/live.js";
 import { useResource } from "../lib/resource.js";
 import { place } from "../lib/router.js";
-import { html, useInterval, useMemo, useState } from "../lib/ui.js";
+import { html, useInterval, useMemo, useState, useThrottled } from "../lib/ui.js";
 import { EventList } from "../parts/events.js";
 import { SelectField } from "../parts/forms.js";
 import { Table } from "../parts/list.js";
@@ -22,10 +22,11 @@ export function Live() {
   const calls = useResource("/api/call-logs", { status: "in_progress", limit: 20 });
   const jobs = useResource("/api/jobs", { state: "queued,running,scheduled", limit: 20 });
   useInterval(jobs.reload, JOB_SECONDS);
+  const soon = useThrottled(calls.reload, REFRESH_MS);
   const [events, setEvents] = useState([]);
   useChannels(channels, (event) => {
     setEvents((known) => insert(known, event));
-    if (event.type.startsWith("call.")) calls.reload();
+    if (event.type.startsWith("call.")) soon();
   }, { old: PAST });
   return html`<${Head} title="Live" />
     ${state === "failed" && html`<${ProblemBox} problem=${{ title: "The live connection is closed", detail: "Events do not arrive by themselves. Reload the page to connect again." }} />`}

@@ -16,7 +16,7 @@ export function Health() {
   const { connections, pool } = data;
   return html`<ul class="numbers">
       <${Figure} name="Suite" value=${words(data.status)} more=${`This gateway runs for ${duration(data.uptime)}`} />
-      ${Object.entries(connections).map(([name, value]) => html`<${Figure} key=${name} name="Connections" value=${number(value)} more=${words(name)} />`)}
+      ${Object.entries(connections).map(([name, value]) => html`<${Figure} key=${name} name=${words(name)} value=${words(value)} more="As the services reach it" />`)}
       ${Object.entries(pool).map(([name, value]) => html`<${Figure} key=${name} name="Database pool" value=${number(value)} more=${words(name)} />`)}</ul>
     <p class="small">Charts of latency, caches and memory are on the operations port, which only operators reach.</p>`;
 }

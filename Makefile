@@ -5,7 +5,7 @@ VENV := .venv/bin
 export SERVICE SCALE LIMITS FOLLOW DOC QUESTION V
 SCENARIO ?= baseline
 
-.PHONY: test-transcription help up dev down status logs restart reset backup restore token demo ops test security lint types check faults manifests wheels browser bench-jobs bench-knowledge bench-http load policy clients examples alerts configuration capacity protos format lock
+.PHONY: test-transcription help up dev down status logs restart reset backup restore token demo ops test security lint types check faults manifests wheels browser bench-jobs bench-knowledge bench-http load policy clients python-client examples alerts configuration capacity protos format lock
 
 help:            ## what can be done
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 24
@@ -79,6 +79,8 @@ format: | dev-tools ## let the tools write the style
 	@$(VENV)/ruff check --fix --quiet . ; $(VENV)/ruff format . ; $(VENV)/buf format -w
 examples: | dev-tools ## record the document's examples from a running suite
 	@RECORD_EXAMPLES=1 $(VENV)/python -m pytest -q tests/e2e/test_every_status.py && $(VENV)/python -m gateway openapi
+python-client: | dev-tools ## generate the types and methods of clients/python from the OpenAPI document
+	@$(VENV)/python -m local.tools.python_client
 protos: | dev-tools ## generate the Python beside each .proto
 	@$(VENV)/python -m local.tools.protos
 lock: | dev-tools ## resolve the dependency groups into requirements/*.txt

@@ -35,7 +35,7 @@ async def organization_version(request: ApiRequest[Any, Any]) -> int:
 
 
 ROUTES = tagged(
-    "Organisation",
+    "Organization",
     Route(
         "GET",
         "/api/organization",

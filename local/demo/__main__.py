@@ -14,6 +14,7 @@ from pathlib import Path
 
 import httpx
 
+from clients.python.echosenseix import ConnectionFailed
 from local import terminal
 from local.demo.api import Api
 from local.demo.console import Console, StepFailed
@@ -38,7 +39,7 @@ async def travel(known: Mapping[str, str], document: Path | None, question: str,
     except StepFailed as failure:
         console.say(f"✗ {failure}")
         return 1
-    except httpx.TransportError as error:
+    except (httpx.TransportError, ConnectionFailed) as error:
         console.say(f"✗ the suite does not answer ({type(error).__name__}); is it up? `make status` tells")
         return 1
     made = journey.made

@@ -14,8 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from standardwebhooks import Webhook
-
+from clients.python.echosenseix import Webhook
 from local.demo.api import Api
 from local.demo.console import Console, StepFailed
 from local.demo.envelope import post_call, signed
@@ -74,7 +73,7 @@ class Journey:
     async def _remove_receiver(self) -> None:
         """The demo's receiver ends with it, so its endpoint would only collect failures."""
         if "webhook-endpoint" in self.made:
-            await self.api.delete(f"/api/webhook-endpoints/{self.made['webhook-endpoint']}")
+            await self.api.client.webhooks_out.delete_endpoint(self.made["webhook-endpoint"])
 
     async def poll(
         self, path: str, is_done: Callable[[Any], bool], promise: str, seconds: float = 30.0, **params: Any
@@ -156,7 +155,7 @@ async def upload_a_document(journey: Journey) -> None:
     """Upload a document and watch it become searchable."""
     path = journey.document or SAMPLES / _questions()["document"]
     started = time.monotonic()
-    taken = await journey.api.upload("/api/documents/upload", path.name, path.read_bytes(), category="books")
+    taken = await journey.api.upload(path.name, path.read_bytes(), category="books")
     journey.made["document"], journey.made["entry"] = taken["documentId"], taken["entryId"]
     journey.made["job"] = taken["jobId"]
     status = await _watch(journey, taken["documentId"])
@@ -327,11 +326,11 @@ async def hear_of_it(journey: Journey) -> None:
     journey.console.check(theirs.events == [], "the stranger heard nothing", theirs.events)
     await until(lambda: len(journey.receiver.requests) >= 3, "the webhook after its retry", 30)
     headers, body = journey.receiver.requests[-1]
-    envelope = Webhook(journey.made["endpointSecret"]).verify(body, headers)
+    envelope = Webhook(journey.made["endpointSecret"]).verify(headers, body)
     ids = [sent["webhook-id"] for sent, _ in journey.receiver.requests]
     journey.console.check(
         envelope["type"] == "call.ended" and len(set(ids)) == 2,
-        "the webhook verifies with standardwebhooks; the refused delivery came again under its id",
+        "the webhook verifies; the refused delivery came again under its id",
         ids,
     )
 

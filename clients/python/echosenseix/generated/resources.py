@@ -1,0 +1,924 @@
+"""The operations of the API by group, for the sync and the async client. Written by `make python-client` from gateway/openapi.json."""
+
+# ruff: noqa
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from . import models as m
+from ..requests import Call, segment
+from ..rows import AsyncRows, Rows
+from ..uploads import Progress, Source
+
+if TYPE_CHECKING:
+    from ..client import AsyncClient, Client
+
+
+class Accounts:
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def register(self, body: m.RegisterBody, *, idempotency_key: str | None = None) -> m.Registered:
+        """Create an organization and its owner."""
+        return self._client.answer(m.Registered, Call("POST", "/api/register", json=body, keyed=True, idempotency_key=idempotency_key))
+
+    def login(self, body: m.LoginBody) -> m.LoggedIn:
+        """Open a session."""
+        return self._client.answer(m.LoggedIn, Call("POST", "/api/login", json=body))
+
+    def logout(self) -> None:
+        """End the session."""
+        self._client.nothing(Call("POST", "/api/logout"))
+
+    def get_current_user(self) -> m.CurrentUser:
+        """Read the current user."""
+        return self._client.answer(m.CurrentUser, Call("GET", "/api/auth/user"))
+
+    def list_sessions(self, *, limit: int | None = None, sort: Literal["createdAt", "lastSeenAt"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None) -> Rows[m.Session]:
+        """List the user's sessions."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt}
+        return self._client.rows(m.Session, "/api/auth/sessions", params, "cursor")
+
+    def revoke_session(self, id: str, *, idempotency_key: str | None = None) -> None:
+        """End a session of the user."""
+        self._client.nothing(Call("DELETE", f"/api/auth/sessions/{segment(id)}", keyed=True, idempotency_key=idempotency_key))
+
+
+class Organization:
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def get_organization(self, *, if_match: str | None = None) -> m.Organization:
+        """Read the organization. Needs the scope members:read."""
+        return self._client.answer(m.Organization, Call("GET", "/api/organization", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}))
+
+    def update_organization(self, body: m.OrganizationPatch, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.Organization:
+        """Change the organization. Needs the scope members:write."""
+        return self._client.answer(m.Organization, Call("PATCH", "/api/organization", json=body, headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    def list_quotas(self) -> m.Quotas:
+        """List the organization's quotas and what is used. Of the services that the caller may read. Each service stores the answers to its own idempotent writes; the fullest of these stands for all."""
+        return self._client.answer(m.Quotas, Call("GET", "/api/quotas"))
+
+
+class APIKeys:
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def create_api_key(self, body: m.ApiKeyBody, *, idempotency_key: str | None = None) -> m.FreshApiKey:
+        """Create an API key. Needs the scope members:write."""
+        return self._client.answer(m.FreshApiKey, Call("POST", "/api/api-keys", json=body, keyed=True, idempotency_key=idempotency_key))
+
+    def list_api_keys(self, *, limit: int | None = None, sort: Literal["createdAt", "name"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None, include_revoked: bool | None = None) -> Rows[m.ApiKey]:
+        """List API keys. Needs the scope members:read."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt, "includeRevoked": include_revoked}
+        return self._client.rows(m.ApiKey, "/api/api-keys", params, "cursor")
+
+    def get_api_key(self, id: str, *, if_match: str | None = None) -> m.ApiKey:
+        """Read an API key. Needs the scope members:read."""
+        return self._client.answer(m.ApiKey, Call("GET", f"/api/api-keys/{segment(id)}", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}))
+
+    def revoke_api_key(self, id: str, *, if_match: str | None = None, idempotency_key: str | None = None) -> None:
+        """Revoke an API key. Needs the scope members:write."""
+        self._client.nothing(Call("DELETE", f"/api/api-keys/{segment(id)}", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    def rotate_api_key(self, id: str, body: m.RotateBody | None = None, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.FreshApiKey:
+        """Replace the secret of an API key. Needs the scope members:write."""
+        return self._client.answer(m.FreshApiKey, Call("POST", f"/api/api-keys/{segment(id)}/rotate", json=body or {}, headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+
+class Agents:
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def list_agents(self, *, limit: int | None = None, sort: Literal["createdAt", "name", "updatedAt"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None, search: str | None = None, tags: str | None = None, status: Literal["active", "archived", "draft"] | None = None, provider: Literal["bland", "elevenlabs", "retell", "vapi"] | None = None, platform: Literal["bland", "elevenlabs", "retell", "vapi"] | None = None) -> Rows[m.AgentRow]:
+        """List agents. Needs the scope agents:read."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt, "search": search, "tags": tags, "status": status, "provider": provider, "platform": platform}
+        return self._client.rows(m.AgentRow, "/api/agents", params, "cursor")
+
+    def create_agent(self, body: m.AgentBody, *, idempotency_key: str | None = None) -> m.Agent:
+        """Create an agent. Needs the scope agents:write."""
+        return self._client.answer(m.Agent, Call("POST", "/api/agents", json=body, keyed=True, idempotency_key=idempotency_key))
+
+    def get_agent(self, id: str, *, if_match: str | None = None) -> m.Agent:
+        """Read an agent. Needs the scope agents:read."""
+        return self._client.answer(m.Agent, Call("GET", f"/api/agents/{segment(id)}", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}))
+
+    def update_agent(self, id: str, body: m.AgentPatch, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.Agent:
+        """Edit an agent's draft. Needs the scope agents:write."""
+        return self._client.answer(m.Agent, Call("PATCH", f"/api/agents/{segment(id)}", json=body, headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    def delete_agent(self, id: str, *, if_match: str | None = None, idempotency_key: str | None = None) -> None:
+        """Delete an agent. Needs the scope agents:write."""
+        self._client.nothing(Call("DELETE", f"/api/agents/{segment(id)}", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    def duplicate_agent(self, id: str, body: m.DuplicateBody | None = None, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.Agent:
+        """Copy an agent. Needs the scope agents:write."""
+        return self._client.answer(m.Agent, Call("POST", f"/api/agents/{segment(id)}/duplicate", json=body or {}, headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    def get_draft(self, id: str, *, if_match: str | None = None) -> m.AgentConfiguration:
+        """Read the configuration that would be published. Needs the scope agents:read."""
+        return self._client.answer(m.AgentConfiguration, Call("GET", f"/api/agents/{segment(id)}/draft", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}))
+
+    def publish_agent(self, id: str, body: m.PublishBody | None = None, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.AgentVersion:
+        """Freeze the draft as the next version. Needs the scope agents:write."""
+        return self._client.answer(m.AgentVersion, Call("POST", f"/api/agents/{segment(id)}/publish", json=body or {}, headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    def list_versions(self, id: str, *, limit: int | None = None, sort: Literal["createdAt", "version"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None) -> Rows[m.AgentVersion]:
+        """List published versions. Needs the scope agents:read."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt}
+        return self._client.rows(m.AgentVersion, f"/api/agents/{segment(id)}/versions", params, "cursor")
+
+    def get_version(self, id: str, version: str) -> m.AgentVersion:
+        """Read a published version. Needs the scope agents:read."""
+        return self._client.answer(m.AgentVersion, Call("GET", f"/api/agents/{segment(id)}/versions/{segment(version)}"))
+
+
+class Integrations:
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def list_integrations(self, *, limit: int | None = None, sort: Literal["createdAt", "provider"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None) -> Rows[m.Integration]:
+        """List integrations. Needs the scope integrations:read."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt}
+        return self._client.rows(m.Integration, "/api/integrations", params, "cursor")
+
+    def get_integration(self, provider: str, *, if_match: str | None = None) -> m.Integration:
+        """Read an integration. Needs the scope integrations:read."""
+        return self._client.answer(m.Integration, Call("GET", f"/api/integrations/{segment(provider)}", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}))
+
+    def put_integration(self, provider: str, body: m.IntegrationBody, *, idempotency_key: str | None = None) -> m.Integration:
+        """Enter a provider's credentials. Needs the scope integrations:write."""
+        return self._client.answer(m.Integration, Call("PUT", f"/api/integrations/{segment(provider)}", json=body, keyed=True, idempotency_key=idempotency_key))
+
+    def delete_integration(self, provider: str, *, if_match: str | None = None, idempotency_key: str | None = None) -> None:
+        """Remove an integration. Needs the scope integrations:write."""
+        self._client.nothing(Call("DELETE", f"/api/integrations/{segment(provider)}", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    def sync_integration(self, provider: str, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.SyncStarted:
+        """Fetch calls and agents from the provider. Needs the scope integrations:write."""
+        return self._client.answer(m.SyncStarted, Call("POST", f"/api/integrations/{segment(provider)}/sync", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+
+class Knowledge:
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def list_entries(self, *, limit: int | None = None, sort: Literal["createdAt", "title", "updatedAt"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None, search: str | None = None, category: str | None = None, tags: str | None = None, status: Literal["completed", "failed", "processing"] | None = None) -> Rows[m.EntryRow]:
+        """List entries. Needs the scope knowledge:read."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt, "search": search, "category": category, "tags": tags, "status": status}
+        return self._client.rows(m.EntryRow, "/api/knowledge-base/entries", params, "cursor")
+
+    def create_entry(self, body: m.EntryBody, *, idempotency_key: str | None = None) -> m.NewEntry:
+        """Create a text entry. Needs the scope knowledge:write."""
+        return self._client.answer(m.NewEntry, Call("POST", "/api/knowledge-base/entries", json=body, keyed=True, idempotency_key=idempotency_key))
+
+    def get_entry(self, id: str, *, if_match: str | None = None) -> m.Entry:
+        """Read an entry. Needs the scope knowledge:read."""
+        return self._client.answer(m.Entry, Call("GET", f"/api/knowledge-base/entries/{segment(id)}", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}))
+
+    def update_entry(self, id: str, body: m.EntryPatch, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.Entry:
+        """Change an entry. Needs the scope knowledge:write."""
+        return self._client.answer(m.Entry, Call("PATCH", f"/api/knowledge-base/entries/{segment(id)}", json=body, headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    def delete_entry(self, id: str, *, if_match: str | None = None, idempotency_key: str | None = None) -> None:
+        """Delete an entry and its document. Needs the scope knowledge:write."""
+        self._client.nothing(Call("DELETE", f"/api/knowledge-base/entries/{segment(id)}", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    def list_chunks(self, id: str, *, limit: int | None = None, sort: Literal["position"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None) -> Rows[m.Chunk]:
+        """List an entry's chunks. Needs the scope knowledge:read."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total}
+        return self._client.rows(m.Chunk, f"/api/knowledge-base/entries/{segment(id)}/chunks", params, "cursor")
+
+    def search(self, body: m.SearchBody) -> m.SearchAnswer:
+        """Search. Needs the scope knowledge:read."""
+        return self._client.answer(m.SearchAnswer, Call("POST", "/api/knowledge-base/search", json=body))
+
+    def get_stats(self) -> m.Stats:
+        """How much there is. Needs the scope knowledge:read."""
+        return self._client.answer(m.Stats, Call("GET", "/api/knowledge-base/stats"))
+
+
+class Documents:
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def upload_document(self, document: Source, *, file_name: str | None = None, title: str | None = None, category: str | None = None, tags: str | None = None, language: str | None = None, entry_id: str | None = None, on_progress: Progress | None = None, idempotency_key: str | None = None) -> m.Upload:
+        """Upload a document. Needs the scope knowledge:write."""
+        return self._client.upload(m.Upload, "/api/documents/upload", "document", document, file_name, {"title": title, "category": category, "tags": tags, "language": language, "entryId": entry_id}, on_progress, idempotency_key)
+
+    def get_status(self, id: str) -> m.DocumentStatus:
+        """Read the progress of processing. Needs the scope knowledge:read."""
+        return self._client.answer(m.DocumentStatus, Call("GET", f"/api/documents/{segment(id)}/status"))
+
+    def download_document(self, id: str) -> bytes:
+        """Download a document as it was uploaded. Needs the scope knowledge:read."""
+        return self._client.content(Call("GET", f"/api/documents/{segment(id)}/download"))
+
+
+class CallLogs:
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def list_calls(self, *, limit: int | None = None, sort: Literal["createdAt", "durationSeconds", "startedAt"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None, agent_id: str | None = None, agent_version: int | None = None, status: Literal["busy", "completed", "failed", "in_progress", "no_answer", "voicemail"] | None = None, direction: Literal["inbound", "outbound", "web"] | None = None, phone_number: str | None = None, successful: bool | None = None, duration_ge: float | None = None, duration_lt: float | None = None, started_at_ge: str | None = None, started_at_lt: str | None = None, tags: str | None = None, search: str | None = None, provider: Literal["bland", "elevenlabs", "retell", "vapi"] | None = None, external_call_id: str | None = None) -> Rows[m.CallRow]:
+        """List calls. Needs the scope calls:read."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt, "agentId": agent_id, "agentVersion": agent_version, "status": status, "direction": direction, "phoneNumber": phone_number, "successful": successful, "durationGe": duration_ge, "durationLt": duration_lt, "startedAtGe": started_at_ge, "startedAtLt": started_at_lt, "tags": tags, "search": search, "provider": provider, "externalCallId": external_call_id}
+        return self._client.rows(m.CallRow, "/api/call-logs", params, "cursor")
+
+    def get_call(self, id: str, *, if_match: str | None = None) -> m.Call:
+        """Read a call with its transcript. Needs the scope calls:read."""
+        return self._client.answer(m.Call, Call("GET", f"/api/call-logs/{segment(id)}", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}))
+
+    def update_call(self, id: str, body: m.CallPatch, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.Call:
+        """Tag a call. Needs the scope calls:write."""
+        return self._client.answer(m.Call, Call("PATCH", f"/api/call-logs/{segment(id)}", json=body, headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    def download_recording(self, id: str, *, range: str | None = None) -> bytes:
+        """Download a recording, whole or in part. Needs the scope calls:read."""
+        return self._client.content(Call("GET", f"/api/call-logs/{segment(id)}/recording", headers={name: value for name, value in (("Range", range),) if value is not None}))
+
+    def open_recording(self, id: str, *, organization: str | None = None, expires: str | None = None, signature: str | None = None, range: str | None = None) -> bytes:
+        """Open a recording by its signed link, whole or in part. The link is what `recording.url` of a call shows. It needs no credential and works for five minutes."""
+        return self._client.content(Call("GET", f"/api/call-logs/{segment(id)}/recording/content", params={"organization": organization, "expires": expires, "signature": signature}, headers={name: value for name, value in (("Range", range),) if value is not None}))
+
+    def get_transcription(self, id: str) -> m.Transcription:
+        """Read the transcription of a recording whose provider sent no transcript. Needs the scope calls:read."""
+        return self._client.answer(m.Transcription, Call("GET", f"/api/call-logs/{segment(id)}/transcription"))
+
+
+class Billing:
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def get_balance(self) -> m.Balance:
+        """Read the balance. Needs the scope billing:read."""
+        return self._client.answer(m.Balance, Call("GET", "/api/billing/balance"))
+
+    def list_usage(self, *, limit: int | None = None, sort: Literal["day"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, from_: str | None = None, to: str | None = None, group_by: str | None = None) -> Rows[m.UsageRow]:
+        """Sum usage by group. Needs the scope billing:read."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "from": from_, "to": to, "groupBy": group_by}
+        return self._client.rows(m.UsageRow, "/api/billing/usage", params, "cursor")
+
+    def list_ledger(self, *, limit: int | None = None, sort: Literal["createdAt"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None, type: Literal["adjustment", "grant", "refund", "top_up", "usage"] | None = None, call_id: str | None = None) -> Rows[m.LedgerEntry]:
+        """List ledger entries. Needs the scope billing:read."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt, "type": type, "callId": call_id}
+        return self._client.rows(m.LedgerEntry, "/api/billing/ledger", params, "cursor")
+
+    def reconcile(self, *, from_: str | None = None, to: str | None = None) -> m.Reconciliation:
+        """Compare calls, usage events and ledger. Needs the scope billing:read."""
+        return self._client.answer(m.Reconciliation, Call("GET", "/api/billing/reconcile", params={"from": from_, "to": to}))
+
+    def record_usage_events(self, body: m.UsageBody | None = None, *, idempotency_key: str | None = None) -> m.UsageRecorded:
+        """Record one usage event, or up to a hundred. An event may also come as a CloudEvent, up to a hundred as a batch of them. Needs the scope billing:write."""
+        return self._client.answer(m.UsageRecorded, Call("POST", "/api/billing/usage-events", json=body or {}, keyed=True, idempotency_key=idempotency_key))
+
+    def list_usage_events(self, *, limit: int | None = None, sort: Literal["createdAt"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None, meter: str | None = None) -> Rows[m.UsageEvent]:
+        """List usage events. Needs the scope billing:read."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt, "meter": meter}
+        return self._client.rows(m.UsageEvent, "/api/billing/usage-events", params, "cursor")
+
+    def list_meters(self, *, limit: int | None = None, sort: Literal["name"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None) -> Rows[m.Meter]:
+        """List the meters and their units. Needs the scope billing:read."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total}
+        return self._client.rows(m.Meter, "/api/billing/meters", params, "cursor")
+
+    def create_top_up(self, body: m.TopUpBody, *, idempotency_key: str | None = None) -> m.TopUp:
+        """Add credit (Idempotency-Key required). Needs the scope billing:write."""
+        return self._client.answer(m.TopUp, Call("POST", "/api/billing/top-ups", json=body, keyed=True, idempotency_key=idempotency_key))
+
+    def get_top_up(self, id: str) -> m.TopUp:
+        """Read a top-up. Needs the scope billing:read."""
+        return self._client.answer(m.TopUp, Call("GET", f"/api/billing/top-ups/{segment(id)}"))
+
+
+class Operations:
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def grant_credit(self, id: str, body: m.CreditBody, *, idempotency_key: str | None = None) -> m.CreditGrant:
+        """Grant credit, for the platform's own organization (Idempotency-Key required). Needs the scope *."""
+        return self._client.answer(m.CreditGrant, Call("POST", f"/api/admin/organizations/{segment(id)}/credits", json=body, keyed=True, idempotency_key=idempotency_key))
+
+    def list_queues(self, *, limit: int | None = None, sort: Literal["name"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None) -> Rows[m.Queue]:
+        """List queues with their figures. Needs the scope *."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total}
+        return self._client.rows(m.Queue, "/api/admin/queues", params, "cursor")
+
+    def pause_queue(self, service: str, queue: str, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.Queue:
+        """Start no more jobs of a queue. Needs the scope *."""
+        return self._client.answer(m.Queue, Call("POST", f"/api/admin/queues/{segment(service)}/{segment(queue)}/pause", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    def resume_queue(self, service: str, queue: str, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.Queue:
+        """Start jobs of a queue again. Needs the scope *."""
+        return self._client.answer(m.Queue, Call("POST", f"/api/admin/queues/{segment(service)}/{segment(queue)}/resume", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    def list_dead_letters(self, *, limit: int | None = None, sort: Literal["createdAt"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None, kind: str | None = None, queue: str | None = None) -> Rows[m.JobRow]:
+        """List jobs that failed for good. Needs the scope *."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt, "kind": kind, "queue": queue}
+        return self._client.rows(m.JobRow, "/api/admin/dead-letters", params, "cursor")
+
+    def replay_dead_letters(self, body: m.ReplayBody | None = None, *, idempotency_key: str | None = None) -> m.Replayed:
+        """Run dead letters again. Needs the scope *."""
+        return self._client.answer(m.Replayed, Call("POST", "/api/admin/dead-letters/replay", json=body or {}, keyed=True, idempotency_key=idempotency_key))
+
+    def list_schedules(self, *, limit: int | None = None, sort: Literal["name"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None) -> Rows[m.Schedule]:
+        """List schedules. Needs the scope *."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total}
+        return self._client.rows(m.Schedule, "/api/admin/schedules", params, "cursor")
+
+    def list_mail(self, *, limit: int | None = None, sort: Literal["createdAt"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None) -> Rows[m.Mail]:
+        """Read the local mailbox. Needs the scope *."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt}
+        return self._client.rows(m.Mail, "/api/admin/mail", params, "cursor")
+
+    def list_dead_events(self, *, limit: int | None = None, sort: Literal["diedAt"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, consumer: str | None = None, topic: str | None = None, error_code: str | None = None, died_at_ge: str | None = None, died_at_lt: str | None = None) -> Rows[m.DeadEvent]:
+        """List events that a consumer gave up. Needs the scope *."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "consumer": consumer, "topic": topic, "errorCode": error_code, "diedAtGe": died_at_ge, "diedAtLt": died_at_lt}
+        return self._client.rows(m.DeadEvent, "/api/admin/dead-events", params, "cursor")
+
+    def replay_dead_events(self, body: m.DeadEventReplayBody | None = None, *, idempotency_key: str | None = None) -> m.Replayed:
+        """Have consumers handle dead events again. Needs the scope *."""
+        return self._client.answer(m.Replayed, Call("POST", "/api/admin/dead-events/replay", json=body or {}, keyed=True, idempotency_key=idempotency_key))
+
+
+class Realtime:
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def create_token(self) -> m.ConnectionToken:
+        """Get a token for the sockets. Needs the scope realtime:read."""
+        return self._client.answer(m.ConnectionToken, Call("POST", "/api/realtime/token"))
+
+    def list_events(self, *, limit: int | None = None, types: str | None = None) -> Rows[dict[str, Any]]:
+        """Read the event log after a position. Needs the scope realtime:read."""
+        params = {"limit": limit, "types": types}
+        return self._client.rows(dict[str, Any], "/api/events", params, "after")
+
+
+class WebhooksOut:
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def create_endpoint(self, body: m.WebhookEndpointBody, *, idempotency_key: str | None = None) -> m.FreshWebhookEndpoint:
+        """Register a receiver. Needs the scope webhooks:write."""
+        return self._client.answer(m.FreshWebhookEndpoint, Call("POST", "/api/webhook-endpoints", json=body, keyed=True, idempotency_key=idempotency_key))
+
+    def list_endpoints(self, *, limit: int | None = None, sort: Literal["createdAt"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None) -> Rows[m.WebhookEndpoint]:
+        """List receivers. Needs the scope webhooks:read."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt}
+        return self._client.rows(m.WebhookEndpoint, "/api/webhook-endpoints", params, "cursor")
+
+    def get_endpoint(self, id: str, *, if_match: str | None = None) -> m.WebhookEndpoint:
+        """Read a receiver. Needs the scope webhooks:read."""
+        return self._client.answer(m.WebhookEndpoint, Call("GET", f"/api/webhook-endpoints/{segment(id)}", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}))
+
+    def update_endpoint(self, id: str, body: m.WebhookEndpointPatch, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.WebhookEndpoint:
+        """Change a receiver. Needs the scope webhooks:write."""
+        return self._client.answer(m.WebhookEndpoint, Call("PATCH", f"/api/webhook-endpoints/{segment(id)}", json=body, headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    def delete_endpoint(self, id: str, *, if_match: str | None = None, idempotency_key: str | None = None) -> None:
+        """Remove a receiver. Needs the scope webhooks:write."""
+        self._client.nothing(Call("DELETE", f"/api/webhook-endpoints/{segment(id)}", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    def rotate_secret(self, id: str, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.FreshWebhookEndpoint:
+        """Replace the signing secret; the old one signs along for a day. Needs the scope webhooks:write."""
+        return self._client.answer(m.FreshWebhookEndpoint, Call("POST", f"/api/webhook-endpoints/{segment(id)}/rotate", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    def test_endpoint(self, id: str, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.TestDelivery:
+        """Send a test event. Needs the scope webhooks:write."""
+        return self._client.answer(m.TestDelivery, Call("POST", f"/api/webhook-endpoints/{segment(id)}/test", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    def list_deliveries(self, id: str, *, limit: int | None = None, sort: Literal["createdAt"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None, status: Literal["delivered", "failed", "pending"] | None = None) -> Rows[m.WebhookDelivery]:
+        """List deliveries. Needs the scope webhooks:read."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt, "status": status}
+        return self._client.rows(m.WebhookDelivery, f"/api/webhook-endpoints/{segment(id)}/deliveries", params, "cursor")
+
+    def replay_delivery(self, id: str, delivery_id: str, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.WebhookDelivery:
+        """Deliver again. Needs the scope webhooks:write."""
+        return self._client.answer(m.WebhookDelivery, Call("POST", f"/api/webhook-endpoints/{segment(id)}/deliveries/{segment(delivery_id)}/replay", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+
+class Analytics:
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def get_organization_analytics(self, *, from_: str | None = None, to: str | None = None) -> m.OrganizationAnalytics:
+        """Totals. Needs the scope calls:read."""
+        return self._client.answer(m.OrganizationAnalytics, Call("GET", "/api/analytics/organization", params={"from": from_, "to": to}))
+
+    def get_timeseries(self, *, from_: str | None = None, to: str | None = None, interval: Literal["day", "hour"] | None = None, agent_id: str | None = None) -> m.Timeseries:
+        """Totals by hour or day. Needs the scope calls:read."""
+        return self._client.answer(m.Timeseries, Call("GET", "/api/analytics/timeseries", params={"from": from_, "to": to, "interval": interval, "agentId": agent_id}))
+
+
+class Jobs:
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def list_jobs(self, *, limit: int | None = None, sort: Literal["createdAt"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None, state: str | None = None, kind: str | None = None, queue: str | None = None) -> Rows[m.JobRow]:
+        """List jobs of the services that the caller may read. Of the services that the caller may read."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt, "state": state, "kind": kind, "queue": queue}
+        return self._client.rows(m.JobRow, "/api/jobs", params, "cursor")
+
+    def get_job(self, id: str) -> m.Job:
+        """Read a job."""
+        return self._client.answer(m.Job, Call("GET", f"/api/jobs/{segment(id)}"))
+
+    def cancel_job(self, id: str, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.Job:
+        """Cancel a job."""
+        return self._client.answer(m.Job, Call("POST", f"/api/jobs/{segment(id)}/cancel", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    def retry_job(self, id: str, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.Job:
+        """Run a failed or cancelled job again."""
+        return self._client.answer(m.Job, Call("POST", f"/api/jobs/{segment(id)}/retry", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+
+class Health:
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def get_health(self) -> m.Health:
+        """Health of the suite."""
+        return self._client.answer(m.Health, Call("GET", "/health"))
+
+    def get_live(self) -> m.Probe:
+        """Liveness of this process."""
+        return self._client.answer(m.Probe, Call("GET", "/health/live"))
+
+    def get_ready(self) -> m.Probe:
+        """Readiness of this process."""
+        return self._client.answer(m.Probe, Call("GET", "/health/ready"))
+
+
+class Groups:
+    def __init__(self, client: Client) -> None:
+        self.accounts = Accounts(client)
+        self.organization = Organization(client)
+        self.api_keys = APIKeys(client)
+        self.agents = Agents(client)
+        self.integrations = Integrations(client)
+        self.knowledge = Knowledge(client)
+        self.documents = Documents(client)
+        self.call_logs = CallLogs(client)
+        self.billing = Billing(client)
+        self.operations = Operations(client)
+        self.realtime = Realtime(client)
+        self.webhooks_out = WebhooksOut(client)
+        self.analytics = Analytics(client)
+        self.jobs = Jobs(client)
+        self.health = Health(client)
+
+
+class AsyncAccounts:
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+
+    async def register(self, body: m.RegisterBody, *, idempotency_key: str | None = None) -> m.Registered:
+        """Create an organization and its owner."""
+        return await self._client.answer(m.Registered, Call("POST", "/api/register", json=body, keyed=True, idempotency_key=idempotency_key))
+
+    async def login(self, body: m.LoginBody) -> m.LoggedIn:
+        """Open a session."""
+        return await self._client.answer(m.LoggedIn, Call("POST", "/api/login", json=body))
+
+    async def logout(self) -> None:
+        """End the session."""
+        await self._client.nothing(Call("POST", "/api/logout"))
+
+    async def get_current_user(self) -> m.CurrentUser:
+        """Read the current user."""
+        return await self._client.answer(m.CurrentUser, Call("GET", "/api/auth/user"))
+
+    def list_sessions(self, *, limit: int | None = None, sort: Literal["createdAt", "lastSeenAt"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None) -> AsyncRows[m.Session]:
+        """List the user's sessions."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt}
+        return self._client.rows(m.Session, "/api/auth/sessions", params, "cursor")
+
+    async def revoke_session(self, id: str, *, idempotency_key: str | None = None) -> None:
+        """End a session of the user."""
+        await self._client.nothing(Call("DELETE", f"/api/auth/sessions/{segment(id)}", keyed=True, idempotency_key=idempotency_key))
+
+
+class AsyncOrganization:
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+
+    async def get_organization(self, *, if_match: str | None = None) -> m.Organization:
+        """Read the organization. Needs the scope members:read."""
+        return await self._client.answer(m.Organization, Call("GET", "/api/organization", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}))
+
+    async def update_organization(self, body: m.OrganizationPatch, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.Organization:
+        """Change the organization. Needs the scope members:write."""
+        return await self._client.answer(m.Organization, Call("PATCH", "/api/organization", json=body, headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    async def list_quotas(self) -> m.Quotas:
+        """List the organization's quotas and what is used. Of the services that the caller may read. Each service stores the answers to its own idempotent writes; the fullest of these stands for all."""
+        return await self._client.answer(m.Quotas, Call("GET", "/api/quotas"))
+
+
+class AsyncAPIKeys:
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+
+    async def create_api_key(self, body: m.ApiKeyBody, *, idempotency_key: str | None = None) -> m.FreshApiKey:
+        """Create an API key. Needs the scope members:write."""
+        return await self._client.answer(m.FreshApiKey, Call("POST", "/api/api-keys", json=body, keyed=True, idempotency_key=idempotency_key))
+
+    def list_api_keys(self, *, limit: int | None = None, sort: Literal["createdAt", "name"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None, include_revoked: bool | None = None) -> AsyncRows[m.ApiKey]:
+        """List API keys. Needs the scope members:read."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt, "includeRevoked": include_revoked}
+        return self._client.rows(m.ApiKey, "/api/api-keys", params, "cursor")
+
+    async def get_api_key(self, id: str, *, if_match: str | None = None) -> m.ApiKey:
+        """Read an API key. Needs the scope members:read."""
+        return await self._client.answer(m.ApiKey, Call("GET", f"/api/api-keys/{segment(id)}", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}))
+
+    async def revoke_api_key(self, id: str, *, if_match: str | None = None, idempotency_key: str | None = None) -> None:
+        """Revoke an API key. Needs the scope members:write."""
+        await self._client.nothing(Call("DELETE", f"/api/api-keys/{segment(id)}", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    async def rotate_api_key(self, id: str, body: m.RotateBody | None = None, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.FreshApiKey:
+        """Replace the secret of an API key. Needs the scope members:write."""
+        return await self._client.answer(m.FreshApiKey, Call("POST", f"/api/api-keys/{segment(id)}/rotate", json=body or {}, headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+
+class AsyncAgents:
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+
+    def list_agents(self, *, limit: int | None = None, sort: Literal["createdAt", "name", "updatedAt"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None, search: str | None = None, tags: str | None = None, status: Literal["active", "archived", "draft"] | None = None, provider: Literal["bland", "elevenlabs", "retell", "vapi"] | None = None, platform: Literal["bland", "elevenlabs", "retell", "vapi"] | None = None) -> AsyncRows[m.AgentRow]:
+        """List agents. Needs the scope agents:read."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt, "search": search, "tags": tags, "status": status, "provider": provider, "platform": platform}
+        return self._client.rows(m.AgentRow, "/api/agents", params, "cursor")
+
+    async def create_agent(self, body: m.AgentBody, *, idempotency_key: str | None = None) -> m.Agent:
+        """Create an agent. Needs the scope agents:write."""
+        return await self._client.answer(m.Agent, Call("POST", "/api/agents", json=body, keyed=True, idempotency_key=idempotency_key))
+
+    async def get_agent(self, id: str, *, if_match: str | None = None) -> m.Agent:
+        """Read an agent. Needs the scope agents:read."""
+        return await self._client.answer(m.Agent, Call("GET", f"/api/agents/{segment(id)}", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}))
+
+    async def update_agent(self, id: str, body: m.AgentPatch, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.Agent:
+        """Edit an agent's draft. Needs the scope agents:write."""
+        return await self._client.answer(m.Agent, Call("PATCH", f"/api/agents/{segment(id)}", json=body, headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    async def delete_agent(self, id: str, *, if_match: str | None = None, idempotency_key: str | None = None) -> None:
+        """Delete an agent. Needs the scope agents:write."""
+        await self._client.nothing(Call("DELETE", f"/api/agents/{segment(id)}", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    async def duplicate_agent(self, id: str, body: m.DuplicateBody | None = None, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.Agent:
+        """Copy an agent. Needs the scope agents:write."""
+        return await self._client.answer(m.Agent, Call("POST", f"/api/agents/{segment(id)}/duplicate", json=body or {}, headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    async def get_draft(self, id: str, *, if_match: str | None = None) -> m.AgentConfiguration:
+        """Read the configuration that would be published. Needs the scope agents:read."""
+        return await self._client.answer(m.AgentConfiguration, Call("GET", f"/api/agents/{segment(id)}/draft", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}))
+
+    async def publish_agent(self, id: str, body: m.PublishBody | None = None, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.AgentVersion:
+        """Freeze the draft as the next version. Needs the scope agents:write."""
+        return await self._client.answer(m.AgentVersion, Call("POST", f"/api/agents/{segment(id)}/publish", json=body or {}, headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    def list_versions(self, id: str, *, limit: int | None = None, sort: Literal["createdAt", "version"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None) -> AsyncRows[m.AgentVersion]:
+        """List published versions. Needs the scope agents:read."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt}
+        return self._client.rows(m.AgentVersion, f"/api/agents/{segment(id)}/versions", params, "cursor")
+
+    async def get_version(self, id: str, version: str) -> m.AgentVersion:
+        """Read a published version. Needs the scope agents:read."""
+        return await self._client.answer(m.AgentVersion, Call("GET", f"/api/agents/{segment(id)}/versions/{segment(version)}"))
+
+
+class AsyncIntegrations:
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+
+    def list_integrations(self, *, limit: int | None = None, sort: Literal["createdAt", "provider"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None) -> AsyncRows[m.Integration]:
+        """List integrations. Needs the scope integrations:read."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt}
+        return self._client.rows(m.Integration, "/api/integrations", params, "cursor")
+
+    async def get_integration(self, provider: str, *, if_match: str | None = None) -> m.Integration:
+        """Read an integration. Needs the scope integrations:read."""
+        return await self._client.answer(m.Integration, Call("GET", f"/api/integrations/{segment(provider)}", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}))
+
+    async def put_integration(self, provider: str, body: m.IntegrationBody, *, idempotency_key: str | None = None) -> m.Integration:
+        """Enter a provider's credentials. Needs the scope integrations:write."""
+        return await self._client.answer(m.Integration, Call("PUT", f"/api/integrations/{segment(provider)}", json=body, keyed=True, idempotency_key=idempotency_key))
+
+    async def delete_integration(self, provider: str, *, if_match: str | None = None, idempotency_key: str | None = None) -> None:
+        """Remove an integration. Needs the scope integrations:write."""
+        await self._client.nothing(Call("DELETE", f"/api/integrations/{segment(provider)}", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    async def sync_integration(self, provider: str, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.SyncStarted:
+        """Fetch calls and agents from the provider. Needs the scope integrations:write."""
+        return await self._client.answer(m.SyncStarted, Call("POST", f"/api/integrations/{segment(provider)}/sync", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+
+class AsyncKnowledge:
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+
+    def list_entries(self, *, limit: int | None = None, sort: Literal["createdAt", "title", "updatedAt"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None, search: str | None = None, category: str | None = None, tags: str | None = None, status: Literal["completed", "failed", "processing"] | None = None) -> AsyncRows[m.EntryRow]:
+        """List entries. Needs the scope knowledge:read."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt, "search": search, "category": category, "tags": tags, "status": status}
+        return self._client.rows(m.EntryRow, "/api/knowledge-base/entries", params, "cursor")
+
+    async def create_entry(self, body: m.EntryBody, *, idempotency_key: str | None = None) -> m.NewEntry:
+        """Create a text entry. Needs the scope knowledge:write."""
+        return await self._client.answer(m.NewEntry, Call("POST", "/api/knowledge-base/entries", json=body, keyed=True, idempotency_key=idempotency_key))
+
+    async def get_entry(self, id: str, *, if_match: str | None = None) -> m.Entry:
+        """Read an entry. Needs the scope knowledge:read."""
+        return await self._client.answer(m.Entry, Call("GET", f"/api/knowledge-base/entries/{segment(id)}", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}))
+
+    async def update_entry(self, id: str, body: m.EntryPatch, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.Entry:
+        """Change an entry. Needs the scope knowledge:write."""
+        return await self._client.answer(m.Entry, Call("PATCH", f"/api/knowledge-base/entries/{segment(id)}", json=body, headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    async def delete_entry(self, id: str, *, if_match: str | None = None, idempotency_key: str | None = None) -> None:
+        """Delete an entry and its document. Needs the scope knowledge:write."""
+        await self._client.nothing(Call("DELETE", f"/api/knowledge-base/entries/{segment(id)}", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    def list_chunks(self, id: str, *, limit: int | None = None, sort: Literal["position"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None) -> AsyncRows[m.Chunk]:
+        """List an entry's chunks. Needs the scope knowledge:read."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total}
+        return self._client.rows(m.Chunk, f"/api/knowledge-base/entries/{segment(id)}/chunks", params, "cursor")
+
+    async def search(self, body: m.SearchBody) -> m.SearchAnswer:
+        """Search. Needs the scope knowledge:read."""
+        return await self._client.answer(m.SearchAnswer, Call("POST", "/api/knowledge-base/search", json=body))
+
+    async def get_stats(self) -> m.Stats:
+        """How much there is. Needs the scope knowledge:read."""
+        return await self._client.answer(m.Stats, Call("GET", "/api/knowledge-base/stats"))
+
+
+class AsyncDocuments:
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+
+    async def upload_document(self, document: Source, *, file_name: str | None = None, title: str | None = None, category: str | None = None, tags: str | None = None, language: str | None = None, entry_id: str | None = None, on_progress: Progress | None = None, idempotency_key: str | None = None) -> m.Upload:
+        """Upload a document. Needs the scope knowledge:write."""
+        return await self._client.upload(m.Upload, "/api/documents/upload", "document", document, file_name, {"title": title, "category": category, "tags": tags, "language": language, "entryId": entry_id}, on_progress, idempotency_key)
+
+    async def get_status(self, id: str) -> m.DocumentStatus:
+        """Read the progress of processing. Needs the scope knowledge:read."""
+        return await self._client.answer(m.DocumentStatus, Call("GET", f"/api/documents/{segment(id)}/status"))
+
+    async def download_document(self, id: str) -> bytes:
+        """Download a document as it was uploaded. Needs the scope knowledge:read."""
+        return await self._client.content(Call("GET", f"/api/documents/{segment(id)}/download"))
+
+
+class AsyncCallLogs:
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+
+    def list_calls(self, *, limit: int | None = None, sort: Literal["createdAt", "durationSeconds", "startedAt"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None, agent_id: str | None = None, agent_version: int | None = None, status: Literal["busy", "completed", "failed", "in_progress", "no_answer", "voicemail"] | None = None, direction: Literal["inbound", "outbound", "web"] | None = None, phone_number: str | None = None, successful: bool | None = None, duration_ge: float | None = None, duration_lt: float | None = None, started_at_ge: str | None = None, started_at_lt: str | None = None, tags: str | None = None, search: str | None = None, provider: Literal["bland", "elevenlabs", "retell", "vapi"] | None = None, external_call_id: str | None = None) -> AsyncRows[m.CallRow]:
+        """List calls. Needs the scope calls:read."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt, "agentId": agent_id, "agentVersion": agent_version, "status": status, "direction": direction, "phoneNumber": phone_number, "successful": successful, "durationGe": duration_ge, "durationLt": duration_lt, "startedAtGe": started_at_ge, "startedAtLt": started_at_lt, "tags": tags, "search": search, "provider": provider, "externalCallId": external_call_id}
+        return self._client.rows(m.CallRow, "/api/call-logs", params, "cursor")
+
+    async def get_call(self, id: str, *, if_match: str | None = None) -> m.Call:
+        """Read a call with its transcript. Needs the scope calls:read."""
+        return await self._client.answer(m.Call, Call("GET", f"/api/call-logs/{segment(id)}", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}))
+
+    async def update_call(self, id: str, body: m.CallPatch, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.Call:
+        """Tag a call. Needs the scope calls:write."""
+        return await self._client.answer(m.Call, Call("PATCH", f"/api/call-logs/{segment(id)}", json=body, headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    async def download_recording(self, id: str, *, range: str | None = None) -> bytes:
+        """Download a recording, whole or in part. Needs the scope calls:read."""
+        return await self._client.content(Call("GET", f"/api/call-logs/{segment(id)}/recording", headers={name: value for name, value in (("Range", range),) if value is not None}))
+
+    async def open_recording(self, id: str, *, organization: str | None = None, expires: str | None = None, signature: str | None = None, range: str | None = None) -> bytes:
+        """Open a recording by its signed link, whole or in part. The link is what `recording.url` of a call shows. It needs no credential and works for five minutes."""
+        return await self._client.content(Call("GET", f"/api/call-logs/{segment(id)}/recording/content", params={"organization": organization, "expires": expires, "signature": signature}, headers={name: value for name, value in (("Range", range),) if value is not None}))
+
+    async def get_transcription(self, id: str) -> m.Transcription:
+        """Read the transcription of a recording whose provider sent no transcript. Needs the scope calls:read."""
+        return await self._client.answer(m.Transcription, Call("GET", f"/api/call-logs/{segment(id)}/transcription"))
+
+
+class AsyncBilling:
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+
+    async def get_balance(self) -> m.Balance:
+        """Read the balance. Needs the scope billing:read."""
+        return await self._client.answer(m.Balance, Call("GET", "/api/billing/balance"))
+
+    def list_usage(self, *, limit: int | None = None, sort: Literal["day"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, from_: str | None = None, to: str | None = None, group_by: str | None = None) -> AsyncRows[m.UsageRow]:
+        """Sum usage by group. Needs the scope billing:read."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "from": from_, "to": to, "groupBy": group_by}
+        return self._client.rows(m.UsageRow, "/api/billing/usage", params, "cursor")
+
+    def list_ledger(self, *, limit: int | None = None, sort: Literal["createdAt"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None, type: Literal["adjustment", "grant", "refund", "top_up", "usage"] | None = None, call_id: str | None = None) -> AsyncRows[m.LedgerEntry]:
+        """List ledger entries. Needs the scope billing:read."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt, "type": type, "callId": call_id}
+        return self._client.rows(m.LedgerEntry, "/api/billing/ledger", params, "cursor")
+
+    async def reconcile(self, *, from_: str | None = None, to: str | None = None) -> m.Reconciliation:
+        """Compare calls, usage events and ledger. Needs the scope billing:read."""
+        return await self._client.answer(m.Reconciliation, Call("GET", "/api/billing/reconcile", params={"from": from_, "to": to}))
+
+    async def record_usage_events(self, body: m.UsageBody | None = None, *, idempotency_key: str | None = None) -> m.UsageRecorded:
+        """Record one usage event, or up to a hundred. An event may also come as a CloudEvent, up to a hundred as a batch of them. Needs the scope billing:write."""
+        return await self._client.answer(m.UsageRecorded, Call("POST", "/api/billing/usage-events", json=body or {}, keyed=True, idempotency_key=idempotency_key))
+
+    def list_usage_events(self, *, limit: int | None = None, sort: Literal["createdAt"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None, meter: str | None = None) -> AsyncRows[m.UsageEvent]:
+        """List usage events. Needs the scope billing:read."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt, "meter": meter}
+        return self._client.rows(m.UsageEvent, "/api/billing/usage-events", params, "cursor")
+
+    def list_meters(self, *, limit: int | None = None, sort: Literal["name"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None) -> AsyncRows[m.Meter]:
+        """List the meters and their units. Needs the scope billing:read."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total}
+        return self._client.rows(m.Meter, "/api/billing/meters", params, "cursor")
+
+    async def create_top_up(self, body: m.TopUpBody, *, idempotency_key: str | None = None) -> m.TopUp:
+        """Add credit (Idempotency-Key required). Needs the scope billing:write."""
+        return await self._client.answer(m.TopUp, Call("POST", "/api/billing/top-ups", json=body, keyed=True, idempotency_key=idempotency_key))
+
+    async def get_top_up(self, id: str) -> m.TopUp:
+        """Read a top-up. Needs the scope billing:read."""
+        return await self._client.answer(m.TopUp, Call("GET", f"/api/billing/top-ups/{segment(id)}"))
+
+
+class AsyncOperations:
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+
+    async def grant_credit(self, id: str, body: m.CreditBody, *, idempotency_key: str | None = None) -> m.CreditGrant:
+        """Grant credit, for the platform's own organization (Idempotency-Key required). Needs the scope *."""
+        return await self._client.answer(m.CreditGrant, Call("POST", f"/api/admin/organizations/{segment(id)}/credits", json=body, keyed=True, idempotency_key=idempotency_key))
+
+    def list_queues(self, *, limit: int | None = None, sort: Literal["name"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None) -> AsyncRows[m.Queue]:
+        """List queues with their figures. Needs the scope *."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total}
+        return self._client.rows(m.Queue, "/api/admin/queues", params, "cursor")
+
+    async def pause_queue(self, service: str, queue: str, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.Queue:
+        """Start no more jobs of a queue. Needs the scope *."""
+        return await self._client.answer(m.Queue, Call("POST", f"/api/admin/queues/{segment(service)}/{segment(queue)}/pause", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    async def resume_queue(self, service: str, queue: str, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.Queue:
+        """Start jobs of a queue again. Needs the scope *."""
+        return await self._client.answer(m.Queue, Call("POST", f"/api/admin/queues/{segment(service)}/{segment(queue)}/resume", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    def list_dead_letters(self, *, limit: int | None = None, sort: Literal["createdAt"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None, kind: str | None = None, queue: str | None = None) -> AsyncRows[m.JobRow]:
+        """List jobs that failed for good. Needs the scope *."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt, "kind": kind, "queue": queue}
+        return self._client.rows(m.JobRow, "/api/admin/dead-letters", params, "cursor")
+
+    async def replay_dead_letters(self, body: m.ReplayBody | None = None, *, idempotency_key: str | None = None) -> m.Replayed:
+        """Run dead letters again. Needs the scope *."""
+        return await self._client.answer(m.Replayed, Call("POST", "/api/admin/dead-letters/replay", json=body or {}, keyed=True, idempotency_key=idempotency_key))
+
+    def list_schedules(self, *, limit: int | None = None, sort: Literal["name"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None) -> AsyncRows[m.Schedule]:
+        """List schedules. Needs the scope *."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total}
+        return self._client.rows(m.Schedule, "/api/admin/schedules", params, "cursor")
+
+    def list_mail(self, *, limit: int | None = None, sort: Literal["createdAt"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None) -> AsyncRows[m.Mail]:
+        """Read the local mailbox. Needs the scope *."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt}
+        return self._client.rows(m.Mail, "/api/admin/mail", params, "cursor")
+
+    def list_dead_events(self, *, limit: int | None = None, sort: Literal["diedAt"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, consumer: str | None = None, topic: str | None = None, error_code: str | None = None, died_at_ge: str | None = None, died_at_lt: str | None = None) -> AsyncRows[m.DeadEvent]:
+        """List events that a consumer gave up. Needs the scope *."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "consumer": consumer, "topic": topic, "errorCode": error_code, "diedAtGe": died_at_ge, "diedAtLt": died_at_lt}
+        return self._client.rows(m.DeadEvent, "/api/admin/dead-events", params, "cursor")
+
+    async def replay_dead_events(self, body: m.DeadEventReplayBody | None = None, *, idempotency_key: str | None = None) -> m.Replayed:
+        """Have consumers handle dead events again. Needs the scope *."""
+        return await self._client.answer(m.Replayed, Call("POST", "/api/admin/dead-events/replay", json=body or {}, keyed=True, idempotency_key=idempotency_key))
+
+
+class AsyncRealtime:
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+
+    async def create_token(self) -> m.ConnectionToken:
+        """Get a token for the sockets. Needs the scope realtime:read."""
+        return await self._client.answer(m.ConnectionToken, Call("POST", "/api/realtime/token"))
+
+    def list_events(self, *, limit: int | None = None, types: str | None = None) -> AsyncRows[dict[str, Any]]:
+        """Read the event log after a position. Needs the scope realtime:read."""
+        params = {"limit": limit, "types": types}
+        return self._client.rows(dict[str, Any], "/api/events", params, "after")
+
+
+class AsyncWebhooksOut:
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+
+    async def create_endpoint(self, body: m.WebhookEndpointBody, *, idempotency_key: str | None = None) -> m.FreshWebhookEndpoint:
+        """Register a receiver. Needs the scope webhooks:write."""
+        return await self._client.answer(m.FreshWebhookEndpoint, Call("POST", "/api/webhook-endpoints", json=body, keyed=True, idempotency_key=idempotency_key))
+
+    def list_endpoints(self, *, limit: int | None = None, sort: Literal["createdAt"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None) -> AsyncRows[m.WebhookEndpoint]:
+        """List receivers. Needs the scope webhooks:read."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt}
+        return self._client.rows(m.WebhookEndpoint, "/api/webhook-endpoints", params, "cursor")
+
+    async def get_endpoint(self, id: str, *, if_match: str | None = None) -> m.WebhookEndpoint:
+        """Read a receiver. Needs the scope webhooks:read."""
+        return await self._client.answer(m.WebhookEndpoint, Call("GET", f"/api/webhook-endpoints/{segment(id)}", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}))
+
+    async def update_endpoint(self, id: str, body: m.WebhookEndpointPatch, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.WebhookEndpoint:
+        """Change a receiver. Needs the scope webhooks:write."""
+        return await self._client.answer(m.WebhookEndpoint, Call("PATCH", f"/api/webhook-endpoints/{segment(id)}", json=body, headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    async def delete_endpoint(self, id: str, *, if_match: str | None = None, idempotency_key: str | None = None) -> None:
+        """Remove a receiver. Needs the scope webhooks:write."""
+        await self._client.nothing(Call("DELETE", f"/api/webhook-endpoints/{segment(id)}", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    async def rotate_secret(self, id: str, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.FreshWebhookEndpoint:
+        """Replace the signing secret; the old one signs along for a day. Needs the scope webhooks:write."""
+        return await self._client.answer(m.FreshWebhookEndpoint, Call("POST", f"/api/webhook-endpoints/{segment(id)}/rotate", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    async def test_endpoint(self, id: str, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.TestDelivery:
+        """Send a test event. Needs the scope webhooks:write."""
+        return await self._client.answer(m.TestDelivery, Call("POST", f"/api/webhook-endpoints/{segment(id)}/test", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    def list_deliveries(self, id: str, *, limit: int | None = None, sort: Literal["createdAt"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None, status: Literal["delivered", "failed", "pending"] | None = None) -> AsyncRows[m.WebhookDelivery]:
+        """List deliveries. Needs the scope webhooks:read."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt, "status": status}
+        return self._client.rows(m.WebhookDelivery, f"/api/webhook-endpoints/{segment(id)}/deliveries", params, "cursor")
+
+    async def replay_delivery(self, id: str, delivery_id: str, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.WebhookDelivery:
+        """Deliver again. Needs the scope webhooks:write."""
+        return await self._client.answer(m.WebhookDelivery, Call("POST", f"/api/webhook-endpoints/{segment(id)}/deliveries/{segment(delivery_id)}/replay", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+
+class AsyncAnalytics:
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+
+    async def get_organization_analytics(self, *, from_: str | None = None, to: str | None = None) -> m.OrganizationAnalytics:
+        """Totals. Needs the scope calls:read."""
+        return await self._client.answer(m.OrganizationAnalytics, Call("GET", "/api/analytics/organization", params={"from": from_, "to": to}))
+
+    async def get_timeseries(self, *, from_: str | None = None, to: str | None = None, interval: Literal["day", "hour"] | None = None, agent_id: str | None = None) -> m.Timeseries:
+        """Totals by hour or day. Needs the scope calls:read."""
+        return await self._client.answer(m.Timeseries, Call("GET", "/api/analytics/timeseries", params={"from": from_, "to": to, "interval": interval, "agentId": agent_id}))
+
+
+class AsyncJobs:
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+
+    def list_jobs(self, *, limit: int | None = None, sort: Literal["createdAt"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None, state: str | None = None, kind: str | None = None, queue: str | None = None) -> AsyncRows[m.JobRow]:
+        """List jobs of the services that the caller may read. Of the services that the caller may read."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt, "state": state, "kind": kind, "queue": queue}
+        return self._client.rows(m.JobRow, "/api/jobs", params, "cursor")
+
+    async def get_job(self, id: str) -> m.Job:
+        """Read a job."""
+        return await self._client.answer(m.Job, Call("GET", f"/api/jobs/{segment(id)}"))
+
+    async def cancel_job(self, id: str, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.Job:
+        """Cancel a job."""
+        return await self._client.answer(m.Job, Call("POST", f"/api/jobs/{segment(id)}/cancel", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    async def retry_job(self, id: str, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.Job:
+        """Run a failed or cancelled job again."""
+        return await self._client.answer(m.Job, Call("POST", f"/api/jobs/{segment(id)}/retry", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+
+class AsyncHealth:
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+
+    async def get_health(self) -> m.Health:
+        """Health of the suite."""
+        return await self._client.answer(m.Health, Call("GET", "/health"))
+
+    async def get_live(self) -> m.Probe:
+        """Liveness of this process."""
+        return await self._client.answer(m.Probe, Call("GET", "/health/live"))
+
+    async def get_ready(self) -> m.Probe:
+        """Readiness of this process."""
+        return await self._client.answer(m.Probe, Call("GET", "/health/ready"))
+
+
+class AsyncGroups:
+    def __init__(self, client: AsyncClient) -> None:
+        self.accounts = AsyncAccounts(client)
+        self.organization = AsyncOrganization(client)
+        self.api_keys = AsyncAPIKeys(client)
+        self.agents = AsyncAgents(client)
+        self.integrations = AsyncIntegrations(client)
+        self.knowledge = AsyncKnowledge(client)
+        self.documents = AsyncDocuments(client)
+        self.call_logs = AsyncCallLogs(client)
+        self.billing = AsyncBilling(client)
+        self.operations = AsyncOperations(client)
+        self.realtime = AsyncRealtime(client)
+        self.webhooks_out = AsyncWebhooksOut(client)
+        self.analytics = AsyncAnalytics(client)
+        self.jobs = AsyncJobs(client)
+        self.health = AsyncHealth(client)

@@ -18,6 +18,10 @@ _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=-]*(?:/[A-Za-z0-9][A-Za-z0-9._=-]*)*
 _MAX_KEY = 512
 # Bytes per read. Smaller chunks cost more calls, larger ones more memory per download.
 _CHUNK = 256 * 1024
+# Bytes of a part of an upload: the least that S3 takes. Larger: more memory for each upload.
+_PART = 5 * 1024 * 1024
+# Parts of one upload that are on their way at a time. More: faster uploads, more memory for each.
+_PARTS = 2
 _DISK_FULL = "os error 28"  # ENOSPC, as the store's library writes it
 
 
@@ -53,11 +57,11 @@ class BlobStore:
         path = _checked(key)
         if isinstance(content, bytes):
             with _Failures():
-                await obstore.put_async(self._store, path, content)
+                await obstore.put_async(self._store, path, content, chunk_size=_PART, max_concurrency=_PARTS)
             return len(content)
         counted = _Counted(content)
         with _Failures():
-            await obstore.put_async(self._store, path, counted)
+            await obstore.put_async(self._store, path, counted, chunk_size=_PART, max_concurrency=_PARTS)
         return counted.size
 
     async def get(self, key: str) -> bytes:

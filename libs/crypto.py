@@ -112,11 +112,11 @@ def sha256_hex(data: bytes | str) -> str:
     return hashlib.sha256(data.encode() if isinstance(data, str) else data).hexdigest()
 
 
-def hmac_sha256_hex(key: bytes, *parts: bytes | str) -> str:
+def hmac_sha256_hex(key: bytes, parts: Iterable[bytes]) -> str:
     """HMAC-SHA256 over the concatenated parts, in lowercase hex (as webhook signatures want it)."""
     mac = hmac.new(key, digestmod=hashlib.sha256)
     for part in parts:
-        mac.update(part.encode() if isinstance(part, str) else part)
+        mac.update(part)
     return mac.hexdigest()
 
 

@@ -51,10 +51,7 @@ class Endpoint:
         with serving(context), acting_as(request.principal_or_none or _ANONYMOUS):
             request.parameters = parse_query(scope["query_string"])
             request.query = decode_query(request.parameters, route.query)
-            try:
-                response = await self._answer(request, route, context)
-            finally:
-                request.release_body()
+            response = await self._answer(request, route, context)
             if route.secret:
                 request.secret = True
                 response.headers["cache-control"] = NO_STORE
@@ -63,7 +60,7 @@ class Endpoint:
     async def _answer(self, request: Request[Any, Any, Any], route: Route[Any, Any], context: CallContext) -> Response:
         """Read the body in a time of its own, then answer within the route's budget."""
         body = b""
-        if route.method in _BODY_METHODS and route.body_kind != "multipart":
+        if route.method in _BODY_METHODS and route.body_kind not in ("multipart", "stream"):
             body = await request.read_body(route.body_limit or JSON_LIMIT)
         if context.idempotency_key:
             context.idempotency_fingerprint = self._fingerprints.of(route.method, request.path, body)
@@ -91,7 +88,7 @@ class Endpoint:
             raise
 
     def _decoded(self, request: Request[Any, Any, Any], route: Route[Any, Any], body: bytes) -> Any:
-        if route.method not in _BODY_METHODS or route.body_kind in ("multipart", "raw"):
+        if route.method not in _BODY_METHODS or route.body_kind in ("multipart", "raw", "stream"):
             return _NO_BODY
         if not body and not route.body_required:
             return decode_json(b"{}", route.body, self._server_set)

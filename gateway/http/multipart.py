@@ -4,8 +4,6 @@ Form fields may come before or after the file; those after it are known only at 
 meaning.
 """
 
-import asyncio
-import time
 import unicodedata
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
@@ -13,12 +11,12 @@ from typing import Any
 
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
-from starlette.requests import ClientDisconnect
 
+from gateway.http.body_stream import read_pieces
 from gateway.http.json_body import invalid_fields
-from gateway.http.request import Request, incomplete, too_large
+from gateway.http.request import Request, too_large
 from gateway.http.violations import step
-from libs.errors import DeadlineExceeded, InvalidArgument, Violation
+from libs.errors import InvalidArgument, Violation
 
 # Bytes of an uploaded file, as the README promises. Larger: longer extraction, which has 30 s.
 FILE_LIMIT = 25 * 1024 * 1024
@@ -30,10 +28,6 @@ _FORM_BYTES = 256 * 1024
 _FIELDS_LIMIT = 64 * 1024
 # Parts of a form. Far more than the upload form has; each costs parser callbacks.
 _MAX_PARTS = 64
-# Seconds without a byte after which an upload is refused. Shorter: slow mobile networks fail.
-_STALL_SECONDS = 10.0
-# Slowest accepted upload, in bytes per second. Lower: a slow client holds a call and its memory for longer.
-_LEAST_BYTES_PER_SECOND = 512
 # Characters of a file name: the limit of common file systems.
 _MAX_NAME = 255
 
@@ -66,23 +60,19 @@ class UploadForm:
         allowed: frozenset[str],
         limit: int = FILE_LIMIT,
     ) -> None:
-        declared = request.header("content-length")
-        if declared.isdigit() and int(declared) > limit + _FORM_BYTES:
-            raise too_large(limit)
         self._limit = limit
         self.fields: dict[str, list[str]] = {}
-        self._stream = request.stream()
+        self._stream = read_pieces(request, limit, beside=_FORM_BYTES)
         self._file_field = file_field
         self._allowed = allowed
         self._file: FilePart | None = None
         self._file_ended = False
         self._ended = False
         self._ready: list[bytes] = []
-        self._sizes = {"body": 0, "file": 0, "fields": 0}
+        self._sizes = {"file": 0, "fields": 0}
         self._parts = 0
         self._part = _Part()
         self._header: list[bytearray] = [bytearray(), bytearray()]
-        self._started = time.monotonic()
         self._parser = self._new_parser(request.header("content-type"))
 
     async def open(self) -> FilePart:
@@ -116,15 +106,7 @@ class UploadForm:
         return values[0] if values else ""
 
     async def _read(self) -> None:
-        try:
-            async with asyncio.timeout(_STALL_SECONDS):
-                chunk = await anext(self._stream, b"")
-        except TimeoutError:
-            raise _too_slow() from None
-        except ClientDisconnect:
-            raise incomplete() from None
-        self._count("body", len(chunk), self._limit + _FORM_BYTES)
-        self._check_pace()
+        chunk = await anext(self._stream, b"")
         try:
             if chunk:
                 self._parser.write(chunk)
@@ -134,11 +116,6 @@ class UploadForm:
                     raise _malformed()
         except MultipartParseError:
             raise _malformed() from None
-
-    def _check_pace(self) -> None:
-        elapsed = time.monotonic() - self._started
-        if elapsed > _STALL_SECONDS and self._sizes["body"] < elapsed * _LEAST_BYTES_PER_SECOND:
-            raise _too_slow()
 
     def _count(self, what: str, size: int, limit: int) -> None:
         self._sizes[what] += size
@@ -234,7 +211,3 @@ def _safe_name(file_name: str) -> str:
 
 def _malformed() -> InvalidArgument:
     return InvalidArgument("invalid_multipart", "Send a well-formed multipart/form-data body.")
-
-
-def _too_slow() -> DeadlineExceeded:
-    return DeadlineExceeded("request_too_slow", "The file arrives too slowly. Send it over a faster connection.")

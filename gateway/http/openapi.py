@@ -278,7 +278,7 @@ def _takes_min_version(route: Route[Any, Any]) -> bool:
 def _request_body(route: Route[Any, Any]) -> dict[str, Any]:
     if route.body_kind == "multipart":
         return {"required": True, "content": {"multipart/form-data": {"schema": route.form}}}
-    if route.body_kind == "raw":
+    if route.body_kind in ("raw", "stream"):
         return {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}
     if route.body is NoBody:
         return {}
@@ -320,7 +320,7 @@ def _problem_statuses(route: Route[Any, Any]) -> set[int]:
         found |= {409, 422}
     if route.method in ("POST", "PATCH", "PUT"):
         found |= {408, 413}
-        if route.body_kind != "raw":
+        if route.body_kind not in ("raw", "stream"):
             found |= {415, 422}
     if _takes_if_match(route):
         found.add(412)

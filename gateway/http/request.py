@@ -16,21 +16,15 @@ from starlette.requests import Request as StarletteRequest
 from starlette.types import Receive, Scope
 
 from gateway.http.client_address import client_address
-from libs.errors import DeadlineExceeded, InvalidArgument, Unauthenticated, Unavailable
+from libs.errors import DeadlineExceeded, InvalidArgument, Unauthenticated
 from libs.rpc.principal import Principal
 
 A = TypeVar("A")
 Q = TypeVar("Q")
 B = TypeVar("B")
 
-# Seconds for a small body to arrive. Shorter: slow networks fail. Longer: slow clients hold connections.
+# Seconds for a body that is held in memory. Shorter: slow networks fail. Longer: slow clients hold connections.
 BODY_SECONDS = 10.0
-# A body that may be large has a second for each of so many bytes.
-_BYTES_PER_SECOND = 1024 * 1024
-# Bodies are held in memory. Of those above this size a process holds a few at a time and refuses more.
-LARGE_BODY_BYTES = 4 * 1024 * 1024
-# How many of these a process holds. More: more memory under load, fewer refusals.
-LARGE_BODIES = 4
 
 # A proxy in front could read a second value of one of these differently, so a request that repeats one is refused.
 _SINGLE = frozenset((b"authorization", b"content-length", b"content-type", b"host", b"idempotency-key", b"x-api-key"))
@@ -43,12 +37,6 @@ class Options:
     public_url: str
     # How many proxies in front append to X-Forwarded-For.
     trusted_proxies: int = 0
-
-
-class _LargeBodies:
-    """How many large bodies this process holds."""
-
-    held = 0
 
 
 class Request(StarletteRequest[StarletteState], Generic[A, Q, B]):
@@ -76,7 +64,6 @@ class Request(StarletteRequest[StarletteState], Generic[A, Q, B]):
     status: int = 0
     # A response with a fresh secret is not compressed: its size would tell about the secret (BREACH).
     secret: bool = False
-    _holds_large_body: bool = False
 
     def __init__(self, scope: Scope, receive: Receive, options: Options) -> None:
         super().__init__(scope, receive)
@@ -143,16 +130,15 @@ class Request(StarletteRequest[StarletteState], Generic[A, Q, B]):
 
     async def read_body(self, limit: int) -> bytes:
         """The whole body, which `body` returns from then on. Refused as soon as it is known to exceed `limit` bytes,
-        or when it takes too long. A caller that reads a body calls `release_body` once the body is no longer needed."""
+        or when it takes too long."""
         declared = self.header("content-length")
         if declared.isdigit() and int(declared) > limit:
             raise too_large(limit)
-        seconds = max(BODY_SECONDS, limit / _BYTES_PER_SECOND)
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(BODY_SECONDS):
                 self._body = await self._received(limit)
         except TimeoutError:
-            raise DeadlineExceeded("request_too_slow", f"Send the whole body within {seconds:.0f} s.") from None
+            raise DeadlineExceeded("request_too_slow", f"Send the whole body within {BODY_SECONDS:.0f} s.") from None
         except ClientDisconnect:
             raise incomplete() from None
         return self._body
@@ -165,23 +151,8 @@ class Request(StarletteRequest[StarletteState], Generic[A, Q, B]):
                 size += len(chunk)
                 if size > limit:
                     raise too_large(limit)
-                if size > LARGE_BODY_BYTES:
-                    self._hold_large_body()
                 chunks.append(chunk)
         return b"".join(chunks)
-
-    def _hold_large_body(self) -> None:
-        if self._holds_large_body:
-            return
-        if _LargeBodies.held >= LARGE_BODIES:
-            raise Unavailable("too_busy", "Too many large bodies are read at this moment. Try again.", retry_after=5)
-        _LargeBodies.held += 1
-        self._holds_large_body = True
-
-    def release_body(self) -> None:
-        if self._holds_large_body:
-            _LargeBodies.held -= 1
-            self._holds_large_body = False
 
 
 def request_of(scope: Scope) -> Request[Any, Any, Any]:

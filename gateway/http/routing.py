@@ -49,7 +49,7 @@ class Route(Generic[Q, B]):
     scope: str = ""
     query: type[Q] = NoQuery  # type: ignore[assignment]
     body: type[B] = NoBody  # type: ignore[assignment]
-    # json, merge_patch, multipart or raw. Handlers read the last two themselves.
+    # json, merge_patch, multipart, raw or stream. Of the last three handlers read multipart and stream as they arrive.
     body_kind: str = "json"
     # Further media types of the body, each with its schema.
     bodies: Mapping[str, Any] = field(default_factory=dict)

@@ -1,13 +1,12 @@
 """Documents: streaming upload, processing status, download."""
 
-import asyncio
-import sys
 from collections.abc import AsyncIterator
 
 from starlette.responses import Response
 
 from echosenseix.knowledge.v1 import knowledge_pb2 as pb
 from gateway.http import responses
+from gateway.http.body_stream import send_stream
 from gateway.http.downloads import Download, download_response
 from gateway.http.multipart import FilePart, UploadForm
 from gateway.http.query import words
@@ -15,7 +14,6 @@ from gateway.http.routing import Route, tagged
 from gateway.http.schema import NoBody, NoQuery
 from gateway.schemas.knowledge import DocumentStatus, Upload, document_status_from_proto
 from gateway.state import ApiRequest
-from libs.errors import AppError, Unavailable
 from suite.formats import LANGUAGE
 
 _FILE_FIELD = "document"
@@ -24,59 +22,35 @@ _FIELDS = frozenset(("title", "category", "tags", "entryId", "language"))
 _TRANSFER_SECONDS = 300.0
 
 
-class _Uploading:
-    """The messages of one upload. `refusal` is one found while the file streams: gRPC reports only a cancellation."""
-
-    def __init__(self, form: UploadForm, file: FilePart) -> None:
-        self._form = form
-        self._file = file
-        self.refusal: AppError | None = None
-
-    async def messages(self) -> AsyncIterator[pb.UploadDocumentRequest]:
-        """Metadata, bytes, and metadata again when fields followed the file."""
-        try:
-            first = self._metadata()
-            yield pb.UploadDocumentRequest(metadata=first)
-            async for chunk in self._form.chunks():
-                yield pb.UploadDocumentRequest(data=chunk)
-            last = self._metadata()
-            if last != first:
-                yield pb.UploadDocumentRequest(metadata=last)
-        except AppError as error:
-            self.refusal = error
-            raise
-
-    def _metadata(self) -> pb.UploadMetadata:
-        form = self._form
-        return pb.UploadMetadata(
-            file_name=self._file.file_name,
-            media_type=self._file.media_type,
-            title=form.text("title"),
-            category=form.text("category"),
-            tags=[tag for text in form.texts("tags") for tag in words(text)],
-            entry_id=form.text("entryId"),
-            language=form.text("language"),
-        )
-
-
 async def upload_document(request: ApiRequest[NoQuery, NoBody]) -> Response:
     form = UploadForm(request, file_field=_FILE_FIELD, allowed=_FIELDS)
     file = await form.open()
-    uploading = _Uploading(form, file)
-    try:
-        answer = await request.app.clients.knowledge.UploadDocument(uploading.messages())
-    except (asyncio.CancelledError, AppError):
-        raise uploading.refusal or _cut_off() from None
+    answer = await send_stream(request.app.clients.knowledge.UploadDocument, _messages(form, file))
     shown = Upload(document_id=answer.document_id, entry_id=answer.entry_id, job_id=answer.job_id, status="processing")
     return responses.accepted(shown, f"/api/jobs/{answer.job_id}")
 
 
-def _cut_off() -> BaseException:
-    """Why the call ended although the form was valid: a refusal, a cancelled task, or a service that died."""
-    error, task = sys.exception(), asyncio.current_task()
-    if isinstance(error, AppError) or (task is not None and task.cancelling()):
-        return error or asyncio.CancelledError()
-    return Unavailable("service_unavailable", "The upload was interrupted. Send it again.")
+async def _messages(form: UploadForm, file: FilePart) -> AsyncIterator[pb.UploadDocumentRequest]:
+    """Metadata, bytes, and metadata again when fields followed the file."""
+    first = _metadata(form, file)
+    yield pb.UploadDocumentRequest(metadata=first)
+    async for chunk in form.chunks():
+        yield pb.UploadDocumentRequest(data=chunk)
+    last = _metadata(form, file)
+    if last != first:
+        yield pb.UploadDocumentRequest(metadata=last)
+
+
+def _metadata(form: UploadForm, file: FilePart) -> pb.UploadMetadata:
+    return pb.UploadMetadata(
+        file_name=file.file_name,
+        media_type=file.media_type,
+        title=form.text("title"),
+        category=form.text("category"),
+        tags=[tag for text in form.texts("tags") for tag in words(text)],
+        entry_id=form.text("entryId"),
+        language=form.text("language"),
+    )
 
 
 async def get_status(request: ApiRequest[NoQuery, NoBody]) -> Response:

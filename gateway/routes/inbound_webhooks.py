@@ -3,12 +3,13 @@
 The routes are public: the proof headers are the credential. Nothing here parses the body.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from starlette.responses import Response
 
 from echosenseix.calllog.v1 import calllog_pb2 as pb
 from gateway.http import responses
+from gateway.http.body_stream import read_pieces, send_stream
 from gateway.http.routing import Route, tagged
 from gateway.http.schema import NoBody, NoQuery
 from gateway.schemas.calls import Received
@@ -16,28 +17,51 @@ from gateway.state import ApiRequest
 from providers.interface.provider import Provider
 from providers.registry import PROVIDERS
 
-# A delivery may carry the recording of its call, in base64: 24 MiB of MP3 are 25 minutes at 128 kbit/s. The services
-# that it passes take gRPC messages of this size and a little more (libs.rpc.server.LARGE_MESSAGE_BYTES).
-_ENVELOPE_LIMIT = 32 * 1024 * 1024
-# Seconds. A provider repeats a delivery that takes too long; a report of 4 MiB takes longer to arrive than to store.
-_DELIVERY_SECONDS = 30.0
+# Bytes of a delivery, which may carry the recording of its call in base64: 48 MiB of MP3 are 50 minutes at 128 kbit/s.
+_DELIVERY_LIMIT = 64 * 1024 * 1024
+# Bytes that pass in one message, which is sent once more if call-log's replica goes away. A longer delivery is passed
+# on in pieces. Larger: more memory for each delivery.
+_ONE_MESSAGE = 1024 * 1024
+# Slowest delivery, in bytes per second. Providers send from data centers. Lower: a slow sender holds memory for longer.
+_LEAST_BYTES_PER_SECOND = 64 * 1024
+# Seconds until a delivery in one message is answered; a provider repeats one that takes longer.
+_ANSWER_SECONDS = 30.0
+# Seconds for a whole delivery, from its first byte until its recording is stored.
+_TRANSFER_SECONDS = 120.0
 
 
 def _receiver(provider: Provider) -> Callable[[ApiRequest[NoQuery, NoBody]], Awaitable[Response]]:
     async def receive(request: ApiRequest[NoQuery, NoBody]) -> Response:
+        token, calls = request.path_params["orgToken"], request.app.clients.calls
         received = ((name, request.header(name)) for name in provider.webhook.proof_headers)
-        answer = await request.app.clients.calls.ReceiveProviderWebhook(
-            pb.ReceiveProviderWebhookRequest(
-                provider=provider.name,
-                webhook_token=request.path_params["orgToken"],
-                proof_headers={name: value for name, value in received if value},
-                body=await request.body(),
-            )
+        proof = {name: value for name, value in received if value}
+        body, pieces = bytearray(), read_pieces(request, _DELIVERY_LIMIT, least_per_second=_LEAST_BYTES_PER_SECOND)
+        async for piece in pieces:
+            body += piece
+            if len(body) > _ONE_MESSAGE:
+                head = pb.ProviderWebhookHead(provider=provider.name, webhook_token=token, proof_headers=proof)
+                streamed = await send_stream(calls.StreamProviderWebhook, _messages(head, bytes(body), pieces))
+                return _answer(streamed.duplicate)
+        whole = pb.ReceiveProviderWebhookRequest(
+            provider=provider.name, webhook_token=token, proof_headers=proof, body=bytes(body)
         )
-        return responses.ok(Received(received=True, duplicate=answer.duplicate))
+        return _answer((await calls.ReceiveProviderWebhook(whole, timeout=_ANSWER_SECONDS)).duplicate)
 
     receive.__name__ = f"receive_{provider.name}"  # the operationId in the OpenAPI document
     return receive
+
+
+async def _messages(
+    head: pb.ProviderWebhookHead, begun: bytes, rest: AsyncIterator[bytes]
+) -> AsyncIterator[pb.StreamProviderWebhookRequest]:
+    yield pb.StreamProviderWebhookRequest(head=head)
+    yield pb.StreamProviderWebhookRequest(data=begun)
+    async for piece in rest:
+        yield pb.StreamProviderWebhookRequest(data=piece)
+
+
+def _answer(duplicate: bool) -> Response:
+    return responses.ok(Received(received=True, duplicate=duplicate))
 
 
 def _route(provider: Provider) -> Route[NoQuery, NoBody]:
@@ -47,11 +71,10 @@ def _route(provider: Provider) -> Route[NoQuery, NoBody]:
         _receiver(provider),
         provider.webhook.summary,
         public=True,
-        body_kind="raw",
+        body_kind="stream",
         repeatable=True,
         keyed=False,
-        body_limit=_ENVELOPE_LIMIT,
-        seconds=_DELIVERY_SECONDS,
+        seconds=_TRANSFER_SECONDS,
         answer=Received,
         problems=(401, 404),
     )

@@ -11,6 +11,8 @@ from libs.bus.subjects import STREAM
 
 # The one service that tells listeners what was published, and hears all progress of jobs.
 _LISTENERS = "realtime"
+# Services that keep values of another one in memory, and hear what it changed.
+_KEEPS = {"calllog": "agent"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +32,13 @@ def permissions(service: str, owners: Mapping[str, str]) -> Permissions:
     told = subjects.realtime_publication("*", ">"), subjects.REALTIME_REVOKED
     progress = subjects.jobs_progress("*", "*")
     listens = service == _LISTENERS
+    changed = (subjects.cache_invalidated(_KEEPS[service]),) if service in _KEEPS else ()
     return Permissions(
         publish=(
             *events, *wakeups, progress, subjects.cache_invalidated(service), *(told if listens else ()),
             *_stream_requests(service),
         ),
-        subscribe=(*wakeups, *((*told, progress) if listens else ()), f"{subjects.inbox_prefix(service)}.>"),
+        subscribe=(*wakeups, *changed, *((*told, progress) if listens else ()), f"{subjects.inbox_prefix(service)}.>"),
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from libs.clock import utcnow
 from libs.errors import AppError, NotFound, ResourceExhausted, Unauthenticated, Unavailable
 from libs.http.client import Answer, OutboundClient
 from libs.http.retry_after import retry_after_seconds
+from libs.spool import Spool
 
 # Seconds for an answer of a provider's API. Longer: a hanging provider holds a worker's slot for longer.
 ANSWER_SECONDS = 30.0
@@ -31,26 +32,36 @@ class RemoteApi:
     address: str
     headers: Mapping[str, str] = field(repr=False)
 
-    async def get(
-        self, path: str, query: Mapping[str, Any] | None = None, *, seconds: float = ANSWER_SECONDS,
-        max_bytes: int = ANSWER_BYTES,
-    ) -> Answer:  # fmt: skip
-        return await self._ask("GET", path, query, b"", dict(self.headers), seconds, max_bytes)
+    async def get(self, path: str, query: Mapping[str, Any] | None = None) -> Answer:
+        return await self._ask("GET", path, query, b"", dict(self.headers))
+
+    async def download(self, path: str, into: Spool, *, seconds: float, max_bytes: int) -> Answer:
+        """A GET whose answer is written to `into`."""
+        return self._checked(
+            await self.client.download(
+                self._url(path, None), into, headers=self.headers, timeout=seconds, max_bytes=max_bytes
+            )
+        )
 
     async def post(self, path: str, body: Any, query: Mapping[str, Any] | None = None) -> Answer:
         """`body` is sent as JSON."""
         headers = {**self.headers, "content-type": "application/json"}
-        return await self._ask("POST", path, query, json.dumps(body).encode(), headers, ANSWER_SECONDS, ANSWER_BYTES)
+        return await self._ask("POST", path, query, json.dumps(body).encode(), headers)
 
     async def _ask(
-        self, method: str, path: str, query: Mapping[str, Any] | None, content: bytes, headers: dict[str, str],
-        seconds: float, max_bytes: int,
-    ) -> Answer:  # fmt: skip
-        given = {name: value for name, value in (query or {}).items() if value not in (None, "")}
-        url = self.address.rstrip("/") + path + (f"?{urlencode(given)}" if given else "")
+        self, method: str, path: str, query: Mapping[str, Any] | None, content: bytes, headers: dict[str, str]
+    ) -> Answer:
         answer = await self.client.request(
-            method, url, content=content, headers=headers, timeout=seconds, max_bytes=max_bytes
-        )
+            method, self._url(path, query), content=content, headers=headers, timeout=ANSWER_SECONDS,
+            max_bytes=ANSWER_BYTES,
+        )  # fmt: skip
+        return self._checked(answer)
+
+    def _url(self, path: str, query: Mapping[str, Any] | None) -> str:
+        given = {name: value for name, value in (query or {}).items() if value not in (None, "")}
+        return self.address.rstrip("/") + path + (f"?{urlencode(given)}" if given else "")
+
+    def _checked(self, answer: Answer) -> Answer:
         if not 200 <= answer.status_code < 300:
             raise refusal(answer, self.name)
         return answer

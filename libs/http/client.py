@@ -16,6 +16,7 @@ from typing import Any
 from libs.config import ConfigError
 from libs.errors import AppError, DeadlineExceeded, InvalidArgument, Unavailable
 from libs.http.addresses import Resolve, Target, forbidden_address, parse_allowed, parse_target
+from libs.spool import Spool
 from libs.telemetry.metrics import OUTBOUND_HTTP_SECONDS
 from libs.telemetry.traces import span
 
@@ -95,13 +96,38 @@ class OutboundClient:
         Raises InvalidArgument("forbidden_address") before anything is connected, Unavailable("outbound_failed" or
         "answer_too_large"), DeadlineExceeded("outbound_timeout").
         """
+        return await self._request(method, url, headers, content, timeout, max_bytes, None)
+
+    async def download(
+        self,
+        url: str,
+        into: Spool,
+        *,
+        headers: Mapping[str, str] | None = None,
+        timeout: float = DEFAULT_SECONDS,  # noqa: ASYNC109
+        max_bytes: int = MAX_ANSWER_BYTES,
+    ) -> Answer:
+        """A GET whose answer, if it is 2xx, is written to `into` as it arrives; `content` is empty then. Errors are
+        those of `request`."""
+        return await self._request("GET", url, headers, b"", timeout, max_bytes, into)
+
+    async def _request(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None,
+        content: bytes,
+        seconds: float,
+        max_bytes: int,
+        into: Spool | None,
+    ) -> Answer:
         started = time.monotonic()
         outcome = "failed"
         try:
             target = self._checked(url)
             with span("outbound_http", kind="client", method=method):
-                async with asyncio.timeout(timeout):
-                    answer = await self._exchange(method, target, dict(headers or {}), content, max_bytes)
+                async with asyncio.timeout(seconds):
+                    answer = await self._exchange(method, target, dict(headers or {}), content, max_bytes, into)
             outcome = f"{answer.status_code // 100}xx"
             return answer
         except AppError as error:
@@ -132,7 +158,7 @@ class OutboundClient:
         return parse_target(url)
 
     async def _exchange(
-        self, method: str, target: Target, headers: dict[str, str], content: bytes, max_bytes: int
+        self, method: str, target: Target, headers: dict[str, str], content: bytes, max_bytes: int, into: Spool | None
     ) -> Answer:
         import httpcore
 
@@ -143,7 +169,10 @@ class OutboundClient:
             async with self._connections().stream(
                 method, url, headers=_request_headers(method, target, headers, content), content=content
             ) as response:
-                body = await _bounded(response, max_bytes)
+                if into is None or not 200 <= response.status < 300:
+                    body = await _bounded(response, max_bytes if into is None else MAX_ANSWER_BYTES)
+                else:
+                    body = await _spooled(response, max_bytes, into)
         except ForbiddenAddress as refusal:
             raise _forbidden(str(refusal)) from None
         except (
@@ -186,8 +215,21 @@ async def _bounded(response: Any, max_bytes: int) -> bytes:
     async for chunk in response.aiter_stream():
         body += chunk
         if len(body) > max_bytes:
-            raise Unavailable("answer_too_large", "The answer of that address is too large.")
+            raise _too_large()
     return bytes(body)
+
+
+async def _spooled(response: Any, max_bytes: int, into: Spool) -> bytes:
+    async for chunk in response.aiter_stream():
+        if into.size + len(chunk) > max_bytes:
+            raise _too_large()
+        await into.write(chunk)
+    await into.seal()
+    return b""
+
+
+def _too_large() -> Unavailable:
+    return Unavailable("answer_too_large", "The answer of that address is too large.")
 
 
 def _request_headers(method: str, target: Target, headers: dict[str, str], content: bytes) -> list[tuple[str, str]]:

@@ -18,9 +18,7 @@ from libs.telemetry.traces import span, use_traceparent
 
 __all__ = ["CallInterceptor", "Gate"]
 
-# Above the largest upload, and about as long as one takes over a slow line between two processes.
-_DRAIN_BYTES = 32 * 1024 * 1024
-# Seconds for the rest of a refused request.
+# Seconds for the rest of a refused request. Shorter: the caller of a large upload learns less often why it was refused.
 _DRAIN_SECONDS = 30.0
 _OPEN_SERVICES = ("/grpc.health.v1.Health/", "/grpc.reflection.")
 
@@ -119,14 +117,11 @@ def _hearing_out(inner: Method) -> Method:
 
 
 async def _drain(requests: Any) -> None:
-    """Read the rest and throw it away, within bounds: past them the refusal goes out over the caller's writing."""
-    left = _DRAIN_BYTES
+    """Read the rest and throw it away, for a while: then the refusal goes out over the caller's writing."""
     with suppress(Exception):
         async with asyncio.timeout(_DRAIN_SECONDS):
-            async for request in requests:
-                left -= request.ByteSize()
-                if left < 0:
-                    return
+            async for _ in requests:
+                pass
 
 
 def _unary(method: str, inner: Method, gate: Gate) -> Method:

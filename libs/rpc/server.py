@@ -18,13 +18,12 @@ from libs.rpc.tls import server_credentials
 
 # Bytes of a message. A page of 200 rows and a provider's report of 4 MiB fit.
 MAX_MESSAGE_BYTES = 8 * 1024 * 1024
-# For services that take deliveries of providers, which may carry a recording.
-LARGE_MESSAGE_BYTES = 33 * 1024 * 1024
 
 # so_reuseport=0: a second process on a taken port must fail, not share it. The ages let load move to new replicas.
 _OPTIONS: Sequence[tuple[str, Any]] = (
     ("grpc.so_reuseport", 0),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_metadata_size", 16 * 1024),
     ("grpc.max_connection_age_ms", 60_000),
     ("grpc.max_connection_age_grace_ms", 30_000),
@@ -46,15 +45,13 @@ class RpcServer:
         servicers: Iterable[tuple[Adder, object]],
         *,
         access: Mapping[str, MethodAccess] | None = None,
-        max_message_bytes: int = MAX_MESSAGE_BYTES,
     ) -> None:
         allowed = dict(access or {})
         gate = Gate(PrincipalVerifier(settings.principal_trusted_keys), audience, allowed)
         interceptor = CallInterceptor(gate)
-        options = (*_OPTIONS, ("grpc.max_receive_message_length", max_message_bytes))
         self._address = settings.grpc_address
         self._credentials = server_credentials(settings)
-        self._server = grpc.aio.server(interceptors=[interceptor], options=options)
+        self._server = grpc.aio.server(interceptors=[interceptor], options=_OPTIONS)
         self._health = health.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         registrar = _Registrar(self._server)

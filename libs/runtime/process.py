@@ -80,17 +80,11 @@ class Runtime(Generic[S]):
         if self._ops is not None:
             self._ops.add_page(path, make)
 
-    async def serve_rpc(
-        self: "Runtime[SV]",
-        servicers: Iterable[tuple[Callable[[Any, Any], None], object]],
-        *,
-        large_messages: bool = False,
-    ) -> str:
+    async def serve_rpc(self: "Runtime[SV]", servicers: Iterable[tuple[Callable[[Any, Any], None], object]]) -> str:
         """Start the gRPC server of this service; answers its address. Call it last: it stops first."""
-        from libs.rpc.server import LARGE_MESSAGE_BYTES, MAX_MESSAGE_BYTES, RpcServer
+        from libs.rpc.server import RpcServer
 
-        limit = LARGE_MESSAGE_BYTES if large_messages else MAX_MESSAGE_BYTES
-        server = RpcServer(self.settings, self.service, servicers, max_message_bytes=limit)
+        server = RpcServer(self.settings, self.service, servicers)
         self.addresses["grpc"] = await server.start()
         self.on_close("grpc", lambda: server.stop(self.settings.drain_seconds / 2))
         return self.addresses["grpc"]

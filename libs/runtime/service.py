@@ -92,7 +92,7 @@ class Service(Generic[S]):
         self.runtime.on_close(service, channel.close)
         return channel
 
-    async def serve(self, *servicers: AddServicer, gauges: Gauges = dict, large_messages: bool = False) -> None:
+    async def serve(self, *servicers: AddServicer, gauges: Gauges = dict) -> None:
         """Start the gRPC server with these servicers, the queue's and the status. Call it last: it stops first."""
         name, settings = self.runtime.service, self.settings
         ping = partial(redis_ping, settings.redis_url)
@@ -103,7 +103,7 @@ class Service(Generic[S]):
             (add_StatusServiceServicer_to_server, status),
             (add_QuotaServiceServicer_to_server, QuotaServicer(self.runtime.area, self.database)),
         ]
-        await self.runtime.serve_rpc([*servicers, *standard], large_messages=large_messages)
+        await self.runtime.serve_rpc([*servicers, *standard])
 
     def work(self, handlers: Handlers, subscribers: Mapping[str, Handler] | None = None) -> None:
         """Keep the outbox relay, the job worker and, for topics with a handler, the event consumer running."""

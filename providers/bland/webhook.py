@@ -4,19 +4,15 @@ Source: docs.bland.ai, "Webhook Signing". The signature contains no time, so an 
 changes nothing, because a call is kept once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from libs.crypto import constant_time_equal, hmac_sha256_hex
-from providers.interface.credentials import Credentials
 
 SIGNATURE = "x-webhook-signature"
 
 
-def verify(credentials: Credentials, headers: Mapping[str, str], body: bytes, now: datetime) -> bool | None:
-    secrets = credentials.webhook_secrets(now)
-    if not secrets:
-        return None
+def verify(secrets: Sequence[str], headers: Mapping[str, str], body: Iterable[bytes], now: datetime) -> bool:
     given = headers.get(SIGNATURE, "").lower()
     # The list is built before any(), so that the time does not depend on which secret matches.
     matches = [constant_time_equal(hmac_sha256_hex(secret.encode(), body), given) for secret in secrets]

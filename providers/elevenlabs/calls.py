@@ -11,7 +11,7 @@ from libs import untrusted_json as fields
 from libs.http.api import RemoteApi, read_object
 from providers.elevenlabs.report import wrap_conversation
 from providers.interface.calls import EndedCalls
-from providers.interface.recordings import Audio, AudioLimits, audio_of
+from providers.interface.recordings import Audio, AudioLimits, download_from_api
 
 # Conversations per page: the API's maximum.
 PAGE_SIZE = 100
@@ -34,4 +34,4 @@ async def fetch_report(api: RemoteApi, call_id: str) -> bytes:
 
 async def fetch_recording(api: RemoteApi, call_id: str, limits: AudioLimits) -> Audio:
     path = f"{_CONVERSATIONS}/{quote(call_id, safe='')}/audio"
-    return audio_of(await api.get(path, seconds=limits.seconds, max_bytes=limits.max_bytes), api.name, "mp3")
+    return await download_from_api(api, path, limits, "mp3")

@@ -4,10 +4,9 @@ Shapes: the models of the official `elevenlabs` package (GetConversationResponse
 post-call webhooks. A field with an unexpected value is unknown. docs/providers.md lists what is taken and ignored.
 """
 
-import base64
 import binascii
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -134,15 +133,24 @@ def _failed_start(reason: str, body: Mapping[str, Any]) -> CallStatus:
     return word or next(filter(None, responses), CallStatus.FAILED)
 
 
-def read_audio(envelope: Envelope) -> bytes:
-    """The recording (MP3) of a post_call_audio envelope."""
+def read_audio(envelope: Envelope) -> Iterator[bytes]:
+    """The recording (MP3) of a post_call_audio envelope, decoded piece by piece."""
+    kept, size, padded = b"", 0, False
     try:
-        audio = base64.b64decode(fields.text(envelope.data, "full_audio", limit=1 << 31), validate=True)
+        for piece in envelope.text_pieces("full_audio"):
+            whole = kept + piece
+            cut = len(whole) - len(whole) % 4
+            kept = whole[cut:]
+            if padded and whole:
+                raise binascii.Error
+            audio = binascii.a2b_base64(whole[:cut], strict_mode=True)
+            padded = whole[:cut].endswith(b"=")
+            size += len(audio)
+            yield audio
     except binascii.Error:
-        audio = b""
-    if not audio:
+        size = 0
+    if kept or not size:
         raise InvalidArgument("webhook_payload_invalid", "The envelope's data holds no base64 full_audio.")
-    return audio
 
 
 def _status(data: Mapping[str, Any], metadata: Mapping[str, Any], phone: Mapping[str, Any]) -> CallStatus:

@@ -1,7 +1,16 @@
-"""The secrets of an account at a provider, in clear text for the length of one call. Storage keeps them encrypted."""
+"""The secrets of an account at a provider, in clear text for as long as they are used. Storage keeps them encrypted."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookSecret:
+    """A secret that proves the sender of a delivery; valid until `valid_until`, or without end."""
+
+    value: str = field(repr=False)
+    valid_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +24,15 @@ class Credentials:
     previous_webhook_secret: str = field(default="", repr=False)
     previous_until: datetime | None = None
 
-    def webhook_secrets(self, now: datetime) -> tuple[str, ...]:
-        """The secrets that a delivery may be signed with, the current one first."""
-        graced = self.previous_webhook_secret and self.previous_until and now < self.previous_until
-        candidates = (self.webhook_secret, self.previous_webhook_secret if graced else "")
-        return tuple(secret for secret in candidates if secret)
+
+def webhook_secrets(credentials: Credentials) -> tuple[WebhookSecret, ...]:
+    """The secrets that a delivery may be signed with, the current one first."""
+    found = [WebhookSecret(credentials.webhook_secret)]
+    if credentials.previous_until is not None:
+        found.append(WebhookSecret(credentials.previous_webhook_secret, credentials.previous_until))
+    return tuple(secret for secret in found if secret.value)
+
+
+def valid_at(secrets: Iterable[WebhookSecret], now: datetime) -> tuple[str, ...]:
+    """Those that are still accepted."""
+    return tuple(secret.value for secret in secrets if secret.valid_until is None or now < secret.valid_until)

@@ -7,13 +7,14 @@ describes its envelopes by a Shape.
 import enum
 import hashlib
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NoReturn
 
 from libs import untrusted_json as fields
 from libs.errors import InvalidArgument
+from providers.interface.long_texts import LongText
 
 # Characters of a type or id in a delivery; longer ones are not the provider's.
 _MAX_NAME = 200
@@ -59,9 +60,18 @@ class Envelope:
     completeness: int
     data: Mapping[str, Any]
     sent_at: datetime | None = None
+    long_texts: Mapping[str, LongText] = field(default_factory=dict)
+
+    def text_pieces(self, name: str) -> Iterator[bytes]:
+        """A text field of the data in pieces; none if the field is not text."""
+        text = fields.text(self.data, name, limit=1 << 31)
+        long_text = self.long_texts.get(text)
+        return iter((text.encode(),)) if long_text is None else long_text.pieces()
 
 
-def parse_envelope(provider: str, shape: Shape, body: bytes) -> Envelope:
+def parse_envelope(
+    provider: str, shape: Shape, body: bytes, long_texts: Mapping[str, LongText] | None = None
+) -> Envelope:
     """The envelope in these bytes; InvalidArgument("webhook_payload_invalid") if they hold none."""
     document = _json_object(body)
     event_type = fields.at(document, shape.type_name)
@@ -88,10 +98,11 @@ def parse_envelope(provider: str, shape: Shape, body: bytes) -> Envelope:
         completeness=completeness or 0,
         data=data,
         sent_at=fields.moment(fields.number(document, shape.sent_name)),
+        long_texts=long_texts or {},
     )
 
 
-def refuse_audio(envelope: Envelope) -> bytes:
+def refuse_audio(envelope: Envelope) -> Iterator[bytes]:
     """The reader of recordings of a provider whose webhooks carry none."""
     _refuse("Webhooks of this provider carry no recording.")
 

@@ -3,7 +3,7 @@
 A capability that a provider lacks is None; callers check before they use it.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,17 +11,18 @@ from libs.http import OutboundClient
 from libs.http.api import RemoteApi
 from providers.interface.agents import RemotePage
 from providers.interface.calls import CallSource
-from providers.interface.credentials import Credentials
+from providers.interface.credentials import Credentials, WebhookSecret, webhook_secrets
 from providers.interface.envelopes import Envelope, Shape, parse_envelope, refuse_audio
+from providers.interface.long_texts import LongText
 from providers.interface.recordings import Audio, AudioLimits
 from providers.interface.reports import ReportedCall
 
-# Takes the credentials, the proof headers that arrived (names in lower case), the raw body and the time. Returns None
-# if there is no secret to check against.
-VerifyWebhook = Callable[[Credentials, Mapping[str, str], bytes, datetime], bool | None]
+# Takes the secrets that are valid now, the proof headers that arrived (names in lower case), the raw body in pieces,
+# which may be read more than once, and the time. Returns whether one of the secrets proves the sender.
+VerifyWebhook = Callable[[Sequence[str], Mapping[str, str], Iterable[bytes], datetime], bool]
 # Takes the cursor of the previous page, empty at first. Errors are those of RemoteApi.
 ListAgents = Callable[[RemoteApi, str], Awaitable[RemotePage]]
-# Takes the provider's id of the call. Returns the whole recording; raises NotFound if there is none.
+# Takes the provider's id of the call. Returns the recording, which the caller closes; NotFound if there is none.
 FetchRecording = Callable[[RemoteApi, str, AudioLimits], Awaitable[Audio]]
 
 
@@ -30,12 +31,13 @@ class Webhook:
     """Where the provider delivers and how a delivery proves its sender.
 
     `path` contains `{orgToken}`. `proof_headers` are the only headers that `verify` gets, in lower case. `summary` is
-    the title of the operation in the OpenAPI document."""
+    the title of the operation in the OpenAPI document. `secrets` are what an account signs its deliveries with."""
 
     path: str
     summary: str
     proof_headers: tuple[str, ...]
     verify: VerifyWebhook
+    secrets: Callable[[Credentials], tuple[WebhookSecret, ...]] = webhook_secrets
 
     def address(self, public_url: str, token: str) -> str:
         """The URL that a customer enters at the provider."""
@@ -54,7 +56,8 @@ class Provider:
     webhook: Webhook
     shape: Shape
     read_report: Callable[[Envelope], ReportedCall]
-    read_audio: Callable[[Envelope], bytes] = refuse_audio
+    # Yields the recording in pieces; InvalidArgument at the piece that is not valid.
+    read_audio: Callable[[Envelope], Iterator[bytes]] = refuse_audio
     list_agents: ListAgents | None = None
     calls: CallSource | None = None
     fetch_recording: FetchRecording | None = None
@@ -64,9 +67,10 @@ class Provider:
         headers = self.key_headers(credentials.api_key)
         return RemoteApi(client, self.title, credentials.base_url or self.address, headers)
 
-    def parse_envelope(self, body: bytes) -> Envelope:
-        """The envelope in these bytes; InvalidArgument("webhook_payload_invalid") if they hold none."""
-        return parse_envelope(self.name, self.shape, body)
+    def parse_envelope(self, body: bytes, long_texts: Mapping[str, LongText] | None = None) -> Envelope:
+        """The envelope in these bytes; InvalidArgument("webhook_payload_invalid") if they hold none. `long_texts` were
+        taken out of them (providers.interface.long_texts)."""
+        return parse_envelope(self.name, self.shape, body, long_texts)
 
 
 def bearer(api_key: str) -> Mapping[str, str]:

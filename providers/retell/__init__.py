@@ -4,7 +4,7 @@ from providers.interface.provider import Provider, Webhook, bearer
 from providers.retell import calls
 from providers.retell.agents import list_agents
 from providers.retell.report import SHAPE, read_report
-from providers.retell.webhook import SIGNATURE, verify
+from providers.retell.webhook import SIGNATURE, secrets, verify
 
 PROVIDER = Provider(
     name="retell",
@@ -16,6 +16,7 @@ PROVIDER = Provider(
         summary="Webhook of Retell",
         proof_headers=(SIGNATURE,),
         verify=verify,
+        secrets=secrets,
     ),
     shape=SHAPE,
     read_report=read_report,

@@ -40,7 +40,6 @@ async def serve(runtime: Runtime[AgentSettings]) -> None:
     await service.serve(
         (add_AgentServiceServicer_to_server, agents),
         (add_IntegrationServiceServicer_to_server, accounts),
-        large_messages=True,
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from echosenseix.agent.v1.agent_pb2_grpc import AgentServiceStub, IntegrationServiceStub
 from echosenseix.calllog.v1.calllog_pb2_grpc import add_CallLogServiceServicer_to_server
 from libs.blobs import BlobStore
+from libs.bus.subjects import cache_invalidated
 from libs.clock import SystemClock
 from libs.http import OutboundClient
 from libs.runtime import Runtime, service_main
@@ -23,7 +24,8 @@ from .jobs.audio import AudioProcessing
 from .jobs.ingest import CallIngest
 from .jobs.reconcile import Reconciliation
 from .jobs.retention import Retention
-from .servicer import CallLogServicer
+from .operations import DeliveredRecordings
+from .servicer import CallLogServicer, Deliveries, Senders
 from .storage.analytics import Analytics
 from .storage.call_list import CallList
 from .storage.calls import Calls
@@ -39,15 +41,17 @@ MIGRATIONS = Path(__file__).parent / "storage" / "migrations"
 async def serve(runtime: Runtime[CallLogSettings]) -> None:
     service = await Service.open(runtime)
     settings, database, cursors = service.settings, service.database, service.cursors
+    clock, recordings, blobs = SystemClock(), Recordings(database), BlobStore.from_url(settings.blobs_url)
+    agent = IntegrationServiceStub(service.channel(settings.agent_grpc, "agent"))
+    senders = Senders(agent.GetWebhookSecrets, clock)
+    await service.bus.subscribe_core(cache_invalidated("agent"), senders.on_message)
+    stored = Calls(database)
+    delivered = DeliveredRecordings(database, stored, recordings, blobs)
     calls = CallLogServicer(
-        database, Calls(database), CallList(database, cursors), Recordings(database), Analytics(database),
-        IntegrationServiceStub(service.channel(settings.agent_grpc, "agent")).VerifyProviderWebhook,
-        BlobStore.from_url(settings.blobs_url), SystemClock(),
+        database, stored, CallList(database, cursors), recordings, Analytics(database), blobs, clock,
+        Deliveries(database, Envelopes(), delivered, senders, clock),
     )  # fmt: skip
-    await service.serve(
-        (add_CallLogServiceServicer_to_server, calls),
-        large_messages=True,
-    )
+    await service.serve((add_CallLogServiceServicer_to_server, calls))
 
 
 async def work(runtime: Runtime[CallLogSettings]) -> None:
@@ -60,11 +64,12 @@ async def work(runtime: Runtime[CallLogSettings]) -> None:
     get_credentials = IntegrationServiceStub(channel).GetProviderCredentials
     calls, recordings, analytics = Calls(database), Recordings(database), Analytics(database)
     envelopes, links = Envelopes(), ProviderLinks(database)
+    delivered = DeliveredRecordings(database, calls, recordings, blobs)
     limits = AudioLimits(settings.recording_max_bytes, settings.recording_seconds)
     transcriber = Transcriber(settings.transcription_model)
     look_back = timedelta(days=settings.reconcile_days)
     handlers = job_handlers(
-        CallIngest(database, envelopes, calls, recordings, analytics, resolve_agent, blobs, clock),
+        CallIngest(database, envelopes, calls, recordings, analytics, resolve_agent, delivered, clock),
         AudioProcessing(database, calls, recordings, get_credentials, client, blobs, clock, limits, transcriber),
         Aggregation(analytics, clock),
         Reconciliation(database, envelopes, calls, links, get_credentials, client, clock, look_back),

@@ -1,18 +1,28 @@
-"""Operations that methods and jobs share: store a provider's delivery, and enqueue the recomputation of an hour's
-analytics.
+"""Operations that methods and jobs share: keep a provider's delivery, store a recording that it carries, and enqueue
+the recomputation of an hour's analytics.
 """
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 
+from libs.blobs import BlobStore
+from libs.events.outbox import append
 from libs.jobs import WAITING, JobKind
-from libs.postgres import Connection
+from libs.postgres import Connection, Database
 from providers.interface.envelopes import Envelope, Makes
+from providers.interface.provider import Provider
 from services.calllog.domain.analytics import floor_to
+from services.calllog.domain.calls import Recording
 from services.calllog.domain.masking import masked
+from services.calllog.mapping import stored_call_event
 from services.calllog.storage.analytics import Analytics
+from services.calllog.storage.calls import Calls
 from services.calllog.storage.envelopes import Envelopes
+from services.calllog.storage.recordings import Recordings, stored_as
 
 SERVICE = "calllog"
 # The agent service may be away for an hour: an envelope waits for it rather than becoming a call without an agent.
@@ -41,13 +51,55 @@ SETTLE_SECONDS = 2.0
 async def keep_delivery(
     conn: Connection, stored: Envelopes, org_id: str, envelope: Envelope, body: bytes, source: str, now: datetime
 ) -> bool:
-    """Store the envelope and enqueue its call; True when the same delivery was stored before. A recording's body is
-    stored as it came: its job drops it."""
-    body = body if envelope.makes is Makes.RECORDING else masked(body)
-    kept = await stored.keep(conn, org_id, envelope, body, source, now)
+    """Store the envelope of anything but a recording, and enqueue its call; True when the same delivery was stored
+    before."""
+    kept = await stored.keep(conn, org_id, envelope, masked(body), source, now)
     if kept.id and envelope.makes is not Makes.NOTHING:
         await INGEST.enqueue(conn, org_id, {"envelopeId": kept.id})
     return kept.duplicate
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveredRecordings:
+    """Recordings that a provider delivers. One may come before its call, so it is kept under the conversation."""
+
+    database: Database
+    calls: Calls
+    recordings: Recordings
+    blobs: BlobStore
+
+    async def store(self, org_id: str, envelope: Envelope, provider: Provider, now: datetime) -> Recording | None:
+        """Put the bytes into object storage; what `settle` writes then. None when a recording is stored already."""
+        await asyncio.to_thread(_read_through, provider.read_audio(envelope))
+        async with self.database.transaction(org_id) as conn:
+            recording = await self.recordings.expect(conn, org_id, envelope.provider, envelope.key, now)
+        if recording.status == "available":
+            return None
+        size = await self.blobs.put(recording.key, _beside_the_loop(provider.read_audio(envelope)))
+        return stored_as(recording, "audio/mpeg", size)
+
+    async def settle(self, conn: Connection, recording: Recording, now: datetime) -> None:
+        """Write the recording's result and announce it with its call. The statement waits for a call that is being
+        written; a call that arrives later announces the recording itself."""
+        conversation = (recording.org_id, recording.provider, recording.external_call_id)
+        await self.calls.lock(conn, *conversation)
+        if await self.recordings.is_available(conn, *conversation):
+            return
+        call = await self.calls.touch(conn, *conversation, now)
+        await self.recordings.settle(conn, recording, now)
+        if call is not None:
+            await append(conn, stored_call_event("call.recording_ready", call))
+
+
+def _read_through(pieces: Iterator[bytes]) -> None:
+    """Raise what reading raises, before anything is stored."""
+    for _ in pieces:
+        pass
+
+
+async def _beside_the_loop(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+    while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+        yield piece
 
 
 async def count_again(conn: Connection, analytics: Analytics, org_id: str, moments: set[datetime]) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from typing import Any
 from libs.errors import InvalidArgument
 from libs.jobs import Discard, JobContext
 from libs.sandbox import Crashed, Limits
+from libs.spool import Spool
 from services.calllog.domain.calls import Segment, Transcription
 
 PACKAGED_MODEL = "whisper-tiny.en"
@@ -73,23 +73,20 @@ class Transcriber:
         missing = self.missing()
         return Outcome(Transcription("not_installed" if missing else "not_needed"), missing or _NOT_NEEDED)
 
-    async def transcribe(self, ctx: JobContext, audio: bytes, language: str) -> Outcome:
+    async def transcribe(self, ctx: JobContext, audio: Spool, language: str) -> Outcome:
         """The words of a recording, in the language that the provider named, if it named one. A recording that cannot
         be read gives an outcome that says so."""
         if missing := self.missing():
             return Outcome(Transcription("not_installed"), missing)
         readable = [Path(self.model_path)] if self.model_path else []
-        with tempfile.TemporaryFile() as file:
-            file.write(audio)
-            file.seek(0)
-            try:
-                heard = await ctx.run_in_child(
-                    words_of, self.model_path, language.partition("-")[0].lower(),
-                    limits=_LIMITS, attachment=file.fileno(), readable=readable,
-                )  # fmt: skip
-            except (Crashed, Discard) as error:
-                ctx.log.warning("transcription failed: %s", error)
-                return Outcome(Transcription("failed"), error.message if isinstance(error, Discard) else _UNREADABLE)
+        try:
+            heard = await ctx.run_in_child(
+                words_of, self.model_path, language.partition("-")[0].lower(),
+                limits=_LIMITS, attachment=await audio.fileno(), readable=readable,
+            )  # fmt: skip
+        except (Crashed, Discard) as error:
+            ctx.log.warning("transcription failed: %s", error)
+            return Outcome(Transcription("failed"), error.message if isinstance(error, Discard) else _UNREADABLE)
         return Outcome(read_answer(heard))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from echosenseix.agent.v1 import agent_pb2
 from libs.rpc.times import to_timestamp
-from providers.interface.credentials import Credentials
+from providers.interface.credentials import Credentials, WebhookSecret
 from services.agent.domain.integration import Integration
 
 
@@ -33,3 +33,7 @@ def credentials_to_proto(credentials: Credentials) -> agent_pb2.ProviderCredenti
     return agent_pb2.ProviderCredentials(
         api_key=credentials.api_key, webhook_secret=credentials.webhook_secret, base_url=credentials.base_url
     )
+
+
+def webhook_secret_to_proto(secret: WebhookSecret) -> agent_pb2.WebhookSecret:
+    return agent_pb2.WebhookSecret(value=secret.value, expire_time=to_timestamp(secret.valid_until))

@@ -1,4 +1,4 @@
-"""IntegrationService: accounts at providers, and the verification of their webhooks."""
+"""IntegrationService: accounts at providers, and what their webhooks are signed with."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 from echosenseix.agent.v1 import agent_pb2, agent_pb2_grpc
 from libs.clock import Clock
 from libs.crypto import random_token
-from libs.errors import InvalidArgument, NotFound, Unauthenticated, Unavailable, Violation
+from libs.errors import InvalidArgument, NotFound, Violation
 from libs.events.outbox import append
 from libs.http import forbidden_address
 from libs.ids import new_id
@@ -28,7 +28,12 @@ from services.agent.domain.integration import (
     reconnect,
 )
 from services.agent.mapping.events import integration_event
-from services.agent.mapping.integrations import credentials_from_proto, credentials_to_proto, integration_to_proto
+from services.agent.mapping.integrations import (
+    credentials_from_proto,
+    credentials_to_proto,
+    integration_to_proto,
+    webhook_secret_to_proto,
+)
 from services.agent.operations import enqueue_sync
 from services.agent.storage.integrations import INTEGRATION_LIST, Integrations
 
@@ -131,23 +136,18 @@ class IntegrationServicer(agent_pb2_grpc.IntegrationServiceServicer):
 
         return await run_write(self._database, org_id, act, agent_pb2.SyncIntegrationResponse)
 
-    async def VerifyProviderWebhook(
-        self, request: agent_pb2.VerifyProviderWebhookRequest, context: object
-    ) -> agent_pb2.VerifyProviderWebhookResponse:
+    async def GetWebhookSecrets(
+        self, request: agent_pb2.GetWebhookSecretsRequest, context: object
+    ) -> agent_pb2.GetWebhookSecretsResponse:
         require_service()
         provider = PROVIDERS.get(request.provider)
         found = await self._integrations.open_by_token(request.provider, request.webhook_token) if provider else None
         if provider is None or found is None:
             raise NotFound("webhook_unknown", "No webhook is registered at this address.")
-        now = self._clock.now()
-        match provider.webhook.verify(found.credentials, request.proof_headers, request.body, now):
-            case None:
-                raise Unavailable("webhook_secret_unset", "Set the webhook's secret at the integration first.")
-            case False:
-                detail = "The signature is missing, wrong or too far from now."
-                raise Unauthenticated("webhook_signature_invalid", detail)
-        return agent_pb2.VerifyProviderWebhookResponse(
-            organization_id=found.integration.org_id, integration_id=found.integration.id
+        return agent_pb2.GetWebhookSecretsResponse(
+            organization_id=found.integration.org_id,
+            integration_id=found.integration.id,
+            secrets=map(webhook_secret_to_proto, provider.webhook.secrets(found.credentials)),
         )
 
     async def GetProviderCredentials(

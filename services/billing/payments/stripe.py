@@ -119,7 +119,7 @@ class Stripe:
         digests = [match[1] for part in parts if (match := _DIGEST.fullmatch(part))]
         is_timely = len(stamps) == 1 and abs(now.timestamp() - int(stamps[0])) <= TOLERANCE_SECONDS
         expected = [
-            hmac_sha256_hex(secret.encode(), stamps[0].encode(), b".", body)
+            hmac_sha256_hex(secret.encode(), (stamps[0].encode(), b".", body))
             for secret in self._account.webhook_secrets
             if is_timely
         ]

@@ -68,7 +68,8 @@ class AudioProcessing:
         except AppError as error:
             await self._give_up(ctx, recording, error)
             raise
-        return await self._store(ctx, call, recording, audio)
+        with audio.content:
+            return await self._store(ctx, call, recording, audio)
 
     async def _fetch(self, recording: Recording) -> Audio:
         provider = PROVIDERS.get(recording.provider)
@@ -79,13 +80,13 @@ class AudioProcessing:
         return await provider.fetch_recording(api, recording.external_call_id, self.limits)
 
     async def _store(self, ctx: JobContext, call: Call, recording: Recording, audio: Audio) -> Mapping[str, Any]:
-        await self.blobs.put(recording.key, audio.content)
+        await self.blobs.put(recording.key, audio.content.stream())
         await ctx.progress(60, "stored")
         if _lacks_words(call):
             words = await self.transcriber.transcribe(ctx, audio.content, call.language)
         else:
             words = self.transcriber.not_needed()
-        ready = stored_as(recording, audio.media_type, len(audio.content))
+        ready = stored_as(recording, audio.media_type, audio.content.size)
         result = {
             "recordingId": ready.id,
             "status": ready.status,

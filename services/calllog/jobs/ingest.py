@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Any
 
 from echosenseix.agent.v1 import agent_pb2
-from libs.blobs import BlobStore
 from libs.clock import Clock
 from libs.errors import InvalidArgument, NotFound
 from libs.events.outbox import append
@@ -19,16 +18,17 @@ from libs.ids import new_id
 from libs.jobs import Discard, JobContext
 from libs.postgres import Connection, Database
 from providers.interface.envelopes import Envelope, Makes
+from providers.interface.provider import Provider
 from providers.interface.reports import ReportedCall
 from providers.registry import PROVIDERS
-from services.calllog.domain.calls import Call, Recording, ServedBy
+from services.calllog.domain.calls import Call, ServedBy
 from services.calllog.domain.merging import change_topic, supersede
-from services.calllog.mapping import call_event, stored_call_event
-from services.calllog.operations import AUDIO, count_again
+from services.calllog.mapping import call_event
+from services.calllog.operations import AUDIO, DeliveredRecordings, count_again
 from services.calllog.storage.analytics import Analytics
 from services.calllog.storage.calls import Calls
 from services.calllog.storage.envelopes import Envelopes, StoredEnvelope
-from services.calllog.storage.recordings import Recordings, stored_as
+from services.calllog.storage.recordings import Recordings
 
 # The agent service's method, as its stub has it.
 ResolveAgent = Callable[[agent_pb2.ResolveExternalAgentRequest], Awaitable[agent_pb2.ResolveExternalAgentResponse]]
@@ -42,7 +42,7 @@ class CallIngest:
     recordings: Recordings
     analytics: Analytics
     resolve_agent: ResolveAgent
-    blobs: BlobStore
+    delivered: DeliveredRecordings
     clock: Clock
 
     async def run(self, ctx: JobContext) -> Mapping[str, Any]:
@@ -59,7 +59,7 @@ class CallIngest:
         try:
             envelope = provider.parse_envelope(kept.body)
             if envelope.makes is Makes.RECORDING:
-                return await self._keep_audio(ctx, kept, envelope, provider.read_audio(envelope))
+                return await self._keep_audio(ctx, kept, envelope, provider)
             return await self._make_call(ctx, kept, provider.read_report(envelope))
         except InvalidArgument as error:
             raise Discard(error.reason, error.detail) from None
@@ -147,32 +147,17 @@ class CallIngest:
             await append(conn, call_event("call.recording_ready", org_id, call_id, 1, served_by, report))
 
     async def _keep_audio(
-        self, ctx: JobContext, kept: StoredEnvelope, envelope: Envelope, audio: bytes
+        self, ctx: JobContext, kept: StoredEnvelope, envelope: Envelope, provider: Provider
     ) -> Mapping[str, Any]:
-        """The recording may come before its call, so it is kept under the conversation."""
-        org_id = ctx.job.org_id
-        async with self.database.transaction(org_id) as conn:
-            recording = await self.recordings.expect(conn, org_id, envelope.provider, envelope.key, self.clock.now())
-        key = recording.key
-        await self.blobs.put(key, audio)
-        result = {"recordingId": recording.id, "bytes": len(audio)}
+        """Of an envelope that a release before the streamed deliveries kept."""
+        org_id, now = ctx.job.org_id, self.clock.now()
+        recording = await self.delivered.store(org_id, envelope, provider, now)
+        result = {"recordingId": recording.id, "bytes": recording.byte_size} if recording else {"changed": False}
         async with ctx.finish(result) as conn:
-            now = self.clock.now()
             await self.envelopes.drop_body(conn, org_id, kept.id, now)
-            await self._tell(conn, stored_as(recording, "audio/mpeg", len(audio)), now)
+            if recording is not None:
+                await self.delivered.settle(conn, recording, now)
         return result
-
-    async def _tell(self, conn: Connection, recording: Recording, now: datetime) -> None:
-        """Store the recording's result and announce it with its call. The statement waits for a call that is being
-        written; a call that arrives later announces the recording itself."""
-        conversation = (recording.org_id, recording.provider, recording.external_call_id)
-        await self.calls.lock(conn, *conversation)
-        if await self.recordings.is_available(conn, *conversation):
-            return
-        call = await self.calls.touch(conn, *conversation, now)
-        await self.recordings.settle(conn, recording, now)
-        if call is not None:
-            await append(conn, stored_call_event("call.recording_ready", call))
 
 
 def _with_end(report: ReportedCall, received_at: datetime) -> ReportedCall:

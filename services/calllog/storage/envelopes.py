@@ -61,6 +61,12 @@ class Envelopes:
         )  # fmt: skip
         return Kept(id=stored or "", duplicate=stored != mine)
 
+    async def keep_processed(self, conn: Connection, org_id: str, envelope: Envelope, now: datetime) -> bool:
+        """Write the envelope of something that is stored already, without its bytes; whether it was there before."""
+        kept = await self.keep(conn, org_id, envelope, b"", "webhook", now)
+        await self.drop_body(conn, org_id, kept.id, now)
+        return kept.duplicate
+
     async def get(self, conn: Connection, org_id: str, envelope_id: str) -> StoredEnvelope | None:
         row = await conn.fetchrow(_GET, org_id, envelope_id)
         return StoredEnvelope(row["id"], row["provider"], row["body"], row["received_at"]) if row else None

@@ -86,7 +86,7 @@ def test_hashes_match_published_vectors() -> None:
     assert sha256_hex("abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     # RFC 4231, test case 2
     expected = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
-    assert hmac_sha256_hex(b"Jefe", "what do ya ", b"want for nothing?") == expected
+    assert hmac_sha256_hex(b"Jefe", (b"what do ya ", b"want for nothing?")) == expected
 
 
 def test_comparison_takes_text_and_bytes() -> None:

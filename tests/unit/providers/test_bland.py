@@ -14,7 +14,7 @@ import pytest
 from libs.errors import InvalidArgument
 from providers.bland import PROVIDER
 from providers.bland.report import wrap_call
-from providers.interface.credentials import Credentials
+from providers.interface.credentials import Credentials, valid_at
 from providers.interface.envelopes import Makes
 from providers.interface.reports import CallStatus, Direction, ReportedCall, Speaker
 
@@ -31,9 +31,10 @@ def signed(body: bytes = BODY, secret: str = "wsec_1") -> str:
     return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
 
-def verified(header: str, body: bytes = BODY, credentials: Credentials | None = None) -> bool | None:
+def verified(header: str, body: bytes = BODY, credentials: Credentials | None = None) -> bool:
     credentials = credentials or Credentials("key-0123456789", "wsec_1")
-    return PROVIDER.webhook.verify(credentials, {"x-webhook-signature": header}, body, NOW)
+    secrets = valid_at(PROVIDER.webhook.secrets(credentials), NOW)
+    return PROVIDER.webhook.verify(secrets, {"x-webhook-signature": header}, (body,), NOW)
 
 
 def test_the_hex_hmac_of_the_raw_body_is_accepted() -> None:
@@ -55,12 +56,12 @@ def test_every_flipped_bit_of_the_body_is_noticed() -> None:
         assert verified(header, flipped) is False
 
 
-def test_the_secret_before_a_rotation_counts_for_a_while_and_without_a_secret_there_is_no_verdict() -> None:
+def test_the_secret_before_a_rotation_counts_for_a_while_and_none_proves_nothing() -> None:
     rotated = Credentials("k", "wsec_2", "", "wsec_1", NOW + timedelta(minutes=10))
     assert verified(signed(), credentials=rotated) is True
     assert verified(signed(secret="wsec_2"), credentials=rotated) is True
     assert verified(signed(), credentials=Credentials("k", "wsec_2", "", "wsec_1", NOW)) is False
-    assert verified(signed(), credentials=Credentials("key-0123456789")) is None
+    assert verified(signed(), credentials=Credentials("key-0123456789")) is False
 
 
 def test_the_sample_becomes_a_call() -> None:

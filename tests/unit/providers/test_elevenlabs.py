@@ -217,7 +217,7 @@ def test_a_fetched_conversation_reads_like_a_delivered_one() -> None:
 def test_audio() -> None:
     def audio(text: Any) -> bytes:
         body = {"type": "post_call_audio", "data": {"conversation_id": "c", "full_audio": text}}
-        return PROVIDER.read_audio(PROVIDER.parse_envelope(json.dumps(body).encode()))
+        return b"".join(PROVIDER.read_audio(PROVIDER.parse_envelope(json.dumps(body).encode())))
 
     assert audio("SUQz") == b"ID3"
     for broken in ("", "SUQ", "not base64!", None, 7):

@@ -159,5 +159,5 @@ def test_other_events_are_left_alone() -> None:
     with pytest.raises(InvalidArgument, match="webhook_payload_invalid"):
         PROVIDER.parse_envelope(b'{"event": "call_ended", "call": {}}')
     with pytest.raises(InvalidArgument):
-        PROVIDER.read_audio(envelope)
+        next(PROVIDER.read_audio(envelope))
     assert PROVIDER.parse_envelope(b'{"event": "x"}').makes is Makes.NOTHING

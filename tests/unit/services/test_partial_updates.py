@@ -24,7 +24,7 @@ from libs.rpc.masks import Editable
 from services.agent.domain.content import AgentConfiguration, AgentContent, LanguageModel
 from services.agent.mapping.agents import EDITABLE as AGENT
 from services.calllog.domain.calls import Call
-from services.calllog.servicer import EDITABLE as CALL
+from services.calllog.servicer.calls import EDITABLE as CALL
 from services.identity.domain.people import Organization
 from services.identity.servicer.accounts import EDITABLE as ORGANIZATION
 from services.knowledge.domain.entry import Entry

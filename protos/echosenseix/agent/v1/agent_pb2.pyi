@@ -991,80 +991,81 @@ class SyncIntegrationResponse(_message.Message):
 Global___SyncIntegrationResponse: _TypeAlias = SyncIntegrationResponse  # noqa: Y015
 
 @_typing.final
-class VerifyProviderWebhookRequest(_message.Message):
+class GetWebhookSecretsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
-
-    @_typing.final
-    class ProofHeadersEntry(_message.Message):
-        DESCRIPTOR: _descriptor.Descriptor
-
-        KEY_FIELD_NUMBER: _builtins.int
-        VALUE_FIELD_NUMBER: _builtins.int
-        key: _builtins.str
-        value: _builtins.str
-        def __init__(
-            self,
-            *,
-            key: _builtins.str = ...,
-            value: _builtins.str = ...,
-        ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
-        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-        def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     PROVIDER_FIELD_NUMBER: _builtins.int
     WEBHOOK_TOKEN_FIELD_NUMBER: _builtins.int
-    BODY_FIELD_NUMBER: _builtins.int
-    PROOF_HEADERS_FIELD_NUMBER: _builtins.int
     provider: _builtins.str
     webhook_token: _builtins.str
-    body: _builtins.bytes
-    """The raw bytes that were signed."""
-    @_builtins.property
-    def proof_headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Headers of the delivery that prove its sender, as the provider declares them. Names are in lower case."""
-
     def __init__(
         self,
         *,
         provider: _builtins.str = ...,
         webhook_token: _builtins.str = ...,
-        body: _builtins.bytes = ...,
-        proof_headers: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "proof_headers", b"proof_headers", "provider", b"provider", "webhook_token", b"webhook_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["provider", b"provider", "webhook_token", b"webhook_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___VerifyProviderWebhookRequest: _TypeAlias = VerifyProviderWebhookRequest  # noqa: Y015
+Global___GetWebhookSecretsRequest: _TypeAlias = GetWebhookSecretsRequest  # noqa: Y015
 
 @_typing.final
-class VerifyProviderWebhookResponse(_message.Message):
-    """NOT_FOUND webhook_unknown, UNAUTHENTICATED webhook_signature_invalid, UNAVAILABLE webhook_secret_unset."""
+class GetWebhookSecretsResponse(_message.Message):
+    """NOT_FOUND webhook_unknown."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
     INTEGRATION_ID_FIELD_NUMBER: _builtins.int
+    SECRETS_FIELD_NUMBER: _builtins.int
     organization_id: _builtins.str
     integration_id: _builtins.str
+    @_builtins.property
+    def secrets(self) -> _containers.RepeatedCompositeFieldContainer[Global___WebhookSecret]:
+        """Empty when the account has none yet."""
+
     def __init__(
         self,
         *,
         organization_id: _builtins.str = ...,
         integration_id: _builtins.str = ...,
+        secrets: _abc.Iterable[Global___WebhookSecret] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["integration_id", b"integration_id", "organization_id", b"organization_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["integration_id", b"integration_id", "organization_id", b"organization_id", "secrets", b"secrets"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___VerifyProviderWebhookResponse: _TypeAlias = VerifyProviderWebhookResponse  # noqa: Y015
+Global___GetWebhookSecretsResponse: _TypeAlias = GetWebhookSecretsResponse  # noqa: Y015
+
+@_typing.final
+class WebhookSecret(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALUE_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    value: _builtins.str
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """Absent: it does not expire."""
+
+    def __init__(
+        self,
+        *,
+        value: _builtins.str = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WebhookSecret: _TypeAlias = WebhookSecret  # noqa: Y015
 
 @_typing.final
 class GetProviderCredentialsRequest(_message.Message):

@@ -521,10 +521,10 @@ class IntegrationServiceStub:
                 request_serializer=echosenseix_dot_agent_dot_v1_dot_agent__pb2.SyncIntegrationRequest.SerializeToString,
                 response_deserializer=echosenseix_dot_agent_dot_v1_dot_agent__pb2.SyncIntegrationResponse.FromString,
                 _registered_method=True)
-        self.VerifyProviderWebhook = channel.unary_unary(
-                '/echosenseix.agent.v1.IntegrationService/VerifyProviderWebhook',
-                request_serializer=echosenseix_dot_agent_dot_v1_dot_agent__pb2.VerifyProviderWebhookRequest.SerializeToString,
-                response_deserializer=echosenseix_dot_agent_dot_v1_dot_agent__pb2.VerifyProviderWebhookResponse.FromString,
+        self.GetWebhookSecrets = channel.unary_unary(
+                '/echosenseix.agent.v1.IntegrationService/GetWebhookSecrets',
+                request_serializer=echosenseix_dot_agent_dot_v1_dot_agent__pb2.GetWebhookSecretsRequest.SerializeToString,
+                response_deserializer=echosenseix_dot_agent_dot_v1_dot_agent__pb2.GetWebhookSecretsResponse.FromString,
                 _registered_method=True)
         self.GetProviderCredentials = channel.unary_unary(
                 '/echosenseix.agent.v1.IntegrationService/GetProviderCredentials',
@@ -568,8 +568,9 @@ class IntegrationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def VerifyProviderWebhook(self, request, context):
-        """Service principals only: whose webhook is this, and is its signature right?
+    def GetWebhookSecrets(self, request, context):
+        """Service principals only: whose webhook is this, and with what are its deliveries signed? A delivery comes
+        without a login, so the webhook's token, which only the customer and the provider know, stands for the organization.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -610,10 +611,10 @@ def add_IntegrationServiceServicer_to_server(servicer, server):
                     request_deserializer=echosenseix_dot_agent_dot_v1_dot_agent__pb2.SyncIntegrationRequest.FromString,
                     response_serializer=echosenseix_dot_agent_dot_v1_dot_agent__pb2.SyncIntegrationResponse.SerializeToString,
             ),
-            'VerifyProviderWebhook': grpc.unary_unary_rpc_method_handler(
-                    servicer.VerifyProviderWebhook,
-                    request_deserializer=echosenseix_dot_agent_dot_v1_dot_agent__pb2.VerifyProviderWebhookRequest.FromString,
-                    response_serializer=echosenseix_dot_agent_dot_v1_dot_agent__pb2.VerifyProviderWebhookResponse.SerializeToString,
+            'GetWebhookSecrets': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetWebhookSecrets,
+                    request_deserializer=echosenseix_dot_agent_dot_v1_dot_agent__pb2.GetWebhookSecretsRequest.FromString,
+                    response_serializer=echosenseix_dot_agent_dot_v1_dot_agent__pb2.GetWebhookSecretsResponse.SerializeToString,
             ),
             'GetProviderCredentials': grpc.unary_unary_rpc_method_handler(
                     servicer.GetProviderCredentials,
@@ -767,7 +768,7 @@ class IntegrationService:
             _registered_method=True)
 
     @staticmethod
-    def VerifyProviderWebhook(request,
+    def GetWebhookSecrets(request,
             target,
             options=(),
             channel_credentials=None,
@@ -780,9 +781,9 @@ class IntegrationService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/echosenseix.agent.v1.IntegrationService/VerifyProviderWebhook',
-            echosenseix_dot_agent_dot_v1_dot_agent__pb2.VerifyProviderWebhookRequest.SerializeToString,
-            echosenseix_dot_agent_dot_v1_dot_agent__pb2.VerifyProviderWebhookResponse.FromString,
+            '/echosenseix.agent.v1.IntegrationService/GetWebhookSecrets',
+            echosenseix_dot_agent_dot_v1_dot_agent__pb2.GetWebhookSecretsRequest.SerializeToString,
+            echosenseix_dot_agent_dot_v1_dot_agent__pb2.GetWebhookSecretsResponse.FromString,
             options,
             channel_credentials,
             insecure,

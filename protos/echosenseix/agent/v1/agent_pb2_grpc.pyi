@@ -150,8 +150,10 @@ class IntegrationServiceStub:
     DeleteIntegration: _grpc.UnaryUnaryMultiCallable[_agent_pb2.DeleteIntegrationRequest, _agent_pb2.DeleteIntegrationResponse]
     SyncIntegration: _grpc.UnaryUnaryMultiCallable[_agent_pb2.SyncIntegrationRequest, _agent_pb2.SyncIntegrationResponse]
     """Enqueues provider.sync."""
-    VerifyProviderWebhook: _grpc.UnaryUnaryMultiCallable[_agent_pb2.VerifyProviderWebhookRequest, _agent_pb2.VerifyProviderWebhookResponse]
-    """Service principals only: whose webhook is this, and is its signature right?"""
+    GetWebhookSecrets: _grpc.UnaryUnaryMultiCallable[_agent_pb2.GetWebhookSecretsRequest, _agent_pb2.GetWebhookSecretsResponse]
+    """Service principals only: whose webhook is this, and with what are its deliveries signed? A delivery comes
+    without a login, so the webhook's token, which only the customer and the provider know, stands for the organization.
+    """
     GetProviderCredentials: _grpc.UnaryUnaryMultiCallable[_agent_pb2.GetProviderCredentialsRequest, _agent_pb2.GetProviderCredentialsResponse]
     """Service principals only: for jobs that fetch from the provider."""
 
@@ -165,8 +167,10 @@ class IntegrationServiceAsyncStub(IntegrationServiceStub):
     DeleteIntegration: _aio.UnaryUnaryMultiCallable[_agent_pb2.DeleteIntegrationRequest, _agent_pb2.DeleteIntegrationResponse]  # type: ignore[assignment]
     SyncIntegration: _aio.UnaryUnaryMultiCallable[_agent_pb2.SyncIntegrationRequest, _agent_pb2.SyncIntegrationResponse]  # type: ignore[assignment]
     """Enqueues provider.sync."""
-    VerifyProviderWebhook: _aio.UnaryUnaryMultiCallable[_agent_pb2.VerifyProviderWebhookRequest, _agent_pb2.VerifyProviderWebhookResponse]  # type: ignore[assignment]
-    """Service principals only: whose webhook is this, and is its signature right?"""
+    GetWebhookSecrets: _aio.UnaryUnaryMultiCallable[_agent_pb2.GetWebhookSecretsRequest, _agent_pb2.GetWebhookSecretsResponse]  # type: ignore[assignment]
+    """Service principals only: whose webhook is this, and with what are its deliveries signed? A delivery comes
+    without a login, so the webhook's token, which only the customer and the provider know, stands for the organization.
+    """
     GetProviderCredentials: _aio.UnaryUnaryMultiCallable[_agent_pb2.GetProviderCredentialsRequest, _agent_pb2.GetProviderCredentialsResponse]  # type: ignore[assignment]
     """Service principals only: for jobs that fetch from the provider."""
 
@@ -209,12 +213,14 @@ class IntegrationServiceServicer(metaclass=_abc_1.ABCMeta):
         """Enqueues provider.sync."""
 
     @_abc_1.abstractmethod
-    def VerifyProviderWebhook(
+    def GetWebhookSecrets(
         self,
-        request: _agent_pb2.VerifyProviderWebhookRequest,
+        request: _agent_pb2.GetWebhookSecretsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_agent_pb2.VerifyProviderWebhookResponse, _abc.Awaitable[_agent_pb2.VerifyProviderWebhookResponse]]:
-        """Service principals only: whose webhook is this, and is its signature right?"""
+    ) -> _typing.Union[_agent_pb2.GetWebhookSecretsResponse, _abc.Awaitable[_agent_pb2.GetWebhookSecretsResponse]]:
+        """Service principals only: whose webhook is this, and with what are its deliveries signed? A delivery comes
+        without a login, so the webhook's token, which only the customer and the provider know, stands for the organization.
+        """
 
     @_abc_1.abstractmethod
     def GetProviderCredentials(

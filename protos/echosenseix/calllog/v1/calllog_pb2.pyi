@@ -606,6 +606,98 @@ class ReceiveProviderWebhookResponse(_message.Message):
 Global___ReceiveProviderWebhookResponse: _TypeAlias = ReceiveProviderWebhookResponse  # noqa: Y015
 
 @_typing.final
+class StreamProviderWebhookRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HEAD_FIELD_NUMBER: _builtins.int
+    DATA_FIELD_NUMBER: _builtins.int
+    data: _builtins.bytes
+    @_builtins.property
+    def head(self) -> Global___ProviderWebhookHead: ...
+    def __init__(
+        self,
+        *,
+        head: Global___ProviderWebhookHead | None = ...,
+        data: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "head", b"head", "part", b"part"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "head", b"head", "part", b"part"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["head", "data"]  # noqa: Y015
+    _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
+
+Global___StreamProviderWebhookRequest: _TypeAlias = StreamProviderWebhookRequest  # noqa: Y015
+
+@_typing.final
+class ProviderWebhookHead(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class ProofHeadersEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    WEBHOOK_TOKEN_FIELD_NUMBER: _builtins.int
+    PROOF_HEADERS_FIELD_NUMBER: _builtins.int
+    provider: _builtins.str
+    webhook_token: _builtins.str
+    @_builtins.property
+    def proof_headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """As in ReceiveProviderWebhookRequest."""
+
+    def __init__(
+        self,
+        *,
+        provider: _builtins.str = ...,
+        webhook_token: _builtins.str = ...,
+        proof_headers: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["proof_headers", b"proof_headers", "provider", b"provider", "webhook_token", b"webhook_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProviderWebhookHead: _TypeAlias = ProviderWebhookHead  # noqa: Y015
+
+@_typing.final
+class StreamProviderWebhookResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DUPLICATE_FIELD_NUMBER: _builtins.int
+    duplicate: _builtins.bool
+    def __init__(
+        self,
+        *,
+        duplicate: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duplicate", b"duplicate"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamProviderWebhookResponse: _TypeAlias = StreamProviderWebhookResponse  # noqa: Y015
+
+@_typing.final
 class GetOrganizationAnalyticsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

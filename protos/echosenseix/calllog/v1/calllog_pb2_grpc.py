@@ -54,6 +54,11 @@ class CallLogServiceStub:
                 request_serializer=echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.ReceiveProviderWebhookRequest.SerializeToString,
                 response_deserializer=echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.ReceiveProviderWebhookResponse.FromString,
                 _registered_method=True)
+        self.StreamProviderWebhook = channel.stream_unary(
+                '/echosenseix.calllog.v1.CallLogService/StreamProviderWebhook',
+                request_serializer=echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.StreamProviderWebhookRequest.SerializeToString,
+                response_deserializer=echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.StreamProviderWebhookResponse.FromString,
+                _registered_method=True)
         self.GetOrganizationAnalytics = channel.unary_unary(
                 '/echosenseix.calllog.v1.CallLogService/GetOrganizationAnalytics',
                 request_serializer=echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.GetOrganizationAnalyticsRequest.SerializeToString,
@@ -106,6 +111,13 @@ class CallLogServiceServicer:
     def ReceiveProviderWebhook(self, request, context):
         """Keeps the envelope and answers at once; a job makes the call. A provider has no login: the signature over the body
         is checked before anything is kept.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamProviderWebhook(self, request_iterator, context):
+        """The same for a delivery that is too large for one message. First message: head; the rest: bytes in order.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -166,6 +178,11 @@ def add_CallLogServiceServicer_to_server(servicer, server):
                     servicer.ReceiveProviderWebhook,
                     request_deserializer=echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.ReceiveProviderWebhookRequest.FromString,
                     response_serializer=echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.ReceiveProviderWebhookResponse.SerializeToString,
+            ),
+            'StreamProviderWebhook': grpc.stream_unary_rpc_method_handler(
+                    servicer.StreamProviderWebhook,
+                    request_deserializer=echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.StreamProviderWebhookRequest.FromString,
+                    response_serializer=echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.StreamProviderWebhookResponse.SerializeToString,
             ),
             'GetOrganizationAnalytics': grpc.unary_unary_rpc_method_handler(
                     servicer.GetOrganizationAnalytics,
@@ -301,6 +318,33 @@ class CallLogService:
             '/echosenseix.calllog.v1.CallLogService/ReceiveProviderWebhook',
             echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.ReceiveProviderWebhookRequest.SerializeToString,
             echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.ReceiveProviderWebhookResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamProviderWebhook(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/echosenseix.calllog.v1.CallLogService/StreamProviderWebhook',
+            echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.StreamProviderWebhookRequest.SerializeToString,
+            echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.StreamProviderWebhookResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,8 @@ class CallLogServiceStub:
     """Keeps the envelope and answers at once; a job makes the call. A provider has no login: the signature over the body
     is checked before anything is kept.
     """
+    StreamProviderWebhook: _grpc.StreamUnaryMultiCallable[_calllog_pb2.StreamProviderWebhookRequest, _calllog_pb2.StreamProviderWebhookResponse]
+    """The same for a delivery that is too large for one message. First message: head; the rest: bytes in order."""
     GetOrganizationAnalytics: _grpc.UnaryUnaryMultiCallable[_calllog_pb2.GetOrganizationAnalyticsRequest, _calllog_pb2.GetOrganizationAnalyticsResponse]
     GetAnalyticsTimeseries: _grpc.UnaryUnaryMultiCallable[_calllog_pb2.GetAnalyticsTimeseriesRequest, _calllog_pb2.GetAnalyticsTimeseriesResponse]
     DownloadRecording: _grpc.UnaryStreamMultiCallable[_calllog_pb2.DownloadRecordingRequest, _calllog_pb2.DownloadRecordingResponse]
@@ -59,6 +61,8 @@ class CallLogServiceAsyncStub(CallLogServiceStub):
     """Keeps the envelope and answers at once; a job makes the call. A provider has no login: the signature over the body
     is checked before anything is kept.
     """
+    StreamProviderWebhook: _aio.StreamUnaryMultiCallable[_calllog_pb2.StreamProviderWebhookRequest, _calllog_pb2.StreamProviderWebhookResponse]  # type: ignore[assignment]
+    """The same for a delivery that is too large for one message. First message: head; the rest: bytes in order."""
     GetOrganizationAnalytics: _aio.UnaryUnaryMultiCallable[_calllog_pb2.GetOrganizationAnalyticsRequest, _calllog_pb2.GetOrganizationAnalyticsResponse]  # type: ignore[assignment]
     GetAnalyticsTimeseries: _aio.UnaryUnaryMultiCallable[_calllog_pb2.GetAnalyticsTimeseriesRequest, _calllog_pb2.GetAnalyticsTimeseriesResponse]  # type: ignore[assignment]
     DownloadRecording: _aio.UnaryStreamMultiCallable[_calllog_pb2.DownloadRecordingRequest, _calllog_pb2.DownloadRecordingResponse]  # type: ignore[assignment]
@@ -100,6 +104,14 @@ class CallLogServiceServicer(metaclass=_abc_1.ABCMeta):
         """Keeps the envelope and answers at once; a job makes the call. A provider has no login: the signature over the body
         is checked before anything is kept.
         """
+
+    @_abc_1.abstractmethod
+    def StreamProviderWebhook(
+        self,
+        request_iterator: _MaybeAsyncIterator[_calllog_pb2.StreamProviderWebhookRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_calllog_pb2.StreamProviderWebhookResponse, _abc.Awaitable[_calllog_pb2.StreamProviderWebhookResponse]]:
+        """The same for a delivery that is too large for one message. First message: head; the rest: bytes in order."""
 
     @_abc_1.abstractmethod
     def GetOrganizationAnalytics(

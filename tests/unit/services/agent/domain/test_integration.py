@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from libs.errors import InvalidArgument, NotFound
-from providers.interface.credentials import Credentials
+from providers.interface.credentials import Credentials, valid_at, webhook_secrets
 from services.agent.domain.integration import (
     check_credentials,
     check_provider,
@@ -61,9 +61,10 @@ def test_an_empty_field_keeps_what_is_stored() -> None:
 
 def test_a_replaced_secret_is_honored_for_an_hour() -> None:
     merged = merge_credentials(STORED, Credentials(webhook_secret="secret-2"), NOW)
-    assert merged.webhook_secrets(NOW + timedelta(minutes=59)) == ("secret-2", "secret-1")
-    assert merged.webhook_secrets(NOW + timedelta(minutes=61)) == ("secret-2",)
-    assert Credentials().webhook_secrets(NOW) == ()
+    secrets = webhook_secrets(merged)
+    assert valid_at(secrets, NOW + timedelta(minutes=59)) == ("secret-2", "secret-1")
+    assert valid_at(secrets, NOW + timedelta(minutes=61)) == ("secret-2",)
+    assert webhook_secrets(Credentials()) == ()
 
 
 def test_only_four_letters_and_a_fingerprint_of_the_key_are_shown() -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from echosenseix.agent.v1 import agent_pb2
 from echosenseix.calllog.v1 import calllog_pb2, calllog_pb2_grpc
 from libs.blobs import BlobStore
 from libs.clock import Clock
@@ -21,7 +19,6 @@ from libs.rpc.delegation import Delegations
 from libs.rpc.masks import Editable
 from libs.rpc.paging import page_info_to_proto, page_request_from_proto
 from libs.rpc.times import from_timestamp
-from providers.registry import PROVIDERS
 from services.calllog.domain.analytics import Window, bucket_starts, check_window, fill
 from services.calllog.domain.calls import Call, Recording
 from services.calllog.domain.tags import checked_tags
@@ -35,21 +32,16 @@ from services.calllog.mapping import (
     totals_to_proto,
     transcription_to_proto,
 )
-from services.calllog.operations import keep_delivery
+from services.calllog.servicer.deliveries import Deliveries
 from services.calllog.storage.analytics import Analytics
 from services.calllog.storage.call_list import CALL_LIST, CallList
 from services.calllog.storage.calls import Calls, call_not_found
-from services.calllog.storage.envelopes import Envelopes
 from services.calllog.storage.recordings import Recordings
 
 EDITABLE: Editable[Call] = Editable({"tags": "tags"})
 # Calls per page for billing's reconciliation.
 _MAX_BILLABLE = 1_000
 _ALL_TIME = (datetime(1970, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
-
-
-# The agent service's method, as its stub has it.
-VerifyWebhook = Callable[[agent_pb2.VerifyProviderWebhookRequest], Awaitable[agent_pb2.VerifyProviderWebhookResponse]]
 
 
 class CallLogServicer(calllog_pb2_grpc.CallLogServiceServicer):
@@ -60,19 +52,18 @@ class CallLogServicer(calllog_pb2_grpc.CallLogServiceServicer):
         call_list: CallList,
         recordings: Recordings,
         analytics: Analytics,
-        verify_webhook: VerifyWebhook,
         blobs: BlobStore,
         clock: Clock,
+        deliveries: Deliveries,
     ) -> None:
         self._database = database
         self._calls = calls
         self._list = call_list
         self._recordings = recordings
         self._analytics = analytics
-        self._verify_webhook = verify_webhook
         self._blobs = blobs
         self._clock = clock
-        self._envelopes = Envelopes()
+        self._deliveries = deliveries
         self._delegations = Delegations()
 
     async def ListCalls(self, request: calllog_pb2.ListCallsRequest, context: object) -> calllog_pb2.ListCallsResponse:
@@ -110,27 +101,13 @@ class CallLogServicer(calllog_pb2_grpc.CallLogServiceServicer):
         self, request: calllog_pb2.ReceiveProviderWebhookRequest, context: object
     ) -> calllog_pb2.ReceiveProviderWebhookResponse:
         require_service()
-        verified = await self._verify_webhook(
-            agent_pb2.VerifyProviderWebhookRequest(
-                provider=request.provider,
-                webhook_token=request.webhook_token,
-                proof_headers=request.proof_headers,
-                body=request.body,
-            )
-        )
-        provider = PROVIDERS.get(request.provider)
-        if provider is None:  # the agent service is of a newer release than this one
-            raise NotFound("webhook_unknown", "No webhook is registered at this address.")
-        # Parsing a recording takes long enough to hold up other calls.
-        envelope = await asyncio.to_thread(provider.parse_envelope, request.body)
-        org_id = verified.organization_id
-        async with self._database.transaction(org_id) as conn:
-            duplicate = await keep_delivery(
-                conn, self._envelopes, org_id, envelope, request.body, "webhook", self._clock.now()
-            )
-            if not duplicate:
-                await self._database.quotas.spend(conn, org_id, "webhook_bytes_per_day", len(request.body))
-        return calllog_pb2.ReceiveProviderWebhookResponse(duplicate=duplicate)
+        return calllog_pb2.ReceiveProviderWebhookResponse(duplicate=await self._deliveries.receive(request))
+
+    async def StreamProviderWebhook(
+        self, requests: AsyncIterator[calllog_pb2.StreamProviderWebhookRequest], context: object
+    ) -> calllog_pb2.StreamProviderWebhookResponse:
+        require_service()
+        return calllog_pb2.StreamProviderWebhookResponse(duplicate=await self._deliveries.receive_stream(requests))
 
     async def GetOrganizationAnalytics(
         self, request: calllog_pb2.GetOrganizationAnalyticsRequest, context: object

@@ -1,0 +1,7 @@
+"""CallLogService: its methods (`calls`), the deliveries of providers (`deliveries`) and who sent them (`senders`)."""
+
+from services.calllog.servicer.calls import CallLogServicer
+from services.calllog.servicer.deliveries import Deliveries
+from services.calllog.servicer.senders import Senders
+
+__all__ = ["CallLogServicer", "Deliveries", "Senders"]

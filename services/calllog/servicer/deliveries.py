@@ -1,0 +1,120 @@
+"""Deliveries of providers: proven, parsed and kept. A small one comes in one message, a large one as a stream.
+
+A large one lies in a temporary file until it is kept. Nothing is kept of a delivery that breaks off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from echosenseix.calllog.v1 import calllog_pb2
+from libs.clock import Clock
+from libs.errors import InvalidArgument, Unavailable
+from libs.postgres import Connection, Database
+from libs.spool import MEMORY_BYTES, Spool
+from providers.interface.envelopes import Envelope, Makes
+from providers.interface.long_texts import RestTooLarge, take_out
+from providers.interface.provider import Provider
+from services.calllog.operations import DeliveredRecordings, keep_delivery
+from services.calllog.servicer.senders import Account, Senders
+from services.calllog.storage.envelopes import Envelopes
+
+# Bytes of a delivery with a recording, in base64: 48 MiB of MP3 are 50 minutes at 128 kbit/s. The gateway refuses more.
+DELIVERY_BYTES = 64 * 1024 * 1024
+# Bytes of a report of a call, which is parsed in memory: what an answer of a provider's API may have (libs.http.api).
+REPORT_BYTES = 16 * 1024 * 1024
+# Bytes of a delivery without its recording, which is all that is parsed of a large one.
+_REST_BYTES = 1024 * 1024
+# Streamed deliveries that a process takes at a time. More: more room in the folder for temporary files, which
+# Kubernetes limits to 256 MiB (k8s/base/patches/containers.yaml).
+STREAMS = 3
+
+
+@dataclass(slots=True)
+class Deliveries:
+    database: Database
+    envelopes: Envelopes
+    recordings: DeliveredRecordings
+    senders: Senders
+    clock: Clock
+    _running: int = field(default=0, init=False)
+
+    async def receive(self, request: calllog_pb2.ReceiveProviderWebhookRequest) -> bool:
+        """Keep a delivery; whether it told nothing new."""
+        account = await self.senders.account(request.provider, request.webhook_token)
+        await self.senders.check(account, request.webhook_token, request.proof_headers, request.body)
+        if len(request.body) > MEMORY_BYTES:
+            envelope = await asyncio.to_thread(account.provider.parse_envelope, request.body)
+        else:
+            envelope = account.provider.parse_envelope(request.body)
+        return await self._keep(account, envelope, request.body, len(request.body))
+
+    async def receive_stream(self, requests: AsyncIterator[calllog_pb2.StreamProviderWebhookRequest]) -> bool:
+        """The same for one that comes in pieces."""
+        first = await anext(requests, calllog_pb2.StreamProviderWebhookRequest())
+        head = first.head
+        account = await self.senders.account(head.provider, head.webhook_token)
+        with self._slot(), Spool() as body:
+            async for request in requests:
+                if body.size + len(request.data) > DELIVERY_BYTES:
+                    raise _too_large(DELIVERY_BYTES)
+                await body.write(request.data)
+            await body.seal()
+            await self.senders.check(account, head.webhook_token, head.proof_headers, body)
+            envelope = await asyncio.to_thread(_parse, account.provider, body)
+            raw = b"" if envelope.makes is Makes.RECORDING else b"".join(body)
+            return await self._keep(account, envelope, raw, body.size)
+
+    async def _keep(self, account: Account, envelope: Envelope, raw: bytes, size: int) -> bool:
+        """`size` is what was delivered, which counts against the day's quota unless it told nothing new."""
+        org_id, now = account.org_id, self.clock.now()
+        if envelope.makes is Makes.RECORDING:
+            recording = await self.recordings.store(org_id, envelope, account.provider, now)
+            if recording is None:
+                return True
+            async with self.database.transaction(org_id) as conn:
+                await self.recordings.settle(conn, recording, now)
+                duplicate = await self.envelopes.keep_processed(conn, org_id, envelope, now)
+                await self._count(conn, org_id, duplicate, size)
+            return duplicate
+        async with self.database.transaction(org_id) as conn:
+            duplicate = await keep_delivery(conn, self.envelopes, org_id, envelope, raw, "webhook", now)
+            await self._count(conn, org_id, duplicate, size)
+        return duplicate
+
+    async def _count(self, conn: Connection, org_id: str, duplicate: bool, size: int) -> None:
+        if not duplicate:
+            await self.database.quotas.spend(conn, org_id, "webhook_bytes_per_day", size)
+
+    @contextmanager
+    def _slot(self) -> Iterator[None]:
+        if self._running >= STREAMS:
+            raise Unavailable(
+                "too_busy", "Too many large deliveries are read at this moment. Try again.", retry_after=5
+            )
+        self._running += 1
+        try:
+            yield
+        finally:
+            self._running -= 1
+
+
+def _parse(provider: Provider, body: Spool) -> Envelope:
+    """The envelope of a large delivery. What is no recording is parsed whole."""
+    try:
+        rest, texts = take_out(body, _REST_BYTES)
+        envelope = provider.parse_envelope(rest, texts)
+        if envelope.makes is Makes.RECORDING:
+            return envelope
+    except RestTooLarge:
+        pass
+    if body.size > REPORT_BYTES:
+        raise _too_large(REPORT_BYTES)
+    return provider.parse_envelope(b"".join(body))
+
+
+def _too_large(limit: int) -> InvalidArgument:
+    return InvalidArgument("payload_too_large", f"Send at most {limit // (1024 * 1024)} MiB.")

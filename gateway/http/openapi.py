@@ -28,7 +28,8 @@ class About:
     """What the document says of the whole API, and what it shows beside the declarations.
 
     `session_cookie` is the cookie's name. `codes` are the problem codes by status. `examples` are recorded answers: by
-    operation ("GET /api/agents") and status, and under "problems" one problem of each status that was met.
+    operation ("GET /api/agents") and status, and under "problems" one problem of each status that was met. `words` say
+    what a name means that its declaration does not describe: by name, or by "Schema.name" and "path.name".
     """
 
     title: str
@@ -37,15 +38,21 @@ class About:
     session_cookie: str
     codes: Mapping[int, Sequence[str]]
     examples: Mapping[str, Mapping[str, Any]]
+    words: Mapping[str, str]
 
 
 def document(routes: Iterable[Route[Any, Any]], about: About) -> dict[str, Any]:
     """The whole document."""
     table = tuple(route for route in routes if route.documented)
     schemas = _component_schemas(table)
+    for name, schema in schemas.items():
+        _describe(name, schema, about.words)
     paths: dict[str, Any] = {}
     for route in table:
         operation = _operation(route)
+        for parameter in operation.get("parameters", ()):
+            if "description" not in parameter:
+                parameter["description"] = _meaning(parameter["in"], parameter["name"], about.words)
         _show_examples(operation, about.examples.get(f"{route.method} {route.path}", {}))
         paths.setdefault(route.path, {})[route.method.lower()] = operation
     return {
@@ -62,6 +69,22 @@ def document(routes: Iterable[Route[Any, Any]], about: About) -> dict[str, Any]:
             "securitySchemes": _security(about.session_cookie),
         },
     }
+
+
+def _describe(name: str, schema: dict[str, Any], words: Mapping[str, str]) -> None:
+    """Say of every property what it means."""
+    for field, inner in schema.get("properties", {}).items():
+        if "description" not in inner:
+            own = (option["description"] for option in inner.get("anyOf", ()) if "description" in option)
+            told = {"description": next(own, "") or _meaning(name, field, words)}
+            schema["properties"][field] = {"allOf": [inner], **told} if "$ref" in inner else inner | told
+
+
+def _meaning(owner: str, name: str, words: Mapping[str, str]) -> str:
+    found = words.get(f"{owner}.{name}") or words.get(name)
+    if found is None:
+        raise KeyError(f"describe {name} of {owner} where it is declared, or in gateway/schemas/vocabulary.py")
+    return found
 
 
 def encode(routes: Iterable[Route[Any, Any]], about: About) -> bytes:

@@ -11,6 +11,7 @@ from gateway.http import openapi_page
 from gateway.http.openapi import About
 from gateway.http.routing import Route, tagged
 from gateway.http.schema import NoBody, NoQuery
+from gateway.schemas.vocabulary import WORDS
 from gateway.state import ApiRequest
 
 # Written by `python -m gateway openapi`.
@@ -40,6 +41,7 @@ def about() -> About:
         session_cookie="echosenseix_session",
         codes={status: sorted(found) for status, found in codes.items()},
         examples=json.loads(EXAMPLES.read_bytes()),
+        words=WORDS,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from gateway.app import ROUTES
 from gateway.http.openapi import encode
 from gateway.routes.documentation import EXAMPLES, FILE, about
+from gateway.schemas.vocabulary import WORDS
 from providers.registry import PROVIDERS
 from suite.services import SERVICES
 
@@ -124,3 +125,22 @@ def test_every_answer_shows_a_recorded_example_with_all_its_members() -> None:
 def test_no_example_carries_a_secret_or_an_address_of_the_machine_that_recorded_it() -> None:
     text = EXAMPLES.read_text("utf-8")
     assert not re.search(r'127\.0\.0\.1:\d+/|"(token|secret)": "[^"]{6,}"|signature=[0-9a-f]', text)
+
+
+def described() -> Iterator[tuple[str, str, str]]:
+    """Owner, name and description of every property and parameter."""
+    for owner, schema in COMMITTED["components"]["schemas"].items():
+        for name, inner in schema.get("properties", {}).items():
+            yield owner, name, inner.get("description", "")
+    for operation in OPERATIONS.values():
+        for parameter in operation.get("parameters", ()):
+            yield parameter["in"], parameter["name"], parameter.get("description", "")
+
+
+def test_every_property_and_parameter_says_what_it_means() -> None:
+    assert [f"{owner}.{name}" for owner, name, told in described() if not told.strip()] == []
+
+
+def test_every_word_of_the_vocabulary_is_shown() -> None:
+    shown = {(key, told) for owner, name, told in described() for key in (name, f"{owner}.{name}")}
+    assert [name for name, told in WORDS.items() if (name, told) not in shown] == []

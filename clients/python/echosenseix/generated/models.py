@@ -8,650 +8,1094 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 class Agent(TypedDict):
     id: str
+    "The id; it never changes."
     status: Literal["active", "archived", "draft"] | None
+    "Its state."
     publishedVersion: int | None
+    "The version that serves calls; null before the first."
     hasUnpublishedChanges: bool
+    "Whether the draft differs from the published version."
     organizationId: str
+    "The organization that owns it."
     version: int
+    "Counts the changes; ETag and If-Match name it."
     createdAt: str | None
+    "When it was made."
     updatedAt: str | None
+    "When it last changed."
     systemPrompt: str | None
+    "What the agent is told to be."
     firstMessage: str | None
+    "What the agent says first."
     language: str | None
+    "BCP 47, such as en or pt-BR."
     voiceId: str | None
-    llm: LanguageModel
+    "The voice, by the provider's id."
+    llm: Any
+    "The language model."
     dynamicVariables: dict[str, Any]
+    "Values that prompts name as {{variable}}."
     maxDurationSeconds: int | None
+    "Calls end after so many seconds; null: the provider's limit."
     name: str
+    "A name for people."
     description: str | None
+    "Free text for people."
     tags: list[str]
+    "Words to find it by."
     provider: str | None
+    "The voice platform."
     externalAgentId: str | None
+    "The agent's id at the provider."
 
 
 class AgentBody(TypedDict):
     systemPrompt: NotRequired[str | None]
+    "What the agent is told to be."
     firstMessage: NotRequired[str | None]
+    "What the agent says first."
     language: NotRequired[str | None]
+    "BCP 47, such as en or pt-BR."
     voiceId: NotRequired[str | None]
+    "The voice, by the provider's id."
     llm: NotRequired[LanguageModelBody | None]
+    "The language model."
     dynamicVariables: NotRequired[dict[str, str | int | float | bool | None] | None]
+    "Values that prompts name as {{variable}}."
     maxDurationSeconds: NotRequired[int | None]
+    "Calls end after so many seconds; null: the provider's limit."
     name: str
+    "A name for people."
     description: NotRequired[str | None]
+    "Free text for people."
     tags: NotRequired[list[str] | None]
+    "Words to find it by."
     provider: NotRequired[Literal["bland", "elevenlabs", "retell", "vapi"] | None]
+    "The voice platform."
     externalAgentId: NotRequired[str | None]
+    "The agent's id at the provider."
 
 
 class AgentConfiguration(TypedDict):
     """What a version froze."""
 
     systemPrompt: str | None
+    "What the agent is told to be."
     firstMessage: str | None
+    "What the agent says first."
     language: str | None
+    "BCP 47, such as en or pt-BR."
     voiceId: str | None
-    llm: LanguageModel
+    "The voice, by the provider's id."
+    llm: Any
+    "The language model."
     dynamicVariables: dict[str, Any]
+    "Values that prompts name as {{variable}}."
     maxDurationSeconds: int | None
+    "Calls end after so many seconds; null: the provider's limit."
 
 
 class AgentPatch(TypedDict):
     """RFC 7396: what is present is set, null clears; variables are merged by name."""
 
     systemPrompt: NotRequired[str | None]
+    "What the agent is told to be."
     firstMessage: NotRequired[str | None]
+    "What the agent says first."
     language: NotRequired[str | None]
+    "BCP 47, such as en or pt-BR."
     voiceId: NotRequired[str | None]
+    "The voice, by the provider's id."
     llm: NotRequired[LanguageModelPatch | None]
+    "The language model."
     dynamicVariables: NotRequired[dict[str, str | int | float | bool | None] | None]
+    "Values that prompts name as {{variable}}."
     maxDurationSeconds: NotRequired[int | None]
+    "Calls end after so many seconds; null: the provider's limit."
     name: NotRequired[str]
+    "A name for people."
     description: NotRequired[str | None]
+    "Free text for people."
     tags: NotRequired[list[str] | None]
+    "Words to find it by."
     provider: NotRequired[Literal["bland", "elevenlabs", "retell", "vapi"] | None]
+    "The voice platform."
     externalAgentId: NotRequired[str | None]
+    "The agent's id at the provider."
 
 
 class AgentRow(TypedDict):
     """An agent in a list: without its prompt and variables."""
 
     id: str
+    "The id; it never changes."
     status: Literal["active", "archived", "draft"] | None
+    "Its state."
     publishedVersion: int | None
+    "The version that serves calls; null before the first."
     hasUnpublishedChanges: bool
+    "Whether the draft differs from the published version."
     organizationId: str
+    "The organization that owns it."
     version: int
+    "Counts the changes; ETag and If-Match name it."
     createdAt: str | None
+    "When it was made."
     updatedAt: str | None
+    "When it last changed."
     firstMessage: str | None
+    "What the agent says first."
     language: str | None
+    "BCP 47, such as en or pt-BR."
     voiceId: str | None
-    llm: LanguageModel
+    "The voice, by the provider's id."
+    llm: Any
+    "The language model."
     maxDurationSeconds: int | None
+    "Calls end after so many seconds; null: the provider's limit."
     name: str
+    "A name for people."
     description: str | None
+    "Free text for people."
     tags: list[str]
+    "Words to find it by."
     provider: str | None
+    "The voice platform."
     externalAgentId: str | None
+    "The agent's id at the provider."
 
 
 class AgentVersion(TypedDict):
     id: str
+    "The id; it never changes."
     agentId: str
+    "The agent; null when none is known."
     version: int
+    "The version's number, from 1."
     description: str | None
+    "Free text for people."
     createdBy: str | None
+    "The user who made it."
     createdAt: str | None
+    "When it was made."
     configuration: AgentConfiguration | None
+    "What the agent said and how in this version; null in lists."
 
 
 class ApiKey(TypedDict):
     id: str
+    "The id; it never changes."
     name: str
+    "A name for people."
     prefix: str
+    "The beginning of the key, to recognize it by."
     scopes: list[str]
+    "What may be done, as area:read or area:write; * is everything."
     createdBy: str | None
+    "The user who made it."
     createdAt: str | None
+    "When it was made."
     expiresAt: str | None
+    "When it stops working; null: never."
     lastUsedAt: str | None
+    "When it was last used, to the minute; null: never."
     revokedAt: str | None
+    "When it was revoked; null while it works."
     version: int
+    "Counts the changes; ETag and If-Match name it."
 
 
 class ApiKeyBody(TypedDict):
     name: str
+    "A name for people."
     scopes: list[Literal["*", "members:read", "members:write", "agents:read", "agents:write", "knowledge:read", "knowledge:write", "calls:read", "calls:write", "billing:read", "billing:write", "realtime:read", "realtime:write", "webhooks:read", "webhooks:write", "integrations:read", "integrations:write"]]
+    "What may be done, as area:read or area:write; * is everything."
     expiresAt: NotRequired[str | None]
+    "When it stops working; null: never."
 
 
 class Attempt(TypedDict):
     attempt: int
+    "Which attempt it is, from 1."
     worker: str | None
+    "The process that ran it."
     outcome: str | None
+    "How the attempt ended; null while it runs."
     error: JobError | None
+    "What went wrong; null when nothing did."
     startedAt: str | None
+    "When it began; null before."
     endedAt: str | None
+    "When it ended; null while it runs."
 
 
 class Balance(TypedDict):
     """available = posted - reserved."""
 
     available: str
+    "What can be spent: posted less reserved."
     reserved: str
+    "What running calls hold back."
     posted: str
+    "What was paid in less what was used."
     currency: str
+    "ISO 4217."
 
 
 class Bucket(TypedDict):
     startAt: str | None
+    "When the bucket begins."
     calls: int
+    "How many calls there are."
     minutes: float
+    "The length of the calls in minutes."
     successfulCalls: int
+    "Calls that the provider judged successful."
     failedCalls: int
+    "Calls that the provider judged unsuccessful."
     cost: Money | None
+    "What the customer pays for it; null until it is rated."
 
 
 class Call(TypedDict):
     id: str
+    "The id; it never changes."
     agentId: str | None
+    "The agent; null when none is known."
     agentVersion: int | None
+    "The published version that served the call."
     externalCallId: str | None
+    "The call's id at the provider."
     externalAgentId: str | None
+    "The agent's id at the provider."
     provider: str | None
+    "The voice platform."
     status: str | None
+    "Its state."
     direction: str | None
+    "Who called: inbound, outbound, or web."
     fromNumber: str | None
+    "The caller's number."
     toNumber: str | None
+    "The called number."
     durationSeconds: float | None
+    "Its length in seconds; null while unknown."
     startedAt: str | None
+    "When it began; null before."
     endedAt: str | None
+    "When it ended; null while it runs."
     cost: Money | None
+    "What the customer pays for it; null until it is rated."
     providerCostUnits: int | None
+    "What the provider charged, in its own units."
     title: str | None
+    "A title for people."
     summary: str | None
+    "What was said, in a few sentences."
     successful: bool | None
+    "Whether the call reached its goal, as the provider judged; null when it did not."
     terminationReason: str | None
+    "Why the call ended, in the provider's words."
     language: str | None
+    "BCP 47, such as en or pt-BR."
     turnCount: int
+    "How many turns the transcript has."
     tags: list[str]
+    "Words to find it by."
     version: int
+    "Counts the changes; ETag and If-Match name it."
     createdAt: str | None
+    "When it was made."
     updatedAt: str | None
+    "When it last changed."
     recording: Recording | None
+    "The recording; null without one."
     transcript: list[Turn]
+    "What was said, turn by turn."
 
 
 class CallPatch(TypedDict):
     tags: NotRequired[list[str] | None]
+    "Words to find it by."
 
 
 class CallRow(TypedDict):
     """A call in a list: without its transcript and recording."""
 
     id: str
+    "The id; it never changes."
     agentId: str | None
+    "The agent; null when none is known."
     agentVersion: int | None
+    "The published version that served the call."
     externalCallId: str | None
+    "The call's id at the provider."
     externalAgentId: str | None
+    "The agent's id at the provider."
     provider: str | None
+    "The voice platform."
     status: str | None
+    "Its state."
     direction: str | None
+    "Who called: inbound, outbound, or web."
     fromNumber: str | None
+    "The caller's number."
     toNumber: str | None
+    "The called number."
     durationSeconds: float | None
+    "Its length in seconds; null while unknown."
     startedAt: str | None
+    "When it began; null before."
     endedAt: str | None
+    "When it ended; null while it runs."
     cost: Money | None
+    "What the customer pays for it; null until it is rated."
     providerCostUnits: int | None
+    "What the provider charged, in its own units."
     title: str | None
+    "A title for people."
     summary: str | None
+    "What was said, in a few sentences."
     successful: bool | None
+    "Whether the call reached its goal, as the provider judged; null when it did not."
     terminationReason: str | None
+    "Why the call ended, in the provider's words."
     language: str | None
+    "BCP 47, such as en or pt-BR."
     turnCount: int
+    "How many turns the transcript has."
     tags: list[str]
+    "Words to find it by."
     version: int
+    "Counts the changes; ETag and If-Match name it."
     createdAt: str | None
+    "When it was made."
     updatedAt: str | None
+    "When it last changed."
 
 
 class Chunk(TypedDict):
     id: str
+    "The id; it never changes."
     entryId: str
+    "The entry."
     position: int
+    "The place in the entry, from 0."
     text: str
+    "The words."
     heading: str | None
+    "The heading above the passage."
     page: int | None
+    "The page's number, from 1; null by cursor, and for text without pages."
     tokenCount: int
+    "The length in tokens of the embedding model."
 
 
 class CloudEvent(TypedDict):
     """CloudEvents 1.0, structured. `type` names the meter unless `data.meter` does. `source` is kept as properties.source unless there is one. Extension attributes are ignored; ids are unique across sources."""
 
     specversion: Literal["1.0"]
+    "1.0."
     id: str
+    "The id; it never changes."
     source: str
+    "Where it comes from."
     type: str
     "One that GET /api/billing/meters lists and does not reserve."
     time: str
-    data: CloudEventData
+    "When it happened."
+    data: Any
+    "The value, and what belongs to it."
     subject: NotRequired[str | None]
+    "Whom or what it is about."
     datacontenttype: NotRequired[Literal["application/json"] | None]
+    "The media type of `data`."
 
 
 class CloudEventData(TypedDict):
     """The meter may stand here when the event's `type` is a name of the sender's own."""
 
     value: str | int | float
+    "How much, in the meter's unit."
     meter: NotRequired[str | None]
+    "One that GET /api/billing/meters lists and does not reserve."
     properties: NotRequired[dict[str, Any] | None]
+    "Free values of the event; agentId and provider can be grouped by."
 
 
 class ConnectionToken(TypedDict):
     token: str
+    "The token."
     expiresAt: str | None
+    "When it stops working; null: never."
     url: str
+    "The whole URL."
     eventsUrl: str
+    "The whole URL of the server-sent events."
     channels: list[str]
+    "The channels that this token may subscribe to."
 
 
 class Connections(TypedDict):
     database: Literal["connected", "disconnected"]
+    "PostgreSQL."
     redis: Literal["connected", "disconnected"]
+    "Redis."
     queue: Literal["connected", "disconnected"]
+    "NATS."
 
 
 class CredentialsBody(TypedDict):
     """Fields that are left out keep their stored values."""
 
     apiKey: NotRequired[str | None]
+    "The key of the account at the provider. It never comes back."
     webhookSecret: NotRequired[str | None]
+    "The secret that the provider signs its reports with. It never comes back."
     baseUrl: NotRequired[str | None]
+    "Another address of the provider's API. A change needs apiKey in the same request."
 
 
 class CreditBody(TypedDict):
     amount: str
+    "A decimal string in units of the currency."
     reason: str
+    "Why the credit is granted; it stands in the ledger."
     currency: NotRequired[str]
     "Default: \"USD\"."
 
 
 class CreditGrant(TypedDict):
     id: str
+    "The id; it never changes."
     ledgerEntryId: str
+    "The entry of the ledger."
     amount: str
+    "A decimal string in units of the currency."
     currency: str
-    balance: Balance
+    "ISO 4217."
+    balance: Any
+    "The balance after this."
     createdAt: str | None
+    "When it was made."
 
 
 class CurrentUser(TypedDict):
     id: str
+    "The id; it never changes."
     email: str
+    "The address, as it was typed at registration."
     organizationId: str
+    "The organization that owns it."
     role: Literal["admin", "member", "owner", "viewer"] | None
+    "owner, admin, member or viewer."
     firstName: str | None
+    "The given name."
     lastName: str | None
+    "The family name."
     createdAt: str | None
+    "When it was made."
     updatedAt: str | None
-    organization: Organization
+    "When it last changed."
+    organization: Any
+    "The organization."
 
 
 class DeadEvent(TypedDict):
     id: str
+    "The id; it never changes."
     service: str
+    "The service."
     consumer: str
+    "The consumer that gave the event up."
     eventId: str
+    "The event."
     topic: str
+    "The type of the event."
     subject: str | None
+    "Whom or what it is about."
     tries: int
-    error: JobError
+    "How often it was tried."
+    error: Any
+    "What went wrong; null when nothing did."
     replaying: bool
+    "Whether it is being handled again."
     diedAt: str | None
+    "When it was given up."
 
 
 class DeadEventReplayBody(TypedDict):
     """Ids, or a filter of which all given must match; at most 1,000 at once for each service, the oldest first."""
 
     ids: NotRequired[list[str] | None]
+    "Exactly these."
     service: NotRequired[Literal["agent", "billing", "calllog", "identity", "knowledge", "realtime"] | None]
+    "The service."
     consumer: NotRequired[str | None]
+    "The consumer that gave the event up."
     topic: NotRequired[str | None]
+    "Such as call.ended."
     errorCode: NotRequired[str | None]
+    "The code of the last error."
     diedAtGe: NotRequired[str | None]
+    "Given up at or after."
     diedAtLt: NotRequired[str | None]
+    "Given up before."
 
 
 class Difference(TypedDict):
     kind: str
+    "What it is: the name of a job's kind, or of a difference."
     callId: str | None
+    "The call that this belongs to."
     usageEventId: str | None
+    "The usage event."
     ledgerEntryId: str | None
+    "The entry of the ledger."
     detail: str
+    "A sentence that says what to do."
 
 
 class DocumentStatus(TypedDict):
     documentId: str
+    "The document that the entry was made from."
     entryId: str
+    "The entry."
     status: Literal["completed", "failed", "processing"] | None
+    "Its state."
     progress: int
+    "Percent, 0 to 100."
     totalPages: int | None
+    "Pages of the document; null for text without pages and before they are counted."
     processedPages: int
+    "Pages that were read so far."
     chunks: int
+    "How many passages there are."
     error: Failure | None
+    "What went wrong; null when nothing did."
     jobId: str | None
+    "The job that does it; read it at /api/jobs/{id}."
     fileName: str
+    "The name that the document was uploaded under."
     mediaType: str | None
+    "The media type."
     byteSize: int
+    "The size in bytes."
     createdAt: str | None
+    "When it was made."
     updatedAt: str | None
+    "When it last changed."
 
 
 class DuplicateBody(TypedDict):
     name: NotRequired[str | None]
+    "A name for people."
 
 
 class Entry(TypedDict):
     id: str
+    "The id; it never changes."
     title: str
+    "A title for people."
     category: str | None
+    "A word to group entries by."
     tags: list[str]
+    "Words to find it by."
     status: Literal["completed", "failed", "processing"] | None
+    "Its state."
     documentId: str | None
+    "The document that the entry was made from."
     source: str | None
+    "Where it comes from."
     chunkCount: int
+    "Into how many passages the text was cut."
     pageCount: int | None
+    "Pages of the document; null for text without pages."
     byteSize: int
+    "The size in bytes."
     mediaType: str | None
+    "The media type."
     language: str | None
+    "BCP 47, such as en or pt-BR."
     languageSource: Literal["detected", "given"] | None
+    "Whether the language was named or recognized."
     error: Failure | None
+    "What went wrong; null when nothing did."
     indexVersion: int
+    "Counts how often the entry was indexed."
     version: int
+    "Counts the changes; ETag and If-Match name it."
     createdAt: str | None
+    "When it was made."
     updatedAt: str | None
+    "When it last changed."
     content: str | None
+    "The text of the entry."
 
 
 class EntryBody(TypedDict):
     title: str
+    "A title for people."
     content: str
+    "The text of the entry."
     category: NotRequired[str | None]
+    "A word to group entries by."
     tags: NotRequired[list[str] | None]
+    "Words to find it by."
     language: NotRequired[str | None]
+    "BCP 47, such as en or pt-BR."
 
 
 class EntryPatch(TypedDict):
     title: NotRequired[str]
+    "A title for people."
     content: NotRequired[str]
+    "The text of the entry."
     category: NotRequired[str | None]
+    "A word to group entries by."
     tags: NotRequired[list[str] | None]
+    "Words to find it by."
     language: NotRequired[str | None]
+    "BCP 47, such as en or pt-BR."
 
 
 class EntryRow(TypedDict):
     id: str
+    "The id; it never changes."
     title: str
+    "A title for people."
     category: str | None
+    "A word to group entries by."
     tags: list[str]
+    "Words to find it by."
     status: Literal["completed", "failed", "processing"] | None
+    "Its state."
     documentId: str | None
+    "The document that the entry was made from."
     source: str | None
+    "Where it comes from."
     chunkCount: int
+    "Into how many passages the text was cut."
     pageCount: int | None
+    "Pages of the document; null for text without pages."
     byteSize: int
+    "The size in bytes."
     mediaType: str | None
+    "The media type."
     language: str | None
+    "BCP 47, such as en or pt-BR."
     languageSource: Literal["detected", "given"] | None
+    "Whether the language was named or recognized."
     error: Failure | None
+    "What went wrong; null when nothing did."
     indexVersion: int
+    "Counts how often the entry was indexed."
     version: int
+    "Counts the changes; ETag and If-Match name it."
     createdAt: str | None
+    "When it was made."
     updatedAt: str | None
+    "When it last changed."
 
 
 class Failure(TypedDict):
     code: str
+    "A stable word to branch on."
     message: str
+    "A sentence for people."
 
 
 class FiltersBody(TypedDict):
     category: NotRequired[str | None]
+    "A word to group entries by."
     tags: NotRequired[list[str] | None]
+    "Words to find it by."
     entryIds: NotRequired[list[str] | None]
+    "Only these entries."
 
 
 class FreshApiKey(TypedDict):
     """The only answer that carries the secret."""
 
     id: str
+    "The id; it never changes."
     name: str
+    "A name for people."
     prefix: str
+    "The beginning of the key, to recognize it by."
     scopes: list[str]
+    "What may be done, as area:read or area:write; * is everything."
     createdBy: str | None
+    "The user who made it."
     createdAt: str | None
+    "When it was made."
     expiresAt: str | None
+    "When it stops working; null: never."
     lastUsedAt: str | None
+    "When it was last used, to the minute; null: never."
     revokedAt: str | None
+    "When it was revoked; null while it works."
     version: int
+    "Counts the changes; ETag and If-Match name it."
     secret: str
+    "Shown this once."
 
 
 class FreshWebhookEndpoint(TypedDict):
     """The only answers that carry the secret."""
 
     id: str
+    "The id; it never changes."
     url: str
+    "The whole URL."
     eventTypes: list[str]
+    "One type, all of one entity (call.*), or all (*)."
     description: str | None
+    "Free text for people."
     contentType: str
+    "The media type of deliveries."
     status: str
+    "Its state."
     disabledReason: str | None
+    "Why it gets no deliveries; null while it gets them."
     version: int
+    "Counts the changes; ETag and If-Match name it."
     lastSuccessAt: str | None
+    "When a delivery last succeeded."
     lastFailureAt: str | None
+    "When a delivery last failed."
     failingSince: str | None
+    "The first failure since the last success; null when the last one succeeded."
     exhaustedDeliveries: int
+    "Deliveries that ran out of attempts since the last success."
     createdAt: str | None
+    "When it was made."
     updatedAt: str | None
+    "When it last changed."
     secret: str
+    "Shown this once."
 
 
 class Health(TypedDict):
     status: Literal["healthy", "unhealthy"]
+    "Its state."
     uptime: int
-    connections: Connections
-    pool: Pool
+    "Seconds since the start."
+    connections: Any
+    "Whether each store answers."
+    pool: Any
+    "Connections to the database."
 
 
 class Highlight(TypedDict):
     """Half-open offsets, in Unicode code points, into the hit's text."""
 
     start: int
+    "The offset of the first character."
     end: int
+    "The offset behind the last character."
 
 
 class Integration(TypedDict):
     id: str
+    "The id; it never changes."
     provider: str
+    "The voice platform."
     status: str
+    "Its state."
     apiKeyLast4: str | None
+    "The last four characters of the key."
     apiKeyFingerprint: str | None
+    "Tells two keys apart without showing them."
     webhookSecretSet: bool
+    "Whether a secret was entered."
     webhookUrl: str | None
+    "The address to enter at the provider."
     lastSyncAt: str | None
+    "When the provider was last read."
     lastSyncError: str | None
+    "Why the last reading failed; null if it did not."
     version: int
+    "Counts the changes; ETag and If-Match name it."
     createdAt: str | None
+    "When it was made."
     updatedAt: str | None
+    "When it last changed."
 
 
 class IntegrationBody(TypedDict):
-    credentials: CredentialsBody
+    credentials: Any
+    "What the provider gave you to enter here."
 
 
 class Job(TypedDict):
     id: str
+    "The id; it never changes."
     service: str
+    "The service."
     kind: str
+    "What it is: the name of a job's kind, or of a difference."
     queue: str
+    "The queue."
     lane: str | None
+    "high, normal or low: which of a queue's jobs run first."
     state: str | None
+    "scheduled, queued, running, completed, failed or cancelled."
     progress: int
+    "Percent, 0 to 100."
     attempt: int
+    "Which attempt it is, from 1."
     maxAttempts: int
+    "After so many attempts it is a dead letter."
     error: JobError | None
+    "What went wrong; null when nothing did."
     result: dict[str, Any] | None
+    "What the job made; null before its end."
     cancelRequested: bool
+    "Someone asked to cancel it; it ends at its next safe point."
     stalls: int
+    "How often its worker went away."
     createdAt: str | None
+    "When it was made."
     runAt: str | None
+    "When it may start."
     startedAt: str | None
+    "When it began; null before."
     finishedAt: str | None
+    "When it ended; null before."
     attempts: list[Attempt]
+    "The attempts so far."
 
 
 class JobError(TypedDict):
     code: str
+    "A stable word to branch on."
     message: str
+    "A sentence for people."
 
 
 class JobRow(TypedDict):
     id: str
+    "The id; it never changes."
     service: str
+    "The service."
     kind: str
+    "What it is: the name of a job's kind, or of a difference."
     queue: str
+    "The queue."
     lane: str | None
+    "high, normal or low: which of a queue's jobs run first."
     state: str | None
+    "scheduled, queued, running, completed, failed or cancelled."
     progress: int
+    "Percent, 0 to 100."
     attempt: int
+    "Which attempt it is, from 1."
     maxAttempts: int
+    "After so many attempts it is a dead letter."
     error: JobError | None
+    "What went wrong; null when nothing did."
     result: dict[str, Any] | None
+    "What the job made; null before its end."
     cancelRequested: bool
+    "Someone asked to cancel it; it ends at its next safe point."
     stalls: int
+    "How often its worker went away."
     createdAt: str | None
+    "When it was made."
     runAt: str | None
+    "When it may start."
     startedAt: str | None
+    "When it began; null before."
     finishedAt: str | None
+    "When it ended; null before."
 
 
 class LanguageModel(TypedDict):
     model: str | None
+    "The model's name."
     temperature: float | None
+    "0 is the most predictable, 2 the least."
     maxTokens: int | None
+    "The longest answer in tokens."
 
 
 class LanguageModelBody(TypedDict):
     model: NotRequired[str | None]
+    "The model's name."
     temperature: NotRequired[float | None]
+    "0 is the most predictable, 2 the least."
     maxTokens: NotRequired[int | None]
+    "The longest answer in tokens."
 
 
 class LanguageModelPatch(TypedDict):
     model: NotRequired[str | None]
+    "The model's name."
     temperature: NotRequired[float | None]
+    "0 is the most predictable, 2 the least."
     maxTokens: NotRequired[int | None]
+    "The longest answer in tokens."
 
 
 class LedgerEntry(TypedDict):
     """Append only; usage is negative."""
 
     id: str
+    "The id; it never changes."
     type: str
+    "What kind of thing it is."
     amount: str
+    "A decimal string in units of the currency."
     currency: str
+    "ISO 4217."
     callId: str | None
+    "The call that this belongs to."
     usageEventId: str | None
+    "The usage event."
     balanceAfter: str
+    "The posted balance after this entry."
     description: str | None
+    "Free text for people."
     transactionId: str | None
+    "Joins the entries of one booking."
     createdAt: str | None
+    "When it was made."
 
 
 class LoggedIn(TypedDict):
     token: str
+    "The token."
     expiresAt: str | None
-    user: User
+    "When it stops working; null: never."
+    user: Any
+    "The user."
 
 
 class LoginBody(TypedDict):
     email: str
+    "The address, as it was typed at registration."
     password: str
+    "The password. It is kept as a hash alone."
 
 
 class Mail(TypedDict):
     id: str
+    "The id; it never changes."
     to: list[str]
+    "The addresses."
     subject: str
+    "The subject line."
     text: str
+    "The words."
     createdAt: str | None
+    "When it was made."
 
 
 class Meter(TypedDict):
     """What usage is counted in. Usage events of a reserved meter are made by the suite alone."""
 
     name: str
+    "A name for people."
     unit: str
+    "What one of it is."
     description: str
+    "Free text for people."
     reserved: bool
+    "Whether the suite alone records this meter."
 
 
 class Money(TypedDict):
     """An amount as a decimal string, never a float."""
 
     amount: str
+    "A decimal string in units of the currency."
     currency: str
+    "ISO 4217."
 
 
 class NewEntry(TypedDict):
     """The answer to a creation: the entry, and the job that indexes it."""
 
     id: str
+    "The id; it never changes."
     title: str
+    "A title for people."
     category: str | None
+    "A word to group entries by."
     tags: list[str]
+    "Words to find it by."
     status: Literal["completed", "failed", "processing"] | None
+    "Its state."
     documentId: str | None
+    "The document that the entry was made from."
     source: str | None
+    "Where it comes from."
     chunkCount: int
+    "Into how many passages the text was cut."
     pageCount: int | None
+    "Pages of the document; null for text without pages."
     byteSize: int
+    "The size in bytes."
     mediaType: str | None
+    "The media type."
     language: str | None
+    "BCP 47, such as en or pt-BR."
     languageSource: Literal["detected", "given"] | None
+    "Whether the language was named or recognized."
     error: Failure | None
+    "What went wrong; null when nothing did."
     indexVersion: int
+    "Counts how often the entry was indexed."
     version: int
+    "Counts the changes; ETag and If-Match name it."
     createdAt: str | None
+    "When it was made."
     updatedAt: str | None
+    "When it last changed."
     content: str | None
+    "The text of the entry."
     jobId: str | None
+    "The job that does it; read it at /api/jobs/{id}."
 
 
 class Organization(TypedDict):
     id: str
+    "The id; it never changes."
     name: str
+    "A name for people."
     timeZone: str | None
+    "IANA name, such as Europe/Berlin."
     version: int
+    "Counts the changes; ETag and If-Match name it."
     createdAt: str | None
+    "When it was made."
     updatedAt: str | None
+    "When it last changed."
 
 
 class OrganizationAnalytics(TypedDict):
     totalCalls: int
+    "Calls in the window."
     totalMinutes: float
+    "The length of the window's calls in minutes."
     estimatedCost: Money | None
+    "What the calls of the window cost; null when none is rated."
     activeAgents: int
+    "Agents that had a call in the window."
     lastSync: str | None
+    "When the figures were last brought up to date."
     successfulCalls: int
+    "Calls that the provider judged successful."
     failedCalls: int
+    "Calls that the provider judged unsuccessful."
     averageDurationSeconds: float | None
+    "The mean duration of the calls whose duration is known."
 
 
 class OrganizationPatch(TypedDict):
     name: NotRequired[str]
+    "A name for people."
     timeZone: NotRequired[str]
     "IANA name, such as Europe/Berlin."
 
@@ -660,62 +1104,92 @@ class Pool(TypedDict):
     """One replica of each service: the sum of the configured maxima, and how many are idle and in use now."""
 
     total: int
+    "The most there can be."
     idle: int
+    "How many are free now."
     active: int
+    "How many are in use or running now."
 
 
 class Probe(TypedDict):
     status: Literal["live", "ready", "unready"]
+    "Its state."
 
 
 class Problem(TypedDict):
     """RFC 9457."""
 
     type: str
+    "A URN made of the code."
     title: str
+    "The status in words."
     status: int
+    "The HTTP status."
     detail: str
+    "A sentence that says what to do."
     instance: str
+    "The path of the request."
     code: str
+    "A stable word to branch on."
     requestId: str
+    "Names the request in the logs: report it."
     errors: list[Violation]
+    "Each part of the request that has to change."
 
 
 class PublishBody(TypedDict):
     description: NotRequired[str | None]
+    "Free text for people."
     requireTests: NotRequired[bool]
     "Default: false."
 
 
 class Queue(TypedDict):
     service: str
+    "The service."
     name: str
+    "A name for people."
     paused: bool
+    "Whether new jobs wait."
     waiting: int
+    "How many wait."
     active: int
+    "How many are in use or running now."
     delayed: int
+    "How many wait for their time."
     failed: int
+    "How many ended badly."
     completed: int
+    "How many ended well."
     oldestAgeSeconds: float
+    "How long the oldest waiting job has waited."
     waitP95Seconds: float
+    "The 95th percentile of how long jobs waited."
     runP95Seconds: float
+    "The 95th percentile of how long jobs ran."
     finishedPerSecond: float
+    "Jobs that ended a second, over the last minutes."
 
 
 class Quota(TypedDict):
     name: str
+    "A name for people."
     limit: int
+    "The most rows of this page."
     used: int
     "Counted up to the limit; of a quota by the day, since midnight UTC."
 
 
 class Quotas(TypedDict):
     data: list[Quota]
+    "The rows of this page."
 
 
 class Received(TypedDict):
     received: bool
+    "Always true."
     duplicate: bool
+    "Whether it had been received before; nothing happened then."
 
 
 Reconciliation = TypedDict("Reconciliation", {"from": "str | None", "to": "str | None", "calls": "int", "usageEvents": "int", "ledgerEntries": "int", "differences": "list[Difference]"})
@@ -723,39 +1197,59 @@ Reconciliation = TypedDict("Reconciliation", {"from": "str | None", "to": "str |
 
 class Recording(TypedDict):
     id: str
+    "The id; it never changes."
     status: str
+    "Its state."
     mediaType: str | None
+    "The media type."
     byteSize: int | None
+    "The size in bytes."
     url: str | None
+    "The whole URL."
     transcriptionStatus: str | None
+    "done, failed, not_needed or not_installed; null before the first attempt."
     transcriptionUrl: str | None
+    "The path of the transcription; null unless the status is done."
 
 
 class RegisterBody(TypedDict):
     email: str
+    "The address, as it was typed at registration."
     password: str
+    "The password. It is kept as a hash alone."
     organizationName: str
+    "The name of the organization that registers."
     firstName: NotRequired[str]
+    "The given name."
     lastName: NotRequired[str]
+    "The family name."
 
 
 class Registered(TypedDict):
-    user: User
-    organization: Organization
+    user: Any
+    "The user."
+    organization: Any
+    "The organization."
 
 
 class ReplayBody(TypedDict):
     """Ids, or a filter of which all given must match; at most 1,000 at once for each service."""
 
     ids: NotRequired[list[str] | None]
+    "Exactly these."
     service: NotRequired[Literal["agent", "billing", "calllog", "identity", "knowledge", "realtime"] | None]
+    "The service."
     queue: NotRequired[str | None]
+    "The queue."
     kind: NotRequired[str | None]
+    "What it is: the name of a job's kind, or of a difference."
     errorCode: NotRequired[str | None]
+    "The code of the last error."
 
 
 class Replayed(TypedDict):
     replayed: int
+    "How many will be handled again."
 
 
 class RotateBody(TypedDict):
@@ -765,102 +1259,162 @@ class RotateBody(TypedDict):
 
 class Schedule(TypedDict):
     name: str
+    "A name for people."
     kind: str
+    "What it is: the name of a job's kind, or of a difference."
     cron: str
+    "When it fires, as a cron expression in its time zone."
     timeZone: str
+    "IANA name, such as Europe/Berlin."
     catchUp: str
+    "What happens to firings that were missed."
     nextFireAt: str | None
+    "When it fires next."
     lastFireAt: str | None
+    "When it last fired; null: never."
 
 
 class Scores(TypedDict):
     """Null: this ranking did not find the chunk."""
 
     keyword: float | None
+    "The score of the words."
     vector: float | None
+    "The score of the meaning."
 
 
 class SearchAnswer(TypedDict):
     results: list[SearchHit]
+    "The hits, the best first."
     queryId: str
+    "Names this search in a report."
     tookMs: int
+    "How long the search took in milliseconds."
     mode: Literal["hybrid", "keyword", "vector"] | None
+    "hybrid, keyword or vector."
     fallbackReason: str | None
+    "Why another mode was used than was asked for; null if it was not."
 
 
 class SearchBody(TypedDict):
     query: str
+    "What is looked for, in words."
     mode: NotRequired[Literal["hybrid", "keyword", "vector"] | None]
+    "hybrid, keyword or vector."
     maxResults: NotRequired[int | None]
+    "The most hits, 10 when left out."
     filters: NotRequired[FiltersBody | None]
+    "Search only what fits."
 
 
 class SearchHit(TypedDict):
     entryId: str
+    "The entry."
     chunkId: str
+    "The passage."
     documentId: str | None
+    "The document that the entry was made from."
     title: str
+    "A title for people."
     heading: str | None
+    "The heading above the passage."
     text: str
+    "The words."
     score: float
-    scores: Scores
+    "How well it fits; comparable within one answer."
+    scores: Any
+    "The parts of the score."
     highlights: list[Highlight]
+    "Where the words of the query stand in the text."
     page: int | None
+    "The page's number, from 1; null by cursor, and for text without pages."
     source: str | None
+    "Where it comes from."
     version: int
+    "Counts the changes; ETag and If-Match name it."
 
 
 class Session(TypedDict):
     id: str
+    "The id; it never changes."
     userId: str
+    "The user."
     ipAddress: str | None
+    "Where the session was opened from."
     userAgent: str | None
+    "The client that opened it."
     current: bool
+    "Whether it is the session of this request."
     createdAt: str | None
+    "When it was made."
     lastSeenAt: str | None
+    "When it was last used."
     expiresAt: str | None
+    "When it stops working; null: never."
 
 
 class Stats(TypedDict):
     entries: int
+    "How many entries there are."
     documents: int
+    "How many documents there are."
     chunks: int
+    "How many passages there are."
     bytes: int
+    "The stored text and documents in bytes."
     processing: int
+    "How many are being read."
     failed: int
+    "How many ended badly."
     embeddingModel: str | None
+    "The model that makes vectors; null without one."
 
 
 class SyncStarted(TypedDict):
     jobId: str
+    "The job that does it; read it at /api/jobs/{id}."
     status: str
+    "Its state."
 
 
 class TestDelivery(TypedDict):
     deliveryId: str
+    "The delivery."
     jobId: str
+    "The job that does it; read it at /api/jobs/{id}."
 
 
 class Timeseries(TypedDict):
     interval: str
+    "hour or day."
     data: list[Bucket]
+    "The rows of this page."
 
 
 class TopUp(TypedDict):
     """The balance is the one that the top-up led to, once it is settled."""
 
     id: str
+    "The id; it never changes."
     amount: str
+    "A decimal string in units of the currency."
     currency: str
+    "ISO 4217."
     status: Literal["expired", "failed", "pending", "reversed", "settled"]
+    "Its state."
     paymentUrl: str | None
+    "Where the customer pays; null once the top-up is not pending."
     reversedAmount: str
-    balance: Balance
+    "Taken back by refunds and disputes."
+    balance: Any
+    "The balance after this."
     createdAt: str | None
+    "When it was made."
 
 
 class TopUpBody(TypedDict):
     amount: str
+    "A decimal string in units of the currency."
     currency: NotRequired[str]
     "Default: \"USD\"."
 
@@ -869,143 +1423,236 @@ class Transcription(TypedDict):
     """The suite's own transcription of a recording whose provider sent no transcript."""
 
     status: str | None
+    "Its state."
     text: str | None
+    "The words."
     model: str | None
+    "The model's name."
     language: str | None
+    "BCP 47, such as en or pt-BR."
     durationSeconds: float | None
+    "Its length in seconds; null while unknown."
     segments: list[TranscriptionSegment]
+    "The words with their times."
 
 
 class TranscriptionSegment(TypedDict):
     startSeconds: float
+    "Where it begins, in seconds from the beginning."
     endSeconds: float
+    "Where it ends, in seconds from the beginning."
     text: str
+    "The words."
 
 
 class Turn(TypedDict):
     index: int
+    "The place in the transcript, from 0."
     role: str | None
+    "user or agent."
     text: str
+    "The words."
     timeSeconds: float
+    "When it was said, in seconds from the beginning."
     toolCalls: list[dict[str, Any]] | None
+    "Tools that the agent called in this turn; null when it called none."
 
 
 class Upload(TypedDict):
     documentId: str
+    "The document that the entry was made from."
     entryId: str
+    "The entry."
     jobId: str
+    "The job that does it; read it at /api/jobs/{id}."
     status: Literal["processing"]
+    "Its state."
 
 
 class UsageBody(TypedDict):
     """One event, or up to a hundred under `events`."""
 
     events: NotRequired[list[UsageEventBody] | None]
+    "How many usage events it is made of."
     id: NotRequired[str | None]
+    "The id; it never changes."
     meter: NotRequired[str | None]
+    "One that GET /api/billing/meters lists and does not reserve."
     timestamp: NotRequired[str | None]
+    "When it happened."
     value: NotRequired[str | int | float | None]
+    "How much, in the meter's unit."
     subject: NotRequired[str | None]
+    "Whom or what it is about."
     properties: NotRequired[dict[str, Any] | None]
+    "Free values of the event; agentId and provider can be grouped by."
 
 
 class UsageEvent(TypedDict):
     id: str
+    "The id; it never changes."
     meter: str
+    "What is counted."
     timestamp: str | None
+    "When it happened."
     value: str
+    "How much, in the meter's unit."
     subject: str | None
+    "Whom or what it is about."
     properties: dict[str, Any]
+    "Free values of the event; agentId and provider can be grouped by."
     createdAt: str | None
+    "When it was made."
 
 
 class UsageEventBody(TypedDict):
     id: str
+    "The id; it never changes."
     meter: str
     "One that GET /api/billing/meters lists and does not reserve."
     timestamp: str
+    "When it happened."
     value: str | int | float
+    "How much, in the meter's unit."
     subject: NotRequired[str | None]
+    "Whom or what it is about."
     properties: NotRequired[dict[str, Any] | None]
+    "Free values of the event; agentId and provider can be grouped by."
 
 
 class UsageRecorded(TypedDict):
     accepted: int
+    "How many of the events are new."
     duplicates: int
+    "How many of the events had been recorded before."
 
 
 class UsageRow(TypedDict):
     meter: str
+    "What is counted."
     quantity: str
+    "The sum in the meter's unit, as a decimal string."
     amount: str
+    "A decimal string in units of the currency."
     currency: str
+    "ISO 4217."
     events: int
+    "How many usage events it is made of."
     agentId: str | None
+    "The agent; null when none is known."
     provider: str | None
+    "The voice platform."
     day: str | None
+    "The day in UTC; null when not grouped by it."
 
 
 class User(TypedDict):
     id: str
+    "The id; it never changes."
     email: str
+    "The address, as it was typed at registration."
     organizationId: str
+    "The organization that owns it."
     role: Literal["admin", "member", "owner", "viewer"] | None
+    "owner, admin, member or viewer."
     firstName: str | None
+    "The given name."
     lastName: str | None
+    "The family name."
     createdAt: str | None
+    "When it was made."
     updatedAt: str | None
+    "When it last changed."
 
 
 class Violation(TypedDict):
     """One field to fix in a request."""
 
     pointer: str
+    "A JSON pointer to the part, as a fragment."
     code: str
+    "A stable word to branch on."
     detail: str
+    "A sentence that says what to do."
 
 
 class WebhookDelivery(TypedDict):
     id: str
+    "The id; it never changes."
     endpointId: str
+    "The receiver."
     eventId: str
+    "The event."
     eventType: str
+    "The type of the event."
     status: str
+    "Its state."
     attempts: int
+    "The attempts so far."
     lastStatusCode: int | None
+    "What the receiver answered last."
     lastError: str | None
+    "Why the last attempt failed."
     jobId: str | None
+    "The job that does it; read it at /api/jobs/{id}."
     createdAt: str | None
+    "When it was made."
     nextAttemptAt: str | None
+    "When it is tried again; null when it is not."
     deliveredAt: str | None
+    "When the receiver took it."
 
 
 class WebhookEndpoint(TypedDict):
     id: str
+    "The id; it never changes."
     url: str
+    "The whole URL."
     eventTypes: list[str]
+    "One type, all of one entity (call.*), or all (*)."
     description: str | None
+    "Free text for people."
     contentType: str
+    "The media type of deliveries."
     status: str
+    "Its state."
     disabledReason: str | None
+    "Why it gets no deliveries; null while it gets them."
     version: int
+    "Counts the changes; ETag and If-Match name it."
     lastSuccessAt: str | None
+    "When a delivery last succeeded."
     lastFailureAt: str | None
+    "When a delivery last failed."
     failingSince: str | None
+    "The first failure since the last success; null when the last one succeeded."
     exhaustedDeliveries: int
+    "Deliveries that ran out of attempts since the last success."
     createdAt: str | None
+    "When it was made."
     updatedAt: str | None
+    "When it last changed."
 
 
 class WebhookEndpointBody(TypedDict):
     url: str
+    "The whole URL."
     eventTypes: list[Literal["*", "org.*", "user.*", "api_key.*", "session.*", "agent.*", "integration.*", "document.*", "entry.*", "call.*", "usage.*", "credit.*", "webhook_endpoint.*", "webhook.*", "job.*", "org.created", "org.updated", "user.created", "api_key.created", "api_key.rotated", "api_key.revoked", "session.revoked", "agent.created", "agent.updated", "agent.published", "agent.deleted", "integration.updated", "integration.synced", "integration.failed", "document.uploaded", "document.processed", "document.failed", "entry.created", "entry.updated", "entry.deleted", "call.started", "call.updated", "call.ended", "call.recording_ready", "usage.recorded", "credit.low", "credit.depleted", "credit.topped_up", "webhook_endpoint.disabled", "webhook.test", "job.progressed", "job.finished"]]
+    "One type, all of one entity (call.*), or all (*)."
     description: NotRequired[str | None]
+    "Free text for people."
     contentType: NotRequired[Literal["application/cloudevents+json", "application/json"] | None]
+    "Of the deliveries; null: application/json."
 
 
 class WebhookEndpointPatch(TypedDict):
     url: NotRequired[str]
+    "The whole URL."
     eventTypes: NotRequired[list[Literal["*", "org.*", "user.*", "api_key.*", "session.*", "agent.*", "integration.*", "document.*", "entry.*", "call.*", "usage.*", "credit.*", "webhook_endpoint.*", "webhook.*", "job.*", "org.created", "org.updated", "user.created", "api_key.created", "api_key.rotated", "api_key.revoked", "session.revoked", "agent.created", "agent.updated", "agent.published", "agent.deleted", "integration.updated", "integration.synced", "integration.failed", "document.uploaded", "document.processed", "document.failed", "entry.created", "entry.updated", "entry.deleted", "call.started", "call.updated", "call.ended", "call.recording_ready", "usage.recorded", "credit.low", "credit.depleted", "credit.topped_up", "webhook_endpoint.disabled", "webhook.test", "job.progressed", "job.finished"]]]
+    "One type, all of one entity (call.*), or all (*)."
     description: NotRequired[str | None]
+    "Free text for people."
     contentType: NotRequired[Literal["application/cloudevents+json", "application/json"] | None]
+    "Of the deliveries; null: application/json."
     status: NotRequired[Literal["disabled", "enabled"]]
+    "Its state."

@@ -21,7 +21,8 @@ function App() {
   }
   return html`<${SessionContext.Provider} value=${session}>
     ${session.user
-      ? html`<${Frame} route=${route} area=${page.area}><${Guard} key=${page.key}><${page.component} route=${route} ...${page.given} /><//><//>`
+      ? html`<${Frame} route=${route} area=${page.area}><${Guard} key=${page.key}>
+        <${page.component} route=${route} ...${page.given} /><//><//>`
       : html`<${SignIn} />`}
     <${Toasts} />
   <//>`;

@@ -45,7 +45,8 @@ export function get(path, query, aborted) {
     `version` is the version that the resource must still have (If-Match). */
 export async function send(method, path, body, { version, key = freshKey() } = {}) {
   const headers = { "Idempotency-Key": key };
-  if (body !== undefined) headers["Content-Type"] = method === "PATCH" ? "application/merge-patch+json" : "application/json";
+  const kind = method === "PATCH" ? "application/merge-patch+json" : "application/json";
+  if (body !== undefined) headers["Content-Type"] = kind;
   if (version !== undefined) headers["If-Match"] = `"${version}"`;
   const options = { headers, body: body === undefined ? undefined : JSON.stringify(body) };
   try {

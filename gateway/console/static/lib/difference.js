@@ -6,7 +6,8 @@ const LARGEST = 4_000_000;
 /** Rows `{kind: "same" | "out" | "in", text}` that lead from `before` to `after`. */
 export function differences(before, after) {
   const [a, b] = [before.split("\n"), after.split("\n")];
-  if (a.length * b.length > LARGEST) return [...a.map((text) => ({ kind: "out", text })), ...b.map((text) => ({ kind: "in", text }))];
+  if (a.length * b.length > LARGEST) return [...a.map((text) => ({ kind: "out", text })),
+    ...b.map((text) => ({ kind: "in", text }))];
   const lengths = table(a, b);
   const rows = [];
   let [i, j] = [0, 0];

@@ -63,7 +63,9 @@ function listen(channel, tell, old) {
       wired.add(subscription);
       const tellAll = (event) => listeners.get(channel)?.forEach((listener) => listener(event));
       subscription.on("publication", ({ data }) => tellAll(data));
-      subscription.on("subscribed", ({ wasRecovering, recovered }) => wasRecovering && !recovered && tellAll(gap(channel)));
+      subscription.on("subscribed", ({ wasRecovering, recovered }) => {
+        if (wasRecovering && !recovered) tellAll(gap(channel));
+      });
     }
     listeners.get(channel).add(tell);
     subscription.subscribe();

@@ -15,7 +15,8 @@ export function useResource(path, query = {}) {
   useEffect(() => {
     if (!path) return undefined;
     const controller = new AbortController();
-    setState((last) => ({ ...last, loading: true, ...(last.path === path ? {} : { path, data: null, problem: null }) }));
+    setState((last) => ({ ...last, loading: true,
+      ...(last.path === path ? {} : { path, data: null, problem: null }) }));
     get(path, query, controller.signal).then(
       (data) => setState({ path, data, problem: null, loading: false }),
       (problem) => controller.signal.aborted || setState((last) => ({ ...last, problem, loading: false })),

@@ -16,26 +16,36 @@ export function Account() {
   const { user, ask } = useSession();
   const organization = useResource("/api/organization");
   return html`<${Head} title="Account" />
-    <${Facts} of=${[["Name", [user.firstName, user.lastName].filter(Boolean).join(" ")], ["E-mail address", user.email], ["Role", words(user.role)], ["User since", html`<${Moment} at=${user.createdAt} />`]]} />
+    <${Facts} of=${[["Name", [user.firstName, user.lastName].filter(Boolean).join(" ")],
+      ["E-mail address", user.email], ["Role", words(user.role)],
+      ["User since", html`<${Moment} at=${user.createdAt} />`]]} />
     <section><h2>Organization</h2>
       <${ProblemBox} problem=${organization.problem} again=${organization.reload} />
-      ${organization.data ? html`<${Settings} key=${organization.data.version} of=${organization.data} replace=${organization.replace} changed=${ask} />` : !organization.problem && html`<${Waiting} />`}</section>
-    <section><h2>Sessions</h2><p class="small">Where you are signed in. End those that you do not know.</p><${Sessions} /></section>`;
+      ${organization.data ? html`<${Settings} key=${organization.data.version} of=${organization.data}
+        replace=${organization.replace} changed=${ask} />` : !organization.problem && html`<${Waiting} />`}</section>
+    <section><h2>Sessions</h2><p class="small">Where you are signed in. End those that you do not know.</p>
+      <${Sessions} /></section>`;
 }
 
 function Settings({ of: organization, replace, changed }) {
   const [name, setName] = useState(organization.name);
   const [timeZone, setTimeZone] = useState(organization.timeZone ?? "");
   const [run, { busy, problem }] = useAct(async () => {
-    replace(await send("PATCH", "/api/organization", { name, timeZone: timeZone.trim() }, { version: organization.version }));
+    replace(await send("PATCH", "/api/organization", { name, timeZone: timeZone.trim() },
+      { version: organization.version }));
     toast("The organization is changed.");
     changed();
   });
   const dirty = name !== organization.name || timeZone !== (organization.timeZone ?? "");
-  return html`<${Form} onSubmit=${run} busy=${busy} ready=${dirty} problem=${problem} submit=${dirty ? "Save" : "Saved"}>
-    <${TextField} label="Name" required maxlength="200" value=${name} onInput=${setName} pointer="name" problem=${problem} />
-    <${TextField} label="Time zone" required maxlength="64" list="zones" hint="As the IANA database names it, such as Europe/Berlin." value=${timeZone} onInput=${setTimeZone} pointer="timeZone" problem=${problem} />
-    <datalist id="zones">${Intl.supportedValuesOf("timeZone").map((zone) => html`<option key=${zone} value=${zone}></option>`)}</datalist><//>
+  return html`<${Form} onSubmit=${run} busy=${busy} ready=${dirty} problem=${problem}
+    submit=${dirty ? "Save" : "Saved"}>
+    <${TextField} label="Name" required maxlength="200" value=${name} onInput=${setName} pointer="name"
+      problem=${problem} />
+    <${TextField} label="Time zone" required maxlength="64" list="zones"
+      hint="As the IANA database names it, such as Europe/Berlin." value=${timeZone} onInput=${setTimeZone}
+      pointer="timeZone" problem=${problem} />
+    <datalist id="zones">${Intl.supportedValuesOf("timeZone").map((zone) => html`<option key=${zone} value=${zone}>
+      </option>`)}</datalist><//>
     <p class="small">Id <code>${organization.id}</code></p>`;
 }
 
@@ -50,7 +60,9 @@ function Sessions() {
     { title: "Last seen", cell: (session) => html`<${Moment} at=${session.lastSeenAt} />` },
     { title: "Actions", cell: (session) => (session.current
       ? html`<${State} of="active" label="This one" />`
-      : html`<${Confirm} label="End" title="End this session?" question="The device has to sign in again." verb="End the session" act=${end(session)} done=${list.reload} />`) },
+      : html`<${Confirm} label="End" title="End this session?" question="The device has to sign in again."
+        verb="End the session" act=${end(session)} done=${list.reload} />`) },
   ];
-  return html`<${List} read=${list} place=${where} setPlace=${move} columns=${columns} label="Sessions" empty=${html`<${Empty} title="No session" />`} />`;
+  return html`<${List} read=${list} place=${where} setPlace=${move} columns=${columns} label="Sessions"
+    empty=${html`<${Empty} title="No session" />`} />`;
 }

@@ -73,8 +73,10 @@ export function Draft({ agent, replace, reload }) {
   const field = (name, pointer = name) => ({
     value: texts[name], pointer, problem, onInput: (value) => setTexts((known) => ({ ...known, [name]: value })),
   });
-  const again = problem?.status === 412 && html`<button type="button" onClick=${reload}>Read the newer agent, and lose these changes</button>`;
-  return html`<${Form} onSubmit=${run} busy=${busy} ready=${dirty} problem=${problem} submit=${dirty ? "Save the draft" : "Saved"} extra=${again}>
+  const again = problem?.status === 412
+    && html`<button type="button" onClick=${reload}>Read the newer agent, and lose these changes</button>`;
+  return html`<${Form} onSubmit=${run} busy=${busy} ready=${dirty} problem=${problem}
+    submit=${dirty ? "Save the draft" : "Saved"} extra=${again}>
     <${TextField} label="Name" required maxlength="200" ...${field("name")} />
     <${TextField} label="Tags" hint="Separated by commas." ...${field("tags")} />
     <${AreaField} label="Description" rows="2" maxlength="2000" ...${field("description")} />
@@ -83,12 +85,18 @@ export function Draft({ agent, replace, reload }) {
     <${TextField} label="Language" hint="BCP 47, such as en or pt-BR." ...${field("language")} />
     <${TextField} label="Voice id" ...${field("voiceId")} />
     <${TextField} label="Language model" ...${field("model", "llm/model")} />
-    <${TextField} label="Temperature" type="number" min="0" max="2" step="any" ...${field("temperature", "llm/temperature")} />
-    <${TextField} label="Most tokens an answer" type="number" min="1" step="1" ...${field("maxTokens", "llm/maxTokens")} />
-    <${TextField} label="Longest call, in seconds" type="number" min="10" step="1" hint="Empty: the provider's limit." ...${field("maxDurationSeconds")} />
-    <${SelectField} label="Provider" options=${[["", "None"], ...PROVIDERS.map((name) => [name, providerName(name)])]} ...${field("provider")} />
-    <${TextField} label="Agent id at the provider" hint="Ties calls that the provider reports to this agent." ...${field("externalAgentId")} />
-    <${AreaField} label="Variables" rows="4" class="code" hint="A JSON object of names and values." ...${field("variables", "dynamicVariables")} />
+    <${TextField} label="Temperature" type="number" min="0" max="2" step="any"
+      ...${field("temperature", "llm/temperature")} />
+    <${TextField} label="Most tokens an answer" type="number" min="1" step="1"
+      ...${field("maxTokens", "llm/maxTokens")} />
+    <${TextField} label="Longest call, in seconds" type="number" min="10" step="1" hint="Empty: the provider's limit."
+      ...${field("maxDurationSeconds")} />
+    <${SelectField} label="Provider" options=${[["", "None"], ...PROVIDERS.map((name) => [name, providerName(name)])]}
+      ...${field("provider")} />
+    <${TextField} label="Agent id at the provider" hint="Ties calls that the provider reports to this agent."
+      ...${field("externalAgentId")} />
+    <${AreaField} label="Variables" rows="4" class="code" hint="A JSON object of names and values."
+      ...${field("variables", "dynamicVariables")} />
   <//>`;
 }
 

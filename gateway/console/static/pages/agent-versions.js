@@ -31,7 +31,8 @@ function Comparison({ agent }) {
   const known = useResource(`/api/agents/${agent.id}/versions`, { limit: CHOICES });
   const [from, setFrom] = useState(String(published));
   const [to, setTo] = useState("draft");
-  const options = [["draft", "Draft"], ...(known.data?.data ?? []).map(({ version }) => [String(version), `Version ${number(version)}`])];
+  const versions = (known.data?.data ?? []).map(({ version }) => [String(version), `Version ${number(version)}`]);
+  const options = [["draft", "Draft"], ...versions];
   const before = useConfiguration(agent, from);
   const after = useConfiguration(agent, to);
   const problem = before.problem ?? after.problem;
@@ -39,7 +40,8 @@ function Comparison({ agent }) {
       <${SelectField} label="From" value=${from} options=${options} onInput=${setFrom} />
       <${SelectField} label="To" value=${to} options=${options} onInput=${setTo} /></form>
     <${ProblemBox} problem=${problem} />
-    ${before.data && after.data ? html`<${Changes} before=${flat(before.data)} after=${flat(after.data)} />` : !problem && html`<${Waiting} />`}`;
+    ${before.data && after.data ? html`<${Changes} before=${flat(before.data)} after=${flat(after.data)} />`
+      : !problem && html`<${Waiting} />`}`;
 }
 
 function useConfiguration(agent, which) {
@@ -51,12 +53,16 @@ function useConfiguration(agent, which) {
 /** A configuration as pairs of a path and a text. */
 function flat(value, path = "") {
   if (value === null || typeof value !== "object") return { [path]: value === null ? "" : String(value) };
-  return Object.assign({}, ...Object.entries(value).map(([name, inner]) => flat(inner, path ? `${path}.${name}` : name)));
+  const below = (name) => (path ? `${path}.${name}` : name);
+  return Object.assign({}, ...Object.entries(value).map(([name, inner]) => flat(inner, below(name))));
 }
 
 function Changes({ before, after }) {
-  const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].filter((name) => (before[name] ?? "") !== (after[name] ?? ""));
+  const all = [...new Set([...Object.keys(before), ...Object.keys(after)])];
+  const names = all.filter((name) => (before[name] ?? "") !== (after[name] ?? ""));
   if (names.length === 0) return html`<${Empty} title="No difference" />`;
   return names.map((name) => html`<div key=${name} class="change"><h3><code>${name}</code></h3>
-    <pre class="difference">${differences(before[name] ?? "", after[name] ?? "").map(({ kind, text }) => html`<span class=${kind}><i>${{ in: "+", out: "−", same: " " }[kind]}</i>${text}${"\n"}</span>`)}</pre></div>`);
+    <pre class="difference">${differences(before[name] ?? "", after[name]
+      ?? "").map(({ kind, text }) => html`<span class=${kind}><i>${{ in: "+", out: "−", same: " " }[kind]}</i>
+      ${text}${"\n"}</span>`)}</pre></div>`);
 }

@@ -20,7 +20,8 @@ const TABS = [["draft", "Draft"], ["versions", "Versions"], ["calls", "Calls"]];
 export function Agent({ id, tab = "draft" }) {
   const agent = useResource(`/api/agents/${id}`);
   const { data, problem, reload } = agent;
-  if (problem && !data) return html`<${Head} title="Agent" back=${[["agents"], "Agents"]} /><${ProblemBox} problem=${problem} again=${reload} />`;
+  if (problem && !data) return html`<${Head} title="Agent" back=${[["agents"], "Agents"]} />
+    <${ProblemBox} problem=${problem} again=${reload} />`;
   if (!data) return html`<${Waiting} />`;
   const remove = () => send("DELETE", `/api/agents/${id}`, undefined, { version: data.version });
   const copy = () => send("POST", `/api/agents/${id}/duplicate`, {}).then((made) => {
@@ -30,8 +31,12 @@ export function Agent({ id, tab = "draft" }) {
   return html`<${Head} title=${data.name} back=${[["agents"], "Agents"]}>
       <${State} of=${data.status} /><${Publish} agent=${data} reload=${reload} />
       <button type="button" onClick=${copy}>Duplicate</button>
-      <${Confirm} label="Delete" title="Delete this agent?" question="Its calls and their costs stay. The agent and its versions do not come back." act=${remove} done=${() => go(["agents"])} /><//>
-    <p class="small">${data.publishedVersion ? `Version ${number(data.publishedVersion)} is published` : "Nothing is published yet"}${data.publishedVersion && data.hasUnpublishedChanges ? "; the draft has changed since" : ""}.
+      <${Confirm} label="Delete" title="Delete this agent?"
+        question="Its calls and their costs stay. The agent and its versions do not come back." act=${remove}
+        done=${() => go(["agents"])} /><//>
+    <p class="small">${data.publishedVersion ? `Version ${number(data.publishedVersion)} is published`
+      : "Nothing is published yet"}${data.publishedVersion && data.hasUnpublishedChanges
+      ? "; the draft has changed since" : ""}.
       Changed <${Moment} at=${data.updatedAt} />.</p>
     <${Tabs} base=${["agents", id]} tabs=${TABS} current=${tab} label="Parts of the agent" />
     ${tab === "draft" && html`<${Draft} key=${data.version} agent=${data} replace=${agent.replace} reload=${reload} />`}
@@ -43,7 +48,8 @@ function Publish({ agent, reload }) {
   const [open, setOpen] = useState(false);
   const [description, setDescription] = useState("");
   const [run, { busy, problem }] = useAct(async () => {
-    const version = await send("POST", `/api/agents/${agent.id}/publish`, description ? { description } : {}, { version: agent.version });
+    const body = description ? { description } : {};
+    const version = await send("POST", `/api/agents/${agent.id}/publish`, body, { version: agent.version });
     toast(`Version ${number(version.version)} is published.`);
     setOpen(false);
     setDescription("");
@@ -52,8 +58,10 @@ function Publish({ agent, reload }) {
   return html`<button type="button" class="primary" onClick=${() => setOpen(true)}>Publish</button>
     ${open && html`<${Dialog} title="Publish the draft" onClose=${() => setOpen(false)}>
       <p>A version is what calls use. It never changes; the draft goes on.</p>
-      <${Form} onSubmit=${run} busy=${busy} problem=${problem} submit="Publish" extra=${html`<button type="button" onClick=${() => setOpen(false)}>Cancel</button>`}>
-        <${AreaField} label="What is new" rows="3" maxlength="2000" value=${description} onInput=${setDescription} pointer="description" problem=${problem} />
+      <${Form} onSubmit=${run} busy=${busy} problem=${problem} submit="Publish"
+        extra=${html`<button type="button" onClick=${() => setOpen(false)}>Cancel</button>`}>
+        <${AreaField} label="What is new" rows="3" maxlength="2000" value=${description} onInput=${setDescription}
+          pointer="description" problem=${problem} />
       <//><//>`}`;
 }
 
@@ -61,6 +69,7 @@ function AgentCalls({ id }) {
   const [where, move] = usePlace({ id });
   const list = useList("/api/call-logs", { agentId: id, ...NEWEST }, where, 25);
   if (list.data && list.rows.length === 0) return html`<${CallTable} rows=${[]} />`;
-  return html`<${List} read=${list} place=${where} setPlace=${move} columns=${CallTable.columns} label="Calls of the agent" />
+  return html`<${List} read=${list} place=${where} setPlace=${move} columns=${CallTable.columns}
+    label="Calls of the agent" />
     <p><a href=${place(["calls"], { agentId: id })}>Search these calls</a></p>`;
 }

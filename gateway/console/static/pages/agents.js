@@ -16,7 +16,8 @@ import { Head } from "../parts/tabs.js";
 const COLUMNS = [
   { title: "Agent", cell: (agent) => html`<a href=${place(["agents", agent.id])}>${agent.name}</a>` },
   { title: "Status", cell: (agent) => html`<${State} of=${agent.status} />` },
-  { title: "Published", cell: (agent) => (agent.publishedVersion ? `Version ${number(agent.publishedVersion)}${agent.hasUnpublishedChanges ? ", changed since" : ""}` : "Never") },
+  { title: "Published", cell: (agent) => (agent.publishedVersion
+    ? `Version ${number(agent.publishedVersion)}${agent.hasUnpublishedChanges ? ", changed since" : ""}` : "Never") },
   { title: "Provider", cell: (agent) => providerName(agent.provider) },
   { title: "Tags", cell: (agent) => html`<${Tags} of=${agent.tags} />` },
   { title: "Changed", cell: (agent) => html`<${Moment} at=${agent.updatedAt} />` },
@@ -32,7 +33,8 @@ export function Agents({ route }) {
   const create = html`<button type="button" class="primary" onClick=${() => setCreating(true)}>New agent</button>`;
   return html`<${Head} title="Agents">${create}<//>
     <form class="filters" role="search" onSubmit=${(event) => event.preventDefault()}>
-      <${SearchField} label="Search" value=${search} onSearch=${(text) => setQuery({ search: text })} placeholder="Words of name or description" />
+      <${SearchField} label="Search" value=${search} onSearch=${(text) => setQuery({ search: text })}
+        placeholder="Words of name or description" />
       <${SelectField} label="Status" value=${status} onInput=${(value) => setQuery({ status: value })}
         options=${[["", "All"], ["draft", "Draft"], ["active", "Active"], ["archived", "Archived"]]} />
     </form>
@@ -50,8 +52,12 @@ function NewAgent({ onClose }) {
     go(["agents", agent.id]);
   });
   return html`<${Dialog} title="New agent" onClose=${onClose}>
-    <${Form} onSubmit=${run} busy=${busy} problem=${problem} submit="Create" extra=${html`<button type="button" onClick=${onClose}>Cancel</button>`}>
-      <${TextField} label="Name" required maxlength="200" wide value=${name} onInput=${setName} pointer="name" problem=${problem} />
-      <${AreaField} label="System prompt" rows="6" hint="Who the agent is and how it behaves. You can change it later." value=${systemPrompt} onInput=${setPrompt} pointer="systemPrompt" problem=${problem} />
+    <${Form} onSubmit=${run} busy=${busy} problem=${problem} submit="Create"
+      extra=${html`<button type="button" onClick=${onClose}>Cancel</button>`}>
+      <${TextField} label="Name" required maxlength="200" wide value=${name} onInput=${setName} pointer="name"
+        problem=${problem} />
+      <${AreaField} label="System prompt" rows="6"
+        hint="Who the agent is and how it behaves. You can change it later." value=${systemPrompt}
+        onInput=${setPrompt} pointer="systemPrompt" problem=${problem} />
     <//><//>`;
 }

@@ -34,9 +34,12 @@ export function Billing({ route }) {
     <section><h2>Usage</h2><${Daily} of=${daily} window=${window} /><${Meters} of=${meters} /></section>
     <section><h2>Ledger</h2>
       <form class="filters" onSubmit=${(event) => event.preventDefault()}>
-        <${SelectField} label="Type" value=${type} options=${[["", "All"], ...TYPES.map((name) => [name, words(name)])]} onInput=${(value) => setQuery({ type: value })} /></form>
+        <${SelectField} label="Type" value=${type}
+          options=${[["", "All"], ...TYPES.map((name) => [name, words(name)])]}
+          onInput=${(value) => setQuery({ type: value })} /></form>
       <${List} read=${ledger} place=${where} setPlace=${move} columns=${LEDGER} label="Ledger"
-        empty=${html`<${Empty} title="No entry">${type ? "No entry has this type." : "Grants, top-ups and every call appear here."}<//>`} />
+        empty=${html`<${Empty} title="No entry">
+          ${type ? "No entry has this type." : "Grants, top-ups and every call appear here."}<//>`} />
       <${Reconciliation} window=${window} /></section>`;
 }
 
@@ -46,8 +49,15 @@ function Reconciliation({ window }) {
   const [run, { busy, problem }] = useAct(async () => setFound(await get("/api/billing/reconcile", window)));
   return html`<p><button type="button" disabled=${busy} onClick=${run}>Compare with the calls</button></p>
     <${ProblemBox} problem=${problem} />
-    ${found && html`<p role="status">${count(found.calls, "call")}, ${count(found.usageEvents, "usage event")} and ${count(found.ledgerEntries, "ledger entry", "ledger entries")} of the last ${DAYS} days: ${found.differences.length ? count(found.differences.length, "difference") : "no difference"}.</p>`}
-    ${found?.differences.length > 0 && html`<${Table} rows=${found.differences} columns=${DIFFERENCES} label="Differences" />`}`;
+    ${found && html`<p role="status">${comparison(found)}</p>`}
+    ${found?.differences.length > 0
+      && html`<${Table} rows=${found.differences} columns=${DIFFERENCES} label="Differences" />`}`;
+}
+
+function comparison({ calls, usageEvents, ledgerEntries, differences }) {
+  const entries = count(ledgerEntries, "ledger entry", "ledger entries");
+  const differ = differences.length ? count(differences.length, "difference") : "no difference";
+  return `${count(calls, "call")}, ${count(usageEvents, "usage event")} and ${entries} of the last ${DAYS} days: ${differ}.`;
 }
 
 const DIFFERENCES = [
@@ -77,7 +87,8 @@ function Daily({ of: { data, problem, reload }, window }) {
   if (problem) return html`<${ProblemBox} problem=${problem} again=${reload} />`;
   if (!data) return html`<${Waiting} />`;
   const currency = data.data[0]?.currency ?? "USD";
-  return html`<${Bars} title="Cost a day, last ${DAYS} days (UTC)" bars=${bars} format=${(value) => money(value, currency)} />`;
+  return html`<${Bars} title="Cost a day, last ${DAYS} days (UTC)" bars=${bars}
+    format=${(value) => money(value, currency)} />`;
 }
 
 /** One bar for each day of the window, also for those without usage. */
@@ -88,7 +99,8 @@ function daysOf(rows, { from }) {
     const found = byDay.get(day.slice(0, 10)) ?? [];
     const value = Math.abs(found.reduce((sum, { amount }) => sum + Number(amount), 0));
     const events = found.reduce((sum, row) => sum + row.events, 0);
-    return { label: utcDay(day), value, text: found.length ? `${money(value, found[0].currency)}, ${count(events, "event")}` : "nothing" };
+    return { label: utcDay(day), value, text: found.length
+      ? `${money(value, found[0].currency)}, ${count(events, "event")}` : "nothing" };
   });
 }
 
@@ -137,7 +149,11 @@ function TopUp({ done }) {
   };
   return html`<button type="button" class="primary" onClick=${() => setOpen(true)}>Add credit</button>
     ${open && html`<${Dialog} title="Add credit" onClose=${close}>${pending
-      ? html`<p>Pay at the payment provider. The credit is there once it confirms.</p><p><a class="button" href=${pending.paymentUrl} rel="noreferrer">Go to the payment</a></p>`
-      : html`<${Form} onSubmit=${run} busy=${busy} problem=${problem} submit="Add credit" extra=${html`<button type="button" onClick=${close}>Cancel</button>`}>
-          <${TextField} label="Amount in US dollars" inputmode="decimal" required pattern="[0-9]+([.][0-9]+)?" value=${amount} onInput=${(text) => { setAmount(text); setKey(freshKey()); }} pointer="amount" problem=${problem} /><//>`}<//>`}`;
+      ? html`<p>Pay at the payment provider. The credit is there once it confirms.</p><p>
+        <a class="button" href=${pending.paymentUrl} rel="noreferrer">Go to the payment</a></p>`
+      : html`<${Form} onSubmit=${run} busy=${busy} problem=${problem} submit="Add credit"
+        extra=${html`<button type="button" onClick=${close}>Cancel</button>`}>
+          <${TextField} label="Amount in US dollars" inputmode="decimal" required pattern="[0-9]+([.][0-9]+)?"
+            value=${amount} onInput=${(text) => { setAmount(text); setKey(freshKey()); }} pointer="amount"
+            problem=${problem} /><//>`}<//>`}`;
 }

@@ -15,6 +15,7 @@ const STATUSES = ["in_progress", "completed", "failed", "no_answer", "busy", "vo
 const DIRECTIONS = ["inbound", "outbound", "web"];
 /** Newest first by when they were held, not by when they were reported. */
 export const NEWEST = { sort: "startedAt", order: "desc" };
+const PLATFORMS = place(["developers", "providers"]);
 const FILTERS = ["search", "status", "direction", "successful", "agentId", "startedAtGe", "startedAtLt"];
 
 export function Calls({ route }) {
@@ -29,7 +30,7 @@ export function Calls({ route }) {
     <${List} read=${list} place=${where} setPlace=${move} columns=${COLUMNS} label="Calls" empty=${filtered
       ? html`<${Empty} title="No call matches">Change or <a href=${place(["calls"])}>remove the filters</a>.<//>`
       : html`<${Empty} title="No calls yet">Calls appear here as soon as a provider reports one. Connect a${" "}
-          <a href=${place(["developers", "providers"])}>voice platform</a>, and enter the webhook address that you get there.<//>`} />`;
+          <a href=${PLATFORMS}>voice platform</a>, and enter the webhook address that you get there.<//>`} />`;
 }
 
 function Filters({ filters }) {
@@ -38,26 +39,34 @@ function Filters({ filters }) {
   const day = (name) => filters[name].slice(0, 10);
   const choose = (names) => [["", "All"], ...names.map((name) => [name, words(name)])];
   return html`<form class="filters" role="search" onSubmit=${(event) => event.preventDefault()}>
-    <${SearchField} label="Search" value=${filters.search} onSearch=${set("search")} placeholder="Words of transcript, summary or title" />
+    <${SearchField} label="Search" value=${filters.search} onSearch=${set("search")}
+      placeholder="Words of transcript, summary or title" />
     <${SelectField} label="Status" value=${filters.status} options=${choose(STATUSES)} onInput=${set("status")} />
-    <${SelectField} label="Direction" value=${filters.direction} options=${choose(DIRECTIONS)} onInput=${set("direction")} />
+    <${SelectField} label="Direction" value=${filters.direction} options=${choose(DIRECTIONS)}
+      onInput=${set("direction")} />
     <${SelectField} label="Result" value=${filters.successful} onInput=${set("successful")}
       options=${[["", "All"], ["true", "Successful"], ["false", "Not successful"]]} />
     <${SelectField} label="Agent" value=${filters.agentId} onInput=${set("agentId")}
       options=${[["", "All"], ...(agents.data?.data ?? []).map(({ id, name }) => [id, name])]} />
-    <${TextField} label="From" type="date" value=${day("startedAtGe")} onInput=${(value) => setQuery({ startedAtGe: dayStart(value, 0) })} />
-    <${TextField} label="Until" type="date" value=${lastDay(filters.startedAtLt)} onInput=${(value) => setQuery({ startedAtLt: dayStart(value, 1) })} />
+    <${TextField} label="From" type="date" value=${day("startedAtGe")}
+      onInput=${(value) => setQuery({ startedAtGe: dayStart(value, 0) })} />
+    <${TextField} label="Until" type="date" value=${lastDay(filters.startedAtLt)}
+      onInput=${(value) => setQuery({ startedAtLt: dayStart(value, 1) })} />
   </form>`;
 }
 
+const DAY_MS = 86_400_000;
+
 /** The first instant of a UTC day, or of one after it. */
-const dayStart = (day, later) => (day ? new Date(Date.parse(`${day}T00:00:00Z`) + later * 86_400_000).toISOString() : "");
-const lastDay = (before) => (before ? new Date(Date.parse(before) - 86_400_000).toISOString().slice(0, 10) : "");
+const dayStart = (day, later) => (day ? new Date(Date.parse(`${day}T00:00:00Z`) + later * DAY_MS).toISOString() : "");
+const lastDay = (before) => (before ? new Date(Date.parse(before) - DAY_MS).toISOString().slice(0, 10) : "");
 
 const COLUMNS = [
-  { title: "Call", cell: (call) => html`<a href=${place(["calls", call.id])}>${call.title || call.summary || call.fromNumber || call.id}</a>` },
+  { title: "Call", cell: (call) => html`<a href=${place(["calls", call.id])}>
+    ${call.title || call.summary || call.fromNumber || call.id}</a>` },
   { title: "Status", cell: (call) => html`<${State} of=${call.status} />` },
-  { title: "Number", cell: (call) => (call.direction === "outbound" ? call.toNumber : call.fromNumber) ?? words(call.direction) },
+  { title: "Number", cell: (call) => (call.direction === "outbound" ? call.toNumber : call.fromNumber)
+    ?? words(call.direction) },
   { title: "Length", kind: "number", cell: (call) => duration(call.durationSeconds) },
   { title: "Cost", kind: "number", cell: (call) => money(call.cost?.amount, call.cost?.currency) },
   { title: "Started", cell: (call) => html`<${Moment} at=${call.startedAt ?? call.createdAt} />` },

@@ -18,13 +18,17 @@ export function Entry({ id }) {
   const { user } = useSession();
   const { data: entry, problem, reload } = useResource(`/api/knowledge-base/entries/${id}`);
   useRefresh(user.organization.id, "knowledge", reload);
-  if (problem && !entry) return html`<${Head} title="Entry" back=${BACK} /><${ProblemBox} problem=${problem} again=${reload} />`;
+  if (problem && !entry) return html`<${Head} title="Entry" back=${BACK} />
+    <${ProblemBox} problem=${problem} again=${reload} />`;
   if (!entry) return html`<${Waiting} />`;
   const remove = () => send("DELETE", `/api/knowledge-base/entries/${id}`, undefined, { version: entry.version });
   return html`<${Head} title=${entry.title} back=${BACK}><${State} of=${entry.status} />
       ${entry.documentId && html`<a class="button" href="/api/documents/${entry.documentId}/download">Download</a>`}
-      <${Confirm} label="Delete" title="Delete this entry?" question="Agents do not find its passages any more. It does not come back." act=${remove} done=${() => go(["knowledge"])} /><//>
-    ${entry.error && html`<${ProblemBox} problem=${{ title: "The document could not be read", detail: entry.error.message }} />`}
+      <${Confirm} label="Delete" title="Delete this entry?"
+        question="Agents do not find its passages any more. It does not come back." act=${remove}
+        done=${() => go(["knowledge"])} /><//>
+    ${entry.error && html`<${ProblemBox}
+      problem=${{ title: "The document could not be read", detail: entry.error.message }} />`}
     <${Facts} of=${[
       ["Category", entry.category], ["Tags", entry.tags.length > 0 ? html`<${Tags} of=${entry.tags} />` : null],
       ["Source", entry.source], ["Pages", entry.pageCount && number(entry.pageCount)], ["Size", bytes(entry.byteSize)],
@@ -38,9 +42,11 @@ function Passages({ entry }) {
   const list = useList(`/api/knowledge-base/entries/${entry.id}/chunks`, {}, where, 10);
   if (list.problem) return html`<${ProblemBox} problem=${list.problem} again=${list.reload} />`;
   if (!list.data) return html`<${Waiting} />`;
-  if (list.rows.length === 0) return html`<${Empty} title="No passage yet">${entry.status === "processing" ? "The document is being read." : "It has no text."}<//>`;
+  if (list.rows.length === 0) return html`<${Empty} title="No passage yet">
+    ${entry.status === "processing" ? "The document is being read." : "It has no text."}<//>`;
   return html`<ol class="passages">${list.rows.map((chunk) => html`<li key=${chunk.id}>
-      <span class="small">${[chunk.heading, chunk.page && `page ${number(chunk.page)}`, count(chunk.tokenCount, "token")].filter(Boolean).join(" · ")}</span>
+      <span class="small">${[chunk.heading, chunk.page
+        && `page ${number(chunk.page)}`, count(chunk.tokenCount, "token")].filter(Boolean).join(" · ")}</span>
       <p>${chunk.text}</p></li>`)}</ol>
     <${Pager} list=${list} place=${where} setPlace=${move} />`;
 }

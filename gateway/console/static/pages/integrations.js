@@ -16,20 +16,27 @@ export function Integrations() {
   if (problem) return html`<${ProblemBox} problem=${problem} again=${reload} />`;
   if (!data) return html`<${Waiting} />`;
   return html`<p>Calls come from a voice platform. Enter its credentials, then enter the webhook address below there.</p>
-    ${PROVIDERS.map((name) => html`<${Provider} key=${name} name=${name} known=${data.data.find(({ provider }) => provider === name)} reload=${reload} />`)}`;
+    ${PROVIDERS.map((name) => html`<${Provider} key=${name} name=${name}
+      known=${data.data.find(({ provider }) => provider === name)} reload=${reload} />`)}`;
 }
 
 function Provider({ name, known, reload }) {
   const [open, setOpen] = useState(false);
   const path = `/api/integrations/${name}`;
-  const sync = () => send("POST", `${path}/sync`).then(() => toast("Agents and calls of the platform are being read."), toastProblem);
+  const started = () => toast("Agents and calls of the platform are being read.");
+  const sync = () => send("POST", `${path}/sync`).then(started, toastProblem);
   return html`<section class="card"><div class="head"><h2>${providerName(name)}</h2><div class="head-actions">
       ${known && html`<${State} of=${known.status} /><button type="button" onClick=${sync}>Synchronize</button>`}
-      <button type="button" class=${known ? "" : "primary"} onClick=${() => setOpen(true)}>${known ? "Change credentials" : "Connect"}</button>
-      ${known && html`<${Confirm} label="Remove" title="Remove ${providerName(name)}?" question="Its reports are refused from now on. Calls that came before stay." act=${() => send("DELETE", path, undefined, { version: known.version })} done=${reload} />`}</div></div>
-    ${known && html`<${Facts} of=${[["Key ends with", known.apiKeyLast4], ["Last synchronized", html`<${Moment} at=${known.lastSyncAt} />`]]} />
+      <button type="button" class=${known ? "" : "primary"} onClick=${() => setOpen(true)}>
+        ${known ? "Change credentials" : "Connect"}</button>
+      ${known && html`<${Confirm} label="Remove" title="Remove ${providerName(name)}?"
+        question="Its reports are refused from now on. Calls that came before stay."
+        act=${() => send("DELETE", path, undefined, { version: known.version })} done=${reload} />`}</div></div>
+    ${known && html`<${Facts} of=${[["Key ends with", known.apiKeyLast4],
+      ["Last synchronized", html`<${Moment} at=${known.lastSyncAt} />`]]} />
       <p>Webhook address <code class="secret">${known.webhookUrl}</code></p>`}
-    ${open && html`<${Credentials} name=${name} path=${path} onClose=${() => setOpen(false)} done=${() => { setOpen(false); reload(); }} />`}</section>`;
+    ${open && html`<${Credentials} name=${name} path=${path} onClose=${() => setOpen(false)}
+      done=${() => { setOpen(false); reload(); }} />`}</section>`;
 }
 
 function Credentials({ name, path, onClose, done }) {
@@ -40,8 +47,12 @@ function Credentials({ name, path, onClose, done }) {
     done();
   });
   return html`<${Dialog} title="Credentials of ${providerName(name)}" onClose=${onClose}>
-    <${Form} onSubmit=${run} busy=${busy} problem=${problem} submit="Store" extra=${html`<button type="button" onClick=${onClose}>Cancel</button>`}>
-      <${TextField} label="API key" type="password" autocomplete="off" wide value=${apiKey} onInput=${setKey} pointer="credentials/apiKey" problem=${problem} />
-      <${TextField} label="Webhook secret" type="password" autocomplete="off" wide hint="What the platform signs its reports with." value=${webhookSecret} onInput=${setSecret} pointer="credentials/webhookSecret" problem=${problem} />
+    <${Form} onSubmit=${run} busy=${busy} problem=${problem} submit="Store"
+      extra=${html`<button type="button" onClick=${onClose}>Cancel</button>`}>
+      <${TextField} label="API key" type="password" autocomplete="off" wide value=${apiKey} onInput=${setKey}
+        pointer="credentials/apiKey" problem=${problem} />
+      <${TextField} label="Webhook secret" type="password" autocomplete="off" wide
+        hint="What the platform signs its reports with." value=${webhookSecret} onInput=${setSecret}
+        pointer="credentials/webhookSecret" problem=${problem} />
     <//><//>`;
 }

@@ -28,21 +28,30 @@ export function Search({ route }) {
     setQuery({ q: text.trim() });
   };
   return html`<form class="filters" role="search" onSubmit=${ask}>
-      <${TextField} label="Question" type="search" maxlength="1000" value=${text} onInput=${setText} placeholder="As a caller would ask" />
-      <${SelectField} label="Search by" value=${mode} options=${MODES} onInput=${(value) => setQuery({ mode: value })} />
-      <div class="field"><span class="label" aria-hidden="true"> </span><button class="primary" disabled=${busy}>Search</button></div></form>
+      <${TextField} label="Question" type="search" maxlength="1000" value=${text} onInput=${setText}
+        placeholder="As a caller would ask" />
+      <${SelectField} label="Search by" value=${mode} options=${MODES}
+        onInput=${(value) => setQuery({ mode: value })} />
+      <div class="field"><span class="label" aria-hidden="true"> </span>
+        <button class="primary" disabled=${busy}>Search</button></div></form>
     <${ProblemBox} problem=${problem} />
-    ${busy && !answer ? html`<${Waiting} what="Searching…" />` : answer && !problem ? html`<${Results} answer=${answer} />`
-      : !problem && html`<${Empty} title="Ask a question">The answer is the passages that an agent would get, best first.<//>`}`;
+    ${busy && !answer ? html`<${Waiting} what="Searching…" />` : answer && !problem
+      ? html`<${Results} answer=${answer} />`
+      : !problem && html`<${Empty}
+        title="Ask a question">The answer is the passages that an agent would get, best first.<//>`}`;
 }
 
 function Results({ answer }) {
   if (answer.results.length === 0) {
     return html`<${Empty} title="Nothing found">Ask with other words, or add a document that has the answer.<//>`;
   }
-  return html`<p class="small" role="status">${count(answer.results.length, "passage")} in ${number(answer.tookMs)} ms, by ${words(answer.mode).toLowerCase()} search${answer.fallbackReason ? ` (${words(answer.fallbackReason).toLowerCase()})` : ""}.</p>
+  const found = count(answer.results.length, "passage");
+  const why = answer.fallbackReason ? ` (${words(answer.fallbackReason).toLowerCase()})` : "";
+  return html`<p class="small" role="status">
+      ${`${found} in ${number(answer.tookMs)} ms, by ${words(answer.mode).toLowerCase()} search${why}.`}</p>
     <ol class="hits">${answer.results.map((hit) => html`<li key=${hit.chunkId}>
       <a href=${place(["knowledge", hit.entryId])}>${hit.title}</a>${" "}
-      <span class="small">${[hit.heading, hit.page && `page ${number(hit.page)}`, `score ${number(hit.score)}`].filter(Boolean).join(" · ")}</span>
+      <span class="small">${[hit.heading, hit.page
+        && `page ${number(hit.page)}`, `score ${number(hit.score)}`].filter(Boolean).join(" · ")}</span>
       <${Highlighted} text=${hit.text} marks=${hit.highlights} /></li>`)}</ol>`;
 }

@@ -20,7 +20,8 @@ export function Upload({ done }) {
   const [files, setFiles] = useState([]);
   const [over, setOver] = useState(false);
   const input = useRef(null);
-  const take = (list) => setFiles((known) => [...[...list].map((file) => ({ file, key: `${file.name} ${performance.now()}` })), ...known]);
+  const take = (list) => setFiles((known) => [...[...list].map((file) => ({ file,
+    key: `${file.name} ${performance.now()}` })), ...known]);
   const drop = (event) => {
     event.preventDefault();
     setOver(false);
@@ -35,7 +36,8 @@ export function Upload({ done }) {
     <label class="button" for="documents">Choose documents</label>
     <input ref=${input} id="documents" class="hidden-input" type="file" multiple accept=${ACCEPTED} onChange=${pick} />
     <span class="small">or drop them here. PDF, Word, text, Markdown, HTML, CSV, RTF, up to 25 MiB each.</span>
-    ${files.length > 0 && html`<ul class="uploads">${files.map(({ file, key }) => html`<${OneUpload} key=${key} file=${file} done=${done} />`)}</ul>`}
+    ${files.length > 0 && html`<ul class="uploads">
+      ${files.map(({ file, key }) => html`<${OneUpload} key=${key} file=${file} done=${done} />`)}</ul>`}
   </section>`;
 }
 
@@ -65,9 +67,11 @@ function OneUpload({ file, done }) {
   useEffect(() => {
     if (finished) done();
   }, [finished]);
+  const unread = status?.error && { title: "The document could not be read", detail: status.error.message };
   return html`<li><b>${file.name}</b> <span class="small">${bytes(file.size)} · ${stageOf(share, taken, status)}</span>
-    ${!finished && !problem && html`<progress aria-label="Progress of ${file.name}" max="100" value=${taken ? (status?.progress ?? 0) : Math.round(share * 100)}></progress>`}
-    <${ProblemBox} problem=${problem ?? (status?.error && { title: "The document could not be read", detail: status.error.message })} />
+    ${!finished && !problem && html`<progress aria-label="Progress of ${file.name}" max="100"
+      value=${taken ? (status?.progress ?? 0) : Math.round(share * 100)}></progress>`}
+    <${ProblemBox} problem=${problem ?? unread} />
     ${status?.status === "completed" && html` <a href=${place(["knowledge", status.entryId])}>Open</a>`}</li>`;
 }
 
@@ -76,16 +80,19 @@ function stageOf(share, taken, status) {
   if (!status) return "waiting for a worker";
   if (status.status === "completed") return `searchable, ${count(status.chunks, "passage")}`;
   if (status.status === "failed") return "failed";
-  return `being read${status.totalPages ? `, page ${number(status.processedPages)} of ${number(status.totalPages)}` : ""}`;
+  return `being read${status.totalPages ? `, page ${number(status.processedPages)} of ${number(status.totalPages)}`
+    : ""}`;
 }
 
 export function NewEntry({ done }) {
   const [open, setOpen] = useState(false);
   const [texts, setTexts] = useState({ title: "", content: "", category: "", tags: "" });
-  const field = (name) => ({ value: texts[name], pointer: name, problem, onInput: (value) => setTexts((known) => ({ ...known, [name]: value })) });
+  const field = (name) => ({ value: texts[name], pointer: name, problem,
+    onInput: (value) => setTexts((known) => ({ ...known, [name]: value })) });
   const [run, { busy, problem }] = useAct(async () => {
     const { title, content, category } = texts;
-    await send("POST", "/api/knowledge-base/entries", { title, content, ...(category && { category }), tags: fromCommas(texts.tags) });
+    await send("POST", "/api/knowledge-base/entries",
+      { title, content, ...(category && { category }), tags: fromCommas(texts.tags) });
     setOpen(false);
     setTexts({ title: "", content: "", category: "", tags: "" });
     toast("The text is stored and becomes searchable in a moment.");
@@ -93,7 +100,8 @@ export function NewEntry({ done }) {
   });
   return html`<button type="button" onClick=${() => setOpen(true)}>Write a text</button>
     ${open && html`<${Dialog} title="Write a text" onClose=${() => setOpen(false)}>
-      <${Form} onSubmit=${run} busy=${busy} problem=${problem} submit="Store" extra=${html`<button type="button" onClick=${() => setOpen(false)}>Cancel</button>`}>
+      <${Form} onSubmit=${run} busy=${busy} problem=${problem} submit="Store"
+        extra=${html`<button type="button" onClick=${() => setOpen(false)}>Cancel</button>`}>
         <${TextField} label="Title" required maxlength="200" wide ...${field("title")} />
         <${AreaField} label="Text" required rows="8" ...${field("content")} />
         <${TextField} label="Category" maxlength="100" ...${field("category")} />

@@ -16,14 +16,16 @@ import { NewEntry, Upload } from "./knowledge-upload.js";
 const TABS = [["entries", "Entries"], ["search", "Search"]];
 const COLUMNS = [
   { title: "Entry", cell: (entry) => html`<a href=${place(["knowledge", entry.id])}>${entry.title}</a>` },
-  { title: "State", cell: (entry) => html`<${State} of=${entry.status} />${entry.error && html` <span class="small">${entry.error.message}</span>`}` },
+  { title: "State", cell: (entry) => html`<${State} of=${entry.status} />
+    ${entry.error && html` <span class="small">${entry.error.message}</span>`}` },
   { title: "Kind", cell: (entry) => (entry.documentId ? kindOf(entry.mediaType) : "Text") },
   { title: "Category", cell: (entry) => entry.category ?? "–" },
   { title: "Passages", kind: "number", cell: (entry) => number(entry.chunkCount) },
   { title: "Size", kind: "number", cell: (entry) => bytes(entry.byteSize) },
   { title: "Changed", cell: (entry) => html`<${Moment} at=${entry.updatedAt} />` },
 ];
-const KINDS = { "application/pdf": "PDF", "text/html": "HTML", "text/plain": "Text file", "text/markdown": "Markdown", "text/csv": "CSV", "application/rtf": "RTF" };
+const KINDS = { "application/pdf": "PDF", "text/html": "HTML", "text/plain": "Text file", "text/markdown": "Markdown",
+  "text/csv": "CSV", "application/rtf": "RTF" };
 const kindOf = (mediaType) => KINDS[mediaType] ?? (mediaType?.includes("wordprocessing") ? "Word" : "Document");
 
 export function Knowledge({ route, tab = "entries" }) {
@@ -31,9 +33,16 @@ export function Knowledge({ route, tab = "entries" }) {
   const stats = useResource("/api/knowledge-base/stats");
   useRefresh(user.organization.id, "knowledge", stats.reload);
   return html`<${Head} title="Knowledge" />
-    ${stats.data && html`<p class="small">${count(stats.data.entries, "entry", "entries")} with ${count(stats.data.chunks, "passage")} of ${bytes(stats.data.bytes)}${stats.data.processing ? `; ${number(stats.data.processing)} in processing` : ""}${stats.data.failed ? `; ${number(stats.data.failed)} failed` : ""}.</p>`}
+    ${stats.data && html`<p class="small">${summary(stats.data)}</p>`}
     <${Tabs} base=${["knowledge"]} tabs=${TABS} current=${tab} label="Parts of knowledge" />
-    ${tab === "search" ? html`<${Search} route=${route} />` : html`<${Entries} route=${route} organizationId=${user.organization.id} />`}`;
+    ${tab === "search" ? html`<${Search} route=${route} />`
+      : html`<${Entries} route=${route} organizationId=${user.organization.id} />`}`;
+}
+
+function summary({ entries, chunks, bytes: size, processing, failed }) {
+  const all = `${count(entries, "entry", "entries")} with ${count(chunks, "passage")} of ${bytes(size)}`;
+  const some = [processing && `${number(processing)} in processing`, failed && `${number(failed)} failed`];
+  return [all, ...some.filter(Boolean)].join("; ");
 }
 
 function Entries({ route, organizationId }) {
@@ -43,7 +52,8 @@ function Entries({ route, organizationId }) {
   useRefresh(organizationId, "knowledge", list.reload);
   return html`<${Upload} done=${list.reload} />
     <form class="filters" role="search" onSubmit=${(event) => event.preventDefault()}>
-      <${SearchField} label="Title" value=${search} onSearch=${(text) => setQuery({ search: text })} placeholder="Words of the title" />
+      <${SearchField} label="Title" value=${search} onSearch=${(text) => setQuery({ search: text })}
+        placeholder="Words of the title" />
       <${SelectField} label="State" value=${status} onInput=${(value) => setQuery({ status: value })}
         options=${[["", "All"], ...["processing", "completed", "failed"].map((name) => [name, words(name)])]} />
     </form>

@@ -29,9 +29,16 @@ export function Live() {
     if (event.type.startsWith("call.")) soon();
   }, { old: PAST });
   return html`<${Head} title="Live" />
-    ${state === "failed" && html`<${ProblemBox} problem=${{ title: "The live connection is closed", detail: "Events do not arrive by themselves. Reload the page to connect again." }} />`}
-    <section><h2>Calls in progress</h2><${Rows} of=${calls} columns=${CALLS} label="Calls in progress" empty=${html`<${Empty} title="No call in progress">A call is here from its start to its end, where the provider reports starts.<//>`} /></section>
-    <section><h2>Jobs</h2><${Rows} of=${jobs} columns=${JOBS} label="Jobs" empty=${html`<${Empty} title="No job waits or runs">Uploads, reports of calls and deliveries make jobs.<//>`} /></section>
+    ${state === "failed" && html`<${ProblemBox}
+      problem=${{ title: "The live connection is closed",
+      detail: "Events do not arrive by themselves. Reload the page to connect again." }} />`}
+    <section><h2>Calls in progress</h2>
+      <${Rows} of=${calls} columns=${CALLS} label="Calls in progress"
+      empty=${html`<${Empty} title="No call in progress">A call is here from its start to its end, where the provider reports starts.<//>`} />
+      </section>
+    <section><h2>Jobs</h2><${Rows} of=${jobs} columns=${JOBS} label="Jobs"
+      empty=${html`<${Empty} title="No job waits or runs">Uploads, reports of calls and deliveries make jobs.<//>`} />
+      </section>
     <section><h2>Events</h2><${Events} events=${events} connecting=${state === "connecting"} /></section>`;
 }
 
@@ -50,7 +57,8 @@ function Rows({ of, columns, label, empty }) {
 }
 
 const CALLS = [
-  { title: "Call", cell: (call) => html`<a href=${place(["calls", call.id])}>${call.title || call.fromNumber || call.id}</a>` },
+  { title: "Call", cell: (call) => html`<a href=${place(["calls", call.id])}>
+    ${call.title || call.fromNumber || call.id}</a>` },
   { title: "Direction", cell: (call) => words(call.direction) },
   { title: "Started", cell: (call) => html`<${Moment} at=${call.startedAt} />` },
   { title: "Length", kind: "number", cell: (call) => duration(call.durationSeconds) },
@@ -58,7 +66,8 @@ const CALLS = [
 const JOBS = [
   { title: "Job", cell: (job) => html`<code>${job.kind}</code>` },
   { title: "State", cell: (job) => html`<${State} of=${job.state} />` },
-  { title: "Progress", cell: (job) => html`<progress aria-label="Progress" max="100" value=${job.progress}></progress>` },
+  { title: "Progress", cell: (job) => html`<progress aria-label="Progress" max="100" value=${job.progress}>
+    </progress>` },
   { title: "Attempt", kind: "number", cell: (job) => `${number(job.attempt)} of ${number(job.maxAttempts)}` },
   { title: "Created", cell: (job) => html`<${Moment} at=${job.createdAt} />` },
 ];
@@ -71,9 +80,13 @@ function Events({ events, connecting }) {
   const shown = area ? all.filter(({ type }) => type.startsWith(`${area}.`)) : all;
   const missed = paused ? events.length - paused.length : 0;
   return html`<form class="filters" onSubmit=${(event) => event.preventDefault()}>
-      <${SelectField} label="About" value=${area} options=${[["", "Everything"], ...areas.map((name) => [name, words(name)])]} onInput=${setArea} />
+      <${SelectField} label="About" value=${area}
+        options=${[["", "Everything"], ...areas.map((name) => [name, words(name)])]} onInput=${setArea} />
       <div class="field"><span class="label" aria-hidden="true"> </span>
-        <button type="button" aria-pressed=${String(paused !== null)} onClick=${() => setPaused(paused ? null : events)}>${paused ? `Continue${missed > 0 ? `, ${number(missed)} new` : ""}` : "Pause"}</button></div></form>
+        <button type="button" aria-pressed=${String(paused !== null)}
+          onClick=${() => setPaused(paused ? null : events)}>
+          ${paused ? `Continue${missed > 0 ? `, ${number(missed)} new` : ""}` : "Pause"}</button></div></form>
     ${shown.length ? html`<${EventList} events=${shown} />`
-      : connecting ? html`<${Waiting} what="Connecting…" />` : html`<${Empty} title="No event yet">Everything that changes in the organization appears here at once. Publish an agent or upload a document to see it.<//>`}`;
+      : connecting ? html`<${Waiting} what="Connecting…" />`
+        : html`<${Empty} title="No event yet">Everything that changes in the organization appears here at once. Publish an agent or upload a document to see it.<//>`}`;
 }

@@ -23,11 +23,13 @@ export function DeadLetters({ route }) {
   const [shown, setShown] = useState("");
   const replay = replayer("/api/admin/dead-letters", list.reload);
   const columns = [
-    { title: "Job", cell: (job) => html`<button type="button" class="quiet" onClick=${() => setShown(job.id)}>${job.kind}</button>` },
+    { title: "Job", cell: (job) => html`<button type="button" class="quiet" onClick=${() => setShown(job.id)}>
+      ${job.kind}</button>` },
     { title: "Error", cell: (job) => (job.error ? `${job.error.code}: ${job.error.message}` : "–") },
     { title: "Attempts", kind: "number", cell: (job) => number(job.attempt) },
     { title: "Given up", cell: (job) => html`<${Moment} at=${job.finishedAt} />` },
-    { title: "Actions", cell: (job) => html`<button type="button" class="quiet" onClick=${replay(job.id)}>Run again</button>` },
+    { title: "Actions", cell: (job) => html`<button type="button" class="quiet"
+      onClick=${replay(job.id)}>Run again</button>` },
   ];
   return html`<${List} read=${list} place=${where} setPlace=${move} columns=${columns} label="Dead letters"
       empty=${html`<${Empty} title="No dead letter">A job comes here when its last attempt has failed.<//>`} />
@@ -44,7 +46,8 @@ export function DeadEvents({ route }) {
     { title: "Error", cell: (event) => `${event.error.code}: ${event.error.message}` },
     { title: "Tries", kind: "number", cell: (event) => number(event.tries) },
     { title: "Given up", cell: (event) => html`<${Moment} at=${event.diedAt} />` },
-    { title: "Actions", cell: (event) => (event.replaying ? "Waits" : html`<button type="button" class="quiet" onClick=${replay(event.id)}>Handle again</button>`) },
+    { title: "Actions", cell: (event) => (event.replaying ? "Waits"
+      : html`<button type="button" class="quiet" onClick=${replay(event.id)}>Handle again</button>`) },
   ];
   return html`<${List} read=${list} place=${where} setPlace=${move} columns=${columns} label="Dead events"
     empty=${html`<${Empty} title="No dead event">An event comes here when a service could not handle it.<//>`} />`;

@@ -13,10 +13,13 @@ export function Health() {
   useInterval(reload, LOOK_SECONDS);
   if (problem) return html`<${ProblemBox} problem=${problem} again=${reload} />`;
   if (!data) return html`<${Waiting} />`;
-  const { connections, pool } = data;
+  const connections = Object.entries(data.connections);
+  const pool = Object.entries(data.pool);
   return html`<ul class="numbers">
-      <${Figure} name="Suite" value=${words(data.status)} more=${`This gateway runs for ${duration(data.uptime)}`} />
-      ${Object.entries(connections).map(([name, value]) => html`<${Figure} key=${name} name=${words(name)} value=${words(value)} more="As the services reach it" />`)}
-      ${Object.entries(pool).map(([name, value]) => html`<${Figure} key=${name} name="Database pool" value=${number(value)} more=${words(name)} />`)}</ul>
+      <${Figure} name="Suite" value=${words(data.status)} more="This gateway runs for ${duration(data.uptime)}" />
+      ${connections.map(([name, state]) => html`
+        <${Figure} key=${name} name=${words(name)} value=${words(state)} more="As the services reach it" />`)}
+      ${pool.map(([name, size]) => html`
+        <${Figure} key=${name} name="Database pool" value=${number(size)} more=${words(name)} />`)}</ul>
     <p class="small">Charts of latency, caches and memory are on the operations port, which only operators reach.</p>`;
 }

@@ -21,7 +21,8 @@ export function Jobs({ route }) {
   const [shown, setShown] = useState("");
   useInterval(list.reload, LOOK_SECONDS);
   const columns = [
-    { title: "Job", cell: (job) => html`<button type="button" class="quiet" onClick=${() => setShown(job.id)}>${job.kind}</button>` },
+    { title: "Job", cell: (job) => html`<button type="button" class="quiet" onClick=${() => setShown(job.id)}>
+      ${job.kind}</button>` },
     { title: "State", cell: (job) => html`<${State} of=${job.state} />` },
     { title: "Queue", cell: (job) => `${job.service}/${job.queue}` },
     { title: "Progress", kind: "number", cell: (job) => `${number(job.progress)} %` },
@@ -29,8 +30,11 @@ export function Jobs({ route }) {
     { title: "Created", cell: (job) => html`<${Moment} at=${job.createdAt} />` },
   ];
   return html`<form class="filters" onSubmit=${(event) => event.preventDefault()}>
-      <${SelectField} label="State" value=${state} options=${[["", "All"], ...STATES.map((name) => [name, words(name)])]} onInput=${(value) => setQuery({ state: value })} /></form>
-    <${List} read=${list} place=${where} setPlace=${move} columns=${columns} label="Jobs" empty=${html`<${Empty} title="No job">Uploads, reports of calls and deliveries are worked off as jobs.<//>`} />
+      <${SelectField} label="State" value=${state}
+        options=${[["", "All"], ...STATES.map((name) => [name, words(name)])]}
+        onInput=${(value) => setQuery({ state: value })} /></form>
+    <${List} read=${list} place=${where} setPlace=${move} columns=${columns} label="Jobs"
+      empty=${html`<${Empty} title="No job">Uploads, reports of calls and deliveries are worked off as jobs.<//>`} />
     ${shown && html`<${Job} id=${shown} onClose=${() => setShown("")} changed=${list.reload} />`}`;
 }
 
@@ -51,20 +55,28 @@ export function Job({ id, onClose, changed }) {
   return html`<${Dialog} title=${job?.kind ?? "Job"} onClose=${onClose}>
     <${ProblemBox} problem=${problem} again=${reload} />
     ${!job && !problem && html`<${Waiting} />`}
-    ${job && html`<${Facts} of=${[["State", html`<${State} of=${job.state} />`], ["Queue", `${job.service}/${job.queue}`], ["Progress", `${number(job.progress)} %`], ["Created", moment(job.createdAt)],
-        ["Started", job.startedAt && moment(job.startedAt)], ["Finished", job.finishedAt && moment(job.finishedAt)], ["Id", html`<code>${job.id}</code>`]]} />
+    ${job && html`<${Facts} of=${[["State", html`<${State} of=${job.state} />`],
+      ["Queue", `${job.service}/${job.queue}`], ["Progress", `${number(job.progress)} %`],
+      ["Created", moment(job.createdAt)],
+      ["Started", job.startedAt && moment(job.startedAt)], ["Finished", job.finishedAt && moment(job.finishedAt)],
+      ["Id", html`<code>${job.id}</code>`]]} />
       ${job.error && html`<${ProblemBox} problem=${{ title: job.error.code, detail: job.error.message }} />`}
       ${job.attempts.length > 0 && html`<${Table} rows=${job.attempts} columns=${ATTEMPTS} label="Attempts" />`}
       <div class="actions">
-        ${["failed", "cancelled"].includes(job.state) && html`<button type="button" class="primary" onClick=${act("retry", "The job runs again.")}>Run again</button>`}
-        ${["scheduled", "queued", "running"].includes(job.state) && html`<button type="button" class="danger" onClick=${act("cancel", "The job is being cancelled.")}>Cancel the job</button>`}</div>`}<//>`;
+        ${["failed", "cancelled"].includes(job.state)
+          && html`<button type="button" class="primary"
+          onClick=${act("retry", "The job runs again.")}>Run again</button>`}
+        ${["scheduled", "queued", "running"].includes(job.state)
+          && html`<button type="button" class="danger"
+          onClick=${act("cancel", "The job is being cancelled.")}>Cancel the job</button>`}</div>`}<//>`;
 }
 
 export function Queues({ route }) {
   const [where, move] = urlPlace(route);
   const list = useList("/api/admin/queues", {}, where, 50);
   useInterval(list.reload, LOOK_SECONDS);
-  const change = (queue) => () => send("POST", `/api/admin/queues/${queue.service}/${queue.name}/${queue.paused ? "resume" : "pause"}`);
+  const change = (queue) => () => send("POST",
+    `/api/admin/queues/${queue.service}/${queue.name}/${queue.paused ? "resume" : "pause"}`);
   const columns = [
     { title: "Queue", cell: (queue) => `${queue.service}/${queue.name}` },
     { title: "Waiting", kind: "number", cell: (queue) => number(queue.waiting) },
@@ -74,10 +86,13 @@ export function Queues({ route }) {
     { title: "Completed", kind: "number", cell: (queue) => number(queue.completed) },
     { title: "Oldest", kind: "number", cell: (queue) => duration(queue.oldestAgeSeconds) },
     { title: "Wait p95", kind: "number", cell: (queue) => `${number(queue.waitP95Seconds)} s` },
-    { title: "Actions", cell: (queue) => html`<${Confirm} label=${queue.paused ? "Resume" : "Pause"} title="${queue.paused ? "Resume" : "Pause"} ${queue.service}/${queue.name}?"
-      question=${queue.paused ? "Its jobs run again." : "Its jobs wait until it is resumed. Only operators may."} act=${change(queue)} done=${list.reload} />` },
+    { title: "Actions", cell: (queue) => html`<${Confirm} label=${queue.paused ? "Resume" : "Pause"}
+      title="${queue.paused ? "Resume" : "Pause"} ${queue.service}/${queue.name}?"
+      question=${queue.paused ? "Its jobs run again." : "Its jobs wait until it is resumed. Only operators may."}
+        act=${change(queue)} done=${list.reload} />` },
   ];
-  return html`<${List} read=${list} place=${where} setPlace=${move} limit=50 columns=${columns} label="Queues" empty=${html`<${Empty} title="No queue" />`} />`;
+  return html`<${List} read=${list} place=${where} setPlace=${move} limit=50 columns=${columns} label="Queues"
+    empty=${html`<${Empty} title="No queue" />`} />`;
 }
 
 const SCHEDULES = [
@@ -90,5 +105,6 @@ const SCHEDULES = [
 
 export function Schedules({ route }) {
   const [where, move] = urlPlace(route);
-  return html`<${List} path="/api/admin/schedules" place=${where} setPlace=${move} columns=${SCHEDULES} label="Schedules" empty=${html`<${Empty} title="No schedule" />`} />`;
+  return html`<${List} path="/api/admin/schedules" place=${where} setPlace=${move} columns=${SCHEDULES}
+    label="Schedules" empty=${html`<${Empty} title="No schedule" />`} />`;
 }

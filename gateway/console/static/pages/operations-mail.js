@@ -7,7 +7,8 @@ import { List } from "../parts/list.js";
 import { Empty, Moment } from "../parts/notices.js";
 
 const COLUMNS = [
-  { title: "Subject", cell: (mail) => html`<details><summary>${mail.subject}</summary><pre>${mail.text}</pre></details>` },
+  { title: "Subject", cell: (mail) => html`<details><summary>${mail.subject}</summary><pre>${mail.text}</pre>
+    </details>` },
   { title: "To", cell: (mail) => mail.to.join(", ") },
   { title: "Sent", cell: (mail) => html`<${Moment} at=${mail.createdAt} />` },
 ];

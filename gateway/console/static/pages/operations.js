@@ -8,8 +8,10 @@ import { Health } from "./operations-health.js";
 import { Mail } from "./operations-mail.js";
 import { Jobs, Queues, Schedules } from "./operations-jobs.js";
 
-const TABS = [["jobs", "Jobs"], ["queues", "Queues"], ["dead-letters", "Dead letters"], ["dead-events", "Dead events"], ["schedules", "Schedules"], ["mail", "Mail"], ["health", "Health"]];
-const PAGES = { jobs: Jobs, queues: Queues, "dead-letters": DeadLetters, "dead-events": DeadEvents, schedules: Schedules, mail: Mail, health: Health };
+const TABS = [["jobs", "Jobs"], ["queues", "Queues"], ["dead-letters", "Dead letters"],
+  ["dead-events", "Dead events"], ["schedules", "Schedules"], ["mail", "Mail"], ["health", "Health"]];
+const PAGES = { jobs: Jobs, queues: Queues, "dead-letters": DeadLetters, "dead-events": DeadEvents,
+  schedules: Schedules, mail: Mail, health: Health };
 
 export function Operations({ route, tab = "jobs" }) {
   const Page = PAGES[tab] ?? Jobs;

@@ -35,11 +35,15 @@ function Numbers({ analytics, balance }) {
   const judged = data.successfulCalls + data.failedCalls;
   return html`<ul class="numbers">
     <${Figure} name="Calls" value=${number(data.totalCalls)} more=${`${number(data.totalMinutes)} minutes`} />
-    <${Figure} name="Successful" value=${judged ? new Intl.NumberFormat(undefined, { style: "percent" }).format(data.successfulCalls / judged) : "–"}
+    <${Figure} name="Successful"
+      value=${judged ? new Intl.NumberFormat(undefined, { style: "percent" }).format(data.successfulCalls / judged)
+      : "–"}
       more=${`${number(data.successfulCalls)} of ${number(judged)} judged`} />
-    <${Figure} name="Average call" value=${duration(data.averageDurationSeconds)} more=${count(data.activeAgents, "active agent")} />
+    <${Figure} name="Average call" value=${duration(data.averageDurationSeconds)}
+      more=${count(data.activeAgents, "active agent")} />
     <${Figure} name="Balance" value=${balance.data ? money(balance.data.available, balance.data.currency) : "–"}
-      more=${data.estimatedCost ? `${money(data.estimatedCost.amount, data.estimatedCost.currency)} spent on calls` : "Nothing spent on calls"} />
+      more=${data.estimatedCost ? `${money(data.estimatedCost.amount, data.estimatedCost.currency)} spent on calls`
+        : "Nothing spent on calls"} />
   </ul>`;
 }
 
@@ -50,6 +54,7 @@ export function Figure({ name, value, more }) {
 function Series({ of: { data, problem, reload } }) {
   if (problem) return html`<${ProblemBox} problem=${problem} again=${reload} />`;
   if (!data) return html`<${Waiting} />`;
-  const bars = data.data.map(({ startAt, calls }) => ({ label: utcDay(startAt), value: calls, text: count(calls, "call") }));
+  const bars = data.data.map(({ startAt, calls }) => ({ label: utcDay(startAt), value: calls,
+    text: count(calls, "call") }));
   return html`<${Bars} title="Calls a day, last 30 days (UTC)" bars=${bars} format=${number} whole />`;
 }

@@ -10,7 +10,8 @@ import { Register } from "./register.js";
 export function SignIn() {
   const [isNew, setNew] = useState(false);
   return html`<main class="alone"><p class="brand"><${Mark} />EchoSenseiX</p>
-    ${isNew ? html`<${Register} back=${() => setNew(false)} />` : html`<${Password} create=${() => setNew(true)} />`}</main>`;
+    ${isNew ? html`<${Register} back=${() => setNew(false)} />` : html`<${Password} create=${() => setNew(true)} />`}
+      </main>`;
 }
 
 function Password({ create }) {
@@ -22,8 +23,10 @@ function Password({ create }) {
   return html`<h1 tabindex="-1">Sign in</h1>
     <${Form} onSubmit=${run} busy=${busy} problem=${problem} submit="Sign in"
       extra=${html`<button type="button" onClick=${create}>Create an organization</button>`}>
-      <${TextField} label="E-mail address" type="email" autocomplete="username" required wide value=${email} onInput=${setEmail} pointer="email" problem=${problem} />
-      <${TextField} label="Password" type="password" autocomplete="current-password" required wide value=${password} onInput=${setPassword} pointer="password" problem=${problem} />
+      <${TextField} label="E-mail address" type="email" autocomplete="username" required wide value=${email}
+        onInput=${setEmail} pointer="email" problem=${problem} />
+      <${TextField} label="Password" type="password" autocomplete="current-password" required wide value=${password}
+        onInput=${setPassword} pointer="password" problem=${problem} />
     <//>
     <p class="small">On a machine of your own, <code>make up</code> prints the first user; <code>var/credentials.json</code> keeps it.
       The API is described at <a href="/docs">/docs</a>.</p>`;

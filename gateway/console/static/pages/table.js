@@ -27,7 +27,8 @@ const TABS = { knowledge: ["search"] };
 /** `{component, key, given, area}` of a route. A page with tabs takes them as its second part. */
 export function pageOf({ parts }) {
   const [area = "", id, third] = parts;
-  if (id && THINGS[area] && !TABS[area]?.includes(id)) return { component: THINGS[area], key: id, given: { id, tab: third }, area };
+  if (id && THINGS[area] && !TABS[area]?.includes(id)) return { component: THINGS[area], key: id,
+    given: { id, tab: third }, area };
   if (area === "developers" && id === "webhooks" && third) {
     return { component: Endpoint, key: third, given: { id: third }, area };
   }
@@ -36,5 +37,6 @@ export function pageOf({ parts }) {
 }
 
 function Missing() {
-  return html`<h1 tabindex="-1">No such page</h1><p>Choose one from the menu, or go to the <a href=${place([])}>overview</a>.</p>`;
+  return html`<h1 tabindex="-1">No such page</h1>
+    <p>Choose one from the menu, or go to the <a href=${place([])}>overview</a>.</p>`;
 }

@@ -38,13 +38,18 @@ export function Bars({ title, bars, format, whole = false }) {
   const every = Math.ceil(LABEL / room);
   const lines = Array.from({ length: Math.round(top / step) + 1 }, (_, index) => index * step);
   return html`<figure class="chart"><figcaption>${title}</figcaption>
-    <div ref=${element}><svg viewBox="0 0 ${width} ${HEIGHT}" width=${width} height=${HEIGHT} role="img" aria-label="${title}. The table below has the values.">
-      ${lines.map((value) => html`<g key=${value}><line class="grid" x1=${LEFT} x2=${width} y1=${y(value)} y2=${y(value)} />
+    <div ref=${element}><svg viewBox="0 0 ${width} ${HEIGHT}" width=${width} height=${HEIGHT} role="img"
+      aria-label="${title}. The table below has the values.">
+      ${lines.map((value) => html`<g key=${value}>
+        <line class="grid" x1=${LEFT} x2=${width} y1=${y(value)} y2=${y(value)} />
         <text class="axis" x=${LEFT - 6} y=${y(value) + 4} text-anchor="end">${format(value)}</text></g>`)}
       ${bars.map(({ label, value, text }, index) => html`<g key=${label}>
-        <rect class="bar" x=${LEFT + index * room + room * 0.15} width=${room * 0.7} y=${y(value)} height=${Math.max(y(0) - y(value), 0)} rx="2">
+        <rect class="bar" x=${LEFT + index * room + room * 0.15} width=${room * 0.7} y=${y(value)}
+          height=${Math.max(y(0) - y(value), 0)} rx="2">
           <title>${label}: ${text}</title></rect>
-        ${(bars.length - 1 - index) % every === 0 && html`<text class="axis" x=${LEFT + (index + 1) * room} y=${HEIGHT - 6} text-anchor="end">${label}</text>`}</g>`)}
+        ${(bars.length - 1 - index) % every === 0
+          && html`<text class="axis" x=${LEFT + (index + 1) * room} y=${HEIGHT - 6} text-anchor="end">${label}
+          </text>`}</g>`)}
     </svg></div>
     <details><summary>Values</summary><table><tbody>${bars.map(({ label, text }) =>
       html`<tr key=${label}><th scope="row">${label}</th><td>${text}</td></tr>`)}</tbody></table></details></figure>`;

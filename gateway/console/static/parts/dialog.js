@@ -43,6 +43,7 @@ export function Secret({ title, secret, onClose, children }) {
   const copy = () => navigator.clipboard?.writeText(secret).then(() => setCopied(true), () => undefined);
   return html`<${Dialog} title=${title} onClose=${onClose}>
     <p>${children}</p><p><code class="secret">${secret}</code></p>
-    <div class="actions">${navigator.clipboard && html`<button type="button" class="primary" onClick=${copy}>${copied ? "Copied" : "Copy"}</button>`}
+    <div class="actions">${navigator.clipboard
+      && html`<button type="button" class="primary" onClick=${copy}>${copied ? "Copied" : "Copy"}</button>`}
       <button type="button" onClick=${onClose}>I have stored it</button></div><//>`;
 }

@@ -8,11 +8,14 @@ const AMOUNT = (data) => money(Number(data.amountMicros ?? data.availableMicros 
 // What an event's data say, by its type or by the entity of its type.
 const SAYS = {
   "console.gap": () => "Events before this are missing: the connection was away for longer than they are kept.",
-  "call.ended": (data) => `${words(data.status)} after ${duration(data.durationSeconds)}${data.summary ? `: ${data.summary}` : ""}`,
-  call: (data) => [data.provider && providerName(data.provider), data.status && words(data.status)].filter(Boolean).join(", "),
+  "call.ended": (data) => `${words(data.status)} after ${duration(data.durationSeconds)}${data.summary
+    ? `: ${data.summary}` : ""}`,
+  call: (data) => [data.provider && providerName(data.provider), data.status
+    && words(data.status)].filter(Boolean).join(", "),
   "agent.published": (data) => `${data.name}, version ${number(data.publishedVersion)}`,
   agent: (data) => data.name,
-  document: (data) => [data.title, data.chunks && count(data.chunks, "passage"), data.errorCode].filter(Boolean).join(", "),
+  document: (data) => [data.title, data.chunks
+    && count(data.chunks, "passage"), data.errorCode].filter(Boolean).join(", "),
   entry: (data) => data.title,
   "usage.recorded": (data) => `${number(Number(data.quantity))} ${words(data.meter).toLowerCase()}, ${AMOUNT(data)}`,
   credit: (data) => `${AMOUNT(data)} available`,
@@ -32,7 +35,8 @@ export function EventList({ events }) {
   return html`<ol class="events">${events.map((event) => {
     const says = SAYS[event.type] ?? SAYS[event.type.split(".")[0]];
     const about = aboutOf(event);
-    return html`<li key=${event.id}><time datetime=${event.time} title=${fullMoment(event.time)}>${timeOfDay(event.time)}</time>
+    return html`<li key=${event.id}><time datetime=${event.time} title=${fullMoment(event.time)}>
+      ${timeOfDay(event.time)}</time>
       <span class="event-type">${about ? html`<a href=${about}>${event.type}</a>` : event.type}</span>
       <span class="event-text">${says?.(event.data ?? {}) ?? ""}</span></li>`;
   })}</ol>`;

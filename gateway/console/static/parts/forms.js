@@ -11,7 +11,8 @@ export function Field({ label, hint, pointer, problem, children, wide = false })
   const given = { id, "aria-describedby": described, "aria-invalid": wrong.length ? "true" : undefined };
   return html`<div class="field ${wide ? "wide" : ""}"><label for=${id}>${label}</label>${children(given)}
     ${hint && html`<p class="hint" id="${id}-hint">${hint}</p>`}
-    ${wrong.length > 0 && html`<p class="wrong" id="${id}-error">${wrong.map((error) => error.detail).join(" ")}</p>`}</div>`;
+    ${wrong.length > 0 && html`<p class="wrong" id="${id}-error">${wrong.map((error) => error.detail).join(" ")}</p>`}
+      </div>`;
 }
 
 const matches = (found, pointer) => found === `#/${pointer}` || found.startsWith(`#/${pointer}/`);
@@ -23,14 +24,16 @@ export function TextField({ label, hint, pointer, problem, value, onInput, wide,
 
 export function AreaField({ label, hint, pointer, problem, value, onInput, wide = true, ...more }) {
   return html`<${Field} label=${label} hint=${hint} pointer=${pointer} problem=${problem} wide=${wide}>${(given) =>
-    html`<textarea ...${given} ...${more} value=${value} onInput=${(event) => onInput(event.target.value)}></textarea>`}<//>`;
+    html`<textarea ...${given} ...${more} value=${value} onInput=${(event) => onInput(event.target.value)}>
+      </textarea>`}<//>`;
 }
 
 /** `options` are `[value, title]`. */
 export function SelectField({ label, hint, pointer, problem, value, options, onInput, wide }) {
   return html`<${Field} label=${label} hint=${hint} pointer=${pointer} problem=${problem} wide=${wide}>${(given) =>
     html`<select ...${given} value=${value} onChange=${(event) => onInput(event.target.value)}>
-      ${options.map(([name, title]) => html`<option key=${name} value=${name} selected=${name === value}>${title}</option>`)}</select>`}<//>`;
+      ${options.map(([name, title]) => html`<option key=${name} value=${name} selected=${name === value}>${title}
+        </option>`)}</select>`}<//>`;
 }
 
 /** A search whose words take effect once typing pauses. */
@@ -41,7 +44,8 @@ export function SearchField({ label, value, onSearch, ...more }) {
     if (settled !== value) onSearch(settled);
   }, [settled]);
   useEffect(() => setText(value), [value]);
-  return html`<${TextField} label=${label} type="search" maxlength="200" value=${text} onInput=${setText} ...${more} />`;
+  return html`<${TextField} label=${label} type="search" maxlength="200" value=${text} onInput=${setText}
+    ...${more} />`;
 }
 
 /** A form that sends once at a time. The problem is shown above its buttons. */
@@ -53,7 +57,8 @@ export function Form({ onSubmit, busy, problem, submit, children, extra, ready =
   return html`<form onSubmit=${send} novalidate=${false}>
     <div class="fields">${children}</div>
     <${ProblemBox} problem=${problem} />
-    <div class="actions"><button class="primary" disabled=${busy || !ready}>${busy ? "Sending…" : submit}</button>${extra}</div>
+    <div class="actions"><button class="primary" disabled=${busy || !ready}>${busy ? "Sending…" : submit}</button>
+      ${extra}</div>
   </form>`;
 }
 

@@ -21,12 +21,14 @@ export function Frame({ route, area, children }) {
       <a class="brand" href=${place([])}><${Mark} />EchoSenseiX</a>
       <${LiveState} />
       <${Person} />
-      <button type="button" class="menu" aria-expanded=${String(open)} aria-controls="areas" onClick=${() => setOpen(!open)}>Menu</button>
+      <button type="button" class="menu" aria-expanded=${String(open)} aria-controls="areas"
+        onClick=${() => setOpen(!open)}>Menu</button>
     </header>
     <div class="columns">
       <nav id="areas" class=${open ? "open" : ""} aria-label="Main">
         <ul>${AREAS.map(([name, title]) => html`<li key=${name}>
-          <a href=${place(name ? [name] : [])} aria-current=${name === area ? "page" : undefined}>${title}</a></li>`)}</ul>
+          <a href=${place(name ? [name] : [])} aria-current=${name === area ? "page" : undefined}>${title}</a></li>`)}
+            </ul>
       </nav>
       <main id="main" tabindex="-1">${children}</main>
     </div>`;
@@ -50,6 +52,7 @@ function LiveState() {
 function Person() {
   const { user, signOut } = useSession();
   const leave = () => signOut().catch(toastProblem);
-  return html`<span class="person"><a class="who" href=${place(["account"])} title=${user.email}>${user.organization.name}</a>
+  return html`<span class="person"><a class="who" href=${place(["account"])} title=${user.email}>
+    ${user.organization.name}</a>
     <button type="button" class="quiet" onClick=${leave}>Sign out</button></span>`;
 }

@@ -17,5 +17,6 @@ export function pieces(text, marks) {
 }
 
 export function Highlighted({ text, marks }) {
-  return html`<p class="hit-text">${pieces(text, marks).map(({ text: piece, marked }) => (marked ? html`<mark>${piece}</mark>` : piece))}</p>`;
+  return html`<p class="hit-text">
+    ${pieces(text, marks).map(({ text: piece, marked }) => (marked ? html`<mark>${piece}</mark>` : piece))}</p>`;
 }

@@ -14,7 +14,8 @@ export function List({ path, filters = {}, place, setPlace, columns, empty, labe
   const list = read ?? own;
   if (list.problem) return html`<${ProblemBox} problem=${list.problem} again=${list.reload} />`;
   if (!list.data) return html`<${Waiting} />`;
-  if (list.rows.length === 0) return (place.page ?? 1) > 1 || place.cursor ? html`<${PastTheEnd} setPlace=${setPlace} />` : empty;
+  if (list.rows.length === 0) return (place.page ?? 1) > 1 || place.cursor
+    ? html`<${PastTheEnd} setPlace=${setPlace} />` : empty;
   return html`<${Table} rows=${list.rows} columns=${columns} label=${label} busy=${list.loading} />
     <${Pager} list=${list} place=${place} setPlace=${setPlace} />`;
 }
@@ -22,8 +23,11 @@ export function List({ path, filters = {}, place, setPlace, columns, empty, labe
 /** Roles are written out: as cards on narrow screens the elements are blocks, which lose theirs. */
 export function Table({ rows, columns, label, busy = false }) {
   return html`<div class="table" aria-busy=${String(busy)}><table role="table" aria-label=${label}>
-    <thead role="rowgroup"><tr role="row">${columns.map(({ title, kind }) => html`<th scope="col" role="columnheader" key=${title} class=${kind}>${title}</th>`)}</tr></thead>
-    <tbody role="rowgroup">${rows.map((row, index) => html`<tr role="row" key=${row.id ?? index}>${columns.map(({ title, cell, kind }, column) =>
+    <thead role="rowgroup"><tr role="row">
+      ${columns.map(({ title, kind }) => html`<th scope="col" role="columnheader" key=${title} class=${kind}>${title}
+      </th>`)}</tr></thead>
+    <tbody role="rowgroup">${rows.map((row,
+      index) => html`<tr role="row" key=${row.id ?? index}>${columns.map(({ title, cell, kind }, column) =>
       column === 0
         ? html`<th scope="row" role="rowheader" key=${title} class=${kind}>${cell(row)}</th>`
         : html`<td role="cell" key=${title} class=${kind} data-title=${title}>${cell(row)}</td>`)}</tr>`)}</tbody>
@@ -35,7 +39,8 @@ export function Pager({ list, place, setPlace }) {
   const { data, next, previous } = list;
   const back = place.cursor ? () => history.back() : previous && (() => setPlace(previous));
   if (!next && !back && data.total === data.data.length) return null;
-  const position = data.page ? `Page ${number(data.page)}${data.totalPages ? ` of ${number(data.totalPages)}` : ""}` : "Further rows";
+  const position = data.page ? `Page ${number(data.page)}${data.totalPages ? ` of ${number(data.totalPages)}` : ""}`
+    : "Further rows";
   const total = data.total === null ? "" : ` · ${data.totalIsEstimate ? "about " : ""}${number(data.total)} in all`;
   return html`<nav class="pager" aria-label="Pages">
     <button type="button" disabled=${!back} onClick=${back || undefined}>Previous</button>

@@ -9,9 +9,11 @@ export function ProblemBox({ problem, again }) {
   return html`<div class="problem" role="alert">
     <strong>${problem.title || "Something failed"}</strong>
     ${problem.detail && html`<p>${problem.detail}</p>`}
-    ${problem.code === "origin_refused" && html`<p>Open the console at the address that the installation is configured with (PUBLIC_URL), such as 127.0.0.1 instead of localhost.</p>`}
+    ${problem.code === "origin_refused"
+      && html`<p>Open the console at the address that the installation is configured with (PUBLIC_URL), such as 127.0.0.1 instead of localhost.</p>`}
     ${problem.errors?.length > 0 && html`<ul>${problem.errors.map(
-      (error) => html`<li>${error.pointer && html`<code>${error.pointer.replace(/^#\//, "")}</code>`} ${error.detail}</li>`)}</ul>`}
+      (error) => html`<li>${error.pointer && html`<code>${error.pointer.replace(/^#\//, "")}</code>`} ${error.detail}
+        </li>`)}</ul>`}
     ${problem.requestId && html`<p class="small">Request <code>${problem.requestId}</code></p>`}
     ${again && html`<button type="button" onClick=${again}>Try again</button>`}
   </div>`;
@@ -42,11 +44,13 @@ export function Moment({ at }) {
 }
 
 export function Tags({ of }) {
-  return of?.length ? html`<span class="tags">${of.map((tag) => html`<span class="tag" key=${tag}>${tag}</span>`)}</span>` : null;
+  return of?.length ? html`<span class="tags">${of.map((tag) => html`<span class="tag" key=${tag}>${tag}</span>`)}
+    </span>` : null;
 }
 
 /** Pairs of a name and a value. */
 export function Facts({ of }) {
   const known = of.filter((pair) => pair && pair[1] !== null && pair[1] !== undefined && pair[1] !== "");
-  return html`<dl class="facts">${known.map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
+  return html`<dl class="facts">
+    ${known.map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
 }

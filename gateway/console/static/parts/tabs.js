@@ -6,7 +6,8 @@ import { html, useTitle } from "../lib/ui.js";
 /** `tabs` are `[name, title]`; the first one is the page without a further part. */
 export function Tabs({ base, tabs, current, label }) {
   return html`<nav class="tabs" aria-label=${label}><ul>${tabs.map(([name, title], index) => html`<li key=${name}>
-    <a href=${place(index ? [...base, name] : base)} aria-current=${name === (current ?? tabs[0][0]) ? "page" : undefined}>${title}</a></li>`)}</ul></nav>`;
+    <a href=${place(index ? [...base, name] : base)}
+      aria-current=${name === (current ?? tabs[0][0]) ? "page" : undefined}>${title}</a></li>`)}</ul></nav>`;
 }
 
 export function Head({ title, back, children }) {

@@ -40,6 +40,7 @@ from gateway.routes import (
     quotas,
     realtime,
     usage_events,
+    verification,
     webhook_endpoints,
 )
 from gateway.schemas.shapes import SERVER_SET
@@ -68,6 +69,7 @@ ROUTES: tuple[Route[Any, Any], ...] = (
     *health.ROUTES,
     *documentation.ROUTES,
     *console.ROUTES,
+    *verification.ROUTES,
 )
 
 

@@ -15,6 +15,12 @@ EACH = "*"
 
 FOREVER = "as long as the organization"
 
+PENDING_PER_ADDRESS = 5
+"""A further registration of an address deletes its oldest that waits."""
+
+UNREGISTERED = "org_unregistered"
+"""Stands for the organization of mails to addresses that have none yet."""
+
 SESSIONS_PER_USER = 200
 """A further login deletes the oldest session."""
 
@@ -60,6 +66,13 @@ _ENDED_KEY = "(t.revoked_at is not null or t.expires_at <= clock_timestamp())"
 TABLES: tuple[Table, ...] = (
     Table("identity", "organization", FOREVER, bound="one an organization; registrations are limited by address"),
     Table("identity", "app_user", FOREVER, bound="one a registration"),
+    Table(
+        "identity",
+        "pending_registration",
+        _days(1),
+        "it began",
+        bound=f"the newest {PENDING_PER_ADDRESS} of an address",
+    ),
     Table("identity", "session", _days(30), "its end", bound=f"the newest {SESSIONS_PER_USER} of a user"),
     Table(
         "identity",

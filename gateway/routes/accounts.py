@@ -15,8 +15,11 @@ from gateway.schemas.accounts import (
     LoginBody,
     RegisterBody,
     Registered,
+    ResendBody,
     Session,
     SessionQuery,
+    Verified,
+    VerifyBody,
     current_user_from_proto,
     organization_from_proto,
     session_from_proto,
@@ -38,12 +41,39 @@ async def register(request: ApiRequest[NoQuery, RegisterBody]) -> Response:
             last_name=body.last_name,
             organization_name=body.organization_name,
             ip_address=request.client_address,
+            verification_url=_verification_url(request),
         )
     )
+    if answer.verification_mailed:
+        return responses.accepted(Registered(user=None, organization=None), "/api/auth/user")
     registered = Registered(
         user=user_from_proto(answer.user), organization=organization_from_proto(answer.organization)
     )
     return responses.created(registered, "/api/auth/user")
+
+
+async def verify_registration(request: ApiRequest[NoQuery, VerifyBody]) -> Response:
+    answer = await request.app.clients.identity.VerifyRegistration(
+        pb.VerifyRegistrationRequest(token=request.data.token, ip_address=request.client_address)
+    )
+    verified = Verified(user=user_from_proto(answer.user), organization=organization_from_proto(answer.organization))
+    return responses.created(verified, "/api/auth/user")
+
+
+async def resend_verification(request: ApiRequest[NoQuery, ResendBody]) -> Response:
+    await request.app.clients.identity.ResendVerification(
+        pb.ResendVerificationRequest(
+            email=request.data.email,
+            ip_address=request.client_address,
+            verification_url=_verification_url(request),
+        )
+    )
+    return responses.no_content()
+
+
+def _verification_url(request: ApiRequest[Any, Any]) -> str:
+    """The token follows as a fragment, which browsers send to no server and no log keeps."""
+    return f"{request.app.settings.public_url.rstrip('/')}/verify-email#"
 
 
 async def login(request: ApiRequest[NoQuery, LoginBody]) -> Response:
@@ -134,6 +164,31 @@ ROUTES = tagged(
         },
         answer=Registered,
         status=201,
+        also={202: "A mail was sent; the answer is the same for an address that is taken."},
+        problems=(429,),
+    ),
+    Route(
+        "POST",
+        "/api/register/verify",
+        verify_registration,
+        "Create the account of a mailed link",
+        public=True,
+        body=VerifyBody,
+        example={"token": "reg_01m8f59rmhe3d9h1wxp49bjd1g." + "0" * 64},
+        answer=Verified,
+        status=201,
+        problems=(404, 429),
+    ),
+    Route(
+        "POST",
+        "/api/register/resend",
+        resend_verification,
+        "Mail the link of a registration again",
+        public=True,
+        body=ResendBody,
+        example={"email": "ada@example.com"},
+        status=204,
+        keyed=False,
         problems=(429,),
     ),
     Route(
@@ -146,7 +201,7 @@ ROUTES = tagged(
         example={"email": "ada@example.com", "password": "correct horse battery"},
         answer=LoggedIn,
         secret=True,
-        problems=(401, 429),
+        problems=(401, 403, 429),
         sets_cookie=True,
         keyed=False,
     ),

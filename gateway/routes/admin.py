@@ -14,7 +14,7 @@ from gateway.http import lists, responses
 from gateway.http.fan_out import ask_all
 from gateway.http.merged_lists import FetchPage, merged_page
 from gateway.http.routing import Route, tagged
-from gateway.http.schema import CreatedListQuery, NoBody, NoQuery, WholeListQuery
+from gateway.http.schema import NoBody, NoQuery, WholeListQuery
 from gateway.routes.jobs import owner
 from gateway.schemas.jobs import (
     DeadLetterQuery,
@@ -27,7 +27,7 @@ from gateway.schemas.jobs import (
     queue_from_proto,
     schedule_from_proto,
 )
-from gateway.schemas.realtime import Mail, mail_from_proto
+from gateway.schemas.realtime import Mail, MailQuery, mail_from_proto
 from gateway.state import ApiRequest
 from libs.errors import InvalidArgument, NotFound, Violation
 from libs.ids import job_owner
@@ -93,9 +93,11 @@ async def list_schedules(request: ApiRequest[WholeListQuery, NoBody]) -> Respons
     )
 
 
-async def list_mail(request: ApiRequest[CreatedListQuery, NoBody]) -> Response:
+async def list_mail(request: ApiRequest[MailQuery, NoBody]) -> Response:
     answer = await request.app.clients.realtime.ListMail(
-        realtime_pb2.ListMailRequest(page=lists.page_request(request.query))
+        realtime_pb2.ListMailRequest(
+            page=lists.page_request(request.query), unregistered=bool(request.query.unregistered)
+        )
     )
     return lists.page_response(request, answer.mails, answer.page_info, mail_from_proto)
 
@@ -206,7 +208,7 @@ ROUTES = tagged(
         list_mail,
         "Read the local mailbox",
         scope=_EVERYTHING,
-        query=CreatedListQuery,
+        query=MailQuery,
         answer=list[Mail],
     ),
 )

@@ -69,6 +69,13 @@ class FreshApiKey(ApiKey):
 
 
 class Registered(Answer):
+    """Without user and organization the account waits for the link that was mailed, or the address was taken before."""
+
+    user: User | None
+    organization: Organization | None
+
+
+class Verified(Answer):
     user: User
     organization: Organization
 
@@ -89,6 +96,14 @@ class RegisterBody(Body):
     organization_name: Name
     first_name: Annotated[str, limits(maxLength=100)] = ""
     last_name: Annotated[str, limits(maxLength=100)] = ""
+
+
+class VerifyBody(Body):
+    token: Annotated[str, limits(minLength=1, maxLength=200)]
+
+
+class ResendBody(Body):
+    email: Annotated[str, limits(maxLength=254, format="email")]
 
 
 class LoginBody(Body):

@@ -9,7 +9,7 @@ from echosenseix.realtime.v1 import realtime_pb2 as pb
 from gateway.http.derived import patch_of, reader
 from gateway.http.schema import Answer, Body, CreatedListQuery, Query, limits
 from gateway.http.wire import struct_to_json, time_to_json
-from libs.events.topics import TOPICS
+from libs.events.topics import TOPICS, UNTOLD
 
 Url = Annotated[str, limits(maxLength=2000, format="uri")]
 After = Annotated[
@@ -24,7 +24,8 @@ ContentType = Annotated[
     Meta(description="Of the deliveries; null: application/json."),
 ]
 # One type, all of one entity, or all.
-EVENT_TYPES = ("*", *dict.fromkeys(f"{topic.partition('.')[0]}.*" for topic in TOPICS), *TOPICS)
+_TOLD = tuple(topic for topic in TOPICS if topic not in UNTOLD)
+EVENT_TYPES = ("*", *dict.fromkeys(f"{topic.partition('.')[0]}.*" for topic in _TOLD), *_TOLD)
 EventTypes = Annotated[list[Annotated[str, limits(enum=list(EVENT_TYPES))]], limits(minItems=1, maxItems=50)]
 
 
@@ -79,6 +80,12 @@ class WebhookDelivery(Answer):
 class TestDelivery(Answer):
     delivery_id: str
     job_id: str
+
+
+class MailQuery(CreatedListQuery):
+    unregistered: (
+        Annotated[bool, Meta(description="Of addresses without an account; a local suite alone shows them.")] | None
+    ) = None
 
 
 class Mail(Answer):

@@ -30,6 +30,7 @@ TOPICS: Mapping[str, Topic] = MappingProxyType(
         [
             *_topics("identity", pb.OrganizationChanged, "org.created", "org.updated"),
             *_topics("identity", pb.UserChanged, "user.created"),
+            *_topics("identity", pb.MailRequested, "mail.requested"),
             *_topics("identity", pb.ApiKeyChanged, "api_key.created", "api_key.rotated", "api_key.revoked"),
             *_topics("identity", pb.SessionRevoked, "session.revoked"),
             *_topics(
@@ -56,3 +57,6 @@ TOPICS: Mapping[str, Topic] = MappingProxyType(
         ]
     )
 )  # fmt: skip
+
+# Between services alone: neither logged nor shown, because the data carry a secret.
+UNTOLD = frozenset({"mail.requested"})

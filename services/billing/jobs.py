@@ -38,7 +38,7 @@ def job_handlers(calculation: Calculation, payments: Payments) -> Handlers:
             return {"topUps": await payments.sweep(conn, before)}
 
     handlers.add(SWEEP, sweep)
-    handlers.cron("retention-sweep", "17 3 * * *", SWEEP)
+    handlers.cron("top-ups-sweep", "17 3 * * *", SWEEP)
     return handlers
 
 

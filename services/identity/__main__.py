@@ -15,12 +15,14 @@ from suite.tables import QUOTAS
 
 from .config import IdentitySettings
 from .domain.devices import KnownDevices
+from .domain.verification import VerificationLinks
 from .jobs import job_handlers
 from .login_limits import LoginLimits
 from .passwords import Passwords
 from .servicer import IdentityServicer, Parts
 from .storage.api_keys import ApiKeys
 from .storage.authentication import Authentication
+from .storage.pending import PendingRegistrations
 from .storage.people import People
 from .storage.sessions import Sessions
 
@@ -32,6 +34,7 @@ async def serve(runtime: Runtime[IdentitySettings]) -> None:
     settings, database, cursors = service.settings, service.database, service.cursors
     limiter = await runtime.open(RateLimiter.open(settings.redis_url))
     passwords = await runtime.open(Passwords.open(settings.password_workers))
+    secret = base64.b64decode(settings.cursor_key)
     parts = Parts(
         database=database,
         people=People(database),
@@ -40,9 +43,12 @@ async def serve(runtime: Runtime[IdentitySettings]) -> None:
         authentication=Authentication(database),
         passwords=passwords,
         limits=LoginLimits(limiter, lifted=settings.limits == "bench"),
-        devices=KnownDevices(base64.b64decode(settings.cursor_key)),
+        devices=KnownDevices(secret),
         clock=SystemClock(),
         production=settings.production,
+        pending=PendingRegistrations(database),
+        links=VerificationLinks(secret),
+        verify_by_mail=settings.verifies_by_mail,
     )
     await service.serve(
         (add_IdentityServiceServicer_to_server, IdentityServicer(parts)),
@@ -52,7 +58,8 @@ async def serve(runtime: Runtime[IdentitySettings]) -> None:
 async def work(runtime: Runtime[IdentitySettings]) -> None:
     service = await Service.open(runtime)
     database, cursors = service.database, service.cursors
-    service.work(job_handlers(Sessions(database, cursors), ApiKeys(database, cursors), SystemClock()))
+    pending = PendingRegistrations(database)
+    service.work(job_handlers(Sessions(database, cursors), ApiKeys(database, cursors), pending, SystemClock()))
 
 
 if __name__ == "__main__":

@@ -22,6 +22,8 @@ ACCOUNT_TRIES = 10
 ADDRESS_TRIES = 100
 # An office behind one address registers a few people; a script registers thousands.
 ADDRESS_REGISTRATIONS = 60
+# Registrations and repeated mails of one e-mail address in a window.
+EMAIL_REGISTRATIONS = 5
 # Registrations in a window over all addresses: what the hashing threads can bear with room for logins.
 ALL_REGISTRATIONS = 600
 # Seconds of the window of all limits.
@@ -63,12 +65,22 @@ class LoginLimits:
             await self._limiter.forget(counted.lane, counted.source)
             await self._limiter.give_back([key for key in counted.keys if key != counted.lane], counted.member)
 
-    async def register(self, ip_address: str) -> None:
-        """Count one registration; raises ResourceExhausted("too_many_attempts")."""
-        limits = [Limit("register:all", ALL_REGISTRATIONS, WINDOW_SECONDS)]
+    async def register(self, ip_address: str, email_key: str) -> None:
+        """Count one registration, or one more mail of it; raises ResourceExhausted("too_many_attempts"). The e-mail
+        address is counted whether it is taken or not, so that no mailbox is flooded."""
+        limits = [
+            Limit("register:all", ALL_REGISTRATIONS, WINDOW_SECONDS),
+            Limit(f"register:mail:{_digest(email_key)}", EMAIL_REGISTRATIONS, WINDOW_SECONDS),
+        ]
         if source := address_prefix(ip_address):
             limits.insert(0, Limit(f"register:address:{source}", ADDRESS_REGISTRATIONS, WINDOW_SECONDS))
         await self._take(limits, source, "Too many registrations. Wait, then try again.")
+
+    async def verify(self, ip_address: str) -> None:
+        """Count one followed link; raises ResourceExhausted("too_many_attempts")."""
+        source = address_prefix(ip_address)
+        limits = [Limit(f"verify:address:{source or 'unknown'}", ADDRESS_TRIES, WINDOW_SECONDS)]
+        await self._take(limits, source, "Too many links. Wait, then try again.")
 
     async def _take(self, limits: Sequence[Limit], source: str, detail: str) -> str:
         if self._lifted:

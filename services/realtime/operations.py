@@ -20,6 +20,7 @@ from services.realtime.domain import mail_templates
 from services.realtime.domain.channels import channels_of_event
 from services.realtime.domain.delivery import MAX_ATTEMPTS, Delivery, Endpoint, matches
 from services.realtime.domain.history import Published
+from services.realtime.domain.mail import MailRequest
 from services.realtime.mapping import endpoint_disabled_event, public_envelope
 from services.realtime.storage import deliveries, endpoints, event_log
 
@@ -87,6 +88,11 @@ async def disable_endpoint(conn: Connection, org_id: str, endpoint_id: str, reas
 async def write_to_owners(conn: Connection, org_id: str, template: str, values: Mapping[str, str], about: str) -> str:
     """A mail to each owner of the organization; `about` names what it reports."""
     return await MAIL.enqueue(conn, org_id, {"template": template, "values": dict(values), "about": about})
+
+
+async def write_to_address(conn: Connection, org_id: str, request: MailRequest) -> str:
+    """A mail to one address that another service asks for."""
+    return await MAIL.enqueue(conn, org_id, dataclasses.asdict(request))
 
 
 async def _enqueue(conn: Connection, delivery: Delivery) -> str:

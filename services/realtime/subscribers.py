@@ -1,5 +1,6 @@
-"""Realtime subscribes to every event of the suite. Each is written to the event log and, after the commit, published to
-the instances with sockets. A few have further effects: owners are stored, and get a mail when credit runs low.
+"""Realtime subscribes to every event of the suite. Those that customers are told are written to the event log and,
+after the commit, published to the instances with sockets. A few have further effects: owners are stored, and mails are
+sent.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from libs.postgres import Connection, after_commit
 from services.realtime import operations
 from services.realtime.domain import mail_templates
 from services.realtime.domain.history import Published
+from services.realtime.domain.mail import MailRequest
 from services.realtime.protocol.hearing import LOGGED_TOPICS
 from services.realtime.protocol.hub import encode_publication, publication_subject
 from services.realtime.protocol.revocation import revocation
@@ -25,7 +27,7 @@ class Subscribers:
         self._bus = bus
 
     def handlers(self) -> Mapping[str, Handler]:
-        return dict.fromkeys(LOGGED_TOPICS, self.on_event)
+        return {**dict.fromkeys(LOGGED_TOPICS, self.on_event), "mail.requested": on_mail}
 
     async def on_event(self, conn: Connection, event: ReceivedEvent) -> None:
         places = await operations.log_event(conn, event.org_id, event.envelope, event.time)
@@ -55,6 +57,12 @@ async def on_user(conn: Connection, event: ReceivedEvent) -> None:
     user = event.read(events_pb2.UserChanged)
     if user.role == "owner":
         await owners.remember(conn, event.org_id, user.user_id, user.email)
+
+
+async def on_mail(conn: Connection, event: ReceivedEvent) -> None:
+    asked = event.read(events_pb2.MailRequested)
+    request = MailRequest(asked.template, asked.address, asked.about, dict(asked.values))
+    await operations.write_to_address(conn, event.org_id, request)
 
 
 REACTIONS: Mapping[str, Handler] = {"credit.low": on_credit_low, "user.created": on_user}

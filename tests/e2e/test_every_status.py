@@ -32,6 +32,7 @@ NOT_FROM_OUTSIDE = {
     504: "a part is too slow; tests/integration/gateway/test_retries.py",
 }
 _FANNED = "the request waits for the one that holds the key; tests/e2e/test_fan_outs.py"
+_BY_MAIL = "the suite of the tests verifies no address; tests/e2e/test_registration.py"
 _SLOW = "a provider's delivery may take 32 s; the reader of the body is the same for all operations"
 # The same for single operations.
 EXCEPTIONS = {
@@ -47,6 +48,10 @@ EXCEPTIONS = {
     ("GET /api/call-logs/{id}/transcription", 304): "needs the speech model; make test-transcription",
     ("POST /api/billing/top-ups", 501): "the local suite has the test provider of payments",
     ("POST /api/knowledge-base/search", 501): "needs PostgreSQL without pgvector; tests/e2e/test_postgresql_15.py",
+    ("POST /api/register", 202): _BY_MAIL,
+    ("POST /api/register/verify", 201): _BY_MAIL,
+    ("POST /api/register/verify", 409): _BY_MAIL,
+    ("POST /api/login", 403): _BY_MAIL,
     ("POST /api/webhooks/stripe", 200): "needs Stripe; tests/integration/services/billing/test_payments.py",
     ("POST /api/webhooks/stripe", 401): "needs Stripe; tests/integration/services/billing/test_payments.py",
 }

@@ -37,6 +37,6 @@ def job_handlers(
     handlers.queue(operations.RECONCILE.queue, max_running_per_org=2, rate_per_org=RECONCILE_RATE)
     handlers.cron("analytics-hourly", "2 * * * *", operations.AGGREGATE, args={"changedWithinHours": 2})
     handlers.cron("analytics-daily", "17 0 * * *", operations.AGGREGATE, args={"changedWithinHours": 48})
-    handlers.cron("retention-sweep", "27 * * * *", operations.SWEEP)
+    handlers.cron("webhooks-sweep", "27 * * * *", operations.SWEEP)
     handlers.cron("calls-missed", reconcile_cron, operations.RECONCILE)
     return handlers

@@ -6,6 +6,8 @@ from echosenseix.events.v1 import events_pb2
 from libs.events import Event
 from services.identity.domain.credentials import ApiKey
 from services.identity.domain.people import Organization, User
+from services.identity.domain.verification import PendingRegistration
+from suite.tables import UNREGISTERED
 
 
 def organization_event(topic: str, organization: Organization) -> Event:
@@ -18,6 +20,20 @@ def organization_event(topic: str, organization: Organization) -> Event:
 def user_event(topic: str, user: User) -> Event:
     changed = events_pb2.UserChanged(user_id=user.id, email=user.email, role=user.role.value)
     return Event(topic=topic, org_id=user.org_id, key=user.id, data=changed)
+
+
+def verification_event(pending: PendingRegistration, link: str) -> Event:
+    """Of no organization: it exists only once the link was followed."""
+    values = {"link": link, "organizationName": pending.asked.organization_name}
+    asked = events_pb2.MailRequested(
+        template="registration.verify", address=pending.asked.email, about=pending.id, values=values
+    )
+    return Event(topic="mail.requested", org_id=UNREGISTERED, key=pending.id, data=asked)
+
+
+def address_taken_event(owner: User) -> Event:
+    asked = events_pb2.MailRequested(template="registration.taken", address=owner.email, about=owner.id)
+    return Event(topic="mail.requested", org_id=owner.org_id, key=owner.id, data=asked)
 
 
 def api_key_event(topic: str, key: ApiKey) -> Event:

@@ -1,6 +1,6 @@
 """The gRPC methods. Each is one use case: check the caller, act, append the event, answer.
 
-Three files for one proto service, one for each thing it is about; `IdentityServicer` is their sum.
+One file for each thing that the proto service is about; `IdentityServicer` is their sum.
 """
 
 from __future__ import annotations
@@ -8,10 +8,11 @@ from __future__ import annotations
 from .accounts import AccountMethods
 from .api_keys import ApiKeyMethods
 from .parts import Parts
+from .registration import RegistrationMethods
 from .sessions import SessionMethods
 
 __all__ = ["IdentityServicer", "Parts"]
 
 
-class IdentityServicer(AccountMethods, SessionMethods, ApiKeyMethods):
+class IdentityServicer(RegistrationMethods, AccountMethods, SessionMethods, ApiKeyMethods):
     """IdentityService."""

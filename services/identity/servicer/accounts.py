@@ -1,8 +1,7 @@
-"""Registration, login, and the authentication of every request."""
+"""Login, the authentication of every request, and the organization."""
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 
 from echosenseix.identity.v1 import identity_pb2
@@ -14,68 +13,40 @@ from libs.postgres import Connection
 from libs.postgres.idempotency import run_write
 from libs.rpc.context import current_principal, require_scope
 from libs.rpc.masks import Editable
-from libs.rpc.principal import ROLE_GATEWAY
 from services.identity.domain.caller import Caller
 from services.identity.domain.credentials import SESSION_IDLE, Session, hashed, is_session_token, key_prefix
 from services.identity.domain.people import (
     Organization,
-    Registration,
     User,
-    check_registration,
     check_version,
     edit_organization,
     email_key,
 )
-from services.identity.domain.scopes import Role
-from services.identity.mapping.events import organization_event, session_event, user_event
+from services.identity.mapping.events import organization_event, session_event
 from services.identity.mapping.people import (
     caller_to_proto,
     organization_to_proto,
-    registration_from_proto,
     user_to_proto,
 )
 
-from .parts import Methods, person
+from .parts import Methods, only_the_gateway, person
 
 EDITABLE: Editable[Organization] = Editable({"name": "name", "time_zone": "time_zone"})
 
 
 class AccountMethods(Methods):
-    async def Register(self, request: identity_pb2.RegisterRequest, context: object) -> identity_pb2.RegisterResponse:
-        _only_the_gateway()
-        parts = self._parts
-        asked = check_registration(registration_from_proto(request))
-        await parts.limits.register(request.ip_address)
-        password_hash = await parts.passwords.hash(asked.password)
-        organization, owner = self._founded(asked, password_hash)
-
-        async def act(conn: Connection) -> identity_pb2.RegisterResponse:
-            await parts.people.enter(conn, organization.id)
-            await parts.people.add_organization(conn, organization)
-            await parts.people.add_user(conn, owner, email_key(owner.email))
-            await append(conn, organization_event("org.created", organization))
-            await append(conn, user_event("user.created", owner))
-            return identity_pb2.RegisterResponse(
-                user=user_to_proto(owner), organization=organization_to_proto(organization)
-            )
-
-        return await run_write(parts.database, _before_an_organization(asked.email), act, identity_pb2.RegisterResponse)
-
-    def _founded(self, asked: Registration, password_hash: str) -> tuple[Organization, User]:
-        now, org_id = self._parts.clock.now(), new_id("org")
-        organization = Organization(org_id, asked.organization_name, "UTC", now, now)
-        owner = User(
-            new_id("usr"), org_id, asked.email, asked.first_name, asked.last_name, Role.OWNER, now, now, password_hash
-        )
-        return organization, owner
-
     async def Login(self, request: identity_pb2.LoginRequest, context: object) -> identity_pb2.LoginResponse:
-        _only_the_gateway()
+        only_the_gateway()
         parts, key = self._parts, email_key(request.email)
         device = parts.devices.device_of(request.device_token, key)
         counted = await parts.limits.sign_in(key, request.ip_address, device)
-        user = await parts.people.by_email(key) if "\x00" not in key else None
-        fits = await parts.passwords.matches(user.password_hash if user else None, request.password)
+        storable = "\x00" not in key
+        user = await parts.people.by_email(key) if storable else None
+        waiting = await parts.pending.newest(key, parts.clock.now()) if storable and user is None else None
+        stored = user or waiting
+        fits = await parts.passwords.matches(stored.password_hash if stored else None, request.password)
+        if fits and waiting is not None:
+            raise PermissionDenied("email_not_verified", "Follow the link that was mailed to you, then sign in.")
         if user is None or not fits:
             raise Unauthenticated("wrong_credentials", "The e-mail address or the password is wrong.")
         await parts.limits.signed_in(counted)
@@ -107,7 +78,7 @@ class AccountMethods(Methods):
     async def Authenticate(
         self, request: identity_pb2.AuthenticateRequest, context: object
     ) -> identity_pb2.AuthenticateResponse:
-        _only_the_gateway()
+        only_the_gateway()
         caller = await self._caller(request)
         if caller is None and request.WhichOneof("credential") == "api_key":
             raise Unauthenticated("invalid_api_key", "Send a valid API key; this one is unknown, revoked or expired.")
@@ -157,16 +128,6 @@ class AccountMethods(Methods):
             return identity_pb2.UpdateOrganizationResponse(organization=organization_to_proto(edited))
 
         return await run_write(self._parts.database, org_id, act, identity_pb2.UpdateOrganizationResponse)
-
-
-def _only_the_gateway() -> None:
-    if current_principal().role != ROLE_GATEWAY:
-        raise PermissionDenied("gateway_only", "Only the gateway may call this.")
-
-
-def _before_an_organization(email: str) -> str:
-    """The scope of a registration's idempotency key: the e-mail address, because there is no organization yet."""
-    return "reg_" + hashlib.sha256(email_key(email).encode()).hexdigest()[:40]
 
 
 def _shown(text: str, most: int) -> str:

@@ -9,12 +9,14 @@ from libs.clock import Clock
 from libs.errors import PermissionDenied
 from libs.postgres import Database
 from libs.rpc.context import current_principal
-from libs.rpc.principal import Principal
+from libs.rpc.principal import ROLE_GATEWAY, Principal
 from services.identity.domain.devices import KnownDevices
+from services.identity.domain.verification import VerificationLinks
 from services.identity.login_limits import LoginLimits
 from services.identity.passwords import Passwords
 from services.identity.storage.api_keys import ApiKeys
 from services.identity.storage.authentication import Authentication
+from services.identity.storage.pending import PendingRegistrations
 from services.identity.storage.people import People
 from services.identity.storage.sessions import Sessions
 
@@ -31,11 +33,19 @@ class Parts:
     devices: KnownDevices
     clock: Clock
     production: bool
+    pending: PendingRegistrations
+    links: VerificationLinks
+    verify_by_mail: bool
 
 
 class Methods(identity_pb2_grpc.IdentityServiceServicer):
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+
+
+def only_the_gateway() -> None:
+    if current_principal().role != ROLE_GATEWAY:
+        raise PermissionDenied("gateway_only", "Only the gateway may call this.")
 
 
 def person() -> Principal:

@@ -1,4 +1,4 @@
-"""The mails that the suite writes to an organisation's owners: plain text from a few values, no secrets. Pure."""
+"""The mails that the suite writes: plain text from a few values, no secrets but the link of a registration. Pure."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 WEBHOOK_DISABLED = "webhook_endpoint.disabled"
 CREDIT_LOW = "credit.low"
+VERIFY_ADDRESS = "registration.verify"
+ADDRESS_TAKEN = "registration.taken"
 
 # Millionths in one unit of money.
 _MICRO = 1_000_000
@@ -42,7 +44,26 @@ def credit_low(values: Mapping[str, str]) -> MailText:
     )
 
 
+def verify_address(values: Mapping[str, str]) -> MailText:
+    return MailText(
+        "Verify your e-mail address",
+        f"You, or a stranger, registered {values['organizationName']} with this address.\n\n"
+        f"Open this link within 24 hours to create the account. It works once:\n{values['link']}\n\n"
+        "If it was not you, do nothing: without the link no account is created.\n",
+    )
+
+
+def address_taken(values: Mapping[str, str]) -> MailText:
+    return MailText(
+        "Your address is registered already",
+        "You, or a stranger, tried to register with this address. It has an account, and nothing was changed.\n"
+        "Sign in with your password.\n",
+    )
+
+
 TEMPLATES: Mapping[str, Callable[[Mapping[str, str]], MailText]] = {
     WEBHOOK_DISABLED: webhook_disabled,
     CREDIT_LOW: credit_low,
+    VERIFY_ADDRESS: verify_address,
+    ADDRESS_TAKEN: address_taken,
 }

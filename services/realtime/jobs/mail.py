@@ -1,6 +1,7 @@
-"""email.send {template, values}: a mail to an organization's owners, by SMTP or, without a server, into the mailbox.
+"""email.send {template, values, address?}: a mail to an address or to an organization's owners.
 
-The job for all owners becomes one job per owner, so that each address has its own attempts and outcome.
+It goes by SMTP or, without a server, into the mailbox. The job for all owners becomes one job per owner, so that each
+address has its own attempts and outcome.
 """
 
 from __future__ import annotations
@@ -18,7 +19,11 @@ class SendEmail:
         self._mailer = Mailer(settings.smtp_url, settings.mail_from) if settings.smtp_url else None
 
     async def __call__(self, ctx: JobContext) -> None:
-        mail, known = _mail(ctx), await owners.addresses(ctx.db, ctx.job.org_id)
+        mail = _mail(ctx)
+        if to := ctx.job.args.get("address"):
+            await self._send(ctx, to, mail)
+            return
+        known = await owners.addresses(ctx.db, ctx.job.org_id)
         if "userId" not in ctx.job.args:
             await self._share_out(ctx, list(known))
         elif address := known.get(ctx.job.args["userId"]):

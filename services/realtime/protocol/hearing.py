@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence, Set
 
 from libs.errors import PermissionDenied, invalid_parameter
-from libs.events.topics import TOPICS
+from libs.events.topics import TOPICS, UNTOLD
 from services.realtime.domain.channels import may_hear, scope_of_event
 from services.realtime.domain.delivery import matches
 
-# All topics except those of jobs, which are not stored.
-LOGGED_TOPICS = tuple(name for name, topic in TOPICS.items() if topic.service)
+# All topics except those of jobs, which are not stored, and those that customers are not told.
+LOGGED_TOPICS = tuple(name for name, topic in TOPICS.items() if topic.service and name not in UNTOLD)
 
 
 def heard_topics(scopes: Set[str], wanted: Sequence[str] = ()) -> list[str]:

@@ -1226,9 +1226,11 @@ class RegisterBody(TypedDict):
 
 
 class Registered(TypedDict):
-    user: Any
+    """Without user and organization the account waits for the link that was mailed, or the address was taken before."""
+
+    user: User | None
     "The user."
-    organization: Any
+    organization: Organization | None
     "The organization."
 
 
@@ -1250,6 +1252,11 @@ class ReplayBody(TypedDict):
 class Replayed(TypedDict):
     replayed: int
     "How many will be handled again."
+
+
+class ResendBody(TypedDict):
+    email: str
+    "The address, as it was typed at registration."
 
 
 class RotateBody(TypedDict):
@@ -1563,6 +1570,18 @@ class User(TypedDict):
     "When it was made."
     updatedAt: str | None
     "When it last changed."
+
+
+class Verified(TypedDict):
+    user: Any
+    "The user."
+    organization: Any
+    "The organization."
+
+
+class VerifyBody(TypedDict):
+    token: str
+    "The token."
 
 
 class Violation(TypedDict):

@@ -22,6 +22,14 @@ class Accounts:
         """Create an organization and its owner."""
         return self._client.answer(m.Registered, Call("POST", "/api/register", json=body, keyed=True, idempotency_key=idempotency_key))
 
+    def verify_registration(self, body: m.VerifyBody, *, idempotency_key: str | None = None) -> m.Verified:
+        """Create the account of a mailed link."""
+        return self._client.answer(m.Verified, Call("POST", "/api/register/verify", json=body, keyed=True, idempotency_key=idempotency_key))
+
+    def resend_verification(self, body: m.ResendBody) -> None:
+        """Mail the link of a registration again."""
+        self._client.nothing(Call("POST", "/api/register/resend", json=body))
+
     def login(self, body: m.LoginBody) -> m.LoggedIn:
         """Open a session."""
         return self._client.answer(m.LoggedIn, Call("POST", "/api/login", json=body))
@@ -326,9 +334,9 @@ class Operations:
         params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total}
         return self._client.rows(m.Schedule, "/api/admin/schedules", params, "cursor")
 
-    def list_mail(self, *, limit: int | None = None, sort: Literal["createdAt"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None) -> Rows[m.Mail]:
+    def list_mail(self, *, limit: int | None = None, sort: Literal["createdAt"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None, unregistered: bool | None = None) -> Rows[m.Mail]:
         """Read the local mailbox. Needs the scope *."""
-        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt}
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt, "unregistered": unregistered}
         return self._client.rows(m.Mail, "/api/admin/mail", params, "cursor")
 
     def list_dead_events(self, *, limit: int | None = None, sort: Literal["diedAt"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, consumer: str | None = None, topic: str | None = None, error_code: str | None = None, died_at_ge: str | None = None, died_at_lt: str | None = None) -> Rows[m.DeadEvent]:
@@ -476,6 +484,14 @@ class AsyncAccounts:
     async def register(self, body: m.RegisterBody, *, idempotency_key: str | None = None) -> m.Registered:
         """Create an organization and its owner."""
         return await self._client.answer(m.Registered, Call("POST", "/api/register", json=body, keyed=True, idempotency_key=idempotency_key))
+
+    async def verify_registration(self, body: m.VerifyBody, *, idempotency_key: str | None = None) -> m.Verified:
+        """Create the account of a mailed link."""
+        return await self._client.answer(m.Verified, Call("POST", "/api/register/verify", json=body, keyed=True, idempotency_key=idempotency_key))
+
+    async def resend_verification(self, body: m.ResendBody) -> None:
+        """Mail the link of a registration again."""
+        await self._client.nothing(Call("POST", "/api/register/resend", json=body))
 
     async def login(self, body: m.LoginBody) -> m.LoggedIn:
         """Open a session."""
@@ -781,9 +797,9 @@ class AsyncOperations:
         params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total}
         return self._client.rows(m.Schedule, "/api/admin/schedules", params, "cursor")
 
-    def list_mail(self, *, limit: int | None = None, sort: Literal["createdAt"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None) -> AsyncRows[m.Mail]:
+    def list_mail(self, *, limit: int | None = None, sort: Literal["createdAt"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None, unregistered: bool | None = None) -> AsyncRows[m.Mail]:
         """Read the local mailbox. Needs the scope *."""
-        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt}
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt, "unregistered": unregistered}
         return self._client.rows(m.Mail, "/api/admin/mail", params, "cursor")
 
     def list_dead_events(self, *, limit: int | None = None, sort: Literal["diedAt"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, consumer: str | None = None, topic: str | None = None, error_code: str | None = None, died_at_ge: str | None = None, died_at_lt: str | None = None) -> AsyncRows[m.DeadEvent]:

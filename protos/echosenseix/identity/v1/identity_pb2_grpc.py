@@ -39,6 +39,16 @@ class IdentityServiceStub:
                 request_serializer=echosenseix_dot_identity_dot_v1_dot_identity__pb2.RegisterRequest.SerializeToString,
                 response_deserializer=echosenseix_dot_identity_dot_v1_dot_identity__pb2.RegisterResponse.FromString,
                 _registered_method=True)
+        self.VerifyRegistration = channel.unary_unary(
+                '/echosenseix.identity.v1.IdentityService/VerifyRegistration',
+                request_serializer=echosenseix_dot_identity_dot_v1_dot_identity__pb2.VerifyRegistrationRequest.SerializeToString,
+                response_deserializer=echosenseix_dot_identity_dot_v1_dot_identity__pb2.VerifyRegistrationResponse.FromString,
+                _registered_method=True)
+        self.ResendVerification = channel.unary_unary(
+                '/echosenseix.identity.v1.IdentityService/ResendVerification',
+                request_serializer=echosenseix_dot_identity_dot_v1_dot_identity__pb2.ResendVerificationRequest.SerializeToString,
+                response_deserializer=echosenseix_dot_identity_dot_v1_dot_identity__pb2.ResendVerificationResponse.FromString,
+                _registered_method=True)
         self.Login = channel.unary_unary(
                 '/echosenseix.identity.v1.IdentityService/Login',
                 request_serializer=echosenseix_dot_identity_dot_v1_dot_identity__pb2.LoginRequest.SerializeToString,
@@ -111,6 +121,20 @@ class IdentityServiceServicer:
 
     def Register(self, request, context):
         """Public: makes an organisation and its owner in one transaction.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def VerifyRegistration(self, request, context):
+        """Public: makes the organization of a registration whose link was followed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResendVerification(self, request, context):
+        """Public: mails the link again; says nothing of whether there was one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -203,6 +227,16 @@ def add_IdentityServiceServicer_to_server(servicer, server):
                     servicer.Register,
                     request_deserializer=echosenseix_dot_identity_dot_v1_dot_identity__pb2.RegisterRequest.FromString,
                     response_serializer=echosenseix_dot_identity_dot_v1_dot_identity__pb2.RegisterResponse.SerializeToString,
+            ),
+            'VerifyRegistration': grpc.unary_unary_rpc_method_handler(
+                    servicer.VerifyRegistration,
+                    request_deserializer=echosenseix_dot_identity_dot_v1_dot_identity__pb2.VerifyRegistrationRequest.FromString,
+                    response_serializer=echosenseix_dot_identity_dot_v1_dot_identity__pb2.VerifyRegistrationResponse.SerializeToString,
+            ),
+            'ResendVerification': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResendVerification,
+                    request_deserializer=echosenseix_dot_identity_dot_v1_dot_identity__pb2.ResendVerificationRequest.FromString,
+                    response_serializer=echosenseix_dot_identity_dot_v1_dot_identity__pb2.ResendVerificationResponse.SerializeToString,
             ),
             'Login': grpc.unary_unary_rpc_method_handler(
                     servicer.Login,
@@ -297,6 +331,60 @@ class IdentityService:
             '/echosenseix.identity.v1.IdentityService/Register',
             echosenseix_dot_identity_dot_v1_dot_identity__pb2.RegisterRequest.SerializeToString,
             echosenseix_dot_identity_dot_v1_dot_identity__pb2.RegisterResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VerifyRegistration(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/echosenseix.identity.v1.IdentityService/VerifyRegistration',
+            echosenseix_dot_identity_dot_v1_dot_identity__pb2.VerifyRegistrationRequest.SerializeToString,
+            echosenseix_dot_identity_dot_v1_dot_identity__pb2.VerifyRegistrationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResendVerification(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/echosenseix.identity.v1.IdentityService/ResendVerification',
+            echosenseix_dot_identity_dot_v1_dot_identity__pb2.ResendVerificationRequest.SerializeToString,
+            echosenseix_dot_identity_dot_v1_dot_identity__pb2.ResendVerificationResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -33,6 +33,10 @@ class IdentityServiceStub:
     def __new__(cls, channel: _aio.Channel) -> IdentityServiceAsyncStub: ...
     Register: _grpc.UnaryUnaryMultiCallable[_identity_pb2.RegisterRequest, _identity_pb2.RegisterResponse]
     """Public: makes an organisation and its owner in one transaction."""
+    VerifyRegistration: _grpc.UnaryUnaryMultiCallable[_identity_pb2.VerifyRegistrationRequest, _identity_pb2.VerifyRegistrationResponse]
+    """Public: makes the organization of a registration whose link was followed."""
+    ResendVerification: _grpc.UnaryUnaryMultiCallable[_identity_pb2.ResendVerificationRequest, _identity_pb2.ResendVerificationResponse]
+    """Public: mails the link again; says nothing of whether there was one."""
     Login: _grpc.UnaryUnaryMultiCallable[_identity_pb2.LoginRequest, _identity_pb2.LoginResponse]
     Logout: _grpc.UnaryUnaryMultiCallable[_identity_pb2.LogoutRequest, _identity_pb2.LogoutResponse]
     Authenticate: _grpc.UnaryUnaryMultiCallable[_identity_pb2.AuthenticateRequest, _identity_pb2.AuthenticateResponse]
@@ -54,6 +58,10 @@ class IdentityServiceAsyncStub(IdentityServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Register: _aio.UnaryUnaryMultiCallable[_identity_pb2.RegisterRequest, _identity_pb2.RegisterResponse]  # type: ignore[assignment]
     """Public: makes an organisation and its owner in one transaction."""
+    VerifyRegistration: _aio.UnaryUnaryMultiCallable[_identity_pb2.VerifyRegistrationRequest, _identity_pb2.VerifyRegistrationResponse]  # type: ignore[assignment]
+    """Public: makes the organization of a registration whose link was followed."""
+    ResendVerification: _aio.UnaryUnaryMultiCallable[_identity_pb2.ResendVerificationRequest, _identity_pb2.ResendVerificationResponse]  # type: ignore[assignment]
+    """Public: mails the link again; says nothing of whether there was one."""
     Login: _aio.UnaryUnaryMultiCallable[_identity_pb2.LoginRequest, _identity_pb2.LoginResponse]  # type: ignore[assignment]
     Logout: _aio.UnaryUnaryMultiCallable[_identity_pb2.LogoutRequest, _identity_pb2.LogoutResponse]  # type: ignore[assignment]
     Authenticate: _aio.UnaryUnaryMultiCallable[_identity_pb2.AuthenticateRequest, _identity_pb2.AuthenticateResponse]  # type: ignore[assignment]
@@ -78,6 +86,22 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_identity_pb2.RegisterResponse, _abc.Awaitable[_identity_pb2.RegisterResponse]]:
         """Public: makes an organisation and its owner in one transaction."""
+
+    @_abc_1.abstractmethod
+    def VerifyRegistration(
+        self,
+        request: _identity_pb2.VerifyRegistrationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_identity_pb2.VerifyRegistrationResponse, _abc.Awaitable[_identity_pb2.VerifyRegistrationResponse]]:
+        """Public: makes the organization of a registration whose link was followed."""
+
+    @_abc_1.abstractmethod
+    def ResendVerification(
+        self,
+        request: _identity_pb2.ResendVerificationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_identity_pb2.ResendVerificationResponse, _abc.Awaitable[_identity_pb2.ResendVerificationResponse]]:
+        """Public: mails the link again; says nothing of whether there was one."""
 
     @_abc_1.abstractmethod
     def Login(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import pytest_asyncio
@@ -19,11 +19,13 @@ from libs.rpc.context import CallContext, serving
 from libs.rpc.principal import ROLE_GATEWAY, Principal
 from local.stores import Stores
 from services.identity.domain.devices import KnownDevices
+from services.identity.domain.verification import VerificationLinks
 from services.identity.login_limits import LoginLimits
 from services.identity.passwords import Passwords
 from services.identity.servicer import IdentityServicer, Parts
 from services.identity.storage.api_keys import ApiKeys
 from services.identity.storage.authentication import Authentication
+from services.identity.storage.pending import PendingRegistrations
 from services.identity.storage.people import People
 from services.identity.storage.sessions import Sessions
 
@@ -37,6 +39,8 @@ class Service:
     database: Database
     servicer: IdentityServicer
     clock: ManualClock
+    # The same service where addresses are verified by a mailed link.
+    by_mail: IdentityServicer
 
     async def register(self, email: str = "", **fields: str) -> identity_pb2.RegisterResponse:
         asked = {"password": PASSWORD, "first_name": "Ada", "last_name": "Lovelace", "organization_name": "Engines"}
@@ -121,7 +125,10 @@ async def service(service_database: Callable[..., Awaitable[Database]], stores: 
         devices=KnownDevices(b"d" * 32),
         clock=clock,
         production=False,
+        pending=PendingRegistrations(database),
+        links=VerificationLinks(b"d" * 32),
+        verify_by_mail=False,
     )
-    yield Service(database, IdentityServicer(parts), clock)
+    yield Service(database, IdentityServicer(parts), clock, IdentityServicer(replace(parts, verify_by_mail=True)))
     await passwords.close()
     await limiter.close()

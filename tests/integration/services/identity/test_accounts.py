@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 
 import pytest
@@ -20,7 +21,13 @@ from libs.errors import (
 from libs.ids import new_id
 from libs.postgres import count_statements
 from libs.rpc.principal import Principal
-from services.identity.login_limits import ACCOUNT_TRIES, ADDRESS_REGISTRATIONS, ADDRESS_TRIES, address_prefix
+from services.identity.login_limits import (
+    ACCOUNT_TRIES,
+    ADDRESS_REGISTRATIONS,
+    ADDRESS_TRIES,
+    EMAIL_REGISTRATIONS,
+    address_prefix,
+)
 
 from .conftest import PASSWORD, Service, acting, as_gateway
 
@@ -191,11 +198,21 @@ async def test_a_right_password_forgets_only_what_its_address_tried(service: Ser
 async def test_registrations_are_limited_before_a_password_is_hashed(service: Service) -> None:
     limits, hashed_before = service.servicer._parts.limits, await _users(service)
     for _ in range(ADDRESS_REGISTRATIONS):
-        await limits.register("2001:db8::1")
+        await limits.register("2001:db8::1", new_id("x"))
     with pytest.raises(ResourceExhausted):
         await service.register(ip_address="2001:db8::ffff")
     assert await _users(service) == hashed_before
     assert (await service.register(ip_address="2001:db8:0:1::1")).user.id
+
+
+async def test_an_e_mail_address_is_limited_whether_it_is_taken_or_not(service: Service) -> None:
+    taken = (await service.register()).user.email
+    for email, more in ((taken, EMAIL_REGISTRATIONS - 1), (f"{new_id('x')}@example.com", EMAIL_REGISTRATIONS)):
+        for _ in range(more):
+            with contextlib.suppress(AlreadyExists):
+                await service.register(email)
+        with pytest.raises(ResourceExhausted):
+            await service.register(email)
 
 
 async def _users(service: Service) -> int:

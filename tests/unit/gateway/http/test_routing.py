@@ -58,6 +58,10 @@ def test_one_operation_is_declared_once_and_a_place_has_one_name() -> None:
 PUBLIC = {
     ("POST", "/api/register"),
     ("POST", "/api/login"),
+    ("POST", "/api/register/verify"),
+    ("POST", "/api/register/resend"),
+    ("GET", "/verify-email"),
+    ("GET", "/verify-email/page.js"),
     *(("POST", provider.webhook.path) for provider in PROVIDERS.values()),
     ("GET", "/health"),
     ("GET", "/health/live"),

@@ -1,0 +1,203 @@
+"""Registration by a mailed link: one answer for every address, links that work once, what a login says."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import statistics
+import time
+
+import pytest
+
+from echosenseix.identity.v1 import identity_pb2
+from libs.errors import NotFound, PermissionDenied, Unauthenticated
+from libs.ids import new_id
+from services.identity.domain.people import email_key
+from services.identity.domain.verification import LINK_LIFETIME, place_of
+from suite.tables import PENDING_PER_ADDRESS, UNREGISTERED
+
+from .conftest import PASSWORD, Service, acting, as_gateway
+
+URL = "https://suite.example.com/verify-email#"
+
+
+def address() -> str:
+    return f"{new_id('x')}@example.com"
+
+
+async def register(service: Service, email: str, password: str = PASSWORD) -> identity_pb2.RegisterResponse:
+    request = identity_pb2.RegisterRequest(
+        email=email, password=password, organization_name="Engines", verification_url=URL
+    )
+    with as_gateway():
+        return await service.by_mail.Register(request, None)
+
+
+async def mails(service: Service, email: str) -> list[dict[str, str]]:
+    """What was asked to be mailed to the address, in its order: template, organization, link."""
+    rows = await service.database.system_fetch(
+        "select x.org_id, x.payload from outbox x where x.topic = 'mail.requested' order by x.id"
+    )
+    found = []
+    for row in rows:
+        data = json.loads(row["payload"])["data"]
+        if data["address"] == email:
+            found.append({"template": data["template"], "org": row["org_id"], **data.get("values", {})})
+    return found
+
+
+async def token(service: Service, email: str) -> str:
+    link = (await mails(service, email))[-1]["link"]
+    assert link.startswith(URL)
+    return link.removeprefix(URL)
+
+
+async def verify(service: Service, link: str) -> identity_pb2.VerifyRegistrationResponse:
+    with as_gateway():
+        return await service.by_mail.VerifyRegistration(identity_pb2.VerifyRegistrationRequest(token=link), None)
+
+
+async def resend(service: Service, email: str) -> None:
+    request = identity_pb2.ResendVerificationRequest(email=email, verification_url=URL)
+    with as_gateway():
+        await service.by_mail.ResendVerification(request, None)
+
+
+async def accounts(service: Service, email: str) -> int:
+    sql = "select count(*) from app_user u where u.email_key = $1"
+    return int(await service.database.system_fetchval(sql, email_key(email)))
+
+
+async def test_the_account_is_made_by_the_link_and_not_before(service: Service) -> None:
+    email = address()
+    answer = await register(service, email)
+    assert answer == identity_pb2.RegisterResponse(verification_mailed=True)
+    assert await accounts(service, email) == 0
+    assert [(mail["template"], mail["org"]) for mail in await mails(service, email)] == [
+        ("registration.verify", UNREGISTERED)
+    ]
+    made = await verify(service, await token(service, email))
+    assert (made.user.email, made.user.role) == (email, identity_pb2.ROLE_OWNER)
+    # The trial credit hangs on org.created, so it comes with the verification.
+    assert await service.events(made.organization.id) == ["org.created", "user.created"]
+    assert (await service.login(email)).user == made.user
+
+
+async def test_a_taken_address_is_answered_alike_and_its_owner_is_told(service: Service) -> None:
+    owner = await service.register(address())
+    answers = [await register(service, email) for email in (owner.user.email, owner.user.email.upper(), address())]
+    assert len({answer.SerializeToString() for answer in answers}) == 1
+    told = await mails(service, owner.user.email)
+    assert {(mail["template"], mail["org"]) for mail in told} == {("registration.taken", owner.user.organization_id)}
+    assert not any("link" in mail for mail in told)
+    assert await accounts(service, owner.user.email) == 1
+
+
+async def test_a_link_works_once_also_at_once(service: Service) -> None:
+    email = address()
+    await register(service, email)
+    link = await token(service, email)
+    ends = await asyncio.gather(*(verify(service, link) for _ in range(6)), return_exceptions=True)
+    assert sorted(type(end).__name__ for end in ends) == ["NotFound"] * 5 + ["VerifyRegistrationResponse"]
+    assert await accounts(service, email) == 1
+
+
+async def test_a_link_expires_and_a_foreign_one_opens_nothing(service: Service) -> None:
+    email = address()
+    await register(service, email)
+    link = await token(service, email)
+    for forged in (
+        "",
+        link[:-1],
+        link[:-1] + ("0" if link[-1] != "0" else "1"),
+        f"{new_id('reg')}.{link[-64:]}",
+        "\x00",
+    ):
+        with pytest.raises(NotFound, match="verification_link_invalid"):
+            await verify(service, forged)
+    service.clock.advance(LINK_LIFETIME.total_seconds() + 1)
+    with pytest.raises(NotFound, match="verification_link_invalid"):
+        await verify(service, link)
+    with pytest.raises(Unauthenticated):
+        await service.login(email)
+    async with service.database.system_transaction() as conn:
+        assert await service.by_mail._parts.pending.sweep(conn, service.clock.now()) >= 1
+    assert await accounts(service, email) == 0
+
+
+async def test_a_login_before_the_link_is_told_so_only_with_the_right_password(service: Service) -> None:
+    email = address()
+    await register(service, email)
+    with pytest.raises(Unauthenticated, match="wrong_credentials"):
+        await service.login(email, "wrong password")
+    with pytest.raises(PermissionDenied, match="email_not_verified"):
+        await service.login(email)
+
+
+async def test_the_link_is_mailed_again_and_strangers_hear_nothing(service: Service) -> None:
+    email, owner, unknown = address(), (await service.register(address())).user.email, address()
+    await register(service, email)
+    for one in (email, owner, unknown):
+        await resend(service, one)
+    first, second = await mails(service, email)
+    assert first == second
+    assert await mails(service, owner) == await mails(service, unknown) == []
+    await verify(service, await token(service, email))
+
+
+async def test_each_registration_has_its_own_password_and_the_first_link_ends_the_others(service: Service) -> None:
+    """A stranger who registers the address changes nothing of what its owner follows."""
+    email = address()
+    await register(service, email, "the owner's own words")
+    mine = await token(service, email)
+    await register(service, email, "a stranger's own words")
+    theirs = await token(service, email)
+    assert mine != theirs
+    await verify(service, mine)
+    with pytest.raises(NotFound):
+        await verify(service, theirs)
+    assert (await service.login(email, "the owner's own words")).token
+    with pytest.raises(Unauthenticated):
+        await service.login(email, "a stranger's own words")
+
+
+async def test_waiting_registrations_of_one_address_are_bounded_and_fenced(service: Service) -> None:
+    email, parts = address(), service.by_mail._parts
+    for _ in range(PENDING_PER_ADDRESS):
+        await register(service, email)
+    place = place_of(email)
+    async with service.database.transaction(place) as conn:
+        await conn.execute(
+            "insert into pending_registration select org_id, id || 'x', email, first_name, last_name, "
+            "organization_name, password_hash, created_at - interval '1 minute', expires_at from pending_registration"
+        )
+        pending = await parts.pending.newest(email, service.clock.now())
+        assert pending is not None
+    async with service.database.transaction(place) as conn:
+        await conn.execute("delete from pending_registration where id = $1", pending.id)
+        await parts.pending.add(conn, pending)
+        assert await conn.fetchval("select count(*) from pending_registration") == PENDING_PER_ADDRESS
+    async with service.database.transaction("org_other") as conn:
+        assert await conn.fetchval("select count(*) from pending_registration") == 0
+
+
+async def test_a_taken_address_takes_as_long_to_answer(service: Service) -> None:
+    """Processor time, because the machine is shared: hashing is nearly all of it, and both hash."""
+    spent: dict[bool, list[float]] = {True: [], False: []}
+    for _ in range(5):
+        taken = (await service.register(address())).user.email
+        for is_taken, email in ((True, taken), (False, address())):
+            started = time.process_time()
+            await register(service, email)
+            spent[is_taken].append(time.process_time() - started)
+    medians = [statistics.median(found) for found in spent.values()]
+    assert max(medians) < 2 * min(medians)
+
+
+async def test_only_the_gateway_verifies(service: Service) -> None:
+    member = await service.member()
+    with acting(member.principal):
+        with pytest.raises(PermissionDenied, match="gateway_only"):
+            await service.by_mail.VerifyRegistration(identity_pb2.VerifyRegistrationRequest(), None)
+        with pytest.raises(PermissionDenied, match="gateway_only"):
+            await service.by_mail.ResendVerification(identity_pb2.ResendVerificationRequest(), None)

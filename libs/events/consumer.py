@@ -99,6 +99,7 @@ class EventConsumer:
         for task in slow:
             task.cancel()
         await asyncio.gather(*slow, return_exceptions=True)
+        await self._handling.stop()
         self._keys.clear()
         self._held = 0
         self._freed.set()

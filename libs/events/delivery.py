@@ -7,13 +7,14 @@ import asyncio
 import itertools
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from libs.bus.feed import Message
 from libs.bus.stream import MESSAGE_ID
 from libs.errors import Aborted, AppError, DeadlineExceeded, Unavailable
 from libs.events import inbox
+from libs.events.batches import Batches, ItemFailed
 from libs.events.envelope import ReceivedEvent
 from libs.postgres.connection import Connection
 from libs.postgres.database import Database
@@ -75,30 +76,37 @@ class Delivery:
 
 
 class Handling:
-    """The handlers of one consumer; at most `worker_concurrency` of them run at a time."""
+    """The handlers of one consumer; at most `worker_concurrency` transactions run at a time."""
 
     def __init__(self, db: Database, consumer: str, topics: Mapping[str, Handler]) -> None:
         self._db = db
         self._consumer = consumer
         self._topics = dict(topics)
         self._slots = asyncio.Semaphore(db.settings.worker_concurrency)
+        self._batches: Batches[Delivery] = Batches(self._together, lambda error: isinstance(error, _PASSING))
 
     async def handle(self, delivery: Delivery, wanted: Callable[[], bool]) -> bool:
         """Return when it is handled or dead; False when it is no longer wanted before that."""
-        in_doubt = delivery.in_doubt
+        # An event that may kill the process, or that failed, takes no other one with it.
+        in_doubt = alone = delivery.in_doubt
         for pause in itertools.chain(BACKOFF_SECONDS, itertools.repeat(BACKOFF_SECONDS[-1])):
             try:
                 if in_doubt and await self._gave_up_in_doubt(delivery):
                     return True
                 in_doubt = False
-                if await self._try(delivery):
+                if await self._try(delivery, alone):
                     return True
+                alone = True
             except _PASSING as error:
                 logger.info("%s waits: %s", self._consumer, error.reason)
             await asyncio.sleep(pause)
             if not wanted():
                 break
         return False
+
+    async def stop(self) -> None:
+        """Abort the transactions that run."""
+        await self._batches.stop()
 
     async def replay_regularly(self) -> None:
         """Handle dead letters that are marked for redrive (inbox_dead.replay), until cancelled."""
@@ -133,10 +141,10 @@ class Handling:
         await self._dead_letter(delivery, *_PROCESS_DIED)
         return True
 
-    async def _try(self, delivery: Delivery) -> bool:
+    async def _try(self, delivery: Delivery, alone: bool) -> bool:
         """Whether it is finished: handled now, handled before, or dead after the last try. Outages are raised."""
         try:
-            outcome = await self._effect(delivery)
+            outcome = await self._effect(delivery, alone)
         except _PASSING:
             raise
         except Exception as error:
@@ -150,18 +158,38 @@ class Handling:
         EVENTS_HANDLED.labels(self._consumer, delivery.topic, outcome).inc()
         return True
 
-    async def _effect(self, delivery: Delivery) -> str:
+    async def _effect(self, delivery: Delivery, alone: bool) -> str:
         event = delivery.event
         if event is None:
             raise ValueError("the message is no event")
-        handler = self._topics[event.topic]
-        async with self._slots:
+        if not alone:
+            return await self._batches.do(event.org_id, delivery)
+        try:
+            return (await self._together(event.org_id, [delivery]))[0]
+        except ItemFailed as failure:
+            raise failure.error from None
+
+    async def _together(self, org_id: str, deliveries: Sequence[Delivery]) -> list[str]:
+        """Handle events of one organization in one transaction; "handled" or "duplicate" for each."""
+        async with self._slots, self._db.system_transaction(org_id) as conn:
+            events = [(delivery.event, delivery.sequence) for delivery in deliveries if delivery.event is not None]
+            fresh = await inbox.claim_many(conn, self._consumer, [(event.id, sequence) for event, sequence in events])
+            outcomes = []
+            for position, (event, _) in enumerate(events):
+                outcomes.append("handled" if event.id in fresh else "duplicate")
+                if event.id in fresh:
+                    fresh.discard(event.id)
+                    await self._apply(conn, event, position)
+        return outcomes
+
+    async def _apply(self, conn: Connection, event: ReceivedEvent, position: int) -> None:
+        try:
             with use_traceparent(event.traceparent), span("consume", kind="consumer", topic=event.topic):
-                async with self._db.system_transaction(event.org_id) as conn:
-                    if not await inbox.claim(conn, self._consumer, event.id, delivery.sequence):
-                        return "duplicate"
-                    await handler(conn, event)
-        return "handled"
+                await self._topics[event.topic](conn, event)
+        except _PASSING:
+            raise
+        except Exception as error:
+            raise ItemFailed(position, error) from error
 
     async def _note(self, event_id: str, reason: str) -> int:
         async with self._db.system_transaction() as conn:

@@ -4,12 +4,21 @@ It also holds the events that are retried and the dead ones. Rows outlive the st
 (libs.postgres.retention).
 """
 
+from collections.abc import Sequence
+
 from libs.postgres.connection import Connection
 
 _CLAIM = """
 with settled as (delete from inbox_retry where consumer = $1 and event_id = $2),
     revived as (delete from inbox_dead where consumer = $1 and event_id = $2)
 insert into inbox (consumer, event_id, stream_seq) values ($1, $2, $3) on conflict do nothing returning true"""
+
+_CLAIM_MANY = """
+with e as (select n.event_id, n.stream_seq from unnest($2::text[], $3::bigint[]) as n(event_id, stream_seq)),
+    settled as (delete from inbox_retry r using e where r.consumer = $1 and r.event_id = e.event_id),
+    revived as (delete from inbox_dead d using e where d.consumer = $1 and d.event_id = e.event_id)
+insert into inbox (consumer, event_id, stream_seq) select $1, e.event_id, e.stream_seq from e
+on conflict do nothing returning event_id"""
 
 _NOTE = """
 insert into inbox_retry (consumer, event_id, tries, last_error) values ($1, $2, 1, $3)
@@ -44,6 +53,12 @@ where stream_seq is not null order by stream_seq desc limit 1"""
 async def claim(conn: Connection, consumer: str, event_id: str, stream_seq: int | None = None) -> bool:
     """Whether this transaction may handle the event; False when it was handled before."""
     return await conn.fetchval(_CLAIM, consumer, event_id, stream_seq) is True
+
+
+async def claim_many(conn: Connection, consumer: str, events: Sequence[tuple[str, int]]) -> set[str]:
+    """Of these events (id, stream sequence), those that this transaction may handle, by their ids."""
+    ids, sequences = [event_id for event_id, _ in events], [sequence for _, sequence in events]
+    return {row["event_id"] for row in await conn.fetch(_CLAIM_MANY, consumer, ids, sequences)}
 
 
 async def note_failure(conn: Connection, consumer: str, event_id: str, error: str) -> int:

@@ -1,0 +1,96 @@
+"""Work of one organization that waits at the same time is done together: one transaction for many events.
+
+One batch of an organization runs at a time, so that batches never wait for each other's rows. What arrives meanwhile is
+the next batch. It must not know what the work is.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+# Items of a batch. More: fewer transactions under load, which hold locks for longer and repeat more when one fails.
+MOST = 32
+
+Run = Callable[[str, Sequence[T]], Awaitable[Sequence[str]]]
+
+
+class ItemFailed(Exception):
+    """None was done, because of `error` in the item at `position`."""
+
+    def __init__(self, position: int, error: Exception) -> None:
+        super().__init__(position)
+        self.position = position
+        self.error = error
+
+
+class Batches(Generic[T]):
+    """`run(org_id, items)` does all of them or none and returns an outcome for each. After ItemFailed the others are
+    done without that one. `together(error)` says whether another error concerns all; if not, each is tried alone."""
+
+    def __init__(self, run: Run[T], together: Callable[[Exception], bool]) -> None:
+        self._run = run
+        self._together = together
+        self._waiting: dict[str, deque[tuple[T, asyncio.Future[str]]]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def do(self, org_id: str, item: T) -> str:
+        """The item's outcome, once it is done; raises what it raised."""
+        outcome: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        waiting = self._waiting.get(org_id)
+        if waiting is not None:
+            waiting.append((item, outcome))
+        else:
+            self._waiting[org_id] = deque([(item, outcome)])
+            task = asyncio.create_task(self._work(org_id))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return await outcome
+
+    async def stop(self) -> None:
+        """Cancel what runs and forget what waits."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _work(self, org_id: str) -> None:
+        waiting = self._waiting[org_id]
+        taken: list[tuple[T, asyncio.Future[str]]] = []
+        try:
+            while waiting:
+                first = [waiting.popleft() for _ in range(min(MOST, len(waiting)))]
+                taken = [pair for pair in first if not pair[1].done()]  # others are no longer waited for
+                if taken:
+                    await self._settle(org_id, taken)
+        finally:
+            del self._waiting[org_id]
+            for _, outcome in (*taken, *waiting):
+                outcome.cancel()
+
+    async def _settle(self, org_id: str, batch: Sequence[tuple[T, asyncio.Future[str]]]) -> None:
+        try:
+            outcomes = await self._run(org_id, [item for item, _ in batch])
+        except ItemFailed as failure:
+            _raise_in([batch[failure.position]], failure.error)
+            if rest := [*batch[: failure.position], *batch[failure.position + 1 :]]:
+                await self._settle(org_id, rest)
+            return
+        except Exception as error:
+            if len(batch) > 1 and not self._together(error):
+                for pair in batch:
+                    await self._settle(org_id, [pair])
+                return
+            _raise_in(batch, error)
+            return
+        for (_, outcome), result in zip(batch, outcomes, strict=True):
+            if not outcome.done():
+                outcome.set_result(result)
+
+
+def _raise_in(batch: Sequence[tuple[T, asyncio.Future[str]]], error: Exception) -> None:
+    for _, outcome in batch:
+        if not outcome.done():
+            outcome.set_exception(error)

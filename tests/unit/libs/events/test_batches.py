@@ -1,0 +1,100 @@
+"""Work that waits together is done together; what fails takes nothing else with it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from libs.events.batches import MOST, Batches, ItemFailed
+
+
+class Runs:
+    """Notes each batch, waits for `open`, and fails on items that are in `broken`."""
+
+    def __init__(self) -> None:
+        self.batches: list[tuple[str, list[int]]] = []
+        self.open = asyncio.Event()
+        self.broken: dict[int, Exception] = {}
+        self.whole: Exception | None = None
+        self.running: set[str] = set()
+
+    async def run(self, org_id: str, items: Sequence[int]) -> list[str]:
+        assert org_id not in self.running, "two batches of one organization at a time"
+        self.running.add(org_id)
+        try:
+            self.batches.append((org_id, list(items)))
+            await self.open.wait()
+            if self.whole is not None:
+                raise self.whole
+            for position, item in enumerate(items):
+                if item in self.broken:
+                    raise ItemFailed(position, self.broken[item])
+            return [f"done {item}" for item in items]
+        finally:
+            self.running.discard(org_id)
+
+
+def batches(runs: Runs) -> Batches[int]:
+    return Batches(runs.run, lambda error: isinstance(error, ConnectionError))
+
+
+async def test_what_arrives_while_a_batch_runs_is_the_next_batch() -> None:
+    runs = Runs()
+    work = batches(runs)
+    tasks = [asyncio.create_task(work.do("a", number)) for number in range(MOST + 3)]
+    other = asyncio.create_task(work.do("b", 0))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    later = asyncio.create_task(work.do("a", 99))
+    await asyncio.sleep(0)
+    runs.open.set()
+    assert await asyncio.gather(*tasks) == [f"done {number}" for number in range(MOST + 3)]
+    assert (await other, await later) == ("done 0", "done 99")
+    assert [items for org, items in runs.batches if org == "a"] == [list(range(MOST)), [MOST, MOST + 1, MOST + 2, 99]]
+
+
+async def test_one_that_fails_is_told_and_the_others_are_done_without_it() -> None:
+    runs = Runs()
+    runs.open.set()
+    runs.broken = {2: LookupError("two")}
+    work = batches(runs)
+    outcomes = await asyncio.gather(*(work.do("a", number) for number in range(4)), return_exceptions=True)
+    assert [str(outcome) for outcome in outcomes] == ["done 0", "done 1", "two", "done 3"]
+    assert [items for _, items in runs.batches] == [[0, 1, 2, 3], [0, 1, 3]]
+
+
+async def test_an_outage_is_told_to_all_at_once() -> None:
+    runs = Runs()
+    runs.open.set()
+    runs.whole = ConnectionError("away")
+    outcomes = await asyncio.gather(*(batches(runs).do("a", 1) for _ in range(1)), return_exceptions=True)
+    work = batches(runs)
+    outcomes += await asyncio.gather(*(work.do("a", number) for number in range(3)), return_exceptions=True)
+    assert [str(outcome) for outcome in outcomes] == ["away"] * 4
+    assert [items for _, items in runs.batches] == [[1], [0, 1, 2]]
+
+
+async def test_a_failure_at_the_commit_lets_each_be_tried_alone() -> None:
+    runs = Runs()
+    runs.open.set()
+    runs.whole = ValueError("a constraint")
+    work = batches(runs)
+    outcomes = await asyncio.gather(*(work.do("a", number) for number in range(2)), return_exceptions=True)
+    assert [str(outcome) for outcome in outcomes] == ["a constraint"] * 2
+    assert [items for _, items in runs.batches] == [[0, 1], [0], [1]]
+
+
+async def test_stopping_cancels_what_runs_and_what_waits() -> None:
+    runs = Runs()
+    work = batches(runs)
+    tasks = [asyncio.create_task(work.do("a", number)) for number in range(MOST + 5)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    await work.stop()
+    for task in tasks:
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    runs.open.set()
+    assert await work.do("a", 7) == "done 7"

@@ -35,8 +35,9 @@ async def serve(runtime: Runtime[AgentSettings]) -> None:
     integrations = Integrations(database, cursors, Envelope(settings.encryption_keys))
     calllog = JobsServiceStub(service.channel(settings.calllog_grpc, CALLLOG.name))
     delegations = Delegations({CALLLOG.name: calllog.ConfirmJob})
-    agents = AgentServicer(database, Agents(database, cursors), Versions(database, cursors), clock, delegations)
-    accounts = IntegrationServicer(database, integrations, clock, settings.outbound_allow, delegations)
+    stored = Agents(database, cursors)
+    agents = AgentServicer(database, stored, Versions(database, cursors), clock, delegations)
+    accounts = IntegrationServicer(database, integrations, clock, settings.outbound_allow, delegations, stored)
     await service.serve(
         (add_AgentServiceServicer_to_server, agents),
         (add_IntegrationServiceServicer_to_server, accounts),

@@ -48,7 +48,7 @@ async def work(runtime: Runtime[BillingSettings]) -> None:
     settings, database, cursors, clock = service.settings, service.database, service.cursors, SystemClock()
     books = _books(settings, database, cursors)
     handlers = job_handlers(Calculation(books, settings.low_credit_micros, clock), Payments(database))
-    service.work(handlers, Subscribers(books, clock).handlers())
+    service.work(handlers, Subscribers(books, settings.low_credit_micros, clock).handlers())
 
 
 def _payments(

@@ -1,7 +1,8 @@
 """billing.calculate: rate usage events and post them to the ledger.
 
-With ids it rates those events (one job per call). Without ids it rates all unrated events of its organization. Without
-an organization it is the sweep that finds organizations whose rating was missed. A rated event is never rated again.
+A call is rated with its event (subscribers); this is for what no rate covered then. Without ids it rates all unrated
+events of its organization, with ids those events, which earlier releases enqueued. Without an organization it is the
+sweep that finds organizations with unrated events. A rated event is never rated again.
 retention.sweep: forget top-ups that were never paid.
 """
 

@@ -11,16 +11,19 @@ from collections.abc import Mapping
 from echosenseix.events.v1 import events_pb2
 from libs.clock import Clock
 from libs.events import Handler, ReceivedEvent
+from libs.events.outbox import append_many
 from libs.postgres import Connection
 from libs.rpc.times import from_timestamp
 from services.billing.domain.amounts import seconds_to_micros
 from services.billing.domain.usage import call_usage
-from services.billing.operations import CALCULATE, Books
+from services.billing.mapping import charge_events
+from services.billing.operations import Books
 
 
 class Subscribers:
-    def __init__(self, books: Books, clock: Clock) -> None:
+    def __init__(self, books: Books, low_micros: int, clock: Clock) -> None:
         self._books = books
+        self._low_micros = low_micros
         self._clock = clock
 
     def handlers(self) -> Mapping[str, Handler]:
@@ -36,7 +39,7 @@ class Subscribers:
         await self._books.open_account(conn, event.org_id)
 
     async def on_call(self, conn: Connection, event: ReceivedEvent) -> None:
-        """Meter a billable call and have it rated."""
+        """Meter a billable call, rate it and post the charge. What no rate covers is rated by the sweep."""
         call = event.read(events_pb2.CallChanged)
         if not call.billable:
             return
@@ -52,4 +55,5 @@ class Subscribers:
         )
         recorded = await self._books.usage.record(conn, event.org_id, [usage], self._clock.now())
         if recorded.added:
-            await CALCULATE.enqueue(conn, event.org_id, {"usageEventIds": [usage.id]})
+            charges = await self._books.charge(conn, event.org_id, [usage.id])
+            await append_many(conn, charge_events(event.org_id, charges, self._low_micros))

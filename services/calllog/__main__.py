@@ -24,7 +24,9 @@ from .jobs.audio import AudioProcessing
 from .jobs.ingest import CallIngest
 from .jobs.reconcile import Reconciliation
 from .jobs.retention import Retention
+from .mapping import serving_agents
 from .operations import DeliveredRecordings
+from .operations.reported_calls import ReportedCalls
 from .servicer import CallLogServicer, Deliveries, Senders
 from .storage.analytics import Analytics
 from .storage.call_list import CallList
@@ -42,14 +44,16 @@ async def serve(runtime: Runtime[CallLogSettings]) -> None:
     service = await Service.open(runtime)
     settings, database, cursors = service.settings, service.database, service.cursors
     clock, recordings, blobs = SystemClock(), Recordings(database), BlobStore.from_url(settings.blobs_url)
-    agent = IntegrationServiceStub(service.channel(settings.agent_grpc, "agent"))
-    senders = Senders(agent.GetWebhookSecrets, clock)
+    agent = service.channel(settings.agent_grpc, "agent")
+    senders = Senders(IntegrationServiceStub(agent), clock)
     await service.bus.subscribe_core(cache_invalidated("agent"), senders.on_message)
     stored = Calls(database)
-    delivered = DeliveredRecordings(database, stored, recordings, blobs)
+    delivered, analytics = DeliveredRecordings(database, stored, recordings, blobs), Analytics(database)
+    resolve = serving_agents(AgentServiceStub(agent).ResolveExternalAgent)
+    reported = ReportedCalls(stored, recordings, analytics, resolve, clock)
     calls = CallLogServicer(
-        database, stored, CallList(database, cursors), recordings, Analytics(database), blobs, clock,
-        Deliveries(database, Envelopes(), delivered, senders, clock),
+        database, stored, CallList(database, cursors), recordings, analytics, blobs, clock,
+        Deliveries(database, Envelopes(), delivered, reported, senders, clock),
     )  # fmt: skip
     await service.serve((add_CallLogServiceServicer_to_server, calls))
 
@@ -60,16 +64,17 @@ async def work(runtime: Runtime[CallLogSettings]) -> None:
     client = OutboundClient(settings.outbound_allow)
     runtime.on_close("http", client.close)
     channel, blobs = service.channel(settings.agent_grpc, "agent"), BlobStore.from_url(settings.blobs_url)
-    resolve_agent = AgentServiceStub(channel).ResolveExternalAgent
+    resolve = serving_agents(AgentServiceStub(channel).ResolveExternalAgent)
     get_credentials = IntegrationServiceStub(channel).GetProviderCredentials
     calls, recordings, analytics = Calls(database), Recordings(database), Analytics(database)
     envelopes, links = Envelopes(), ProviderLinks(database)
     delivered = DeliveredRecordings(database, calls, recordings, blobs)
+    reported = ReportedCalls(calls, recordings, analytics, resolve, clock)
     limits = AudioLimits(settings.recording_max_bytes, settings.recording_seconds)
     transcriber = Transcriber(settings.transcription_model)
     look_back = timedelta(days=settings.reconcile_days)
     handlers = job_handlers(
-        CallIngest(database, envelopes, calls, recordings, analytics, resolve_agent, delivered, clock),
+        CallIngest(database, envelopes, reported, delivered, clock),
         AudioProcessing(database, calls, recordings, get_credentials, client, blobs, clock, limits, transcriber),
         Aggregation(analytics, clock),
         Reconciliation(database, envelopes, calls, links, get_credentials, client, clock, look_back),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from google.protobuf.struct_pb2 import ListValue
 
+from echosenseix.agent.v1 import agent_pb2
 from echosenseix.calllog.v1 import calllog_pb2
 from echosenseix.common.v1 import common_pb2
 from echosenseix.events.v1 import events_pb2
+from libs.errors import NotFound
 from libs.events import Event
 from libs.rpc.messages import Mapper
 from libs.rpc.times import to_timestamp
@@ -16,6 +19,9 @@ from providers.interface.reports import CallStatus, Direction, ReportedCall, Spe
 from services.calllog.domain.analytics import Bucket, Totals
 from services.calllog.domain.call_filter import CallFilter
 from services.calllog.domain.calls import BillableCall, Call, Cost, Recording, ServedBy, Transcription, is_billable
+
+# The agent service's method, as its stub has it.
+ResolveAgent = Callable[[agent_pb2.ResolveExternalAgentRequest], Awaitable[agent_pb2.ResolveExternalAgentResponse]]
 
 _STATUSES = {
     CallStatus.IN_PROGRESS: calllog_pb2.CALL_STATUS_IN_PROGRESS,
@@ -170,3 +176,20 @@ def stored_call_event(topic: str, call: Call) -> Event:
 
 def _money(cost: Cost | None) -> common_pb2.Money | None:
     return common_pb2.Money(micros=cost.micros, currency=cost.currency) if cost else None
+
+
+def serving_agents(resolve_agent: ResolveAgent) -> Callable[[str, str, str], Awaitable[ServedBy]]:
+    """Asks the agent service by organization, provider and the provider's id of an agent. An agent that is tied to none
+    is an empty ServedBy; an agent service that cannot be asked raises."""
+
+    async def resolve(org_id: str, provider: str, external_agent_id: str) -> ServedBy:
+        request = agent_pb2.ResolveExternalAgentRequest(
+            organization_id=org_id, provider=provider, external_agent_id=external_agent_id
+        )
+        try:
+            found = await resolve_agent(request)
+        except NotFound:
+            return ServedBy()
+        return ServedBy(found.agent_id, found.published_version)
+
+    return resolve

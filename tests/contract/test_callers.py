@@ -60,6 +60,7 @@ def test_no_service_but_the_two_that_need_it_calls_another() -> None:
     assert between == {
         ("calllog", "/echosenseix.agent.v1.AgentService/ResolveExternalAgent"),
         ("calllog", "/echosenseix.agent.v1.IntegrationService/GetWebhookSecrets"),
+        ("calllog", "/echosenseix.agent.v1.IntegrationService/ResolveWebhookAgent"),
         ("calllog", "/echosenseix.agent.v1.IntegrationService/GetProviderCredentials"),
         ("billing", "/echosenseix.calllog.v1.CallLogService/ListBillableCalls"),
         ("agent", "/echosenseix.jobs.v1.JobsService/ConfirmJob"),

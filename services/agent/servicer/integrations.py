@@ -35,7 +35,8 @@ from services.agent.mapping.integrations import (
     webhook_secret_to_proto,
 )
 from services.agent.operations import enqueue_sync
-from services.agent.storage.integrations import INTEGRATION_LIST, Integrations
+from services.agent.storage.agents import Agents
+from services.agent.storage.integrations import INTEGRATION_LIST, Integrations, OpenIntegration
 
 
 class IntegrationServicer(agent_pb2_grpc.IntegrationServiceServicer):
@@ -46,7 +47,9 @@ class IntegrationServicer(agent_pb2_grpc.IntegrationServiceServicer):
         clock: Clock,
         outbound_allow: tuple[str, ...],
         delegations: Delegations,
+        agents: Agents,
     ) -> None:
+        self._agents = agents
         self._delegations = delegations
         self._database = database
         self._integrations = stored
@@ -140,15 +143,27 @@ class IntegrationServicer(agent_pb2_grpc.IntegrationServiceServicer):
         self, request: agent_pb2.GetWebhookSecretsRequest, context: object
     ) -> agent_pb2.GetWebhookSecretsResponse:
         require_service()
-        provider = PROVIDERS.get(request.provider)
-        found = await self._integrations.open_by_token(request.provider, request.webhook_token) if provider else None
-        if provider is None or found is None:
-            raise NotFound("webhook_unknown", "No webhook is registered at this address.")
+        found = await self._by_token(request.provider, request.webhook_token)
+        secrets = PROVIDERS[request.provider].webhook.secrets(found.credentials)
         return agent_pb2.GetWebhookSecretsResponse(
             organization_id=found.integration.org_id,
             integration_id=found.integration.id,
-            secrets=map(webhook_secret_to_proto, provider.webhook.secrets(found.credentials)),
+            secrets=map(webhook_secret_to_proto, secrets),
         )
+
+    async def ResolveWebhookAgent(
+        self, request: agent_pb2.ResolveWebhookAgentRequest, context: object
+    ) -> agent_pb2.ResolveWebhookAgentResponse:
+        require_service()
+        org_id = (await self._by_token(request.provider, request.webhook_token)).integration.org_id
+        found = await self._agents.resolve(org_id, request.provider, request.external_agent_id)
+        return agent_pb2.ResolveWebhookAgentResponse(agent_id=found.id, published_version=found.published_version)
+
+    async def _by_token(self, provider: str, token: str) -> OpenIntegration:
+        found = await self._integrations.open_by_token(provider, token) if provider in PROVIDERS else None
+        if found is None:
+            raise NotFound("webhook_unknown", "No webhook is registered at this address.")
+        return found
 
     async def GetProviderCredentials(
         self, request: agent_pb2.GetProviderCredentialsRequest, context: object

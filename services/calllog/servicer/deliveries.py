@@ -12,13 +12,17 @@ from dataclasses import dataclass, field
 
 from echosenseix.calllog.v1 import calllog_pb2
 from libs.clock import Clock
-from libs.errors import InvalidArgument, Unavailable
+from libs.errors import AppError, InvalidArgument, Unavailable
 from libs.postgres import Connection, Database
 from libs.spool import MEMORY_BYTES, Spool
 from providers.interface.envelopes import Envelope, Makes
 from providers.interface.long_texts import RestTooLarge, take_out
 from providers.interface.provider import Provider
+from providers.interface.reports import ReportedCall
+from services.calllog.domain.calls import ServedBy
+from services.calllog.domain.masking import masked
 from services.calllog.operations import DeliveredRecordings, keep_delivery
+from services.calllog.operations.reported_calls import ReportedCalls
 from services.calllog.servicer.senders import Account, Senders
 from services.calllog.storage.envelopes import Envelopes
 
@@ -26,6 +30,9 @@ from services.calllog.storage.envelopes import Envelopes
 DELIVERY_BYTES = 64 * 1024 * 1024
 # Bytes of a report of a call, which is parsed in memory: what an answer of a provider's API may have (libs.http.api).
 REPORT_BYTES = 16 * 1024 * 1024
+# Seconds that a delivery waits for the agent service; then a job makes its call. Longer: providers wait for longer
+# while that service is away.
+_RESOLVE_SECONDS = 1.0
 # Bytes of a delivery without its recording, which is all that is parsed of a large one.
 _REST_BYTES = 1024 * 1024
 # Streamed deliveries that a process takes at a time. More: more room in the folder for temporary files, which
@@ -38,6 +45,7 @@ class Deliveries:
     database: Database
     envelopes: Envelopes
     recordings: DeliveredRecordings
+    reported: ReportedCalls
     senders: Senders
     clock: Clock
     _running: int = field(default=0, init=False)
@@ -45,7 +53,7 @@ class Deliveries:
     async def receive(self, request: calllog_pb2.ReceiveProviderWebhookRequest) -> bool:
         """Keep a delivery; whether it told nothing new."""
         account = await self.senders.account(request.provider, request.webhook_token)
-        await self.senders.check(account, request.webhook_token, request.proof_headers, request.body)
+        await self.senders.check(account, request.proof_headers, request.body)
         if len(request.body) > MEMORY_BYTES:
             envelope = await asyncio.to_thread(account.provider.parse_envelope, request.body)
         else:
@@ -63,7 +71,7 @@ class Deliveries:
                     raise _too_large(DELIVERY_BYTES)
                 await body.write(request.data)
             await body.seal()
-            await self.senders.check(account, head.webhook_token, head.proof_headers, body)
+            await self.senders.check(account, head.proof_headers, body)
             envelope = await asyncio.to_thread(_parse, account.provider, body)
             raw = b"" if envelope.makes is Makes.RECORDING else b"".join(body)
             return await self._keep(account, envelope, raw, body.size)
@@ -80,10 +88,30 @@ class Deliveries:
                 duplicate = await self.envelopes.keep_processed(conn, org_id, envelope, now)
                 await self._count(conn, org_id, duplicate, size)
             return duplicate
+        made = await self._read(account, envelope)
         async with self.database.transaction(org_id) as conn:
-            duplicate = await keep_delivery(conn, self.envelopes, org_id, envelope, raw, "webhook", now)
+            if made is None:
+                duplicate = await keep_delivery(conn, self.envelopes, org_id, envelope, raw, "webhook", now)
+            else:
+                kept = await self.envelopes.keep(conn, org_id, envelope, masked(raw), "webhook", now)
+                duplicate = kept.duplicate
+                if kept.id:
+                    await self.envelopes.mark_processed(conn, org_id, kept.id, now, now)
+                    await self.reported.record(conn, org_id, *made, now)
             await self._count(conn, org_id, duplicate, size)
         return duplicate
+
+    async def _read(self, account: Account, envelope: Envelope) -> tuple[ReportedCall, ServedBy] | None:
+        """The call that is made with the delivery. None for what makes no call, and for what a job reads later: the
+        agent service cannot be asked, or the report is not as its type says."""
+        if envelope.makes is not Makes.CALL:
+            return None
+        try:
+            report = account.provider.read_report(envelope)
+            async with asyncio.timeout(_RESOLVE_SECONDS):
+                return report, await self.senders.served_by(account, report.external_agent_id)
+        except (AppError, TimeoutError):
+            return None
 
     async def _count(self, conn: Connection, org_id: str, duplicate: bool, size: int) -> None:
         if not duplicate:

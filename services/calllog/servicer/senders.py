@@ -7,9 +7,10 @@ logged, stored, or put into Redis.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from datetime import UTC
+from typing import Protocol
 
 from echosenseix.agent.v1 import agent_pb2
 from libs.cache import Memory
@@ -20,6 +21,7 @@ from libs.spool import Spool
 from providers.interface.credentials import WebhookSecret, valid_at
 from providers.interface.provider import Provider
 from providers.registry import PROVIDERS
+from services.calllog.domain.calls import ServedBy
 
 # Seconds that secrets are used without asking again. A message over NATS drops them as soon as they change; where it is
 # lost, a removed account is served for so long. Longer: fewer calls to the agent service.
@@ -27,15 +29,25 @@ KEPT_SECONDS = 10.0
 # Accounts in memory. More: fewer calls where more accounts than this deliver within KEPT_SECONDS.
 MAX_ACCOUNTS = 10_000
 
-# The agent service's method, as its stub has it.
-GetSecrets = Callable[[agent_pb2.GetWebhookSecretsRequest], Awaitable[agent_pb2.GetWebhookSecretsResponse]]
+
+class AgentService(Protocol):
+    """What is asked of the agent service, as its stub has it."""
+
+    def GetWebhookSecrets(
+        self, request: agent_pb2.GetWebhookSecretsRequest, /
+    ) -> Awaitable[agent_pb2.GetWebhookSecretsResponse]: ...
+
+    def ResolveWebhookAgent(
+        self, request: agent_pb2.ResolveWebhookAgentRequest, /
+    ) -> Awaitable[agent_pb2.ResolveWebhookAgentResponse]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An organization's account at a provider."""
+    """An organization's account at a provider; `token` is its webhook's."""
 
     org_id: str
+    token: str
     provider: Provider
     secrets: tuple[WebhookSecret, ...]
 
@@ -43,8 +55,8 @@ class Account:
 class Senders:
     """The accounts of recent deliveries. `on_message` hears what the agent service changed."""
 
-    def __init__(self, get_secrets: GetSecrets, clock: Clock) -> None:
-        self._get_secrets = get_secrets
+    def __init__(self, agent_service: AgentService, clock: Clock) -> None:
+        self._agent_service = agent_service
         self._clock = clock
         self._accounts: Memory[tuple[str, str], Account] = Memory("webhook_accounts", max_entries=MAX_ACCOUNTS)
         self._changes = 0
@@ -60,17 +72,30 @@ class Senders:
         known = self._accounts.get((provider, token))
         return known or await self._load(provider, token)
 
-    async def check(self, account: Account, token: str, proof_headers: Mapping[str, str], body: bytes | Spool) -> None:
+    async def check(self, account: Account, proof_headers: Mapping[str, str], body: bytes | Spool) -> None:
         """Unauthenticated unless the sender of the body has one of the account's secrets. What was kept is asked for
         once more before a delivery is refused, because a new secret may be signed with at once."""
         if await self._proves(account, proof_headers, body):
             return
-        fresh = await self._load(account.provider.name, token)
+        fresh = await self._load(account.provider.name, account.token)
         if not valid_at(fresh.secrets, self._clock.now()):
             raise Unavailable("webhook_secret_unset", "Set the webhook's secret at the integration first.")
         if fresh == account or not await self._proves(fresh, proof_headers, body):
             detail = "The signature is missing, wrong or too far from now."
             raise Unauthenticated("webhook_signature_invalid", detail)
+
+    async def served_by(self, account: Account, external_agent_id: str) -> ServedBy:
+        """The agent tied to the provider's id, empty when there is none; raises when it cannot be asked for."""
+        if not external_agent_id:
+            return ServedBy()
+        request = agent_pb2.ResolveWebhookAgentRequest(
+            provider=account.provider.name, webhook_token=account.token, external_agent_id=external_agent_id
+        )
+        try:
+            found = await self._agent_service.ResolveWebhookAgent(request)
+        except NotFound:
+            return ServedBy()
+        return ServedBy(found.agent_id, found.published_version)
 
     async def _proves(self, account: Account, proof_headers: Mapping[str, str], body: bytes | Spool) -> bool:
         now = self._clock.now()
@@ -84,11 +109,11 @@ class Senders:
     async def _load(self, provider: str, token: str) -> Account:
         changes = self._changes
         request = agent_pb2.GetWebhookSecretsRequest(provider=provider, webhook_token=token)
-        answer = await self._get_secrets(request)
+        answer = await self._agent_service.GetWebhookSecrets(request)
         known = PROVIDERS.get(provider)
         if known is None:  # the agent service is of a newer release than this one
             raise NotFound("webhook_unknown", "No webhook is registered at this address.")
-        account = Account(answer.organization_id, known, tuple(map(_secret, answer.secrets)))
+        account = Account(answer.organization_id, token, known, tuple(map(_secret, answer.secrets)))
         if changes == self._changes:
             self._accounts.put((provider, token), account, KEPT_SECONDS)
         return account

@@ -71,9 +71,11 @@ class Envelopes:
         row = await conn.fetchrow(_GET, org_id, envelope_id)
         return StoredEnvelope(row["id"], row["provider"], row["body"], row["received_at"]) if row else None
 
-    async def mark_processed(self, conn: Connection, org_id: str, envelope: StoredEnvelope, now: datetime) -> None:
-        """Only this delivery: a fuller one that arrived meanwhile stays unprocessed."""
-        await conn.execute(_DONE, org_id, envelope.id, now, envelope.received_at)
+    async def mark_processed(
+        self, conn: Connection, org_id: str, envelope_id: str, now: datetime, received_at: datetime
+    ) -> None:
+        """Only the delivery of that time: a fuller one that arrived meanwhile stays unprocessed."""
+        await conn.execute(_DONE, org_id, envelope_id, now, received_at)
 
     async def drop_body(self, conn: Connection, org_id: str, envelope_id: str, now: datetime) -> None:
         await conn.execute(_DONE_WITHOUT_BODY, org_id, envelope_id, now)

@@ -1043,6 +1043,55 @@ class GetWebhookSecretsResponse(_message.Message):
 Global___GetWebhookSecretsResponse: _TypeAlias = GetWebhookSecretsResponse  # noqa: Y015
 
 @_typing.final
+class ResolveWebhookAgentRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    WEBHOOK_TOKEN_FIELD_NUMBER: _builtins.int
+    EXTERNAL_AGENT_ID_FIELD_NUMBER: _builtins.int
+    provider: _builtins.str
+    webhook_token: _builtins.str
+    external_agent_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        provider: _builtins.str = ...,
+        webhook_token: _builtins.str = ...,
+        external_agent_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["external_agent_id", b"external_agent_id", "provider", b"provider", "webhook_token", b"webhook_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResolveWebhookAgentRequest: _TypeAlias = ResolveWebhookAgentRequest  # noqa: Y015
+
+@_typing.final
+class ResolveWebhookAgentResponse(_message.Message):
+    """NOT_FOUND webhook_unknown or agent_not_found."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENT_ID_FIELD_NUMBER: _builtins.int
+    PUBLISHED_VERSION_FIELD_NUMBER: _builtins.int
+    agent_id: _builtins.str
+    published_version: _builtins.int
+    def __init__(
+        self,
+        *,
+        agent_id: _builtins.str = ...,
+        published_version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "published_version", b"published_version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResolveWebhookAgentResponse: _TypeAlias = ResolveWebhookAgentResponse  # noqa: Y015
+
+@_typing.final
 class WebhookSecret(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

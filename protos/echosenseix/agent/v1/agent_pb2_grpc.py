@@ -526,6 +526,11 @@ class IntegrationServiceStub:
                 request_serializer=echosenseix_dot_agent_dot_v1_dot_agent__pb2.GetWebhookSecretsRequest.SerializeToString,
                 response_deserializer=echosenseix_dot_agent_dot_v1_dot_agent__pb2.GetWebhookSecretsResponse.FromString,
                 _registered_method=True)
+        self.ResolveWebhookAgent = channel.unary_unary(
+                '/echosenseix.agent.v1.IntegrationService/ResolveWebhookAgent',
+                request_serializer=echosenseix_dot_agent_dot_v1_dot_agent__pb2.ResolveWebhookAgentRequest.SerializeToString,
+                response_deserializer=echosenseix_dot_agent_dot_v1_dot_agent__pb2.ResolveWebhookAgentResponse.FromString,
+                _registered_method=True)
         self.GetProviderCredentials = channel.unary_unary(
                 '/echosenseix.agent.v1.IntegrationService/GetProviderCredentials',
                 request_serializer=echosenseix_dot_agent_dot_v1_dot_agent__pb2.GetProviderCredentialsRequest.SerializeToString,
@@ -576,6 +581,13 @@ class IntegrationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ResolveWebhookAgent(self, request, context):
+        """Service principals only: the agent that such a delivery names; the token stands for the organization here too.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetProviderCredentials(self, request, context):
         """Service principals only: for jobs that fetch from the provider.
         """
@@ -615,6 +627,11 @@ def add_IntegrationServiceServicer_to_server(servicer, server):
                     servicer.GetWebhookSecrets,
                     request_deserializer=echosenseix_dot_agent_dot_v1_dot_agent__pb2.GetWebhookSecretsRequest.FromString,
                     response_serializer=echosenseix_dot_agent_dot_v1_dot_agent__pb2.GetWebhookSecretsResponse.SerializeToString,
+            ),
+            'ResolveWebhookAgent': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResolveWebhookAgent,
+                    request_deserializer=echosenseix_dot_agent_dot_v1_dot_agent__pb2.ResolveWebhookAgentRequest.FromString,
+                    response_serializer=echosenseix_dot_agent_dot_v1_dot_agent__pb2.ResolveWebhookAgentResponse.SerializeToString,
             ),
             'GetProviderCredentials': grpc.unary_unary_rpc_method_handler(
                     servicer.GetProviderCredentials,
@@ -784,6 +801,33 @@ class IntegrationService:
             '/echosenseix.agent.v1.IntegrationService/GetWebhookSecrets',
             echosenseix_dot_agent_dot_v1_dot_agent__pb2.GetWebhookSecretsRequest.SerializeToString,
             echosenseix_dot_agent_dot_v1_dot_agent__pb2.GetWebhookSecretsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResolveWebhookAgent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/echosenseix.agent.v1.IntegrationService/ResolveWebhookAgent',
+            echosenseix_dot_agent_dot_v1_dot_agent__pb2.ResolveWebhookAgentRequest.SerializeToString,
+            echosenseix_dot_agent_dot_v1_dot_agent__pb2.ResolveWebhookAgentResponse.FromString,
             options,
             channel_credentials,
             insecure,

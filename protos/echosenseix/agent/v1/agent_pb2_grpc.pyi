@@ -154,6 +154,8 @@ class IntegrationServiceStub:
     """Service principals only: whose webhook is this, and with what are its deliveries signed? A delivery comes
     without a login, so the webhook's token, which only the customer and the provider know, stands for the organization.
     """
+    ResolveWebhookAgent: _grpc.UnaryUnaryMultiCallable[_agent_pb2.ResolveWebhookAgentRequest, _agent_pb2.ResolveWebhookAgentResponse]
+    """Service principals only: the agent that such a delivery names; the token stands for the organization here too."""
     GetProviderCredentials: _grpc.UnaryUnaryMultiCallable[_agent_pb2.GetProviderCredentialsRequest, _agent_pb2.GetProviderCredentialsResponse]
     """Service principals only: for jobs that fetch from the provider."""
 
@@ -171,6 +173,8 @@ class IntegrationServiceAsyncStub(IntegrationServiceStub):
     """Service principals only: whose webhook is this, and with what are its deliveries signed? A delivery comes
     without a login, so the webhook's token, which only the customer and the provider know, stands for the organization.
     """
+    ResolveWebhookAgent: _aio.UnaryUnaryMultiCallable[_agent_pb2.ResolveWebhookAgentRequest, _agent_pb2.ResolveWebhookAgentResponse]  # type: ignore[assignment]
+    """Service principals only: the agent that such a delivery names; the token stands for the organization here too."""
     GetProviderCredentials: _aio.UnaryUnaryMultiCallable[_agent_pb2.GetProviderCredentialsRequest, _agent_pb2.GetProviderCredentialsResponse]  # type: ignore[assignment]
     """Service principals only: for jobs that fetch from the provider."""
 
@@ -221,6 +225,14 @@ class IntegrationServiceServicer(metaclass=_abc_1.ABCMeta):
         """Service principals only: whose webhook is this, and with what are its deliveries signed? A delivery comes
         without a login, so the webhook's token, which only the customer and the provider know, stands for the organization.
         """
+
+    @_abc_1.abstractmethod
+    def ResolveWebhookAgent(
+        self,
+        request: _agent_pb2.ResolveWebhookAgentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_agent_pb2.ResolveWebhookAgentResponse, _abc.Awaitable[_agent_pb2.ResolveWebhookAgentResponse]]:
+        """Service principals only: the agent that such a delivery names; the token stands for the organization here too."""
 
     @_abc_1.abstractmethod
     def GetProviderCredentials(

@@ -77,7 +77,7 @@ async def service(service_database: Callable[..., Awaitable[Database]]) -> Servi
         stored,
         accounts,
         AgentServicer(database, stored, Versions(database, cursors), clock, Delegations()),
-        IntegrationServicer(database, accounts, clock, ALLOWED, Delegations()),
+        IntegrationServicer(database, accounts, clock, ALLOWED, Delegations(), stored),
         clock,
     )
 

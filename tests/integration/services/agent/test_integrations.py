@@ -292,3 +292,25 @@ async def test_a_sync_is_one_live_job_a_provider(service: Service, org: str) -> 
         assert await service.integrations.SyncIntegration(asked, None) == first
         asked.provider = "retell"
         assert await service.integrations.SyncIntegration(asked, None) != first
+
+
+async def test_a_webhooks_token_resolves_the_agents_of_its_organization_alone(service: Service, org: str) -> None:
+    token = (await put(service, org)).webhook_token
+    other = new_id("org")
+    for owner, external in ((org, "agent_ours"), (other, "agent_theirs")):
+        agent = agent_pb2.Agent(display_name="Desk", provider="elevenlabs", external_agent_id=external)
+        with as_org(owner):
+            await service.agents.CreateAgent(agent_pb2.CreateAgentRequest(agent=agent), None)
+
+    async def resolve(external: str) -> str:
+        request = agent_pb2.ResolveWebhookAgentRequest(
+            provider="elevenlabs", webhook_token=token, external_agent_id=external
+        )
+        with as_service():
+            return (await service.integrations.ResolveWebhookAgent(request, None)).agent_id
+
+    assert (await resolve("agent_ours")).startswith("agt_")
+    with pytest.raises(NotFound, match="agent_not_found"):
+        await resolve("agent_theirs")
+    with as_org(org), pytest.raises(PermissionDenied):
+        await service.integrations.ResolveWebhookAgent(agent_pb2.ResolveWebhookAgentRequest(), None)

@@ -188,7 +188,7 @@ async def billing(stores: Stores, service_database: Callable[..., Awaitable[Data
     stop = asyncio.Event()
     handlers = job_handlers(calculation, Payments(database))
     worker = asyncio.create_task(Worker(database.settings, "billing", database, bus, handlers).run(stop))
-    yield Billing(database, servicer, books, BillingSubscribers(books, clock), calculation, call_log, bus)
+    yield Billing(database, servicer, books, BillingSubscribers(books, LOW, clock), calculation, call_log, bus)
     stop.set()
     await worker
     await bus.close()

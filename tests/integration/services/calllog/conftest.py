@@ -55,7 +55,9 @@ from services.calllog.jobs.audio import AudioProcessing
 from services.calllog.jobs.ingest import CallIngest
 from services.calllog.jobs.reconcile import Reconciliation
 from services.calllog.jobs.retention import Retention
+from services.calllog.mapping import serving_agents
 from services.calllog.operations import DeliveredRecordings
+from services.calllog.operations.reported_calls import ReportedCalls
 from services.calllog.servicer import CallLogServicer, Deliveries, Senders
 from services.calllog.storage.analytics import Analytics
 from services.calllog.storage.call_list import CallList
@@ -132,6 +134,7 @@ class CallLog:
     database: Database
     servicer: CallLogServicer
     senders: Senders
+    deliveries: Deliveries
     calls: Calls
     subscribers: CallLogSubscribers
     handlers: Any
@@ -248,7 +251,7 @@ async def agent_service(
     delegations = Delegations({"calllog": confirm})
     agents = AgentServicer(database, Agents(database, cursors), Versions(database, cursors), clock, delegations)
     stored = Integrations(database, cursors, Envelope(database.settings.encryption_keys))
-    integrations = IntegrationServicer(database, stored, clock, ALLOWED, delegations)
+    integrations = IntegrationServicer(database, stored, clock, ALLOWED, delegations, Agents(database, cursors))
     settings = replace(database.settings, grpc_address="127.0.0.1:0")
     server = RpcServer(
         settings, "agent",
@@ -269,7 +272,7 @@ async def calllog(
     address, agents, integrations, database = agent_service
     settings = load(ServiceSettings, service_environment("calllog", "unused"))
     channel = open_channel(address, audience="agent", minter=PrincipalMinter(settings.principal_signing_key))
-    senders = Senders(IntegrationServiceStub(channel).GetWebhookSecrets, SystemClock())
+    senders = Senders(IntegrationServiceStub(channel), SystemClock())
     credentials = IntegrationServiceStub(channel).GetProviderCredentials
     resolve = AgentServiceStub(channel).ResolveExternalAgent
     clock, client = SystemClock(), OutboundClient(ALLOWED)
@@ -277,8 +280,9 @@ async def calllog(
     calls, recordings, analytics = Calls(database), Recordings(database), Analytics(database)
     envelopes, links = Envelopes(), ProviderLinks(database)
     delivered = DeliveredRecordings(database, calls, recordings, blobs)
+    reported = ReportedCalls(calls, recordings, analytics, serving_agents(resolve), clock)
     handlers = job_handlers(
-        CallIngest(database, envelopes, calls, recordings, analytics, resolve, delivered, clock),
+        CallIngest(database, envelopes, reported, delivered, clock),
         AudioProcessing(database, calls, recordings, credentials, client, blobs, clock, AUDIO_LIMITS, Transcriber()),
         Aggregation(analytics, clock),
         Reconciliation(database, envelopes, calls, links, credentials, client, clock, timedelta(days=7)),
@@ -290,6 +294,7 @@ async def calllog(
     stop = asyncio.Event()
     worker = asyncio.create_task(Worker(database.settings, "calllog", database, bus, handlers).run(stop))
     listed = CallList(database, CursorCodec(b"c" * 32))
+    deliveries = Deliveries(database, envelopes, delivered, reported, senders, clock)
     yield CallLog(
         database,
         CallLogServicer(
@@ -300,9 +305,10 @@ async def calllog(
             analytics,
             blobs,
             clock,
-            Deliveries(database, envelopes, delivered, senders, clock),
+            deliveries,
         ),
         senders,
+        deliveries,
         calls,
         CallLogSubscribers(calls, analytics, links, clock),
         handlers,

@@ -65,7 +65,7 @@ async def flow(
         OutboxRelay(calllog.database.settings, "calllog", calllog.bus).run(stop),
         OutboxRelay(database.settings, "billing", bus).run(stop),
         EventConsumer(calllog.bus, calllog.database, "calllog", calllog.subscribers.handlers()).run(stop),
-        EventConsumer(bus, database, "billing", BillingSubscribers(books, clock).handlers()).run(stop),
+        EventConsumer(bus, database, "billing", BillingSubscribers(books, 2_000_000, clock).handlers()).run(stop),
         Worker(database.settings, "billing", database, bus, handlers).run(stop),
     ]
     tasks = [asyncio.ensure_future(part) for part in running]

@@ -16,6 +16,7 @@ from echosenseix.agent.v1 import agent_pb2
 from echosenseix.calllog.v1 import calllog_pb2
 from libs.errors import AppError, InvalidArgument, NotFound, PermissionDenied, Unauthenticated, Unavailable
 from libs.ids import new_id
+from services.calllog.domain.calls import ServedBy
 
 from .conftest import SAMPLES, CallLog, Organization, as_org, as_service, eventually, failure, sign, transcription
 
@@ -65,7 +66,7 @@ async def test_ten_deliveries_at_once_make_one_call(calllog: CallLog, conversati
     await calllog.settled(org.id)
     assert (await calllog.list(org.id)).page_info.total == 1
     assert [topic for topic, _ in await calllog.events(org.id)] == ["call.ended"]
-    assert len(await calllog.jobs(org.id)) == 1
+    assert await calllog.jobs(org.id) == []  # the delivery makes its call itself
 
 
 async def test_a_fresh_signature_makes_no_second_call(calllog: CallLog, conversation: str) -> None:
@@ -270,17 +271,21 @@ async def test_hostile_fields_lose_nothing(calllog: CallLog, conversation: str) 
     assert data["billable"] is False
 
 
-async def test_while_the_agent_service_is_away_the_envelope_waits(calllog: CallLog, conversation: str) -> None:
-    """A call is never made no one's because someone could not be asked."""
+async def test_while_the_agent_service_is_away_the_envelope_waits(
+    calllog: CallLog, conversation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call never loses its agent because the agent service was away; a job makes it later."""
     org = await calllog.organization(AGENT)
     ingest = calllog.handlers.kinds["call.ingest"][1].__self__
+    present, asked = ingest.reported.resolve, calllog.senders.served_by
 
-    async def away(request: agent_pb2.ResolveExternalAgentRequest) -> agent_pb2.ResolveExternalAgentResponse:
+    async def away(*_: object) -> ServedBy:
         raise Unavailable("unavailable", "away")
 
-    object.__setattr__(ingest, "resolve_agent", away) if (present := ingest.resolve_agent) else None
+    object.__setattr__(ingest.reported, "resolve", away)
+    monkeypatch.setattr(calllog.senders, "served_by", away)
     try:
-        await calllog.deliver(org, transcription(conversation))
+        assert await calllog.deliver(org, transcription(conversation)) is False
 
         async def tried() -> bool:
             return any(job["attempt"] >= 1 for job in await calllog.jobs(org.id))
@@ -288,7 +293,8 @@ async def test_while_the_agent_service_is_away_the_envelope_waits(calllog: CallL
         await eventually(tried)
         assert (await calllog.list(org.id)).page_info.total == 0
     finally:
-        object.__setattr__(ingest, "resolve_agent", present)
+        object.__setattr__(ingest.reported, "resolve", present)
+        monkeypatch.setattr(calllog.senders, "served_by", asked)
     assert (await calllog.call_of(org.id, conversation)).agent_version == 1
 
 

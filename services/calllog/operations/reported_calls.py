@@ -1,0 +1,106 @@
+"""A provider's report becomes a call: its rows, its event and what follows from it, in the caller's transaction.
+
+Done twice, it changes nothing the second time: a call is known by organisation, provider and the provider's id.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from libs.clock import Clock
+from libs.events.outbox import append
+from libs.ids import new_id
+from libs.postgres import Connection
+from providers.interface.reports import ReportedCall
+from services.calllog.domain.calls import Call, ServedBy
+from services.calllog.domain.merging import change_topic, supersede
+from services.calllog.mapping import call_event
+from services.calllog.operations import AUDIO, count_again
+from services.calllog.storage.analytics import Analytics
+from services.calllog.storage.calls import Calls
+from services.calllog.storage.recordings import Recordings
+
+# Takes organization, provider and the provider's id of an agent. Returns the agent, or an empty one if there is none;
+# raises when the agent service cannot be asked.
+Resolve = Callable[[str, str, str], Awaitable[ServedBy]]
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedCalls:
+    calls: Calls
+    recordings: Recordings
+    analytics: Analytics
+    resolve: Resolve
+    clock: Clock
+
+    async def served_by(self, org_id: str, report: ReportedCall) -> ServedBy:
+        """Ask this before the transaction of `record` begins."""
+        if not report.external_agent_id:
+            return ServedBy()
+        return await self.resolve(org_id, report.provider, report.external_agent_id)
+
+    async def record(
+        self, conn: Connection, org_id: str, report: ReportedCall, served_by: ServedBy, received_at: datetime
+    ) -> str:
+        """Write the report's facts; returns the call's id, or empty when the report has no new fact."""
+        now = self.clock.now()
+        known = await self.calls.lock(conn, org_id, report.provider, report.external_call_id)
+        if known is None:
+            call_id = new_id("call")
+            report = _with_end(report, received_at)
+            if await self.calls.add(conn, org_id, call_id, report, served_by, now):
+                await append(conn, call_event(change_topic(None, report), org_id, call_id, 1, served_by, report))
+                await self._bring_recording(conn, org_id, call_id, report, now)
+                await self._announce_recording(conn, org_id, call_id, report, served_by)
+                await count_again(conn, self.analytics, org_id, {report.started_at or now})
+                return call_id
+            known = await self.calls.lock(conn, org_id, report.provider, report.external_call_id)
+        return await self._update(conn, known, report, served_by, received_at) if known else ""
+
+    async def _update(
+        self, conn: Connection, known: Call, report: ReportedCall, served_by: ServedBy, received_at: datetime
+    ) -> str:
+        now = self.clock.now()
+        if known.turn_count:
+            known = dataclasses.replace(known, turns=await self.calls.turns(conn, known.org_id, known.id))
+        facts = supersede(known, report)
+        if facts is None:
+            return ""
+        facts = _with_end(facts, received_at)
+        if known.agent_id:
+            # A call keeps the version that served it, also when a newer one is published.
+            served_by = ServedBy(known.agent_id, known.agent_version)
+        await self.calls.update(conn, known.org_id, known.id, facts, served_by, now)
+        topic = change_topic(known, facts)
+        await append(conn, call_event(topic, known.org_id, known.id, known.version + 1, served_by, facts))
+        await self._bring_recording(conn, known.org_id, known.id, facts, now)
+        counted = {known.counted_at, facts.started_at or known.created_at}
+        await count_again(conn, self.analytics, known.org_id, counted)
+        return known.id
+
+    async def _bring_recording(
+        self, conn: Connection, org_id: str, call_id: str, report: ReportedCall, now: datetime
+    ) -> None:
+        """Enqueue the fetch of an ended call's recording, unless it is stored already."""
+        if not (report.has_audio and report.status.ended):
+            return
+        recording = await self.recordings.expect(conn, org_id, report.provider, report.external_call_id, now)
+        if recording.status == "pending":
+            await AUDIO.enqueue(conn, org_id, {"recordingId": recording.id, "callId": call_id})
+
+    async def _announce_recording(
+        self, conn: Connection, org_id: str, call_id: str, report: ReportedCall, served_by: ServedBy
+    ) -> None:
+        """A recording that arrived before its call was not announced yet."""
+        if await self.recordings.is_available(conn, org_id, report.provider, report.external_call_id):
+            await append(conn, call_event("call.recording_ready", org_id, call_id, 1, served_by, report))
+
+
+def _with_end(report: ReportedCall, received_at: datetime) -> ReportedCall:
+    """The end of a call whose report has no end time: the time of the report."""
+    if not report.status.ended or report.ended_at is not None:
+        return report
+    return dataclasses.replace(report, ended_at=received_at)

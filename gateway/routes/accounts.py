@@ -208,7 +208,13 @@ ROUTES = tagged(
     Route("POST", "/api/logout", logout, "End the session", status=204, sets_cookie=True, keyed=False, problems=(409,)),
     Route("GET", "/api/auth/user", get_current_user, "Read the current user", answer=CurrentUser),
     Route(
-        "GET", "/api/auth/sessions", list_sessions, "List the user's sessions", query=SessionQuery, answer=list[Session]
+        "GET",
+        "/api/auth/sessions",
+        list_sessions,
+        "List the user's sessions",
+        query=SessionQuery,
+        answer=list[Session],
+        problems=(403,),
     ),
     Route("DELETE", "/api/auth/sessions/{id}", revoke_session, "End a session of the user", status=204),
 )

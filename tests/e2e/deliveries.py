@@ -57,7 +57,9 @@ class Account:
         deadline = time.monotonic() + PATIENCE_SECONDS
         found: dict[str, Any] = {}
         while time.monotonic() < deadline:
-            rows = self.customer.http.get("/api/call-logs", params={"externalCallId": external_id}).json()["data"]
+            listed = self.customer.http.get("/api/call-logs", params={"externalCallId": external_id})
+            assert listed.status_code == 200, listed.text
+            rows = listed.json()["data"]
             found = self.customer.http.get(f"/api/call-logs/{rows[0]['id']}").json() if rows else {}
             if found and known.items() <= found.items():
                 return found

@@ -32,6 +32,8 @@ _REPORTS = {
 }
 # Two in turn, so that a second request names another thing.
 _PROVIDERS = itertools.cycle(("bland", "retell"))
+# Their scope follows from what the id names, or from who asks, so the document names none.
+_SCOPED = ("/api/jobs/", "/api/auth/sessions")
 # More than any operation takes.
 TOO_MUCH = 64 * 1024 * 1024
 _MULTIPART = "multipart/form-data; boundary=x"
@@ -98,7 +100,7 @@ def no_credential(scene: Scene, operation: Operation) -> httpx.Response:
 def other_rights(scene: Scene, operation: Operation) -> httpx.Response:
     if operation.path.endswith("/recording/content"):
         return scene.ask(operation, params={"organization": "o", "expires": "1", "signature": "x"})
-    if "Needs the scope" in operation.spec.get("description", "") or operation.path.startswith("/api/jobs/"):
+    if "Needs the scope" in operation.spec.get("description", "") or operation.path.startswith(_SCOPED):
         other = "realtime:read" if "realtime:read" not in operation.spec.get("description", "") else "agents:read"
         return scene.ask(operation, client=scene.customer.bearing(scene.customer.key(other)["secret"]))
     cookie = {"Cookie": f"echosenseix_session={scene.customer.token}", "Origin": "https://elsewhere.example"}

@@ -24,8 +24,9 @@ from local.tools.environments import ensure_tools, tool_environment
 
 EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "0"))
 # A short run of a caller who is refused anyway finds little more.
-SHORT_EXAMPLES = {"owner": 5, "narrow": 2, "stranger": 2, "key": 5}
-WORKERS = 4
+SHORT_EXAMPLES = {"owner": 3, "narrow": 1, "stranger": 1, "key": 3}
+# With several threads the tool meets a fault of CPython 3.11 (AST constructor recursion depth mismatch).
+WORKERS = 1
 # Their success ends the credential of the run, so they have a run of their own under another.
 ENDING = ("logout", "revoke_session")
 
@@ -71,8 +72,11 @@ EXPLAINED = (
     Explanation(NEGATIVE, "stale_version", "a version that is not there is told before the body is read"),
     Explanation("not_a_server_error", "payments_not_configured", "501: no Stripe here", ("POST /api/webhooks/stripe",)),
 )
-# HTTP ignores header fields that it does not know (RFC 9110, 5.1), which this check takes for a fault.
-UNKNOWN_HEADER = "in header - object with unexpected properties"
+# What `negative_data_rejection` takes for a fault of a header that is accepted, and why it is none.
+ACCEPTED_HEADERS = {
+    "in header - object with unexpected properties": "HTTP ignores fields that it does not know (RFC 9110, 5.1)",
+    "parameter `X-Min-Version` in header": "an empty field demands no version; any other text is refused",
+}
 
 
 @dataclass(frozen=True)
@@ -86,8 +90,8 @@ class Failure:
 
     @property
     def is_explained(self) -> bool:
-        if self.check == NEGATIVE and UNKNOWN_HEADER in self.message and self.status < 400:
-            return True
+        if self.check == NEGATIVE and self.status < 400:
+            return any(told in self.message for told in ACCEPTED_HEADERS)
         return any(
             (known.check, known.code) == (self.check, self.code)
             and (not known.operations or self.operation in known.operations)

@@ -5,14 +5,15 @@ from collections.abc import AsyncIterator
 from starlette.responses import Response
 
 from echosenseix.knowledge.v1 import knowledge_pb2 as pb
-from gateway.http import responses
+from gateway.http import lists, responses
 from gateway.http.body_stream import send_stream
+from gateway.http.derived import fill
 from gateway.http.downloads import Download, download_response
 from gateway.http.multipart import FilePart, UploadForm
 from gateway.http.query import words
 from gateway.http.routing import Route, tagged
 from gateway.http.schema import NoBody, NoQuery
-from gateway.schemas.knowledge import DocumentStatus, Upload, document_status_from_proto
+from gateway.schemas.knowledge import DocumentQuery, DocumentStatus, Upload, document_status_from_proto
 from gateway.state import ApiRequest
 from suite.formats import LANGUAGE
 
@@ -51,6 +52,13 @@ def _metadata(form: UploadForm, file: FilePart) -> pb.UploadMetadata:
         entry_id=form.text("entryId"),
         language=form.text("language"),
     )
+
+
+async def list_documents(request: ApiRequest[DocumentQuery, NoBody]) -> Response:
+    message = pb.ListDocumentsRequest(page=lists.page_request(request.query))
+    fill(message, request.query)
+    answer = await request.app.clients.knowledge.ListDocuments(message)
+    return lists.page_response(request, answer.documents, answer.page_info, document_status_from_proto)
 
 
 async def get_status(request: ApiRequest[NoQuery, NoBody]) -> Response:
@@ -106,6 +114,15 @@ ROUTES = tagged(
         status=202,
         seconds=_TRANSFER_SECONDS,
         problems=(404,),
+    ),
+    Route(
+        "GET",
+        "/api/documents",
+        list_documents,
+        "List documents",
+        scope="knowledge:read",
+        query=DocumentQuery,
+        answer=list[DocumentStatus],
     ),
     Route(
         "GET",

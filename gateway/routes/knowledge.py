@@ -13,6 +13,8 @@ from gateway.http.schema import Body, NoBody, NoQuery
 from gateway.schemas.knowledge import (
     MODES,
     PATCHED,
+    AnswerContext,
+    AnswerContextBody,
     Chunk,
     ChunkQuery,
     Entry,
@@ -24,9 +26,11 @@ from gateway.schemas.knowledge import (
     SearchAnswer,
     SearchBody,
     Stats,
+    answer_context_from_proto,
     chunk_from_proto,
     entry_from_proto,
     entry_row_from_proto,
+    filters_to_proto,
     new_entry_from_proto,
     search_answer_from_proto,
     stats_from_proto,
@@ -84,20 +88,29 @@ async def list_chunks(request: ApiRequest[ChunkQuery, NoBody]) -> Response:
 
 
 async def search(request: ApiRequest[NoQuery, SearchBody]) -> Response:
-    body, filters = request.data, pb.SearchFilters()
-    if body.filters is not None:
-        filters.category = body.filters.category or ""
-        filters.tags.extend(body.filters.tags or ())
-        filters.entry_ids.extend(body.filters.entry_ids or ())
+    body = request.data
     answer = await request.app.clients.knowledge.Search(
         pb.SearchRequest(
             query=body.query,
             mode=MODES[body.mode] if body.mode else pb.SEARCH_MODE_UNSPECIFIED,
             max_results=body.max_results or 0,
-            filters=filters,
+            filters=filters_to_proto(body.filters),
         )
     )
     return responses.ok(search_answer_from_proto(answer))
+
+
+async def answer_context(request: ApiRequest[NoQuery, AnswerContextBody]) -> Response:
+    body = request.data
+    answer = await request.app.clients.knowledge.AnswerContext(
+        pb.AnswerContextRequest(
+            query=body.query,
+            mode=MODES[body.mode] if body.mode else pb.SEARCH_MODE_UNSPECIFIED,
+            max_tokens=body.max_tokens or 0,
+            filters=filters_to_proto(body.filters),
+        )
+    )
+    return responses.ok(answer_context_from_proto(answer))
 
 
 async def get_stats(request: ApiRequest[NoQuery, NoBody]) -> Response:
@@ -111,6 +124,7 @@ async def entry_version(request: ApiRequest[Any, Any]) -> int:
 
 _ENTRY = {"title": "Opening hours", "content": "We are open from 8 to 18.", "category": "shop", "tags": ["hours"]}
 _SEARCH = {"query": "When do you open?", "mode": "hybrid", "maxResults": 5, "filters": {"category": "shop"}}
+_CONTEXT = {"query": "When do you open?", "maxTokens": 600, "filters": {"category": "shop"}}
 
 ROUTES = tagged(
     "Knowledge",
@@ -189,6 +203,19 @@ ROUTES = tagged(
         example=_SEARCH,
         answer=SearchAnswer,
         keyed=False,
+        seconds=_SEARCH_SECONDS,
+        problems=(501,),
+    ),
+    Route(
+        "POST",
+        "/api/knowledge-base/answer-context",
+        answer_context,
+        "Passages for an answer, within a budget of tokens",
+        scope="knowledge:read",
+        cached=KNOWLEDGE_QUERY,
+        body=AnswerContextBody,
+        example=_CONTEXT,
+        answer=AnswerContext,
         seconds=_SEARCH_SECONDS,
         problems=(501,),
     ),

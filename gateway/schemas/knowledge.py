@@ -6,7 +6,7 @@ from msgspec import Meta
 
 from echosenseix.knowledge.v1 import knowledge_pb2 as pb
 from gateway.http.derived import patch_of
-from gateway.http.schema import SORT, Answer, Body, ListQuery, PageQuery, limits
+from gateway.http.schema import SORT, Answer, Body, CreatedListQuery, ListQuery, PageQuery, limits
 from gateway.http.wire import time_to_json
 from gateway.schemas.shapes import Language, Name, SearchText, TagFilter, Tags
 
@@ -68,6 +68,13 @@ class NewEntry(Entry):
     job_id: str | None
 
 
+class Offsets(Answer):
+    """Half-open, in Unicode code points of the document's text: its blocks, each followed by two line breaks."""
+
+    start: int
+    end: int
+
+
 class Chunk(Answer):
     id: str
     entry_id: str
@@ -75,6 +82,7 @@ class Chunk(Answer):
     text: str
     heading: str | None
     page: int | None
+    offsets: Offsets
     token_count: int
 
 
@@ -127,12 +135,26 @@ class SearchHit(Answer):
     scores: Scores
     highlights: list[Highlight]
     page: int | None
+    offsets: Offsets
     source: str | None
     version: int
+    token_count: int
 
 
 class SearchAnswer(Answer):
     results: list[SearchHit]
+    query_id: str
+    took_ms: int
+    # What served: hybrid may have fallen back to keyword, and says why.
+    mode: ModeName | None
+    fallback_reason: str | None
+
+
+class AnswerContext(Answer):
+    # The passages as one text for a prompt, numbered, each below its source.
+    context: str
+    passages: list[SearchHit]
+    token_count: int
     query_id: str
     took_ms: int
     # What served: hybrid may have fallen back to keyword, and says why.
@@ -176,6 +198,20 @@ class SearchBody(Body):
 
 class ChunkQuery(PageQuery):
     sort: Annotated[Literal["position"], SORT] | None = None
+
+
+class AnswerContextBody(Body):
+    query: Annotated[str, limits(minLength=1, maxLength=1000)]
+    mode: ModeName | None = None
+    max_tokens: (
+        Annotated[int, Meta(ge=50, le=4000, description="Of all passages together, 1200 when left out.")] | None
+    ) = None
+    filters: FiltersBody | None = None
+
+
+class DocumentQuery(CreatedListQuery):
+    entry_id: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
+    status: StatusName | None = None
 
 
 class EntryQuery(ListQuery):
@@ -235,6 +271,7 @@ def chunk_from_proto(chunk: pb.Chunk) -> Chunk:
         text=chunk.text,
         heading=chunk.heading or None,
         page=chunk.page or None,
+        offsets=Offsets(start=chunk.start_offset, end=chunk.end_offset),
         token_count=chunk.token_count,
     )
 
@@ -273,14 +310,34 @@ def _hit_from_proto(hit: pb.SearchHit) -> SearchHit:
         ),
         highlights=[Highlight(start=mark.start, end=mark.end) for mark in hit.highlights],
         page=hit.page or None,
+        offsets=Offsets(start=hit.start_offset, end=hit.end_offset),
         source=hit.source or None,
         version=hit.index_version,
+        token_count=hit.token_count,
     )
 
 
 def search_answer_from_proto(answer: pb.SearchResponse) -> SearchAnswer:
     return SearchAnswer(
         results=[_hit_from_proto(hit) for hit in answer.hits],
+        query_id=answer.query_id,
+        took_ms=answer.took_ms,
+        mode=_MODE_NAMES.get(answer.mode),
+        fallback_reason=answer.fallback_reason or None,
+    )
+
+
+def filters_to_proto(filters: FiltersBody | None) -> pb.SearchFilters:
+    if filters is None:
+        return pb.SearchFilters()
+    return pb.SearchFilters(category=filters.category or "", tags=filters.tags or (), entry_ids=filters.entry_ids or ())
+
+
+def answer_context_from_proto(answer: pb.AnswerContextResponse) -> AnswerContext:
+    return AnswerContext(
+        context=answer.context,
+        passages=[_hit_from_proto(hit) for hit in answer.passages],
+        token_count=answer.token_count,
         query_id=answer.query_id,
         took_ms=answer.took_ms,
         mode=_MODE_NAMES.get(answer.mode),

@@ -35,7 +35,7 @@ async def serve(runtime: Runtime[KnowledgeSettings]) -> None:
     embedder = questions_embedder(settings)
     runtime.on_close("embedder", embedder.close)
     blobs = BlobStore.from_url(settings.blobs_url)
-    documents = Documents(database)
+    documents = Documents(database, cursors)
     uploads = Uploads(blobs, documents, settings.document_bytes)
     searching = Searching(Searches(database), CachedQueries(embedder), VectorSupport(database))
     knowledge = KnowledgeServicer(
@@ -58,7 +58,7 @@ async def work(runtime: Runtime[KnowledgeSettings]) -> None:
     runtime.on_close("sandbox", sandbox.close)
     reader = DocumentReader(sandbox, Budget.of(settings))
     indexing = Indexing(blobs, chunks, embedder, VectorSupport(database), reader)
-    stored, documents = Entries(database, cursors), Documents(database)
+    stored, documents = Entries(database, cursors), Documents(database, cursors)
     jobs = KnowledgeJobs(
         database, stored, documents, chunks, blobs, indexing, SystemClock(), embedder.model, Computing(database),
         settings.index_cpu_seconds,

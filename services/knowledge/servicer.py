@@ -21,7 +21,13 @@ from libs.rpc.messages import Mapper
 from libs.rpc.paging import page_info_to_proto, page_request_from_proto
 from services.knowledge.domain import entry as entries
 from services.knowledge.domain.entry import Described, Entry, Status, Upload
-from services.knowledge.domain.validation import check_content, check_described, plain_file_name, title_from_file_name
+from services.knowledge.domain.validation import (
+    check_content,
+    check_described,
+    check_most_tokens,
+    plain_file_name,
+    title_from_file_name,
+)
 from services.knowledge.mapping.entries import (
     EDITABLE,
     chunk_to_proto,
@@ -30,14 +36,22 @@ from services.knowledge.mapping.entries import (
     entry_to_proto,
 )
 from services.knowledge.mapping.events import document_event, entry_event
-from services.knowledge.mapping.search import answer_to_proto, question_from_proto
+from services.knowledge.mapping.search import answer_to_proto, context_to_proto, question_from_proto
 from services.knowledge.operations.enqueueing import enqueue_blob_deletion, enqueue_build
 from services.knowledge.operations.searching import Searching
 from services.knowledge.operations.upload import Uploads
 from services.knowledge.storage.chunks import CHUNK_LIST, Chunks
-from services.knowledge.storage.entries import ENTRY_LIST, Documents, Entries, EntryFilter
+from services.knowledge.storage.entries import (
+    DOCUMENT_LIST,
+    ENTRY_LIST,
+    DocumentFilter,
+    Documents,
+    Entries,
+    EntryFilter,
+)
 
 _FILTER = Mapper(EntryFilter, knowledge_pb2.ListEntriesRequest)
+_DOCUMENT_FILTER = Mapper(DocumentFilter, knowledge_pb2.ListDocumentsRequest)
 # Bytes of one message of a download.
 _PIECE = 64 * 1024
 
@@ -214,6 +228,18 @@ class KnowledgeServicer(knowledge_pb2_grpc.KnowledgeServiceServicer):
         document = await self._documents.get(principal.org_id, request.id)
         return knowledge_pb2.GetDocumentResponse(document=document_to_proto(document))
 
+    async def ListDocuments(
+        self, request: knowledge_pb2.ListDocumentsRequest, context: object
+    ) -> knowledge_pb2.ListDocumentsResponse:
+        principal = require_scope("knowledge:read")
+        wanted = _DOCUMENT_FILTER.read(request)
+        page = await self._documents.page(
+            principal.org_id, page_request_from_proto(request.page, DOCUMENT_LIST), wanted
+        )
+        return knowledge_pb2.ListDocumentsResponse(
+            documents=map(document_to_proto, page.items), page_info=page_info_to_proto(page)
+        )
+
     async def DownloadDocument(
         self, request: knowledge_pb2.DownloadDocumentRequest, context: object
     ) -> AsyncIterator[knowledge_pb2.DownloadDocumentResponse]:
@@ -231,6 +257,15 @@ class KnowledgeServicer(knowledge_pb2_grpc.KnowledgeServiceServicer):
         started = time.monotonic()
         answer = await self._searching.answer(principal.org_id, question_from_proto(request))
         return answer_to_proto(answer, new_id("qry"), round((time.monotonic() - started) * 1000))
+
+    async def AnswerContext(
+        self, request: knowledge_pb2.AnswerContextRequest, context: object
+    ) -> knowledge_pb2.AnswerContextResponse:
+        principal = require_scope("knowledge:read")
+        started = time.monotonic()
+        most_tokens = check_most_tokens(request.max_tokens)
+        answer = await self._searching.answer(principal.org_id, question_from_proto(request))
+        return context_to_proto(answer, most_tokens, new_id("qry"), round((time.monotonic() - started) * 1000))
 
     async def GetStats(self, request: knowledge_pb2.GetStatsRequest, context: object) -> knowledge_pb2.GetStatsResponse:
         principal = require_scope("knowledge:read")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from services.knowledge.domain.highlights import Highlight
@@ -39,6 +40,7 @@ class Hit:
     text: str
     heading: str
     page: int
+    token_count: int
     start: int
     end: int
     source: str
@@ -56,3 +58,23 @@ class Answer:
     hits: tuple[Hit, ...]
     mode: Mode
     fallback_reason: str = ""
+
+
+def within_budget(hits: Iterable[Hit], most_tokens: int) -> list[Hit]:
+    """The best hits that fit together; one that does not fit makes room for a shorter one after it."""
+    kept: list[Hit] = []
+    for hit in hits:
+        if hit.token_count <= most_tokens:
+            most_tokens -= hit.token_count
+            kept.append(hit)
+    return kept
+
+
+def context_of(hits: Iterable[Hit]) -> str:
+    """The hits as a model reads them: numbered, each below its source."""
+    return "\n\n".join(f"[{number}] {_source_of(hit)}\n{hit.text}" for number, hit in enumerate(hits, 1))
+
+
+def _source_of(hit: Hit) -> str:
+    place = " > ".join(part for part in (hit.title, hit.heading) if part)
+    return f"{place} (page {hit.page})" if hit.page else place

@@ -30,6 +30,8 @@ QUERY_MAX = 1_000
 QUERY_WORDS_MAX = 64
 # Entries that a search can name.
 ENTRY_FILTER_MAX = 100
+# Least and most tokens of an answer's context. A chunk has at most 240.
+CONTEXT_TOKENS = (50, 4_000)
 # Characters of a file name.
 FILE_NAME_MAX = 255
 
@@ -83,6 +85,14 @@ def check_max_results(wanted: int) -> int:
     if not 0 <= wanted <= 50:
         _raise([Violation("#/maxResults", "out_of_range", "Must be between 1 and 50.")], "The search is not valid.")
     return wanted or 10
+
+
+def check_most_tokens(wanted: int) -> int:
+    """50..4,000, 1,200 where nothing was said."""
+    if wanted and not CONTEXT_TOKENS[0] <= wanted <= CONTEXT_TOKENS[1]:
+        between = f"Must be between {CONTEXT_TOKENS[0]} and {CONTEXT_TOKENS[1]}."
+        _raise([Violation("#/maxTokens", "out_of_range", between)], "The budget is not valid.")
+    return wanted or 1_200
 
 
 def plain_file_name(name: str) -> str:

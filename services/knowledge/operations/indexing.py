@@ -7,21 +7,22 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections import OrderedDict, deque
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from libs.blobs import BlobStore
 from libs.ids import new_id
 from libs.sandbox import Usage
-from services.knowledge.domain.chunking import passage
+from services.knowledge.domain.chunking import ChunkDraft, passage
 from services.knowledge.domain.entry import BuiltIndex, Document, Entry, wanted_language
 from services.knowledge.domain.media import BY_NAME, MARKDOWN
-from services.knowledge.embed.embedder import Embedder, Vector
+from services.knowledge.embed.embedder import Embedder
 from services.knowledge.extract.reader import DocumentReader, Read, read_chunks
-from services.knowledge.storage.chunks import Build, Chunks
-from services.knowledge.storage.vectors import VectorSupport
+from services.knowledge.storage.chunks import Build, Chunks, fingerprint
+from services.knowledge.storage.vectors import VectorSupport, literal
 
 OnProgress = Callable[["Progress"], Awaitable[None]]
 
@@ -29,6 +30,8 @@ OnProgress = Callable[["Progress"], Awaitable[None]]
 _EXTRACTION_SHARE = 15
 # Two at a time: extraction is bound by the processor, and each may take its whole memory limit.
 _EXTRACTIONS = 2
+# Batches that are embedded while one is written. More: more memory, and no processor is idle already.
+_BATCHES_AHEAD = 3
 # Vectors that a build remembers, so that repeated passages are embedded once.
 _REMEMBERED_VECTORS = 512
 
@@ -90,17 +93,15 @@ class Indexing:
         usage: Usage,
     ) -> BuiltIndex:
         with_vectors = await self._vectors.available(build.org_id)
-        embedding = _Embedding(self._embedder, usage)
+        embedding = _Embedding(self._embedder, self._chunks, build, usage) if with_vectors else None
         staged = 0
-        for batch in read_chunks(source):
-            if unwanted():
-                raise Superseded
-            vectors = await embedding.vectors([passage(draft) for draft in batch]) if with_vectors else None
-            if not await self._chunks.stage(build, language, batch, vectors):
-                raise Superseded
-            staged += len(batch)
-            percent = _EXTRACTION_SHARE + (99 - _EXTRACTION_SHARE) * staged // max(1, read.chunks)
-            await on_progress(Progress(percent, read.pages, min(read.pages, batch[-1].page)))
+        async with aclosing(_with_vectors(read_chunks(source), embedding)) as batches:
+            async for batch, vectors in batches:
+                if unwanted() or not await self._chunks.stage(build, language, batch, vectors):
+                    raise Superseded
+                staged += len(batch)
+                percent = _EXTRACTION_SHARE + (99 - _EXTRACTION_SHARE) * staged // max(1, read.chunks)
+                await on_progress(Progress(percent, read.pages, min(read.pages, batch[-1].page)))
         model = self._embedder.model if with_vectors else ""
         return BuiltIndex(build.index_id, staged, read.pages, model, language, read.language)
 
@@ -126,20 +127,49 @@ class Indexing:
             source.write(piece)
 
 
+async def _with_vectors(
+    batches: Iterator[list[ChunkDraft]], embedding: _Embedding | None
+) -> AsyncGenerator[tuple[list[ChunkDraft], list[str] | None]]:
+    """Each batch with its vectors, in order; the next ones are embedded while the caller writes one."""
+    pending: deque[tuple[list[ChunkDraft], asyncio.Task[list[str]]]] = deque()
+    try:
+        for batch in batches:
+            if embedding is None:
+                yield batch, None
+                continue
+            pending.append((batch, asyncio.create_task(embedding.vectors([passage(draft) for draft in batch]))))
+            if len(pending) > _BATCHES_AHEAD:
+                first, vectors = pending.popleft()
+                yield first, await vectors
+        while pending:
+            first, vectors = pending.popleft()
+            yield first, await vectors
+    finally:
+        for _, vectors in pending:
+            vectors.cancel()
+        await asyncio.gather(*(vectors for _, vectors in pending), return_exceptions=True)
+
+
 class _Embedding:
-    """Vectors of one document's passages; a passage that repeats is computed once."""
+    """Vectors of one document's passages. A passage that repeats, or stands in the entry's index, is not computed."""
 
-    def __init__(self, embedder: Embedder, usage: Usage) -> None:
+    def __init__(self, embedder: Embedder, chunks: Chunks, build: Build, usage: Usage) -> None:
         self._embedder = embedder
+        self._chunks = chunks
+        self._build = build
         self._usage = usage
-        self._known: OrderedDict[str, Vector] = OrderedDict()
+        self._known: OrderedDict[str, str] = OrderedDict()
 
-    async def vectors(self, passages: Sequence[str]) -> list[Vector]:
-        unknown = list(dict.fromkeys(text for text in passages if text not in self._known))
+    async def vectors(self, passages: Sequence[str]) -> list[str]:
+        names = [fingerprint(text) for text in passages]
+        unknown = {name: text for name, text in zip(names, passages, strict=True) if name not in self._known}
+        found = {name: self._known[name] for name in names if name in self._known}
         if unknown:
-            computed = await self._embedder.embed(unknown, self._usage)
-            self._known.update(zip(unknown, computed, strict=True))
-        found = [self._known[text] for text in passages]
+            found |= await self._chunks.vectors_of(self._build, self._embedder.model, list(unknown))
+        if left := {name: text for name, text in unknown.items() if name not in found}:
+            computed = await self._embedder.embed(list(left.values()), self._usage)
+            found |= {name: literal(vector) for name, vector in zip(left, computed, strict=True)}
+        self._known |= found
         while len(self._known) > _REMEMBERED_VECTORS:
             self._known.popitem(last=False)
-        return found
+        return [found[name] for name in names]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from libs.crypto import sha256_hex
 from libs.ids import new_id
 from libs.paging import CursorCodec, ListRules, Page, PageRequest
 from libs.postgres import Connection, Database, Record
 from libs.postgres.listing import Listing, fetch_page
-from services.knowledge.domain.chunking import Chunk, ChunkDraft
-from services.knowledge.storage.vectors import literal
+from services.knowledge.domain.chunking import Chunk, ChunkDraft, passage
 
 CHUNK_LIST = ListRules(sorts={"position": "c.position"}, default_sort="position", default_descending=False)
 _COLUMNS = "c.id, c.entry_id, c.position, c.text, c.heading, c.page, c.token_count, c.start_offset, c.end_offset"
@@ -23,17 +23,26 @@ _LISTING = Listing(
 # Only while the build is wanted: a superseded one stops at its next batch.
 _STAGE = """
 insert into chunk (
-    org_id, entry_id, index_id, id, position, text, heading, page, token_count, start_offset, end_offset, words{column}
+    org_id, entry_id, index_id, id, position, text, heading, page, token_count, start_offset, end_offset,
+    passage_sha256, words{column}
 )
 select $1, $2, $3, v.id, v.position, v.text, v.heading, v.page, v.token_count, v.start_offset, v.end_offset,
-    words_of_chunk(text_dictionary($5), v.heading, v.text){value}
-from unnest($6::text[], $7::int[], $8::text[], $9::text[], $10::int[], $11::int[], $12::int[], $13::int[]{array})
-    as v(id, position, text, heading, page, token_count, start_offset, end_offset{name})
+    v.passage, words_of_chunk(text_dictionary($5), v.heading, v.text){value}
+from unnest($6::text[], $7::int[], $8::text[], $9::text[], $10::int[], $11::int[], $12::int[], $13::int[],
+    $14::text[]{array})
+    as v(id, position, text, heading, page, token_count, start_offset, end_offset, passage{name})
 where exists (select 1 from entry e where e.org_id = $1 and e.id = $2 and e.wanted_build = $4)"""
 _STAGE_PLAIN = _STAGE.format(column="", value="", array="", name="")
 _STAGE_VECTORS = _STAGE.format(
-    column=", embedding", value=", v.embedding::vector", array=", $14::text[]", name=", embedding"
+    column=", embedding", value=", v.embedding::vector", array=", $15::text[]", name=", embedding"
 )
+# Of the entry's index, where the same model made it.
+_VECTORS = """
+select distinct on (c.passage_sha256) c.passage_sha256, c.embedding::text as vector
+from entry e
+join chunk c on c.org_id = e.org_id and c.entry_id = e.id and c.index_id = e.index_id
+where e.org_id = o.org and e.id = $2 and e.embedding_model = $3 and c.passage_sha256 = any ($4)
+    and c.embedding is not null"""
 _DROP_OTHERS = "delete from chunk where org_id = $1 and entry_id = $2 and index_id <> $3"
 _DROP_BUILD = """
 delete from chunk c where c.org_id = $1 and c.entry_id = $2 and c.index_id like $3 || '.%'
@@ -64,11 +73,14 @@ class Chunks:
         return page.map(_chunk)
 
     async def stage(
-        self, build: Build, language: str, drafts: Sequence[ChunkDraft], vectors: Sequence[Sequence[float]] | None
+        self, build: Build, language: str, drafts: Sequence[ChunkDraft], vectors: Sequence[str] | None
     ) -> bool:
-        """Adds rows that are invisible before the swap, their words in `language`; False when the build is no longer
-        wanted."""
-        rows = ((d.position, d.text, d.heading, d.page, d.token_count, d.start, d.end) for d in drafts)
+        """Adds rows that are invisible before the swap, their words in `language`, their `vectors` as
+        pgvector writes them; False when the build is no longer wanted."""
+        rows = (
+            (d.position, d.text, d.heading, d.page, d.token_count, d.start, d.end, fingerprint(passage(d)))
+            for d in drafts
+        )
         columns = list(zip(*rows, strict=True))
         ids = [new_id("chk") for _ in drafts]
         values = [build.org_id, build.entry_id, build.index_id, build.wanted, language, ids, *map(list, columns)]
@@ -76,8 +88,13 @@ class Chunks:
             if vectors is None:
                 status = await conn.execute(_STAGE_PLAIN, *values)
             else:
-                status = await conn.execute(_STAGE_VECTORS, *values, [literal(vector) for vector in vectors])
+                status = await conn.execute(_STAGE_VECTORS, *values, list(vectors))
         return status.endswith(f" {len(drafts)}")
+
+    async def vectors_of(self, build: Build, model: str, fingerprints: Sequence[str]) -> dict[str, str]:
+        """The vectors of the entry's index by the fingerprints of their passages, where `model` made them."""
+        rows = await self._database.fetch(build.org_id, _VECTORS, build.entry_id, model, list(fingerprints))
+        return {row["passage_sha256"]: row["vector"] for row in rows}
 
     async def learn_of_many(self, org_id: str) -> None:
         """Tells the planner of a bulk load now; autovacuum would within minutes."""
@@ -96,6 +113,11 @@ class Chunks:
     async def sweep(self, conn: Connection) -> None:
         """Rows of builds that ended without anybody to clean up. Of every organisation."""
         await conn.execute(_SWEEP, timeout=50)
+
+
+def fingerprint(text: str) -> str:
+    """What equal passages have in common."""
+    return sha256_hex(text.encode())
 
 
 def _chunk(row: Record) -> Chunk:

@@ -28,6 +28,11 @@ from services.knowledge.storage.rows import (
 ENTRY_LIST = ListRules(sorts={"createdAt": "e.created_at", "updatedAt": "e.updated_at", "title": "e.title"})
 _LISTING = Listing(ENTRY_IN_LIST, "entry e", ENTRY_LIST, tie="e.id", org="e.org_id", created="e.created_at")
 
+DOCUMENT_LIST = ListRules(sorts={"createdAt": "d.created_at"})
+_DOCUMENT_LISTING = Listing(
+    DOCUMENT, "document d", DOCUMENT_LIST, tie="d.id", org="d.org_id", created="d.created_at"
+)  # fmt: skip
+
 
 def _places(names: Sequence[str]) -> str:
     return ", ".join(f"${number}" for number in range(3, 3 + len(names)))
@@ -176,9 +181,31 @@ class Stranded:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class DocumentFilter:
+    entry_id: str = ""
+    status: Status | None = None
+
+    def conditions(self) -> list[tuple[str, Any]]:
+        """SQL conditions, each with the value of its placeholder."""
+        found: list[tuple[str, Any]] = []
+        if self.entry_id:
+            found.append(("d.entry_id = {}", self.entry_id))
+        if self.status is not None:
+            found.append(("d.status = {}", self.status.value))
+        return found
+
+
 class Documents:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, cursors: CursorCodec) -> None:
         self._database = database
+        self._cursors = cursors
+
+    async def page(self, org_id: str, request: PageRequest, wanted: DocumentFilter) -> Page[Document]:
+        page = await fetch_page(
+            self._database, org_id, _DOCUMENT_LISTING, request, wanted.conditions(), self._cursors, ("documents",)
+        )
+        return page.map(document_from_row)
 
     async def get(self, org_id: str, document_id: str) -> Document:
         row = await self._database.fetchrow(org_id, _GET_DOCUMENT, document_id) if is_id(document_id, "doc") else None

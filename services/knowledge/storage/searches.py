@@ -55,7 +55,7 @@ cross join lateral (
 ) w
 order by score desc, f.vector_score desc nulls last, f.keyword_score desc nulls last, f.chunk_id limit $6"""
 _HITS = """
-select c.id, c.entry_id, c.text, c.heading, c.page, c.start_offset, c.end_offset,
+select c.id, c.entry_id, c.text, c.heading, c.page, c.start_offset, c.end_offset, c.token_count,
     e.document_id, e.title, e.source, e.index_version,
     f.score::float8 as score, f.keyword_score::float8 as keyword_score, f.vector_score::float8 as vector_score,
     ts_headline(e.dictionary::regconfig, c.text, any_word(e.dictionary, $2::text),
@@ -110,6 +110,7 @@ def _hit(row: Record) -> Hit:
         text=row["text"],
         heading=row["heading"],
         page=row["page"],
+        token_count=row["token_count"],
         start=row["start_offset"],
         end=row["end_offset"],
         source=row["source"],

@@ -627,6 +627,56 @@ class UploadDocumentResponse(_message.Message):
 Global___UploadDocumentResponse: _TypeAlias = UploadDocumentResponse  # noqa: Y015
 
 @_typing.final
+class ListDocumentsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_FIELD_NUMBER: _builtins.int
+    ENTRY_ID_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    entry_id: _builtins.str
+    status: Global___DocumentStatus.ValueType
+    @_builtins.property
+    def page(self) -> _common_pb2.PageRequest: ...
+    def __init__(
+        self,
+        *,
+        page: _common_pb2.PageRequest | None = ...,
+        entry_id: _builtins.str = ...,
+        status: Global___DocumentStatus.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry_id", b"entry_id", "page", b"page", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDocumentsRequest: _TypeAlias = ListDocumentsRequest  # noqa: Y015
+
+@_typing.final
+class ListDocumentsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOCUMENTS_FIELD_NUMBER: _builtins.int
+    PAGE_INFO_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def documents(self) -> _containers.RepeatedCompositeFieldContainer[Global___Document]: ...
+    @_builtins.property
+    def page_info(self) -> _common_pb2.PageInfo: ...
+    def __init__(
+        self,
+        *,
+        documents: _abc.Iterable[Global___Document] | None = ...,
+        page_info: _common_pb2.PageInfo | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["page_info", b"page_info"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["documents", b"documents", "page_info", b"page_info"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDocumentsResponse: _TypeAlias = ListDocumentsResponse  # noqa: Y015
+
+@_typing.final
 class GetDocumentRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -808,6 +858,7 @@ class SearchHit(_message.Message):
     DOCUMENT_ID_FIELD_NUMBER: _builtins.int
     START_OFFSET_FIELD_NUMBER: _builtins.int
     END_OFFSET_FIELD_NUMBER: _builtins.int
+    TOKEN_COUNT_FIELD_NUMBER: _builtins.int
     entry_id: _builtins.str
     chunk_id: _builtins.str
     title: _builtins.str
@@ -826,6 +877,7 @@ class SearchHit(_message.Message):
     line breaks each.
     """
     end_offset: _builtins.int
+    token_count: _builtins.int
     @_builtins.property
     def highlights(self) -> _containers.RepeatedCompositeFieldContainer[Global___Highlight]: ...
     def __init__(
@@ -846,10 +898,11 @@ class SearchHit(_message.Message):
         document_id: _builtins.str = ...,
         start_offset: _builtins.int = ...,
         end_offset: _builtins.int = ...,
+        token_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_keyword_score", b"_keyword_score", "_vector_score", b"_vector_score", "keyword_score", b"keyword_score", "vector_score", b"vector_score"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_keyword_score", b"_keyword_score", "_vector_score", b"_vector_score", "chunk_id", b"chunk_id", "document_id", b"document_id", "end_offset", b"end_offset", "entry_id", b"entry_id", "heading", b"heading", "highlights", b"highlights", "index_version", b"index_version", "keyword_score", b"keyword_score", "page", b"page", "score", b"score", "source", b"source", "start_offset", b"start_offset", "text", b"text", "title", b"title", "vector_score", b"vector_score"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_keyword_score", b"_keyword_score", "_vector_score", b"_vector_score", "chunk_id", b"chunk_id", "document_id", b"document_id", "end_offset", b"end_offset", "entry_id", b"entry_id", "heading", b"heading", "highlights", b"highlights", "index_version", b"index_version", "keyword_score", b"keyword_score", "page", b"page", "score", b"score", "source", b"source", "start_offset", b"start_offset", "text", b"text", "title", b"title", "token_count", b"token_count", "vector_score", b"vector_score"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__keyword_score: _TypeAlias = _typing.Literal["keyword_score"]  # noqa: Y015
     _WhichOneofArgType__keyword_score: _TypeAlias = _typing.Literal["_keyword_score", b"_keyword_score"]  # noqa: Y015
@@ -894,6 +947,75 @@ class SearchResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SearchResponse: _TypeAlias = SearchResponse  # noqa: Y015
+
+@_typing.final
+class AnswerContextRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUERY_FIELD_NUMBER: _builtins.int
+    MODE_FIELD_NUMBER: _builtins.int
+    MAX_TOKENS_FIELD_NUMBER: _builtins.int
+    FILTERS_FIELD_NUMBER: _builtins.int
+    query: _builtins.str
+    mode: Global___SearchMode.ValueType
+    max_tokens: _builtins.int
+    """Of all passages together, counted as the embedding model counts: 50..4000; 0 means 1200."""
+    @_builtins.property
+    def filters(self) -> Global___SearchFilters: ...
+    def __init__(
+        self,
+        *,
+        query: _builtins.str = ...,
+        mode: Global___SearchMode.ValueType = ...,
+        max_tokens: _builtins.int = ...,
+        filters: Global___SearchFilters | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filters", b"filters"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filters", b"filters", "max_tokens", b"max_tokens", "mode", b"mode", "query", b"query"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AnswerContextRequest: _TypeAlias = AnswerContextRequest  # noqa: Y015
+
+@_typing.final
+class AnswerContextResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTEXT_FIELD_NUMBER: _builtins.int
+    PASSAGES_FIELD_NUMBER: _builtins.int
+    TOKEN_COUNT_FIELD_NUMBER: _builtins.int
+    QUERY_ID_FIELD_NUMBER: _builtins.int
+    TOOK_MS_FIELD_NUMBER: _builtins.int
+    MODE_FIELD_NUMBER: _builtins.int
+    FALLBACK_REASON_FIELD_NUMBER: _builtins.int
+    context: _builtins.str
+    """The passages as one text for a prompt, numbered, each below its source."""
+    token_count: _builtins.int
+    query_id: _builtins.str
+    took_ms: _builtins.int
+    mode: Global___SearchMode.ValueType
+    fallback_reason: _builtins.str
+    @_builtins.property
+    def passages(self) -> _containers.RepeatedCompositeFieldContainer[Global___SearchHit]: ...
+    def __init__(
+        self,
+        *,
+        context: _builtins.str = ...,
+        passages: _abc.Iterable[Global___SearchHit] | None = ...,
+        token_count: _builtins.int = ...,
+        query_id: _builtins.str = ...,
+        took_ms: _builtins.int = ...,
+        mode: Global___SearchMode.ValueType = ...,
+        fallback_reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "fallback_reason", b"fallback_reason", "mode", b"mode", "passages", b"passages", "query_id", b"query_id", "token_count", b"token_count", "took_ms", b"took_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AnswerContextResponse: _TypeAlias = AnswerContextResponse  # noqa: Y015
 
 @_typing.final
 class GetStatsRequest(_message.Message):

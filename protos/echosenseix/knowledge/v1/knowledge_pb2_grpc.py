@@ -69,6 +69,11 @@ class KnowledgeServiceStub:
                 request_serializer=echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.UploadDocumentRequest.SerializeToString,
                 response_deserializer=echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.UploadDocumentResponse.FromString,
                 _registered_method=True)
+        self.ListDocuments = channel.unary_unary(
+                '/echosenseix.knowledge.v1.KnowledgeService/ListDocuments',
+                request_serializer=echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.ListDocumentsRequest.SerializeToString,
+                response_deserializer=echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.ListDocumentsResponse.FromString,
+                _registered_method=True)
         self.GetDocument = channel.unary_unary(
                 '/echosenseix.knowledge.v1.KnowledgeService/GetDocument',
                 request_serializer=echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.GetDocumentRequest.SerializeToString,
@@ -83,6 +88,11 @@ class KnowledgeServiceStub:
                 '/echosenseix.knowledge.v1.KnowledgeService/Search',
                 request_serializer=echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.SearchRequest.SerializeToString,
                 response_deserializer=echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.SearchResponse.FromString,
+                _registered_method=True)
+        self.AnswerContext = channel.unary_unary(
+                '/echosenseix.knowledge.v1.KnowledgeService/AnswerContext',
+                request_serializer=echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.AnswerContextRequest.SerializeToString,
+                response_deserializer=echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.AnswerContextResponse.FromString,
                 _registered_method=True)
         self.GetStats = channel.unary_unary(
                 '/echosenseix.knowledge.v1.KnowledgeService/GetStats',
@@ -139,6 +149,12 @@ class KnowledgeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListDocuments(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetDocument(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -154,6 +170,13 @@ class KnowledgeServiceServicer:
 
     def Search(self, request, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AnswerContext(self, request, context):
+        """Passages for an agent's answer: the best hits that fit a budget of tokens together.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -202,6 +225,11 @@ def add_KnowledgeServiceServicer_to_server(servicer, server):
                     request_deserializer=echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.UploadDocumentRequest.FromString,
                     response_serializer=echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.UploadDocumentResponse.SerializeToString,
             ),
+            'ListDocuments': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDocuments,
+                    request_deserializer=echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.ListDocumentsRequest.FromString,
+                    response_serializer=echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.ListDocumentsResponse.SerializeToString,
+            ),
             'GetDocument': grpc.unary_unary_rpc_method_handler(
                     servicer.GetDocument,
                     request_deserializer=echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.GetDocumentRequest.FromString,
@@ -216,6 +244,11 @@ def add_KnowledgeServiceServicer_to_server(servicer, server):
                     servicer.Search,
                     request_deserializer=echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.SearchRequest.FromString,
                     response_serializer=echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.SearchResponse.SerializeToString,
+            ),
+            'AnswerContext': grpc.unary_unary_rpc_method_handler(
+                    servicer.AnswerContext,
+                    request_deserializer=echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.AnswerContextRequest.FromString,
+                    response_serializer=echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.AnswerContextResponse.SerializeToString,
             ),
             'GetStats': grpc.unary_unary_rpc_method_handler(
                     servicer.GetStats,
@@ -423,6 +456,33 @@ class KnowledgeService:
             _registered_method=True)
 
     @staticmethod
+    def ListDocuments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/echosenseix.knowledge.v1.KnowledgeService/ListDocuments',
+            echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.ListDocumentsRequest.SerializeToString,
+            echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.ListDocumentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def GetDocument(request,
             target,
             options=(),
@@ -493,6 +553,33 @@ class KnowledgeService:
             '/echosenseix.knowledge.v1.KnowledgeService/Search',
             echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.SearchRequest.SerializeToString,
             echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.SearchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AnswerContext(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/echosenseix.knowledge.v1.KnowledgeService/AnswerContext',
+            echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.AnswerContextRequest.SerializeToString,
+            echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.AnswerContextResponse.FromString,
             options,
             channel_credentials,
             insecure,

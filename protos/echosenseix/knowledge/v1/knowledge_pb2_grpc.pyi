@@ -42,10 +42,13 @@ class KnowledgeServiceStub:
     """First message: metadata; then bytes in order, at most 64 KiB each. Metadata may come once more as the last message
     and then replace the first: the fields of a form may follow its file.
     """
+    ListDocuments: _grpc.UnaryUnaryMultiCallable[_knowledge_pb2.ListDocumentsRequest, _knowledge_pb2.ListDocumentsResponse]
     GetDocument: _grpc.UnaryUnaryMultiCallable[_knowledge_pb2.GetDocumentRequest, _knowledge_pb2.GetDocumentResponse]
     DownloadDocument: _grpc.UnaryStreamMultiCallable[_knowledge_pb2.DownloadDocumentRequest, _knowledge_pb2.DownloadDocumentResponse]
     """First message: metadata; the rest: bytes in order."""
     Search: _grpc.UnaryUnaryMultiCallable[_knowledge_pb2.SearchRequest, _knowledge_pb2.SearchResponse]
+    AnswerContext: _grpc.UnaryUnaryMultiCallable[_knowledge_pb2.AnswerContextRequest, _knowledge_pb2.AnswerContextResponse]
+    """Passages for an agent's answer: the best hits that fit a budget of tokens together."""
     GetStats: _grpc.UnaryUnaryMultiCallable[_knowledge_pb2.GetStatsRequest, _knowledge_pb2.GetStatsResponse]
 
 @_typing.type_check_only
@@ -62,10 +65,13 @@ class KnowledgeServiceAsyncStub(KnowledgeServiceStub):
     """First message: metadata; then bytes in order, at most 64 KiB each. Metadata may come once more as the last message
     and then replace the first: the fields of a form may follow its file.
     """
+    ListDocuments: _aio.UnaryUnaryMultiCallable[_knowledge_pb2.ListDocumentsRequest, _knowledge_pb2.ListDocumentsResponse]  # type: ignore[assignment]
     GetDocument: _aio.UnaryUnaryMultiCallable[_knowledge_pb2.GetDocumentRequest, _knowledge_pb2.GetDocumentResponse]  # type: ignore[assignment]
     DownloadDocument: _aio.UnaryStreamMultiCallable[_knowledge_pb2.DownloadDocumentRequest, _knowledge_pb2.DownloadDocumentResponse]  # type: ignore[assignment]
     """First message: metadata; the rest: bytes in order."""
     Search: _aio.UnaryUnaryMultiCallable[_knowledge_pb2.SearchRequest, _knowledge_pb2.SearchResponse]  # type: ignore[assignment]
+    AnswerContext: _aio.UnaryUnaryMultiCallable[_knowledge_pb2.AnswerContextRequest, _knowledge_pb2.AnswerContextResponse]  # type: ignore[assignment]
+    """Passages for an agent's answer: the best hits that fit a budget of tokens together."""
     GetStats: _aio.UnaryUnaryMultiCallable[_knowledge_pb2.GetStatsRequest, _knowledge_pb2.GetStatsResponse]  # type: ignore[assignment]
 
 class KnowledgeServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -123,6 +129,13 @@ class KnowledgeServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def ListDocuments(
+        self,
+        request: _knowledge_pb2.ListDocumentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_knowledge_pb2.ListDocumentsResponse, _abc.Awaitable[_knowledge_pb2.ListDocumentsResponse]]: ...
+
+    @_abc_1.abstractmethod
     def GetDocument(
         self,
         request: _knowledge_pb2.GetDocumentRequest,
@@ -143,6 +156,14 @@ class KnowledgeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _knowledge_pb2.SearchRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_knowledge_pb2.SearchResponse, _abc.Awaitable[_knowledge_pb2.SearchResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def AnswerContext(
+        self,
+        request: _knowledge_pb2.AnswerContextRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_knowledge_pb2.AnswerContextResponse, _abc.Awaitable[_knowledge_pb2.AnswerContextResponse]]:
+        """Passages for an agent's answer: the best hits that fit a budget of tokens together."""
 
     @_abc_1.abstractmethod
     def GetStats(

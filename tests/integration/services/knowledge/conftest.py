@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,9 +23,10 @@ from libs.paging import CursorCodec
 from libs.postgres import Database
 from libs.rpc.context import CallContext, serving
 from libs.rpc.principal import Principal
+from libs.sandbox import Usage
 from local.stores import Stores
 from services.knowledge.embed.cached import CachedQueries
-from services.knowledge.embed.embedder import Embedder
+from services.knowledge.embed.embedder import Embedder, EmbedderUnavailable, Vector
 from services.knowledge.embed.local import LocalEmbedder
 from services.knowledge.extract.reader import Budget, DocumentReader, document_sandbox
 from services.knowledge.jobs import KnowledgeJobs, job_handlers
@@ -140,6 +141,14 @@ class Service:
         with as_org(org):
             return await self.servicer.Search(pb.SearchRequest(query=query, mode=mode, **more), None)
 
+    async def context(self, org: str, query: str, **more: Any) -> pb.AnswerContextResponse:
+        with as_org(org):
+            return await self.servicer.AnswerContext(pb.AnswerContextRequest(query=query, **more), None)
+
+    async def list_documents(self, org: str, **more: Any) -> pb.ListDocumentsResponse:
+        with as_org(org):
+            return await self.servicer.ListDocuments(pb.ListDocumentsRequest(**more), None)
+
     async def events(self, org: str) -> list[str]:
         """Topics in the outbox of the organisation, oldest first."""
         rows = await self.database.system_fetch("select x.topic from outbox x where x.org_id = $1 order by x.id", org)
@@ -180,7 +189,7 @@ def assemble(
     database: Database, bus: Bus, folder: Path, embedder: Embedder, limits: Budget, cpu_seconds: float = 1e9
 ) -> Service:
     cursors, blobs = CursorCodec(b"c" * 32), BlobStore.from_url(f"file://{folder}")
-    stored, documents, chunks = Entries(database, cursors), Documents(database), Chunks(database, cursors)
+    stored, documents, chunks = Entries(database, cursors), Documents(database, cursors), Chunks(database, cursors)
     searching = Searching(Searches(database), CachedQueries(embedder), VectorSupport(database))
     indexing = Indexing(blobs, chunks, embedder, VectorSupport(database), DocumentReader(SANDBOX, limits))
     clock = SystemClock()
@@ -235,3 +244,26 @@ async def closed_sandbox() -> AsyncIterator[None]:
 @pytest.fixture
 def org() -> str:
     return new_id("org")
+
+
+class Counting:
+    """An embedder that remembers what it was asked; its vectors carry no meaning."""
+
+    languages: frozenset[str] | None = None
+
+    def __init__(self, model: str = "counting") -> None:
+        self.model = model
+        self.asked: list[str] = []
+        self.down = False
+
+    async def embed_question(self, question: str) -> Vector:
+        return (await self.embed([question]))[0]
+
+    async def embed(self, texts: Sequence[str], usage: Usage | None = None) -> list[Vector]:
+        if self.down:
+            raise EmbedderUnavailable
+        self.asked += texts
+        return [[1.0, *[0.0] * 383] for _ in texts]
+
+    async def close(self) -> None:
+        return None

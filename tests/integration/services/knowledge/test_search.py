@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 
 import pytest
 import pytest_asyncio
@@ -11,12 +11,10 @@ import pytest_asyncio
 from echosenseix.knowledge.v1 import knowledge_pb2 as pb
 from libs.errors import FailedPrecondition, InvalidArgument, Unavailable, Unimplemented
 from libs.ids import new_id
-from libs.sandbox import Usage
 from local.stores import Stores, run_sql
-from services.knowledge.embed.embedder import EmbedderUnavailable, Vector
 from services.knowledge.operations.enqueueing import REFRESH
 
-from .conftest import Service
+from .conftest import Counting, Service
 
 TEXTS = {
     "Shipping": "Parcels leave the warehouse within two working days and arrive by courier.",
@@ -126,7 +124,7 @@ async def test_what_cannot_be_asked_is_refused(service: Service, shop: str) -> N
 
 
 async def test_the_same_question_is_embedded_once(build_service: Callable[..., Awaitable[Service]], org: str) -> None:
-    counting = _Counting()
+    counting = Counting()
     counted = await build_service(counting)
 
     for _ in range(3):
@@ -156,11 +154,11 @@ async def test_without_pgvector_hybrid_says_that_it_fell_back(
 async def test_another_model_asks_for_a_new_index_and_gets_it(
     build_service: Callable[..., Awaitable[Service]], org: str
 ) -> None:
-    old = await build_service(_Counting())
+    old = await build_service(Counting())
     async with old.work():
         made = await old.create(org, "Returns", TEXTS["Returns"])
         await old.until_settled(org, made.entry.id)
-    new = old.with_embedder(_Counting("newer"))
+    new = old.with_embedder(Counting("newer"))
 
     hybrid = await new.search(org, "refund")
     with pytest.raises(FailedPrecondition) as changed:
@@ -179,7 +177,7 @@ async def test_another_model_asks_for_a_new_index_and_gets_it(
 async def test_an_embedder_that_is_away_delays_and_does_not_lose(
     build_service: Callable[..., Awaitable[Service]], org: str
 ) -> None:
-    away = _Counting()
+    away = Counting()
     away.down = True
     service = await build_service(away)
     async with service.work():
@@ -195,29 +193,6 @@ async def test_an_embedder_that_is_away_delays_and_does_not_lose(
 
     assert hybrid.fallback_reason == "embedder_unavailable"
     assert entry.status == pb.DOCUMENT_STATUS_COMPLETED
-
-
-class _Counting:
-    """An embedder that remembers what it was asked; its vectors carry no meaning."""
-
-    languages: frozenset[str] | None = None
-
-    def __init__(self, model: str = "counting") -> None:
-        self.model = model
-        self.asked: list[str] = []
-        self.down = False
-
-    async def embed_question(self, question: str) -> Vector:
-        return (await self.embed([question]))[0]
-
-    async def embed(self, texts: Sequence[str], usage: Usage | None = None) -> list[Vector]:
-        if self.down:
-            raise EmbedderUnavailable
-        self.asked += texts
-        return [[1.0, *[0.0] * 383] for _ in texts]
-
-    async def close(self) -> None:
-        return None
 
 
 async def _database_of(service: Service) -> str:
@@ -326,3 +301,31 @@ async def test_a_language_that_is_no_tag_is_refused(service: Service, org: str) 
     with pytest.raises(InvalidArgument) as refused:
         await service.create(org, "Houses", "Some words.", language="not a tag")
     assert [(found.pointer, found.code) for found in refused.value.violations] == [("#/language", "invalid_format")]
+
+
+async def test_a_context_holds_the_best_passages_within_its_budget(service: Service, shop: str) -> None:
+    all_of_them = await service.context(shop, "When does the store open?", max_tokens=4000)
+    two = await service.context(shop, "When does the store open?", max_tokens=50)
+
+    assert all_of_them.passages[0].title == "Opening hours"
+    assert all_of_them.token_count == sum(passage.token_count for passage in all_of_them.passages) > 50
+    assert all_of_them.context.startswith("[1] Opening hours\nThe store opens at nine")
+    assert 0 < len(two.passages) < len(all_of_them.passages)
+    assert two.token_count <= 50
+    assert list(two.passages) == list(all_of_them.passages[: len(two.passages)])
+    with pytest.raises(InvalidArgument) as refused:
+        await service.context(shop, "words", max_tokens=49)
+    assert [found.pointer for found in refused.value.violations] == ["#/maxTokens"]
+
+
+async def test_a_hit_cites_where_its_words_stand(service: Service, org: str) -> None:
+    text = "# Rules\n\nParcels leave on Monday.\n\n# Prices\n\nA parcel costs four crowns."
+    made = await service.upload(org, text.encode(), "rules.md")
+    await service.until_settled(org, made.entry_id)
+
+    (hit,) = (await service.search(org, "crowns", pb.SEARCH_MODE_KEYWORD)).hits
+
+    # Of the document's text: its blocks, each followed by two line breaks.
+    blocks = "Rules\n\nParcels leave on Monday.\n\nPrices\n\nA parcel costs four crowns.\n\n"
+    assert blocks[hit.start_offset : hit.end_offset] == "A parcel costs four crowns."
+    assert (hit.source, hit.document_id, hit.index_version) == ("rules.md", made.document_id, 1)

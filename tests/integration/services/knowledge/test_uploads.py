@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import io
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from echosenseix.knowledge.v1 import knowledge_pb2 as pb
 from libs.errors import AppError, FailedPrecondition, InvalidArgument, NotFound
 from libs.ids import new_id
 
-from .conftest import LIMIT, SAMPLES, Service, as_org
+from .conftest import LIMIT, SAMPLES, Counting, Service, as_org
 from .hostile import docx, docx_paragraph
 
 STATEMENTS = ["entry.created", "document.uploaded", "document.processed", "entry.updated"]
@@ -291,3 +291,43 @@ def blob_files(service: Service) -> Callable[[], int]:
     """Counts the objects in the store."""
     folder: Path = service.blob_folder
     return lambda: sum(1 for path in folder.rglob("*") if path.is_file())
+
+
+async def test_documents_are_listed_by_entry_and_status(service: Service, org: str) -> None:
+    first = await service.upload(org, b"Words of the first.", "first.txt")
+    await service.until_settled(org, first.entry_id)
+    second = await service.upload(org, b"Words of the second.", "second.txt", entry_id=first.entry_id)
+    other = await service.upload(org, b"%PDF-1.4 broken", "other.pdf")
+    for entry_id in (second.entry_id, other.entry_id):
+        await service.until_settled(org, entry_id)
+
+    everything = await service.list_documents(org)
+    of_entry = await service.list_documents(org, entry_id=first.entry_id)
+    failed = await service.list_documents(org, status=pb.DOCUMENT_STATUS_FAILED)
+
+    assert [document.id for document in everything.documents] == [
+        other.document_id, second.document_id, first.document_id,
+    ]  # fmt: skip
+    assert [document.file_name for document in of_entry.documents] == ["second.txt", "first.txt"]
+    assert [document.id for document in failed.documents] == [other.document_id]
+    assert not (await service.list_documents(new_id("org"))).documents
+
+
+async def test_only_changed_passages_are_embedded_again(
+    build_service: Callable[..., Awaitable[Service]], org: str
+) -> None:
+    counting = Counting()
+    service = await build_service(counting)
+    parts = [f"# Part {number}\n\nThe words of part {number}." for number in range(40)]
+    async with service.work():
+        made = await service.upload(org, "\n\n".join(parts).encode(), "parts.md")
+        await service.until_settled(org, made.entry_id)
+        assert len(counting.asked) == 40
+        parts[7] = "# Part 7\n\nOther words stand here."
+        await service.upload(org, "\n\n".join(parts).encode(), "parts.md", entry_id=made.entry_id)
+        entry = await service.until_settled(org, made.entry_id)
+
+        assert (entry.index_version, entry.chunk_count) == (2, 40)
+        assert counting.asked[40:] == ["Part 7\nOther words stand here."]
+        found = await service.search(org, "words", pb.SEARCH_MODE_VECTOR, max_results=50)
+        assert len(found.hits) == 40

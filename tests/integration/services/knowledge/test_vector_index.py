@@ -16,6 +16,7 @@ from services.knowledge.domain.entry import BuiltIndex, Described
 from services.knowledge.domain.search import Mode, Question
 from services.knowledge.storage.chunks import Build, Chunks
 from services.knowledge.storage.searches import Searches
+from services.knowledge.storage.vectors import literal
 
 from .conftest import Service
 
@@ -72,7 +73,7 @@ async def _fill(service: Service, org: str, vectors: Vectors) -> str:
     for start in range(0, len(vectors), 100):
         part = range(start, min(len(vectors), start + 100))
         drafts = [ChunkDraft(number, f"Chunk {number}.", "", 0, 3, False, 0, 8) for number in part]
-        assert await chunks.stage(build, "en", drafts, vectors[start : start + 100])
+        assert await chunks.stage(build, "en", drafts, [literal(vector) for vector in vectors[start : start + 100]])
     built = BuiltIndex(build.index_id, len(vectors), 0, "random", "en", "en")
     async with service.database.transaction(org) as conn:
         await service.entries.save(conn, entries.swap_index(entry, None, built, utcnow()))

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from echosenseix.common.v1.common_pb2_grpc import QuotaServiceAsyncStub, StatusServiceAsyncStub
     from echosenseix.identity.v1.identity_pb2_grpc import IdentityServiceAsyncStub
     from echosenseix.jobs.v1.jobs_pb2_grpc import JobsServiceAsyncStub
-    from echosenseix.knowledge.v1.knowledge_pb2_grpc import KnowledgeServiceAsyncStub
+    from echosenseix.knowledge.v1.knowledge_pb2_grpc import KnowledgeServiceAsyncStub, SourceServiceAsyncStub
     from echosenseix.realtime.v1.realtime_pb2_grpc import RealtimeServiceAsyncStub, WebhookEndpointServiceAsyncStub
 
 # A service waits up to 1 s each for its database and for Redis.
@@ -55,6 +55,7 @@ class Clients:
     calls: "CallLogServiceAsyncStub"
     billing: "BillingServiceAsyncStub"
     realtime: "RealtimeServiceAsyncStub"
+    sources: "SourceServiceAsyncStub"
     webhook_endpoints: "WebhookEndpointServiceAsyncStub"
     jobs: "Mapping[str, JobsServiceAsyncStub]"
     status: "Mapping[str, StatusServiceAsyncStub]"
@@ -92,6 +93,7 @@ def _stubs(channels: Mapping[str, RpcChannel]) -> Clients:
         calls=calllog_pb2_grpc.CallLogServiceStub(channels["calllog"]),
         billing=billing_pb2_grpc.BillingServiceStub(channels["billing"]),
         realtime=realtime_pb2_grpc.RealtimeServiceStub(channels["realtime"]),
+        sources=knowledge_pb2_grpc.SourceServiceStub(channels["knowledge"]),
         webhook_endpoints=realtime_pb2_grpc.WebhookEndpointServiceStub(channels["realtime"]),
         jobs={name: jobs_pb2_grpc.JobsServiceStub(channel) for name, channel in channels.items()},
         status={name: common_pb2_grpc.StatusServiceStub(channel) for name, channel in channels.items()},

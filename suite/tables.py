@@ -149,6 +149,13 @@ TABLES: tuple[Table, ...] = (
         ),
     ),
     Table("knowledge", "chunk", FOREVER, bound="the entries; indexing bounds the chunks of each"),
+    Table(
+        "knowledge",
+        "source",
+        FOREVER,
+        quotas=(Quota("sources", 500, "sources", "Delete one first, or follow a sitemap."),),
+    ),
+    Table("knowledge", "source_page", FOREVER, bound="200 a source"),
     Table("knowledge", "computing", _days(2), "its hour", bound="one an hour"),
     Table(
         "calllog",

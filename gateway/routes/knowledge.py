@@ -218,6 +218,7 @@ ROUTES = tagged(
         answer=AnswerContext,
         seconds=_SEARCH_SECONDS,
         problems=(501,),
+        keyed=False,
     ),
     Route(
         "GET",

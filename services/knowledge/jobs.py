@@ -1,9 +1,11 @@
-"""The service's jobs: document.process builds an entry's index and swaps it; the others clean up after what ended."""
+"""The service's jobs: document.process builds an entry's index and swaps it, source.refresh brings a source's entries
+to what its address says; the others clean up after what ended."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from libs.blobs import BlobStore
@@ -11,10 +13,12 @@ from libs.clock import Clock, monotonic
 from libs.errors import AppError, NotFound
 from libs.events.outbox import append
 from libs.jobs import Cancel, Discard, Handlers, JobContext, Lane, Snooze
+from libs.jobs.enqueue import enqueue_many
 from libs.postgres import Connection, Database
 from libs.sandbox import Usage
 from services.knowledge.domain import entry as entries
 from services.knowledge.domain.entry import BuiltIndex, Document, Entry, Status
+from services.knowledge.domain.source import not_refreshed, refreshed
 from services.knowledge.extract.refusal import Refusal
 from services.knowledge.mapping.events import document_event, entry_event
 from services.knowledge.operations.enqueueing import (
@@ -22,14 +26,18 @@ from services.knowledge.operations.enqueueing import (
     PROCESS,
     RECONCILE,
     REFRESH,
+    SOURCE_REFRESH,
+    SOURCE_SCHEDULE,
     SWEEP,
     enqueue_blob_deletion,
     enqueue_build,
 )
 from services.knowledge.operations.indexing import Indexing, Progress, Superseded
+from services.knowledge.operations.syncing import Syncing
 from services.knowledge.storage.budget import Computing
 from services.knowledge.storage.chunks import Build, Chunks
 from services.knowledge.storage.entries import Documents, Entries, Stranded
+from services.knowledge.storage.sources import Sources
 from suite.tables import kept
 
 # Seconds between writes of progress.
@@ -38,6 +46,8 @@ _SECONDS_BETWEEN_WRITES = 0.5
 _STRANDED_AT_ONCE = 100
 # Entries that one run enqueues for the new model.
 _OUTDATED_AT_ONCE = 200
+# Sources whose refresh one run enqueues. The others wait for the next minute.
+_DUE_AT_ONCE = 500
 # Chunks from which the planner's statistics are refreshed.
 _BULK = 500
 # Seconds before a document is tried again while its organization's budget is used up.
@@ -45,16 +55,20 @@ _SECONDS_UNTIL_BUDGET = 60.0
 _SUPERSEDED = "A newer version took this one's place before it was read."
 
 
-def job_handlers(jobs: KnowledgeJobs) -> Handlers:
+def job_handlers(jobs: KnowledgeJobs, sources: SourceJobs) -> Handlers:
     handlers = Handlers()
     handlers.add(PROCESS, jobs.process)
     handlers.add(DELETE_BLOBS, jobs.delete_blobs)
     handlers.add(RECONCILE, jobs.reconcile)
     handlers.add(REFRESH, jobs.refresh)
     handlers.add(SWEEP, jobs.sweep)
+    handlers.add(SOURCE_REFRESH, sources.refresh)
+    handlers.add(SOURCE_SCHEDULE, sources.schedule)
     handlers.queue(PROCESS.queue, max_running_per_org=2)
+    handlers.queue(SOURCE_REFRESH.queue, max_running_per_org=2)
     handlers.cron("document.reconcile", "* * * * *", RECONCILE, catch_up="none")
     handlers.cron("index.refresh", "*/10 * * * *", REFRESH, catch_up="none")
+    handlers.cron("source.schedule", "* * * * *", SOURCE_SCHEDULE, catch_up="none")
     handlers.cron("index.sweep", "17 3 * * *", SWEEP)
     return handlers
 
@@ -212,6 +226,45 @@ class KnowledgeJobs:
             await self._chunks.sweep(conn)
             await self._computing.forget_old(conn)
             await self._documents.forget_replaced(conn, self._clock.now() - kept("knowledge", "document"))
+
+
+class SourceJobs:
+    def __init__(self, database: Database, sources: Sources, syncing: Syncing, clock: Clock) -> None:
+        self._database = database
+        self._sources = sources
+        self._syncing = syncing
+        self._clock = clock
+
+    async def refresh(self, ctx: JobContext) -> Mapping[str, Any] | None:
+        """Safe to run twice: pages that did not change cost a conditional request."""
+        org_id, source_id = ctx.job.org_id, ctx.job.args["sourceId"]
+        try:
+            source = await self._sources.get(org_id, source_id)
+            pages, changed = await self._syncing.sync(source, ctx.progress)
+        except NotFound:
+            raise Cancel("source_deleted") from None
+        except AppError as error:
+            await self._say_stale(org_id, source_id, error)
+            if error.retry_after is None:
+                raise Discard(error.reason, error.detail) from None
+            raise
+        async with ctx.finish({"sourceId": source_id, "pages": pages, "changed": changed}) as conn:
+            source = await self._sources.lock(conn, org_id, source_id)
+            await self._sources.save(conn, refreshed(source, pages, changed, self._clock.now()))
+        return None
+
+    async def _say_stale(self, org_id: str, source_id: str, error: AppError) -> None:
+        with suppress(NotFound):
+            async with self._database.transaction(org_id) as conn:
+                source = await self._sources.lock(conn, org_id, source_id)
+                stale = not_refreshed(source, error.reason, error.detail, self._clock.now())
+                await self._sources.save(conn, stale)
+
+    async def schedule(self, ctx: JobContext) -> None:
+        """Enqueues what is due; the unique key keeps a source that waits from being enqueued twice."""
+        async with ctx.finish() as conn:
+            due = await self._sources.due(conn, self._clock.now(), _DUE_AT_ONCE)
+            await enqueue_many(conn, [SOURCE_REFRESH.new(org_id, {"sourceId": source}) for org_id, source in due])
 
 
 class _Report:

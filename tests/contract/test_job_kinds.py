@@ -20,7 +20,7 @@ from services.billing.jobs import job_handlers as billing
 from services.calllog.config import CallLogSettings
 from services.calllog.jobs import job_handlers as calllog
 from services.identity.jobs import job_handlers as identity
-from services.knowledge.jobs import KnowledgeJobs
+from services.knowledge.jobs import KnowledgeJobs, SourceJobs
 from services.knowledge.jobs import job_handlers as knowledge
 from services.realtime.config import RealtimeSettings
 from services.realtime.jobs import job_handlers as realtime
@@ -41,7 +41,9 @@ def _handlers() -> dict[str, Handlers]:
         "billing": billing(runs, none),
         "calllog": calllog(runs, runs, runs, runs, runs, defaults(CallLogSettings).reconcile_cron),
         "identity": identity(none, none, none, none),
-        "knowledge": knowledge(KnowledgeJobs(none, none, none, none, none, none, none, "", none, 0)),
+        "knowledge": knowledge(
+            KnowledgeJobs(none, none, none, none, none, none, none, "", none, 0), SourceJobs(none, none, none, none)
+        ),
         "realtime": realtime(defaults(RealtimeSettings), none, none),
     }
 

@@ -191,6 +191,9 @@ def fresh(scene: Scene, operation: Operation) -> str:
         "/api/agents": lambda: str(customer.agent()["id"]),
         "/api/api-keys": lambda: str(customer.key("agents:read")["id"]),
         "/api/knowledge-base/entries": lambda: str(customer.http.post(prefix, json=entry).json()["id"]),
+        "/api/knowledge-base/sources": lambda: str(
+            customer.http.post(prefix, json={"url": endpoint["url"]}).json()["id"]
+        ),
         "/api/webhook-endpoints": lambda: str(customer.http.post(prefix, json=endpoint).json()["id"]),
     }
     return operation.at(id=made[prefix]())

@@ -52,6 +52,7 @@ EXCEPTIONS = {
     ("POST /api/register/verify", 201): _BY_MAIL,
     ("POST /api/register/verify", 409): _BY_MAIL,
     ("POST /api/login", 403): _BY_MAIL,
+    ("POST /api/knowledge-base/answer-context", 501): "needs PostgreSQL without pgvector, as search does",
     ("POST /api/webhooks/stripe", 200): "needs Stripe; tests/integration/services/billing/test_payments.py",
     ("POST /api/webhooks/stripe", 401): "needs Stripe; tests/integration/services/billing/test_payments.py",
 }

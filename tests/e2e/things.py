@@ -32,6 +32,7 @@ def make_things(customer: Customer) -> Things:
     endpoint = customer.http.post("/api/webhook-endpoints", json=wish).json()["id"]
     customer.http.post(f"/api/webhook-endpoints/{endpoint}/test")
     account = Account(customer, "elevenlabs")
+    source = customer.http.post("/api/knowledge-base/sources", json={"url": "http://127.0.0.1:9955/none"}).json()["id"]
     told = fresh_id()
     call = account.told(conversation(told), told)
     account.deliver(audio(told, bytes(range(256)) * 40))
@@ -44,6 +45,7 @@ def make_things(customer: Customer) -> Things:
         "/api/api-keys": {"id": customer.key("agents:read")["id"]},
         "/api/auth/sessions": {"id": customer.http.get("/api/auth/sessions").json()["data"][0]["id"]},
         "/api/knowledge-base/entries": {"id": uploaded["entryId"]},
+        "/api/knowledge-base/sources": {"id": source},
         "/api/documents": {"id": uploaded["documentId"]},
         "/api/jobs": {"id": uploaded["jobId"]},
         "/api/webhook-endpoints": {"id": endpoint},

@@ -194,7 +194,7 @@ def swap_index(entry: Entry, document: Document | None, built: BuiltIndex, now: 
         return entry
     return replace(
         entry, document_id=document.id, media_type=document.media_type, byte_size=document.byte_size,
-        source=document.file_name,
+        source=entry.source if "://" in entry.source else document.file_name,
     )  # fmt: skip
 
 

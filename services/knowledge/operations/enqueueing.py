@@ -13,6 +13,11 @@ PROCESS = JobKind("document.process", service=SERVICE, queue="documents", timeou
 DELETE_BLOBS = JobKind("blob.delete", service=SERVICE, max_attempts=10)
 RECONCILE = JobKind("document.reconcile", service=SERVICE)
 REFRESH = JobKind("index.refresh", service=SERVICE)
+# One refresh of a source at a time: a second request while one waits or runs is the same job.
+SOURCE_REFRESH = JobKind(
+    "source.refresh", service=SERVICE, queue="sources", timeout_seconds=1800, unique_by=("sourceId",)
+)
+SOURCE_SCHEDULE = JobKind("source.schedule", service=SERVICE)
 SWEEP = JobKind("index.sweep", service=SERVICE)
 
 

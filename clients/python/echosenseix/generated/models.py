@@ -182,6 +182,34 @@ class AgentVersion(TypedDict):
     "What the agent said and how in this version; null in lists."
 
 
+class AnswerContext(TypedDict):
+    context: str
+    "The passages as one text for a prompt, numbered, each below its source."
+    passages: list[SearchHit]
+    "The best hits that fit the budget together, the best first."
+    tokenCount: int
+    "The length in tokens of the embedding model."
+    queryId: str
+    "Names this search in a report."
+    tookMs: int
+    "How long the search took in milliseconds."
+    mode: Literal["hybrid", "keyword", "vector"] | None
+    "hybrid, keyword or vector."
+    fallbackReason: str | None
+    "Why another mode was used than was asked for; null if it was not."
+
+
+class AnswerContextBody(TypedDict):
+    query: str
+    "What is looked for, in words."
+    mode: NotRequired[Literal["hybrid", "keyword", "vector"] | None]
+    "hybrid, keyword or vector."
+    maxTokens: NotRequired[int | None]
+    "Of all passages together, 1200 when left out."
+    filters: NotRequired[FiltersBody | None]
+    "Search only what fits."
+
+
 class ApiKey(TypedDict):
     id: str
     "The id; it never changes."
@@ -387,6 +415,8 @@ class Chunk(TypedDict):
     "The heading above the passage."
     page: int | None
     "The page's number, from 1; null by cursor, and for text without pages."
+    offsets: Any
+    "Where the words stand in the document's text."
     tokenCount: int
     "The length in tokens of the embedding model."
 
@@ -1059,6 +1089,56 @@ class NewEntry(TypedDict):
     "The job that does it; read it at /api/jobs/{id}."
 
 
+class NewSource(TypedDict):
+    """The answer to a creation: the source, and the job that reads it."""
+
+    id: str
+    "The id; it never changes."
+    kind: Literal["sitemap", "url"]
+    "What it is: the name of a job's kind, or of a difference."
+    url: str
+    "The whole URL."
+    title: str | None
+    "A title for people."
+    category: str | None
+    "A word to group entries by."
+    tags: list[str]
+    "Words to find it by."
+    refreshIntervalSeconds: int | None
+    "Seconds between refreshes; null where only a request refreshes."
+    status: Literal["current", "failed", "pending"] | None
+    "Its state."
+    error: Failure | None
+    "What went wrong; null when nothing did."
+    pageCount: int
+    "Pages of the document; null for text without pages."
+    staleSince: str | None
+    "The first failed refresh since the last good one; null while the entries are what the address says."
+    checkedAt: str | None
+    "When the address was last read in full or found unchanged; null before the first time."
+    changedAt: str | None
+    "When a refresh last found other content; null before the first."
+    nextRefreshAt: str | None
+    "When it is refreshed next; null where only a request refreshes it."
+    version: int
+    "Counts the changes; ETag and If-Match name it."
+    createdAt: str | None
+    "When it was made."
+    updatedAt: str | None
+    "When it last changed."
+    jobId: str | None
+    "The job that does it; read it at /api/jobs/{id}."
+
+
+class Offsets(TypedDict):
+    """Half-open, in Unicode code points of the document's text: its blocks, each followed by two line breaks."""
+
+    start: int
+    "The offset of the first character."
+    end: int
+    "The offset behind the last character."
+
+
 class Organization(TypedDict):
     id: str
     "The id; it never changes."
@@ -1335,10 +1415,14 @@ class SearchHit(TypedDict):
     "Where the words of the query stand in the text."
     page: int | None
     "The page's number, from 1; null by cursor, and for text without pages."
+    offsets: Any
+    "Where the words stand in the document's text."
     source: str | None
     "Where it comes from."
     version: int
     "Counts the changes; ETag and If-Match name it."
+    tokenCount: int
+    "The length in tokens of the embedding model."
 
 
 class Session(TypedDict):
@@ -1358,6 +1442,74 @@ class Session(TypedDict):
     "When it was last used."
     expiresAt: str | None
     "When it stops working; null: never."
+
+
+class Source(TypedDict):
+    id: str
+    "The id; it never changes."
+    kind: Literal["sitemap", "url"]
+    "What it is: the name of a job's kind, or of a difference."
+    url: str
+    "The whole URL."
+    title: str | None
+    "A title for people."
+    category: str | None
+    "A word to group entries by."
+    tags: list[str]
+    "Words to find it by."
+    refreshIntervalSeconds: int | None
+    "Seconds between refreshes; null where only a request refreshes."
+    status: Literal["current", "failed", "pending"] | None
+    "Its state."
+    error: Failure | None
+    "What went wrong; null when nothing did."
+    pageCount: int
+    "Pages of the document; null for text without pages."
+    staleSince: str | None
+    "The first failed refresh since the last good one; null while the entries are what the address says."
+    checkedAt: str | None
+    "When the address was last read in full or found unchanged; null before the first time."
+    changedAt: str | None
+    "When a refresh last found other content; null before the first."
+    nextRefreshAt: str | None
+    "When it is refreshed next; null where only a request refreshes it."
+    version: int
+    "Counts the changes; ETag and If-Match name it."
+    createdAt: str | None
+    "When it was made."
+    updatedAt: str | None
+    "When it last changed."
+
+
+class SourceBody(TypedDict):
+    title: NotRequired[str | None]
+    "A title for people."
+    category: NotRequired[str | None]
+    "A word to group entries by."
+    tags: NotRequired[list[str] | None]
+    "Words to find it by."
+    refreshIntervalSeconds: NotRequired[int | None]
+    "Seconds between refreshes; null: by request alone."
+    url: str
+    "The whole URL."
+    kind: NotRequired[Literal["sitemap", "url"] | None]
+    "What it is: the name of a job's kind, or of a difference."
+
+
+class SourcePatch(TypedDict):
+    title: NotRequired[str | None]
+    "A title for people."
+    category: NotRequired[str | None]
+    "A word to group entries by."
+    tags: NotRequired[list[str] | None]
+    "Words to find it by."
+    refreshIntervalSeconds: NotRequired[int | None]
+    "Seconds between refreshes; null: by request alone."
+
+
+class SourceRefresh(TypedDict):
+    jobId: str
+    "The job that does it; read it at /api/jobs/{id}."
 
 
 class Stats(TypedDict):

@@ -202,9 +202,38 @@ class Knowledge:
         """Search. Needs the scope knowledge:read."""
         return self._client.answer(m.SearchAnswer, Call("POST", "/api/knowledge-base/search", json=body))
 
+    def answer_context(self, body: m.AnswerContextBody) -> m.AnswerContext:
+        """Passages for an answer, within a budget of tokens. Needs the scope knowledge:read."""
+        return self._client.answer(m.AnswerContext, Call("POST", "/api/knowledge-base/answer-context", json=body))
+
     def get_stats(self) -> m.Stats:
         """How much there is. Needs the scope knowledge:read."""
         return self._client.answer(m.Stats, Call("GET", "/api/knowledge-base/stats"))
+
+    def list_sources(self, *, limit: int | None = None, sort: Literal["createdAt"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None, status: Literal["current", "failed", "pending"] | None = None) -> Rows[m.Source]:
+        """List sources. Needs the scope knowledge:read."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt, "status": status}
+        return self._client.rows(m.Source, "/api/knowledge-base/sources", params, "cursor")
+
+    def create_source(self, body: m.SourceBody, *, idempotency_key: str | None = None) -> m.NewSource:
+        """Follow an address: a page, or the pages of a sitemap. Needs the scope knowledge:write."""
+        return self._client.answer(m.NewSource, Call("POST", "/api/knowledge-base/sources", json=body, keyed=True, idempotency_key=idempotency_key))
+
+    def get_source(self, id: str, *, if_match: str | None = None) -> m.Source:
+        """Read a source. Needs the scope knowledge:read."""
+        return self._client.answer(m.Source, Call("GET", f"/api/knowledge-base/sources/{segment(id)}", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}))
+
+    def update_source(self, id: str, body: m.SourcePatch, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.Source:
+        """Change a source. Needs the scope knowledge:write."""
+        return self._client.answer(m.Source, Call("PATCH", f"/api/knowledge-base/sources/{segment(id)}", json=body, headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    def delete_source(self, id: str, *, if_match: str | None = None, idempotency_key: str | None = None) -> None:
+        """Delete a source and the entries of its pages. Needs the scope knowledge:write."""
+        self._client.nothing(Call("DELETE", f"/api/knowledge-base/sources/{segment(id)}", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    def refresh_source(self, id: str, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.SourceRefresh:
+        """Read a source again now. Needs the scope knowledge:write."""
+        return self._client.answer(m.SourceRefresh, Call("POST", f"/api/knowledge-base/sources/{segment(id)}/refresh", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
 
 
 class Documents:
@@ -214,6 +243,11 @@ class Documents:
     def upload_document(self, document: Source, *, file_name: str | None = None, title: str | None = None, category: str | None = None, tags: str | None = None, language: str | None = None, entry_id: str | None = None, on_progress: Progress | None = None, idempotency_key: str | None = None) -> m.Upload:
         """Upload a document. Needs the scope knowledge:write."""
         return self._client.upload(m.Upload, "/api/documents/upload", "document", document, file_name, {"title": title, "category": category, "tags": tags, "language": language, "entryId": entry_id}, on_progress, idempotency_key)
+
+    def list_documents(self, *, limit: int | None = None, sort: Literal["createdAt"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None, entry_id: str | None = None, status: Literal["completed", "failed", "processing"] | None = None) -> Rows[m.DocumentStatus]:
+        """List documents. Needs the scope knowledge:read."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt, "entryId": entry_id, "status": status}
+        return self._client.rows(m.DocumentStatus, "/api/documents", params, "cursor")
 
     def get_status(self, id: str) -> m.DocumentStatus:
         """Read the progress of processing. Needs the scope knowledge:read."""
@@ -665,9 +699,38 @@ class AsyncKnowledge:
         """Search. Needs the scope knowledge:read."""
         return await self._client.answer(m.SearchAnswer, Call("POST", "/api/knowledge-base/search", json=body))
 
+    async def answer_context(self, body: m.AnswerContextBody) -> m.AnswerContext:
+        """Passages for an answer, within a budget of tokens. Needs the scope knowledge:read."""
+        return await self._client.answer(m.AnswerContext, Call("POST", "/api/knowledge-base/answer-context", json=body))
+
     async def get_stats(self) -> m.Stats:
         """How much there is. Needs the scope knowledge:read."""
         return await self._client.answer(m.Stats, Call("GET", "/api/knowledge-base/stats"))
+
+    def list_sources(self, *, limit: int | None = None, sort: Literal["createdAt"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None, status: Literal["current", "failed", "pending"] | None = None) -> AsyncRows[m.Source]:
+        """List sources. Needs the scope knowledge:read."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt, "status": status}
+        return self._client.rows(m.Source, "/api/knowledge-base/sources", params, "cursor")
+
+    async def create_source(self, body: m.SourceBody, *, idempotency_key: str | None = None) -> m.NewSource:
+        """Follow an address: a page, or the pages of a sitemap. Needs the scope knowledge:write."""
+        return await self._client.answer(m.NewSource, Call("POST", "/api/knowledge-base/sources", json=body, keyed=True, idempotency_key=idempotency_key))
+
+    async def get_source(self, id: str, *, if_match: str | None = None) -> m.Source:
+        """Read a source. Needs the scope knowledge:read."""
+        return await self._client.answer(m.Source, Call("GET", f"/api/knowledge-base/sources/{segment(id)}", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}))
+
+    async def update_source(self, id: str, body: m.SourcePatch, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.Source:
+        """Change a source. Needs the scope knowledge:write."""
+        return await self._client.answer(m.Source, Call("PATCH", f"/api/knowledge-base/sources/{segment(id)}", json=body, headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    async def delete_source(self, id: str, *, if_match: str | None = None, idempotency_key: str | None = None) -> None:
+        """Delete a source and the entries of its pages. Needs the scope knowledge:write."""
+        await self._client.nothing(Call("DELETE", f"/api/knowledge-base/sources/{segment(id)}", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    async def refresh_source(self, id: str, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.SourceRefresh:
+        """Read a source again now. Needs the scope knowledge:write."""
+        return await self._client.answer(m.SourceRefresh, Call("POST", f"/api/knowledge-base/sources/{segment(id)}/refresh", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
 
 
 class AsyncDocuments:
@@ -677,6 +740,11 @@ class AsyncDocuments:
     async def upload_document(self, document: Source, *, file_name: str | None = None, title: str | None = None, category: str | None = None, tags: str | None = None, language: str | None = None, entry_id: str | None = None, on_progress: Progress | None = None, idempotency_key: str | None = None) -> m.Upload:
         """Upload a document. Needs the scope knowledge:write."""
         return await self._client.upload(m.Upload, "/api/documents/upload", "document", document, file_name, {"title": title, "category": category, "tags": tags, "language": language, "entryId": entry_id}, on_progress, idempotency_key)
+
+    def list_documents(self, *, limit: int | None = None, sort: Literal["createdAt"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None, entry_id: str | None = None, status: Literal["completed", "failed", "processing"] | None = None) -> AsyncRows[m.DocumentStatus]:
+        """List documents. Needs the scope knowledge:read."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt, "entryId": entry_id, "status": status}
+        return self._client.rows(m.DocumentStatus, "/api/documents", params, "cursor")
 
     async def get_status(self, id: str) -> m.DocumentStatus:
         """Read the progress of processing. Needs the scope knowledge:read."""

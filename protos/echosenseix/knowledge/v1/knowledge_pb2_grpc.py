@@ -616,3 +616,294 @@ class KnowledgeService:
             timeout,
             metadata,
             _registered_method=True)
+
+
+class SourceServiceStub:
+    """Addresses on the web whose pages are entries and follow them.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.ListSources = channel.unary_unary(
+                '/echosenseix.knowledge.v1.SourceService/ListSources',
+                request_serializer=echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.ListSourcesRequest.SerializeToString,
+                response_deserializer=echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.ListSourcesResponse.FromString,
+                _registered_method=True)
+        self.GetSource = channel.unary_unary(
+                '/echosenseix.knowledge.v1.SourceService/GetSource',
+                request_serializer=echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.GetSourceRequest.SerializeToString,
+                response_deserializer=echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.GetSourceResponse.FromString,
+                _registered_method=True)
+        self.CreateSource = channel.unary_unary(
+                '/echosenseix.knowledge.v1.SourceService/CreateSource',
+                request_serializer=echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.CreateSourceRequest.SerializeToString,
+                response_deserializer=echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.CreateSourceResponse.FromString,
+                _registered_method=True)
+        self.UpdateSource = channel.unary_unary(
+                '/echosenseix.knowledge.v1.SourceService/UpdateSource',
+                request_serializer=echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.UpdateSourceRequest.SerializeToString,
+                response_deserializer=echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.UpdateSourceResponse.FromString,
+                _registered_method=True)
+        self.DeleteSource = channel.unary_unary(
+                '/echosenseix.knowledge.v1.SourceService/DeleteSource',
+                request_serializer=echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.DeleteSourceRequest.SerializeToString,
+                response_deserializer=echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.DeleteSourceResponse.FromString,
+                _registered_method=True)
+        self.RefreshSource = channel.unary_unary(
+                '/echosenseix.knowledge.v1.SourceService/RefreshSource',
+                request_serializer=echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.RefreshSourceRequest.SerializeToString,
+                response_deserializer=echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.RefreshSourceResponse.FromString,
+                _registered_method=True)
+
+
+class SourceServiceServicer:
+    """Addresses on the web whose pages are entries and follow them.
+    """
+
+    def ListSources(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSource(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateSource(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateSource(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteSource(self, request, context):
+        """With the entries of its pages.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RefreshSource(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_SourceServiceServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'ListSources': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSources,
+                    request_deserializer=echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.ListSourcesRequest.FromString,
+                    response_serializer=echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.ListSourcesResponse.SerializeToString,
+            ),
+            'GetSource': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSource,
+                    request_deserializer=echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.GetSourceRequest.FromString,
+                    response_serializer=echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.GetSourceResponse.SerializeToString,
+            ),
+            'CreateSource': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateSource,
+                    request_deserializer=echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.CreateSourceRequest.FromString,
+                    response_serializer=echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.CreateSourceResponse.SerializeToString,
+            ),
+            'UpdateSource': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateSource,
+                    request_deserializer=echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.UpdateSourceRequest.FromString,
+                    response_serializer=echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.UpdateSourceResponse.SerializeToString,
+            ),
+            'DeleteSource': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteSource,
+                    request_deserializer=echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.DeleteSourceRequest.FromString,
+                    response_serializer=echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.DeleteSourceResponse.SerializeToString,
+            ),
+            'RefreshSource': grpc.unary_unary_rpc_method_handler(
+                    servicer.RefreshSource,
+                    request_deserializer=echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.RefreshSourceRequest.FromString,
+                    response_serializer=echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.RefreshSourceResponse.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'echosenseix.knowledge.v1.SourceService', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('echosenseix.knowledge.v1.SourceService', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class SourceService:
+    """Addresses on the web whose pages are entries and follow them.
+    """
+
+    @staticmethod
+    def ListSources(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/echosenseix.knowledge.v1.SourceService/ListSources',
+            echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.ListSourcesRequest.SerializeToString,
+            echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.ListSourcesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSource(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/echosenseix.knowledge.v1.SourceService/GetSource',
+            echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.GetSourceRequest.SerializeToString,
+            echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.GetSourceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateSource(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/echosenseix.knowledge.v1.SourceService/CreateSource',
+            echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.CreateSourceRequest.SerializeToString,
+            echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.CreateSourceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateSource(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/echosenseix.knowledge.v1.SourceService/UpdateSource',
+            echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.UpdateSourceRequest.SerializeToString,
+            echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.UpdateSourceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteSource(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/echosenseix.knowledge.v1.SourceService/DeleteSource',
+            echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.DeleteSourceRequest.SerializeToString,
+            echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.DeleteSourceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RefreshSource(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/echosenseix.knowledge.v1.SourceService/RefreshSource',
+            echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.RefreshSourceRequest.SerializeToString,
+            echosenseix_dot_knowledge_dot_v1_dot_knowledge__pb2.RefreshSourceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)

@@ -173,3 +173,79 @@ class KnowledgeServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_knowledge_pb2.GetStatsResponse, _abc.Awaitable[_knowledge_pb2.GetStatsResponse]]: ...
 
 def add_KnowledgeServiceServicer_to_server(servicer: KnowledgeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+
+class SourceServiceStub:
+    """Addresses on the web whose pages are entries and follow them."""
+
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> SourceServiceAsyncStub: ...
+    ListSources: _grpc.UnaryUnaryMultiCallable[_knowledge_pb2.ListSourcesRequest, _knowledge_pb2.ListSourcesResponse]
+    GetSource: _grpc.UnaryUnaryMultiCallable[_knowledge_pb2.GetSourceRequest, _knowledge_pb2.GetSourceResponse]
+    CreateSource: _grpc.UnaryUnaryMultiCallable[_knowledge_pb2.CreateSourceRequest, _knowledge_pb2.CreateSourceResponse]
+    UpdateSource: _grpc.UnaryUnaryMultiCallable[_knowledge_pb2.UpdateSourceRequest, _knowledge_pb2.UpdateSourceResponse]
+    DeleteSource: _grpc.UnaryUnaryMultiCallable[_knowledge_pb2.DeleteSourceRequest, _knowledge_pb2.DeleteSourceResponse]
+    """With the entries of its pages."""
+    RefreshSource: _grpc.UnaryUnaryMultiCallable[_knowledge_pb2.RefreshSourceRequest, _knowledge_pb2.RefreshSourceResponse]
+
+@_typing.type_check_only
+class SourceServiceAsyncStub(SourceServiceStub):
+    """Addresses on the web whose pages are entries and follow them."""
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    ListSources: _aio.UnaryUnaryMultiCallable[_knowledge_pb2.ListSourcesRequest, _knowledge_pb2.ListSourcesResponse]  # type: ignore[assignment]
+    GetSource: _aio.UnaryUnaryMultiCallable[_knowledge_pb2.GetSourceRequest, _knowledge_pb2.GetSourceResponse]  # type: ignore[assignment]
+    CreateSource: _aio.UnaryUnaryMultiCallable[_knowledge_pb2.CreateSourceRequest, _knowledge_pb2.CreateSourceResponse]  # type: ignore[assignment]
+    UpdateSource: _aio.UnaryUnaryMultiCallable[_knowledge_pb2.UpdateSourceRequest, _knowledge_pb2.UpdateSourceResponse]  # type: ignore[assignment]
+    DeleteSource: _aio.UnaryUnaryMultiCallable[_knowledge_pb2.DeleteSourceRequest, _knowledge_pb2.DeleteSourceResponse]  # type: ignore[assignment]
+    """With the entries of its pages."""
+    RefreshSource: _aio.UnaryUnaryMultiCallable[_knowledge_pb2.RefreshSourceRequest, _knowledge_pb2.RefreshSourceResponse]  # type: ignore[assignment]
+
+class SourceServiceServicer(metaclass=_abc_1.ABCMeta):
+    """Addresses on the web whose pages are entries and follow them."""
+
+    @_abc_1.abstractmethod
+    def ListSources(
+        self,
+        request: _knowledge_pb2.ListSourcesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_knowledge_pb2.ListSourcesResponse, _abc.Awaitable[_knowledge_pb2.ListSourcesResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def GetSource(
+        self,
+        request: _knowledge_pb2.GetSourceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_knowledge_pb2.GetSourceResponse, _abc.Awaitable[_knowledge_pb2.GetSourceResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def CreateSource(
+        self,
+        request: _knowledge_pb2.CreateSourceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_knowledge_pb2.CreateSourceResponse, _abc.Awaitable[_knowledge_pb2.CreateSourceResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def UpdateSource(
+        self,
+        request: _knowledge_pb2.UpdateSourceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_knowledge_pb2.UpdateSourceResponse, _abc.Awaitable[_knowledge_pb2.UpdateSourceResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def DeleteSource(
+        self,
+        request: _knowledge_pb2.DeleteSourceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_knowledge_pb2.DeleteSourceResponse, _abc.Awaitable[_knowledge_pb2.DeleteSourceResponse]]:
+        """With the entries of its pages."""
+
+    @_abc_1.abstractmethod
+    def RefreshSource(
+        self,
+        request: _knowledge_pb2.RefreshSourceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_knowledge_pb2.RefreshSourceResponse, _abc.Awaitable[_knowledge_pb2.RefreshSourceResponse]]: ...
+
+def add_SourceServiceServicer_to_server(servicer: SourceServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

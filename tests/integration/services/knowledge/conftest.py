@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from libs.blobs import BlobStore
 from libs.bus import Bus
 from libs.clock import SystemClock
 from libs.config import ServiceSettings
+from libs.http import OutboundClient, forbidden_address
 from libs.ids import new_id
 from libs.jobs import JobKind, Worker
 from libs.paging import CursorCodec
@@ -29,20 +31,25 @@ from services.knowledge.embed.cached import CachedQueries
 from services.knowledge.embed.embedder import Embedder, EmbedderUnavailable, Vector
 from services.knowledge.embed.local import LocalEmbedder
 from services.knowledge.extract.reader import Budget, DocumentReader, document_sandbox
-from services.knowledge.jobs import KnowledgeJobs, job_handlers
+from services.knowledge.jobs import KnowledgeJobs, SourceJobs, job_handlers
+from services.knowledge.operations.fetching import Fetching
 from services.knowledge.operations.indexing import Indexing
 from services.knowledge.operations.searching import Searching
+from services.knowledge.operations.syncing import Syncing
+from services.knowledge.operations.taking import Taking
 from services.knowledge.operations.upload import Uploads
-from services.knowledge.servicer import KnowledgeServicer
+from services.knowledge.servicer import KnowledgeServicer, SourceServicer
 from services.knowledge.storage.budget import Computing
 from services.knowledge.storage.chunks import Chunks
 from services.knowledge.storage.entries import Documents, Entries
 from services.knowledge.storage.searches import Searches
+from services.knowledge.storage.sources import Sources
 from services.knowledge.storage.vectors import VectorSupport
 
 SAMPLES = Path(__file__).resolve().parents[4] / "services" / "knowledge" / "samples"
 PATIENCE = 120.0
 LIMIT = 25 * 1024 * 1024
+LOOPBACK = ("127.0.0.1:1-65535",)
 SANDBOX = document_sandbox()
 
 
@@ -69,12 +76,14 @@ class Service:
     documents: Documents
     servicer: KnowledgeServicer
     jobs: KnowledgeJobs
+    source_jobs: SourceJobs
+    sources: SourceServicer
     bus: Bus
 
     @asynccontextmanager
     async def work(self) -> AsyncIterator[None]:
         stop = asyncio.Event()
-        worker = Worker(self.settings, "knowledge", self.database, self.bus, job_handlers(self.jobs))
+        worker = Worker(self.settings, "knowledge", self.database, self.bus, job_handlers(self.jobs, self.source_jobs))
         running = asyncio.create_task(worker.run(stop))
         try:
             yield
@@ -193,6 +202,10 @@ def assemble(
     searching = Searching(Searches(database), CachedQueries(embedder), VectorSupport(database))
     indexing = Indexing(blobs, chunks, embedder, VectorSupport(database), DocumentReader(SANDBOX, limits))
     clock = SystemClock()
+    uploads, taking = Uploads(blobs, documents, LIMIT), Taking(database, stored, documents, clock)
+    sources = Sources(database, cursors)
+    fetching = Fetching(OutboundClient(LOOPBACK), LIMIT)
+    syncing = Syncing(database, sources, stored, uploads, taking, fetching)
     return Service(
         database=database,
         settings=replace(database.settings, worker_concurrency=4),
@@ -206,7 +219,8 @@ def assemble(
             documents,
             chunks,
             blobs,
-            Uploads(blobs, documents, LIMIT),
+            uploads,
+            taking,
             searching,
             clock,
             embedder.model,
@@ -223,6 +237,8 @@ def assemble(
             Computing(database),
             cpu_seconds,
         ),
+        source_jobs=SourceJobs(database, sources, syncing, clock),
+        sources=SourceServicer(database, sources, taking, clock, partial(forbidden_address, allow=LOOPBACK)),
         bus=bus,
     )
 

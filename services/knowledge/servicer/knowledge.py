@@ -35,10 +35,11 @@ from services.knowledge.mapping.entries import (
     document_to_proto,
     entry_to_proto,
 )
-from services.knowledge.mapping.events import document_event, entry_event
+from services.knowledge.mapping.events import entry_event
 from services.knowledge.mapping.search import answer_to_proto, context_to_proto, question_from_proto
 from services.knowledge.operations.enqueueing import enqueue_blob_deletion, enqueue_build
 from services.knowledge.operations.searching import Searching
+from services.knowledge.operations.taking import Taking
 from services.knowledge.operations.upload import Uploads
 from services.knowledge.storage.chunks import CHUNK_LIST, Chunks
 from services.knowledge.storage.entries import (
@@ -65,6 +66,7 @@ class KnowledgeServicer(knowledge_pb2_grpc.KnowledgeServiceServicer):
         chunks: Chunks,
         blobs: BlobStore,
         uploads: Uploads,
+        taking: Taking,
         searching: Searching,
         clock: Clock,
         embedding_model: str,
@@ -75,6 +77,7 @@ class KnowledgeServicer(knowledge_pb2_grpc.KnowledgeServiceServicer):
         self._chunks = chunks
         self._blobs = blobs
         self._uploads = uploads
+        self._taking = taking
         self._searching = searching
         self._clock = clock
         self._embedding_model = embedding_model
@@ -196,28 +199,15 @@ class KnowledgeServicer(knowledge_pb2_grpc.KnowledgeServiceServicer):
     async def _take_upload(
         self, org_id: str, metadata: knowledge_pb2.UploadMetadata, described: Described, upload: Upload
     ) -> knowledge_pb2.UploadDocumentResponse:
-        quotas = self._database.quotas
-
         async def act(conn: Connection) -> knowledge_pb2.UploadDocumentResponse:
-            now = self._clock.now()
             if metadata.entry_id:
                 entry = await self._entries.lock(conn, org_id, metadata.entry_id)
-                job_id = await enqueue_build(conn, entry, upload.document_id)
-                entry = entries.take_document(entry, upload, job_id, now)
-                await self._entries.save(conn, entry)
+                taken = await self._taking.into(conn, entry, upload)
             else:
-                await quotas.admit(conn, org_id, "knowledge_entries")
-                entry = entries.new_entry(org_id, new_id("kbe"), described, now)
-                job_id = await enqueue_build(conn, entry, upload.document_id)
-                entry = entries.take_document(entry, upload, job_id, now)
-                await self._entries.add(conn, entry)
-                await append(conn, entry_event("entry.created", entry))
-            await quotas.admit(conn, org_id, "documents")
-            await quotas.admit(conn, org_id, "document_bytes", adding=upload.byte_size)
-            document = entries.new_document(entry, upload, job_id, now)
-            await self._documents.add(conn, document)
-            await append(conn, document_event("document.uploaded", document, entry.title))
-            return knowledge_pb2.UploadDocumentResponse(document_id=document.id, entry_id=entry.id, job_id=job_id)
+                taken = await self._taking.new(conn, org_id, described, upload)
+            return knowledge_pb2.UploadDocumentResponse(
+                document_id=taken.document.id, entry_id=taken.entry.id, job_id=taken.document.job_id
+            )
 
         return await run_write(self._database, org_id, act, knowledge_pb2.UploadDocumentResponse)
 

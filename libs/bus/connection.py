@@ -28,7 +28,8 @@ REQUEST_SECONDS = 2.0
 # Seconds in which further messages on a subject are sent as one. Longer: fewer messages, later wake-ups.
 ANNOUNCE_SECONDS = 0.002
 # Bytes that wait for a server which reads nothing. Core messages beyond that are dropped.
-MAX_PENDING_BYTES = 256 * 1024
+# Above three messages of the largest event, which realtime sends at one time: one for each of its channels.
+MAX_PENDING_BYTES = 2 * 1024 * 1024
 
 logger = logging.getLogger(__name__)
 # What NATS raises while it is away or restarts: callers wait and try again.

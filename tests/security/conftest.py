@@ -34,12 +34,14 @@ from services.realtime.protocol import websocket
 from services.realtime.protocol.tokens import ConnectionTokens, Grant
 from services.realtime.storage.event_log import EventLog
 from suite.services import SERVICES
-from tests.integration.services.realtime.driving import KEYS
-from tests.security.doors import Door
+from tests.integration.services.realtime.driving import KEYS, Realtime
+from tests.security.doors import Door, Watched, health_is_answered, memory_returns, prompt_loop
 
 AWAY = "127.0.0.1:9"
 PATIENCE_SECONDS = 1.0
 CONNECTIONS = 40
+# Event streams of one organization.
+STREAMS = 25
 
 
 @contextlib.asynccontextmanager
@@ -68,18 +70,18 @@ async def gateway_door() -> AsyncIterator[Door]:
     running = asyncio.create_task(server.run(stop))
     await server.started()
     host, _, port = server.address.rpartition(":")
-    yield Door("gateway", host, int(port), "/api/agents", "secret", limits)
+    yield Door("gateway", host, int(port), "/api/agents", "secret", limits, f"http://{server.address}")
     stop.set()
     await running
     await clients.close()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def realtime_doors(
+async def realtime(
     stores: Stores,
     service_database: Callable[..., Awaitable[Database]],
     service_environment: Callable[[str, str], dict[str, str]],
-) -> AsyncIterator[Doors]:
+) -> AsyncIterator[Realtime]:
     database = await service_database("realtime")
     bus = await Bus.connect(stores.nats_url, "test-realtime")
     environment = {
@@ -89,12 +91,18 @@ async def realtime_doors(
         "DRAIN_SECONDS": "2",
         "CONNECTIONS_PER_ADDRESS": str(CONNECTIONS),
         "STREAMS_PER_TOKEN": "3",
-        "STREAMS_PER_ORGANIZATION": "5",
+        "STREAMS_PER_ORGANIZATION": str(STREAMS),
     }
-    doors = await Doors.open(load(RealtimeSettings, environment), bus, EventLog(database), ConnectionTokens(KEYS))
-    yield doors
+    tokens = ConnectionTokens(KEYS)
+    doors = await Doors.open(load(RealtimeSettings, environment), bus, EventLog(database), tokens)
+    yield Realtime(doors, database, bus, tokens, f"ws://{doors.addresses['ws']}{websocket.PATH}")
     await doors.close()
     await bus.close()
+
+
+@pytest.fixture(scope="module")
+def realtime_doors(realtime: Realtime) -> Doors:
+    return realtime.doors
 
 
 def realtime_token(org_id: str = "org_1", user_id: str = "usr_1") -> str:
@@ -120,4 +128,31 @@ async def door(
         "websocket": ("ws", websocket.PATH, doors.sockets.limits),
     }[request.param]
     host, _, port = doors.addresses[kind].rpartition(":")
-    yield Door(request.param, host, int(port), path, realtime_token(), limits)
+    yield Door(request.param, host, int(port), path, realtime_token(), limits, f"http://{doors.addresses['http']}")
+
+
+# What each attack of this run did to a listener's health.
+_watched: list[Watched] = []
+Attacked = Callable[[], contextlib.AbstractAsyncContextManager[None]]
+
+
+@pytest.fixture
+def attacked(door: Door, request: pytest.FixtureRequest) -> Attacked:
+    """Around every attack: no turn of the loop is long, health is answered beside it, memory comes back after it."""
+
+    @contextlib.asynccontextmanager
+    async def attack() -> AsyncIterator[None]:
+        async with memory_returns(), health_is_answered(door.health, request.node.name) as watched, prompt_loop():
+            yield
+        _watched.append(watched)
+
+    return attack
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The table of `make security`."""
+    if _watched:
+        terminalreporter.section("health beside each attack (ms)")
+        terminalreporter.line(f"{'median':>7}  {'p95':>7}  {'worst':>7}  {'polls':>5}  attack")
+        for watched in _watched:
+            terminalreporter.line(watched.line())

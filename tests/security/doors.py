@@ -6,16 +6,23 @@ import asyncio
 import contextlib
 import gc
 import socket
+import statistics
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+import httpx
 
 from libs.http.connection_limits import ConnectionLimits
 
 MIB = 1024 * 1024
 # What one turn of the event loop may cost while a listener is attacked.
 LAG_SECONDS = 0.25
+# The address from which a listener's health is asked, so that the attacker's limits do not count it.
+OBSERVER = "127.0.0.2"
+# Seconds between questions for a listener's health.
+POLL_SECONDS = 0.02
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,8 @@ class Door:
     path: str
     token: str
     limits: ConnectionLimits
+    # Base URL of the listener that answers /health/live in the same process.
+    health: str
 
     @property
     def is_http(self) -> bool:
@@ -74,6 +83,47 @@ async def prompt_loop() -> AsyncIterator[None]:
     finally:
         beating.cancel()
     assert worst < LAG_SECONDS, f"one turn of the loop took {worst:.3f} s"
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What /health/live answered beside one attack: seconds of each poll, in order."""
+
+    attack: str
+    seconds: list[float]
+
+    def line(self) -> str:
+        """Milliseconds: median, 95th percentile, worst."""
+        ordered = sorted(self.seconds)
+        p95 = ordered[max(0, -(-len(ordered) * 95 // 100) - 1)]
+        figures = (statistics.median(ordered), p95, ordered[-1])
+        return "  ".join(f"{figure * 1000:7.1f}" for figure in figures) + f"  {len(ordered):5d}  {self.attack}"
+
+
+@contextlib.asynccontextmanager
+async def health_is_answered(base: str, attack: str) -> AsyncIterator[Watched]:
+    """Fails unless every poll beside the attack is answered 200, from an address of its own.
+
+    How long each took is reported and not judged: the attacker shares the machine and this process.
+    """
+    watched, over = Watched(attack, []), asyncio.Event()
+    transport = httpx.AsyncHTTPTransport(local_address=OBSERVER)
+
+    async def poll() -> None:
+        async with httpx.AsyncClient(base_url=base, transport=transport, timeout=60) as client:
+            while not (over.is_set() and watched.seconds):
+                began = time.perf_counter()
+                answer = await client.get("/health/live")
+                watched.seconds.append(time.perf_counter() - began)
+                assert answer.status_code == 200, answer.text
+                await asyncio.sleep(POLL_SECONDS)
+
+    polling = asyncio.create_task(poll())
+    try:
+        yield watched
+    finally:
+        over.set()
+        await polling
 
 
 @contextlib.asynccontextmanager

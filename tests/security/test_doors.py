@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.integration.services.realtime.driving import until
-from tests.security.conftest import CONNECTIONS, PATIENCE_SECONDS
-from tests.security.doors import MIB, Door, endless, memory_returns, prompt_loop
+from tests.security.conftest import CONNECTIONS, PATIENCE_SECONDS, Attacked
+from tests.security.doors import MIB, Door, endless
 
 CHUNKED = "Transfer-Encoding: chunked"
 BLOCK = b"a" * 65_536
@@ -37,15 +37,15 @@ def endless_request(attack: str, door: Door) -> Iterator[bytes]:
     "attack",
     ["request line", "header value", "headers", "trailer value", "trailers", "chunk extension", "chunk size"],
 )
-async def test_endless_framing_is_cut_early_and_freezes_nothing(door: Door, attack: str) -> None:
-    async with memory_returns(), prompt_loop():
+async def test_endless_framing_is_cut_early_and_freezes_nothing(door: Door, attacked: Attacked, attack: str) -> None:
+    async with attacked():
         answer, sent = await asyncio.to_thread(door.send, endless_request(attack, door))
     assert sent < READ_AT_MOST
     assert not answer or answer.split(b" ")[1] in (b"400", b"401", b"403", b"404", b"405", b"415", b"431"), answer
 
 
-async def test_many_endless_requests_at_once_freeze_nothing(door: Door) -> None:
-    async with memory_returns(), prompt_loop():
+async def test_many_endless_requests_at_once_freeze_nothing(door: Door, attacked: Attacked) -> None:
+    async with attacked():
         attacks = [
             asyncio.to_thread(door.send, endless_request(attack, door))
             for attack in ("header value", "trailer value", "trailers", "headers") * 2
@@ -55,7 +55,7 @@ async def test_many_endless_requests_at_once_freeze_nothing(door: Door) -> None:
 
 
 @pytest.mark.parametrize("part", ["head", "trailer"])
-async def test_framing_that_dribbles_is_cut(door: Door, part: str) -> None:
+async def test_framing_that_dribbles_is_cut(door: Door, attacked: Attacked, part: str) -> None:
     start = door.head() if part == "head" else door.head("POST", CHUNKED) + b"\r\n1\r\nx\r\n0\r\n"
 
     def dribble() -> float:
@@ -69,7 +69,7 @@ async def test_framing_that_dribbles_is_cut(door: Door, part: str) -> None:
                 client.sendall(b"X")
         return time.monotonic() - started
 
-    async with prompt_loop():
+    async with attacked():
         assert await asyncio.to_thread(dribble) < PATIENCE_SECONDS * 20
 
 
@@ -101,7 +101,7 @@ async def test_a_credential_in_a_trailer_counts_for_nothing(door: Door) -> None:
     assert answer.startswith(b"HTTP/1.1 401" if door.is_http else b"HTTP/1.1 400"), answer
 
 
-async def test_one_address_opens_no_more_connections_than_it_may(door: Door) -> None:
+async def test_one_address_opens_no_more_connections_than_it_may(door: Door, attacked: Attacked) -> None:
     def flood() -> int:
         with contextlib.ExitStack() as opened:
             clients = [
@@ -119,7 +119,7 @@ async def test_one_address_opens_no_more_connections_than_it_may(door: Door) -> 
                     refused += 1
             return refused
 
-    async with memory_returns(), prompt_loop():
+    async with attacked():
         assert await asyncio.to_thread(flood) == 20
     await until(lambda: door.limits.open == 0)
     answer, _ = await asyncio.to_thread(door.send, [door.head("GET", "Connection: close") + b"\r\n"])

@@ -8,7 +8,7 @@ import contextlib
 import httpx
 
 from services.realtime.doors.opening import Doors
-from tests.security.conftest import realtime_token
+from tests.security.conftest import STREAMS, realtime_token
 
 
 async def opened(doors: Doors, tokens: list[str], stack: contextlib.AsyncExitStack) -> list[httpx.Response]:
@@ -34,10 +34,10 @@ async def test_one_token_opens_a_few_streams_and_no_more(realtime_doors: Doors) 
 async def test_one_organization_opens_no_more_streams_than_it_may_and_another_is_not_concerned(
     realtime_doors: Doors,
 ) -> None:
-    tokens = [realtime_token("org_many", f"usr_{number}") for number in range(6)]
+    tokens = [realtime_token("org_many", f"usr_{number}") for number in range(STREAMS + 1)]
     async with contextlib.AsyncExitStack() as stack:
         answers = await opened(realtime_doors, [*tokens, realtime_token("org_other")], stack)
-        assert [answer.status_code for answer in answers] == [200] * 5 + [429, 200]
+        assert [answer.status_code for answer in answers] == [200] * STREAMS + [429, 200]
 
 
 async def test_a_stream_that_ended_makes_room(realtime_doors: Doors) -> None:

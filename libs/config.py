@@ -299,6 +299,14 @@ class ServiceSettings(ProcessSettings):
     database_direct_url: str | None = setting(
         "DATABASE_DIRECT_URL", None, secret=True, url=urls.POSTGRESQL, help="never through a pooler"
     )
+    database_replica_url: str | None = setting(
+        "DATABASE_REPLICA_URL",
+        None,
+        secret=True,
+        url=urls.POSTGRESQL,
+        help="DSN of the <svc>_app role at a streaming replica, for lists and analytics that no cache holds",
+    )
+    replica_lag_seconds: float = setting("REPLICA_LAG_SECONDS", 2.0, help="a replica further behind is not read")
     database_admin_url: str | None = setting(
         "DATABASE_ADMIN_URL", None, secret=True, url=urls.POSTGRESQL, help="only migrate uses it"
     )
@@ -330,4 +338,6 @@ class ServiceSettings(ProcessSettings):
             found += [f"{name} is not random, which production refuses" for name, of in keys.items() if _is_weak(of)]
         if not 0 <= self.pool_min <= self.pool_max or self.pool_max < 1:
             found.append("POOL_MIN and POOL_MAX must satisfy 0 <= POOL_MIN <= POOL_MAX and POOL_MAX >= 1")
+        if self.replica_lag_seconds < 1.0:
+            found.append("REPLICA_LAG_SECONDS must be at least 1, because the lag is measured every half second")
         return found

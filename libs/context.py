@@ -16,6 +16,7 @@ class CallContext:
     """`deadline` is on the monotonic clock, None for none. `response_headers` become trailing metadata. `repeatable`:
     calls made for this one change nothing by a second time, being reads or under a key; not passed on. `on_behalf_of`
     goes with them and shows for which organization they act: the token of the user's request, or the job.
+    `may_lag`: a list may be as old as a replica's bound.
     `caller_job` is what a calling worker shows: its job's id and lease."""
 
     request_id: str = ""
@@ -25,6 +26,7 @@ class CallContext:
     traceparent: str = ""
     min_version: int = 0
     repeatable: bool = False
+    may_lag: bool = False
     on_behalf_of: str = field(default="", repr=False)
     caller_job: str = field(default="", repr=False)
     response_headers: dict[str, str] = field(default_factory=dict)

@@ -107,10 +107,12 @@ async def _settle_condition(request: Request[Any, Any, Any], route: Route[Any, A
 
 def _context(request: Request[Any, Any, Any], route: Route[Any, Any]) -> CallContext:
     key = idempotency_key(request) if route.method in _KEYED_METHODS else ""
+    min_version = demanded_version(request)
     return CallContext(
         request_id=request.request_id,
         idempotency_key=key,
         repeatable=route.reads or route.repeatable or bool(key),
         traceparent=current_traceparent(),
-        min_version=demanded_version(request),
+        may_lag=route.reads and not min_version and not request.fills_cache,
+        min_version=min_version,
     )

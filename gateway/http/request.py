@@ -64,6 +64,8 @@ class Request(StarletteRequest[StarletteState], Generic[A, Q, B]):
     status: int = 0
     # A response with a fresh secret is not compressed: its size would tell about the secret (BREACH).
     secret: bool = False
+    # The response will be kept for others, so it must not come from a replica that lags.
+    fills_cache: bool = False
 
     def __init__(self, scope: Scope, receive: Receive, options: Options) -> None:
         super().__init__(scope, receive)

@@ -110,6 +110,7 @@ class EdgeCache:
             request.replace_header("if-none-match", "")
             request.replace_header("if-match", "")
             request.replace_header("x-min-version", "")
+            request.fills_cache = True
             recorder = Recorder()
             try:
                 await self._app(scope, receive, recorder.send)

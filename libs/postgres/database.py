@@ -16,8 +16,9 @@ from libs.config import ServiceSettings
 from libs.errors import Aborted, AppError
 from libs.postgres.connection import Announce, Connection, Hook, Invalidate, Record
 from libs.postgres.fence import fenced
-from libs.postgres.pool import REST_SECONDS, Pool
+from libs.postgres.pool import REST_SECONDS, Pool, fetch_once
 from libs.postgres.quotas import Quotas
+from libs.postgres.replica import Replica
 
 # Seconds for a hook after a commit. Hooks only send messages that may be lost.
 HOOK_SECONDS = 1.0
@@ -45,15 +46,21 @@ class Database:
         self._system = system
         self.settings = settings
         self.quotas = Quotas()
+        self.replica: Replica | None = None
 
     @classmethod
     async def open(cls, settings: ServiceSettings, *, application_name: str) -> "Database":
-        """Open both pools; the database need not answer yet. POOL_MIN connections are opened in advance."""
+        """Open the pools; the database need not answer yet. POOL_MIN connections are opened in advance."""
         app = Pool("app", settings.database_url, settings, application_name)
         system = Pool("system", settings.database_system_url, settings, f"{application_name}-system")
         if settings.pool_min:
             await app.warm(settings.pool_min)
-        return cls(app, system, settings)
+        database = cls(app, system, settings)
+        if settings.database_replica_url:
+            pool = Pool("replica", settings.database_replica_url, settings, f"{application_name}-replica")
+            database.replica = Replica(pool, app, settings.replica_lag_seconds)
+            database.replica.start()
+        return database
 
     def announce_through(self, publish: Announce) -> None:
         """Send the subjects of `announce_after_commit` through `publish`, which must not fail."""
@@ -72,23 +79,28 @@ class Database:
         begin = f"begin; set local app.org = '{_checked(org_id)}'" if org_id else "begin"
         return Transaction(self._system, begin)
 
-    async def fetch(self, org_id: str, sql: str, *args: Any) -> list[Record]:
-        """A tenant's read in one statement: `sql` filters by `o.org`; $1 is the organisation, args start at $2."""
-        return await _fetch(self._app, fenced(sql), _checked(org_id), *args)
+    async def fetch(self, org_id: str, sql: str, *args: Any, may_lag: bool = False) -> list[Record]:
+        """A tenant's read in one statement: `sql` filters by `o.org`; $1 is the organisation, args start at $2.
+        With `may_lag` a replica answers, if there is one and the call allows it (libs.postgres.replica)."""
+        if may_lag and self.replica is not None:
+            rows = await self.replica.fetch(fenced(sql), _checked(org_id), *args)
+            if rows is not None:
+                return rows
+        return await fetch_once(self._app, fenced(sql), _checked(org_id), *args)
 
-    async def fetchrow(self, org_id: str, sql: str, *args: Any) -> Record | None:
+    async def fetchrow(self, org_id: str, sql: str, *args: Any, may_lag: bool = False) -> Record | None:
         """The first row of a tenant's read, or None."""
-        rows = await self.fetch(org_id, sql, *args)
+        rows = await self.fetch(org_id, sql, *args, may_lag=may_lag)
         return rows[0] if rows else None
 
-    async def fetchval(self, org_id: str, sql: str, *args: Any) -> Any:
+    async def fetchval(self, org_id: str, sql: str, *args: Any, may_lag: bool = False) -> Any:
         """The first column of the first row of a tenant's read, or None."""
-        rows = await self.fetch(org_id, sql, *args)
+        rows = await self.fetch(org_id, sql, *args, may_lag=may_lag)
         return rows[0][0] if rows else None
 
     async def system_fetch(self, sql: str, *args: Any) -> list[Record]:
         """One statement over all organisations (read or write), outside any transaction."""
-        return await _fetch(self._system, sql, *args)
+        return await fetch_once(self._system, sql, *args)
 
     async def system_fetchrow(self, sql: str, *args: Any) -> Record | None:
         rows = await self.system_fetch(sql, *args)
@@ -102,7 +114,7 @@ class Database:
         """Whether the database answers a tenant connection now."""
         try:
             async with asyncio.timeout(PING_SECONDS):
-                await _fetch(self._app, "select 1")
+                await fetch_once(self._app, "select 1")
         except (TimeoutError, AppError):
             return False
         return True
@@ -112,6 +124,8 @@ class Database:
         return PoolStats(self.settings.pool_max, self._app.idle, self._app.active)
 
     async def close(self) -> None:
+        if self.replica is not None:
+            await self.replica.close()
         await asyncio.gather(self._app.close(), self._system.close())
 
 
@@ -120,20 +134,6 @@ def _checked(org_id: str) -> str:
     if not _ORG_ID.fullmatch(org_id):
         raise ValueError("not an organisation id")
     return org_id
-
-
-async def _fetch(pool: Pool, sql: str, *args: Any) -> list[Record]:
-    raw = await pool.lease()
-    try:
-        rows = await Connection(raw).fetch(sql, *args)
-    except asyncio.CancelledError:
-        pool.rest(raw, "select 1")
-        raise
-    except BaseException:
-        pool.give_back(raw)
-        raise
-    pool.give_back(raw)
-    return rows
 
 
 class Transaction:

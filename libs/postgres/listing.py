@@ -25,8 +25,8 @@ class Listing:
     """A list: its columns, its FROM clause and what it may be sorted by.
 
     `tie` is a unique column that orders rows with equal sort values, `org` and `created` are the columns of tenant and
-    creation time, `nullable` names the sorts whose column may be null. With an index on (org, sort column, tie) pages
-    cost the same at any depth."""
+    creation time, `nullable` names the sorts whose column may be null. With `may_lag` a replica may answer. With an
+    index on (org, sort column, tie) pages cost the same at any depth."""
 
     select: str
     source: str
@@ -35,6 +35,7 @@ class Listing:
     org: str = "org_id"
     created: str = "created_at"
     nullable: frozenset[str] = frozenset()
+    may_lag: bool = False
 
 
 async def fetch_page(
@@ -51,10 +52,10 @@ async def fetch_page(
     query = _Query(listing, request, filters)
     scope = _scope(org_id, listing, request, filters, scope_parts)
     after = _decode(codec, scope, request.cursor) if request.cursor_mode and request.cursor else None
-    rows = await db.fetch(org_id, *query.rows(after))
+    rows = await db.fetch(org_id, *query.rows(after), may_lag=listing.may_lag)
     has_more = len(rows) > request.limit
     items = rows[: request.limit]
-    total, estimate = await _total(db, org_id, query) if request.counts else (None, False)
+    total, estimate = await _total(db, org_id, query, listing.may_lag) if request.counts else (None, False)
     return Page(
         items=items,
         page=0 if request.cursor_mode else request.page,
@@ -145,8 +146,8 @@ class _Query:
         return " and ".join([*self._conditions, *extra])
 
 
-async def _total(db: Database, org_id: str, query: _Query) -> tuple[int, bool]:
-    counted = int(await db.fetchval(org_id, *query.count()))
+async def _total(db: Database, org_id: str, query: _Query, may_lag: bool) -> tuple[int, bool]:
+    counted = int(await db.fetchval(org_id, *query.count(), may_lag=may_lag))
     if counted <= MAX_PAGED_ROWS:
         return counted, False
     sql, *args = query.estimate()

@@ -9,13 +9,13 @@ import asyncio
 import logging
 import time
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
 from libs.config import ServiceSettings
 from libs.context import remaining_seconds
-from libs.postgres.connection import STATEMENT_SECONDS, Announce, Invalidate
+from libs.postgres.connection import STATEMENT_SECONDS, Announce, Connection, Invalidate, Record
 from libs.postgres.errors import busy, timed_out, translate, unavailable
 from libs.telemetry.metrics import DB_ACQUIRE_SECONDS, DB_POOL_CONNECTIONS
 
@@ -224,3 +224,18 @@ def _limit(seconds: float) -> float:
     if remaining <= 0:
         raise timed_out()
     return min(seconds, remaining)
+
+
+async def fetch_once(pool: Pool, sql: str, *args: Any, seconds: float | None = None) -> list[Record]:
+    """The rows of one statement on a connection of its own, outside any transaction."""
+    raw = await pool.lease()
+    try:
+        rows = await Connection(raw).fetch(sql, *args, timeout=seconds)
+    except asyncio.CancelledError:
+        pool.rest(raw, "select 1")
+        raise
+    except BaseException:
+        pool.give_back(raw)
+        raise
+    pool.give_back(raw)
+    return rows

@@ -232,6 +232,8 @@ class _Caller:
             metadata.append(("traceparent", traceparent))
         if call.min_version:
             metadata.append(("x-min-version", str(call.min_version)))
+        if call.may_lag:
+            metadata.append(("x-may-lag", "1"))
         if self._forward_idempotency and call.idempotency_key:
             metadata.append(("x-idempotency-key", call.idempotency_key))
             metadata.append(("x-idempotency-fingerprint", call.idempotency_fingerprint))

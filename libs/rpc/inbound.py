@@ -85,6 +85,7 @@ class Call:
             idempotency_fingerprint=str(metadata.get("x-idempotency-fingerprint", "")),
             traceparent=str(metadata.get("traceparent", "")),
             min_version=_whole_number(metadata.get("x-min-version", "")),
+            may_lag="x-may-lag" in metadata,
         )
 
     def send_headers(self) -> None:

@@ -64,6 +64,13 @@ DB_ACQUIRE_SECONDS = Histogram(
 DB_STATEMENT_SECONDS = Histogram(
     "db_statement_duration_seconds", "Time of a database call", ("kind",), buckets=_FAST, registry=REGISTRY
 )
+DB_REPLICA_READS = Counter(
+    "db_replica_reads_total",
+    "Reads that a replica could answer, by who did: replica, primary",
+    ("source",),
+    registry=REGISTRY,
+)
+DB_REPLICA_LAG = Gauge("db_replica_lag_seconds", "The most by which the replica can be behind", registry=REGISTRY)
 
 CACHE_HITS = Counter(
     "cache_hits_total", "Reads answered by a level: memory, redis", ("level", "cache"), registry=REGISTRY

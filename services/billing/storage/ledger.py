@@ -14,7 +14,9 @@ from services.billing.domain.ledger import EntryType, LedgerEntry, Leg, Posting,
 LEDGER_LIST = ListRules(sorts={"createdAt": "e.created_at"})
 _COLUMNS = """e.id, e.transaction_id, e.type, e.amount_micros, e.currency, e.call_id, e.usage_event_id,
     e.balance_after_micros, e.description, e.created_at"""
-_LISTING = Listing(_COLUMNS, "ledger_entry e", LEDGER_LIST, tie="e.id", org="e.org_id", created="e.created_at")
+_LISTING = Listing(
+    _COLUMNS, "ledger_entry e", LEDGER_LIST, tie="e.id", org="e.org_id", created="e.created_at", may_lag=True
+)
 _ADD_TRANSACTIONS = """
 insert into ledger_transaction (org_id, id, type, key, created_at)
 select $1, t.id, t.type, t.key, $5 from unnest($2::text[], $3::text[], $4::text[]) as t(id, type, key)"""

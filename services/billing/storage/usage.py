@@ -15,7 +15,9 @@ from services.billing.domain.usage import Meter, UsageEvent
 
 USAGE_EVENT_LIST = ListRules(sorts={"createdAt": "u.created_at"})
 _COLUMNS = "u.id, u.meter, u.event_time, u.quantity_micros, u.subject, u.properties, u.call_id, u.created_at"
-_LISTING = Listing(_COLUMNS, "usage_event u", USAGE_EVENT_LIST, tie="u.id", org="u.org_id", created="u.created_at")
+_LISTING = Listing(
+    _COLUMNS, "usage_event u", USAGE_EVENT_LIST, tie="u.id", org="u.org_id", created="u.created_at", may_lag=True
+)
 _METERS = "select m.name, m.unit, m.description from meter m order by m.name"
 # In the order of ids, so that two batches with the same ids wait for each other instead of deadlocking.
 _ADD = """

@@ -50,7 +50,9 @@ class UsageSums:
             day, *names = self._cursors.decode(scope, request.cursor)
             after = (date.fromisoformat(day), *names)
         offset = 0 if request.cursor_mode else request.offset
-        rows = await self._db.fetch(org_id, _sql(groups, way), start, end, *after, request.limit + 1, offset)
+        rows = await self._db.fetch(
+            org_id, _sql(groups, way), start, end, *after, request.limit + 1, offset, may_lag=True
+        )
         has_more = len(rows) > request.limit
         items = rows[: request.limit]
         return Page(
@@ -72,7 +74,7 @@ class UsageSums:
             return None
         if rows and not (request.cursor_mode and request.cursor):
             return int(rows[0]["groups"])
-        first = await self._db.fetch(org_id, _sql(groups, "desc"), start, end, None, "", "", "", 1, 0)
+        first = await self._db.fetch(org_id, _sql(groups, "desc"), start, end, None, "", "", "", 1, 0, may_lag=True)
         return int(first[0]["groups"]) if first else 0
 
 

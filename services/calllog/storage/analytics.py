@@ -86,12 +86,13 @@ class Analytics:
         await conn.execute(_SYNCED, org_id, now)
 
     async def all_time(self, org_id: str) -> Totals:
-        return _totals(await self._db.fetchrow(org_id, _ALL_TIME))
+        return _totals(await self._db.fetchrow(org_id, _ALL_TIME, may_lag=True))
 
     async def window(self, org_id: str, window: Window) -> Totals:
         """Exact for any window: whole hours from the roll-ups, the parts of hours at its ends from the calls."""
         head, tail = window.edges()
-        row = await self._db.fetchrow(org_id, _WINDOW, window.first_hour, window.last_hour, *head, *tail)
+        hours = window.first_hour, window.last_hour
+        row = await self._db.fetchrow(org_id, _WINDOW, *hours, *head, *tail, may_lag=True)
         return _totals(row)
 
     async def series(
@@ -99,11 +100,11 @@ class Analytics:
     ) -> dict[datetime, Totals]:
         """The buckets that hold calls, by their start."""
         first = floor_to(start, interval)
-        rows = await self._db.fetch(org_id, _SERIES, interval, first, end, agent_id)
+        rows = await self._db.fetch(org_id, _SERIES, interval, first, end, agent_id, may_lag=True)
         return {row["bucket"]: _totals(row) for row in rows}
 
     async def synced_at(self, org_id: str) -> datetime | None:
-        moment: datetime | None = await self._db.fetchval(org_id, _SYNC_TIME)
+        moment: datetime | None = await self._db.fetchval(org_id, _SYNC_TIME, may_lag=True)
         return moment
 
     async def hours_changed_since(self, since: datetime) -> list[tuple[str, datetime]]:

@@ -25,7 +25,7 @@ CALL_LIST = ListRules(
 )
 _LISTING = Listing(
     COLUMNS, "call c", CALL_LIST, tie="c.id", org="c.org_id", created="c.created_at",
-    nullable=frozenset({"startedAt", "durationSeconds"}),
+    nullable=frozenset({"startedAt", "durationSeconds"}), may_lag=True,
 )  # fmt: skip
 _FACET = """exists (select 1 from call_facet f
     where f.org_id = c.org_id and f.kind = '{kind}' and f.value = {{}} and f.call_id = c.id)"""
@@ -52,7 +52,7 @@ class CallList:
         words = search_words(storable(wanted.search)).strip()
         if not words:
             return await self._fetch(org_id, request, conditions)
-        matches = await self._db.fetchval(org_id, _MATCHES, words, MAX_PAGED_ROWS + 1)
+        matches = await self._db.fetchval(org_id, _MATCHES, words, MAX_PAGED_ROWS + 1, may_lag=True)
         if matches <= MAX_PAGED_ROWS:
             return await self._fetch(org_id, request, [*conditions, (_AMONG_MATCHES, words)])
         uncounted = _Uncounted(**{part.name: getattr(request, part.name) for part in fields(request)})

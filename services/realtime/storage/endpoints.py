@@ -36,6 +36,7 @@ _deliveries = Listing(
     tie="d.id",
     org="d.org_id",
     created="d.created_at",
+    may_lag=True,
 )
 
 

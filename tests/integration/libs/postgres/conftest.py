@@ -1,5 +1,8 @@
 """A service "thing" with one tenant table, in a database of each module's own."""
 
+import contextlib
+import os
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -45,3 +48,12 @@ async def db(settings: ServiceSettings) -> AsyncIterator[Database]:
     database = await Database.open(settings, application_name="test")
     yield database
     await database.close()
+
+
+def signal_family(pid: int | None, what: signal.Signals) -> None:
+    """PostgreSQL is a process per connection: all of them, the postmaster first."""
+    assert pid is not None
+    os.kill(pid, what)
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        with contextlib.suppress(ProcessLookupError):  # a connection's process may end in between
+            os.kill(int(child), what)

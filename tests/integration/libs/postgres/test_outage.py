@@ -1,8 +1,6 @@
 """PostgreSQL killed, restarted and frozen under a running process: told quickly, survived without help."""
 
 import asyncio
-import contextlib
-import os
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -20,6 +18,7 @@ from libs.postgres.migrate import migrate
 from local.runner.keys import Keys
 from local.stores import Stores
 from tests.conftest import database_url
+from tests.integration.libs.postgres.conftest import signal_family
 
 READ = "select t.id from thing t where t.org_id = o.org"
 
@@ -57,15 +56,6 @@ def settings_of() -> Callable[[str], ServiceSettings]:
         )
 
     return build
-
-
-def signal_family(pid: int | None, what: signal.Signals) -> None:
-    """PostgreSQL is a process per connection: all of them, the postmaster first."""
-    assert pid is not None
-    os.kill(pid, what)
-    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        with contextlib.suppress(ProcessLookupError):  # a connection's process may end in between
-            os.kill(int(child), what)
 
 
 async def add(db: Database, name: str) -> None:

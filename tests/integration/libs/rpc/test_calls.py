@@ -86,11 +86,12 @@ async def test_the_call_carries_request_trace_version_and_principal(stub: Any, e
         seen.update(call=current_call(), principal=current_principal(), trace=current_traceparent())
 
     echo.acts["look"] = look
-    call = CallContext(request_id="req_1", traceparent=TRACEPARENT, min_version=7, idempotency_key="k")
+    call = CallContext(request_id="req_1", traceparent=TRACEPARENT, min_version=7, may_lag=True, idempotency_key="k")
     with serving(call, OWNER):
         await stub.say(text("look"))
     assert seen["call"].request_id == "req_1"
     assert seen["call"].min_version == 7
+    assert seen["call"].may_lag
     assert seen["call"].idempotency_key == ""
     assert seen["trace"] == TRACEPARENT
     assert seen["principal"] == service_principal("agent")

@@ -73,6 +73,7 @@ class Things:
         if scope["path_params"]:
             headers["etag"] = f'"{self.version}{self.digest}"'
         assert not request.header("if-none-match")
+        assert request.fills_cache == (request.method != "PATCH")
         await Response(json.dumps(told), 200, headers)(scope, receive, send)
 
 

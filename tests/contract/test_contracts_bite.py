@@ -114,7 +114,7 @@ TREE: dict[str, tuple[str, str]] = {
     "migrations": ("services/agent/storage/migrations/0009_create_planted.sql", "create table planted (id text);"),
     "subjects": ("services/agent/planted.py", 'S = "evt.org.agent.agent.created"'),
     "topics": ("services/agent/mapping/planted.py", 'E = call_event("call.ended")'),
-    "unsent_topics": ("services/identity/servicer/sessions.py", '"""No session is revoked any more."""'),
+    "unsent_topics": ("services/identity/servicer/api_keys.py", '"""No key is made any more."""'),
     "subscribers_read": (
         "services/agent/planted.py",
         'async def f(conn, event): event.read(pb.CallChanged)\nHANDLERS = {"usage.recorded": f}',

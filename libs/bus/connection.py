@@ -176,6 +176,8 @@ class Bus:
             connect_timeout=2,
             ping_interval=5,
             max_outstanding_pings=2,
+            # At its own bound the client makes the publisher wait for the server. Ours drops before.
+            pending_size=2 * MAX_PENDING_BYTES,
             error_cb=self._on_error,
             disconnected_cb=self._on_disconnected,
             reconnected_cb=self._on_connected,

@@ -11,6 +11,7 @@ import pytest
 
 from echosenseix.events.v1.events_pb2 import AgentChanged
 from libs.bus import Bus
+from libs.bus.connection import MAX_PENDING_BYTES
 from libs.bus.stream import MESSAGE_ID, ensure_stream
 from libs.bus.subjects import STREAM
 from libs.config import ServiceSettings
@@ -343,12 +344,13 @@ async def test_a_frozen_server_delays_no_commit(
         slowest = 0.0
         for number in range(200):
             began = time.monotonic()
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(20):
                 await append(db, f"agt_{number}", 0)
                 await bus.publish_core("some.subject", b"x" * 65536)
             slowest = max(slowest, time.monotonic() - began)
-        assert slowest < 0.9
-        assert bus.client.pending_data_size < 400 * 1024
+        # Two seconds and more if a publisher waited for the server.
+        assert slowest < 1.9
+        assert bus.client.pending_data_size < MAX_PENDING_BYTES + 128 * 1024
     finally:
         broker.nats.resume()
     async with running(OutboxRelay(settings, "agent", bus)):

@@ -262,11 +262,12 @@ async def test_audio_that_comes_while_its_call_is_being_written_is_announced(
 
     async with calllog.database.transaction(org.id) as conn:
         await conn.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", f"hour:{org.id}:{hour}")
-        await calllog.deliver(org, transcription(conversation))
+        calling = asyncio.create_task(calllog.deliver(org, transcription(conversation)))
         await held(1)
         audio = {"type": "post_call_audio", "event_timestamp": 1_767_344_661, "data": data}
         delivering = asyncio.create_task(calllog.deliver(org, audio))
         await held(2)
+    await calling
     await delivering
     await calllog.settled(org.id)
     assert [topic for topic, _ in await calllog.events(org.id)] == ["call.ended", "call.recording_ready"]

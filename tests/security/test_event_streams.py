@@ -13,7 +13,7 @@ from tests.security.conftest import STREAMS, realtime_token
 
 async def opened(doors: Doors, tokens: list[str], stack: contextlib.AsyncExitStack) -> list[httpx.Response]:
     """One stream a token, all open at once."""
-    http = await stack.enter_async_context(httpx.AsyncClient(base_url=f"http://{doors.addresses['http']}", timeout=10))
+    http = await stack.enter_async_context(httpx.AsyncClient(base_url=f"http://{doors.addresses['http']}", timeout=60))
     answers = []
     for token in tokens:
         headers = {"authorization": f"Bearer {token}"}

@@ -81,7 +81,8 @@ async def test_twenty_streams_that_read_nothing_are_cut_and_another_misses_nothi
                             break
                 await writing
                 assert seen == [f"id: {position}" for position in range(1, EVENTS + 1)]
-                await until(lambda: limits.open == 1)
+                # The client closes its own when it stops to iterate.
+                await until(lambda: limits.open <= 1)
 
 
 async def test_twenty_sockets_that_read_nothing_are_cut_and_another_misses_nothing(realtime: Realtime) -> None:

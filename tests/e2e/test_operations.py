@@ -168,6 +168,9 @@ def test_every_service_s_worker_has_registered_its_schedules(ada: Customer) -> N
         ("rating-missed", "billing.calculate"),
         ("retention-sweep", "retention.sweep"),
         ("session-sweep", "session.sweep"),
+        ("source.schedule", "source.schedule"),
+        ("top-ups-sweep", "retention.sweep"),
+        ("webhooks-sweep", "retention.sweep"),
     }
 
 

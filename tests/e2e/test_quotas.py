@@ -22,6 +22,7 @@ LIMITS = {
     "deleted_agents": 2,
     "agent_versions": 2,
     "knowledge_entries": 3,
+    "sources": 2,
     "documents": 2,
     "document_bytes": 40,
     "webhook_bytes_per_day": 2_000,
@@ -72,6 +73,12 @@ def _entries(one: Customer) -> Answers:
         yield one.http.post("/api/knowledge-base/entries", json={"title": "One more", "content": "Words."})
 
 
+def _sources(one: Customer) -> Answers:
+    while True:
+        url = f"http://127.0.0.1:9955/{secrets.token_hex(4)}"
+        yield one.http.post("/api/knowledge-base/sources", json={"url": url})
+
+
 def _documents(one: Customer) -> Answers:
     while True:
         yield one.http.post("/api/documents/upload", files={"document": ("a.txt", b"Words.")})
@@ -120,6 +127,7 @@ FILL: dict[str, Fill] = {
     "deleted_agents": _deleted_agents,
     "agent_versions": _versions,
     "knowledge_entries": _entries,
+    "sources": _sources,
     "documents": _documents,
     "document_bytes": _document_bytes,
     "webhook_bytes_per_day": _deliveries,

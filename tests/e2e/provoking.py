@@ -35,7 +35,7 @@ _PROVIDERS = itertools.cycle(("bland", "retell"))
 # Their scope follows from what the id names, or from who asks, so the document names none.
 _SCOPED = ("/api/jobs/", "/api/auth/sessions")
 # More than any operation takes.
-TOO_MUCH = 64 * 1024 * 1024
+TOO_MUCH = 64 * 1024 * 1024 + 1
 _MULTIPART = "multipart/form-data; boundary=x"
 
 

@@ -28,7 +28,10 @@ SPEAK_SECONDS = 1.0
 SESSION_IDLE = "5s"
 
 logger = logging.getLogger(__name__)
-_FAILURES = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, AppError)
+# InternalClientError: the server died while the client began a statement; the connection is ended then.
+_FAILURES = (
+    OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, AppError,
+)  # fmt: skip
 
 
 class Lease:

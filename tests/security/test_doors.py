@@ -8,11 +8,12 @@ import socket
 import time
 from collections.abc import Iterator
 
+import httpx
 import pytest
 
 from tests.integration.services.realtime.driving import until
 from tests.security.conftest import CONNECTIONS, PATIENCE_SECONDS, Attacked
-from tests.security.doors import MIB, Door, endless
+from tests.security.doors import MIB, OBSERVER, Door, endless
 
 CHUNKED = "Transfer-Encoding: chunked"
 BLOCK = b"a" * 65_536
@@ -124,6 +125,21 @@ async def test_one_address_opens_no_more_connections_than_it_may(door: Door, att
     await until(lambda: door.limits.open == 0)
     answer, _ = await asyncio.to_thread(door.send, [door.head("GET", "Connection: close") + b"\r\n"])
     assert answer.split(b" ")[1] in (b"400", b"401")
+
+
+async def test_a_refused_connection_breaks_none_that_comes_after_it(door: Door) -> None:
+    """The next connection gets the file descriptor of the one that was refused."""
+    transport = httpx.AsyncHTTPTransport(local_address=OBSERVER)
+    with contextlib.ExitStack() as opened:
+        for _ in range(CONNECTIONS):
+            opened.enter_context(await asyncio.to_thread(socket.create_connection, (door.host, door.port), 20))
+        await until(lambda: door.limits.open == CONNECTIONS)
+        async with httpx.AsyncClient(base_url=door.health, transport=transport, timeout=60) as other:
+            for _ in range(30):
+                await asyncio.to_thread(door.send, [])
+                answer = await other.get("/health/live", headers={"Connection": "close"})
+                assert answer.status_code == 200
+    await until(lambda: door.limits.open == 0)
 
 
 async def test_a_connection_that_has_said_nothing_counts(door: Door) -> None:

@@ -49,7 +49,9 @@ class GuardedSocket(WSProtocol):  # type: ignore[misc]  # as above
         if self._limits.take(address):
             self._counted = address
         else:
-            self._refuse(request_head.TOO_MANY)
+            # Not at once: the transport begins to read after this callback, closed or not, and a reader that is left
+            # behind breaks the next connection with the same file descriptor.
+            asyncio.get_running_loop().call_soon(self._refuse, request_head.TOO_MANY)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._counted is not None:
@@ -84,6 +86,8 @@ class GuardedSocket(WSProtocol):  # type: ignore[misc]  # as above
             data = data[size:]
 
     def _refuse(self, answer: bytes) -> None:
+        if self.transport.underlying_transport.is_closing():
+            return
         self.transport.underlying_transport.write(answer)
         self.transport.underlying_transport.close()
 

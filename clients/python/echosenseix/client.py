@@ -66,9 +66,9 @@ class Client(resources.Groups):
         """Events as they happen, and those since the position `after`; "0" begins with the oldest that is kept."""
         return EventStream(self, after)
 
-    def request(self, method: str, path: str, **wish: Any) -> httpx.Response:
+    def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         """Any request, with the client's retries and errors, for what the typed methods do not cover."""
-        return self.send(Call(method, path, **wish))
+        return self.send(Call(method, path, **options))
 
     def send(self, call: Call) -> httpx.Response:
         steps: Flow = flow(call, self.http, self.retries)
@@ -153,9 +153,9 @@ class AsyncClient(resources.AsyncGroups):
         """Events as they happen, and those since the position `after`; "0" begins with the oldest that is kept."""
         return AsyncEventStream(self, after)
 
-    async def request(self, method: str, path: str, **wish: Any) -> httpx.Response:
+    async def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         """Any request, with the client's retries and errors, for what the typed methods do not cover."""
-        return await self.send(Call(method, path, **wish))
+        return await self.send(Call(method, path, **options))
 
     async def send(self, call: Call) -> httpx.Response:
         steps: Flow = flow(call, self.http, self.retries)

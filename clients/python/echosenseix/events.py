@@ -63,7 +63,7 @@ class _Position:
 
 
 class EventStream:
-    """Iterate to receive events; it reconnects by itself and ends only by an error that waiting does not mend."""
+    """Iterate to receive events; it reconnects by itself and ends only by an error for which waiting does not help."""
 
     def __init__(self, client: Client, after: str | None) -> None:
         self._client = client

@@ -23,9 +23,9 @@ def main(url: str, key: str, document: Path) -> int:
         base_url=url, token=key, raise_on_unexpected_status=True, timeout=60
     )
 
-    def ask(operation: str, *path: str, **wish: Any) -> Any:
+    def ask(operation: str, *path: str, **options: Any) -> Any:
         module = importlib.import_module(f"opc.api.{operation}")
-        answer = module.sync_detailed(*path, client=client, **wish)
+        answer = module.sync_detailed(*path, client=client, **options)
         if answer.status_code >= 300:
             raise AssertionError(f"{operation}: {answer.parsed}")
         return answer.parsed

@@ -2,8 +2,9 @@
 
 From the measured cost of a request, a delivery, a call and a job it derives how many cores, instances, connections and
 how much memory a number of concurrent users needs, phase by phase as in the architecture paper. Every figure that
-enters is an option with the value measured last; `python -m bench.request_cpu`, `make bench-jobs` and `make load`
-measure them anew. Costs are list prices of a common cloud, rounded, and only their ratio should be trusted.
+enters is an option; its default is measured or assumed, as `Costs` says. `python -m bench.request_cpu`,
+`python -m bench.calls`, `make bench-jobs` and `make load` measure them anew. Costs are list prices of a common cloud,
+rounded, and only their ratio should be trusted.
 """
 
 from __future__ import annotations
@@ -17,19 +18,24 @@ from dataclasses import dataclass
 # Cores run at this share, so that a burst and the loss of one instance of three fit beneath the top.
 TARGET_UTILIZATION = 0.6
 CORES_PER_INSTANCE = 2
-# One core of PostgreSQL does this share of a request's cost (measured: 5.5 of 17 ms for an uncached page).
+# Memory of a process after the demo, as `make status` shows it, rounded up.
 MIB_PER_PROCESS = 110
 PRICE_CORE_MONTH, PRICE_GIB_MONTH, PRICE_STORAGE_GIB_MONTH = 18.0, 2.5, 0.12
 
 
 @dataclass(frozen=True)
 class Costs:
-    """What one of each costs, in microseconds of CPU; application and database apart."""
+    """What one of each costs, in microseconds of CPU; application and database apart.
+
+    Requests are of `bench.request_cpu`: an uncached list took 2,800, a cached page 355 to 385. Calls: `bench.calls`.
+    The database's share of an uncached list, and the memory of sockets and rows, are assumed.
+    """
 
     request_app: float = 2_600.0
     request_database: float = 900.0
-    call_app: float = 24_000.0
-    call_database: float = 14_000.0
+    request_cached: float = 370.0
+    call_app: float = 19_800.0
+    call_database: float = 8_600.0
     delivery: float = 12.3
     socket_kib: float = 45.0
     row_kib: float = 6.0
@@ -69,8 +75,7 @@ def need(users: int, use: Use, costs: Costs) -> Need:
     calls = users * use.calls_per_hour / 3600
     deliveries = users * use.deliveries_per_second
     misses = rate * (1 - use.cached_share)
-    # A cached read costs the gateway about a tenth of a miss (performance.md measures 53 to 58 µs of its own).
-    app = (misses + rate * use.cached_share * 0.1) * costs.request_app + calls * costs.call_app
+    app = misses * costs.request_app + rate * use.cached_share * costs.request_cached + calls * costs.call_app
     app = (app + deliveries * costs.delivery) / 1e6 / TARGET_UTILIZATION
     database = (misses * costs.request_database + calls * costs.call_database) / 1e6 / TARGET_UTILIZATION
     instances = max(phase_of(users)[1], math.ceil(app / CORES_PER_INSTANCE))

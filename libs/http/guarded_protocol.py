@@ -68,7 +68,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self._feed(data[start : start + _SLICE_BYTES])
 
     def _feed(self, piece: bytes) -> None:
-        before = self._body_bytes
+        before, was_in_head = self._body_bytes, self._in_head
         # The callbacks reset the counts when a message begins or ends in this piece.
         self._framing_bytes += len(piece)
         super().data_received(piece)
@@ -78,7 +78,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self._framing_bytes = max(0, self._framing_bytes - body)
         if self._framing_bytes > self._framing_budget():
             self._refuse(request_head.TOO_LARGE)
-        elif self._receiving and not self._in_head:
+        elif self._receiving and not self._in_head and not was_in_head:
+            # The wait for a body's first byte is the application's: it answers 408.
             self._time_framing(body)
 
     def _framing_budget(self) -> int:

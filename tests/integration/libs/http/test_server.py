@@ -174,6 +174,15 @@ async def test_a_connection_that_says_nothing_is_cut(address: tuple[str, int]) -
     assert await exchange(address) == b""
 
 
+async def test_the_wait_for_a_body_is_the_applications(address: tuple[str, int]) -> None:
+    reader, writer = await asyncio.open_connection(*address)
+    writer.write(b"POST /read HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nConnection: close\r\n\r\n")
+    await asyncio.sleep(3 * request_head.HEADER_SECONDS)
+    writer.write(b"later")
+    assert (await reader.read()).endswith(b"\r\n\r\n5")
+    writer.close()
+
+
 async def test_a_second_request_on_the_connection_is_guarded_as_well(address: tuple[str, int]) -> None:
     answer = await exchange(address, HEAD + b"\r\n", b"GET / HT")
     assert answer.count(b"HTTP/1.1 200") == 1

@@ -6,14 +6,18 @@ Imports only the standard library until it runs inside .venv; then `local.cli.co
 import os
 import sys
 
+# The oldest Python that the code runs on: it uses TaskGroup, asyncio.timeout and Self.
 OLDEST = (3, 11)
+# Commands that import packages, with the group of the lock that has them; all others run on a bare Python.
 NEEDS = dict.fromkeys(("up", "dev", "daemon", "token", "backup", "restore"), "suite")
 NEEDS.update(dict.fromkeys(("lint", "types", "test", "security", "check"), "dev"))
+# Commands that only look at what runs: on a fresh clone they need no installation to say that nothing does.
 ASK_ONLY = ("down", "status", "logs", "restart", "reset")
 
 
 def main() -> None:
     if sys.version_info < OLDEST:
+        # The % operator, because an older Python must be able to parse this line.
         sys.exit("The suite needs Python 3.11 or newer; this is %d.%d." % sys.version_info[:2])  # noqa: UP031
     from local import bootstrap
 

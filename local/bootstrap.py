@@ -18,8 +18,10 @@ from pathlib import Path
 
 from local.paths import ROOT
 
+# Inside the clone: two checkouts never share packages, and removing the folder removes all.
 ENVIRONMENT = ROOT / ".venv"
 PYTHON = ENVIRONMENT / "bin" / "python"
+# The knowledge service's lock contains those of all other services.
 LOCKS = {"suite": ROOT / "requirements" / "knowledge.txt", "dev": ROOT / "requirements" / "dev.txt"}
 
 NO_VENV = """This Python cannot make virtual environments: its venv module (ensurepip) is not installed.
@@ -38,6 +40,7 @@ def ensure(group: str) -> str:
             _make_environment()
             _install(group)
             _write_paths()
+            # Last: an interrupted installation has no stamp and is done again.
             _stamp(group).write_text(_fingerprint(group), encoding="ascii")
     return str(PYTHON)
 
@@ -76,6 +79,7 @@ def _works() -> bool:
     """An environment made by another Python, or in a folder since moved, is made anew."""
     question = "import sys; print(*sys.version_info[:2])"
     answer = subprocess.run([str(PYTHON), "-c", question], capture_output=True, text=True, check=False)  # noqa: S603
+    # Debian's Python can make an environment without pip, which is of no use here.
     has_pip = subprocess.run([str(PYTHON), "-m", "pip", "--version"], capture_output=True, check=False)  # noqa: S603
     return answer.stdout.split() == [str(part) for part in sys.version_info[:2]] and has_pip.returncode == 0
 
@@ -84,6 +88,7 @@ def _install(group: str) -> None:
     _say(f"installing the locked packages ({LOCKS[group].name}); only the first time takes long")
     command = [
         str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes",
+        # No package is built here: a compiler is not required, and no build script runs.
         "--only-binary", ":all:", "-r", str(LOCKS[group]),
     ]  # fmt: skip
     if subprocess.run(command, check=False).returncode != 0:  # noqa: S603

@@ -22,9 +22,13 @@ from local.runner.topology import StoreUrls, edge_environment, stores_environmen
 from local.stores.nats import ADMINISTRATOR, BusUser, authorization
 from suite.services import SERVICES
 
+# Where Kubernetes mounts the token, the authority and the namespace of a pod.
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+# The database that k8s/infra creates.
 DATABASE = "echosenseix"
+# The owner of the fields in server-side apply: another tool's entries stay.
 MANAGER = "first-secrets"
+# Status codes of the Kubernetes API.
 NOT_FOUND = 404
 CONFLICT = 409
 
@@ -47,6 +51,7 @@ def derive(keys: Keys, addresses: Mapping[str, str]) -> dict[str, dict[str, str]
     }
     for service, entry in SERVICES.items():
         own = keys.service_environment(service)
+        # Only the migration sets the roles' passwords; serving pods get them inside their DSN.
         passwords = {name: own.pop(name) for name in ("DATABASE_APP_PASSWORD", "DATABASE_SYSTEM_PASSWORD")}
         name = entry.deployable
         found[name] = own | stores_environment(stores, keys, service)
@@ -117,8 +122,10 @@ def installation_keys(cluster: Cluster) -> Keys:
     """The keys as kept, completed where a newer release knows more."""
     known = json.loads(cluster.read("suite-keys").get("keys.json", "{}"))
     stores = {f"store.{name}": secrets.token_hex(16) for name in ("postgres", "redis", "nats")}
+    # Known values win, as in Keys.load_or_create: a replaced key makes stored secrets unreadable.
     values = {**fresh_values(), **stores, **known}
     entries = {"keys.json": json.dumps(values)}
+    # Two runs may begin at once; the one that loses the race reads what the other made.
     if not known and not cluster.create("suite-keys", entries):
         return installation_keys(cluster)
     if known and values != known:

@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable
 
+# 128 + SIGINT, as shells count a command that Ctrl-C ended.
 INTERRUPTED = 130
 
 

@@ -15,10 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+# Version of the archive's layout. A reader refuses any other, so a change of the layout raises it.
 FORMAT = 1
+# Names inside the archive; k8s/overlays/restore reads the dump by the same name.
 MANIFEST, KEYS, DATABASE, OBJECTS = "manifest.json", "keys.json", "database.dump", "objects/"
 # The first organisation's owner and key, which `make up` shows again.
 CREDENTIALS = "credentials.json"
+# Bytes read at a time: memory stays flat however large a dump is.
 _CHUNK = 1_048_576
 
 
@@ -48,10 +51,12 @@ def write(file: Path, facts: dict[str, Any], members: Iterable[Member]) -> dict[
                         tar.add(member.path, member.name, recursive=False)
                 manifest = {"format": FORMAT, **facts, "sha256": sums}
                 body = json.dumps(manifest, indent=1).encode()
+                # The manifest is the last member, because it needs all checksums.
                 entry = tarfile.TarInfo(MANIFEST)
                 entry.size, entry.mode = len(body), 0o600
                 tar.addfile(entry, io.BytesIO(body))
             handle.flush()
+            # On the disk before the rename, or a power cut could leave an empty file under the final name.
             os.fsync(handle.fileno())
         fresh.replace(file)
     finally:
@@ -65,6 +70,7 @@ def unpack(file: Path, folder: Path) -> dict[str, Any]:
         with tarfile.open(file, "r:") as tar:
             manifest = _manifest(tar)
             for name in manifest["sha256"]:
+                # The filter refuses absolute paths, "..", links and devices: an archive may come from elsewhere.
                 tar.extract(name, folder, filter="data")
     except (OSError, tarfile.TarError, KeyError, ValueError) as error:
         raise BackupFailed(f"{file} is no whole backup of this suite: {error}") from None

@@ -21,6 +21,7 @@ _SECONDS = 3600
 def dump(admin_url: str, file: Path) -> None:
     """Every service's schema into `file`."""
     schemas = [part for service in SERVICES for part in ("--schema", service)]
+    # A low level: the database is read at the speed of its disk, and one core must keep up.
     _run(admin_url, "pg_dump", "--format=custom", "--compress=3", *schemas, "--file", str(file), "--dbname")
 
 
@@ -28,6 +29,7 @@ def load(admin_url: str, file: Path) -> None:
     """Replace the schemas by those of the dump in one transaction: if it fails, they are as before. Their roles must
     exist. k8s/overlays/restore does the same."""
     script = file.with_suffix(".sql")
+    # As a script, because pg_restore cannot drop and load in one transaction.
     _run("", "pg_restore", "--file", str(script), str(file))
     drop = "".join(f"drop schema if exists {service} cascade;" for service in SERVICES)
     _run(

@@ -20,9 +20,11 @@ from libs.blobs import BlobStore
 from local.backup import archive
 from local.backup.archive import BackupFailed, Member
 
+# The prefix of archives in the bucket, which may hold other things.
 FOLDER = "backups"
 # Two weeks of nights.
 KEPT = 14
+# Bytes of one part of an upload: memory stays flat however large the archive is.
 _CHUNK = 1_048_576
 
 
@@ -38,6 +40,7 @@ async def save(store: BlobStore, work: Path, keys: Path, blobs: Path | None, kee
     archive.write(file, facts, [*members, *(archive.objects(blobs) if blobs else ())])
     await store.put(f"{FOLDER}/{name}", _chunks(file))
     file.unlink()
+    # Only after the new archive is stored: a failed night never costs an old backup.
     for old in (await names(store))[:-keep]:
         await store.delete(f"{FOLDER}/{old}")
     return name

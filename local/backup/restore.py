@@ -29,6 +29,7 @@ def restore(
     folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.path, prefix=".restore-") as scratch:
         tell("archive")
+        # Everything is unpacked and compared before anything is replaced.
         manifest = archive.unpack(file, Path(scratch))
         if given.get("DATABASE_URL"):
             _restore(folder, Path(scratch), given["DATABASE_URL"], tell, replace=replace)

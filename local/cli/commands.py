@@ -24,7 +24,9 @@ from local.terminal import fail, say
 from local.tools import checks
 from suite.services import process_names
 
+# Seconds to wait for a whole stop: five ranks of at most 15 s each, of which most take below one.
 STOP_PATIENCE = 60.0
+# Seconds for one process to end (15 at most) and its next one to be ready (30 at most).
 RESTART_PATIENCE = 45.0
 # Seconds between a replica's return and its twin's restart. Callers reconnect at most a second after a peer is back
 # (libs.rpc.channel); without the pause both replicas would be away in their eyes. Kubernetes: minReadySeconds.
@@ -97,6 +99,7 @@ def up(options: argparse.Namespace) -> int:
     folder = Folder(options.var)
     wanted = foreground.chosen(options)
     if folder.is_running():
+        # Running as asked for: `make up` again changes nothing.
         if folder.read_run().get("requested") == wanted.requested:
             return _show_running(folder)
         say("running in another shape; starting again")
@@ -190,9 +193,11 @@ def restart(options: argparse.Namespace) -> int:
     if not names:
         known = ", ".join(entry["name"] for entry in folder.read_run()["processes"])
         return fail(f'SERVICE: "{options.service}" is none of {known}.')
+    # Only replicas of one service need the pause; different services restart one right after the other.
     previous = ""
     for name in names:
         before = _entry(folder, name)
+        # The first process of a service needs no pause: its twin still serves.
         if previous == before["service"]:
             time.sleep(SETTLE_SECONDS)
         previous = before["service"]
@@ -221,6 +226,7 @@ def throw_away(options: argparse.Namespace) -> int:
 
 
 def save(options: argparse.Namespace) -> int:
+    # Imported in the command: it needs packages that the other commands do not.
     from local import backup
     from local.backup.archive import BackupFailed
 

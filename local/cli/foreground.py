@@ -65,6 +65,7 @@ def _run(options: argparse.Namespace, tell: Callable[[str], None], beside: Besid
     except (AlreadyRunning, NotCreated, NotReady, PortTaken, StartFailed, StoreFailed) as error:
         say(str(error))
         return 1
+    # What the machine refuses, such as a full disk, is for the user and not a defect.
     except OSError as error:
         say(f"{error.filename or 'The machine'}: {error.strerror or error}")
         return 1

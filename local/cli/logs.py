@@ -15,7 +15,9 @@ from pathlib import Path
 from local.runner.folder import Folder
 from suite.services import process_names
 
+# Lines of each log. A person reads the end, and there is a log for each process.
 LAST_LINES = 40
+# Bytes read from the end of each log, enough for 40 of the longest lines.
 LAST_BYTES = 64 * 1024
 
 
@@ -61,7 +63,9 @@ class Followed:
             start = self.read_to.get(file, 0)
             size = file.stat().st_size
             with file.open("rb") as log:
+                # A smaller file is a new one: the log was turned over.
                 log.seek(start if size >= start else 0)
+                # A line that is still being written is shown once it is whole.
                 whole = log.read().rpartition(b"\n")
                 self.read_to[file] = log.tell() - len(whole[2])
             found += [f"{file.stem} | {line}" for line in whole[0].decode(errors="replace").splitlines()]

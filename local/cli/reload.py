@@ -17,8 +17,11 @@ from local.runner.runner import Runner, StartFailed
 from local.runner.supervisor import NotReady
 from local.terminal import say
 
+# The folders whose code runs in the suite's processes.
 WATCHED = ("gateway", "services", "providers", "suite", "libs", "protos")
+# The files that those processes read; all others change nothing that runs.
 SUFFIXES = (".py", ".sql", ".json", ".html", ".js", ".css", ".svg")
+# Seconds between two looks: below what a person notices after saving a file.
 PERIOD = 0.5
 
 
@@ -30,6 +33,7 @@ async def beside(runner: Runner, stop: asyncio.Event) -> None:
             say(line)
         now = await asyncio.to_thread(_times)
         edited = {path for path, time in now.items() if before.get(path) != time} | (before.keys() - now.keys())
+        # Edits made during a restart differ from this and are applied next.
         before = now
         if edited:
             await _apply(runner, edited)
@@ -53,6 +57,7 @@ async def _apply(runner: Runner, edited: set[Path]) -> None:
 def touched(edited: set[Path], services: dict[str, str]) -> list[str]:
     """The processes, by name, that run any of the edited files (paths below the project's root)."""
     rooms = {path.parts[0] if path.parts[0] != "services" else path.parts[1] for path in edited}
+    # Every process imports some of these.
     if rooms & {"providers", "suite", "libs", "protos"}:
         return list(services)
     return [name for name, service in services.items() if service in rooms]

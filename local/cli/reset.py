@@ -19,12 +19,14 @@ from local.stores import StoreFailed, run_sql
 from local.terminal import fail, say
 from suite.services import SERVICES
 
+# Everything below var/ except the secrets, which a database elsewhere may still need.
 LOCAL = ("data", "blobs", "nginx", "log")
 
 
 def reset(options: argparse.Namespace, stop: Callable[[argparse.Namespace], int]) -> int:
     folder = Folder(options.var)
     database = os.environ.get("DATABASE_URL", "")
+    # Read before the stop, which rewrites run.json.
     elsewhere = database or _last_database(folder)
     if database and not _is_wanted(database, options.yes):
         return fail("nothing was changed")

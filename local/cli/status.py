@@ -22,6 +22,7 @@ def report(folder: Folder) -> tuple[str, bool]:
     document = folder.read_run()
     children = children_by_parent()
     entries = [*_stores(document), *document["processes"]]
+    # Side by side: a process that hangs costs its timeout once and not in a row.
     with ThreadPoolExecutor(8) as asking:
         health = list(asking.map(_health, entries))
     memory = [pss_mib(entry["pid"], children) if entry["pid"] else None for entry in entries]

@@ -21,5 +21,6 @@ def principal_token(folder: Folder, service: str) -> str:
     known = folder.read_credentials()
     if not known:
         raise NoToken("There is no organisation yet: `make up` makes the first one.")
+    # The owner's rights, because it is the owner's own machine.
     principal = Principal(org_id=known["organizationId"], role="owner", scopes=frozenset({"*"}), issuer="gateway")
     return PrincipalMinter(Keys.load_or_create(folder.keys_file).signing_key("gateway")).mint(principal, service)

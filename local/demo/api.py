@@ -21,6 +21,7 @@ class Api:
     def __init__(self, url: str, console: Console, credential: str = "") -> None:
         self.url = url
         self.client = AsyncClient(url, credential or None)
+        # For steps that send a request past the client.
         self.authorization = f"Bearer {credential}" if credential else ""
         self._console = console
         # A provider repeats its deliveries itself, so these are sent once.

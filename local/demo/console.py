@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, TextIO
 
+# Characters of a body that are shown: about seven lines of a terminal.
 _LONGEST = 600
 
 
@@ -41,6 +42,7 @@ class Console:
     def progress(self, label: str, percent: int) -> None:
         """One line redrawn on a terminal; elsewhere a line per change."""
         bar = "█" * (percent // 5) + "·" * (20 - percent // 5)
+        # A carriage return in a file would put all states on one line.
         end = "\n" if percent >= 100 or not self._out.isatty() else "\r"
         self._write(f"   {bar} {percent:3d} %  {label}{end}")
 

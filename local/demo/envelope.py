@@ -9,6 +9,7 @@ import time
 import uuid
 from typing import Any
 
+# (role, words, second of the call). "quadrille" is the word by which the demo finds the call.
 TURNS: list[tuple[str, str, int]] = [
     ("agent", "Good afternoon, Wonderland Tours. How may I help you?", 0),
     ("user", "Hello, I would like to visit the Mock Turtle by the seaside next Tuesday.", 3),
@@ -54,6 +55,7 @@ def post_call(external_agent_id: str, conversation_id: str | None = None, second
             "call_summary_title": "Booking a seaside visit",
         },
         "conversation_initiation_client_data": {"dynamic_variables": {}},
+        # No recording follows, so the call is complete with this envelope.
         "has_audio": False,
         "has_user_audio": False,
         "has_response_audio": False,

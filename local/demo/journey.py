@@ -22,8 +22,11 @@ from local.demo.listening import Listener, Receiver, until
 from local.paths import ROOT
 from suite.services import AREAS
 
+# The sample document with questions whose answers are known.
 SAMPLES = ROOT / "services" / "knowledge" / "samples"
+# All of a tenant's scopes by name: the demo shows what a key of a real integration lists.
 SCOPES = [f"{area}:{verb}" for area in AREAS for verb in ("read", "write")]
+# Seconds of the demo's call: no whole minute, so that rounding in the bill would show.
 CALL_SECONDS = 83
 # The end of the key that the demo enters, which is all that is shown of a key.
 DEMO_MARK = "demo"
@@ -83,6 +86,7 @@ class Journey:
         while True:
             answer = await self.api.get(path, quiet=True, **params)
             if is_done(answer):
+                # Asked once more, so that the answer is shown with -v.
                 return await self.api.get(path, **params)
             if time.monotonic() > ends:
                 raise StepFailed(f"{promise}: not within {seconds:.0f} s; last answer: {json.dumps(answer)[:400]}")
@@ -199,6 +203,7 @@ async def search_it(journey: Journey) -> None:
         return
     share = {mode: await _hit_share(journey, questions, mode) for mode in ("hybrid", "keyword", "vector")}
     journey.console.check(
+        # The questions use other words than the document, so keyword search alone finds fewer of them.
         share["hybrid"] >= 0.8 and share["hybrid"] > share["keyword"],
         "hit@3 over {} paraphrases: hybrid {hybrid:.2f}, keyword {keyword:.2f}, vector {vector:.2f}".format(
             len(questions), **share
@@ -314,6 +319,7 @@ async def hear_of_it(journey: Journey) -> None:
     """Both ways heard of it: the socket, also across a forced drop, and the webhook after a retry."""
     ours, theirs = journey.listeners
     await until(lambda: bool(ours.of_type("call.ended")), "call.ended on the socket")
+    # Cut before the second call: its event can only arrive by recovery.
     await ours.drop()
     second = post_call(journey.external_agent_id, seconds=30)
     path = "/" + journey.made["webhookUrl"].split("/", 3)[3]
@@ -324,6 +330,7 @@ async def hear_of_it(journey: Journey) -> None:
         ours.recovered and len(set(heard)) == 2, "two calls heard, none lost to the drop, none twice", heard
     )
     journey.console.check(theirs.events == [], "the stranger heard nothing", theirs.events)
+    # The first delivery is refused by the receiver, so two events take three requests.
     await until(lambda: len(journey.receiver.requests) >= 3, "the webhook after its retry", 30)
     headers, body = journey.receiver.requests[-1]
     envelope = Webhook(journey.made["endpointSecret"]).verify(headers, body)

@@ -11,6 +11,7 @@ import centrifuge
 
 from local.demo.console import StepFailed
 
+# The range that OUTBOUND_ALLOW of `make up` opens on loopback.
 FIRST_PORT, LAST_PORT = 9900, 9999
 
 

@@ -16,6 +16,7 @@ from local.paths import ROOT
 from local.runner.folder import Folder
 from local.stores import StoreFailed
 
+# Seconds between two refreshes: each asks all services and runs five statements.
 EVERY_SECONDS = 2.0
 
 

@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from local.runner.folder import Folder
 
+# Seconds for one gateway's metrics; a screen should not wait longer for it.
 _SECONDS = 3.0
 Samples = Mapping[tuple[str, str, str], float]
 
@@ -23,6 +24,7 @@ async def cache_rows(folder: Folder) -> list[dict[str, Any]]:
             if process.get("service") == "gateway" and process.get("ops"):
                 answer = await http.get(f"{process['ops']}/metrics")
                 for key, value in samples(answer.text):
+                    # Ages do not add up: the oldest heartbeat of all gateways is the one that matters.
                     found[key] = max(found[key], value) if "heartbeat" in key[0] else found[key] + value
     return rows_of(found)
 
@@ -39,6 +41,7 @@ def samples(text: str) -> Iterable[tuple[tuple[str, str, str], float]]:
 
 def rows_of(found: Samples) -> list[dict[str, Any]]:
     """What people ask first: how much is answered from where, how long a load takes, and whether anything is stale."""
+    # Only classes that loaded something have a row; the rest of the table would be zeros.
     rows = []
     for name in sorted({cache for metric, cache, _ in found if metric == "cache_load_duration_seconds_count"}):
         memory, redis = (found.get(("cache_hits_total", name, level), 0.0) for level in ("memory", "redis"))

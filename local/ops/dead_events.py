@@ -45,6 +45,7 @@ class DeadEvents(Services):
 
     async def replay_ids(self, ids: Iterable[str]) -> Answers[int]:
         """Redrive exactly these; how many of them were dead events that were not marked yet."""
+        # An id names its service, so ids of several services take one request each.
         requests: dict[str, pb.ReplayDeadEventsRequest] = {}
         for event_id in ids:
             service, _ = read_dead_event_id(event_id) or ("", None)

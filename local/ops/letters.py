@@ -37,6 +37,7 @@ async def replay(folder: Folder, options: argparse.Namespace) -> None:
 def _chosen(options: argparse.Namespace) -> tuple[list[str], str, str]:
     """Ids, or service and queue: by position or by name."""
     what, filters = list(options.what), any((options.queue, options.kind, options.error))
+    # Ids have a form of their own, so positions need no flag.
     if what and all(job_owner(word) for word in what):
         if filters or options.service:
             raise SystemExit("Give ids or a filter, not both.")

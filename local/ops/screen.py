@@ -9,6 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from echosenseix.jobs.v1 import jobs_pb2 as pb
 
+# Characters of an error in a row, about the width of a wide terminal.
 _ERROR_LENGTH = 160
 
 

@@ -32,6 +32,7 @@ FetchPage = Callable[[common_pb2.PageRequest], Awaitable[tuple[Iterable[T], comm
 _ISSUER = "gateway"
 # Reading must not hold a screen up for a service that hangs.
 READ_SECONDS = 3.0
+# Rows of one request, the most that a list answers.
 _PAGE_ROWS = 200
 
 

@@ -9,16 +9,19 @@ from urllib.parse import urlsplit
 
 from local.stores import StoreFailed, run_sql
 
+# Each role is one service's tenant or system pool, so its counts show which pool is full.
 POOL = """
 select usename as role, count(*) as total, count(*) filter (where state = 'active') as active,
        count(*) filter (where state = 'idle') as idle
 from pg_stat_activity where datname = current_database() group by usename order by usename
 """
+# By the mean, because a statement that runs often is cheap in the mean and dear in total; both are shown.
 SLOW = """
 select calls, round(mean_exec_time::numeric, 1) as mean_ms, round(total_exec_time::numeric) as total_ms,
        left(regexp_replace(query, '\\s+', ' ', 'g'), 90) as query
 from extensions.pg_stat_statements where mean_exec_time > {least_ms} order by mean_exec_time desc limit {limit}
 """
+# Below 90 % the shared buffers are too small for what is read often.
 HIT_RATIO = """
 select schemaname as schema,
        round(100.0 * sum(heap_blks_hit) / nullif(sum(heap_blks_hit) + sum(heap_blks_read), 0), 2) as hit_percent
@@ -29,6 +32,7 @@ select schemaname as schema, relname as table, n_live_tup as rows, n_dead_tup as
        pg_size_pretty(pg_total_relation_size(relid)) as size
 from pg_stat_user_tables order by pg_total_relation_size(relid) desc limit {limit}
 """
+# What tells whether the cache has room: evictions above zero mean that the memory is full.
 REDIS_FIGURES = (
     "used_memory_human",
     "maxmemory_human",

@@ -11,8 +11,10 @@ import ctypes
 import os
 import sys
 
+# Numbers of the kernel's interface (linux/sched.h, linux/prctl.h); Python 3.11 has no names for them.
 CLONE_NEWUSER = 0x10000000
 PR_SET_PDEATHSIG = 1
+# The user that owns nothing on every Linux; PostgreSQL only checks that it is not 0.
 NOBODY = 65534
 
 
@@ -27,6 +29,7 @@ def enter_user_namespace() -> None:
             "Run as an ordinary user, or set DATABASE_URL to a server of your own."
         )
     for name, text in (
+        # The kernel refuses a gid_map of an ordinary user until setgroups is denied.
         ("setgroups", "deny"),
         ("uid_map", f"{NOBODY} {uid} 1"),
         ("gid_map", f"{NOBODY} {gid} 1"),
@@ -39,6 +42,7 @@ def die_with(parent: int, death_signal: int) -> None:
     """The kernel sends `death_signal` when the parent's starting thread ends; a parent already gone ends us here."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, death_signal, 0, 0, 0)
+    # The parent may have died before prctl; the signal would never come then.
     if os.getppid() != parent:
         sys.exit("the process that started this one is gone")
 

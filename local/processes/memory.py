@@ -15,6 +15,7 @@ def pss_mib(pid: int, children: dict[int, list[int]]) -> float | None:
     if own is None:
         return None
     below = [pss_mib(child, children) for child in children.get(pid, [])]
+    # A child that ended between the two reads counts nothing.
     return own / 1024 + sum(part or 0.0 for part in below)
 
 
@@ -22,6 +23,7 @@ def children_by_parent() -> dict[int, list[int]]:
     found: dict[int, list[int]] = {}
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
+            # The name stands in parentheses and may hold spaces and parentheses itself, so the last one counts.
             after_name = (folder / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2]
             found.setdefault(int(after_name.split()[1]), []).append(int(folder.name))
     return found

@@ -12,6 +12,7 @@ import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+# TCP_LISTEN in the column `st` of /proc/net/tcp.
 LISTENING = "0A"
 SEARCHED = range(12_000, 32_000)  # below the kernel's ephemeral ports, which outgoing connections take at any time
 
@@ -23,6 +24,7 @@ class PortTaken(RuntimeError):
 def free_ports(count: int) -> list[int]:
     """Different ports, free at this moment, from a random place so that parallel runs rarely meet."""
     start = random.choice(SEARCHED)  # noqa: S311 not a secret
+    # Around the whole range from a random start: two runs that begin at once rarely try the same ports.
     around = (*range(start, SEARCHED.stop), *range(SEARCHED.start, start))
     search = (port for port in around if is_free(port))
     return [next(search) for _ in range(count)]
@@ -50,6 +52,7 @@ def require_free(port: int, purpose: str) -> None:
 
 def is_free(port: int) -> bool:
     with socket.socket() as probe:
+        # A port in TIME_WAIT is free for a server, which sets the same option.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
@@ -65,10 +68,12 @@ def holder(port: int) -> str:
         with contextlib.suppress(OSError):
             if any(os.readlink(entry) in inodes for entry in (folder / "fd").iterdir()):
                 return f"pid {folder.name} ({_command_line(folder)})"
+    # /proc shows the sockets of all processes, but the open files of our own processes only.
     return "a process of another user" if inodes else "an unknown process"
 
 
 def _upwards(start: int) -> Iterator[int]:
+    # Lazy: a port is probed when it is asked for, after the ones before it were given away.
     return (port for port in range(start, 65_000) if is_free(port))
 
 

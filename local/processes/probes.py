@@ -12,6 +12,8 @@ import socket
 import subprocess
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+# Seconds for one question. A healthy process on loopback answers in milliseconds; a longer wait would only delay the
+# next probe.
 TIMEOUT = 1.0
 
 
@@ -46,7 +48,12 @@ def postgres_ready(psql: str, dsn: str) -> bool:
     command = [psql, "--no-psqlrc", "--quiet", "--tuples-only", "--command", "select 1", address]
     try:
         answer = subprocess.run(  # noqa: S603 psql of the wheel
-            command, capture_output=True, timeout=3.0, check=False, env={"PGCONNECT_TIMEOUT": "2", **login}
+            # Above PGCONNECT_TIMEOUT, so that psql reports its own reason first.
+            command,
+            capture_output=True,
+            timeout=3.0,
+            check=False,
+            env={"PGCONNECT_TIMEOUT": "2", **login},
         )
     except (OSError, subprocess.TimeoutExpired):
         return False

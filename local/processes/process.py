@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 GUARD = Path(__file__).with_name("guard.py")
+# Bytes of one log before it is turned over at a start: with one older generation at most 40 MiB a process.
 LOG_LIMIT = 20 * 1024 * 1024
 
 
@@ -35,6 +36,7 @@ class Command:
 
 def inherited_environment() -> dict[str, str]:
     """The few variables of our own environment that a child may see; settings reach it only by name."""
+    # A variable of the caller's shell, such as a proxy or PYTHONPATH, would change what runs.
     kept = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE")
     return {name: os.environ[name] for name in kept if name in os.environ}
 
@@ -63,7 +65,9 @@ class Child:
         if self.running:
             return
         command = self.command
+        # Only root needs the namespace: an ordinary user may start PostgreSQL as itself.
         as_nobody = "nobody" if command.never_root and os.geteuid() == 0 else "self"
+        # -I and -S skip site-packages and the environment: the guard starts in half the time.
         guarded = [sys.executable, "-I", "-S", str(GUARD), str(os.getpid()), str(int(command.death_signal)), as_nobody]
         command.log.parent.mkdir(parents=True, exist_ok=True)
         _turn_over(command.log)
@@ -75,6 +79,7 @@ class Child:
                 stderr=subprocess.STDOUT,
                 env={**inherited_environment(), **command.environment},
                 cwd=command.cwd,
+                # Ctrl-C in a terminal reaches the runner alone, which stops the others in order.
                 start_new_session=True,
             )
         self.started_at = time.monotonic()

@@ -12,8 +12,11 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from local.stores import StoreFailed, run_sql
 
+# Seconds until a store that does not answer is reported. Stores are near; a longer wait hides the reason.
 SECONDS = 3.0
+# server_version_num of PostgreSQL 15, the oldest release that the manifests and the tests of migrations name.
 OLDEST_POSTGRES = 150_000
+# Version and rights in one login, because each psql costs a process.
 _QUESTION = (
     "select current_setting('server_version_num') || ' ' || (rolsuper or rolcreaterole) "
     "from pg_roles where rolname = current_user"
@@ -66,6 +69,7 @@ def _ask_postgres(url: str) -> str:
         return said.rpartition(" failed: ")[2].removeprefix("FATAL:").strip().rstrip(".") or "it refused the login"
     if int(version) < OLDEST_POSTGRES:
         return f"it is PostgreSQL {int(version) // 10_000}, and the suite needs 15 or newer"
+    # Migrations create two roles for each service.
     return "" if may_create_roles == "true" else "its user may not create roles; name an administrator"
 
 
@@ -78,12 +82,14 @@ def _ask_redis(url: str) -> str:
             return ""
         login = [unquote(word) for word in (parts.username, parts.password) if word]
         link.sendall((f"AUTH {' '.join(login)}\r\n" if parts.password else "").encode() + b"PING\r\n")
+        # Both answers fit into one packet; AUTH refuses with a line that begins with "-".
         said = link.recv(1024).decode(errors="replace")
     refused = next((line[1:] for line in said.splitlines() if line.startswith("-")), "")
     return refused or ("" if "+PONG" in said or said.startswith("+OK") else "what answers there is no Redis")
 
 
 def _ask_nats(url: str) -> str:
+    # One address that answers is enough: the client finds the others by itself.
     reasons = [_reason(_ask_one_nats, one.strip()) for one in url.split(",")]
     return "" if "" in reasons else reasons[0]
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from local.stores import write_private
 
+# A name reserved for examples (RFC 2606): mail to it has no recipient.
 EMAIL = "owner@example.com"
 
 
@@ -28,6 +29,7 @@ def ensure(file: Path, urls: Mapping[str, str]) -> dict[str, str]:
     """The credentials, valid now; `urls` are refreshed in the file because ports may change."""
     known = _read(file)
     base = urls["url"]
+    # Only 401 proves that the key is not of this database; any other failure would throw a good key away.
     if not known.get("apiKey") or _ask("GET", f"{base}/api/organization", key=known["apiKey"])[0] == 401:
         known = _create(base, known.get("email", EMAIL), known.get("password") or secrets.token_urlsafe(18))
     fresh = {**urls, **{name: known[name] for name in ("apiKey", "organizationId", "email", "password")}}
@@ -51,6 +53,7 @@ def _create(base: str, email: str, password: str) -> dict[str, str]:
         "organizationName": "First Organization",
     }  # fmt: skip
     status, answer = _ask("POST", f"{base}/api/register", body=person)
+    # 409: the account exists since an earlier run whose credentials file was lost.
     if status not in (201, 409):
         raise NotCreated(f"POST /api/register answered {status}: {json.dumps(answer)}")
     status, session = _ask("POST", f"{base}/api/login", body={"email": email, "password": password})
@@ -74,6 +77,7 @@ def _ask(method: str, url: str, body: Any = None, key: str = "") -> tuple[int, A
     deadline = time.monotonic() + 10
     while True:
         status, answer = _ask_once(method, url, body, key)
+        # 0 means that no connection was made: the gateway may still be starting.
         if status not in (0, 503, 504) or time.monotonic() > deadline:
             return status, answer
         time.sleep(0.1)

@@ -61,6 +61,7 @@ class Folder:
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self._lock_file.open("a", encoding="ascii") as lock:
             _lock(lock)
+            # The open file is kept: its link count tells when the folder is deleted.
             self._held = lock
             yield
             self._held = None
@@ -78,6 +79,7 @@ def _keys_folder(path: Path) -> Path:
 
 def _lock(file: IO[str]) -> None:
     try:
+        # A lock of the kernel and no pid file: it ends with its process, also after kill -9.
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         raise AlreadyRunning("The suite already runs from this folder.") from None
@@ -94,6 +96,7 @@ def is_alive(pid: int) -> bool:
     """A process that has ended but was not yet collected by its parent is not alive."""
     with contextlib.suppress(OSError):
         return ") Z " not in Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    # With /proc, a pid that it does not list has ended; without it (macOS), signal 0 asks the kernel.
     if Path("/proc/self").exists():
         return False
     try:

@@ -11,6 +11,7 @@ from typing import Any
 
 from local.runner.external import place
 
+# Seconds that a started suite has to become healthy; it takes below 5 on 2 busy cores.
 SECONDS = 30.0
 _STORES = {"database": "DATABASE_URL", "redis": "REDIS_URL", "queue": "NATS_URL"}
 
@@ -28,6 +29,7 @@ def unhealthy_reason(url: str, stores: Mapping[str, str], seconds: float = SECON
 
 
 def _told(status: int, answer: Any, stores: Mapping[str, str]) -> str:
+    # The gateway's own log says why it does not answer; its /health would name the store.
     if status == 0:
         return f"{answer}; see `make logs SERVICE=gateway`"
     connections = answer.get("connections", {}) if isinstance(answer, dict) else {}

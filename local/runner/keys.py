@@ -32,6 +32,7 @@ class Keys:
             known: dict[str, str] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
         except ValueError:
             raise StoreFailed(f"{file} is no JSON: put the installation's secrets back.") from None
+        # Known values win: a fresh encryption key in their place would make stored secrets unreadable.
         values = {**fresh_values(), **known}
         if values != known:
             write_private(file, json.dumps(values, indent=2))
@@ -79,6 +80,7 @@ def fresh_values(services: Iterable[str] = tuple(SERVICES)) -> dict[str, str]:
     """A new random value for every name."""
     seeds = {f"principal.{issuer}": _random_key() for issuer in ("gateway", *services)}
     per_service = {f"{use}.{service}": _random_key() for use in ("encryption", "cursor") for service in services}
+    # Hexadecimal, because they travel in URLs, where base64's "/" and "+" would need escapes.
     passwords = {
         f"password.{service}.{role}": secrets.token_hex(16) for service in services for role in ("app", "system")
     }

@@ -16,6 +16,7 @@ from local.paths import ROOT
 
 
 async def migrate_all(environments: dict[str, dict[str, str]]) -> None:
+    # Imported here: the runner imports this module for the fingerprint, and must not pay for asyncpg.
     from libs.config import ServiceSettings, load
     from libs.postgres.migrate import migrate
 
@@ -39,6 +40,7 @@ def fingerprint(cluster: Path, keys: Path) -> str:
     """
     sources = [*ROOT.glob("services/*/storage/migrations/*.sql"), *ROOT.glob("libs/*/*/*.sql")]
     sources += [*ROOT.glob("libs/postgres/*.py"), keys]
+    # A cluster that was thrown away and made again has another inode or time, and no schema.
     identity = (cluster / "PG_VERSION").stat()
     digest = hashlib.sha256(f"{identity.st_ino} {identity.st_mtime_ns}".encode())
     for source in sorted(sources):

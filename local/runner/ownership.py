@@ -20,8 +20,10 @@ def require_own(admin_dsn: str, keys: Keys, keys_file: Path, given: Mapping[str,
     passwords = {
         f"{service}_{use}": keys.role_password(service, use) for service in SERVICES for use in ("app", "system")
     }
+    # Names of our own table, so quoting is safe without parameters, which psql -c does not have.
     quoted = ", ".join(f"'{role}'" for role in passwords)
     known = run_sql(admin_dsn, f"select rolname from pg_roles where rolname in ({quoted}) order by 1").split()  # noqa: S608
+    # One role is enough: all passwords come from the same file.
     if not known or not _is_refused(admin_dsn, known[0], passwords[known[0]]):
         return
     if given.get("DATABASE_URL"):

@@ -46,12 +46,18 @@ from local.runner.topology import (
 from local.stores import Store, Stores, run_sql
 from suite.services import SERVICES
 
+# The name of the embedded database; a database of the caller's has its own in the URL.
 DATABASE = "echosenseix"
+# What the migrations print when the database has files that this checkout lacks.
 CHANGED_HISTORY = "MigrationError"
 MIGRATION_HINT = "If the local data may go: `make reset` begins anew."
+# The kernel's words in PostgreSQL's message.
 DISK_FULL = "No space left on device"
+# Seconds for all processes of a rank to answer; below 5 on 2 busy cores, more only on a machine that swaps.
 READY_SECONDS = 60.0
+# Seconds to leave before SIGKILL: above the drain of a process (DRAIN_SECONDS, 10 s).
 STOP_SECONDS = 15.0
+# From the outside in: no process loses what it still needs to finish its requests.
 STOP_ORDER = ("nginx", "gateway", "serve", "work", "stores")
 
 
@@ -122,9 +128,11 @@ class Runner:
         """Until `stop`, or until the start fails; in both cases nothing is left running."""
         started = time.monotonic()
         keeping: asyncio.Task[None] | None = None
+        # A second event, because supervision has to go on until the start has failed or stopped.
         leaving = asyncio.Event()
         try:
             await asyncio.to_thread(self._wait_for_leftovers)
+            # Before anything starts: a wrong URL is reported at once and not as a service that never gets ready.
             await asyncio.to_thread(require_answers, self.options.given)
             self._start_stores()
             keeping = asyncio.create_task(self.supervisor.run(leaving))
@@ -176,6 +184,7 @@ class Runner:
         if nginx.needed(plan):
             self._start_nginx(plan)
         await self.supervisor.wait_ready([*serving, *self.members["nginx"]], READY_SECONDS)
+        # Workers start while the first organization is made; nothing of that needs them.
         working = self._start("work", plan)
         if self.members["gateway"]:
             self.tell("first organisation")
@@ -200,6 +209,7 @@ class Runner:
     async def migrate(self) -> None:
         embedded = self.stores.all.get("postgres")
         stamp = self.folder.path / "data" / "migrated"
+        # Only an embedded cluster can be recognized by its files; another database is migrated at each start.
         wanted = migrations.fingerprint(embedded.data, self.folder.keys_file) if embedded else ""
         if wanted and stamp.exists() and stamp.read_text(encoding="ascii") == wanted:
             return
@@ -218,6 +228,7 @@ class Runner:
             for service in SERVICES
             if migrations.folder(service).is_dir()
         }
+        # A process of its own: asyncpg and the engine leave with it, and the runner stays small.
         answer = await asyncio.to_thread(
             subprocess.run,
             [sys.executable, "-m", "local.runner.migrations"],
@@ -274,6 +285,7 @@ class Runner:
         self.publish()
 
     def publish(self) -> None:
+        # Writing would create the deleted folder again.
         if self.folder.is_gone():
             return
         self.folder.write_run(

@@ -22,6 +22,7 @@ from local.processes.process import Child, Command
 from local.runner.folder import Folder, is_alive
 from local.stores import tail
 
+# Seconds until a suite of a test is ready: several may start at once on 2 cores.
 START_SECONDS = 120.0
 
 
@@ -42,6 +43,7 @@ class Suite:
                 log=self.folder.log("runner"),
                 environment=dict(environment or {}),
                 cwd=ROOT,
+                # Not SIGKILL: the runner stops its stores in order, so that a killed test leaves clean data.
                 death_signal=signal.SIGTERM,
             )
         )

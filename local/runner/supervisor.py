@@ -14,10 +14,16 @@ from dataclasses import dataclass
 from local.processes.process import Child
 from local.stores import tail
 
+# Seconds between two looks at the children; a look reads one exit status each.
 TICK_SECONDS = 0.05
+# Seconds between two questions to a process that is not ready; the start is at most so much later than the process.
 PROBE_SECONDS = 0.05
+# A process that ran this long has started well: its next end counts as the first again.
 STEADY_SECONDS = 10.0
+# Seconds between two starts of a process that ends at once; the log stays readable and a repaired store is noticed
+# soon.
 LONGEST_BACKOFF = 10.0
+# Quick ends before a start is given up with the end of the log.
 HOPELESS = 3
 
 
@@ -82,6 +88,7 @@ class Supervisor:
                 continue
 
     def _tend(self, member: Supervised) -> None:
+        # Held members are between their stop and their start, or leaving.
         if member.child.running or member.held:
             return
         now = time.monotonic()
@@ -108,6 +115,7 @@ class Supervisor:
     async def _until_ready(self, member: Supervised) -> None:
         while not member.ready:
             if member.child.running and await asyncio.to_thread(member.answers):
+                # It may have ended while it was asked.
                 member.ready = member.child.running
                 self.changed()
             else:
@@ -131,6 +139,7 @@ class Supervisor:
         leaving = [member for member in members if member in self.members]
         for member in leaving:
             member.held = True
+            # A process paused by a fault run cannot read its signal.
             member.child.resume()
             member.child.ask_to_stop()
         await asyncio.gather(*(asyncio.to_thread(member.child.stop, seconds) for member in leaving))

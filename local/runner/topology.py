@@ -17,9 +17,11 @@ from local.runner.keys import Keys
 from suite.services import GATEWAY, SERVICES, process_names
 
 HOST = "127.0.0.1"
+# Fixed, so that commands in the README work as they stand; nothing else of the suite is public.
 PUBLIC_PORTS = {"gateway": 8080, "realtime-ws": 8081, "realtime-http": 8082}
 STORE_PORTS = {"postgres": 7432, "redis": 7479, "nats": 7442, "nats-monitor": 7443}
 GATEWAY_OPS = 7500
+# What a caller may set for the services. All else of its shell stays out, so that a run depends on nothing unseen.
 PASSED_ON = (
     "BILLING_PLAN", "BLOBS_URL", "CONNECTIONS_MAX", "CONNECTIONS_PER_ADDRESS", "CORS_ORIGINS", "DOCUMENT_BYTES",
     "DOCUMENT_CHARACTERS", "DOCUMENT_CHUNKS", "DRAIN_SECONDS", "EMAIL_VERIFICATION", "EMBEDDINGS_API_KEY",
@@ -33,12 +35,15 @@ PASSED_ON = (
     "WEBHOOK_DISABLE_DAYS", "WEBHOOK_DISABLE_EXHAUSTED",
     "WORKER_CONCURRENCY",
 )  # fmt: skip
+# A load generator is one address and one key; the limits would measure themselves.
 _NO_CONNECTION_LIMITS = dict.fromkeys(
     ("CONNECTIONS_MAX", "CONNECTIONS_PER_ADDRESS", "STREAMS_PER_ORGANIZATION", "STREAMS_PER_TOKEN"), "0"
 )
 # nginx opens every connection, from one address.
 _BEHIND_NGINX = {"CONNECTIONS_PER_ADDRESS": "0"}
+# Variables that change where the data are; a running suite with others is not the one asked for.
 STORE_VARIABLES = ("DATABASE_URL", "DATABASE_DIRECT_URL", "REDIS_URL", "NATS_URL", "ECHOSENSEIX_SECRETS")
+# Credentials of the object stores that obstore reads from the environment.
 OBJECT_STORE_PREFIXES = ("AWS_", "AZURE_", "GOOGLE_")
 
 
@@ -117,6 +122,7 @@ def make_plan(
         "realtimeUrl": f"ws://{HOST}:{public['realtime-ws']}",
         "eventsUrl": f"http://{HOST}:{public['realtime-http']}",
     }
+    # The first instance has the fixed port of the table, for tools that call it; further ones take free ports.
     grpc = {
         name: [port(service.grpc_port if n == 0 else 0) for n in range(scale.of(name))]
         for name, service in SERVICES.items()
@@ -171,6 +177,7 @@ def database_environment(stores: StoreUrls, keys: Keys, service: str) -> dict[st
 
 def with_login(dsn: str, user: str, password: str) -> str:
     parts = urlsplit(dsn)
+    # The last "@", because a password may hold one.
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit(parts._replace(netloc=f"{user}:{password}@{host}"))
 

@@ -13,6 +13,7 @@ from local.processes.probes import http_ready
 from local.processes.process import Command
 from local.stores.store import Store, write_private
 
+# The login of the store's own URL, with all rights; services have their own.
 ADMINISTRATOR = "suite"
 
 
@@ -48,7 +49,11 @@ def make_nats(port: int, monitor: int, data: Path, logs: Path, users: Iterable[B
     store = f"jetstream {{store_dir: {json.dumps(str(data))}}}\n"
     write_private(configuration, listen + store + authorization(users))
     command = Command(
-        name="nats", argv=[str(program), "-c", str(configuration)], log=logs / "nats.log", death_signal=signal.SIGTERM
+        # SIGTERM at the runner's death: JetStream closes its files, where SIGKILL makes it recover them.
+        name="nats",
+        argv=[str(program), "-c", str(configuration)],
+        log=logs / "nats.log",
+        death_signal=signal.SIGTERM,
     )
     url = f"nats://{users[0].name}:{users[0].password}@127.0.0.1:{port}"
     return Store(command, url, data, lambda: http_ready(f"http://127.0.0.1:{monitor}/healthz"))

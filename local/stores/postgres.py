@@ -18,14 +18,18 @@ def make_postgres(port: int, data: Path, logs: Path, password: str, durable: boo
         "port": port,
         "listen_addresses": "127.0.0.1",
         "unix_socket_directories": "",  # a socket's path may not exceed 107 bytes; clones live deeper than that
+        # Twelve processes with two pools of at most ten each, and room for SCALE; an unused connection costs nothing.
         "max_connections": 600,
+        # Small: the suite shares a developer's machine, and the kernel caches the rest.
         "shared_buffers": "64MB",
         "shared_preload_libraries": "pg_stat_statements",
+        # A checkpoint at least each minute keeps recovery after kill -9 below a second.
         "max_wal_size": "256MB",
         "checkpoint_timeout": "1min",
         "timezone": "UTC",
         "log_timezone": "UTC",
     }
+    # For tests that throw their data away: no fsync makes a commit several times cheaper.
     if not durable:
         settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
@@ -64,6 +68,7 @@ def init_cluster(store: Store, folder: Path) -> None:
     child.wait(START_SECONDS)
     if child.exit_code != 0:
         raise StoreFailed(f"initdb failed:\n{tail(store.child.command.log)}")
+    # The last step: a folder under the final name is always a whole cluster.
     made.rename(store.data)
 
 

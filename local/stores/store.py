@@ -15,6 +15,7 @@ from pathlib import Path
 
 from local.processes.process import Child, Command
 
+# Seconds for a server to answer: recovery of a large log after kill -9 takes the longest.
 START_SECONDS = 60.0
 
 

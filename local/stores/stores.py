@@ -21,6 +21,7 @@ from local.stores.postgres import init_cluster, make_postgres
 from local.stores.redis import make_redis
 from local.stores.store import Store, kept_password
 
+# In this order PostgreSQL, which takes the longest, starts first.
 PARTS = ("postgres", "redis", "nats")
 
 
@@ -88,10 +89,12 @@ class Stores:
     def start(self) -> Self:
         """All at once, then wait for each; leaves nothing running when one of them fails."""
         try:
+            # Launched together: the start takes as long as the slowest of them.
             for name, store in self.all.items():
                 if name == "postgres":
                     init_cluster(store, self.data)
                 store.launch()
+            # Asked together, then each is waited for.
             for store in self.all.values():
                 store.wait_ready()
         except BaseException:

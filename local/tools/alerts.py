@@ -25,6 +25,7 @@ def main() -> int:
     if promtool is None:
         return fail("promtool is not installed. On Debian and Ubuntu:  apt-get install prometheus")
     with tempfile.TemporaryDirectory() as folder:
+        # promtool reads plain rule files, not the custom resource around them.
         groups = yaml.safe_load(RULES.read_text(encoding="utf-8"))["spec"]["groups"]
         (Path(folder) / "rules.yaml").write_text(yaml.safe_dump({"groups": groups}), encoding="utf-8")
         tests = yaml.safe_load(TESTS.read_text(encoding="utf-8")) | {"rule_files": ["rules.yaml"]}

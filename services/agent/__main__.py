@@ -33,6 +33,7 @@ async def serve(runtime: Runtime[AgentSettings]) -> None:
     service = await Service.open(runtime)
     settings, database, cursors, clock = service.settings, service.database, service.cursors, SystemClock()
     integrations = Integrations(database, cursors, Envelope(settings.encryption_keys))
+    # A worker of call-log acts for an organization without its user: agent asks call-log whether that job runs.
     calllog = JobsServiceStub(service.channel(settings.calllog_grpc, CALLLOG.name))
     delegations = Delegations({CALLLOG.name: calllog.ConfirmJob})
     stored = Agents(database, cursors)
@@ -47,6 +48,7 @@ async def serve(runtime: Runtime[AgentSettings]) -> None:
 async def work(runtime: Runtime[AgentSettings]) -> None:
     service = await Service.open(runtime)
     settings, database, cursors = service.settings, service.database, service.cursors
+    # Only the worker calls providers, so that a slow one never holds up a request.
     client = OutboundClient(settings.outbound_allow)
     runtime.on_close("http", client.close)
     integrations = Integrations(database, cursors, Envelope(settings.encryption_keys))

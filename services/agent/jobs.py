@@ -22,7 +22,7 @@ from providers.registry import PROVIDERS
 from services.agent.domain import agent as agents
 from services.agent.domain.content import AgentConfiguration, AgentContent
 from services.agent.domain.integration import IntegrationStatus
-from services.agent.domain.validation import MAX_DURATION_SECONDS
+from services.agent.domain.validation import MAX_DURATION_SECONDS, NAME_MAX, SHORT_MAX, TAG_MAX, TAGS_MAX
 from services.agent.mapping.events import agent_event, integration_event
 from services.agent.operations import SYNC, SYNC_RATE
 from services.agent.storage.agents import Agents
@@ -59,6 +59,7 @@ class ProviderSync:
     async def run(self, ctx: JobContext) -> Mapping[str, int]:
         org_id, provider = ctx.job.org_id, str(ctx.job.args["provider"])
         known = PROVIDERS.get(provider)
+        # Before the key is decrypted: an unsupported provider needs no secret.
         if known is None or known.list_agents is None:  # before the key is decrypted
             raise Discard("sync_unsupported", "This provider cannot be synced.")
         # Not the attempt's number: a stall charges no attempt, so a paused worker and its replacement would have the
@@ -74,7 +75,9 @@ class ProviderSync:
             return await self._pages(ctx, list_page, opened, lease, cursor)
         except Unauthenticated as refused:
             await self._fail(opened, lease, refused)
+            # A key that the provider refuses stays refused; a retry could lock the account there.
             raise Discard(refused.reason, refused.detail) from None
+        # Another worker holds the lease: it must not be marked failed or released from here.
         except Aborted:
             raise
         except AppError as failed:
@@ -99,9 +102,11 @@ class ProviderSync:
         while True:
             page = await list_page(cursor)
             added += await self._add_page(opened, lease, page)
+            # A provider that repeats its cursor would make an endless job.
             if not page.next_cursor or page.next_cursor == cursor:
                 break
             cursor = page.next_cursor
+            # Providers do not say how many agents there are, so the share is unknown.
             await ctx.progress(50, f"{added} agents added")
         result = {"added": added}
         async with ctx.finish(result) as conn:
@@ -116,7 +121,9 @@ class ProviderSync:
         async with self.database.transaction(org_id) as conn:
             await self.syncs.save(conn, org_id, provider, lease, page.next_cursor, self.clock.now())
             known = await self.agents.known(conn, org_id, provider, [remote.id for remote in page.agents])
+            # One page may name an agent twice; the unique index would refuse the whole page.
             fresh = {remote.id: remote for remote in page.agents if remote.id and remote.id not in known}
+            # The quota counts what is added, not what was known.
             if fresh:
                 await self.database.quotas.admit(conn, org_id, "agents", adding=len(fresh))
             for remote in fresh.values():
@@ -142,11 +149,11 @@ def _content(provider: str, remote: RemoteAgent) -> AgentContent:
     shortest, longest = MAX_DURATION_SECONDS
     given = remote.max_duration_seconds
     seconds = None if given is None else min(max(given, shortest), longest)
-    tags = tuple(tag for tag in (tag.strip()[:50] for tag in remote.tags) if tag)[:50]
+    tags = tuple(tag for tag in (tag.strip()[:TAG_MAX] for tag in remote.tags) if tag)[:TAGS_MAX]
     return AgentContent(
-        name=remote.name.strip()[:200] or "Unnamed agent",
+        name=remote.name.strip()[:NAME_MAX] or "Unnamed agent",
         tags=tags,
         provider=provider,
         external_agent_id=remote.id,
-        configuration=AgentConfiguration(voice_id=remote.voice_id[:200], max_duration_seconds=seconds),
+        configuration=AgentConfiguration(voice_id=remote.voice_id[:SHORT_MAX], max_duration_seconds=seconds),
     )

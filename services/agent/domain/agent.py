@@ -13,7 +13,7 @@ from datetime import datetime
 from libs.errors import FailedPrecondition
 
 from .content import AgentConfiguration, AgentContent, digest
-from .validation import check_content, check_note
+from .validation import NAME_MAX, check_content, check_note
 
 
 class AgentStatus(enum.StrEnum):
@@ -48,6 +48,7 @@ class AgentVersion:
     agent_id: str
     number: int
     description: str
+    # None in lists: a page of versions would carry as many prompts.
     configuration: AgentConfiguration | None  # None in lists
     created_by: str
     created_at: datetime
@@ -74,6 +75,7 @@ def publish(agent: Agent, version_id: str, note: str, author: str, now: datetime
     version = AgentVersion(version_id, agent.org_id, agent.id, number, check_note(note), frozen, author, now)
     published = replace(
         agent,
+        # Publishing also makes an archived draft's successor active; there is no other way to activate one.
         status=AgentStatus.ACTIVE,
         published_version=number,
         latest_version=number,
@@ -84,7 +86,8 @@ def publish(agent: Agent, version_id: str, note: str, author: str, now: datetime
 
 def duplicate(agent: Agent, agent_id: str, name: str, now: datetime) -> Agent:
     """A fresh draft with the same content; a provider's agent id stays with the original."""
-    copied = name or f"{agent.content.name[: 200 - len(' (copy)')]} (copy)"
+    copied = name or f"{agent.content.name[: NAME_MAX - len(' (copy)')]} (copy)"
+    # The provider's id is unique in an organization, so a copy begins without one.
     return create(agent_id, agent.org_id, replace(agent.content, name=copied, external_agent_id=""), now)
 
 

@@ -55,6 +55,7 @@ def digest(configuration: AgentConfiguration) -> str:
 
     A field that was added later counts only where it differs from its default, so that adding it changes no digest.
     """
+    # Sorted keys and fixed separators: the same content has one text on every machine.
     text = json.dumps(_hashed(configuration), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -28,6 +28,7 @@ def check_filter(wanted: AgentFilter) -> AgentFilter:
         raise invalid_parameter("search", f"Search for at most {SEARCH_MAX} characters.")
     if len(wanted.tags) > TAGS_MAX:
         raise invalid_parameter("tags", f"Filter by at most {TAGS_MAX} tags.")
+    # PostgreSQL cannot hold it in text and would refuse the statement with a server error.
     if any("\x00" in text for text in (wanted.search, wanted.provider, *wanted.tags)):
         raise InvalidArgument("invalid_value", "A filter must not contain the NUL character.")
     return wanted

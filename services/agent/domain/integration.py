@@ -54,10 +54,12 @@ def check_provider(provider: str) -> None:
 
 def check_credentials(credentials: Credentials, *, first: bool) -> None:
     found: list[Violation] = []
+    # Later an empty key means the stored one.
     if first and not credentials.api_key:
         found.append(Violation("#/credentials/apiKey", "required", "Give the provider's API key."))
     secrets = {"apiKey": credentials.api_key, "webhookSecret": credentials.webhook_secret}
     for name, secret in secrets.items():
+        # A pasted line break would travel in a header of the provider's API.
         if len(secret) > SECRET_MAX or not secret.isprintable() or secret != secret.strip():
             detail = f"At most {SECRET_MAX} printable characters without spaces at the ends."
             found.append(Violation(f"#/credentials/{name}", "invalid_format", detail))
@@ -72,6 +74,7 @@ def merge_credentials(stored: Credentials, given: Credentials, now: datetime) ->
 
     The stored key was given for the stored address. Raises InvalidArgument when another address comes without a key, or
     no key is stored."""
+    # A person who may edit the address must not receive a key that another person entered.
     is_moved = given.base_url not in ("", stored.base_url)
     if not given.api_key and (is_moved or not stored.api_key):
         detail = "Give the API key again: a stored key is not sent to another address."
@@ -87,6 +90,7 @@ def merge_credentials(stored: Credentials, given: Credentials, now: datetime) ->
         base_url=given.base_url or stored.base_url,
     )
     if stored.webhook_secret and merged.webhook_secret != stored.webhook_secret:
+        # Only one older secret is kept: a second replacement within the hour ends the first.
         until = now + PREVIOUS_SECRET_GRACE
         merged = replace(merged, previous_webhook_secret=stored.webhook_secret, previous_until=until)
     return merged
@@ -95,6 +99,7 @@ def merge_credentials(stored: Credentials, given: Credentials, now: datetime) ->
 def connect(
     integration_id: str, org_id: str, provider: str, token: str, given: Credentials, now: datetime
 ) -> Integration:
+    # Version 0, because reconnecting counts one.
     blank = Integration(
         integration_id, org_id, provider, IntegrationStatus.CONNECTED, "", "", False, token, now, now, version=0
     )
@@ -120,12 +125,14 @@ def last4(api_key: str) -> str:
 
 
 def fingerprint(api_key: str) -> str:
+    # 48 bits tell two keys apart and are no help in guessing one.
     return hashlib.sha256(api_key.encode()).hexdigest()[:12]
 
 
 def _is_web_address(url: str) -> bool:
     try:
         parts = urlsplit(url)
+        # urlsplit checks the port only when it is read.
         _ = parts.port
     except ValueError:
         return False

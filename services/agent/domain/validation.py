@@ -50,6 +50,7 @@ _LANGUAGE = re.compile(LANGUAGE)
 def check_content(content: AgentContent) -> AgentContent:
     """The content with names and tags trimmed and the provider completed; raises with every violation found."""
     tags = tuple(dict.fromkeys(trimmed(tag) for tag in content.tags))
+    # Clients of the first release name no provider beside an external id.
     provider = content.provider or (DEFAULT_PROVIDER if content.external_agent_id else "")
     content = replace(content, name=trimmed(content.name), tags=tags, provider=provider)
     found = [*_content(content), *_configuration(content.configuration)]
@@ -80,6 +81,7 @@ def _content(content: AgentContent) -> Iterator[Violation]:
 def _tags(tags: tuple[str, ...]) -> Iterator[Violation]:
     if len(tags) > TAGS_MAX:
         yield Violation("#/tags", "too_many", f"At most {TAGS_MAX} tags.")
+    # Tags beyond the limit have their one violation already.
     for index, tag in enumerate(tags[:TAGS_MAX]):
         if not tag:
             yield Violation(f"#/tags/{index}", "required", "A tag must not be empty.")
@@ -115,7 +117,9 @@ def _variables(variables: Mapping[str, object]) -> Iterator[Violation]:
         yield Violation("#/dynamicVariables", "too_many", f"At most {VARIABLES_MAX} variables.")
         return
     for name, value in variables.items():
+        # RFC 6901 escapes; the name is cut, because it is the client's text in our answer.
         pointer = "#/dynamicVariables/" + name[:VARIABLE_NAME_MAX].replace("~", "~0").replace("/", "~1")
+        # Names become JSON keys and SQL values, never identifiers, so any other character may stand in them.
         if not name or len(name) > VARIABLE_NAME_MAX or "\x00" in name:
             yield Violation(pointer, "invalid_format", f"A variable's name has 1 to {VARIABLE_NAME_MAX} characters.")
         elif isinstance(value, str):

@@ -23,7 +23,9 @@ EDITABLE: Editable[AgentContent] = Editable(
         "external_agent_id": "external_agent_id",
         **nested_paths("draft", "configuration", AgentConfiguration()),
     },
+    # A map is replaced as a whole: merging could never remove a variable.
     maps=("draft.dynamic_variables",),
+    # The JSON API shows the draft's fields beside the name, so errors point there.
     inlined="draft",
 )
 

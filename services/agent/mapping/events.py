@@ -9,6 +9,7 @@ from services.agent.domain.integration import Integration
 
 
 def agent_event(topic: str, agent: Agent) -> Event:
+    # Small on purpose: a consumer that needs the prompt asks for it, and an event log keeps no prompts.
     changed = events_pb2.AgentChanged(
         agent_id=agent.id,
         name=agent.content.name,
@@ -18,6 +19,7 @@ def agent_event(topic: str, agent: Agent) -> Event:
         provider=agent.content.provider,
         external_agent_id=agent.content.external_agent_id,
     )
+    # The key orders the events of one agent.
     return Event(topic=topic, org_id=agent.org_id, key=agent.id, data=changed)
 
 

@@ -38,10 +38,12 @@ class AgentServicer(agent_pb2_grpc.AgentServiceServicer):
     async def CreateAgent(
         self, request: agent_pb2.CreateAgentRequest, context: object
     ) -> agent_pb2.CreateAgentResponse:
+        # The organization comes from the principal alone, in this and every other method.
         org_id = require_scope("agents:write").org_id
         agent = agents.create(new_id("agt"), org_id, content_from_proto(request.agent), self._clock.now())
 
         async def act(conn: Connection) -> agent_pb2.CreateAgentResponse:
+            # Archived agents count too, or creating and deleting in turn would fill the table.
             await self._database.quotas.admit(conn, org_id, "agents", "deleted_agents")
             await self._agents.add(conn, agent)
             await append(conn, agent_event("agent.created", agent))
@@ -64,12 +66,14 @@ class AgentServicer(agent_pb2_grpc.AgentServiceServicer):
         self, request: agent_pb2.UpdateAgentRequest, context: object
     ) -> agent_pb2.UpdateAgentResponse:
         org_id = require_scope("agents:write").org_id
+        # The mask is read before the transaction: a wrong path costs no row lock.
         edit, given = EDITABLE.read(request.update_mask), content_from_proto(request.agent)
 
         async def act(conn: Connection) -> agent_pb2.UpdateAgentResponse:
             agent = await self._agents.lock(conn, org_id, request.agent.id)
             agents.check_version(agent, _expected(request))
             edited = agents.edit(agent, edit.merge(agent.content, given), self._clock.now())
+            # Nothing differs: no write, no event, the same version.
             if edited is not agent:
                 await self._agents.save(conn, edited)
                 await append(conn, agent_event("agent.updated", edited))
@@ -116,6 +120,7 @@ class AgentServicer(agent_pb2_grpc.AgentServiceServicer):
         async def act(conn: Connection) -> agent_pb2.PublishAgentResponse:
             agent = await self._agents.lock(conn, org_id, request.id)
             agents.check_version(agent, _expected(request))
+            # No test can have passed yet: the suite does not run tests of agents.
             if request.require_tests:
                 raise FailedPrecondition("tests_not_passed", "No test of this agent has passed for the current draft.")
             published, version = agents.publish(agent, new_id("agv"), request.description, author, self._clock.now())
@@ -134,6 +139,7 @@ class AgentServicer(agent_pb2_grpc.AgentServiceServicer):
     ) -> agent_pb2.ListAgentVersionsResponse:
         principal = require_scope("agents:read")
         wanted = page_request_from_proto(request.page, VERSION_LIST)
+        # 404 for an unknown agent, where the list alone would be empty.
         agent = await self._agents.get(principal.org_id, request.agent_id)
         page = await self._versions.page(principal.org_id, agent.id, wanted)
         return agent_pb2.ListAgentVersionsResponse(
@@ -150,6 +156,7 @@ class AgentServicer(agent_pb2_grpc.AgentServiceServicer):
     async def ResolveExternalAgent(
         self, request: agent_pb2.ResolveExternalAgentRequest, context: object
     ) -> agent_pb2.ResolveExternalAgentResponse:
+        # The caller is a worker without a user: the job that it names must run for this organization.
         await self._delegations.require(request.organization_id)
         found = await self._agents.resolve(request.organization_id, request.provider, request.external_agent_id)
         return agent_pb2.ResolveExternalAgentResponse(

@@ -63,6 +63,7 @@ class IntegrationServicer(agent_pb2_grpc.IntegrationServiceServicer):
         check_provider(request.provider)
         given = credentials_from_proto(request.credentials)
         check_credentials(given, first=False)
+        # At the door, where the user can correct it; the client checks the resolved address again.
         self._refuse_inner_address(given.base_url)
 
         async def act(conn: Connection) -> agent_pb2.PutIntegrationResponse:
@@ -79,11 +80,13 @@ class IntegrationServicer(agent_pb2_grpc.IntegrationServiceServicer):
             put, credentials = connect(new_id("int"), org_id, request.provider, random_token(), given, now), given
         else:
             credentials = merge_credentials(known.credentials, given, now)
+            # The same credentials again: no version, no event, no sync.
             if credentials == known.credentials and known.integration.status is IntegrationStatus.CONNECTED:
                 return known.integration
             put = reconnect(known.integration, credentials, now)
         await self._integrations.put(conn, put, credentials)
         await append(conn, integration_event("integration.updated", put))
+        # A new key may open another account; the first sync is the user's to start.
         rekeyed = known is not None and put.api_key_fingerprint != known.integration.api_key_fingerprint
         if rekeyed and PROVIDERS[put.provider].list_agents is not None:
             await enqueue_sync(conn, org_id, put.provider)
@@ -142,6 +145,7 @@ class IntegrationServicer(agent_pb2_grpc.IntegrationServiceServicer):
     async def GetWebhookSecrets(
         self, request: agent_pb2.GetWebhookSecretsRequest, context: object
     ) -> agent_pb2.GetWebhookSecretsResponse:
+        # Secrets leave the service only for another service, never for a user's principal.
         require_service()
         found = await self._by_token(request.provider, request.webhook_token)
         secrets = PROVIDERS[request.provider].webhook.secrets(found.credentials)
@@ -160,6 +164,7 @@ class IntegrationServicer(agent_pb2_grpc.IntegrationServiceServicer):
         return agent_pb2.ResolveWebhookAgentResponse(agent_id=found.id, published_version=found.published_version)
 
     async def _by_token(self, provider: str, token: str) -> OpenIntegration:
+        # An unknown provider and an unknown token get the same answer.
         found = await self._integrations.open_by_token(provider, token) if provider in PROVIDERS else None
         if found is None:
             raise NotFound("webhook_unknown", "No webhook is registered at this address.")

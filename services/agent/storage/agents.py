@@ -19,8 +19,10 @@ from services.agent.domain.filter import AgentFilter
 from .rows import AGENT, AGENT_IN_LIST, WRITTEN, agent_from_row, agent_values
 
 AGENT_LIST = ListRules(sorts={"createdAt": "a.created_at", "updatedAt": "a.updated_at", "name": "a.name"})
+# The id breaks ties, so that pages neither repeat nor skip rows of equal sort value.
 _LISTING = Listing(AGENT_IN_LIST, "agent a", AGENT_LIST, tie="a.id")
 
+# `o.org` is the organization as the fence set it in the same statement (docs/adr/0017-tenant-fence.md).
 _GET = f"select {AGENT} from agent a where a.org_id = o.org and a.id = $2 and a.status <> 'archived'"
 _LOCK = f"select {AGENT} from agent a where a.org_id = $1 and a.id = $2 and a.status <> 'archived' for update"
 _PLACES = ", ".join(f"${number}" for number in range(1, 1 + len(WRITTEN)))
@@ -52,6 +54,7 @@ class Agents:
         self._cursors = cursors
 
     async def get(self, org_id: str, agent_id: str) -> Agent:
+        # A text that is no id of an agent costs no statement.
         row = await self._database.fetchrow(org_id, _GET, agent_id) if is_id(agent_id, "agt") else None
         return _found(row)
 
@@ -73,6 +76,7 @@ class Agents:
     async def known(self, conn: Connection, org_id: str, provider: str, external_ids: Collection[str]) -> set[str]:
         """Which of these provider's ids are tied to an agent already."""
         rows = await conn.fetch(_KNOWN, org_id, provider, list(external_ids))
+        # Archived agents do not count: a sync may bring a removed agent back.
         return {row["external_agent_id"] for row in rows}
 
     async def add(self, conn: Connection, agent: Agent) -> None:
@@ -86,6 +90,7 @@ async def _write(conn: Connection, sql: str, agent: Agent) -> None:
     try:
         await conn.execute(sql, *agent_values(agent))
     except asyncpg.UniqueViolationError as error:
+        # Any other violation is a defect and must show as one.
         if error.constraint_name != "agent_external_key":
             raise
         detail = "Another agent of your organisation is tied to that provider's agent id. Untie it first."

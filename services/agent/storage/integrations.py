@@ -14,6 +14,7 @@ from providers.registry import PROVIDERS
 from services.agent.domain.integration import Integration, IntegrationStatus
 
 INTEGRATION_LIST = ListRules(sorts={"createdAt": "i.created_at", "provider": "i.provider"})
+# What lists show; the encrypted columns are not even read for them.
 _FACTS = (
     "i.org_id, i.id, i.provider, i.status, i.api_key_last4, i.api_key_fingerprint, "
     "i.webhook_secret is not null as webhook_secret_set, i.webhook_token, i.created_at, i.updated_at, "
@@ -31,6 +32,7 @@ _PUT = (
     "webhook_secret, previous_webhook_secret, previous_until, base_url, webhook_token, version, created_at, "
     "updated_at, last_sync_at, last_sync_error) "
     "values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) "
+    # The token stays, because the provider has it in the address of its webhooks.
     "on conflict (org_id, id) do update set (status, api_key, api_key_last4, api_key_fingerprint, webhook_secret, "
     "previous_webhook_secret, previous_until, base_url, version, updated_at, last_sync_error) = "
     "($4, $5, $6, $7, $8, $9, $10, $11, $13, $15, $17)"
@@ -69,6 +71,7 @@ class Integrations:
 
     async def open_by_token(self, provider: str, token: str) -> OpenIntegration | None:
         """Across organisations: an inbound webhook has only its token."""
+        # Tokens are alphanumeric; anything else is not asked for.
         row = await self._database.system_fetchrow(_BY_TOKEN, token, provider) if token.isalnum() else None
         return None if row is None else self._opened(row, needs_key=False)
 
@@ -86,6 +89,7 @@ class Integrations:
         facts, seal = integration, self._seal
         await conn.execute(
             _PUT, facts.org_id, facts.id, facts.provider, facts.status.value,
+            # Bound to its address: a changed address in the database does not get the key.
             seal(facts, "api_key", credentials.api_key, credentials.base_url),
             facts.api_key_last4, facts.api_key_fingerprint,
             seal(facts, "webhook_secret", credentials.webhook_secret),

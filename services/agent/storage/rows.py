@@ -29,6 +29,7 @@ def _draft(name: str, attribute: str = "", **more: Any) -> _Column:
     return _Column(name, f"content.configuration.{attribute or name}", **more)
 
 
+# One line a column. The statements, both mappings and the list's columns follow from it.
 _COLUMNS = (
     _Column("org_id", "org_id"),
     _Column("id", "id"),
@@ -116,6 +117,7 @@ def version_from_row(row: Record) -> AgentVersion:
 
 
 def configuration_to_json(configuration: AgentConfiguration) -> str:
+    # Readable in psql, and shorter for scripts other than Latin.
     return json.dumps(asdict(configuration), ensure_ascii=False)
 
 

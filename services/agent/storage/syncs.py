@@ -69,5 +69,6 @@ class Syncs:
     async def _held(self, conn: Connection, sql: str, *args: object) -> int:
         version = await conn.fetchval(sql, *args)
         if version is None:
+            # The job runs again by its retry policy and continues from the other worker's cursor.
             raise Aborted("sync_lease_lost", "Another worker took over the sync.")
         return int(version)

@@ -13,8 +13,10 @@ from .rows import configuration_to_json, version_from_row
 
 VERSION_LIST = ListRules(sorts={"createdAt": "v.created_at", "version": "v.number"})
 _SHARED = "v.org_id, v.id, v.agent_id, v.number, v.description, v.created_by, v.created_at"
+# Lists carry no configuration: a page of prompts would be megabytes.
 _LISTING = Listing(f"{_SHARED}, null::text as configuration", "agent_version v", VERSION_LIST, tie="v.id")
 
+# The join hides versions of an archived agent, which is gone for its owner.
 _GET = (
     f"select {_SHARED}, v.configuration::text as configuration from agent_version v "
     "join agent a on a.org_id = v.org_id and a.id = v.agent_id and a.status <> 'archived' "

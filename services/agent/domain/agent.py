@@ -75,7 +75,7 @@ def publish(agent: Agent, version_id: str, note: str, author: str, now: datetime
     version = AgentVersion(version_id, agent.org_id, agent.id, number, check_note(note), frozen, author, now)
     published = replace(
         agent,
-        # Publishing also makes an archived draft's successor active; there is no other way to activate one.
+        # Publishing is the only way in which an agent becomes active.
         status=AgentStatus.ACTIVE,
         published_version=number,
         latest_version=number,

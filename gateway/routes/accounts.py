@@ -82,6 +82,7 @@ async def login(request: ApiRequest[NoQuery, LoginBody]) -> Response:
             email=request.data.email,
             password=request.data.password,
             ip_address=request.client_address,
+            # Cut here, because a header may be far longer than what a list of sessions shows.
             user_agent=request.header("user-agent")[:400],
             device_token=request.cookies.get(request.app.settings.device_cookie_name, "")[:100],
         )
@@ -89,6 +90,7 @@ async def login(request: ApiRequest[NoQuery, LoginBody]) -> Response:
     response = responses.ok(
         LoggedIn(token=answer.token, expires_at=time_to_json(answer.expire_time), user=user_from_proto(answer.user))
     )
+    # The token is also in the body, for clients that hold no cookies.
     set_session_cookie(request, response, answer.token)
     _set_device_cookie(request, response, answer.device_token)
     return response
@@ -96,6 +98,7 @@ async def login(request: ApiRequest[NoQuery, LoginBody]) -> Response:
 
 async def logout(request: ApiRequest[NoQuery, NoBody]) -> Response:
     await request.app.clients.identity.Logout(pb.LogoutRequest())
+    # The revocation event reaches every instance; this one need not wait for it.
     request.app.principals.forget(request.principal.session_id)
     response = responses.no_content()
     set_session_cookie(request, response, "")
@@ -125,6 +128,7 @@ def set_session_cookie(request: ApiRequest[Any, Any], response: Response, token:
     response.set_cookie(
         request.app.settings.cookie_name,
         token,
+        # A session cookie of the browser: the service decides when the session ends.
         max_age=None if token else 0,
         path="/",
         httponly=True,

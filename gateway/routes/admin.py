@@ -36,11 +36,13 @@ from suite.services import SERVICES
 if TYPE_CHECKING:
     from echosenseix.jobs.v1.jobs_pb2_grpc import JobsServiceAsyncStub
 
+# Queues show work of all areas, so only a caller with every scope may see them.
 _EVERYTHING = "*"
 
 
 async def list_queues(request: ApiRequest[WholeListQuery, NoBody]) -> Response:
     stubs = request.app.clients.jobs.values()
+    # A service that does not answer fails the list: a page without its queues would look complete.
     answers = await asyncio.gather(*(stub.ListQueues(pb.ListQueuesRequest()) for stub in stubs))
     rows = [queue_from_proto(queue) for answer in answers for queue in answer.queues]
     return lists.list_response(
@@ -108,6 +110,7 @@ _Replay = tuple["JobsServiceAsyncStub", pb.ReplayDeadLettersRequest]
 def _replays_by_id(request: ApiRequest[Any, ReplayBody]) -> list[_Replay]:
     ids: defaultdict[str, list[str]] = defaultdict(list)
     for job_id in request.data.ids or ():
+        # An id that names no service is refused by `owner` below.
         ids[job_owner(job_id) or ""].append(job_id)
     return [(owner(request, members[0]), pb.ReplayDeadLettersRequest(ids=members)) for members in ids.values()]
 
@@ -120,6 +123,7 @@ def _replays_by_filter(request: ApiRequest[Any, ReplayBody]) -> list[_Replay]:
     message = pb.ReplayDeadLettersRequest(
         queue=body.queue or "", kind=body.kind or "", error_code=body.error_code or ""
     )
+    # A filter without a service asks all of them; each replays what it owns.
     names = [body.service] if body.service else list(request.app.clients.jobs)
     return [(request.app.clients.jobs[name], message) for name in names]
 

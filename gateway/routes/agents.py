@@ -60,6 +60,7 @@ async def update_agent(request: ApiRequest[NoQuery, Body]) -> Response:
     message = pb.UpdateAgentRequest(expected_version=conditional.expected_version(request))
     message.update_mask.CopyFrom(apply_patch(request.data, message.agent, PATCHED))
     message.agent.id = request.id
+    # Nothing to change: the version is still checked, and the agent is answered as it is.
     if not message.update_mask.paths:
         conditional.require_version(request, await agent_version(request))
         return await get_agent(request)
@@ -122,11 +123,13 @@ async def agent_version(request: ApiRequest[Any, Any]) -> int:
 
 
 def _version_number(text: str) -> int:
+    # isdigit alone also accepts digits of other scripts.
     if not text.isascii() or not text.isdigit() or not 0 < int(text) < _MAX_VERSION:
         raise NotFound("agent_version_not_found", "No such version.")
     return int(text)
 
 
+# The example of the document, and the body that its tests send.
 _AGENT = {
     "name": "Reception",
     "systemPrompt": "You answer the phone of a bakery.",

@@ -37,6 +37,7 @@ async def get_organization_analytics(request: ApiRequest[WindowQuery, NoBody]) -
 async def get_timeseries(request: ApiRequest[TimeseriesQuery, NoBody]) -> Response:
     query = request.query
     message = pb.GetAnalyticsTimeseriesRequest(interval=query.interval or "day", agent_id=query.agent_id or "")
+    # Chosen here, so that both ends of an open window come from one clock.
     until = query.to or utcnow()
     set_time(message.to_time, until)
     set_time(message.from_time, query.from_ or until - _SHOWN[message.interval])

@@ -58,6 +58,7 @@ async def update_call(request: ApiRequest[NoQuery, Any]) -> Response:
 
 def _shown(request: ApiRequest[Any, Any], call: pb.Call) -> CallAnswer:
     organization = request.principal.org_id
+    # The link is made anew for each answer, because it works for five minutes only.
     return call_from_proto(
         call, lambda call_id: request.app.links.url(f"/api/call-logs/{call_id}/recording/content", organization)
     )
@@ -67,6 +68,7 @@ async def open_recording(request: ApiRequest[LinkQuery, NoBody]) -> Response:
     """The link is what `recording.url` of a call shows. It needs no credential and works for five minutes."""
     link = request.query
     request.app.links.check(request.path, link)
+    # The signature vouches for the organization and the call; the reader may do nothing else.
     reader = Principal(org_id=link.organization, role="viewer", scopes=frozenset({"calls:read"}), issuer=GATEWAY)
     with acting_as(reader):
         return await download_recording(request)
@@ -89,6 +91,7 @@ async def download_recording(request: ApiRequest[Any, NoBody]) -> Response:
         Download(
             media_type=recording.media_type or "application/octet-stream",
             size=recording.byte_size,
+            # A recording never changes under its id, so the id is its strong tag.
             tag=recording.id,
             part=part,
             in_parts=True,

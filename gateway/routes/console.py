@@ -15,7 +15,9 @@ from libs.errors import NotFound
 
 Handler = Callable[[ApiRequest[NoQuery, NoBody]], Awaitable[Response]]
 
+# The release is part of a file's path, so its content never changes: a year, the longest that caches keep.
 _IMMUTABLE = "public, max-age=31536000, immutable"
+# The page names the release, so it is asked for each time; its ETag makes that cheap.
 _REVALIDATE = "no-cache"
 # What the page may do: run and show its own files, call its own origin and the sockets. Trusted types refuse any text
 # that would become HTML or a script.
@@ -64,6 +66,7 @@ def _file(request: ApiRequest[NoQuery, NoBody], asset: Asset, cache_control: str
     if coding in asset.forms:
         headers["content-encoding"] = coding
     if tag:
+        # A tag names one representation: each coding has its own (RFC 9110, 8.8.3).
         headers["etag"] = f'"{tag}-{coding}"' if coding in asset.forms else f'"{tag}"'
     return Response(asset.forms.get(coding, asset.body), 200, headers, asset.media_type)
 

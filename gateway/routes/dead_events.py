@@ -29,6 +29,7 @@ from libs.paging import ListRules
 if TYPE_CHECKING:
     from echosenseix.jobs.v1.jobs_pb2_grpc import JobsServiceAsyncStub
 
+# Events of all areas, so only a caller with every scope may see them.
 _EVERYTHING = "*"
 _RULES = ListRules(sorts={"diedAt": BIRTH}, default_sort="diedAt")
 
@@ -72,6 +73,7 @@ def _by_id(request: ApiRequest[Any, DeadEventReplayBody]) -> list[_Replay]:
 
 def _by_filter(request: ApiRequest[Any, DeadEventReplayBody]) -> list[_Replay]:
     chosen = filter_to_proto(request.data)
+    # An empty filter would redeliver everything; that must be asked for in words.
     if chosen == pb.DeadEventFilter():
         detail = "Name ids, or at least one of consumer, topic, errorCode, diedAtGe and diedAtLt."
         raise InvalidArgument("validation_failed", detail, violations=[Violation("#/ids", "required", detail)])

@@ -26,6 +26,7 @@ _DESCRIPTION = (
     "errors are problem documents (RFC 9457), amounts are decimal strings and times RFC 3339 in UTC. Every "
     "response carries X-Request-Id. POST, PATCH, PUT and DELETE take an Idempotency-Key."
 )
+# Seconds: a new release shows within five minutes.
 _CACHED = {"cache-control": "public, max-age=300"}
 
 

@@ -17,7 +17,9 @@ from gateway.schemas.knowledge import DocumentQuery, DocumentStatus, Upload, doc
 from gateway.state import ApiRequest
 from suite.formats import LANGUAGE
 
+# The form's field as the paper's API named it.
 _FILE_FIELD = "document"
+# Any other field is refused, so that a misspelled one is noticed.
 _FIELDS = frozenset(("title", "category", "tags", "entryId", "language"))
 # Seconds for a whole upload or download, so that 25 MiB pass at 100 KB/s.
 _TRANSFER_SECONDS = 300.0
@@ -38,6 +40,7 @@ async def _messages(form: UploadForm, file: FilePart) -> AsyncIterator[pb.Upload
     async for chunk in form.chunks():
         yield pb.UploadDocumentRequest(data=chunk)
     last = _metadata(form, file)
+    # Browsers send fields in the order of the form, which may put them after the file.
     if last != first:
         yield pb.UploadDocumentRequest(metadata=last)
 
@@ -68,6 +71,7 @@ async def get_status(request: ApiRequest[NoQuery, NoBody]) -> Response:
 
 async def download_document(request: ApiRequest[NoQuery, NoBody]) -> Response:
     stream = request.app.clients.knowledge.DownloadDocument(pb.DownloadDocumentRequest(id=request.id))
+    # The first message has the metadata, before any byte: a missing document is a 404 and not a broken download.
     document = (await anext(aiter(stream))).document
     file = Download(
         media_type=document.media_type or "application/octet-stream",

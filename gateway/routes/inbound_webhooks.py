@@ -34,7 +34,9 @@ def _receiver(provider: Provider) -> Callable[[ApiRequest[NoQuery, NoBody]], Awa
     async def receive(request: ApiRequest[NoQuery, NoBody]) -> Response:
         token, calls = request.path_params["orgToken"], request.app.clients.calls
         received = ((name, request.header(name)) for name in provider.webhook.proof_headers)
+        # Only the headers that the provider signs with: others may carry what is not call-log's business.
         proof = {name: value for name, value in received if value}
+        # Most deliveries are a few KiB and pass in one message, which can be repeated at another replica.
         body, pieces = bytearray(), read_pieces(request, _DELIVERY_LIMIT, least_per_second=_LEAST_BYTES_PER_SECOND)
         async for piece in pieces:
             body += piece

@@ -38,6 +38,7 @@ async def put_integration(request: ApiRequest[NoQuery, IntegrationBody]) -> Resp
         pb.PutIntegrationRequest(
             provider=request.path_params["provider"],
             credentials=pb.ProviderCredentials(
+                # An empty text means the stored one; the service refuses it for the first connection.
                 api_key=given.api_key or "",
                 webhook_secret=given.webhook_secret or "",
                 base_url=given.base_url or "",

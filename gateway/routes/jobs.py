@@ -35,6 +35,7 @@ async def list_jobs(request: ApiRequest[JobQuery, NoBody]) -> Response:
 
         return fetch
 
+    # A caller without a service's scope sees a list without it, as if it had no jobs.
     readable = {name: stub for name, stub in request.app.clients.jobs.items() if _may(request, name, "read")}
     fetchers = {name: fetcher(stub) for name, stub in readable.items()}
     scope = f"jobs|{request.principal.org_id}|{sorted(states)}|{query.kind}|{query.queue}"
@@ -51,6 +52,7 @@ async def get_job(request: ApiRequest[NoQuery, NoBody]) -> Response:
 
 async def job_subject(request: ApiRequest[Any, Any]) -> int:
     """Whether there is such a job; jobs have no versions."""
+    # The service checks the scope; the id alone names the service.
     await owner(request, request.id).GetJob(pb.GetJobRequest(id=request.id))
     return 0
 

@@ -44,7 +44,10 @@ async def grant_credit(request: ApiRequest[NoQuery, CreditBody]) -> Response:
 async def receive_stripe(request: ApiRequest[NoQuery, NoBody]) -> Response:
     answer = await request.app.clients.billing.ReceivePaymentWebhook(
         pb.ReceivePaymentWebhookRequest(
-            provider="stripe", signature=request.header("stripe-signature"), body=await request.body()
+            # The raw bytes: the signature is over them, and any parsing could change them.
+            provider="stripe",
+            signature=request.header("stripe-signature"),
+            body=await request.body(),
         )
     )
     return responses.ok(Received(received=True, duplicate=answer.duplicate))
@@ -53,6 +56,7 @@ async def receive_stripe(request: ApiRequest[NoQuery, NoBody]) -> Response:
 def _money(amount: str, currency: str) -> common_pb2.Money:
     try:
         return common_pb2.Money(micros=micros_from_json(amount), currency=currency)
+    # Floats are refused too: a JSON number cannot hold every amount.
     except ValueError:
         detail = "Send a decimal string such as 10.00, with at most six decimals."
         violations = [Violation("#/amount", "invalid_value", detail)]

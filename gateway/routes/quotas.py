@@ -17,6 +17,7 @@ async def list_quotas(request: ApiRequest[NoQuery, NoBody]) -> Response:
     """Of the services that the caller may read. Each service stores the answers to its own idempotent writes; the
     fullest of these stands for all."""
     stubs = request.app.clients.quotas
+    # A service whose area the caller may not read is left out, as in other merged lists.
     readable = [stubs[name] for name, of in SERVICES.items() if request.principal.has_scope(f"{of.area}:read")]
     answers = await asyncio.gather(*(stub.ListQuotas(pb.ListQuotasRequest()) for stub in readable))
     return responses.ok(Quotas(data=quotas_from_protos(quota for answer in answers for quota in answer.quotas)))

@@ -31,6 +31,7 @@ async def list_events(request: ApiRequest[EventQuery, NoBody]) -> Response:
         request,
         lists.ListAnswer(
             data=[event_from_proto(event) for event in answer.events],
+            # The log has positions and no pages: counting it would read all of it.
             page=None,
             limit=limit,
             total=None,

@@ -42,6 +42,7 @@ async def create_source(request: ApiRequest[NoQuery, SourceBody]) -> Response:
     message = pb.CreateSourceRequest()
     apply_patch(body, message.source, PATCHED)
     message.source.url = body.url
+    # Set apart from the patch, because a source's address and kind never change.
     message.source.kind = KINDS[body.kind or "url"]
     answer = await request.app.clients.sources.CreateSource(message)
     location = f"/api/knowledge-base/sources/{answer.source.id}"

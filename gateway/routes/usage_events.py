@@ -39,9 +39,11 @@ async def record_usage_events(request: ApiRequest[NoQuery, Any]) -> Response:
     message = pb.RecordUsageEventsRequest(events=[_event_to_proto(event) for event in sent])
     try:
         answer = await request.app.clients.billing.RecordUsageEvents(message)
+    # The service knows one list of events; the client may have sent one event or CloudEvents.
     except InvalidArgument as refusal:
         moved = [_moved(violation, sent) for violation in refusal.violations]
         raise InvalidArgument(refusal.reason, refusal.detail, violations=moved) from None
+    # 200 tells a client that repeats a batch that nothing was added.
     recorded = UsageRecorded(accepted=answer.accepted, duplicates=answer.duplicates)
     return responses.ok(recorded, 201 if answer.accepted else 200)
 
@@ -63,6 +65,7 @@ def _event_to_proto(event: SentEvent) -> pb.UsageEvent:
     message = pb.UsageEvent(
         id=event.id,
         meter=event.meter,
+        # As text, so that no digit is lost on the way.
         value=event.value if isinstance(event.value, str) else decimal_text(event.value),
         subject=event.subject,
         properties=struct_from_json(event.properties),

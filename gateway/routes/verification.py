@@ -8,6 +8,7 @@ from gateway.http.routing import Route
 from gateway.http.schema import NoBody, NoQuery
 from gateway.state import ApiRequest
 
+# Its script alone may run, and may call this origin alone.
 _POLICY = "default-src 'none'; script-src 'self'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'"
 _PAGE = """<!doctype html>
 <html lang="en">

@@ -67,6 +67,7 @@ async def update_endpoint(request: ApiRequest[NoQuery, Body]) -> Response:
 
 
 async def delete_endpoint(request: ApiRequest[NoQuery, NoBody]) -> Response:
+    # A delivery that waits finds its endpoint gone and is discarded.
     await request.app.clients.webhook_endpoints.DeleteWebhookEndpoint(
         pb.DeleteWebhookEndpointRequest(
             id=request.id,

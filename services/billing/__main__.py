@@ -37,6 +37,7 @@ async def serve(runtime: Runtime[BillingSettings]) -> None:
     settings, database, cursors, clock = service.settings, service.database, service.cursors, SystemClock()
     calls = CallLogServiceStub(service.channel(settings.calllog_grpc, "calllog"))
     reconciler = Reconciler(Reconciliations(database), calls.ListBillableCalls)
+    # Sums only read, so they need neither the books nor the account's lock.
     books, sums = _books(settings, database, cursors), UsageSums(database, cursors)
     payments = _payments(runtime, settings, database, books)
     servicer = BillingServicer(database, books, sums, reconciler, payments, clock)
@@ -56,11 +57,13 @@ def _payments(
 ) -> PaymentParts:
     stored = Payments(database)
     settlement = Settlement(database, books, stored, settings.low_credit_micros, SystemClock())
+    # Locally the first organization may grant credit; in production only those that are named.
     operators = settings.operator_organizations if settings.production or settings.operator_organizations else None
     return PaymentParts(stored, settlement, _provider(runtime, settings), operators)
 
 
 def _provider(runtime: Runtime[BillingSettings], settings: BillingSettings) -> PaymentProvider | None:
+    # Without a provider a top-up answers 501; everything else works.
     if settings.payment_provider == "none":
         return None
     if settings.payment_provider == "test":

@@ -45,6 +45,7 @@ class BillingSettings(ServiceSettings):
         found = ServiceSettings.problems(self)
         if self.payments not in (None, "stripe", "test", "none"):
             found.append("PAYMENTS must be stripe, test or none")
+        # It would credit any amount that a customer names.
         if self.payments == "test" and self.production:
             found.append("PAYMENTS=test credits without a payment and is for ENVIRONMENT=local only")
         if self.payments == "stripe" and not (

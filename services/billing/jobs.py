@@ -25,12 +25,14 @@ from suite.tables import kept
 _SETTLED = timedelta(minutes=2)
 # How far back the sweep looks.
 _LOOK_BACK = timedelta(days=31)
+# A queue of its own, so that a long sweep never holds up a rating.
 SWEEP = JobKind("retention.sweep", service=SERVICE, queue="maintenance")
 
 
 def job_handlers(calculation: Calculation, payments: Payments) -> Handlers:
     handlers = Handlers()
     handlers.add(CALCULATE, calculation.run)
+    # Every ten minutes: a new rate charges what waited for it within that time.
     handlers.cron("rating-missed", "*/10 * * * *", CALCULATE)
 
     async def sweep(ctx: JobContext) -> Mapping[str, int]:

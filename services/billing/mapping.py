@@ -128,6 +128,7 @@ def usage_recorded(org_id: str, event: UsageEvent, entry: LedgerEntry) -> Event:
         call_id=event.call_id,
         ledger_entry_id=entry.id,
     )
+    # Events of one call keep their order among themselves.
     return Event(topic="usage.recorded", org_id=org_id, key=event.call_id or event.id, data=recorded)
 
 
@@ -145,6 +146,7 @@ def charge_events(org_id: str, charges: Charges, low_micros: int) -> list[Event]
     """usage.recorded for each charge, then credit.low and credit.depleted where these charges crossed them."""
     if not charges.charged:
         return []
+    # The balance event names the entry that crossed the threshold.
     last = charges.charged[-1][1]
     topics = credit_topics(charges.before.available_micros, charges.after.available_micros, low_micros)
     return [

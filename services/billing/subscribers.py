@@ -41,6 +41,7 @@ class Subscribers:
     async def on_call(self, conn: Connection, event: ReceivedEvent) -> None:
         """Meter a billable call, rate it and post the charge. What no rate covers is rated by the sweep."""
         call = event.read(events_pb2.CallChanged)
+        # The call log decides: a failed call or one in progress costs nothing.
         if not call.billable:
             return
         ended_at = from_timestamp(call, "ended_at")

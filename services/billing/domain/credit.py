@@ -11,8 +11,10 @@ from datetime import datetime
 from libs.errors import InvalidArgument, Violation
 from services.billing.domain.amounts import MICRO
 
+# Millionths in a cent: payment providers take whole cents.
 _CENT = MICRO // 100
 MIN_TOP_UP = _CENT
+# Millionths. Larger payments go through a contract; a slip of the keyboard stays below it.
 MAX_TOP_UP = 100_000 * MICRO
 # Characters of a reason.
 MAX_REASON = 500
@@ -52,6 +54,7 @@ def credit_topics(before_micros: int, after_micros: int, low_micros: int) -> lis
     topics = []
     if before_micros >= low_micros > after_micros:
         topics.append("credit.low")
+    # Both may be crossed by one charge; each has receivers of its own.
     if before_micros > 0 >= after_micros:
         topics.append("credit.depleted")
     return topics

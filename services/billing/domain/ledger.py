@@ -20,6 +20,7 @@ class EntryType(enum.StrEnum):
     REFUND = "refund"
 
 
+# The account whose legs the API lists; its sum is the balance.
 CUSTOMER = "customer"
 # The suite's account of the opposite leg.
 CONTRA_ACCOUNTS = {
@@ -29,6 +30,7 @@ CONTRA_ACCOUNTS = {
     EntryType.ADJUSTMENT: "revenue",
     EntryType.REFUND: "payments",
 }
+# One key for an organization's life: the trial is never granted twice.
 TRIAL_GRANT_KEY = "trial_grant"
 
 

@@ -122,7 +122,9 @@ def reversed_micros(top_up: TopUp, reversals: Sequence[ReversalChange]) -> int:
     singles = [item for item in reversals if item.kind is ReversalKind.REFUND]
     totals = [item for item in reversals if item.kind is ReversalKind.REFUND_TOTAL]
     disputes = [item for item in reversals if item.kind is ReversalKind.DISPUTE]
+    # Single refunds are exact; the total is told by an older kind of notice, so both together would count twice.
     standing = [item for item in (singles or totals) + disputes if item.stands]
+    # The worst case, because giving back too much is corrected by a person, and a gift is not.
     if any(item.currency != top_up.currency for item in standing):
         return top_up.amount_micros
     return min(top_up.amount_micros, sum(item.amount_minor for item in standing) * _MINOR)

@@ -30,6 +30,7 @@ class Rate:
 
 def rate_usage(rate: Rate, quantity_micros: int) -> int:
     """The amount in micro-units of money; never negative."""
+    # Integers throughout: -(-a // b) rounds up without a float.
     billed = -(-quantity_micros // rate.increment_micros) * rate.increment_micros
     numerator = billed * rate.price_micros
     denominator = rate.per * MICRO
@@ -38,5 +39,6 @@ def rate_usage(rate: Rate, quantity_micros: int) -> int:
 
 def rate_at(rates: Sequence[Rate], meter: str, moment: datetime) -> Rate | None:
     """The rate of a meter in force at the time of use, so that a late event costs what it would have cost in time."""
+    # An organization's own rate wins over a plan's newer one.
     known = [rate for rate in rates if rate.meter == meter and rate.effective_from <= moment]
     return max(known, key=lambda rate: (rate.of_organization, rate.effective_from), default=None)

@@ -57,6 +57,7 @@ def compare_calls(calls: Mapping[str, int], metered: Iterable[MeteredCall]) -> I
                 usage.call_id,
                 usage.usage_event_id,
             )
+    # What was billed too little is as wrong as what was billed too much.
     for call_id in calls.keys() - seen:
         yield Difference("call_without_usage", "The call was not metered.", call_id)
 

@@ -16,6 +16,7 @@ from typing import Any
 from libs.errors import InvalidArgument, Violation
 from services.billing.domain.amounts import format_micros
 
+# The meter of calls. Only this service makes its events, so clients can neither bill nor hide a call.
 CALL_SECONDS = "call_seconds"
 METER_RESERVED = "meter_reserved"
 # Usage events of one request. More would hold the account's lock for longer.
@@ -26,6 +27,7 @@ _MAX_FUTURE = timedelta(hours=1)
 _MAX_TEXT = 200
 # Bytes of an event's properties as JSON.
 _MAX_PROPERTIES_BYTES = 8_192
+# The form of ids that call_usage_id makes: a client's event under such an id would keep a call from being metered.
 _OWN_ID = re.compile(r"ue_[0-7][0-9a-hjkmnp-tv-z]{25}", re.ASCII)
 
 
@@ -102,6 +104,7 @@ def check_sent(event: UsageEvent, meters: Collection[Meter], now: datetime, poin
         found.append(Violation(f"{pointer}/id", "required", f"Give an id of 1 to {_MAX_TEXT} characters."))
     if _OWN_ID.fullmatch(event.id):
         found.append(Violation(f"{pointer}/id", "reserved", "Ids of this form are the suite's own; choose another."))
+    # The answer names what may be used; the reserved meter is not among them.
     open_meters = sorted(meter.name for meter in meters if not meter.is_reserved)
     if event.meter == CALL_SECONDS:
         found.append(Violation(f"{pointer}/meter", METER_RESERVED, "The suite meters calls itself; use another meter."))
@@ -111,6 +114,7 @@ def check_sent(event: UsageEvent, meters: Collection[Meter], now: datetime, poin
         found.append(Violation(f"{pointer}/timestamp", "in_the_future", "Give the time of use, not a later one."))
     if len(event.subject) > _MAX_TEXT:
         found.append(Violation(f"{pointer}/subject", "too_long", f"Give at most {_MAX_TEXT} characters."))
+    # Of the text as it is stored, because depth and escapes count too.
     if len(json.dumps(event.properties)) > _MAX_PROPERTIES_BYTES:
         found.append(Violation(f"{pointer}/properties", "too_large", "Give at most 8 KB of properties."))
     return found

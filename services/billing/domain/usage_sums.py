@@ -8,6 +8,7 @@ from datetime import date
 
 from libs.errors import invalid_parameter
 
+# As the API spells them. Each is a column of the usage event, so a sum needs no other service.
 GROUPS = ("agentId", "provider", "meter", "day")
 
 

@@ -44,10 +44,12 @@ class Books:
         account = await self.accounts.lock(conn, org_id)
         if account is not None:
             return account
+        # Two first acts may meet here: one opens, and both take the lock of the same row.
         opened = await self.accounts.open(conn, org_id, self.plan, self.clock.now())
         account = await self.accounts.lock(conn, org_id)
         if account is None:
             raise Internal("plan_missing", "The plan of new organisations does not exist.")
+        # Only the act that opened the account grants the trial.
         if not opened or self.trial_grant_micros == 0:
             return account
         grant = Posting(
@@ -79,6 +81,7 @@ class Books:
         self, conn: Connection, account: Account, postings: Sequence[Posting]
     ) -> tuple[list[LedgerEntry], Balance]:
         now, before = self.clock.now(), account.balance
+        # All postings of a batch in two statements, and one update of the balance.
         entries = await self.ledger.post(conn, account.org_id, postings, before.posted_micros, now)
         posted = before.posted_micros + sum(entry.amount_micros for entry in entries)
         await self.accounts.post(conn, account.org_id, posted, now)

@@ -45,8 +45,11 @@ class Settlement:
         if change is None:
             return True
         async with self.database.system_transaction() as conn:
+            # Providers repeat notices; the row of the first one tells.
             if await self.payments.is_known(conn, provider, notice):
                 return False
+            # A refund may arrive before the payment that it takes back: under this lock one of the two sees the
+            # other.
             if change.payment_ref:
                 await self.payments.lock_payment(conn, provider, change.payment_ref)
             if isinstance(change, ReversalChange):
@@ -57,6 +60,7 @@ class Settlement:
             outcome = await self._apply(conn, top_up, notice) if top_up else NoticeOutcome.UNKNOWN_PAYMENT
             await self.payments.note(conn, provider, notice, outcome, top_up.id if top_up else "", now)
         if outcome is not NoticeOutcome.APPLIED:
+            # For an operator: money moved at the provider, and nothing was credited.
             logger.warning("payment notice of type %s: %s", notice.type, outcome.value)
         return True
 

@@ -21,6 +21,7 @@ class LocalPayments:
             currency=top_up.currency,
             payment_ref=top_up.id,
         )
+        # No page to pay at: the notice settles the top-up in the same request.
         return Checkout(top_up.id, "", Notice(top_up.id, "test.paid", paid))
 
     def read_webhook(self, signature: str, body: bytes, now: datetime) -> Notice:

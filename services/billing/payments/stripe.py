@@ -46,6 +46,7 @@ _CHECKOUTS = {
     "checkout.session.async_payment_failed": CheckoutOutcome.FAILED,
     "checkout.session.expired": CheckoutOutcome.EXPIRED,
 }
+# Every event that carries a refund as it stands now; Stripe sends several of them for one change.
 _REFUNDS = ("refund.created", "refund.updated", "refund.failed", "charge.refund.updated")
 _FAILED_REFUNDS = ("failed", "canceled")
 # An inquiry ("warning_…") takes no money; a dispute that was won or prevented gives it back.
@@ -86,6 +87,7 @@ class Stripe:
             headers={
                 "authorization": f"Bearer {account.secret_key}",
                 "content-type": "application/x-www-form-urlencoded",
+                # A repeated request gets the session of the first one, so a customer never pays twice.
                 "idempotency-key": top_up.id,
                 "stripe-version": API_VERSION,
             },
@@ -153,6 +155,7 @@ def _change(kind: str, thing: dict[str, Any], created: int) -> CheckoutChange | 
         return _reversal(thing, ReversalKind.REFUND, "amount", thing["status"] not in _FAILED_REFUNDS, created)
     if kind == "charge.refunded":
         return _reversal(thing, ReversalKind.REFUND_TOTAL, "amount_refunded", True, created)
+    # Funds are taken at the start of a dispute, so it counts until it is won.
     if kind.startswith("charge.dispute."):
         return _reversal(thing, ReversalKind.DISPUTE, "amount", thing["status"] not in _HARMLESS_DISPUTES, created)
     return None
@@ -223,6 +226,7 @@ def _text(value: Any) -> str:
 
 
 def _whole(value: Any) -> int:
+    # A bool is an int in Python, and a float loses cents.
     if type(value) is not int or not 0 <= value < 2**53:
         raise TypeError("not an amount")
     return value

@@ -35,6 +35,7 @@ from services.billing.storage.usage_sums import USAGE_LIST, UsageSums
 from .payments import PaymentMethods, PaymentParts
 from .reconciler import Reconciler
 
+# The window without limits, in years that every part of the path can hold.
 _EVER = (datetime(1970, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
 
 
@@ -63,6 +64,7 @@ class BillingServicer(PaymentMethods):
             accepted = await self._record(conn, org_id, distinct)
             return billing_pb2.RecordUsageEventsResponse(accepted=accepted, duplicates=len(request.events) - accepted)
 
+        # Before a connection is taken: see turns.py.
         async with self._turns.of(org_id):
             return await run_write(self._database, org_id, act, billing_pb2.RecordUsageEventsResponse)
 
@@ -103,6 +105,7 @@ class BillingServicer(PaymentMethods):
         org_id = require_scope("billing:read").org_id
         wanted = page_request_from_proto(request.page, LEDGER_LIST)
         page = await self._books.ledger.page(org_id, wanted, request.type, request.call_id)
+        # A new organization's list shows its trial credit, which its first read writes.
         if not page.items and await self._books.accounts.balance(org_id) is None:
             await self._balance(org_id)
             page = await self._books.ledger.page(org_id, wanted, request.type, request.call_id)
@@ -138,9 +141,11 @@ class BillingServicer(PaymentMethods):
             violations += check_sent(event, meters, now, f"#/events/{i}")
         if any(violation.code == METER_RESERVED for violation in violations):
             raise InvalidArgument("meter_reserved", "The suite meters calls itself.", violations=violations)
+        # All of them at once, so that a client corrects a batch in one go.
         if violations:
             raise InvalidArgument("validation_failed", "Some fields break a rule.", violations=violations)
         distinct = {event.id: event for event in events}
+        # One id twice in a request with different bodies is the same conflict as across requests.
         if any(event.digest != distinct[event.id].digest for event in events):
             raise _conflict()
         return list(distinct.values())

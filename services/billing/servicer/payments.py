@@ -60,6 +60,7 @@ class PaymentMethods(billing_pb2_grpc.BillingServiceServicer):
         async with self._turns.of(org_id):
             made = await run_write(self._database, org_id, act, billing_pb2.CreateTopUpResponse, required=True)
         top_up = await self._top_up(org_id, made.top_up.id)
+        # A repeated request continues where the first one stopped.
         if top_up.status is TopUpStatus.PENDING and not top_up.payment_url and top_up.provider == provider.name:
             top_up = await self._open_checkout(provider, top_up)
         return await self._shown(top_up)
@@ -72,6 +73,7 @@ class PaymentMethods(billing_pb2_grpc.BillingServiceServicer):
     async def ReceivePaymentWebhook(
         self, request: billing_pb2.ReceivePaymentWebhookRequest, context: object
     ) -> billing_pb2.ReceivePaymentWebhookResponse:
+        # The signature is the credential, but only the public door may bring it.
         if current_principal().role != ROLE_GATEWAY:
             raise PermissionDenied("gateway_only", "Only the gateway may call this.")
         provider = self._provider()
@@ -89,6 +91,7 @@ class PaymentMethods(billing_pb2_grpc.BillingServiceServicer):
         _check_reason(request.reason)
 
         async def act(conn: Connection) -> billing_pb2.GrantCreditResponse:
+            # The operator's own organization holds the idempotency key; the credit belongs to another one.
             await self._books.accounts.enter(conn, request.organization_id)
             return await self._grant(conn, operator, request)
 
@@ -122,6 +125,7 @@ class PaymentMethods(billing_pb2_grpc.BillingServiceServicer):
         entry = await self._books.ledger.by_key(top_up.org_id, top_up.ledger_key) if top_up.was_paid else None
         if balance is None:
             raise NotFound("top_up_not_found", "No such top-up.")
+        # The balance of that moment and not of now.
         if entry is not None:
             balance = Balance(entry.balance_after_micros, balance.reserved_micros, balance.currency)
         return billing_pb2.CreateTopUpResponse(

@@ -47,6 +47,7 @@ class Reconciler:
         for _ in range(_LOOKS - 1):
             found = await self._look(org_id, start, end)
             left = remaining_seconds()
+            # Another look must fit into what is left of the caller's deadline.
             if not found.differences or (left is not None and left < 3 * _SETTLE_SECONDS):
                 return found
             await asyncio.sleep(_SETTLE_SECONDS)
@@ -78,6 +79,7 @@ class Reconciler:
             )
             more = page.has_more and bool(page.calls)
             calls = {call.call_id: seconds_to_micros(call.duration_seconds) for call in page.calls}
+            # The last page has no upper bound: usage beyond every call is a difference too.
             up_to = page.calls[-1].call_id if more else ""
             found.calls += len(calls)
             found.differences += compare_calls(calls, await self.stored.metered(org_id, start, end, after, up_to))

@@ -29,6 +29,7 @@ class Turns:
                 yield
         finally:
             users = self._waiting[org_id][1] - 1
+            # The last one removes the entry, so that the map holds busy organizations alone.
             if users:
                 self._waiting[org_id] = (semaphore, users)
             else:

@@ -16,12 +16,14 @@ insert into account (org_id, plan_id, currency, posted_micros, reserved_micros, 
 select $1, p.id, p.currency, 0, 0, $3, $3 from plan p where p.id = $2
 on conflict (org_id) do nothing
 returning true"""
+# A transaction has set its organization before, so row level security applies without the fence of single reads.
 _LOCK = """
 select a.plan_id, a.currency, a.posted_micros, a.reserved_micros from account a where a.org_id = $1 for update"""
 _GET = "select a.currency, a.posted_micros, a.reserved_micros from account a where a.org_id = o.org"
 _FIRST = "select a.org_id from account a order by a.created_at, a.org_id limit 1"
 _ENTER = "select set_config('app.org', $1, true)"
 _POST = "update account set posted_micros = $2, updated_at = $3 where org_id = $1"
+# A plan has a few rates a meter, so all are read and the rule chooses (domain.rating).
 _RATES = """
 select r.meter, r.effective_from, r.price_micros, r.per, r.increment_micros, false as own
 from plan_rate r where r.plan_id = $2

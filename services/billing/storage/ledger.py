@@ -20,6 +20,7 @@ _LISTING = Listing(
 _ADD_TRANSACTIONS = """
 insert into ledger_transaction (org_id, id, type, key, created_at)
 select $1, t.id, t.type, t.key, $5 from unnest($2::text[], $3::text[], $4::text[]) as t(id, type, key)"""
+# One statement for any number of legs: the columns travel as arrays.
 _ADD_LEGS = """
 insert into ledger_entry (org_id, id, transaction_id, account, type, amount_micros, currency, balance_after_micros,
     call_id, usage_event_id, description, created_at)
@@ -61,6 +62,7 @@ class Ledger:
         if entry_type:
             filters.append(("e.type = {}", entry_type))
         if call_id:
+            # The second half is the condition of the partial index.
             filters.append(("e.call_id = {} and e.call_id <> ''", call_id))
         page = await fetch_page(self._db, org_id, _LISTING, request, filters, self._cursors)
         return page.map(_entry_from_row)

@@ -25,6 +25,7 @@ where org_id = $1 and id = $2 and checkout_id is null"""
 _SAVE = """
 update top_up set status = $3, payment_ref = nullif($4, ''), payment_url = $5, reversed_micros = $6, updated_at = $7
 where org_id = $1 and id = $2"""
+# With the schema, because advisory locks are shared by the whole database.
 _LOCK_NAME = "select pg_advisory_xact_lock(hashtextextended(current_schema() || $1, 0))"
 _KNOWN = "select 1 from payment_notice n where n.provider = $1 and n.id = $2"
 _NOTE = """
@@ -45,6 +46,7 @@ insert into credit_grant (org_id, id, amount_micros, currency, reason, granted_b
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"""
 
 
+# Bounded, so that a sweep after a long pause holds no lock for minutes.
 _SWEEP = """
 delete from top_up t where (t.org_id, t.id) in (
     select o.org_id, o.id from top_up o where o.status in ('failed', 'expired') and o.updated_at < $1 limit 10000

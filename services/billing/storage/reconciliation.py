@@ -34,6 +34,7 @@ left join lateral (
     where y.org_id = u.org_id and y.usage_event_id = u.id and y.account = 'customer' limit 1
 ) e on true
 order by u.event_time, u.id"""
+# Foreign keys forbid most of these; the check is here for what a restore or a hand might leave.
 _ORPHANS = """
 select e.id, e.usage_event_id, e.call_id from ledger_entry e
 where e.org_id = o.org and e.account = 'customer' and e.type = 'usage' and e.created_at >= $2 and e.created_at < $3

@@ -31,7 +31,9 @@ from unnest($2::text[], $3::text[], $4::timestamptz[], $5::bigint[], $6::text[],
 order by e.id
 on conflict do nothing
 returning id"""
+# Only for ids that were not added: most batches are new and skip it.
 _DIGESTS = "select u.id, u.digest from usage_event u where u.org_id = $1 and u.id = any($2::text[])"
+# By key and not by offset: events rated meanwhile would shift the pages.
 _UNRATED = f"""
 select {_COLUMNS} from usage_event u
 where u.org_id = $1 and ($2::text[] is null or u.id = any($2::text[]))

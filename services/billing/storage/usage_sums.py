@@ -53,6 +53,7 @@ class UsageSums:
         rows = await self._db.fetch(
             org_id, _sql(groups, way), start, end, *after, request.limit + 1, offset, may_lag=True
         )
+        # One row more than asked tells whether there is a next page.
         has_more = len(rows) > request.limit
         items = rows[: request.limit]
         return Page(

@@ -28,7 +28,7 @@ http {{
     fastcgi_temp_path "{folder}/fastcgi";
     uwsgi_temp_path "{folder}/uwsgi";
     scgi_temp_path "{folder}/scgi";
-    client_max_body_size 32m;
+    client_max_body_size 80m;
     server_tokens off;
     tcp_nodelay on;
     proxy_http_version 1.1;
@@ -73,7 +73,7 @@ TO_REALTIME = f"""        location = /connection/websocket {{
             proxy_buffering off;
             proxy_pass http://realtime_ws;
         }}
-        location ~ ^/(connection/|emulation|api/events/stream) {{
+        location ~ ^/(connection|emulation|api/events/stream)(/|$) {{
 {CLIENT}            proxy_set_header Connection "";
             proxy_read_timeout 1h;
             proxy_buffering off;

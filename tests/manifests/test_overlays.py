@@ -8,7 +8,10 @@ from typing import Any
 import kubernetes_validate
 import pytest
 
+from libs.telemetry import metrics
 from suite.services import SERVICES
+
+from .conftest import build
 
 Objects = list[dict[str, Any]]
 KUBERNETES = "1.33"
@@ -181,18 +184,31 @@ def test_no_target_has_two_scalers_and_a_scaled_target_has_no_fixed_number(objec
     assert [name for name in targets if "replicas" in deployments[name]["spec"]] == []
 
 
-def test_the_largest_scale_fits_into_pgbouncer_and_its_pools_into_postgresql(production_objects: Objects) -> None:
-    suite = next(item for name, item in of(production_objects, "ConfigMap").items() if name.startswith("suite-"))
-    ini = next(item for name, item in of(production_objects, "ConfigMap").items() if name.startswith("pgbouncer-"))
+@pytest.mark.parametrize("overlay", ["production", "full"])
+def test_the_largest_scale_fits_into_pgbouncer_and_its_pools_into_postgresql(overlay: str) -> None:
+    objects = build(overlay)
+    suite = next(item for name, item in of(objects, "ConfigMap").items() if name.startswith("suite-"))
+    ini = next(item for name, item in of(objects, "ConfigMap").items() if name.startswith("pgbouncer-"))
     lines = [line.partition("=") for line in ini["data"]["pgbouncer.ini"].splitlines() if "=" in line]
     settings: dict[str, str] = {name.strip(): value.strip() for name, _, value in lines}
-    scalers = of(production_objects, "HorizontalPodAutoscaler")
-    processes = sum(item["spec"]["maxReplicas"] for name, item in scalers.items() if name != "gateway")
-    poolers = of(production_objects, "Deployment")["pgbouncer"]["spec"]["replicas"]
+    most = _largest_scale(objects)
+    assert most.keys() == NAMES | WORKERS
+    processes = sum(count for name, count in most.items() if name != "gateway")
+    poolers = of(objects, "Deployment")["pgbouncer"]["spec"]["replicas"]
     roles = 2 * len(SERVICES)
     assert processes * 2 * int(suite["data"]["POOL_MAX"]) <= poolers * int(settings["max_client_conn"])
-    leaders = 2 * sum(item["spec"]["maxReplicas"] for name, item in scalers.items() if name.endswith("-worker"))
-    assert poolers * roles * int(settings["default_pool_size"]) + leaders <= _max_connections() - 10
+    # Direct connections: two leaders of each worker, and the scaler's own of each queue.
+    direct = 2 * sum(most[name] for name in WORKERS) + len(of(objects, "TriggerAuthentication"))
+    assert poolers * roles * int(settings["default_pool_size"]) + direct <= _max_connections() - 10
+
+
+def _largest_scale(objects: Objects) -> dict[str, int]:
+    """Deployment -> the most replicas that its scaler makes."""
+    scalers = {**of(objects, "HorizontalPodAutoscaler"), **of(objects, "ScaledObject")}.values()
+    return {
+        item["spec"]["scaleTargetRef"]["name"]: item["spec"].get("maxReplicas") or item["spec"]["maxReplicaCount"]
+        for item in scalers
+    }
 
 
 def _max_connections() -> int:
@@ -216,6 +232,16 @@ def test_the_grace_period_is_longer_than_the_pause_the_drain_and_the_margin(
     assert pod["terminationGracePeriodSeconds"] > pause + float(suite["data"]["DRAIN_SECONDS"]) + 1
 
 
+def test_with_keda_workers_follow_their_queue_and_realtime_its_sockets(full_objects: Objects) -> None:
+    scaled = of(full_objects, "ScaledObject")
+    assert scaled.keys() == WORKERS | {"realtime"}
+    assert of(full_objects, "HorizontalPodAutoscaler").keys() == NAMES - {"realtime"}
+    [by_cpu, by_sockets] = scaled["realtime"]["spec"]["triggers"]
+    assert by_cpu["type"] == "cpu"
+    assert 'realtime_sockets{namespace="echosenseix"}' in by_sockets["metadata"]["query"]
+    assert metrics.SOCKETS._name == "realtime_sockets"
+
+
 def test_the_collector_may_be_reached_by_every_process_and_is_named_to_them(full_objects: Objects) -> None:
     suite = next(item for key, item in of(full_objects, "ConfigMap").items() if key.startswith("suite-"))
     assert suite["data"]["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://otel-collector:4317"
@@ -236,8 +262,6 @@ def test_the_scraper_finds_the_operations_port_of_every_process(full_objects: Ob
 
 
 def test_the_backup_dumps_every_service_and_its_way_back_is_valid(full_objects: Objects) -> None:
-    from tests.manifests.conftest import build
-
     pod = of(full_objects, "CronJob")["backup"]["spec"]["jobTemplate"]["spec"]["template"]["spec"]
     dumped = {word.partition("=")[2] for word in pod["initContainers"][0]["args"] if word.startswith("--schema")}
     assert dumped == set(SERVICES)

@@ -14,7 +14,7 @@ from typing import Any
 
 from libs import untrusted_json as fields
 from providers.interface.envelopes import Envelope, Makes, Shape, ranked
-from providers.interface.reports import CallStatus, Direction, ReportedCall, Speaker, Turn
+from providers.interface.reports import MAX_SECONDS, CallStatus, Direction, ReportedCall, Speaker, Turn
 from providers.interface.transcripts import turns_of_text
 
 POST_CALL = "post_call"
@@ -29,7 +29,6 @@ _STATUSES = {
 _ANSWERED_BY = {"no-answer": CallStatus.NO_ANSWER, "voicemail": CallStatus.VOICEMAIL}
 _ENDED = {"completed", "unknown", *_STATUSES}
 _SPEAKERS = {"user": Speaker.USER, "assistant": Speaker.AGENT, "robot": Speaker.AGENT}
-_MAX_SECONDS = 30 * 86_400  # a longer call is a mistake and must not be billed
 
 
 def completeness(event_type: str, data: Mapping[str, Any]) -> int:
@@ -110,7 +109,7 @@ def _duration(data: Mapping[str, Any]) -> float | None:
         seconds: float | None = float(corrected)
     else:
         seconds = None if minutes is None else round(minutes * 60, 3)
-    return seconds if seconds is not None and seconds <= _MAX_SECONDS else None
+    return seconds if seconds is not None and seconds <= MAX_SECONDS else None
 
 
 def _utterances(data: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

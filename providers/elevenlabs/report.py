@@ -13,7 +13,7 @@ from typing import Any
 from libs import untrusted_json as fields
 from libs.errors import InvalidArgument
 from providers.interface.envelopes import Envelope, Makes, Shape, ranked
-from providers.interface.reports import CallStatus, Direction, ReportedCall, Speaker, Turn
+from providers.interface.reports import MAX_SECONDS, CallStatus, Direction, ReportedCall, Speaker, Turn
 from providers.interface.telephony import status_of_sip, status_of_word
 
 TRANSCRIPTION = "post_call_transcription"
@@ -37,7 +37,6 @@ _TELEPHONY = {
     "whatsapp": ("whatsapp_phone_number_id", "whatsapp_user_id"),
 }
 _SUCCESS = {"success": True, "failure": False}
-_MAX_SECONDS = 30 * 86_400  # a longer call is a mistake and must not be billed
 
 
 def completeness(event_type: str, data: Mapping[str, Any]) -> int:
@@ -179,7 +178,7 @@ def _sides(metadata: Mapping[str, Any]) -> tuple[Direction, str, str]:
 
 def _duration(metadata: Mapping[str, Any]) -> float | None:
     seconds = fields.number(metadata, "call_duration_secs")
-    return seconds if seconds is not None and seconds <= _MAX_SECONDS else None
+    return seconds if seconds is not None and seconds <= MAX_SECONDS else None
 
 
 def _turns(data: Mapping[str, Any]) -> tuple[Turn, ...]:

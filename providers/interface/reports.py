@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+# Seconds of a call: 30 days. A longer one is a mistake of the provider and must not be billed.
+MAX_SECONDS = 30 * 86_400
+
 
 class CallStatus(enum.StrEnum):
     IN_PROGRESS = "in_progress"

@@ -11,7 +11,7 @@ from typing import Any
 
 from libs import untrusted_json as fields
 from providers.interface.envelopes import Envelope, Makes, Shape, ranked
-from providers.interface.reports import CallStatus, Direction, ReportedCall, Speaker, Turn
+from providers.interface.reports import MAX_SECONDS, CallStatus, Direction, ReportedCall, Speaker, Turn
 from providers.interface.transcripts import turns_of_text
 
 _RANKS = {"call_started": 1, "call_ended": 4, "call_analyzed": 5}
@@ -22,7 +22,6 @@ _NOT_CONNECTED = {
     "dial_no_answer": CallStatus.NO_ANSWER,
 }
 _DIRECTIONS = {"inbound": Direction.INBOUND, "outbound": Direction.OUTBOUND}
-_MAX_SECONDS = 30 * 86_400  # a longer call is a mistake and must not be billed
 # The transcript with most in it comes first. An agent that keeps no personal data has only the scrubbed ones.
 _TRANSCRIPTS = ("transcript_with_tool_calls", "transcript_object", "scrubbed_transcript_with_tool_calls")
 _ROLES = {
@@ -118,7 +117,7 @@ def _duration(data: Mapping[str, Any]) -> float | None:
     between = end - start if start and end else None
     measured = _seconds(data, "duration_ms")
     seconds = between if measured is None else measured
-    return seconds if seconds is not None and 0 <= seconds <= _MAX_SECONDS else None
+    return seconds if seconds is not None and 0 <= seconds <= MAX_SECONDS else None
 
 
 def _seconds(data: Mapping[str, Any], name: str) -> float | None:

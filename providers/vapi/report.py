@@ -14,7 +14,7 @@ from typing import Any
 
 from libs import untrusted_json as fields
 from providers.interface.envelopes import Envelope, Makes, Shape, ranked
-from providers.interface.reports import CallStatus, Direction, ReportedCall, Speaker, Turn
+from providers.interface.reports import MAX_SECONDS, CallStatus, Direction, ReportedCall, Speaker, Turn
 from providers.interface.telephony import status_of_sip
 from providers.interface.transcripts import turns_of_text
 
@@ -45,8 +45,6 @@ _SUCCESS = {"true": True, "false": False}
 _SPEAKERS = {"user": Speaker.USER, "bot": Speaker.AGENT, "assistant": Speaker.AGENT, "tool_calls": Speaker.AGENT}
 _LABELS = {"ai": Speaker.AGENT, "bot": Speaker.AGENT, "assistant": Speaker.AGENT, "user": Speaker.USER}
 _SIP_RESPONSE = re.compile(r"sip-(\d{3})-")
-# Seconds of a call. A longer difference of two times is a mistake of the sender.
-_MAX_SECONDS = 30 * 86_400
 # Fields that a message has beside its call, and the API's answer inside of it.
 _BESIDE_THE_CALL = (
     "endedReason", "startedAt", "endedAt", "cost", "costs", "destination", "artifact", "analysis", "compliance",
@@ -151,7 +149,7 @@ def _length(facts: Mapping[str, Any], started_at: datetime | None, ended_at: dat
     seconds = fields.number(facts, "durationSeconds")
     if started_at is not None and ended_at is not None:
         seconds = (ended_at - started_at).total_seconds()
-    return seconds if seconds is not None and 0 <= seconds <= _MAX_SECONDS else None
+    return seconds if seconds is not None and 0 <= seconds <= MAX_SECONDS else None
 
 
 def _both_ends(

@@ -52,7 +52,7 @@ def things(ada: Customer) -> dict[str, str]:
     agent = ada.agent()["id"]
     ada.http.post(f"/api/agents/{agent}/publish")
     uploaded = ada.http.post("/api/documents/upload", files={"document": ("a.txt", b"Words.")}).json()
-    wish = {"url": "http://127.0.0.1:9955/none", "eventTypes": ["call.ended"]}
+    body = {"url": "http://127.0.0.1:9955/none", "eventTypes": ["call.ended"]}
     source = ada.http.post("/api/knowledge-base/sources", json={"url": "http://127.0.0.1:9955/none"}).json()
     amount = {"amount": "10.00", "currency": "USD"}
     top_up = ada.http.post("/api/billing/top-ups", json=amount, headers={"Idempotency-Key": "matrix"}).json()
@@ -65,7 +65,7 @@ def things(ada: Customer) -> dict[str, str]:
         "/api/knowledge-base/sources": source["id"],
         "/api/documents": uploaded["documentId"],
         "/api/jobs": uploaded["jobId"],
-        "/api/webhook-endpoints": ada.http.post("/api/webhook-endpoints", json=wish).json()["id"],
+        "/api/webhook-endpoints": ada.http.post("/api/webhook-endpoints", json=body).json()["id"],
     }
 
 

@@ -64,8 +64,8 @@ def test_a_body_without_a_length_is_counted_too(ada: Customer) -> None:
 
 
 def test_all_broken_rules_are_named_at_once(ada: Customer) -> None:
-    wish = {"name": "", "language": "not a tag", "llm": {"temperature": 9, "maxTokens": 0}, "tags": ["ok", ""]}
-    refused = problem(ada.http.post("/api/agents", json=wish), 422, "validation_failed")
+    body = {"name": "", "language": "not a tag", "llm": {"temperature": 9, "maxTokens": 0}, "tags": ["ok", ""]}
+    refused = problem(ada.http.post("/api/agents", json=body), 422, "validation_failed")
     pointers = {error["pointer"] for error in refused["errors"]}
     assert pointers == {"#/name", "#/language", "#/llm/temperature", "#/llm/maxTokens", "#/tags/1"}
 
@@ -251,9 +251,9 @@ def test_a_time_that_is_none_is_refused_in_a_query(ada: Customer, moment: str) -
 
 
 def test_a_quota_is_a_conflict_that_no_waiting_ends(customer: Callable[[], Customer]) -> None:
-    full, wish = customer(), {"url": "http://127.0.0.1:9955/none", "eventTypes": ["call.ended"]}
+    full, body = customer(), {"url": "http://127.0.0.1:9955/none", "eventTypes": ["call.ended"]}
     for _ in range(50):
-        assert full.http.post("/api/webhook-endpoints", json=wish).status_code == 201
-    refused = full.http.post("/api/webhook-endpoints", json=wish)
+        assert full.http.post("/api/webhook-endpoints", json=body).status_code == 201
+    refused = full.http.post("/api/webhook-endpoints", json=body)
     assert "50" in problem(refused, 409, "quota_reached")["detail"]
     assert "retry-after" not in refused.headers

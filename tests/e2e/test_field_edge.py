@@ -76,14 +76,14 @@ def test_only_the_path_as_it_is_written_leads_to_a_thing(ada: Customer) -> None:
 
 
 def registration(**changes: Any) -> dict[str, Any]:
-    wish = {
+    body = {
         "email": f"{secrets.token_hex(6)}@example.com",
         "password": PASSWORD,
         "firstName": "Ada",
         "lastName": "Lovelace",
         "organizationName": "Tannery",
     }
-    return {**wish, **changes}
+    return {**body, **changes}
 
 
 @pytest.mark.parametrize("blank", ["", " ", INVISIBLE, " \u2060\u00a0", "\ufeff", "\u3164", "\u200d\u200c", "\u0301"])

@@ -26,8 +26,8 @@ def busy(ada: Customer) -> list[str]:
     for number in range(5):
         answer = ada.http.post("/api/documents/upload", files={"document": (f"{number}.txt", b"Some words to keep.")})
         ids.append(answer.json()["jobId"])
-        wish = {"url": f"http://127.0.0.1:99{number:02d}/none", "eventTypes": ["call.ended"]}
-        endpoint = ada.http.post("/api/webhook-endpoints", json=wish).json()["id"]
+        body = {"url": f"http://127.0.0.1:99{number:02d}/none", "eventTypes": ["call.ended"]}
+        endpoint = ada.http.post("/api/webhook-endpoints", json=body).json()["id"]
         ids.append(ada.http.post(f"/api/webhook-endpoints/{endpoint}/test").json()["jobId"])
     return ids
 
@@ -205,8 +205,8 @@ def gone() -> Iterator[str]:
 
 def test_the_mailbox_shows_the_letter_about_an_endpoint_that_is_gone(ada: Customer, bob: Customer, gone: str) -> None:
     assert bob.http.get("/api/admin/mail").json()["data"] == []
-    wish = {"url": gone, "eventTypes": ["agent.created"]}
-    endpoint = bob.http.post("/api/webhook-endpoints", json=wish).json()["id"]
+    body = {"url": gone, "eventTypes": ["agent.created"]}
+    endpoint = bob.http.post("/api/webhook-endpoints", json=body).json()["id"]
     bob.agent()
     deadline = time.monotonic() + 30
     while not (mails := bob.http.get("/api/admin/mail").json()["data"]):

@@ -28,8 +28,8 @@ def make_things(customer: Customer) -> Things:
     agent = customer.agent()["id"]
     customer.http.post(f"/api/agents/{agent}/publish")
     uploaded = customer.http.post("/api/documents/upload", files={"document": ("a.txt", b"Words to keep.")}).json()
-    wish = {"url": "http://127.0.0.1:9955/none", "eventTypes": ["call.ended"]}
-    endpoint = customer.http.post("/api/webhook-endpoints", json=wish).json()["id"]
+    body = {"url": "http://127.0.0.1:9955/none", "eventTypes": ["call.ended"]}
+    endpoint = customer.http.post("/api/webhook-endpoints", json=body).json()["id"]
     customer.http.post(f"/api/webhook-endpoints/{endpoint}/test")
     account = Account(customer, "elevenlabs")
     source = customer.http.post("/api/knowledge-base/sources", json={"url": "http://127.0.0.1:9955/none"}).json()["id"]

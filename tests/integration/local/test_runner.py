@@ -161,7 +161,7 @@ def test_a_taken_port_is_named_and_nothing_is_left(tmp_path: Path) -> None:
     ("arguments", "environment", "words"),
     [(["--scale", "gateway=0"], {}, "SCALE"), ([], {"LIMITS": "none"}, "LIMITS=bench")],
 )
-def test_a_wrong_wish_is_told_before_anything_starts(
+def test_a_wrong_option_is_told_before_anything_starts(
     tmp_path: Path, arguments: list[str], environment: dict[str, str], words: str
 ) -> None:
     answer = subprocess.run(

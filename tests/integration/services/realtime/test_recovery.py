@@ -16,15 +16,15 @@ from tests.integration.services.realtime.talking import Talk, code, talking
 async def test_pipelined_commands_are_answered_in_their_order(realtime: Realtime) -> None:
     """As centrifuge-js sends them: connect and its subscribes in one frame."""
     channel = {"channel": "call:call_1"}
-    wishes: list[dict[str, Any]] = [
+    requests: list[dict[str, Any]] = [
         {"connect": {"token": realtime.token("org_pipe")}}, {"subscribe": channel}, {"subscribe": channel},
         {"unsubscribe": channel}, {"unsubscribe": channel}, {"subscribe": channel}, {"history": channel},
     ]  # fmt: skip
-    frame = "\n".join(json.dumps({**wish, "id": number}) for number, wish in enumerate(wishes, 7))
+    frame = "\n".join(json.dumps({**request, "id": number}) for number, request in enumerate(requests, 7))
     async with websockets.connect(realtime.url) as socket:
         await socket.send(frame)
         replies: list[dict[str, Any]] = []
-        while len(replies) < len(wishes):
+        while len(replies) < len(requests):
             replies += map(json.loads, str(await socket.recv()).splitlines())
     assert [reply["id"] for reply in replies] == list(range(7, 14))
     kinds = [next(name for name in reply if name != "id") for reply in replies]

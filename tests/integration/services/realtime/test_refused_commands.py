@@ -78,8 +78,8 @@ async def test_no_value_of_a_field_ends_a_connection(realtime: Realtime, name: s
 
 async def test_a_null_field_means_its_zero_value(realtime: Realtime) -> None:
     async with talking(realtime, "org_null") as talk:
-        wish = {"channel": CHANNEL, "recover": None, "epoch": None, "offset": None, "token": None, "data": None}
-        assert "subscribe" in await talk.ask(subscribe=wish, presence=None, rpc=None)
+        request = {"channel": CHANNEL, "recover": None, "epoch": None, "offset": None, "token": None, "data": None}
+        assert "subscribe" in await talk.ask(subscribe=request, presence=None, rpc=None)
         position = {"offset": None, "epoch": None}
         assert "history" in await talk.ask(history={"channel": CHANNEL, "limit": None, "since": position})
         assert "history" in await talk.ask(history={"channel": CHANNEL, "since": None, "reverse": None})
@@ -90,11 +90,11 @@ async def test_a_position_beyond_the_log_is_not_recovered(realtime: Realtime, of
     org_id = f"org_beyond_{offset}"
     await realtime.emit(org_id)
     async with talking(realtime, org_id) as talk:
-        wish = {"channel": f"org:{org_id}:calls", "recover": True, "offset": offset}
-        result = (await talk.ask(subscribe=wish))["subscribe"]
+        request = {"channel": f"org:{org_id}:calls", "recover": True, "offset": offset}
+        result = (await talk.ask(subscribe=request))["subscribe"]
         assert (result["was_recovering"], result.get("recovered", False), result["offset"]) == (True, False, 1)
         assert result.get("publications", []) == []
-        history = {"channel": wish["channel"], "limit": 5, "since": {"offset": offset}}
+        history = {"channel": request["channel"], "limit": 5, "since": {"offset": offset}}
         assert (await talk.ask(history=history))["history"]["publications"] == []
 
 

@@ -13,7 +13,7 @@ from echosenseix.agent.v1 import agent_pb2_grpc
 from echosenseix.billing.v1 import billing_pb2_grpc
 from echosenseix.calllog.v1 import calllog_pb2_grpc
 from echosenseix.common.v1 import common_pb2, common_pb2_grpc
-from echosenseix.identity.v1 import identity_pb2_grpc
+from echosenseix.identity.v1 import identity_pb2_grpc, members_pb2_grpc
 from echosenseix.jobs.v1 import jobs_pb2_grpc
 from echosenseix.knowledge.v1 import knowledge_pb2_grpc
 from echosenseix.realtime.v1 import realtime_pb2_grpc
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from echosenseix.calllog.v1.calllog_pb2_grpc import CallLogServiceAsyncStub
     from echosenseix.common.v1.common_pb2_grpc import QuotaServiceAsyncStub, StatusServiceAsyncStub
     from echosenseix.identity.v1.identity_pb2_grpc import IdentityServiceAsyncStub
+    from echosenseix.identity.v1.members_pb2_grpc import MemberServiceAsyncStub
     from echosenseix.jobs.v1.jobs_pb2_grpc import JobsServiceAsyncStub
     from echosenseix.knowledge.v1.knowledge_pb2_grpc import KnowledgeServiceAsyncStub, SourceServiceAsyncStub
     from echosenseix.realtime.v1.realtime_pb2_grpc import RealtimeServiceAsyncStub, WebhookEndpointServiceAsyncStub
@@ -49,6 +50,7 @@ class Clients:
     """One stub a service; `jobs`, `status` and `quotas` are served by all six, by name."""
 
     identity: "IdentityServiceAsyncStub"
+    members: "MemberServiceAsyncStub"
     agents: "AgentServiceAsyncStub"
     integrations: "IntegrationServiceAsyncStub"
     knowledge: "KnowledgeServiceAsyncStub"
@@ -87,6 +89,7 @@ def open_clients(settings: GatewaySettings) -> Clients:
 def _stubs(channels: Mapping[str, RpcChannel]) -> Clients:
     return Clients(
         identity=identity_pb2_grpc.IdentityServiceStub(channels["identity"]),
+        members=members_pb2_grpc.MemberServiceStub(channels["identity"]),
         agents=agent_pb2_grpc.AgentServiceStub(channels["agent"]),
         integrations=agent_pb2_grpc.IntegrationServiceStub(channels["agent"]),
         knowledge=knowledge_pb2_grpc.KnowledgeServiceStub(channels["knowledge"]),

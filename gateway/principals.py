@@ -66,10 +66,13 @@ class Principals:
             task.add_done_callback(lambda done: self._done(credential, done))
         return await asyncio.shield(task)
 
-    def forget(self, revoked_id: str) -> None:
-        """Drop the principal of a revoked session or API key, so that the next request asks identity."""
+    def forget(self, changed_id: str) -> None:
+        """Drop the principals of a revoked session or API key or of a changed user, so that the next request asks
+        identity."""
         self._known.pop_where(
-            lambda _, found: isinstance(found, Principal) and revoked_id in (found.session_id, found.api_key_id)
+            lambda _, found: (
+                isinstance(found, Principal) and changed_id in (found.session_id, found.api_key_id, found.user_id)
+            )
         )
 
     async def _load(self, credential: Credential) -> Principal:

@@ -65,7 +65,47 @@ _ENDED_KEY = "(t.revoked_at is not null or t.expires_at <= clock_timestamp())"
 
 TABLES: tuple[Table, ...] = (
     Table("identity", "organization", FOREVER, bound="one an organization; registrations are limited by address"),
-    Table("identity", "app_user", FOREVER, bound="one a registration"),
+    Table(
+        "identity",
+        "account",
+        "as long as it is a user of an organization",
+        bound="one an address; registrations and invitations are limited",
+    ),
+    Table(
+        "identity",
+        "app_user",
+        FOREVER,
+        quotas=(Quota("users", 10_000, "users", "Remove one first."),),
+    ),
+    Table(
+        "identity",
+        "invitation",
+        _days(90),
+        "its end",
+        quotas=(
+            Quota(
+                "invitations",
+                500,
+                "invitations that wait",
+                "Revoke one first.",
+                counts="t.accepted_at is null and t.revoked_at is null and t.expires_at > clock_timestamp()",
+            ),
+            Quota(
+                "ended_invitations",
+                10_000,
+                "invitations that ended in the last 90 days",
+                "Wait until some of them are forgotten.",
+                counts="(t.accepted_at is not null or t.revoked_at is not null or t.expires_at <= clock_timestamp())",
+            ),
+            Quota(
+                "invitation_mails_per_day",
+                1_000,
+                "mails of invitations a day",
+                "Send the others tomorrow.",
+                daily=True,
+            ),
+        ),
+    ),
     Table(
         "identity",
         "pending_registration",

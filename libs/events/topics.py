@@ -29,7 +29,7 @@ TOPICS: Mapping[str, Topic] = MappingProxyType(
     dict(
         [
             *_topics("identity", pb.OrganizationChanged, "org.created", "org.updated"),
-            *_topics("identity", pb.UserChanged, "user.created"),
+            *_topics("identity", pb.UserChanged, "user.created", "user.updated", "user.removed"),
             *_topics("identity", pb.MailRequested, "mail.requested"),
             *_topics("identity", pb.ApiKeyChanged, "api_key.created", "api_key.rotated", "api_key.revoked"),
             *_topics("identity", pb.SessionRevoked, "session.revoked"),

@@ -6,6 +6,7 @@ import base64
 from pathlib import Path
 
 from echosenseix.identity.v1.identity_pb2_grpc import add_IdentityServiceServicer_to_server
+from echosenseix.identity.v1.members_pb2_grpc import add_MemberServiceServicer_to_server
 from libs.clock import SystemClock
 from libs.ratelimit import RateLimiter
 from libs.runtime import Runtime, service_main
@@ -15,13 +16,16 @@ from suite.tables import QUOTAS
 
 from .config import IdentitySettings
 from .domain.devices import KnownDevices
-from .domain.verification import VerificationLinks
+from .domain.links import MailedLinks
 from .jobs import job_handlers
 from .login_limits import LoginLimits
 from .passwords import Passwords
-from .servicer import IdentityServicer, Parts
+from .servicer import IdentityServicer, MemberServicer, Parts
+from .storage.accounts import Accounts
 from .storage.api_keys import ApiKeys
 from .storage.authentication import Authentication
+from .storage.invitations import Invitations
+from .storage.members import Members
 from .storage.pending import PendingRegistrations
 from .storage.people import People
 from .storage.sessions import Sessions
@@ -37,7 +41,10 @@ async def serve(runtime: Runtime[IdentitySettings]) -> None:
     secret = base64.b64decode(settings.cursor_key)
     parts = Parts(
         database=database,
+        accounts=Accounts(database),
         people=People(database),
+        members=Members(database, cursors),
+        invitations=Invitations(database, cursors),
         sessions=Sessions(database, cursors),
         api_keys=ApiKeys(database, cursors),
         authentication=Authentication(database),
@@ -47,19 +54,22 @@ async def serve(runtime: Runtime[IdentitySettings]) -> None:
         clock=SystemClock(),
         production=settings.production,
         pending=PendingRegistrations(database),
-        links=VerificationLinks(secret),
+        registration_links=MailedLinks(secret, b"verification of an address", "reg"),
+        invitation_links=MailedLinks(secret, b"invitation", "ivt"),
         verify_by_mail=settings.verifies_by_mail,
     )
     await service.serve(
         (add_IdentityServiceServicer_to_server, IdentityServicer(parts)),
+        (add_MemberServiceServicer_to_server, MemberServicer(parts)),
     )
 
 
 async def work(runtime: Runtime[IdentitySettings]) -> None:
     service = await Service.open(runtime)
     database, cursors = service.database, service.cursors
-    pending = PendingRegistrations(database)
-    service.work(job_handlers(Sessions(database, cursors), ApiKeys(database, cursors), pending, SystemClock()))
+    sessions, api_keys = Sessions(database, cursors), ApiKeys(database, cursors)
+    pending, invitations = PendingRegistrations(database), Invitations(database, cursors)
+    service.work(job_handlers(sessions, api_keys, pending, invitations, SystemClock()))
 
 
 if __name__ == "__main__":

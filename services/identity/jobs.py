@@ -1,4 +1,4 @@
-"""session.sweep: delete sessions and API keys that ended long ago, and registrations whose link expired."""
+"""session.sweep: delete sessions, keys and invitations that ended long ago, and registrations whose link expired."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from libs.clock import Clock
 from libs.jobs import Handlers, JobContext, JobKind
 from services.identity.storage.api_keys import ApiKeys
+from services.identity.storage.invitations import Invitations
 from services.identity.storage.pending import PendingRegistrations
 from services.identity.storage.sessions import Sessions
 from suite.tables import kept
@@ -14,7 +15,9 @@ from suite.tables import kept
 SWEEP = JobKind("session.sweep", service="identity")
 
 
-def job_handlers(sessions: Sessions, api_keys: ApiKeys, pending: PendingRegistrations, clock: Clock) -> Handlers:
+def job_handlers(
+    sessions: Sessions, api_keys: ApiKeys, pending: PendingRegistrations, invitations: Invitations, clock: Clock
+) -> Handlers:
     async def sweep(ctx: JobContext) -> Mapping[str, int]:
         async with ctx.finish() as conn:
             now = clock.now()
@@ -22,6 +25,7 @@ def job_handlers(sessions: Sessions, api_keys: ApiKeys, pending: PendingRegistra
                 "sessions": await sessions.sweep(conn, now - kept("identity", "session")),
                 "apiKeys": await api_keys.sweep(conn, now - kept("identity", "api_key")),
                 "registrations": await pending.sweep(conn, now),
+                "invitations": await invitations.sweep(conn, now - kept("identity", "invitation")),
             }
 
     handlers = Handlers()

@@ -24,6 +24,8 @@ ADDRESS_TRIES = 100
 ADDRESS_REGISTRATIONS = 60
 # Registrations and repeated mails of one e-mail address in a window.
 EMAIL_REGISTRATIONS = 5
+# Mails of invitations to one e-mail address in a window, so that no mailbox is flooded.
+EMAIL_INVITATIONS = 5
 # Registrations in a window over all addresses: what the hashing threads can bear with room for logins.
 ALL_REGISTRATIONS = 600
 # Seconds of the window of all limits.
@@ -75,6 +77,12 @@ class LoginLimits:
         if source := address_prefix(ip_address):
             limits.insert(0, Limit(f"register:address:{source}", ADDRESS_REGISTRATIONS, WINDOW_SECONDS))
         await self._take(limits, source, "Too many registrations. Wait, then try again.")
+
+    async def invite(self, email_key: str) -> None:
+        """Count one mail of an invitation to this address, by all organizations; raises
+        ResourceExhausted("too_many_attempts")."""
+        limits = [Limit(f"invite:mail:{_digest(email_key)}", EMAIL_INVITATIONS, WINDOW_SECONDS)]
+        await self._take(limits, "", "This address was mailed several invitations. Wait, then try again.")
 
     async def verify(self, ip_address: str) -> None:
         """Count one followed link; raises ResourceExhausted("too_many_attempts")."""

@@ -55,8 +55,10 @@ async def on_credit_low(conn: Connection, event: ReceivedEvent) -> None:
 
 async def on_user(conn: Connection, event: ReceivedEvent) -> None:
     user = event.read(events_pb2.UserChanged)
-    if user.role == "owner":
+    if user.role == "owner" and event.topic != "user.removed":
         await owners.remember(conn, event.org_id, user.user_id, user.email)
+    else:
+        await owners.forget(conn, event.org_id, user.user_id)
 
 
 async def on_mail(conn: Connection, event: ReceivedEvent) -> None:
@@ -65,4 +67,7 @@ async def on_mail(conn: Connection, event: ReceivedEvent) -> None:
     await operations.write_to_address(conn, event.org_id, request)
 
 
-REACTIONS: Mapping[str, Handler] = {"credit.low": on_credit_low, "user.created": on_user}
+REACTIONS: Mapping[str, Handler] = {
+    "credit.low": on_credit_low,
+    **dict.fromkeys(("user.created", "user.updated", "user.removed"), on_user),
+}

@@ -23,6 +23,8 @@ ROUTED = {(route.method.lower(), route.path) for route in ROUTES if route.docume
 FOR_PEOPLE = {
     "/verify-email",
     "/verify-email/page.js",
+    "/accept-invitation",
+    "/accept-invitation/page.js",
     "/",
     "/app",
     "/app/{release}/{name}",

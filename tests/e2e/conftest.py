@@ -14,6 +14,8 @@ import pytest
 
 from local.runner.suite import Suite
 
+from .mailbox import mailed_token
+
 numbers = itertools.count(1)
 PASSWORD = "correct horse battery staple"
 
@@ -51,6 +53,27 @@ class Customer:
         assert answer.status_code == 201, answer.text
         made: dict[str, Any] = answer.json()
         return made
+
+
+def join(owner: Customer, operator: httpx.Client, role: str) -> Customer:
+    """A new user of the owner's organization, by a mailed invitation, signed in."""
+    email = f"user-{next(numbers)}-{secrets.token_hex(4)}@example.com"
+    invited = owner.http.post("/api/users/invitations", json={"email": email, "role": role})
+    assert invited.status_code == 201, invited.text
+    token = mailed_token(operator, email, "/accept-invitation")
+    joined = owner.bearing(None).post("/api/invitations/accept", json={"token": token, "password": PASSWORD})
+    assert joined.status_code == 201, joined.text
+    session = owner.bearing(None).post("/api/login", json={"email": email, "password": PASSWORD}).json()["token"]
+    body = joined.json()
+    return Customer(owner.url, email, body["user"], body["organization"], session, owner.bearing(session))
+
+
+@pytest.fixture(scope="session")
+def operator(suite: Suite) -> Iterator[httpx.Client]:
+    """The platform's own organization, which reads mails that belong to no organization."""
+    headers = {"Authorization": f"Bearer {suite.api_key}"}
+    with httpx.Client(base_url=suite.url, headers=headers, timeout=30) as http:
+        yield http
 
 
 @contextmanager

@@ -17,9 +17,10 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from .conftest import PASSWORD, Customer
+from .conftest import PASSWORD, Customer, join
 from .deliveries import Account, conversation, fresh_id
 from .document import Operation
+from .mailbox import mailed_token
 from .things import Things
 
 # A key that another request holds for as long as the tests run.
@@ -120,6 +121,8 @@ def busy_key(scene: Scene, operation: Operation) -> httpx.Response:
         return scene.ask(operation, headers={"X-Min-Version": "999999"})
     if operation.path == "/api/logout":
         return scene.ask(operation, client=scene.customer.bearing(scene.customer.key("*")["secret"]))
+    if operation.path == "/api/invitations/accept":
+        return _accept(scene, operation, headers={"Idempotency-Key": HELD_KEY})
     if operation.path == "/api/register":
         return scene.ask(operation, content=json.dumps({**operation.example, "email": scene.customer.email}))
     return _upload_or(scene, operation, headers={"Idempotency-Key": HELD_KEY})
@@ -186,6 +189,10 @@ def fresh(scene: Scene, operation: Operation) -> str:
         provider = next(_PROVIDERS)
         Account(customer, provider)
         return operation.at(provider=provider)
+    if prefix == "/api/users":
+        return operation.at(id=join(customer, scene.operator, "viewer").user["id"])
+    if prefix == "/api/users/invitations":
+        return operation.at(id=_invited(scene)["id"])
     entry, endpoint = {"title": "A", "content": "B."}, {"url": "http://127.0.0.1:9955/x", "eventTypes": ["call.ended"]}
     made: dict[str, Callable[[], str]] = {
         "/api/agents": lambda: str(customer.agent()["id"]),
@@ -254,6 +261,23 @@ def _usage(scene: Scene, operation: Operation) -> httpx.Response:
     return scene.ask(operation, content=json.dumps({**operation.example, "id": secrets.token_hex(8)}))
 
 
+def _invited(scene: Scene) -> dict[str, str]:
+    wish = {"email": f"{secrets.token_hex(6)}@example.com", "role": "viewer"}
+    made: dict[str, str] = scene.customer.http.post("/api/users/invitations", json=wish).json()
+    return made
+
+
+def _invite(scene: Scene, operation: Operation) -> httpx.Response:
+    return scene.ask(
+        operation, content=json.dumps({**operation.example, "email": f"{secrets.token_hex(6)}@example.com"})
+    )
+
+
+def _accept(scene: Scene, operation: Operation, **changes: Any) -> httpx.Response:
+    token = mailed_token(scene.operator, _invited(scene)["email"], "/accept-invitation")
+    return scene.ask(operation, content=json.dumps({**operation.example, "token": token}), **changes)
+
+
 _SUCCESSES: dict[str, Callable[[Scene, Operation], httpx.Response]] = {
     "POST /api/register": _register,
     "POST /api/login": _login,
@@ -262,6 +286,9 @@ _SUCCESSES: dict[str, Callable[[Scene, Operation], httpx.Response]] = {
     "POST /api/jobs/{id}/cancel": _cancel,
     "POST /api/jobs/{id}/retry": _retry,
     "POST /api/billing/usage-events": _usage,
+    "POST /api/users/invitations": _invite,
+    "POST /api/invitations/preview": _accept,
+    "POST /api/invitations/accept": _accept,
 }
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 from typing import Any
 
 import httpx
@@ -56,7 +57,10 @@ def things(ada: Customer) -> dict[str, str]:
     source = ada.http.post("/api/knowledge-base/sources", json={"url": "http://127.0.0.1:9955/none"}).json()
     amount = {"amount": "10.00", "currency": "USD"}
     top_up = ada.http.post("/api/billing/top-ups", json=amount, headers={"Idempotency-Key": "matrix"}).json()
+    invited = {"email": f"{secrets.token_hex(6)}@example.com", "role": "viewer"}
     return {
+        "/api/users": ada.user["id"],
+        "/api/users/invitations": ada.http.post("/api/users/invitations", json=invited).json()["id"],
         "/api/agents": agent,
         "/api/billing/top-ups": top_up["id"],
         "/api/api-keys": ada.key("agents:read")["id"],

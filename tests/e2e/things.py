@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -39,9 +40,13 @@ def make_things(customer: Customer) -> Things:
     _until_recorded(customer, call["id"])
     amount = {"amount": "10.00", "currency": "USD"}
     top_up = customer.http.post("/api/billing/top-ups", json=amount, headers={"Idempotency-Key": "a-top-up"}).json()
+    invited = {"email": f"{secrets.token_hex(6)}@example.com", "role": "viewer"}
+    invitation = customer.http.post("/api/users/invitations", json=invited).json()["id"]
     ids: dict[str, dict[str, Any]] = {
         "/api/billing/top-ups": {"id": top_up["id"]},
         "/api/agents": {"id": agent, "version": "1"},
+        "/api/users": {"id": customer.user["id"]},
+        "/api/users/invitations": {"id": invitation},
         "/api/api-keys": {"id": customer.key("agents:read")["id"]},
         "/api/auth/sessions": {"id": customer.http.get("/api/auth/sessions").json()["data"][0]["id"]},
         "/api/knowledge-base/entries": {"id": uploaded["entryId"]},

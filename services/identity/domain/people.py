@@ -50,8 +50,9 @@ class User:
     role: Role
     created_at: datetime
     updated_at: datetime
-    password_hash: str = field(default="", repr=False)
+    account_id: str = ""
     version: int = 1
+    last_login_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,35 @@ def check_registration(asked: Registration) -> Registration:
     )
     _refuse("The registration is not valid.", _registration(asked))
     return asked
+
+
+def check_email(email: str) -> str:
+    """The address without white space at its ends; raises with a violation when it is none."""
+    email = email.strip()
+    _refuse("The e-mail address is not valid.", _email(email))
+    return email
+
+
+def check_password(password: str, email: str, pointer: str = "#/password") -> None:
+    """Raises with every violation of a new password for the account of this address."""
+    _refuse("The password is not valid.", _password(password, email, pointer))
+
+
+def check_names(first_name: str, last_name: str) -> tuple[str, str]:
+    """Both names trimmed; raises with every violation found."""
+    first_name, last_name = trimmed(first_name), trimmed(last_name)
+    _refuse("The names are not valid.", _names(first_name, last_name))
+    return first_name, last_name
+
+
+def edit_user(user: User, given: User, now: datetime) -> User:
+    """The user with the names and the role of `given`; the very same object when nothing differs."""
+    first_name, last_name = check_names(given.first_name, given.last_name)
+    if (first_name, last_name, given.role) == (user.first_name, user.last_name, user.role):
+        return user
+    return replace(
+        user, first_name=first_name, last_name=last_name, role=given.role, updated_at=now, version=user.version + 1
+    )
 
 
 def email_key(email: str) -> str:
@@ -99,24 +129,32 @@ def check_version(organization: Organization, expected: int | None) -> None:
 
 
 def _registration(asked: Registration) -> Iterator[Violation]:
-    if len(asked.email) > EMAIL_MAX or has_unseen(asked.email) or not _EMAIL.fullmatch(asked.email):
-        yield Violation("#/email", "invalid_format", "Must be an e-mail address.")
+    yield from _email(asked.email)
     yield from _password(asked.password, asked.email)
-    yield from _name("#/firstName", asked.first_name, NAME_MAX)
-    yield from _name("#/lastName", asked.last_name, NAME_MAX)
+    yield from _names(asked.first_name, asked.last_name)
     yield from _name("#/organizationName", asked.organization_name, ORGANIZATION_NAME_MAX, required=True)
 
 
-def _password(password: str, email: str) -> Iterator[Violation]:
+def _email(email: str) -> Iterator[Violation]:
+    if len(email) > EMAIL_MAX or has_unseen(email) or not _EMAIL.fullmatch(email):
+        yield Violation("#/email", "invalid_format", "Must be an e-mail address.")
+
+
+def _names(first_name: str, last_name: str) -> Iterator[Violation]:
+    yield from _name("#/firstName", first_name, NAME_MAX)
+    yield from _name("#/lastName", last_name, NAME_MAX)
+
+
+def _password(password: str, email: str, pointer: str = "#/password") -> Iterator[Violation]:
     """Length and no well-known one, as NIST SP 800-63B asks; no rules about kinds of characters."""
     if len(password) < PASSWORD_MIN:
-        yield Violation("#/password", "too_short", f"At least {PASSWORD_MIN} characters.")
+        yield Violation(pointer, "too_short", f"At least {PASSWORD_MIN} characters.")
     if len(password) > PASSWORD_MAX:
-        yield Violation("#/password", "too_long", f"At most {PASSWORD_MAX} characters.")
+        yield Violation(pointer, "too_long", f"At most {PASSWORD_MAX} characters.")
     if len(password) >= PASSWORD_MIN and (_folded(password) in common_passwords() or _is_run(password)):
-        yield Violation("#/password", "too_common", "This password is among the first that others would try.")
+        yield Violation(pointer, "too_common", "This password is among the first that others would try.")
     if email and _folded(password) == _folded(email):
-        yield Violation("#/password", "too_common", "Must differ from the e-mail address.")
+        yield Violation(pointer, "too_common", "Must differ from the e-mail address.")
 
 
 @functools.cache

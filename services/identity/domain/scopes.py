@@ -28,6 +28,26 @@ ROLE_SCOPES: dict[Role, frozenset[str]] = {
 }
 
 
+# From the least to the most; a role manages its own and those before it.
+_RANK = {role: rank for rank, role in enumerate((Role.VIEWER, Role.MEMBER, Role.ADMIN, Role.OWNER))}
+
+
+def ranks_below(role: Role, other: Role) -> bool:
+    return _RANK[role] < _RANK[other]
+
+
+def may_grant(role: Role, own: Role, scopes: frozenset[str]) -> bool:
+    """Whether a caller of the role `own`, whose credential has these scopes, may give or take the role `role`."""
+    has_scopes = EVERYTHING in scopes or ROLE_SCOPES[role] <= scopes
+    return has_scopes and not ranks_below(own, role)
+
+
+def check_role(role: Role, own: Role, scopes: frozenset[str]) -> None:
+    """Raises where the caller may neither give nor take the role."""
+    if not may_grant(role, own, scopes):
+        raise PermissionDenied("role_not_grantable", "This role reaches further than your own. Ask one who has it.")
+
+
 def effective(scopes: Iterable[str], role: Role) -> frozenset[str]:
     """The scopes of a key now: those it was given, limited by its creator's current role."""
     given, bound = frozenset(scopes), ROLE_SCOPES[role]

@@ -17,8 +17,10 @@ def organization_event(topic: str, organization: Organization) -> Event:
     return Event(topic=topic, org_id=organization.id, key=organization.id, data=changed)
 
 
-def user_event(topic: str, user: User) -> Event:
-    changed = events_pb2.UserChanged(user_id=user.id, email=user.email, role=user.role.value)
+def user_event(topic: str, user: User, *, access_changed: bool = False) -> Event:
+    changed = events_pb2.UserChanged(
+        user_id=user.id, email=user.email, role=user.role.value, access_changed=access_changed
+    )
     return Event(topic=topic, org_id=user.org_id, key=user.id, data=changed)
 
 

@@ -14,6 +14,7 @@ _ROLE = {
     Role.MEMBER: identity_pb2.ROLE_MEMBER,
     Role.VIEWER: identity_pb2.ROLE_VIEWER,
 }
+_ROLE_OF: dict[int, Role] = {number: role for role, number in _ROLE.items()}
 
 
 def user_to_proto(user: User) -> identity_pb2.User:
@@ -27,7 +28,17 @@ def user_to_proto(user: User) -> identity_pb2.User:
         create_time=to_timestamp(user.created_at),
         update_time=to_timestamp(user.updated_at),
         version=user.version,
+        last_login_time=to_timestamp(user.last_login_at),
     )
+
+
+def role_to_proto(role: Role) -> identity_pb2.Role.ValueType:
+    return _ROLE[role]
+
+
+def role_from_proto(number: int) -> Role | None:
+    """None for the unspecified number and for those that this release does not know."""
+    return _ROLE_OF.get(number)
 
 
 def organization_to_proto(organization: Organization) -> identity_pb2.Organization:

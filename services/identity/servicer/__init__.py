@@ -7,12 +7,17 @@ from __future__ import annotations
 
 from .accounts import AccountMethods
 from .api_keys import ApiKeyMethods
+from .members import MemberMethods
 from .parts import Parts
 from .registration import RegistrationMethods
 from .sessions import SessionMethods
 
-__all__ = ["IdentityServicer", "Parts"]
+__all__ = ["IdentityServicer", "MemberServicer", "Parts"]
 
 
 class IdentityServicer(RegistrationMethods, AccountMethods, SessionMethods, ApiKeyMethods):
     """IdentityService."""
+
+
+class MemberServicer(MemberMethods):
+    """MemberService."""

@@ -41,16 +41,16 @@ class AccountMethods(Methods):
         device = parts.devices.device_of(request.device_token, key)
         counted = await parts.limits.sign_in(key, request.ip_address, device)
         storable = "\x00" not in key
-        user = await parts.people.by_email(key) if storable else None
-        waiting = await parts.pending.newest(key, parts.clock.now()) if storable and user is None else None
-        stored = user or waiting
+        known = await parts.accounts.by_email(key) if storable else None
+        waiting = await parts.pending.newest(key, parts.clock.now()) if storable and known is None else None
+        stored = known.account if known else waiting
         fits = await parts.passwords.matches(stored.password_hash if stored else None, request.password)
         if fits and waiting is not None:
             raise PermissionDenied("email_not_verified", "Follow the link that was mailed to you, then sign in.")
-        if user is None or not fits:
+        if known is None or not fits:
             raise Unauthenticated("wrong_credentials", "The e-mail address or the password is wrong.")
         await parts.limits.signed_in(counted)
-        response = await self._open_session(user, request)
+        response = await self._open_session(known.user, request)
         response.device_token = parts.devices.token(device or random_token()[:16], key)
         return response
 
@@ -68,6 +68,7 @@ class AccountMethods(Methods):
             token_hash=hashed(token),
         )
         async with parts.database.transaction(user.org_id) as conn:
+            await parts.members.note_login(conn, user, now)
             await parts.sessions.add(conn, session)
             for ended in await parts.sessions.trim(conn, session):
                 await append(conn, session_event("session.revoked", user.org_id, ended, user.id))

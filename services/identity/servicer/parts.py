@@ -11,11 +11,15 @@ from libs.postgres import Database
 from libs.rpc.context import current_principal
 from libs.rpc.principal import ROLE_GATEWAY, Principal
 from services.identity.domain.devices import KnownDevices
-from services.identity.domain.verification import VerificationLinks
+from services.identity.domain.links import MailedLinks
 from services.identity.login_limits import LoginLimits
+from services.identity.operations import Credentials
 from services.identity.passwords import Passwords
+from services.identity.storage.accounts import Accounts
 from services.identity.storage.api_keys import ApiKeys
 from services.identity.storage.authentication import Authentication
+from services.identity.storage.invitations import Invitations
+from services.identity.storage.members import Members
 from services.identity.storage.pending import PendingRegistrations
 from services.identity.storage.people import People
 from services.identity.storage.sessions import Sessions
@@ -24,7 +28,10 @@ from services.identity.storage.sessions import Sessions
 @dataclass(frozen=True, slots=True)
 class Parts:
     database: Database
+    accounts: Accounts
     people: People
+    members: Members
+    invitations: Invitations
     sessions: Sessions
     api_keys: ApiKeys
     authentication: Authentication
@@ -34,8 +41,13 @@ class Parts:
     clock: Clock
     production: bool
     pending: PendingRegistrations
-    links: VerificationLinks
+    registration_links: MailedLinks
+    invitation_links: MailedLinks
     verify_by_mail: bool
+
+    @property
+    def credentials(self) -> Credentials:
+        return Credentials(self.sessions, self.api_keys)
 
 
 class Methods(identity_pb2_grpc.IdentityServiceServicer):

@@ -12,6 +12,7 @@ from libs.events.outbox import append
 from libs.ids import new_id
 from libs.postgres import Connection
 from libs.postgres.idempotency import run_write
+from services.identity.domain.accounts import Account
 from services.identity.domain.people import Organization, Registration, User, check_registration, email_key
 from services.identity.domain.scopes import Role
 from services.identity.domain.verification import LINK_LIFETIME, PendingRegistration, place_of
@@ -51,7 +52,7 @@ class RegistrationMethods(Methods):
         only_the_gateway()
         parts, now = self._parts, self._parts.clock.now()
         await parts.limits.verify(request.ip_address)
-        registration_id = parts.links.registration_of(request.token)
+        registration_id = parts.registration_links.id_of(request.token)
         place = await parts.pending.place(registration_id, now) if registration_id else None
         if place is None:
             raise _invalid_link()
@@ -76,31 +77,32 @@ class RegistrationMethods(Methods):
         pending = await parts.pending.newest(request.email, parts.clock.now()) if "\x00" not in key else None
         if pending is not None:
             async with parts.database.transaction(pending.place) as conn:
-                link = request.verification_url + parts.links.token(pending.id)
+                link = request.verification_url + parts.registration_links.token(pending.id)
                 await append(conn, verification_event(pending, link))
         return identity_pb2.ResendVerificationResponse()
 
     async def _mail_link(self, conn: Connection, asked: Registration, password_hash: str, url: str) -> None:
         """To a new address its link; to the owner of a taken one, that a registration was tried."""
         parts, now = self._parts, self._parts.clock.now()
-        known = await parts.people.by_email(email_key(asked.email))
+        known = await parts.accounts.by_email(email_key(asked.email))
         if known is not None:
-            await append(conn, address_taken_event(known))
+            await append(conn, address_taken_event(known.user))
             return
         pending = PendingRegistration(new_id("reg"), asked, now, now + LINK_LIFETIME, password_hash)
         await parts.pending.add(conn, pending)
-        await append(conn, verification_event(pending, url + parts.links.token(pending.id)))
+        await append(conn, verification_event(pending, url + parts.registration_links.token(pending.id)))
 
     async def _found(self, conn: Connection, asked: Registration, password_hash: str) -> tuple[User, Organization]:
         """The organization and its owner; goes on in this transaction as the organization."""
-        people, now, org_id = self._parts.people, self._parts.clock.now(), new_id("org")
+        parts, now, org_id = self._parts, self._parts.clock.now(), new_id("org")
         organization = Organization(org_id, asked.organization_name, "UTC", now, now)
+        account = Account(new_id("acc"), asked.email, now, now, password_hash)
         owner = User(
-            new_id("usr"), org_id, asked.email, asked.first_name, asked.last_name, Role.OWNER, now, now, password_hash
+            new_id("usr"), org_id, asked.email, asked.first_name, asked.last_name, Role.OWNER, now, now, account.id
         )
-        await people.enter(conn, org_id)
-        await people.add_organization(conn, organization)
-        await people.add_user(conn, owner, email_key(owner.email))
+        await parts.accounts.add(conn, account, email_key(owner.email))
+        await parts.people.add_organization(conn, organization)
+        await parts.members.add(conn, owner, email_key(owner.email))
         await append(conn, organization_event("org.created", organization))
         await append(conn, user_event("user.created", owner))
         return owner, organization

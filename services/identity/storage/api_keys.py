@@ -67,6 +67,15 @@ class ApiKeys:
             key.org_id, key.id, now,
         )  # fmt: skip
 
+    async def revoke_all(self, conn: Connection, org_id: str, user_id: str, now: datetime) -> list[ApiKey]:
+        """Revoke every key that the user made; those that were not revoked before."""
+        rows = await conn.fetch(
+            "update api_key k set revoked_at = $3, version = k.version + 1 "
+            f"where k.org_id = $1 and k.created_by = $2 and k.revoked_at is null returning {_COLUMNS}",
+            org_id, user_id, now,
+        )  # fmt: skip
+        return [_key(row) for row in rows]
+
     async def sweep(self, conn: Connection, before: datetime) -> int:
         """Delete keys that ended before this, of every organization; at most 10,000 a call."""
         rows = await conn.fetch(_SWEEP, before)

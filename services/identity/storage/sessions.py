@@ -58,6 +58,20 @@ class Sessions:
         )  # fmt: skip
         return ended is not None
 
+    async def revoke_all(
+        self, conn: Connection, org_id: str, user_id: str, now: datetime, keep_id: str = ""
+    ) -> list[str]:
+        """End the user's active sessions but one; the ids of those that ended."""
+        rows = await conn.fetch(
+            "update session s set revoked_at = $3 where s.org_id = $1 and s.user_id = $2 and s.id <> $4 "
+            "and s.revoked_at is null and s.expires_at > $3 returning s.id",
+            org_id, user_id, now, keep_id,
+        )  # fmt: skip
+        return [row["id"] for row in rows]
+
+    async def delete_all(self, conn: Connection, org_id: str, user_id: str) -> None:
+        await conn.execute("delete from session s where s.org_id = $1 and s.user_id = $2", org_id, user_id)
+
     async def sweep(self, conn: Connection, before: datetime) -> int:
         """Delete sessions that ended before this; at most 10,000 a call."""
         rows = await conn.fetch(

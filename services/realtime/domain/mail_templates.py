@@ -11,6 +11,7 @@ WEBHOOK_DISABLED = "webhook_endpoint.disabled"
 CREDIT_LOW = "credit.low"
 VERIFY_ADDRESS = "registration.verify"
 ADDRESS_TAKEN = "registration.taken"
+INVITATION = "invitation"
 
 # Millionths in one unit of money.
 _MICRO = 1_000_000
@@ -61,9 +62,19 @@ def address_taken(values: Mapping[str, str]) -> MailText:
     )
 
 
+def invitation(values: Mapping[str, str]) -> MailText:
+    return MailText(
+        f"You are invited to {values['organizationName']}",
+        f"You are invited to join {values['organizationName']} with the role {values['role']}.\n\n"
+        f"Open this link within 7 days to accept. It works once:\n{values['link']}\n\n"
+        "If you do not know the organization, do nothing.\n",
+    )
+
+
 TEMPLATES: Mapping[str, Callable[[Mapping[str, str]], MailText]] = {
     WEBHOOK_DISABLED: webhook_disabled,
     CREDIT_LOW: credit_low,
     VERIFY_ADDRESS: verify_address,
     ADDRESS_TAKEN: address_taken,
+    INVITATION: invitation,
 }

@@ -18,7 +18,7 @@ from services.realtime.doors.events import EventStreams, StreamLimits, create_ap
 from services.realtime.protocol import disconnects
 from services.realtime.protocol.connection import Connection
 from services.realtime.protocol.hub import POSITION_CHECK_SECONDS, Hub
-from services.realtime.protocol.revocation import REVOKING_TOPICS, concerns, revocation, revoked_before
+from services.realtime.protocol.revocation import REVOKING_TOPICS, concerns, revocation, revoked_before, revoked_id
 from services.realtime.protocol.tokens import TOKEN_LIFETIME, ConnectionTokens
 from services.realtime.protocol.websocket import WebSocketDoor
 from services.realtime.storage.event_log import EventLog
@@ -100,7 +100,7 @@ class Doors:
         self._revoke(json.loads(payload))
 
     def _revoke(self, message: Mapping[str, str]) -> None:
-        self._tokens.revoke(message["org"], message.get("session") or message["key"], revoked_before(message))
+        self._tokens.revoke(message["org"], revoked_id(message), revoked_before(message))
         self.sockets.disconnect_where(lambda connection: concerns(message, connection.grant), disconnects.FORCED)
         self._streams.end_where(lambda grant: concerns(message, grant))
 

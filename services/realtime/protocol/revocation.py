@@ -1,5 +1,5 @@
-"""Ending connections whose session or API key was revoked, or whose key has a new secret: the message to every
-instance, and which connections it concerns. Pure.
+"""Ending connections whose session or API key was revoked, whose key has a new secret, or whose user may do something
+else now: the message to every instance, and which connections it concerns. Pure.
 """
 
 from __future__ import annotations
@@ -33,10 +33,20 @@ def _of_secret(event: ReceivedEvent) -> Revocation:
     return {**_of_key(event), "before": event.time.isoformat()}
 
 
-_REVOCATIONS: Mapping[str, Callable[[ReceivedEvent], Revocation]] = {
+def _of_user(event: ReceivedEvent) -> Revocation | None:
+    """What was issued until then names rights that the user may have lost; it can connect anew with those it has."""
+    user = event.read(events_pb2.UserChanged)
+    if not user.access_changed:
+        return None
+    return {"org": event.org_id, "user": user.user_id, "before": event.time.isoformat()}
+
+
+_REVOCATIONS: Mapping[str, Callable[[ReceivedEvent], Revocation | None]] = {
     "session.revoked": _of_session,
     "api_key.revoked": _of_key,
     "api_key.rotated": _of_secret,
+    "user.updated": _of_user,
+    "user.removed": _of_user,
 }
 REVOKING_TOPICS = tuple(_REVOCATIONS)
 
@@ -46,8 +56,12 @@ def revoked_before(message: Mapping[str, str]) -> datetime.datetime:
     return datetime.datetime.fromisoformat(message["before"]) if "before" in message else EVER
 
 
+def revoked_id(message: Mapping[str, str]) -> str:
+    """The session, the API key or the user that the message is about."""
+    return message.get("session") or message.get("key") or message["user"]
+
+
 def concerns(message: Mapping[str, str], grant: Grant | None) -> bool:
     if grant is None or grant.org_id != message["org"] or grant.issued_at > revoked_before(message):
         return False
-    session, key = message.get("session"), message.get("key")
-    return bool((session and grant.session_id == session) or (key and grant.api_key_id == key))
+    return revoked_id(message) in (grant.session_id, grant.api_key_id, grant.user_id)

@@ -91,14 +91,14 @@ class ConnectionTokens:
         return grant
 
     def revoke(self, org_id: str, revoked_id: str, before: datetime.datetime = EVER) -> None:
-        """Take back what was issued for a session or API key until `before`. Remembered for as long as such a token may
-        live."""
+        """Take back what was issued for a session, an API key or a user until `before`. Remembered for as
+        long as such a token may live."""
         now = utcnow()
         self._revoked = {key: entry for key, entry in self._revoked.items() if entry[0] > now}
         self._revoked[org_id, revoked_id] = (now + TOKEN_LIFETIME, before)
 
     def _is_revoked(self, grant: Grant) -> bool:
-        ids = (of for of in (grant.session_id, grant.api_key_id) if of)
+        ids = (of for of in (grant.session_id, grant.api_key_id, grant.user_id) if of)
         found = (self._revoked.get((grant.org_id, of)) for of in ids)
         return any(entry is not None and grant.issued_at <= entry[1] for entry in found)
 

@@ -18,6 +18,10 @@ async def remember(conn: Connection, org_id: str, user_id: str, email: str) -> N
     )
 
 
+async def forget(conn: Connection, org_id: str, user_id: str) -> None:
+    await conn.execute("delete from organization_owner w where w.org_id = $1 and w.user_id = $2", org_id, user_id)
+
+
 async def addresses(database: Database, org_id: str) -> dict[str, str]:
     """User -> address of the organisation's owners."""
     sql = "select w.user_id, w.email from organization_owner w where w.org_id = o.org order by w.user_id limit $2"

@@ -6,6 +6,26 @@ from __future__ import annotations
 from typing import Any, Literal, NotRequired, TypedDict
 
 
+class AcceptBody(TypedDict):
+    token: str
+    "What follows # in the mailed link."
+    password: NotRequired[str]
+    "Of the new account. Required unless the address has an account, which keeps its own."
+    firstName: NotRequired[str]
+    "The given name."
+    lastName: NotRequired[str]
+    "The family name."
+
+
+class Accepted(TypedDict):
+    """The user that the acceptance made. It signs in with its password."""
+
+    user: Any
+    "The user."
+    organization: Any
+    "The organization."
+
+
 class Agent(TypedDict):
     id: str
     "The id; it never changes."
@@ -858,6 +878,49 @@ class IntegrationBody(TypedDict):
     "What the provider gave you to enter here."
 
 
+class Invitation(TypedDict):
+    id: str
+    "The id; it never changes."
+    email: str
+    "The address that is invited."
+    role: Literal["admin", "member", "owner", "viewer"] | None
+    "owner, admin, member or viewer."
+    status: Literal["accepted", "expired", "pending", "revoked"] | None
+    "Its state."
+    invitedBy: str
+    "The user who invited."
+    createdAt: str | None
+    "When it was made."
+    expiresAt: str | None
+    "Until when the link works."
+    acceptedAt: str | None
+    "When it was accepted; null before."
+    revokedAt: str | None
+    "When it was revoked; null while it works."
+
+
+class InvitationBody(TypedDict):
+    email: str
+    "The address that is invited."
+    role: Literal["admin", "member", "owner", "viewer"]
+    "Only roles that your own includes can be given."
+
+
+class InvitationPreview(TypedDict):
+    """What the holder of a link sees before accepting."""
+
+    organizationName: str
+    "The organization that invites."
+    email: str
+    "The address that is invited."
+    role: Literal["admin", "member", "owner", "viewer"] | None
+    "owner, admin, member or viewer."
+    hasAccount: bool
+    "The address has an account, so accepting needs no password."
+    expiresAt: str | None
+    "Until when the link works."
+
+
 class Job(TypedDict):
     id: str
     "The id; it never changes."
@@ -1020,6 +1083,29 @@ class Mail(TypedDict):
     "The words."
     createdAt: str | None
     "When it was made."
+
+
+class Member(TypedDict):
+    id: str
+    "The id; it never changes."
+    email: str
+    "The address, as it was typed at registration."
+    organizationId: str
+    "The organization that owns it."
+    role: Literal["admin", "member", "owner", "viewer"] | None
+    "owner, admin, member or viewer."
+    firstName: str | None
+    "The given name."
+    lastName: str | None
+    "The family name."
+    createdAt: str | None
+    "When it was made."
+    updatedAt: str | None
+    "When it last changed."
+    lastLoginAt: str | None
+    "When the user last signed in; null before the first time."
+    version: int
+    "Counts the changes; ETag and If-Match name it."
 
 
 class Meter(TypedDict):
@@ -1191,6 +1277,11 @@ class Pool(TypedDict):
     "How many are in use or running now."
 
 
+class PreviewBody(TypedDict):
+    token: str
+    "What follows # in the mailed link."
+
+
 class Probe(TypedDict):
     status: Literal["live", "ready", "unready"]
     "Its state."
@@ -1337,6 +1428,20 @@ class Replayed(TypedDict):
 class ResendBody(TypedDict):
     email: str
     "The address, as it was typed at registration."
+
+
+class Role(TypedDict):
+    name: Literal["admin", "member", "owner", "viewer"]
+    "The role."
+    scopes: list[str]
+    "What may be done, as area:read or area:write; * is everything."
+    grantable: bool
+    "Whether you may give and take it."
+
+
+class Roles(TypedDict):
+    data: list[Role]
+    "The rows of this page."
 
 
 class RotateBody(TypedDict):
@@ -1724,6 +1829,15 @@ class User(TypedDict):
     "When it last changed."
 
 
+class UserPatch(TypedDict):
+    role: NotRequired[Literal["admin", "member", "owner", "viewer"]]
+    "Only roles that your own includes can be given or taken."
+    firstName: NotRequired[str | None]
+    "The given name."
+    lastName: NotRequired[str | None]
+    "The family name."
+
+
 class Verified(TypedDict):
     user: Any
     "The user."
@@ -1808,7 +1922,7 @@ class WebhookEndpoint(TypedDict):
 class WebhookEndpointBody(TypedDict):
     url: str
     "The whole URL."
-    eventTypes: list[Literal["*", "org.*", "user.*", "api_key.*", "session.*", "agent.*", "integration.*", "document.*", "entry.*", "call.*", "usage.*", "credit.*", "webhook_endpoint.*", "webhook.*", "job.*", "org.created", "org.updated", "user.created", "api_key.created", "api_key.rotated", "api_key.revoked", "session.revoked", "agent.created", "agent.updated", "agent.published", "agent.deleted", "integration.updated", "integration.synced", "integration.failed", "document.uploaded", "document.processed", "document.failed", "entry.created", "entry.updated", "entry.deleted", "call.started", "call.updated", "call.ended", "call.recording_ready", "usage.recorded", "credit.low", "credit.depleted", "credit.topped_up", "webhook_endpoint.disabled", "webhook.test", "job.progressed", "job.finished"]]
+    eventTypes: list[Literal["*", "org.*", "user.*", "api_key.*", "session.*", "agent.*", "integration.*", "document.*", "entry.*", "call.*", "usage.*", "credit.*", "webhook_endpoint.*", "webhook.*", "job.*", "org.created", "org.updated", "user.created", "user.updated", "user.removed", "api_key.created", "api_key.rotated", "api_key.revoked", "session.revoked", "agent.created", "agent.updated", "agent.published", "agent.deleted", "integration.updated", "integration.synced", "integration.failed", "document.uploaded", "document.processed", "document.failed", "entry.created", "entry.updated", "entry.deleted", "call.started", "call.updated", "call.ended", "call.recording_ready", "usage.recorded", "credit.low", "credit.depleted", "credit.topped_up", "webhook_endpoint.disabled", "webhook.test", "job.progressed", "job.finished"]]
     "One type, all of one entity (call.*), or all (*)."
     description: NotRequired[str | None]
     "Free text for people."
@@ -1819,7 +1933,7 @@ class WebhookEndpointBody(TypedDict):
 class WebhookEndpointPatch(TypedDict):
     url: NotRequired[str]
     "The whole URL."
-    eventTypes: NotRequired[list[Literal["*", "org.*", "user.*", "api_key.*", "session.*", "agent.*", "integration.*", "document.*", "entry.*", "call.*", "usage.*", "credit.*", "webhook_endpoint.*", "webhook.*", "job.*", "org.created", "org.updated", "user.created", "api_key.created", "api_key.rotated", "api_key.revoked", "session.revoked", "agent.created", "agent.updated", "agent.published", "agent.deleted", "integration.updated", "integration.synced", "integration.failed", "document.uploaded", "document.processed", "document.failed", "entry.created", "entry.updated", "entry.deleted", "call.started", "call.updated", "call.ended", "call.recording_ready", "usage.recorded", "credit.low", "credit.depleted", "credit.topped_up", "webhook_endpoint.disabled", "webhook.test", "job.progressed", "job.finished"]]]
+    eventTypes: NotRequired[list[Literal["*", "org.*", "user.*", "api_key.*", "session.*", "agent.*", "integration.*", "document.*", "entry.*", "call.*", "usage.*", "credit.*", "webhook_endpoint.*", "webhook.*", "job.*", "org.created", "org.updated", "user.created", "user.updated", "user.removed", "api_key.created", "api_key.rotated", "api_key.revoked", "session.revoked", "agent.created", "agent.updated", "agent.published", "agent.deleted", "integration.updated", "integration.synced", "integration.failed", "document.uploaded", "document.processed", "document.failed", "entry.created", "entry.updated", "entry.deleted", "call.started", "call.updated", "call.ended", "call.recording_ready", "usage.recorded", "credit.low", "credit.depleted", "credit.topped_up", "webhook_endpoint.disabled", "webhook.test", "job.progressed", "job.finished"]]]
     "One type, all of one entity (call.*), or all (*)."
     description: NotRequired[str | None]
     "Free text for people."

@@ -69,6 +69,61 @@ class Organization:
         return self._client.answer(m.Quotas, Call("GET", "/api/quotas"))
 
 
+class Users:
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def list_users(self, *, limit: int | None = None, sort: Literal["createdAt", "email"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None, role: Literal["admin", "member", "owner", "viewer"] | None = None, email: str | None = None) -> Rows[m.Member]:
+        """List the users of the organization. Needs the scope members:read."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt, "role": role, "email": email}
+        return self._client.rows(m.Member, "/api/users", params, "cursor")
+
+    def get_user(self, id: str, *, if_match: str | None = None) -> m.Member:
+        """Read a user. Needs the scope members:read."""
+        return self._client.answer(m.Member, Call("GET", f"/api/users/{segment(id)}", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}))
+
+    def update_user(self, id: str, body: m.UserPatch, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.Member:
+        """Change the role or the name of a user. Needs the scope members:write."""
+        return self._client.answer(m.Member, Call("PATCH", f"/api/users/{segment(id)}", json=body, headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    def remove_user(self, id: str, *, if_match: str | None = None, idempotency_key: str | None = None) -> None:
+        """Remove a user from the organization, with its sessions and API keys. Needs the scope members:write."""
+        self._client.nothing(Call("DELETE", f"/api/users/{segment(id)}", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    def list_roles(self) -> m.Roles:
+        """List the roles and their scopes. Needs the scope members:read."""
+        return self._client.answer(m.Roles, Call("GET", "/api/roles"))
+
+    def create_invitation(self, body: m.InvitationBody, *, idempotency_key: str | None = None) -> m.Invitation:
+        """Invite an address by mail. Needs the scope members:write."""
+        return self._client.answer(m.Invitation, Call("POST", "/api/users/invitations", json=body, keyed=True, idempotency_key=idempotency_key))
+
+    def list_invitations(self, *, limit: int | None = None, sort: Literal["createdAt"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None, status: Literal["accepted", "expired", "pending", "revoked"] | None = None) -> Rows[m.Invitation]:
+        """List invitations. Needs the scope members:read."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt, "status": status}
+        return self._client.rows(m.Invitation, "/api/users/invitations", params, "cursor")
+
+    def get_invitation(self, id: str) -> m.Invitation:
+        """Read an invitation. Needs the scope members:read."""
+        return self._client.answer(m.Invitation, Call("GET", f"/api/users/invitations/{segment(id)}"))
+
+    def revoke_invitation(self, id: str, *, idempotency_key: str | None = None) -> None:
+        """Revoke an invitation. Needs the scope members:write."""
+        self._client.nothing(Call("DELETE", f"/api/users/invitations/{segment(id)}", keyed=True, idempotency_key=idempotency_key))
+
+    def resend_invitation(self, id: str, *, idempotency_key: str | None = None) -> m.Invitation:
+        """Mail an invitation again and let it work for another week. Needs the scope members:write."""
+        return self._client.answer(m.Invitation, Call("POST", f"/api/users/invitations/{segment(id)}/resend", keyed=True, idempotency_key=idempotency_key))
+
+    def preview_invitation(self, body: m.PreviewBody) -> m.InvitationPreview:
+        """Read what a mailed invitation offers."""
+        return self._client.answer(m.InvitationPreview, Call("POST", "/api/invitations/preview", json=body))
+
+    def accept_invitation(self, body: m.AcceptBody, *, idempotency_key: str | None = None) -> m.Accepted:
+        """Join an organization by a mailed invitation."""
+        return self._client.answer(m.Accepted, Call("POST", "/api/invitations/accept", json=body, keyed=True, idempotency_key=idempotency_key))
+
+
 class APIKeys:
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -496,6 +551,7 @@ class Groups:
     def __init__(self, client: Client) -> None:
         self.accounts = Accounts(client)
         self.organization = Organization(client)
+        self.users = Users(client)
         self.api_keys = APIKeys(client)
         self.agents = Agents(client)
         self.integrations = Integrations(client)
@@ -564,6 +620,61 @@ class AsyncOrganization:
     async def list_quotas(self) -> m.Quotas:
         """List the organization's quotas and what is used. Of the services that the caller may read. Each service stores the answers to its own idempotent writes; the fullest of these stands for all."""
         return await self._client.answer(m.Quotas, Call("GET", "/api/quotas"))
+
+
+class AsyncUsers:
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+
+    def list_users(self, *, limit: int | None = None, sort: Literal["createdAt", "email"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None, role: Literal["admin", "member", "owner", "viewer"] | None = None, email: str | None = None) -> AsyncRows[m.Member]:
+        """List the users of the organization. Needs the scope members:read."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt, "role": role, "email": email}
+        return self._client.rows(m.Member, "/api/users", params, "cursor")
+
+    async def get_user(self, id: str, *, if_match: str | None = None) -> m.Member:
+        """Read a user. Needs the scope members:read."""
+        return await self._client.answer(m.Member, Call("GET", f"/api/users/{segment(id)}", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}))
+
+    async def update_user(self, id: str, body: m.UserPatch, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.Member:
+        """Change the role or the name of a user. Needs the scope members:write."""
+        return await self._client.answer(m.Member, Call("PATCH", f"/api/users/{segment(id)}", json=body, headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    async def remove_user(self, id: str, *, if_match: str | None = None, idempotency_key: str | None = None) -> None:
+        """Remove a user from the organization, with its sessions and API keys. Needs the scope members:write."""
+        await self._client.nothing(Call("DELETE", f"/api/users/{segment(id)}", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    async def list_roles(self) -> m.Roles:
+        """List the roles and their scopes. Needs the scope members:read."""
+        return await self._client.answer(m.Roles, Call("GET", "/api/roles"))
+
+    async def create_invitation(self, body: m.InvitationBody, *, idempotency_key: str | None = None) -> m.Invitation:
+        """Invite an address by mail. Needs the scope members:write."""
+        return await self._client.answer(m.Invitation, Call("POST", "/api/users/invitations", json=body, keyed=True, idempotency_key=idempotency_key))
+
+    def list_invitations(self, *, limit: int | None = None, sort: Literal["createdAt"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None, status: Literal["accepted", "expired", "pending", "revoked"] | None = None) -> AsyncRows[m.Invitation]:
+        """List invitations. Needs the scope members:read."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt, "status": status}
+        return self._client.rows(m.Invitation, "/api/users/invitations", params, "cursor")
+
+    async def get_invitation(self, id: str) -> m.Invitation:
+        """Read an invitation. Needs the scope members:read."""
+        return await self._client.answer(m.Invitation, Call("GET", f"/api/users/invitations/{segment(id)}"))
+
+    async def revoke_invitation(self, id: str, *, idempotency_key: str | None = None) -> None:
+        """Revoke an invitation. Needs the scope members:write."""
+        await self._client.nothing(Call("DELETE", f"/api/users/invitations/{segment(id)}", keyed=True, idempotency_key=idempotency_key))
+
+    async def resend_invitation(self, id: str, *, idempotency_key: str | None = None) -> m.Invitation:
+        """Mail an invitation again and let it work for another week. Needs the scope members:write."""
+        return await self._client.answer(m.Invitation, Call("POST", f"/api/users/invitations/{segment(id)}/resend", keyed=True, idempotency_key=idempotency_key))
+
+    async def preview_invitation(self, body: m.PreviewBody) -> m.InvitationPreview:
+        """Read what a mailed invitation offers."""
+        return await self._client.answer(m.InvitationPreview, Call("POST", "/api/invitations/preview", json=body))
+
+    async def accept_invitation(self, body: m.AcceptBody, *, idempotency_key: str | None = None) -> m.Accepted:
+        """Join an organization by a mailed invitation."""
+        return await self._client.answer(m.Accepted, Call("POST", "/api/invitations/accept", json=body, keyed=True, idempotency_key=idempotency_key))
 
 
 class AsyncAPIKeys:
@@ -993,6 +1104,7 @@ class AsyncGroups:
     def __init__(self, client: AsyncClient) -> None:
         self.accounts = AsyncAccounts(client)
         self.organization = AsyncOrganization(client)
+        self.users = AsyncUsers(client)
         self.api_keys = AsyncAPIKeys(client)
         self.agents = AsyncAgents(client)
         self.integrations = AsyncIntegrations(client)

@@ -50,26 +50,30 @@ Global___OrganizationChanged: _TypeAlias = OrganizationChanged  # noqa: Y015
 
 @_typing.final
 class UserChanged(_message.Message):
-    """user.created"""
+    """user.created, user.updated, user.removed"""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     USER_ID_FIELD_NUMBER: _builtins.int
     EMAIL_FIELD_NUMBER: _builtins.int
     ROLE_FIELD_NUMBER: _builtins.int
+    ACCESS_CHANGED_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     email: _builtins.str
     role: _builtins.str
+    access_changed: _builtins.bool
+    """What the user may do has changed, so connections that were opened before end."""
     def __init__(
         self,
         *,
         user_id: _builtins.str = ...,
         email: _builtins.str = ...,
         role: _builtins.str = ...,
+        access_changed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["email", b"email", "role", b"role", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_changed", b"access_changed", "email", b"email", "role", b"role", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

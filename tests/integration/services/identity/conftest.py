@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -10,7 +11,7 @@ from datetime import UTC, datetime
 
 import pytest_asyncio
 
-from echosenseix.identity.v1 import identity_pb2
+from echosenseix.identity.v1 import identity_pb2, members_pb2
 from libs.clock import ManualClock
 from libs.paging import CursorCodec
 from libs.postgres import Database
@@ -19,17 +20,21 @@ from libs.rpc.context import CallContext, serving
 from libs.rpc.principal import ROLE_GATEWAY, Principal
 from local.stores import Stores
 from services.identity.domain.devices import KnownDevices
-from services.identity.domain.verification import VerificationLinks
+from services.identity.domain.links import MailedLinks
 from services.identity.login_limits import LoginLimits
 from services.identity.passwords import Passwords
-from services.identity.servicer import IdentityServicer, Parts
+from services.identity.servicer import IdentityServicer, MemberServicer, Parts
+from services.identity.storage.accounts import Accounts
 from services.identity.storage.api_keys import ApiKeys
 from services.identity.storage.authentication import Authentication
+from services.identity.storage.invitations import Invitations
+from services.identity.storage.members import Members
 from services.identity.storage.pending import PendingRegistrations
 from services.identity.storage.people import People
 from services.identity.storage.sessions import Sessions
 
 PASSWORD = "correct horse battery"
+LINK = "https://suite.example.com/accept-invitation#"
 GATEWAY = Principal(role=ROLE_GATEWAY, issuer="gateway")
 _numbers = itertools.count(1)
 
@@ -41,6 +46,7 @@ class Service:
     clock: ManualClock
     # The same service where addresses are verified by a mailed link.
     by_mail: IdentityServicer
+    members: MemberServicer
 
     async def register(self, email: str = "", **fields: str) -> identity_pb2.RegisterResponse:
         asked = {"password": PASSWORD, "first_name": "Ada", "last_name": "Lovelace", "organization_name": "Engines"}
@@ -71,6 +77,32 @@ class Service:
         made = await self.register()
         token = (await self.login(made.user.email)).token
         return Member(made.user, token, principal_of(await self.who(token=token)))
+
+    async def join(self, owner: Member, role: identity_pb2.Role.ValueType, email: str = "") -> Member:
+        """A new user of the owner's organization, invited, signed in."""
+        email = email or f"user{next(_numbers)}@example.com"
+        with acting(owner.principal):
+            await self.members.CreateInvitation(
+                members_pb2.CreateInvitationRequest(email=email, role=role, accept_url=LINK), None
+            )
+        token = (await self.mails(email))[-1]["link"].removeprefix(LINK)
+        with as_gateway():
+            asked = members_pb2.AcceptInvitationRequest(token=token, password=PASSWORD)
+            made = await self.members.AcceptInvitation(asked, None)
+        session = (await self.login(email)).token
+        return Member(made.user, session, principal_of(await self.who(token=session)))
+
+    async def mails(self, email: str) -> list[dict[str, str]]:
+        """What was asked to be mailed to the address, in its order: template, organization, link."""
+        rows = await self.database.system_fetch(
+            "select x.org_id, x.payload from outbox x where x.topic = 'mail.requested' order by x.id"
+        )
+        found = []
+        for row in rows:
+            data = json.loads(row["payload"])["data"]
+            if data["address"] == email:
+                found.append({"template": data["template"], "org": row["org_id"], **data.get("values", {})})
+        return found
 
     async def events(self, org: str) -> list[str]:
         rows = await self.database.system_fetch("select x.topic from outbox x where x.org_id = $1 order by x.id", org)
@@ -116,7 +148,10 @@ async def service(service_database: Callable[..., Awaitable[Database]], stores: 
     passwords, clock = await Passwords.open(2), ManualClock(datetime.now(UTC))
     parts = Parts(
         database=database,
+        accounts=Accounts(database),
         people=People(database),
+        members=Members(database, cursors),
+        invitations=Invitations(database, cursors),
         sessions=Sessions(database, cursors),
         api_keys=ApiKeys(database, cursors),
         authentication=Authentication(database),
@@ -126,9 +161,11 @@ async def service(service_database: Callable[..., Awaitable[Database]], stores: 
         clock=clock,
         production=False,
         pending=PendingRegistrations(database),
-        links=VerificationLinks(b"d" * 32),
+        registration_links=MailedLinks(b"d" * 32, b"verification of an address", "reg"),
+        invitation_links=MailedLinks(b"d" * 32, b"invitation", "ivt"),
         verify_by_mail=False,
     )
-    yield Service(database, IdentityServicer(parts), clock, IdentityServicer(replace(parts, verify_by_mail=True)))
+    by_mail = IdentityServicer(replace(parts, verify_by_mail=True))
+    yield Service(database, IdentityServicer(parts), clock, by_mail, MemberServicer(parts))
     await passwords.close()
     await limiter.close()

@@ -252,7 +252,7 @@ async def test_the_current_user_comes_with_the_organization(service: Service) ->
     with acting(member.principal), count_statements() as counter:
         found = await service.servicer.GetCurrentUser(identity_pb2.GetCurrentUserRequest(), None)
     assert counter.total == 1
-    assert found.user == member.user
+    assert (found.user.id, found.user.email) == (member.user.id, member.user.email)
     assert found.organization.id == member.user.organization_id
     no_one = Principal(org_id=member.user.organization_id, role="service", issuer="agent")
     with acting(no_one), pytest.raises(PermissionDenied):

@@ -139,8 +139,9 @@ async def test_a_colleagues_session_is_not_ones_own(service: Service) -> None:
     member = await service.member()
     async with service.database.system_transaction() as conn:
         await conn.execute(
-            "insert into app_user (org_id, id, email, email_key, first_name, last_name, role, password_hash, version, "
-            "created_at, updated_at) select u.org_id, 'usr_colleague', '', u.id, '', '', 'member', '', 1, now(), now() "
+            "insert into app_user (org_id, id, account_id, email, email_key, first_name, last_name, role, version, "
+            "created_at, updated_at) select u.org_id, 'usr_colleague', u.account_id, '', u.id, '', '', 'member', 1, "
+            "now(), now() "
             "from app_user u where u.id = $1",
             member.user.id,
         )
@@ -313,7 +314,7 @@ async def test_another_organization_sees_no_key(service: Service) -> None:
                 await service.servicer.GetApiKey(identity_pb2.GetApiKeyRequest(id=key_id), None)
         assert not (await service.servicer.ListApiKeys(identity_pb2.ListApiKeysRequest(), None)).api_keys
     async with service.database.transaction(stranger.user.organization_id) as conn:
-        for table in ("organization", "app_user", "session", "api_key"):
+        for table in ("organization", "app_user", "account", "invitation", "session", "api_key"):
             foreign = await conn.fetchval(
                 f"select count(*) from {table} t where t.org_id = $1", member.user.organization_id
             )

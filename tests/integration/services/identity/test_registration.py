@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 
 import pytest
 
@@ -32,16 +31,7 @@ async def register(service: Service, email: str, password: str = PASSWORD) -> id
 
 
 async def mails(service: Service, email: str) -> list[dict[str, str]]:
-    """What was asked to be mailed to the address, in its order: template, organization, link."""
-    rows = await service.database.system_fetch(
-        "select x.org_id, x.payload from outbox x where x.topic = 'mail.requested' order by x.id"
-    )
-    found = []
-    for row in rows:
-        data = json.loads(row["payload"])["data"]
-        if data["address"] == email:
-            found.append({"template": data["template"], "org": row["org_id"], **data.get("values", {})})
-    return found
+    return await service.mails(email)
 
 
 async def token(service: Service, email: str) -> str:

@@ -34,12 +34,14 @@ DEFAULT_SECONDS = 5.0
 # Bytes of a message: the server's limit.
 _MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 _SERVICE_CONFIG = json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})
-# Reconnect within 0.1–1 s of a peer's return; retries are our decision, not the library's.
+# Reconnect within 0.1–1 s of a peer's return; retries are our decision, not the library's. Despite its name
+# min_reconnect_backoff is the time that one attempt may take. A peer on a busy node answers its first packets late, and
+# attempts that are cut off before that would never succeed. A refused attempt ends at once.
 _OPTIONS = (
     ("grpc.service_config", _SERVICE_CONFIG),
     ("grpc.enable_retries", 0),
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 3_000),
     ("grpc.max_reconnect_backoff_ms", 1_000),
     ("grpc.dns_min_time_between_resolutions_ms", 1_000),
     ("grpc.keepalive_time_ms", 30_000),

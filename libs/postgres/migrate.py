@@ -10,6 +10,7 @@ import functools
 import hashlib
 import logging
 import re
+import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,9 @@ STATEMENT_SECONDS = 600.0
 MIGRATED_POLL_SECONDS = 1.0
 
 logger = logging.getLogger(__name__)
+# What a server that starts, fails over or is out of connections says; it may answer a second later.
+_NOT_YET = (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError,
+            asyncpg.TooManyConnectionsError)  # fmt: skip
 _ENGINE = Path(__file__).parent / "engine"
 _JOBS = Path(__file__).parent.parent / "jobs" / "store" / "migrations"
 _NAME = re.compile(r"\d{4}_[a-z0-9_]+\.sql")
@@ -81,18 +85,15 @@ def plan(migrations: Path) -> list[Migration]:
     return [*read_migrations(_ENGINE, "engine/"), *read_migrations(_JOBS, "jobs/"), *read_migrations(migrations)]
 
 
-async def migrate(settings: ServiceSettings, service: str, migrations: Path) -> list[str]:
+async def migrate(settings: ServiceSettings, service: str, migrations: Path, patience: float = 0.0) -> list[str]:
     """Bring the schema of `service` to this release; the ids of the migrations applied now, often none.
 
-    Uses DATABASE_ADMIN_URL (a superuser, or a role with CREATEROLE that owns the database). Raises MigrationError when
-    an applied file has changed since."""
+    Uses DATABASE_ADMIN_URL (a superuser, or a role with CREATEROLE that owns the database). A server that does not
+    answer yet is asked again for `patience` seconds. Raises MigrationError when an applied file has changed since."""
     if not settings.database_admin_url:
         raise MigrationError("set DATABASE_ADMIN_URL: migrate creates roles and schemas")
     steps = plan(migrations)
-    admin = await asyncpg.connect(
-        settings.database_admin_url, timeout=settings.connect_timeout, command_timeout=STATEMENT_SECONDS,
-        statement_cache_size=0, server_settings={"application_name": f"{service}-migrate"},
-    )  # fmt: skip
+    admin = await _connect(settings, service, time.monotonic() + patience)
     try:
         roles = Roles(admin, service)
         # What all schemas share (the database's grants, extensions) is changed by one at a time; then each schema.
@@ -102,6 +103,21 @@ async def migrate(settings: ServiceSettings, service: str, migrations: Path) -> 
             return await _apply(admin, roles, steps, settings.release)
     finally:
         await admin.close(timeout=settings.connect_timeout)
+
+
+async def _connect(settings: ServiceSettings, service: str, until: float) -> Any:
+    """A session of the administrator; a refused login fails at once."""
+    while True:
+        try:
+            return await asyncpg.connect(
+                settings.database_admin_url, timeout=settings.connect_timeout, command_timeout=STATEMENT_SECONDS,
+                statement_cache_size=0, server_settings={"application_name": f"{service}-migrate"},
+            )  # fmt: skip
+        except _NOT_YET as error:
+            if time.monotonic() >= until:
+                raise
+            logger.warning("the database does not answer yet: %s", type(error).__name__)
+        await asyncio.sleep(MIGRATED_POLL_SECONDS)
 
 
 async def await_migrated(settings: ServiceSettings, service: str, migrations: Path) -> None:

@@ -5,6 +5,7 @@ import itertools
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
@@ -13,6 +14,7 @@ import pytest_asyncio
 from libs.config import ServiceSettings, load
 from libs.postgres import Database
 from libs.postgres.migrate import MigrationError, migrate, plan, read_migrations
+from local.processes.ports import free_ports
 from local.stores import Stores, run_sql
 from tests.conftest import database_url
 
@@ -105,6 +107,41 @@ async def test_a_lock_held_by_someone_is_waited_for_in_short_tries(settings: Ser
         assert await migrating == ["0002_add_name"]
     await db.close()
     await admin.close()
+
+
+async def test_a_database_that_answers_later_is_waited_for(
+    settings: ServiceSettings, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    [port] = free_ports(1)
+    real = urlsplit(str(settings.database_admin_url))
+    login = real.netloc.rpartition("@")[0]
+    away = replace(settings, database_admin_url=urlunsplit(real._replace(netloc=f"{login}@127.0.0.1:{port}")))
+    with pytest.raises(OSError, match="Connect"):
+        await migrate(away, "thing", folder)
+    migrating = asyncio.create_task(migrate(away, "thing", folder, patience=60.0))
+    async with asyncio.timeout(30):
+        while "the database does not answer yet" not in caplog.text:
+            await asyncio.sleep(0.01)
+
+    async def passing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        upstream, downstream = await asyncio.open_connection(real.hostname, real.port)
+        await asyncio.gather(_pump(reader, downstream), _pump(upstream, writer))
+
+    async with await asyncio.start_server(passing, "127.0.0.1", port):
+        assert await migrating == [step.id for step in plan(folder)]
+
+
+async def _pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    while data := await source.read(65_536):
+        target.write(data)
+    target.close()
+
+
+async def test_a_refused_login_is_told_at_once(settings: ServiceSettings, folder: Path) -> None:
+    real = urlsplit(str(settings.database_admin_url))
+    wrong = real._replace(netloc=f"postgres:wrong@{real.hostname}:{real.port}")
+    with pytest.raises(asyncpg.InvalidPasswordError):
+        await migrate(replace(settings, database_admin_url=urlunsplit(wrong)), "thing", folder, patience=60.0)
 
 
 async def test_a_backfill_runs_under_the_system_role(settings: ServiceSettings, folder: Path) -> None:

@@ -31,9 +31,12 @@ class SuiteFailed(RuntimeError):
 
 
 class Suite:
-    """`environment` reaches the runner as a caller's environment does: LIMITS, LOG_LEVEL, DRAIN_SECONDS, …"""
+    """`environment` reaches the runner as a caller's environment does: LIMITS, LOG_LEVEL, DRAIN_SECONDS, …; `tree` is
+    the checkout whose code runs."""
 
-    def __init__(self, folder: Path, scale: str = "", environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, scale: str = "", environment: Mapping[str, str] | None = None, tree: Path = ROOT
+    ) -> None:
         self.folder = Folder(folder)
         arguments = ["daemon", "--var", str(self.folder.path), "--free-ports", "--scale", scale]
         self._runner = Child(
@@ -42,7 +45,7 @@ class Suite:
                 argv=[sys.executable, "-m", "local", *arguments],
                 log=self.folder.log("runner"),
                 environment=dict(environment or {}),
-                cwd=ROOT,
+                cwd=tree,
                 # Not SIGKILL: the runner stops its stores in order, so that a killed test leaves clean data.
                 death_signal=signal.SIGTERM,
             )

@@ -153,15 +153,15 @@ class Customer:
 
 
 @contextlib.asynccontextmanager
-async def customer(url: str) -> AsyncIterator[Customer]:
-    """A new organisation at a running suite."""
+async def customer(url: str, transport: httpx.AsyncBaseTransport | None = None) -> AsyncIterator[Customer]:
+    """A new organisation at a running suite; `transport` may spread its requests."""
     console = Console(io.StringIO())
     journey = Journey(Api(url, console), console)
     limits = httpx.Limits(max_connections=100)
     try:
         await sign_up(journey)
         await publish_an_agent(journey)
-        async with httpx.AsyncClient(base_url=url, timeout=TIMEOUT_SECONDS, limits=limits) as http:
+        async with httpx.AsyncClient(base_url=url, timeout=TIMEOUT_SECONDS, limits=limits, transport=transport) as http:
             yield Customer(http, journey)
     finally:
         for api in journey.callers:

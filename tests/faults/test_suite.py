@@ -9,6 +9,7 @@ from tests.faults.caches import QUICK, check_caches
 from tests.faults.replicas import Limits, kill_replicas
 from tests.faults.rolling import restart_everything
 from tests.faults.suite import kill_processes
+from tests.faults.upgrade import release_before, upgrade
 
 
 async def test_killing_every_kind_of_process_loses_and_doubles_nothing(tmp_path: Path) -> None:
@@ -39,3 +40,9 @@ async def test_no_fault_makes_a_cached_answer_older_than_its_bound(tmp_path: Pat
     assert outcome.problems == [], outcome.line()
     assert outcome.figures["acknowledged"] > 20
     assert outcome.figures["reads"] > 500
+
+
+async def test_the_release_before_the_newest_migration_stands_beside_this_one(tmp_path: Path) -> None:
+    outcome = await upgrade(tmp_path, release_before(), rate=10.0, mixed_seconds=15.0)
+    assert outcome.problems == [], outcome.line()
+    assert outcome.figures["while mixed"] >= 10

@@ -2,13 +2,15 @@
 
 `store` puts a dump that pg_dump has left in WORK, the keys of the Secret suite-keys and the objects of a volume (if
 there is one) as one archive at BACKUP_URL, and keeps the newest BACKUP_KEEP. `fetch` unpacks the newest, or NAME, into
-WORK for pg_restore. Objects of a bucket are not copied: the bucket's own versioning keeps them.
+WORK for pg_restore, and puts objects back into the volume. BACKUP_OBJECTS names it. Objects of a bucket are not copied:
+the bucket's own versioning keeps them.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -46,8 +48,8 @@ async def save(store: BlobStore, work: Path, keys: Path, blobs: Path | None, kee
     return name
 
 
-async def fetch(store: BlobStore, work: Path, name: str = "") -> str:
-    """Unpack the newest archive, or the one named; answers its name."""
+async def fetch(store: BlobStore, work: Path, name: str = "", blobs: Path | None = None) -> str:
+    """Unpack the newest archive, or the one named, and put its objects into `blobs`; answers its name."""
     known = await names(store)
     if not known:
         raise BackupFailed("There is no backup at BACKUP_URL.")
@@ -59,6 +61,11 @@ async def fetch(store: BlobStore, work: Path, name: str = "") -> str:
             file.write(chunk)
         file.flush()
         archive.unpack(Path(file.name), work)
+    if blobs and (work / archive.OBJECTS).is_dir():
+        # A volume keeps no owner and no times of ours: the contents alone are put back.
+        await asyncio.to_thread(
+            shutil.copytree, work / archive.OBJECTS, blobs, copy_function=shutil.copyfile, dirs_exist_ok=True
+        )
     return wanted
 
 
@@ -77,12 +84,12 @@ def main(arguments: list[str]) -> int:
     environment = os.environ
     work, target = Path(environment.get("WORK", "/work")), BlobStore.from_url(environment["BACKUP_URL"])
     try:
+        blobs = Path(environment["BACKUP_OBJECTS"]) if environment.get("BACKUP_OBJECTS") else None
         if arguments[:1] == ["store"]:
-            blobs = Path(environment["BACKUP_OBJECTS"]) if environment.get("BACKUP_OBJECTS") else None
             keep = int(environment.get("BACKUP_KEEP", KEPT))
             said = asyncio.run(save(target, work, Path(environment["KEYS_FILE"]), blobs, keep))
         elif arguments[:1] == ["fetch"]:
-            said = asyncio.run(fetch(target, work, *arguments[1:2]))
+            said = asyncio.run(fetch(target, work, "".join(arguments[1:2]), blobs))
         else:
             sys.stderr.write("python -m local.backup.pod store|fetch [NAME]\n")
             return 2

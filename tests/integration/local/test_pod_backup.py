@@ -44,6 +44,19 @@ async def test_what_was_stored_comes_back_whole(work: Path, tmp_path: Path) -> N
     assert (empty / "objects" / "org_a" / "recording").read_bytes() == b"sound"
 
 
+async def test_objects_come_back_into_a_volume_beside_what_it_holds(work: Path, tmp_path: Path) -> None:
+    store = BlobStore.from_url(f"file://{tmp_path / 'backups'}")
+    await pod.save(store, work, tmp_path / "keys.json", tmp_path / "blobs", keep=3)
+    volume, empty = tmp_path / "volume", tmp_path / "empty"
+    for folder in (volume / "org_a", empty):
+        folder.mkdir(parents=True)
+    (volume / "org_a" / "recording").write_bytes(b"cut off")
+    (volume / "org_a" / "later").write_bytes(b"kept")
+    await pod.fetch(store, empty, blobs=volume)
+    assert (volume / "org_a" / "recording").read_bytes() == b"sound"
+    assert (volume / "org_a" / "later").read_bytes() == b"kept"
+
+
 async def test_the_oldest_go_and_a_named_one_is_found(
     work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

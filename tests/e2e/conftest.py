@@ -41,9 +41,9 @@ class Customer:
         self.opened[credential].cookies.clear()
         return self.opened[credential]
 
-    def key(self, *scopes: str, **wish: Any) -> dict[str, Any]:
+    def key(self, *scopes: str, **sent: Any) -> dict[str, Any]:
         """A fresh API key, with its secret."""
-        answer = self.http.post("/api/api-keys", json={"name": "test", "scopes": list(scopes), **wish})
+        answer = self.http.post("/api/api-keys", json={"name": "test", "scopes": list(scopes), **sent})
         assert answer.status_code == 201, answer.text
         made: dict[str, Any] = answer.json()
         return made
@@ -85,14 +85,14 @@ def registering(url: str) -> Iterator[Callable[[], Customer]]:
         number = next(numbers)
         email = f"owner-{number}-{secrets.token_hex(4)}@example.com"
         http = httpx.Client(base_url=url, timeout=30)
-        wish = {
+        sent = {
             "email": email,
             "password": PASSWORD,
             "firstName": "Ada",
             "lastName": "Lovelace",
             "organizationName": f"Organisation {number}",
         }
-        registered = http.post("/api/register", json=wish)
+        registered = http.post("/api/register", json=sent)
         assert registered.status_code == 201, registered.text
         logged_in = http.post("/api/login", json={"email": email, "password": PASSWORD})
         assert logged_in.status_code == 200, logged_in.text

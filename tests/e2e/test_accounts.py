@@ -58,15 +58,15 @@ def test_bearer_key_header_and_cookie_all_open_the_door(ada: Customer) -> None:
     ],
 )
 def test_a_registration_that_breaks_a_rule_names_it(ada: Customer, body: dict[str, Any], pointer: str) -> None:
-    wish = {"email": "x@example.com", "password": PASSWORD, "organizationName": "X", **body}
-    answer = ada.bearing(None).post("/api/register", json=wish)
+    sent = {"email": "x@example.com", "password": PASSWORD, "organizationName": "X", **body}
+    answer = ada.bearing(None).post("/api/register", json=sent)
     refused = problem(answer, 422, "validation_failed")
     assert pointer in [error["pointer"] for error in refused["errors"]]
 
 
 def test_an_address_is_registered_once(ada: Customer) -> None:
-    wish = {"email": ada.email, "password": PASSWORD, "organizationName": "Again"}
-    problem(ada.bearing(None).post("/api/register", json=wish), 409, "email_taken")
+    sent = {"email": ada.email, "password": PASSWORD, "organizationName": "Again"}
+    problem(ada.bearing(None).post("/api/register", json=sent), 409, "email_taken")
 
 
 def test_a_wrong_password_and_an_unknown_address_look_alike(ada: Customer) -> None:
@@ -116,8 +116,8 @@ def test_a_key_shows_its_secret_once(ada: Customer) -> None:
 
 
 def test_an_answer_with_a_secret_is_neither_stored_nor_compressed(ada: Customer) -> None:
-    wish = {"name": "n" * 100, "scopes": ["*"] * 1}
-    answer = ada.http.post("/api/api-keys", json=wish, headers={"Accept-Encoding": "gzip, zstd"})
+    sent = {"name": "n" * 100, "scopes": ["*"] * 1}
+    answer = ada.http.post("/api/api-keys", json=sent, headers={"Accept-Encoding": "gzip, zstd"})
     assert answer.headers["cache-control"] == "no-store"
     assert "content-encoding" not in answer.headers
 
@@ -179,15 +179,15 @@ def test_a_key_does_what_its_scopes_say_and_nothing_else(ada: Customer) -> None:
 
 def test_no_one_grants_more_than_they_have(ada: Customer) -> None:
     keeper = ada.bearing(ada.key("members:write", "agents:read")["secret"])
-    wish = {"name": "more", "scopes": ["billing:write"]}
-    problem(keeper.post("/api/api-keys", json=wish), 403, "scope_not_grantable")
+    sent = {"name": "more", "scopes": ["billing:write"]}
+    problem(keeper.post("/api/api-keys", json=sent), 403, "scope_not_grantable")
 
 
 def test_a_repeated_key_creation_does_not_show_the_secret_again(ada: Customer) -> None:
     headers = {"Idempotency-Key": secrets.token_hex(8)}
-    wish = {"name": "once", "scopes": ["agents:read"]}
-    assert ada.http.post("/api/api-keys", json=wish, headers=headers).status_code == 201
-    problem(ada.http.post("/api/api-keys", json=wish, headers=headers), 409, "secret_already_shown")
+    sent = {"name": "once", "scopes": ["agents:read"]}
+    assert ada.http.post("/api/api-keys", json=sent, headers=headers).status_code == 201
+    problem(ada.http.post("/api/api-keys", json=sent, headers=headers), 409, "secret_already_shown")
 
 
 def test_the_organization_is_read_and_changed(customer: Callable[[], Customer]) -> None:

@@ -60,8 +60,8 @@ def until(ask: Callable[[], Any], settled: Callable[[Any], bool]) -> Any:
     return found
 
 
-def replayed(customer: Customer, **wish: Any) -> int:
-    answer = customer.http.post("/api/admin/dead-events/replay", json=wish)
+def replayed(customer: Customer, **sent: Any) -> int:
+    answer = customer.http.post("/api/admin/dead-events/replay", json=sent)
     assert answer.status_code == 202, answer.text
     number: int = answer.json()["replayed"]
     return number

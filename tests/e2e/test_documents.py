@@ -102,7 +102,7 @@ def test_an_upload_without_a_length_is_cut_off_too(ada: Customer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wish", "status", "code"),
+    ("sent", "status", "code"),
     [
         (form(("title", b"no file")), 422, "validation_failed"),
         (form(("document", TEXT, "x.md"), ("unheard", b"x")), 422, "validation_failed"),
@@ -120,9 +120,9 @@ def test_an_upload_without_a_length_is_cut_off_too(ada: Customer) -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_wrong_forms_are_refused_and_leave_nothing(ada: Customer, wish: dict[str, Any], status: int, code: str) -> None:
+def test_wrong_forms_are_refused_and_leave_nothing(ada: Customer, sent: dict[str, Any], status: int, code: str) -> None:
     before = ada.http.get("/api/knowledge-base/entries").json()["total"]
-    problem(ada.http.post("/api/documents/upload", **wish), status, code)
+    problem(ada.http.post("/api/documents/upload", **sent), status, code)
     assert ada.http.get("/api/knowledge-base/entries").json()["total"] == before
 
 

@@ -35,8 +35,8 @@ def event(**changes: Any) -> dict[str, Any]:
 )
 @pytest.mark.parametrize("in_a_list", [False, True])
 def test_the_zero_time_of_a_language_is_no_internal_error(ada: Customer, written: str, in_a_list: bool) -> None:
-    wish = event(timestamp=written)
-    answer = ada.http.post(PATH, json={"events": [wish]} if in_a_list else wish)
+    sent = event(timestamp=written)
+    answer = ada.http.post(PATH, json={"events": [sent]} if in_a_list else sent)
     if answer.status_code != 201:
         refused = problem(answer, 422, "validation_failed")
         assert refused["errors"][0]["pointer"] == ("#/events/0/timestamp" if in_a_list else "#/timestamp")
@@ -65,12 +65,12 @@ def test_a_value_that_is_no_plain_decimal_is_refused(ada: Customer, value: Any) 
 
 
 def test_an_exponent_of_a_json_number_is_its_value(ada: Customer) -> None:
-    wish = event(meter="llm_tokens")
-    body = json.dumps(wish).replace('"value": "1"', '"value": 1e3')
+    sent = event(meter="llm_tokens")
+    body = json.dumps(sent).replace('"value": "1"', '"value": 1e3')
     answer = ada.http.post(PATH, content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code == 201, answer.text
     rows = ada.http.get(PATH, params={"limit": 200}).json()["data"]
-    assert [row["value"] for row in rows if row["id"] == wish["id"]] == ["1000"]
+    assert [row["value"] for row in rows if row["id"] == sent["id"]] == ["1000"]
 
 
 def test_late_events_are_taken_and_early_ones_are_not(ada: Customer) -> None:

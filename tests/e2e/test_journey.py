@@ -56,8 +56,8 @@ def test_an_own_document_whose_path_has_a_space_answers_a_question(suite: Suite,
 
 def test_credentials_of_the_users_own_are_left_alone(suite: Suite) -> None:
     headers = {"Authorization": f"Bearer {suite.api_key}"}
-    wish = {"credentials": {"apiKey": "sk_of_the_user_0123456789", "webhookSecret": "wsec_0123456789abcdef"}}
-    assert httpx.put(f"{suite.url}/api/integrations/elevenlabs", json=wish, headers=headers).status_code == 200
+    sent = {"credentials": {"apiKey": "sk_of_the_user_0123456789", "webhookSecret": "wsec_0123456789abcdef"}}
+    assert httpx.put(f"{suite.url}/api/integrations/elevenlabs", json=sent, headers=headers).status_code == 200
     answer = demo(suite)
     assert answer.returncode == 1
     assert "which the demo would replace" in answer.stdout

@@ -74,8 +74,8 @@ def test_a_failed_job_is_listed_with_everyone_s_and_exactly_it_runs_again(
 
 def upload_unreadable(owner: Customer) -> str:
     """The id of a job that fails for good, because its PDF is none inside."""
-    wish = {"document": ("broken.pdf", b"%PDF-1.7\nnothing of the kind", "application/pdf")}
-    answer = owner.http.post("/api/documents/upload", files=wish)
+    sent = {"document": ("broken.pdf", b"%PDF-1.7\nnothing of the kind", "application/pdf")}
+    answer = owner.http.post("/api/documents/upload", files=sent)
     assert answer.status_code == 202, answer.text
     job_id: str = answer.json()["jobId"]
     until_failed(owner, job_id)

@@ -104,8 +104,8 @@ def _usage(one: Customer) -> Answers:
 
 def _endpoints(one: Customer) -> Answers:
     while True:
-        wish = {"url": "http://127.0.0.1:9955/none", "eventTypes": ["call.ended"]}
-        yield one.http.post("/api/webhook-endpoints", json=wish)
+        sent = {"url": "http://127.0.0.1:9955/none", "eventTypes": ["call.ended"]}
+        yield one.http.post("/api/webhook-endpoints", json=sent)
 
 
 def _tests(one: Customer) -> Answers:

@@ -25,7 +25,7 @@ def suite_by_mail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Suite]:
         yield running
 
 
-def wish(email: str) -> dict[str, str]:
+def sent(email: str) -> dict[str, str]:
     return {"email": email, "password": PASSWORD, "organizationName": "Engines"}
 
 
@@ -35,8 +35,8 @@ def operator(suite: Suite) -> httpx.Client:
 
 def test_an_account_begins_with_its_link(suite_by_mail: Suite) -> None:
     url, email = suite_by_mail.url, f"{secrets.token_hex(6)}@example.com"
-    first = httpx.post(f"{url}/api/register", json=wish(email))
-    taken = httpx.post(f"{url}/api/register", json=wish(suite_by_mail.credentials["email"]))
+    first = httpx.post(f"{url}/api/register", json=sent(email))
+    taken = httpx.post(f"{url}/api/register", json=sent(suite_by_mail.credentials["email"]))
     assert [first.status_code, taken.status_code] == [202, 202]
     assert first.json() == taken.json() == {"user": None, "organization": None}
     signing_in = {"email": email, "password": PASSWORD}
@@ -65,7 +65,7 @@ def test_an_account_begins_with_its_link(suite_by_mail: Suite) -> None:
 
 
 def test_the_owner_of_a_taken_address_is_told(suite_by_mail: Suite) -> None:
-    httpx.post(f"{suite_by_mail.url}/api/register", json=wish(suite_by_mail.credentials["email"]))
+    httpx.post(f"{suite_by_mail.url}/api/register", json=sent(suite_by_mail.credentials["email"]))
     headers = {"Authorization": f"Bearer {suite_by_mail.api_key}"}
     deadline = time.monotonic() + PATIENCE_SECONDS
     subjects: list[str] = []

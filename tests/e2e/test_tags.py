@@ -45,8 +45,8 @@ def made(ada: Customer, kind: str) -> str:
     if kind == "api-keys":
         return f"/api/api-keys/{ada.key('agents:read')['id']}"
     if kind == "webhook-endpoints":
-        wish = {"url": "http://127.0.0.1:9955/none", "eventTypes": ["call.ended"]}
-        return str(ada.http.post("/api/webhook-endpoints", json=wish).headers["location"])
+        sent = {"url": "http://127.0.0.1:9955/none", "eventTypes": ["call.ended"]}
+        return str(ada.http.post("/api/webhook-endpoints", json=sent).headers["location"])
     if kind == "integrations":
         ada.http.put("/api/integrations/retell", json={"credentials": {"apiKey": "key_0123456789"}})
         return "/api/integrations/retell"

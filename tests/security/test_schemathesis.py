@@ -109,8 +109,8 @@ def credentials(suite: Suite) -> dict[str, str]:
     """What each caller shows: a session of the owner, a key of few rights, nothing; and the owner's key."""
     known = suite.credentials
     with httpx.Client(base_url=suite.url, headers={"Authorization": f"Bearer {suite.api_key}"}, timeout=60) as http:
-        wish = {"name": "narrow", "scopes": ["agents:read", "calls:read"]}
-        narrow = http.post("/api/api-keys", json=wish).json()["secret"]
+        sent = {"name": "narrow", "scopes": ["agents:read", "calls:read"]}
+        narrow = http.post("/api/api-keys", json=sent).json()["secret"]
         login = {"email": known["email"], "password": known["password"]}
         session = http.post("/api/login", json=login).json()["token"]
         spare = http.post("/api/api-keys", json={"name": "spare", "scopes": ["*"]}).json()["secret"]

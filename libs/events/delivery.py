@@ -100,6 +100,9 @@ class Handling:
 
     async def handle(self, delivery: Delivery, wanted: Callable[[], bool]) -> bool:
         """Return when it is handled or dead; False when it is no longer wanted before that."""
+        if delivery.topic not in self._topics:
+            # NATS before 2.10 ignores a list of filters and delivers every event of the stream.
+            return True
         # An event that may kill the process, or that failed, takes no other one with it.
         in_doubt = alone = delivery.in_doubt
         for pause in itertools.chain(BACKOFF_SECONDS, itertools.repeat(BACKOFF_SECONDS[-1])):

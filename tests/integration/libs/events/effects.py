@@ -39,8 +39,8 @@ async def running(*parts: Part) -> AsyncIterator[None]:
         await asyncio.wait_for(asyncio.gather(*tasks), 10)
 
 
-async def append(db: Database, key: str, version: int, org: str = ORG) -> str:
-    event = Event("agent.updated", org, key, AgentChanged(agent_id=key, version=version))
+async def append(db: Database, key: str, version: int, org: str = ORG, topic: str = "agent.updated") -> str:
+    event = Event(topic, org, key, AgentChanged(agent_id=key, version=version))
     async with db.transaction(org) as conn:
         await outbox.append(conn, event)
     return event.id

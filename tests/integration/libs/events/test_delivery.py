@@ -24,6 +24,21 @@ async def test_events_have_their_effect_once_and_in_order_for_each_key(
     assert all(row["order"] == list(range(40)) for row in rows)
 
 
+async def test_a_server_that_ignores_filters_costs_no_retry_and_no_dead_letter(
+    settings: ServiceSettings, bus: Bus, db: Database
+) -> None:
+    consumer = EventConsumer(bus, db, "unfiltered", {"agent.updated": keep_effect})
+    consumer._filters = ["evt.>"]  # what a NATS 2.9 makes of the list
+    async with running(OutboxRelay(settings, "agent", bus), consumer):
+        for version in range(20):
+            await append(db, "agt_other", version, topic="agent.created")
+        await append(db, "agt_own", 0)
+        await eventually(db, "select count(*) from effect where key = 'agt_own'", 1)
+    assert await db.system_fetchval("select count(*) from effect where key = 'agt_other'") == 0
+    assert await db.system_fetchval("select count(*) from inbox_dead where consumer = 'unfiltered'") == 0
+    assert await db.system_fetchval("select count(*) from inbox_retry where consumer = 'unfiltered'") == 0
+
+
 async def test_an_event_arrives_within_tens_of_milliseconds(settings: ServiceSettings, bus: Bus, db: Database) -> None:
     arrived = asyncio.Event()
 

@@ -1,9 +1,9 @@
 """The backup of a cluster, from inside a pod: `python -m local.backup.pod store|fetch [NAME]`.
 
 `store` puts a dump that pg_dump has left in WORK, the keys of the Secret suite-keys and the objects of a volume (if
-there is one) as one archive at BACKUP_URL, and keeps the newest BACKUP_KEEP. `fetch` unpacks the newest, or NAME, into
-WORK for pg_restore, and puts objects back into the volume. BACKUP_OBJECTS names it. Objects of a bucket are not copied:
-the bucket's own versioning keeps them.
+there is one) as one archive at BACKUP_URL, and keeps the newest BACKUP_KEEP. `fetch` unpacks the newest, or NAME
+(BACKUP_NAME), into WORK for pg_restore, and puts objects back into the volume. BACKUP_OBJECTS names the volume. Objects
+of a bucket are not copied: the bucket's own versioning keeps them.
 """
 
 from __future__ import annotations
@@ -85,11 +85,12 @@ def main(arguments: list[str]) -> int:
     work, target = Path(environment.get("WORK", "/work")), BlobStore.from_url(environment["BACKUP_URL"])
     try:
         blobs = Path(environment["BACKUP_OBJECTS"]) if environment.get("BACKUP_OBJECTS") else None
+        name = "".join(arguments[1:2]) or environment.get("BACKUP_NAME", "")
         if arguments[:1] == ["store"]:
             keep = int(environment.get("BACKUP_KEEP", KEPT))
             said = asyncio.run(save(target, work, Path(environment["KEYS_FILE"]), blobs, keep))
         elif arguments[:1] == ["fetch"]:
-            said = asyncio.run(fetch(target, work, "".join(arguments[1:2]), blobs))
+            said = asyncio.run(fetch(target, work, name, blobs))
         else:
             sys.stderr.write("python -m local.backup.pod store|fetch [NAME]\n")
             return 2

@@ -270,6 +270,16 @@ def test_the_backup_dumps_every_service_and_its_way_back_is_valid(full_objects: 
         kubernetes_validate.validate(item, KUBERNETES, strict=True)
 
 
+def test_what_the_restore_asks_for_is_there_under_its_name(full_objects: Objects) -> None:
+    [job] = build("restore")
+    pod = job["spec"]["template"]["spec"]
+    assert pod["serviceAccountName"] in of(full_objects, "ServiceAccount")
+    containers = [*pod["initContainers"], *pod["containers"]]
+    named = [source["configMapRef"]["name"] for each in containers for source in each.get("envFrom", [])]
+    assert named
+    assert set(named) <= of(full_objects, "ConfigMap").keys()
+
+
 def test_a_rollout_replaces_no_replica_before_its_twin_is_known_to_callers(objects: Objects) -> None:
     for name, item in of(objects, "Deployment").items():
         if name in NAMES | WORKERS:

@@ -42,7 +42,6 @@ _CODE_OF_STATUS = {status: code for code, status in _STATUS_OF_CODE.items()}
 _FOREIGN: dict[Code, tuple[str, str, float | None]] = {
     Code.UNAVAILABLE: (UNREACHABLE, "This part of the service cannot be reached. Try again shortly.", 1.0),
     Code.DEADLINE_EXCEEDED: ("deadline_exceeded", "The answer took too long. Try again.", None),
-    Code.CANCELLED: ("cancelled", "The call was cancelled. Try again.", 1.0),
     Code.RESOURCE_EXHAUSTED: ("message_too_large", "The request or its answer is too large. Ask for less.", None),
     Code.UNIMPLEMENTED: ("not_implemented", "This is not offered here.", None),
     Code.UNAUTHENTICATED: ("invalid_principal", "Call through the gateway, or with a fresh principal.", None),
@@ -94,7 +93,8 @@ def error_from_rpc(error: grpc.aio.AioRpcError) -> AppError:
             own = _own_error(code, value)
             if own is not None:
                 return own
-    if (error.details() or "").startswith(_CUT_WHILE_WRITING):
+    # A peer that ends cancels the calls that it has no time for; our own cancellation never comes as a status.
+    if code is Code.CANCELLED or (error.details() or "").startswith(_CUT_WHILE_WRITING):
         code = Code.UNAVAILABLE
     reason, detail, retry_after = _FOREIGN.get(code, _FOREIGN_REST)
     return ERROR_OF_CODE[code](reason, detail, retry_after=retry_after)

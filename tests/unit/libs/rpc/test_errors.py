@@ -8,7 +8,14 @@ from google.rpc import error_details_pb2, status_pb2
 
 from libs.context import CallContext, serving
 from libs.errors import ERROR_OF_CODE, AppError, Code, InvalidArgument, NotFound, Unavailable, Violation
-from libs.rpc.errors import DETAILS_KEY, error_from_exception, error_from_rpc, status_code, status_details
+from libs.rpc.errors import (
+    DETAILS_KEY,
+    UNREACHABLE,
+    error_from_exception,
+    error_from_rpc,
+    status_code,
+    status_details,
+)
 
 LEAK = "10.1.2.3:5432"
 
@@ -34,6 +41,13 @@ def test_every_code_crosses_the_wire_whole(code: Code) -> None:
     assert (got.metadata, got.retry_after) == (sent.metadata, sent.retry_after)
 
 
+def test_a_call_that_a_peer_cancels_as_it_ends_counts_as_a_peer_that_is_away() -> None:
+    ended = grpc.aio.AioRpcError(grpc.StatusCode.CANCELLED, grpc.aio.Metadata(), None, details="CANCELLED")
+    told = error_from_rpc(ended)
+    assert isinstance(told, Unavailable)
+    assert told.reason == UNREACHABLE
+
+
 def test_a_call_cut_while_we_wrote_says_to_try_again() -> None:
     cut = grpc.aio.AioRpcError(grpc.StatusCode.INTERNAL, grpc.aio.Metadata(), None, details="Internal error from Core")
     got = error_from_rpc(cut)
@@ -43,7 +57,7 @@ def test_a_call_cut_while_we_wrote_says_to_try_again() -> None:
 @pytest.mark.parametrize("code", list(Code))
 def test_a_foreign_status_gets_our_words(code: Code) -> None:
     got = error_from_rpc(_rpc_error(ERROR_OF_CODE[code]("r", "d"), None))
-    assert got.code is code
+    assert got.code is (Code.UNAVAILABLE if code is Code.CANCELLED else code)
     assert LEAK not in got.detail
     assert got.reason
 
@@ -104,7 +118,7 @@ class SqlError(Exception):
 )
 def test_other_exceptions_say_nothing_of_themselves(error: Exception, code: Code) -> None:
     got = error_from_exception(error)
-    assert got.code is code
+    assert got.code is (Code.UNAVAILABLE if code is Code.CANCELLED else code)
     assert LEAK not in got.detail
 
 

@@ -30,9 +30,10 @@ class Cors:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = request_of(scope)
-        origin = request.header("origin").encode("latin-1")
-        if origin in self._origins:
-            self._allow(request, origin, preflight=scope["method"] == "OPTIONS")
+        if request.has_header("origin"):
+            origin = request.header("origin").encode("latin-1")
+            if origin in self._origins:
+                self._allow(request, origin, preflight=scope["method"] == "OPTIONS")
         await self._app(scope, receive, send)
 
     def _allow(self, request: Request[Any, Any, Any], origin: bytes, *, preflight: bool) -> None:

@@ -5,7 +5,7 @@ An exception that is no AppError is logged with its traceback; the response does
 
 import logging
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.http.problems import problem_response
 from gateway.http.request import request_of
@@ -21,21 +21,14 @@ class Problems:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        begun = False
-
-        async def watched(message: Message) -> None:
-            nonlocal begun
-            begun = True
-            await send(message)
-
         try:
-            await self._app(scope, receive, watched)
+            await self._app(scope, receive, send)
         except Exception as error:
             if not isinstance(error, AppError):
                 log.exception("unexpected error")
-            if begun:
-                raise
             request = request_of(scope)
+            if request.status:
+                raise
             request.secret = False
             response = problem_response(error, scope["path"], request.request_id, signed_in=bool(request.credential))
             await response(scope, receive, send)

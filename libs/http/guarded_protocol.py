@@ -7,11 +7,14 @@ Refusals made here, before a request exists, are plain text; everything after th
 
 import asyncio
 from typing import Any
+from urllib.parse import unquote
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from libs.http import request_head
 from libs.http.connection_limits import ConnectionLimits
+from libs.http.response_cycle import ResponseCycle
 
 # How long a client may continue to send a body after the response.
 _LEFTOVER_SECONDS = 10.0
@@ -36,9 +39,12 @@ class GuardedProtocol(HttpToolsProtocol):
         self._limits = limits
         self._counted: str | None = None
         self._in_head = True
+        self._head_begun = False
         self._receiving = False
         self._framing_bytes = 0
         self._body_bytes = 0
+        # When the connection became idle (the loop's time); None while a request arrives or is answered.
+        self._idle_since: float | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
 
@@ -58,14 +64,18 @@ class GuardedProtocol(HttpToolsProtocol):
             self._limits.release(self._counted)
             self._counted = None
         super().connection_lost(exc)
+        if self.timeout_keep_alive_task is not None:
+            self.timeout_keep_alive_task.cancel()
+            self.timeout_keep_alive_task = None
 
     def data_received(self, data: bytes) -> None:
-        if self._in_head and self._timer is None:
-            self._arm(request_head.HEADER_SECONDS)
         for start in range(0, len(data), _SLICE_BYTES):
             if self.transport.is_closing():
                 return
-            self._feed(data[start : start + _SLICE_BYTES])
+            self._feed(data if len(data) <= _SLICE_BYTES else data[start : start + _SLICE_BYTES])
+        # A head that came whole, as nearly all do, needs no timer.
+        if self._in_head and self._timer is None and (self._head_begun or not self._is_answering()):
+            self._arm(request_head.HEADER_SECONDS)
 
     def _feed(self, piece: bytes) -> None:
         before, was_in_head = self._body_bytes, self._in_head
@@ -94,8 +104,12 @@ class GuardedProtocol(HttpToolsProtocol):
         elif self._timer is None:
             self._arm(request_head.HEADER_SECONDS)
 
+    def _is_answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
     def on_message_begin(self) -> None:
         self._receiving = True
+        self._head_begun = True
         self._body_bytes = 0
         super().on_message_begin()
 
@@ -105,15 +119,53 @@ class GuardedProtocol(HttpToolsProtocol):
             return
         if len(self.headers) >= request_head.HEADER_COUNT:
             raise ValueError("too many headers")
-        super().on_header(name, value)
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         hosts = [value for name, value in self.headers if name == b"host"]
-        request_head.check_head(self.parser.get_http_version(), hosts)
-        self._in_head = False
+        version = self.parser.get_http_version()
+        request_head.check_head(version, hosts)
+        self._in_head = self._head_begun = False
         self._framing_bytes = 0
         self._disarm()
-        super().on_headers_complete()
+        self._complete_scope(version)
+        if not (self.parser.should_upgrade() and self._should_upgrade()):
+            self._begin_cycle(version)
+
+    def _complete_scope(self, version: str) -> None:
+        url = httptools.parse_url(self.url)
+        path = url.path.decode("ascii")
+        self.scope["method"] = self.parser.get_method().decode("ascii")
+        self.scope["http_version"] = version
+        self.scope["path"] = unquote(path) if "%" in path else path
+        self.scope["raw_path"] = url.path
+        self.scope["query_string"] = url.query or b""
+
+    def _begin_cycle(self, version: str) -> None:
+        """As uvicorn does, with our cycle."""
+        before = self.cycle
+        self.cycle = ResponseCycle(
+            self.loop,
+            scope=self.scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=self.access_log,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=version != "1.0" and self.parser.should_keep_alive(),
+            on_response=self.on_response_complete,
+        )
+        if before is None or before.response_complete:
+            self._start_asgi_task(self.cycle, self.app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self.app))
 
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)
@@ -127,9 +179,38 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        super().on_response_complete()
+        self.server_state.total_requests += 1
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
+            if self.pipeline:
+                cycle, app = self.pipeline.pop()
+                self._start_asgi_task(cycle, app)
+            else:
+                self._idle()
         if self._receiving:
             self._arm(_LEFTOVER_SECONDS)
+
+    def _idle(self) -> None:
+        """One timer a connection, not one a response: it looks whether the connection has been idle for so long."""
+        self._idle_since = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+
+    def _unset_keepalive_if_required(self) -> None:
+        """uvicorn calls this when data arrive and when the connection is lost."""
+        self._idle_since = None
+
+    def timeout_keep_alive_handler(self) -> None:
+        self.timeout_keep_alive_task = None
+        if self._idle_since is None:
+            return
+        left = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if left > 0:
+            self.timeout_keep_alive_task = self.loop.call_later(left, self.timeout_keep_alive_handler)
+        elif not self.transport.is_closing():
+            self.transport.close()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -163,8 +244,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _refuse(self, answer: bytes) -> None:
         """Answer and close; only close where the bytes would land inside or before the answer to another request."""
-        answering = self.cycle is not None and not self.cycle.response_complete
-        if not answering or not (self._in_head or self.cycle.response_started):
+        if not self._is_answering() or not (self._in_head or self.cycle.response_started):
             self.transport.write(answer)
         self.transport.close()
 

@@ -1,6 +1,7 @@
 """The HTTP server of every public listener: uvicorn under libs.runtime, with our signals, our drain and our limits.
 
-The limits at the socket are libs.http.guarded_protocol's. Every answer carries `X-Content-Type-Options: nosniff`.
+The limits at the socket are libs.http.guarded_protocol's. Every answer carries `X-Content-Type-Options: nosniff`
+(libs.http.response_cycle), the server's own refusals included.
 """
 
 import asyncio
@@ -17,7 +18,6 @@ from libs.http.guarded_protocol import GuardedProtocol
 
 # Above the 60 s for which nginx keeps an idle upstream connection, so that nginx never sends into a closing one.
 _KEEP_ALIVE_SECONDS = 75
-_NO_SNIFFING = ("x-content-type-options", "nosniff")
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -48,14 +48,15 @@ class HttpServer:
     ) -> None:
         self.limits = limits or ConnectionLimits()
         config = uvicorn.Config(
-            _without_own(app),
+            app,
             http=functools.partial(GuardedProtocol, self.limits),  # type: ignore[arg-type]
-            headers=[_NO_SNIFFING],
             ws="none",
             lifespan="off",
             log_config=None,
             access_log=False,
             server_header=False,
+            # The gateway reads X-Forwarded-For by itself: only so many proxies as TRUSTED_PROXIES says are believed.
+            proxy_headers=False,
             backlog=2048,
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=max(1, int(drain_seconds) - 1),
@@ -77,21 +78,6 @@ class HttpServer:
     async def started(self) -> None:
         """Return once connections are accepted."""
         await self._server.accepting.wait()
-
-
-def _without_own(app: AsgiApp) -> AsgiApp:
-    """The server adds the header to every answer, its own refusals included; an application's copy is left out."""
-    own = (_NO_SNIFFING[0].encode(), _NO_SNIFFING[1].encode())
-
-    async def answer(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        async def send_once(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [header for header in message.get("headers", ()) if tuple(header) != own]
-            await send(message)
-
-        await app(scope, receive, send_once)
-
-    return answer
 
 
 def _bound(address: str) -> socket.socket:

@@ -48,6 +48,8 @@ from gateway.routes import (
 )
 from gateway.schemas.shapes import SERVER_SET
 from gateway.state import Gateway
+from libs.cache.classes import CLASSES
+from libs.cache.spec import tuned
 
 ROUTES: tuple[Route[Any, Any], ...] = (
     *accounts.ROUTES,
@@ -85,7 +87,8 @@ def build_app(gateway: Gateway) -> ASGIApp:
     app: ASGIApp = Endpoint(gateway.fingerprints, SERVER_SET)
     if gateway.caches is not None:
         schema = hashlib.blake2b(documentation.FILE.read_bytes(), digest_size=8).hexdigest()
-        app = EdgeCache(app, caches=gateway.caches, routes=ROUTES, schema=schema)
+        kinds = tuned(CLASSES, settings.cache_ttls)
+        app = EdgeCache(app, caches=gateway.caches, routes=ROUTES, kinds=kinds, schema=schema)
     app = Authorization(app)
     app = Authentication(
         app,

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from libs.config import ProcessSettings, setting, settings_map
+from libs.cache.classes import CLASSES
+from libs.cache.spec import tuned
+from libs.config import ConfigError, ProcessSettings, setting, settings_map
 from libs.urls import HTTP, WEBSOCKET
 from suite.services import SERVICES
 
@@ -24,7 +26,18 @@ class GatewaySettings(ProcessSettings):
         help="host:port, comma list",
     )
     cors_origins: tuple[str, ...] = setting("CORS_ORIGINS", (), help="exact origins that browsers may call from")
+    cache_ttls: tuple[str, ...] = setting(
+        "CACHE_TTLS", (), help="class=seconds, comma list: lives of cached values in place of those in docs/caching.md"
+    )
     trusted_proxies: int = setting("TRUSTED_PROXIES", 0, help="how many proxies in front append to X-Forwarded-For")
+
+    def problems(self) -> list[str]:
+        found = ProcessSettings.problems(self)
+        try:
+            tuned(CLASSES, self.cache_ttls)
+        except ConfigError as error:
+            found += error.problems
+        return found
 
     @property
     def over_tls(self) -> bool:

@@ -7,6 +7,7 @@ organization, the permissions and all of the request that the answer depends on.
 import functools
 import hashlib
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -25,21 +26,32 @@ from libs.errors import NotFound
 from libs.rpc.principal import Principal
 
 _MISS = (b"x-cache", b"MISS")
-# A request with one of these asks for more than the stored bytes, or is one that must reach its service.
-_NOT_CACHED = ("range", "idempotency-key")
+# Places that are remembered, so that a hot read computes no digest. 1 KB each.
+_RECENT_PLACES = 4_096
+# Characters of a path and query whose place is remembered. Longer ones would fill the memory.
+_SHORT = 300
 
 
 class EdgeCache:
-    """`schema` names the shape of all answers, so that a release does not answer what another one stored."""
+    """`schema` names the shape of all answers, so that a release does not answer what another one stored. `kinds` are
+    the classes of the routes by name, as they are tuned."""
 
-    def __init__(self, app: ASGIApp, *, caches: Caches, routes: tuple[Route[Any, Any], ...], schema: str) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        caches: Caches,
+        routes: tuple[Route[Any, Any], ...],
+        kinds: Mapping[str, CacheClass],
+        schema: str,
+    ) -> None:
         self._app = app
         self._tombstones = caches.tombstones
         self._schema = schema
-        kinds = {route.cached.name: route.cached for route in routes if route.cached is not None}
-        self._caches: dict[str, Cache[StoredResponse]] = {
-            name: caches.open(kind, CODEC) for name, kind in kinds.items()
-        }
+        used = {route.cached.name for route in routes if route.cached is not None}
+        self._kinds = kinds
+        self._caches: dict[str, Cache[StoredResponse]] = {name: caches.open(kinds[name], CODEC) for name in used}
+        self._recent_place = functools.lru_cache(maxsize=_RECENT_PLACES)(self._place_of)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request, route = request_of(scope), match_of(request_of(scope)).route
@@ -48,7 +60,8 @@ class EdgeCache:
             await self._app(scope, receive, send)
         elif kind is None:
             await self._app(scope, receive, send if route is None or route.reads else self._renewing(principal, send))
-        elif any(map(request.has_header, _NOT_CACHED)):
+        # It asks for more than the stored bytes, or must reach its service.
+        elif request.has_header("range") or request.has_header("idempotency-key"):
             await self._app(scope, receive, send)
         else:
             await self._answer(kind, principal, request, (scope, receive, send))
@@ -94,15 +107,23 @@ class EdgeCache:
 
     async def _place(self, kind: CacheClass, principal: Principal, request: Request[Any, Any, Any]) -> Place:
         scope = request.scope
-        parts: list[object] = [self._schema, _permissions(principal), request.path, scope["query_string"]]
-        if request.method == "POST":
-            parts += [request.header("content-type"), await request.read_body(JSON_LIMIT)]
-        if kind.period_seconds:
-            parts.append(int(time.time()) // kind.period_seconds)
-        # repr separates the parts, whatever a client puts into one of them.
-        digest = hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()
         shown: str = scope["path_params"].get("id", "")
-        return Place(f"{principal.org_id}:{digest}", kind.tags(principal.org_id, shown), principal.org_id)
+        asked = (request.path, scope["query_string"])
+        period = int(time.time()) // kind.period_seconds if kind.period_seconds else 0
+        if request.method == "POST":
+            body = await request.read_body(JSON_LIMIT)
+            return self._place_of(kind.name, principal, shown, *asked, period, request.header("content-type"), body)
+        if len(asked[0]) + len(asked[1]) > _SHORT:
+            return self._place_of(kind.name, principal, shown, *asked, period)
+        return self._recent_place(kind.name, principal, shown, *asked, period)
+
+    def _place_of(self, kind: str, principal: Principal, shown: str, *asked: object) -> Place:
+        """`asked` is all of the request that the answer depends on; repr separates its parts, whatever a client puts
+        into one of them."""
+        parts = repr((self._schema, _permissions(principal), *asked))
+        digest = hashlib.blake2b(parts.encode(), digest_size=16).hexdigest()
+        tags = self._kinds[kind].tags(principal.org_id, shown)
+        return Place(f"{principal.org_id}:{digest}", tags, principal.org_id)
 
     def _loader(self, request: Request[Any, Any, Any], scope: Scope, receive: Receive) -> Loader[StoredResponse]:
         async def load() -> Loaded[StoredResponse]:

@@ -51,7 +51,7 @@ MISS: Final = 0
 # No value, and another reader holds the lease.
 HELD: Final = -1
 
-# KEYS value, lease, heartbeats..., tags...   ARGV token, lease ms, bound µs, minimum version, heartbeats, force
+# KEYS value, lease, heartbeats..., tags...   ARGV token, lease ms, bound µs, minimum version, heartbeats
 # Answers {state, data, version, age of the evidence µs, age of the value µs, leased}.
 GET: Final = Script(
     _NOW
@@ -66,14 +66,14 @@ for i = 3, first_tag - 1 do
 end
 if first_tag == 3 then heartbeat = 0 end
 local function lease()
-  if ARGV[6] == '0' and redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
+  if redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
   local held = generations(first_tag, #KEYS, ARGV[1])
   redis.call('HSET', KEYS[2], 'token', ARGV[1], 'as_of', text(now), 'generations', held)
   redis.call('PEXPIRE', KEYS[2], ARGV[2])
   return 1
 end
 local value = redis.call('HMGET', KEYS[1], 'data', 'version', 'as_of', 'generations', 'refresh_at')
-if value[1] and ARGV[6] == '0' then
+if value[1] then
   local as_of = tonumber(value[3])
   local evidence = now - math.max(heartbeat, as_of)
   if as_of <= now and evidence < tonumber(ARGV[3]) and tonumber(value[2]) >= tonumber(ARGV[4])
@@ -114,27 +114,6 @@ return 1
 """
 )
 
-# KEYS value, lease, marker, tags of the value..., tags of the event...
-# ARGV token, data, version, ttl ms, refresh share, tags of the value, marker ms
-# The lease was taken before the commit. If nothing else was invalidated since, the value survives its own event.
-WRITE: Final = Script(
-    _NOW
-    + _GENERATIONS
-    + """
-local last = 3 + tonumber(ARGV[6])
-local lease = redis.call('HMGET', KEYS[2], 'token', 'as_of', 'generations')
-local mine = lease[1] == ARGV[1] and lease[3] == generations(4, last)
-redis.call('DEL', KEYS[2])
-if not redis.call('SET', KEYS[3], '1', 'NX', 'PX', ARGV[7]) then return 0 end
-for i = last + 1, #KEYS do redis.call('DEL', KEYS[i]) end
-if not mine then return 0 end
-redis.call('HSET', KEYS[1], 'data', ARGV[2], 'version', ARGV[3], 'as_of', lease[2],
-           'generations', generations(4, last, ARGV[1]), 'refresh_at', text(now + ARGV[4] * 1000 * ARGV[5]))
-redis.call('PEXPIRE', KEYS[1], ARGV[4])
-return 1
-"""
-)
-
 _RUN_ID = """
 local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
 """
@@ -167,4 +146,4 @@ return 1
 """
 )
 
-SCRIPTS: Final = (GET, FILL, INVALIDATE, WRITE, BEGIN, BEAT)
+SCRIPTS: Final = (GET, FILL, INVALIDATE, BEGIN, BEAT)

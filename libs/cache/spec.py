@@ -4,10 +4,16 @@ A change has a topic ("agent.updated"), an organization and the key of what chan
 entity ("agent"): the organization's, which lists and sums carry, and the one of the key, which single views carry.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from libs.config import ConfigError
 
 # Seconds that the process's own memory answers without Redis. Longer: fewer round trips, staler values.
 L1_SECONDS = 0.1
+# The longest TTL. Generations of tags live two hours after their last use (libs.cache.scripts), and a TTL varies by a
+# tenth; a value that outlives its generations is a miss.
+MAX_TTL_SECONDS = 6_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,22 @@ class CacheClass:
     def tags(self, org_id: str, key: str = "") -> tuple[str, ...]:
         """The tags of a value: of the organization, or of the one entity that a `single` shows."""
         return tuple(tag_of(entity, org_id, key if self.single else "") for entity in self.entities)
+
+
+def tuned(classes: Iterable[CacheClass], entries: Iterable[str]) -> Mapping[str, CacheClass]:
+    """The classes by name, with the TTLs of the entries "class=seconds" of CACHE_TTLS. Raises ConfigError."""
+    kinds, problems = {kind.name: kind for kind in classes}, []
+    for entry in entries:
+        name, _, seconds = entry.partition("=")
+        if name not in kinds:
+            problems.append(f"CACHE_TTLS names no class {name}; the classes are {', '.join(kinds)}")
+        elif not (seconds.isascii() and seconds.isdigit() and 1 <= int(seconds) <= MAX_TTL_SECONDS):
+            problems.append(f"CACHE_TTLS must give {name} 1 to {MAX_TTL_SECONDS} whole seconds, not {seconds!r}")
+        else:
+            kinds[name] = replace(kinds[name], ttl_seconds=float(seconds))
+    if problems:
+        raise ConfigError(problems)
+    return kinds
 
 
 def tag_of(entity: str, org_id: str, key: str = "") -> str:

@@ -47,17 +47,14 @@ class RedisStore:
     def available(self) -> bool:
         return self._client.available
 
-    async def get(
-        self, kind: CacheClass, key: str, tags: Sequence[str], *, min_version: int = 0, force_lease: bool = False
-    ) -> Found:
-        """The value if it may be trusted; else a lease, unless another reader holds it. `force_lease` takes the lease
-        from its holder and answers no value: for a writer, before its commit."""
+    async def get(self, kind: CacheClass, key: str, tags: Sequence[str], *, min_version: int = 0) -> Found:
+        """The value if it may be trusted; else a lease, unless another reader holds it."""
         token = secrets.token_hex(8)
         beats = [_heartbeat(service) for service in kind.services]
         state, data, version, evidence, age, leased = await self._client.run(
             scripts.GET,
             [*_value_and_lease(kind, key), *beats, *_tags(kind, tags)],
-            [token, LEASE_MS, int(kind.bound_seconds * 1e6), min_version, len(beats), int(force_lease)],
+            [token, LEASE_MS, int(kind.bound_seconds * 1e6), min_version, len(beats)],
         )
         value = bytes(data) if state == scripts.HIT else None
         return Found(value, int(version), int(evidence) / 1e6, int(age) / 1e6, token if leased else "")
@@ -76,27 +73,6 @@ class RedisStore:
     async def invalidate(self, event_id: str, tags: Sequence[str]) -> bool:
         """Replace the generations of the tags; False when this event was applied before."""
         return bool(await self._client.run(scripts.INVALIDATE, [_marker(event_id), *map(_tag, tags)], [MARKER_MS]))
-
-    async def write(
-        self,
-        kind: CacheClass,
-        key: str,
-        tags: Sequence[str],
-        lease: str,
-        value: bytes,
-        version: int,
-        *,
-        event_id: str,
-        event_tags: Sequence[str],
-    ) -> bool:
-        """Invalidate for the event and store the value that it made, under a lease taken before the commit."""
-        carried = _tags(kind, tags)
-        stored = await self._client.run(
-            scripts.WRITE,
-            [*_value_and_lease(kind, key), _marker(event_id), *carried, *map(_tag, event_tags)],
-            [lease, value, version, _jittered_ms(kind.ttl_seconds), kind.refresh_share, len(carried), MARKER_MS],
-        )
-        return bool(stored)
 
     async def begin(self, service: str) -> tuple[int, str]:
         """The time of Redis in µs, and which server run this is. On a run that is new to the service its values are

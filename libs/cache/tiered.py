@@ -16,7 +16,7 @@ from libs.cache.source import LoadPlaces, is_outage
 from libs.cache.spec import L1_SECONDS, CacheClass
 from libs.cache.store import Found, RedisStore
 from libs.cache.tombstones import Tombstones
-from libs.cache.values import Answer, Codec, Entry, Flight, Loaded, Loader, Place, Source
+from libs.cache.values import Answer, Codec, Entry, Flight, Loader, Place, Source
 from libs.errors import AppError, DeadlineExceeded
 
 V = TypeVar("V")
@@ -72,27 +72,6 @@ class Cache(Generic[V]):
             return self._answer(entry, Source.HIT)
         self._figures.misses["memory"].inc()
         return await self._join(self._flight(place, load, min_version, now), entry)
-
-    async def reserve(self, place: Place) -> str:
-        """A lease for `write`, taken before the commit; empty when Redis is away."""
-        try:
-            return (await self._store.get(self.kind, place.key, place.tags, force_lease=True)).lease
-        except RedisUnavailable:
-            return ""
-
-    async def write(
-        self, place: Place, value: Loaded[V], *, lease: str, event_id: str, event_tags: tuple[str, ...]
-    ) -> bool:
-        """Write-through after the commit: invalidates for the event and stores the value it made. False when another
-        writer came between, or Redis is away; the relay then invalidates."""
-        self._tombstones.note(event_tags)
-        raw = self._codec.encode(value.value)
-        try:
-            return await self._store.write(
-                self.kind, place.key, place.tags, lease, raw, value.version, event_id=event_id, event_tags=event_tags
-            )
-        except RedisUnavailable:
-            return False
 
     async def close(self) -> None:
         """Cancel the loads that still run."""

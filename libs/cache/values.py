@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 V = TypeVar("V")
 
@@ -27,8 +27,7 @@ class Loaded(Generic[V]):
     ttl_seconds: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Answer(Generic[V]):
+class Answer(NamedTuple, Generic[V]):
     """`age_seconds` counts from before the load."""
 
     value: V
@@ -54,10 +53,10 @@ class Place:
     key: str
     tags: tuple[str, ...]
     group: str = ""
+    watched: tuple[str, ...] = field(init=False)
 
-    @property
-    def watched(self) -> tuple[str, ...]:
-        return (*self.tags, self.group)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "watched", (*self.tags, self.group))
 
 
 @dataclass(slots=True)

@@ -65,19 +65,6 @@ async def test_a_reader_that_demands_a_version_gets_no_older_one(store: RedisSto
     assert found.lease
 
 
-async def test_a_write_survives_its_own_event_and_not_another_writer(store: RedisStore) -> None:
-    key, event = new_id("key"), new_id("evt")
-    for other, stored in ((False, True), (True, False)):
-        lease = (await store.get(KIND, key, [key], force_lease=True)).lease
-        if other:
-            await store.invalidate(new_id("evt"), [key])
-        event = new_id("evt")
-        written = await store.write(KIND, key, [key], lease, b"new", 2, event_id=event, event_tags=[key])
-        assert written is stored
-        assert not await store.invalidate(event, [key])
-        assert ((await store.get(KIND, key, [key])).value == b"new") is stored
-
-
 async def test_a_heartbeat_of_another_server_run_is_refused(store: RedisStore) -> None:
     begun, run_id = await store.begin("things")
     assert await store.beat("things", begun, run_id)

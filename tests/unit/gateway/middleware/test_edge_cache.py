@@ -29,6 +29,7 @@ from libs.rpc.principal import Principal
 
 LISTS = CacheClass("unit_lists", "edge", "query", 60, 5.0, ("thing",), ("things",))
 SINGLE = CacheClass("unit_single", "edge", "id", 60, 5.0, ("thing",), ("things",), single=True)
+KINDS = {kind.name: kind for kind in (LISTS, SINGLE)}
 AWAY = "redis://127.0.0.1:1/0"
 
 
@@ -82,7 +83,7 @@ class Door:
 
     def __init__(self, things: Things, caches: Caches) -> None:
         self.arrived = 0
-        self._app = Problems(EdgeCache(things, caches=caches, routes=ROUTES, schema="1"))
+        self._app = Problems(EdgeCache(things, caches=caches, routes=ROUTES, kinds=KINDS, schema="1"))
         self.principal = Principal(org_id="org_1", role="owner", scopes=frozenset({"*"}))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

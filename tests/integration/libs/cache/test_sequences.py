@@ -1,0 +1,101 @@
+"""Random sequences of steps on a real Valkey and on the model at once: every answer must be the same.
+
+CACHE_SEQUENCES=2000 runs that many. Evictions, flushes and lost messages come between any two steps. The reader of a
+value never misses a change whose invalidation was applied.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from libs.cache.client import RedisClient
+from libs.cache.connection import RedisConnection
+from libs.cache.spec import CacheClass
+from libs.cache.store import RedisStore
+from libs.ids import new_id
+from local.stores import Stores
+from tests.unit.libs.cache.lua_model import RedisModel
+
+# Sequences of a run.
+SEQUENCES = int(os.environ.get("CACHE_SEQUENCES", "40"))
+STEPS = 60
+READERS = 3
+# Without services no heartbeat is asked for, so a value is trusted by its own as-of time alone.
+KIND = CacheClass("sequences_of_tests", "edge", "id", 600, 600.0, ("thing",), ())
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def server(fragile: Stores) -> AsyncIterator[tuple[RedisStore, RedisConnection]]:
+    client, raw = RedisClient(fragile.redis_url, seconds=10.0), await RedisConnection.open(fragile.redis_url)
+    yield RedisStore(client), raw
+    raw.drop()
+    await client.close()
+
+
+class Both:
+    """One key at the server and in the model. The source's version is the number of commits."""
+
+    def __init__(self, store: RedisStore, raw: RedisConnection, chance: random.Random) -> None:
+        self.store, self.raw, self.chance = store, raw, chance
+        self.model = RedisModel()
+        self.key, self.commits = new_id("key"), 0
+        self.events: list[str] = []
+        self.applied = 0
+        # Reader -> its lease at the server and the version that it has loaded.
+        self.leases: dict[int, tuple[str, int]] = {}
+
+    async def get(self) -> None:
+        reader, demanded = self.chance.randrange(READERS), self.chance.choice((0, 0, self.commits))
+        expected = self.model.get(reader, demanded)
+        found = await self.store.get(KIND, self.key, [self.key], min_version=demanded)
+        told = "hit" if found.value is not None else "leased" if found.lease else "held"
+        assert (told, found.version if told == "hit" else 0) == expected
+        if found.lease and told == "leased":
+            self.leases[reader] = (found.lease, self.commits)
+        if told == "hit":
+            assert found.version >= self.applied, "a value misses a change whose invalidation was applied"
+
+    async def fill(self) -> None:
+        if self.leases:
+            reader = self.chance.choice(list(self.leases))
+            lease, version = self.leases.pop(reader)
+            expected = self.model.fill(reader, version)
+            assert await self.store.fill(KIND, self.key, [self.key], lease, b"v", version, 600) is expected
+
+    async def commit(self) -> None:
+        """The row is changed; its invalidation comes later, more than once, or never."""
+        self.commits += 1
+        self.events.append(new_id("evt"))
+
+    async def invalidate(self) -> None:
+        if self.events:
+            number = self.chance.randrange(len(self.events))
+            expected = self.model.invalidate(number)
+            assert await self.store.invalidate(self.events[number], [self.key]) is expected
+            self.applied = max(self.applied, number + 1)
+
+    async def evict(self) -> None:
+        what = self.chance.choice(("value", "lease", "tag"))
+        names = {
+            "value": f"cache:v:{KIND.name}:{self.key}", "lease": f"cache:l:{KIND.name}:{self.key}",
+            "tag": f"cache:t:{self.key}",
+        }  # fmt: skip
+        self.model.evict(what)
+        await self.raw.run([("DEL", names[what])])
+
+    async def flush(self) -> None:
+        self.model.evict("all")
+        await self.raw.run([("FLUSHALL",)])
+
+
+@pytest.mark.parametrize("seed", range(SEQUENCES))
+async def test_the_scripts_answer_what_the_model_answers(server: tuple[RedisStore, RedisConnection], seed: int) -> None:
+    both = Both(*server, random.Random(seed))
+    acts = (both.get, both.fill, both.commit, both.invalidate, both.evict, both.flush)
+    for _ in range(STEPS):
+        await both.chance.choices(acts, weights=(8, 5, 3, 3, 2, 0.5))[0]()

@@ -1,0 +1,57 @@
+"""The second level as plain Python: what each script must answer, without time. Compared with the Lua on a server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import count
+
+
+@dataclass
+class RedisModel:
+    """One key with one tag. Generations are numbers that never come back; 0: the tag is not there."""
+
+    tag: int = 0
+    # version, generation
+    value: tuple[int, int] | None = None
+    # reader, generation
+    lease: tuple[int, int] | None = None
+    markers: set[int] = field(default_factory=set)
+    _generations: count[int] = field(default_factory=lambda: count(1))
+
+    def get(self, reader: int, min_version: int = 0) -> tuple[str, int]:
+        """("hit", version), or ("leased" or "held", 0)."""
+        if self.value is not None and self.value[1] == self.tag and self.tag and self.value[0] >= min_version:
+            return "hit", self.value[0]
+        if self.lease is not None:
+            return "held", 0
+        self.tag = self.tag or next(self._generations)
+        self.lease = (reader, self.tag)
+        return "leased", 0
+
+    def fill(self, reader: int, version: int) -> bool:
+        if self.lease is None or self.lease[0] != reader:
+            return False
+        _, generation = self.lease
+        self.lease = None
+        if generation != self.tag:
+            return False
+        self.value = (version, generation)
+        return True
+
+    def invalidate(self, event: int) -> bool:
+        if event in self.markers:
+            return False
+        self.markers.add(event)
+        self.tag = 0
+        return True
+
+    def evict(self, what: str) -> None:
+        """value, lease or tag goes; "all" is a flush."""
+        if what in ("value", "all"):
+            self.value = None
+        if what in ("lease", "all"):
+            self.lease = None
+        if what in ("tag", "all"):
+            self.tag = 0
+        if what == "all":
+            self.markers.clear()

@@ -28,7 +28,7 @@ from libs.rpc.tls import channel_credentials
 if TYPE_CHECKING:
     from echosenseix.agent.v1.agent_pb2_grpc import AgentServiceAsyncStub, IntegrationServiceAsyncStub
     from echosenseix.billing.v1.billing_pb2_grpc import BillingServiceAsyncStub
-    from echosenseix.calllog.v1.calllog_pb2_grpc import CallLogServiceAsyncStub
+    from echosenseix.calllog.v1.calllog_pb2_grpc import CallLogServiceAsyncStub, LiveCallServiceAsyncStub
     from echosenseix.common.v1.common_pb2_grpc import QuotaServiceAsyncStub, StatusServiceAsyncStub
     from echosenseix.identity.v1.identity_pb2_grpc import IdentityServiceAsyncStub
     from echosenseix.identity.v1.members_pb2_grpc import MemberServiceAsyncStub
@@ -55,6 +55,7 @@ class Clients:
     integrations: "IntegrationServiceAsyncStub"
     knowledge: "KnowledgeServiceAsyncStub"
     calls: "CallLogServiceAsyncStub"
+    live_calls: "LiveCallServiceAsyncStub"
     billing: "BillingServiceAsyncStub"
     realtime: "RealtimeServiceAsyncStub"
     sources: "SourceServiceAsyncStub"
@@ -94,6 +95,7 @@ def _stubs(channels: Mapping[str, RpcChannel]) -> Clients:
         integrations=agent_pb2_grpc.IntegrationServiceStub(channels["agent"]),
         knowledge=knowledge_pb2_grpc.KnowledgeServiceStub(channels["knowledge"]),
         calls=calllog_pb2_grpc.CallLogServiceStub(channels["calllog"]),
+        live_calls=calllog_pb2_grpc.LiveCallServiceStub(channels["calllog"]),
         billing=billing_pb2_grpc.BillingServiceStub(channels["billing"]),
         realtime=realtime_pb2_grpc.RealtimeServiceStub(channels["realtime"]),
         sources=knowledge_pb2_grpc.SourceServiceStub(channels["knowledge"]),

@@ -10,3 +10,5 @@ PROVIDERS: Mapping[str, Provider] = {
 }
 # The provider of an external agent id that comes without one.
 DEFAULT_PROVIDER = elevenlabs.PROVIDER.name
+# In place of a provider: the organization's own system runs the call and tells of it.
+OWN_SYSTEM = "custom"

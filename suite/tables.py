@@ -213,7 +213,42 @@ TABLES: tuple[Table, ...] = (
         ),
     ),
     Table("calllog", "call", FOREVER, bound="signed deliveries; a call that arrives is always recorded"),
-    Table("calllog", "call_turn", FOREVER, bound=_OF_CALLS),
+    Table(
+        "calllog",
+        "call_turn",
+        FOREVER,
+        quotas=(
+            Quota(
+                "live_turns_per_day",
+                5_000_000,
+                "turns of running calls a day",
+                "The report of the call brings its transcript.",
+                daily=True,
+            ),
+        ),
+    ),
+    Table(
+        "calllog",
+        "live_call",
+        "until its call ends or is lost",
+        quotas=(Quota("live_calls", 10_000, "calls that run", "Wait until one of them ends."),),
+    ),
+    Table(
+        "calllog",
+        "call_command",
+        _days(30),
+        "it was sent",
+        quotas=(
+            Quota(
+                "pending_call_commands",
+                20,
+                "commands that one call has not acknowledged",
+                "Wait until one is settled.",
+                counts="t.status = 'pending'",
+                per="call_id",
+            ),
+        ),
+    ),
     Table("calllog", "call_facet", FOREVER, bound=_OF_CALLS),
     Table("calllog", "call_search", FOREVER, bound=_OF_CALLS),
     Table("calllog", "recording", FOREVER, bound=_OF_CALLS),

@@ -11,7 +11,7 @@ from echosenseix.common.v1 import common_pb2
 from gateway.http.derived import patch_of, reader
 from gateway.http.schema import SORT, Answer, Body, ListQuery, Query
 from gateway.http.wire import list_to_json, micros_to_json
-from gateway.schemas.shapes import JsonObject, Money, ProviderName, SearchText, TagFilter, Tags
+from gateway.schemas.shapes import CallProvider, JsonObject, Money, SearchText, TagFilter, Tags
 
 StatusName = Literal["in_progress", "completed", "failed", "no_answer", "busy", "voicemail"]
 DirectionName = Literal["inbound", "outbound", "web"]
@@ -114,7 +114,7 @@ class CallQuery(ListQuery):
     started_at_lt: Annotated[datetime, Meta(tz=True)] | None = None
     tags: TagFilter | None = None
     search: Annotated[SearchText, Meta(description="Words of the transcript, summary or title.")] | None = None
-    provider: ProviderName | None = None
+    provider: CallProvider | None = None
     external_call_id: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from msgspec import Meta
 
 from gateway.http.schema import Answer, limits
-from providers.registry import PROVIDERS
+from providers.registry import OWN_SYSTEM, PROVIDERS
 from suite.formats import LANGUAGE
 from suite.services import SERVICES
 
@@ -46,9 +46,12 @@ Text = Annotated[str, limits(maxLength=2000)]
 JsonObject = dict[str, Any]
 if TYPE_CHECKING:
     ProviderName = str
+    CallProvider = str
     ServiceName = str
 else:  # a type checker reads only literals that are written out
     ProviderName = Literal[tuple(PROVIDERS)]
+    # Also calls that the organization's own system runs.
+    CallProvider = Literal[(*PROVIDERS, OWN_SYSTEM)]
     ServiceName = Literal[tuple(SERVICES)]
 
 

@@ -50,6 +50,8 @@ TOPICS: Mapping[str, Topic] = MappingProxyType(
                 "calllog", pb.CallChanged,
                 "call.started", "call.updated", "call.ended", "call.recording_ready",
             ),
+            *_topics("calllog", pb.CallTurn, "call.turn"),
+            *_topics("calllog", pb.CallCommandChanged, "call.command_requested", "call.command_settled"),
             *_topics("billing", pb.UsageRecorded, "usage.recorded"),
             *_topics("billing", pb.CreditChanged, "credit.low", "credit.depleted", "credit.topped_up"),
             *_topics("realtime", pb.WebhookEndpointChanged, "webhook_endpoint.disabled", "webhook.test"),

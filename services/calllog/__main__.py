@@ -6,7 +6,10 @@ from datetime import timedelta
 from pathlib import Path
 
 from echosenseix.agent.v1.agent_pb2_grpc import AgentServiceStub, IntegrationServiceStub
-from echosenseix.calllog.v1.calllog_pb2_grpc import add_CallLogServiceServicer_to_server
+from echosenseix.calllog.v1.calllog_pb2_grpc import (
+    add_CallLogServiceServicer_to_server,
+    add_LiveCallServiceServicer_to_server,
+)
 from libs.blobs import BlobStore
 from libs.bus.subjects import cache_invalidated
 from libs.clock import SystemClock
@@ -22,17 +25,21 @@ from .jobs import job_handlers
 from .jobs.aggregate import Aggregation
 from .jobs.audio import AudioProcessing
 from .jobs.ingest import CallIngest
+from .jobs.live import LiveCallJobs
 from .jobs.reconcile import Reconciliation
 from .jobs.retention import Retention
-from .mapping import serving_agents
+from .mapping import own_agents, serving_agents
 from .operations import DeliveredRecordings
+from .operations.live_calls import LiveCalls
 from .operations.reported_calls import ReportedCalls
-from .servicer import CallLogServicer, Deliveries, Senders
+from .servicer import CallLogServicer, Deliveries, LiveCallServicer, Senders
 from .storage.analytics import Analytics
 from .storage.call_list import CallList
 from .storage.calls import Calls
+from .storage.commands import Commands
 from .storage.envelopes import Envelopes
 from .storage.links import ProviderLinks
+from .storage.live_calls import LiveRows
 from .storage.recordings import Recordings
 from .subscribers import Subscribers
 from .transcriber import Transcriber
@@ -49,13 +56,17 @@ async def serve(runtime: Runtime[CallLogSettings]) -> None:
     await service.bus.subscribe_core(cache_invalidated("agent"), senders.on_message)
     stored = Calls(database)
     delivered = DeliveredRecordings(database, stored, recordings, blobs)
-    resolve = serving_agents(AgentServiceStub(agent).ResolveExternalAgent)
-    reported = ReportedCalls(stored, recordings, resolve, clock)
+    resolve_agent = AgentServiceStub(agent).ResolveExternalAgent
+    reported = ReportedCalls(stored, recordings, serving_agents(resolve_agent), clock)
+    live = LiveCallServicer(
+        database, stored, LiveCalls(database, LiveRows(), reported, clock), Commands(database, cursors),
+        own_agents(resolve_agent), clock,
+    )  # fmt: skip
     calls = CallLogServicer(
         database, stored, CallList(database, cursors), recordings, Analytics(database), blobs, clock,
         Deliveries(database, Envelopes(), delivered, reported, senders, clock),
     )  # fmt: skip
-    await service.serve((add_CallLogServiceServicer_to_server, calls))
+    await service.serve((add_CallLogServiceServicer_to_server, calls), (add_LiveCallServiceServicer_to_server, live))
 
 
 async def work(runtime: Runtime[CallLogSettings]) -> None:
@@ -73,13 +84,14 @@ async def work(runtime: Runtime[CallLogSettings]) -> None:
     reported = ReportedCalls(calls, recordings, resolve, clock)
     limits = AudioLimits(settings.recording_max_bytes, settings.recording_seconds)
     transcriber = Transcriber(settings.transcription_model)
-    look_back = timedelta(days=settings.reconcile_days)
+    commands, look_back = Commands(database, service.cursors), timedelta(days=settings.reconcile_days)
     handlers = job_handlers(
         CallIngest(database, envelopes, reported, delivered, clock),
         AudioProcessing(database, calls, recordings, get_credentials, client, blobs, clock, limits, transcriber),
         aggregation,
         Reconciliation(database, envelopes, calls, links, get_credentials, client, clock, look_back),
-        Retention(envelopes, clock),
+        Retention(envelopes, commands, clock),
+        LiveCallJobs(LiveCalls(database, LiveRows(), reported, clock), commands),
         settings.reconcile_cron,
     )
     service.work(handlers, Subscribers(calls, links, clock).handlers(), aggregation.fold_regularly)

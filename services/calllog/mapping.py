@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from google.protobuf import json_format
 from google.protobuf.struct_pb2 import ListValue
 
 from echosenseix.agent.v1 import agent_pb2
 from echosenseix.calllog.v1 import calllog_pb2
 from echosenseix.common.v1 import common_pb2
 from echosenseix.events.v1 import events_pb2
-from libs.errors import NotFound
+from libs.errors import InvalidArgument, NotFound, Violation
 from libs.events import Event
 from libs.rpc.messages import Mapper
 from libs.rpc.times import to_timestamp
+from libs.untrusted_json import storable, storable_json
 from providers.interface.reports import CallStatus, Direction, ReportedCall, Speaker, Turn
 from services.calllog.domain.analytics import Bucket, Totals
 from services.calllog.domain.call_filter import CallFilter
 from services.calllog.domain.calls import BillableCall, Call, Cost, Recording, ServedBy, Transcription, is_billable
+from services.calllog.domain.commands import Command
 
 # The agent service's method, as its stub has it.
 ResolveAgent = Callable[[agent_pb2.ResolveExternalAgentRequest], Awaitable[agent_pb2.ResolveExternalAgentResponse]]
@@ -40,6 +43,9 @@ _DIRECTIONS = {
 # An event names things; the whole summary is read from the call.
 _MAX_SUMMARY = 10_000
 _SPEAKERS = {Speaker.USER: calllog_pb2.SPEAKER_USER, Speaker.AGENT: calllog_pb2.SPEAKER_AGENT}
+_STATUS_OF = {number: status for status, number in _STATUSES.items()}
+_DIRECTION_OF = {number: direction for direction, number in _DIRECTIONS.items()}
+_SPEAKER_OF = {number: speaker for speaker, number in _SPEAKERS.items()}
 
 
 def call_to_proto(call: Call) -> calllog_pb2.Call:
@@ -85,6 +91,34 @@ def _turn_to_proto(turn: Turn) -> calllog_pb2.Turn:
         calls.extend(list[Any](turn.tool_calls))
         message.tool_calls.CopyFrom(calls)
     return message
+
+
+def turn_from_proto(turn: calllog_pb2.LiveTurn, elapsed_seconds: float) -> Turn:
+    """A turn of a live party; one without a time is said when it arrives, so many seconds into the call.
+
+    Raises InvalidArgument for a turn without a speaker and for tool calls that are no objects."""
+    role = _SPEAKER_OF.get(turn.role)
+    tool_calls = json_format.MessageToDict(turn.tool_calls)
+    if role is None or not all(isinstance(call, dict) for call in tool_calls):
+        detail = "A turn has the role user or agent, and tool calls are objects."
+        raise InvalidArgument("validation_failed", detail, violations=[Violation("#/turns", "unknown_value", detail)])
+    seconds = turn.time_seconds if turn.HasField("time_seconds") else elapsed_seconds
+    return Turn(turn.index, role, storable(turn.text), seconds, tuple(storable_json(tool_calls)))
+
+
+def status_from_proto(number: calllog_pb2.CallStatus.ValueType) -> CallStatus | None:
+    return _STATUS_OF.get(number)
+
+
+def direction_from_proto(number: calllog_pb2.CallDirection.ValueType) -> Direction:
+    return _DIRECTION_OF.get(number, Direction.UNKNOWN)
+
+
+command_to_proto = Mapper(
+    Command, calllog_pb2.CallCommand,
+    {"created_at": "create_time", "expires_at": "expire_time", "settled_at": "settle_time"},
+    without=("org_id", "agent_id"),
+).write  # fmt: skip
 
 
 def recording_to_proto(recording: Recording) -> calllog_pb2.Recording:
@@ -169,6 +203,25 @@ def call_event(
     return Event(topic=topic, org_id=org_id, key=call_id, data=changed)
 
 
+def turn_event(call: Call, turn: Turn) -> Event:
+    said = events_pb2.CallTurn(
+        call_id=call.id, agent_id=call.agent_id or "", index=turn.index, role=turn.role, text=turn.text,
+        time_seconds=turn.time_seconds,
+    )  # fmt: skip
+    if turn.tool_calls:
+        said.tool_calls.extend(list[Any](turn.tool_calls))
+    return Event(topic="call.turn", org_id=call.org_id, key=call.id, data=said)
+
+
+def command_event(topic: str, command: Command) -> Event:
+    told = events_pb2.CallCommandChanged(
+        command_id=command.id, call_id=command.call_id, agent_id=command.agent_id, type=command.type, to=command.to,
+        context=command.context, reason=command.reason, status=command.status, detail=command.detail,
+        expires_at=to_timestamp(command.expires_at),
+    )  # fmt: skip
+    return Event(topic=topic, org_id=command.org_id, key=command.call_id, data=told)
+
+
 def stored_call_event(topic: str, call: Call) -> Event:
     served_by = ServedBy(call.agent_id, call.agent_version)
     return call_event(topic, call.org_id, call.id, call.version, served_by, call)
@@ -190,6 +243,16 @@ def serving_agents(resolve_agent: ResolveAgent) -> Callable[[str, str, str], Awa
             found = await resolve_agent(request)
         except NotFound:
             return ServedBy()
+        return ServedBy(found.agent_id, found.published_version)
+
+    return resolve
+
+
+def own_agents(resolve_agent: ResolveAgent) -> Callable[[str, str], Awaitable[ServedBy]]:
+    """Asks the agent service by organization and the agent's own id; NotFound where there is none."""
+
+    async def resolve(org_id: str, agent_id: str) -> ServedBy:
+        found = await resolve_agent(agent_pb2.ResolveExternalAgentRequest(organization_id=org_id, agent_id=agent_id))
         return ServedBy(found.agent_id, found.published_version)
 
     return resolve

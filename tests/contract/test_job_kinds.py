@@ -35,11 +35,11 @@ def defaults(settings: Any) -> Any:
 def _handlers() -> dict[str, Handlers]:
     """Of every service; asking for their kinds does not touch what the handlers work with."""
     none: Any = None
-    runs: Any = SimpleNamespace(run=none)
+    runs: Any = SimpleNamespace(run=none, watch=none, expire=none)
     return {
         "agent": agent(none, none, none, none, none),
         "billing": billing(runs, none),
-        "calllog": calllog(runs, runs, runs, runs, runs, defaults(CallLogSettings).reconcile_cron),
+        "calllog": calllog(runs, runs, runs, runs, runs, runs, defaults(CallLogSettings).reconcile_cron),
         "identity": identity(none, none, none, none, none),
         "knowledge": knowledge(
             KnowledgeJobs(none, none, none, none, none, none, none, "", none, 0), SourceJobs(none, none, none, none)

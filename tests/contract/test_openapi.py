@@ -12,7 +12,7 @@ from gateway.app import ROUTES
 from gateway.http.openapi import encode
 from gateway.routes.documentation import EXAMPLES, FILE, about
 from gateway.schemas.vocabulary import WORDS
-from providers.registry import PROVIDERS
+from providers.registry import OWN_SYSTEM, PROVIDERS
 from suite.services import SERVICES
 
 ERRORS = Path(__file__).resolve().parents[2] / "docs" / "errors.md"
@@ -88,7 +88,9 @@ def test_every_list_has_links() -> None:
 
 def test_providers_and_services_are_closed_lists() -> None:
     named = {name: parameters(operation).get("provider", {}) for name, operation in OPERATIONS.items()}
-    assert {frozenset(schema.get("enum", ())) for schema in named.values() if schema} == {frozenset(PROVIDERS)}
+    assert {frozenset(schema.get("enum", ())) for schema in named.values() if schema} == {
+        frozenset(PROVIDERS), frozenset((*PROVIDERS, OWN_SYSTEM)),
+    }  # fmt: skip
     queues = [parameters(operation)["service"] for name, operation in OPERATIONS.items() if "{service}" in name]
     assert [tuple(schema["enum"]) for schema in queues] == [tuple(SERVICES)] * 2
 

@@ -278,6 +278,23 @@ def _accept(scene: Scene, operation: Operation, **changes: Any) -> httpx.Respons
     return scene.ask(operation, content=json.dumps({**operation.example, "token": token}), **changes)
 
 
+def _live_call(scene: Scene) -> str:
+    wish = {"externalCallId": secrets.token_hex(8)}
+    made: str = scene.customer.http.post("/api/live-calls", json=wish).json()["id"]
+    return made
+
+
+def _of_a_live_call(scene: Scene, operation: Operation) -> httpx.Response:
+    """A call of its own, because one may end, or be lost before its turn comes."""
+    return scene.ask(operation, operation.at(id=_live_call(scene)))
+
+
+def _acknowledge(scene: Scene, operation: Operation) -> httpx.Response:
+    call = _live_call(scene)
+    command = scene.customer.http.post(f"/api/live-calls/{call}/commands", json={"type": "end_call"}).json()["id"]
+    return scene.ask(operation, operation.at(id=call, commandId=command))
+
+
 _SUCCESSES: dict[str, Callable[[Scene, Operation], httpx.Response]] = {
     "POST /api/register": _register,
     "POST /api/login": _login,
@@ -289,6 +306,10 @@ _SUCCESSES: dict[str, Callable[[Scene, Operation], httpx.Response]] = {
     "POST /api/users/invitations": _invite,
     "POST /api/invitations/preview": _accept,
     "POST /api/invitations/accept": _accept,
+    "POST /api/live-calls/{id}/turns": _of_a_live_call,
+    "POST /api/live-calls/{id}/end": _of_a_live_call,
+    "POST /api/live-calls/{id}/commands": _of_a_live_call,
+    "POST /api/live-calls/{id}/commands/{commandId}/ack": _acknowledge,
 }
 
 

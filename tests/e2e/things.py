@@ -34,6 +34,8 @@ def make_things(customer: Customer) -> Things:
     customer.http.post(f"/api/webhook-endpoints/{endpoint}/test")
     account = Account(customer, "elevenlabs")
     source = customer.http.post("/api/knowledge-base/sources", json={"url": "http://127.0.0.1:9955/none"}).json()["id"]
+    live = customer.http.post("/api/live-calls", json={"externalCallId": "a-thing"}).json()["id"]
+    command = customer.http.post(f"/api/live-calls/{live}/commands", json={"type": "end_call"}).json()["id"]
     told = fresh_id()
     call = account.told(conversation(told), told)
     account.deliver(audio(told, bytes(range(256)) * 40))
@@ -55,6 +57,7 @@ def make_things(customer: Customer) -> Things:
         "/api/jobs": {"id": uploaded["jobId"]},
         "/api/webhook-endpoints": {"id": endpoint},
         "/api/call-logs": {"id": call["id"]},
+        "/api/live-calls": {"id": live, "commandId": command},
         "/api/integrations": {"provider": "elevenlabs"},
         "/api/admin/queues": {"service": "knowledge", "queue": "documents"},
     }

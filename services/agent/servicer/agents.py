@@ -178,7 +178,11 @@ class AgentServicer(agent_pb2_grpc.AgentServiceServicer):
     ) -> agent_pb2.ResolveExternalAgentResponse:
         # The caller is a worker without a user: the job that it names must run for this organization.
         await self._delegations.require(request.organization_id)
-        found = await self._agents.resolve(request.organization_id, request.provider, request.external_agent_id)
+        org_id = request.organization_id
+        if request.agent_id:
+            found = await self._agents.resolve_own(org_id, request.agent_id)
+        else:
+            found = await self._agents.resolve(org_id, request.provider, request.external_agent_id)
         return agent_pb2.ResolveExternalAgentResponse(
             agent_id=found.id, published_version=found.published_version, display_name=found.name
         )

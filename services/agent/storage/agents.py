@@ -33,6 +33,10 @@ _RESOLVE = (
     "where a.org_id = o.org and a.provider = $2 and a.external_agent_id = $3 "
     "and a.external_agent_id <> '' and a.status <> 'archived'"
 )
+_RESOLVE_OWN = (
+    "select a.id, a.published_version, a.name from agent a "
+    "where a.org_id = o.org and a.id = $2 and a.status <> 'archived'"
+)
 _KNOWN = (
     "select a.external_agent_id from agent a where a.org_id = $1 and a.provider = $2 "
     "and a.external_agent_id = any($3::text[]) and a.external_agent_id <> '' and a.status <> 'archived'"
@@ -65,6 +69,12 @@ class Agents:
     async def resolve(self, org_id: str, provider: str, external_agent_id: str) -> ResolvedAgent:
         speakable = "\x00" not in provider + external_agent_id
         row = await self._database.fetchrow(org_id, _RESOLVE, provider, external_agent_id) if speakable else None
+        if row is None:
+            raise _missing()
+        return ResolvedAgent(row["id"], row["published_version"], row["name"])
+
+    async def resolve_own(self, org_id: str, agent_id: str) -> ResolvedAgent:
+        row = await self._database.fetchrow(org_id, _RESOLVE_OWN, agent_id) if is_id(agent_id, "agt") else None
         if row is None:
             raise _missing()
         return ResolvedAgent(row["id"], row["published_version"], row["name"])

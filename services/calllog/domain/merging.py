@@ -25,6 +25,9 @@ def supersede(stored: Call, report: ReportedCall) -> ReportedCall | None:
     """The facts that the stored call takes from a report; None when the report says nothing new. `stored.turns` are
     needed unless the report is fuller and has turns of its own."""
     known = _as_report(stored)
+    if not report.status.ended and len(report.turns) < stored.turn_count:
+        # While a call runs, its transcript only grows: a live party may have told more than the provider yet did.
+        report = replace(report, turns=())
     if report.completeness > stored.completeness:
         merged = _filled(report, known)
         if stored.billable:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from libs.jobs import Handlers, Rate
 from services.calllog import operations
+from services.calllog.operations import live_calls
 
 from .aggregate import Aggregation
 from .audio import AudioProcessing
 from .ingest import CallIngest
+from .live import LiveCallJobs
 from .reconcile import Reconciliation
 from .retention import Retention
 
@@ -25,6 +27,7 @@ def job_handlers(
     aggregation: Aggregation,
     reconciliation: Reconciliation,
     retention: Retention,
+    live: LiveCallJobs,
     reconcile_cron: str,
 ) -> Handlers:
     handlers = Handlers()
@@ -33,6 +36,8 @@ def job_handlers(
     handlers.add(operations.AGGREGATE, aggregation.run)
     handlers.add(operations.RECONCILE, reconciliation.run)
     handlers.add(operations.SWEEP, retention.run)
+    handlers.add(live_calls.WATCH, live.watch)
+    handlers.add(live_calls.EXPIRE, live.expire)
     handlers.queue(operations.AUDIO.queue, max_running_per_org=2, rate_per_org=AUDIO_RATE)
     handlers.queue(operations.RECONCILE.queue, max_running_per_org=2, rate_per_org=RECONCILE_RATE)
     handlers.cron("analytics-hourly", "2 * * * *", operations.AGGREGATE, args={"changedWithinHours": 2})

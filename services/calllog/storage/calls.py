@@ -42,7 +42,7 @@ update call set ({_FACTS}, version) = ($3, $4, $5, $6, $7, $8, $9, $10, $11, $12
     $20, $21, $22, $23, $24, version + 1)
 where org_id = $1 and id = $2"""
 _CLEAR_TURNS = "delete from call_turn where org_id = $1 and call_id = $2"
-_ADD_TURNS = """
+ADD_TURNS = """
 insert into call_turn (org_id, call_id, index, role, text, time_seconds, tool_calls)
 select $1, $2, t.index, t.role, t.text, t.time_seconds, t.tool_calls::jsonb
 from unnest($3::int[], $4::text[], $5::text[], $6::float8[], $7::text[]) as t(index, role, text, time_seconds,
@@ -103,10 +103,10 @@ class Calls:
         if row is None:
             raise call_not_found()
         turns = await self._db.fetch(org_id, _TURNS, call_id) if row["turn_count"] else []
-        return replace(call_from_row(row), turns=[_turn_from_row(turn) for turn in turns])
+        return replace(call_from_row(row), turns=[turn_from_row(turn) for turn in turns])
 
     async def turns(self, conn: Connection, org_id: str, call_id: str) -> list[Turn]:
-        return [_turn_from_row(turn) for turn in await conn.fetch(_TURNS_HELD, org_id, call_id)]
+        return [turn_from_row(turn) for turn in await conn.fetch(_TURNS_HELD, org_id, call_id)]
 
     async def lock(self, conn: Connection, org_id: str, provider: str, external_call_id: str) -> Call | None:
         """The call of a conversation, without turns. The conversation is held until the transaction ends, whether its
@@ -186,7 +186,7 @@ class Calls:
     async def _write_parts(self, conn: Connection, org_id: str, call_id: str, report: ReportedCall) -> None:
         turns = report.turns
         if turns:
-            await conn.execute(_ADD_TURNS, org_id, call_id, *_turn_columns(turns))
+            await conn.execute(ADD_TURNS, org_id, call_id, *turn_columns(turns))
         if numbers := sorted({report.from_number, report.to_number} - {""}):
             await conn.execute(_ADD_FACETS, org_id, call_id, "number", numbers)
         detected = "" if report.language else detect(" ".join(turn.text for turn in turns))
@@ -207,7 +207,7 @@ def call_from_row(row: Record) -> Call:
     return Call(**values)
 
 
-def _turn_from_row(row: Record) -> Turn:
+def turn_from_row(row: Record) -> Turn:
     calls = tuple(json.loads(row["tool_calls"]))
     return Turn(row["index"], Speaker(row["role"]), row["text"], row["time_seconds"], calls)
 
@@ -222,7 +222,7 @@ def _facts(report: ReportedCall, agent: ServedBy, now: datetime) -> tuple[Any, .
     )  # fmt: skip
 
 
-def _turn_columns(turns: Sequence[Turn]) -> tuple[list[Any], ...]:
+def turn_columns(turns: Sequence[Turn]) -> tuple[list[Any], ...]:
     return (
         [turn.index for turn in turns],
         [turn.role.value for turn in turns],

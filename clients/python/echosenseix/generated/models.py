@@ -372,6 +372,44 @@ class Call(TypedDict):
     "What was said, turn by turn."
 
 
+class CallCommand(TypedDict):
+    id: str
+    "The id; it never changes."
+    callId: str
+    "The call that this belongs to."
+    type: str
+    "What kind of thing it is."
+    to: str | None
+    "Where a transfer leads."
+    context: str | None
+    "What the agent shall know."
+    reason: str | None
+    "Why, for people."
+    status: str
+    "Its state."
+    detail: str | None
+    "What the party that runs the call says of the outcome."
+    createdAt: str | None
+    "When it was made."
+    expiresAt: str | None
+    "Until when it can be acknowledged."
+    settledAt: str | None
+    "When it was acknowledged, failed or timed out; null while it waits."
+
+
+class CallCommandBody(TypedDict):
+    type: Literal["end_call", "inject_context", "transfer"]
+    "What kind of thing it is."
+    to: NotRequired[str | None]
+    "Where transfer leads: a number or SIP address."
+    context: NotRequired[str | None]
+    "inject_context: what the agent shall know."
+    reason: NotRequired[str | None]
+    "Why, for people."
+    timeoutSeconds: NotRequired[int | None]
+    "To acknowledge it; null: 30."
+
+
 class CallPatch(TypedDict):
     tags: NotRequired[list[str] | None]
     "Words to find it by."
@@ -481,6 +519,13 @@ class CloudEventData(TypedDict):
     "One that GET /api/billing/meters lists and does not reserve."
     properties: NotRequired[dict[str, Any] | None]
     "Free values of the event; agentId and provider can be grouped by."
+
+
+class CommandOutcomeBody(TypedDict):
+    status: NotRequired[Literal["acknowledged", "failed"] | None]
+    "Its state."
+    detail: NotRequired[str | None]
+    "What became of it."
 
 
 class ConnectionToken(TypedDict):
@@ -1079,6 +1124,128 @@ class LedgerEntry(TypedDict):
     "Joins the entries of one booking."
     createdAt: str | None
     "When it was made."
+
+
+class LiveCall(TypedDict):
+    """The call, and until when it counts as live without a further sign."""
+
+    id: str
+    "The id; it never changes."
+    agentId: str | None
+    "The agent; null when none is known."
+    agentVersion: int | None
+    "The published version that served the call."
+    externalCallId: str | None
+    "The call's id at the provider."
+    externalAgentId: str | None
+    "The agent's id at the provider."
+    provider: str | None
+    "The voice platform."
+    status: str | None
+    "Its state."
+    direction: str | None
+    "Who called: inbound, outbound, or web."
+    fromNumber: str | None
+    "The caller's number."
+    toNumber: str | None
+    "The called number."
+    durationSeconds: float | None
+    "Its length in seconds; null while unknown."
+    startedAt: str | None
+    "When it began; null before."
+    endedAt: str | None
+    "When it ended; null while it runs."
+    cost: Money | None
+    "What the customer pays for it; null until it is rated."
+    providerCostUnits: int | None
+    "What the provider charged, in its own units."
+    title: str | None
+    "A title for people."
+    summary: str | None
+    "What was said, in a few sentences."
+    successful: bool | None
+    "Whether the call reached its goal, as the provider judged; null when it did not."
+    terminationReason: str | None
+    "Why the call ended, in the provider's words."
+    language: str | None
+    "BCP 47, such as en or pt-BR."
+    turnCount: int
+    "How many turns the transcript has."
+    tags: list[str]
+    "Words to find it by."
+    version: int
+    "Counts the changes; ETag and If-Match name it."
+    createdAt: str | None
+    "When it was made."
+    updatedAt: str | None
+    "When it last changed."
+    lostAt: str | None
+    "Without a turn or another sign until then the call counts as lost."
+
+
+class LiveCallBody(TypedDict):
+    externalCallId: str
+    "The id that your system, or the provider, gives it."
+    provider: NotRequired[Literal["bland", "custom", "elevenlabs", "retell", "vapi"] | None]
+    "null: custom, a call that your own system runs."
+    agentId: NotRequired[str | None]
+    "The agent; null when none is known."
+    externalAgentId: NotRequired[str | None]
+    "The agent's id at the provider."
+    direction: NotRequired[Literal["inbound", "outbound", "web"] | None]
+    "Who called: inbound, outbound, or web."
+    fromNumber: NotRequired[str | None]
+    "The caller's number."
+    toNumber: NotRequired[str | None]
+    "The called number."
+    language: NotRequired[str | None]
+    "BCP 47, such as en or pt-BR."
+    startedAt: NotRequired[str | None]
+    "Of the last 24 hours; null: now."
+
+
+class LiveCallEndBody(TypedDict):
+    status: NotRequired[Literal["busy", "completed", "failed", "no_answer", "voicemail"] | None]
+    "Its state."
+    endedAt: NotRequired[str | None]
+    "null: now."
+    terminationReason: NotRequired[str | None]
+    "Why the call ended, in the provider's words."
+    summary: NotRequired[str | None]
+    "What was said, in a few sentences."
+    successful: NotRequired[bool | None]
+    "Whether the call reached its goal, as the provider judged; null when it did not."
+
+
+class LiveTurnBody(TypedDict):
+    index: int
+    "The place in the transcript, from 0."
+    role: Literal["agent", "user"]
+    "owner, admin, member or viewer."
+    text: str
+    "The words."
+    timeSeconds: NotRequired[float | None]
+    "Into the call; null: when it arrives."
+    toolCalls: NotRequired[list[dict[str, Any]] | None]
+    "Tools that the agent called in this turn; null when it called none."
+
+
+class LiveTurns(TypedDict):
+    """`accepted` and `duplicates` are numbers of turns."""
+
+    accepted: int
+    "How many of the events are new."
+    duplicates: int
+    "How many of the events had been recorded before."
+    nextIndex: int
+    "The index of the call's next turn."
+    lostAt: str | None
+    "Without a turn or another sign until then the call counts as lost."
+
+
+class LiveTurnsBody(TypedDict):
+    turns: list[LiveTurnBody]
+    "One after another; none: the call still runs."
 
 
 class LoggedIn(TypedDict):
@@ -1947,7 +2114,7 @@ class WebhookEndpoint(TypedDict):
 class WebhookEndpointBody(TypedDict):
     url: str
     "The whole URL."
-    eventTypes: list[Literal["*", "org.*", "user.*", "api_key.*", "session.*", "agent.*", "integration.*", "document.*", "entry.*", "call.*", "usage.*", "credit.*", "webhook_endpoint.*", "webhook.*", "job.*", "org.created", "org.updated", "user.created", "user.updated", "user.removed", "api_key.created", "api_key.rotated", "api_key.revoked", "session.revoked", "agent.created", "agent.updated", "agent.published", "agent.deleted", "integration.updated", "integration.synced", "integration.failed", "document.uploaded", "document.processed", "document.failed", "entry.created", "entry.updated", "entry.deleted", "call.started", "call.updated", "call.ended", "call.recording_ready", "usage.recorded", "credit.low", "credit.depleted", "credit.topped_up", "webhook_endpoint.disabled", "webhook.test", "job.progressed", "job.finished"]]
+    eventTypes: list[Literal["*", "org.*", "user.*", "api_key.*", "session.*", "agent.*", "integration.*", "document.*", "entry.*", "call.*", "usage.*", "credit.*", "webhook_endpoint.*", "webhook.*", "job.*", "org.created", "org.updated", "user.created", "user.updated", "user.removed", "api_key.created", "api_key.rotated", "api_key.revoked", "session.revoked", "agent.created", "agent.updated", "agent.published", "agent.deleted", "integration.updated", "integration.synced", "integration.failed", "document.uploaded", "document.processed", "document.failed", "entry.created", "entry.updated", "entry.deleted", "call.started", "call.updated", "call.ended", "call.recording_ready", "call.turn", "call.command_requested", "call.command_settled", "usage.recorded", "credit.low", "credit.depleted", "credit.topped_up", "webhook_endpoint.disabled", "webhook.test", "job.progressed", "job.finished"]]
     "One type, all of one entity (call.*), or all (*)."
     description: NotRequired[str | None]
     "Free text for people."
@@ -1958,7 +2125,7 @@ class WebhookEndpointBody(TypedDict):
 class WebhookEndpointPatch(TypedDict):
     url: NotRequired[str]
     "The whole URL."
-    eventTypes: NotRequired[list[Literal["*", "org.*", "user.*", "api_key.*", "session.*", "agent.*", "integration.*", "document.*", "entry.*", "call.*", "usage.*", "credit.*", "webhook_endpoint.*", "webhook.*", "job.*", "org.created", "org.updated", "user.created", "user.updated", "user.removed", "api_key.created", "api_key.rotated", "api_key.revoked", "session.revoked", "agent.created", "agent.updated", "agent.published", "agent.deleted", "integration.updated", "integration.synced", "integration.failed", "document.uploaded", "document.processed", "document.failed", "entry.created", "entry.updated", "entry.deleted", "call.started", "call.updated", "call.ended", "call.recording_ready", "usage.recorded", "credit.low", "credit.depleted", "credit.topped_up", "webhook_endpoint.disabled", "webhook.test", "job.progressed", "job.finished"]]]
+    eventTypes: NotRequired[list[Literal["*", "org.*", "user.*", "api_key.*", "session.*", "agent.*", "integration.*", "document.*", "entry.*", "call.*", "usage.*", "credit.*", "webhook_endpoint.*", "webhook.*", "job.*", "org.created", "org.updated", "user.created", "user.updated", "user.removed", "api_key.created", "api_key.rotated", "api_key.revoked", "session.revoked", "agent.created", "agent.updated", "agent.published", "agent.deleted", "integration.updated", "integration.synced", "integration.failed", "document.uploaded", "document.processed", "document.failed", "entry.created", "entry.updated", "entry.deleted", "call.started", "call.updated", "call.ended", "call.recording_ready", "call.turn", "call.command_requested", "call.command_settled", "usage.recorded", "credit.low", "credit.depleted", "credit.topped_up", "webhook_endpoint.disabled", "webhook.test", "job.progressed", "job.finished"]]]
     "One type, all of one entity (call.*), or all (*)."
     description: NotRequired[str | None]
     "Free text for people."

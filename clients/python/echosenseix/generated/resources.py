@@ -322,7 +322,7 @@ class CallLogs:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    def list_calls(self, *, limit: int | None = None, sort: Literal["createdAt", "durationSeconds", "startedAt"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None, agent_id: str | None = None, agent_version: int | None = None, status: Literal["busy", "completed", "failed", "in_progress", "no_answer", "voicemail"] | None = None, direction: Literal["inbound", "outbound", "web"] | None = None, phone_number: str | None = None, successful: bool | None = None, duration_ge: float | None = None, duration_lt: float | None = None, started_at_ge: str | None = None, started_at_lt: str | None = None, tags: str | None = None, search: str | None = None, provider: Literal["bland", "elevenlabs", "retell", "vapi"] | None = None, external_call_id: str | None = None) -> Rows[m.CallRow]:
+    def list_calls(self, *, limit: int | None = None, sort: Literal["createdAt", "durationSeconds", "startedAt"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None, agent_id: str | None = None, agent_version: int | None = None, status: Literal["busy", "completed", "failed", "in_progress", "no_answer", "voicemail"] | None = None, direction: Literal["inbound", "outbound", "web"] | None = None, phone_number: str | None = None, successful: bool | None = None, duration_ge: float | None = None, duration_lt: float | None = None, started_at_ge: str | None = None, started_at_lt: str | None = None, tags: str | None = None, search: str | None = None, provider: Literal["bland", "custom", "elevenlabs", "retell", "vapi"] | None = None, external_call_id: str | None = None) -> Rows[m.CallRow]:
         """List calls. Needs the scope calls:read."""
         params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt, "agentId": agent_id, "agentVersion": agent_version, "status": status, "direction": direction, "phoneNumber": phone_number, "successful": successful, "durationGe": duration_ge, "durationLt": duration_lt, "startedAtGe": started_at_ge, "startedAtLt": started_at_lt, "tags": tags, "search": search, "provider": provider, "externalCallId": external_call_id}
         return self._client.rows(m.CallRow, "/api/call-logs", params, "cursor")
@@ -346,6 +346,50 @@ class CallLogs:
     def get_transcription(self, id: str) -> m.Transcription:
         """Read the transcription of a recording whose provider sent no transcript. Needs the scope calls:read."""
         return self._client.answer(m.Transcription, Call("GET", f"/api/call-logs/{segment(id)}/transcription"))
+
+
+class LiveCalls:
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def list_live_calls(self, *, limit: int | None = None, sort: Literal["createdAt", "startedAt"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None, agent_id: str | None = None, direction: Literal["inbound", "outbound", "web"] | None = None, provider: Literal["bland", "custom", "elevenlabs", "retell", "vapi"] | None = None) -> Rows[m.CallRow]:
+        """List calls that run. Needs the scope calls:read."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt, "agentId": agent_id, "direction": direction, "provider": provider}
+        return self._client.rows(m.CallRow, "/api/live-calls", params, "cursor")
+
+    def begin_call(self, body: m.LiveCallBody, *, idempotency_key: str | None = None) -> m.LiveCall:
+        """Begin to tell a call that runs. Needs the scope calls:write."""
+        return self._client.answer(m.LiveCall, Call("POST", "/api/live-calls", json=body, keyed=True, idempotency_key=idempotency_key))
+
+    def list_realtime_live_calls(self, *, limit: int | None = None, sort: Literal["createdAt", "startedAt"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None, agent_id: str | None = None, direction: Literal["inbound", "outbound", "web"] | None = None, provider: Literal["bland", "custom", "elevenlabs", "retell", "vapi"] | None = None) -> Rows[m.CallRow]:
+        """List calls that run, by the path of the realtime area. Needs the scope calls:read."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt, "agentId": agent_id, "direction": direction, "provider": provider}
+        return self._client.rows(m.CallRow, "/api/realtime/live-calls", params, "cursor")
+
+    def append_turns(self, id: str, body: m.LiveTurnsBody, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.LiveTurns:
+        """Tell the next turns of a call. Needs the scope calls:write."""
+        return self._client.answer(m.LiveTurns, Call("POST", f"/api/live-calls/{segment(id)}/turns", json=body, headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    def end_call(self, id: str, body: m.LiveCallEndBody | None = None, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.CallRow:
+        """Tell that a call has ended. Needs the scope calls:write."""
+        return self._client.answer(m.CallRow, Call("POST", f"/api/live-calls/{segment(id)}/end", json=body or {}, headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    def create_command(self, id: str, body: m.CallCommandBody, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.CallCommand:
+        """Send a command to the party that runs a call. Needs the scope calls:write."""
+        return self._client.answer(m.CallCommand, Call("POST", f"/api/live-calls/{segment(id)}/commands", json=body, headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    def list_commands(self, id: str, *, limit: int | None = None, sort: Literal["createdAt"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None, status: Literal["acknowledged", "failed", "pending", "timed_out"] | None = None) -> Rows[m.CallCommand]:
+        """List the commands of a call. Needs the scope calls:read."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt, "status": status}
+        return self._client.rows(m.CallCommand, f"/api/live-calls/{segment(id)}/commands", params, "cursor")
+
+    def get_command(self, id: str, command_id: str) -> m.CallCommand:
+        """Read a command. Needs the scope calls:read."""
+        return self._client.answer(m.CallCommand, Call("GET", f"/api/live-calls/{segment(id)}/commands/{segment(command_id)}"))
+
+    def acknowledge_command(self, id: str, command_id: str, body: m.CommandOutcomeBody | None = None, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.CallCommand:
+        """Acknowledge a command, or say that it failed. Needs the scope calls:write."""
+        return self._client.answer(m.CallCommand, Call("POST", f"/api/live-calls/{segment(id)}/commands/{segment(command_id)}/ack", json=body or {}, headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
 
 
 class Billing:
@@ -563,6 +607,7 @@ class Groups:
         self.knowledge = Knowledge(client)
         self.documents = Documents(client)
         self.call_logs = CallLogs(client)
+        self.live_calls = LiveCalls(client)
         self.billing = Billing(client)
         self.operations = Operations(client)
         self.realtime = Realtime(client)
@@ -880,7 +925,7 @@ class AsyncCallLogs:
     def __init__(self, client: AsyncClient) -> None:
         self._client = client
 
-    def list_calls(self, *, limit: int | None = None, sort: Literal["createdAt", "durationSeconds", "startedAt"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None, agent_id: str | None = None, agent_version: int | None = None, status: Literal["busy", "completed", "failed", "in_progress", "no_answer", "voicemail"] | None = None, direction: Literal["inbound", "outbound", "web"] | None = None, phone_number: str | None = None, successful: bool | None = None, duration_ge: float | None = None, duration_lt: float | None = None, started_at_ge: str | None = None, started_at_lt: str | None = None, tags: str | None = None, search: str | None = None, provider: Literal["bland", "elevenlabs", "retell", "vapi"] | None = None, external_call_id: str | None = None) -> AsyncRows[m.CallRow]:
+    def list_calls(self, *, limit: int | None = None, sort: Literal["createdAt", "durationSeconds", "startedAt"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None, agent_id: str | None = None, agent_version: int | None = None, status: Literal["busy", "completed", "failed", "in_progress", "no_answer", "voicemail"] | None = None, direction: Literal["inbound", "outbound", "web"] | None = None, phone_number: str | None = None, successful: bool | None = None, duration_ge: float | None = None, duration_lt: float | None = None, started_at_ge: str | None = None, started_at_lt: str | None = None, tags: str | None = None, search: str | None = None, provider: Literal["bland", "custom", "elevenlabs", "retell", "vapi"] | None = None, external_call_id: str | None = None) -> AsyncRows[m.CallRow]:
         """List calls. Needs the scope calls:read."""
         params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt, "agentId": agent_id, "agentVersion": agent_version, "status": status, "direction": direction, "phoneNumber": phone_number, "successful": successful, "durationGe": duration_ge, "durationLt": duration_lt, "startedAtGe": started_at_ge, "startedAtLt": started_at_lt, "tags": tags, "search": search, "provider": provider, "externalCallId": external_call_id}
         return self._client.rows(m.CallRow, "/api/call-logs", params, "cursor")
@@ -904,6 +949,50 @@ class AsyncCallLogs:
     async def get_transcription(self, id: str) -> m.Transcription:
         """Read the transcription of a recording whose provider sent no transcript. Needs the scope calls:read."""
         return await self._client.answer(m.Transcription, Call("GET", f"/api/call-logs/{segment(id)}/transcription"))
+
+
+class AsyncLiveCalls:
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+
+    def list_live_calls(self, *, limit: int | None = None, sort: Literal["createdAt", "startedAt"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None, agent_id: str | None = None, direction: Literal["inbound", "outbound", "web"] | None = None, provider: Literal["bland", "custom", "elevenlabs", "retell", "vapi"] | None = None) -> AsyncRows[m.CallRow]:
+        """List calls that run. Needs the scope calls:read."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt, "agentId": agent_id, "direction": direction, "provider": provider}
+        return self._client.rows(m.CallRow, "/api/live-calls", params, "cursor")
+
+    async def begin_call(self, body: m.LiveCallBody, *, idempotency_key: str | None = None) -> m.LiveCall:
+        """Begin to tell a call that runs. Needs the scope calls:write."""
+        return await self._client.answer(m.LiveCall, Call("POST", "/api/live-calls", json=body, keyed=True, idempotency_key=idempotency_key))
+
+    def list_realtime_live_calls(self, *, limit: int | None = None, sort: Literal["createdAt", "startedAt"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None, agent_id: str | None = None, direction: Literal["inbound", "outbound", "web"] | None = None, provider: Literal["bland", "custom", "elevenlabs", "retell", "vapi"] | None = None) -> AsyncRows[m.CallRow]:
+        """List calls that run, by the path of the realtime area. Needs the scope calls:read."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt, "agentId": agent_id, "direction": direction, "provider": provider}
+        return self._client.rows(m.CallRow, "/api/realtime/live-calls", params, "cursor")
+
+    async def append_turns(self, id: str, body: m.LiveTurnsBody, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.LiveTurns:
+        """Tell the next turns of a call. Needs the scope calls:write."""
+        return await self._client.answer(m.LiveTurns, Call("POST", f"/api/live-calls/{segment(id)}/turns", json=body, headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    async def end_call(self, id: str, body: m.LiveCallEndBody | None = None, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.CallRow:
+        """Tell that a call has ended. Needs the scope calls:write."""
+        return await self._client.answer(m.CallRow, Call("POST", f"/api/live-calls/{segment(id)}/end", json=body or {}, headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    async def create_command(self, id: str, body: m.CallCommandBody, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.CallCommand:
+        """Send a command to the party that runs a call. Needs the scope calls:write."""
+        return await self._client.answer(m.CallCommand, Call("POST", f"/api/live-calls/{segment(id)}/commands", json=body, headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    def list_commands(self, id: str, *, limit: int | None = None, sort: Literal["createdAt"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None, status: Literal["acknowledged", "failed", "pending", "timed_out"] | None = None) -> AsyncRows[m.CallCommand]:
+        """List the commands of a call. Needs the scope calls:read."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt, "status": status}
+        return self._client.rows(m.CallCommand, f"/api/live-calls/{segment(id)}/commands", params, "cursor")
+
+    async def get_command(self, id: str, command_id: str) -> m.CallCommand:
+        """Read a command. Needs the scope calls:read."""
+        return await self._client.answer(m.CallCommand, Call("GET", f"/api/live-calls/{segment(id)}/commands/{segment(command_id)}"))
+
+    async def acknowledge_command(self, id: str, command_id: str, body: m.CommandOutcomeBody | None = None, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.CallCommand:
+        """Acknowledge a command, or say that it failed. Needs the scope calls:write."""
+        return await self._client.answer(m.CallCommand, Call("POST", f"/api/live-calls/{segment(id)}/commands/{segment(command_id)}/ack", json=body or {}, headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
 
 
 class AsyncBilling:
@@ -1121,6 +1210,7 @@ class AsyncGroups:
         self.knowledge = AsyncKnowledge(client)
         self.documents = AsyncDocuments(client)
         self.call_logs = AsyncCallLogs(client)
+        self.live_calls = AsyncLiveCalls(client)
         self.billing = AsyncBilling(client)
         self.operations = AsyncOperations(client)
         self.realtime = AsyncRealtime(client)

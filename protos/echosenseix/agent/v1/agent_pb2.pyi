@@ -804,19 +804,23 @@ class ResolveExternalAgentRequest(_message.Message):
     ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
     PROVIDER_FIELD_NUMBER: _builtins.int
     EXTERNAL_AGENT_ID_FIELD_NUMBER: _builtins.int
+    AGENT_ID_FIELD_NUMBER: _builtins.int
     organization_id: _builtins.str
     provider: _builtins.str
     external_agent_id: _builtins.str
+    agent_id: _builtins.str
+    """The agent's own id in place of the provider's."""
     def __init__(
         self,
         *,
         organization_id: _builtins.str = ...,
         provider: _builtins.str = ...,
         external_agent_id: _builtins.str = ...,
+        agent_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["external_agent_id", b"external_agent_id", "organization_id", b"organization_id", "provider", b"provider"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "external_agent_id", b"external_agent_id", "organization_id", b"organization_id", "provider", b"provider"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

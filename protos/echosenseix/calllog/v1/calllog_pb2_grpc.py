@@ -489,3 +489,339 @@ class CallLogService:
             timeout,
             metadata,
             _registered_method=True)
+
+
+class LiveCallServiceStub:
+    """Calls that are told while they run by the party that runs them, and commands to that party.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.BeginCall = channel.unary_unary(
+                '/echosenseix.calllog.v1.LiveCallService/BeginCall',
+                request_serializer=echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.BeginCallRequest.SerializeToString,
+                response_deserializer=echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.BeginCallResponse.FromString,
+                _registered_method=True)
+        self.AppendTurns = channel.unary_unary(
+                '/echosenseix.calllog.v1.LiveCallService/AppendTurns',
+                request_serializer=echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.AppendTurnsRequest.SerializeToString,
+                response_deserializer=echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.AppendTurnsResponse.FromString,
+                _registered_method=True)
+        self.EndCall = channel.unary_unary(
+                '/echosenseix.calllog.v1.LiveCallService/EndCall',
+                request_serializer=echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.EndCallRequest.SerializeToString,
+                response_deserializer=echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.EndCallResponse.FromString,
+                _registered_method=True)
+        self.CreateCallCommand = channel.unary_unary(
+                '/echosenseix.calllog.v1.LiveCallService/CreateCallCommand',
+                request_serializer=echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.CreateCallCommandRequest.SerializeToString,
+                response_deserializer=echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.CreateCallCommandResponse.FromString,
+                _registered_method=True)
+        self.GetCallCommand = channel.unary_unary(
+                '/echosenseix.calllog.v1.LiveCallService/GetCallCommand',
+                request_serializer=echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.GetCallCommandRequest.SerializeToString,
+                response_deserializer=echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.GetCallCommandResponse.FromString,
+                _registered_method=True)
+        self.ListCallCommands = channel.unary_unary(
+                '/echosenseix.calllog.v1.LiveCallService/ListCallCommands',
+                request_serializer=echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.ListCallCommandsRequest.SerializeToString,
+                response_deserializer=echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.ListCallCommandsResponse.FromString,
+                _registered_method=True)
+        self.AcknowledgeCallCommand = channel.unary_unary(
+                '/echosenseix.calllog.v1.LiveCallService/AcknowledgeCallCommand',
+                request_serializer=echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.AcknowledgeCallCommandRequest.SerializeToString,
+                response_deserializer=echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.AcknowledgeCallCommandResponse.FromString,
+                _registered_method=True)
+
+
+class LiveCallServiceServicer:
+    """Calls that are told while they run by the party that runs them, and commands to that party.
+    """
+
+    def BeginCall(self, request, context):
+        """The same provider and external id are the same call, however often it is begun.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AppendTurns(self, request, context):
+        """Turns in their order; what was sent before is counted as duplicate. Without turns it says that the call still runs.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EndCall(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateCallCommand(self, request, context):
+        """Published on the call's channel; the party that runs the call acknowledges it, or it times out.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetCallCommand(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListCallCommands(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AcknowledgeCallCommand(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_LiveCallServiceServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'BeginCall': grpc.unary_unary_rpc_method_handler(
+                    servicer.BeginCall,
+                    request_deserializer=echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.BeginCallRequest.FromString,
+                    response_serializer=echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.BeginCallResponse.SerializeToString,
+            ),
+            'AppendTurns': grpc.unary_unary_rpc_method_handler(
+                    servicer.AppendTurns,
+                    request_deserializer=echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.AppendTurnsRequest.FromString,
+                    response_serializer=echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.AppendTurnsResponse.SerializeToString,
+            ),
+            'EndCall': grpc.unary_unary_rpc_method_handler(
+                    servicer.EndCall,
+                    request_deserializer=echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.EndCallRequest.FromString,
+                    response_serializer=echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.EndCallResponse.SerializeToString,
+            ),
+            'CreateCallCommand': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateCallCommand,
+                    request_deserializer=echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.CreateCallCommandRequest.FromString,
+                    response_serializer=echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.CreateCallCommandResponse.SerializeToString,
+            ),
+            'GetCallCommand': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCallCommand,
+                    request_deserializer=echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.GetCallCommandRequest.FromString,
+                    response_serializer=echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.GetCallCommandResponse.SerializeToString,
+            ),
+            'ListCallCommands': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCallCommands,
+                    request_deserializer=echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.ListCallCommandsRequest.FromString,
+                    response_serializer=echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.ListCallCommandsResponse.SerializeToString,
+            ),
+            'AcknowledgeCallCommand': grpc.unary_unary_rpc_method_handler(
+                    servicer.AcknowledgeCallCommand,
+                    request_deserializer=echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.AcknowledgeCallCommandRequest.FromString,
+                    response_serializer=echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.AcknowledgeCallCommandResponse.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'echosenseix.calllog.v1.LiveCallService', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('echosenseix.calllog.v1.LiveCallService', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class LiveCallService:
+    """Calls that are told while they run by the party that runs them, and commands to that party.
+    """
+
+    @staticmethod
+    def BeginCall(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/echosenseix.calllog.v1.LiveCallService/BeginCall',
+            echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.BeginCallRequest.SerializeToString,
+            echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.BeginCallResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AppendTurns(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/echosenseix.calllog.v1.LiveCallService/AppendTurns',
+            echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.AppendTurnsRequest.SerializeToString,
+            echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.AppendTurnsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EndCall(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/echosenseix.calllog.v1.LiveCallService/EndCall',
+            echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.EndCallRequest.SerializeToString,
+            echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.EndCallResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateCallCommand(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/echosenseix.calllog.v1.LiveCallService/CreateCallCommand',
+            echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.CreateCallCommandRequest.SerializeToString,
+            echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.CreateCallCommandResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCallCommand(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/echosenseix.calllog.v1.LiveCallService/GetCallCommand',
+            echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.GetCallCommandRequest.SerializeToString,
+            echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.GetCallCommandResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCallCommands(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/echosenseix.calllog.v1.LiveCallService/ListCallCommands',
+            echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.ListCallCommandsRequest.SerializeToString,
+            echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.ListCallCommandsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AcknowledgeCallCommand(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/echosenseix.calllog.v1.LiveCallService/AcknowledgeCallCommand',
+            echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.AcknowledgeCallCommandRequest.SerializeToString,
+            echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.AcknowledgeCallCommandResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)

@@ -152,3 +152,94 @@ class CallLogServiceServicer(metaclass=_abc_1.ABCMeta):
         """Service principals only: the billable calls of a window, for billing's reconciliation."""
 
 def add_CallLogServiceServicer_to_server(servicer: CallLogServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+
+class LiveCallServiceStub:
+    """Calls that are told while they run by the party that runs them, and commands to that party."""
+
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> LiveCallServiceAsyncStub: ...
+    BeginCall: _grpc.UnaryUnaryMultiCallable[_calllog_pb2.BeginCallRequest, _calllog_pb2.BeginCallResponse]
+    """The same provider and external id are the same call, however often it is begun."""
+    AppendTurns: _grpc.UnaryUnaryMultiCallable[_calllog_pb2.AppendTurnsRequest, _calllog_pb2.AppendTurnsResponse]
+    """Turns in their order; what was sent before is counted as duplicate. Without turns it says that the call still runs."""
+    EndCall: _grpc.UnaryUnaryMultiCallable[_calllog_pb2.EndCallRequest, _calllog_pb2.EndCallResponse]
+    CreateCallCommand: _grpc.UnaryUnaryMultiCallable[_calllog_pb2.CreateCallCommandRequest, _calllog_pb2.CreateCallCommandResponse]
+    """Published on the call's channel; the party that runs the call acknowledges it, or it times out."""
+    GetCallCommand: _grpc.UnaryUnaryMultiCallable[_calllog_pb2.GetCallCommandRequest, _calllog_pb2.GetCallCommandResponse]
+    ListCallCommands: _grpc.UnaryUnaryMultiCallable[_calllog_pb2.ListCallCommandsRequest, _calllog_pb2.ListCallCommandsResponse]
+    AcknowledgeCallCommand: _grpc.UnaryUnaryMultiCallable[_calllog_pb2.AcknowledgeCallCommandRequest, _calllog_pb2.AcknowledgeCallCommandResponse]
+
+@_typing.type_check_only
+class LiveCallServiceAsyncStub(LiveCallServiceStub):
+    """Calls that are told while they run by the party that runs them, and commands to that party."""
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    BeginCall: _aio.UnaryUnaryMultiCallable[_calllog_pb2.BeginCallRequest, _calllog_pb2.BeginCallResponse]  # type: ignore[assignment]
+    """The same provider and external id are the same call, however often it is begun."""
+    AppendTurns: _aio.UnaryUnaryMultiCallable[_calllog_pb2.AppendTurnsRequest, _calllog_pb2.AppendTurnsResponse]  # type: ignore[assignment]
+    """Turns in their order; what was sent before is counted as duplicate. Without turns it says that the call still runs."""
+    EndCall: _aio.UnaryUnaryMultiCallable[_calllog_pb2.EndCallRequest, _calllog_pb2.EndCallResponse]  # type: ignore[assignment]
+    CreateCallCommand: _aio.UnaryUnaryMultiCallable[_calllog_pb2.CreateCallCommandRequest, _calllog_pb2.CreateCallCommandResponse]  # type: ignore[assignment]
+    """Published on the call's channel; the party that runs the call acknowledges it, or it times out."""
+    GetCallCommand: _aio.UnaryUnaryMultiCallable[_calllog_pb2.GetCallCommandRequest, _calllog_pb2.GetCallCommandResponse]  # type: ignore[assignment]
+    ListCallCommands: _aio.UnaryUnaryMultiCallable[_calllog_pb2.ListCallCommandsRequest, _calllog_pb2.ListCallCommandsResponse]  # type: ignore[assignment]
+    AcknowledgeCallCommand: _aio.UnaryUnaryMultiCallable[_calllog_pb2.AcknowledgeCallCommandRequest, _calllog_pb2.AcknowledgeCallCommandResponse]  # type: ignore[assignment]
+
+class LiveCallServiceServicer(metaclass=_abc_1.ABCMeta):
+    """Calls that are told while they run by the party that runs them, and commands to that party."""
+
+    @_abc_1.abstractmethod
+    def BeginCall(
+        self,
+        request: _calllog_pb2.BeginCallRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_calllog_pb2.BeginCallResponse, _abc.Awaitable[_calllog_pb2.BeginCallResponse]]:
+        """The same provider and external id are the same call, however often it is begun."""
+
+    @_abc_1.abstractmethod
+    def AppendTurns(
+        self,
+        request: _calllog_pb2.AppendTurnsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_calllog_pb2.AppendTurnsResponse, _abc.Awaitable[_calllog_pb2.AppendTurnsResponse]]:
+        """Turns in their order; what was sent before is counted as duplicate. Without turns it says that the call still runs."""
+
+    @_abc_1.abstractmethod
+    def EndCall(
+        self,
+        request: _calllog_pb2.EndCallRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_calllog_pb2.EndCallResponse, _abc.Awaitable[_calllog_pb2.EndCallResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def CreateCallCommand(
+        self,
+        request: _calllog_pb2.CreateCallCommandRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_calllog_pb2.CreateCallCommandResponse, _abc.Awaitable[_calllog_pb2.CreateCallCommandResponse]]:
+        """Published on the call's channel; the party that runs the call acknowledges it, or it times out."""
+
+    @_abc_1.abstractmethod
+    def GetCallCommand(
+        self,
+        request: _calllog_pb2.GetCallCommandRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_calllog_pb2.GetCallCommandResponse, _abc.Awaitable[_calllog_pb2.GetCallCommandResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def ListCallCommands(
+        self,
+        request: _calllog_pb2.ListCallCommandsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_calllog_pb2.ListCallCommandsResponse, _abc.Awaitable[_calllog_pb2.ListCallCommandsResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def AcknowledgeCallCommand(
+        self,
+        request: _calllog_pb2.AcknowledgeCallCommandRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_calllog_pb2.AcknowledgeCallCommandResponse, _abc.Awaitable[_calllog_pb2.AcknowledgeCallCommandResponse]]: ...
+
+def add_LiveCallServiceServicer_to_server(servicer: LiveCallServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

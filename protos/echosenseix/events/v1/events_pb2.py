@@ -22,10 +22,11 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"echosenseix/events/v1/events.proto\x12\x15\x65\x63hosenseix.events.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"M\n\x13OrganizationChanged\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x03\"S\n\x0bUserChanged\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\r\n\x05\x65mail\x18\x02 \x01(\t\x12\x0c\n\x04role\x18\x03 \x01(\t\x12\x16\n\x0e\x61\x63\x63\x65ss_changed\x18\x04 \x01(\x08\"\xb2\x01\n\rMailRequested\x12\x10\n\x08template\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\r\n\x05\x61\x62out\x18\x03 \x01(\t\x12@\n\x06values\x18\x04 \x03(\x0b\x32\x30.echosenseix.events.v1.MailRequested.ValuesEntry\x1a-\n\x0bValuesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"A\n\rApiKeyChanged\x12\x12\n\napi_key_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06prefix\x18\x03 \x01(\t\"5\n\x0eSessionRevoked\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\"\x97\x01\n\x0c\x41gentChanged\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06status\x18\x03 \x01(\t\x12\x19\n\x11published_version\x18\x04 \x01(\x05\x12\x0f\n\x07version\x18\x05 \x01(\x03\x12\x10\n\x08provider\x18\x06 \x01(\t\x12\x19\n\x11\x65xternal_agent_id\x18\x07 \x01(\t\"_\n\x12IntegrationChanged\x12\x16\n\x0eintegration_id\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x0e\n\x06status\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\x03\"\x8b\x01\n\x0f\x44ocumentChanged\x12\x13\n\x0b\x64ocument_id\x18\x01 \x01(\t\x12\x10\n\x08\x65ntry_id\x18\x02 \x01(\t\x12\x0e\n\x06job_id\x18\x03 \x01(\t\x12\x0e\n\x06status\x18\x04 \x01(\t\x12\x0e\n\x06\x63hunks\x18\x05 \x01(\x05\x12\x12\n\nerror_code\x18\x06 \x01(\t\x12\r\n\x05title\x18\x07 \x01(\t\"P\n\x0c\x45ntryChanged\x12\x10\n\x08\x65ntry_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0e\n\x06status\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\x03\"\xea\x02\n\x0b\x43\x61llChanged\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x10\n\x08\x61gent_id\x18\x02 \x01(\t\x12\x15\n\ragent_version\x18\x03 \x01(\x05\x12\x18\n\x10\x65xternal_call_id\x18\x04 \x01(\t\x12\x10\n\x08provider\x18\x05 \x01(\t\x12\x0e\n\x06status\x18\x06 \x01(\t\x12\x11\n\tdirection\x18\x07 \x01(\t\x12\x18\n\x10\x64uration_seconds\x18\x08 \x01(\x01\x12.\n\nstarted_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nded_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07summary\x18\x0b \x01(\t\x12\x17\n\nsuccessful\x18\x0c \x01(\x08H\x00\x88\x01\x01\x12\x0f\n\x07version\x18\r \x01(\x03\x12\x10\n\x08\x62illable\x18\x0e \x01(\x08\x42\r\n\x0b_successful\"\x9b\x01\n\rUsageRecorded\x12\x16\n\x0eusage_event_id\x18\x01 \x01(\t\x12\r\n\x05meter\x18\x02 \x01(\t\x12\x10\n\x08quantity\x18\x03 \x01(\t\x12\x15\n\ramount_micros\x18\x04 \x01(\x03\x12\x10\n\x08\x63urrency\x18\x05 \x01(\t\x12\x0f\n\x07\x63\x61ll_id\x18\x06 \x01(\t\x12\x17\n\x0fledger_entry_id\x18\x07 \x01(\t\"k\n\rCreditChanged\x12\x18\n\x10\x61vailable_micros\x18\x01 \x01(\x03\x12\x15\n\rposted_micros\x18\x02 \x01(\x03\x12\x10\n\x08\x63urrency\x18\x03 \x01(\t\x12\x17\n\x0fledger_entry_id\x18\x04 \x01(\t\"g\n\nJobChanged\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\r\n\x05state\x18\x03 \x01(\t\x12\x10\n\x08progress\x18\x04 \x01(\x05\x12\x11\n\x04note\x18\x05 \x01(\tH\x00\x88\x01\x01\x42\x07\n\x05_note\"R\n\x16WebhookEndpointChanged\x12\x1b\n\x13webhook_endpoint_id\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"echosenseix/events/v1/events.proto\x12\x15\x65\x63hosenseix.events.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"M\n\x13OrganizationChanged\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x03\"S\n\x0bUserChanged\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\r\n\x05\x65mail\x18\x02 \x01(\t\x12\x0c\n\x04role\x18\x03 \x01(\t\x12\x16\n\x0e\x61\x63\x63\x65ss_changed\x18\x04 \x01(\x08\"\xb2\x01\n\rMailRequested\x12\x10\n\x08template\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\r\n\x05\x61\x62out\x18\x03 \x01(\t\x12@\n\x06values\x18\x04 \x03(\x0b\x32\x30.echosenseix.events.v1.MailRequested.ValuesEntry\x1a-\n\x0bValuesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"A\n\rApiKeyChanged\x12\x12\n\napi_key_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06prefix\x18\x03 \x01(\t\"5\n\x0eSessionRevoked\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\"\x97\x01\n\x0c\x41gentChanged\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06status\x18\x03 \x01(\t\x12\x19\n\x11published_version\x18\x04 \x01(\x05\x12\x0f\n\x07version\x18\x05 \x01(\x03\x12\x10\n\x08provider\x18\x06 \x01(\t\x12\x19\n\x11\x65xternal_agent_id\x18\x07 \x01(\t\"_\n\x12IntegrationChanged\x12\x16\n\x0eintegration_id\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x0e\n\x06status\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\x03\"\x8b\x01\n\x0f\x44ocumentChanged\x12\x13\n\x0b\x64ocument_id\x18\x01 \x01(\t\x12\x10\n\x08\x65ntry_id\x18\x02 \x01(\t\x12\x0e\n\x06job_id\x18\x03 \x01(\t\x12\x0e\n\x06status\x18\x04 \x01(\t\x12\x0e\n\x06\x63hunks\x18\x05 \x01(\x05\x12\x12\n\nerror_code\x18\x06 \x01(\t\x12\r\n\x05title\x18\x07 \x01(\t\"P\n\x0c\x45ntryChanged\x12\x10\n\x08\x65ntry_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0e\n\x06status\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\x03\"\xea\x02\n\x0b\x43\x61llChanged\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x10\n\x08\x61gent_id\x18\x02 \x01(\t\x12\x15\n\ragent_version\x18\x03 \x01(\x05\x12\x18\n\x10\x65xternal_call_id\x18\x04 \x01(\t\x12\x10\n\x08provider\x18\x05 \x01(\t\x12\x0e\n\x06status\x18\x06 \x01(\t\x12\x11\n\tdirection\x18\x07 \x01(\t\x12\x18\n\x10\x64uration_seconds\x18\x08 \x01(\x01\x12.\n\nstarted_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nded_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07summary\x18\x0b \x01(\t\x12\x17\n\nsuccessful\x18\x0c \x01(\x08H\x00\x88\x01\x01\x12\x0f\n\x07version\x18\r \x01(\x03\x12\x10\n\x08\x62illable\x18\x0e \x01(\x08\x42\r\n\x0b_successful\"\x9e\x01\n\x08\x43\x61llTurn\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x10\n\x08\x61gent_id\x18\x02 \x01(\t\x12\r\n\x05index\x18\x03 \x01(\x05\x12\x0c\n\x04role\x18\x04 \x01(\t\x12\x0c\n\x04text\x18\x05 \x01(\t\x12\x14\n\x0ctime_seconds\x18\x06 \x01(\x01\x12.\n\ntool_calls\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.ListValue\"\xd6\x01\n\x12\x43\x61llCommandChanged\x12\x12\n\ncommand_id\x18\x01 \x01(\t\x12\x0f\n\x07\x63\x61ll_id\x18\x02 \x01(\t\x12\x10\n\x08\x61gent_id\x18\x03 \x01(\t\x12\x0c\n\x04type\x18\x04 \x01(\t\x12\n\n\x02to\x18\x05 \x01(\t\x12\x0f\n\x07\x63ontext\x18\x06 \x01(\t\x12\x0e\n\x06reason\x18\x07 \x01(\t\x12\x0e\n\x06status\x18\x08 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\t \x01(\t\x12.\n\nexpires_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x9b\x01\n\rUsageRecorded\x12\x16\n\x0eusage_event_id\x18\x01 \x01(\t\x12\r\n\x05meter\x18\x02 \x01(\t\x12\x10\n\x08quantity\x18\x03 \x01(\t\x12\x15\n\ramount_micros\x18\x04 \x01(\x03\x12\x10\n\x08\x63urrency\x18\x05 \x01(\t\x12\x0f\n\x07\x63\x61ll_id\x18\x06 \x01(\t\x12\x17\n\x0fledger_entry_id\x18\x07 \x01(\t\"k\n\rCreditChanged\x12\x18\n\x10\x61vailable_micros\x18\x01 \x01(\x03\x12\x15\n\rposted_micros\x18\x02 \x01(\x03\x12\x10\n\x08\x63urrency\x18\x03 \x01(\t\x12\x17\n\x0fledger_entry_id\x18\x04 \x01(\t\"g\n\nJobChanged\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\r\n\x05state\x18\x03 \x01(\t\x12\x10\n\x08progress\x18\x04 \x01(\x05\x12\x11\n\x04note\x18\x05 \x01(\tH\x00\x88\x01\x01\x42\x07\n\x05_note\"R\n\x16WebhookEndpointChanged\x12\x1b\n\x13webhook_endpoint_id\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,34 +35,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_MAILREQUESTED_VALUESENTRY']._loaded_options = None
   _globals['_MAILREQUESTED_VALUESENTRY']._serialized_options = b'8\001'
-  _globals['_ORGANIZATIONCHANGED']._serialized_start=94
-  _globals['_ORGANIZATIONCHANGED']._serialized_end=171
-  _globals['_USERCHANGED']._serialized_start=173
-  _globals['_USERCHANGED']._serialized_end=256
-  _globals['_MAILREQUESTED']._serialized_start=259
-  _globals['_MAILREQUESTED']._serialized_end=437
-  _globals['_MAILREQUESTED_VALUESENTRY']._serialized_start=392
-  _globals['_MAILREQUESTED_VALUESENTRY']._serialized_end=437
-  _globals['_APIKEYCHANGED']._serialized_start=439
-  _globals['_APIKEYCHANGED']._serialized_end=504
-  _globals['_SESSIONREVOKED']._serialized_start=506
-  _globals['_SESSIONREVOKED']._serialized_end=559
-  _globals['_AGENTCHANGED']._serialized_start=562
-  _globals['_AGENTCHANGED']._serialized_end=713
-  _globals['_INTEGRATIONCHANGED']._serialized_start=715
-  _globals['_INTEGRATIONCHANGED']._serialized_end=810
-  _globals['_DOCUMENTCHANGED']._serialized_start=813
-  _globals['_DOCUMENTCHANGED']._serialized_end=952
-  _globals['_ENTRYCHANGED']._serialized_start=954
-  _globals['_ENTRYCHANGED']._serialized_end=1034
-  _globals['_CALLCHANGED']._serialized_start=1037
-  _globals['_CALLCHANGED']._serialized_end=1399
-  _globals['_USAGERECORDED']._serialized_start=1402
-  _globals['_USAGERECORDED']._serialized_end=1557
-  _globals['_CREDITCHANGED']._serialized_start=1559
-  _globals['_CREDITCHANGED']._serialized_end=1666
-  _globals['_JOBCHANGED']._serialized_start=1668
-  _globals['_JOBCHANGED']._serialized_end=1771
-  _globals['_WEBHOOKENDPOINTCHANGED']._serialized_start=1773
-  _globals['_WEBHOOKENDPOINTCHANGED']._serialized_end=1855
+  _globals['_ORGANIZATIONCHANGED']._serialized_start=124
+  _globals['_ORGANIZATIONCHANGED']._serialized_end=201
+  _globals['_USERCHANGED']._serialized_start=203
+  _globals['_USERCHANGED']._serialized_end=286
+  _globals['_MAILREQUESTED']._serialized_start=289
+  _globals['_MAILREQUESTED']._serialized_end=467
+  _globals['_MAILREQUESTED_VALUESENTRY']._serialized_start=422
+  _globals['_MAILREQUESTED_VALUESENTRY']._serialized_end=467
+  _globals['_APIKEYCHANGED']._serialized_start=469
+  _globals['_APIKEYCHANGED']._serialized_end=534
+  _globals['_SESSIONREVOKED']._serialized_start=536
+  _globals['_SESSIONREVOKED']._serialized_end=589
+  _globals['_AGENTCHANGED']._serialized_start=592
+  _globals['_AGENTCHANGED']._serialized_end=743
+  _globals['_INTEGRATIONCHANGED']._serialized_start=745
+  _globals['_INTEGRATIONCHANGED']._serialized_end=840
+  _globals['_DOCUMENTCHANGED']._serialized_start=843
+  _globals['_DOCUMENTCHANGED']._serialized_end=982
+  _globals['_ENTRYCHANGED']._serialized_start=984
+  _globals['_ENTRYCHANGED']._serialized_end=1064
+  _globals['_CALLCHANGED']._serialized_start=1067
+  _globals['_CALLCHANGED']._serialized_end=1429
+  _globals['_CALLTURN']._serialized_start=1432
+  _globals['_CALLTURN']._serialized_end=1590
+  _globals['_CALLCOMMANDCHANGED']._serialized_start=1593
+  _globals['_CALLCOMMANDCHANGED']._serialized_end=1807
+  _globals['_USAGERECORDED']._serialized_start=1810
+  _globals['_USAGERECORDED']._serialized_end=1965
+  _globals['_CREDITCHANGED']._serialized_start=1967
+  _globals['_CREDITCHANGED']._serialized_end=2074
+  _globals['_JOBCHANGED']._serialized_start=2076
+  _globals['_JOBCHANGED']._serialized_end=2179
+  _globals['_WEBHOOKENDPOINTCHANGED']._serialized_start=2181
+  _globals['_WEBHOOKENDPOINTCHANGED']._serialized_end=2263
 # @@protoc_insertion_point(module_scope)

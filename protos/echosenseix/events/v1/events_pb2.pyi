@@ -8,6 +8,7 @@ a reader that needs more asks their owner.
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 import builtins as _builtins
@@ -383,6 +384,100 @@ class CallChanged(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__successful) -> _WhichOneofReturnType__successful | None: ...
 
 Global___CallChanged: _TypeAlias = CallChanged  # noqa: Y015
+
+@_typing.final
+class CallTurn(_message.Message):
+    """call.turn"""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALL_ID_FIELD_NUMBER: _builtins.int
+    AGENT_ID_FIELD_NUMBER: _builtins.int
+    INDEX_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    TIME_SECONDS_FIELD_NUMBER: _builtins.int
+    TOOL_CALLS_FIELD_NUMBER: _builtins.int
+    call_id: _builtins.str
+    agent_id: _builtins.str
+    index: _builtins.int
+    """0-based place in the call."""
+    role: _builtins.str
+    """user or agent."""
+    text: _builtins.str
+    time_seconds: _builtins.float
+    """Seconds into the call."""
+    @_builtins.property
+    def tool_calls(self) -> _struct_pb2.ListValue: ...
+    def __init__(
+        self,
+        *,
+        call_id: _builtins.str = ...,
+        agent_id: _builtins.str = ...,
+        index: _builtins.int = ...,
+        role: _builtins.str = ...,
+        text: _builtins.str = ...,
+        time_seconds: _builtins.float = ...,
+        tool_calls: _struct_pb2.ListValue | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tool_calls", b"tool_calls"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "call_id", b"call_id", "index", b"index", "role", b"role", "text", b"text", "time_seconds", b"time_seconds", "tool_calls", b"tool_calls"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CallTurn: _TypeAlias = CallTurn  # noqa: Y015
+
+@_typing.final
+class CallCommandChanged(_message.Message):
+    """call.command_requested, call.command_settled"""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMMAND_ID_FIELD_NUMBER: _builtins.int
+    CALL_ID_FIELD_NUMBER: _builtins.int
+    AGENT_ID_FIELD_NUMBER: _builtins.int
+    TYPE_FIELD_NUMBER: _builtins.int
+    TO_FIELD_NUMBER: _builtins.int
+    CONTEXT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    command_id: _builtins.str
+    call_id: _builtins.str
+    agent_id: _builtins.str
+    type: _builtins.str
+    """end_call, transfer or inject_context."""
+    to: _builtins.str
+    context: _builtins.str
+    reason: _builtins.str
+    status: _builtins.str
+    """pending, acknowledged, failed or timed_out."""
+    detail: _builtins.str
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        command_id: _builtins.str = ...,
+        call_id: _builtins.str = ...,
+        agent_id: _builtins.str = ...,
+        type: _builtins.str = ...,
+        to: _builtins.str = ...,
+        context: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        status: _builtins.str = ...,
+        detail: _builtins.str = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "call_id", b"call_id", "command_id", b"command_id", "context", b"context", "detail", b"detail", "expires_at", b"expires_at", "reason", b"reason", "status", b"status", "to", b"to", "type", b"type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CallCommandChanged: _TypeAlias = CallCommandChanged  # noqa: Y015
 
 @_typing.final
 class UsageRecorded(_message.Message):

@@ -43,6 +43,7 @@ from libs.rpc.delegation import Delegations
 from libs.rpc.principal import Principal, PrincipalMinter, service_principal
 from libs.rpc.server import RpcServer
 from libs.runtime.service import JobsServicer
+from local.runner.keys import Keys
 from local.stores import Stores
 from providers.interface.recordings import AudioLimits
 from services.agent.servicer import AgentServicer, IntegrationServicer
@@ -54,17 +55,21 @@ from services.calllog.jobs import job_handlers
 from services.calllog.jobs.aggregate import Aggregation
 from services.calllog.jobs.audio import AudioProcessing
 from services.calllog.jobs.ingest import CallIngest
+from services.calllog.jobs.live import LiveCallJobs
 from services.calllog.jobs.reconcile import Reconciliation
 from services.calllog.jobs.retention import Retention
-from services.calllog.mapping import serving_agents
+from services.calllog.mapping import own_agents, serving_agents
 from services.calllog.operations import DeliveredRecordings
+from services.calllog.operations.live_calls import LiveCalls
 from services.calllog.operations.reported_calls import ReportedCalls
-from services.calllog.servicer import CallLogServicer, Deliveries, Senders
+from services.calllog.servicer import CallLogServicer, Deliveries, LiveCallServicer, Senders
 from services.calllog.storage.analytics import Analytics
 from services.calllog.storage.call_list import CallList
 from services.calllog.storage.calls import Calls
+from services.calllog.storage.commands import Commands
 from services.calllog.storage.envelopes import Envelopes
 from services.calllog.storage.links import ProviderLinks
+from services.calllog.storage.live_calls import LiveRows
 from services.calllog.storage.recordings import Recordings
 from services.calllog.subscribers import Subscribers as CallLogSubscribers
 from services.calllog.transcriber import Transcriber
@@ -134,6 +139,8 @@ class Organization:
 class CallLog:
     database: Database
     servicer: CallLogServicer
+    live_servicer: LiveCallServicer
+    live: LiveCalls
     senders: Senders
     deliveries: Deliveries
     calls: Calls
@@ -144,6 +151,12 @@ class CallLog:
     agents: AgentServicer
     integrations: IntegrationServicer
     bus: Bus
+    gateway: PrincipalMinter
+
+    def proof(self, org: str) -> str:
+        """What the gateway shows the call-log of a request of this organization, for what it asks of others."""
+        who = Principal(org_id=org, user_id="usr_1", role="owner", scopes=frozenset({"*"}), issuer="gateway")
+        return self.gateway.mint(who, "calllog")
 
     async def organization(
         self, external_agent_id: str = "", base_url: str = "", provider: str = "elevenlabs"
@@ -273,6 +286,7 @@ async def agent_service(
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def calllog(
     stores: Stores,
+    keys: Keys,
     service_environment: Callable[[str, str], dict[str, str]],
     agent_service: AgentService,
     tmp_path_factory: pytest.TempPathFactory,
@@ -291,12 +305,14 @@ async def calllog(
     delivered = DeliveredRecordings(database, calls, recordings, blobs)
     reported = ReportedCalls(calls, recordings, serving_agents(resolve), clock)
     aggregation = Aggregation(database, analytics, clock)
+    live, commands = LiveCalls(database, LiveRows(), reported, clock), Commands(database, CursorCodec(b"c" * 32))
     handlers = job_handlers(
         CallIngest(database, envelopes, reported, delivered, clock),
         AudioProcessing(database, calls, recordings, credentials, client, blobs, clock, AUDIO_LIMITS, Transcriber()),
         aggregation,
         Reconciliation(database, envelopes, calls, links, credentials, client, clock, timedelta(days=7)),
-        Retention(envelopes, clock),
+        Retention(envelopes, commands, clock),
+        LiveCallJobs(live, commands),
         "*/15 * * * *",
     )
     bus = await Bus.connect(stores.nats_url, "calllog-test")
@@ -317,6 +333,8 @@ async def calllog(
             clock,
             deliveries,
         ),
+        LiveCallServicer(database, calls, live, commands, own_agents(resolve), clock),
+        live,
         senders,
         deliveries,
         calls,
@@ -327,6 +345,7 @@ async def calllog(
         agents,
         integrations,
         bus,
+        PrincipalMinter(keys.signing_key("gateway")),
     )
     stop.set()
     await worker

@@ -1,0 +1,39 @@
+"""call.watch and command.expire: what follows when the party that runs a call is silent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from libs.events.outbox import append
+from libs.jobs import JobContext
+from services.calllog.domain.commands import PENDING, timed_out
+from services.calllog.mapping import command_event
+from services.calllog.operations.live_calls import LiveCalls
+from services.calllog.storage.commands import Commands
+
+
+@dataclass(frozen=True, slots=True)
+class LiveCallJobs:
+    live: LiveCalls
+    commands: Commands
+
+    async def watch(self, ctx: JobContext) -> Mapping[str, Any]:
+        """Look whether the call is lost; while it is live, another job waits."""
+        result: dict[str, Any] = {}
+        async with ctx.finish(result) as conn:
+            result["found"] = await self.live.check_lost(conn, ctx.job.org_id, str(ctx.job.args["callId"]))
+        return result
+
+    async def expire(self, ctx: JobContext) -> Mapping[str, Any]:
+        """Settle a command that no one acknowledged in its time."""
+        org_id, args, result = ctx.job.org_id, ctx.job.args, dict[str, Any]()
+        async with ctx.finish(result) as conn:
+            command = await self.commands.lock(conn, org_id, str(args["callId"]), str(args["commandId"]))
+            result["timedOut"] = command.status == PENDING
+            if command.status == PENDING:
+                settled = timed_out(command)
+                await self.commands.settle(conn, settled)
+                await append(conn, command_event("call.command_settled", settled))
+        return result

@@ -29,7 +29,7 @@ def permissions(service: str, owners: Mapping[str, str]) -> Permissions:
     wakeups = (
         subjects.outbox_wakeup(service), subjects.job_wakeup(service, "*"), subjects.delayed_job_wakeup(service, "*"),
     )  # fmt: skip
-    told = subjects.realtime_publication("*", ">"), subjects.REALTIME_REVOKED
+    told = subjects.realtime_publication("*", ">"), subjects.REALTIME_REVOKED, subjects.realtime_emulation("*")
     progress = subjects.jobs_progress("*", "*")
     listens = service == _LISTENERS
     changed = (subjects.cache_invalidated(_KEEPS[service]),) if service in _KEEPS else ()

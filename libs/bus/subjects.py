@@ -48,6 +48,16 @@ def realtime_publication(org_id: str, channel: str) -> str:
     return f"rt.pub.{org_id}.{channel}"
 
 
+def realtime_presence(org_id: str, channel: str) -> str:
+    """Tells the instances whose listeners asked for it who joined and who left a channel."""
+    return f"{realtime_publication(org_id, channel)}.presence"
+
+
+def realtime_emulation(node: str) -> str:
+    """Brings commands of an emulated connection to the instance that has the connection."""
+    return f"rt.emulation.{node}"
+
+
 def cache_invalidated(service: str) -> str:
     """Tells every process that holds cached values of the service which tags were replaced, one a line."""
     return f"cache.inv.{service}"

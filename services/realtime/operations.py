@@ -57,7 +57,8 @@ async def log_events(conn: Connection, org_id: str, events: Sequence[ReceivedEve
 
 def _logged(event: ReceivedEvent) -> Logged:
     envelope = public_envelope(event.envelope)
-    channels = channels_of_event(event.topic, event.org_id, event.key)
+    user_id = str(envelope["data"].get("userId", ""))
+    channels = channels_of_event(event.topic, event.org_id, event.key, user_id)
     return Logged(envelope, _encoded(envelope), event.time, tuple(channels))
 
 

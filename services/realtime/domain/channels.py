@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Set
 
-from suite.services import AGENT, BILLING, CALLLOG, IDENTITY, INTEGRATIONS, KNOWLEDGE, REALTIME
+from suite.services import AGENT, BILLING, CALLLOG, IDENTITY, INTEGRATIONS, KNOWLEDGE, REALTIME, SERVICES
 
 # Characters of a channel: the limit of Centrifugo.
 MAX_NAME_LENGTH = 255
@@ -20,7 +20,13 @@ LOG = "log"
 
 _NAME = re.compile(r"[A-Za-z0-9_:\-]+\Z")
 # The areas whose events have a channel of the organization: `org:<id>:<area>`.
-_AREA_SCOPES = {area: f"{area}:read" for area in (CALLLOG.area, AGENT.area, KNOWLEDGE.area, BILLING.area, INTEGRATIONS)}
+_AREA_SCOPES = {
+    area: f"{area}:read"
+    for area in (CALLLOG.area, AGENT.area, KNOWLEDGE.area, BILLING.area, INTEGRATIONS, IDENTITY.area)
+}
+# The channel of all of an organization's jobs, whose areas they may belong to.
+_JOBS = "jobs"
+_JOB_SCOPES = frozenset(f"{service.area}:read" for service in SERVICES.values())
 _ENTITY_SERVICES = {
     "call": CALLLOG,
     "agent": AGENT,
@@ -56,8 +62,9 @@ def is_channel_name(name: str) -> bool:
     return 0 < len(name) <= MAX_NAME_LENGTH and _NAME.match(name) is not None
 
 
-def channels_of_event(topic: str, org_id: str, key: str) -> list[str]:
-    """Every channel that shows an event about `key`: the log, the area of the organization, the call."""
+def channels_of_event(topic: str, org_id: str, key: str, user_id: str = "") -> list[str]:
+    """Every channel that shows an event about `key`: the log, the area of the organization, the call. `user_id` is the
+    user that an identity event names, who hears of it."""
     channels = [LOG]
     entity = topic.partition(".")[0]
     service = _ENTITY_SERVICES.get(entity)
@@ -66,12 +73,15 @@ def channels_of_event(topic: str, org_id: str, key: str) -> list[str]:
         channels.append(f"org:{org_id}:{area}")
     if area == CALLLOG.area:
         channels.append(f"call:{key}")
+    if area == IDENTITY.area and is_channel_name(f"user:{user_id}") and user_id:
+        channels.append(f"user:{user_id}")
     return channels
 
 
 def organization_channels(org_id: str, scopes: Set[str]) -> list[str]:
     """The organisation's channels that these scopes open; what the token answer lists."""
-    return [f"org:{org_id}:{area}" for area, scope in _AREA_SCOPES.items() if _granted(scope, scopes)]
+    areas = [area for area, scope in _AREA_SCOPES.items() if _granted(scope, scopes)]
+    return [f"org:{org_id}:{area}" for area in (*areas, *([_JOBS] if _hears_jobs(scopes) else ()))]
 
 
 def may_listen(channel: str, *, org_id: str, user_id: str, scopes: Set[str]) -> bool:
@@ -79,7 +89,9 @@ def may_listen(channel: str, *, org_id: str, user_id: str, scopes: Set[str]) -> 
     kind, _, rest = channel.partition(":")
     if kind == "org":
         owner, _, area = rest.partition(":")
-        return owner == org_id and area in _AREA_SCOPES and _granted(_AREA_SCOPES[area], scopes)
+        if owner != org_id:
+            return False
+        return _hears_jobs(scopes) if area == _JOBS else area in _AREA_SCOPES and _granted(_AREA_SCOPES[area], scopes)
     if kind == "call":
         return bool(rest) and _granted("calls:read", scopes)
     if kind == "job":
@@ -89,7 +101,21 @@ def may_listen(channel: str, *, org_id: str, user_id: str, scopes: Set[str]) -> 
 
 def is_positioned(channel: str) -> bool:
     """Whether the channel's publications are in the event log. Job progress is passed on and forgotten."""
-    return not channel.startswith("job:")
+    return not is_of_jobs(channel)
+
+
+def is_of_jobs(channel: str) -> bool:
+    kind, _, rest = channel.partition(":")
+    return kind == "job" or (kind == "org" and rest.partition(":")[2] == _JOBS)
+
+
+def has_presence(channel: str) -> bool:
+    """Whether it is told who listens. A job's progress has too short a life for it."""
+    return is_positioned(channel)
+
+
+def _hears_jobs(scopes: Set[str]) -> bool:
+    return "*" in scopes or scopes >= _JOB_SCOPES
 
 
 def _granted(scope: str, scopes: Set[str]) -> bool:

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Mapping
 
 from libs.bus import Bus, subjects
+from libs.cache.client import RedisClient
 from libs.clock import utcnow
 from libs.errors import AppError
 from libs.http.connection_limits import ConnectionLimits
@@ -16,8 +17,9 @@ from libs.http.server import HttpServer
 from services.realtime.config import RealtimeSettings
 from services.realtime.doors.events import EventStreams, StreamLimits, create_app
 from services.realtime.protocol import disconnects
-from services.realtime.protocol.connection import Connection
+from services.realtime.protocol.connection import Connection, Surroundings
 from services.realtime.protocol.hub import POSITION_CHECK_SECONDS, Hub
+from services.realtime.protocol.presence import Presence
 from services.realtime.protocol.revocation import REVOKING_TOPICS, concerns, revocation, revoked_before, revoked_id
 from services.realtime.protocol.tokens import TOKEN_LIFETIME, ConnectionTokens
 from services.realtime.protocol.websocket import WebSocketDoor
@@ -31,6 +33,9 @@ _RETRY_SECONDS = 1.0
 class Doors:
     def __init__(self, settings: RealtimeSettings, bus: Bus, log: EventLog, tokens: ConnectionTokens) -> None:
         self.hub = Hub(bus, log.read, log.tops)
+        self._redis = RedisClient(settings.redis_url)
+        self.presence = Presence(self._redis)
+        surroundings = Surroundings(self.hub, tokens, self.presence, log.read, log.read_back)
         self.addresses: dict[str, str] = {}
         self._settings = settings
         self._bus = bus
@@ -38,7 +43,7 @@ class Doors:
         self._tokens = tokens
         self._stopping = asyncio.Event()
         self.sockets = WebSocketDoor(
-            lambda wire: Connection(wire, self.hub, tokens, log.read), settings.allowed_origins, _limits(settings)
+            lambda wire: Connection(wire, surroundings), settings.allowed_origins, _limits(settings)
         )
         per_organization, per_token = settings.streams_per_organization, settings.streams_per_token
         self._streams = EventStreams(self.hub, log, tokens, self._stopping, StreamLimits(per_organization, per_token))
@@ -50,6 +55,7 @@ class Doors:
         )
         self.http_limits = self._http.limits
         self._serving: asyncio.Task[None] | None = None
+        self._renewing = asyncio.create_task(self.presence.renew(self._stopping))
 
     @classmethod
     async def open(cls, settings: RealtimeSettings, bus: Bus, log: EventLog, tokens: ConnectionTokens) -> Doors:
@@ -91,7 +97,10 @@ class Doors:
         await self.sockets.drain(self._settings.drain_seconds / 2)
         if self._serving is not None:
             await self._serving
+        self._renewing.cancel()
+        await self.presence.close()
         await self.hub.close()
+        await self._redis.close()
 
     def gauges(self) -> dict[str, float]:
         return {"sockets": float(len(self.sockets.sockets))}

@@ -24,6 +24,7 @@ class SubscribeRequest(msgspec.Struct):
     recover: bool = False
     epoch: str = ""
     offset: _Unsigned = 0
+    join_leave: bool = False
 
 
 class UnsubscribeRequest(msgspec.Struct):

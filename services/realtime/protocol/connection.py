@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import dataclasses
 import logging
 import uuid
 from collections.abc import Awaitable, Callable
@@ -16,12 +17,13 @@ import msgspec
 
 from libs.clock import utcnow
 from libs.errors import AppError
-from services.realtime.domain.channels import is_channel_name, is_positioned, may_listen
+from services.realtime.domain.channels import has_presence, is_channel_name, is_positioned, may_listen
 from services.realtime.domain.history import RECOVERY_LIMIT, History, Published, recover
 from services.realtime.protocol import commands, disconnects
 from services.realtime.protocol import messages as m
 from services.realtime.protocol.disconnects import Disconnect
-from services.realtime.protocol.hub import Hub
+from services.realtime.protocol.hub import Hub, Key
+from services.realtime.protocol.presence import Presence
 from services.realtime.protocol.tokens import ConnectionTokens, Grant, TokenExpired, TokenInvalid
 
 _log = logging.getLogger(__name__)
@@ -84,14 +86,27 @@ class Subscription:
         self.flush()
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the connections of an instance share."""
+
+    hub: Hub
+    tokens: ConnectionTokens
+    presence: Presence
+    read_history: ReadHistory
+    read_back: ReadHistory
+
+
 class Connection:
-    def __init__(self, wire: Wire, hub: Hub, tokens: ConnectionTokens, read_history: ReadHistory) -> None:
+    def __init__(self, wire: Wire, surroundings: Surroundings) -> None:
         self.id = str(uuid.uuid4())
         self.grant: Grant | None = None
         self._wire = wire
-        self._hub = hub
-        self._tokens = tokens
-        self._read_history = read_history
+        self._hub = surroundings.hub
+        self._tokens = surroundings.tokens
+        self._presence = surroundings.presence
+        self._read_history = surroundings.read_history
+        self._read_back = surroundings.read_back
         self._subscriptions: dict[str, Subscription] = {}
         self._out: list[bytes] = []
         self._commands: collections.deque[commands.Command] = collections.deque()
@@ -137,7 +152,16 @@ class Connection:
 
     async def _leave_all(self, org_id: str, subscriptions: list[Subscription]) -> None:
         for subscription in subscriptions:
-            await self._hub.leave((org_id, subscription.channel), subscription)
+            await self._depart((org_id, subscription.channel), subscription)
+
+    async def _depart(self, key: Key, subscription: Subscription) -> None:
+        await self._hub.leave(key, subscription)
+        if self.grant is not None and has_presence(key[1]):
+            self._presence.leave(key, self.id)
+            await self._hub.announce(key, m.encode_joined(key[1], "leave", self._info(self.grant)))
+
+    def _info(self, grant: Grant) -> m.ClientInfo:
+        return m.ClientInfo(grant.user_id, self.id)
 
     def disconnect(self, disconnect: Disconnect) -> None:
         if not self._closed:
@@ -160,7 +184,7 @@ class Connection:
             return
         self.collect(m.encode_unsubscribe(subscription.channel, 2500, "insufficient state"))
         key = (self.grant.org_id, subscription.channel)
-        self._losing = self._loop.create_task(self._hub.leave(key, subscription))
+        self._losing = self._loop.create_task(self._depart(key, subscription))
 
     def _send(self, frame: bytes) -> None:
         if not self._closed and not self._wire.send(frame):
@@ -229,6 +253,8 @@ class Connection:
                 await self._unsubscribe(command.id, request.channel, self.grant)
             case commands.HistoryRequest() as request:
                 await self._history(command.id, request, self.grant)
+            case commands.PresenceRequest() | commands.PresenceStatsRequest() as request:
+                await self._tell_presence(command.id, request, self.grant)
             case commands.RefreshRequest() as request:
                 self._refresh(command.id, request, self.grant)
             case request:
@@ -295,6 +321,8 @@ class Connection:
         subscription = self._subscriptions[request.channel] = Subscription(self, request.channel)
         try:
             await self._hub.listen(key, subscription)
+            if request.join_leave and has_presence(request.channel):
+                await self._hub.watch(key, subscription)
             result, position = await self._position(key, request)
         except BaseException:
             self._subscriptions.pop(request.channel, None)
@@ -302,6 +330,9 @@ class Connection:
             raise
         self._reply(m.Reply(command_id, subscribe=result))
         subscription.go_live(position)
+        if has_presence(request.channel) and not self._closed:
+            self._presence.join(key, self._info(grant))
+            await self._hub.announce(key, m.encode_joined(request.channel, "join", self._info(grant)))
         return None
 
     async def _position(
@@ -326,7 +357,7 @@ class Connection:
         if not channel:
             return self._reply(m.Reply(command_id, error=m.BAD_REQUEST))
         if subscription := self._subscriptions.pop(channel, None):
-            await self._hub.leave((grant.org_id, channel), subscription)
+            await self._depart((grant.org_id, channel), subscription)
         self._reply(m.Reply(command_id, unsubscribe=m.Empty()))
         return None
 
@@ -335,16 +366,34 @@ class Connection:
             return self._reply(m.Reply(command_id, error=m.BAD_REQUEST))
         if request.channel not in self._subscriptions or not is_positioned(request.channel):
             return self._reply(m.Reply(command_id, error=m.PERMISSION_DENIED))
-        if request.reverse:
-            return self._reply(m.Reply(command_id, error=m.NOT_AVAILABLE))
         since = request.since or commands.StreamPosition()
+        if request.reverse and request.since is not None and not since.offset:
+            return self._reply(m.Reply(command_id, error=m.BAD_REQUEST))
         limit = RECOVERY_LIMIT if request.limit < 0 else min(request.limit, RECOVERY_LIMIT)
-        history = await self._read_history(grant.org_id, request.channel, min(since.offset, MAX_OFFSET), limit)
+        read = self._read_back if request.reverse else self._read_history
+        history = await read(grant.org_id, request.channel, min(since.offset, MAX_OFFSET), limit)
         if since.epoch and since.epoch != history.epoch:
             return self._reply(m.Reply(command_id, error=m.UNRECOVERABLE))
         rows = [m.Publication(msgspec.Raw(item.data), item.offset) for item in history.publications]
         self._reply(m.Reply(command_id, history=m.HistoryResult(rows, history.epoch, history.top)))
         return None
+
+    async def _tell_presence(
+        self, command_id: int, request: commands.PresenceRequest | commands.PresenceStatsRequest, grant: Grant
+    ) -> None:
+        """Who listens to a channel, for one that listens to it."""
+        channel = request.channel
+        if not is_channel_name(channel):
+            return self._reply(m.Reply(command_id, error=m.BAD_REQUEST))
+        if channel not in self._subscriptions:
+            return self._reply(m.Reply(command_id, error=m.PERMISSION_DENIED))
+        if not has_presence(channel):
+            return self._reply(m.Reply(command_id, error=m.NOT_AVAILABLE))
+        found = await self._presence.clients((grant.org_id, channel))
+        if isinstance(request, commands.PresenceRequest):
+            return self._reply(m.Reply(command_id, presence=m.PresenceResult(found)))
+        stats = m.PresenceStatsResult(len(found), len({info.user for info in found.values()}))
+        return self._reply(m.Reply(command_id, presence_stats=stats))
 
 
 def _not_offered(request: commands.Request) -> m.Error:
@@ -354,8 +403,6 @@ def _not_offered(request: commands.Request) -> m.Error:
             return m.METHOD_NOT_FOUND
         case commands.PublishRequest(channel=channel) if is_channel_name(channel):
             return m.PERMISSION_DENIED
-        case commands.PresenceRequest(channel=channel) | commands.PresenceStatsRequest(channel=channel):
-            return m.NOT_AVAILABLE if is_channel_name(channel) else m.BAD_REQUEST
         case commands.SubRefreshRequest(channel=channel, token=token) if token and is_channel_name(channel):
             # No subscription has a token of its own, so none is held by one.
             return m.PERMISSION_DENIED

@@ -17,9 +17,10 @@ from google.protobuf.json_format import ParseDict
 
 from echosenseix.events.v1 import events_pb2
 from libs.bus import Bus, subjects
+from libs.bus.connection import CoreSubscription
 from libs.events import Event
 from libs.telemetry import metrics
-from services.realtime.domain.channels import is_positioned
+from services.realtime.domain.channels import is_of_jobs, is_positioned
 from services.realtime.domain.history import History, Published
 from services.realtime.protocol.messages import encode_push
 
@@ -37,8 +38,8 @@ ReadTops = Callable[[Iterable[Key]], Awaitable[dict[Key, int]]]
 
 def publication_subject(org_id: str, channel: str) -> str:
     """Names hold no dots (domain.channels), so the channel is one token of the subject."""
-    if channel.startswith("job:"):
-        return subjects.jobs_progress(org_id, channel.removeprefix("job:"))
+    if is_of_jobs(channel):
+        return subjects.jobs_progress(org_id, channel.removeprefix("job:") if channel.startswith("job:") else "*")
     return subjects.realtime_publication(org_id, channel)
 
 
@@ -62,9 +63,10 @@ class Listener(Protocol):
 
 
 class _Channel:
-    """The listeners of one channel here and the offset up to which they were served."""
+    """The listeners of one channel here and the offset up to which they were served. `watchers` are those that hear who
+    joins and leaves."""
 
-    __slots__ = ("filling", "key", "listeners", "opening", "position", "subscription")
+    __slots__ = ("filling", "key", "listeners", "opening", "position", "subscription", "watchers", "watching")
 
     def __init__(self, key: Key) -> None:
         self.key = key
@@ -72,7 +74,9 @@ class _Channel:
         self.position: int | None = None
         self.filling = False
         self.opening = asyncio.Lock()
-        self.subscription: object | None = None
+        self.subscription: CoreSubscription | None = None
+        self.watchers: set[Listener] = set()
+        self.watching: CoreSubscription | None = None
 
 
 class Hub:
@@ -103,11 +107,30 @@ class Hub:
                 # The server knows of the interest only after a round trip; the log is read after that.
                 await self._bus.flush()
 
+    async def watch(self, key: Key, listener: Listener) -> None:
+        """From the return on, the listener also hears who joins and leaves. It listens already."""
+        channel = self._channels[key]
+        channel.watchers.add(listener)
+        async with channel.opening:
+            if channel.watching is None:
+                channel.watching = await self._bus.subscribe_core(
+                    subjects.realtime_presence(*key), lambda _, push: self._on_presence(channel, push)
+                )
+                await self._bus.flush()
+
+    async def announce(self, key: Key, push: bytes) -> None:
+        """Tell the watchers of the channel on every instance; the push is complete."""
+        await self._bus.publish_core(subjects.realtime_presence(*key), push)
+
+    async def _on_presence(self, channel: _Channel, push: bytes) -> None:
+        self._hand_over(channel.watchers, Published(0, b""), push)
+
     async def leave(self, key: Key, listener: Listener) -> None:
         channel = self._channels.get(key)
         if channel is None:
             return
         channel.listeners.discard(listener)
+        channel.watchers.discard(listener)
         self._dirty.discard(listener)
         if not channel.listeners:
             del self._channels[key]
@@ -132,11 +155,14 @@ class Hub:
 
     def dispatch(self, channel: _Channel, published: Published) -> None:
         push = encode_push(channel.key[1], published.data, published.offset)
-        for listener in channel.listeners:
-            listener.receive(published, push)
         metrics.REALTIME_PUBLICATIONS.inc()
         metrics.REALTIME_DELIVERIES.inc(len(channel.listeners))
-        self._dirty |= channel.listeners
+        self._hand_over(channel.listeners, published, push)
+
+    def _hand_over(self, listeners: set[Listener], published: Published, push: bytes) -> None:
+        for listener in listeners:
+            listener.receive(published, push)
+        self._dirty |= listeners
         if self._flush_at is None:
             self._flush_at = asyncio.get_running_loop().call_later(_FLUSH_SECONDS, self._flush)
 
@@ -198,6 +224,8 @@ def _job_envelope(org_id: str, payload: bytes) -> bytes:
 
 
 async def _unsubscribe(channel: _Channel) -> None:
-    subscription, channel.subscription = channel.subscription, None
-    if subscription is not None:
-        await subscription.unsubscribe()  # type: ignore[attr-defined]
+    subscriptions = (channel.subscription, channel.watching)
+    channel.subscription = channel.watching = None
+    for subscription in subscriptions:
+        if subscription is not None:
+            await subscription.unsubscribe()

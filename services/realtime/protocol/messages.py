@@ -54,6 +54,22 @@ class RefreshResult(msgspec.Struct, omit_defaults=True):
     ttl: int
 
 
+class ClientInfo(msgspec.Struct):
+    """Both are always written."""
+
+    user: str
+    client: str
+
+
+class PresenceResult(msgspec.Struct):
+    presence: dict[str, ClientInfo]
+
+
+class PresenceStatsResult(msgspec.Struct):
+    num_clients: int
+    num_users: int
+
+
 class Empty(msgspec.Struct):
     pass
 
@@ -65,6 +81,8 @@ class Reply(msgspec.Struct, omit_defaults=True):
     unsubscribe: Empty | None = None
     history: HistoryResult | None = None
     refresh: RefreshResult | None = None
+    presence: PresenceResult | None = None
+    presence_stats: PresenceStatsResult | None = None
     error: Error | None = None
 
 
@@ -89,6 +107,11 @@ def encode_push(channel: str, data: bytes, offset: int) -> bytes:
     """The bytes that every subscriber of the channel gets, made once. `data` is JSON without raw newlines."""
     position = b',"offset":%d' % offset if offset else b""
     return b'{"push":{"channel":%b,"pub":{"data":%b%b}}}' % (_encoder.encode(channel), data, position)
+
+
+def encode_joined(channel: str, kind: str, info: ClientInfo) -> bytes:
+    """`kind` is join or leave. SDKs stop at one without info."""
+    return _encoder.encode({"push": {"channel": channel, kind: {"info": info}}})
 
 
 def encode_unsubscribe(channel: str, code: int, reason: str) -> bytes:

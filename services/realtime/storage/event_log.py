@@ -46,6 +46,10 @@ where p.org_id = o.org and p.channel = $2 and p.position > $3 and p.position <= 
 order by p.position limit $4
 """
 
+_BEFORE = _AFTER.replace("p.position > $3 and p.position <= $5", "p.position < $3 and p.position <= $5").replace(
+    "order by p.position limit", "order by p.position desc limit"
+)
+
 _LOG_AFTER = """
 select p.position, e.id, e.type, e.subject, e.occurred_at, e.envelope::text as envelope
 from publication p join event e on e.org_id = p.org_id and e.id = p.event_id
@@ -106,6 +110,16 @@ class EventLog:
         rows = await self._database.fetch(org_id, _AFTER, channel, after, limit, head["top"]) if limit else []
         publications = tuple(Published(row["position"], row["envelope"].encode(), row["type"]) for row in rows)
         return History(head["epoch"], head["top"], publications)
+
+    async def read_back(self, org_id: str, channel: str, before: int, limit: int) -> History:
+        """The same backwards: the newest publications before the position, or before the end where it is 0."""
+        head = await self._database.fetchrow(org_id, _TOP, channel)
+        if head is None:
+            raise RuntimeError("log_epoch lost its only row")
+        below, top = before or head["top"] + 1, head["top"]
+        rows = await self._database.fetch(org_id, _BEFORE, channel, below, limit, top) if limit else []
+        publications = tuple(Published(row["position"], row["envelope"].encode(), row["type"]) for row in rows)
+        return History(head["epoch"], top, publications)
 
     async def read_log(self, org_id: str, channel: str, after: int, limit: int, types: Sequence[str]) -> list[Record]:
         return list(await self._database.fetch(org_id, _LOG_AFTER, channel, after, limit, list(types)))

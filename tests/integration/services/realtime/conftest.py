@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest_asyncio
 
 from libs.bus import Bus
+from libs.cache.connection import RedisConnection
 from libs.config import load
 from libs.crypto import Envelope
 from libs.http import forbidden_address
@@ -43,6 +44,13 @@ async def realtime(
     yield Realtime(doors, database, bus, tokens, f"ws://{doors.addresses['ws']}/connection/websocket")
     await doors.close()
     await bus.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def redis(stores: Stores) -> AsyncIterator[RedisConnection]:
+    connection = await RedisConnection.open(stores.redis_url)
+    yield connection
+    connection.drop()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

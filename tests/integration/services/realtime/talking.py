@@ -20,29 +20,44 @@ class Talk:
     def __init__(self, socket: websockets.ClientConnection) -> None:
         self.socket = socket
         self.numbers = itertools.count(2)
+        self.pushes: list[dict[str, Any]] = []
+
+    def joins(self, channel: str) -> list[dict[str, Any]]:
+        return [push for push in self.pushes if push["channel"] == channel and "join" in push]
+
+    async def until_pushes(self, count: int) -> None:
+        while len(self.pushes) < count:
+            for line in str(await asyncio.wait_for(self.socket.recv(), 10)).splitlines():
+                if push := json.loads(line).get("push"):
+                    self.pushes.append(push)
 
     async def ask(self, **request: Any) -> dict[str, Any]:
         number = next(self.numbers)
         return await self.send(json.dumps({"id": number, **request}), number)
 
     async def send(self, frame: str, number: int) -> dict[str, Any]:
-        """The reply of that number; pings are answered, pushes are left out."""
+        """The reply of that number; pings are answered, pushes are kept."""
         await self.socket.send(frame)
+        found: dict[str, Any] | None = None
         while True:
             text = await asyncio.wait_for(self.socket.recv(), 10)
             for line in text.splitlines() if isinstance(text, str) else ():
                 reply = json.loads(line)
                 if reply == {}:
                     await self.socket.send("{}")
+                elif "push" in reply:
+                    self.pushes.append(reply["push"])
                 elif reply.get("id") == number:
-                    return dict(reply)
+                    found = dict(reply)
+            if found is not None:
+                return found
 
 
 @asynccontextmanager
-async def talking(realtime: Realtime, org_id: str) -> AsyncIterator[Talk]:
+async def talking(realtime: Realtime, org_id: str, **grant: Any) -> AsyncIterator[Talk]:
     async with websockets.connect(realtime.url) as socket:
         talk = Talk(socket)
-        connected = await talk.send(json.dumps({"id": 1, "connect": {"token": realtime.token(org_id)}}), 1)
+        connected = await talk.send(json.dumps({"id": 1, "connect": {"token": realtime.token(org_id, **grant)}}), 1)
         assert connected["connect"]["client"]
         yield talk
 

@@ -28,6 +28,11 @@ ORG, OTHER = "org_a", "org_b"
         (f"org:{ORG}", {"*"}, False),
         (f"org:{ORG}:calls:more", {"*"}, False),
         (f"org:{ORG}:secrets", {"*"}, False),
+        (f"org:{ORG}:members", {"members:read"}, True),
+        (f"org:{ORG}:members", {"calls:read"}, False),
+        (f"org:{ORG}:jobs", {f"{service.area}:read" for service in SERVICES.values()}, True),
+        (f"org:{ORG}:jobs", {"calls:read", "knowledge:read"}, False),
+        (f"org:{OTHER}:jobs", {"*"}, False),
         ("call:call_1", {"calls:read"}, True),
         ("call:call_1", {"agents:read"}, False),
         ("call:", {"*"}, False),
@@ -56,13 +61,18 @@ def test_a_call_event_appears_in_log_area_and_call() -> None:
     assert channels == [LOG, f"org:{ORG}:calls", "call:call_9"]
 
 
-def test_an_identity_event_appears_in_the_log_alone() -> None:
-    assert channels_of_event("session.revoked", ORG, "ses_1") == [LOG]
+def test_an_identity_event_appears_in_its_area_and_to_the_user_that_it_names() -> None:
+    assert channels_of_event("session.revoked", ORG, "ses_1", "usr_1") == [LOG, f"org:{ORG}:members", "user:usr_1"]
+    assert channels_of_event("org.updated", ORG, ORG) == [LOG, f"org:{ORG}:members"]
+
+
+def test_a_turn_of_a_call_appears_where_its_call_does() -> None:
+    assert channels_of_event("call.turn", ORG, "call_9", "usr_1") == [LOG, f"org:{ORG}:calls", "call:call_9"]
 
 
 def test_token_answer_lists_only_what_the_scopes_open() -> None:
     assert organization_channels(ORG, {"calls:read", "billing:write"}) == [f"org:{ORG}:calls"]
-    assert len(organization_channels(ORG, {"*"})) == 5
+    assert len(organization_channels(ORG, {"*"})) == 7
 
 
 def test_an_event_is_heard_by_who_may_read_the_area_of_its_service() -> None:

@@ -62,6 +62,11 @@ def new_id(prefix: str) -> str:
     return f"{prefix}_{_encode(_new_number())}"
 
 
+def lowest_id(prefix: str, ms: int) -> str:
+    """What no id made in this millisecond since 1970, or later, is below. Nothing has it as its id."""
+    return f"{prefix}_{_encode(max(0, ms) << 80)}"
+
+
 def new_job_id(owner: str) -> str:
     """A job's id, which names the service whose schema holds it: job_<owner>_<26 characters>."""
     return f"job_{owner}_{_encode(_new_number())}"

@@ -316,6 +316,7 @@ TABLES: tuple[Table, ...] = (
             ),
         ),
     ),
+    Table("realtime", "webhook_attempt", _days(30), "its delivery's event", bound="the newest 20 of a delivery"),
     Table("realtime", "mail", "MAIL_RETENTION_DAYS", bound="the newest MAIL_KEPT of an organization"),
     Table("realtime", "organization_owner", FOREVER, bound="one an owner"),
     Table(EACH, "outbox", _days(7), "its publication", bound="the writes that made them"),

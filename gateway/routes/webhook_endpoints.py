@@ -9,16 +9,21 @@ from gateway.http import conditional, lists, responses
 from gateway.http.merge_patch import apply_patch
 from gateway.http.routing import Route, tagged
 from gateway.http.schema import Body, CreatedListQuery, NoBody, NoQuery
+from gateway.http.wire import set_time
 from gateway.schemas.realtime import (
     PATCHED,
     DeliveryQuery,
+    EventReplay,
+    EventReplayBody,
     FreshWebhookEndpoint,
     TestDelivery,
     WebhookDelivery,
+    WebhookDeliveryLog,
     WebhookEndpoint,
     WebhookEndpointBody,
     WebhookEndpointPatch,
     delivery_from_proto,
+    delivery_log_from_proto,
     endpoint_from_proto,
     fresh_endpoint_from_proto,
 )
@@ -103,6 +108,28 @@ async def list_deliveries(request: ApiRequest[DeliveryQuery, NoBody]) -> Respons
         )
     )
     return lists.page_response(request, answer.deliveries, answer.page_info, delivery_from_proto)
+
+
+async def get_delivery(request: ApiRequest[NoQuery, NoBody]) -> Response:
+    """What was sent and what came back at each attempt: at most 20 attempts, the first KiB of each response's body, and
+    no values of headers that authenticate."""
+    answer = await request.app.clients.webhook_endpoints.GetWebhookDelivery(
+        pb.GetWebhookDeliveryRequest(endpoint_id=request.id, delivery_id=request.path_params["deliveryId"])
+    )
+    return responses.ok(delivery_log_from_proto(answer))
+
+
+async def replay_endpoint(request: ApiRequest[NoQuery, EventReplayBody]) -> Response:
+    """The events of the range, at most 10,000, are delivered again in a job, in their order, each under the webhook-id
+    of its first delivery. A second request while one runs gets its job."""
+    body = request.data
+    message = pb.ReplayWebhookEndpointRequest(
+        endpoint_id=request.id, types=body.types or (), only_undelivered=body.only_undelivered or False
+    )
+    set_time(message.after_time, body.after, "#/after")
+    set_time(message.before_time, body.before, "#/before")
+    answer = await request.app.clients.webhook_endpoints.ReplayWebhookEndpoint(message)
+    return responses.accepted(EventReplay(job_id=answer.job_id, events=answer.events), f"/api/jobs/{answer.job_id}")
 
 
 async def replay_delivery(request: ApiRequest[NoQuery, NoBody]) -> Response:
@@ -203,6 +230,26 @@ ROUTES = tagged(
         scope="webhooks:read",
         query=DeliveryQuery,
         answer=list[WebhookDelivery],
+    ),
+    Route(
+        "GET",
+        _PATH + "/{id}/deliveries/{deliveryId}",
+        get_delivery,
+        "Read a delivery with its attempts",
+        scope="webhooks:read",
+        answer=WebhookDeliveryLog,
+    ),
+    Route(
+        "POST",
+        _PATH + "/{id}/replay",
+        replay_endpoint,
+        "Deliver the events of a time range again",
+        scope="webhooks:write",
+        body=EventReplayBody,
+        example={"after": "2026-01-02T00:00:00Z", "before": "2026-01-03T00:00:00Z", "types": ["call.*"]},
+        answer=EventReplay,
+        status=202,
+        subject=endpoint_version,
     ),
     Route(
         "POST",

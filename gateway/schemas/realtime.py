@@ -1,5 +1,6 @@
 """Connection tokens, events, webhook endpoints and their deliveries, and the local mailbox, as the API shows them."""
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -9,7 +10,7 @@ from echosenseix.realtime.v1 import realtime_pb2 as pb
 from gateway.http.derived import patch_of, reader
 from gateway.http.schema import Answer, Body, CreatedListQuery, Query, limits
 from gateway.http.wire import struct_to_json, time_to_json
-from libs.events.topics import TOPICS, UNTOLD
+from libs.events.topics import LOGGED
 
 Url = Annotated[str, limits(maxLength=2000, format="uri")]
 After = Annotated[
@@ -24,8 +25,7 @@ ContentType = Annotated[
     Meta(description="Of the deliveries; null: application/json."),
 ]
 # One type, all of one entity, or all.
-_TOLD = tuple(topic for topic in TOPICS if topic not in UNTOLD)
-EVENT_TYPES = ("*", *dict.fromkeys(f"{topic.partition('.')[0]}.*" for topic in _TOLD), *_TOLD)
+EVENT_TYPES = ("*", *dict.fromkeys(f"{topic.partition('.')[0]}.*" for topic in LOGGED), *LOGGED)
 EventTypes = Annotated[list[Annotated[str, limits(enum=list(EVENT_TYPES))]], limits(minItems=1, maxItems=50)]
 
 
@@ -75,6 +75,49 @@ class WebhookDelivery(Answer):
     created_at: str | None
     next_attempt_at: str | None
     delivered_at: str | None
+
+
+class WebhookAttempt(Answer):
+    """One exchange with the receiver."""
+
+    number: int
+    started_at: str | None
+    duration_ms: int
+    status_code: int | None
+    error: str | None
+    request_headers: dict[str, str]
+    response_headers: dict[str, str]
+    response_body: str
+
+
+class WebhookDeliveryLog(WebhookDelivery):
+    """A delivery with what was sent and what came back."""
+
+    request_body: str
+    log: list[WebhookAttempt]
+
+
+class EventReplayBody(Body):
+    after: Annotated[datetime, Meta(tz=True, description="Events at or after this time.")]
+    before: Annotated[datetime, Meta(tz=True, description="Events before this time; null: until now.")] | None = None
+    types: (
+        Annotated[
+            list[Annotated[str, limits(enum=list(EVENT_TYPES))]],
+            limits(minItems=1, maxItems=50),
+            Meta(description="Of these types alone; null: of the types that the receiver gets."),
+        ]
+        | None
+    ) = None
+    only_undelivered: (
+        Annotated[bool, Meta(description="Leave out events that the receiver has taken. null: false.")] | None
+    ) = None
+
+
+class EventReplay(Answer):
+    """A replay that has begun, or the one that runs already."""
+
+    job_id: str
+    events: Annotated[int, Meta(description="How many events the range has.")]
 
 
 class TestDelivery(Answer):
@@ -140,6 +183,27 @@ endpoint_from_proto = reader(WebhookEndpoint, pb.WebhookEndpoint, {"failing_sinc
 def fresh_endpoint_from_proto(endpoint: pb.WebhookEndpoint, secret: str) -> FreshWebhookEndpoint:
     shown = endpoint_from_proto(endpoint)
     return FreshWebhookEndpoint(**msgspec.structs.asdict(shown), secret=secret)
+
+
+def delivery_log_from_proto(answer: pb.GetWebhookDeliveryResponse) -> WebhookDeliveryLog:
+    return WebhookDeliveryLog(
+        **msgspec.structs.asdict(delivery_from_proto(answer.delivery)),
+        request_body=answer.request_body,
+        log=[_attempt_from_proto(attempt) for attempt in answer.attempts],
+    )
+
+
+def _attempt_from_proto(attempt: pb.WebhookAttempt) -> WebhookAttempt:
+    return WebhookAttempt(
+        number=attempt.number,
+        started_at=time_to_json(attempt.start_time),
+        duration_ms=attempt.duration_ms,
+        status_code=attempt.status_code or None,
+        error=attempt.error or None,
+        request_headers=dict(sorted(attempt.request_headers.items())),
+        response_headers=dict(sorted(attempt.response_headers.items())),
+        response_body=attempt.response_body,
+    )
 
 
 def delivery_from_proto(delivery: pb.WebhookDelivery) -> WebhookDelivery:

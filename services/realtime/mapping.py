@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +15,7 @@ from libs.clock import parse_rfc3339, rfc3339_ms
 from libs.events import Event
 from libs.events.topics import TOPICS
 from libs.rpc.times import to_timestamp
-from services.realtime.domain.delivery import Delivery, Endpoint
+from services.realtime.domain.delivery import Attempt, Delivery, Endpoint
 from services.realtime.domain.mail import Mail
 
 _TIMESTAMP = timestamp_pb2.Timestamp.DESCRIPTOR
@@ -56,6 +57,20 @@ def delivery_to_proto(delivery: Delivery) -> pb.WebhookDelivery:
     )
 
 
+def attempt_to_proto(attempt: Attempt) -> pb.WebhookAttempt:
+    exchange = attempt.exchange
+    return pb.WebhookAttempt(
+        number=attempt.number,
+        start_time=to_timestamp(exchange.started_at),
+        duration_ms=exchange.duration_ms,
+        status_code=exchange.status_code or 0,
+        error=exchange.error,
+        request_headers=exchange.request_headers,
+        response_headers=exchange.response_headers,
+        response_body=exchange.response_body,
+    )
+
+
 def mail_to_proto(mail: Mail) -> pb.Mail:
     return pb.Mail(
         id=mail.id, to=mail.recipients, subject=mail.subject, text=mail.body, create_time=to_timestamp(mail.created_at)
@@ -86,10 +101,20 @@ def public_envelope(envelope: Mapping[str, Any]) -> dict[str, Any]:
     return {**envelope, "data": {**data, **spelled}}
 
 
-def endpoint_disabled_event(org_id: str, endpoint_id: str, url: str, reason: str) -> Event:
-    return endpoint_event("webhook_endpoint.disabled", org_id, endpoint_id, url, reason)
-
-
-def endpoint_event(topic: str, org_id: str, endpoint_id: str, url: str, reason: str) -> Event:
-    message = events_pb2.WebhookEndpointChanged(webhook_endpoint_id=endpoint_id, url=url, reason=reason)
+def endpoint_event(
+    topic: str,
+    org_id: str,
+    endpoint_id: str,
+    url: str,
+    reason: str = "",
+    failing_since: datetime.datetime | None = None,
+    disabled_after: datetime.datetime | None = None,
+) -> Event:
+    message = events_pb2.WebhookEndpointChanged(
+        webhook_endpoint_id=endpoint_id,
+        url=url,
+        reason=reason,
+        failing_since=to_timestamp(failing_since),
+        disabled_after=to_timestamp(disabled_after),
+    )
     return Event(topic=topic, org_id=org_id, key=endpoint_id, data=message)

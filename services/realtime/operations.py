@@ -1,37 +1,42 @@
 """Operations that methods, jobs and subscribers share: log an event with its deliveries, open a delivery, disable an
-endpoint, write to an organization's owners.
+endpoint or alert about it, write to an organization's owners.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from libs.clock import utcnow
+from libs.clock import rfc3339_ms, utcnow
 from libs.errors import NotFound
 from libs.events import ReceivedEvent, outbox
 from libs.ids import new_id
 from libs.jobs import JobKind
+from libs.jobs.enqueue import enqueue
+from libs.jobs.job import NewJob
 from libs.postgres import Connection
 from libs.telemetry import use_traceparent
 from services.realtime.domain import mail_templates
-from services.realtime.domain.channels import channels_of_event
+from services.realtime.domain.channels import LOG, channels_of_event
 from services.realtime.domain.delivery import MAX_ATTEMPTS, Delivery, Endpoint, matches
 from services.realtime.domain.history import Logged, Published
 from services.realtime.domain.mail import MailRequest
-from services.realtime.mapping import endpoint_disabled_event, public_envelope
-from services.realtime.storage import deliveries, endpoints, event_log
+from services.realtime.mapping import endpoint_event, public_envelope
+from services.realtime.storage import deliveries, endpoints, event_log, turns
 
 SERVICE = "realtime"
-# Seconds that a receiver has to answer one webhook.
-WEBHOOK_TIMEOUT_SECONDS = 15.0
-# The receiver's schedule, not a backoff, says when to try again: each failed attempt raises RetryAfter.
-DELIVER = JobKind(
-    "webhook.deliver", service=SERVICE, queue="webhooks", max_attempts=MAX_ATTEMPTS,
-    timeout_seconds=WEBHOOK_TIMEOUT_SECONDS + 15,
+# The receiver's schedule, not a backoff, says when to try again: each failed attempt raises RetryAfter. A run lasts
+# 15 s and the attempt after them as long again; the rest is for the database.
+DELIVER = JobKind("webhook.deliver", service=SERVICE, queue="webhooks", max_attempts=MAX_ATTEMPTS, timeout_seconds=60)
+# One replay of an endpoint at a time: a second request gets the job of the first.
+REPLAY = JobKind(
+    "webhook.replay", service=SERVICE, queue="replays", timeout_seconds=600, unique_by=("endpointId",)
 )  # fmt: skip
+# Events of one replay. More would keep an endpoint busy for hours; a smaller range is the next request.
+MAX_REPLAY = 10_000
 # The first retry is for a passing fault of the server, the later ones for greylisting and outages. While a mail to an
 # owner about one subject waits, a second one adds nothing.
 MAIL = JobKind(
@@ -46,12 +51,15 @@ async def log_events(conn: Connection, org_id: str, events: Sequence[ReceivedEve
     wants one."""
     logged = [_logged(event) for event in events]
     places = await event_log.append(conn, org_id, logged)
+    # The log gives its positions in the order of the events.
+    in_log = (published.offset for channel, published in places if channel == LOG)
+    positions = dict(zip(dict.fromkeys(entry.envelope["id"] for entry in logged), in_log, strict=True))
     enabled = await endpoints.enabled(conn, org_id)
     for entry, event in zip(logged, events, strict=True):
         for endpoint in enabled:
             if matches(endpoint.event_types, event.topic):
                 with use_traceparent(event.traceparent):
-                    await _open_delivery(conn, endpoint, entry.envelope, entry.data)
+                    await _open_delivery(conn, endpoint, entry.envelope, entry.data, positions[entry.envelope["id"]])
     return places
 
 
@@ -59,17 +67,20 @@ def _logged(event: ReceivedEvent) -> Logged:
     envelope = public_envelope(event.envelope)
     user_id = str(envelope["data"].get("userId", ""))
     channels = channels_of_event(event.topic, event.org_id, event.key, user_id)
-    return Logged(envelope, _encoded(envelope), event.time, tuple(channels))
+    return Logged(envelope, encoded(envelope), event.time, tuple(channels))
 
 
 async def open_delivery(conn: Connection, endpoint: Endpoint, envelope: Mapping[str, Any]) -> Delivery:
-    """A delivery of this envelope to this endpoint, and the job that brings it there."""
-    return await _open_delivery(conn, endpoint, envelope, _encoded(envelope))
+    """A delivery of an envelope that is not in the log to this endpoint, at once, and the job that brings it there."""
+    await turns.clear_rest(conn, endpoint.org_id, endpoint.id)
+    return await _open_delivery(conn, endpoint, envelope, encoded(envelope), 0)
 
 
-async def _open_delivery(conn: Connection, endpoint: Endpoint, envelope: Mapping[str, Any], body: bytes) -> Delivery:
-    delivery = _new_delivery(endpoint, envelope["id"], envelope["type"])
-    job_id = await _enqueue(conn, delivery)
+async def _open_delivery(
+    conn: Connection, endpoint: Endpoint, envelope: Mapping[str, Any], body: bytes, position: int
+) -> Delivery:
+    delivery = new_delivery(endpoint, envelope["id"], envelope["type"], position)
+    job_id = await enqueue(conn, deliver_job(delivery))
     delivery = dataclasses.replace(delivery, job_id=job_id)
     await deliveries.add(conn, endpoint.org_id, delivery, body)
     return delivery
@@ -80,16 +91,32 @@ async def replay_delivery(conn: Connection, org_id: str, endpoint_id: str, deliv
     found = await deliveries.lock(conn, org_id, endpoint_id, delivery_id)
     if found is None:
         raise NotFound("webhook_delivery_not_found", "No such webhook delivery.")
-    job_id = await _enqueue(conn, found[0])
+    await turns.clear_rest(conn, org_id, endpoint_id)
+    job_id = await enqueue(conn, deliver_job(found))
     return await deliveries.reopen(conn, org_id, delivery_id, job_id)
 
 
 async def disable_endpoint(conn: Connection, org_id: str, endpoint_id: str, reason: str) -> None:
     row = await deliveries.disable_endpoint(conn, org_id, endpoint_id, reason)
     if row is not None:
-        await outbox.append(conn, endpoint_disabled_event(org_id, row["id"], row["url"], reason))
+        event = endpoint_event("webhook_endpoint.disabled", org_id, row["id"], row["url"], reason, row["failing_since"])
+        await outbox.append(conn, event)
         values = mail_templates.webhook_values(row["id"], row["url"], reason)
         await write_to_owners(conn, org_id, mail_templates.WEBHOOK_DISABLED, values, about=row["id"])
+
+
+async def alert_owners(conn: Connection, org_id: str, endpoint_id: str, patience: datetime.timedelta) -> None:
+    """Say once that the endpoint fails and when it will be disabled."""
+    row = await deliveries.mark_alerted(conn, org_id, endpoint_id)
+    if row is not None:
+        ends = row["failing_since"] + patience
+        event = endpoint_event(
+            "webhook_endpoint.failing", org_id, row["id"], row["url"], "failing", row["failing_since"], ends
+        )
+        await outbox.append(conn, event)
+        values = mail_templates.webhook_values(row["id"], row["url"], "failing")
+        values |= {"since": rfc3339_ms(row["failing_since"]), "until": rfc3339_ms(ends)}
+        await write_to_owners(conn, org_id, mail_templates.WEBHOOK_FAILING, values, about=row["id"])
 
 
 async def write_to_owners(conn: Connection, org_id: str, template: str, values: Mapping[str, str], about: str) -> str:
@@ -102,16 +129,15 @@ async def write_to_address(conn: Connection, org_id: str, request: MailRequest) 
     return await MAIL.enqueue(conn, org_id, dataclasses.asdict(request))
 
 
-async def _enqueue(conn: Connection, delivery: Delivery) -> str:
-    args = {"deliveryId": delivery.id, "endpointId": delivery.endpoint_id}
-    return await DELIVER.enqueue(conn, delivery.org_id, args)
+def deliver_job(delivery: Delivery) -> NewJob:
+    return DELIVER.new(delivery.org_id, {"deliveryId": delivery.id, "endpointId": delivery.endpoint_id})
 
 
-def _encoded(envelope: Mapping[str, Any]) -> bytes:
+def encoded(envelope: Mapping[str, Any]) -> bytes:
     return json.dumps(envelope, separators=(",", ":")).encode()
 
 
-def _new_delivery(endpoint: Endpoint, event_id: str, event_type: str) -> Delivery:
+def new_delivery(endpoint: Endpoint, event_id: str, event_type: str, position: int) -> Delivery:
     return Delivery(
         id=new_id("msg"),
         org_id=endpoint.org_id,
@@ -126,6 +152,7 @@ def _new_delivery(endpoint: Endpoint, event_id: str, event_type: str) -> Deliver
         created_at=utcnow(),
         next_attempt_at=None,
         delivered_at=None,
+        position=position,
     )
 
 

@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 from echosenseix.events.v1 import events_pb2
 from libs.bus import Bus, subjects
 from libs.events import Handler, ReceivedEvent, Subscriptions, Together
+from libs.events.topics import LOGGED
 from libs.postgres import Connection, after_commit
 from services.realtime import operations
 from services.realtime.domain import mail_templates
 from services.realtime.domain.history import Published
 from services.realtime.domain.mail import MailRequest
-from services.realtime.protocol.hearing import LOGGED_TOPICS
 from services.realtime.protocol.hub import encode_publication, publication_subject
 from services.realtime.protocol.revocation import revocation
 from services.realtime.storage import owners
@@ -27,7 +27,7 @@ class Subscribers:
         self._bus = bus
 
     def handlers(self) -> Subscriptions:
-        return {**dict.fromkeys(LOGGED_TOPICS, Together(self.on_events)), "mail.requested": on_mail}
+        return {**dict.fromkeys(LOGGED, Together(self.on_events)), "mail.requested": on_mail}
 
     async def on_events(self, conn: Connection, events: Sequence[ReceivedEvent]) -> None:
         places = await operations.log_events(conn, events[0].org_id, events)

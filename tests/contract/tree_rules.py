@@ -104,19 +104,18 @@ def unsent_topics(root: Path) -> list[str]:
 
 
 def _declared_topics(root: Path) -> dict[str, str]:
-    """Topic -> owner, as the table's calls `_topics(owner, message, *names)` say it."""
+    """Topic -> owner, as the table's calls `_topics(owner, message, entity__verb=…)` say it."""
     calls = _calls(root / "libs" / "events" / "topics.py", {"_topics"})
-    rows = [[arg.value for arg in call.args if isinstance(arg, ast.Constant)] for call in calls]
-    return {str(name): str(owner) for owner, *names in rows for name in names}
+    rows = [(arg.value, call.keywords) for call in calls for arg in call.args if isinstance(arg, ast.Constant)]
+    return {str(one.arg).replace("__", "."): str(owner) for owner, keywords in rows for one in keywords}
 
 
 def subscribers_read(root: Path) -> list[str]:
     """A handler reads the message of each topic that it is listed for: the other half of `ReceivedEvent.read`."""
     messages = {
-        str(name.value): _last_name(call.args[1])
+        str(name.arg).replace("__", "."): _last_name(call.args[1])
         for call in _calls(root / "libs" / "events" / "topics.py", {"_topics"})
-        for name in call.args[2:]
-        if isinstance(name, ast.Constant)
+        for name in call.keywords
     }
     return [
         f"{_short(root, path)}: {handler} reads {read} of {topic}, which carries {messages[topic]}"

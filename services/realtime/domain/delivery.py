@@ -1,5 +1,5 @@
 """Outbound webhooks by the Standard Webhooks specification: schedule, judgement of a response, disabling of an
-endpoint, event type patterns. Pure.
+endpoint, event type patterns, what of an exchange is recorded. Pure.
 """
 
 from __future__ import annotations
@@ -7,6 +7,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import enum
+from collections.abc import Mapping
 
 # What parses a body is chosen by its type, and receivers of Standard Webhooks know JSON alone, so that comes first.
 CONTENT_TYPES = ("application/json", "application/cloudevents+json")
@@ -29,6 +30,23 @@ SCHEDULE_SECONDS = (
     24 * _HOUR,
 )
 MAX_ATTEMPTS = len(SCHEDULE_SECONDS)
+# Failed attempts in a row after which an endpoint rests. One or two can be the fault of an event or of a restart.
+_RESTS_FROM = 3
+# Seconds of the longest rest. With the time limit of an attempt it bounds what an endpoint that is down costs: 5 %.
+MAX_REST_SECONDS = 300.0
+# Seconds between looks of a delivery that waits for many others. They are delivered by the job that has the turn.
+_MAX_LOOK_SECONDS = 3_600.0
+# Deliveries of a failing endpoint that look often, so that one finds its rest over. More would only cost claims.
+_NEAR = 20
+# The part of the patience after which owners are alerted: a day of five.
+_ALERT_AT = 0.2
+
+# Bytes of a response's body that are recorded.
+RECORDED_BODY = 1_024
+# Header fields of a response that are recorded, and characters of each.
+_RECORDED_FIELDS, _RECORDED_VALUE = 40, 200
+_MASK = "***"
+_SECRET_WORDS = ("authorization", "cookie", "token", "secret", "signature", "api-key", "apikey", "password", "session")
 
 
 class Verdict(enum.Enum):
@@ -44,6 +62,7 @@ class Failures:
 
     since: datetime.timedelta
     exhausted: int
+    alerted: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -60,6 +79,32 @@ class Patience:
 
     def is_over(self, failures: Failures) -> bool:
         return failures.since >= self.longest and failures.exhausted >= self.exhausted
+
+    def needs_alert(self, failures: Failures) -> bool:
+        """Whether the owners are to be told now that it will be disabled; once in a row of failures."""
+        return not failures.alerted and failures.since >= self.longest * _ALERT_AT
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Exchange:
+    """One attempt as it is recorded: its request's header fields, and the response or why there is none. Values of
+    fields that authenticate are masked, the body is the first KiB as text."""
+
+    started_at: datetime.datetime
+    duration_ms: int
+    status_code: int | None
+    error: str
+    request_headers: Mapping[str, str]
+    response_headers: Mapping[str, str]
+    response_body: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Attempt:
+    """A recorded exchange; `number` counts from 1 over all rounds of its delivery."""
+
+    number: int
+    exchange: Exchange
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -96,6 +141,8 @@ class Delivery:
     created_at: datetime.datetime
     next_attempt_at: datetime.datetime | None
     delivered_at: datetime.datetime | None
+    # The event's place in the organization's log; 0: it is not in there.
+    position: int = 0
 
 
 def judge(status_code: int) -> Verdict:
@@ -112,6 +159,35 @@ def wait_before(attempt: int, jitter: float, retry_after: float | None = None) -
     planned = SCHEDULE_SECONDS[min(attempt, MAX_ATTEMPTS) - 1]
     longest = SCHEDULE_SECONDS[-1]
     return min(max(planned * (1 + 0.1 * jitter), retry_after or 0.0), longest * 1.1)
+
+
+def rest_seconds(failed_attempts: int, retry_after: float | None = None) -> float:
+    """Seconds without a delivery to an endpoint that has failed so often in a row; a Retry-After may lengthen them."""
+    grown = 5.0 * 2.0 ** min(failed_attempts - _RESTS_FROM, 10) if failed_attempts >= _RESTS_FROM else 0.0
+    return min(max(grown, retry_after or 0.0), MAX_REST_SECONDS)
+
+
+def look_again(seconds: float, ahead: int, *, failing: bool, jitter: float) -> float:
+    """Seconds until a delivery looks again whether it may go: `seconds` until its endpoint is free, `ahead` deliveries
+    that go before it."""
+    if failing and ahead > _NEAR:
+        return _MAX_LOOK_SECONDS * (1 + 0.1 * jitter)
+    planned = max(seconds, 0.2) + ahead * (15.0 if failing else 0.05)
+    return min(planned, _MAX_LOOK_SECONDS) * (1 + 0.1 * jitter)
+
+
+def masked(headers: Mapping[str, str]) -> dict[str, str]:
+    """Header fields as they are recorded."""
+    recorded = list(headers.items())[:_RECORDED_FIELDS]
+    return {
+        name: _MASK if any(word in name.lower() for word in _SECRET_WORDS) else value[:_RECORDED_VALUE]
+        for name, value in recorded
+    }
+
+
+def recorded_body(content: bytes) -> str:
+    """The beginning of a body as text that PostgreSQL can store."""
+    return content[:RECORDED_BODY].decode("utf-8", "replace").replace("\0", "\ufffd")
 
 
 def matches(event_types: tuple[str, ...], topic: str) -> bool:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from urllib.parse import urlsplit
 
 WEBHOOK_DISABLED = "webhook_endpoint.disabled"
+WEBHOOK_FAILING = "webhook_endpoint.failing"
 CREDIT_LOW = "credit.low"
 VERIFY_ADDRESS = "registration.verify"
 ADDRESS_TAKEN = "registration.taken"
@@ -33,6 +34,15 @@ def webhook_disabled(values: Mapping[str, str]) -> MailText:
         "A webhook endpoint was disabled",
         f"The webhook endpoint {values['endpointId']} at {values['host']} was disabled (reason: {values['reason']}).\n"
         "It gets no more events. When the receiver is well again, enable the endpoint and replay what it missed.\n",
+    )
+
+
+def webhook_failing(values: Mapping[str, str]) -> MailText:
+    return MailText(
+        "A webhook endpoint is failing",
+        f"The webhook endpoint {values['endpointId']} at {values['host']} has taken no delivery since "
+        f"{values['since']}.\nIf that goes on until {values['until']}, it is disabled. Its delivery log shows each "
+        "request and response.\n",
     )
 
 
@@ -73,6 +83,7 @@ def invitation(values: Mapping[str, str]) -> MailText:
 
 TEMPLATES: Mapping[str, Callable[[Mapping[str, str]], MailText]] = {
     WEBHOOK_DISABLED: webhook_disabled,
+    WEBHOOK_FAILING: webhook_failing,
     CREDIT_LOW: credit_low,
     VERIFY_ADDRESS: verify_address,
     ADDRESS_TAKEN: address_taken,

@@ -1,4 +1,6 @@
-"""Realtime's jobs: webhook.deliver, email.send and retention.sweep. Handlers must not publish outside a transaction."""
+"""Realtime's jobs: webhook.deliver, webhook.replay, email.send and retention.sweep. Handlers must not
+publish outside a transaction.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,7 @@ from services.realtime.domain.delivery import Patience
 
 from .deliver import Deliver
 from .mail import SendEmail
+from .replay import Replay
 from .sweep import Sweep
 
 
@@ -18,6 +21,7 @@ def job_handlers(settings: RealtimeSettings, envelope: Envelope, http: OutboundC
     handlers = Handlers()
     patience = Patience.of(settings.webhook_disable_days, settings.webhook_disable_exhausted)
     handlers.add(operations.DELIVER, Deliver(envelope, http, patience))
+    handlers.add(operations.REPLAY, Replay())
     handlers.add(operations.MAIL, SendEmail(settings))
     handlers.add(operations.SWEEP, Sweep(settings))
     handlers.cron("retention-sweep", "17 3 * * *", operations.SWEEP)

@@ -1,23 +1,42 @@
-"""webhook.deliver: one attempt of one delivery, by the webhook schedule. It disables an endpoint that is gone or has
-failed for too long.
+"""webhook.deliver: deliveries to one endpoint, one after the other, until this job's own is settled or it is another's
+turn. It disables an endpoint that is gone or has failed for too long, and alerts its owners long before that.
 """
 
 from __future__ import annotations
 
 import random
+from dataclasses import dataclass, field
+from typing import Any
 
-from libs.clock import utcnow
+from libs.clock import monotonic, utcnow
 from libs.crypto import Envelope
-from libs.errors import AppError
 from libs.http import OutboundClient
-from libs.http.retry_after import retry_after_seconds
-from libs.jobs import Discard, JobContext, RetryAfter
+from libs.jobs import Discard, JobContext, RetryAfter, Snooze
 from libs.telemetry import metrics
 from services.realtime import operations
-from services.realtime.domain.delivery import Patience, Verdict, judge, wait_before
-from services.realtime.outbound.webhooks import signed_headers
-from services.realtime.storage import deliveries
-from services.realtime.storage.deliveries import Outgoing
+from services.realtime.domain.delivery import (
+    MAX_ATTEMPTS,
+    Exchange,
+    Patience,
+    Verdict,
+    look_again,
+    rest_seconds,
+    wait_before,
+)
+from services.realtime.outbound.webhooks import post, signed_headers
+from services.realtime.storage import deliveries, turns
+from services.realtime.storage.turns import Outgoing
+
+# Seconds that one run delivers for; then other endpoints' jobs get its place in the worker.
+_RUN_SECONDS = 15.0
+
+
+@dataclass(slots=True)
+class _Run:
+    """What one run of a job did: how its own delivery's attempt ended, if it had one, and whether more is due."""
+
+    own: tuple[Verdict, Exchange, float | None] | None = None
+    goes_on: bool = field(default=False)
 
 
 class Deliver:
@@ -28,66 +47,97 @@ class Deliver:
         self._http = http
         self._patience = patience
 
-    async def __call__(self, ctx: JobContext) -> None:
-        org_id = ctx.job.org_id
-        out = await deliveries.outgoing(ctx.db, org_id, ctx.job.args["deliveryId"])
-        if out is None or out.status == "delivered":
-            return
-        if out.endpoint_status != "enabled":
-            async with ctx.db.transaction(org_id) as connection:
-                await deliveries.abandon(connection, org_id, out.delivery_id, "the endpoint is disabled")
-            raise Discard("endpoint_disabled", "The endpoint is disabled; enable it and replay the delivery.")
-        await self._attempt(ctx, out)
+    async def __call__(self, ctx: JobContext) -> dict[str, Any] | None:
+        org_id, delivery_id = ctx.job.org_id, ctx.job.args["deliveryId"]
+        state = await deliveries.state(ctx.db, org_id, delivery_id)
+        if state is None:
+            return None
+        if state.endpoint_status != "enabled":
+            await self._give_up(ctx, state)
+            return None
+        if state.status == "failed":  # an operator queued its job again
+            async with ctx.db.transaction(org_id) as conn:
+                await deliveries.reopen(conn, org_id, delivery_id, ctx.job.id)
+        run = await self._deliver(ctx, state.endpoint_id)
+        return await self._settle(ctx, run)
 
-    async def _attempt(self, ctx: JobContext, out: Outgoing) -> None:
+    async def _deliver(self, ctx: JobContext, endpoint_id: str) -> _Run:
+        """While it is this job's turn: the oldest due delivery of the endpoint, then the next."""
+        run, ends = _Run(), monotonic() + _RUN_SECONDS
+        while out := await turns.next_due(ctx.db, ctx.job.org_id, endpoint_id, ctx.job.id):
+            if monotonic() > ends:
+                async with ctx.db.transaction(ctx.job.org_id) as conn:
+                    await turns.release(conn, ctx.job.org_id, endpoint_id, ctx.job.id)
+                run.goes_on = True
+                break
+            ended = await self._attempt(ctx, out)
+            if out.delivery_id == ctx.job.args["deliveryId"]:
+                run.own = ended
+        return run
+
+    async def _attempt(self, ctx: JobContext, out: Outgoing) -> tuple[Verdict, Exchange, float | None]:
+        """The verdict, the exchange, and the seconds until the next attempt (None: there is none)."""
         secrets = [self._open(ctx.job.org_id, out.endpoint_id, sealed) for sealed in out.secrets]
-        headers = signed_headers(out.delivery_id, out.body, secrets, utcnow(), out.content_type)
-        try:
-            response = await self._http.post(
-                out.url, content=out.body, headers=headers, timeout=operations.WEBHOOK_TIMEOUT_SECONDS
-            )
-        except AppError as error:
-            metrics.WEBHOOK_ATTEMPTS.labels(Verdict.RETRY.value).inc()
-            await self._failed(ctx, out, None, error.detail, None)
-            return
-        verdict = judge(response.status_code)
+        headers = signed_headers(out.delivery_id, out.body, secrets, utcnow(), out.content_type, out.position)
+        verdict, exchange, retry_after = await post(self._http, out.url, out.body, headers)
         metrics.WEBHOOK_ATTEMPTS.labels(verdict.value).inc()
-        if verdict is Verdict.DELIVERED:
-            await self._delivered(ctx, out, response.status_code)
-        elif verdict is Verdict.GONE:
-            await self._gone(ctx, out)
-        else:
-            wait = retry_after_seconds(response.headers, utcnow())
-            await self._failed(ctx, out, response.status_code, f"HTTP {response.status_code}", wait)
+        wait = None
+        if verdict is Verdict.RETRY and out.tries + 1 < MAX_ATTEMPTS:
+            wait = wait_before(out.tries + 2, _jitter(), retry_after)
+        await self._record(ctx, out, verdict, exchange, wait, retry_after)
+        return verdict, exchange, wait
 
-    async def _delivered(self, ctx: JobContext, out: Outgoing, status_code: int) -> None:
-        async with ctx.finish({"statusCode": status_code}) as connection:
-            await deliveries.record_success(connection, ctx.job.org_id, out.delivery_id, status_code)
-
-    async def _gone(self, ctx: JobContext, out: Outgoing) -> None:
-        org_id, error = ctx.job.org_id, "HTTP 410: the receiver is gone; the endpoint was disabled"
-        async with ctx.db.transaction(org_id) as connection:
-            await deliveries.record_failure(connection, org_id, out.delivery_id, 410, error, None)
-            await operations.disable_endpoint(connection, org_id, out.endpoint_id, "gone")
-        raise Discard("endpoint_gone", "The receiver answered 410; the endpoint was disabled.")
-
-    async def _failed(
-        self, ctx: JobContext, out: Outgoing, code: int | None, error: str, retry_after: float | None
-    ) -> None:
-        last = ctx.job.attempt >= ctx.job.max_attempts
-        jitter = random.random()  # noqa: S311 - no secret
-        wait = None if last else wait_before(ctx.job.attempt + 1, jitter, retry_after)
-        await self._record(ctx, out, code, error, wait)
-        if wait is None:
-            raise Discard("webhook_undelivered", f"Every attempt failed; the last one with: {error}.")
-        raise RetryAfter(wait, "webhook_attempt_failed", error)
-
-    async def _record(self, ctx: JobContext, out: Outgoing, code: int | None, error: str, wait: float | None) -> None:
+    async def _record(
+        self, ctx: JobContext, out: Outgoing, verdict: Verdict, exchange: Exchange, wait: float | None,
+        retry_after: float | None,
+    ) -> None:  # fmt: skip
         org_id = ctx.job.org_id
-        async with ctx.db.transaction(org_id) as connection:
-            failures = await deliveries.record_failure(connection, org_id, out.delivery_id, code, error, wait)
-            if failures is not None and self._patience.is_over(failures):
-                await operations.disable_endpoint(connection, org_id, out.endpoint_id, "failing")
+        async with ctx.db.transaction(org_id) as conn:
+            if verdict is Verdict.DELIVERED:
+                await deliveries.record_success(conn, org_id, out.delivery_id, exchange)
+                return
+            rest = rest_seconds(out.failed_attempts + 1, retry_after)
+            failures = await deliveries.record_failure(conn, org_id, out.delivery_id, exchange, wait, rest)
+            if verdict is Verdict.GONE:
+                await operations.disable_endpoint(conn, org_id, out.endpoint_id, "gone")
+            elif failures is not None and self._patience.is_over(failures):
+                await operations.disable_endpoint(conn, org_id, out.endpoint_id, "failing")
+            elif failures is not None and self._patience.needs_alert(failures):
+                await operations.alert_owners(conn, org_id, out.endpoint_id, self._patience.longest)
+
+    async def _settle(self, ctx: JobContext, run: _Run) -> dict[str, Any] | None:
+        """End the job as its own delivery ended, or let it look again later."""
+        if run.own is not None:
+            verdict, exchange, wait = run.own
+            if verdict is Verdict.GONE:
+                raise Discard("endpoint_gone", "The receiver answered 410; the endpoint was disabled.")
+            if verdict is Verdict.RETRY and wait is None:
+                raise Discard("webhook_undelivered", f"Every attempt failed; the last one with: {exchange.error}.")
+            if verdict is Verdict.RETRY:
+                raise RetryAfter(wait or 0.0, "webhook_attempt_failed", exchange.error)
+        if run.goes_on:
+            raise Snooze(0.0, "more_deliveries")
+        state = await deliveries.state(ctx.db, ctx.job.org_id, ctx.job.args["deliveryId"])
+        if state is None or state.status == "delivered":
+            return {"statusCode": state.last_status_code} if state is not None else None
+        if state.endpoint_status != "enabled":
+            await self._give_up(ctx, state)
+        if state.seconds_to_next > 0:
+            raise Snooze(state.seconds_to_next, "webhook_waits")
+        ahead = look_again(state.seconds_to_turn, state.ahead, failing=state.failing, jitter=_jitter())
+        raise Snooze(ahead, "webhook_waits_its_turn")
+
+    async def _give_up(self, ctx: JobContext, state: deliveries.State) -> None:
+        if state.status == "delivered":
+            return
+        async with ctx.db.transaction(ctx.job.org_id) as conn:
+            delivery_id = ctx.job.args["deliveryId"]
+            await deliveries.abandon(conn, ctx.job.org_id, delivery_id, state.last_error or "the endpoint is disabled")
+        raise Discard("endpoint_disabled", "The endpoint is disabled; enable it and replay the delivery.")
 
     def _open(self, org_id: str, endpoint_id: str, sealed: bytes) -> str:
         return self._envelope.decrypt(sealed, operations.secret_place(org_id, endpoint_id)).decode()
+
+
+def _jitter() -> float:
+    return random.random()  # noqa: S311 - no secret

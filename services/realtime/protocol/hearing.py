@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence, Set
 
 from libs.errors import PermissionDenied, invalid_parameter
-from libs.events.topics import TOPICS, UNTOLD
+from libs.events.topics import LOGGED
 from services.realtime.domain.channels import may_hear, scope_of_event
 from services.realtime.domain.delivery import matches
-
-# All topics except those of jobs, which are not stored, and those that customers are not told.
-LOGGED_TOPICS = tuple(name for name, topic in TOPICS.items() if topic.service and name not in UNTOLD)
 
 
 def heard_topics(scopes: Set[str], wanted: Sequence[str] = ()) -> list[str]:
@@ -20,7 +17,7 @@ def heard_topics(scopes: Set[str], wanted: Sequence[str] = ()) -> list[str]:
     unknown = [name for name in wanted if not _named((name,))]
     if unknown:
         raise invalid_parameter("types", f"No event has the type {unknown[0]!r}; see the events' documentation.")
-    return [topic for topic in (_named(wanted) if wanted else LOGGED_TOPICS) if may_hear(topic, scopes)]
+    return [topic for topic in (_named(wanted) if wanted else LOGGED) if may_hear(topic, scopes)]
 
 
 def check_hearing(event_types: Collection[str], scopes: Set[str]) -> None:
@@ -31,4 +28,4 @@ def check_hearing(event_types: Collection[str], scopes: Set[str]) -> None:
 
 
 def _named(event_types: Collection[str]) -> list[str]:
-    return [topic for topic in LOGGED_TOPICS if matches(tuple(event_types), topic)]
+    return [topic for topic in LOGGED if matches(tuple(event_types), topic)]

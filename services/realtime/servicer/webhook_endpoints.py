@@ -11,9 +11,10 @@ from echosenseix.realtime.v1 import realtime_pb2 as pb
 from echosenseix.realtime.v1 import realtime_pb2_grpc as pb_grpc
 from libs.clock import utcnow
 from libs.crypto import Envelope
-from libs.errors import InvalidArgument, NotFound, Violation
+from libs.errors import FailedPrecondition, InvalidArgument, NotFound, Violation
+from libs.events.topics import LOGGED
 from libs.http.addresses import ascii_url, parse_target
-from libs.ids import new_id
+from libs.ids import lowest_id, new_id
 from libs.postgres import Connection, Database
 from libs.postgres.idempotency import run_write
 from libs.rpc.context import current_principal, require_scope
@@ -24,13 +25,16 @@ from services.realtime import operations
 from services.realtime.domain.delivery import CONTENT_TYPES, SECRET_OVERLAP, Endpoint
 from services.realtime.domain.validation import check_endpoint
 from services.realtime.mapping import (
+    attempt_to_proto,
     delivery_to_proto,
     endpoint_event,
     endpoint_to_proto,
 )
-from services.realtime.protocol.hearing import LOGGED_TOPICS, check_hearing
+from services.realtime.protocol.hearing import check_hearing, heard_topics
+from services.realtime.storage import deliveries
 from services.realtime.storage import endpoints as endpoint_rows
 from services.realtime.storage.endpoints import DELIVERY_LIST, ENDPOINT_LIST, Endpoints
+from services.realtime.storage.event_log import count_range
 
 EDITABLE: Editable[Endpoint] = Editable(
     {name: name for name in ("url", "event_types", "description", "content_type", "status")}
@@ -137,7 +141,7 @@ class WebhookEndpointServicer(pb_grpc.WebhookEndpointServiceServicer):
         async def act(conn: Connection) -> pb.TestWebhookEndpointResponse:
             endpoint = _found(await endpoint_rows.lock(conn, org_id, request.id))
             await self._database.quotas.spend(conn, org_id, "webhook_tests_per_day")
-            event = endpoint_event("webhook.test", org_id, endpoint.id, endpoint.url, "")
+            event = endpoint_event("webhook.test", org_id, endpoint.id, endpoint.url)
             delivery = await operations.open_delivery(conn, endpoint, event.envelope(operations.SERVICE))
             return pb.TestWebhookEndpointResponse(delivery_id=delivery.id, job_id=delivery.job_id)
 
@@ -152,6 +156,48 @@ class WebhookEndpointServicer(pb_grpc.WebhookEndpointServiceServicer):
         page = await self._endpoints.list_deliveries(endpoint.org_id, endpoint.id, request.status, wanted)
         rows = map(delivery_to_proto, page.items)
         return pb.ListWebhookDeliveriesResponse(deliveries=rows, page_info=page_info_to_proto(page))
+
+    async def GetWebhookDelivery(
+        self, request: pb.GetWebhookDeliveryRequest, context: object
+    ) -> pb.GetWebhookDeliveryResponse:
+        require_scope("webhooks:read")
+        endpoint = await self._get(request.endpoint_id)
+        found = await self._endpoints.get_delivery(endpoint.org_id, endpoint.id, request.delivery_id)
+        if found is None:
+            raise NotFound("webhook_delivery_not_found", "No such webhook delivery.")
+        delivery, body = found
+        attempts = await deliveries.attempts(self._database, endpoint.org_id, delivery.id)
+        return pb.GetWebhookDeliveryResponse(
+            delivery=delivery_to_proto(delivery), request_body=body.decode(), attempts=map(attempt_to_proto, attempts)
+        )
+
+    async def ReplayWebhookEndpoint(
+        self, request: pb.ReplayWebhookEndpointRequest, context: object
+    ) -> pb.ReplayWebhookEndpointResponse:
+        require_scope("webhooks:write")
+        org_id = current_principal().org_id
+        endpoint = await self._get(request.endpoint_id)
+        if endpoint.status != "enabled":
+            raise FailedPrecondition("webhook_endpoint_disabled", "Enable the endpoint before you replay events to it.")
+        wanted = heard_topics(current_principal().scopes, tuple(request.types) or endpoint.event_types)
+        check_hearing(tuple(request.types) or endpoint.event_types, current_principal().scopes)
+        after, before = _id_range(request)
+        events = await count_range(self._database, org_id, after, before, wanted, operations.MAX_REPLAY + 1)
+        if events > operations.MAX_REPLAY:
+            raise InvalidArgument(
+                "replay_too_large", f"The range has more than {operations.MAX_REPLAY} events. Ask for a smaller one."
+            )
+        args = {
+            "endpointId": endpoint.id, "after": after, "before": before, "types": wanted,
+            "onlyUndelivered": request.only_undelivered,
+        }  # fmt: skip
+
+        async def act(conn: Connection) -> pb.ReplayWebhookEndpointResponse:
+            await self._database.quotas.spend(conn, org_id, "webhook_tests_per_day")
+            job_id = await operations.REPLAY.enqueue(conn, org_id, args)
+            return pb.ReplayWebhookEndpointResponse(job_id=job_id, events=events)
+
+        return await run_write(self._database, org_id, act, pb.ReplayWebhookEndpointResponse)
 
     async def ReplayWebhookDelivery(
         self, request: pb.ReplayWebhookDeliveryRequest, context: object
@@ -170,7 +216,7 @@ class WebhookEndpointServicer(pb_grpc.WebhookEndpointServiceServicer):
         return _found(await self._endpoints.get(current_principal().org_id, endpoint_id))
 
     def _check(self, endpoint: Endpoint) -> None:
-        check_endpoint(endpoint.url, endpoint.event_types, endpoint.description, endpoint.content_type, LOGGED_TOPICS)
+        check_endpoint(endpoint.url, endpoint.event_types, endpoint.description, endpoint.content_type, LOGGED)
         try:
             parse_target(endpoint.url)
         except ValueError as error:
@@ -185,6 +231,20 @@ class WebhookEndpointServicer(pb_grpc.WebhookEndpointServiceServicer):
 def new_secret() -> str:
     """A Standard Webhooks secret: whsec_ and base64 of 32 random bytes."""
     return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+def _id_range(request: pb.ReplayWebhookEndpointRequest) -> tuple[str, str]:
+    """The event ids between which the range lies. Ids begin with the milliseconds of their event."""
+    before = (
+        request.before_time.ToMilliseconds()
+        if request.HasField("before_time")
+        else int(utcnow().timestamp() * 1000) + 1
+    )
+    after = request.after_time.ToMilliseconds()
+    if after >= before:
+        violation = Violation("#/before", "invalid_range", "Set before to a time later than after.")
+        raise InvalidArgument("validation_failed", "Correct the fields named in errors.", violations=[violation])
+    return lowest_id("evt", after), lowest_id("evt", before)
 
 
 def _new_endpoint(org_id: str, message: pb.WebhookEndpoint) -> Endpoint:

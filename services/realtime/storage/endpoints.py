@@ -19,7 +19,7 @@ _ENDPOINT = """e.org_id, e.id, e.url, e.event_types, e.description, e.content_ty
 e.version, e.created_at, e.updated_at, e.last_success_at, e.last_failure_at, e.failing_since, e.exhausted"""
 _RETURNING = _ENDPOINT.replace("e.", "")
 DELIVERY_COLUMNS = """d.org_id, d.id, d.endpoint_id, d.event_id, d.event_type, d.status, d.attempts, d.last_status_code,
-d.last_error, d.job_id, d.created_at, d.next_attempt_at, d.delivered_at"""
+d.last_error, d.job_id, d.created_at, d.next_attempt_at, d.delivered_at, d.position"""
 
 _endpoints = Listing(
     select=_ENDPOINT,
@@ -53,6 +53,15 @@ class Endpoints:
     async def list(self, org_id: str, request: PageRequest) -> Page[Endpoint]:
         page = await fetch_page(self._database, org_id, _endpoints, request, [], self._codec, ("endpoints",))
         return page.map(endpoint_from_row)
+
+    async def get_delivery(self, org_id: str, endpoint_id: str, delivery_id: str) -> tuple[Delivery, bytes] | None:
+        """The delivery and the body that it sends."""
+        sql = (
+            f"select {DELIVERY_COLUMNS}, d.body from webhook_delivery d"
+            " where d.org_id = o.org and d.endpoint_id = $2 and d.id = $3"
+        )
+        row = await self._database.fetchrow(org_id, sql, endpoint_id, delivery_id)
+        return None if row is None else (delivery_from_row(row), row["body"])
 
     async def list_deliveries(self, org_id: str, endpoint_id: str, status: str, request: PageRequest) -> Page[Delivery]:
         filters: list[tuple[str, Any]] = [("d.endpoint_id = {}", endpoint_id)]
@@ -94,6 +103,9 @@ async def save(conn: Connection, endpoint: Endpoint) -> Endpoint:
         " content_type = $8,"
         " failing_since = case when status = 'enabled' and url = $3 then failing_since end,"
         " exhausted = case when status = 'enabled' and url = $3 then exhausted else 0 end,"
+        " failed_attempts = case when status = 'enabled' and url = $3 then failed_attempts else 0 end,"
+        " hold_until = case when status = 'enabled' and url = $3 then hold_until end,"
+        " alerted_at = case when status = 'enabled' and url = $3 then alerted_at end,"
         f" version = version + 1, updated_at = now() where org_id = $1 and id = $2 returning {_RETURNING}",
         endpoint.org_id,
         endpoint.id,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import json
 from collections.abc import Iterable, Sequence
 
 from libs.events import ReceivedEvent
 from libs.postgres import Connection, Database, Record
+from services.realtime.domain.channels import LOG
 from services.realtime.domain.history import History, Logged, Published
 
 # Names are sorted so that two writers lock channels in one order. A channel gives its next positions to its events in
@@ -67,6 +69,12 @@ join unnest($1::text[], $2::text[]) as wanted (org_id, name) on c.org_id = wante
 
 _SINCE = "select e.envelope::text as envelope from event e where e.created_at > $1 and e.type = any($2)"
 
+# Ids sort by the time of the event, and the primary key begins with them.
+_RANGE = """
+from event e join publication p on p.org_id = e.org_id and p.event_id = e.id and p.channel = $5
+where e.org_id = o.org and e.id > $2 and e.id < $3 and e.type = any($4::text[])
+"""
+
 _SWEEP = """
 with old as (
     select org_id, id from event where created_at < $1 order by created_at limit $2
@@ -75,6 +83,16 @@ with old as (
 )
 delete from event e using old where e.org_id = old.org_id and e.id = old.id
 """
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LoggedEvent:
+    """An event with its place in the organization's log and its envelope as JSON."""
+
+    id: str
+    type: str
+    position: int
+    envelope: str
 
 
 async def append(conn: Connection, org_id: str, events: Sequence[Logged]) -> list[tuple[str, Published]]:
@@ -139,6 +157,23 @@ class EventLog:
         organizations, names = [key[0] for key in wanted], [key[1] for key in wanted]
         rows = await self._database.system_fetch(_TOPS, organizations, names)
         return {(row["org_id"], row["name"]): row["top"] for row in rows}
+
+
+async def count_range(
+    database: Database, org_id: str, after: str, before: str, types: Sequence[str], most: int = 2**31
+) -> int:
+    """How many logged events of these types have an id between the two; counting stops at `most`."""
+    sql = f"select count(*) from (select 1 {_RANGE} limit $6) found"
+    return int(await database.fetchval(org_id, sql, after, before, list(types), LOG, most))
+
+
+async def read_range(
+    database: Database, org_id: str, after: str, before: str, types: Sequence[str], limit: int
+) -> list[LoggedEvent]:
+    """The first of them, in the order of their ids."""
+    sql = f"select e.id, e.type, p.position, e.envelope::text as envelope {_RANGE} order by e.id limit $6"
+    rows = await database.fetch(org_id, sql, after, before, list(types), LOG, limit)
+    return [LoggedEvent(row["id"], row["type"], row["position"], row["envelope"]) for row in rows]
 
 
 async def sweep(conn: Connection, older_than: datetime.datetime, limit: int) -> int:

@@ -818,6 +818,26 @@ class EntryRow(TypedDict):
     "When it last changed."
 
 
+class EventReplay(TypedDict):
+    """A replay that has begun, or the one that runs already."""
+
+    jobId: str
+    "The job that does it; read it at /api/jobs/{id}."
+    events: int
+    "How many events the range has."
+
+
+class EventReplayBody(TypedDict):
+    after: str
+    "Events at or after this time."
+    before: NotRequired[str | None]
+    "Events before this time; null: until now."
+    types: NotRequired[list[Literal["*", "org.*", "user.*", "api_key.*", "session.*", "agent.*", "integration.*", "document.*", "entry.*", "call.*", "usage.*", "credit.*", "webhook_endpoint.*", "webhook.*", "org.created", "org.updated", "user.created", "user.updated", "user.removed", "api_key.created", "api_key.rotated", "api_key.revoked", "session.revoked", "agent.created", "agent.updated", "agent.published", "agent.deleted", "integration.updated", "integration.synced", "integration.failed", "document.uploaded", "document.processed", "document.failed", "entry.created", "entry.updated", "entry.deleted", "call.started", "call.updated", "call.ended", "call.recording_ready", "usage.recorded", "credit.low", "credit.depleted", "credit.topped_up", "webhook_endpoint.failing", "webhook_endpoint.disabled", "webhook.test", "call.turn", "call.command_requested", "call.command_settled"]] | None]
+    "Of these types alone; null: of the types that the receiver gets."
+    onlyUndelivered: NotRequired[bool | None]
+    "Leave out events that the receiver has taken. null: false."
+
+
 class Failure(TypedDict):
     code: str
     "A stable word to branch on."
@@ -2053,6 +2073,27 @@ class Violation(TypedDict):
     "A sentence that says what to do."
 
 
+class WebhookAttempt(TypedDict):
+    """One exchange with the receiver."""
+
+    number: int
+    "Which attempt it is, from 1."
+    startedAt: str | None
+    "When it began; null before."
+    durationMs: int
+    "Milliseconds from the beginning to the response, or to the failure."
+    statusCode: int | None
+    "The status of the response; null without one."
+    error: str | None
+    "What went wrong; null when nothing did."
+    requestHeaders: dict[str, str]
+    "The header fields that were sent; the signature is masked."
+    responseHeaders: dict[str, str]
+    "The first 40 header fields of the response; values that authenticate are masked."
+    responseBody: str
+    "The first KiB of the response's body, as text."
+
+
 class WebhookDelivery(TypedDict):
     id: str
     "The id; it never changes."
@@ -2078,6 +2119,39 @@ class WebhookDelivery(TypedDict):
     "When it is tried again; null when it is not."
     deliveredAt: str | None
     "When the receiver took it."
+
+
+class WebhookDeliveryLog(TypedDict):
+    """A delivery with what was sent and what came back."""
+
+    id: str
+    "The id; it never changes."
+    endpointId: str
+    "The receiver."
+    eventId: str
+    "The event."
+    eventType: str
+    "The type of the event."
+    status: str
+    "Its state."
+    attempts: int
+    "The attempts so far."
+    lastStatusCode: int | None
+    "What the receiver answered last."
+    lastError: str | None
+    "Why the last attempt failed."
+    jobId: str | None
+    "The job that does it; read it at /api/jobs/{id}."
+    createdAt: str | None
+    "When it was made."
+    nextAttemptAt: str | None
+    "When it is tried again; null when it is not."
+    deliveredAt: str | None
+    "When the receiver took it."
+    requestBody: str
+    "The body that was sent, as text."
+    log: list[WebhookAttempt]
+    "The recorded attempts, the oldest first."
 
 
 class WebhookEndpoint(TypedDict):
@@ -2114,7 +2188,7 @@ class WebhookEndpoint(TypedDict):
 class WebhookEndpointBody(TypedDict):
     url: str
     "The whole URL."
-    eventTypes: list[Literal["*", "org.*", "user.*", "api_key.*", "session.*", "agent.*", "integration.*", "document.*", "entry.*", "call.*", "usage.*", "credit.*", "webhook_endpoint.*", "webhook.*", "job.*", "org.created", "org.updated", "user.created", "user.updated", "user.removed", "api_key.created", "api_key.rotated", "api_key.revoked", "session.revoked", "agent.created", "agent.updated", "agent.published", "agent.deleted", "integration.updated", "integration.synced", "integration.failed", "document.uploaded", "document.processed", "document.failed", "entry.created", "entry.updated", "entry.deleted", "call.started", "call.updated", "call.ended", "call.recording_ready", "call.turn", "call.command_requested", "call.command_settled", "usage.recorded", "credit.low", "credit.depleted", "credit.topped_up", "webhook_endpoint.disabled", "webhook.test", "job.progressed", "job.finished"]]
+    eventTypes: list[Literal["*", "org.*", "user.*", "api_key.*", "session.*", "agent.*", "integration.*", "document.*", "entry.*", "call.*", "usage.*", "credit.*", "webhook_endpoint.*", "webhook.*", "org.created", "org.updated", "user.created", "user.updated", "user.removed", "api_key.created", "api_key.rotated", "api_key.revoked", "session.revoked", "agent.created", "agent.updated", "agent.published", "agent.deleted", "integration.updated", "integration.synced", "integration.failed", "document.uploaded", "document.processed", "document.failed", "entry.created", "entry.updated", "entry.deleted", "call.started", "call.updated", "call.ended", "call.recording_ready", "usage.recorded", "credit.low", "credit.depleted", "credit.topped_up", "webhook_endpoint.failing", "webhook_endpoint.disabled", "webhook.test", "call.turn", "call.command_requested", "call.command_settled"]]
     "One type, all of one entity (call.*), or all (*)."
     description: NotRequired[str | None]
     "Free text for people."
@@ -2125,7 +2199,7 @@ class WebhookEndpointBody(TypedDict):
 class WebhookEndpointPatch(TypedDict):
     url: NotRequired[str]
     "The whole URL."
-    eventTypes: NotRequired[list[Literal["*", "org.*", "user.*", "api_key.*", "session.*", "agent.*", "integration.*", "document.*", "entry.*", "call.*", "usage.*", "credit.*", "webhook_endpoint.*", "webhook.*", "job.*", "org.created", "org.updated", "user.created", "user.updated", "user.removed", "api_key.created", "api_key.rotated", "api_key.revoked", "session.revoked", "agent.created", "agent.updated", "agent.published", "agent.deleted", "integration.updated", "integration.synced", "integration.failed", "document.uploaded", "document.processed", "document.failed", "entry.created", "entry.updated", "entry.deleted", "call.started", "call.updated", "call.ended", "call.recording_ready", "call.turn", "call.command_requested", "call.command_settled", "usage.recorded", "credit.low", "credit.depleted", "credit.topped_up", "webhook_endpoint.disabled", "webhook.test", "job.progressed", "job.finished"]]]
+    eventTypes: NotRequired[list[Literal["*", "org.*", "user.*", "api_key.*", "session.*", "agent.*", "integration.*", "document.*", "entry.*", "call.*", "usage.*", "credit.*", "webhook_endpoint.*", "webhook.*", "org.created", "org.updated", "user.created", "user.updated", "user.removed", "api_key.created", "api_key.rotated", "api_key.revoked", "session.revoked", "agent.created", "agent.updated", "agent.published", "agent.deleted", "integration.updated", "integration.synced", "integration.failed", "document.uploaded", "document.processed", "document.failed", "entry.created", "entry.updated", "entry.deleted", "call.started", "call.updated", "call.ended", "call.recording_ready", "usage.recorded", "credit.low", "credit.depleted", "credit.topped_up", "webhook_endpoint.failing", "webhook_endpoint.disabled", "webhook.test", "call.turn", "call.command_requested", "call.command_settled"]]]
     "One type, all of one entity (call.*), or all (*)."
     description: NotRequired[str | None]
     "Free text for people."

@@ -539,6 +539,14 @@ class WebhooksOut:
         params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt, "status": status}
         return self._client.rows(m.WebhookDelivery, f"/api/webhook-endpoints/{segment(id)}/deliveries", params, "cursor")
 
+    def get_delivery(self, id: str, delivery_id: str) -> m.WebhookDeliveryLog:
+        """Read a delivery with its attempts. What was sent and what came back at each attempt: at most 20 attempts, the first KiB of each response's body, and no values of headers that authenticate. Needs the scope webhooks:read."""
+        return self._client.answer(m.WebhookDeliveryLog, Call("GET", f"/api/webhook-endpoints/{segment(id)}/deliveries/{segment(delivery_id)}"))
+
+    def replay_endpoint(self, id: str, body: m.EventReplayBody, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.EventReplay:
+        """Deliver the events of a time range again. The events of the range, at most 10,000, are delivered again in a job, in their order, each under the webhook-id of its first delivery. A second request while one runs gets its job. Needs the scope webhooks:write."""
+        return self._client.answer(m.EventReplay, Call("POST", f"/api/webhook-endpoints/{segment(id)}/replay", json=body, headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
     def replay_delivery(self, id: str, delivery_id: str, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.WebhookDelivery:
         """Deliver again. Needs the scope webhooks:write."""
         return self._client.answer(m.WebhookDelivery, Call("POST", f"/api/webhook-endpoints/{segment(id)}/deliveries/{segment(delivery_id)}/replay", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
@@ -1141,6 +1149,14 @@ class AsyncWebhooksOut:
         """List deliveries. Needs the scope webhooks:read."""
         params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt, "status": status}
         return self._client.rows(m.WebhookDelivery, f"/api/webhook-endpoints/{segment(id)}/deliveries", params, "cursor")
+
+    async def get_delivery(self, id: str, delivery_id: str) -> m.WebhookDeliveryLog:
+        """Read a delivery with its attempts. What was sent and what came back at each attempt: at most 20 attempts, the first KiB of each response's body, and no values of headers that authenticate. Needs the scope webhooks:read."""
+        return await self._client.answer(m.WebhookDeliveryLog, Call("GET", f"/api/webhook-endpoints/{segment(id)}/deliveries/{segment(delivery_id)}"))
+
+    async def replay_endpoint(self, id: str, body: m.EventReplayBody, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.EventReplay:
+        """Deliver the events of a time range again. The events of the range, at most 10,000, are delivered again in a job, in their order, each under the webhook-id of its first delivery. A second request while one runs gets its job. Needs the scope webhooks:write."""
+        return await self._client.answer(m.EventReplay, Call("POST", f"/api/webhook-endpoints/{segment(id)}/replay", json=body, headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
 
     async def replay_delivery(self, id: str, delivery_id: str, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.WebhookDelivery:
         """Deliver again. Needs the scope webhooks:write."""

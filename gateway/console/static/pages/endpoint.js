@@ -5,7 +5,7 @@ import { count, number } from "../lib/format.js";
 import { useAct, useList, usePlace, useResource } from "../lib/resource.js";
 import { go } from "../lib/router.js";
 import { html, useInterval, useState } from "../lib/ui.js";
-import { Confirm, Secret } from "../parts/dialog.js";
+import { Confirm, Dialog, Secret } from "../parts/dialog.js";
 import { Form, fromCommas, SelectField, TextField, toCommas } from "../parts/forms.js";
 import { List } from "../parts/list.js";
 import { Empty, Facts, Moment, ProblemBox, State, Waiting } from "../parts/notices.js";
@@ -34,6 +34,7 @@ export function Endpoint({ id }) {
   };
   return html`<${Head} title="Webhook endpoint" back=${BACK}><${State} of=${endpoint.status} />
       <${TestButton} path=${path} /><button type="button" onClick=${toggle}>${enabled ? "Disable" : "Enable"}</button>
+      <${Replay} path=${path} />
       <${Confirm} label="Rotate secret" title="Rotate the secret?"
         question="Deliveries are signed with both secrets for 24 hours." act=${rotate} />
       <${Confirm} label="Delete" title="Delete this endpoint?" question="Deliveries that wait are given up."
@@ -60,6 +61,29 @@ function TestButton({ path }) {
   return html`<button type="button" class="primary" onClick=${test}>Send a test</button>`;
 }
 
+function Replay({ path }) {
+  const [open, setOpen] = useState(false);
+  const [hours, setHours] = useState("24");
+  const [types, setTypes] = useState("");
+  const [missed, setMissed] = useState("missed");
+  const [run, { busy, problem }] = useAct(async () => {
+    const after = new Date(Date.now() - Number(hours) * 3_600_000).toISOString();
+    const wanted = { after, types: types.trim() ? fromCommas(types) : null, onlyUndelivered: missed === "missed" };
+    const answer = await send("POST", `${path}/replay`, wanted);
+    setOpen(false);
+    toast(`${count(answer.events, "event is", "events are")} looked at; the job ${answer.jobId} delivers them again.`);
+  });
+  return html`<button type="button" onClick=${() => setOpen(true)}>Replay</button>
+    ${open && html`<${Dialog} title="Deliver events again" onClose=${() => setOpen(false)}>
+      <${Form} onSubmit=${run} busy=${busy} problem=${problem} submit="Replay">
+        <${SelectField} label="Events of the last" value=${hours} onInput=${setHours}
+          options=${[["1", "hour"], ["24", "day"], ["168", "7 days"], ["720", "30 days"]]} />
+        <${SelectField} label="Deliver" value=${missed} onInput=${setMissed}
+          options=${[["missed", "What the endpoint has not taken"], ["all", "All of them"]]} />
+        <${TextField} label="Event types" wide value=${types} onInput=${setTypes} pointer="types" problem=${problem}
+          hint="Separated by commas; empty: those of the endpoint." /><//><//>`}`;
+}
+
 function Settings({ endpoint, path, replace }) {
   const [url, setUrl] = useState(endpoint.url);
   const [types, setTypes] = useState(toCommas(endpoint.eventTypes));
@@ -80,6 +104,7 @@ function Settings({ endpoint, path, replace }) {
 
 function Deliveries({ path }) {
   const [status, setStatus] = useState("");
+  const [shown, setShown] = useState("");
   const [where, move] = usePlace({ status });
   const list = useList(`${path}/deliveries`, { status }, where, 25);
   useInterval(list.reload, LOOK_SECONDS);
@@ -98,12 +123,41 @@ function Deliveries({ path }) {
     { title: "Next attempt", cell: (delivery) => html`<${Moment}
       at=${delivery.status === "pending" ? delivery.nextAttemptAt : null} />` },
     { title: "Actions", cell: (delivery) => html`<button type="button" class="quiet"
+      onClick=${() => setShown(delivery.id)}>Show</button> <button type="button" class="quiet"
       onClick=${again(delivery)}>Deliver again</button>` },
   ];
   return html`<form class="filters" onSubmit=${(event) => event.preventDefault()}>
       <${SelectField} label="Status" value=${status} onInput=${setStatus}
         options=${[["", "All"], ["pending", "Pending"], ["delivered", "Delivered"], ["failed", "Failed"]]} /></form>
+    ${shown && html`<${Log} path=${`${path}/deliveries/${shown}`} onClose=${() => setShown("")} />`}
     <${List} read=${list} place=${where} setPlace=${move} columns=${columns} label="Deliveries"
       empty=${html`<${Empty} title="No delivery">${status ? "None has this status." : "“Send a test” delivers one."}
         <//>`} />`;
+}
+
+/* What was sent and what came back, attempt by attempt. */
+function Log({ path, onClose }) {
+  const { data: delivery, problem } = useResource(path);
+  return html`<${Dialog} title="Delivery" onClose=${onClose}>
+    ${problem && html`<${ProblemBox} problem=${problem} />`}
+    ${!delivery && !problem && html`<${Waiting} />`}
+    ${delivery && html`<${Facts} of=${[["Event", delivery.eventType], ["Event id", html`<code>${delivery.eventId}</code>`],
+        ["Message id", html`<code>${delivery.id}</code>`], ["Status", html`<${State} of=${delivery.status} />`]]} />
+      <details><summary>Body that is sent</summary><pre>${pretty(delivery.requestBody)}</pre></details>
+      ${delivery.log.length === 0 && html`<p>No attempt yet.</p>`}
+      ${delivery.log.map((attempt) => html`<details key=${attempt.number} open=${attempt.number === delivery.attempts}>
+        <summary>Attempt ${attempt.number}: ${attempt.statusCode ?? attempt.error},
+          ${" "}${number(attempt.durationMs)} ms, <${Moment} at=${attempt.startedAt} /></summary>
+        <h3>Request</h3><pre>${fields(attempt.requestHeaders)}</pre>
+        <h3>Response</h3><pre>${fields(attempt.responseHeaders)}\n\n${attempt.responseBody}</pre></details>`)}`}<//>`;
+}
+
+const fields = (headers) => Object.entries(headers).map(([name, value]) => `${name}: ${value}`).join("\n");
+
+function pretty(text) {
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2);
+  } catch {
+    return text;
+  }
 }

@@ -586,26 +586,38 @@ Global___JobChanged: _TypeAlias = JobChanged  # noqa: Y015
 
 @_typing.final
 class WebhookEndpointChanged(_message.Message):
-    """webhook_endpoint.disabled, webhook.test"""
+    """webhook_endpoint.failing, webhook_endpoint.disabled, webhook.test"""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     WEBHOOK_ENDPOINT_ID_FIELD_NUMBER: _builtins.int
     URL_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    FAILING_SINCE_FIELD_NUMBER: _builtins.int
+    DISABLED_AFTER_FIELD_NUMBER: _builtins.int
     webhook_endpoint_id: _builtins.str
     url: _builtins.str
     reason: _builtins.str
+    @_builtins.property
+    def failing_since(self) -> _timestamp_pb2.Timestamp:
+        """The first failure since the last success."""
+
+    @_builtins.property
+    def disabled_after(self) -> _timestamp_pb2.Timestamp:
+        """When the endpoint is disabled if it fails until then; of webhook_endpoint.failing."""
+
     def __init__(
         self,
         *,
         webhook_endpoint_id: _builtins.str = ...,
         url: _builtins.str = ...,
         reason: _builtins.str = ...,
+        failing_since: _timestamp_pb2.Timestamp | None = ...,
+        disabled_after: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["disabled_after", b"disabled_after", "failing_since", b"failing_since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "url", b"url", "webhook_endpoint_id", b"webhook_endpoint_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["disabled_after", b"disabled_after", "failing_since", b"failing_since", "reason", b"reason", "url", b"url", "webhook_endpoint_id", b"webhook_endpoint_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -234,6 +234,16 @@ class WebhookEndpointServiceStub:
                 request_serializer=echosenseix_dot_realtime_dot_v1_dot_realtime__pb2.ListWebhookDeliveriesRequest.SerializeToString,
                 response_deserializer=echosenseix_dot_realtime_dot_v1_dot_realtime__pb2.ListWebhookDeliveriesResponse.FromString,
                 _registered_method=True)
+        self.GetWebhookDelivery = channel.unary_unary(
+                '/echosenseix.realtime.v1.WebhookEndpointService/GetWebhookDelivery',
+                request_serializer=echosenseix_dot_realtime_dot_v1_dot_realtime__pb2.GetWebhookDeliveryRequest.SerializeToString,
+                response_deserializer=echosenseix_dot_realtime_dot_v1_dot_realtime__pb2.GetWebhookDeliveryResponse.FromString,
+                _registered_method=True)
+        self.ReplayWebhookEndpoint = channel.unary_unary(
+                '/echosenseix.realtime.v1.WebhookEndpointService/ReplayWebhookEndpoint',
+                request_serializer=echosenseix_dot_realtime_dot_v1_dot_realtime__pb2.ReplayWebhookEndpointRequest.SerializeToString,
+                response_deserializer=echosenseix_dot_realtime_dot_v1_dot_realtime__pb2.ReplayWebhookEndpointResponse.FromString,
+                _registered_method=True)
         self.ReplayWebhookDelivery = channel.unary_unary(
                 '/echosenseix.realtime.v1.WebhookEndpointService/ReplayWebhookDelivery',
                 request_serializer=echosenseix_dot_realtime_dot_v1_dot_realtime__pb2.ReplayWebhookDeliveryRequest.SerializeToString,
@@ -294,6 +304,20 @@ class WebhookEndpointServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetWebhookDelivery(self, request, context):
+        """A delivery with the body that it sends and its recorded attempts.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReplayWebhookEndpoint(self, request, context):
+        """Sends the events of a time range again, in a job.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ReplayWebhookDelivery(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -342,6 +366,16 @@ def add_WebhookEndpointServiceServicer_to_server(servicer, server):
                     servicer.ListWebhookDeliveries,
                     request_deserializer=echosenseix_dot_realtime_dot_v1_dot_realtime__pb2.ListWebhookDeliveriesRequest.FromString,
                     response_serializer=echosenseix_dot_realtime_dot_v1_dot_realtime__pb2.ListWebhookDeliveriesResponse.SerializeToString,
+            ),
+            'GetWebhookDelivery': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetWebhookDelivery,
+                    request_deserializer=echosenseix_dot_realtime_dot_v1_dot_realtime__pb2.GetWebhookDeliveryRequest.FromString,
+                    response_serializer=echosenseix_dot_realtime_dot_v1_dot_realtime__pb2.GetWebhookDeliveryResponse.SerializeToString,
+            ),
+            'ReplayWebhookEndpoint': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReplayWebhookEndpoint,
+                    request_deserializer=echosenseix_dot_realtime_dot_v1_dot_realtime__pb2.ReplayWebhookEndpointRequest.FromString,
+                    response_serializer=echosenseix_dot_realtime_dot_v1_dot_realtime__pb2.ReplayWebhookEndpointResponse.SerializeToString,
             ),
             'ReplayWebhookDelivery': grpc.unary_unary_rpc_method_handler(
                     servicer.ReplayWebhookDelivery,
@@ -565,6 +599,60 @@ class WebhookEndpointService:
             '/echosenseix.realtime.v1.WebhookEndpointService/ListWebhookDeliveries',
             echosenseix_dot_realtime_dot_v1_dot_realtime__pb2.ListWebhookDeliveriesRequest.SerializeToString,
             echosenseix_dot_realtime_dot_v1_dot_realtime__pb2.ListWebhookDeliveriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetWebhookDelivery(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/echosenseix.realtime.v1.WebhookEndpointService/GetWebhookDelivery',
+            echosenseix_dot_realtime_dot_v1_dot_realtime__pb2.GetWebhookDeliveryRequest.SerializeToString,
+            echosenseix_dot_realtime_dot_v1_dot_realtime__pb2.GetWebhookDeliveryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReplayWebhookEndpoint(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/echosenseix.realtime.v1.WebhookEndpointService/ReplayWebhookEndpoint',
+            echosenseix_dot_realtime_dot_v1_dot_realtime__pb2.ReplayWebhookEndpointRequest.SerializeToString,
+            echosenseix_dot_realtime_dot_v1_dot_realtime__pb2.ReplayWebhookEndpointResponse.FromString,
             options,
             channel_credentials,
             insecure,

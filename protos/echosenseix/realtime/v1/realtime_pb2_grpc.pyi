@@ -87,6 +87,10 @@ class WebhookEndpointServiceStub:
     TestWebhookEndpoint: _grpc.UnaryUnaryMultiCallable[_realtime_pb2.TestWebhookEndpointRequest, _realtime_pb2.TestWebhookEndpointResponse]
     """Sends one webhook.test event to this endpoint alone."""
     ListWebhookDeliveries: _grpc.UnaryUnaryMultiCallable[_realtime_pb2.ListWebhookDeliveriesRequest, _realtime_pb2.ListWebhookDeliveriesResponse]
+    GetWebhookDelivery: _grpc.UnaryUnaryMultiCallable[_realtime_pb2.GetWebhookDeliveryRequest, _realtime_pb2.GetWebhookDeliveryResponse]
+    """A delivery with the body that it sends and its recorded attempts."""
+    ReplayWebhookEndpoint: _grpc.UnaryUnaryMultiCallable[_realtime_pb2.ReplayWebhookEndpointRequest, _realtime_pb2.ReplayWebhookEndpointResponse]
+    """Sends the events of a time range again, in a job."""
     ReplayWebhookDelivery: _grpc.UnaryUnaryMultiCallable[_realtime_pb2.ReplayWebhookDeliveryRequest, _realtime_pb2.ReplayWebhookDeliveryResponse]
 
 @_typing.type_check_only
@@ -102,6 +106,10 @@ class WebhookEndpointServiceAsyncStub(WebhookEndpointServiceStub):
     TestWebhookEndpoint: _aio.UnaryUnaryMultiCallable[_realtime_pb2.TestWebhookEndpointRequest, _realtime_pb2.TestWebhookEndpointResponse]  # type: ignore[assignment]
     """Sends one webhook.test event to this endpoint alone."""
     ListWebhookDeliveries: _aio.UnaryUnaryMultiCallable[_realtime_pb2.ListWebhookDeliveriesRequest, _realtime_pb2.ListWebhookDeliveriesResponse]  # type: ignore[assignment]
+    GetWebhookDelivery: _aio.UnaryUnaryMultiCallable[_realtime_pb2.GetWebhookDeliveryRequest, _realtime_pb2.GetWebhookDeliveryResponse]  # type: ignore[assignment]
+    """A delivery with the body that it sends and its recorded attempts."""
+    ReplayWebhookEndpoint: _aio.UnaryUnaryMultiCallable[_realtime_pb2.ReplayWebhookEndpointRequest, _realtime_pb2.ReplayWebhookEndpointResponse]  # type: ignore[assignment]
+    """Sends the events of a time range again, in a job."""
     ReplayWebhookDelivery: _aio.UnaryUnaryMultiCallable[_realtime_pb2.ReplayWebhookDeliveryRequest, _realtime_pb2.ReplayWebhookDeliveryResponse]  # type: ignore[assignment]
 
 class WebhookEndpointServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -162,6 +170,22 @@ class WebhookEndpointServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _realtime_pb2.ListWebhookDeliveriesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_realtime_pb2.ListWebhookDeliveriesResponse, _abc.Awaitable[_realtime_pb2.ListWebhookDeliveriesResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def GetWebhookDelivery(
+        self,
+        request: _realtime_pb2.GetWebhookDeliveryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_realtime_pb2.GetWebhookDeliveryResponse, _abc.Awaitable[_realtime_pb2.GetWebhookDeliveryResponse]]:
+        """A delivery with the body that it sends and its recorded attempts."""
+
+    @_abc_1.abstractmethod
+    def ReplayWebhookEndpoint(
+        self,
+        request: _realtime_pb2.ReplayWebhookEndpointRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_realtime_pb2.ReplayWebhookEndpointResponse, _abc.Awaitable[_realtime_pb2.ReplayWebhookEndpointResponse]]:
+        """Sends the events of a time range again, in a job."""
 
     @_abc_1.abstractmethod
     def ReplayWebhookDelivery(

@@ -55,6 +55,15 @@ class Endpoints:
             request = pb.ListWebhookDeliveriesRequest(endpoint_id=endpoint_id)
             return list((await self.servicer.ListWebhookDeliveries(request, None)).deliveries)
 
+    async def test(self, org_id: str, endpoint_id: str) -> pb.TestWebhookEndpointResponse:
+        with caller(org_id):
+            return await self.servicer.TestWebhookEndpoint(pb.TestWebhookEndpointRequest(id=endpoint_id), None)
+
+    async def log(self, org_id: str, endpoint_id: str, delivery_id: str) -> pb.GetWebhookDeliveryResponse:
+        request = pb.GetWebhookDeliveryRequest(endpoint_id=endpoint_id, delivery_id=delivery_id)
+        with caller(org_id):
+            return await self.servicer.GetWebhookDelivery(request, None)
+
     async def settled(
         self, org_id: str, endpoint_id: str, is_settled: Callable[[pb.WebhookDelivery], bool]
     ) -> pb.WebhookDelivery:

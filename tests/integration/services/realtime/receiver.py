@@ -16,10 +16,15 @@ class Received:
 
 @dataclass
 class Receiver(StandIn):
-    """Answers each request with the next of `answers` (raw header lines may follow the status), then with 204."""
+    """Answers each request with the next of `answers` (raw header lines may follow the status) and the body, then with
+    204; a silent one never answers."""
 
     answers: list[str] = field(default_factory=list)
     requests: list[Received] = field(default_factory=list)
+    body: bytes = b""
+    is_silent: bool = False
+    open: int = 0
+    most_at_once: int = 0
 
     @property
     def url(self) -> str:
@@ -30,8 +35,16 @@ class Receiver(StandIn):
         headers = dict(_header(line) for line in head[1:] if line)
         body = await reader.readexactly(int(headers.get("content-length", "0")))
         self.requests.append(Received(headers, body))
+        self.open += 1
+        self.most_at_once = max(self.most_at_once, self.open)
+        if self.is_silent:
+            await reader.read()
+        content = self.body if self.answers else b""
         answer = self.answers.pop(0) if self.answers else "204 No Content"
-        writer.write(f"HTTP/1.1 {answer}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
+        response = f"HTTP/1.1 {answer}\r\nContent-Length: {len(content)}\r\nConnection: close\r\n\r\n"
+        await asyncio.sleep(0)  # two attempts at once would meet here
+        self.open -= 1
+        writer.write(response.encode() + content)
         await writer.drain()
         writer.close()
 

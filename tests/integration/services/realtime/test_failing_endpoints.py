@@ -16,6 +16,7 @@ import pytest_asyncio
 from echosenseix.jobs.v1 import jobs_pb2
 from echosenseix.realtime.v1 import realtime_pb2 as pb
 from libs.bus.subjects import job_wakeup
+from libs.clock import parse_rfc3339
 from libs.paging import CursorCodec
 from libs.postgres import Record
 from libs.runtime.service import JobsServicer
@@ -42,6 +43,14 @@ async def make_due(realtime: Realtime, job_id: str, attempt: int | None = None, 
     )
     async with realtime.database.system_transaction() as connection:
         await connection.execute(sql, job_id, attempt, hours)
+        await connection.execute(
+            "update webhook_delivery set next_attempt_at = now() + make_interval(hours => $3),"
+            " tries = coalesce($2, tries) where job_id = $1",
+            job_id,
+            attempt,
+            hours,
+        )
+        await connection.execute("update webhook_endpoint set hold_until = null")
     await realtime.bus.publish_core(job_wakeup("realtime", "webhooks"))
 
 
@@ -145,7 +154,9 @@ async def test_an_endpoint_that_fails_for_days_is_disabled_and_its_owners_told(
         assert (endpoint.status, endpoint.disabled_reason) == ("disabled", "failing")
         assert sorted(await told(realtime, "org_f2")) == [
             ("email.send", "failing"),
+            ("email.send", "failing"),
             ("webhook_endpoint.disabled", "failing"),
+            ("webhook_endpoint.failing", "failing"),
         ]
         asked = len(receiver.requests)
 
@@ -178,7 +189,44 @@ async def test_below_either_bound_nothing_happens(
         await run_out(realtime, endpoints, org_id, created.endpoint.id)
     assert (await endpoints.get(org_id, created.endpoint.id)).status == "enabled"
     assert await failures(endpoints, org_id, created.endpoint.id) == (True, exhausted + 1)
-    assert await told(realtime, org_id) == []
+    assert sorted(await told(realtime, org_id)) == [("email.send", "failing"), ("webhook_endpoint.failing", "failing")]
+
+
+async def test_owners_are_alerted_once_in_a_row_of_failures_and_again_in_the_next(
+    realtime: Realtime, endpoints: Endpoints
+) -> None:
+    async with Receiver(answers=["500 Oops", "500 Oops", "204 No Content", "500 Oops", "500 Oops"]) as receiver:
+        created = await endpoints.create("org_f7", receiver.url)
+        endpoint_id = created.endpoint.id
+        await age(realtime, "org_f7", days=0.9, exhausted=0)
+        await tried_once(realtime, endpoints, "org_f7", endpoint_id)
+        assert await told(realtime, "org_f7") == []
+        await age(realtime, "org_f7", days=1.1, exhausted=0)
+        await tried_once(realtime, endpoints, "org_f7", endpoint_id)
+        alert = ("webhook_endpoint.failing", "failing")
+        assert [row for row in await told(realtime, "org_f7") if row[0] != "email.send"] == [alert]
+        await realtime.emit("org_f7")
+        await endpoints.settled("org_f7", endpoint_id, lambda row: row.status == "delivered")
+        await tried_once(realtime, endpoints, "org_f7", endpoint_id)
+        await age(realtime, "org_f7", days=1.1, exhausted=0)
+        await tried_once(realtime, endpoints, "org_f7", endpoint_id)
+        assert [row for row in await told(realtime, "org_f7") if row[0] != "email.send"] == [alert, alert]
+        [payload] = await realtime.database.system_fetch(
+            "select payload from outbox where org_id = 'org_f7' order by id limit 1"
+        )
+        data = json.loads(payload["payload"])["data"]
+        assert data["webhookEndpointId"] == endpoint_id
+        since, until = (parse_rfc3339(data[name]) for name in ("failingSince", "disabledAfter"))
+        assert until - since == timedelta(days=5)
+
+
+async def tried_once(realtime: Realtime, endpoints: Endpoints, org_id: str, endpoint_id: str) -> None:
+    """One more delivery whose first attempt fails and whose second is far away."""
+    before = {delivery.id for delivery in await endpoints.deliveries(org_id, endpoint_id)}
+    await realtime.emit(org_id)
+    tried = await endpoints.settled(org_id, endpoint_id, lambda row: row.id not in before and row.attempts == 1)
+    await waiting(realtime, tried.job_id, 1)
+    await make_due(realtime, tried.job_id, hours=5)
 
 
 async def test_a_success_between_forgets_the_failures(realtime: Realtime, endpoints: Endpoints) -> None:

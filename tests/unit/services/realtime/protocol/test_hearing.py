@@ -5,19 +5,20 @@ from __future__ import annotations
 import pytest
 
 from libs.errors import InvalidArgument, PermissionDenied
+from libs.events.topics import LOGGED
 from services.realtime.domain.channels import organization_channels, scope_of_event
-from services.realtime.protocol.hearing import LOGGED_TOPICS, check_hearing, heard_topics
+from services.realtime.protocol.hearing import check_hearing, heard_topics
 from suite.services import SCOPES
 
 
-@pytest.mark.parametrize("topic", LOGGED_TOPICS)
+@pytest.mark.parametrize("topic", LOGGED)
 def test_every_event_needs_a_scope_that_can_be_granted_and_that_reads(topic: str) -> None:
     scope = scope_of_event(topic)
     assert scope in SCOPES
     assert scope.endswith(":read")
 
 
-@pytest.mark.parametrize("topic", LOGGED_TOPICS)
+@pytest.mark.parametrize("topic", LOGGED)
 def test_no_scope_but_its_own_and_the_whole_hears_an_event(topic: str) -> None:
     hearing = [scope for scope in SCOPES if topic in heard_topics({scope})]
     assert hearing == ["*", scope_of_event(topic)]
@@ -29,10 +30,10 @@ def test_the_scope_of_the_door_alone_hears_nothing() -> None:
 
 
 def test_a_pattern_means_what_it_means_for_webhook_endpoints() -> None:
-    calls = [topic for topic in LOGGED_TOPICS if topic.startswith("call.")]
+    calls = [topic for topic in LOGGED if topic.startswith("call.")]
     assert calls
     assert heard_topics({"*"}, ["call.*"]) == calls
-    assert heard_topics({"*"}, ["*"]) == list(LOGGED_TOPICS)
+    assert heard_topics({"*"}, ["*"]) == list(LOGGED)
     assert heard_topics({"agents:read"}, ["call.*"]) == []
 
 

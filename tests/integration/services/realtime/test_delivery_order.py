@@ -1,0 +1,119 @@
+"""Order and isolation of deliveries: an endpoint gets its events in the order of the log, and one that is slow or dead
+holds up no other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+from libs.bus.subjects import job_wakeup
+from services.realtime.storage import turns
+from tests.integration.services.realtime.driving import Realtime, until
+from tests.integration.services.realtime.hooks import Endpoints
+from tests.integration.services.realtime.receiver import Receiver
+
+
+def calls(receiver: Receiver) -> list[str]:
+    return [json.loads(got.body)["data"]["callId"] for got in receiver.requests]
+
+
+async def test_an_endpoint_gets_its_events_one_at_a_time_in_the_order_of_the_log(
+    realtime: Realtime, endpoints: Endpoints
+) -> None:
+    async with Receiver() as receiver:
+        created = await endpoints.create("org_o1", receiver.url)
+        wanted = [f"call_{number:02}" for number in range(40)]
+        for call_id in wanted:
+            await realtime.emit("org_o1", call_id=call_id)
+        await until(lambda: len(receiver.requests) == len(wanted))
+        await until(lambda: receiver.open == 0)
+        assert calls(receiver) == wanted
+        assert receiver.most_at_once == 1
+        positions = [int(got.headers["event-position"]) for got in receiver.requests]
+        assert positions == sorted(set(positions))
+        rows = await endpoints.deliveries("org_o1", created.endpoint.id)
+        assert {row.attempts for row in rows} == {1}
+
+
+async def test_an_event_that_its_receiver_refuses_lets_the_later_ones_pass(
+    realtime: Realtime, endpoints: Endpoints
+) -> None:
+    async with Receiver(answers=["500 Oops"]) as receiver:
+        await endpoints.create("org_o2", receiver.url)
+        for call_id in ("call_a", "call_b", "call_c"):
+            await realtime.emit("org_o2", call_id=call_id)
+        await until(lambda: len(receiver.requests) == 4)
+        assert calls(receiver) == ["call_a", "call_b", "call_c", "call_a"]
+
+
+async def test_an_endpoint_that_does_not_answer_holds_up_no_other(realtime: Realtime, endpoints: Endpoints) -> None:
+    """More deliveries to the silent endpoint than the worker has places."""
+    async with Receiver(is_silent=True) as silent, Receiver() as healthy:
+        await endpoints.create("org_o3", silent.url)
+        await endpoints.create("org_o4", healthy.url)
+        for _ in range(20):
+            await realtime.emit("org_o3")
+        await until(lambda: silent.open == 1)
+        for number in range(5):
+            await realtime.emit("org_o4", call_id=f"call_{number}")
+        await until(lambda: len(healthy.requests) == 5)
+        assert calls(healthy) == [f"call_{number}" for number in range(5)]
+        assert silent.most_at_once == 1
+
+
+async def test_an_endpoint_that_fails_again_and_again_rests_and_a_test_ends_its_rest(
+    realtime: Realtime, endpoints: Endpoints
+) -> None:
+    async with Receiver(answers=["500 Oops"] * 3) as receiver:
+        created = await endpoints.create("org_o5", receiver.url)
+        for number in range(8):
+            await realtime.emit("org_o5", call_id=f"call_{number}")
+        await until(lambda: len(receiver.requests) == 3)
+        assert calls(receiver) == ["call_0", "call_1", "call_2"]
+        row = await realtime.database.system_fetchrow(
+            "select failed_attempts, hold_until > now() as rests from webhook_endpoint where id = $1",
+            created.endpoint.id,
+        )
+        assert row is not None
+        assert (row["failed_attempts"], row["rests"]) == (3, True)
+        await endpoints.test("org_o5", created.endpoint.id)
+        await until(lambda: len(receiver.requests) >= 9)
+        types = [json.loads(got.body)["type"] for got in receiver.requests]
+        assert types[3] == "webhook.test"
+        first_tries = list(dict.fromkeys(call for call in calls_of_events(receiver)))
+        assert first_tries == [f"call_{number}" for number in range(8)]
+
+
+def calls_of_events(receiver: Receiver) -> list[str]:
+    bodies = [json.loads(got.body) for got in receiver.requests]
+    return [body["data"]["callId"] for body in bodies if body["type"] == "call.ended"]
+
+
+async def test_a_turn_whose_job_died_ends_by_itself(realtime: Realtime, endpoints: Endpoints) -> None:
+    async with Receiver() as receiver:
+        created = await endpoints.create("org_o6", receiver.url)
+        async with realtime.database.transaction("org_o6") as connection:
+            await connection.execute(
+                "update webhook_endpoint set turn_job = 'job_realtime_dead', turn_until = now() + interval '1 hour'"
+            )
+        await realtime.emit("org_o6")
+        tried = await endpoints.settled("org_o6", created.endpoint.id, lambda row: bool(row.job_id))
+        assert await turns.next_due(realtime.database, "org_o6", created.endpoint.id, tried.job_id) is None
+        assert receiver.requests == []
+        async with realtime.database.transaction("org_o6") as connection:
+            await connection.execute("update webhook_endpoint set turn_until = now()")
+        async with asyncio.timeout(20):
+            while not receiver.requests:
+                await make_all_due(realtime)
+                await asyncio.sleep(0.05)
+        await endpoints.settled("org_o6", created.endpoint.id, lambda row: row.status == "delivered")
+
+
+async def make_all_due(realtime: Realtime) -> None:
+    async with realtime.database.system_transaction() as connection:
+        await connection.execute(
+            "update job set state = 'queued', run_at = now()"
+            " where org_id = 'org_o6' and state in ('scheduled', 'queued')"
+        )
+    await realtime.bus.publish_core(job_wakeup("realtime", "webhooks"))

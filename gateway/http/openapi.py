@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, get_args, get_origin
 
 import msgspec
@@ -39,6 +39,11 @@ class About:
     codes: Mapping[int, Sequence[str]]
     examples: Mapping[str, Mapping[str, Any]]
     words: Mapping[str, str]
+    # What no route serves: requests that we send, paths of other servers, and the components of both.
+    webhooks: Mapping[str, Any] = field(default_factory=dict)
+    other_paths: Mapping[str, Any] = field(default_factory=dict)
+    other_schemas: Mapping[str, Any] = field(default_factory=dict)
+    other_security: Mapping[str, Any] = field(default_factory=dict)
 
 
 def document(routes: Iterable[Route[Any, Any]], about: About) -> dict[str, Any]:
@@ -55,29 +60,31 @@ def document(routes: Iterable[Route[Any, Any]], about: About) -> dict[str, Any]:
                 parameter["description"] = _meaning(parameter["in"], parameter["name"], about.words)
         _show_examples(operation, about.examples.get(f"{route.method} {route.path}", {}))
         paths.setdefault(route.path, {})[route.method.lower()] = operation
+    paths.update(about.other_paths)
     return {
         "openapi": "3.1.0",
         "info": {"title": about.title, "version": about.version, "description": about.description},
-        "servers": [{"url": "/"}],
+        "servers": [{"url": "/", "description": "The gateway that answers this document."}],
         "tags": [{"name": tag} for tag in dict.fromkeys(route.tag for route in table)],
         "security": [{"bearer": []}, {"apiKey": []}, {"session": []}],
         "paths": paths,
+        "webhooks": dict(about.webhooks),
         "components": {
-            "schemas": schemas,
+            "schemas": dict(sorted({**schemas, **about.other_schemas}.items())),
             "responses": {str(status): _problem_response(status, about) for status in sorted(about.codes)},
             "headers": _HEADERS,
-            "securitySchemes": _security(about.session_cookie),
+            "securitySchemes": {**_security(about.session_cookie), **about.other_security},
         },
     }
 
 
 def _describe(name: str, schema: dict[str, Any], words: Mapping[str, str]) -> None:
     """Say of every property what it means."""
-    for field, inner in schema.get("properties", {}).items():
+    for member, inner in schema.get("properties", {}).items():
         if "description" not in inner:
             own = (option["description"] for option in inner.get("anyOf", ()) if "description" in option)
-            told = {"description": next(own, "") or _meaning(name, field, words)}
-            schema["properties"][field] = {"allOf": [inner], **told} if "$ref" in inner else inner | told
+            told = {"description": next(own, "") or _meaning(name, member, words)}
+            schema["properties"][member] = {"allOf": [inner], **told} if "$ref" in inner else inner | told
 
 
 def _meaning(owner: str, name: str, words: Mapping[str, str]) -> str:

@@ -92,7 +92,7 @@ def _resources(document: dict[str, Any]) -> Iterator[str]:
     groups: dict[str, list[tuple[str, str, dict[str, Any]]]] = {}
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
-            if operation["tags"][0] not in LEFT_OUT:
+            if operation["tags"][0] not in LEFT_OUT and "servers" not in operation:
                 groups.setdefault(operation["tags"][0], []).append((method.upper(), path, operation))
     for prefix in ("", "Async"):
         for tag, operations in groups.items():

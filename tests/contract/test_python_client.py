@@ -23,7 +23,7 @@ def test_every_operation_has_a_method_in_both_clients() -> None:
         operation["operationId"]
         for methods in COMMITTED["paths"].values()
         for operation in methods.values()
-        if operation["tags"][0] not in LEFT_OUT
+        if operation["tags"][0] not in LEFT_OUT and "servers" not in operation
     }
     with Client("http://127.0.0.1:1") as client:
         for known in (client, AsyncClient("http://127.0.0.1:1")):

@@ -108,6 +108,7 @@ OPERATIONS = tuple(
     Operation(method.upper(), path, spec)
     for path, methods in DOCUMENT["paths"].items()
     for method, spec in methods.items()
+    if "servers" not in spec
 )
 
 

@@ -41,6 +41,14 @@ class Recording:
         elif kind == "application/json" and not operation.path.startswith("/openapi"):
             self._examples.setdefault(str(operation), {})[status] = _shown(answer.json())
 
+    def add_events(self, events: list[dict[str, Any]]) -> None:
+        """Keep the first event of each type as receivers of webhooks get it."""
+        shown: dict[str, Any] = {}
+        for event in events:
+            sent = {name: value for name, value in event.items() if name not in ("channel", "position")}
+            shown.setdefault(event["type"], _shown(sent))
+        self._examples["events"] = dict(sorted(shown.items()))
+
     def write(self) -> None:
         text = json.dumps(dict(sorted(self._examples.items())), indent=1, ensure_ascii=False)
         EXAMPLES.write_text(text + "\n", encoding="utf-8")

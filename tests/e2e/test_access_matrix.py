@@ -22,6 +22,7 @@ OPERATIONS = [
     (method.upper(), path, operation)
     for path, methods in DOCUMENT["paths"].items()
     for method, operation in methods.items()
+    if "servers" not in operation
 ]
 GUARDED = [entry for entry in OPERATIONS if entry[2].get("security") != []]
 # Only the platform's own organization may do these, whatever they name.

@@ -89,11 +89,12 @@ def scene(suite: Suite, customer: Callable[[], Customer]) -> Iterator[Scene]:
 
 
 @pytest.fixture(scope="module")
-def recording() -> Iterator[Recording]:
+def recording(scene: Scene) -> Iterator[Recording]:
     """What `make examples` writes; otherwise forgotten."""
     made = Recording()
     yield made
     if IS_RECORDING:
+        made.add_events(scene.customer.http.get("/api/events", params={"limit": 200}).json()["data"])
         made.write()
 
 

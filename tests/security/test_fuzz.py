@@ -41,7 +41,8 @@ def operations() -> list[tuple[str, str, dict[str, Any]]]:
         (method.upper(), path, operation)
         for path, methods in document["paths"].items()
         for method, operation in methods.items()
-        if method in ("get", "post", "put", "patch", "delete")
+        # An operation with servers of its own is another process's.
+        if "servers" not in operation
         # A logout or a revoked key would end the run's own session.
         and path not in ("/api/logout",)
     ]

@@ -20,7 +20,7 @@ from gateway.operations.charts import Charts
 from gateway.operations.metrics import metrics
 from gateway.operations.services import services
 from gateway.principals import Principals, identity_lookup
-from gateway.routes.documentation import FILE, about
+from gateway.routes.documentation import FILE, PAGE, about, page
 from gateway.state import Gateway
 from libs.bus import Bus
 from libs.bus.subjects import cache_invalidated
@@ -77,5 +77,6 @@ def _run(settings: GatewaySettings) -> int:
 if __name__ == "__main__":
     if sys.argv[1:] == ["openapi"]:
         FILE.write_bytes(encode(ROUTES, about()))
+        PAGE.write_text(page(), encoding="utf-8")
         sys.exit(0)
     sys.exit(run_process("gateway", GatewaySettings, _run, require=("principal_signing_key",)))

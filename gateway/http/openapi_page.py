@@ -1,93 +1,160 @@
-"""The page behind /docs: the OpenAPI document as plain HTML. No script, no foreign asset; one stylesheet of its own."""
+"""The page behind /docs: the guide, the events, and every operation of the document with a form to try it.
+
+Made where the document is written, not where it is served: the guide is Markdown, and the process has no reader of it.
+The page has no inline script and no inline style, so that its policy can refuse both.
+"""
 
 import html as markup
 import json
+import re
+from collections.abc import Mapping
 from typing import Any
 
-STYLESHEET = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 60rem; padding: 1rem; color: #1c2530; }
-h1, h2 { line-height: 1.2; } h2 { margin-top: 2.5rem; border-bottom: 1px solid #d5dbe3; }
-nav a { margin-right: .8rem; } a { color: #0b5cad; }
-details { border: 1px solid #d5dbe3; border-radius: 6px; margin: .4rem 0; padding: .3rem .7rem; }
-summary { cursor: pointer; } summary b { display: inline-block; min-width: 4.2rem; }
-code, pre { font-family: ui-monospace, monospace; font-size: 13px; }
-pre { background: #f3f5f8; padding: .6rem; overflow: auto; border-radius: 4px; }
-table { border-collapse: collapse; } td, th { text-align: left; padding: .1rem .9rem .1rem 0; vertical-align: top; }
-@media (prefers-color-scheme: dark) { body { background: #14181d; color: #dfe5ec; } pre { background: #1f262e; }
-  a { color: #7cb7f5; } details, h2 { border-color: #34404d; } }
-""".strip()
+from markdown_it import MarkdownIt
+
+# Consecutive blocks of these languages stand side by side.
+_LANGUAGES = {"bash": "curl", "python": "Python", "javascript": "JavaScript"}
+_BLOCK = re.compile(r'<pre><code class="language-(\w+)">(.*?)</code></pre>\n?', re.DOTALL)
+_BLOCKS = re.compile(r'(?:<pre><code class="language-(?:bash|python|javascript)">.*?</code></pre>\n?)+', re.DOTALL)
+_HEADING = re.compile(r"<h2>(.*?)</h2>")
+_LINK = re.compile(r'<a href="(?!https?:|#)[^"]*">(.*?)</a>')
 
 
-def html(document: dict[str, Any]) -> str:
+def html(document: Mapping[str, Any], guide: str) -> str:
     """The whole page."""
+    told = _guide(guide)
+    sections = [*_HEADING.findall(told), "Events", "Reference", "Schemas"]
+    links = "".join(f'<li><a href="#{_anchor(name)}">{name}</a></li>' for name in sections)
     tags = [tag["name"] for tag in document["tags"]]
-    links = "".join(f'<a href="#{_anchor(tag)}">{_text(tag)}</a>' for tag in tags)
-    sections = "".join(_section(tag, document) for tag in tags)
+    groups = "".join(f'<li><a href="#group-{_anchor(tag)}">{_text(tag)}</a></li>' for tag in tags)
     schemas = "".join(_schema(name, schema) for name, schema in document["components"]["schemas"].items())
     return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>EchoSenseiX API</title>'
-        '<meta name="viewport" content="width=device-width"><link rel="stylesheet" href="/docs/style.css"></head><body>'
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>EchoSenseiX API</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="color-scheme" content="light dark"><link rel="stylesheet" href="/docs/style.css">'
+        '<script src="/docs/page.js" defer></script></head><body>'
+        '<a class="skip" href="#content">Skip to the content</a>'
+        f'<nav aria-label="Sections"><ul>{links}</ul><ul class="groups">{groups}</ul></nav><main id="content">'
         f"<h1>EchoSenseiX API</h1><p>{_text(document['info']['description'])}</p>"
-        f'<p>Machine readable: <a href="/openapi.json">/openapi.json</a></p><nav>{links}</nav>'
-        f'{sections}<h2 id="schemas">Schemas</h2>{schemas}</body></html>'
+        '<p><a href="/openapi.json">OpenAPI document</a> · <a href="/app">Console</a></p>'
+        f"{told}{_events(document)}{_reference_section(document, tags)}"
+        f'<h2 id="schemas">Schemas</h2>{schemas}</main></body></html>\n'
     )
 
 
-def _section(tag: str, document: dict[str, Any]) -> str:
+def _guide(text: str) -> str:
+    """The guide without its title and what leads to this page, with anchors and blocks side by side."""
+    body = text[text.index("\n## ") :]
+    rendered = MarkdownIt("commonmark", {"html": False}).enable("table").render(body)
+    rendered = _HEADING.sub(lambda found: f'<h2 id="{_anchor(found[1])}">{found[1]}</h2>', rendered)
+    rendered = _LINK.sub(r"\1", rendered)
+    return _BLOCKS.sub(lambda found: _side_by_side(found[0]), rendered)
+
+
+def _side_by_side(blocks: str) -> str:
+    shown = "".join(
+        f"<figure><figcaption>{_LANGUAGES[language]}</figcaption><pre><code>{code}</code></pre></figure>"
+        for language, code in _BLOCK.findall(blocks)
+    )
+    return f'<div class="codes">{shown}</div>\n'
+
+
+def _events(document: Mapping[str, Any]) -> str:
+    rows = "".join(_event(topic, hook["post"]) for topic, hook in document["webhooks"].items())
+    return (
+        '<h2 id="events">Events</h2><p>Webhooks, streams, sockets and <code>GET /api/events</code> carry the same '
+        "events. Each is a CloudEvent 1.0; its <code>data</code> names the things that changed.</p>" + rows
+    )
+
+
+def _event(topic: str, hook: Mapping[str, Any]) -> str:
+    media = hook["requestBody"]["content"]["application/json"]
+    example = _example(media["example"]) if "example" in media else ""
+    return (
+        f'<details id="event-{_text(topic)}"><summary><code>{_text(topic)}</code> {_text(hook["summary"])}</summary>'
+        f"<p>{_reference(media['schema'])}</p>{example}</details>"
+    )
+
+
+def _reference_section(document: Mapping[str, Any], tags: list[str]) -> str:
+    groups = "".join(_group(tag, document) for tag in tags)
+    return (
+        '<h2 id="reference">Reference</h2><form id="credential"><label for="key">API key for trying</label>'
+        '<input id="key" type="password" autocomplete="off" spellcheck="false">'
+        "<p>The page keeps it until it is closed, and sends it to this origin alone. Without a key the session of the "
+        f"console is used.</p></form>{groups}"
+    )
+
+
+def _group(tag: str, document: Mapping[str, Any]) -> str:
     operations = [
         _operation(method, path, operation)
         for path, methods in document["paths"].items()
         for method, operation in methods.items()
         if tag in operation["tags"]
     ]
-    return f'<h2 id="{_anchor(tag)}">{_text(tag)}</h2>{"".join(operations)}'
+    return f'<h3 id="group-{_anchor(tag)}">{_text(tag)}</h3>{"".join(operations)}'
 
 
-def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
+def _operation(method: str, path: str, operation: Mapping[str, Any]) -> str:
     head = f"<summary><b>{method.upper()}</b> <code>{_text(path)}</code> {_text(operation['summary'])}</summary>"
     about = f"<p>{_text(operation['description'])}</p>" if "description" in operation else ""
-    return f"<details>{head}{about}{_parameters(operation)}{_body(operation)}{_answers(operation)}</details>"
+    ended = '<p class="deprecated">Deprecated.</p>' if operation.get("deprecated") else ""
+    # The form is made when the operation is opened: hundreds of them would be half of the page.
+    tried = (
+        ""
+        if "servers" in operation
+        else f'<div class="try" data-method="{method.upper()}" data-path="{_text(path)}"></div>'
+    )
+    parts = f"{ended}{about}{_parameters(operation)}{_body(operation)}{tried}{_answers(operation)}"
+    return f'<details id="{operation["operationId"]}">{head}{parts}</details>'
 
 
-def _parameters(operation: dict[str, Any]) -> str:
+def _parameters(operation: Mapping[str, Any]) -> str:
     rows = "".join(
         f"<tr><td><code>{_text(item['name'])}</code></td><td>{_text(item['in'])}</td>"
         f"<td>{_text(item['schema'].get('type', ''))}</td><td>{_text(item.get('description', ''))}</td></tr>"
         for item in operation.get("parameters", ())
     )
-    return f"<h4>Parameters</h4><table>{rows}</table>" if rows else ""
+    return f'<h4>Parameters</h4><div class="table"><table>{rows}</table></div>' if rows else ""
 
 
-def _body(operation: dict[str, Any]) -> str:
+def _body(operation: Mapping[str, Any]) -> str:
     content = operation.get("requestBody", {}).get("content", {})
     parts = []
     for kind, media in content.items():
-        example = f"<pre>{_text(json.dumps(media['example'], indent=2))}</pre>" if "example" in media else ""
+        example = _example(media["example"]) if "example" in media else ""
         parts.append(f"<h4>Body: {_text(kind)} {_reference(media['schema'])}</h4>{example}")
     return "".join(parts[-1:])
 
 
-def _answers(operation: dict[str, Any]) -> str:
+def _answers(operation: Mapping[str, Any]) -> str:
     rows = []
     for status, answer in operation["responses"].items():
-        text = answer.get("description") or "Problem"
-        shape = "".join(_reference(media["schema"]) for media in answer.get("content", {}).values())
-        rows.append(f"<tr><td><code>{status}</code></td><td>{_text(text)}</td><td>{shape}</td></tr>")
-    return f"<h4>Answers</h4><table>{''.join(rows)}</table>"
+        problem = answer.get("$ref", "").rpartition("/")[2]
+        text = answer.get("description") or f"Problem {problem}"
+        media = answer.get("content", {})
+        shape = "".join(_reference(one["schema"]) for one in media.values())
+        example = "".join(_example(one["example"]) for one in media.values() if "example" in one)
+        rows.append(f"<tr><td><code>{status}</code></td><td>{_text(text)} {shape}{example}</td></tr>")
+    return f'<h4>Answers</h4><div class="table"><table>{"".join(rows)}</table></div>'
 
 
-def _schema(name: str, schema: dict[str, Any]) -> str:
-    shown = _text(json.dumps(schema, indent=2, ensure_ascii=False))
-    return f'<details id="schema-{_text(name)}"><summary>{_text(name)}</summary><pre>{shown}</pre></details>'
+def _schema(name: str, schema: Mapping[str, Any]) -> str:
+    return f'<details id="schema-{_text(name)}"><summary>{_text(name)}</summary>{_example(schema)}</details>'
 
 
-def _reference(schema: dict[str, Any]) -> str:
+def _example(value: Any) -> str:
+    return f"<pre>{_text(json.dumps(value, indent=1, ensure_ascii=False))}</pre>"
+
+
+def _reference(schema: Mapping[str, Any]) -> str:
     name = schema.get("$ref", "").rpartition("/")[2]
     return f'<a href="#schema-{_text(name)}">{_text(name)}</a>' if name else ""
 
 
-def _anchor(tag: str) -> str:
-    return tag.lower().replace(" ", "-")
+def _anchor(name: str) -> str:
+    return name.lower().replace(" ", "-")
 
 
 def _text(text: str) -> str:

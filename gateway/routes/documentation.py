@@ -1,4 +1,4 @@
-"""The API's own description: the document, and a page that shows it without any script."""
+"""The API's own description: the document, and a page that explains it and has a form for each operation."""
 
 import functools
 import json
@@ -7,15 +7,19 @@ from pathlib import Path
 
 from starlette.responses import Response
 
-from gateway.http import openapi_page
 from gateway.http.openapi import About
 from gateway.http.routing import Route, tagged
 from gateway.http.schema import NoBody, NoQuery
+from gateway.schemas import events
 from gateway.schemas.vocabulary import WORDS
 from gateway.state import ApiRequest
 
 # Written by `python -m gateway openapi`.
 FILE = Path(__file__).parents[1] / "openapi.json"
+# The page, written with it, and its other files.
+_FOLDER = Path(__file__).parents[1] / "documentation"
+PAGE = _FOLDER / "page.html"
+GUIDE = Path(__file__).parents[2] / "docs" / "guide.md"
 # Written by `make examples`: answers of the running suite.
 EXAMPLES = Path(__file__).parents[1] / "examples.json"
 # The codes of problems, which a test compares with those that the code raises.
@@ -26,12 +30,22 @@ _DESCRIPTION = (
     "errors are problem documents (RFC 9457), amounts are decimal strings and times RFC 3339 in UTC. Every "
     "response carries X-Request-Id. POST, PATCH, PUT and DELETE take an Idempotency-Key."
 )
+_CONNECTION = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "A token of POST /api/realtime/token. It lives for five minutes and reads the caller's events.",
+}
+_POLICY = (
+    b"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; form-action 'none'; "
+    b"frame-ancestors 'none'; base-uri 'none'; require-trusted-types-for 'script'"
+)
 # Seconds: a new release shows within five minutes.
 _CACHED = {"cache-control": "public, max-age=300"}
 
 
 def about() -> About:
     """What the document says beside the routes. Read where the document is written, not where it is served."""
+    examples = json.loads(EXAMPLES.read_bytes())
     codes: dict[int, list[str]] = {}
     for code, status in _CODE.findall(ERRORS.read_text("utf-8")):
         codes.setdefault(int(status), []).append(code)
@@ -41,31 +55,48 @@ def about() -> About:
         description=_DESCRIPTION,
         session_cookie="echosenseix_session",
         codes={status: sorted(found) for status, found in codes.items()},
-        examples=json.loads(EXAMPLES.read_bytes()),
+        examples=examples,
         words=WORDS,
+        webhooks=events.webhooks(examples.get("events", {})),
+        other_paths={events.STREAM_PATH: events.stream()},
+        other_schemas=events.schemas(),
+        other_security={"connection": _CONNECTION},
     )
 
 
+def page() -> str:
+    """The page behind /docs, as `python -m gateway openapi` writes it: the guide's reader is no part of the process."""
+    from gateway.http import openapi_page
+
+    return openapi_page.html(json.loads(FILE.read_bytes()), GUIDE.read_text("utf-8"))
+
+
 async def get_openapi(request: ApiRequest[NoQuery, NoBody]) -> Response:
-    return Response(FILE.read_bytes(), 200, _CACHED, "application/json")
+    return Response(_read(FILE), 200, _CACHED, "application/json")
 
 
 async def get_docs(request: ApiRequest[NoQuery, NoBody]) -> Response:
-    return Response(_page(), 200, _CACHED, "text/html; charset=utf-8")
+    request.replace_response_header(b"content-security-policy", _POLICY)
+    return Response(_read(PAGE), 200, _CACHED, "text/html; charset=utf-8")
 
 
 async def get_stylesheet(request: ApiRequest[NoQuery, NoBody]) -> Response:
-    return Response(openapi_page.STYLESHEET, 200, _CACHED, "text/css; charset=utf-8")
+    return Response(_read(_FOLDER / "style.css"), 200, _CACHED, "text/css; charset=utf-8")
+
+
+async def get_script(request: ApiRequest[NoQuery, NoBody]) -> Response:
+    return Response(_read(_FOLDER / "page.js"), 200, _CACHED, "text/javascript; charset=utf-8")
 
 
 @functools.cache
-def _page() -> str:
-    return openapi_page.html(json.loads(FILE.read_bytes()))
+def _read(file: Path) -> bytes:
+    return file.read_bytes()
 
 
 ROUTES = tagged(
     "Documentation",
     Route("GET", "/openapi.json", get_openapi, "The OpenAPI document", public=True),
-    Route("GET", "/docs", get_docs, "The OpenAPI document as a page", public=True, media_type="text/html"),
+    Route("GET", "/docs", get_docs, "The guide and the reference as a page", public=True, media_type="text/html"),
     Route("GET", "/docs/style.css", get_stylesheet, "Stylesheet of the page", public=True, media_type="text/css"),
+    Route("GET", "/docs/page.js", get_script, "Script of the page", public=True, media_type="text/javascript"),
 )

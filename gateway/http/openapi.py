@@ -116,6 +116,8 @@ _HEADERS = {
         "schema": {"const": "true"},
         "description": "The answer of an earlier request with this key.",
     },
+    "Deprecation": {"schema": {"type": "string"}, "description": "RFC 9745: since when; @ and seconds since 1970."},
+    "Sunset": {"schema": {"type": "string"}, "description": "RFC 8594: until when the route answers."},
     "RequestId": {"schema": {"type": "string"}},
     "SetCookie": {"schema": {"type": "string"}, "description": "The session, and the device that it was opened on."},
     "RetryAfter": {
@@ -238,6 +240,11 @@ def _operation(route: Route[Any, Any]) -> dict[str, Any]:
     }
     if route.handler.__doc__:
         operation["description"] = " ".join(route.handler.__doc__.split())
+    if route.deprecated is not None:
+        ended = route.deprecated
+        operation["deprecated"] = True
+        told = f"Deprecated since {ended.since}, answers until {ended.sunset}. Use {ended.instead}."
+        operation["description"] = f"{operation.get('description', '')} {told}".strip()
     if route.scope:
         operation["description"] = f"{operation.get('description', '')} Needs the scope {route.scope}.".strip()
     parameters = [*_path_parameters(route), *_query_parameters(route), *_header_parameters(route)]
@@ -375,6 +382,9 @@ def _success(route: Route[Any, Any]) -> dict[str, Any]:
         answer["headers"]["Set-Cookie"] = _header("SetCookie")
     if route.keyed and not route.reads:
         answer["headers"]["Idempotency-Replayed"] = _header("IdempotencyReplayed")
+    if route.deprecated is not None:
+        answer["headers"]["Deprecation"] = _header("Deprecation")
+        answer["headers"]["Sunset"] = _header("Sunset")
     if route.status in (201, 202) and route.answer is not None and route.has_location:
         answer["headers"]["Location"] = _header("Location")
     return answer

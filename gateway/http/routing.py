@@ -8,6 +8,8 @@ import functools
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field, replace
+from datetime import UTC, date, datetime, time, timedelta
+from email.utils import format_datetime
 from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
@@ -29,11 +31,38 @@ _NO_ID = "-"
 _RECENT_PATHS = 4_096
 # Characters of a path that is remembered. Longer ones are no resource's, and would fill the memory.
 _SHORT_PATH = 200
-
+# How long a deprecated route answers at least: clients need the time of two of their own releases.
+_NOTICE = timedelta(days=180)
 # Seconds for a read, unless the route says otherwise. The suite promises 200 ms at p95; the rest covers one retry.
 READ_SECONDS = 2.0
 # Seconds for a write, unless the route says otherwise: the statement limit of libs.postgres, which it must not exceed.
 WRITE_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Deprecation:
+    """A route that clients should leave: since when, until when it answers at the earliest, and the path to use
+    instead. Its answers say so (RFC 9745, RFC 8594), and so does the document."""
+
+    since: date
+    sunset: date
+    instead: str
+
+    def __post_init__(self) -> None:
+        if self.sunset - self.since < _NOTICE:
+            raise ValueError(f"a deprecated route answers for {_NOTICE.days} days at least")
+
+    @property
+    def headers(self) -> tuple[tuple[bytes, bytes], ...]:
+        return (
+            (b"deprecation", f"@{int(_midnight(self.since).timestamp())}".encode()),
+            (b"sunset", format_datetime(_midnight(self.sunset), usegmt=True).encode()),
+            (b"link", f'<{self.instead}>; rel="successor-version"'.encode()),
+        )
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +122,8 @@ class Route(Generic[Q, B]):
     subject: Callable[[Request[Any, Any, Any]], Awaitable[int]] | None = None
     # Further error statuses of this operation, for the document.
     problems: tuple[int, ...] = ()
+    # Clients should use another route; None: the route stays.
+    deprecated: Deprecation | None = None
 
     @property
     def reads(self) -> bool:

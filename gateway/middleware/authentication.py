@@ -16,6 +16,8 @@ from libs.errors import PermissionDenied, Unauthenticated
 
 # Characters of a credential. Longer than any token or key of ours; longer texts are refused without a hash.
 _MAX_CREDENTIAL = 512
+# The names of this machine for itself.
+_LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 _SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
 
 
@@ -27,7 +29,7 @@ class Authentication:
         self._app = app
         self._principals = principals
         self._cookie_name = cookie_name
-        self._own_origin = _origin(public_url)
+        self._own_origins = own_origins(public_url)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = request_of(scope)
@@ -51,7 +53,7 @@ class Authentication:
     def _refuse_forgery(self, request: Request[Any, Any, Any]) -> None:
         """A browser says where a write comes from; what does not say so is no browser, and needs no cookie."""
         origin = request.header("origin")
-        own = origin == self._own_origin if origin else request.header("sec-fetch-site") == "same-origin"
+        own = origin in self._own_origins if origin else request.header("sec-fetch-site") == "same-origin"
         if not own:
             raise PermissionDenied(
                 "origin_refused",
@@ -59,12 +61,17 @@ class Authentication:
             )
 
 
-def _origin(url: str) -> str:
-    """The origin of a URL as browsers write it: scheme, host, and a port unless it is the scheme's own (RFC 6454)."""
+def own_origins(url: str) -> frozenset[str]:
+    """The origins of a public URL as browsers write them: scheme, host, and a port unless it is the scheme's own (RFC
+    6454). A URL of this machine has all of its loopback names, because a developer may type any of them; a page that
+    another machine serves has none of these origins."""
     parts = urlsplit(url)
     ports = {"http": 80, "https": 443}
     port = "" if parts.port in (None, ports.get(parts.scheme)) else f":{parts.port}"
-    return f"{parts.scheme}://{parts.hostname or ''}{port}"
+    host = parts.hostname or ""
+    host = f"[{host}]" if ":" in host else host
+    hosts = _LOOPBACK if host in _LOOPBACK else (host,)
+    return frozenset(f"{parts.scheme}://{name}{port}" for name in hosts)
 
 
 def read_credential(request: Request[Any, Any, Any], cookie_name: str) -> Credential:

@@ -24,6 +24,8 @@ class Routing:
         scope["path_params"] = match.params
         if match.template:
             request.route_template = match.template
+        if match.route is not None and match.route.deprecated is not None:
+            request.response_headers += match.route.deprecated.headers
         if scope["method"] == "OPTIONS" and match.allow:
             await Response(status_code=204, headers={"allow": match.allow})(scope, receive, send)
             return

@@ -19,6 +19,8 @@ Handler = Callable[[ApiRequest[NoQuery, NoBody]], Awaitable[Response]]
 _IMMUTABLE = "public, max-age=31536000, immutable"
 # The page names the release, so it is asked for each time; its ETag makes that cheap.
 _REVALIDATE = "no-cache"
+# Where programs and their authors find what the API is (RFC 8631).
+_DESCRIBED = '</openapi.json>; rel="service-desc", </docs>; rel="service-doc"'
 # What the page may do: run and show its own files, call its own origin and the sockets. Trusted types refuse any text
 # that would become HTML or a script.
 _POLICY = (
@@ -29,7 +31,7 @@ _POLICY = (
 
 
 async def get_root(request: ApiRequest[NoQuery, NoBody]) -> Response:
-    return RedirectResponse("/app", 302, {"cache-control": _REVALIDATE})
+    return RedirectResponse("/app", 302, {"cache-control": _REVALIDATE, "link": _DESCRIBED})
 
 
 async def get_console(request: ApiRequest[NoQuery, NoBody]) -> Response:

@@ -56,6 +56,12 @@ async def resend_invitation(request: ApiRequest[NoQuery, NoBody]) -> Response:
     return responses.ok(invitation_from_proto(answer.invitation))
 
 
+async def invitation_version(request: ApiRequest[NoQuery, NoBody]) -> int:
+    """An invitation has no versions; 1 says that there is one."""
+    await request.app.clients.members.GetInvitation(pb.GetInvitationRequest(id=request.id))
+    return 1
+
+
 async def revoke_invitation(request: ApiRequest[NoQuery, NoBody]) -> Response:
     await request.app.clients.members.RevokeInvitation(pb.RevokeInvitationRequest(id=request.id))
     return responses.no_content()
@@ -126,6 +132,7 @@ ROUTES = tagged(
         "Mail an invitation again and let it work for another week",
         scope="members:write",
         answer=Invitation,
+        subject=invitation_version,
         problems=(409, 429),
     ),
     Route(

@@ -15,7 +15,11 @@ from gateway.schemas.vocabulary import WORDS
 from libs.events.topics import LOGGED, TOPICS
 
 _REF = "#/components/schemas/{name}"
-_TIMESTAMP = "google.protobuf.Timestamp"
+_WELL_KNOWN: Mapping[str, Mapping[str, Any]] = {
+    "google.protobuf.Timestamp": {"type": "string", "format": "date-time"},
+    "google.protobuf.Struct": {"type": "object"},
+    "google.protobuf.ListValue": {"type": "array", "items": {"type": "object"}},
+}
 # 64-bit integers are decimal strings in proto3 JSON.
 _KINDS: Mapping[int, Mapping[str, Any]] = {
     FieldDescriptor.TYPE_STRING: {"type": "string"},
@@ -160,10 +164,7 @@ def _data_schema(message: type[Message]) -> dict[str, Any]:
 
 
 def _field_schema(message: type[Message], field: Any) -> dict[str, Any]:
-    if field.message_type is not None and field.message_type.full_name == _TIMESTAMP:
-        shape: Mapping[str, Any] = {"type": "string", "format": "date-time"}
-    else:
-        shape = _KINDS[field.type]
+    shape = _KINDS[field.type] if field.message_type is None else _WELL_KNOWN[field.message_type.full_name]
     name = field.json_name
     told = WORDS.get(f"{_data_name(message)}.{name}") or WORDS.get(name)
     if told is None:

@@ -111,9 +111,9 @@ class Users:
         """Revoke an invitation. Needs the scope members:write."""
         self._client.nothing(Call("DELETE", f"/api/users/invitations/{segment(id)}", keyed=True, idempotency_key=idempotency_key))
 
-    def resend_invitation(self, id: str, *, idempotency_key: str | None = None) -> m.Invitation:
+    def resend_invitation(self, id: str, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.Invitation:
         """Mail an invitation again and let it work for another week. Needs the scope members:write."""
-        return self._client.answer(m.Invitation, Call("POST", f"/api/users/invitations/{segment(id)}/resend", keyed=True, idempotency_key=idempotency_key))
+        return self._client.answer(m.Invitation, Call("POST", f"/api/users/invitations/{segment(id)}/resend", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
 
     def preview_invitation(self, body: m.PreviewBody) -> m.InvitationPreview:
         """Read what a mailed invitation offers."""
@@ -722,9 +722,9 @@ class AsyncUsers:
         """Revoke an invitation. Needs the scope members:write."""
         await self._client.nothing(Call("DELETE", f"/api/users/invitations/{segment(id)}", keyed=True, idempotency_key=idempotency_key))
 
-    async def resend_invitation(self, id: str, *, idempotency_key: str | None = None) -> m.Invitation:
+    async def resend_invitation(self, id: str, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.Invitation:
         """Mail an invitation again and let it work for another week. Needs the scope members:write."""
-        return await self._client.answer(m.Invitation, Call("POST", f"/api/users/invitations/{segment(id)}/resend", keyed=True, idempotency_key=idempotency_key))
+        return await self._client.answer(m.Invitation, Call("POST", f"/api/users/invitations/{segment(id)}/resend", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
 
     async def preview_invitation(self, body: m.PreviewBody) -> m.InvitationPreview:
         """Read what a mailed invitation offers."""

@@ -1,4 +1,6 @@
 import re
+from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import msgspec
@@ -7,6 +9,7 @@ import pytest
 from gateway.app import ROUTES
 from gateway.http.openapi import document
 from gateway.http.problems import TITLES
+from gateway.http.routing import Deprecation
 from gateway.routes.documentation import about
 
 DOCUMENT = document(ROUTES, about())
@@ -94,3 +97,22 @@ def test_bodies_refuse_what_they_do_not_know() -> None:
 )
 def test_a_problem_documents_the_header_that_belongs_to_it(status: str, header: str) -> None:
     assert set(DOCUMENT["components"]["responses"][status]["headers"]) == {"X-Request-Id", header}
+
+
+def test_a_deprecated_route_says_so_in_the_document() -> None:
+    ended = Deprecation(date(2026, 1, 1), date(2026, 12, 31), "/api/agents/{id}/publish")
+    route = replace(next(route for route in ROUTES if route.path == "/api/agents"), deprecated=ended)
+    operation = document([route], about())["paths"]["/api/agents"][route.method.lower()]
+    assert operation["deprecated"] is True
+    assert (
+        "Deprecated since 2026-01-01, answers until 2026-12-31. Use /api/agents/{id}/publish."
+        in operation["description"]
+    )
+    assert {"Deprecation", "Sunset"} <= set(operation["responses"]["200"]["headers"])
+    others = document(ROUTES, about())["paths"].values()
+    assert not [operation for item in others for operation in item.values() if "deprecated" in operation]
+
+
+def test_a_deprecated_route_answers_for_half_a_year_at_least() -> None:
+    with pytest.raises(ValueError, match="180 days"):
+        Deprecation(date(2026, 1, 1), date(2026, 6, 1), "/api/agents")

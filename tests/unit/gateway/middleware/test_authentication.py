@@ -1,6 +1,6 @@
 import pytest
 
-from gateway.middleware.authentication import read_credential
+from gateway.middleware.authentication import own_origins, read_credential
 from gateway.principals import Credential
 from libs.errors import Unauthenticated
 from tests.unit.gateway.requests import make_request
@@ -45,3 +45,23 @@ def test_a_credential_that_can_be_none_is_refused_unasked(authorization: bytes, 
 def test_a_wrong_authorization_is_not_repaired_by_a_cookie() -> None:
     with pytest.raises(Unauthenticated):
         credential(authorization=b"Basic x", cookie=b"echosenseix_session=tok")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
+def test_a_developers_machine_is_one_origin_under_each_of_its_names(host: str) -> None:
+    names = {"http://localhost:8080", "http://127.0.0.1:8080", "http://[::1]:8080"}
+    assert own_origins(f"http://{host}:8080") == names
+
+
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        ("https://api.example.com", "https://api.example.com"),
+        ("https://api.example.com:443/", "https://api.example.com"),
+        ("http://10.0.0.1:8080", "http://10.0.0.1:8080"),
+        ("http://localhost.example.com:8080", "http://localhost.example.com:8080"),
+        ("http://[2001:db8::1]:8080", "http://[2001:db8::1]:8080"),
+    ],
+)
+def test_any_other_address_has_exactly_its_own_origin(url: str, origin: str) -> None:
+    assert own_origins(url) == {origin}

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 WORDS: Mapping[str, str] = {
+    "CallCommandChangedData.context": "The words that the agent gets; empty for other commands.",
+    "CallCommandChangedData.to": "The number or address of a transfer; empty for other commands.",
     "accepted": "How many of the events are new.",
     "accessChanged": "Whether what the user may do has changed.",
     "active": "How many are in use or running now.",
@@ -43,6 +45,7 @@ WORDS: Mapping[str, str] = {
     "chunkId": "The passage.",
     "chunks": "How many passages there are.",
     "code": "A stable word to branch on.",
+    "commandId": "The command.",
     "completed": "How many ended well.",
     "configuration": "What the agent said and how in this version; null in lists.",
     "connections": "Whether each store answers.",

@@ -100,6 +100,52 @@ class AgentBody(TypedDict):
     "The agent's id at the provider."
 
 
+class AgentChangedData(TypedDict):
+    """What is not known is absent, an empty string or 0."""
+
+    agentId: str
+    "The agent."
+    name: str
+    "A name for people."
+    status: str
+    "Its state."
+    publishedVersion: int
+    "The version that serves calls."
+    version: str
+    "Counts the changes; ETag and If-Match name it."
+    provider: str
+    "The voice platform."
+    externalAgentId: str
+    "The agent's id at the provider."
+
+
+class AgentChangedEvent(TypedDict):
+    """A CloudEvent 1.0."""
+
+    specversion: Literal["1.0"]
+    "1.0."
+    id: str
+    "The event. Deliveries, streams and lists name it alike."
+    type: Literal["agent.created", "agent.updated", "agent.published", "agent.deleted"]
+    "What happened."
+    source: str
+    "The service that says so."
+    subject: str
+    "Whom or what it is about."
+    time: str
+    "When it happened."
+    orgid: str
+    "The organization that owns it."
+    partitionkey: str
+    "Events of one key come in the order of their commits."
+    datacontenttype: str
+    "The media type of `data`."
+    traceparent: NotRequired[str]
+    "The trace that caused it (W3C Trace Context)."
+    data: Any
+    "What changed."
+
+
 class AgentConfiguration(TypedDict):
     """What a version froze."""
 
@@ -272,6 +318,44 @@ class ApiKeyBody(TypedDict):
     "When it stops working; null: never."
 
 
+class ApiKeyChangedData(TypedDict):
+    """What is not known is absent, an empty string or 0."""
+
+    apiKeyId: str
+    "The API key."
+    name: str
+    "A name for people."
+    prefix: str
+    "The beginning of the key, to recognize it by."
+
+
+class ApiKeyChangedEvent(TypedDict):
+    """A CloudEvent 1.0."""
+
+    specversion: Literal["1.0"]
+    "1.0."
+    id: str
+    "The event. Deliveries, streams and lists name it alike."
+    type: Literal["api_key.created", "api_key.rotated", "api_key.revoked"]
+    "What happened."
+    source: str
+    "The service that says so."
+    subject: str
+    "Whom or what it is about."
+    time: str
+    "When it happened."
+    orgid: str
+    "The organization that owns it."
+    partitionkey: str
+    "Events of one key come in the order of their commits."
+    datacontenttype: str
+    "The media type of `data`."
+    traceparent: NotRequired[str]
+    "The trace that caused it (W3C Trace Context)."
+    data: Any
+    "What changed."
+
+
 class Attempt(TypedDict):
     attempt: int
     "Which attempt it is, from 1."
@@ -372,6 +456,66 @@ class Call(TypedDict):
     "What was said, turn by turn."
 
 
+class CallChangedData(TypedDict):
+    """What is not known is absent, an empty string or 0."""
+
+    callId: str
+    "The call that this belongs to."
+    agentId: str
+    "The agent."
+    agentVersion: int
+    "The published version that served the call."
+    externalCallId: str
+    "The call's id at the provider."
+    provider: str
+    "The voice platform."
+    status: str
+    "Its state."
+    direction: str
+    "Who called: inbound, outbound, or web."
+    durationSeconds: float
+    "Its length in seconds."
+    startedAt: NotRequired[str]
+    "When it began."
+    endedAt: NotRequired[str]
+    "When it ended."
+    summary: str
+    "What was said, in a few sentences."
+    successful: NotRequired[bool]
+    "Whether the call reached its goal, as the provider judged."
+    version: str
+    "Counts the changes; ETag and If-Match name it."
+    billable: bool
+    "Whether the call is rated and booked."
+
+
+class CallChangedEvent(TypedDict):
+    """A CloudEvent 1.0."""
+
+    specversion: Literal["1.0"]
+    "1.0."
+    id: str
+    "The event. Deliveries, streams and lists name it alike."
+    type: Literal["call.started", "call.updated", "call.ended", "call.recording_ready"]
+    "What happened."
+    source: str
+    "The service that says so."
+    subject: str
+    "Whom or what it is about."
+    time: str
+    "When it happened."
+    orgid: str
+    "The organization that owns it."
+    partitionkey: str
+    "Events of one key come in the order of their commits."
+    datacontenttype: str
+    "The media type of `data`."
+    traceparent: NotRequired[str]
+    "The trace that caused it (W3C Trace Context)."
+    data: Any
+    "What changed."
+
+
 class CallCommand(TypedDict):
     id: str
     "The id; it never changes."
@@ -408,6 +552,58 @@ class CallCommandBody(TypedDict):
     "Why, for people."
     timeoutSeconds: NotRequired[int | None]
     "To acknowledge it; null: 30."
+
+
+class CallCommandChangedData(TypedDict):
+    """What is not known is absent, an empty string or 0."""
+
+    commandId: str
+    "The command."
+    callId: str
+    "The call that this belongs to."
+    agentId: str
+    "The agent."
+    type: str
+    "What kind of thing it is."
+    to: str
+    "The number or address of a transfer; empty for other commands."
+    context: str
+    "The words that the agent gets; empty for other commands."
+    reason: str
+    "Why the credit is granted; it stands in the ledger."
+    status: str
+    "Its state."
+    detail: str
+    "A sentence that says what to do."
+    expiresAt: NotRequired[str]
+    "When it stops working."
+
+
+class CallCommandChangedEvent(TypedDict):
+    """A CloudEvent 1.0."""
+
+    specversion: Literal["1.0"]
+    "1.0."
+    id: str
+    "The event. Deliveries, streams and lists name it alike."
+    type: Literal["call.command_requested", "call.command_settled"]
+    "What happened."
+    source: str
+    "The service that says so."
+    subject: str
+    "Whom or what it is about."
+    time: str
+    "When it happened."
+    orgid: str
+    "The organization that owns it."
+    partitionkey: str
+    "Events of one key come in the order of their commits."
+    datacontenttype: str
+    "The media type of `data`."
+    traceparent: NotRequired[str]
+    "The trace that caused it (W3C Trace Context)."
+    data: Any
+    "What changed."
 
 
 class CallPatch(TypedDict):
@@ -468,6 +664,52 @@ class CallRow(TypedDict):
     "When it was made."
     updatedAt: str | None
     "When it last changed."
+
+
+class CallTurnData(TypedDict):
+    """What is not known is absent, an empty string or 0."""
+
+    callId: str
+    "The call that this belongs to."
+    agentId: str
+    "The agent."
+    index: int
+    "The place in the transcript, from 0."
+    role: str
+    "owner, admin, member or viewer."
+    text: str
+    "The words."
+    timeSeconds: float
+    "When it was said, in seconds from the beginning."
+    toolCalls: NotRequired[list[dict[str, Any]]]
+    "Tools that the agent called in this turn."
+
+
+class CallTurnEvent(TypedDict):
+    """A CloudEvent 1.0."""
+
+    specversion: Literal["1.0"]
+    "1.0."
+    id: str
+    "The event. Deliveries, streams and lists name it alike."
+    type: Literal["call.turn"]
+    "What happened."
+    source: str
+    "The service that says so."
+    subject: str
+    "Whom or what it is about."
+    time: str
+    "When it happened."
+    orgid: str
+    "The organization that owns it."
+    partitionkey: str
+    "Events of one key come in the order of their commits."
+    datacontenttype: str
+    "The media type of `data`."
+    traceparent: NotRequired[str]
+    "The trace that caused it (W3C Trace Context)."
+    data: Any
+    "What changed."
 
 
 class Chunk(TypedDict):
@@ -568,6 +810,46 @@ class CreditBody(TypedDict):
     "Why the credit is granted; it stands in the ledger."
     currency: NotRequired[str]
     "Default: \"USD\"."
+
+
+class CreditChangedData(TypedDict):
+    """What is not known is absent, an empty string or 0."""
+
+    availableMicros: str
+    "What can be spent in millionths of the currency, as a decimal string."
+    postedMicros: str
+    "What was paid in less what was used, in millionths of the currency, as a decimal string."
+    currency: str
+    "ISO 4217."
+    ledgerEntryId: str
+    "The entry of the ledger."
+
+
+class CreditChangedEvent(TypedDict):
+    """A CloudEvent 1.0."""
+
+    specversion: Literal["1.0"]
+    "1.0."
+    id: str
+    "The event. Deliveries, streams and lists name it alike."
+    type: Literal["credit.low", "credit.depleted", "credit.topped_up"]
+    "What happened."
+    source: str
+    "The service that says so."
+    subject: str
+    "Whom or what it is about."
+    time: str
+    "When it happened."
+    orgid: str
+    "The organization that owns it."
+    partitionkey: str
+    "Events of one key come in the order of their commits."
+    datacontenttype: str
+    "The media type of `data`."
+    traceparent: NotRequired[str]
+    "The trace that caused it (W3C Trace Context)."
+    data: Any
+    "What changed."
 
 
 class CreditGrant(TypedDict):
@@ -676,6 +958,52 @@ class Difference(TypedDict):
     "A sentence that says what to do."
 
 
+class DocumentChangedData(TypedDict):
+    """What is not known is absent, an empty string or 0."""
+
+    documentId: str
+    "The document that the entry was made from."
+    entryId: str
+    "The entry."
+    jobId: str
+    "The job that does it; read it at /api/jobs/{id}."
+    status: str
+    "Its state."
+    chunks: int
+    "How many passages there are."
+    errorCode: str
+    "The code of the last error."
+    title: str
+    "A title for people."
+
+
+class DocumentChangedEvent(TypedDict):
+    """A CloudEvent 1.0."""
+
+    specversion: Literal["1.0"]
+    "1.0."
+    id: str
+    "The event. Deliveries, streams and lists name it alike."
+    type: Literal["document.uploaded", "document.processed", "document.failed"]
+    "What happened."
+    source: str
+    "The service that says so."
+    subject: str
+    "Whom or what it is about."
+    time: str
+    "When it happened."
+    orgid: str
+    "The organization that owns it."
+    partitionkey: str
+    "Events of one key come in the order of their commits."
+    datacontenttype: str
+    "The media type of `data`."
+    traceparent: NotRequired[str]
+    "The trace that caused it (W3C Trace Context)."
+    data: Any
+    "What changed."
+
+
 class DocumentStatus(TypedDict):
     documentId: str
     "The document that the entry was made from."
@@ -764,6 +1092,46 @@ class EntryBody(TypedDict):
     "Words to find it by."
     language: NotRequired[str | None]
     "BCP 47, such as en or pt-BR."
+
+
+class EntryChangedData(TypedDict):
+    """What is not known is absent, an empty string or 0."""
+
+    entryId: str
+    "The entry."
+    title: str
+    "A title for people."
+    status: str
+    "Its state."
+    version: str
+    "Counts the changes; ETag and If-Match name it."
+
+
+class EntryChangedEvent(TypedDict):
+    """A CloudEvent 1.0."""
+
+    specversion: Literal["1.0"]
+    "1.0."
+    id: str
+    "The event. Deliveries, streams and lists name it alike."
+    type: Literal["entry.created", "entry.updated", "entry.deleted"]
+    "What happened."
+    source: str
+    "The service that says so."
+    subject: str
+    "Whom or what it is about."
+    time: str
+    "When it happened."
+    orgid: str
+    "The organization that owns it."
+    partitionkey: str
+    "Events of one key come in the order of their commits."
+    datacontenttype: str
+    "The media type of `data`."
+    traceparent: NotRequired[str]
+    "The trace that caused it (W3C Trace Context)."
+    data: Any
+    "What changed."
 
 
 class EntryPatch(TypedDict):
@@ -966,6 +1334,46 @@ class Integration(TypedDict):
 class IntegrationBody(TypedDict):
     credentials: Any
     "What the provider gave you to enter here."
+
+
+class IntegrationChangedData(TypedDict):
+    """What is not known is absent, an empty string or 0."""
+
+    integrationId: str
+    "The connection to a provider."
+    provider: str
+    "The voice platform."
+    status: str
+    "Its state."
+    version: str
+    "Counts the changes; ETag and If-Match name it."
+
+
+class IntegrationChangedEvent(TypedDict):
+    """A CloudEvent 1.0."""
+
+    specversion: Literal["1.0"]
+    "1.0."
+    id: str
+    "The event. Deliveries, streams and lists name it alike."
+    type: Literal["integration.updated", "integration.synced", "integration.failed"]
+    "What happened."
+    source: str
+    "The service that says so."
+    subject: str
+    "Whom or what it is about."
+    time: str
+    "When it happened."
+    orgid: str
+    "The organization that owns it."
+    partitionkey: str
+    "Events of one key come in the order of their commits."
+    datacontenttype: str
+    "The media type of `data`."
+    traceparent: NotRequired[str]
+    "The trace that caused it (W3C Trace Context)."
+    data: Any
+    "What changed."
 
 
 class Invitation(TypedDict):
@@ -1471,6 +1879,44 @@ class OrganizationAnalytics(TypedDict):
     "The mean duration of the calls whose duration is known."
 
 
+class OrganizationChangedData(TypedDict):
+    """What is not known is absent, an empty string or 0."""
+
+    organizationId: str
+    "The organization that owns it."
+    name: str
+    "A name for people."
+    version: str
+    "Counts the changes; ETag and If-Match name it."
+
+
+class OrganizationChangedEvent(TypedDict):
+    """A CloudEvent 1.0."""
+
+    specversion: Literal["1.0"]
+    "1.0."
+    id: str
+    "The event. Deliveries, streams and lists name it alike."
+    type: Literal["org.created", "org.updated"]
+    "What happened."
+    source: str
+    "The service that says so."
+    subject: str
+    "Whom or what it is about."
+    time: str
+    "When it happened."
+    orgid: str
+    "The organization that owns it."
+    partitionkey: str
+    "Events of one key come in the order of their commits."
+    datacontenttype: str
+    "The media type of `data`."
+    traceparent: NotRequired[str]
+    "The trace that caused it (W3C Trace Context)."
+    data: Any
+    "What changed."
+
+
 class OrganizationPatch(TypedDict):
     name: NotRequired[str]
     "A name for people."
@@ -1761,6 +2207,42 @@ class Session(TypedDict):
     "When it stops working; null: never."
 
 
+class SessionRevokedData(TypedDict):
+    """What is not known is absent, an empty string or 0."""
+
+    sessionId: str
+    "The session."
+    userId: str
+    "The user."
+
+
+class SessionRevokedEvent(TypedDict):
+    """A CloudEvent 1.0."""
+
+    specversion: Literal["1.0"]
+    "1.0."
+    id: str
+    "The event. Deliveries, streams and lists name it alike."
+    type: Literal["session.revoked"]
+    "What happened."
+    source: str
+    "The service that says so."
+    subject: str
+    "Whom or what it is about."
+    time: str
+    "When it happened."
+    orgid: str
+    "The organization that owns it."
+    partitionkey: str
+    "Events of one key come in the order of their commits."
+    datacontenttype: str
+    "The media type of `data`."
+    traceparent: NotRequired[str]
+    "The trace that caused it (W3C Trace Context)."
+    data: Any
+    "What changed."
+
+
 class Source(TypedDict):
     id: str
     "The id; it never changes."
@@ -2003,6 +2485,52 @@ class UsageRecorded(TypedDict):
     "How many of the events had been recorded before."
 
 
+class UsageRecordedData(TypedDict):
+    """What is not known is absent, an empty string or 0."""
+
+    usageEventId: str
+    "The usage event."
+    meter: str
+    "What is counted."
+    quantity: str
+    "The sum in the meter's unit, as a decimal string."
+    amountMicros: str
+    "What it costs in millionths of the currency, as a decimal string."
+    currency: str
+    "ISO 4217."
+    callId: str
+    "The call that this belongs to."
+    ledgerEntryId: str
+    "The entry of the ledger."
+
+
+class UsageRecordedEvent(TypedDict):
+    """A CloudEvent 1.0."""
+
+    specversion: Literal["1.0"]
+    "1.0."
+    id: str
+    "The event. Deliveries, streams and lists name it alike."
+    type: Literal["usage.recorded"]
+    "What happened."
+    source: str
+    "The service that says so."
+    subject: str
+    "Whom or what it is about."
+    time: str
+    "When it happened."
+    orgid: str
+    "The organization that owns it."
+    partitionkey: str
+    "Events of one key come in the order of their commits."
+    datacontenttype: str
+    "The media type of `data`."
+    traceparent: NotRequired[str]
+    "The trace that caused it (W3C Trace Context)."
+    data: Any
+    "What changed."
+
+
 class UsageRow(TypedDict):
     meter: str
     "What is counted."
@@ -2039,6 +2567,46 @@ class User(TypedDict):
     "When it was made."
     updatedAt: str | None
     "When it last changed."
+
+
+class UserChangedData(TypedDict):
+    """What is not known is absent, an empty string or 0."""
+
+    userId: str
+    "The user."
+    email: str
+    "The address, as it was typed at registration."
+    role: str
+    "owner, admin, member or viewer."
+    accessChanged: bool
+    "Whether what the user may do has changed."
+
+
+class UserChangedEvent(TypedDict):
+    """A CloudEvent 1.0."""
+
+    specversion: Literal["1.0"]
+    "1.0."
+    id: str
+    "The event. Deliveries, streams and lists name it alike."
+    type: Literal["user.created", "user.updated", "user.removed"]
+    "What happened."
+    source: str
+    "The service that says so."
+    subject: str
+    "Whom or what it is about."
+    time: str
+    "When it happened."
+    orgid: str
+    "The organization that owns it."
+    partitionkey: str
+    "Events of one key come in the order of their commits."
+    datacontenttype: str
+    "The media type of `data`."
+    traceparent: NotRequired[str]
+    "The trace that caused it (W3C Trace Context)."
+    data: Any
+    "What changed."
 
 
 class UserPatch(TypedDict):
@@ -2194,6 +2762,48 @@ class WebhookEndpointBody(TypedDict):
     "Free text for people."
     contentType: NotRequired[Literal["application/cloudevents+json", "application/json"] | None]
     "Of the deliveries; null: application/json."
+
+
+class WebhookEndpointChangedData(TypedDict):
+    """What is not known is absent, an empty string or 0."""
+
+    webhookEndpointId: str
+    "The webhook endpoint."
+    url: str
+    "The whole URL."
+    reason: str
+    "gone or failing; empty for a test."
+    failingSince: NotRequired[str]
+    "The first failure since the last success."
+    disabledAfter: NotRequired[str]
+    "When it is disabled if it takes no delivery until then."
+
+
+class WebhookEndpointChangedEvent(TypedDict):
+    """A CloudEvent 1.0."""
+
+    specversion: Literal["1.0"]
+    "1.0."
+    id: str
+    "The event. Deliveries, streams and lists name it alike."
+    type: Literal["webhook_endpoint.failing", "webhook_endpoint.disabled", "webhook.test"]
+    "What happened."
+    source: str
+    "The service that says so."
+    subject: str
+    "Whom or what it is about."
+    time: str
+    "When it happened."
+    orgid: str
+    "The organization that owns it."
+    partitionkey: str
+    "Events of one key come in the order of their commits."
+    datacontenttype: str
+    "The media type of `data`."
+    traceparent: NotRequired[str]
+    "The trace that caused it (W3C Trace Context)."
+    data: Any
+    "What changed."
 
 
 class WebhookEndpointPatch(TypedDict):

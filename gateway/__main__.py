@@ -28,6 +28,7 @@ from libs.cache.process import Caches
 from libs.http.connection_limits import ConnectionLimits
 from libs.http.server import HttpServer
 from libs.paging import CursorCodec
+from libs.ratelimit import RateLimiter
 from libs.runtime import Runtime, run_process
 
 
@@ -48,6 +49,7 @@ async def serve(runtime: Runtime[GatewaySettings]) -> None:
         cursors=CursorCodec(_derived(settings, b"gateway cursors")),
         fingerprints=Fingerprints(_derived(settings, b"gateway fingerprints")),
         caches=caches,
+        limiter=RateLimiter(caches.client),
         links=SignedLinks(_derived(settings, b"gateway links"), settings.public_url),
     )
     runtime.ops_page("/metrics", partial(metrics, gateway))

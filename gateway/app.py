@@ -14,6 +14,7 @@ from gateway.middleware.compression import Compression
 from gateway.middleware.cors import Cors
 from gateway.middleware.edge_cache import EdgeCache
 from gateway.middleware.problems import Problems
+from gateway.middleware.rate_limits import Policies, RateLimits, RefusedCredentials
 from gateway.middleware.request_id import RequestId
 from gateway.middleware.routing import Routing
 from gateway.middleware.security_headers import SecurityHeaders
@@ -92,12 +93,17 @@ def build_app(gateway: Gateway) -> ASGIApp:
         kinds = tuned(CLASSES, settings.cache_ttls)
         app = EdgeCache(app, caches=gateway.caches, routes=ROUTES, kinds=kinds, schema=schema)
     app = Authorization(app)
+    policies = Policies(raised=settings.limits == "bench", instances=settings.instances)
+    if gateway.limiter is not None:
+        app = RateLimits(app, limiter=gateway.limiter, policies=policies)
     app = Authentication(
         app,
         principals=gateway.principals,
         cookie_name=settings.cookie_name,
         public_url=settings.public_url,
     )
+    if gateway.limiter is not None:
+        app = RefusedCredentials(app, limiter=gateway.limiter, policies=policies)
     app = Routing(app, RouteTable(ROUTES))
     app = Compression(app)
     app = Problems(app)

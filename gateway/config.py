@@ -31,8 +31,17 @@ class GatewaySettings(ProcessSettings):
     )
     trusted_proxies: int = setting("TRUSTED_PROXIES", 0, help="how many proxies in front append to X-Forwarded-For")
 
+    limits: str = setting("LIMITS", "normal", help="normal, or bench to raise rate limits for benches and fault runs")
+    instances: int = setting("GATEWAY_INSTANCES", 1, help="gateways that share each rate limit while Redis is away")
+
     def problems(self) -> list[str]:
         found = ProcessSettings.problems(self)
+        if self.limits not in ("normal", "bench"):
+            found.append("LIMITS must be normal or bench")
+        elif self.production and self.limits == "bench":
+            found.append("LIMITS must be normal in production: bench raises the rate limits")
+        if self.instances < 1:
+            found.append("GATEWAY_INSTANCES must be at least 1")
         try:
             tuned(CLASSES, self.cache_ttls)
         except ConfigError as error:

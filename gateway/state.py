@@ -14,6 +14,7 @@ from gateway.middleware.telemetry import RecentRequests
 from gateway.principals import Principals
 from libs.cache.process import Caches
 from libs.paging import CursorCodec
+from libs.ratelimit import RateLimiter
 
 Q = TypeVar("Q")
 B = TypeVar("B")
@@ -36,6 +37,8 @@ class Gateway:
     links: SignedLinks
     # None answers every read from its service, for tests of what lies behind.
     caches: Caches | None = None
+    # None limits nothing, for tests of what lies behind.
+    limiter: RateLimiter | None = None
     console: Console = field(default_factory=Console.read)
     # time.monotonic() at the start, in seconds.
     started: float = field(default_factory=time.monotonic)

@@ -11,7 +11,7 @@ import msgspec
 from gateway.http.conditional import LARGEST_VERSION
 from gateway.http.idempotency import KEY_PATTERN
 from gateway.http.problems import MEDIA_TYPE, TITLES
-from gateway.http.routing import Route
+from gateway.http.routing import UNLIMITED, Route
 from gateway.http.schema import LIMITS, NoBody, NoQuery, Problem
 
 _REF = "#/components/schemas/{name}"
@@ -112,6 +112,14 @@ _HEADERS = {
     "Link": {"schema": {"type": "string"}, "description": "RFC 8288: first, prev, next, last."},
     "Location": {"schema": {"type": "string"}, "description": "The path of the new resource or of its job."},
     "Allow": {"schema": {"type": "string"}, "description": "The methods of this path."},
+    "RateLimit": {
+        "schema": {"type": "string"},
+        "description": "What each limit leaves: r requests; t seconds until the oldest counted one no longer counts.",
+    },
+    "RateLimitPolicy": {
+        "schema": {"type": "string"},
+        "description": "The limits of this request: q requests in any w seconds.",
+    },
     "IdempotencyReplayed": {
         "schema": {"const": "true"},
         "description": "The answer of an earlier request with this key.",
@@ -130,12 +138,12 @@ _HEADERS_OF_PROBLEMS = {
     401: {"WWW-Authenticate": "WwwAuthenticate"},
     405: {"Allow": "Allow"},
     409: {"Retry-After": "RetryAfter"},
-    429: {"Retry-After": "RetryAfter"},
+    429: {"Retry-After": "RetryAfter", "RateLimit-Policy": "RateLimitPolicy", "RateLimit": "RateLimit"},
     503: {"Retry-After": "RetryAfter"},
 }
 # The example's code of a status that no test meets from outside, where the alphabet would choose a rare one.
 _EXAMPLE_CODES = {
-    429: "too_many_attempts",
+    429: "rate_limited",
     500: "internal",
     501: "not_implemented",
     503: "service_unavailable",
@@ -359,6 +367,8 @@ def _problem_statuses(route: Route[Any, Any]) -> set[int]:
         found |= {408, 413}
         if route.body_kind not in ("raw", "stream"):
             found |= {415, 422}
+    if route.limited != UNLIMITED:
+        found.add(429)
     if _takes_if_match(route):
         found.add(412)
     if _takes_min_version(route):
@@ -376,6 +386,8 @@ def _success(route: Route[Any, Any]) -> dict[str, Any]:
             answer["headers"]["Link"] = _header("Link")
     elif route.status == 200:
         answer["content"] = _binary(route)
+    if route.limited != UNLIMITED:
+        answer["headers"] |= {"RateLimit-Policy": _header("RateLimitPolicy"), "RateLimit": _header("RateLimit")}
     if route.tag_kind:
         answer["headers"]["ETag"] = _header("ETag")
     if route.sets_cookie:

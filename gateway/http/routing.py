@@ -39,6 +39,10 @@ READ_SECONDS = 2.0
 WRITE_SECONDS = 5.0
 
 
+# The class of routes without a rate limit.
+UNLIMITED = "none"
+
+
 @dataclass(frozen=True, slots=True)
 class Deprecation:
     """A route that clients should leave: since when, until when it answers at the earliest, and the path to use
@@ -124,10 +128,22 @@ class Route(Generic[Q, B]):
     problems: tuple[int, ...] = ()
     # Clients should use another route; None: the route stays.
     deprecated: Deprecation | None = None
+    # The class of rate limits, or UNLIMITED. Without one it is "read" or "write" by the method; a public route and one
+    # that takes files must name theirs.
+    limits: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.limits and (self.public or self.body_kind in ("multipart", "raw", "stream")):
+            raise ValueError(f"name the class of rate limits of {self.method} {self.path}")
 
     @property
     def reads(self) -> bool:
         return self.method == "GET"
+
+    @property
+    def limited(self) -> str:
+        """The class of rate limits."""
+        return self.limits or ("read" if self.reads else "write")
 
     @property
     def body_required(self) -> bool:

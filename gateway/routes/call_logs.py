@@ -162,6 +162,7 @@ ROUTES = tagged(
         open_recording,
         "Open a recording by its signed link, whole or in part",
         public=True,
+        limits="read",
         query=LinkQuery,
         media_type="application/octet-stream",
         seconds=_DOWNLOAD_SECONDS,

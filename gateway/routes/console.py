@@ -74,7 +74,7 @@ def _file(request: ApiRequest[NoQuery, NoBody], asset: Asset, cache_control: str
 
 
 def _page(path: str, handler: Handler, summary: str) -> Route[Any, Any]:
-    return Route("GET", path, handler, summary, tag="Console", public=True, documented=False)
+    return Route("GET", path, handler, summary, tag="Console", public=True, limits="read", documented=False)
 
 
 ROUTES = (

@@ -95,8 +95,32 @@ def _read(file: Path) -> bytes:
 
 ROUTES = tagged(
     "Documentation",
-    Route("GET", "/openapi.json", get_openapi, "The OpenAPI document", public=True),
-    Route("GET", "/docs", get_docs, "The guide and the reference as a page", public=True, media_type="text/html"),
-    Route("GET", "/docs/style.css", get_stylesheet, "Stylesheet of the page", public=True, media_type="text/css"),
-    Route("GET", "/docs/page.js", get_script, "Script of the page", public=True, media_type="text/javascript"),
+    Route("GET", "/openapi.json", get_openapi, "The OpenAPI document", public=True, limits="read"),
+    Route(
+        "GET",
+        "/docs",
+        get_docs,
+        "The guide and the reference as a page",
+        public=True,
+        limits="read",
+        media_type="text/html",
+    ),
+    Route(
+        "GET",
+        "/docs/style.css",
+        get_stylesheet,
+        "Stylesheet of the page",
+        public=True,
+        limits="read",
+        media_type="text/css",
+    ),
+    Route(
+        "GET",
+        "/docs/page.js",
+        get_script,
+        "Script of the page",
+        public=True,
+        limits="read",
+        media_type="text/javascript",
+    ),
 )

@@ -113,6 +113,7 @@ ROUTES = tagged(
         "Upload a document",
         scope="knowledge:write",
         body_kind="multipart",
+        limits="upload",
         form=_FORM,
         answer=Upload,
         status=202,

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from gateway.http import responses
 from gateway.http.responses import NO_STORE
-from gateway.http.routing import Route, tagged
+from gateway.http.routing import UNLIMITED, Route, tagged
 from gateway.http.schema import NoBody, NoQuery
 from gateway.operations.services import connected, is_healthy
 from gateway.schemas.health import Connections, Health, Pool, Probe
@@ -64,16 +64,18 @@ ROUTES = tagged(
         get_health,
         "Health of the suite",
         public=True,
+        limits=UNLIMITED,
         answer=Health,
         also={503: "A part does not answer"},
     ),
-    Route("GET", "/health/live", get_live, "Liveness of this process", public=True, answer=Probe),
+    Route("GET", "/health/live", get_live, "Liveness of this process", public=True, limits=UNLIMITED, answer=Probe),
     Route(
         "GET",
         "/health/ready",
         get_ready,
         "Readiness of this process",
         public=True,
+        limits=UNLIMITED,
         answer=Probe,
         also={503: "The process cannot serve now"},
     ),

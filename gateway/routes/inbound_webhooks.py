@@ -73,6 +73,7 @@ def _route(provider: Provider) -> Route[NoQuery, NoBody]:
         _receiver(provider),
         provider.webhook.summary,
         public=True,
+        limits="webhook",
         body_kind="stream",
         repeatable=True,
         keyed=False,

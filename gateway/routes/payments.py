@@ -108,6 +108,7 @@ ROUTES = (
             receive_stripe,
             "Receive a notice of Stripe",
             public=True,
+            limits="webhook",
             body_kind="raw",
             repeatable=True,
             keyed=False,

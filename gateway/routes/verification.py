@@ -122,7 +122,7 @@ async def get_script(request: ApiRequest[NoQuery, NoBody]) -> Response:
 
 
 def _page(path: str, handler: Any, summary: str) -> Route[Any, Any]:
-    return Route("GET", path, handler, summary, tag="Accounts", public=True, documented=False)
+    return Route("GET", path, handler, summary, tag="Accounts", public=True, limits="read", documented=False)
 
 
 ROUTES = tuple(

@@ -41,6 +41,7 @@ class _Protocol(asyncio.Protocol):
             waiting = self._waiting.popleft()
             if not waiting.done():
                 waiting.set_exception(self._lost)
+                waiting.exception()  # retrieved: after the first failure of a batch no one awaits the others
 
     def send(self, commands: Iterable[Command]) -> list["asyncio.Future[Any]"]:
         if self._lost is not None or self.transport is None:

@@ -13,11 +13,12 @@ V = TypeVar("V")
 
 
 class Caches:
-    """Opened and closed with the process. `on_message` hears NATS (libs.bus.subjects.cache_invalidated)."""
+    """Opened and closed with the process. `client` may be shared with what else asks Redis. `on_message` hears NATS
+    (libs.bus.subjects.cache_invalidated)."""
 
     def __init__(self, redis_url: str) -> None:
-        self._client = RedisClient(redis_url)
-        self._store = RedisStore(self._client)
+        self.client = RedisClient(redis_url)
+        self._store = RedisStore(self.client)
         self.tombstones = Tombstones()
         self._opened: list[Cache[object]] = []
 
@@ -34,4 +35,4 @@ class Caches:
     async def close(self) -> None:
         for cache in self._opened:
             await cache.close()
-        await self._client.close()
+        await self.client.close()

@@ -149,6 +149,7 @@ def make_plan(
     for index in range(scale.of("gateway")):
         number = public["gateway"] if scale.of("gateway") == 1 else port(0)
         behind = {"TRUSTED_PROXIES": "1", **_BEHIND_NGINX} if scale.of("gateway") > 1 else {"TRUSTED_PROXIES": "0"}
+        behind["GATEWAY_INSTANCES"] = str(scale.of("gateway"))
         ops = port(GATEWAY_OPS if index == 0 else 0)
         parts.append(_gateway(index, gateway | behind, number, ops))
     return Plan(tuple(parts), urls, public)

@@ -9,10 +9,10 @@ clients who try the account do not lock its owner out (OWASP: device cookies).
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from libs.addresses import address_prefix
 from libs.errors import ResourceExhausted
 from libs.ratelimit import Limit, RateLimiter
 
@@ -30,9 +30,6 @@ EMAIL_INVITATIONS = 5
 ALL_REGISTRATIONS = 600
 # Seconds of the window of all limits.
 WINDOW_SECONDS = 15 * 60
-
-# An IPv6 customer owns a /64 at least (RFC 6177), so a single address says nothing.
-_IPV6_PREFIX = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,19 +94,6 @@ class LoginLimits:
         if not decision.allowed:
             raise ResourceExhausted("too_many_attempts", detail, retry_after=decision.reset_seconds)
         return decision.member
-
-
-def address_prefix(ip_address: str) -> str:
-    """The address that a limit counts by: IPv4 whole, IPv6 by its /64; empty for what is no address."""
-    try:
-        address = ipaddress.ip_address(ip_address)
-    except ValueError:
-        return ""
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped is not None:
-            return str(address.ipv4_mapped)
-        return str(ipaddress.ip_network((address, _IPV6_PREFIX), strict=False).network_address)
-    return str(address)
 
 
 def _digest(email_key: str) -> str:

@@ -185,6 +185,14 @@ def test_no_target_has_two_scalers_and_a_scaled_target_has_no_fixed_number(objec
 
 
 @pytest.mark.parametrize("overlay", ["production", "full"])
+def test_gateways_share_a_rate_limit_among_as_many_as_there_can_be(overlay: str) -> None:
+    objects = build(overlay)
+    container = of(objects, "Deployment")["gateway"]["spec"]["template"]["spec"]["containers"][0]
+    told = next(item["value"] for item in container["env"] if item["name"] == "GATEWAY_INSTANCES")
+    assert int(told) == _largest_scale(objects)["gateway"]
+
+
+@pytest.mark.parametrize("overlay", ["production", "full"])
 def test_the_largest_scale_fits_into_pgbouncer_and_its_pools_into_postgresql(overlay: str) -> None:
     objects = build(overlay)
     suite = next(item for name, item in of(objects, "ConfigMap").items() if name.startswith("suite-"))

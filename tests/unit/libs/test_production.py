@@ -120,7 +120,7 @@ UNSAFE = {
     ("EVENTS_PUBLIC_URL", "http://api.example.com"): ("realtime",),
     ("BLOBS_URL", "memory://"): ("calllog", "knowledge"),
     ("EMBEDDINGS_URL", "http://embeddings/v1"): ("knowledge",),
-    ("LIMITS", "bench"): ("identity",),
+    ("LIMITS", "bench"): ("gateway", "identity"),
     ("OUTBOUND_ALLOW", "10.0.0.1:1-65535"): ("agent", "calllog", "knowledge", "realtime"),
     ("OUTBOUND_ALLOW", "10.0.0.0/8:443"): ("agent", "calllog", "knowledge", "realtime"),
     ("PRINCIPAL_SIGNING_KEY", "agent=" + base64.b64encode(b"a" * 32).decode()): SERVICES,

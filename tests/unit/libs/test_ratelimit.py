@@ -53,3 +53,24 @@ async def test_without_redis_the_limit_holds_in_this_process(caplog: pytest.LogC
     await limiter.forget("k", "")
     assert (await limiter.take([Limit("k", 3, 60)])).allowed
     await limiter.close()
+
+
+def test_slices_in_memory_never_pass_the_limit_in_any_window() -> None:
+    time = Time()
+    log, limit = LocalLog(time), Limit("k", 1_200, 60.0)
+    allowed: list[float] = []
+    for step in range(9_000):
+        time.now = step * 0.02
+        if log.take([limit], "here|1").allowed:
+            allowed.append(time.now)
+    for start in allowed[::97]:
+        assert sum(start <= moment < start + 60.0 for moment in allowed) <= 1_200
+    assert len(allowed) >= 3 * 1_150
+
+
+def test_an_undone_try_counts_no_more() -> None:
+    log, few, many = LocalLog(Time()), Limit("few", 1, 60), Limit("many", 1_001, 60)
+    assert log.take([few, many], "here|1").allowed
+    log.undo([few, many], "here|1")
+    decision = log.take([few, many], "here|2")
+    assert [one.remaining for one in decision.left] == [0, 1_000]

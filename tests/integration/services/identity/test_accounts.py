@@ -10,6 +10,7 @@ import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from echosenseix.identity.v1 import identity_pb2
+from libs.addresses import address_prefix
 from libs.errors import (
     AlreadyExists,
     FailedPrecondition,
@@ -26,7 +27,6 @@ from services.identity.login_limits import (
     ADDRESS_REGISTRATIONS,
     ADDRESS_TRIES,
     EMAIL_REGISTRATIONS,
-    address_prefix,
 )
 
 from .conftest import PASSWORD, Service, acting, as_gateway

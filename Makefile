@@ -5,7 +5,7 @@ VENV := .venv/bin
 export SERVICE SCALE LIMITS FOLLOW DOC QUESTION V
 SCENARIO ?= baseline
 
-.PHONY: test-transcription help up dev down status logs restart reset backup restore token demo ops test security lint types check faults manifests wheels browser bench-jobs bench-knowledge bench-http load policy clients python-client examples alerts configuration capacity protos format lock
+.PHONY: test-transcription help up dev down status logs restart reset backup restore token demo ops test security lint types check faults manifests wheels browser bench-jobs bench-knowledge bench-http bench-limits load policy clients python-client examples alerts configuration capacity protos format lock
 
 help:            ## what can be done
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 24
@@ -55,6 +55,8 @@ bench-calls: | dev-tools ## CPU and commits of a call, from its webhook to its r
 	@$(VENV)/python -m bench.calls $(ARGS)
 trace-call: | dev-tools ## the statements and the CPU of one call; start the suite with LIMITS=bench first
 	@$(VENV)/python -m bench.calls --rate 5 --seconds 10 --trace
+bench-limits: | dev-tools ## a rate limit over three gateways at twice its rate, under k6: any 60 s, and what it adds
+	@$(VENV)/python -m bench.limits $(ARGS)
 bench-http: | dev-tools ## our cached reads beside Express and Fastify; start the suite first
 	@$(VENV)/python -m bench.http $(ARGS)
 

@@ -8,6 +8,7 @@ from starlette.types import ASGIApp
 from gateway.http.endpoint import Endpoint
 from gateway.http.request import Options
 from gateway.http.routing import Route, RouteTable
+from gateway.middleware.admission import Admission
 from gateway.middleware.authentication import Authentication
 from gateway.middleware.authorization import Authorization
 from gateway.middleware.compression import Compression
@@ -96,6 +97,7 @@ def build_app(gateway: Gateway) -> ASGIApp:
     policies = Policies(raised=settings.limits == "bench", instances=settings.instances)
     if gateway.limiter is not None:
         app = RateLimits(app, limiter=gateway.limiter, policies=policies)
+    app = Admission(app, places=settings.places)
     app = Authentication(
         app,
         principals=gateway.principals,

@@ -32,6 +32,7 @@ class GatewaySettings(ProcessSettings):
     trusted_proxies: int = setting("TRUSTED_PROXIES", 0, help="how many proxies in front append to X-Forwarded-For")
 
     limits: str = setting("LIMITS", "normal", help="normal, or bench to raise rate limits for benches and fault runs")
+    places: int = setting("GATEWAY_PLACES", 128, help="requests that a gateway answers at a time; more are refused")
     instances: int = setting("GATEWAY_INSTANCES", 1, help="gateways that share each rate limit while Redis is away")
 
     def problems(self) -> list[str]:
@@ -40,13 +41,15 @@ class GatewaySettings(ProcessSettings):
             found.append("LIMITS must be normal or bench")
         elif self.production and self.limits == "bench":
             found.append("LIMITS must be normal in production: bench raises the rate limits")
-        if self.instances < 1:
-            found.append("GATEWAY_INSTANCES must be at least 1")
+        found += [f"{name} must be at least 1" for name, number in self._counts().items() if number < 1]
         try:
             tuned(CLASSES, self.cache_ttls)
         except ConfigError as error:
             found += error.problems
         return found
+
+    def _counts(self) -> dict[str, int]:
+        return {"GATEWAY_PLACES": self.places, "GATEWAY_INSTANCES": self.instances}
 
     @property
     def over_tls(self) -> bool:

@@ -25,6 +25,10 @@ class Breaker:
         self._closed_again_at = self._now() + self._rest
         return True
 
+    @property
+    def is_open(self) -> bool:
+        return self._failed >= self._limit
+
     def succeeded(self) -> None:
         self._failed = 0
 

@@ -18,12 +18,17 @@ from prometheus_client import Histogram
 
 from libs.context import current_call, remaining_seconds
 from libs.errors import AppError, DeadlineExceeded, Unavailable
-from libs.resilience import RetryBudget
+from libs.resilience import Breaker, RetryBudget
 from libs.rpc.context import acting_principal, inbound_principal, remember_response_headers
 from libs.rpc.errors import UNREACHABLE, error_from_rpc
 from libs.rpc.principal import GATEWAY, ROLE_GATEWAY, Principal, PrincipalMinter, service_principal
-from libs.telemetry.metrics import RPC_CLIENT_SECONDS
+from libs.telemetry.metrics import BREAKER_OPEN, RPC_CLIENT_SECONDS
 from libs.telemetry.traces import current_traceparent, span
+
+# Calls in a row without an answer in time, after which the peer is not asked. Fewer: one slow method stops the others.
+_SILENT_CALLS = 5
+# Seconds without a call; then one at a time looks whether the peer answers again.
+_SILENT_SECONDS = 0.5
 
 Answers = AsyncGenerator[Any, None]
 
@@ -134,6 +139,12 @@ class _Caller:
         self._minter = minter
         self._forward_idempotency = forward_idempotency
         self._retries = retries
+        # Only the gateway has a caller that waits; its open breaker answers within milliseconds.
+        self._breaker = None if retries is None else Breaker(_SILENT_CALLS, _SILENT_SECONDS)
+        if self._breaker is not None:
+            BREAKER_OPEN.labels(audience).set_function(
+                lambda: float(self._breaker is not None and self._breaker.is_open)
+            )
 
     def repeating(self, once: Callable[..., Any]) -> Callable[..., Any]:
         """A method with one request and one answer, asked a second time when the peer went away and that is safe."""
@@ -183,13 +194,20 @@ class _Caller:
 
         async def call(request: Any, *, timeout: float | None = None) -> Any:  # noqa: ASYNC109 (grpc's own spelling)
             started = time.monotonic()
+            if self._breaker is not None and not self._breaker.allows():
+                raise Unavailable(
+                    "service_not_answering", "A part does not answer at the moment. Try again.", retry_after=1.0
+                )
             try:
                 with span(method, kind="client"):
                     running = inner(request, timeout=self._seconds(timeout), metadata=self._metadata())
                     response = await running
                     remember_response_headers(_x_headers(await running.trailing_metadata()))
             except Exception as error:
-                raise _refused(method, started, error) from None
+                known = _refused(method, started, error)
+                self._note(known)
+                raise known from None
+            self._note(None)
             _seconds_of(method, "OK").observe(time.monotonic() - started)
             return response
 
@@ -212,6 +230,15 @@ class _Caller:
             _seconds_of(method, "OK").observe(time.monotonic() - started)
 
         return call
+
+    def _note(self, error: Exception | None) -> None:
+        """Only silence counts: a peer that is gone refuses at once, and any answer shows that it works."""
+        if self._breaker is None:
+            return
+        if isinstance(error, DeadlineExceeded):
+            self._breaker.failed()
+        elif error is None or isinstance(error, AppError):
+            self._breaker.succeeded()
 
     def _seconds(self, timeout: float | None) -> float:
         """The least of what the caller gives, what the current call has left minus a hop, and a default."""

@@ -21,6 +21,12 @@ HTTP_SERVER_SECONDS = Histogram(
     registry=REGISTRY,
 )
 HTTP_SERVER_INFLIGHT = Gauge("http_server_inflight", "HTTP requests being answered", registry=REGISTRY)
+HTTP_SERVER_SHED = Counter(
+    "http_server_shed_total", "Requests refused because all places were taken", registry=REGISTRY
+)
+BREAKER_OPEN = Gauge(
+    "breaker_open", "1 while calls of the dependency are refused without being made", ("dependency",), registry=REGISTRY
+)
 # Set by the gateway when it is scraped: the last minute of its own requests, and what the services say of themselves.
 HTTP_REQUEST_RATE = Gauge("http_requests_per_second", "HTTP requests over the last minute", registry=REGISTRY)
 HTTP_ERROR_RATE = Gauge(

@@ -1,0 +1,67 @@
+"""The gateway's calls of a silent service: after a few that got no answer in time it is not asked for a while."""
+
+import asyncio
+from types import ModuleType
+from typing import Any
+
+import pytest
+from google.protobuf.wrappers_pb2 import StringValue
+
+from libs.errors import DeadlineExceeded, NotFound, Unavailable
+from libs.resilience import RetryBudget
+from libs.rpc.channel import open_channel
+from libs.rpc.principal import PrincipalMinter
+from libs.telemetry.metrics import REGISTRY
+
+
+async def silent() -> str:
+    await asyncio.sleep(30)
+    return "late"
+
+
+async def missing() -> str:
+    raise NotFound("thing_not_found", "No such thing.")
+
+
+async def test_a_silent_service_is_not_asked_until_it_answers_again(
+    echo_module: ModuleType, echo: Any, address: str, agent: PrincipalMinter
+) -> None:
+    echo.acts["silence"] = silent
+    async with open_channel(address, audience="echo", minter=agent, retries=RetryBudget()) as channel:
+        stub = echo_module.EchoStub(channel)
+        await stub.say(StringValue(value="hello"))
+        for _ in range(5):
+            with pytest.raises(DeadlineExceeded):
+                await stub.say(StringValue(value="silence"), timeout=0.1)
+        assert REGISTRY.get_sample_value("breaker_open", {"dependency": "echo"}) == 1.0
+        heard: list[str] = []
+        echo.acts["hello"] = lambda: heard_of(heard)
+        with pytest.raises(Unavailable) as refused:
+            await stub.say(StringValue(value="hello"))
+        assert (refused.value.reason, refused.value.retry_after, heard) == ("service_not_answering", 1.0, [])
+        await asyncio.sleep(0.6)
+        answers = await asyncio.gather(
+            *(stub.say(StringValue(value="hello")) for _ in range(3)), return_exceptions=True
+        )
+        assert [isinstance(answer, Unavailable) for answer in answers] == [False, True, True], "one looks"
+        assert (await stub.say(StringValue(value="hello"))).value == "heard"
+        assert REGISTRY.get_sample_value("breaker_open", {"dependency": "echo"}) == 0.0
+
+
+async def heard_of(heard: list[str]) -> str:
+    heard.append("hello")
+    return "heard"
+
+
+async def test_refusals_show_that_a_service_works(
+    echo_module: ModuleType, echo: Any, address: str, agent: PrincipalMinter
+) -> None:
+    echo.acts["silence"], echo.acts["missing"] = silent, missing
+    async with open_channel(address, audience="echo", minter=agent, retries=RetryBudget()) as channel:
+        stub = echo_module.EchoStub(channel)
+        for _ in range(3):
+            for _ in range(4):
+                with pytest.raises(DeadlineExceeded):
+                    await stub.say(StringValue(value="silence"), timeout=0.05)
+            with pytest.raises(NotFound):
+                await stub.say(StringValue(value="missing"))

@@ -12,6 +12,19 @@ from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
+class Audited:
+    """A write of a user that the audit log shall have. The transaction that commits it records it, once a call.
+    `user_id` and `session_id` are set where the call itself finds out who acts, as a login does."""
+
+    id: str
+    action: str
+    target_id: str = ""
+    client_address: str = ""
+    user_id: str = ""
+    session_id: str = ""
+
+
+@dataclass(slots=True)
 class CallContext:
     """`deadline` is on the monotonic clock, None for none. `response_headers` become trailing metadata. `repeatable`:
     calls made for this one change nothing by a second time, being reads or under a key; not passed on. `on_behalf_of`
@@ -30,6 +43,8 @@ class CallContext:
     on_behalf_of: str = field(default="", repr=False)
     caller_job: str = field(default="", repr=False)
     response_headers: dict[str, str] = field(default_factory=dict)
+    # None: a read, or a write that was recorded.
+    audited: Audited | None = None
 
 
 JOB_PREFIX = "job "

@@ -69,7 +69,10 @@ AREAS = (
 )
 """Every permission area once."""
 
-SCOPES = ("*", *(f"{area}:{verb}" for area in AREAS for verb in ("read", "write")))
+AUDIT_READ = "audit:read"
+"""The scope of the audit log, which no request writes. Members and viewers have it not."""
+
+SCOPES = ("*", *(f"{area}:{verb}" for area in AREAS for verb in ("read", "write")), AUDIT_READ)
 """Every scope that can be granted."""
 
 

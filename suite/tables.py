@@ -130,6 +130,9 @@ TABLES: tuple[Table, ...] = (
             ),
         ),
     ),
+    Table("identity", "audit_log", _days(400), "its write", bound="the writes of users, which are limited by rate"),
+    Table("identity", "audit_seal", _days(400), "its minute", bound="one a minute with writes"),
+    Table("identity", "audit_unsealed", "until the next minute", bound="one an organization"),
     Table(
         "agent",
         "agent",

@@ -21,13 +21,17 @@ from gateway.http.request import Request, request_of
 from gateway.http.responses import NO_STORE
 from gateway.http.routing import Route, match_of
 from gateway.http.schema import NoBody
+from libs.context import Audited
 from libs.errors import DeadlineExceeded, InvalidArgument, PermissionDenied
+from libs.ids import new_id
 from libs.rpc.context import CallContext, acting_as, response_headers, serving
 from libs.rpc.principal import ROLE_GATEWAY, Principal
 from libs.telemetry import current_traceparent
 
 _KEYED_METHODS = frozenset(("POST", "PATCH", "PUT", "DELETE"))
 _BODY_METHODS = frozenset(("POST", "PATCH", "PUT"))
+# Parameters of a path that name what is written, the nearest first.
+_TARGETS = frozenset(("id", "provider", "queue"))
 _NO_BODY = NoBody()
 _ANONYMOUS = Principal(role=ROLE_GATEWAY, issuer="gateway")
 
@@ -115,4 +119,10 @@ def _context(request: Request[Any, Any, Any], route: Route[Any, Any]) -> CallCon
         traceparent=current_traceparent(),
         may_lag=route.reads and not min_version and not request.fills_cache,
         min_version=min_version,
+        audited=_audited(request, route) if route.audited else None,
     )
+
+
+def _audited(request: Request[Any, Any, Any], route: Route[Any, Any]) -> Audited:
+    ids = [value for name, value in request.path_params.items() if name in _TARGETS]
+    return Audited(new_id("aud"), route.handler.__name__, ids[0] if ids else "", request.client_address)

@@ -141,6 +141,11 @@ class Route(Generic[Q, B]):
         return self.method == "GET"
 
     @property
+    def audited(self) -> bool:
+        """Whether the audit log has it: a user's write. Deliveries are kept by those who take them."""
+        return not self.reads and not self.scope.endswith(":read") and self.body_kind not in ("raw", "stream")
+
+    @property
     def limited(self) -> str:
         """The class of rate limits."""
         return self.limits or ("read" if self.reads else "write")

@@ -109,11 +109,12 @@ TOPICS: Mapping[str, Topic] = MappingProxyType(
                 call__command_requested="A command was sent to a call that is under way.",
                 call__command_settled="A command was acknowledged, failed or timed out.",
             ),
+            *_topics("", pb.AuditRecorded, audit__recorded="A write was made, by whom and of what."),
         ]
     )
 )  # fmt: skip
 
-# Between services alone: neither logged nor shown, because the data carry a secret.
-UNTOLD = frozenset({"mail.requested"})
+# Between services alone: neither logged nor shown, because the data carry a secret or what only few may read.
+UNTOLD = frozenset({"mail.requested", "audit.recorded"})
 # What customers are told: all but those and the progress of jobs, which is not stored.
 LOGGED = tuple(name for name, topic in TOPICS.items() if topic.service and name not in UNTOLD)

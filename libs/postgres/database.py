@@ -13,8 +13,9 @@ from types import TracebackType
 from typing import Any
 
 from libs.config import ServiceSettings
+from libs.context import current_call
 from libs.errors import Aborted, AppError
-from libs.postgres.connection import Announce, Connection, Hook, Invalidate, Record
+from libs.postgres.connection import Announce, Connection, Hook, Invalidate, Record, RecordAudit
 from libs.postgres.fence import fenced
 from libs.postgres.pool import REST_SECONDS, Pool, fetch_once
 from libs.postgres.quotas import Quotas
@@ -69,6 +70,10 @@ class Database:
     def invalidate_through(self, tell: Invalidate) -> None:
         """Tell the caches of committed changes through `tell`, before the writer is answered; it must not fail."""
         self._app.invalidate = self._system.invalidate = tell
+
+    def audit_through(self, record: RecordAudit) -> None:
+        """Before the commit of a write that is audited, write its record through `record`."""
+        self._app.audit = self._system.audit = record
 
     def transaction(self, org_id: str) -> AbstractAsyncContextManager[Connection]:
         """A transaction of one organisation: begins with app.org set, commits at the end, rolls back on an error."""
@@ -137,13 +142,15 @@ def _checked(org_id: str) -> str:
 
 
 class Transaction:
-    """Lease, begin, commit or roll back, give back, then run the hooks."""
+    """Lease, begin, record for the audit log, commit or roll back, give back, then run the hooks. The first transaction
+    of a call that commits records it."""
 
-    __slots__ = ("_begin", "_conn", "_pool", "_raw")
+    __slots__ = ("_audits", "_begin", "_conn", "_pool", "_raw")
 
     def __init__(self, pool: Pool, begin: str) -> None:
         self._pool = pool
-        self._begin = begin
+        self._audits = pool.audit is not None and current_call().audited is not None
+        self._begin = f"{begin}; set local app.audited = 'on'" if self._audits else begin
 
     async def __aenter__(self) -> Connection:
         self._raw = await self._pool.lease()
@@ -161,6 +168,12 @@ class Transaction:
         if error is not None:
             await self._abandon(error)
             return
+        if self._audits and self._pool.audit is not None:
+            try:
+                await self._pool.audit(self._conn)
+            except BaseException as failure:
+                await self._abandon(failure)
+                raise
         try:
             status = await self._conn.execute("commit")
         except BaseException:
@@ -170,6 +183,8 @@ class Transaction:
         finally:
             self._conn.end_lease()
         self._pool.give_back(self._raw)
+        if self._audits:
+            current_call().audited = None
         if status != "COMMIT":
             raise Aborted("transaction_aborted", "A statement failed, so nothing was saved. Try again.")
         for hook in self._conn.hooks.values():

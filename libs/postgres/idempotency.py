@@ -61,6 +61,7 @@ async def run_write(
     async with db.transaction(org_id) as conn:
         if (stored := await _replay(conn, org_id, call, response_type)) is not None:
             set_response_header(REPLAYED_HEADER, "true")
+            call.audited = None  # the first request was recorded
             return stored
         if QUOTA in db.quotas:
             await db.quotas.spend(conn, org_id, QUOTA)

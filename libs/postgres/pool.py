@@ -15,7 +15,7 @@ import asyncpg
 
 from libs.config import ServiceSettings
 from libs.context import remaining_seconds
-from libs.postgres.connection import STATEMENT_SECONDS, Announce, Connection, Invalidate, Record
+from libs.postgres.connection import STATEMENT_SECONDS, Announce, Connection, Invalidate, Record, RecordAudit
 from libs.postgres.errors import busy, timed_out, translate, unavailable
 from libs.telemetry.metrics import DB_ACQUIRE_SECONDS, DB_POOL_CONNECTIONS
 
@@ -48,6 +48,7 @@ class Pool:
         self._waited = DB_ACQUIRE_SECONDS.labels(name)
         self.announce: Announce | None = None
         self.invalidate: Invalidate | None = None
+        self.audit: RecordAudit | None = None
         for state, figure in (("total", self._maximum), ("idle", self._idle.__len__), ("active", self._in_use)):
             DB_POOL_CONNECTIONS.labels(name, state).set_function(figure)
 

@@ -19,6 +19,7 @@ from prometheus_client import Histogram
 from libs.context import current_call, remaining_seconds
 from libs.errors import AppError, DeadlineExceeded, Unavailable
 from libs.resilience import Breaker, RetryBudget
+from libs.rpc.audit import AUDIT_HEADER, audit_header
 from libs.rpc.context import acting_principal, inbound_principal, remember_response_headers
 from libs.rpc.errors import UNREACHABLE, error_from_rpc
 from libs.rpc.principal import GATEWAY, ROLE_GATEWAY, Principal, PrincipalMinter, service_principal
@@ -69,7 +70,8 @@ def open_channel(
     credentials: grpc.ChannelCredentials | None = None,
 ) -> "RpcChannel":
     """A channel to the service named `audience`. `targets` is one address, a comma list of addresses, or a dns:/// URL.
-    Only the gateway forwards idempotency keys: a key belongs to the one write that the customer asked for. With
+    Only the gateway forwards idempotency keys and what is audited: they belong to the one write that the customer asked
+    for. With
     `retries` a repeatable call whose peer was away is made once more, as long as the budget lasts. With `credentials`
     it speaks TLS, to a certificate that names the audience."""
     if credentials is None:
@@ -263,6 +265,8 @@ class _Caller:
             metadata.append(("x-min-version", str(call.min_version)))
         if call.may_lag:
             metadata.append(("x-may-lag", "1"))
+        if self._forward_idempotency and call.audited is not None:
+            metadata.append((AUDIT_HEADER, audit_header(call.audited)))
         if self._forward_idempotency and call.idempotency_key:
             metadata.append(("x-idempotency-key", call.idempotency_key))
             metadata.append(("x-idempotency-fingerprint", call.idempotency_fingerprint))

@@ -12,6 +12,7 @@ from prometheus_client import Histogram
 
 from libs.context import JOB_PREFIX
 from libs.errors import AppError, PermissionDenied, Unauthenticated
+from libs.rpc.audit import AUDIT_HEADER, read_audit_header
 from libs.rpc.callers import MethodAccess
 from libs.rpc.context import CallContext, enter_call
 from libs.rpc.errors import DETAILS_KEY, error_from_exception, status_code, status_details
@@ -51,6 +52,7 @@ class Gate:
             return self._acting_for(principal, call)
         if principal.org_id:
             call.context.on_behalf_of = token
+        call.context.audited = read_audit_header(call.audit)
         return principal
 
     def _acting_for(self, principal: Principal, call: "Call") -> Principal:
@@ -68,7 +70,7 @@ class Gate:
 class Call:
     """One call in flight: its context from the metadata, its clock, its way out."""
 
-    __slots__ = ("_grpc", "_started", "authorization", "context", "method", "on_behalf_of")
+    __slots__ = ("_grpc", "_started", "audit", "authorization", "context", "method", "on_behalf_of")
 
     def __init__(self, method: str, grpc_context: Any) -> None:
         self.method = method
@@ -78,6 +80,7 @@ class Call:
         seconds = grpc_context.time_remaining()
         self.authorization = str(metadata.get("authorization", ""))
         self.on_behalf_of = str(metadata.get("x-on-behalf-of", ""))
+        self.audit = str(metadata.get(AUDIT_HEADER, ""))
         self.context = CallContext(
             request_id=str(metadata.get("x-request-id", "")),
             deadline=self._started + (DEFAULT_SECONDS if seconds is None else seconds),

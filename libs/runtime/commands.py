@@ -36,9 +36,11 @@ def service_main(
     work: Callable[[Runtime[S]], Awaitable[object]],
     migrations: Path,
     quotas: Mapping[str, Any] | None = None,
+    further: Mapping[str, Callable[[S], Coroutine[Any, Any, int]]] | None = None,
 ) -> NoReturn:
     """`python -m services.<svc> serve|work|migrate|migrated`: the body of every __main__. `migrated` waits until the
-    schema has every migration of this release, so that a process starts behind the command that migrates."""
+    schema has every migration of this release, so that a process starts behind the command that migrates. `further`
+    commands do one thing with the database and return the exit code."""
     databases = ("database_url", "database_system_url")
     commands: dict[str, tuple[Callable[[S], int], tuple[str, ...]]] = {
         "serve": (lambda loaded: Runtime(loaded, service, "serve", area, quotas).run(serve), databases),
@@ -46,6 +48,8 @@ def service_main(
         "migrate": (lambda loaded: _migrate(loaded, service, migrations), ("database_admin_url",)),
         "migrated": (lambda loaded: _await_migrated(loaded, service, migrations), ("database_system_url",)),
     }
+    for name, run in (further or {}).items():
+        commands[name] = (lambda loaded, run=run: asyncio.run(run(loaded)), databases)  # type: ignore[misc]
     if len(sys.argv) != 2 or sys.argv[1] not in commands:
         sys.stderr.write(f"usage: python -m services.{service} {'|'.join(commands)}\n")
         sys.exit(EXIT_CONFIG)

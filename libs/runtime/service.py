@@ -23,6 +23,7 @@ from libs.cache.relay import CacheRelay
 from libs.cache.store import RedisStore
 from libs.config import ServiceSettings
 from libs.events import EventConsumer, OutboxRelay, Subscriptions
+from libs.events.audit import audit_recorder
 from libs.events.relay import Beside
 from libs.events.servicer import DeadEventMethods
 from libs.jobs import Worker
@@ -79,6 +80,7 @@ class Service(Generic[S]):
         bus = await runtime.open(Bus.connect(runtime.settings.nats_url, runtime.name))
         database = await runtime.open(Database.open(runtime.settings, application_name=runtime.name))
         database.announce_through(bus.announce)
+        database.audit_through(audit_recorder(runtime.service))
         known = {rule.name for rules in runtime.quotas.values() for rule in rules}
         limits = read_limits(runtime.settings.quotas, known)
         database.quotas = Quotas(runtime.quotas.get(runtime.service, ()), limits)

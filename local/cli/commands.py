@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from local.cli import foreground, greeting, logs, reset, status
+from local.cli import audit, foreground, greeting, logs, reset, status
 from local.cli.foreground import WrongOptions
 from local.paths import ROOT
 from local.processes.probes import http_ready
@@ -78,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     bringing = add("restore", bring_back, "an archive into an empty installation")
     bringing.add_argument("file", type=Path)
     bringing.add_argument("--replace", action="store_true", help="throw away what this installation holds")
+    add("verify-audit", check_audit, "check the hash chains of the audit logs of the running suite")
     token = add("token", show_token, "a principal of the first organisation, to call one service by gRPC")
     token.add_argument("service", nargs="?", default=os.environ.get("SERVICE", ""))
     for name, words in (
@@ -89,6 +90,13 @@ def _parser() -> argparse.ArgumentParser:
     ):
         add(name, run_stages, words).set_defaults(rounds=checks.NAMED[name])
     return parser
+
+
+def check_audit(options: argparse.Namespace) -> int:
+    folder = Folder(options.var)
+    if not folder.is_running():
+        return fail("Nothing runs. `make up` starts the suite.")
+    return audit.verify_audit(folder)
 
 
 def run_stages(options: argparse.Namespace) -> int:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import sys
 from pathlib import Path
 
+from echosenseix.identity.v1.audit_pb2_grpc import add_AuditServiceServicer_to_server
 from echosenseix.identity.v1.identity_pb2_grpc import add_IdentityServiceServicer_to_server
 from echosenseix.identity.v1.members_pb2_grpc import add_MemberServiceServicer_to_server
 from libs.clock import SystemClock
+from libs.postgres import Database
 from libs.ratelimit import RateLimiter
 from libs.runtime import Runtime, service_main
 from libs.runtime.service import Service
@@ -21,14 +24,17 @@ from .jobs import job_handlers
 from .login_limits import LoginLimits
 from .passwords import Passwords
 from .servicer import IdentityServicer, MemberServicer, Parts
+from .servicer.audit import AuditServicer
 from .storage.accounts import Accounts
 from .storage.api_keys import ApiKeys
+from .storage.audit import AuditChains, AuditLog
 from .storage.authentication import Authentication
 from .storage.invitations import Invitations
 from .storage.members import Members
 from .storage.pending import PendingRegistrations
 from .storage.people import People
 from .storage.sessions import Sessions
+from .subscribers import Subscribers
 
 MIGRATIONS = Path(__file__).parent / "storage" / "migrations"
 
@@ -61,6 +67,7 @@ async def serve(runtime: Runtime[IdentitySettings]) -> None:
     await service.serve(
         (add_IdentityServiceServicer_to_server, IdentityServicer(parts)),
         (add_MemberServiceServicer_to_server, MemberServicer(parts)),
+        (add_AuditServiceServicer_to_server, AuditServicer(AuditLog(database, cursors))),
     )
 
 
@@ -69,11 +76,24 @@ async def work(runtime: Runtime[IdentitySettings]) -> None:
     database, cursors = service.database, service.cursors
     sessions, api_keys = Sessions(database, cursors), ApiKeys(database, cursors)
     pending, invitations = PendingRegistrations(database), Invitations(database, cursors)
-    service.work(job_handlers(sessions, api_keys, pending, invitations, SystemClock()))
+    log = AuditLog(database, cursors)
+    handlers = job_handlers(sessions, api_keys, pending, invitations, SystemClock(), log)
+    service.work(handlers, Subscribers(log).handlers())
+
+
+async def verify_audit(settings: IdentitySettings) -> int:
+    """Check the hash chains of all audit logs; prints each fault. 1 when there is one."""
+    database = await Database.open(settings, application_name="identity-verify")
+    try:
+        faults = [fault async for fault in AuditChains(database).faults()]
+    finally:
+        await database.close()
+    sys.stdout.write("".join(f"{fault}\n" for fault in faults) or "every chain is whole\n")
+    return 1 if faults else 0
 
 
 if __name__ == "__main__":
     service_main(
         SERVICE.name, IdentitySettings, area=SERVICE.area, serve=serve, work=work, migrations=MIGRATIONS,
-        quotas=QUOTAS,
+        quotas=QUOTAS, further={"verify-audit": verify_audit},
     )  # fmt: skip

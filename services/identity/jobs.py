@@ -1,4 +1,4 @@
-"""session.sweep: delete sessions, keys and invitations that ended long ago, and registrations whose link expired."""
+"""audit.seal, audit.forget, and session.sweep: delete what ended long ago."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from libs.clock import Clock
 from libs.jobs import Handlers, JobContext, JobKind
 from services.identity.storage.api_keys import ApiKeys
+from services.identity.storage.audit import AuditLog
 from services.identity.storage.invitations import Invitations
 from services.identity.storage.pending import PendingRegistrations
 from services.identity.storage.sessions import Sessions
@@ -15,8 +16,18 @@ from suite.tables import kept
 SWEEP = JobKind("session.sweep", service="identity")
 
 
+FORGET = JobKind("audit.forget", service="identity")
+# Seals what was recorded since the last minute.
+SEAL = JobKind("audit.seal", service="identity")
+
+
 def job_handlers(
-    sessions: Sessions, api_keys: ApiKeys, pending: PendingRegistrations, invitations: Invitations, clock: Clock
+    sessions: Sessions,
+    api_keys: ApiKeys,
+    pending: PendingRegistrations,
+    invitations: Invitations,
+    clock: Clock,
+    log: AuditLog,
 ) -> Handlers:
     async def sweep(ctx: JobContext) -> Mapping[str, int]:
         async with ctx.finish() as conn:
@@ -31,4 +42,22 @@ def job_handlers(
     handlers = Handlers()
     handlers.add(SWEEP, sweep)
     handlers.cron("session-sweep", "17 3 * * *", SWEEP)
+    _audit_handlers(handlers, log, clock)
     return handlers
+
+
+def _audit_handlers(handlers: Handlers, log: AuditLog, clock: Clock) -> None:
+    """Seal each minute, forget each night."""
+
+    async def seal(ctx: JobContext) -> Mapping[str, int]:
+        async with ctx.finish() as conn:
+            return {"seals": await log.seal(conn, clock.now())}
+
+    async def forget(ctx: JobContext) -> Mapping[str, int]:
+        async with ctx.finish() as conn:
+            return {"entries": await log.forget(conn, clock.now() - kept("identity", "audit_log"))}
+
+    handlers.add(SEAL, seal)
+    handlers.add(FORGET, forget)
+    handlers.cron("audit-seal", "* * * * *", SEAL, catch_up="none")
+    handlers.cron("audit-forget", "47 3 * * *", FORGET)

@@ -40,7 +40,7 @@ def _handlers() -> dict[str, Handlers]:
         "agent": agent(none, none, none, none, none),
         "billing": billing(runs, none),
         "calllog": calllog(runs, runs, runs, runs, runs, runs, defaults(CallLogSettings).reconcile_cron),
-        "identity": identity(none, none, none, none, none),
+        "identity": identity(none, none, none, none, none, none),
         "knowledge": knowledge(
             KnowledgeJobs(none, none, none, none, none, none, none, "", none, 0), SourceJobs(none, none, none, none)
         ),
@@ -88,6 +88,8 @@ def test_each_of_the_seven_job_types_has_its_handler_in_one_service(service: str
         ("billing", "billing.calculate", 24 * 6),
         ("calllog", "analytics.aggregate", 24 + 1),
         ("calllog", "call.reconcile", 24 * 4),
+        ("identity", "audit.forget", 1),
+        ("identity", "audit.seal", 24 * 60),
         ("identity", "session.sweep", 1),
         ("knowledge", "document.reconcile", 24 * 60),
         ("knowledge", "index.refresh", 24 * 6),

@@ -25,6 +25,7 @@ SYSTEM_CALLERS: dict[str, str] = {
     "libs/jobs/store/leases.py": ENGINE,
     "libs/jobs/store/retention.py": ENGINE,
     "libs/jobs/worker/schedule.py": ENGINE,
+    "services/identity/storage/audit.py": "the verifier and the sealing read every organisation's chain",
     "libs/jobs/admin/servicer.py": "engine tables have no row security: it compares the job's organisation itself",
     "services/agent/storage/integrations.py": "an inbound webhook names only its token",
     "services/billing/operations/settlement.py": "a payment provider's notice names a checkout and no organisation",

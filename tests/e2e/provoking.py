@@ -9,6 +9,7 @@ import asyncio
 import itertools
 import json
 import secrets
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -279,8 +280,8 @@ def _accept(scene: Scene, operation: Operation, **changes: Any) -> httpx.Respons
 
 
 def _live_call(scene: Scene) -> str:
-    wish = {"externalCallId": secrets.token_hex(8)}
-    made: str = scene.customer.http.post("/api/live-calls", json=wish).json()["id"]
+    sent = {"externalCallId": secrets.token_hex(8)}
+    made: str = scene.customer.http.post("/api/live-calls", json=sent).json()["id"]
     return made
 
 
@@ -295,7 +296,17 @@ def _acknowledge(scene: Scene, operation: Operation) -> httpx.Response:
     return scene.ask(operation, operation.at(id=call, commandId=command))
 
 
+def _sealed(scene: Scene, operation: Operation) -> httpx.Response:
+    """Writes are sealed each minute."""
+    deadline = time.monotonic() + 150
+    while not (answer := scene.ask(operation)).json()["data"]:
+        assert time.monotonic() < deadline, "no seal within two minutes"
+        time.sleep(1)
+    return answer
+
+
 _SUCCESSES: dict[str, Callable[[Scene, Operation], httpx.Response]] = {
+    "GET /api/audit-seals": _sealed,
     "POST /api/register": _register,
     "POST /api/login": _login,
     "POST /api/logout": _logout,

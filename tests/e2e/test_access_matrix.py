@@ -16,6 +16,7 @@ import pytest
 from gateway.routes.documentation import FILE
 
 from .conftest import Customer, problem
+from .things import first_entry
 
 DOCUMENT = json.loads(FILE.read_bytes())
 OPERATIONS = [
@@ -62,6 +63,7 @@ def things(ada: Customer) -> dict[str, str]:
     return {
         "/api/users": ada.user["id"],
         "/api/users/invitations": ada.http.post("/api/users/invitations", json=invited).json()["id"],
+        "/api/audit-logs": first_entry(ada),
         "/api/agents": agent,
         "/api/billing/top-ups": top_up["id"],
         "/api/api-keys": ada.key("agents:read")["id"],

@@ -161,6 +161,8 @@ def test_every_service_s_worker_has_registered_its_schedules(ada: Customer) -> N
     assert {(row["name"], row["kind"]) for row in rows} == {
         ("analytics-hourly", "analytics.aggregate"),
         ("analytics-daily", "analytics.aggregate"),
+        ("audit-forget", "audit.forget"),
+        ("audit-seal", "audit.seal"),
         ("calls-missed", "call.reconcile"),
         ("document.reconcile", "document.reconcile"),
         ("index.refresh", "index.refresh"),

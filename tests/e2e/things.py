@@ -46,6 +46,7 @@ def make_things(customer: Customer) -> Things:
     invitation = customer.http.post("/api/users/invitations", json=invited).json()["id"]
     ids: dict[str, dict[str, Any]] = {
         "/api/billing/top-ups": {"id": top_up["id"]},
+        "/api/audit-logs": {"id": first_entry(customer)},
         "/api/agents": {"id": agent, "version": "1"},
         "/api/users": {"id": customer.user["id"]},
         "/api/users/invitations": {"id": invitation},
@@ -62,6 +63,16 @@ def make_things(customer: Customer) -> Things:
         "/api/admin/queues": {"service": "knowledge", "queue": "documents"},
     }
     return Things(customer, ids)
+
+
+def first_entry(customer: Customer) -> str:
+    """The id of an entry of the audit log, which trails the write by the way of its event."""
+    deadline = time.monotonic() + 60
+    while not (rows := customer.http.get("/api/audit-logs").json()["data"]):
+        assert time.monotonic() < deadline, "the audit log is empty"
+        time.sleep(0.05)
+    entry: str = rows[-1]["id"]
+    return entry
 
 
 def _until_recorded(customer: Customer, call: str) -> None:

@@ -312,7 +312,7 @@ class ApiKey(TypedDict):
 class ApiKeyBody(TypedDict):
     name: str
     "A name for people."
-    scopes: list[Literal["*", "members:read", "members:write", "agents:read", "agents:write", "knowledge:read", "knowledge:write", "calls:read", "calls:write", "billing:read", "billing:write", "realtime:read", "realtime:write", "webhooks:read", "webhooks:write", "integrations:read", "integrations:write"]]
+    scopes: list[Literal["*", "members:read", "members:write", "agents:read", "agents:write", "knowledge:read", "knowledge:write", "calls:read", "calls:write", "billing:read", "billing:write", "realtime:read", "realtime:write", "webhooks:read", "webhooks:write", "integrations:read", "integrations:write", "audit:read"]]
     "What may be done, as area:read or area:write; * is everything."
     expiresAt: NotRequired[str | None]
     "When it stops working; null: never."
@@ -369,6 +369,83 @@ class Attempt(TypedDict):
     "When it began; null before."
     endedAt: str | None
     "When it ended; null while it runs."
+
+
+class AuditLog(TypedDict):
+    """One write. `targetId` is what the path named, or what was made."""
+
+    id: str
+    "The id; it never changes."
+    number: int
+    "Counts the organization's writes from 1, without a gap."
+    action: str
+    "The operationId of the request."
+    targetId: str | None
+    "What was written."
+    userId: str | None
+    "The user who acted; of a key, the user who made it."
+    sessionId: str | None
+    "The session that acted."
+    apiKeyId: str | None
+    "The API key that acted."
+    role: str | None
+    "The role of the user at that time."
+    ipAddress: str | None
+    "Where the session was opened from."
+    requestId: str
+    "The X-Request-Id of the request."
+    service: str
+    "The service."
+    createdAt: str | None
+    "When it was made."
+
+
+class AuditLogEntry(TypedDict):
+    """With what was changed."""
+
+    id: str
+    "The id; it never changes."
+    number: int
+    "Counts the organization's writes from 1, without a gap."
+    action: str
+    "The operationId of the request."
+    targetId: str | None
+    "What was written."
+    userId: str | None
+    "The user who acted; of a key, the user who made it."
+    sessionId: str | None
+    "The session that acted."
+    apiKeyId: str | None
+    "The API key that acted."
+    role: str | None
+    "The role of the user at that time."
+    ipAddress: str | None
+    "Where the session was opened from."
+    requestId: str
+    "The X-Request-Id of the request."
+    service: str
+    "The service."
+    createdAt: str | None
+    "When it was made."
+    changes: list[dict[str, Any]]
+    "By row: table, operation, id, and the columns that differ, before and after."
+
+
+class AuditSeal(TypedDict):
+    """One link of the hash chain."""
+
+    number: int
+    "Counts the seals from 1."
+    firstNumber: int
+    "The first write that it covers."
+    lastNumber: int
+    "The last write that it covers."
+    previousHash: str
+    "The hash of the seal before it; zeros before the first."
+    hash: str
+    "SHA-256 over the previous hash and every covered write."
+    createdAt: str | None
+    "When it was made."
 
 
 class Balance(TypedDict):

@@ -150,6 +150,25 @@ class APIKeys:
         return self._client.answer(m.FreshApiKey, Call("POST", f"/api/api-keys/{segment(id)}/rotate", json=body or {}, headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
 
 
+class AuditLog:
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def list_audit_logs(self, *, limit: int | None = None, sort: Literal["createdAt"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None, actor_id: str | None = None, action: str | None = None, target_id: str | None = None, request_id: str | None = None) -> Rows[m.AuditLog]:
+        """List the organization's writes. A write is listed within a few seconds, without its changes. Needs the scope audit:read."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt, "actorId": actor_id, "action": action, "targetId": target_id, "requestId": request_id}
+        return self._client.rows(m.AuditLog, "/api/audit-logs", params, "cursor")
+
+    def get_audit_log(self, id: str) -> m.AuditLogEntry:
+        """Read a write with what it changed. Needs the scope audit:read."""
+        return self._client.answer(m.AuditLogEntry, Call("GET", f"/api/audit-logs/{segment(id)}"))
+
+    def list_audit_seals(self, *, limit: int | None = None, sort: Literal["createdAt"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None) -> Rows[m.AuditSeal]:
+        """List the seals of the audit log. Writes are sealed each minute. Who keeps a hash elsewhere can prove later that nothing before it was changed. Needs the scope audit:read."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt}
+        return self._client.rows(m.AuditSeal, "/api/audit-seals", params, "cursor")
+
+
 class Agents:
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -610,6 +629,7 @@ class Groups:
         self.organization = Organization(client)
         self.users = Users(client)
         self.api_keys = APIKeys(client)
+        self.audit_log = AuditLog(client)
         self.agents = Agents(client)
         self.integrations = Integrations(client)
         self.knowledge = Knowledge(client)
@@ -759,6 +779,25 @@ class AsyncAPIKeys:
     async def rotate_api_key(self, id: str, body: m.RotateBody | None = None, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.FreshApiKey:
         """Replace the secret of an API key. Needs the scope members:write."""
         return await self._client.answer(m.FreshApiKey, Call("POST", f"/api/api-keys/{segment(id)}/rotate", json=body or {}, headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+
+class AsyncAuditLog:
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+
+    def list_audit_logs(self, *, limit: int | None = None, sort: Literal["createdAt"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None, actor_id: str | None = None, action: str | None = None, target_id: str | None = None, request_id: str | None = None) -> AsyncRows[m.AuditLog]:
+        """List the organization's writes. A write is listed within a few seconds, without its changes. Needs the scope audit:read."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt, "actorId": actor_id, "action": action, "targetId": target_id, "requestId": request_id}
+        return self._client.rows(m.AuditLog, "/api/audit-logs", params, "cursor")
+
+    async def get_audit_log(self, id: str) -> m.AuditLogEntry:
+        """Read a write with what it changed. Needs the scope audit:read."""
+        return await self._client.answer(m.AuditLogEntry, Call("GET", f"/api/audit-logs/{segment(id)}"))
+
+    def list_audit_seals(self, *, limit: int | None = None, sort: Literal["createdAt"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None) -> AsyncRows[m.AuditSeal]:
+        """List the seals of the audit log. Writes are sealed each minute. Who keeps a hash elsewhere can prove later that nothing before it was changed. Needs the scope audit:read."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt}
+        return self._client.rows(m.AuditSeal, "/api/audit-seals", params, "cursor")
 
 
 class AsyncAgents:
@@ -1221,6 +1260,7 @@ class AsyncGroups:
         self.organization = AsyncOrganization(client)
         self.users = AsyncUsers(client)
         self.api_keys = AsyncAPIKeys(client)
+        self.audit_log = AsyncAuditLog(client)
         self.agents = AsyncAgents(client)
         self.integrations = AsyncIntegrations(client)
         self.knowledge = AsyncKnowledge(client)

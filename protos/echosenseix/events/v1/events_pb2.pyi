@@ -184,6 +184,59 @@ class SessionRevoked(_message.Message):
 Global___SessionRevoked: _TypeAlias = SessionRevoked  # noqa: Y015
 
 @_typing.final
+class AuditRecorded(_message.Message):
+    """audit.recorded: one write of a user, in the transaction that did it. Customers are not told of it; identity keeps it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AUDIT_ID_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    TARGET_ID_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    API_KEY_ID_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    CLIENT_ADDRESS_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
+    audit_id: _builtins.str
+    """Made by the gateway for the request: services that did parts of one request record it under one id."""
+    action: _builtins.str
+    """The operation, as the OpenAPI document names it."""
+    target_id: _builtins.str
+    """The id in the path; empty where the request made something."""
+    user_id: _builtins.str
+    session_id: _builtins.str
+    api_key_id: _builtins.str
+    role: _builtins.str
+    client_address: _builtins.str
+    """The client's address, as the gateway resolved it."""
+    request_id: _builtins.str
+    changes: _builtins.str
+    """JSON: [{"table", "operation", "id", "before", "after"}], secrets hidden, long texts cut; empty for none."""
+    def __init__(
+        self,
+        *,
+        audit_id: _builtins.str = ...,
+        action: _builtins.str = ...,
+        target_id: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+        session_id: _builtins.str = ...,
+        api_key_id: _builtins.str = ...,
+        role: _builtins.str = ...,
+        client_address: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        changes: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "api_key_id", b"api_key_id", "audit_id", b"audit_id", "changes", b"changes", "client_address", b"client_address", "request_id", b"request_id", "role", b"role", "session_id", b"session_id", "target_id", b"target_id", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AuditRecorded: _TypeAlias = AuditRecorded  # noqa: Y015
+
+@_typing.final
 class AgentChanged(_message.Message):
     """agent.created, agent.updated, agent.published, agent.deleted"""
 

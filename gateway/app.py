@@ -42,6 +42,7 @@ from gateway.routes import (
     live_calls,
     members,
     organization,
+    own_account,
     payments,
     quotas,
     realtime,
@@ -57,6 +58,7 @@ from libs.cache.spec import tuned
 
 ROUTES: tuple[Route[Any, Any], ...] = (
     *accounts.ROUTES,
+    *own_account.ROUTES,
     *organization.ROUTES,
     *members.ROUTES,
     *invitations.ROUTES,

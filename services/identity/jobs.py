@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from libs.clock import Clock
 from libs.jobs import Handlers, JobContext, JobKind
+from services.identity.storage.account_tokens import AccountTokens
 from services.identity.storage.api_keys import ApiKeys
 from services.identity.storage.audit import AuditLog
 from services.identity.storage.invitations import Invitations
@@ -26,6 +27,7 @@ def job_handlers(
     api_keys: ApiKeys,
     pending: PendingRegistrations,
     invitations: Invitations,
+    tokens: AccountTokens,
     clock: Clock,
     log: AuditLog,
 ) -> Handlers:
@@ -36,6 +38,7 @@ def job_handlers(
                 "sessions": await sessions.sweep(conn, now - kept("identity", "session")),
                 "apiKeys": await api_keys.sweep(conn, now - kept("identity", "api_key")),
                 "registrations": await pending.sweep(conn, now),
+                "accountTokens": await tokens.sweep(conn, now),
                 "invitations": await invitations.sweep(conn, now - kept("identity", "invitation")),
             }
 

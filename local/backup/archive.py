@@ -43,7 +43,8 @@ def write(file: Path, facts: dict[str, Any], members: Iterable[Member]) -> dict[
     sums: dict[str, str] = {}
     try:
         with os.fdopen(os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as handle:
-            with tarfile.open(fileobj=handle, mode="w", format=tarfile.PAX_FORMAT) as tar:
+            # A Secret's files are symbolic links in a pod: what they point to is kept, not the link.
+            with tarfile.open(fileobj=handle, mode="w", format=tarfile.PAX_FORMAT, dereference=True) as tar:
                 for member in members:
                     # An object that was deleted since the folder was listed is not in the database's copy either.
                     if member.path.exists():

@@ -25,7 +25,11 @@ def work(tmp_path: Path) -> Path:
     folder = tmp_path / "work"
     folder.mkdir()
     (folder / DATABASE).write_bytes(b"PGDMP as pg_dump left it")
-    (tmp_path / "keys.json").write_text(json.dumps({"encryption.agent": "k"}), encoding="utf-8")
+    # As kubelet mounts a Secret: each file is a link into a folder that it replaces as a whole.
+    (tmp_path / "..2026_01_01").mkdir()
+    (tmp_path / "..2026_01_01" / "keys.json").write_text(json.dumps({"encryption.agent": "k"}), encoding="utf-8")
+    (tmp_path / "..data").symlink_to("..2026_01_01")
+    (tmp_path / "keys.json").symlink_to("..data/keys.json")
     blobs = tmp_path / "blobs" / "org_a"
     blobs.mkdir(parents=True)
     (blobs / "recording").write_bytes(b"sound")

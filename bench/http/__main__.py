@@ -65,11 +65,16 @@ class Side:
             return (cpu_micros(self.pids) - before) / requests
 
 
-@contextmanager
-def node(kind: str, home: Path, redis_url: str, redis_pid: int) -> Iterator[Side]:
+def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+        port: int = free.getsockname()[1]
+    return port
+
+
+@contextmanager
+def node(kind: str, home: Path, redis_url: str, redis_pid: int) -> Iterator[Side]:
+    port = free_port()
     command = ["node", "server.mjs", kind, str(port), redis_url]
     server = subprocess.Popen(command, cwd=home, stdout=subprocess.PIPE)
     try:
@@ -89,7 +94,7 @@ def installed() -> Path:
     home.mkdir(parents=True, exist_ok=True)
     for file in ("package.json", "server.mjs"):
         shutil.copy(HERE / file, home / file)
-    if not (home / "node_modules" / "fastify").exists():
+    if not (home / "node_modules" / "pg").exists():
         install = ["npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts", "--silent"]
         subprocess.run(install, cwd=home, check=True)
     return home

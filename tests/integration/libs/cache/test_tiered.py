@@ -25,7 +25,7 @@ from libs.telemetry import metrics
 from local.stores import Stores
 
 KIND = CacheClass(
-    "tiers_of_tests", "edge", "id", 60, 30.0, ("thing",), (), single=True, soft_seconds=0.01, hard_seconds=0.3
+    "tiers_of_tests", "edge", "id", 60, 30.0, ("thing",), (), single=True, soft_seconds=0.01, hard_seconds=20.0
 )
 CODEC: Codec[bytes] = Codec(bytes, bytes, len)
 AWAY = "redis://127.0.0.1:1/0"
@@ -94,7 +94,7 @@ async def changed_behind_its_back(store: RedisStore, place: Place, source: Origi
 
 async def test_after_the_soft_limit_a_value_within_the_bound_answers_and_the_load_goes_on(store: RedisStore) -> None:
     clock, source, place = Clock(), Origin(), a_place()
-    cache = opened(store, clock, replace(KIND, hard_seconds=20.0))
+    cache = opened(store, clock)
     await cache.get(place, source.load)
     await changed_behind_its_back(store, place, source)
     clock.seconds += 5
@@ -110,7 +110,8 @@ async def test_after_the_soft_limit_a_value_within_the_bound_answers_and_the_loa
 
 async def test_a_value_beyond_its_bound_never_answers_whatever_the_source_does(store: RedisStore) -> None:
     clock, source, place = Clock(), Origin(), a_place()
-    cache = opened(store, clock)
+    await opened(store, clock).get(place, source.load)
+    cache = opened(store, clock, replace(KIND, hard_seconds=0.3))
     await cache.get(place, source.load)
     await changed_behind_its_back(store, place, source)
     clock.seconds += KIND.bound_seconds + 0.001
@@ -144,7 +145,7 @@ async def test_a_hot_value_is_renewed_before_it_expires_by_one_reader_while_it_s
     store: RedisStore,
 ) -> None:
     clock, source, place = Clock(), Origin(), a_place()
-    cache = opened(store, clock, replace(KIND, refresh_share=0.0, soft_seconds=20.0, hard_seconds=20.0))
+    cache = opened(store, clock, replace(KIND, refresh_share=0.0, soft_seconds=20.0))
     await cache.get(place, source.load)
     source.gate.clear()
     source.version = 2
@@ -200,7 +201,7 @@ async def test_the_first_level_is_bounded_by_entries_and_by_bytes(store: RedisSt
 
 async def test_without_redis_loads_at_once_are_bounded_and_too_many_readers_are_refused() -> None:
     client = RedisClient(AWAY)
-    cache, source = opened(RedisStore(client), Clock(), replace(KIND, hard_seconds=60.0)), Origin()
+    cache, source = opened(RedisStore(client), Clock(), KIND), Origin()
     for _ in range(2):
         await cache.get(a_place(), source.load)  # opens the breaker
     assert not client.available

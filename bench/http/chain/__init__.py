@@ -1,0 +1,1 @@
+"""The uncached path beside Express, grpc-js and pg."""

@@ -1,0 +1,175 @@
+"""`python -m bench.http.chain`: misses and writes of ours beside Express -> grpc-js -> pg with the same transactions.
+
+Against the running suite, started with LIMITS=bench. CPU µs per request of gateway, agent service, Redis and
+PostgreSQL, or of the peer's two processes with the same stores. AGENTS fills the organization with so many agents
+first, to see how the cost grows. Our misses include what a fill costs; the peer writes its value with SET.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import psutil
+from redis.asyncio import Redis
+
+from bench.http.__main__ import cpu_micros, free_port, installed
+from bench.journey import Customer
+from bench.request_cpu import RUN
+from libs.ids import new_id
+
+HERE = Path(__file__).parent
+IN_FLIGHT = 16
+WARM = 200
+# The peer's CPU by ours, at least.
+GOALS = {"page": 1.0, "row": 1.0, "patch": 1.0}
+_COPY = """
+insert into agent.agent (org_id, id, name, description, tags, status, provider, external_agent_id, system_prompt,
+    first_message, language, voice_id, llm_model, llm_temperature, llm_max_tokens, dynamic_variables, draft_digest,
+    published_digest, published_version, latest_version, version, created_at, updated_at)
+select org_id, x.id, 'Bench ' || x.n, description, tags, status, provider, '', system_prompt, first_message, language,
+    voice_id, llm_model, llm_temperature, llm_max_tokens, dynamic_variables, draft_digest, published_digest,
+    published_version, latest_version, 1, created_at - x.n * interval '1 second', updated_at
+from agent.agent a, unnest($2::text[]) with ordinality as x(id, n) where a.id = $1"""
+_TABLES = """
+create schema if not exists bench_http;
+create table if not exists bench_http.outbox (like agent.outbox including all);
+create table if not exists bench_http.cache_invalidation (like agent.cache_invalidation including all);
+grant usage on schema bench_http to agent_app;
+grant insert on all tables in schema bench_http to agent_app;
+grant usage on all sequences in schema bench_http to agent_app"""
+
+Ask = Callable[[httpx.AsyncClient, int], Awaitable[httpx.Response]]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is asked; `ask` gets the number of the request, so that no row is asked for twice."""
+
+    name: str
+    ask: Ask
+
+
+@contextmanager
+def node(home: Path, script: str, *args: str) -> Iterator[int]:
+    """A peer's process; gives its pid."""
+    server = subprocess.Popen(["node", script, *args], cwd=home, stdout=subprocess.PIPE)
+    try:
+        if server.stdout is None or server.stdout.readline().strip() != b"ready":
+            raise SystemExit(f"{script} did not start")
+        yield server.pid
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def works(agents: Sequence[str], headers: dict[str, str]) -> list[Work]:
+    # A list for which a version is demanded comes from its service.
+    listed = {**headers, "X-Min-Version": "1"}
+    patched = {**headers, "Content-Type": "application/merge-patch+json"}
+
+    async def page(client: httpx.AsyncClient, number: int) -> httpx.Response:
+        return await client.get("/api/agents?limit=50", headers=listed)
+
+    async def row(client: httpx.AsyncClient, number: int) -> httpx.Response:
+        return await client.get(f"/api/agents/{agents[number % len(agents)]}", headers=headers)
+
+    async def patch(client: httpx.AsyncClient, number: int) -> httpx.Response:
+        path = f"/api/agents/{agents[number % len(agents)]}"
+        return await client.patch(path, headers=patched, content=json.dumps({"name": f"Renamed {number}"}))
+
+    return [Work("page", page), Work("row", row), Work("patch", patch)]
+
+
+async def measure(url: str, work: Work, pids: Callable[[], list[int]], requests: int) -> float:
+    numbers = iter(range(requests + WARM))
+
+    async def worker(client: httpx.AsyncClient, last: int) -> None:
+        for number in numbers:
+            (await work.ask(client, number)).raise_for_status()
+            if number >= last:
+                return
+
+    async with httpx.AsyncClient(base_url=url, timeout=30) as client:
+        await asyncio.gather(*(worker(client, WARM - IN_FLIGHT) for _ in range(IN_FLIGHT)))
+        counted = pids()
+        before = cpu_micros(counted)
+        await asyncio.gather(*(worker(client, requests + WARM) for _ in range(IN_FLIGHT)))
+        return (cpu_micros(counted) - before) / requests
+
+
+def tree(pid: int) -> list[int]:
+    return [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
+
+
+async def prepare(run: Any, customer: Customer, agents: int) -> list[str]:
+    """So many agents of the organization, and the peer's tables and session."""
+    body = {"name": "Bench", "systemPrompt": "You are helpful. " * 20, "tags": ["bench"]}
+    first = await customer.api.post("/api/agents", body)
+    ids = [new_id("agt") for _ in range(agents)]
+    admin = await asyncpg.connect(run["stores"]["postgres"]["adminUrl"])
+    for start in range(0, agents, 10_000):
+        await admin.execute(_COPY, first["id"], ids[start : start + 10_000], timeout=600)
+    await admin.execute(_TABLES)
+    org = await admin.fetchval("select org_id from agent.agent where id = $1", first["id"])
+    await admin.execute("analyze agent.agent", timeout=600)
+    await admin.close()
+    async with Redis.from_url(run["stores"]["redis"]["url"]) as redis:
+        token = customer.credential.removeprefix("Bearer ")
+        await redis.set(f"bench:session:{token}", json.dumps({"org": org}))
+    return ids
+
+
+async def main() -> int:
+    requests = int(sys.argv[1]) if len(sys.argv) > 1 else 2_000
+    agents = int(sys.argv[2]) if len(sys.argv) > 2 else 2 * requests + 2 * WARM
+    run, home, customer = json.loads(RUN.read_text("utf-8")), installed(), await Customer.sign_up()
+    for file in ("agents.proto", "back.mjs", "front.mjs"):
+        shutil.copy(HERE / file, home / file)
+    ids = await prepare(run, customer, agents)
+    stores = run["stores"]
+    shared = [stores["redis"]["pid"]]
+    own = [
+        entry["pid"]
+        for entry in run["processes"]
+        if entry["service"] == "gateway" or (entry["service"], entry["role"]) == ("agent", "serve")
+    ]
+    headers = {"Authorization": customer.credential, "Accept-Encoding": "identity"}
+    used: dict[tuple[str, str], float] = {}
+    with ExitStack() as peers:
+        ports = free_port(), free_port()
+        back = peers.enter_context(node(home, "back.mjs", str(ports[0]), stores["postgres"]["adminUrl"]))
+        front = peers.enter_context(node(home, "front.mjs", str(ports[1]), stores["redis"]["url"], str(ports[0])))
+        sides = (("ours", customer.api.url, own), ("peer", f"http://127.0.0.1:{ports[1]}", [back, front]))
+        for work in works(ids, headers):
+            for side, url, pids in sides:
+                counted = [*pids, *shared]
+                used[work.name, side] = await measure(
+                    url,
+                    work,
+                    lambda counted=counted: [*counted, *tree(stores["postgres"]["pid"])],
+                    requests,  # type: ignore[misc]
+                )
+    await customer.api.close()
+    missed = []
+    for name, goal in GOALS.items():
+        ours, peer = used[name, "ours"], used[name, "peer"]
+        factor = peer / ours
+        print(f"{name:5} ours {ours:6.0f} µs, the peer {peer:6.0f} µs: {factor:.2f} times ours, goal {goal:g}")
+        missed += [f"{name} {factor:.2f}"] if factor < goal else []
+    print(f"bench-http-chain: {agents} agents: {'goals missed: ' + ', '.join(missed) if missed else 'all goals met'}")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))

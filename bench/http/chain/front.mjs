@@ -1,0 +1,50 @@
+// The peer's edge: session and limit from Redis, the rest by grpc-js. node front.mjs PORT REDIS_URL BACK_PORT
+import { promisify } from 'node:util'
+import grpc from '@grpc/grpc-js'
+import loader from '@grpc/proto-loader'
+import express from 'express'
+import Redis from 'ioredis'
+
+const [port, redisUrl, back] = process.argv.slice(2)
+const redis = new Redis(redisUrl, { enableAutoPipelining: true })
+const definition = loader.loadSync('agents.proto', { keepCase: true, longs: Number, defaults: true })
+const { bench } = grpc.loadPackageDefinition(definition)
+const agents = new bench.Agents(`127.0.0.1:${back}`, grpc.credentials.createInsecure())
+const ask = Object.fromEntries(['Get', 'List', 'Rename'].map((name) => [name, promisify(agents[name]).bind(agents)]))
+
+async function caller(request, response) {
+  const token = (request.headers.authorization ?? '').slice('Bearer '.length)
+  const [session, taken] = await Promise.all([
+    redis.get(`bench:session:${token}`),
+    redis.incr(`bench:limit:${token}`),
+  ])
+  if (session === null || taken > 1e9) return response.status(401).end()
+  return JSON.parse(session).org
+}
+
+const shown = ({ dynamic_variables, llm_model, llm_temperature, llm_max_tokens, ...rest }) => ({
+  ...rest,
+  llm: { model: llm_model, temperature: llm_temperature, maxTokens: llm_max_tokens },
+  dynamicVariables: JSON.parse(dynamic_variables),
+})
+
+const app = express()
+app.use(express.json({ type: ['application/json', 'application/merge-patch+json'] }))
+app.get('/api/agents/:id', async (request, response) => {
+  const org_id = await caller(request, response)
+  const body = shown(await ask.Get({ org_id, id: request.params.id }))
+  await redis.set(`bench:value:${request.path}`, JSON.stringify(body), 'EX', 900)
+  response.json(body)
+})
+app.get('/api/agents', async (request, response) => {
+  const org_id = await caller(request, response)
+  const found = await ask.List({ org_id, limit: Number(request.query.limit) })
+  response.json({ data: found.agents.map(shown), more: found.more })
+})
+app.patch('/api/agents/:id', async (request, response) => {
+  const org_id = await caller(request, response)
+  const row = await ask.Rename({ org_id, id: request.params.id, name: request.body.name })
+  await redis.del(`bench:value:${request.path}`)
+  response.json(shown(row))
+})
+app.listen(Number(port), '127.0.0.1', () => console.log('ready'))

@@ -15,12 +15,12 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import httpx
-import psutil
 from redis.asyncio import Redis
 
 from bench.http.__main__ import cpu_micros, free_port, installed
@@ -109,7 +109,13 @@ async def measure(url: str, work: Work, pids: Callable[[], list[int]], requests:
 
 
 def tree(pid: int) -> list[int]:
-    return [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
+    """A process and its children: PostgreSQL has one a connection."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()
+    return [pid, *map(int, children)]
+
+
+def _with_children(pids: list[int], parent: int) -> list[int]:
+    return [*pids, *tree(parent)]
 
 
 async def prepare(run: Any, customer: Customer, agents: int) -> list[str]:
@@ -153,13 +159,8 @@ async def main() -> int:
         sides = (("ours", customer.api.url, own), ("peer", f"http://127.0.0.1:{ports[1]}", [back, front]))
         for work in works(ids, headers):
             for side, url, pids in sides:
-                counted = [*pids, *shared]
-                used[work.name, side] = await measure(
-                    url,
-                    work,
-                    lambda counted=counted: [*counted, *tree(stores["postgres"]["pid"])],
-                    requests,  # type: ignore[misc]
-                )
+                counted = partial(_with_children, [*pids, *shared], stores["postgres"]["pid"])
+                used[work.name, side] = await measure(url, work, counted, requests)
     await customer.api.close()
     missed = []
     for name, goal in GOALS.items():

@@ -125,6 +125,7 @@ def _principal(answer: pb.AuthenticateResponse) -> Principal:
         role=_ROLES.get(answer.role, ""),
         scopes=frozenset(answer.scopes),
         issuer=GATEWAY,
+        allowed_addresses=tuple(answer.allowed_addresses),
         expires_at=answer.expire_time.seconds if answer.HasField("expire_time") else 0,
     )
 

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway.http.request import Request, request_of
 from gateway.http.routing import match_of
 from gateway.principals import Credential, Principals
+from libs.addresses import is_within
 from libs.errors import PermissionDenied, Unauthenticated
 
 # Characters of a credential. Longer than any token or key of ours; longer texts are refused without a hash.
@@ -38,7 +39,10 @@ class Authentication:
             if credential.kind == "cookie" and scope["method"] not in _SAFE_METHODS:
                 self._refuse_forgery(request)
             request.credential = credential.kind
-            request.principal_or_none = await self._principals.find(credential)
+            principal = await self._principals.find(credential)
+            if principal.allowed_addresses and not is_within(request.client_address, principal.allowed_addresses):
+                raise PermissionDenied("address_not_allowed", "This API key may not be used from this address.")
+            request.principal_or_none = principal
         await self._app(scope, receive, send)
 
     @staticmethod

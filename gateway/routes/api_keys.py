@@ -22,7 +22,9 @@ from gateway.state import ApiRequest
 
 
 async def create_api_key(request: ApiRequest[NoQuery, ApiKeyBody]) -> Response:
-    message = pb.CreateApiKeyRequest(name=request.data.name, scopes=request.data.scopes)
+    message = pb.CreateApiKeyRequest(
+        name=request.data.name, scopes=request.data.scopes, allowed_addresses=request.data.allowed_addresses
+    )
     set_time(message.expire_time, request.data.expires_at)
     answer = await request.app.clients.identity.CreateApiKey(message)
     key = fresh_api_key_from_proto(answer.api_key, answer.secret)

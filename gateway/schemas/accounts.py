@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
+import msgspec
 from msgspec import Meta
 
 from echosenseix.identity.v1 import identity_pb2 as pb
@@ -62,6 +63,7 @@ class ApiKey(Answer):
     expires_at: str | None
     last_used_at: str | None
     revoked_at: str | None
+    allowed_addresses: list[str]
     version: int
 
 
@@ -140,6 +142,9 @@ class ApiKeyBody(Body):
     name: Annotated[str, limits(minLength=1, maxLength=100)]
     scopes: Annotated[list[Annotated[str, limits(enum=list(SCOPES))]], limits(minItems=1)]
     expires_at: Annotated[datetime, Meta(tz=True)] | None = None
+    allowed_addresses: Annotated[list[Annotated[str, limits(maxLength=64)]], limits(maxItems=50)] = msgspec.field(
+        default_factory=list
+    )
 
 
 class RotateBody(Body):

@@ -16,6 +16,7 @@ WORDS: Mapping[str, str] = {
     "activeAgents": "Agents that had a call in the window.",
     "agentId": "The agent; null when none is known.",
     "agentVersion": "The published version that served the call.",
+    "allowedAddresses": "Networks (CIDR) or addresses from which the key may be used; none: from anywhere.",
     "amount": "A decimal string in units of the currency.",
     "amountMicros": "What it costs in millionths of the currency, as a decimal string.",
     "apiKey": "The key of the account at the provider. It never comes back.",

@@ -55,7 +55,7 @@ class HttpServer:
             log_config=None,
             access_log=False,
             server_header=False,
-            # The gateway reads X-Forwarded-For by itself: only so many proxies as TRUSTED_PROXIES says are believed.
+            # uvicorn would believe the X-Forwarded-For of any peer on this machine; the application reads it by itself.
             proxy_headers=False,
             backlog=2048,
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,

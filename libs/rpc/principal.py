@@ -51,6 +51,8 @@ class Principal:
     issuer: str = ""
     # When the session or API key ends, in seconds since 1970; 0: never, or not told.
     expires_at: int = 0
+    # Networks from which the API key may be used; none: from anywhere. The gateway checks them; no token has them.
+    allowed_addresses: tuple[str, ...] = ()
 
     def has_scope(self, scope: str) -> bool:
         """Whether it may: by the scope itself, by area:*, by *:verb, or by *."""

@@ -19,6 +19,7 @@ class Caller:
     session_id: str = ""
     api_key_id: str = ""
     scopes: tuple[str, ...] = (EVERYTHING,)
+    allowed_addresses: tuple[str, ...] = ()
 
     @property
     def effective_scopes(self) -> frozenset[str]:

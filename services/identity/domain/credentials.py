@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import binascii
 import hashlib
+import ipaddress
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -27,6 +29,8 @@ ROTATION_OVERLAP = timedelta(seconds=30)
 TOUCH_EVERY = timedelta(seconds=60)
 # Characters of a key's name.
 KEY_NAME_MAX = 100
+# Networks of a key's allow-list.
+ADDRESSES_MAX = 50
 # Longest time that an old secret works after a rotation.
 OVERLAP_MAX = timedelta(days=7)
 
@@ -66,6 +70,8 @@ class ApiKey:
     key_hash: bytes = field(default=b"", repr=False)
     previous_hash: bytes | None = field(default=None, repr=False)
     previous_until: datetime | None = None
+    # Networks in CIDR notation from which the key may be used; none: from anywhere.
+    allowed_addresses: tuple[str, ...] = ()
 
 
 def hashed(secret: str) -> bytes:
@@ -97,6 +103,7 @@ def make_key(key: ApiKey, now: datetime) -> ApiKey:
     """The key with its name trimmed and its scopes without repetition; raises with every violation found."""
     key = replace(key, name=trimmed(key.name), scopes=check_scopes(key.scopes))
     found: list[Violation] = []
+    key = replace(key, allowed_addresses=_networks(key.allowed_addresses, found))
     if not key.name or len(key.name) > KEY_NAME_MAX or not key.name.isprintable():
         found.append(
             Violation("#/name", "invalid_format", f"Give the key a name of at most {KEY_NAME_MAX} characters.")
@@ -106,6 +113,21 @@ def make_key(key: ApiKey, now: datetime) -> ApiKey:
     if found:
         raise InvalidArgument("validation_failed", "The API key is not valid.", violations=found)
     return key
+
+
+def _networks(asked: Sequence[str], found: list[Violation]) -> tuple[str, ...]:
+    """In one spelling each, an address as the network of it alone; adds what is wrong to `found`."""
+    if len(asked) > ADDRESSES_MAX:
+        found.append(Violation("#/allowedAddresses", "too_many", f"At most {ADDRESSES_MAX} networks."))
+        return ()
+    networks = []
+    for index, text in enumerate(asked):
+        try:
+            networks.append(str(ipaddress.ip_network(text.strip())))
+        except ValueError:
+            detail = "Must be an address or a network in CIDR notation without host bits, such as 203.0.113.0/24."
+            found.append(Violation(f"#/allowedAddresses/{index}", "invalid_format", detail))
+    return tuple(dict.fromkeys(networks))
 
 
 def rotate_key(key: ApiKey, secret: str, overlap_seconds: int, now: datetime) -> ApiKey:

@@ -35,4 +35,5 @@ def api_key_to_proto(key: ApiKey) -> identity_pb2.ApiKey:
         last_used_time=to_timestamp(key.last_used_at),
         revoke_time=to_timestamp(key.revoked_at),
         version=key.version,
+        allowed_addresses=key.allowed_addresses,
     )

@@ -70,5 +70,6 @@ def caller_to_proto(caller: Caller) -> identity_pb2.AuthenticateResponse:
         api_key_id=caller.api_key_id,
         role=_ROLE[caller.role],
         scopes=sorted(caller.effective_scopes),
+        allowed_addresses=caller.allowed_addresses,
         expire_time=to_timestamp(caller.expires_at),
     )

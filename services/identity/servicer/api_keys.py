@@ -45,6 +45,7 @@ class ApiKeyMethods(Methods):
             created_by=principal.user_id,
             created_at=now,
             expires_at=from_timestamp(request, "expire_time"),
+            allowed_addresses=tuple(request.allowed_addresses),
             key_hash=hashed(secret),
         )
         key = make_key(asked, now)

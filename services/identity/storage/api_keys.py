@@ -14,7 +14,7 @@ from services.identity.domain.credentials import ApiKey
 KEY_LIST = ListRules(sorts={"createdAt": "k.created_at", "name": "k.name"})
 _COLUMNS = (
     "k.org_id, k.id, k.name, k.prefix, k.scopes, k.created_by, k.created_at, k.expires_at, k.last_used_at, "
-    "k.revoked_at, k.version"
+    "k.revoked_at, k.version, k.allowed_addresses"
 )
 _LISTING = Listing(_COLUMNS, "api_key k", KEY_LIST, tie="k.id")
 _GET = f"select {_COLUMNS} from api_key k where k.org_id = o.org and k.id = $2"
@@ -49,9 +49,9 @@ class ApiKeys:
     async def add(self, conn: Connection, key: ApiKey) -> None:
         await conn.execute(
             "insert into api_key (org_id, id, name, prefix, key_hash, scopes, created_by, version, created_at, "
-            "expires_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+            "expires_at, allowed_addresses) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
             key.org_id, key.id, key.name, key.prefix, key.key_hash, list(key.scopes), key.created_by, key.version,
-            key.created_at, key.expires_at,
+            key.created_at, key.expires_at, list(key.allowed_addresses),
         )  # fmt: skip
 
     async def save_secret(self, conn: Connection, key: ApiKey) -> None:
@@ -101,5 +101,6 @@ def _key(row: Record, key_hash: bytes | None = None) -> ApiKey:
         last_used_at=row["last_used_at"],
         revoked_at=row["revoked_at"],
         version=row["version"],
+        allowed_addresses=tuple(row["allowed_addresses"]),
         key_hash=key_hash or b"",
     )

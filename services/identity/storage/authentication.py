@@ -34,7 +34,7 @@ from found f
 """
 _API_KEY = """
 with found as materialized (
-    select k.org_id, k.id, k.created_by, k.scopes, k.last_used_at, u.role,
+    select k.org_id, k.id, k.created_by, k.scopes, k.last_used_at, k.allowed_addresses, u.role,
            case when k.key_hash = $2 then k.expires_at else least(k.expires_at, k.previous_until) end as expires_at
     from api_key k join app_user u on u.org_id = k.org_id and u.id = k.created_by
     where k.prefix = $1
@@ -51,7 +51,7 @@ with found as materialized (
     from stale
     where k.org_id = stale.org_id and k.id = stale.id
 )
-select f.org_id, f.id, f.created_by, f.scopes, f.role, f.expires_at from found f
+select f.org_id, f.id, f.created_by, f.scopes, f.role, f.expires_at, f.allowed_addresses from found f
 """
 
 _FORMER = """
@@ -95,5 +95,5 @@ class Authentication:
             return None
         return Caller(
             row["org_id"], row["created_by"], Role(row["role"]), row["expires_at"],
-            api_key_id=row["id"], scopes=tuple(row["scopes"]),
+            api_key_id=row["id"], scopes=tuple(row["scopes"]), allowed_addresses=tuple(row["allowed_addresses"]),
         )  # fmt: skip

@@ -305,6 +305,8 @@ class ApiKey(TypedDict):
     "When it was last used, to the minute; null: never."
     revokedAt: str | None
     "When it was revoked; null while it works."
+    allowedAddresses: list[str]
+    "Networks (CIDR) or addresses from which the key may be used; none: from anywhere."
     version: int
     "Counts the changes; ETag and If-Match name it."
 
@@ -316,6 +318,8 @@ class ApiKeyBody(TypedDict):
     "What may be done, as area:read or area:write; * is everything."
     expiresAt: NotRequired[str | None]
     "When it stops working; null: never."
+    allowedAddresses: NotRequired[list[str]]
+    "Default: []."
 
 
 class ApiKeyChangedData(TypedDict):
@@ -1347,6 +1351,8 @@ class FreshApiKey(TypedDict):
     "When it was last used, to the minute; null: never."
     revokedAt: str | None
     "When it was revoked; null while it works."
+    allowedAddresses: list[str]
+    "Networks (CIDR) or addresses from which the key may be used; none: from anywhere."
     version: int
     "Counts the changes; ETag and If-Match name it."
     secret: str

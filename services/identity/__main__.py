@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import sys
 from pathlib import Path
 
 from echosenseix.identity.v1.accounts_pb2_grpc import add_AccountServiceServicer_to_server
@@ -13,7 +12,6 @@ from echosenseix.identity.v1.members_pb2_grpc import add_MemberServiceServicer_t
 from libs.clock import SystemClock
 from libs.crypto import Envelope
 from libs.http import OutboundClient
-from libs.postgres import Database
 from libs.ratelimit import RateLimiter
 from libs.runtime import Runtime, service_main
 from libs.runtime.service import Service
@@ -27,13 +25,14 @@ from .domain.links import MailedLinks
 from .jobs import job_handlers
 from .login_limits import LoginLimits
 from .openid import OpenIdProvider, OpenIdSettings
+from .operations import verify_audit
 from .passwords import Passwords
 from .servicer import AccountServicer, IdentityServicer, MemberServicer, Parts
 from .servicer.audit import AuditServicer
 from .storage.account_tokens import AccountTokens
 from .storage.accounts import Accounts
 from .storage.api_keys import ApiKeys
-from .storage.audit import AuditChains, AuditLog
+from .storage.audit import AuditLog
 from .storage.authentication import Authentication
 from .storage.invitations import Invitations
 from .storage.members import Members
@@ -98,21 +97,9 @@ async def work(runtime: Runtime[IdentitySettings]) -> None:
     database, cursors = service.database, service.cursors
     sessions, api_keys = Sessions(database, cursors), ApiKeys(database, cursors)
     pending, invitations = PendingRegistrations(database), Invitations(database, cursors)
-    log = AuditLog(database, cursors)
-    tokens = AccountTokens(database)
+    log, tokens = AuditLog(database, cursors), AccountTokens(database)
     handlers = job_handlers(sessions, api_keys, pending, invitations, tokens, SystemClock(), log)
     service.work(handlers, Subscribers(log).handlers())
-
-
-async def verify_audit(settings: IdentitySettings) -> int:
-    """Check the hash chains of all audit logs; prints each fault. 1 when there is one."""
-    database = await Database.open(settings, application_name="identity-verify")
-    try:
-        faults = [fault async for fault in AuditChains(database).faults()]
-    finally:
-        await database.close()
-    sys.stdout.write("".join(f"{fault}\n" for fault in faults) or "every chain is whole\n")
-    return 1 if faults else 0
 
 
 if __name__ == "__main__":

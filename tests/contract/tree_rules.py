@@ -17,9 +17,6 @@ DOMAIN_MAY_IMPORT = {
     "decimal", "difflib", "enum", "fractions", "functools", "hashlib", "hmac", "html", "ipaddress", "itertools", "json",
     "math", "operator", "re", "secrets", "string", "typing", "types", "unicodedata", "urllib.parse", "uuid", "zoneinfo",
     "pyotp",  # computes the codes of authenticators
-    "decimal", "difflib", "enum", "fractions", "functools", "hashlib", "hmac", "html", "ipaddress", "itertools",
-    "json", "math", "operator", "re", "secrets", "string", "typing", "types", "unicodedata", "urllib.parse", "uuid",
-    "zoneinfo",
     "zxcvbn.frequency_lists",  # a list of stolen passwords, no code
 }  # fmt: skip
 # Beside the standard library: errors, readers of JSON, and plain values: what providers report, the services.

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from libs.errors import InvalidArgument, Violation
-from libs.ids import is_id
 from libs.text import trimmed
 from providers.registry import DEFAULT_PROVIDER, PROVIDERS
 from suite.formats import LANGUAGE
@@ -48,6 +47,7 @@ MAX_TOKENS = (1, 1_000_000)
 MAX_DURATION_SECONDS = (10, 43_200)
 
 _LANGUAGE = re.compile(LANGUAGE)
+_ENTRY_ID = re.compile(r"kbe_[0-9a-z]{26}")
 
 
 def check_content(content: AgentContent) -> AgentContent:
@@ -105,7 +105,7 @@ def _configuration(configuration: AgentConfiguration) -> Iterator[Violation]:
     if len(entries) > KNOWLEDGE_ENTRIES_MAX:
         yield Violation("#/knowledgeEntryIds", "too_many", f"At most {KNOWLEDGE_ENTRIES_MAX} entries.")
     for index, entry_id in enumerate(entries[:KNOWLEDGE_ENTRIES_MAX]):
-        if not is_id(entry_id, "kbe"):
+        if not _ENTRY_ID.fullmatch(entry_id):
             yield Violation(f"#/knowledgeEntryIds/{index}", "invalid_format", "Must be the id of a knowledge entry.")
 
 

@@ -60,6 +60,10 @@ PUBLIC = {
     ("POST", "/api/login"),
     ("POST", "/api/register/verify"),
     ("POST", "/api/register/resend"),
+    ("POST", "/api/login/openid"),
+    ("POST", "/api/login/openid/complete"),
+    ("GET", "/openid"),
+    ("GET", "/openid/page.js"),
     ("GET", "/verify-email"),
     ("GET", "/verify-email/page.js"),
     *(("POST", provider.webhook.path) for provider in PROVIDERS.values()),
@@ -70,6 +74,14 @@ PUBLIC = {
     ("GET", "/docs"),
     ("GET", "/docs/style.css"),
     ("GET", "/docs/page.js"),
+    ("GET", "/confirm-email"),
+    ("GET", "/confirm-email/page.js"),
+    ("GET", "/reset-password"),
+    ("GET", "/reset-password/page.js"),
+    ("POST", "/api/auth/email/confirm"),
+    ("POST", "/api/auth/password/forgot"),
+    ("POST", "/api/auth/password/reset"),
+    ("POST", "/api/login/second-factor"),
     ("POST", "/api/invitations/accept"),
     ("POST", "/api/invitations/preview"),
     ("GET", "/accept-invitation"),
@@ -92,6 +104,17 @@ WITHOUT_SCOPE = {
     ("GET", "/api/jobs/{id}"),
     ("POST", "/api/jobs/{id}/cancel"),
     ("POST", "/api/jobs/{id}/retry"),
+    ("DELETE", "/api/auth/sessions"),
+    ("GET", "/api/auth/organizations"),
+    ("GET", "/api/auth/second-factor"),
+    ("POST", "/api/auth/email"),
+    ("POST", "/api/auth/organizations/switch"),
+    ("POST", "/api/auth/password"),
+    ("POST", "/api/auth/second-factor"),
+    ("POST", "/api/auth/second-factor/confirm"),
+    ("POST", "/api/auth/second-factor/disable"),
+    ("POST", "/api/auth/second-factor/recovery-codes"),
+    ("POST", "/api/auth/sessions/rotate"),
 }
 
 
@@ -100,7 +123,7 @@ def test_exactly_these_routes_are_public() -> None:
 
 
 def test_every_other_route_needs_a_scope_that_exists() -> None:
-    areas = ("agents", "integrations", "knowledge", "calls", "billing", "realtime", "webhooks", "members")
+    areas = ("agents", "integrations", "knowledge", "calls", "billing", "realtime", "webhooks", "members", "audit")
     known = {"*", *(f"{area}:{verb}" for area in areas for verb in ("read", "write"))}
     unscoped = {(route.method, route.path) for route in ROUTES if not route.public and not route.scope}
     assert unscoped == WITHOUT_SCOPE
@@ -118,7 +141,16 @@ def test_reads_need_read_and_writes_need_write() -> None:
 
 
 def test_answers_with_a_fresh_secret_are_marked() -> None:
-    secret = {"FreshApiKey", "FreshWebhookEndpoint", "LoggedIn", "ConnectionToken"}
+    secret = {
+        "ConnectionToken",
+        "FreshApiKey",
+        "FreshWebhookEndpoint",
+        "LoggedIn",
+        "RecoveryCodes",
+        "Rotated",
+        "OpenIdStart",
+        "SecondFactorSecret",
+    }
     for route in ROUTES:
         assert route.secret == (getattr(route.answer, "__name__", "") in secret), route.path
 

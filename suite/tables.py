@@ -219,6 +219,7 @@ TABLES: tuple[Table, ...] = (
     Table("calllog", "recording", FOREVER, bound=_OF_CALLS),
     Table("calllog", "provider_link", FOREVER, bound="one a provider"),
     Table("calllog", "analytics_rollup", FOREVER, bound="one an hour and agent with calls"),
+    Table("calllog", "analytics_change", "until it is added up", bound="the calls that changed in two seconds"),
     Table("calllog", "analytics_state", FOREVER, bound="one an organization"),
     Table("billing", "account", FOREVER, bound="one an organization"),
     Table("billing", "rate_override", FOREVER, bound="written by operators alone"),

@@ -18,7 +18,10 @@ EVERYTHING = "*"
 # Rows of changes that may wait for Redis. Beyond it they become one row that replaces everything of the service.
 MOST_WAITING = 50_000
 
-_RECORD = "insert into cache_invalidation (event_id, org_id, topic, key) values ($1, $2, $3, $4)"
+_RECORD = """
+insert into cache_invalidation (event_id, org_id, topic, key)
+select c.event_id, c.org_id, $2, c.key
+from unnest($1::text[], $3::text[], $4::text[]) with ordinality as c(event_id, org_id, key, n) order by c.n"""
 _READ = "select id, event_id, org_id, topic, key from cache_invalidation order by id limit $1"
 _DELETE = "delete from cache_invalidation where id = any($1::bigint[])"
 _COMPACT = """
@@ -44,11 +47,19 @@ class Change:
 
 async def record(conn: Connection, topic: str, org_id: str, key: str) -> None:
     """Note a change that no event tells; `topic` is one of SILENT_TOPICS. Events note theirs by themselves."""
+    await record_many(conn, topic, [(org_id, key)])
+
+
+async def record_many(conn: Connection, topic: str, things: Sequence[tuple[str, str]]) -> None:
+    """The same for several things, each with its organization, in one statement."""
     if topic not in SILENT_TOPICS:
         raise ValueError(f"{topic} is not in libs/cache/classes.py")
-    change = Change(new_id("chg"), org_id, topic, key)
-    await conn.execute(_RECORD, change.event_id, org_id, topic, key)
-    invalidate_after_commit(conn, [change])
+    changes = [Change(new_id("chg"), org_id, topic, key) for org_id, key in things]
+    if changes:
+        columns = zip(*((change.event_id, change.org_id, change.key) for change in changes), strict=True)
+        event_ids, org_ids, keys = (list(column) for column in columns)
+        await conn.execute(_RECORD, event_ids, topic, org_ids, keys)
+        invalidate_after_commit(conn, changes)
 
 
 def concerned(changes: Sequence[Change]) -> list[Change]:

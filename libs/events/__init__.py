@@ -4,8 +4,8 @@ Joins PostgreSQL (outbox, inbox) and NATS JetStream; see docs/events.md. It must
 """
 
 from libs.events.consumer import EventConsumer
-from libs.events.delivery import Handler
+from libs.events.delivery import Handler, Subscriptions, Together
 from libs.events.envelope import Event, ReceivedEvent
 from libs.events.relay import OutboxRelay
 
-__all__ = ["Event", "EventConsumer", "Handler", "OutboxRelay", "ReceivedEvent"]
+__all__ = ["Event", "EventConsumer", "Handler", "OutboxRelay", "ReceivedEvent", "Subscriptions", "Together"]

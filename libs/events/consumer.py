@@ -7,7 +7,6 @@ connection starts there. The acknowledgement follows the commit. It must not kno
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Mapping
 
 from libs.bus import FAILURES, Bus
 from libs.bus import feed as feeds
@@ -15,7 +14,7 @@ from libs.bus.feed import Feed, FeedLost, Message
 from libs.bus.stream import StreamState, ensure_stream, message_id_at
 from libs.bus.subjects import event_filter
 from libs.events import inbox
-from libs.events.delivery import Delivery, Handler, Handling
+from libs.events.delivery import Delivery, Handling, Subscriptions
 from libs.events.topics import TOPICS
 from libs.postgres.database import Database
 from libs.postgres.leader import Lease, lead
@@ -34,7 +33,7 @@ _INTERRUPTIONS: tuple[type[Exception], ...] = (*FAILURES, FeedLost)
 class EventConsumer:
     """`consumer` names the durable and the inbox ("billing"); `topics` maps a topic to its handler."""
 
-    def __init__(self, bus: Bus, db: Database, consumer: str, topics: Mapping[str, Handler]) -> None:
+    def __init__(self, bus: Bus, db: Database, consumer: str, topics: Subscriptions) -> None:
         self._bus = bus
         self._db = db
         self._consumer = consumer

@@ -7,6 +7,7 @@ import asyncio
 import itertools
 import json
 import logging
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -32,9 +33,21 @@ BACKOFF_SECONDS = (0.1, 0.5, 2.0, 5.0)
 REPLAY_SECONDS = 5.0
 
 Handler = Callable[[Connection, ReceivedEvent], Awaitable[None]]
+BatchHandler = Callable[[Connection, Sequence[ReceivedEvent]], Awaitable[None]]
 logger = logging.getLogger(__name__)
 _PASSING = (Unavailable, DeadlineExceeded, Aborted)
 _PROCESS_DIED = ("process_died", "The process died each time while it handled the event.")
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """A handler of several events in one call: all of one organization, in one transaction, no two of one key. When it
+    raises, each event is handled alone. What it writes for one of them, it writes under that event's traceparent."""
+
+    handle: BatchHandler
+
+
+Subscriptions = Mapping[str, Handler | Together]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +91,7 @@ class Delivery:
 class Handling:
     """The handlers of one consumer; at most `worker_concurrency` transactions run at a time."""
 
-    def __init__(self, db: Database, consumer: str, topics: Mapping[str, Handler]) -> None:
+    def __init__(self, db: Database, consumer: str, topics: Subscriptions) -> None:
         self._db = db
         self._consumer = consumer
         self._topics = dict(topics)
@@ -175,21 +188,37 @@ class Handling:
             events = [(delivery.event, delivery.sequence) for delivery in deliveries if delivery.event is not None]
             fresh = await inbox.claim_many(conn, self._consumer, [(event.id, sequence) for event, sequence in events])
             outcomes = []
+            shared: defaultdict[Together, list[ReceivedEvent]] = defaultdict(list)
             for position, (event, _) in enumerate(events):
                 outcomes.append("handled" if event.id in fresh else "duplicate")
                 if event.id in fresh:
                     fresh.discard(event.id)
-                    await self._apply(conn, event, position)
+                    handler = self._topics[event.topic]
+                    if isinstance(handler, Together):
+                        shared[handler].append(event)
+                    else:
+                        await self._apply(conn, handler, event, position)
+            for together, members in shared.items():
+                await self._apply_together(conn, together, members)
         return outcomes
 
-    async def _apply(self, conn: Connection, event: ReceivedEvent, position: int) -> None:
+    async def _apply(self, conn: Connection, handler: Handler, event: ReceivedEvent, position: int) -> None:
         try:
             with use_traceparent(event.traceparent), span("consume", kind="consumer", topic=event.topic):
-                await self._topics[event.topic](conn, event)
+                await handler(conn, event)
         except _PASSING:
             raise
         except Exception as error:
             raise ItemFailed(position, error) from error
+
+    async def _apply_together(self, conn: Connection, handler: Together, events: Sequence[ReceivedEvent]) -> None:
+        """What it raises names no event, so that the batch is handled again one by one."""
+        first = events[0]
+        with (
+            use_traceparent(first.traceparent),
+            span("consume", kind="consumer", topic=first.topic, events=len(events)),
+        ):
+            await handler.handle(conn, events)
 
     async def _note(self, event_id: str, reason: str) -> int:
         async with self._db.system_transaction() as conn:
@@ -225,7 +254,8 @@ class Handling:
         async with self._slots, self._db.system_transaction(event.org_id) as conn:
             await inbox.revive(conn, self._consumer, event_id)
             if await inbox.claim(conn, self._consumer, event.id):
-                await self._topics[event.topic](conn, event)
+                handler = self._topics[event.topic]
+                await (handler.handle(conn, [event]) if isinstance(handler, Together) else handler(conn, event))
 
     async def _keep_dead(self, event_id: str, code: str, reason: str) -> None:
         async with self._db.system_transaction() as conn:

@@ -38,6 +38,8 @@ class Event:
     time: datetime = field(default_factory=utcnow)
     subject: str = ""
     service: str = ""
+    # Of the trace that caused it, where that is not the one it is appended in.
+    traceparent: str = ""
 
     def __post_init__(self) -> None:
         if self.topic not in TOPICS:
@@ -68,7 +70,7 @@ class Event:
             "partitionkey": self.key,
             "datacontenttype": "application/json",
         }
-        if traceparent := current_traceparent():
+        if traceparent := self.traceparent or current_traceparent():
             attributes["traceparent"] = traceparent
         # camelCase names, and every field without presence written out, so that readers of JSON need no default.
         return {**attributes, "data": MessageToDict(self.data, always_print_fields_with_no_presence=True)}

@@ -27,16 +27,13 @@ select e.event_id, e.org_id, e.topic, e.key, e.payload::json, jsonb_build_object
 from e order by e.position"""
 
 _UNPUBLISHED = """
-select id, event_id, org_id, topic, key, payload::text as payload, headers ->> 'service' as service
+select id, event_id, org_id, topic, key, payload::text as payload, headers ->> 'service' as service,
+    extract(epoch from clock_timestamp() - created_at)::float8 as age_seconds
 from outbox where published_at is null order by id limit $1"""
 
 _MARK = """
 update outbox o set published_at = clock_timestamp(), stream_epoch = $3, stream_seq = d.seq
 from unnest($1::bigint[], $2::bigint[]) as d(id, seq) where o.id = d.id"""
-
-_LAG = """
-select coalesce(extract(epoch from clock_timestamp() - min(created_at)), 0)::float8 as seconds
-from (select created_at from outbox where published_at is null order by id limit 1) o"""
 
 _NEWEST = """
 select event_id, stream_seq from outbox
@@ -76,6 +73,7 @@ class OutboxRow:
     key: str
     subject: str
     payload: str
+    age_seconds: float
 
 
 async def read_unpublished(conn: Connection, limit: int) -> list[OutboxRow]:
@@ -88,6 +86,7 @@ async def read_unpublished(conn: Connection, limit: int) -> list[OutboxRow]:
             key=row["key"],
             subject=event_subject(row["org_id"], row["service"], row["topic"]),
             payload=row["payload"],
+            age_seconds=row["age_seconds"],
         )
         for row in await conn.fetch(_UNPUBLISHED, limit)
     ]
@@ -97,10 +96,6 @@ async def mark_published(conn: Connection, epoch: datetime, sequences: dict[int,
     """Note which stream took the rows (`epoch` = its creation) and at which sequence."""
     if sequences:
         await conn.execute(_MARK, list(sequences), list(sequences.values()), epoch)
-
-
-async def oldest_unpublished_seconds(conn: Connection) -> float:
-    return float(await conn.fetchval(_LAG))
 
 
 async def newest_published(conn: Connection, epoch: datetime, skip: int) -> tuple[str, int] | None:

@@ -5,7 +5,7 @@ Not re-exported by libs.runtime: the gateway uses that package and must load nei
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cached_property, partial
 from typing import Any, Generic, TypeVar
 
@@ -22,7 +22,8 @@ from libs.cache.ping import redis_ping
 from libs.cache.relay import CacheRelay
 from libs.cache.store import RedisStore
 from libs.config import ServiceSettings
-from libs.events import EventConsumer, Handler, OutboxRelay
+from libs.events import EventConsumer, OutboxRelay, Subscriptions
+from libs.events.relay import Beside
 from libs.events.servicer import DeadEventMethods
 from libs.jobs import Worker
 from libs.jobs.admin.servicer import JobMethods
@@ -105,11 +106,12 @@ class Service(Generic[S]):
         ]
         await self.runtime.serve_rpc([*servicers, *standard])
 
-    def work(self, handlers: Handlers, subscribers: Mapping[str, Handler] | None = None) -> None:
-        """Keep the outbox relay, the job worker and, for topics with a handler, the event consumer running."""
+    def work(self, handlers: Handlers, subscribers: Subscriptions | None = None, *beside: Beside) -> None:
+        """Keep the outbox relay, the job worker and, for topics with a handler, the event consumer running; `beside`
+        are tasks that one process of the service does at a time."""
         name, settings = self.runtime.service, self.settings
         cache = CacheRelay(name, self.cache_store, self.invalidator)
-        self.runtime.background("relay", OutboxRelay(settings, name, self.bus, cache.run).run)
+        self.runtime.background("relay", OutboxRelay(settings, name, self.bus, cache.run, *beside).run)
         if subscribers:
             consumer = EventConsumer(self.bus, self.database, name, subscribers)
             self.runtime.background("subscribers", consumer.run)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.struct_pb2 import Struct
 
@@ -118,7 +121,7 @@ def difference_to_proto(difference: Difference) -> billing_pb2.ReconcileDifferen
     )
 
 
-def usage_recorded(org_id: str, event: UsageEvent, entry: LedgerEntry) -> Event:
+def usage_recorded(org_id: str, event: UsageEvent, entry: LedgerEntry, traceparent: str = "") -> Event:
     recorded = events_pb2.UsageRecorded(
         usage_event_id=event.id,
         meter=event.meter,
@@ -129,7 +132,8 @@ def usage_recorded(org_id: str, event: UsageEvent, entry: LedgerEntry) -> Event:
         ledger_entry_id=entry.id,
     )
     # Events of one call keep their order among themselves.
-    return Event(topic="usage.recorded", org_id=org_id, key=event.call_id or event.id, data=recorded)
+    key = event.call_id or event.id
+    return Event(topic="usage.recorded", org_id=org_id, key=key, data=recorded, traceparent=traceparent)
 
 
 def credit_event(topic: str, org_id: str, balance: Balance, entry: LedgerEntry) -> Event:
@@ -142,14 +146,17 @@ def credit_event(topic: str, org_id: str, balance: Balance, entry: LedgerEntry) 
     return Event(topic=topic, org_id=org_id, key=org_id, data=changed)
 
 
-def charge_events(org_id: str, charges: Charges, low_micros: int) -> list[Event]:
-    """usage.recorded for each charge, then credit.low and credit.depleted where these charges crossed them."""
+def charge_events(
+    org_id: str, charges: Charges, low_micros: int, traces: Mapping[str, str] = MappingProxyType({})
+) -> list[Event]:
+    """usage.recorded for each charge, then credit.low and credit.depleted where these charges crossed them. `traces`
+    has the traceparent of each usage event's cause."""
     if not charges.charged:
         return []
     # The balance event names the entry that crossed the threshold.
     last = charges.charged[-1][1]
     topics = credit_topics(charges.before.available_micros, charges.after.available_micros, low_micros)
     return [
-        *(usage_recorded(org_id, event, entry) for event, entry in charges.charged),
+        *(usage_recorded(org_id, event, entry, traces.get(event.id, "")) for event, entry in charges.charged),
         *(credit_event(topic, org_id, charges.after, last) for topic in topics),
     ]

@@ -48,11 +48,11 @@ async def serve(runtime: Runtime[CallLogSettings]) -> None:
     senders = Senders(IntegrationServiceStub(agent), clock)
     await service.bus.subscribe_core(cache_invalidated("agent"), senders.on_message)
     stored = Calls(database)
-    delivered, analytics = DeliveredRecordings(database, stored, recordings, blobs), Analytics(database)
+    delivered = DeliveredRecordings(database, stored, recordings, blobs)
     resolve = serving_agents(AgentServiceStub(agent).ResolveExternalAgent)
-    reported = ReportedCalls(stored, recordings, analytics, resolve, clock)
+    reported = ReportedCalls(stored, recordings, resolve, clock)
     calls = CallLogServicer(
-        database, stored, CallList(database, cursors), recordings, analytics, blobs, clock,
+        database, stored, CallList(database, cursors), recordings, Analytics(database), blobs, clock,
         Deliveries(database, Envelopes(), delivered, reported, senders, clock),
     )  # fmt: skip
     await service.serve((add_CallLogServiceServicer_to_server, calls))
@@ -66,22 +66,23 @@ async def work(runtime: Runtime[CallLogSettings]) -> None:
     channel, blobs = service.channel(settings.agent_grpc, "agent"), BlobStore.from_url(settings.blobs_url)
     resolve = serving_agents(AgentServiceStub(channel).ResolveExternalAgent)
     get_credentials = IntegrationServiceStub(channel).GetProviderCredentials
-    calls, recordings, analytics = Calls(database), Recordings(database), Analytics(database)
+    calls, recordings = Calls(database), Recordings(database)
+    aggregation = Aggregation(database, Analytics(database), clock)
     envelopes, links = Envelopes(), ProviderLinks(database)
     delivered = DeliveredRecordings(database, calls, recordings, blobs)
-    reported = ReportedCalls(calls, recordings, analytics, resolve, clock)
+    reported = ReportedCalls(calls, recordings, resolve, clock)
     limits = AudioLimits(settings.recording_max_bytes, settings.recording_seconds)
     transcriber = Transcriber(settings.transcription_model)
     look_back = timedelta(days=settings.reconcile_days)
     handlers = job_handlers(
         CallIngest(database, envelopes, reported, delivered, clock),
         AudioProcessing(database, calls, recordings, get_credentials, client, blobs, clock, limits, transcriber),
-        Aggregation(analytics, clock),
+        aggregation,
         Reconciliation(database, envelopes, calls, links, get_credentials, client, clock, look_back),
         Retention(envelopes, clock),
         settings.reconcile_cron,
     )
-    service.work(handlers, Subscribers(calls, analytics, links, clock).handlers())
+    service.work(handlers, Subscribers(calls, links, clock).handlers(), aggregation.fold_regularly)
 
 
 if __name__ == "__main__":

@@ -5,21 +5,21 @@ endpoint, write to an organization's owners.
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from libs.clock import utcnow
 from libs.errors import NotFound
-from libs.events import outbox
+from libs.events import ReceivedEvent, outbox
 from libs.ids import new_id
 from libs.jobs import JobKind
 from libs.postgres import Connection
+from libs.telemetry import use_traceparent
 from services.realtime.domain import mail_templates
 from services.realtime.domain.channels import channels_of_event
 from services.realtime.domain.delivery import MAX_ATTEMPTS, Delivery, Endpoint, matches
-from services.realtime.domain.history import Published
+from services.realtime.domain.history import Logged, Published
 from services.realtime.domain.mail import MailRequest
 from services.realtime.mapping import endpoint_disabled_event, public_envelope
 from services.realtime.storage import deliveries, endpoints, event_log
@@ -41,18 +41,24 @@ MAIL = JobKind(
 SWEEP = JobKind("retention.sweep", service=SERVICE, queue="maintenance", timeout_seconds=600)
 
 
-async def log_event(
-    conn: Connection, org_id: str, envelope: Mapping[str, Any], occurred_at: datetime.datetime
-) -> list[tuple[str, Published]]:
-    """One transaction's work for one event: its place in each channel, and a delivery per endpoint that wants it."""
-    envelope = public_envelope(envelope)
-    channels = channels_of_event(envelope["type"], org_id, envelope["partitionkey"])
-    data = _encoded(envelope)
-    places = await event_log.append(conn, org_id, envelope, data, occurred_at, channels)
-    for endpoint in await endpoints.enabled(conn, org_id):
-        if matches(endpoint.event_types, envelope["type"]):
-            await _open_delivery(conn, endpoint, envelope, data)
+async def log_events(conn: Connection, org_id: str, events: Sequence[ReceivedEvent]) -> list[tuple[str, Published]]:
+    """One transaction's work for events in their order: their places in each channel, and a delivery per endpoint that
+    wants one."""
+    logged = [_logged(event) for event in events]
+    places = await event_log.append(conn, org_id, logged)
+    enabled = await endpoints.enabled(conn, org_id)
+    for entry, event in zip(logged, events, strict=True):
+        for endpoint in enabled:
+            if matches(endpoint.event_types, event.topic):
+                with use_traceparent(event.traceparent):
+                    await _open_delivery(conn, endpoint, entry.envelope, entry.data)
     return places
+
+
+def _logged(event: ReceivedEvent) -> Logged:
+    envelope = public_envelope(event.envelope)
+    channels = channels_of_event(event.topic, event.org_id, event.key)
+    return Logged(envelope, _encoded(envelope), event.time, tuple(channels))
 
 
 async def open_delivery(conn: Connection, endpoint: Endpoint, envelope: Mapping[str, Any]) -> Delivery:

@@ -6,11 +6,11 @@ sent.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from echosenseix.events.v1 import events_pb2
 from libs.bus import Bus, subjects
-from libs.events import Handler, ReceivedEvent
+from libs.events import Handler, ReceivedEvent, Subscriptions, Together
 from libs.postgres import Connection, after_commit
 from services.realtime import operations
 from services.realtime.domain import mail_templates
@@ -26,25 +26,28 @@ class Subscribers:
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
 
-    def handlers(self) -> Mapping[str, Handler]:
-        return {**dict.fromkeys(LOGGED_TOPICS, self.on_event), "mail.requested": on_mail}
+    def handlers(self) -> Subscriptions:
+        return {**dict.fromkeys(LOGGED_TOPICS, Together(self.on_events)), "mail.requested": on_mail}
 
-    async def on_event(self, conn: Connection, event: ReceivedEvent) -> None:
-        places = await operations.log_event(conn, event.org_id, event.envelope, event.time)
-        if react := REACTIONS.get(event.topic):
-            await react(conn, event)
+    async def on_events(self, conn: Connection, events: Sequence[ReceivedEvent]) -> None:
+        places = await operations.log_events(conn, events[0].org_id, events)
+        for event in events:
+            if react := REACTIONS.get(event.topic):
+                await react(conn, event)
 
         async def tell() -> None:
-            await self._publish(event, places)
+            await self._publish(events, places)
 
         after_commit(conn, tell)
 
-    async def _publish(self, event: ReceivedEvent, places: list[tuple[str, Published]]) -> None:
+    async def _publish(self, events: Sequence[ReceivedEvent], places: Sequence[tuple[str, Published]]) -> None:
         """These messages may be lost: listeners find the gap and read the log."""
         for channel, published in places:
-            await self._bus.publish_core(publication_subject(event.org_id, channel), encode_publication(published))
-        if message := revocation(event):
-            await self._bus.publish_core(subjects.REALTIME_REVOKED, json.dumps(message).encode())
+            subject = publication_subject(events[0].org_id, channel)
+            await self._bus.publish_core(subject, encode_publication(published))
+        for event in events:
+            if message := revocation(event):
+                await self._bus.publish_core(subjects.REALTIME_REVOKED, json.dumps(message).encode())
 
 
 async def on_credit_low(conn: Connection, event: ReceivedEvent) -> None:

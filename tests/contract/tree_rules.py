@@ -132,7 +132,8 @@ def _listed_handlers(path: Path, topics: Collection[str]) -> Iterator[tuple[str,
     for node in ast.walk(_tree(path)):
         for key, value in zip(node.keys, node.values, strict=True) if isinstance(node, ast.Dict) else ():
             if isinstance(key, ast.Constant) and key.value in topics:
-                yield str(key.value), _last_name(value)
+                handler = value.args[0] if isinstance(value, ast.Call) and value.args else value  # Together(handler)
+                yield str(key.value), _last_name(handler)
 
 
 def _read_messages(path: Path, function: str) -> Iterator[str]:

@@ -117,11 +117,6 @@ class Call:
     def billable(self) -> bool:
         return is_billable(self.status, self.duration_seconds)
 
-    @property
-    def counted_at(self) -> datetime:
-        """When analytics count it: at its start, or at its arrival where the start is unknown."""
-        return self.started_at or self.created_at
-
 
 @dataclass(frozen=True, slots=True)
 class BillableCall:

@@ -1,6 +1,4 @@
-"""Operations that methods and jobs share: keep a provider's delivery, store a recording that it carries, and enqueue
-the recomputation of an hour's analytics.
-"""
+"""Operations that methods and jobs share: keep a provider's delivery, and store a recording that it carries."""
 
 from __future__ import annotations
 
@@ -15,11 +13,9 @@ from libs.jobs import WAITING, JobKind
 from libs.postgres import Connection, Database
 from providers.interface.envelopes import Envelope, Makes
 from providers.interface.provider import Provider
-from services.calllog.domain.analytics import floor_to
 from services.calllog.domain.calls import Recording
 from services.calllog.domain.masking import masked
 from services.calllog.mapping import stored_call_event
-from services.calllog.storage.analytics import Analytics
 from services.calllog.storage.calls import Calls
 from services.calllog.storage.envelopes import Envelopes
 from services.calllog.storage.recordings import Recordings, stored_as
@@ -44,8 +40,6 @@ RECONCILE = JobKind(
     backoff=(5, 30, 120, 600), unique_by=("provider",),
 )  # fmt: skip
 SWEEP = JobKind("retention.sweep", service=SERVICE, queue="maintenance")
-# Calls arrive in bursts: one recomputation covers all calls of an hour that arrive within this time.
-SETTLE_SECONDS = 2.0
 
 
 async def keep_delivery(
@@ -100,11 +94,3 @@ def _read_through(pieces: Iterator[bytes]) -> None:
 async def _beside_the_loop(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
     while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
         yield piece
-
-
-async def count_again(conn: Connection, analytics: Analytics, org_id: str, moments: set[datetime]) -> None:
-    """Enqueue the recomputation of the hours of these moments. Call it after the calls were written, in their
-    transaction."""
-    for hour in sorted({floor_to(moment, "hour") for moment in moments}):
-        await analytics.announce_change(conn, org_id, hour)
-        await AGGREGATE.enqueue(conn, org_id, {"hour": hour.isoformat()}, delay=SETTLE_SECONDS)

@@ -18,8 +18,7 @@ from providers.interface.reports import ReportedCall
 from services.calllog.domain.calls import Call, ServedBy
 from services.calllog.domain.merging import change_topic, supersede
 from services.calllog.mapping import call_event
-from services.calllog.operations import AUDIO, count_again
-from services.calllog.storage.analytics import Analytics
+from services.calllog.operations import AUDIO
 from services.calllog.storage.calls import Calls
 from services.calllog.storage.recordings import Recordings
 
@@ -32,7 +31,6 @@ Resolve = Callable[[str, str, str], Awaitable[ServedBy]]
 class ReportedCalls:
     calls: Calls
     recordings: Recordings
-    analytics: Analytics
     resolve: Resolve
     clock: Clock
 
@@ -55,7 +53,6 @@ class ReportedCalls:
                 await append(conn, call_event(change_topic(None, report), org_id, call_id, 1, served_by, report))
                 await self._bring_recording(conn, org_id, call_id, report, now)
                 await self._announce_recording(conn, org_id, call_id, report, served_by)
-                await count_again(conn, self.analytics, org_id, {report.started_at or now})
                 return call_id
             known = await self.calls.lock(conn, org_id, report.provider, report.external_call_id)
         return await self._update(conn, known, report, served_by, received_at) if known else ""
@@ -77,8 +74,6 @@ class ReportedCalls:
         topic = change_topic(known, facts)
         await append(conn, call_event(topic, known.org_id, known.id, known.version + 1, served_by, facts))
         await self._bring_recording(conn, known.org_id, known.id, facts, now)
-        counted = {known.counted_at, facts.started_at or known.created_at}
-        await count_again(conn, self.analytics, known.org_id, counted)
         return known.id
 
     async def _bring_recording(

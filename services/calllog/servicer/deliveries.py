@@ -93,10 +93,9 @@ class Deliveries:
             if made is None:
                 duplicate = await keep_delivery(conn, self.envelopes, org_id, envelope, raw, "webhook", now)
             else:
-                kept = await self.envelopes.keep(conn, org_id, envelope, masked(raw), "webhook", now)
+                kept = await self.envelopes.keep(conn, org_id, envelope, masked(raw), "webhook", now, now)
                 duplicate = kept.duplicate
                 if kept.id:
-                    await self.envelopes.mark_processed(conn, org_id, kept.id, now, now)
                     await self.reported.record(conn, org_id, *made, now)
             await self._count(conn, org_id, duplicate, size)
         return duplicate

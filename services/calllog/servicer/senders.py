@@ -23,8 +23,9 @@ from providers.interface.provider import Provider
 from providers.registry import PROVIDERS
 from services.calllog.domain.calls import ServedBy
 
-# Seconds that secrets are used without asking again. A message over NATS drops them as soon as they change; where it is
-# lost, a removed account is served for so long. Longer: fewer calls to the agent service.
+# Seconds that secrets and agents are used without asking again. A message over NATS drops them as soon as they change;
+# where it is lost, a removed account is served for so long, and a call names the agent's version of before. Longer:
+# fewer calls to the agent service.
 KEPT_SECONDS = 10.0
 # Accounts in memory. More: fewer calls where more accounts than this deliver within KEPT_SECONDS.
 MAX_ACCOUNTS = 10_000
@@ -59,13 +60,16 @@ class Senders:
         self._agent_service = agent_service
         self._clock = clock
         self._accounts: Memory[tuple[str, str], Account] = Memory("webhook_accounts", max_entries=MAX_ACCOUNTS)
+        # By organization, provider and the provider's id of the agent. One that is not known is asked for each time.
+        self._agents: Memory[tuple[str, str, str], ServedBy] = Memory("webhook_agents", max_entries=MAX_ACCOUNTS)
         self._changes = 0
 
     def on_message(self, subject: str, data: bytes) -> None:
-        """Forget the accounts of organizations whose integrations changed."""
+        """Forget the accounts of organizations whose integrations changed, and the agents of those whose agents did."""
         tags = set(data.decode().split("\n"))
         self._changes += 1
         self._accounts.pop_where(lambda _, account: tag_of("integration", account.org_id) in tags)
+        self._agents.pop_where(lambda key, _: tag_of("agent", key[0]) in tags)
 
     async def account(self, provider: str, token: str) -> Account:
         """The account that the webhook belongs to; NotFound("webhook_unknown")."""
@@ -88,6 +92,10 @@ class Senders:
         """The agent tied to the provider's id, empty when there is none; raises when it cannot be asked for."""
         if not external_agent_id:
             return ServedBy()
+        key = account.org_id, account.provider.name, external_agent_id
+        if (known := self._agents.get(key)) is not None:
+            return known
+        changes = self._changes
         request = agent_pb2.ResolveWebhookAgentRequest(
             provider=account.provider.name, webhook_token=account.token, external_agent_id=external_agent_id
         )
@@ -95,7 +103,10 @@ class Senders:
             found = await self._agent_service.ResolveWebhookAgent(request)
         except NotFound:
             return ServedBy()
-        return ServedBy(found.agent_id, found.published_version)
+        served_by = ServedBy(found.agent_id, found.published_version)
+        if changes == self._changes:
+            self._agents.put(key, served_by, KEPT_SECONDS)
+        return served_by
 
     async def _proves(self, account: Account, proof_headers: Mapping[str, str], body: bytes | Spool) -> bool:
         now = self._clock.now()

@@ -1,4 +1,6 @@
-"""Roll-ups of calls: recomputed whole for an hour at a time, so that repeating or reordering changes nothing."""
+"""Roll-ups of calls. A trigger notes what each change of a call adds or takes away, in the change's transaction; `fold`
+adds the notes up. An hour can also be recomputed from its calls, which makes its notes void.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +24,36 @@ _ADDED = """coalesce(sum(b.calls), 0)::bigint as calls,
     coalesce(sum(b.measured_calls), 0)::bigint as measured_calls, coalesce(sum(b.seconds), 0) as seconds,
     coalesce(sum(b.rated_calls), 0)::bigint as rated_calls, coalesce(sum(b.cost_micros), 0)::bigint as cost_micros,
     coalesce(max(b.cost_currency), '') as cost_currency,
-    count(distinct b.agent_id) filter (where b.agent_id <> '') as active_agents"""
+    count(distinct b.agent_id) filter (where b.agent_id <> '' and b.calls > 0) as active_agents"""
+# Foldings and recomputations follow each other, because both write the rows of a day.
+_TURN = "select pg_advisory_xact_lock(hashtextextended('analytics', 0))"
+_FOLD = """
+with taken as (
+    delete from analytics_change where id in (select c.id from analytics_change c order by c.id limit $2)
+    returning org_id, hour, agent_id, calls, successful_calls, failed_calls, measured_calls, seconds, rated_calls,
+        cost_micros, cost_currency
+), added as (
+    insert into analytics_rollup as r (org_id, period, bucket, agent_id, calls, successful_calls, failed_calls,
+        measured_calls, seconds, rated_calls, cost_micros, cost_currency)
+    select t.org_id, p.period, date_bin(p.length, t.hour, timestamptz '2000-01-01Z'), t.agent_id, sum(t.calls),
+        sum(t.successful_calls), sum(t.failed_calls), sum(t.measured_calls), sum(t.seconds), sum(t.rated_calls),
+        sum(t.cost_micros), max(t.cost_currency)
+    from taken t cross join (values ('hour', interval '1 hour'), ('day', interval '1 day')) as p(period, length)
+    group by 1, 2, 3, 4
+    on conflict (org_id, period, bucket, agent_id) do update set calls = r.calls + excluded.calls,
+        successful_calls = r.successful_calls + excluded.successful_calls,
+        failed_calls = r.failed_calls + excluded.failed_calls,
+        measured_calls = r.measured_calls + excluded.measured_calls, seconds = r.seconds + excluded.seconds,
+        rated_calls = r.rated_calls + excluded.rated_calls, cost_micros = r.cost_micros + excluded.cost_micros,
+        cost_currency = greatest(r.cost_currency, excluded.cost_currency)
+)
+insert into analytics_state (org_id, synced_at) select distinct t.org_id, $1::timestamptz from taken t
+on conflict (org_id) do update set synced_at = greatest(analytics_state.synced_at, excluded.synced_at)
+returning org_id"""
 _CLEAR = "delete from analytics_rollup where org_id = $1 and period = $2 and bucket = $3"
+# One statement and so one snapshot: the notes that it deletes are those of the changes that it counts.
 _ROLL_HOUR = f"""
+with void as (delete from analytics_change n where n.org_id = $1 and n.hour = $2::timestamptz)
 insert into analytics_rollup (org_id, period, bucket, agent_id, {_COLUMNS})
 select $1, 'hour', $2::timestamptz, coalesce(c.agent_id, ''), {_SUMS}
 from call c
@@ -68,17 +97,15 @@ class Analytics:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    async def announce_change(self, conn: Connection, org_id: str, hour: datetime) -> None:
-        """Delay the recomputation of this hour until the open transaction, which changes its calls, has ended. A
-        recomputation that is already queued, so that no second one is enqueued, then sees the change."""
-        await conn.execute("select pg_advisory_xact_lock_shared(hashtextextended($1, 0))", _lock_name(org_id, hour))
+    async def fold(self, conn: Connection, now: datetime, at_most: int) -> list[str]:
+        """Add the oldest notes to the roll-ups, over all organizations; whose roll-ups changed."""
+        await conn.execute(_TURN)
+        return [row["org_id"] for row in await conn.fetch(_FOLD, now, at_most)]
 
     async def recompute(self, conn: Connection, org_id: str, hour: datetime, now: datetime) -> None:
         """Recompute the roll-ups of the hour and of its day from the calls."""
-        await conn.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", _lock_name(org_id, hour))
+        await conn.execute(_TURN)
         day = floor_to(hour, "day")
-        # Hours of one day share the day's rows, so they are recomputed one after the other.
-        await conn.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", f"day:{org_id}:{day.isoformat()}")
         await conn.execute(_CLEAR, org_id, "hour", hour)
         await conn.execute(_ROLL_HOUR, org_id, hour)
         await conn.execute(_CLEAR, org_id, "day", day)
@@ -111,10 +138,6 @@ class Analytics:
         """(organisation, hour) of every call written since, over all organisations."""
         rows = await self._db.system_fetch(_CHANGED, since)
         return [(row["org_id"], row["hour"]) for row in rows]
-
-
-def _lock_name(org_id: str, hour: datetime) -> str:
-    return f"hour:{org_id}:{hour.isoformat()}"
 
 
 def _totals(row: Record | None) -> Totals:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -72,10 +72,18 @@ where c.org_id = $1 and c.provider = $2 and c.external_call_id = $3
 returning {COLUMNS}"""
 _SET_TAGS = """
 update call set tags = $3, version = version + 1, updated_at = $4 where org_id = $1 and id = $2"""
-_SET_COST = """
-update call set cost_micros = $3, cost_currency = $4, version = version + 1, updated_at = $5
-where org_id = $1 and id = $2 and cost_micros is distinct from $3
-returning coalesce(started_at, created_at) as counted_at"""
+# Locked in the order of ids, so that two batches with the same calls wait for each other instead of deadlocking.
+_SET_COSTS = """
+with rated as (
+    select c.id, r.micros, r.currency
+    from unnest($2::text[], $3::bigint[], $4::text[]) as r(id, micros, currency)
+    join call c on c.org_id = $1 and c.id = r.id
+    where c.cost_micros is distinct from r.micros
+    order by c.id for update of c
+)
+update call set cost_micros = rated.micros, cost_currency = rated.currency, version = version + 1, updated_at = $5
+from rated where call.org_id = $1 and call.id = rated.id
+returning call.id"""
 _BILLABLE = """
 select c.id, c.duration_seconds, c.ended_at from call c
 where c.org_id = $1 and c.billable and c.ended_at >= $2 and c.ended_at < $3 and c.id > $4
@@ -153,10 +161,11 @@ class Calls:
         await conn.execute(_ADD_FACETS, call.org_id, call.id, "tag", list(call.tags))
         return replace(call, version=call.version + 1, updated_at=now)
 
-    async def set_cost(self, conn: Connection, org_id: str, call_id: str, cost: Cost, now: datetime) -> datetime | None:
-        """The time that the call is counted under, or None when there is no such call or nothing changed."""
-        counted_at: datetime | None = await conn.fetchval(_SET_COST, org_id, call_id, cost.micros, cost.currency, now)
-        return counted_at
+    async def set_costs(self, conn: Connection, org_id: str, costs: Mapping[str, Cost], now: datetime) -> list[str]:
+        """Write the costs of calls by id; the ids of those that changed."""
+        micros, currencies = [cost.micros for cost in costs.values()], [cost.currency for cost in costs.values()]
+        rows = await conn.fetch(_SET_COSTS, org_id, list(costs), micros, currencies, now)
+        return [row["id"] for row in rows]
 
     async def billable(
         self, conn: Connection, org_id: str, start: datetime, end: datetime, after_id: str, limit: int

@@ -12,11 +12,12 @@ from providers.interface.envelopes import Envelope
 # Simultaneous deliveries of one conversation wait for each other here; all but the first find its row. An unprocessed
 # one that the reconciler finds is processed again, because its job may have failed for good.
 _KEEP = """
-insert into envelope as e (org_id, id, provider, event_type, key, completeness, body, source, received_at)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+insert into envelope as e (org_id, id, provider, event_type, key, completeness, body, source, received_at,
+    processed_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 on conflict (org_id, provider, key, event_type) do update
 set completeness = excluded.completeness, body = excluded.body, received_at = excluded.received_at,
-    processed_at = null
+    processed_at = excluded.processed_at
 where excluded.completeness > e.completeness
     or (excluded.completeness = e.completeness and excluded.source = 'reconcile' and e.processed_at is null)
 returning e.id"""
@@ -51,21 +52,21 @@ class StoredEnvelope:
 
 class Envelopes:
     async def keep(
-        self, conn: Connection, org_id: str, envelope: Envelope, body: bytes, source: str, now: datetime
-    ) -> Kept:
-        """Write the envelope unless an equal or fuller one of the same thing is there."""
+        self, conn: Connection, org_id: str, envelope: Envelope, body: bytes, source: str, now: datetime,
+        processed_at: datetime | None = None,
+    ) -> Kept:  # fmt: skip
+        """Write the envelope unless an equal or fuller one of the same thing is there. `processed_at` is given where
+        this transaction makes its call."""
         mine = new_id("env")
         stored = await conn.fetchval(
             _KEEP, org_id, mine, envelope.provider, envelope.event_type, envelope.key, envelope.completeness, body,
-            source, now,
+            source, now, processed_at,
         )  # fmt: skip
         return Kept(id=stored or "", duplicate=stored != mine)
 
     async def keep_processed(self, conn: Connection, org_id: str, envelope: Envelope, now: datetime) -> bool:
         """Write the envelope of something that is stored already, without its bytes; whether it was there before."""
-        kept = await self.keep(conn, org_id, envelope, b"", "webhook", now)
-        await self.drop_body(conn, org_id, kept.id, now)
-        return kept.duplicate
+        return (await self.keep(conn, org_id, envelope, b"", "webhook", now, now)).duplicate
 
     async def get(self, conn: Connection, org_id: str, envelope_id: str) -> StoredEnvelope | None:
         row = await conn.fetchrow(_GET, org_id, envelope_id)

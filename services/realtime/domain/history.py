@@ -3,9 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
+from collections.abc import Mapping
+from typing import Any
 
 # Largest gap that a subscribe answers with publications; a larger one is not recovered, never in part.
 RECOVERY_LIMIT = 300
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Logged:
+    """An event for the log: its envelope, as a mapping and as JSON that is encoded once for the log, the instances and
+    the webhooks, and the channels that show it.
+    """
+
+    envelope: Mapping[str, Any]
+    data: bytes
+    occurred_at: datetime.datetime
+    channels: tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -4,28 +4,34 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from libs.events import ReceivedEvent
 from libs.postgres import Connection, Database, Record
-from services.realtime.domain.history import History, Published
+from services.realtime.domain.history import History, Logged, Published
 
-_INSERT_EVENT = """
-insert into event (org_id, id, type, subject, occurred_at, envelope) values ($1, $2, $3, $4, $5, $6)
-"""
-
-# Names are sorted so that two writers lock channels in one order.
+# Names are sorted so that two writers lock channels in one order. A channel gives its next positions to its events in
+# their order.
 _APPEND = """
-with bumped as (
+with logged as (
+    insert into event (org_id, id, type, subject, occurred_at, envelope)
+    select $1, e.id, e.type, e.subject, e.occurred_at, e.envelope::jsonb
+    from unnest($2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[])
+        as e (id, type, subject, occurred_at, envelope)
+), wanted as (
+    select w.name, w.event_id, w.n from unnest($7::text[], $8::text[]) with ordinality as w (name, event_id, n)
+), counted as (
+    select w.name, count(*) as events from wanted w group by w.name
+), bumped as (
     insert into channel (org_id, name, top)
-    select $1, name, 1 from unnest($2::text[]) as wanted (name) order by name
-    on conflict (org_id, name) do update set top = channel.top + 1
+    select $1, c.name, c.events from counted c order by c.name
+    on conflict (org_id, name) do update set top = channel.top + excluded.top
     returning name, top
 )
 insert into publication (org_id, channel, position, event_id)
-select $1, bumped.name, bumped.top, $3 from bumped
-returning channel, position
+select $1, w.name, b.top - c.events + row_number() over (partition by w.name order by w.n), w.event_id
+from wanted w join counted c on c.name = w.name join bumped b on b.name = w.name
+returning channel, position, event_id
 """
 
 _TOP = """
@@ -67,22 +73,22 @@ delete from event e using old where e.org_id = old.org_id and e.id = old.id
 """
 
 
-async def append(
-    conn: Connection,
-    org_id: str,
-    envelope: Mapping[str, Any],
-    data: bytes,
-    occurred_at: datetime.datetime,
-    channels: Sequence[str],
-) -> list[tuple[str, Published]]:
-    """Log the event once and give it the next offset of each channel, inside the caller's transaction.
-
-    `data` is the envelope as JSON: encoded once, for the log, the instances and the webhooks.
-    """
-    row = (org_id, envelope["id"], envelope["type"], envelope["subject"], occurred_at, data.decode())
-    await conn.execute(_INSERT_EVENT, *row)
-    places = await conn.fetch(_APPEND, org_id, sorted(channels), envelope["id"])
-    return [(place["channel"], Published(place["position"], data, envelope["type"])) for place in places]
+async def append(conn: Connection, org_id: str, events: Sequence[Logged]) -> list[tuple[str, Published]]:
+    """Log each event once and give it the next offset of each of its channels, inside the caller's transaction. Returns
+    the publications with their channels, in the order of each channel."""
+    known = {event.envelope["id"]: event for event in events}
+    rows = (
+        (event_id, event.envelope["type"], event.envelope["subject"], event.occurred_at, event.data.decode())
+        for event_id, event in known.items()
+    )
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    wanted = [(channel, event_id) for event_id, event in known.items() for channel in event.channels]
+    places = await conn.fetch(_APPEND, org_id, *columns, [name for name, _ in wanted], [of for _, of in wanted])
+    return [
+        (place["channel"], Published(place["position"], event.data, event.envelope["type"]))
+        for place in sorted(places, key=lambda place: place["position"])
+        for event in (known[place["event_id"]],)
+    ]
 
 
 class EventLog:

@@ -144,7 +144,7 @@ class Billing:
     async def hear_call(self, event: ReceivedEvent) -> None:
         """As the consumer delivers it: a system transaction of the event's organisation."""
         async with self.database.system_transaction(event.org_id) as conn:
-            await self.subscribers.on_call(conn, event)
+            await self.subscribers.on_calls(conn, [event])
 
     async def settled(self, org: str) -> None:
         """Until no job of the organisation is on its way."""

@@ -137,6 +137,7 @@ class CallLog:
     deliveries: Deliveries
     calls: Calls
     subscribers: CallLogSubscribers
+    aggregation: Aggregation
     handlers: Any
     blobs: BlobStore
     agents: AgentServicer
@@ -280,11 +281,12 @@ async def calllog(
     calls, recordings, analytics = Calls(database), Recordings(database), Analytics(database)
     envelopes, links = Envelopes(), ProviderLinks(database)
     delivered = DeliveredRecordings(database, calls, recordings, blobs)
-    reported = ReportedCalls(calls, recordings, analytics, serving_agents(resolve), clock)
+    reported = ReportedCalls(calls, recordings, serving_agents(resolve), clock)
+    aggregation = Aggregation(database, analytics, clock)
     handlers = job_handlers(
         CallIngest(database, envelopes, reported, delivered, clock),
         AudioProcessing(database, calls, recordings, credentials, client, blobs, clock, AUDIO_LIMITS, Transcriber()),
-        Aggregation(analytics, clock),
+        aggregation,
         Reconciliation(database, envelopes, calls, links, credentials, client, clock, timedelta(days=7)),
         Retention(envelopes, clock),
         "*/15 * * * *",
@@ -310,7 +312,8 @@ async def calllog(
         senders,
         deliveries,
         calls,
-        CallLogSubscribers(calls, analytics, links, clock),
+        CallLogSubscribers(calls, links, clock),
+        aggregation,
         handlers,
         blobs,
         agents,

@@ -19,7 +19,7 @@ from libs.rpc.times import to_timestamp
 from services.calllog.operations import AGGREGATE
 from services.calllog.storage.analytics import Analytics
 
-from .conftest import CallLog, as_org, eventually, failure, transcription
+from .conftest import CallLog, as_org, failure, transcription
 
 AGENT = "agent_7101k5zvyjhmfg983brhmhkd98n6"
 HOUR = datetime(2026, 1, 2, 9, tzinfo=UTC)
@@ -52,13 +52,15 @@ async def series(
 async def rolled_up(calllog: CallLog, org: str) -> None:
     await calllog.settled(org)
     await calllog.settled(org, "analytics.aggregate")
+    while await calllog.aggregation.fold():
+        pass
 
 
 async def hear_cost(calllog: CallLog, org: str, call: str, micros: int) -> None:
     usage = UsageRecorded(call_id=call, usage_event_id="ue_1", amount_micros=micros, currency="USD")
     event = ReceivedEvent.of(Event("usage.recorded", org, call, usage).envelope())
     async with calllog.database.system_transaction(org) as conn:
-        await calllog.subscribers.on_usage(conn, event)
+        await calllog.subscribers.on_usage(conn, [event])
 
 
 async def test_nothing_is_invented(calllog: CallLog) -> None:
@@ -147,12 +149,13 @@ async def test_a_call_whose_start_becomes_known_is_counted_where_it_belongs(call
 
 
 async def test_a_change_during_a_recomputation_is_not_lost(calllog: CallLog) -> None:
-    """Calls of one hour arrive without pause while it is being counted again and again."""
+    """Calls of one hour arrive without pause while it is being counted again and again and notes are added up."""
     org = await calllog.organization(AGENT)
     for start in range(0, 120, 6):
         await asyncio.gather(
             *(calllog.deliver(org, call_at(f"{org.id}-{i}", HOUR)) for i in range(start, start + 6)),
             recount(calllog, org.id),
+            calllog.aggregation.fold(),
         )
     await rolled_up(calllog, org.id)
     assert (await totals(calllog, org.id)).total_calls == 120
@@ -163,29 +166,58 @@ async def recount(calllog: CallLog, org: str) -> None:
         await AGGREGATE.enqueue(conn, org, {"hour": HOUR.isoformat()})
 
 
-async def test_a_recomputation_waits_for_changes_that_have_no_job_of_their_own(calllog: CallLog) -> None:
-    """A call is written while the job that will count it has begun already: its own request found that job's key taken.
-    The job must not look before the call's transaction has ended."""
+async def rollups(calllog: CallLog, org: str) -> list[tuple[Any, ...]]:
+    """The rows that count anything."""
+    sql = """select r.period, r.bucket, r.agent_id, r.calls, r.successful_calls, r.failed_calls, r.measured_calls,
+        r.seconds, r.rated_calls, r.cost_micros, r.cost_currency from analytics_rollup r
+        where r.org_id = $1 and r.calls <> 0 order by 1, 2, 3"""
+    return [tuple(row.values()) for row in await calllog.database.system_fetch(sql, org)]
+
+
+async def test_notes_add_up_to_what_a_recomputation_counts(calllog: CallLog) -> None:
+    """Calls begin, end, move to another hour, fail and are rated, and the notes are added up in between."""
+    chance, org, analytics = random.Random(7), await calllog.organization(AGENT), Analytics(calllog.database)
+    for i in range(40):
+        key, moment = f"{org.id}-{i}", HOUR + timedelta(minutes=chance.randrange(6 * 60))
+        if chance.random() < 0.4:
+            await calllog.deliver(org, transcription(key, status="in-progress", metadata={}, transcript=[]))
+        if chance.random() < 0.3:
+            await calllog.aggregation.fold()
+        agent = {} if chance.random() < 0.5 else {"agent_id": "no one"}
+        outcome = chance.choice(("success", "failure", "unknown"))
+        await calllog.deliver(org, call_at(key, moment, chance.randrange(1, 90), outcome, **agent))
+        if chance.random() < 0.7:
+            call = (await calllog.list(org.id, external_call_id=key)).calls[0]
+            await hear_cost(calllog, org.id, call.id, chance.randrange(100_000))
+    await rolled_up(calllog, org.id)
+    added_up = await rollups(calllog, org.id)
+    assert sum(row[3] for row in added_up if row[0] == "hour") == 40
+    async with calllog.database.transaction(org.id) as conn:
+        for hour in {row[1] for row in added_up if row[0] == "hour"}:
+            await analytics.recompute(conn, org.id, hour, utcnow())
+    assert await rollups(calllog, org.id) == added_up
+
+
+async def test_a_recomputation_voids_the_notes_of_what_it_counted(calllog: CallLog) -> None:
     org, analytics = await calllog.organization(AGENT), Analytics(calllog.database)
     await calllog.deliver(org, call_at(f"{org.id}-1", HOUR))
-    await rolled_up(calllog, org.id)
-    waiting = """select count(*) from pg_locks l where l.locktype = 'advisory' and not l.granted
-        and l.database = (select d.oid from pg_database d where d.datname = current_database())"""
-
-    async def recompute() -> None:
-        async with calllog.database.transaction(org.id) as conn:
-            await analytics.recompute(conn, org.id, HOUR, utcnow())
-
-    async def is_waiting() -> bool:
-        return counting.done() or await calllog.database.system_fetchval(waiting) > 0
-
     async with calllog.database.transaction(org.id) as conn:
-        await analytics.announce_change(conn, org.id, HOUR)
+        await analytics.recompute(conn, org.id, HOUR, utcnow())
+    await calllog.aggregation.fold()
+    assert (await totals(calllog, org.id)).total_calls == 1
+
+
+async def test_what_changes_no_count_leaves_no_note(calllog: CallLog) -> None:
+    org = await calllog.organization(AGENT)
+    await calllog.deliver(org, call_at(f"{org.id}-1", HOUR))
+    await rolled_up(calllog, org.id)
+    async with calllog.database.transaction(org.id) as conn:
+        await conn.execute("update call set tags = '{vip}' where org_id = $1", org.id)
+        notes = "select count(*) from analytics_change where org_id = $1"
+        assert await conn.fetchval(notes, org.id) == 0
         await conn.execute("update call set duration_seconds = 7 where org_id = $1", org.id)
-        counting = asyncio.ensure_future(recompute())
-        await eventually(is_waiting)
-        assert not counting.done()
-    await counting
+        assert await conn.fetchval(notes, org.id) == 1
+    await rolled_up(calllog, org.id)
     assert (await totals(calllog, org.id)).total_minutes == pytest.approx(7 / 60)
 
 

@@ -150,6 +150,37 @@ async def test_a_removed_account_is_forgotten_when_the_change_is_heard(calllog: 
         await calllog.deliver(org, transcription(conversation))
 
 
+async def test_the_agent_of_a_call_is_asked_for_once_until_agents_change(
+    calllog: CallLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    org = await calllog.organization(AGENT)
+    asked: list[str] = []
+    ask = calllog.senders._agent_service.ResolveWebhookAgent
+
+    async def counted(request: agent_pb2.ResolveWebhookAgentRequest) -> agent_pb2.ResolveWebhookAgentResponse:
+        asked.append(request.external_agent_id)
+        return await ask(request)
+
+    monkeypatch.setattr(calllog.senders._agent_service, "ResolveWebhookAgent", counted)
+
+    async def version_of(number: int, **data: Any) -> int:
+        await calllog.deliver(org, transcription(f"{org.id}-{number}", **data))
+        return int((await calllog.call_of(org.id, f"{org.id}-{number}")).agent_version)
+
+    assert [await version_of(1), await version_of(2)] == [1, 1]
+    assert asked == [AGENT]
+    with as_org(org.id):
+        agent = (await calllog.agents.ListAgents(agent_pb2.ListAgentsRequest(), None)).agents[0]
+        await calllog.agents.PublishAgent(agent_pb2.PublishAgentRequest(id=agent.id), None)
+    calllog.senders.on_message("cache.inv.agent", b"agent:org_other\nintegration:" + org.id.encode())
+    assert await version_of(3) == 1
+    calllog.senders.on_message("cache.inv.agent", f"agent:{org.id}\nagent:{org.id}:{agent.id}".encode())
+    assert await version_of(4) == 2
+    # One that is not known may be made at any moment.
+    assert [await version_of(number, agent_id="unknown") for number in (5, 6)] == [0, 0]
+    assert asked == [AGENT, AGENT, "unknown", "unknown"]
+
+
 async def test_a_stream_without_a_head_is_refused(calllog: CallLog) -> None:
     async def empty() -> Any:
         return

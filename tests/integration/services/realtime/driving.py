@@ -26,7 +26,7 @@ from libs.postgres import Database
 from services.realtime.config import RealtimeSettings
 from services.realtime.doors.opening import Doors
 from services.realtime.jobs import job_handlers
-from services.realtime.operations import log_event
+from services.realtime.operations import log_events
 from services.realtime.protocol.tokens import ConnectionTokens, Grant
 from services.realtime.subscribers import Subscribers
 
@@ -47,14 +47,20 @@ class Realtime:
         event = _event(org_id, topic, call_id, data)
         received = ReceivedEvent.parse(event.payload().encode())
         async with self.database.system_transaction(org_id) as connection:
-            await Subscribers(self.bus).on_event(connection, received)
+            await Subscribers(self.bus).on_events(connection, [received])
         return event.id
+
+    async def emit_together(self, org_id: str, calls: Sequence[str]) -> None:
+        """Events of these calls in one batch."""
+        events = [ReceivedEvent.of(_event(org_id, "call.ended", call_id, {}).envelope()) for call_id in calls]
+        async with self.database.system_transaction(org_id) as connection:
+            await Subscribers(self.bus).on_events(connection, events)
 
     async def emit_unheard(self, org_id: str, topic: str = "call.ended", call_id: str = "call_1", **data: Any) -> None:
         """Log an event and let the bus lose the word of it."""
         event = _event(org_id, topic, call_id, data)
         async with self.database.system_transaction(org_id) as connection:
-            await log_event(connection, org_id, event.envelope(), event.time)
+            await log_events(connection, org_id, [ReceivedEvent.of(event.envelope())])
 
     async def raw(self, frames: Sequence[bytes]) -> int:
         """Send text frames as they are; the close code."""

@@ -14,7 +14,7 @@ from nats.js.errors import NotFoundError
 from echosenseix.events.v1.events_pb2 import CreditChanged
 from libs.bus.stream import MESSAGE_ID, ensure_stream
 from libs.bus.subjects import job_wakeup
-from libs.events import Event, EventConsumer
+from libs.events import Event, EventConsumer, Together
 from libs.postgres import Record
 from services.realtime.operations import SWEEP, disable_endpoint
 from services.realtime.subscribers import Subscribers
@@ -187,7 +187,7 @@ async def test_a_crossing_that_is_told_again_writes_no_second_mail(
     """The same event comes again after its mail went out, past the window in which the stream drops duplicates."""
     await owner(realtime, "org_m8")
     event = Event("credit.low", "org_m8", "org_m8", CreditChanged(available_micros=1_500_000, currency="USD"))
-    handlers = {"credit.low": Subscribers(realtime.bus).on_event}
+    handlers = {"credit.low": Together(Subscribers(realtime.bus).on_events)}
     stop = asyncio.Event()
     async with working(realtime, service_environment) as settings:
         await ensure_stream(realtime.bus, settings)

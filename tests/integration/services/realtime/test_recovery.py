@@ -79,3 +79,17 @@ async def test_a_stream_from_a_position_ahead_of_the_log_gets_what_is_new(realti
             if line.startswith("data:"):
                 assert json.loads(line[5:])["data"]["callId"] == "call_new"
                 break
+
+
+async def test_events_that_are_logged_together_follow_each_other_in_every_channel(realtime: Realtime) -> None:
+    org_id = "org_together"
+    async with talking(realtime, org_id) as talk:
+        for channel in (f"org:{org_id}:calls", "call:call_a"):
+            await talk.ask(subscribe={"channel": channel})
+        for calls in (["call_a"], ["call_b", "call_c", "call_d"], ["call_a", "call_e"]):
+            await realtime.emit_together(org_id, calls)
+        history = (await talk.ask(history={"channel": f"org:{org_id}:calls", "limit": 100}))["history"]
+        of_a_call = (await talk.ask(history={"channel": "call:call_a", "limit": 100}))["history"]
+    told = [(one["offset"], one["data"]["subject"]) for one in history["publications"]]
+    assert told == list(enumerate(["call_a", "call_b", "call_c", "call_d", "call_a", "call_e"], 1))
+    assert [one["offset"] for one in of_a_call["publications"]] == [1, 2]

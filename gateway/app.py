@@ -38,6 +38,7 @@ from gateway.routes import (
     knowledge,
     members,
     organization,
+    own_account,
     payments,
     quotas,
     realtime,
@@ -51,6 +52,7 @@ from gateway.state import Gateway
 
 ROUTES: tuple[Route[Any, Any], ...] = (
     *accounts.ROUTES,
+    *own_account.ROUTES,
     *organization.ROUTES,
     *members.ROUTES,
     *invitations.ROUTES,

@@ -13,7 +13,7 @@ from echosenseix.agent.v1 import agent_pb2_grpc
 from echosenseix.billing.v1 import billing_pb2_grpc
 from echosenseix.calllog.v1 import calllog_pb2_grpc
 from echosenseix.common.v1 import common_pb2, common_pb2_grpc
-from echosenseix.identity.v1 import identity_pb2_grpc, members_pb2_grpc
+from echosenseix.identity.v1 import accounts_pb2_grpc, identity_pb2_grpc, members_pb2_grpc
 from echosenseix.jobs.v1 import jobs_pb2_grpc
 from echosenseix.knowledge.v1 import knowledge_pb2_grpc
 from echosenseix.realtime.v1 import realtime_pb2_grpc
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from echosenseix.billing.v1.billing_pb2_grpc import BillingServiceAsyncStub
     from echosenseix.calllog.v1.calllog_pb2_grpc import CallLogServiceAsyncStub
     from echosenseix.common.v1.common_pb2_grpc import QuotaServiceAsyncStub, StatusServiceAsyncStub
+    from echosenseix.identity.v1.accounts_pb2_grpc import AccountServiceAsyncStub
     from echosenseix.identity.v1.identity_pb2_grpc import IdentityServiceAsyncStub
     from echosenseix.identity.v1.members_pb2_grpc import MemberServiceAsyncStub
     from echosenseix.jobs.v1.jobs_pb2_grpc import JobsServiceAsyncStub
@@ -51,6 +52,7 @@ class Clients:
 
     identity: "IdentityServiceAsyncStub"
     members: "MemberServiceAsyncStub"
+    accounts: "AccountServiceAsyncStub"
     agents: "AgentServiceAsyncStub"
     integrations: "IntegrationServiceAsyncStub"
     knowledge: "KnowledgeServiceAsyncStub"
@@ -89,6 +91,7 @@ def open_clients(settings: GatewaySettings) -> Clients:
 def _stubs(channels: Mapping[str, RpcChannel]) -> Clients:
     return Clients(
         identity=identity_pb2_grpc.IdentityServiceStub(channels["identity"]),
+        accounts=accounts_pb2_grpc.AccountServiceStub(channels["identity"]),
         members=members_pb2_grpc.MemberServiceStub(channels["identity"]),
         agents=agent_pb2_grpc.AgentServiceStub(channels["agent"]),
         integrations=agent_pb2_grpc.IntegrationServiceStub(channels["agent"]),

@@ -21,6 +21,12 @@ PENDING_PER_ADDRESS = 5
 UNREGISTERED = "org_unregistered"
 """Stands for the organization of mails to addresses that have none yet."""
 
+TOKENS_PER_ACCOUNT = 5
+"""A further mailed link, or first step of a login, makes the oldest of its purpose useless."""
+
+FORMER_TOKENS_PER_SESSION = 100
+"""A further rotation forgets the oldest token."""
+
 SESSIONS_PER_USER = 200
 """A further login deletes the oldest session."""
 
@@ -70,6 +76,20 @@ TABLES: tuple[Table, ...] = (
         "account",
         "as long as it is a user of an organization",
         bound="one an address; registrations and invitations are limited",
+    ),
+    Table(
+        "identity",
+        "account_token",
+        _days(1),
+        "it was given out",
+        bound=f"the newest {TOKENS_PER_ACCOUNT} of a purpose and account",
+    ),
+    Table("identity", "recovery_code", "as long as the account", bound="ten an account"),
+    Table(
+        "identity",
+        "former_session_token",
+        "as long as the session",
+        bound=f"the newest {FORMER_TOKENS_PER_SESSION} of a session",
     ),
     Table(
         "identity",

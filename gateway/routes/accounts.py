@@ -16,11 +16,13 @@ from gateway.schemas.accounts import (
     RegisterBody,
     Registered,
     ResendBody,
+    Rotated,
     Session,
     SessionQuery,
     Verified,
     VerifyBody,
     current_user_from_proto,
+    logged_in_from_proto,
     organization_from_proto,
     session_from_proto,
     user_from_proto,
@@ -87,12 +89,18 @@ async def login(request: ApiRequest[NoQuery, LoginBody]) -> Response:
             device_token=request.cookies.get(request.app.settings.device_cookie_name, "")[:100],
         )
     )
-    response = responses.ok(
-        LoggedIn(token=answer.token, expires_at=time_to_json(answer.expire_time), user=user_from_proto(answer.user))
-    )
+    return answer_login(request, answer)
+
+
+def answer_login(request: ApiRequest[Any, Any], answer: pb.LoginResponse) -> Response:
+    """The session with its cookies; 202 while the second factor is missing."""
+    if answer.challenge:
+        return responses.ok(logged_in_from_proto(answer), 202)
+    response = responses.ok(logged_in_from_proto(answer))
     # The token is also in the body, for clients that hold no cookies.
     set_session_cookie(request, response, answer.token)
-    _set_device_cookie(request, response, answer.device_token)
+    if answer.device_token:
+        _set_device_cookie(request, response, answer.device_token)
     return response
 
 
@@ -121,6 +129,20 @@ async def revoke_session(request: ApiRequest[NoQuery, NoBody]) -> Response:
     await request.app.clients.identity.RevokeSession(pb.RevokeSessionRequest(id=request.id))
     request.app.principals.forget(request.id)
     return responses.no_content()
+
+
+async def revoke_other_sessions(request: ApiRequest[NoQuery, NoBody]) -> Response:
+    answer = await request.app.clients.identity.RevokeOtherSessions(pb.RevokeOtherSessionsRequest())
+    for ended in answer.ids:
+        request.app.principals.forget(ended)
+    return responses.no_content()
+
+
+async def rotate_session(request: ApiRequest[NoQuery, NoBody]) -> Response:
+    answer = await request.app.clients.identity.RotateSession(pb.RotateSessionRequest())
+    response = responses.ok(Rotated(token=answer.token, expires_at=time_to_json(answer.expire_time)))
+    set_session_cookie(request, response, answer.token)
+    return response
 
 
 def set_session_cookie(request: ApiRequest[Any, Any], response: Response, token: str) -> None:
@@ -205,6 +227,7 @@ ROUTES = tagged(
         example={"email": "ada@example.com", "password": "correct horse battery"},
         answer=LoggedIn,
         secret=True,
+        also={202: "The account has a second factor: send the challenge and a code to /api/login/second-factor."},
         problems=(401, 403, 429),
         sets_cookie=True,
         keyed=False,
@@ -219,6 +242,24 @@ ROUTES = tagged(
         query=SessionQuery,
         answer=list[Session],
         problems=(403,),
+    ),
+    Route(
+        "DELETE",
+        "/api/auth/sessions",
+        revoke_other_sessions,
+        "End all sessions of the user but this one",
+        status=204,
+    ),
+    Route(
+        "POST",
+        "/api/auth/sessions/rotate",
+        rotate_session,
+        "Give this session a new token; the old one ends 30 seconds later",
+        answer=Rotated,
+        secret=True,
+        sets_cookie=True,
+        keyed=False,
+        problems=(409,),
     ),
     Route("DELETE", "/api/auth/sessions/{id}", revoke_session, "End a session of the user", status=204),
 )

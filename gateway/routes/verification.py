@@ -106,6 +106,21 @@ PAGES = (
         ),
         preview="/api/invitations/preview",
     ),
+    LinkPage(
+        "/reset-password",
+        "Set a new password",
+        "Set the password",
+        "/api/auth/password/reset",
+        "The password is set, and all sessions have ended. You can sign in now.",
+        fields=(_NEW_PASSWORD,),
+    ),
+    LinkPage(
+        "/confirm-email",
+        "Confirm your new e-mail address",
+        "Use this address",
+        "/api/auth/email/confirm",
+        "You sign in with this address from now on.",
+    ),
 )
 _BY_PATH: Mapping[str, LinkPage] = {page.path: page for page in PAGES}
 

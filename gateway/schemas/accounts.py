@@ -8,6 +8,7 @@ from msgspec import Meta
 from echosenseix.identity.v1 import identity_pb2 as pb
 from gateway.http.derived import patch_of, reader
 from gateway.http.schema import SORT, Answer, Body, ListQuery, limits
+from gateway.http.wire import time_to_json
 from gateway.schemas.shapes import Name
 from suite.services import SCOPES
 
@@ -43,6 +44,8 @@ class Session(Answer):
     user_id: str
     ip_address: str | None
     user_agent: str | None
+    device: Annotated[str | None, Meta(description="Browser and system, or the program, as its user agent names them.")]
+    network: Annotated[str | None, Meta(description="The network of the address.")]
     current: bool
     created_at: str | None
     last_seen_at: str | None
@@ -81,9 +84,19 @@ class Verified(Answer):
 
 
 class LoggedIn(Answer):
+    """A session; or with status 202 a challenge alone, for accounts with a second factor."""
+
+    token: str | None
+    expires_at: str | None
+    user: User | None
+    challenge: Annotated[
+        str | None, Meta(description="Send it with a code to /api/login/second-factor; null where none is needed.")
+    ]
+
+
+class Rotated(Answer):
     token: str
     expires_at: str | None
-    user: User
 
 
 # The names of the IANA database have this shape; the owning service knows those that exist.
@@ -148,6 +161,17 @@ user_from_proto = reader(User, pb.User)
 organization_from_proto = reader(Organization, pb.Organization)
 session_from_proto = reader(Session, pb.Session, {"expires_at": "expire_time"})
 api_key_from_proto = reader(ApiKey, pb.ApiKey, {"expires_at": "expire_time", "revoked_at": "revoke_time"})
+
+
+def logged_in_from_proto(answer: pb.LoginResponse) -> LoggedIn:
+    if answer.challenge:
+        return LoggedIn(token=None, expires_at=None, user=None, challenge=answer.challenge)
+    return LoggedIn(
+        token=answer.token,
+        expires_at=time_to_json(answer.expire_time),
+        user=user_from_proto(answer.user),
+        challenge=None,
+    )
 
 
 def current_user_from_proto(answer: pb.GetCurrentUserResponse) -> CurrentUser:

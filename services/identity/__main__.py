@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 from pathlib import Path
 
+from echosenseix.identity.v1.accounts_pb2_grpc import add_AccountServiceServicer_to_server
 from echosenseix.identity.v1.identity_pb2_grpc import add_IdentityServiceServicer_to_server
 from echosenseix.identity.v1.members_pb2_grpc import add_MemberServiceServicer_to_server
 from libs.clock import SystemClock
+from libs.crypto import Envelope
 from libs.ratelimit import RateLimiter
 from libs.runtime import Runtime, service_main
 from libs.runtime.service import Service
@@ -15,12 +17,14 @@ from suite.services import IDENTITY as SERVICE
 from suite.tables import QUOTAS
 
 from .config import IdentitySettings
+from .domain.account_tokens import Purpose
 from .domain.devices import KnownDevices
 from .domain.links import MailedLinks
 from .jobs import job_handlers
 from .login_limits import LoginLimits
 from .passwords import Passwords
-from .servicer import IdentityServicer, MemberServicer, Parts
+from .servicer import AccountServicer, IdentityServicer, MemberServicer, Parts
+from .storage.account_tokens import AccountTokens
 from .storage.accounts import Accounts
 from .storage.api_keys import ApiKeys
 from .storage.authentication import Authentication
@@ -28,6 +32,7 @@ from .storage.invitations import Invitations
 from .storage.members import Members
 from .storage.pending import PendingRegistrations
 from .storage.people import People
+from .storage.second_factors import SecondFactors
 from .storage.sessions import Sessions
 
 MIGRATIONS = Path(__file__).parent / "storage" / "migrations"
@@ -45,6 +50,8 @@ async def serve(runtime: Runtime[IdentitySettings]) -> None:
         people=People(database),
         members=Members(database, cursors),
         invitations=Invitations(database, cursors),
+        tokens=AccountTokens(database),
+        factors=SecondFactors(database, Envelope(settings.encryption_keys)),
         sessions=Sessions(database, cursors),
         api_keys=ApiKeys(database, cursors),
         authentication=Authentication(database),
@@ -56,10 +63,12 @@ async def serve(runtime: Runtime[IdentitySettings]) -> None:
         pending=PendingRegistrations(database),
         registration_links=MailedLinks(secret, b"verification of an address", "reg"),
         invitation_links=MailedLinks(secret, b"invitation", "ivt"),
+        token_links={purpose: MailedLinks(secret, purpose.value.encode(), "tok") for purpose in Purpose},
         verify_by_mail=settings.verifies_by_mail,
     )
     await service.serve(
         (add_IdentityServiceServicer_to_server, IdentityServicer(parts)),
+        (add_AccountServiceServicer_to_server, AccountServicer(parts)),
         (add_MemberServiceServicer_to_server, MemberServicer(parts)),
     )
 
@@ -69,7 +78,7 @@ async def work(runtime: Runtime[IdentitySettings]) -> None:
     database, cursors = service.database, service.cursors
     sessions, api_keys = Sessions(database, cursors), ApiKeys(database, cursors)
     pending, invitations = PendingRegistrations(database), Invitations(database, cursors)
-    service.work(job_handlers(sessions, api_keys, pending, invitations, SystemClock()))
+    service.work(job_handlers(sessions, api_keys, pending, invitations, AccountTokens(database), SystemClock()))
 
 
 if __name__ == "__main__":

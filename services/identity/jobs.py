@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from libs.clock import Clock
 from libs.jobs import Handlers, JobContext, JobKind
+from services.identity.storage.account_tokens import AccountTokens
 from services.identity.storage.api_keys import ApiKeys
 from services.identity.storage.invitations import Invitations
 from services.identity.storage.pending import PendingRegistrations
@@ -16,7 +17,12 @@ SWEEP = JobKind("session.sweep", service="identity")
 
 
 def job_handlers(
-    sessions: Sessions, api_keys: ApiKeys, pending: PendingRegistrations, invitations: Invitations, clock: Clock
+    sessions: Sessions,
+    api_keys: ApiKeys,
+    pending: PendingRegistrations,
+    invitations: Invitations,
+    tokens: AccountTokens,
+    clock: Clock,
 ) -> Handlers:
     async def sweep(ctx: JobContext) -> Mapping[str, int]:
         async with ctx.finish() as conn:
@@ -25,6 +31,7 @@ def job_handlers(
                 "sessions": await sessions.sweep(conn, now - kept("identity", "session")),
                 "apiKeys": await api_keys.sweep(conn, now - kept("identity", "api_key")),
                 "registrations": await pending.sweep(conn, now),
+                "accountTokens": await tokens.sweep(conn, now),
                 "invitations": await invitations.sweep(conn, now - kept("identity", "invitation")),
             }
 

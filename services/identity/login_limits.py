@@ -78,6 +78,29 @@ class LoginLimits:
             limits.insert(0, Limit(f"register:address:{source}", ADDRESS_REGISTRATIONS, WINDOW_SECONDS))
         await self._take(limits, source, "Too many registrations. Wait, then try again.")
 
+    async def reset(self, ip_address: str, email_key: str) -> None:
+        """Count one request for a mail about an account; raises ResourceExhausted("too_many_attempts"). The e-mail
+        address is counted whether it has an account or not."""
+        limits = [Limit(f"reset:mail:{_digest(email_key)}", EMAIL_REGISTRATIONS, WINDOW_SECONDS)]
+        if source := address_prefix(ip_address):
+            limits.insert(0, Limit(f"reset:address:{source}", ADDRESS_REGISTRATIONS, WINDOW_SECONDS))
+        await self._take(limits, source, "Too many mails were asked for. Wait, then try again.")
+
+    async def confirm(self, account_id: str) -> None:
+        """Count one password that a signed-in user repeats; raises ResourceExhausted("too_many_attempts")."""
+        limits = [Limit(f"confirm:{account_id}", ACCOUNT_TRIES, WINDOW_SECONDS)]
+        await self._take(limits, "", "Too many passwords were tried. Wait, then try again.")
+
+    async def second_factor(self, account_id: str) -> None:
+        """Count one code; raises ResourceExhausted("too_many_attempts"). Ten in a window of a million codes."""
+        limits = [Limit(f"factor:{account_id}", ACCOUNT_TRIES, WINDOW_SECONDS)]
+        await self._take(limits, "", "Too many codes were tried. Wait, then try again.")
+
+    async def second_factor_passed(self, account_id: str) -> None:
+        """After a right code: count none of its account any more."""
+        if not self._lifted:
+            await self._limiter.forget(f"factor:{account_id}", "")
+
     async def invite(self, email_key: str) -> None:
         """Count one mail of an invitation to this address, by all organizations; raises
         ResourceExhausted("too_many_attempts")."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,6 +13,7 @@ from services.identity.mapping.events import api_key_event, session_event
 from services.identity.storage.accounts import Accounts
 from services.identity.storage.api_keys import ApiKeys
 from services.identity.storage.members import Members
+from services.identity.storage.rows import enter
 from services.identity.storage.sessions import Sessions
 
 
@@ -33,6 +35,17 @@ class Credentials:
     async def revoke_keys(self, conn: Connection, org_id: str, user_id: str, now: datetime) -> None:
         revoked = await self.api_keys.revoke_all(conn, org_id, user_id, now)
         await append_many(conn, [api_key_event("api_key.revoked", key) for key in revoked])
+
+
+async def end_everywhere(
+    conn: Connection, credentials: Credentials, users: Sequence[User], now: datetime, keep_id: str = ""
+) -> list[str]:
+    """End the sessions of an account in every organization, but one session; the ids of those that ended."""
+    ended: list[str] = []
+    for user in users:
+        await enter(conn, user.org_id)
+        ended += await credentials.end_sessions(conn, user.org_id, user.id, now, keep_id)
+    return ended
 
 
 async def remove_user(

@@ -23,6 +23,10 @@ ROUTED = {(route.method.lower(), route.path) for route in ROUTES if route.docume
 FOR_PEOPLE = {
     "/verify-email",
     "/verify-email/page.js",
+    "/reset-password",
+    "/reset-password/page.js",
+    "/confirm-email",
+    "/confirm-email/page.js",
     "/accept-invitation",
     "/accept-invitation/page.js",
     "/",
@@ -99,6 +103,7 @@ NOT_RECORDED = {
     "POST /api/webhooks/stripe",
     "POST /api/register",
     "POST /api/register/verify",
+    "POST /api/login",
 }
 
 

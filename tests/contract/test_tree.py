@@ -35,6 +35,7 @@ SYSTEM_CALLERS: dict[str, str] = {
     "services/calllog/storage/links.py": "the reconciler visits every organisation's provider",
     "services/identity/storage/authentication.py": "a session or key is known by its hash before its organisation",
     "services/identity/storage/pending.py": "a mailed link names a registration and no address",
+    "services/identity/storage/account_tokens.py": "a mailed link names a token and no account",
     "services/identity/storage/accounts.py": "a login names only an e-mail address",
     "services/identity/storage/invitations.py": "a mailed link names an invitation and no organization",
     "services/realtime/jobs/sweep.py": "retention sweeps the event log of all organisations",

@@ -14,8 +14,9 @@ SOURCE_ROOMS = ("gateway", "services", "providers", "suite", "libs", "local")
 BANNED_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "managers", "base", "core", "misc"}
 DOMAIN_MAY_IMPORT = {
     "__future__", "abc", "base64", "binascii", "bisect", "collections", "contextlib", "dataclasses", "datetime",
-    "decimal", "difflib", "enum", "fractions", "functools", "hashlib", "hmac", "html", "itertools", "json", "math",
-    "operator", "re", "secrets", "string", "typing", "types", "unicodedata", "urllib.parse", "uuid", "zoneinfo",
+    "decimal", "difflib", "enum", "fractions", "functools", "hashlib", "hmac", "html", "ipaddress", "itertools", "json",
+    "math", "operator", "re", "secrets", "string", "typing", "types", "unicodedata", "urllib.parse", "uuid", "zoneinfo",
+    "pyotp",  # computes the codes of authenticators
     "zxcvbn.frequency_lists",  # a list of stolen passwords, no code
 }  # fmt: skip
 # Beside the standard library: errors, readers of JSON, and plain values: what providers report, the services.

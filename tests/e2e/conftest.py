@@ -65,7 +65,8 @@ def join(owner: Customer, operator: httpx.Client, role: str) -> Customer:
     assert joined.status_code == 201, joined.text
     session = owner.bearing(None).post("/api/login", json={"email": email, "password": PASSWORD}).json()["token"]
     body = joined.json()
-    return Customer(owner.url, email, body["user"], body["organization"], session, owner.bearing(session))
+    http, opened = owner.bearing(session), owner.opened
+    return Customer(owner.url, email, body["user"], body["organization"], session, http, opened)
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+import pyotp
 
 from .conftest import PASSWORD, Customer, join
 from .deliveries import Account, conversation, fresh_id
@@ -35,6 +36,16 @@ _REPORTS = {
 _PROVIDERS = itertools.cycle(("bland", "retell"))
 # Their scope follows from what the id names, or from who asks, so the document names none.
 _SCOPED = ("/api/jobs/", "/api/auth/sessions")
+# What an API key cannot do: 409.
+_OF_SESSIONS = (
+    "/api/logout",
+    "/api/auth/password",
+    "/api/auth/email",
+    "/api/auth/second-factor",
+    "/api/auth/sessions/rotate",
+    "/api/auth/organizations",
+    "/api/auth/organizations/switch",
+)
 # More than any operation takes.
 TOO_MUCH = 64 * 1024 * 1024 + 1
 _MULTIPART = "multipart/form-data; boundary=x"
@@ -56,7 +67,7 @@ class Scene:
         """The operation's path with things that exist."""
         if operation.path.startswith("/api/webhooks/") and "orgToken" in operation.path:
             return Account(self.customer, operation.path.split("/")[3]).path
-        if "/organizations/" in operation.path:
+        if operation.path.startswith("/api/admin/organizations/"):
             return operation.at(id=self.operator_org)
         if "{deliveryId}" in operation.path:
             ids = self.things.ids["/api/webhook-endpoints"]
@@ -66,7 +77,7 @@ class Scene:
         return self.things.path(operation)
 
     def http(self, operation: Operation) -> httpx.Client:
-        if "/organizations/" in operation.path:
+        if operation.path.startswith("/api/admin/organizations/"):
             return self.operator
         return self.customer.bearing(None) if is_public(operation) else self.customer.http
 
@@ -99,9 +110,13 @@ def no_credential(scene: Scene, operation: Operation) -> httpx.Response:
 
 
 def other_rights(scene: Scene, operation: Operation) -> httpx.Response:
+    if operation.path == "/api/login/second-factor":
+        return _second_step(scene, operation, "000000")
     if operation.path.endswith("/recording/content"):
         return scene.ask(operation, params={"organization": "o", "expires": "1", "signature": "x"})
-    if "Needs the scope" in operation.spec.get("description", "") or operation.path.startswith(_SCOPED):
+    if "Needs the scope" in operation.spec.get("description", "") or (
+        operation.path.startswith(_SCOPED) and operation.path not in _OF_SESSIONS
+    ):
         other = "realtime:read" if "realtime:read" not in operation.spec.get("description", "") else "agents:read"
         return scene.ask(operation, client=scene.customer.bearing(scene.customer.key(other)["secret"]))
     cookie = {"Cookie": f"echosenseix_session={scene.customer.token}", "Origin": "https://elsewhere.example"}
@@ -119,7 +134,7 @@ def of_nothing(scene: Scene, operation: Operation) -> httpx.Response:
 def busy_key(scene: Scene, operation: Operation) -> httpx.Response:
     if "X-Min-Version" in operation.parameters("header"):
         return scene.ask(operation, headers={"X-Min-Version": "999999"})
-    if operation.path == "/api/logout":
+    if operation.path in _OF_SESSIONS:
         return scene.ask(operation, client=scene.customer.bearing(scene.customer.key("*")["secret"]))
     if operation.path == "/api/invitations/accept":
         return _accept(scene, operation, headers={"Idempotency-Key": HELD_KEY})
@@ -278,6 +293,84 @@ def _accept(scene: Scene, operation: Operation, **changes: Any) -> httpx.Respons
     return scene.ask(operation, content=json.dumps({**operation.example, "token": token}), **changes)
 
 
+def _person(scene: Scene) -> Customer:
+    """A new user of the customer, whose account a test may change."""
+    return join(scene.customer, scene.operator, "viewer")
+
+
+def _sent(
+    scene: Scene, operation: Operation, body: dict[str, str], client: httpx.Client | None = None
+) -> httpx.Response:
+    return scene.ask(operation, content=json.dumps(body), client=client or scene.customer.bearing(None))
+
+
+def _reset(scene: Scene, operation: Operation) -> httpx.Response:
+    email = _person(scene).email
+    scene.customer.bearing(None).post("/api/auth/password/forgot", json={"email": email})
+    token = mailed_token(scene.operator, email, "/reset-password")
+    return _sent(scene, operation, {"token": token, "password": PASSWORD})
+
+
+def _change_password(scene: Scene, operation: Operation) -> httpx.Response:
+    return _sent(scene, operation, {"currentPassword": PASSWORD, "newPassword": PASSWORD}, _person(scene).http)
+
+
+def _change_email(scene: Scene, operation: Operation) -> httpx.Response:
+    body = {"email": f"{secrets.token_hex(6)}@example.com", "password": PASSWORD}
+    return _sent(scene, operation, body, _person(scene).http)
+
+
+def _confirm_email(scene: Scene, operation: Operation) -> httpx.Response:
+    body = {"email": f"{secrets.token_hex(6)}@example.com", "password": PASSWORD}
+    _person(scene).http.post("/api/auth/email", json=body)
+    return _sent(scene, operation, {"token": mailed_token(scene.operator, body["email"], "/confirm-email")})
+
+
+def _begin(scene: Scene, operation: Operation) -> httpx.Response:
+    return _sent(scene, operation, {"password": PASSWORD}, _person(scene).http)
+
+
+def _confirm(scene: Scene, operation: Operation) -> httpx.Response:
+    person = _person(scene)
+    secret = person.http.post("/api/auth/second-factor", json={"password": PASSWORD}).json()["secret"]
+    return _sent(scene, operation, {"code": pyotp.TOTP(secret).now()}, person.http)
+
+
+def _enrolled(scene: Scene) -> tuple[Customer, str]:
+    """A person with a second factor, and a recovery code."""
+    person = _person(scene)
+    secret = person.http.post("/api/auth/second-factor", json={"password": PASSWORD}).json()["secret"]
+    done = person.http.post("/api/auth/second-factor/confirm", json={"code": pyotp.TOTP(secret).now()})
+    code: str = done.json()["recoveryCodes"][0]
+    return person, code
+
+
+def _with_code(scene: Scene, operation: Operation) -> httpx.Response:
+    person, code = _enrolled(scene)
+    return _sent(scene, operation, {"code": code}, person.http)
+
+
+def _second_step(scene: Scene, operation: Operation, code: str = "") -> httpx.Response:
+    person, recovery = _enrolled(scene)
+    login = {"email": person.email, "password": PASSWORD}
+    challenge = scene.customer.bearing(None).post("/api/login", json=login).json()["challenge"]
+    return _sent(scene, operation, {"challenge": challenge, "code": code or recovery})
+
+
+def _challenged(scene: Scene, operation: Operation) -> httpx.Response:
+    person, _ = _enrolled(scene)
+    return _sent(scene, operation, {"email": person.email, "password": PASSWORD})
+
+
+def _rotate(scene: Scene, operation: Operation) -> httpx.Response:
+    return scene.ask(operation, client=_person(scene).http)
+
+
+def _switch(scene: Scene, operation: Operation) -> httpx.Response:
+    person = _person(scene)
+    return _sent(scene, operation, {"organizationId": scene.customer.organization["id"]}, person.http)
+
+
 _SUCCESSES: dict[str, Callable[[Scene, Operation], httpx.Response]] = {
     "POST /api/register": _register,
     "POST /api/login": _login,
@@ -287,6 +380,18 @@ _SUCCESSES: dict[str, Callable[[Scene, Operation], httpx.Response]] = {
     "POST /api/jobs/{id}/retry": _retry,
     "POST /api/billing/usage-events": _usage,
     "POST /api/users/invitations": _invite,
+    "POST /api/auth/password/reset": _reset,
+    "POST /api/auth/password": _change_password,
+    "POST /api/auth/email": _change_email,
+    "POST /api/auth/email/confirm": _confirm_email,
+    "POST /api/auth/second-factor": _begin,
+    "POST /api/auth/second-factor/confirm": _confirm,
+    "POST /api/auth/second-factor/recovery-codes": _with_code,
+    "POST /api/auth/second-factor/disable": _with_code,
+    "POST /api/login/second-factor": _second_step,
+    "POST /api/auth/sessions/rotate": _rotate,
+    "DELETE /api/auth/sessions": _rotate,
+    "POST /api/auth/organizations/switch": _switch,
     "POST /api/invitations/preview": _accept,
     "POST /api/invitations/accept": _accept,
 }

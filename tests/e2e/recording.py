@@ -21,7 +21,7 @@ IS_RECORDING = bool(os.environ.get("RECORD_EXAMPLES"))
 _MOST_ROWS = 1
 # Characters of a text; the document shows forms, not contents.
 _MOST_TEXT = 300
-_SECRET_KEYS = {"token", "secret", "signature"}
+_SECRET_KEYS = {"token", "secret", "signature", "challenge", "recoveryCodes", "otpauthUrl"}
 _HOST = re.compile(r"(https?|wss?)://127\.0\.0\.1:\d+/")
 _SIGNATURE = re.compile(r"signature=[0-9a-f]+")
 _IN_PATH = re.compile(r"(/api/webhooks/\w+/)[^/]{16,}")

@@ -23,7 +23,7 @@ def test_registering_answers_the_wire_of_the_journey(ada: Customer) -> None:
 def test_logging_in_gives_a_token_and_a_cookie_that_scripts_cannot_read(ada: Customer) -> None:
     answer = ada.bearing(None).post("/api/login", json={"email": ada.email.upper(), "password": PASSWORD})
     assert answer.status_code == 200
-    assert set(answer.json()) == {"token", "expiresAt", "user"}
+    assert set(answer.json()) == {"token", "expiresAt", "user", "challenge"}
     assert answer.headers["cache-control"] == "no-store"
     cookie = answer.headers["set-cookie"]
     assert cookie.startswith("echosenseix_session=" + answer.json()["token"])

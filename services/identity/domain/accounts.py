@@ -15,6 +15,7 @@ class Account:
     created_at: datetime
     updated_at: datetime
     password_hash: str = field(default="", repr=False)
+    has_second_factor: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,8 @@ from .scopes import check_scopes
 SESSION_IDLE = timedelta(minutes=60)
 # How long any session lives.
 SESSION_CAP = timedelta(days=30)
+# How long a token works after its session was given a new one, for requests that are on their way.
+ROTATION_OVERLAP = timedelta(seconds=30)
 # Maximum age of "last seen" and "last used": at most one write a minute, however often the credential is used.
 TOUCH_EVERY = timedelta(seconds=60)
 # Characters of a key's name.

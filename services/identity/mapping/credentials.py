@@ -5,6 +5,7 @@ from __future__ import annotations
 from echosenseix.identity.v1 import identity_pb2
 from libs.rpc.times import to_timestamp
 from services.identity.domain.credentials import ApiKey, Session
+from services.identity.domain.user_agents import device_of, network_of
 
 
 def session_to_proto(session: Session, current_id: str) -> identity_pb2.Session:
@@ -17,6 +18,8 @@ def session_to_proto(session: Session, current_id: str) -> identity_pb2.Session:
         last_seen_time=to_timestamp(session.last_seen_at),
         expire_time=to_timestamp(session.expires_at),
         current=session.id == current_id,
+        device=device_of(session.user_agent),
+        network=network_of(session.ip_address),
     )
 
 

@@ -38,6 +38,12 @@ def address_taken_event(owner: User) -> Event:
     return Event(topic="mail.requested", org_id=owner.org_id, key=owner.id, data=asked)
 
 
+def account_mail(template: str, address: str, about: str, **values: str) -> Event:
+    """A mail about an account. Of no organization, so that no administrator reads a link that opens an account."""
+    asked = events_pb2.MailRequested(template=template, address=address, about=about, values=values)
+    return Event(topic="mail.requested", org_id=UNREGISTERED, key=about, data=asked)
+
+
 def api_key_event(topic: str, key: ApiKey) -> Event:
     changed = events_pb2.ApiKeyChanged(api_key_id=key.id, name=key.name, prefix=key.prefix)
     return Event(topic=topic, org_id=key.org_id, key=key.id, data=changed)

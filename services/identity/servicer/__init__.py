@@ -8,11 +8,12 @@ from __future__ import annotations
 from .accounts import AccountMethods
 from .api_keys import ApiKeyMethods
 from .members import MemberMethods
+from .own_account import OwnAccountMethods
 from .parts import Parts
 from .registration import RegistrationMethods
 from .sessions import SessionMethods
 
-__all__ = ["IdentityServicer", "MemberServicer", "Parts"]
+__all__ = ["AccountServicer", "IdentityServicer", "MemberServicer", "Parts"]
 
 
 class IdentityServicer(RegistrationMethods, AccountMethods, SessionMethods, ApiKeyMethods):
@@ -21,3 +22,7 @@ class IdentityServicer(RegistrationMethods, AccountMethods, SessionMethods, ApiK
 
 class MemberServicer(MemberMethods):
     """MemberService."""
+
+
+class AccountServicer(OwnAccountMethods):
+    """AccountService."""

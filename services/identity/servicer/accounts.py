@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 from echosenseix.identity.v1 import identity_pb2
 from libs.crypto import random_token
 from libs.errors import PermissionDenied, Unauthenticated
 from libs.events.outbox import append
-from libs.ids import new_id
 from libs.postgres import Connection
 from libs.postgres.idempotency import run_write
 from libs.rpc.context import current_principal, require_scope
 from libs.rpc.masks import Editable
 from services.identity.domain.caller import Caller
-from services.identity.domain.credentials import SESSION_IDLE, Session, hashed, is_session_token, key_prefix
+from services.identity.domain.credentials import ROTATION_OVERLAP, hashed, is_session_token, key_prefix
 from services.identity.domain.people import (
     Organization,
-    User,
     check_version,
     edit_organization,
     email_key,
@@ -30,6 +29,7 @@ from services.identity.mapping.people import (
 )
 
 from .parts import Methods, only_the_gateway, person
+from .signing_in import after_first_factor
 
 EDITABLE: Editable[Organization] = Editable({"name": "name", "time_zone": "time_zone"})
 
@@ -50,30 +50,9 @@ class AccountMethods(Methods):
         if known is None or not fits:
             raise Unauthenticated("wrong_credentials", "The e-mail address or the password is wrong.")
         await parts.limits.signed_in(counted)
-        response = await self._open_session(known.user, request)
-        response.device_token = parts.devices.token(device or random_token()[:16], key)
-        return response
-
-    async def _open_session(self, user: User, request: identity_pb2.LoginRequest) -> identity_pb2.LoginResponse:
-        parts, now, token = self._parts, self._parts.clock.now(), random_token()
-        session = Session(
-            id=new_id("ses"),
-            org_id=user.org_id,
-            user_id=user.id,
-            ip_address=_shown(request.ip_address, 64),
-            user_agent=_shown(request.user_agent, 400),
-            created_at=now,
-            last_seen_at=now,
-            expires_at=now + SESSION_IDLE,
-            token_hash=hashed(token),
-        )
-        async with parts.database.transaction(user.org_id) as conn:
-            await parts.members.note_login(conn, user, now)
-            await parts.sessions.add(conn, session)
-            for ended in await parts.sessions.trim(conn, session):
-                await append(conn, session_event("session.revoked", user.org_id, ended, user.id))
-        response = identity_pb2.LoginResponse(token=token, user=user_to_proto(user))
-        response.expire_time.FromDatetime(session.expires_at)
+        response = await after_first_factor(parts, known, request.ip_address, request.user_agent)
+        if response.token:
+            response.device_token = parts.devices.token(device or random_token()[:16], key)
         return response
 
     async def Authenticate(
@@ -92,9 +71,26 @@ class AccountMethods(Methods):
         authentication, now = self._parts.authentication, self._parts.clock.now()
         if request.WhichOneof("credential") == "session_token":
             token = request.session_token
-            return await authentication.by_session(hashed(token), now) if is_session_token(token) else None
+            return await self._by_token(hashed(token), now) if is_session_token(token) else None
         prefix = key_prefix(request.api_key)
         return await authentication.by_key(prefix, hashed(request.api_key), now) if prefix else None
+
+    async def _by_token(self, token_hash: bytes, now: datetime) -> Caller | None:
+        """The caller of a session. A token that its session gave up a while ago has two holders, so it ends the
+        session (RFC 9700, 4.14.2)."""
+        parts = self._parts
+        caller = await parts.authentication.by_session(token_hash, now)
+        former = None if caller else await parts.authentication.by_former_token(token_hash, now)
+        if former is None:
+            return caller
+        caller = former.caller
+        if now - former.retired_at <= ROTATION_OVERLAP:
+            return caller
+        async with parts.database.transaction(caller.org_id) as conn:
+            if await parts.sessions.revoke(conn, caller.org_id, caller.user_id, caller.session_id, now):
+                ended = session_event("session.revoked", caller.org_id, caller.session_id, caller.user_id)
+                await append(conn, ended)
+        return None
 
     async def GetCurrentUser(
         self, request: identity_pb2.GetCurrentUserRequest, context: object
@@ -129,7 +125,3 @@ class AccountMethods(Methods):
             return identity_pb2.UpdateOrganizationResponse(organization=organization_to_proto(edited))
 
         return await run_write(self._parts.database, org_id, act, identity_pb2.UpdateOrganizationResponse)
-
-
-def _shown(text: str, most: int) -> str:
-    return text.replace("\x00", "")[:most]

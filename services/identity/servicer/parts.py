@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from echosenseix.identity.v1 import identity_pb2_grpc
 from libs.clock import Clock
-from libs.errors import PermissionDenied
+from libs.errors import FailedPrecondition, PermissionDenied
 from libs.postgres import Database
 from libs.rpc.context import current_principal
 from libs.rpc.principal import ROLE_GATEWAY, Principal
+from services.identity.domain.account_tokens import Purpose
 from services.identity.domain.devices import KnownDevices
 from services.identity.domain.links import MailedLinks
 from services.identity.login_limits import LoginLimits
 from services.identity.operations import Credentials
 from services.identity.passwords import Passwords
+from services.identity.storage.account_tokens import AccountTokens
 from services.identity.storage.accounts import Accounts
 from services.identity.storage.api_keys import ApiKeys
 from services.identity.storage.authentication import Authentication
@@ -22,6 +25,7 @@ from services.identity.storage.invitations import Invitations
 from services.identity.storage.members import Members
 from services.identity.storage.pending import PendingRegistrations
 from services.identity.storage.people import People
+from services.identity.storage.second_factors import SecondFactors
 from services.identity.storage.sessions import Sessions
 
 
@@ -32,6 +36,8 @@ class Parts:
     people: People
     members: Members
     invitations: Invitations
+    tokens: AccountTokens
+    factors: SecondFactors
     sessions: Sessions
     api_keys: ApiKeys
     authentication: Authentication
@@ -43,6 +49,7 @@ class Parts:
     pending: PendingRegistrations
     registration_links: MailedLinks
     invitation_links: MailedLinks
+    token_links: Mapping[Purpose, MailedLinks]
     verify_by_mail: bool
 
     @property
@@ -65,4 +72,12 @@ def person() -> Principal:
     principal = current_principal()
     if not principal.user_id:
         raise PermissionDenied("user_required", "Only a user's session or API key may do this.")
+    return principal
+
+
+def signed_in() -> Principal:
+    """The principal of a session: what concerns the person behind an account, no API key may do."""
+    principal = person()
+    if not principal.session_id:
+        raise FailedPrecondition("session_required", "This needs a session. Sign in; an API key cannot do it.")
     return principal

@@ -1,20 +1,22 @@
-"""A user's own sessions: list, end, log out."""
+"""A user's own sessions: list, end one or all others, log out, change the token."""
 
 from __future__ import annotations
 
 from echosenseix.identity.v1 import identity_pb2
-from libs.errors import FailedPrecondition, NotFound
+from libs.crypto import random_token
+from libs.errors import FailedPrecondition, NotFound, Unauthenticated
 from libs.events.outbox import append
 from libs.postgres import Connection
 from libs.postgres.idempotency import run_write
 from libs.rpc.context import require_scope
 from libs.rpc.paging import page_info_to_proto, page_request_from_proto
 from libs.rpc.principal import Principal
+from services.identity.domain.credentials import hashed
 from services.identity.mapping.credentials import session_to_proto
 from services.identity.mapping.events import session_event
 from services.identity.storage.sessions import SESSION_LIST
 
-from .parts import Methods, person
+from .parts import Methods, person, signed_in
 
 
 class SessionMethods(Methods):
@@ -48,6 +50,32 @@ class SessionMethods(Methods):
             return identity_pb2.RevokeSessionResponse()
 
         return await run_write(self._parts.database, principal.org_id, act, identity_pb2.RevokeSessionResponse)
+
+    async def RevokeOtherSessions(
+        self, request: identity_pb2.RevokeOtherSessionsRequest, context: object
+    ) -> identity_pb2.RevokeOtherSessionsResponse:
+        principal, parts = _owner_of_sessions("members:write"), self._parts
+        org_id, user_id, kept = principal.org_id, principal.user_id, principal.session_id
+
+        async def act(conn: Connection) -> identity_pb2.RevokeOtherSessionsResponse:
+            ended = await parts.credentials.end_sessions(conn, org_id, user_id, parts.clock.now(), kept)
+            return identity_pb2.RevokeOtherSessionsResponse(ids=ended)
+
+        return await run_write(parts.database, org_id, act, identity_pb2.RevokeOtherSessionsResponse)
+
+    async def RotateSession(
+        self, request: identity_pb2.RotateSessionRequest, context: object
+    ) -> identity_pb2.RotateSessionResponse:
+        principal, parts, token = signed_in(), self._parts, random_token()
+        async with parts.database.transaction(principal.org_id) as conn:
+            ends = await parts.sessions.rotate(
+                conn, principal.org_id, principal.session_id, hashed(token), parts.clock.now()
+            )
+        if ends is None:
+            raise Unauthenticated("invalid_credentials", "Log in again, or send a valid API key.")
+        response = identity_pb2.RotateSessionResponse(token=token)
+        response.expire_time.FromDatetime(ends)
+        return response
 
     async def _end(self, conn: Connection, principal: Principal, session_id: str) -> bool:
         org_id, user_id, now = principal.org_id, principal.user_id, self._parts.clock.now()

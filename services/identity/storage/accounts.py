@@ -5,21 +5,32 @@ An account is a tenant of its own: `enter` continues a transaction as one, as fo
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import asyncpg
 
-from libs.errors import AlreadyExists
+from libs.errors import AlreadyExists, NotFound
 from libs.postgres import Connection, Database, Record
 from services.identity.domain.accounts import Account, Login
+from services.identity.domain.people import Organization, User
 
+from .people import CurrentUser
 from .rows import USER, enter, user_of
 
 _COLUMNS = (
     "a.org_id as account, a.email as account_email, a.password_hash, a.created_at as account_created_at, "
-    "a.updated_at as account_updated_at"
+    "a.updated_at as account_updated_at, a.totp_enabled_at is not null as has_second_factor"
 )
 _BY_EMAIL = f"""
 select {_COLUMNS}, {USER} from account a join app_user u on u.account_id = a.org_id
 where a.email_key = $1 order by u.last_login_at desc nulls last, u.created_at, u.id limit 1"""
+
+_BY_ID = _BY_EMAIL.replace("a.email_key = $1", "a.org_id = $1")
+_GET = f"select {_COLUMNS} from account a where a.org_id = o.org"
+_USERS = f"select {USER} from app_user u where u.account_id = $1 order by u.created_at, u.id"
+_MEMBERSHIPS = f"""
+select {USER}, g.name as organization_name, g.time_zone, g.version, g.created_at, g.updated_at
+from app_user u join organization g on g.org_id = u.org_id where u.account_id = $1 order by g.name, u.id"""
 
 
 class Accounts:
@@ -30,6 +41,46 @@ class Accounts:
         """Across organizations, with the hash of the password."""
         row = await self._database.system_fetchrow(_BY_EMAIL, email_key)
         return None if row is None else Login(_account(row), user_of(row))
+
+    async def by_id(self, account_id: str) -> Login | None:
+        row = await self._database.system_fetchrow(_BY_ID, account_id)
+        return None if row is None else Login(_account(row), user_of(row))
+
+    async def get(self, account_id: str) -> Account:
+        row = await self._database.fetchrow(account_id, _GET)
+        if row is None:
+            raise NotFound("user_not_found", "No such user.")
+        return _account(row)
+
+    async def users(self, account_id: str) -> list[User]:
+        """The users that the account is, in every organization."""
+        return [user_of(row) for row in await self._database.system_fetch(_USERS, account_id)]
+
+    async def memberships(self, account_id: str) -> list[CurrentUser]:
+        """The users that the account is, with their organizations, by name."""
+        return [
+            CurrentUser(
+                user_of(row),
+                Organization(
+                    row["org_id"], row["organization_name"], row["time_zone"], row["created_at"], row["updated_at"],
+                    row["version"],
+                ),
+            )
+            for row in await self._database.system_fetch(_MEMBERSHIPS, account_id)
+        ]  # fmt: skip
+
+    async def save_password(self, conn: Connection, account_id: str, password_hash: str, now: datetime) -> None:
+        sql = "update account a set password_hash = $2, updated_at = $3 where a.org_id = $1"
+        await conn.execute(sql, account_id, password_hash, now)
+
+    async def save_email(self, conn: Connection, account_id: str, email: str, email_key: str, now: datetime) -> None:
+        try:
+            await conn.execute(
+                "update account a set email = $2, email_key = $3, updated_at = $4 where a.org_id = $1",
+                account_id, email, email_key, now,
+            )  # fmt: skip
+        except asyncpg.UniqueViolationError:
+            raise AlreadyExists("email_taken", "A user with this e-mail address exists. Log in instead.") from None
 
     async def add(self, conn: Connection, account: Account, email_key: str) -> None:
         """Goes on in this transaction as the account."""
@@ -59,5 +110,5 @@ class Accounts:
 def _account(row: Record) -> Account:
     return Account(
         row["account"], row["account_email"], row["account_created_at"], row["account_updated_at"],
-        row["password_hash"],
+        row["password_hash"], row["has_second_factor"],
     )  # fmt: skip

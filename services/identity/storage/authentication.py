@@ -5,6 +5,7 @@ The same statement notes the use, at most once a minute a credential; a row that
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from libs.postgres import Database
@@ -53,6 +54,20 @@ with found as materialized (
 select f.org_id, f.id, f.created_by, f.scopes, f.role, f.expires_at from found f
 """
 
+_FORMER = """
+select s.org_id, s.id, s.user_id, s.expires_at, f.retired_at, u.role
+from former_session_token f join session s on s.org_id = f.org_id and s.id = f.session_id
+join app_user u on u.org_id = s.org_id and u.id = s.user_id
+where f.token_hash = $1 and s.revoked_at is null and s.expires_at > $2"""
+
+
+@dataclass(frozen=True, slots=True)
+class FormerToken:
+    """A token that its session gave up at `retired_at`."""
+
+    caller: Caller
+    retired_at: datetime
+
 
 class Authentication:
     def __init__(self, database: Database) -> None:
@@ -65,6 +80,14 @@ class Authentication:
         if row is None:
             return None
         return Caller(row["org_id"], row["user_id"], Role(row["role"]), row["expires_at"], session_id=row["id"])
+
+    async def by_former_token(self, token_hash: bytes, now: datetime) -> FormerToken | None:
+        """Asked for tokens of no session: whether an active session had it before."""
+        row = await self._database.system_fetchrow(_FORMER, token_hash, now)
+        if row is None:
+            return None
+        caller = Caller(row["org_id"], row["user_id"], Role(row["role"]), row["expires_at"], session_id=row["id"])
+        return FormerToken(caller, row["retired_at"])
 
     async def by_key(self, prefix: str, key_hash: bytes, now: datetime) -> Caller | None:
         row = await self._database.system_fetchrow(_API_KEY, prefix, key_hash, now, now - TOUCH_EVERY)

@@ -14,7 +14,7 @@ from libs.postgres.listing import Filter, Listing, fetch_page
 from services.identity.domain.people import User
 from services.identity.domain.scopes import Role
 
-from .rows import USER, user_of
+from .rows import USER, enter, user_of
 
 USER_LIST = ListRules(sorts={"createdAt": "u.created_at", "email": "u.email"})
 _LISTING = Listing(USER, "app_user u", USER_LIST, tie="u.id", org="u.org_id", created="u.created_at")
@@ -76,6 +76,15 @@ class Members:
             "update app_user u set first_name = $3, last_name = $4, role = $5, version = $6, updated_at = $7 "
             "where u.org_id = $1 and u.id = $2",
             user.org_id, user.id, user.first_name, user.last_name, user.role.value, user.version, user.updated_at,
+        )  # fmt: skip
+
+    async def save_email(self, conn: Connection, user: User, email_key: str, now: datetime) -> None:
+        """Goes on in this transaction as the user's organization."""
+        await enter(conn, user.org_id)
+        await conn.execute(
+            "update app_user u set email = $3, email_key = $4, version = u.version + 1, updated_at = $5 "
+            "where u.org_id = $1 and u.id = $2",
+            user.org_id, user.id, user.email, email_key, now,
         )  # fmt: skip
 
     async def note_login(self, conn: Connection, user: User, now: datetime) -> None:

@@ -9,7 +9,7 @@ from libs.paging import CursorCodec, ListRules, Page, PageRequest
 from libs.postgres import Connection, Database, Record
 from libs.postgres.listing import Listing, fetch_page
 from services.identity.domain.credentials import Session
-from suite.tables import SESSIONS_PER_USER
+from suite.tables import FORMER_TOKENS_PER_SESSION, SESSIONS_PER_USER
 
 SESSION_LIST = ListRules(sorts={"createdAt": "s.created_at", "lastSeenAt": "s.last_seen_at"})
 _COLUMNS = "s.org_id, s.id, s.user_id, s.ip_address, s.user_agent, s.created_at, s.last_seen_at, s.expires_at"
@@ -21,6 +21,19 @@ with old as (
     where s.org_id = $1 and s.user_id = $2 order by s.created_at desc, s.id desc offset $4
 )
 delete from session d using old where d.org_id = $1 and d.id = old.id returning d.id, old.active"""
+
+_ROTATE = """
+with old as (
+    select s.id, s.token_hash from session s
+    where s.org_id = $1 and s.id = $2 and s.revoked_at is null and s.expires_at > $4 for update
+)
+update session s set token_hash = $3 from old where s.org_id = $1 and s.id = old.id
+returning old.token_hash as old_hash, s.expires_at"""
+_TRIM_FORMER = """
+delete from former_session_token d where d.org_id = $1 and d.session_id = $2 and d.token_hash in (
+    select f.token_hash from former_session_token f where f.org_id = $1 and f.session_id = $2
+    order by f.retired_at desc offset $3
+)"""
 
 
 class Sessions:
@@ -57,6 +70,21 @@ class Sessions:
             org_id, session_id, user_id, now,
         )  # fmt: skip
         return ended is not None
+
+    async def rotate(
+        self, conn: Connection, org_id: str, session_id: str, token_hash: bytes, now: datetime
+    ) -> datetime | None:
+        """Give the session another token and remember the old one; when it ends, None when it has ended."""
+        row = await conn.fetchrow(_ROTATE, org_id, session_id, token_hash, now)
+        if row is None:
+            return None
+        await conn.execute(
+            "insert into former_session_token (org_id, token_hash, session_id, retired_at) values ($1, $2, $3, $4)",
+            org_id, row["old_hash"], session_id, now,
+        )  # fmt: skip
+        await conn.execute(_TRIM_FORMER, org_id, session_id, FORMER_TOKENS_PER_SESSION)
+        ends: datetime = row["expires_at"]
+        return ends
 
     async def revoke_all(
         self, conn: Connection, org_id: str, user_id: str, now: datetime, keep_id: str = ""

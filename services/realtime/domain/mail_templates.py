@@ -71,10 +71,55 @@ def invitation(values: Mapping[str, str]) -> MailText:
     )
 
 
+def password_reset(values: Mapping[str, str]) -> MailText:
+    return MailText(
+        "Set a new password",
+        "You, or a stranger, asked for a new password of your account.\n\n"
+        f"Open this link within an hour to set one. It works once:\n{values['link']}\n\n"
+        "If it was not you, do nothing: without the link nothing changes.\n",
+    )
+
+
+def password_unknown(values: Mapping[str, str]) -> MailText:
+    return MailText(
+        "There is no account with this address",
+        "You, or a stranger, asked for a new password of an account with this address. There is none.\n"
+        "Try your other addresses, or register.\n",
+    )
+
+
+def email_confirm(values: Mapping[str, str]) -> MailText:
+    return MailText(
+        "Confirm your new e-mail address",
+        f"Open this link within 24 hours to sign in with this address from now on. It works once:\n{values['link']}\n\n"
+        "If you did not ask for it, do nothing.\n",
+    )
+
+
+def email_changed(values: Mapping[str, str]) -> MailText:
+    return MailText(
+        "Your e-mail address was changed",
+        f"Your account has the address {values['newEmail']} now; this one signs in no more.\n"
+        "If it was not you, write to your organization's owner at once.\n",
+    )
+
+
+def _notice(subject: str, what: str) -> Callable[[Mapping[str, str]], MailText]:
+    text = f"{what}\nIf it was not you, set a new password at once, and write to your organization's owner.\n"
+    return lambda values: MailText(subject, text)
+
+
 TEMPLATES: Mapping[str, Callable[[Mapping[str, str]], MailText]] = {
     WEBHOOK_DISABLED: webhook_disabled,
     CREDIT_LOW: credit_low,
     VERIFY_ADDRESS: verify_address,
     ADDRESS_TAKEN: address_taken,
     INVITATION: invitation,
+    "password.reset": password_reset,
+    "password.unknown": password_unknown,
+    "password.changed": _notice("Your password was changed", "The password of your account was changed."),
+    "email.confirm": email_confirm,
+    "email.changed": email_changed,
+    "second_factor.enabled": _notice("Your second factor is on", "Each login needs a code of your authenticator now."),
+    "second_factor.disabled": _notice("Your second factor is off", "Logins need the password alone now."),
 }

@@ -290,6 +290,11 @@ class Balance(TypedDict):
     "ISO 4217."
 
 
+class BeginBody(TypedDict):
+    password: str
+    "The current password."
+
+
 class Bucket(TypedDict):
     startAt: str | None
     "When the bucket begins."
@@ -473,6 +478,16 @@ class CloudEventData(TypedDict):
     "Free values of the event; agentId and provider can be grouped by."
 
 
+class CodeBody(TypedDict):
+    code: str
+    "Six digits of the authenticator, or a recovery code."
+
+
+class ConfirmEmailBody(TypedDict):
+    token: str
+    "What follows # in the mailed link."
+
+
 class ConnectionToken(TypedDict):
     token: str
     "The token."
@@ -642,6 +657,13 @@ class DuplicateBody(TypedDict):
     "A name for people."
 
 
+class EmailBody(TypedDict):
+    email: str
+    "The new address."
+    password: str
+    "The current password."
+
+
 class Entry(TypedDict):
     id: str
     "The id; it never changes."
@@ -762,6 +784,11 @@ class FiltersBody(TypedDict):
     "Words to find it by."
     entryIds: NotRequired[list[str] | None]
     "Only these entries."
+
+
+class ForgotBody(TypedDict):
+    email: str
+    "The address of the account."
 
 
 class FreshApiKey(TypedDict):
@@ -1057,12 +1084,16 @@ class LedgerEntry(TypedDict):
 
 
 class LoggedIn(TypedDict):
-    token: str
+    """A session; or with status 202 a challenge alone, for accounts with a second factor."""
+
+    token: str | None
     "The token."
     expiresAt: str | None
     "When it stops working; null: never."
-    user: Any
+    user: User | None
     "The user."
+    challenge: str | None
+    "Send it with a code to /api/login/second-factor; null where none is needed."
 
 
 class LoginBody(TypedDict):
@@ -1106,6 +1137,20 @@ class Member(TypedDict):
     "When the user last signed in; null before the first time."
     version: int
     "Counts the changes; ETag and If-Match name it."
+
+
+class Membership(TypedDict):
+    organization: Any
+    "The organization."
+    user: Any
+    "The user."
+    current: bool
+    "Whether it is the organization of this session."
+
+
+class Memberships(TypedDict):
+    data: list[Membership]
+    "The rows of this page."
 
 
 class Meter(TypedDict):
@@ -1266,6 +1311,13 @@ class OrganizationPatch(TypedDict):
     "IANA name, such as Europe/Berlin."
 
 
+class PasswordBody(TypedDict):
+    currentPassword: str
+    "The current password."
+    newPassword: str
+    "The new password."
+
+
 class Pool(TypedDict):
     """One replica of each service: the sum of the configured maxima, and how many are idle and in use now."""
 
@@ -1383,6 +1435,13 @@ class Recording(TypedDict):
     "The path of the transcription; null unless the status is done."
 
 
+class RecoveryCodes(TypedDict):
+    """Shown once."""
+
+    recoveryCodes: list[str]
+    "Each replaces the authenticator once."
+
+
 class RegisterBody(TypedDict):
     email: str
     "The address, as it was typed at registration."
@@ -1430,6 +1489,13 @@ class ResendBody(TypedDict):
     "The address, as it was typed at registration."
 
 
+class ResetBody(TypedDict):
+    token: str
+    "What follows # in the mailed link."
+    password: str
+    "The new password."
+
+
 class Role(TypedDict):
     name: Literal["admin", "member", "owner", "viewer"]
     "The role."
@@ -1447,6 +1513,13 @@ class Roles(TypedDict):
 class RotateBody(TypedDict):
     overlapSeconds: NotRequired[int]
     "How long the old secret still works; 0 ends it at once. Default: 86400."
+
+
+class Rotated(TypedDict):
+    token: str
+    "The token."
+    expiresAt: str | None
+    "When it stops working; null: never."
 
 
 class Schedule(TypedDict):
@@ -1530,6 +1603,31 @@ class SearchHit(TypedDict):
     "The length in tokens of the embedding model."
 
 
+class SecondFactor(TypedDict):
+    enabled: bool
+    "Whether each login needs a code."
+    enabledAt: str | None
+    "Since when; null while it is off."
+    recoveryCodesLeft: int
+    "Recovery codes that were not used."
+
+
+class SecondFactorBody(TypedDict):
+    challenge: str
+    "As the login answered it."
+    code: str
+    "Six digits of the authenticator, or a recovery code."
+
+
+class SecondFactorSecret(TypedDict):
+    """For an authenticator; it counts once a code of it was confirmed."""
+
+    secret: str
+    "Base32, as authenticators take it."
+    otpauthUrl: str
+    "The same for a QR code."
+
+
 class Session(TypedDict):
     id: str
     "The id; it never changes."
@@ -1539,6 +1637,10 @@ class Session(TypedDict):
     "Where the session was opened from."
     userAgent: str | None
     "The client that opened it."
+    device: str | None
+    "Browser and system, or the program, as its user agent names them."
+    network: str | None
+    "The network of the address."
     current: bool
     "Whether it is the session of this request."
     createdAt: str | None
@@ -1632,6 +1734,11 @@ class Stats(TypedDict):
     "How many ended badly."
     embeddingModel: str | None
     "The model that makes vectors; null without one."
+
+
+class SwitchBody(TypedDict):
+    organizationId: str
+    "An organization of your account."
 
 
 class SyncStarted(TypedDict):

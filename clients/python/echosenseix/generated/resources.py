@@ -47,9 +47,69 @@ class Accounts:
         params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt}
         return self._client.rows(m.Session, "/api/auth/sessions", params, "cursor")
 
+    def revoke_other_sessions(self, *, idempotency_key: str | None = None) -> None:
+        """End all sessions of the user but this one."""
+        self._client.nothing(Call("DELETE", "/api/auth/sessions", keyed=True, idempotency_key=idempotency_key))
+
+    def rotate_session(self) -> m.Rotated:
+        """Give this session a new token; the old one ends 30 seconds later."""
+        return self._client.answer(m.Rotated, Call("POST", "/api/auth/sessions/rotate"))
+
     def revoke_session(self, id: str, *, idempotency_key: str | None = None) -> None:
         """End a session of the user."""
         self._client.nothing(Call("DELETE", f"/api/auth/sessions/{segment(id)}", keyed=True, idempotency_key=idempotency_key))
+
+    def forgot_password(self, body: m.ForgotBody) -> None:
+        """Mail a link that sets a new password."""
+        self._client.nothing(Call("POST", "/api/auth/password/forgot", json=body))
+
+    def reset_password(self, body: m.ResetBody) -> None:
+        """Set the password by a mailed link and end all sessions."""
+        self._client.nothing(Call("POST", "/api/auth/password/reset", json=body))
+
+    def change_password(self, body: m.PasswordBody) -> None:
+        """Change the password and end all other sessions."""
+        self._client.nothing(Call("POST", "/api/auth/password", json=body))
+
+    def change_email(self, body: m.EmailBody, *, idempotency_key: str | None = None) -> None:
+        """Mail a link to a new address of the account."""
+        self._client.nothing(Call("POST", "/api/auth/email", json=body, keyed=True, idempotency_key=idempotency_key))
+
+    def confirm_email(self, body: m.ConfirmEmailBody) -> None:
+        """Take the new address of a mailed link."""
+        self._client.nothing(Call("POST", "/api/auth/email/confirm", json=body))
+
+    def get_second_factor(self) -> m.SecondFactor:
+        """Read the state of the second factor."""
+        return self._client.answer(m.SecondFactor, Call("GET", "/api/auth/second-factor"))
+
+    def begin_second_factor(self, body: m.BeginBody, *, idempotency_key: str | None = None) -> m.SecondFactorSecret:
+        """Get a secret for an authenticator."""
+        return self._client.answer(m.SecondFactorSecret, Call("POST", "/api/auth/second-factor", json=body, keyed=True, idempotency_key=idempotency_key))
+
+    def confirm_second_factor(self, body: m.CodeBody, *, idempotency_key: str | None = None) -> m.RecoveryCodes:
+        """Turn the second factor on with a first code."""
+        return self._client.answer(m.RecoveryCodes, Call("POST", "/api/auth/second-factor/confirm", json=body, keyed=True, idempotency_key=idempotency_key))
+
+    def replace_recovery_codes(self, body: m.CodeBody, *, idempotency_key: str | None = None) -> m.RecoveryCodes:
+        """Replace the recovery codes."""
+        return self._client.answer(m.RecoveryCodes, Call("POST", "/api/auth/second-factor/recovery-codes", json=body, keyed=True, idempotency_key=idempotency_key))
+
+    def disable_second_factor(self, body: m.CodeBody, *, idempotency_key: str | None = None) -> None:
+        """Turn the second factor off."""
+        self._client.nothing(Call("POST", "/api/auth/second-factor/disable", json=body, keyed=True, idempotency_key=idempotency_key))
+
+    def verify_second_factor(self, body: m.SecondFactorBody) -> m.LoggedIn:
+        """Open a session with the challenge of a login and a code."""
+        return self._client.answer(m.LoggedIn, Call("POST", "/api/login/second-factor", json=body))
+
+    def list_memberships(self) -> m.Memberships:
+        """List the organizations of the account."""
+        return self._client.answer(m.Memberships, Call("GET", "/api/auth/organizations"))
+
+    def switch_organization(self, body: m.SwitchBody) -> m.LoggedIn:
+        """Open a session in another organization of the account."""
+        return self._client.answer(m.LoggedIn, Call("POST", "/api/auth/organizations/switch", json=body))
 
 
 class Organization:
@@ -600,9 +660,69 @@ class AsyncAccounts:
         params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt}
         return self._client.rows(m.Session, "/api/auth/sessions", params, "cursor")
 
+    async def revoke_other_sessions(self, *, idempotency_key: str | None = None) -> None:
+        """End all sessions of the user but this one."""
+        await self._client.nothing(Call("DELETE", "/api/auth/sessions", keyed=True, idempotency_key=idempotency_key))
+
+    async def rotate_session(self) -> m.Rotated:
+        """Give this session a new token; the old one ends 30 seconds later."""
+        return await self._client.answer(m.Rotated, Call("POST", "/api/auth/sessions/rotate"))
+
     async def revoke_session(self, id: str, *, idempotency_key: str | None = None) -> None:
         """End a session of the user."""
         await self._client.nothing(Call("DELETE", f"/api/auth/sessions/{segment(id)}", keyed=True, idempotency_key=idempotency_key))
+
+    async def forgot_password(self, body: m.ForgotBody) -> None:
+        """Mail a link that sets a new password."""
+        await self._client.nothing(Call("POST", "/api/auth/password/forgot", json=body))
+
+    async def reset_password(self, body: m.ResetBody) -> None:
+        """Set the password by a mailed link and end all sessions."""
+        await self._client.nothing(Call("POST", "/api/auth/password/reset", json=body))
+
+    async def change_password(self, body: m.PasswordBody) -> None:
+        """Change the password and end all other sessions."""
+        await self._client.nothing(Call("POST", "/api/auth/password", json=body))
+
+    async def change_email(self, body: m.EmailBody, *, idempotency_key: str | None = None) -> None:
+        """Mail a link to a new address of the account."""
+        await self._client.nothing(Call("POST", "/api/auth/email", json=body, keyed=True, idempotency_key=idempotency_key))
+
+    async def confirm_email(self, body: m.ConfirmEmailBody) -> None:
+        """Take the new address of a mailed link."""
+        await self._client.nothing(Call("POST", "/api/auth/email/confirm", json=body))
+
+    async def get_second_factor(self) -> m.SecondFactor:
+        """Read the state of the second factor."""
+        return await self._client.answer(m.SecondFactor, Call("GET", "/api/auth/second-factor"))
+
+    async def begin_second_factor(self, body: m.BeginBody, *, idempotency_key: str | None = None) -> m.SecondFactorSecret:
+        """Get a secret for an authenticator."""
+        return await self._client.answer(m.SecondFactorSecret, Call("POST", "/api/auth/second-factor", json=body, keyed=True, idempotency_key=idempotency_key))
+
+    async def confirm_second_factor(self, body: m.CodeBody, *, idempotency_key: str | None = None) -> m.RecoveryCodes:
+        """Turn the second factor on with a first code."""
+        return await self._client.answer(m.RecoveryCodes, Call("POST", "/api/auth/second-factor/confirm", json=body, keyed=True, idempotency_key=idempotency_key))
+
+    async def replace_recovery_codes(self, body: m.CodeBody, *, idempotency_key: str | None = None) -> m.RecoveryCodes:
+        """Replace the recovery codes."""
+        return await self._client.answer(m.RecoveryCodes, Call("POST", "/api/auth/second-factor/recovery-codes", json=body, keyed=True, idempotency_key=idempotency_key))
+
+    async def disable_second_factor(self, body: m.CodeBody, *, idempotency_key: str | None = None) -> None:
+        """Turn the second factor off."""
+        await self._client.nothing(Call("POST", "/api/auth/second-factor/disable", json=body, keyed=True, idempotency_key=idempotency_key))
+
+    async def verify_second_factor(self, body: m.SecondFactorBody) -> m.LoggedIn:
+        """Open a session with the challenge of a login and a code."""
+        return await self._client.answer(m.LoggedIn, Call("POST", "/api/login/second-factor", json=body))
+
+    async def list_memberships(self) -> m.Memberships:
+        """List the organizations of the account."""
+        return await self._client.answer(m.Memberships, Call("GET", "/api/auth/organizations"))
+
+    async def switch_organization(self, body: m.SwitchBody) -> m.LoggedIn:
+        """Open a session in another organization of the account."""
+        return await self._client.answer(m.LoggedIn, Call("POST", "/api/auth/organizations/switch", json=body))
 
 
 class AsyncOrganization:

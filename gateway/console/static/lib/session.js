@@ -7,7 +7,7 @@ import { createContext, useContext, useEffect, useState } from "./ui.js";
 export const SessionContext = createContext(null);
 export const useSession = () => useContext(SessionContext);
 
-/** `{user, asking, problem, signIn, signOut}`; `user` is null for a stranger. */
+/** `{user, asking, problem, signIn, signInWithCode, signOut}`; `signIn` answers the challenge of a second factor; `user` is null for a stranger. */
 export function useSessionState() {
   const [state, setState] = useState({ user: null, asking: true, problem: null });
   const ask = async () => {
@@ -25,7 +25,13 @@ export function useSessionState() {
     });
   }, []);
   const signIn = async (email, password) => {
-    await send("POST", "/api/login", { email, password });
+    const { challenge } = await send("POST", "/api/login", { email, password });
+    if (challenge) return challenge;
+    await ask();
+    return null;
+  };
+  const signInWithCode = async (challenge, code) => {
+    await send("POST", "/api/login/second-factor", { challenge, code });
     await ask();
   };
   const signOut = async () => {
@@ -33,5 +39,5 @@ export function useSessionState() {
     await disconnect();
     setState({ user: null, asking: false, problem: null });
   };
-  return { ...state, ask, signIn, signOut };
+  return { ...state, ask, signIn, signInWithCode, signOut };
 }

@@ -18,8 +18,10 @@ function Password({ create }) {
   const { signIn } = useSession();
   const [email, setEmail] = useState("");
   const [password, setPassword] = useState("");
-  const [run, { busy, problem }] = useAct(() => signIn(email.trim(), password));
+  const [challenge, setChallenge] = useState(null);
+  const [run, { busy, problem }] = useAct(async () => setChallenge(await signIn(email.trim(), password)));
   useTitle("Sign in");
+  if (challenge) return html`<${SecondFactor} challenge=${challenge} back=${() => setChallenge(null)} />`;
   return html`<h1 tabindex="-1">Sign in</h1>
     <${Form} onSubmit=${run} busy=${busy} problem=${problem} submit="Sign in"
       extra=${html`<button type="button" onClick=${create}>Create an organization</button>`}>
@@ -30,4 +32,16 @@ function Password({ create }) {
     <//>
     <p class="small">On a machine of your own, <code>make up</code> prints the first user; <code>var/credentials.json</code> keeps it.
       The API is described at <a href="/docs">/docs</a>.</p>`;
+}
+
+function SecondFactor({ challenge, back }) {
+  const { signInWithCode } = useSession();
+  const [code, setCode] = useState("");
+  const [run, { busy, problem }] = useAct(() => signInWithCode(challenge, code.trim()));
+  return html`<h1 tabindex="-1">Second factor</h1>
+    <${Form} onSubmit=${run} busy=${busy} problem=${problem} submit="Sign in"
+      extra=${html`<button type="button" onClick=${back}>Back</button>`}>
+      <${TextField} label="Code" autocomplete="one-time-code" required wide value=${code} onInput=${setCode}
+        hint="Six digits of your authenticator, or a recovery code." pointer="code" problem=${problem} />
+    <//>`;
 }

@@ -79,6 +79,16 @@ class IdentityServiceStub:
                 request_serializer=echosenseix_dot_identity_dot_v1_dot_identity__pb2.RevokeSessionRequest.SerializeToString,
                 response_deserializer=echosenseix_dot_identity_dot_v1_dot_identity__pb2.RevokeSessionResponse.FromString,
                 _registered_method=True)
+        self.RevokeOtherSessions = channel.unary_unary(
+                '/echosenseix.identity.v1.IdentityService/RevokeOtherSessions',
+                request_serializer=echosenseix_dot_identity_dot_v1_dot_identity__pb2.RevokeOtherSessionsRequest.SerializeToString,
+                response_deserializer=echosenseix_dot_identity_dot_v1_dot_identity__pb2.RevokeOtherSessionsResponse.FromString,
+                _registered_method=True)
+        self.RotateSession = channel.unary_unary(
+                '/echosenseix.identity.v1.IdentityService/RotateSession',
+                request_serializer=echosenseix_dot_identity_dot_v1_dot_identity__pb2.RotateSessionRequest.SerializeToString,
+                response_deserializer=echosenseix_dot_identity_dot_v1_dot_identity__pb2.RotateSessionResponse.FromString,
+                _registered_method=True)
         self.CreateApiKey = channel.unary_unary(
                 '/echosenseix.identity.v1.IdentityService/CreateApiKey',
                 request_serializer=echosenseix_dot_identity_dot_v1_dot_identity__pb2.CreateApiKeyRequest.SerializeToString,
@@ -177,6 +187,20 @@ class IdentityServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RevokeOtherSessions(self, request, context):
+        """All sessions of the user but the one that asks.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RotateSession(self, request, context):
+        """A new token for the session that asks. The old one ends a moment later; used after that, it ends the session.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CreateApiKey(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -267,6 +291,16 @@ def add_IdentityServiceServicer_to_server(servicer, server):
                     servicer.RevokeSession,
                     request_deserializer=echosenseix_dot_identity_dot_v1_dot_identity__pb2.RevokeSessionRequest.FromString,
                     response_serializer=echosenseix_dot_identity_dot_v1_dot_identity__pb2.RevokeSessionResponse.SerializeToString,
+            ),
+            'RevokeOtherSessions': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeOtherSessions,
+                    request_deserializer=echosenseix_dot_identity_dot_v1_dot_identity__pb2.RevokeOtherSessionsRequest.FromString,
+                    response_serializer=echosenseix_dot_identity_dot_v1_dot_identity__pb2.RevokeOtherSessionsResponse.SerializeToString,
+            ),
+            'RotateSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.RotateSession,
+                    request_deserializer=echosenseix_dot_identity_dot_v1_dot_identity__pb2.RotateSessionRequest.FromString,
+                    response_serializer=echosenseix_dot_identity_dot_v1_dot_identity__pb2.RotateSessionResponse.SerializeToString,
             ),
             'CreateApiKey': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateApiKey,
@@ -547,6 +581,60 @@ class IdentityService:
             '/echosenseix.identity.v1.IdentityService/RevokeSession',
             echosenseix_dot_identity_dot_v1_dot_identity__pb2.RevokeSessionRequest.SerializeToString,
             echosenseix_dot_identity_dot_v1_dot_identity__pb2.RevokeSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeOtherSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/echosenseix.identity.v1.IdentityService/RevokeOtherSessions',
+            echosenseix_dot_identity_dot_v1_dot_identity__pb2.RevokeOtherSessionsRequest.SerializeToString,
+            echosenseix_dot_identity_dot_v1_dot_identity__pb2.RevokeOtherSessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RotateSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/echosenseix.identity.v1.IdentityService/RotateSession',
+            echosenseix_dot_identity_dot_v1_dot_identity__pb2.RotateSessionRequest.SerializeToString,
+            echosenseix_dot_identity_dot_v1_dot_identity__pb2.RotateSessionResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -44,6 +44,10 @@ class IdentityServiceStub:
     GetCurrentUser: _grpc.UnaryUnaryMultiCallable[_identity_pb2.GetCurrentUserRequest, _identity_pb2.GetCurrentUserResponse]
     ListSessions: _grpc.UnaryUnaryMultiCallable[_identity_pb2.ListSessionsRequest, _identity_pb2.ListSessionsResponse]
     RevokeSession: _grpc.UnaryUnaryMultiCallable[_identity_pb2.RevokeSessionRequest, _identity_pb2.RevokeSessionResponse]
+    RevokeOtherSessions: _grpc.UnaryUnaryMultiCallable[_identity_pb2.RevokeOtherSessionsRequest, _identity_pb2.RevokeOtherSessionsResponse]
+    """All sessions of the user but the one that asks."""
+    RotateSession: _grpc.UnaryUnaryMultiCallable[_identity_pb2.RotateSessionRequest, _identity_pb2.RotateSessionResponse]
+    """A new token for the session that asks. The old one ends a moment later; used after that, it ends the session."""
     CreateApiKey: _grpc.UnaryUnaryMultiCallable[_identity_pb2.CreateApiKeyRequest, _identity_pb2.CreateApiKeyResponse]
     GetApiKey: _grpc.UnaryUnaryMultiCallable[_identity_pb2.GetApiKeyRequest, _identity_pb2.GetApiKeyResponse]
     ListApiKeys: _grpc.UnaryUnaryMultiCallable[_identity_pb2.ListApiKeysRequest, _identity_pb2.ListApiKeysResponse]
@@ -69,6 +73,10 @@ class IdentityServiceAsyncStub(IdentityServiceStub):
     GetCurrentUser: _aio.UnaryUnaryMultiCallable[_identity_pb2.GetCurrentUserRequest, _identity_pb2.GetCurrentUserResponse]  # type: ignore[assignment]
     ListSessions: _aio.UnaryUnaryMultiCallable[_identity_pb2.ListSessionsRequest, _identity_pb2.ListSessionsResponse]  # type: ignore[assignment]
     RevokeSession: _aio.UnaryUnaryMultiCallable[_identity_pb2.RevokeSessionRequest, _identity_pb2.RevokeSessionResponse]  # type: ignore[assignment]
+    RevokeOtherSessions: _aio.UnaryUnaryMultiCallable[_identity_pb2.RevokeOtherSessionsRequest, _identity_pb2.RevokeOtherSessionsResponse]  # type: ignore[assignment]
+    """All sessions of the user but the one that asks."""
+    RotateSession: _aio.UnaryUnaryMultiCallable[_identity_pb2.RotateSessionRequest, _identity_pb2.RotateSessionResponse]  # type: ignore[assignment]
+    """A new token for the session that asks. The old one ends a moment later; used after that, it ends the session."""
     CreateApiKey: _aio.UnaryUnaryMultiCallable[_identity_pb2.CreateApiKeyRequest, _identity_pb2.CreateApiKeyResponse]  # type: ignore[assignment]
     GetApiKey: _aio.UnaryUnaryMultiCallable[_identity_pb2.GetApiKeyRequest, _identity_pb2.GetApiKeyResponse]  # type: ignore[assignment]
     ListApiKeys: _aio.UnaryUnaryMultiCallable[_identity_pb2.ListApiKeysRequest, _identity_pb2.ListApiKeysResponse]  # type: ignore[assignment]
@@ -145,6 +153,22 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _identity_pb2.RevokeSessionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_identity_pb2.RevokeSessionResponse, _abc.Awaitable[_identity_pb2.RevokeSessionResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def RevokeOtherSessions(
+        self,
+        request: _identity_pb2.RevokeOtherSessionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_identity_pb2.RevokeOtherSessionsResponse, _abc.Awaitable[_identity_pb2.RevokeOtherSessionsResponse]]:
+        """All sessions of the user but the one that asks."""
+
+    @_abc_1.abstractmethod
+    def RotateSession(
+        self,
+        request: _identity_pb2.RotateSessionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_identity_pb2.RotateSessionResponse, _abc.Awaitable[_identity_pb2.RotateSessionResponse]]:
+        """A new token for the session that asks. The old one ends a moment later; used after that, it ends the session."""
 
     @_abc_1.abstractmethod
     def CreateApiKey(

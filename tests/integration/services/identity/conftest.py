@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -13,17 +14,20 @@ import pytest_asyncio
 
 from echosenseix.identity.v1 import identity_pb2, members_pb2
 from libs.clock import ManualClock
+from libs.crypto import Envelope
 from libs.paging import CursorCodec
 from libs.postgres import Database
 from libs.ratelimit import RateLimiter
 from libs.rpc.context import CallContext, serving
 from libs.rpc.principal import ROLE_GATEWAY, Principal
 from local.stores import Stores
+from services.identity.domain.account_tokens import Purpose
 from services.identity.domain.devices import KnownDevices
 from services.identity.domain.links import MailedLinks
 from services.identity.login_limits import LoginLimits
 from services.identity.passwords import Passwords
-from services.identity.servicer import IdentityServicer, MemberServicer, Parts
+from services.identity.servicer import AccountServicer, IdentityServicer, MemberServicer, Parts
+from services.identity.storage.account_tokens import AccountTokens
 from services.identity.storage.accounts import Accounts
 from services.identity.storage.api_keys import ApiKeys
 from services.identity.storage.authentication import Authentication
@@ -31,6 +35,7 @@ from services.identity.storage.invitations import Invitations
 from services.identity.storage.members import Members
 from services.identity.storage.pending import PendingRegistrations
 from services.identity.storage.people import People
+from services.identity.storage.second_factors import SecondFactors
 from services.identity.storage.sessions import Sessions
 
 PASSWORD = "correct horse battery"
@@ -47,6 +52,7 @@ class Service:
     # The same service where addresses are verified by a mailed link.
     by_mail: IdentityServicer
     members: MemberServicer
+    accounts: AccountServicer
 
     async def register(self, email: str = "", **fields: str) -> identity_pb2.RegisterResponse:
         asked = {"password": PASSWORD, "first_name": "Ada", "last_name": "Lovelace", "organization_name": "Engines"}
@@ -152,6 +158,8 @@ async def service(service_database: Callable[..., Awaitable[Database]], stores: 
         people=People(database),
         members=Members(database, cursors),
         invitations=Invitations(database, cursors),
+        tokens=AccountTokens(database),
+        factors=SecondFactors(database, Envelope([f"k1={base64.b64encode(b'e' * 32).decode()}"])),
         sessions=Sessions(database, cursors),
         api_keys=ApiKeys(database, cursors),
         authentication=Authentication(database),
@@ -163,9 +171,10 @@ async def service(service_database: Callable[..., Awaitable[Database]], stores: 
         pending=PendingRegistrations(database),
         registration_links=MailedLinks(b"d" * 32, b"verification of an address", "reg"),
         invitation_links=MailedLinks(b"d" * 32, b"invitation", "ivt"),
+        token_links={purpose: MailedLinks(b"d" * 32, purpose.value.encode(), "tok") for purpose in Purpose},
         verify_by_mail=False,
     )
     by_mail = IdentityServicer(replace(parts, verify_by_mail=True))
-    yield Service(database, IdentityServicer(parts), clock, by_mail, MemberServicer(parts))
+    yield Service(database, IdentityServicer(parts), clock, by_mail, MemberServicer(parts), AccountServicer(parts))
     await passwords.close()
     await limiter.close()

@@ -1,0 +1,287 @@
+"""A person's own account: passwords, the address, the second factor, and the organizations that it is in."""
+
+from typing import Any
+
+from starlette.responses import Response
+
+from echosenseix.identity.v1 import accounts_pb2 as pb
+from echosenseix.identity.v1 import identity_pb2
+from gateway.http import responses
+from gateway.http.routing import Route, tagged
+from gateway.http.schema import NoBody, NoQuery
+from gateway.routes.accounts import answer_login
+from gateway.schemas.accounts import LoggedIn
+from gateway.schemas.own_account import (
+    BeginBody,
+    CodeBody,
+    ConfirmEmailBody,
+    EmailBody,
+    ForgotBody,
+    Memberships,
+    PasswordBody,
+    RecoveryCodes,
+    ResetBody,
+    SecondFactor,
+    SecondFactorBody,
+    SecondFactorSecret,
+    SwitchBody,
+    membership_from_proto,
+    second_factor_from_proto,
+)
+from gateway.state import ApiRequest
+
+_TOKEN = "tok_01m8f59rmhe3d9h1wxp49bjd1g." + "0" * 64
+
+
+async def forgot_password(request: ApiRequest[NoQuery, ForgotBody]) -> Response:
+    await request.app.clients.accounts.RequestPasswordReset(
+        pb.RequestPasswordResetRequest(
+            email=request.data.email, ip_address=request.client_address, reset_url=_page(request, "reset-password")
+        )
+    )
+    return responses.no_content()
+
+
+async def reset_password(request: ApiRequest[NoQuery, ResetBody]) -> Response:
+    body = request.data
+    await request.app.clients.accounts.ResetPassword(
+        pb.ResetPasswordRequest(token=body.token, password=body.password, ip_address=request.client_address)
+    )
+    return responses.no_content()
+
+
+async def change_password(request: ApiRequest[NoQuery, PasswordBody]) -> Response:
+    await request.app.clients.accounts.ChangePassword(
+        pb.ChangePasswordRequest(current_password=request.data.current_password, new_password=request.data.new_password)
+    )
+    return responses.no_content()
+
+
+async def change_email(request: ApiRequest[NoQuery, EmailBody]) -> Response:
+    await request.app.clients.accounts.RequestEmailChange(
+        pb.RequestEmailChangeRequest(
+            email=request.data.email, password=request.data.password, confirm_url=_page(request, "confirm-email")
+        )
+    )
+    return responses.no_content()
+
+
+async def confirm_email(request: ApiRequest[NoQuery, ConfirmEmailBody]) -> Response:
+    await request.app.clients.accounts.ConfirmEmailChange(
+        pb.ConfirmEmailChangeRequest(token=request.data.token, ip_address=request.client_address)
+    )
+    return responses.no_content()
+
+
+async def get_second_factor(request: ApiRequest[NoQuery, NoBody]) -> Response:
+    answer = await request.app.clients.accounts.GetSecondFactor(pb.GetSecondFactorRequest())
+    return responses.ok(second_factor_from_proto(answer))
+
+
+async def begin_second_factor(request: ApiRequest[NoQuery, BeginBody]) -> Response:
+    answer = await request.app.clients.accounts.BeginSecondFactor(
+        pb.BeginSecondFactorRequest(password=request.data.password)
+    )
+    return responses.ok(SecondFactorSecret(secret=answer.secret, otpauth_url=answer.otpauth_url))
+
+
+async def confirm_second_factor(request: ApiRequest[NoQuery, CodeBody]) -> Response:
+    answer = await request.app.clients.accounts.ConfirmSecondFactor(
+        pb.ConfirmSecondFactorRequest(code=request.data.code)
+    )
+    return responses.ok(RecoveryCodes(recovery_codes=list(answer.recovery_codes)))
+
+
+async def replace_recovery_codes(request: ApiRequest[NoQuery, CodeBody]) -> Response:
+    answer = await request.app.clients.accounts.ReplaceRecoveryCodes(
+        pb.ReplaceRecoveryCodesRequest(code=request.data.code)
+    )
+    return responses.ok(RecoveryCodes(recovery_codes=list(answer.recovery_codes)))
+
+
+async def disable_second_factor(request: ApiRequest[NoQuery, CodeBody]) -> Response:
+    await request.app.clients.accounts.DisableSecondFactor(pb.DisableSecondFactorRequest(code=request.data.code))
+    return responses.no_content()
+
+
+async def verify_second_factor(request: ApiRequest[NoQuery, SecondFactorBody]) -> Response:
+    answer = await request.app.clients.accounts.VerifySecondFactor(
+        pb.VerifySecondFactorRequest(
+            challenge=request.data.challenge,
+            code=request.data.code,
+            ip_address=request.client_address,
+            user_agent=request.header("user-agent")[:400],
+            device_token=request.cookies.get(request.app.settings.device_cookie_name, "")[:100],
+        )
+    )
+    return answer_login(request, answer.login)
+
+
+async def list_memberships(request: ApiRequest[NoQuery, NoBody]) -> Response:
+    answer = await request.app.clients.accounts.ListMemberships(pb.ListMembershipsRequest())
+    return responses.ok(Memberships(data=[membership_from_proto(one) for one in answer.memberships]))
+
+
+async def switch_organization(request: ApiRequest[NoQuery, SwitchBody]) -> Response:
+    answer = await request.app.clients.accounts.SwitchOrganization(
+        pb.SwitchOrganizationRequest(
+            organization_id=request.data.organization_id,
+            ip_address=request.client_address,
+            user_agent=request.header("user-agent")[:400],
+        )
+    )
+    login: identity_pb2.LoginResponse = answer.login
+    return answer_login(request, login)
+
+
+def _page(request: ApiRequest[Any, Any], name: str) -> str:
+    """The token follows as a fragment, which browsers send to no server and no log keeps."""
+    return f"{request.app.settings.public_url.rstrip('/')}/{name}#"
+
+
+ROUTES = tagged(
+    "Accounts",
+    Route(
+        "POST",
+        "/api/auth/password/forgot",
+        forgot_password,
+        "Mail a link that sets a new password",
+        public=True,
+        body=ForgotBody,
+        example={"email": "ada@example.com"},
+        status=204,
+        keyed=False,
+        problems=(429,),
+    ),
+    Route(
+        "POST",
+        "/api/auth/password/reset",
+        reset_password,
+        "Set the password by a mailed link and end all sessions",
+        public=True,
+        body=ResetBody,
+        example={"token": _TOKEN, "password": "correct horse battery"},
+        status=204,
+        keyed=False,
+        problems=(404, 429),
+    ),
+    Route(
+        "POST",
+        "/api/auth/password",
+        change_password,
+        "Change the password and end all other sessions",
+        body=PasswordBody,
+        example={"currentPassword": "correct horse battery", "newPassword": "staple of another horse"},
+        status=204,
+        keyed=False,
+        problems=(409, 429),
+    ),
+    Route(
+        "POST",
+        "/api/auth/email",
+        change_email,
+        "Mail a link to a new address of the account",
+        body=EmailBody,
+        example={"email": "ada@example.org", "password": "correct horse battery"},
+        status=204,
+        problems=(409, 429),
+    ),
+    Route(
+        "POST",
+        "/api/auth/email/confirm",
+        confirm_email,
+        "Take the new address of a mailed link",
+        public=True,
+        body=ConfirmEmailBody,
+        example={"token": _TOKEN},
+        status=204,
+        keyed=False,
+        problems=(404, 409, 429),
+    ),
+    Route(
+        "GET",
+        "/api/auth/second-factor",
+        get_second_factor,
+        "Read the state of the second factor",
+        answer=SecondFactor,
+        problems=(409,),
+    ),
+    Route(
+        "POST",
+        "/api/auth/second-factor",
+        begin_second_factor,
+        "Get a secret for an authenticator",
+        body=BeginBody,
+        example={"password": "correct horse battery"},
+        answer=SecondFactorSecret,
+        secret=True,
+        problems=(409, 429),
+    ),
+    Route(
+        "POST",
+        "/api/auth/second-factor/confirm",
+        confirm_second_factor,
+        "Turn the second factor on with a first code",
+        body=CodeBody,
+        example={"code": "123456"},
+        answer=RecoveryCodes,
+        secret=True,
+        problems=(409, 429),
+    ),
+    Route(
+        "POST",
+        "/api/auth/second-factor/recovery-codes",
+        replace_recovery_codes,
+        "Replace the recovery codes",
+        body=CodeBody,
+        example={"code": "123456"},
+        answer=RecoveryCodes,
+        secret=True,
+        problems=(409, 429),
+    ),
+    Route(
+        "POST",
+        "/api/auth/second-factor/disable",
+        disable_second_factor,
+        "Turn the second factor off",
+        body=CodeBody,
+        example={"code": "123456"},
+        status=204,
+        problems=(409, 429),
+    ),
+    Route(
+        "POST",
+        "/api/login/second-factor",
+        verify_second_factor,
+        "Open a session with the challenge of a login and a code",
+        public=True,
+        body=SecondFactorBody,
+        example={"challenge": _TOKEN, "code": "123456"},
+        answer=LoggedIn,
+        secret=True,
+        sets_cookie=True,
+        keyed=False,
+        problems=(401, 403, 429),
+    ),
+    Route(
+        "GET",
+        "/api/auth/organizations",
+        list_memberships,
+        "List the organizations of the account",
+        answer=Memberships,
+        problems=(409,),
+    ),
+    Route(
+        "POST",
+        "/api/auth/organizations/switch",
+        switch_organization,
+        "Open a session in another organization of the account",
+        body=SwitchBody,
+        example={"organizationId": "org_01m8f59rmhe3d9h1wxp49bjd1g"},
+        answer=LoggedIn,
+        secret=True,
+        sets_cookie=True,
+        keyed=False,
+        problems=(404, 409),
+    ),
+)

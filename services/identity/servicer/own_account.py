@@ -1,0 +1,161 @@
+"""AccountService: what a person does with its own account.
+
+A change of the account reaches every organization whose user it is. Such a transaction begins as the organization of
+the session, where its Idempotency-Key belongs, and goes on as the account and as the others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from echosenseix.identity.v1 import accounts_pb2 as pb
+from libs.errors import NotFound
+from libs.events.outbox import append
+from libs.ids import new_id
+from libs.postgres import Connection
+from libs.postgres.idempotency import run_write
+from services.identity import operations
+from services.identity.domain.account_tokens import Purpose, new_token
+from services.identity.domain.accounts import Account
+from services.identity.domain.people import check_email, check_password, email_key
+from services.identity.domain.verification import place_of
+from services.identity.mapping.events import account_mail, user_event
+from services.identity.mapping.people import organization_to_proto, user_to_proto
+
+from .parts import only_the_gateway, signed_in
+from .second_factor import SecondFactorMethods
+from .signing_in import open_session
+
+
+class OwnAccountMethods(SecondFactorMethods):
+    async def RequestPasswordReset(
+        self, request: pb.RequestPasswordResetRequest, context: object
+    ) -> pb.RequestPasswordResetResponse:
+        """The same work and one mail for every address, so that neither tells which has an account."""
+        only_the_gateway()
+        parts, now, email = self._parts, self._parts.clock.now(), check_email(request.email)
+        await parts.limits.reset(request.ip_address, email_key(email))
+        known = await parts.accounts.by_email(email_key(email))
+        place = known.account.id if known else place_of(email)
+        async with parts.database.transaction(place) as conn:
+            if known is None:
+                await append(conn, account_mail("password.unknown", email, place))
+            else:
+                token = new_token(new_id("tok"), place, Purpose.PASSWORD, now)
+                await parts.tokens.add(conn, token)
+                link = request.reset_url + parts.token_links[Purpose.PASSWORD].token(token.id)
+                await append(conn, account_mail("password.reset", known.account.email, token.id, link=link))
+        return pb.RequestPasswordResetResponse()
+
+    async def ResetPassword(self, request: pb.ResetPasswordRequest, context: object) -> pb.ResetPasswordResponse:
+        only_the_gateway()
+        parts, now = self._parts, self._parts.clock.now()
+        await parts.limits.verify(request.ip_address)
+        token_id = parts.token_links[Purpose.PASSWORD].id_of(request.token)
+        account_id = await parts.tokens.place(token_id, Purpose.PASSWORD, now) if token_id else None
+        if account_id is None:
+            raise _invalid_link()
+        account = await parts.accounts.get(account_id)
+        check_password(request.password, account.email)
+        password_hash = await parts.passwords.hash(request.password)
+        async with parts.database.transaction(account_id) as conn:
+            if await parts.tokens.take(conn, account_id, token_id, Purpose.PASSWORD, now) is None:
+                raise _invalid_link()
+            await self._set_password(conn, account, password_hash)
+        return pb.ResetPasswordResponse()
+
+    async def ChangePassword(self, request: pb.ChangePasswordRequest, context: object) -> pb.ChangePasswordResponse:
+        principal, parts = signed_in(), self._parts
+        account = await self._own()
+        check_password(request.new_password, account.email, "#/newPassword")
+        await self._require_password(account, request.current_password)
+        password_hash = await parts.passwords.hash(request.new_password)
+        # Without an Idempotency-Key: what a repetition is compared with, the current password, has changed.
+        async with parts.database.transaction(account.id) as conn:
+            await self._set_password(conn, account, password_hash, principal.session_id)
+        return pb.ChangePasswordResponse()
+
+    async def RequestEmailChange(
+        self, request: pb.RequestEmailChangeRequest, context: object
+    ) -> pb.RequestEmailChangeResponse:
+        principal, parts, now = signed_in(), self._parts, self._parts.clock.now()
+        email, account = check_email(request.email), await self._own()
+        await self._require_password(account, request.password)
+        await parts.limits.reset("", email_key(email))
+        taken = await parts.accounts.by_email(email_key(email))
+
+        async def act(conn: Connection) -> pb.RequestEmailChangeResponse:
+            await parts.people.enter(conn, account.id)
+            token = new_token(new_id("tok"), account.id, Purpose.EMAIL, now, email)
+            await parts.tokens.add(conn, token)
+            link = request.confirm_url + parts.token_links[Purpose.EMAIL].token(token.id)
+            if taken is None:
+                await append(conn, account_mail("email.confirm", email, token.id, link=link))
+            else:
+                await append(conn, account_mail("registration.taken", taken.account.email, token.id))
+            return pb.RequestEmailChangeResponse()
+
+        return await run_write(parts.database, principal.org_id, act, pb.RequestEmailChangeResponse)
+
+    async def ConfirmEmailChange(
+        self, request: pb.ConfirmEmailChangeRequest, context: object
+    ) -> pb.ConfirmEmailChangeResponse:
+        only_the_gateway()
+        parts, now = self._parts, self._parts.clock.now()
+        await parts.limits.verify(request.ip_address)
+        token_id = parts.token_links[Purpose.EMAIL].id_of(request.token)
+        account_id = await parts.tokens.place(token_id, Purpose.EMAIL, now) if token_id else None
+        if account_id is None:
+            raise _invalid_link()
+        account, users = await parts.accounts.get(account_id), await parts.accounts.users(account_id)
+        async with parts.database.transaction(account_id) as conn:
+            email = await parts.tokens.take(conn, account_id, token_id, Purpose.EMAIL, now)
+            if email is None:
+                raise _invalid_link()
+            await parts.accounts.save_email(conn, account_id, email, email_key(email), now)
+            # Links that the old mailbox holds must not open the account any more.
+            await parts.tokens.clear(conn, account_id)
+            await append(conn, account_mail("email.changed", account.email, token_id, newEmail=email))
+            for user in users:
+                changed = replace(user, email=email)
+                await parts.members.save_email(conn, changed, email_key(email), now)
+                await append(conn, user_event("user.updated", changed))
+        return pb.ConfirmEmailChangeResponse()
+
+    async def ListMemberships(self, request: pb.ListMembershipsRequest, context: object) -> pb.ListMembershipsResponse:
+        principal, account = signed_in(), await self._own()
+        memberships = [
+            pb.Membership(
+                organization=organization_to_proto(found.organization),
+                user=user_to_proto(found.user),
+                current=found.organization.id == principal.org_id,
+            )
+            for found in await self._parts.accounts.memberships(account.id)
+        ]
+        return pb.ListMembershipsResponse(memberships=memberships)
+
+    async def SwitchOrganization(
+        self, request: pb.SwitchOrganizationRequest, context: object
+    ) -> pb.SwitchOrganizationResponse:
+        signed_in()
+        parts, account = self._parts, await self._own()
+        users = await parts.accounts.users(account.id)
+        user = next((one for one in users if one.org_id == request.organization_id), None)
+        if user is None:
+            raise NotFound("organization_not_found", "No such organisation.")
+        async with parts.database.transaction(user.org_id) as conn:
+            login = await open_session(parts, conn, user, request.ip_address, request.user_agent)
+        return pb.SwitchOrganizationResponse(login=login)
+
+    async def _set_password(self, conn: Connection, account: Account, password_hash: str, keep_id: str = "") -> None:
+        """The account has this password, no link of it works, and no session of it but one."""
+        parts, now = self._parts, self._parts.clock.now()
+        await parts.accounts.save_password(conn, account.id, password_hash, now)
+        await parts.tokens.clear(conn, account.id)
+        await append(conn, account_mail("password.changed", account.email, account.id))
+        users = await parts.accounts.users(account.id)
+        await operations.end_everywhere(conn, parts.credentials, users, now, keep_id)
+
+
+def _invalid_link() -> NotFound:
+    return NotFound("account_link_invalid", "This link was used or has expired. Ask for a new one.")

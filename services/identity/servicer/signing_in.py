@@ -1,0 +1,60 @@
+"""How a session begins: what every way to sign in ends with."""
+
+from __future__ import annotations
+
+from echosenseix.identity.v1 import identity_pb2
+from libs.crypto import random_token
+from libs.events.outbox import append
+from libs.ids import new_id
+from libs.postgres import Connection
+from services.identity.domain.account_tokens import Purpose, new_token
+from services.identity.domain.accounts import Login
+from services.identity.domain.credentials import SESSION_IDLE, Session, hashed
+from services.identity.domain.people import User
+from services.identity.mapping.events import session_event
+from services.identity.mapping.people import user_to_proto
+
+from .parts import Parts
+
+
+async def after_first_factor(
+    parts: Parts, login: Login, ip_address: str, user_agent: str
+) -> identity_pb2.LoginResponse:
+    """A session, or the challenge of the second factor where the account has one."""
+    account, user, now = login.account, login.user, parts.clock.now()
+    if account.has_second_factor:
+        token = new_token(new_id("tok"), account.id, Purpose.LOGIN, now)
+        async with parts.database.transaction(account.id) as conn:
+            await parts.tokens.add(conn, token)
+        return identity_pb2.LoginResponse(challenge=parts.token_links[Purpose.LOGIN].token(token.id))
+    async with parts.database.transaction(user.org_id) as conn:
+        return await open_session(parts, conn, user, ip_address, user_agent)
+
+
+async def open_session(
+    parts: Parts, conn: Connection, user: User, ip_address: str, user_agent: str
+) -> identity_pb2.LoginResponse:
+    """In a transaction of the user's organization."""
+    now, token = parts.clock.now(), random_token()
+    session = Session(
+        id=new_id("ses"),
+        org_id=user.org_id,
+        user_id=user.id,
+        ip_address=_shown(ip_address, 64),
+        user_agent=_shown(user_agent, 400),
+        created_at=now,
+        last_seen_at=now,
+        expires_at=now + SESSION_IDLE,
+        token_hash=hashed(token),
+    )
+    await parts.members.note_login(conn, user, now)
+    await parts.sessions.add(conn, session)
+    for ended in await parts.sessions.trim(conn, session):
+        await append(conn, session_event("session.revoked", user.org_id, ended, user.id))
+    response = identity_pb2.LoginResponse(token=token, user=user_to_proto(user))
+    response.expire_time.FromDatetime(session.expires_at)
+    return response
+
+
+def _shown(text: str, most: int) -> str:
+    return text.replace("\x00", "")[:most]

@@ -51,10 +51,10 @@ bench-jobs: | dev-tools ## our queue beside BullMQ
 	@$(VENV)/python -m bench.jobs
 bench-knowledge: | dev-tools ## answers to 164 questions in six languages, and the speed of indexing (ARGS="--only ranking")
 	@$(VENV)/python -m bench.knowledge $(ARGS)
-bench-calls: | dev-tools ## CPU and commits of a call, from its webhook to its rating; start the suite with LIMITS=bench first
+bench-calls: | dev-tools ## CPU and commits of a call beside a monolith in Node; start the suite with LIMITS=bench first
 	@$(VENV)/python -m bench.calls $(ARGS)
 trace-call: | dev-tools ## the statements and the CPU of one call; start the suite with LIMITS=bench first
-	@$(VENV)/python -m bench.calls --rate 5 --seconds 10 --trace
+	@$(VENV)/python -m bench.calls --rate 5 --seconds 10 --trace --alone
 bench-http: | dev-tools ## our cached reads beside Express and Fastify; start the suite first
 	@$(VENV)/python -m bench.http $(ARGS)
 

@@ -1,9 +1,9 @@
-"""What a call costs: `python -m bench.calls [--rate N] [--seconds N] [--trace]` against the running suite.
+"""What a call costs: `python -m bench.calls [--rate N] [--seconds N] [--trace] [--alone]` against the running suite.
 
 Posts signed post-call reports and follows each one until its event, its rating and the announcement of both. Prints per
 call the CPU of every process (from /proc) and the commits (pg_stat_database), less what the idle suite spends, and the
-statements with --trace (pg_stat_statements). CPU is comparable on a busy machine; times are not. Start the suite with
-LIMITS=bench.
+statements with --trace (pg_stat_statements). Then, unless --alone, the same of a monolith in Node that does the same.
+CPU is comparable on a busy machine; times are not. Start the suite with LIMITS=bench.
 """
 
 from __future__ import annotations
@@ -22,17 +22,21 @@ from typing import Any
 import asyncpg
 import httpx
 
+from bench.calls.monolith import Measured
+from bench.calls.monolith import measure as measure_monolith
 from bench.journey import Customer
 from local.demo.envelope import post_call, signed
 from local.demo.listening import Listener
 
-RUN = Path(__file__).resolve().parent.parent / "var" / "run.json"
+RUN = Path(__file__).resolve().parents[2] / "var" / "run.json"
 # Calls per second that are offered.
 RATE = 100
 # Seconds of load, and of the idle suite that is subtracted.
 LOAD_SECONDS, IDLE_SECONDS = 20.0, 5.0
 # Calls before the first measurement, which open connections and fill caches.
 WARM_UP = 50
+# Times the monolith's CPU that ours may take; it promises more.
+MOST_OF_MONOLITH = 1.5
 # Seconds until the last call must be rated and announced.
 PATIENCE_SECONDS = 120.0
 # Seconds after which pg_stat_database shows what ended before.
@@ -154,7 +158,8 @@ class Bench:
         return {(row["role"], row["query"]): (row["calls"], row["ms"]) for row in rows}
 
 
-async def measure(rate: float, seconds: float, trace: bool) -> None:
+async def measure(rate: float, seconds: float, trace: bool) -> float:
+    """Milliseconds of CPU a call."""
     run = json.loads(RUN.read_text("utf-8"))
     database = await asyncpg.connect(run["stores"]["postgres"]["adminUrl"])
     bench = Bench(database)
@@ -169,14 +174,15 @@ async def measure(rate: float, seconds: float, trace: bool) -> None:
     before = await bench.spent()
     took = await bench.send(calls, rate)
     load = (await bench.spent()).since(before)
-    _report(bench, calls, took, load, idle)
+    cost = _report(bench, calls, took, load, idle)
     if trace:
         _report_statements(calls, known, await bench.statements())
     await bench.close()
     await database.close()
+    return cost
 
 
-def _report(bench: Bench, calls: int, took: float, load: Spent, idle: Spent) -> None:
+def _report(bench: Bench, calls: int, took: float, load: Spent, idle: Spent) -> float:
     share = load.at / idle.at
     cpu = {name: (used - idle.cpu.get(name, 0.0) * share) / calls * 1000 for name, used in load.cpu.items()}
     commits = (load.commits - idle.commits * share) / calls
@@ -188,6 +194,15 @@ def _report(bench: Bench, calls: int, took: float, load: Spent, idle: Spent) -> 
     for name, values in (("webhook", sorted(bench.webhook)), ("visible", visible)):
         p50, p99 = values[len(values) // 2] * 1000, values[int(len(values) * 0.99)] * 1000
         print(f"{name}: p50 {p50:.0f} ms, p99 {p99:.0f} ms")
+    return sum(cpu.values())
+
+
+def _report_monolith(found: Measured, ours: float) -> None:
+    print(f"monolith in Node: {found.per_second:.1f}/s")
+    print(f"CPU {found.cpu_ms:.2f} ms a call, commits {found.commits:.2f} a call")
+    print("  " + ", ".join(f"{name} {used:.2f}" for name, used in found.by_process.items()))
+    print(f"webhook: p99 {found.webhook_p99_ms:.0f} ms; visible: p99 {found.visible_p99_ms:.0f} ms")
+    print(f"ours is {ours / found.cpu_ms:.2f} times the monolith's CPU; goal {MOST_OF_MONOLITH:g}")
 
 
 def _report_statements(
@@ -207,8 +222,11 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=RATE)
     parser.add_argument("--seconds", type=float, default=LOAD_SECONDS)
     parser.add_argument("--trace", action="store_true", help="also print the statements of a call")
+    parser.add_argument("--alone", action="store_true", help="do not measure the monolith")
     given = parser.parse_args()
-    asyncio.run(measure(given.rate, given.seconds, given.trace))
+    ours = asyncio.run(measure(given.rate, given.seconds, given.trace))
+    if not given.alone:
+        _report_monolith(measure_monolith(int(given.rate * given.seconds), given.rate, WARM_UP), ours)
 
 
 if __name__ == "__main__":

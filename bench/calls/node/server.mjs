@@ -142,6 +142,7 @@ async function serve() {
     }
     response.json({ received: true });
   });
+  server.keepAliveTimeout = 75_000;  // as the suite; Node's 5 s may end a connection in the moment of its next request
   server.listen(Number(o.port), '127.0.0.1', () => say({ ready: true }));
 }
 

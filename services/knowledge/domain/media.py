@@ -6,6 +6,8 @@ the name decides. Pure: bytes in, a media type or a refusal out.
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -43,6 +45,8 @@ _DECLARED = {"text/rtf": RTF, "application/xhtml+xml": HTML, "text/x-markdown": 
 _TEXTUAL = (TEXT, MARKDOWN, HTML, CSV, EML)
 _BY_EXTENSION = {media.extension: media for media in SUPPORTED}
 _ZIP = b"PK\x03\x04"
+# Latin, Greek, Cyrillic, Hebrew, Arabic, Thai, Kana, and the punctuation of Chinese and Japanese.
+_COMMON = re.compile("[\t\n\r -~\u00a0-\u06ff\u0e00-\u0e7f\u3000-\u30ff\uff00-\uffef]")
 _TEXT_CONTROLS = frozenset(b"\t\n\r\f\b\x1b")
 _SIGNED_ELSEWHERE = (
     b"\x89PNG", b"GIF8", b"\xff\xd8\xff", b"\x7fELF", b"MZ\x90", b"\x1f\x8b", b"BZh9", b"7z\xbc\xaf", b"%!PS",
@@ -82,21 +86,28 @@ def looks_like_text(head: bytes) -> bool:
         return True
     if head.startswith(_SIGNED_ELSEWHERE):
         return False
-    if 0 in head:
-        return utf16_order(head) is not None
-    controls = sum(1 for byte in head if byte < 32 and byte not in _TEXT_CONTROLS)
-    return controls <= len(head) // 100
+    return looks_single(head) or utf16_order(head) is not None
+
+
+def looks_single(head: bytes) -> bool:
+    """Whether bytes can be text of one byte a character, or of UTF-8: no zeros and few controls."""
+    return 0 not in head and sum(byte < 32 and byte not in _TEXT_CONTROLS for byte in head) <= len(head) // 100
 
 
 def utf16_order(head: bytes) -> str | None:
-    """The byte order of unmarked UTF-16 text of a mostly Latin script, by which half of each pair is zero."""
-    even, odd = head[0::2].count(0), head[1::2].count(0)
-    pairs = max(1, len(head) // 2)
-    if odd > pairs * 0.6 and even < pairs * 0.05:
-        return "utf-16-le"
-    if even > pairs * 0.6 and odd < pairs * 0.05:
-        return "utf-16-be"
-    return None
+    """The byte order of unmarked UTF-16 text: the one in which nearly all characters exist and more of them are
+    common. A wrong order makes ideographs of Latin letters, and signs that do not exist of line ends."""
+    printable = sum(32 <= byte < 127 for byte in head)
+    if 4 * printable > 3 * len(head):
+        return None  # text of one byte a character, with a few zeros in it
+    common: dict[str, int] = {}
+    for order in ("utf-16-le", "utf-16-be"):
+        text = head[: len(head) & ~1].decode(order, "replace")
+        odd = sum(unicodedata.category(sign)[0] == "C" and sign not in "\t\r\n\f" for sign in text)
+        if text and odd + text.count("\ufffd") <= len(text) // 100:
+            common[order] = len(_COMMON.findall(text))
+    best = max(common, key=lambda order: common[order], default="")
+    return best if common.get(best) else None
 
 
 def _signed(head: bytes) -> MediaType | None:

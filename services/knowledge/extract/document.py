@@ -14,9 +14,11 @@ from typing import Any
 from libs.languages import detect
 from services.knowledge.domain.blocks import Block
 from services.knowledge.domain.chunking import ChunkDraft, cut_into_chunks
-from services.knowledge.domain.media import ARCHIVES, BY_NAME, CSV, EML, HTML, MARKDOWN, PDF, RTF, MediaType
+from services.knowledge.domain.media import ARCHIVES, BY_NAME, CSV, EML, EPUB, HTML, MARKDOWN, PDF, RTF, MediaType
 from services.knowledge.embed.tokens import Tokens
+from services.knowledge.extract.book import read_book
 from services.knowledge.extract.encoding import decode
+from services.knowledge.extract.mail import read_mail
 from services.knowledge.extract.markup import read_markdown, read_rtf
 from services.knowledge.extract.office import read_office
 from services.knowledge.extract.pdf import OnPage, read_pdf
@@ -71,13 +73,22 @@ def blocks_of(content: bytes, media: MediaType, on_page: OnPage) -> Iterator[Blo
     """Blocks of the document in reading order. Raises Refusal."""
     if media is PDF:
         return read_pdf(content, on_page)
-    if media in ARCHIVES or media is EML:
+    if media is EPUB:
+        return read_book(content)
+    if media is EML:
+        return read_mail(content, _attached)
+    if media in ARCHIVES:
         return read_office(content, media)
     if media is RTF:
         return read_rtf(content)
     text = decode(content, html=media is HTML)
     readers = {HTML.name: read_html, CSV.name: read_csv, MARKDOWN.name: read_markdown}
     return readers.get(media.name, read_text)(text)
+
+
+def _attached(content: bytes, media: MediaType) -> Iterator[Block]:
+    """A message inside of a message is opened by the reader of messages, never by this."""
+    return iter(()) if media is EML else blocks_of(content, media, lambda read, total: None)
 
 
 def _bounded(blocks: Iterable[Block]) -> Iterator[Block]:

@@ -1,4 +1,4 @@
-"""From bytes of unknown encoding to text: byte-order mark, declared label, strict UTF-8, then a guess (chardetng)."""
+"""From bytes of unknown encoding to text: byte-order mark, declared label, UTF-8, then a guess (chardetng)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 import chardetng_py
 import webencodings
 
-from services.knowledge.domain.media import utf16_order
+from services.knowledge.domain.media import HEAD_BYTES, looks_single, utf16_order
 
 _MARKS = (
     (b"\x00\x00\xfe\xff", "utf-32-be"),
@@ -22,6 +22,7 @@ _LABEL = re.compile(
 )
 # Python's codecs of these names lack the characters that browsers read under them (WHATWG Encoding Standard).
 _WIDER = {"shift_jis": "cp932", "euc-kr": "cp949", "gbk": "gb18030", "gb2312": "gb18030", "big5": "big5hkscs"}
+_JAPANESE_ESCAPE = b"\x1b$"
 # Bytes from which an encoding is guessed.
 _SAMPLE_BYTES = 1 << 16
 # Bytes in which a declared encoding is looked for.
@@ -33,15 +34,21 @@ def decode(content: bytes, *, html: bool = False) -> str:
     for mark, encoding in _MARKS:
         if content.startswith(mark):
             return content[len(mark) :].decode(encoding, "replace")
-    unmarked = utf16_order(content[:8192]) if 0 in content[:8192] else None
-    if unmarked:
+    head = content[:HEAD_BYTES]
+    if not looks_single(head) and (unmarked := utf16_order(head)):
         return content.decode(unmarked, "replace")
-    if html and (declared := _declared(content)):
+    declared = _declared(content) if html else "utf-8"
+    if declared not in (None, "utf-8"):
         return content.decode(declared, "replace")
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError:
-        return content.decode(_codec(chardetng_py.detect(content[:_SAMPLE_BYTES])), "replace")
+    if _JAPANESE_ESCAPE in content[:_SAMPLE_BYTES]:
+        return content.decode("iso2022_jp", "replace")
+    text = content.decode("utf-8", "replace")
+    broken = text.count("\ufffd")
+    if not broken or 2 * broken < sum(not character.isascii() for character in text):
+        return text
+    guessed = _codec(chardetng_py.detect(content[:_SAMPLE_BYTES]))
+    # The guess does not tell Latin-9 from Windows-1252, and nothing but a euro stands where it stands.
+    return content.decode(guessed, "replace").replace("¤", "€")
 
 
 def _declared(content: bytes) -> str | None:

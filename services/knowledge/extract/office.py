@@ -1,4 +1,4 @@
-"""Blocks from DOCX, XLSX, PPTX, ODT, EPUB and EML by xberg's document nodes; recognition of images is off."""
+"""Blocks from DOCX, XLSX, PPTX and ODT by xberg's document nodes; recognition of images is off."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 import xberg
 
 from services.knowledge.domain.blocks import Block
-from services.knowledge.domain.media import EML, MediaType
+from services.knowledge.domain.media import MediaType
 from services.knowledge.extract.archive import judge_archive
 from services.knowledge.extract.cleaning import clean_paragraph, join_cells
+from services.knowledge.extract.hidden import without_hidden
 from services.knowledge.extract.refusal import Refusal
 
-_HIDDEN_SHEET = " (hidden)"
 _NOTE_MARK = re.compile(r"\[\^[\w-]{1,20}\]")
 _ENCRYPTED = ("password", "encrypted")
 _CONFIG = xberg.ExtractionConfig(
@@ -26,10 +26,9 @@ _CONFIG = xberg.ExtractionConfig(
 
 
 def read_office(content: bytes, media: MediaType) -> Iterator[Block]:
-    """Raises Refusal. An archive is judged before it is unpacked."""
-    if media is not EML:
-        judge_archive(content, media)
-    return _blocks(asyncio.run(_extract(content, media)))
+    """Raises Refusal. The archive is judged before it is unpacked."""
+    judge_archive(content, media)
+    return _blocks(asyncio.run(_extract(without_hidden(content, media), media)))
 
 
 async def _extract(content: bytes, media: MediaType) -> list[Any]:
@@ -49,15 +48,10 @@ def _reason(message: str) -> str:
 
 
 def _blocks(nodes: list[Any]) -> Iterator[Block]:
-    """Hidden sheets are left out; headers, footers and notes come where the reader puts them."""
-    hidden = False
+    """Headers, footers and notes come where the reader puts them."""
     for node in nodes:
         content, page = json.loads(str(node.content)), node.page or 0
         kind = content["node_type"]
-        if kind == "heading":
-            hidden = content["text"].endswith(_HIDDEN_SHEET)
-        if hidden:
-            continue
         if kind == "table":
             yield from _rows(content["grid"], page)
         elif kind == "metadata_block":
@@ -76,7 +70,9 @@ def _rows(grid: dict[str, Any], page: int) -> Iterator[Block]:
     table: dict[int, dict[int, str]] = {}
     for cell in grid["cells"]:
         table.setdefault(cell["row"], {})[cell["col"]] = cell["content"]
-    rows = [join_cells([cells.get(column, "") for column in range(max(cells) + 1)]) for cells in table.values()]
+    # A column that no row fills is one that the sheet hides.
+    columns = sorted({column for cells in table.values() for column, text in cells.items() if text.strip()})
+    rows = [join_cells([cells.get(column, "") for column in columns]) for cells in table.values()]
     header = rows[0] if len(rows) > 1 else ""
     for number, row in enumerate(rows):
         if row:

@@ -5,9 +5,12 @@ Read in batches, so that memory does not grow with the number of pages. Recognit
 
 from __future__ import annotations
 
+import io
 from collections import Counter
 from collections.abc import Callable, Iterator
 
+import pypdfium2
+import pypdfium2.raw as raw
 from liteparse import LayoutBlock, LiteParse, ParsedPage, ParseError, ParseResult
 
 from services.knowledge.domain.blocks import Block
@@ -31,6 +34,7 @@ _SENTENCE_END = (".", "!", "?", ":", '"', "'", "”", "’", ")", "…")
 
 def read_pdf(content: bytes, on_page: OnPage) -> Iterator[Block]:
     """Blocks page by page; calls `on_page(read, total)` after each batch. Raises Refusal."""
+    content = _without_invisible(content)
     read, total, ends_on = 0, 1, 0
     held: Block | None = None
     body = 0.0
@@ -53,6 +57,40 @@ def read_pdf(content: bytes, on_page: OnPage) -> Iterator[Block]:
         on_page(read, total)
     if held is not None:
         yield held
+
+
+def _without_invisible(content: bytes) -> bytes:
+    """The document without the text that it draws invisibly, except on scans: there it is what their picture says.
+    Damaged and protected documents stay as they are for the reader to refuse."""
+    try:
+        with pypdfium2.PdfDocument(content) as document:
+            if len(document) > _MOST_PAGES or not sum(_remove_invisible(page) for page in document):
+                return content
+            target = io.BytesIO()
+            document.save(target)
+            return target.getvalue()
+    except pypdfium2.PdfiumError:
+        return content
+
+
+def _remove_invisible(page: pypdfium2.PdfPage) -> int:
+    found, area = list(page.get_objects(max_depth=1)), 0.0
+    for one in found:
+        if one.type == raw.FPDF_PAGEOBJ_IMAGE:
+            left, bottom, right, top = one.get_bounds()
+            area += (right - left) * (top - bottom)
+    if 2 * area > page.get_width() * page.get_height():
+        return 0
+    unseen = [one for one in found if one.type == raw.FPDF_PAGEOBJ_TEXT and _is_invisible(one)]
+    for one in unseen:
+        page.remove_obj(one)
+    if unseen:
+        page.gen_content()
+    return len(unseen)
+
+
+def _is_invisible(text: pypdfium2.PdfObject) -> bool:
+    return bool(raw.FPDFTextObj_GetTextRenderMode(text.raw) == raw.FPDF_TEXTRENDERMODE_INVISIBLE)
 
 
 def _parse(content: bytes, first: int) -> ParseResult:
@@ -102,7 +140,10 @@ def _page(page: ParsedPage, body: float) -> Iterator[Block]:
     shown = "".join(page.text.split())
     for field in page.form_fields or ():
         value = clean_paragraph(field.value or "")
-        if value and "".join(value.split()) not in shown:
+        button = field.checked is not None
+        if field.checked is False and (field.type == "radio" or (field.control_count or 1) > 1):
+            continue  # another button of its group is the answer
+        if value and (button or "".join(value.split()) not in shown):
             yield Block(f"{clean_paragraph(field.alternate_name or field.name or '')}: {value}", page.page_num)
     for note in page.annotations or ():
         text = clean_paragraph(note.contents or "")

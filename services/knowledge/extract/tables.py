@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Iterator
+from itertools import chain, islice
 
 from services.knowledge.domain.blocks import Block
 from services.knowledge.extract.cleaning import clean_paragraph
@@ -16,6 +18,8 @@ _DELIMITERS = ",;\t|"
 _LONGEST_CELL = 1_000_000
 _SEPARATOR_LINE = re.compile(r'^"?sep=(.)"?\r?\n', re.IGNORECASE)
 _NUMBER = re.compile(r"^[-+]?[$€£]?\s?\d[\d.,' ]*\s?[%$€£]?$")
+# Rows by which a table is judged.
+_LOOKED_AT = 20
 _YEAR = re.compile(r"^(?:1[5-9]|20)\d\d$")
 
 
@@ -37,39 +41,36 @@ def read_csv(text: str) -> Iterator[Block]:
 
 
 def _blocks(rows: Iterator[list[str]]) -> Iterator[Block]:
-    titles: list[list[str]] = []
-    header: list[str] | None = None
-    for row in rows:
-        if header is None and len(titles) < 5 and sum(map(bool, row)) == 1 and len(row) > 1:
-            titles.append(row)  # a title above the table
-        elif header is None:
-            yield from (Block(_sentence([], title)) for title in titles)
-            titles, header = [], row if _names_columns(row) else []
-            if not header:
-                yield Block(_sentence([], row))
-            only = header
-        else:
-            only = []
-            yield Block(_sentence(header, row))
-    yield from (Block(_sentence([], title)) for title in titles)
-    if header and only:
-        yield Block(_sentence([], header))
+    first = list(islice(rows, _LOOKED_AT))
+    widths = Counter(len(row) for row in first)
+    while len(first) > 1 and max(widths, default=1) > 1 and sum(map(bool, first[0])) == 1:
+        yield Block(_sentence([], first.pop(0)))  # a title above the table
+    header = first.pop(0) if len(first) > 1 and _names_columns(*first[:2]) else []
+    for row in chain(first, rows):
+        yield Block(_sentence(header, row))
 
 
 def _delimiter(text: str) -> str:
-    """The candidate that appears most evenly over the first lines, outside of quotes."""
-    lines = [re.sub(r'"[^"]*"', "", line) for line in text[:20_000].splitlines()[:20] if line.strip()]
-    if not lines:
-        return ","
-    return max(_DELIMITERS, key=lambda mark: (min(line.count(mark) for line in lines), lines[0].count(mark)))
+    """The candidate that stands equally often in most of the first lines, outside of quotes."""
+    unquoted = re.sub(r'"[^"]*"', "", text[:20_000])
+    lines = [line for line in unquoted.splitlines()[:_LOOKED_AT] if line.strip()]
+
+    def evenness(mark: str) -> tuple[int, int]:
+        counts = Counter(line.count(mark) for line in lines if mark in line)
+        return max(((lines, count) for count, lines in counts.items()), default=(0, 0))
+
+    return max(_DELIMITERS, key=evenness)
 
 
-def _names_columns(cells: list[str]) -> bool:
-    """A header has distinct cells that are words or years; its first may be empty, as pandas leaves it."""
+def _names_columns(cells: list[str], below: list[str]) -> bool:
+    """Whether a row is a header: most of its cells are filled, by words or years; and they differ, or a number stands
+    below. pandas leaves the name of its index empty."""
     named = [cell for cell in cells if cell]
-    if len(set(named)) != len(named) or not all(cells[1:]):
+    if 2 * len(named) < len(cells) or not all(_YEAR.match(cell) or not _NUMBER.match(cell) for cell in named):
         return False
-    return all(_YEAR.match(cell) or not _NUMBER.match(cell) for cell in named) and not all(map(_YEAR.match, named))
+    if all(map(_YEAR.match, named)) and cells[0]:
+        return False
+    return len(set(named)) == len(named) or any(map(_NUMBER.match, below))
 
 
 def _sentence(header: list[str], cells: list[str]) -> str:

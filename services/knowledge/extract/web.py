@@ -8,79 +8,146 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from selectolax.lexbor import LexborHTMLParser, LexborNode
+from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
 from services.knowledge.domain.blocks import Block
-from services.knowledge.extract.cleaning import clean_paragraph
+from services.knowledge.extract.cleaning import clean_paragraph, join_cells
 
 _HIDDEN = frozenset(
     ("script", "style", "noscript", "template", "iframe", "object", "svg", "math", "nav", "button", "select",
-     "textarea", "head")
+     "textarea", "head", "datalist", "audio", "video", "canvas")
 )  # fmt: skip
 _BLOCKS = frozenset(
     ("address", "article", "aside", "blockquote", "body", "br", "caption", "dd", "details", "div", "dl", "dt",
      "fieldset", "figcaption", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "html",
-     "li", "main", "ol", "p", "pre", "section", "summary", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "ul")
+     "li", "main", "ol", "p", "pre", "section", "summary", "table", "tbody", "tfoot", "thead", "tr", "ul")
 )  # fmt: skip
-_CELLS = frozenset(("td", "th"))
 _UNSEEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
+_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+# A rule of a style sheet that stands in no other: what only printers or small screens hide is read.
+_RULE = re.compile(r"([^{}]*)\{([^{}]*(?:\{[^{}]*\}[^{}]*)*)\}")
+# Rules of a page's own style sheets that are looked at. More: a hostile page takes longer.
+_MOST_RULES = 2_000
 
 
-def read_html(text: str) -> Iterator[Block]:
-    """The title as the highest heading unless the page has its own h1, then the body."""
+def read_html(text: str, style: str = "", *, titled: bool = True) -> Iterator[Block]:
+    """The title as the highest heading unless the page has its own h1, then the body. `style` are style sheets beside
+    the page."""
     tree = LexborHTMLParser(text)
     title = tree.css_first("title")
-    if title is not None and tree.css_first("h1") is None:
-        heading = clean_paragraph(title.text())
-        if heading:
-            yield Block(heading, 0, 1)
+    if titled and title is not None and tree.css_first("h1") is None and (heading := clean_paragraph(title.text())):
+        yield Block(heading, 0, 1)
+    _mark_hidden(tree, "\n".join([style, *(sheet.text() for sheet in tree.css("style"))]))
     if tree.body is not None:
-        yield from _walk(tree.body)
+        yield from _Page().read(tree.body)
 
 
-def _walk(root: LexborNode) -> Iterator[Block]:
-    inline: list[str] = []
-    node: LexborNode | None = root
-    while node is not None:
-        tag = node.tag or ""
-        if tag in ("-text", "_text"):
-            inline.append(node.text_content or "")
-        elif tag in _BLOCKS and tag not in _CELLS:
-            yield from _close(inline, 0)
-        elif tag in _CELLS:
-            inline.append(" · " if inline else "")
-        if node.child is not None and tag not in _HIDDEN and not _is_hidden(node):
+def _mark_hidden(tree: LexborHTMLParser, style: str) -> None:
+    """Gives the attribute `hidden` to what the style sheets hide."""
+    for number, rule in enumerate(_RULE.finditer(_COMMENT.sub("", style))):
+        selector, body = rule.group(1).strip(), rule.group(2)
+        if number >= _MOST_RULES or "{" in body or selector.startswith("@") or not _UNSEEN.search(body):
+            continue
+        try:
+            for node in tree.css(selector):
+                node.attrs["hidden"] = ""
+        except (SelectolaxError, ValueError):
+            continue
+
+
+def _walk(root: LexborNode) -> Iterator[tuple[bool, LexborNode]]:
+    """Each node that is seen, when it begins (True) and when it has ended."""
+    node = root
+    while True:
+        yield True, node
+        if node.child is not None and not _is_hidden(node):
             node = node.child
             continue
-        while node is not None and node.next is None:
-            yield from _leave(node, inline)
-            node = None if _same(node, root) else node.parent
-            if node is not None and _same(node, root):
-                yield from _close(inline, 0)
-                return
-        if node is not None:
-            yield from _leave(node, inline)
-            node = node.next
+        yield False, node
+        while node.mem_id != root.mem_id and node.next is None and node.parent is not None:
+            node = node.parent
+            yield False, node
+        if node.mem_id == root.mem_id or node.next is None:
+            return
+        node = node.next
 
 
 def _is_hidden(node: LexborNode) -> bool:
+    if node.tag in _HIDDEN:
+        return True
     attributes = node.attributes
-    return "hidden" in attributes or bool(_UNSEEN.search(attributes.get("style") or ""))
+    return (
+        attributes.get("hidden", "until-found") != "until-found"
+        or attributes.get("aria-hidden") == "true"
+        or (node.tag == "dialog" and "open" not in attributes)
+        or bool(_UNSEEN.search(attributes.get("style") or ""))
+    )
 
 
-def _leave(node: LexborNode, inline: list[str]) -> Iterator[Block]:
-    tag = node.tag or ""
-    if tag in _BLOCKS and tag not in _CELLS:
-        yield from _close(inline, int(tag[1]) if len(tag) == 2 and tag[0] == "h" and tag[1].isdigit() else 0)
+@dataclass(slots=True)
+class _Table:
+    has_headers: bool
+    header: str = ""
+    cells: list[str] | None = None
 
 
-def _close(inline: list[str], level: int) -> Iterator[Block]:
-    text = clean_paragraph("".join(inline)).strip("· ")
-    inline.clear()
-    if text:
-        yield Block(text, 0, level)
+class _Page:
+    """What is open while the page is walked: text since the last block, and the tables around it."""
 
+    def __init__(self) -> None:
+        self._inline: list[str] = []
+        self._tables: list[_Table] = []
 
-def _same(left: LexborNode | None, right: LexborNode | None) -> bool:
-    return left is not None and right is not None and left.mem_id == right.mem_id
+    def read(self, root: LexborNode) -> Iterator[Block]:
+        for begins, node in _walk(root):
+            tag = node.tag or ""
+            if tag in ("-text", "_text"):
+                self._inline.append(node.text_content or "" if begins else "")
+            elif tag == "img":
+                self._inline.append(node.attributes.get("alt") or "" if begins else "")
+            elif tag in ("td", "th"):
+                self._cell(begins)
+            elif tag == "tr" and self._rows:
+                yield from self._row(begins)
+            elif tag in _BLOCKS and not (self._rows and self._tables[-1].cells is not None):
+                yield from self._close(int(tag[1]) if not begins and tag[1:].isdigit() else 0)
+                if tag == "table" and begins:
+                    has_headers = node.css_first("th") is not None and len(node.css("table")) < 2
+                    self._tables.append(_Table(has_headers))
+                elif tag == "table" and self._tables:
+                    self._tables.pop()
+            elif tag in _BLOCKS:
+                self._inline.append(" ")
+        yield from self._close(0)
+
+    @property
+    def _rows(self) -> bool:
+        """Whether a row is one block. A table without headers may be there for the looks of the page; its cells hold
+        paragraphs of their own."""
+        return bool(self._tables) and self._tables[-1].has_headers
+
+    def _cell(self, begins: bool) -> None:
+        if not self._rows:
+            self._inline.append(" · " if begins and self._inline else "")
+        elif not begins and (cells := self._tables[-1].cells) is not None:
+            cells.append("".join(self._inline))
+            self._inline.clear()
+
+    def _row(self, begins: bool) -> Iterator[Block]:
+        table = self._tables[-1]
+        if begins:
+            yield from self._close(0)
+            table.cells = []
+        elif table.cells is not None:
+            row, table.cells = join_cells(table.cells), None
+            if row:
+                yield Block(row, header=table.header)
+                table.header = table.header or row
+
+    def _close(self, level: int) -> Iterator[Block]:
+        text = clean_paragraph("".join(self._inline)).strip("· ")
+        self._inline.clear()
+        if text:
+            yield Block(text, 0, level)

@@ -1,0 +1,47 @@
+"""Blocks from EPUB: the chapters of the book's spine, each read as the web page that it is."""
+
+from __future__ import annotations
+
+import io
+import posixpath
+import zipfile
+from collections.abc import Iterator
+from urllib.parse import unquote
+from xml.etree import ElementTree
+
+from services.knowledge.domain.blocks import Block
+from services.knowledge.domain.media import EPUB
+from services.knowledge.extract.archive import judge_archive
+from services.knowledge.extract.encoding import decode
+from services.knowledge.extract.refusal import Refusal
+from services.knowledge.extract.web import read_html
+
+_CONTAINER = "META-INF/container.xml"
+
+
+def read_book(content: bytes) -> Iterator[Block]:
+    """Raises Refusal(document_corrupt) when the book does not say where its chapters are."""
+    judge_archive(content, EPUB)
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        try:
+            package = _found(archive, _CONTAINER, "rootfile")[0]["full-path"]
+            items = {item["id"]: item for item in _found(archive, package, "item")}
+            spine = [items[chapter["idref"]] for chapter in _found(archive, package, "itemref")]
+            members = {item["href"]: _beside(package, item["href"]) for item in items.values()}
+            sheets = [members[item["href"]] for item in items.values() if item.get("media-type") == "text/css"]
+            style = "\n".join(decode(archive.read(name)) for name in sheets if name in archive.namelist())
+            chapters = [members[item["href"]] for item in spine]
+            for name in chapters:
+                yield from read_html(decode(archive.read(name), html=True), style, titled=False)
+        except (ElementTree.ParseError, KeyError, IndexError) as error:
+            raise Refusal("document_corrupt") from error
+
+
+def _found(archive: zipfile.ZipFile, name: str, element: str) -> list[dict[str, str]]:
+    """Attributes of every element of that name."""
+    tree = ElementTree.fromstring(archive.read(name))  # noqa: S314 - judge_archive refuses entities
+    return [node.attrib for node in tree.iter() if node.tag.rpartition("}")[2] == element]
+
+
+def _beside(package: str, reference: str) -> str:
+    return posixpath.normpath(posixpath.join(posixpath.dirname(package), unquote(reference.partition("#")[0])))

@@ -1,0 +1,210 @@
+"""Cuts what an office document hides out of its parts, before a reader sees them.
+
+Word: hidden text, by run or by style, moved and deleted text, comments. Workbooks: hidden sheets, rows and columns.
+Slides: hidden slides with their notes, hidden shapes. OpenDocument: hidden text, paragraphs and sections, comments.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from xml.parsers import expat
+
+from services.knowledge.domain.media import DOCX, ODT, PPTX, XLSX, MediaType
+
+Attributes = Mapping[str, str]
+
+_OFF = frozenset(("0", "false", "off", "none"))
+_SHAPES = frozenset(("sp", "pic", "graphicFrame", "grpSp", "cxnSp"))
+# What a property of a run, a row or a shape may hide: the element that it belongs to.
+_OWNERS = _SHAPES | {"r", "p", "tr"}
+_PARTS = {
+    DOCX: r"word/\w+\.xml", XLSX: r"xl/workbook\.xml|xl/worksheets/[^/]+\.xml", ODT: r"(?:content|styles)\.xml",
+    PPTX: r"ppt/slides/[^/]+\.xml",
+}  # fmt: skip
+_STYLES = {DOCX: ("word/styles.xml",), ODT: ("content.xml", "styles.xml")}
+_NOTES = re.compile(rb"notesSlides/[^\"]+\.xml")
+
+
+@dataclass(slots=True)
+class _Part:
+    """What is known of a part while it is read: names of hidden styles, numbers of hidden columns."""
+
+    styles: frozenset[str]
+    columns: set[int] = field(default_factory=set)
+    hidden: bool = False
+
+
+# From the names of the elements above, a name and its attributes to how many levels up the hidden element is.
+_Rule = Callable[[_Part, Sequence[str], str, Attributes], int | None]
+
+
+def without_hidden(content: bytes, media: MediaType) -> bytes:
+    """The archive without what it hides; the same bytes where it hides nothing. A part that is no XML stays as it
+    is: its reader refuses it. Expects an archive that `judge_archive` let pass."""
+    if media not in _PARTS:
+        return content
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        styles = _hidden_styles([archive.read(name) for name in _STYLES.get(media, ()) if name in archive.namelist()])
+        changed: dict[str, bytes] = {}
+        for name in archive.namelist():
+            if re.fullmatch(_PARTS[media], name):
+                part, before = _Part(styles), archive.read(name)
+                after = _cut(before, part, _RULES[media])
+                if after != before:
+                    changed[name] = after
+                for notes in _notes(archive, name) if part.hidden else ():
+                    changed[notes] = _cut(archive.read(notes), _Part(styles, hidden=True), _slide)
+        return _rewritten(archive, changed) if changed else content
+
+
+def _notes(archive: zipfile.ZipFile, slide: str) -> list[str]:
+    """The members that hold what the speaker reads to a slide."""
+    relations = f"ppt/slides/_rels/{slide.rpartition('/')[2]}.rels"
+    if relations not in archive.namelist():
+        return []
+    named = {f"ppt/{found.decode('ascii', 'replace')}" for found in _NOTES.findall(archive.read(relations))}
+    return sorted(named & set(archive.namelist()))
+
+
+def _rewritten(archive: zipfile.ZipFile, changed: Mapping[str, bytes]) -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as copy:
+        for member in archive.infolist():
+            copy.writestr(member.filename, changed.get(member.filename) or archive.read(member))
+    return target.getvalue()
+
+
+def _cut(data: bytes, part: _Part, rule: _Rule) -> bytes:
+    """`data` without the elements that the rule hides."""
+    path: list[str] = []
+    starts: list[int] = []
+    hidden: list[bool] = []
+    ranges: list[tuple[int, int]] = []
+    opened = -1
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        nonlocal opened
+        name = name.rpartition(":")[2]
+        opened = parser.CurrentByteIndex
+        up = rule(part, path, name, {key.rpartition(":")[2]: value for key, value in attributes.items()})
+        path.append(name)
+        starts.append(opened)
+        hidden.append(up == 0)
+        if up:
+            hidden[-1 - up] = True
+
+    def end(_name: str) -> None:
+        path.pop()
+        began, index = starts.pop(), parser.CurrentByteIndex
+        if hidden.pop():
+            # An element without content ends where its one tag does, any other behind its end tag.
+            empty = began == opened and data[index - 2 : index] == b"/>"
+            ranges.append((began, index if empty else data.index(b">", index) + 1))
+
+    parser = expat.ParserCreate()
+    parser.StartElementHandler, parser.EndElementHandler = start, end
+    try:
+        parser.Parse(data, True)
+    except expat.ExpatError:
+        return data
+    kept, at = [], 0
+    for began, ended in sorted(ranges):
+        if began >= at:
+            kept.append(data[at:began])
+        at = max(at, ended)
+    return b"".join((*kept, data[at:]))
+
+
+def _on(attributes: Attributes, name: str = "val", default: str = "1") -> bool:
+    return attributes.get(name, default).lower() not in _OFF
+
+
+def _word(part: _Part, path: Sequence[str], name: str, attributes: Attributes) -> int | None:
+    match (path[-1] if path else "", name):
+        case (_, "comment" | "commentReference" | "moveFrom" | "delText"):
+            return 0
+        case ("rPr", "vanish" | "webHidden") | ("trPr", "hidden" | "del") if _on(attributes):
+            return _owner(path)
+        case ("rPr", "rStyle") | ("pPr", "pStyle") if attributes.get("val") in part.styles:
+            return _owner(path)
+    return None
+
+
+def _owner(path: Sequence[str]) -> int | None:
+    return 2 if len(path) > 1 and path[-2] in _OWNERS else None
+
+
+def _workbook(part: _Part, path: Sequence[str], name: str, attributes: Attributes) -> int | None:
+    if name == "sheet":
+        return 0 if attributes.get("state", "visible") != "visible" else None
+    if name == "col" and _on(attributes, "hidden", "0"):
+        part.columns.update(range(int(attributes["min"]), min(int(attributes["max"]), 16_384) + 1))
+    in_column = name == "c" and part.columns and _column(attributes.get("r", "")) in part.columns
+    return 0 if in_column or (name == "row" and _on(attributes, "hidden", "0")) else None
+
+
+def _column(reference: str) -> int:
+    """The number of a cell's column: 1 of A7, 28 of AB7."""
+    number = 0
+    for letter in reference.rstrip("0123456789"):
+        number = number * 26 + ord(letter) - ord("A") + 1
+    return number
+
+
+def _slide(part: _Part, path: Sequence[str], name: str, attributes: Attributes) -> int | None:
+    if not path:
+        part.hidden = part.hidden or not _on(attributes, "show")
+    if part.hidden and name in _SHAPES:
+        return 0
+    if name == "cNvPr" and _on(attributes, "hidden", "0"):
+        return _owner(path)
+    return None
+
+
+def _open_document(part: _Part, path: Sequence[str], name: str, attributes: Attributes) -> int | None:
+    match name:
+        case "annotation" | "tracked-changes":
+            return 0
+        case "hidden-paragraph" if _on(attributes, "is-hidden"):
+            return 1
+        case "hidden-text" | "section" if attributes.get("is-hidden") == "true" or attributes.get("display") == "none":
+            return 0
+        case "p" | "h" | "span" | "a" if attributes.get("style-name") in part.styles:
+            return 0
+    return None
+
+
+_RULES: Mapping[MediaType, _Rule] = {DOCX: _word, XLSX: _workbook, PPTX: _slide, ODT: _open_document}
+
+
+def _hidden_styles(parts: Sequence[bytes]) -> frozenset[str]:
+    """Names of the styles that hide their text, themselves or by the style that they are based on."""
+    based: dict[str, str] = {}
+    hides: dict[str, bool] = {}
+    name = ""
+
+    def note(_part: _Part, path: Sequence[str], element: str, attributes: Attributes) -> None:
+        nonlocal name
+        if element == "style":
+            name = attributes.get("styleId") or attributes.get("name", "")
+            based[name] = attributes.get("parent-style-name", "")
+        elif element == "basedOn":
+            based[name] = attributes.get("val", "")
+        elif element == "vanish" and path[-1] == "rPr":
+            hides[name] = _on(attributes)
+        elif element == "text-properties" and "display" in attributes:
+            hides[name] = attributes["display"] == "none"
+
+    for data in parts:
+        _cut(data, _Part(frozenset()), note)
+    for style in based:
+        line, above = [style], style
+        while above not in hides and (above := based.get(above, "")) and above not in line:
+            line.append(above)
+        for one in line:
+            hides.setdefault(one, hides.get(above, False))
+    return frozenset(style for style, hidden in hides.items() if hidden)

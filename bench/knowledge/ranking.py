@@ -35,13 +35,24 @@ def measure(client: httpx.Client) -> dict[str, dict[str, Quality]]:
     documents, questions = read()
     upload(client, documents)
     table: dict[str, dict[str, Quality]] = {}
+    ranks_by_mode: dict[str, list[int]] = {}
     for mode in MODES:
         ranks = [(asked.language, _rank(client, asked, mode)) for asked in questions]
+        ranks_by_mode[mode] = [rank for _, rank in ranks]
         languages = sorted({language for language, _ in ranks})
         table[mode] = {"all": _quality([rank for _, rank in ranks])}
         table[mode] |= {name: _quality([rank for language, rank in ranks if language == name]) for name in languages}
+    table |= _halves(table, ranks_by_mode)
     _print(table)
     return table
+
+
+def _halves(table: dict[str, dict[str, Quality]], ranks: dict[str, list[int]]) -> dict[str, dict[str, Quality]]:
+    """Every other question apart: what is chosen on the first half is judged by the second."""
+    return {
+        mode: table[mode] | {"1st half": _quality(ranks[mode][::2]), "2nd half": _quality(ranks[mode][1::2])}
+        for mode in MODES
+    }
 
 
 def upload(client: httpx.Client, documents: Sequence[Written]) -> None:

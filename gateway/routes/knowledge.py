@@ -4,12 +4,14 @@ from typing import Any
 
 from starlette.responses import Response
 
+from echosenseix.agent.v1 import agent_pb2
 from echosenseix.knowledge.v1 import knowledge_pb2 as pb
 from gateway.http import conditional, lists, responses
 from gateway.http.derived import fill
 from gateway.http.merge_patch import apply_patch
 from gateway.http.routing import Route, tagged
 from gateway.http.schema import Body, NoBody, NoQuery
+from gateway.schemas.agents import Dependent, DependentQuery, dependent_from_proto
 from gateway.schemas.knowledge import (
     MODES,
     PATCHED,
@@ -85,6 +87,14 @@ async def list_chunks(request: ApiRequest[ChunkQuery, NoBody]) -> Response:
         pb.ListChunksRequest(entry_id=request.id, page=lists.page_request(request.query))
     )
     return lists.page_response(request, answer.chunks, answer.page_info, chunk_from_proto)
+
+
+async def list_dependents(request: ApiRequest[DependentQuery, NoBody]) -> Response:
+    await entry_version(request)  # 404 for an unknown entry, where the list alone would be empty
+    answer = await request.app.clients.agents.ListDependents(
+        agent_pb2.ListDependentsRequest(knowledge_entry_id=request.id, page=lists.page_request(request.query))
+    )
+    return lists.page_response(request, answer.dependents, answer.page_info, dependent_from_proto)
 
 
 async def search(request: ApiRequest[NoQuery, SearchBody]) -> Response:
@@ -191,6 +201,15 @@ ROUTES = tagged(
         cached=ENTRY,
         query=ChunkQuery,
         answer=list[Chunk],
+    ),
+    Route(
+        "GET",
+        "/api/knowledge-base/entries/{id}/dependents",
+        list_dependents,
+        "List the agents that speak from an entry",
+        scope="knowledge:read",
+        query=DependentQuery,
+        answer=list[Dependent],
     ),
     Route(
         "POST",

@@ -24,6 +24,13 @@ MaxDuration = Annotated[
 ]
 
 
+KnowledgeEntryIds = Annotated[
+    list[ShortText],
+    Meta(description="Ids of the knowledge entries that the agent speaks from."),
+    limits(maxItems=100),
+]
+
+
 class LanguageModelBody(Body):
     model: ShortText | None = None
     temperature: Temperature | None = None
@@ -40,6 +47,7 @@ class ConfigurationBody(Body):
     llm: LanguageModelBody | None = None
     dynamic_variables: Variables | None = None
     max_duration_seconds: MaxDuration | None = None
+    knowledge_entry_ids: KnowledgeEntryIds | None = None
 
 
 class AgentBody(ConfigurationBody, kw_only=True):
@@ -88,6 +96,22 @@ class AgentVersion(Answer):
     configuration: AgentConfiguration | None  # type: ignore[valid-type]
 
 
+class Dependent(Answer):
+    """An agent that speaks from a knowledge entry."""
+
+    agent_id: str
+    name: str
+    status: StatusName | None
+    # Whether its draft names the entry.
+    in_draft: bool
+    # Its published version where that names the entry.
+    published_version: int | None
+
+
+class DependentQuery(ListQuery):
+    sort: Annotated[Literal["createdAt", "name"], SORT] | None = None
+
+
 class DuplicateBody(Body):
     name: Annotated[Name, Meta(min_length=1)] | None = None
 
@@ -130,3 +154,4 @@ def _frozen(version: pb.AgentVersion) -> Answer | None:
 
 
 version_from_proto = reader(AgentVersion, pb.AgentVersion, configuration=_frozen)
+dependent_from_proto = reader(Dependent, pb.Dependent, {"name": "display_name"})

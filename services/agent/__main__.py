@@ -23,6 +23,7 @@ from .config import AgentSettings
 from .jobs import job_handlers
 from .servicer import AgentServicer, IntegrationServicer
 from .storage.agents import Agents
+from .storage.dependents import Dependents
 from .storage.integrations import Integrations
 from .storage.versions import Versions
 
@@ -37,7 +38,9 @@ async def serve(runtime: Runtime[AgentSettings]) -> None:
     calllog = JobsServiceStub(service.channel(settings.calllog_grpc, CALLLOG.name))
     delegations = Delegations({CALLLOG.name: calllog.ConfirmJob})
     stored = Agents(database, cursors)
-    agents = AgentServicer(database, stored, Versions(database, cursors), clock, delegations)
+    agents = AgentServicer(
+        database, stored, Versions(database, cursors), Dependents(database, cursors), clock, delegations
+    )
     accounts = IntegrationServicer(database, integrations, clock, settings.outbound_allow, delegations, stored)
     await service.serve(
         (add_AgentServiceServicer_to_server, agents),

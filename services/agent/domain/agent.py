@@ -54,6 +54,17 @@ class AgentVersion:
     created_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Dependent:
+    """An agent that speaks from a knowledge entry: by its draft, by its published version (0 if not), or by both."""
+
+    agent_id: str
+    name: str
+    status: AgentStatus
+    in_draft: bool
+    published_version: int
+
+
 def create(agent_id: str, org_id: str, content: AgentContent, now: datetime) -> Agent:
     content = check_content(content)
     return Agent(agent_id, org_id, content, AgentStatus.DRAFT, digest(content.configuration), now, now)

@@ -30,6 +30,7 @@ class AgentConfiguration:
     llm: LanguageModel = LanguageModel()
     dynamic_variables: Mapping[str, Scalar] = field(default_factory=dict)
     max_duration_seconds: int | None = None
+    knowledge_entry_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

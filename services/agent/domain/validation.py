@@ -37,6 +37,8 @@ VARIABLES_MAX = 200
 VARIABLE_NAME_MAX = 100
 # Characters of a variable's text.
 VARIABLE_VALUE_MAX = 10_000
+# Knowledge entries of an agent.
+KNOWLEDGE_ENTRIES_MAX = 100
 # Least and largest temperature, as the models' APIs have it.
 TEMPERATURE = (0, 2)
 # Least and largest number of tokens of an answer.
@@ -45,6 +47,7 @@ MAX_TOKENS = (1, 1_000_000)
 MAX_DURATION_SECONDS = (10, 43_200)
 
 _LANGUAGE = re.compile(LANGUAGE)
+_ENTRY_ID = re.compile(r"kbe_[0-9a-z]{26}")
 
 
 def check_content(content: AgentContent) -> AgentContent:
@@ -98,6 +101,12 @@ def _configuration(configuration: AgentConfiguration) -> Iterator[Violation]:
     yield from _llm(configuration.llm)
     yield from _within("#/maxDurationSeconds", configuration.max_duration_seconds, MAX_DURATION_SECONDS)
     yield from _variables(configuration.dynamic_variables)
+    entries = configuration.knowledge_entry_ids
+    if len(entries) > KNOWLEDGE_ENTRIES_MAX:
+        yield Violation("#/knowledgeEntryIds", "too_many", f"At most {KNOWLEDGE_ENTRIES_MAX} entries.")
+    for index, entry_id in enumerate(entries[:KNOWLEDGE_ENTRIES_MAX]):
+        if not _ENTRY_ID.fullmatch(entry_id):
+            yield Violation(f"#/knowledgeEntryIds/{index}", "invalid_format", "Must be the id of a knowledge entry.")
 
 
 def _llm(llm: LanguageModel) -> Iterator[Violation]:

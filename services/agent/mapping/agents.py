@@ -6,7 +6,7 @@ from echosenseix.agent.v1 import agent_pb2
 from libs.rpc.masks import Editable, nested_paths
 from libs.rpc.messages import Mapper, enum_numbers
 from libs.rpc.times import to_timestamp
-from services.agent.domain.agent import Agent, AgentVersion
+from services.agent.domain.agent import Agent, AgentVersion, Dependent
 from services.agent.domain.content import AgentConfiguration, AgentContent
 from services.agent.domain.filter import AgentFilter, check_filter
 
@@ -60,6 +60,16 @@ def version_to_proto(version: AgentVersion) -> agent_pb2.AgentVersion:
         configuration=None if frozen is None else CONFIGURATION.write(frozen),
         created_by=version.created_by,
         create_time=to_timestamp(version.created_at),
+    )
+
+
+def dependent_to_proto(dependent: Dependent) -> agent_pb2.Dependent:
+    return agent_pb2.Dependent(
+        agent_id=dependent.agent_id,
+        display_name=dependent.name,
+        status=_STATUS[dependent.status],  # type: ignore[arg-type]
+        in_draft=dependent.in_draft,
+        published_version=dependent.published_version,
     )
 
 

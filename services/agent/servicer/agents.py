@@ -17,18 +17,27 @@ from services.agent.mapping.agents import (
     EDITABLE,
     agent_to_proto,
     content_from_proto,
+    dependent_to_proto,
     filter_from_proto,
     version_to_proto,
 )
 from services.agent.mapping.events import agent_event
 from services.agent.storage.agents import AGENT_LIST, Agents
+from services.agent.storage.dependents import DEPENDENT_LIST, Dependents
 from services.agent.storage.versions import VERSION_LIST, Versions
 
 
 class AgentServicer(agent_pb2_grpc.AgentServiceServicer):
     def __init__(
-        self, database: Database, stored: Agents, versions: Versions, clock: Clock, delegations: Delegations
+        self,
+        database: Database,
+        stored: Agents,
+        versions: Versions,
+        dependents: Dependents,
+        clock: Clock,
+        delegations: Delegations,
     ) -> None:
+        self._dependents = dependents
         self._delegations = delegations
         self._database = database
         self._agents = stored
@@ -144,6 +153,17 @@ class AgentServicer(agent_pb2_grpc.AgentServiceServicer):
         page = await self._versions.page(principal.org_id, agent.id, wanted)
         return agent_pb2.ListAgentVersionsResponse(
             agent_versions=map(version_to_proto, page.items), page_info=page_info_to_proto(page)
+        )
+
+    async def ListDependents(
+        self, request: agent_pb2.ListDependentsRequest, context: object
+    ) -> agent_pb2.ListDependentsResponse:
+        # Who may edit an entry has to know who speaks from it.
+        principal = require_scope("knowledge:read")
+        wanted = page_request_from_proto(request.page, DEPENDENT_LIST)
+        page = await self._dependents.page(principal.org_id, request.knowledge_entry_id, wanted)
+        return agent_pb2.ListDependentsResponse(
+            dependents=map(dependent_to_proto, page.items), page_info=page_info_to_proto(page)
         )
 
     async def GetAgentVersion(

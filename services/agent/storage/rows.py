@@ -51,6 +51,7 @@ _COLUMNS = (
         "dynamic_variables", in_list="'{}'", select="a.dynamic_variables::text", to_row=json.dumps, from_row=json.loads
     ),
     _draft("max_duration_seconds"),
+    _draft("knowledge_entry_ids", to_row=list, from_row=tuple),
     _Column("draft_digest", "draft_digest"),
     _Column("published_digest", "published_digest"),
     _Column("published_version", "published_version"),
@@ -126,7 +127,9 @@ def configuration_from_json(text: str) -> AgentConfiguration:
     release does not know were frozen by a later one, which may run beside it during an upgrade."""
     frozen = json.loads(text)
     llm = LanguageModel(**_known(LanguageModel, frozen["llm"]))
-    return AgentConfiguration(**_known(AgentConfiguration, frozen) | {"llm": llm})
+    known = _known(AgentConfiguration, frozen)
+    entries = tuple(known.get("knowledge_entry_ids", ()))
+    return AgentConfiguration(**known | {"llm": llm, "knowledge_entry_ids": entries})
 
 
 def _known(kind: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:

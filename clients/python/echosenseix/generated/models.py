@@ -57,6 +57,8 @@ class Agent(TypedDict):
     "Values that prompts name as {{variable}}."
     maxDurationSeconds: int | None
     "Calls end after so many seconds; null: the provider's limit."
+    knowledgeEntryIds: list[str]
+    "The knowledge entries that the agent speaks from."
     name: str
     "A name for people."
     description: str | None
@@ -84,6 +86,8 @@ class AgentBody(TypedDict):
     "Values that prompts name as {{variable}}."
     maxDurationSeconds: NotRequired[int | None]
     "Calls end after so many seconds; null: the provider's limit."
+    knowledgeEntryIds: NotRequired[list[str] | None]
+    "Ids of the knowledge entries that the agent speaks from."
     name: str
     "A name for people."
     description: NotRequired[str | None]
@@ -113,6 +117,8 @@ class AgentConfiguration(TypedDict):
     "Values that prompts name as {{variable}}."
     maxDurationSeconds: int | None
     "Calls end after so many seconds; null: the provider's limit."
+    knowledgeEntryIds: list[str]
+    "The knowledge entries that the agent speaks from."
 
 
 class AgentPatch(TypedDict):
@@ -132,6 +138,8 @@ class AgentPatch(TypedDict):
     "Values that prompts name as {{variable}}."
     maxDurationSeconds: NotRequired[int | None]
     "Calls end after so many seconds; null: the provider's limit."
+    knowledgeEntryIds: NotRequired[list[str] | None]
+    "Ids of the knowledge entries that the agent speaks from."
     name: NotRequired[str]
     "A name for people."
     description: NotRequired[str | None]
@@ -173,6 +181,8 @@ class AgentRow(TypedDict):
     "The language model."
     maxDurationSeconds: int | None
     "Calls end after so many seconds; null: the provider's limit."
+    knowledgeEntryIds: list[str]
+    "The knowledge entries that the agent speaks from."
     name: str
     "A name for people."
     description: str | None
@@ -606,6 +616,21 @@ class DeadEventReplayBody(TypedDict):
     "Given up at or after."
     diedAtLt: NotRequired[str | None]
     "Given up before."
+
+
+class Dependent(TypedDict):
+    """An agent that speaks from a knowledge entry."""
+
+    agentId: str
+    "The agent; null when none is known."
+    name: str
+    "A name for people."
+    status: Literal["active", "archived", "draft"] | None
+    "Its state."
+    inDraft: bool
+    "Whether the draft names the entry."
+    publishedVersion: int | None
+    "The version that serves calls; null before the first."
 
 
 class Difference(TypedDict):

@@ -313,6 +313,11 @@ class Knowledge:
         params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total}
         return self._client.rows(m.Chunk, f"/api/knowledge-base/entries/{segment(id)}/chunks", params, "cursor")
 
+    def list_dependents(self, id: str, *, limit: int | None = None, sort: Literal["createdAt", "name"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None) -> Rows[m.Dependent]:
+        """List the agents that speak from an entry. Needs the scope knowledge:read."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt}
+        return self._client.rows(m.Dependent, f"/api/knowledge-base/entries/{segment(id)}/dependents", params, "cursor")
+
     def search(self, body: m.SearchBody) -> m.SearchAnswer:
         """Search. Needs the scope knowledge:read."""
         return self._client.answer(m.SearchAnswer, Call("POST", "/api/knowledge-base/search", json=body))
@@ -925,6 +930,11 @@ class AsyncKnowledge:
         """List an entry's chunks. Needs the scope knowledge:read."""
         params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total}
         return self._client.rows(m.Chunk, f"/api/knowledge-base/entries/{segment(id)}/chunks", params, "cursor")
+
+    def list_dependents(self, id: str, *, limit: int | None = None, sort: Literal["createdAt", "name"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None) -> AsyncRows[m.Dependent]:
+        """List the agents that speak from an entry. Needs the scope knowledge:read."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt}
+        return self._client.rows(m.Dependent, f"/api/knowledge-base/entries/{segment(id)}/dependents", params, "cursor")
 
     async def search(self, body: m.SearchBody) -> m.SearchAnswer:
         """Search. Needs the scope knowledge:read."""

@@ -89,6 +89,7 @@ class AgentConfiguration(_message.Message):
     LLM_FIELD_NUMBER: _builtins.int
     DYNAMIC_VARIABLES_FIELD_NUMBER: _builtins.int
     MAX_DURATION_SECONDS_FIELD_NUMBER: _builtins.int
+    KNOWLEDGE_ENTRY_IDS_FIELD_NUMBER: _builtins.int
     system_prompt: _builtins.str
     first_message: _builtins.str
     language: _builtins.str
@@ -100,6 +101,10 @@ class AgentConfiguration(_message.Message):
     def llm(self) -> Global___LanguageModel: ...
     @_builtins.property
     def dynamic_variables(self) -> _struct_pb2.Struct: ...
+    @_builtins.property
+    def knowledge_entry_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Entries of the knowledge base that the agent speaks from."""
+
     def __init__(
         self,
         *,
@@ -110,10 +115,11 @@ class AgentConfiguration(_message.Message):
         llm: Global___LanguageModel | None = ...,
         dynamic_variables: _struct_pb2.Struct | None = ...,
         max_duration_seconds: _builtins.int | None = ...,
+        knowledge_entry_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_max_duration_seconds", b"_max_duration_seconds", "dynamic_variables", b"dynamic_variables", "llm", b"llm", "max_duration_seconds", b"max_duration_seconds"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_duration_seconds", b"_max_duration_seconds", "dynamic_variables", b"dynamic_variables", "first_message", b"first_message", "language", b"language", "llm", b"llm", "max_duration_seconds", b"max_duration_seconds", "system_prompt", b"system_prompt", "voice_id", b"voice_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_duration_seconds", b"_max_duration_seconds", "dynamic_variables", b"dynamic_variables", "first_message", b"first_message", "knowledge_entry_ids", b"knowledge_entry_ids", "language", b"language", "llm", b"llm", "max_duration_seconds", b"max_duration_seconds", "system_prompt", b"system_prompt", "voice_id", b"voice_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_duration_seconds: _TypeAlias = _typing.Literal["max_duration_seconds"]  # noqa: Y015
     _WhichOneofArgType__max_duration_seconds: _TypeAlias = _typing.Literal["_max_duration_seconds", b"_max_duration_seconds"]  # noqa: Y015
@@ -666,6 +672,88 @@ class ListAgentVersionsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListAgentVersionsResponse: _TypeAlias = ListAgentVersionsResponse  # noqa: Y015
+
+@_typing.final
+class Dependent(_message.Message):
+    """An agent that speaks from a knowledge entry."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENT_ID_FIELD_NUMBER: _builtins.int
+    DISPLAY_NAME_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    IN_DRAFT_FIELD_NUMBER: _builtins.int
+    PUBLISHED_VERSION_FIELD_NUMBER: _builtins.int
+    agent_id: _builtins.str
+    display_name: _builtins.str
+    status: Global___AgentStatus.ValueType
+    in_draft: _builtins.bool
+    """Its draft names the entry."""
+    published_version: _builtins.int
+    """Its published version where that names the entry; else 0."""
+    def __init__(
+        self,
+        *,
+        agent_id: _builtins.str = ...,
+        display_name: _builtins.str = ...,
+        status: Global___AgentStatus.ValueType = ...,
+        in_draft: _builtins.bool = ...,
+        published_version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "display_name", b"display_name", "in_draft", b"in_draft", "published_version", b"published_version", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Dependent: _TypeAlias = Dependent  # noqa: Y015
+
+@_typing.final
+class ListDependentsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KNOWLEDGE_ENTRY_ID_FIELD_NUMBER: _builtins.int
+    PAGE_FIELD_NUMBER: _builtins.int
+    knowledge_entry_id: _builtins.str
+    @_builtins.property
+    def page(self) -> _common_pb2.PageRequest: ...
+    def __init__(
+        self,
+        *,
+        knowledge_entry_id: _builtins.str = ...,
+        page: _common_pb2.PageRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["knowledge_entry_id", b"knowledge_entry_id", "page", b"page"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDependentsRequest: _TypeAlias = ListDependentsRequest  # noqa: Y015
+
+@_typing.final
+class ListDependentsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEPENDENTS_FIELD_NUMBER: _builtins.int
+    PAGE_INFO_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def dependents(self) -> _containers.RepeatedCompositeFieldContainer[Global___Dependent]: ...
+    @_builtins.property
+    def page_info(self) -> _common_pb2.PageInfo: ...
+    def __init__(
+        self,
+        *,
+        dependents: _abc.Iterable[Global___Dependent] | None = ...,
+        page_info: _common_pb2.PageInfo | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["page_info", b"page_info"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dependents", b"dependents", "page_info", b"page_info"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDependentsResponse: _TypeAlias = ListDependentsResponse  # noqa: Y015
 
 @_typing.final
 class GetAgentVersionRequest(_message.Message):

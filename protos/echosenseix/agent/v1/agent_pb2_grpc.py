@@ -79,6 +79,11 @@ class AgentServiceStub:
                 request_serializer=echosenseix_dot_agent_dot_v1_dot_agent__pb2.GetAgentVersionRequest.SerializeToString,
                 response_deserializer=echosenseix_dot_agent_dot_v1_dot_agent__pb2.GetAgentVersionResponse.FromString,
                 _registered_method=True)
+        self.ListDependents = channel.unary_unary(
+                '/echosenseix.agent.v1.AgentService/ListDependents',
+                request_serializer=echosenseix_dot_agent_dot_v1_dot_agent__pb2.ListDependentsRequest.SerializeToString,
+                response_deserializer=echosenseix_dot_agent_dot_v1_dot_agent__pb2.ListDependentsResponse.FromString,
+                _registered_method=True)
         self.ResolveExternalAgent = channel.unary_unary(
                 '/echosenseix.agent.v1.AgentService/ResolveExternalAgent',
                 request_serializer=echosenseix_dot_agent_dot_v1_dot_agent__pb2.ResolveExternalAgentRequest.SerializeToString,
@@ -145,6 +150,13 @@ class AgentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListDependents(self, request, context):
+        """The agents whose draft or published version speaks from a knowledge entry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ResolveExternalAgent(self, request, context):
         """Service principals only: which agent answers under this provider's agent id?
         """
@@ -199,6 +211,11 @@ def add_AgentServiceServicer_to_server(servicer, server):
                     servicer.GetAgentVersion,
                     request_deserializer=echosenseix_dot_agent_dot_v1_dot_agent__pb2.GetAgentVersionRequest.FromString,
                     response_serializer=echosenseix_dot_agent_dot_v1_dot_agent__pb2.GetAgentVersionResponse.SerializeToString,
+            ),
+            'ListDependents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDependents,
+                    request_deserializer=echosenseix_dot_agent_dot_v1_dot_agent__pb2.ListDependentsRequest.FromString,
+                    response_serializer=echosenseix_dot_agent_dot_v1_dot_agent__pb2.ListDependentsResponse.SerializeToString,
             ),
             'ResolveExternalAgent': grpc.unary_unary_rpc_method_handler(
                     servicer.ResolveExternalAgent,
@@ -449,6 +466,33 @@ class AgentService:
             '/echosenseix.agent.v1.AgentService/GetAgentVersion',
             echosenseix_dot_agent_dot_v1_dot_agent__pb2.GetAgentVersionRequest.SerializeToString,
             echosenseix_dot_agent_dot_v1_dot_agent__pb2.GetAgentVersionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDependents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/echosenseix.agent.v1.AgentService/ListDependents',
+            echosenseix_dot_agent_dot_v1_dot_agent__pb2.ListDependentsRequest.SerializeToString,
+            echosenseix_dot_agent_dot_v1_dot_agent__pb2.ListDependentsResponse.FromString,
             options,
             channel_credentials,
             insecure,

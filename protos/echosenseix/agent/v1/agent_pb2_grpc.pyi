@@ -42,6 +42,8 @@ class AgentServiceStub:
     """Freezes the draft as the next version number."""
     ListAgentVersions: _grpc.UnaryUnaryMultiCallable[_agent_pb2.ListAgentVersionsRequest, _agent_pb2.ListAgentVersionsResponse]
     GetAgentVersion: _grpc.UnaryUnaryMultiCallable[_agent_pb2.GetAgentVersionRequest, _agent_pb2.GetAgentVersionResponse]
+    ListDependents: _grpc.UnaryUnaryMultiCallable[_agent_pb2.ListDependentsRequest, _agent_pb2.ListDependentsResponse]
+    """The agents whose draft or published version speaks from a knowledge entry."""
     ResolveExternalAgent: _grpc.UnaryUnaryMultiCallable[_agent_pb2.ResolveExternalAgentRequest, _agent_pb2.ResolveExternalAgentResponse]
     """Service principals only: which agent answers under this provider's agent id?"""
 
@@ -59,6 +61,8 @@ class AgentServiceAsyncStub(AgentServiceStub):
     """Freezes the draft as the next version number."""
     ListAgentVersions: _aio.UnaryUnaryMultiCallable[_agent_pb2.ListAgentVersionsRequest, _agent_pb2.ListAgentVersionsResponse]  # type: ignore[assignment]
     GetAgentVersion: _aio.UnaryUnaryMultiCallable[_agent_pb2.GetAgentVersionRequest, _agent_pb2.GetAgentVersionResponse]  # type: ignore[assignment]
+    ListDependents: _aio.UnaryUnaryMultiCallable[_agent_pb2.ListDependentsRequest, _agent_pb2.ListDependentsResponse]  # type: ignore[assignment]
+    """The agents whose draft or published version speaks from a knowledge entry."""
     ResolveExternalAgent: _aio.UnaryUnaryMultiCallable[_agent_pb2.ResolveExternalAgentRequest, _agent_pb2.ResolveExternalAgentResponse]  # type: ignore[assignment]
     """Service principals only: which agent answers under this provider's agent id?"""
 
@@ -127,6 +131,14 @@ class AgentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _agent_pb2.GetAgentVersionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_agent_pb2.GetAgentVersionResponse, _abc.Awaitable[_agent_pb2.GetAgentVersionResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def ListDependents(
+        self,
+        request: _agent_pb2.ListDependentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_agent_pb2.ListDependentsResponse, _abc.Awaitable[_agent_pb2.ListDependentsResponse]]:
+        """The agents whose draft or published version speaks from a knowledge entry."""
 
     @_abc_1.abstractmethod
     def ResolveExternalAgent(

@@ -21,6 +21,7 @@ from libs.rpc.delegation import Delegations
 from libs.rpc.principal import Principal, service_principal
 from services.agent.servicer import AgentServicer, IntegrationServicer
 from services.agent.storage.agents import Agents
+from services.agent.storage.dependents import Dependents
 from services.agent.storage.integrations import Integrations
 from services.agent.storage.versions import Versions
 
@@ -76,7 +77,9 @@ async def service(service_database: Callable[..., Awaitable[Database]]) -> Servi
         database,
         stored,
         accounts,
-        AgentServicer(database, stored, Versions(database, cursors), clock, Delegations()),
+        AgentServicer(
+            database, stored, Versions(database, cursors), Dependents(database, cursors), clock, Delegations()
+        ),
         IntegrationServicer(database, accounts, clock, ALLOWED, Delegations(), stored),
         clock,
     )

@@ -10,6 +10,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from echosenseix.agent.v1 import agent_pb2
 from echosenseix.common.v1 import common_pb2
 from libs.errors import FailedPrecondition, InvalidArgument, NotFound
+from libs.ids import new_id
 
 from .conftest import Service, as_org
 
@@ -89,3 +90,42 @@ async def test_the_serving_role_cannot_change_a_version(service: Service, org: s
         with pytest.raises(Exception, match="permission denied"):
             async with service.database.transaction(org) as conn:
                 await conn.execute(statement)
+
+
+async def test_dependents_of_an_entry_are_agents_that_name_it_in_draft_or_published_version(
+    service: Service, org: str
+) -> None:
+    entry, other = new_id("kbe"), new_id("kbe")
+
+    def naming(*entries: str) -> agent_pb2.AgentConfiguration:
+        return agent_pb2.AgentConfiguration(knowledge_entry_ids=entries)
+
+    drafted = await service.create(org, name="drafted", draft=naming(entry))
+    published = await service.create(org, name="published", draft=naming(other, entry))
+    await service.create(org, name="other", draft=naming(other))
+    deleted = await service.create(org, name="deleted", draft=naming(entry))
+    stranger = new_id("org")
+    await service.create(stranger, name="of another organization", draft=naming(entry))
+    with as_org(org):
+        await service.agents.PublishAgent(agent_pb2.PublishAgentRequest(id=published.id), None)
+        emptied = agent_pb2.Agent(id=published.id, draft=naming(other))
+        mask = FieldMask(paths=["draft.knowledge_entry_ids"])
+        await service.agents.UpdateAgent(agent_pb2.UpdateAgentRequest(agent=emptied, update_mask=mask), None)
+        await service.agents.DeleteAgent(agent_pb2.DeleteAgentRequest(id=deleted.id), None)
+
+        async def dependents(entry_id: str) -> set[tuple[str, bool, int]]:
+            asked = agent_pb2.ListDependentsRequest(knowledge_entry_id=entry_id)
+            answer = await service.agents.ListDependents(asked, None)
+            return {(found.agent_id, found.in_draft, found.published_version) for found in answer.dependents}
+
+        assert await dependents(entry) == {(drafted.id, True, 0), (published.id, False, 1)}
+        assert await dependents(new_id("kbe")) == set()
+        assert await dependents("no id") == set()
+
+
+async def test_an_agent_names_knowledge_entries_by_their_ids(service: Service, org: str) -> None:
+    with pytest.raises(InvalidArgument) as refused:
+        await service.create(org, draft=agent_pb2.AgentConfiguration(knowledge_entry_ids=["agt_1"] * 101))
+    assert {found.pointer for found in refused.value.violations} == {"#/knowledgeEntryIds"} | {
+        f"#/knowledgeEntryIds/{index}" for index in range(100)
+    }

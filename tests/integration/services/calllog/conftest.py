@@ -47,6 +47,7 @@ from local.stores import Stores
 from providers.interface.recordings import AudioLimits
 from services.agent.servicer import AgentServicer, IntegrationServicer
 from services.agent.storage.agents import Agents
+from services.agent.storage.dependents import Dependents
 from services.agent.storage.integrations import Integrations
 from services.agent.storage.versions import Versions
 from services.calllog.jobs import job_handlers
@@ -250,7 +251,14 @@ async def agent_service(
             return await queue.ConfirmJob(request, None)
 
     delegations = Delegations({"calllog": confirm})
-    agents = AgentServicer(database, Agents(database, cursors), Versions(database, cursors), clock, delegations)
+    agents = AgentServicer(
+        database,
+        Agents(database, cursors),
+        Versions(database, cursors),
+        Dependents(database, cursors),
+        clock,
+        delegations,
+    )
     stored = Integrations(database, cursors, Envelope(database.settings.encryption_keys))
     integrations = IntegrationServicer(database, stored, clock, ALLOWED, delegations, Agents(database, cursors))
     settings = replace(database.settings, grpc_address="127.0.0.1:0")

@@ -84,6 +84,7 @@ TABLES: tuple[Table, ...] = (
         "it was given out",
         bound=f"the newest {TOKENS_PER_ACCOUNT} of a purpose and account",
     ),
+    Table("identity", "account_link", "as long as the account", bound="one an account and provider"),
     Table("identity", "recovery_code", "as long as the account", bound="ten an account"),
     Table(
         "identity",

@@ -18,6 +18,8 @@ from gateway.schemas.own_account import (
     EmailBody,
     ForgotBody,
     Memberships,
+    OpenIdBody,
+    OpenIdStart,
     PasswordBody,
     RecoveryCodes,
     ResetBody,
@@ -31,6 +33,10 @@ from gateway.schemas.own_account import (
 from gateway.state import ApiRequest
 
 _TOKEN = "tok_01m8f59rmhe3d9h1wxp49bjd1g." + "0" * 64
+
+_FLOW_COOKIE = "echosenseix_openid"
+# Seconds that a browser may take at the provider; identity refuses what is older.
+_FLOW_SECONDS = 600
 
 
 async def forgot_password(request: ApiRequest[NoQuery, ForgotBody]) -> Response:
@@ -115,6 +121,48 @@ async def verify_second_factor(request: ApiRequest[NoQuery, SecondFactorBody]) -
         )
     )
     return answer_login(request, answer.login)
+
+
+async def begin_openid(request: ApiRequest[NoQuery, NoBody]) -> Response:
+    answer = await request.app.clients.accounts.BeginOpenIdLogin(
+        pb.BeginOpenIdLoginRequest(redirect_url=_openid_page(request), ip_address=request.client_address)
+    )
+    response = responses.ok(OpenIdStart(authorization_url=answer.authorization_url))
+    _set_flow_cookie(request, response, answer.flow)
+    return response
+
+
+async def complete_openid(request: ApiRequest[NoQuery, OpenIdBody]) -> Response:
+    answer = await request.app.clients.accounts.CompleteOpenIdLogin(
+        pb.CompleteOpenIdLoginRequest(
+            code=request.data.code,
+            state=request.data.state,
+            flow=request.cookies.get(_FLOW_COOKIE, "")[:2_000],
+            redirect_url=_openid_page(request),
+            ip_address=request.client_address,
+            user_agent=request.header("user-agent")[:400],
+        )
+    )
+    response = answer_login(request, answer.login)
+    _set_flow_cookie(request, response, "")
+    return response
+
+
+def _openid_page(request: ApiRequest[Any, Any]) -> str:
+    return f"{request.app.settings.public_url.rstrip('/')}/openid"
+
+
+def _set_flow_cookie(request: ApiRequest[Any, Any], response: Response, flow: str) -> None:
+    """Ties the answer of the provider to the browser that began; empty removes it."""
+    response.set_cookie(
+        _FLOW_COOKIE,
+        flow,
+        max_age=_FLOW_SECONDS if flow else 0,
+        path="/api/login/openid",
+        httponly=True,
+        secure=request.app.settings.over_tls,
+        samesite="lax",
+    )
 
 
 async def list_memberships(request: ApiRequest[NoQuery, NoBody]) -> Response:
@@ -262,6 +310,33 @@ ROUTES = tagged(
         sets_cookie=True,
         keyed=False,
         problems=(401, 403, 429),
+    ),
+    Route(
+        "POST",
+        "/api/login/openid",
+        begin_openid,
+        "Begin to sign in with the OpenID provider of the installation",
+        public=True,
+        answer=OpenIdStart,
+        secret=True,
+        sets_cookie=True,
+        keyed=False,
+        problems=(429, 501),
+    ),
+    Route(
+        "POST",
+        "/api/login/openid/complete",
+        complete_openid,
+        "Open a session with what the OpenID provider answered",
+        public=True,
+        body=OpenIdBody,
+        example={"code": "SplxlOBeZQQYbYS6WxSbIA", "state": "af0ifjsldkj"},
+        answer=LoggedIn,
+        also={202: "The account has a second factor: send the challenge and a code to /api/login/second-factor."},
+        secret=True,
+        sets_cookie=True,
+        keyed=False,
+        problems=(401, 403, 429, 501),
     ),
     Route(
         "GET",

@@ -61,6 +61,31 @@ if (page.preview) ask(page.preview, {token}).then(({ok, body}) => {
 """
 
 
+_OPENID_PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>Signing in</title>
+<h1>Signing in</h1>
+<p id="result" role="status"></p>
+<script src="/openid/page.js"></script>
+</html>
+"""
+_OPENID_SCRIPT = """const asked = new URLSearchParams(location.search), result = document.getElementById("result");
+history.replaceState(null, "", location.pathname);
+fetch("/api/login/openid/complete", {
+  method: "POST",
+  headers: {"Content-Type": "application/json"},
+  body: JSON.stringify({code: asked.get("code") ?? "", state: asked.get("state") ?? ""}),
+}).then(async (answer) => {
+  const body = await answer.json();
+  if (answer.status === 200) location.replace("/app");
+  else if (answer.status === 202) location.replace(`/app#challenge=${encodeURIComponent(body.challenge)}`);
+  else result.textContent = body.detail;
+}, () => { result.textContent = "The request did not arrive. Begin to sign in again."; });
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class LinkPage:
     """The page at `path`: its fields and the link's token go to `action`; `preview` tells what the link offers."""
@@ -136,15 +161,22 @@ async def get_script(request: ApiRequest[NoQuery, NoBody]) -> Response:
     return Response(script, 200, {"cache-control": "no-cache"}, "text/javascript; charset=utf-8")
 
 
+async def get_openid_page(request: ApiRequest[NoQuery, NoBody]) -> Response:
+    request.replace_response_header(b"content-security-policy", _POLICY.encode())
+    return Response(_OPENID_PAGE, 200, {"cache-control": "no-store"}, "text/html; charset=utf-8")
+
+
+async def get_openid_script(request: ApiRequest[NoQuery, NoBody]) -> Response:
+    return Response(_OPENID_SCRIPT, 200, {"cache-control": "no-cache"}, "text/javascript; charset=utf-8")
+
+
 def _page(path: str, handler: Any, summary: str) -> Route[Any, Any]:
     return Route("GET", path, handler, summary, tag="Accounts", public=True, documented=False)
 
 
-ROUTES = tuple(
-    route
-    for page in PAGES
-    for route in (
-        _page(page.path, get_page, "The page of a mailed link"),
-        _page(f"{page.path}/page.js", get_script, "Its script"),
-    )
+ROUTES = (
+    _page("/openid", get_openid_page, "The page to which an OpenID provider sends the browser back"),
+    _page("/openid/page.js", get_openid_script, "Its script"),
+    *(_page(page.path, get_page, "The page of a mailed link") for page in PAGES),
+    *(_page(f"{page.path}/page.js", get_script, "Its script") for page in PAGES),
 )

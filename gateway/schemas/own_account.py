@@ -58,6 +58,15 @@ class SwitchBody(Body):
     organization_id: Annotated[str, limits(maxLength=64), Meta(description="An organization of your account.")]
 
 
+class OpenIdBody(Body):
+    code: Annotated[str, limits(minLength=1, maxLength=2000), Meta(description="As the provider's redirect has it.")]
+    state: Annotated[str, limits(minLength=1, maxLength=200), Meta(description="As the provider's redirect has it.")]
+
+
+class OpenIdStart(Answer):
+    authorization_url: Annotated[str, Meta(description="Where the browser signs in. It comes back to /openid.")]
+
+
 class SecondFactor(Answer):
     enabled: Annotated[bool, Meta(description="Whether each login needs a code.")]
     enabled_at: Annotated[str | None, Meta(description="Since when; null while it is off.")]

@@ -10,6 +10,7 @@ from echosenseix.identity.v1.identity_pb2_grpc import add_IdentityServiceService
 from echosenseix.identity.v1.members_pb2_grpc import add_MemberServiceServicer_to_server
 from libs.clock import SystemClock
 from libs.crypto import Envelope
+from libs.http import OutboundClient
 from libs.ratelimit import RateLimiter
 from libs.runtime import Runtime, service_main
 from libs.runtime.service import Service
@@ -22,6 +23,7 @@ from .domain.devices import KnownDevices
 from .domain.links import MailedLinks
 from .jobs import job_handlers
 from .login_limits import LoginLimits
+from .openid import OpenIdProvider, OpenIdSettings
 from .passwords import Passwords
 from .servicer import AccountServicer, IdentityServicer, MemberServicer, Parts
 from .storage.account_tokens import AccountTokens
@@ -65,12 +67,23 @@ async def serve(runtime: Runtime[IdentitySettings]) -> None:
         invitation_links=MailedLinks(secret, b"invitation", "ivt"),
         token_links={purpose: MailedLinks(secret, purpose.value.encode(), "tok") for purpose in Purpose},
         verify_by_mail=settings.verifies_by_mail,
+        openid=await _openid(runtime),
     )
     await service.serve(
         (add_IdentityServiceServicer_to_server, IdentityServicer(parts)),
         (add_AccountServiceServicer_to_server, AccountServicer(parts)),
         (add_MemberServiceServicer_to_server, MemberServicer(parts)),
     )
+
+
+async def _openid(runtime: Runtime[IdentitySettings]) -> OpenIdProvider | None:
+    settings = runtime.settings
+    if not settings.openid_issuer:
+        return None
+    client = OutboundClient(settings.outbound_allow)
+    runtime.on_close("openid", client.close)
+    known = OpenIdSettings(settings.openid_issuer, settings.openid_client_id, settings.openid_client_secret)
+    return OpenIdProvider(known, client, Envelope(settings.encryption_keys), SystemClock())
 
 
 async def work(runtime: Runtime[IdentitySettings]) -> None:

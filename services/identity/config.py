@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from libs.config import ServiceSettings, setting
+from libs.config import ServiceSettings, outbound_problems, setting
+from libs.urls import HTTP
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +15,12 @@ class IdentitySettings(ServiceSettings):
     email_verification: str = setting(
         "EMAIL_VERIFICATION", "", help="link or none; without it link in production and none locally"
     )
+    openid_issuer: str = setting(
+        "OPENID_ISSUER", "", url=HTTP, help="the OpenID provider that people may sign in with; none without it"
+    )
+    openid_client_id: str = setting("OPENID_CLIENT_ID", "", help="as the provider knows this installation")
+    openid_client_secret: str = setting("OPENID_CLIENT_SECRET", "", secret=True)
+    outbound_allow: tuple[str, ...] = setting("OUTBOUND_ALLOW", (), help="host:port exceptions of the address guard")
 
     @property
     def verifies_by_mail(self) -> bool:
@@ -21,7 +28,10 @@ class IdentitySettings(ServiceSettings):
         return self.email_verification == "link" or (not self.email_verification and self.production)
 
     def problems(self) -> list[str]:
-        found = ServiceSettings.problems(self)
+        found = ServiceSettings.problems(self) + outbound_problems(self, self.outbound_allow)
+        openid = (self.openid_issuer, self.openid_client_id, self.openid_client_secret)
+        if any(openid) and not all(openid):
+            found.append("OPENID_ISSUER, OPENID_CLIENT_ID and OPENID_CLIENT_SECRET must be set together")
         if self.limits not in ("normal", "bench"):
             found.append("LIMITS must be normal or bench")
         elif self.production and self.limits == "bench":

@@ -23,6 +23,8 @@ ROUTED = {(route.method.lower(), route.path) for route in ROUTES if route.docume
 FOR_PEOPLE = {
     "/verify-email",
     "/verify-email/page.js",
+    "/openid",
+    "/openid/page.js",
     "/reset-password",
     "/reset-password/page.js",
     "/confirm-email",
@@ -104,6 +106,8 @@ NOT_RECORDED = {
     "POST /api/register",
     "POST /api/register/verify",
     "POST /api/login",
+    "POST /api/login/openid",
+    "POST /api/login/openid/complete",
 }
 
 

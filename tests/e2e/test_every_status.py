@@ -33,6 +33,7 @@ NOT_FROM_OUTSIDE = {
 }
 _FANNED = "the request waits for the one that holds the key; tests/e2e/test_fan_outs.py"
 _BY_MAIL = "the suite of the tests verifies no address; tests/e2e/test_registration.py"
+_OPENID = "the suite of the tests has no OpenID provider; tests/integration/services/identity/test_openid.py"
 _SLOW = "a provider's delivery may take 32 s; the reader of the body is the same for all operations"
 # The same for single operations.
 EXCEPTIONS = {
@@ -53,6 +54,14 @@ EXCEPTIONS = {
     ("POST /api/register/verify", 409): _BY_MAIL,
     ("POST /api/login", 202): "a second factor is needed; tests/e2e/test_own_account.py",
     ("POST /api/login", 403): _BY_MAIL,
+    **{
+        (f"POST /api/login/openid{step}", status): _OPENID
+        for step in ("", "/complete")
+        for status in (200, 202)
+        if step or status == 200
+    },
+    ("POST /api/login/openid/complete", 401): _OPENID,
+    ("POST /api/login/openid/complete", 403): _OPENID,
     ("DELETE /api/auth/sessions", 422): "it has no body, and no other request of its path has its key",
     ("POST /api/auth/email/confirm", 409): "the address was taken meanwhile; test_own_account.py of identity",
     ("POST /api/knowledge-base/answer-context", 501): "needs PostgreSQL without pgvector, as search does",

@@ -9,22 +9,23 @@ from __future__ import annotations
 from dataclasses import replace
 
 from echosenseix.identity.v1 import accounts_pb2 as pb
-from libs.errors import NotFound
+from libs.errors import NotFound, PermissionDenied
 from libs.events.outbox import append
 from libs.ids import new_id
 from libs.postgres import Connection
 from libs.postgres.idempotency import run_write
 from services.identity import operations
 from services.identity.domain.account_tokens import Purpose, new_token
-from services.identity.domain.accounts import Account
+from services.identity.domain.accounts import Account, Login
 from services.identity.domain.people import check_email, check_password, email_key
 from services.identity.domain.verification import place_of
 from services.identity.mapping.events import account_mail, user_event
 from services.identity.mapping.people import organization_to_proto, user_to_proto
+from services.identity.openid import Subject, not_configured
 
 from .parts import only_the_gateway, signed_in
 from .second_factor import SecondFactorMethods
-from .signing_in import open_session
+from .signing_in import after_first_factor, open_session
 
 
 class OwnAccountMethods(SecondFactorMethods):
@@ -122,6 +123,45 @@ class OwnAccountMethods(SecondFactorMethods):
                 await append(conn, user_event("user.updated", changed))
         return pb.ConfirmEmailChangeResponse()
 
+    async def BeginOpenIdLogin(
+        self, request: pb.BeginOpenIdLoginRequest, context: object
+    ) -> pb.BeginOpenIdLoginResponse:
+        only_the_gateway()
+        await self._parts.limits.verify(request.ip_address)
+        if self._parts.openid is None:
+            raise not_configured()
+        url, flow = await self._parts.openid.begin(request.redirect_url)
+        return pb.BeginOpenIdLoginResponse(authorization_url=url, flow=flow)
+
+    async def CompleteOpenIdLogin(
+        self, request: pb.CompleteOpenIdLoginRequest, context: object
+    ) -> pb.CompleteOpenIdLoginResponse:
+        only_the_gateway()
+        parts = self._parts
+        await parts.limits.verify(request.ip_address)
+        if parts.openid is None:
+            raise not_configured()
+        subject = await parts.openid.complete(request.code, request.state, request.flow, request.redirect_url)
+        known = await parts.accounts.by_subject(subject.issuer, subject.subject) or await self._linked(subject)
+        login = await after_first_factor(parts, known, request.ip_address, request.user_agent)
+        return pb.CompleteOpenIdLoginResponse(login=login)
+
+    async def _linked(self, subject: Subject) -> Login:
+        """The account of the subject's address, which is linked with it now. Only a verified address says whose account
+        it is: with another one, a subject could name any account."""
+        parts, key = self._parts, email_key(subject.email)
+        if not subject.email_verified or "\x00" in key:
+            raise PermissionDenied("openid_email_unverified", "Verify your address at the provider, then sign in.")
+        known = await parts.accounts.by_email(key)
+        if known is None:
+            raise _no_account()
+        async with parts.database.transaction(known.account.id) as conn:
+            now = parts.clock.now()
+            if not await parts.accounts.link(conn, known.account.id, subject.issuer, subject.subject, now):
+                raise _no_account()
+            await append(conn, account_mail("openid.linked", known.account.email, known.account.id))
+        return known
+
     async def ListMemberships(self, request: pb.ListMembershipsRequest, context: object) -> pb.ListMembershipsResponse:
         principal, account = signed_in(), await self._own()
         memberships = [
@@ -159,3 +199,7 @@ class OwnAccountMethods(SecondFactorMethods):
 
 def _invalid_link() -> NotFound:
     return NotFound("account_link_invalid", "This link was used or has expired. Ask for a new one.")
+
+
+def _no_account() -> PermissionDenied:
+    return PermissionDenied("account_unknown", "No account has this address. Register, or ask to be invited.")

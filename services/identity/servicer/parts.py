@@ -15,6 +15,7 @@ from services.identity.domain.account_tokens import Purpose
 from services.identity.domain.devices import KnownDevices
 from services.identity.domain.links import MailedLinks
 from services.identity.login_limits import LoginLimits
+from services.identity.openid import OpenIdProvider
 from services.identity.operations import Credentials
 from services.identity.passwords import Passwords
 from services.identity.storage.account_tokens import AccountTokens
@@ -51,6 +52,7 @@ class Parts:
     invitation_links: MailedLinks
     token_links: Mapping[Purpose, MailedLinks]
     verify_by_mail: bool
+    openid: OpenIdProvider | None
 
     @property
     def credentials(self) -> Credentials:

@@ -26,6 +26,10 @@ select {_COLUMNS}, {USER} from account a join app_user u on u.account_id = a.org
 where a.email_key = $1 order by u.last_login_at desc nulls last, u.created_at, u.id limit 1"""
 
 _BY_ID = _BY_EMAIL.replace("a.email_key = $1", "a.org_id = $1")
+_BY_SUBJECT = _BY_EMAIL.replace(
+    "a.email_key = $1",
+    "a.org_id = (select l.org_id from account_link l where l.issuer = $1 and l.subject = $2)",
+)
 _GET = f"select {_COLUMNS} from account a where a.org_id = o.org"
 _USERS = f"select {USER} from app_user u where u.account_id = $1 order by u.created_at, u.id"
 _MEMBERSHIPS = f"""
@@ -45,6 +49,20 @@ class Accounts:
     async def by_id(self, account_id: str) -> Login | None:
         row = await self._database.system_fetchrow(_BY_ID, account_id)
         return None if row is None else Login(_account(row), user_of(row))
+
+    async def by_subject(self, issuer: str, subject: str) -> Login | None:
+        """The account that a subject of an OpenID provider signs in as."""
+        row = await self._database.system_fetchrow(_BY_SUBJECT, issuer, subject)
+        return None if row is None else Login(_account(row), user_of(row))
+
+    async def link(self, conn: Connection, account_id: str, issuer: str, subject: str, now: datetime) -> bool:
+        """Whether the account has no other subject of this issuer, and the subject no other account."""
+        linked = await conn.fetchval(
+            "insert into account_link (org_id, issuer, subject, created_at) values ($1, $2, $3, $4) "
+            "on conflict do nothing returning true",
+            account_id, issuer, subject, now,
+        )  # fmt: skip
+        return linked is not None
 
     async def get(self, account_id: str) -> Account:
         row = await self._database.fetchrow(account_id, _GET)

@@ -120,6 +120,7 @@ TEMPLATES: Mapping[str, Callable[[Mapping[str, str]], MailText]] = {
     "password.changed": _notice("Your password was changed", "The password of your account was changed."),
     "email.confirm": email_confirm,
     "email.changed": email_changed,
+    "openid.linked": _notice("A new way to sign in", "Your account was signed in to with your OpenID provider."),
     "second_factor.enabled": _notice("Your second factor is on", "Each login needs a code of your authenticator now."),
     "second_factor.disabled": _notice("Your second factor is off", "Logins need the password alone now."),
 }

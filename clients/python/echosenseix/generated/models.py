@@ -1295,6 +1295,18 @@ class Offsets(TypedDict):
     "The offset behind the last character."
 
 
+class OpenIdBody(TypedDict):
+    code: str
+    "As the provider's redirect has it."
+    state: str
+    "As the provider's redirect has it."
+
+
+class OpenIdStart(TypedDict):
+    authorizationUrl: str
+    "Where the browser signs in. It comes back to /openid."
+
+
 class Organization(TypedDict):
     id: str
     "The id; it never changes."

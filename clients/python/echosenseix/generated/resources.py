@@ -103,6 +103,14 @@ class Accounts:
         """Open a session with the challenge of a login and a code."""
         return self._client.answer(m.LoggedIn, Call("POST", "/api/login/second-factor", json=body))
 
+    def begin_openid(self) -> m.OpenIdStart:
+        """Begin to sign in with the OpenID provider of the installation."""
+        return self._client.answer(m.OpenIdStart, Call("POST", "/api/login/openid"))
+
+    def complete_openid(self, body: m.OpenIdBody) -> m.LoggedIn:
+        """Open a session with what the OpenID provider answered."""
+        return self._client.answer(m.LoggedIn, Call("POST", "/api/login/openid/complete", json=body))
+
     def list_memberships(self) -> m.Memberships:
         """List the organizations of the account."""
         return self._client.answer(m.Memberships, Call("GET", "/api/auth/organizations"))
@@ -720,6 +728,14 @@ class AsyncAccounts:
     async def verify_second_factor(self, body: m.SecondFactorBody) -> m.LoggedIn:
         """Open a session with the challenge of a login and a code."""
         return await self._client.answer(m.LoggedIn, Call("POST", "/api/login/second-factor", json=body))
+
+    async def begin_openid(self) -> m.OpenIdStart:
+        """Begin to sign in with the OpenID provider of the installation."""
+        return await self._client.answer(m.OpenIdStart, Call("POST", "/api/login/openid"))
+
+    async def complete_openid(self, body: m.OpenIdBody) -> m.LoggedIn:
+        """Open a session with what the OpenID provider answered."""
+        return await self._client.answer(m.LoggedIn, Call("POST", "/api/login/openid/complete", json=body))
 
     async def list_memberships(self) -> m.Memberships:
         """List the organizations of the account."""

@@ -495,6 +495,106 @@ class VerifySecondFactorResponse(_message.Message):
 Global___VerifySecondFactorResponse: _TypeAlias = VerifySecondFactorResponse  # noqa: Y015
 
 @_typing.final
+class BeginOpenIdLoginRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REDIRECT_URL_FIELD_NUMBER: _builtins.int
+    IP_ADDRESS_FIELD_NUMBER: _builtins.int
+    redirect_url: _builtins.str
+    """The page that the provider sends the browser back to."""
+    ip_address: _builtins.str
+    def __init__(
+        self,
+        *,
+        redirect_url: _builtins.str = ...,
+        ip_address: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ip_address", b"ip_address", "redirect_url", b"redirect_url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BeginOpenIdLoginRequest: _TypeAlias = BeginOpenIdLoginRequest  # noqa: Y015
+
+@_typing.final
+class BeginOpenIdLoginResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AUTHORIZATION_URL_FIELD_NUMBER: _builtins.int
+    FLOW_FIELD_NUMBER: _builtins.int
+    authorization_url: _builtins.str
+    flow: _builtins.str
+    """Sealed; the browser keeps it until it comes back."""
+    def __init__(
+        self,
+        *,
+        authorization_url: _builtins.str = ...,
+        flow: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["authorization_url", b"authorization_url", "flow", b"flow"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BeginOpenIdLoginResponse: _TypeAlias = BeginOpenIdLoginResponse  # noqa: Y015
+
+@_typing.final
+class CompleteOpenIdLoginRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    FLOW_FIELD_NUMBER: _builtins.int
+    REDIRECT_URL_FIELD_NUMBER: _builtins.int
+    IP_ADDRESS_FIELD_NUMBER: _builtins.int
+    USER_AGENT_FIELD_NUMBER: _builtins.int
+    code: _builtins.str
+    state: _builtins.str
+    flow: _builtins.str
+    redirect_url: _builtins.str
+    ip_address: _builtins.str
+    user_agent: _builtins.str
+    def __init__(
+        self,
+        *,
+        code: _builtins.str = ...,
+        state: _builtins.str = ...,
+        flow: _builtins.str = ...,
+        redirect_url: _builtins.str = ...,
+        ip_address: _builtins.str = ...,
+        user_agent: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "flow", b"flow", "ip_address", b"ip_address", "redirect_url", b"redirect_url", "state", b"state", "user_agent", b"user_agent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompleteOpenIdLoginRequest: _TypeAlias = CompleteOpenIdLoginRequest  # noqa: Y015
+
+@_typing.final
+class CompleteOpenIdLoginResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOGIN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def login(self) -> _identity_pb2.LoginResponse: ...
+    def __init__(
+        self,
+        *,
+        login: _identity_pb2.LoginResponse | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["login", b"login"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["login", b"login"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompleteOpenIdLoginResponse: _TypeAlias = CompleteOpenIdLoginResponse  # noqa: Y015
+
+@_typing.final
 class ListMembershipsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

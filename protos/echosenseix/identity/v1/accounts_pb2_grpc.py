@@ -89,6 +89,16 @@ class AccountServiceStub:
                 request_serializer=echosenseix_dot_identity_dot_v1_dot_accounts__pb2.VerifySecondFactorRequest.SerializeToString,
                 response_deserializer=echosenseix_dot_identity_dot_v1_dot_accounts__pb2.VerifySecondFactorResponse.FromString,
                 _registered_method=True)
+        self.BeginOpenIdLogin = channel.unary_unary(
+                '/echosenseix.identity.v1.AccountService/BeginOpenIdLogin',
+                request_serializer=echosenseix_dot_identity_dot_v1_dot_accounts__pb2.BeginOpenIdLoginRequest.SerializeToString,
+                response_deserializer=echosenseix_dot_identity_dot_v1_dot_accounts__pb2.BeginOpenIdLoginResponse.FromString,
+                _registered_method=True)
+        self.CompleteOpenIdLogin = channel.unary_unary(
+                '/echosenseix.identity.v1.AccountService/CompleteOpenIdLogin',
+                request_serializer=echosenseix_dot_identity_dot_v1_dot_accounts__pb2.CompleteOpenIdLoginRequest.SerializeToString,
+                response_deserializer=echosenseix_dot_identity_dot_v1_dot_accounts__pb2.CompleteOpenIdLoginResponse.FromString,
+                _registered_method=True)
         self.ListMemberships = channel.unary_unary(
                 '/echosenseix.identity.v1.AccountService/ListMemberships',
                 request_serializer=echosenseix_dot_identity_dot_v1_dot_accounts__pb2.ListMembershipsRequest.SerializeToString,
@@ -177,6 +187,20 @@ class AccountServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BeginOpenIdLogin(self, request, context):
+        """Public: where a browser signs in with the configured OpenID provider.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CompleteOpenIdLogin(self, request, context):
+        """Public: the provider sent the browser back.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListMemberships(self, request, context):
         """The organizations whose user the account is.
         """
@@ -248,6 +272,16 @@ def add_AccountServiceServicer_to_server(servicer, server):
                     servicer.VerifySecondFactor,
                     request_deserializer=echosenseix_dot_identity_dot_v1_dot_accounts__pb2.VerifySecondFactorRequest.FromString,
                     response_serializer=echosenseix_dot_identity_dot_v1_dot_accounts__pb2.VerifySecondFactorResponse.SerializeToString,
+            ),
+            'BeginOpenIdLogin': grpc.unary_unary_rpc_method_handler(
+                    servicer.BeginOpenIdLogin,
+                    request_deserializer=echosenseix_dot_identity_dot_v1_dot_accounts__pb2.BeginOpenIdLoginRequest.FromString,
+                    response_serializer=echosenseix_dot_identity_dot_v1_dot_accounts__pb2.BeginOpenIdLoginResponse.SerializeToString,
+            ),
+            'CompleteOpenIdLogin': grpc.unary_unary_rpc_method_handler(
+                    servicer.CompleteOpenIdLogin,
+                    request_deserializer=echosenseix_dot_identity_dot_v1_dot_accounts__pb2.CompleteOpenIdLoginRequest.FromString,
+                    response_serializer=echosenseix_dot_identity_dot_v1_dot_accounts__pb2.CompleteOpenIdLoginResponse.SerializeToString,
             ),
             'ListMemberships': grpc.unary_unary_rpc_method_handler(
                     servicer.ListMemberships,
@@ -557,6 +591,60 @@ class AccountService:
             '/echosenseix.identity.v1.AccountService/VerifySecondFactor',
             echosenseix_dot_identity_dot_v1_dot_accounts__pb2.VerifySecondFactorRequest.SerializeToString,
             echosenseix_dot_identity_dot_v1_dot_accounts__pb2.VerifySecondFactorResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BeginOpenIdLogin(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/echosenseix.identity.v1.AccountService/BeginOpenIdLogin',
+            echosenseix_dot_identity_dot_v1_dot_accounts__pb2.BeginOpenIdLoginRequest.SerializeToString,
+            echosenseix_dot_identity_dot_v1_dot_accounts__pb2.BeginOpenIdLoginResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CompleteOpenIdLogin(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/echosenseix.identity.v1.AccountService/CompleteOpenIdLogin',
+            echosenseix_dot_identity_dot_v1_dot_accounts__pb2.CompleteOpenIdLoginRequest.SerializeToString,
+            echosenseix_dot_identity_dot_v1_dot_accounts__pb2.CompleteOpenIdLoginResponse.FromString,
             options,
             channel_credentials,
             insecure,

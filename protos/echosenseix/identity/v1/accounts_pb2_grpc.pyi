@@ -49,6 +49,10 @@ class AccountServiceStub:
     DisableSecondFactor: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.DisableSecondFactorRequest, _accounts_pb2.DisableSecondFactorResponse]
     VerifySecondFactor: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.VerifySecondFactorRequest, _accounts_pb2.VerifySecondFactorResponse]
     """Public: the second step of a login."""
+    BeginOpenIdLogin: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.BeginOpenIdLoginRequest, _accounts_pb2.BeginOpenIdLoginResponse]
+    """Public: where a browser signs in with the configured OpenID provider."""
+    CompleteOpenIdLogin: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.CompleteOpenIdLoginRequest, _accounts_pb2.CompleteOpenIdLoginResponse]
+    """Public: the provider sent the browser back."""
     ListMemberships: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.ListMembershipsRequest, _accounts_pb2.ListMembershipsResponse]
     """The organizations whose user the account is."""
     SwitchOrganization: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.SwitchOrganizationRequest, _accounts_pb2.SwitchOrganizationResponse]
@@ -75,6 +79,10 @@ class AccountServiceAsyncStub(AccountServiceStub):
     DisableSecondFactor: _aio.UnaryUnaryMultiCallable[_accounts_pb2.DisableSecondFactorRequest, _accounts_pb2.DisableSecondFactorResponse]  # type: ignore[assignment]
     VerifySecondFactor: _aio.UnaryUnaryMultiCallable[_accounts_pb2.VerifySecondFactorRequest, _accounts_pb2.VerifySecondFactorResponse]  # type: ignore[assignment]
     """Public: the second step of a login."""
+    BeginOpenIdLogin: _aio.UnaryUnaryMultiCallable[_accounts_pb2.BeginOpenIdLoginRequest, _accounts_pb2.BeginOpenIdLoginResponse]  # type: ignore[assignment]
+    """Public: where a browser signs in with the configured OpenID provider."""
+    CompleteOpenIdLogin: _aio.UnaryUnaryMultiCallable[_accounts_pb2.CompleteOpenIdLoginRequest, _accounts_pb2.CompleteOpenIdLoginResponse]  # type: ignore[assignment]
+    """Public: the provider sent the browser back."""
     ListMemberships: _aio.UnaryUnaryMultiCallable[_accounts_pb2.ListMembershipsRequest, _accounts_pb2.ListMembershipsResponse]  # type: ignore[assignment]
     """The organizations whose user the account is."""
     SwitchOrganization: _aio.UnaryUnaryMultiCallable[_accounts_pb2.SwitchOrganizationRequest, _accounts_pb2.SwitchOrganizationResponse]  # type: ignore[assignment]
@@ -164,6 +172,22 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_accounts_pb2.VerifySecondFactorResponse, _abc.Awaitable[_accounts_pb2.VerifySecondFactorResponse]]:
         """Public: the second step of a login."""
+
+    @_abc_1.abstractmethod
+    def BeginOpenIdLogin(
+        self,
+        request: _accounts_pb2.BeginOpenIdLoginRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_accounts_pb2.BeginOpenIdLoginResponse, _abc.Awaitable[_accounts_pb2.BeginOpenIdLoginResponse]]:
+        """Public: where a browser signs in with the configured OpenID provider."""
+
+    @_abc_1.abstractmethod
+    def CompleteOpenIdLogin(
+        self,
+        request: _accounts_pb2.CompleteOpenIdLoginRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_accounts_pb2.CompleteOpenIdLoginResponse, _abc.Awaitable[_accounts_pb2.CompleteOpenIdLoginResponse]]:
+        """Public: the provider sent the browser back."""
 
     @_abc_1.abstractmethod
     def ListMemberships(

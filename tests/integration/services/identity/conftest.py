@@ -173,6 +173,7 @@ async def service(service_database: Callable[..., Awaitable[Database]], stores: 
         invitation_links=MailedLinks(b"d" * 32, b"invitation", "ivt"),
         token_links={purpose: MailedLinks(b"d" * 32, purpose.value.encode(), "tok") for purpose in Purpose},
         verify_by_mail=False,
+        openid=None,
     )
     by_mail = IdentityServicer(replace(parts, verify_by_mail=True))
     yield Service(database, IdentityServicer(parts), clock, by_mail, MemberServicer(parts), AccountServicer(parts))

@@ -15,15 +15,16 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
 
 from libs.clock import utcnow
 from libs.telemetry import metrics
 from services.realtime.doors import problems
+from services.realtime.doors.emulation import Emulation
 from services.realtime.doors.feed import Feed, chunks
 from services.realtime.doors.problems import Refused, RequestIds
+from services.realtime.doors.streaming import EndedStream
 from services.realtime.protocol.hearing import heard_topics
 from services.realtime.protocol.hub import Hub
 from services.realtime.protocol.tokens import ConnectionTokens, Grant, TokenExpired, TokenInvalid
@@ -31,11 +32,13 @@ from services.realtime.storage.event_log import EventLog
 
 # Seconds between comments on an idle stream; proxies close idle connections after 30 to 60 s.
 KEEP_ALIVE_SECONDS = 15.0
+_MEDIA_TYPE = "text/event-stream"
 _PARAMETERS = frozenset(("after", "token"))
 
 
-def create_app(streams: EventStreams) -> Starlette:
+def create_app(streams: EventStreams, emulation: Emulation) -> Starlette:
     routes = [
+        *emulation.routes(),
         Route("/api/events/stream", streams.stream, methods=["GET"]),
         Route("/api/events/stream", _options, methods=["OPTIONS"]),
         Route("/health/live", _live, methods=["GET"]),
@@ -72,20 +75,6 @@ class _Reader:
         self.news = asyncio.Event()
 
 
-class _Stream(StreamingResponse):
-    """Events until the client leaves; `ended` is called however that comes about."""
-
-    def __init__(self, events: AsyncIterator[bytes], headers: dict[str, str], ended: Callable[[], None]) -> None:
-        super().__init__(events, media_type="text/event-stream", headers=headers)
-        self._ended = ended
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            self._ended()
-
-
 class EventStreams:
     def __init__(
         self,
@@ -119,7 +108,7 @@ class EventStreams:
             return Response(media_type="text/event-stream", headers=headers)
         # Counted before the first await, so that streams opened at one instant are counted, too.
         reader = self._counted(grant, token)
-        return _Stream(self._events(reader, after), headers, lambda: self._readers.discard(reader))
+        return EndedStream(self._events(reader, after), _MEDIA_TYPE, headers, lambda: self._readers.discard(reader))
 
     def _counted(self, grant: Grant, token: str) -> _Reader:
         mine = [reader for reader in self._readers if reader.grant.org_id == grant.org_id]

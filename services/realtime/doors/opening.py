@@ -15,6 +15,7 @@ from libs.errors import AppError
 from libs.http.connection_limits import ConnectionLimits
 from libs.http.server import HttpServer
 from services.realtime.config import RealtimeSettings
+from services.realtime.doors.emulation import Emulation
 from services.realtime.doors.events import EventStreams, StreamLimits, create_app
 from services.realtime.protocol import disconnects
 from services.realtime.protocol.connection import Connection, Surroundings
@@ -47,8 +48,11 @@ class Doors:
         )
         per_organization, per_token = settings.streams_per_organization, settings.streams_per_token
         self._streams = EventStreams(self.hub, log, tokens, self._stopping, StreamLimits(per_organization, per_token))
+        self._emulation = Emulation(
+            lambda wire, session, node: Connection(wire, surroundings, session, node), bus, settings.allowed_origins
+        )
         self._http = HttpServer(
-            create_app(self._streams),
+            create_app(self._streams, self._emulation),
             settings.http_address,
             drain_seconds=settings.drain_seconds,
             limits=_limits(settings),
@@ -65,6 +69,7 @@ class Doors:
         doors._serving = asyncio.create_task(doors._http.run(doors._stopping))
         await doors._http.started()
         doors.addresses["http"] = doors._http.address
+        await doors._emulation.open()
         await bus.subscribe_core(subjects.REALTIME_REVOKED, doors._on_revoked)
         return doors
 
@@ -94,6 +99,8 @@ class Doors:
 
     async def close(self) -> None:
         self._stopping.set()
+        for connection in self._emulation.connections:
+            connection.disconnect(disconnects.SHUTDOWN)
         await self.sockets.drain(self._settings.drain_seconds / 2)
         if self._serving is not None:
             await self._serving
@@ -101,6 +108,11 @@ class Doors:
         await self.presence.close()
         await self.hub.close()
         await self._redis.close()
+
+    @property
+    def emulated(self) -> list[Connection]:
+        """Connections without a socket."""
+        return self._emulation.connections
 
     def gauges(self) -> dict[str, float]:
         return {"sockets": float(len(self.sockets.sockets))}
@@ -111,6 +123,9 @@ class Doors:
     def _revoke(self, message: Mapping[str, str]) -> None:
         self._tokens.revoke(message["org"], revoked_id(message), revoked_before(message))
         self.sockets.disconnect_where(lambda connection: concerns(message, connection.grant), disconnects.FORCED)
+        for connection in self._emulation.connections:
+            if concerns(message, connection.grant):
+                connection.disconnect(disconnects.FORCED)
         self._streams.end_where(lambda grant: concerns(message, grant))
 
 

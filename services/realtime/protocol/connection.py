@@ -98,8 +98,10 @@ class Surroundings:
 
 
 class Connection:
-    def __init__(self, wire: Wire, surroundings: Surroundings) -> None:
+    def __init__(self, wire: Wire, surroundings: Surroundings, session: str = "", node: str = "") -> None:
+        """`session` and `node` are told to clients whose commands come by requests of their own."""
         self.id = str(uuid.uuid4())
+        self._session, self._node = session, node
         self.grant: Grant | None = None
         self._wire = wire
         self._hub = surroundings.hub
@@ -156,7 +158,8 @@ class Connection:
 
     async def _depart(self, key: Key, subscription: Subscription) -> None:
         await self._hub.leave(key, subscription)
-        if self.grant is not None and has_presence(key[1]):
+        # A client that subscribed again meanwhile is still there.
+        if self.grant is not None and has_presence(key[1]) and key[1] not in self._subscriptions:
             self._presence.leave(key, self.id)
             await self._hub.announce(key, m.encode_joined(key[1], "leave", self._info(self.grant)))
 
@@ -177,6 +180,9 @@ class Connection:
         if self._out:
             pushes, self._out = self._out, []
             self._send(b"\n".join(pushes))
+
+    def subscription(self, channel: str) -> Subscription | None:
+        return self._subscriptions.get(channel)
 
     def lose_position(self, subscription: Subscription) -> None:
         """The client re-subscribes at once with the position it has, and recovers the rest from the log."""
@@ -285,6 +291,7 @@ class Connection:
         self._pings = self._loop.call_later(first, self._ping)
         ttl = self._expire_at(self.grant)
         result = m.ConnectResult(client=self.id, expires=True, ttl=ttl, ping=PING_SECONDS, pong=True)
+        result.session, result.node = self._session, self._node
         self._reply(m.Reply(command_id, connect=result))
         return None
 

@@ -28,6 +28,9 @@ class ConnectResult(msgspec.Struct, omit_defaults=True):
     ttl: int = 0
     ping: int = 0
     pong: bool = False
+    # Of emulated connections alone: where their commands go.
+    session: str = ""
+    node: str = ""
 
 
 class SubscribeResult(msgspec.Struct, omit_defaults=True):
@@ -112,6 +115,11 @@ def encode_push(channel: str, data: bytes, offset: int) -> bytes:
 def encode_joined(channel: str, kind: str, info: ClientInfo) -> bytes:
     """`kind` is join or leave. SDKs stop at one without info."""
     return _encoder.encode({"push": {"channel": channel, kind: {"info": info}}})
+
+
+def encode_disconnect(code: int, reason: str) -> bytes:
+    """Said on emulated connections, which have no close frame."""
+    return _encoder.encode({"push": {"disconnect": {"code": code, "reason": reason}}})
 
 
 def encode_unsubscribe(channel: str, code: int, reason: str) -> bytes:

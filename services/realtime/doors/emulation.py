@@ -1,0 +1,200 @@
+"""The protocol without a WebSocket: replies and pushes over one response, commands by further requests.
+
+As the JavaScript SDK emulates it: `/connection/sse` and `/connection/http_stream` open a connection, `/emulation`
+brings its later commands to any instance, which hands them to the one that has the connection. Source: the transports
+of centrifuge-js. The protocol itself is services.realtime.protocol's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import re
+import secrets
+from collections.abc import AsyncIterator, Callable
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from libs.bus import Bus, subjects
+from libs.telemetry import metrics
+from services.realtime.doors.problems import Refused
+from services.realtime.doors.streaming import EndedStream
+from services.realtime.protocol.connection import Connection, Wire
+from services.realtime.protocol.disconnects import Disconnect
+from services.realtime.protocol.messages import encode_disconnect
+from services.realtime.protocol.websocket import MAX_MESSAGE_BYTES, MAX_QUEUED_BYTES, MAX_QUEUED_MESSAGES
+
+# A session's name opens it to commands, so it cannot be guessed.
+_SESSION_BYTES = 24
+# Names of instances, of which a subject is made.
+_NODE = re.compile(r"[0-9a-f]{16}")
+_SSE, _LINES = "text/event-stream", "application/x-ndjson"
+
+NewConnection = Callable[[Wire, str, str], Connection]
+
+
+class _Command(msgspec.Struct):
+    """The body of a request to /emulation; `data` are commands, joined by newlines."""
+
+    session: str = ""
+    node: str = ""
+    data: str = ""
+
+
+_commands = msgspec.json.Decoder(_Command)
+
+
+class EmulatedWire:
+    """What waits for the response of one connection; its reader may be as slow as that of a socket."""
+
+    def __init__(self) -> None:
+        self._waiting: collections.deque[bytes] = collections.deque()
+        self._bytes = 0
+        self._news = asyncio.Event()
+        self._ended = False
+
+    def send(self, frame: bytes) -> bool:
+        self._put(frame)
+        return self._bytes <= MAX_QUEUED_BYTES and len(self._waiting) <= MAX_QUEUED_MESSAGES
+
+    def close(self, disconnect: Disconnect) -> None:
+        """The push that says why, and then the end of the response."""
+        metrics.REALTIME_DISCONNECTS.labels(code=str(disconnect.code)).inc()
+        self._put(encode_disconnect(disconnect.code, disconnect.reason))
+        self._ended = True
+
+    def _put(self, frame: bytes) -> None:
+        self._waiting.append(frame)
+        self._bytes += len(frame)
+        self._news.set()
+
+    async def messages(self) -> AsyncIterator[bytes]:
+        """One reply or push after another, until the connection is closed."""
+        while True:
+            while self._waiting:
+                frame = self._waiting.popleft()
+                self._bytes -= len(frame)
+                for message in frame.split(b"\n"):
+                    yield message
+            if self._ended:
+                return
+            self._news.clear()
+            await self._news.wait()
+
+
+class Emulation:
+    def __init__(self, new_connection: NewConnection, bus: Bus, allowed_origins: tuple[str, ...]) -> None:
+        self.node = secrets.token_hex(8)
+        self._new_connection = new_connection
+        self._bus = bus
+        self._allowed_origins = allowed_origins
+        self._connections: dict[str, Connection] = {}
+
+    @property
+    def connections(self) -> list[Connection]:
+        return list(self._connections.values())
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/connection/sse", self._sse, methods=["GET", "POST"]),
+            Route("/connection/http_stream", self._http_stream, methods=["POST"]),
+            Route("/emulation", self._command, methods=["POST"]),
+            *(
+                Route(path, self._preflight, methods=["OPTIONS"])
+                for path in ("/connection/sse", "/connection/http_stream", "/emulation")
+            ),
+        ]
+
+    async def open(self) -> None:
+        """Hear what other instances hand on."""
+        await self._bus.subscribe_core(subjects.realtime_emulation(self.node), self._on_handed_on)
+
+    async def _sse(self, request: Request) -> Response:
+        first = request.query_params.get("cf_connect", "").encode() or await _body(request)
+        return self._stream(request, first, _SSE, b"\r\n", b"data: %b\n\n")
+
+    async def _http_stream(self, request: Request) -> Response:
+        return self._stream(request, await _body(request), _LINES, b"", b"%b\n")
+
+    def _stream(self, request: Request, first: bytes, media_type: str, greeting: bytes, form: bytes) -> Response:
+        headers = {"cache-control": "no-store", "x-accel-buffering": "no", **self._cors(request)}
+        if not first:
+            raise Refused(400, "invalid_query", "Send the first commands as cf_connect, or as the body.")
+        if len(first) > MAX_MESSAGE_BYTES:
+            raise Refused(413, "payload_too_large", f"Send at most {MAX_MESSAGE_BYTES} bytes.")
+        session, wire = secrets.token_urlsafe(_SESSION_BYTES), EmulatedWire()
+        connection = self._connections[session] = self._new_connection(wire, session, self.node)
+        gauge = metrics.SOCKETS.labels("emulated")
+        gauge.set(len(self._connections))
+        connection.feed(first)
+
+        async def events() -> AsyncIterator[bytes]:
+            if greeting:
+                yield greeting
+            async for message in wire.messages():
+                yield form % message
+
+        def ended() -> None:
+            self._connections.pop(session, None)
+            gauge.set(len(self._connections))
+            connection.closed()
+
+        return EndedStream(events(), media_type, headers, ended)
+
+    async def _command(self, request: Request) -> Response:
+        headers, body = self._cors(request), await _body(request)
+        if len(body) > MAX_MESSAGE_BYTES:
+            raise Refused(413, "payload_too_large", f"Send at most {MAX_MESSAGE_BYTES} bytes.")
+        try:
+            command = _commands.decode(body)
+        except msgspec.MsgspecError:
+            raise Refused(400, "malformed_json", "Send session, node and data.") from None
+        if not _NODE.fullmatch(command.node):
+            raise Refused(404, "connection_not_found", "Connect again.")
+        if command.node != self.node:
+            await self._bus.publish_core(subjects.realtime_emulation(command.node), body)
+        elif not self._feed(command):
+            raise Refused(404, "connection_not_found", "Connect again.")
+        return Response(status_code=204, headers=headers)
+
+    async def _on_handed_on(self, subject: str, body: bytes) -> None:
+        self._feed(_commands.decode(body))
+
+    def _feed(self, command: _Command) -> bool:
+        connection = self._connections.get(command.session)
+        if connection is None:
+            return False
+        connection.feed(command.data.encode())
+        return True
+
+    async def _preflight(self, request: Request) -> Response:
+        headers = {
+            **self._cors(request),
+            "access-control-allow-methods": "GET, POST, OPTIONS",
+            "access-control-allow-headers": "content-type",
+            "access-control-max-age": "600",
+            "allow": "GET, POST, OPTIONS",
+        }
+        return Response(status_code=204, headers=headers)
+
+    def _cors(self, request: Request) -> dict[str, str]:
+        """No credential travels by itself: the token is in the first command, the session in the body."""
+        origin = request.headers.get("origin")
+        if origin is None:
+            return {"vary": "origin"}
+        if self._allowed_origins != ("*",) and origin not in self._allowed_origins:
+            raise Refused(403, "origin_refused", "This origin is not allowed.")
+        return {"vary": "origin", "access-control-allow-origin": origin}
+
+
+async def _body(request: Request) -> bytes:
+    """The body, cut one byte after the limit."""
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > MAX_MESSAGE_BYTES:
+            break
+    return bytes(body)

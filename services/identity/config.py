@@ -30,7 +30,8 @@ class IdentitySettings(ServiceSettings):
     def problems(self) -> list[str]:
         found = ServiceSettings.problems(self) + outbound_problems(self, self.outbound_allow)
         openid = (self.openid_issuer, self.openid_client_id, self.openid_client_secret)
-        if any(openid) and not all(openid):
+        # A value that is wrong by itself is told alone.
+        if not found and any(openid) and not all(openid):
             found.append("OPENID_ISSUER, OPENID_CLIENT_ID and OPENID_CLIENT_SECRET must be set together")
         if self.limits not in ("normal", "bench"):
             found.append("LIMITS must be normal or bench")

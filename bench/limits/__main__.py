@@ -17,6 +17,7 @@ import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import redis
 
@@ -60,7 +61,8 @@ def main() -> int:
 @contextlib.contextmanager
 def _watching(redis_url: str) -> Iterator[dict[bytes, float]]:
     """Member -> second, of every request that the source's limit lets pass meanwhile."""
-    client, log, stop = redis.Redis.from_url(redis_url), dict[bytes, float](), threading.Event()
+    client: Any = redis.Redis.from_url(redis_url)  # types its answers for both of its APIs at once
+    log, stop = dict[bytes, float](), threading.Event()
 
     def look() -> None:
         for member, micros in client.zrange(_KEY, 0, -1, withscores=True):

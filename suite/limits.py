@@ -1,6 +1,6 @@
 """The one table of rate limits: the classes of routes, and whom each counts. docs/limits.md explains it.
 
-The gateway enforces it and a route names its class; identity keeps what an organization's plan has instead.
+The gateway enforces it, and a route names its class.
 """
 
 from collections.abc import Mapping
@@ -12,9 +12,6 @@ RAISED_FOR_BENCHES = 10_000
 
 STRICT_SHARE = 10
 """Without Redis a process allows a tenth of a limit where money moves, a key is made or someone signs in."""
-
-LARGEST = 1_000_000
-"""The most that an override may allow in a window."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +42,3 @@ CLASSES: Mapping[str, RouteClass] = MappingProxyType(
     }
 )
 """Name -> class. Limits of requests of one kind, whatever their route."""
-
-OVERRIDABLE = ("read", "write", "upload")
-"""The classes whose limits an organization's plan may replace."""

@@ -8,6 +8,7 @@ no part in a hit; what they do meanwhile is not counted.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -43,8 +44,10 @@ def cpu_micros(pids: list[int]) -> float:
     """utime + stime of the processes, in µs."""
     ticks = 0
     for pid in pids:
-        fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
+        # A process of PostgreSQL may end between two counts, such as a worker of autovacuum.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
     return ticks / os.sysconf("SC_CLK_TCK") * 1e6
 
 

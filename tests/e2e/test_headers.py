@@ -1,0 +1,70 @@
+"""HEAD, OPTIONS, Vary and Cache-Control of every route, from the table: a new route is asked as soon as it is there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from gateway.app import ROUTES
+from local.runner.suite import Suite
+
+from .conftest import Customer
+from .document import OPERATIONS, Operation
+from .provoking import Scene, opened
+from .things import make_things
+
+# Whatever chooses between the answers to one URL.
+VARY = {"Accept-Encoding", "Authorization", "Cookie", "Origin", "X-API-Key"}
+READS = [operation for operation in OPERATIONS if operation.method == "GET"]
+# Different at each request: the suite's state, and the time that an answer took.
+MOVING = {"date", "x-request-id", "content-length", "etag", "age", "x-cache", "server-timing", "content-encoding"}
+PATHS = sorted({route.path for route in ROUTES})
+
+
+@pytest.fixture(scope="module")
+def scene(suite: Suite, customer: Callable[[], Customer]) -> Scene:
+    operator = httpx.Client(base_url=suite.url, headers={"Authorization": f"Bearer {suite.api_key}"}, timeout=30)
+    return Scene(make_things(customer()), operator, suite.credentials["organizationId"])
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_options_names_exactly_the_methods_of_the_path_and_needs_no_credential(scene: Scene, path: str) -> None:
+    methods = {route.method for route in ROUTES if route.path == path}
+    wanted = methods | {"OPTIONS"} | ({"HEAD"} if "GET" in methods else set())
+    answer = scene.customer.bearing(None).options(path.replace("{", "").replace("}", ""))
+    assert answer.status_code == 204
+    assert {name.strip() for name in answer.headers["allow"].split(",")} == wanted
+    assert answer.content == b""
+
+
+@pytest.mark.parametrize("operation", READS, ids=str)
+def test_head_is_get_without_a_body_and_says_how_long_and_for_whom_it_may_be_kept(
+    scene: Scene, operation: Operation
+) -> None:
+    path = opened(scene, operation)
+    got, head = scene.ask(operation, path), scene.http(operation).head(path)
+    assert head.status_code == got.status_code < 300
+    assert head.content == b""
+    assert {name: value for name, value in head.headers.items() if name not in MOVING} == {
+        name: value for name, value in got.headers.items() if name not in MOVING
+    }
+    vary = {name.strip() for name in got.headers["vary"].split(",")}
+    assert vary >= {"Accept-Encoding"}
+    directives = {part.strip().partition("=")[0] for part in got.headers["cache-control"].split(",")}
+    is_public = operation.spec.get("security") == []
+    if is_public:
+        assert directives & {"public", "no-cache", "no-store", "private"}
+    else:
+        assert vary >= VARY
+        assert "public" not in directives
+        assert directives >= {"private"} or directives >= {"no-store"}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=str)
+def test_a_refusal_is_kept_by_no_cache(scene: Scene, operation: Operation) -> None:
+    answer = scene.ask(operation, params={"nothing": "1"})
+    assert answer.status_code >= 400
+    assert answer.headers["cache-control"] == "no-store"
+    assert {name.strip() for name in answer.headers["vary"].split(",")} >= VARY

@@ -299,6 +299,9 @@ class ServiceSettings(ProcessSettings):
     database_direct_url: str | None = setting(
         "DATABASE_DIRECT_URL", None, secret=True, url=urls.POSTGRESQL, help="never through a pooler"
     )
+    migrate_patience: float = setting(
+        "MIGRATE_PATIENCE_SECONDS", 120.0, help="how long migrate asks a database again that does not answer"
+    )
     database_replica_url: str | None = setting(
         "DATABASE_REPLICA_URL",
         None,

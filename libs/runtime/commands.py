@@ -15,9 +15,6 @@ _log = logging.getLogger(__name__)
 
 # Exit code of a process that cannot be configured.
 EXIT_CONFIG = 2
-# Seconds in which `migrate` asks a database again that does not answer. A Job that ended at once would be started again
-# after 10, 20, 40 … s, and pods of the new release wait for it.
-MIGRATE_PATIENCE_SECONDS = 120.0
 # What a process that serves or works must be told in production.
 IN_PRODUCTION = (
     "redis_url", "nats_url", "principal_signing_key", "principal_trusted_keys", "encryption_keys", "cursor_key",
@@ -77,7 +74,7 @@ def run_process(service: str, settings: type[P], command: Callable[[P], int], *,
 def _migrate(settings: ServiceSettings, service: str, migrations: Path) -> int:
     from libs.postgres.migrate import migrate
 
-    applying: Coroutine[Any, Any, list[str]] = migrate(settings, service, migrations, MIGRATE_PATIENCE_SECONDS)
+    applying: Coroutine[Any, Any, list[str]] = migrate(settings, service, migrations, settings.migrate_patience)
     applied = asyncio.run(applying)
     _log.info("migrated", extra={"applied": applied})
     return 0

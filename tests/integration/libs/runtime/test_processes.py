@@ -146,7 +146,7 @@ def test_what_fails_ends_the_process_with_one(start: Start, behavior: str) -> No
 
 def test_a_failure_outside_the_loop_is_told_without_secrets(start: Start) -> None:
     admin = f"postgres://u:{CANARY}@127.0.0.1:1/x"
-    running = start("migrate", DATABASE_ADMIN_URL=admin)
+    running = start("migrate", DATABASE_ADMIN_URL=admin, MIGRATE_PATIENCE_SECONDS="0")
     assert running.end() == 1
     assert CANARY not in "\n".join(running.lines)
     assert json.loads(running.lines[-1])["message"] == "example failed"

@@ -100,12 +100,12 @@ async def test_dependents_of_an_entry_are_agents_that_name_it_in_draft_or_publis
     def naming(*entries: str) -> agent_pb2.AgentConfiguration:
         return agent_pb2.AgentConfiguration(knowledge_entry_ids=entries)
 
-    drafted = await service.create(org, display_name="drafted", draft=naming(entry))
-    published = await service.create(org, display_name="published", draft=naming(other, entry))
-    await service.create(org, display_name="other", draft=naming(other))
-    deleted = await service.create(org, display_name="deleted", draft=naming(entry))
+    drafted = await service.create(org, name="drafted", draft=naming(entry))
+    published = await service.create(org, name="published", draft=naming(other, entry))
+    await service.create(org, name="other", draft=naming(other))
+    deleted = await service.create(org, name="deleted", draft=naming(entry))
     stranger = new_id("org")
-    await service.create(stranger, display_name="of another organization", draft=naming(entry))
+    await service.create(stranger, name="of another organization", draft=naming(entry))
     with as_org(org):
         await service.agents.PublishAgent(agent_pb2.PublishAgentRequest(id=published.id), None)
         emptied = agent_pb2.Agent(id=published.id, draft=naming(other))

@@ -64,6 +64,7 @@ def things(ada: Customer) -> dict[str, str]:
         "/api/users": ada.user["id"],
         "/api/users/invitations": ada.http.post("/api/users/invitations", json=invited).json()["id"],
         "/api/audit-logs": first_entry(ada),
+        "/api/live-calls": ada.http.post("/api/live-calls", json={"externalCallId": "matrix"}).json()["id"],
         "/api/agents": agent,
         "/api/billing/top-ups": top_up["id"],
         "/api/api-keys": ada.key("agents:read")["id"],

@@ -71,6 +71,18 @@ EXPLAINED = (
     Explanation(POSITIVE, "invalid_value", "a number that cannot be kept exactly"),
     Explanation(NEGATIVE, "stale_version", "a version that is not there is told before the body is read"),
     Explanation("not_a_server_error", "payments_not_configured", "501: no Stripe here", ("POST /api/webhooks/stripe",)),
+    Explanation(
+        "not_a_server_error",
+        "openid_not_configured",
+        "501: no OpenID provider here",
+        ("POST /api/login/openid", "POST /api/login/openid/complete"),
+    ),
+    Explanation(
+        "status_code_conformance",
+        "route_not_found",
+        "the stream has a server of its own, and the tool asks the gateway for all paths",
+        ("GET /api/events/stream",),
+    ),
 )
 # What `negative_data_rejection` takes for a fault of a header that is accepted, and why it is none.
 ACCEPTED_HEADERS = {

@@ -79,10 +79,13 @@ class Database:
         """A transaction of one organisation: begins with app.org set, commits at the end, rolls back on an error."""
         return Transaction(self._app, f"begin; set local app.org = '{_checked(org_id)}'")
 
-    def system_transaction(self, org_id: str = "") -> AbstractAsyncContextManager[Connection]:
-        """A transaction that sees every organisation. Its callers are listed in a contract test."""
+    def system_transaction(
+        self, org_id: str = "", *, by_index: bool = False
+    ) -> AbstractAsyncContextManager[Connection]:
+        """A transaction that sees every organisation. Its callers are listed in a contract test. `by_index` forbids
+        sequential scans: a plan made while a table was small would be kept after it has grown."""
         begin = f"begin; set local app.org = '{_checked(org_id)}'" if org_id else "begin"
-        return Transaction(self._system, begin)
+        return Transaction(self._system, f"{begin}; set local enable_seqscan = off" if by_index else begin)
 
     async def fetch(self, org_id: str, sql: str, *args: Any, may_lag: bool = False) -> list[Record]:
         """A tenant's read in one statement: `sql` filters by `o.org`; $1 is the organisation, args start at $2.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
+from libs.clock import monotonic
 from libs.config import ServiceSettings
 from libs.errors import AppError
 from libs.postgres.connection import STATEMENT_SECONDS, Connection
@@ -35,12 +36,13 @@ _FAILURES = (
 
 
 class Lease:
-    """The leader's own connection: one user at a time, one statement every second."""
+    """The leader's own connection: one user at a time, one statement every second at least."""
 
     def __init__(self, raw: "Raw") -> None:
         self._raw = raw
         self._conn = Connection(raw)
         self._turn = asyncio.Lock()
+        self._spoke_at = 0.0
         self.lost = asyncio.Event()
 
     @contextlib.asynccontextmanager
@@ -51,6 +53,7 @@ class Lease:
                 self.lost.set()
                 raise unavailable()
             yield self._conn
+            self._spoke_at = monotonic()
 
     def end(self) -> None:
         """Give the lock up, by ending the session that holds it."""
@@ -58,11 +61,12 @@ class Lease:
         self._raw.terminate()
 
     async def speak(self) -> None:
-        """Keep the session from idling out; returns when it is lost."""
+        """Keep the session from idling out while its user says nothing; returns when it is lost."""
         try:
             while True:
-                async with self.connection() as conn:
-                    await conn.execute("select 1", timeout=2 * SPEAK_SECONDS)
+                if monotonic() - self._spoke_at >= SPEAK_SECONDS:
+                    async with self.connection() as conn:
+                        await conn.execute("select 1", timeout=2 * SPEAK_SECONDS)
                 await asyncio.sleep(SPEAK_SECONDS)
         except _FAILURES:
             self.lost.set()

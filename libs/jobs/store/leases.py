@@ -115,10 +115,8 @@ class Swept:
 
 
 async def by_index(db: Database, sql: str, *args: Any) -> list[Record]:
-    """Forbid sequential scans for this statement: a plan made while the table was small would be kept after it has
-    grown."""
-    async with db.system_transaction() as conn:
-        await conn.execute("set local enable_seqscan = off")
+    """One statement in a transaction of its own, without sequential scans."""
+    async with db.system_transaction(by_index=True) as conn:
         return await conn.fetch(sql, *args)
 
 

@@ -65,14 +65,17 @@ async def declare_unserved(db: Database) -> list[str]:
 async def forget(db: Database, policy: QueuePolicy, grace_seconds: float | None = None) -> int:
     """Delete expired jobs of one queue in batches; returns how many."""
     grace = GRACE_SECONDS if grace_seconds is None else grace_seconds
+    kept = {state: policy.keep_failed if state == "failed" else policy.keep_completed for state in _KEPT_STATES}
     total = 0
-    for state in _KEPT_STATES:
-        kept = policy.keep_failed if state == "failed" else policy.keep_completed
-        for _ in range(BATCHES):
-            rows = await by_index(db, _FORGET, policy.name, state, max(1, kept), grace, MAX_AGE_DAYS, BATCH)
-            total += rows[0]["gone"]
-            if rows[0]["gone"] < BATCH:
-                break
+    for _ in range(BATCHES):
+        async with db.system_transaction(by_index=True) as conn:
+            gone = [
+                await conn.fetchval(_FORGET, policy.name, state, max(1, newest), grace, MAX_AGE_DAYS, BATCH)
+                for state, newest in kept.items()
+            ]
+        total += sum(gone)
+        if max(gone) < BATCH:
+            break
     return total
 
 

@@ -30,7 +30,8 @@ _LISTING = Listing(
 _FACET = """exists (select 1 from call_facet f
     where f.org_id = c.org_id and f.kind = '{kind}' and f.value = {{}} and f.call_id = c.id)"""
 _MATCHES = "select count(*) from calls_matching($2, $3) where o.org is not null"
-_AMONG_MATCHES = f"c.id in (select calls_matching({{}}, {MAX_PAGED_ROWS + 1}))"
+# An array is computed once. A subquery of `in` would be run for each call by a plan that was made for few calls.
+_AMONG_MATCHES = f"c.id = any(array(select calls_matching({{}}, {MAX_PAGED_ROWS + 1})))"
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,9 @@ from providers.interface.long_texts import LongText
 _MAX_NAME = 200
 # Each rank leaves room for a number of turns, which orders the reports of one rank.
 RANK_STEP = 100_000
+# The least completeness of a provider's report of an end, whichever the provider: lower ranks are of calls that run.
+# Lower: a call that only its live party ended counts as reported, and its lost report is never fetched.
+ENDED_COMPLETENESS = 3 * RANK_STEP
 
 
 class Makes(enum.Enum):

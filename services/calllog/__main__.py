@@ -57,7 +57,7 @@ async def serve(runtime: Runtime[CallLogSettings]) -> None:
     stored = Calls(database)
     delivered = DeliveredRecordings(database, stored, recordings, blobs)
     resolve_agent = AgentServiceStub(agent).ResolveExternalAgent
-    reported = ReportedCalls(stored, recordings, serving_agents(resolve_agent), clock)
+    reported = ReportedCalls(stored, recordings, LiveRows(), serving_agents(resolve_agent), clock)
     live = LiveCallServicer(
         database, stored, LiveCalls(database, LiveRows(), reported, clock), Commands(database, cursors),
         own_agents(resolve_agent), clock,
@@ -81,7 +81,7 @@ async def work(runtime: Runtime[CallLogSettings]) -> None:
     aggregation = Aggregation(database, Analytics(database), clock)
     envelopes, links = Envelopes(), ProviderLinks(database)
     delivered = DeliveredRecordings(database, calls, recordings, blobs)
-    reported = ReportedCalls(calls, recordings, resolve, clock)
+    reported = ReportedCalls(calls, recordings, LiveRows(), resolve, clock)
     limits = AudioLimits(settings.recording_max_bytes, settings.recording_seconds)
     transcriber = Transcriber(settings.transcription_model)
     commands, look_back = Commands(database, service.cursors), timedelta(days=settings.reconcile_days)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from libs.errors import FailedPrecondition, InvalidArgument, Violation
 from providers.interface.reports import CallStatus, ReportedCall, Turn
 from providers.registry import OWN_SYSTEM
 from services.calllog.domain.calls import Call
+from services.calllog.domain.merging import as_report
 
 # Seconds without a turn or a sign of life after which the party that runs a call counts as gone. Longer: a lost call
 # is shown as live for longer. Shorter: a caller who is put on hold ends the call.
 LOST_SECONDS = 300
+# Seconds that the report of a provider's call may take after its live party has gone. Longer: a call that no one
+# reports is shown as live for longer. Shorter: calls fail that a slow provider or the reconciliation still reports.
+REPORT_SECONDS = 24 * 3600
 # Turns of one request.
 MAX_TURNS_SENT = 100
 # Turns of one call: more than a day of talk.
@@ -51,7 +55,10 @@ def new_turns(call: Call, stored: Mapping[int, Turn], sent: Sequence[Turn]) -> l
     for turn in sent:
         if (known := stored.get(turn.index)) is not None:
             if (known.role, known.text) != (turn.role, turn.text):
-                raise FailedPrecondition("turn_differs", f"Turn {turn.index} of this call is stored with other words.")
+                raise FailedPrecondition(
+                    "turn_differs", f"Turn {turn.index} of this call is stored with other words.",
+                    metadata={"nextIndex": str(call.turn_count)},
+                )  # fmt: skip
         elif turn.index != following:
             raise FailedPrecondition(
                 "turn_missing", f"Send turn {following} first.", metadata={"nextIndex": str(following)}
@@ -111,3 +118,12 @@ def ended_report(call: Call, ending: Ending) -> ReportedCall:
         summary=ending.summary,
         successful=ending.successful,
     )
+
+
+def never_reported(call: Call) -> ReportedCall:
+    """The facts of a provider's call, given with its turns, whose end no one told. It has no duration and is as
+    complete as before, so that a report that comes later takes its place."""
+    return replace(
+        as_report(call), status=CallStatus.FAILED, ended_at=call.updated_at, duration_seconds=None,
+        termination_reason="never_reported",
+    )  # fmt: skip

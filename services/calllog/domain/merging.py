@@ -24,7 +24,11 @@ _MEASURED = ("duration_seconds", "started_at", "ended_at")
 def supersede(stored: Call, report: ReportedCall) -> ReportedCall | None:
     """The facts that the stored call takes from a report; None when the report says nothing new. `stored.turns` are
     needed unless the report is fuller and has turns of its own."""
-    known = _as_report(stored)
+    known = as_report(stored)
+    if stored.status.ended and not report.status.ended:
+        # A late report of a call that runs: it does not open the call again, and the told turns are complete.
+        merged = _filled(known, replace(report, turns=()))
+        return merged if merged != known else None
     if not report.status.ended and len(report.turns) < stored.turn_count:
         # While a call runs, its transcript only grows: a live party may have told more than the provider yet did.
         report = replace(report, turns=())
@@ -51,7 +55,8 @@ def _filled(first: ReportedCall, second: ReportedCall) -> ReportedCall:
     return replace(first, **{name: value for name, value in found.items() if value not in _OPEN})
 
 
-def _as_report(stored: Call) -> ReportedCall:
+def as_report(stored: Call) -> ReportedCall:
+    """What is stored of a call, in the form of a report; without turns unless `stored.turns` has them."""
     names = (part.name for part in fields(ReportedCall) if part.name != "has_audio")
     values: dict[str, Any] = {name: getattr(stored, name) for name in names}
     return ReportedCall(**{**values, "turns": tuple(stored.turns)})

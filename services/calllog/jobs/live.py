@@ -20,10 +20,12 @@ class LiveCallJobs:
     commands: Commands
 
     async def watch(self, ctx: JobContext) -> Mapping[str, Any]:
-        """Look whether the call is lost; while it is live, another job waits."""
-        result: dict[str, Any] = {}
+        """Look whether the call is lost; while it is live, another job waits. A later look at a lost call of a provider
+        finds whether it was reported."""
+        args, result = ctx.job.args, dict[str, Any]()
+        check = self.live.check_reported if "awaits" in args else self.live.check_lost
         async with ctx.finish(result) as conn:
-            result["found"] = await self.live.check_lost(conn, ctx.job.org_id, str(ctx.job.args["callId"]))
+            result["found"] = await check(conn, ctx.job.org_id, str(args["callId"]))
         return result
 
     async def expire(self, ctx: JobContext) -> Mapping[str, Any]:

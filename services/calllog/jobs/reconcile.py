@@ -100,7 +100,7 @@ class Reconciliation:
     async def _ingest_missing(
         self, org_id: str, provider: Provider, source: CallSource, api: RemoteApi, ids: Sequence[str], found: Found
     ) -> None:
-        known = await self.calls.ended_among(org_id, provider.name, ids)
+        known = await self.calls.reported_among(org_id, provider.name, ids)
         for call_id in ids:
             if call_id in known:
                 continue

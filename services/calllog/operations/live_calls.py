@@ -14,16 +14,16 @@ from libs.postgres import Connection, Database
 from providers.interface.reports import CallStatus, ReportedCall, Turn
 from providers.registry import OWN_SYSTEM
 from services.calllog.domain.calls import Call, ServedBy
-from services.calllog.domain.live import LOST_SECONDS, Ending, ended_report, new_turns
+from services.calllog.domain.live import LOST_SECONDS, REPORT_SECONDS, Ending, ended_report, never_reported, new_turns
 from services.calllog.mapping import turn_event
 from services.calllog.operations import SERVICE
 from services.calllog.operations.reported_calls import ReportedCalls
 from services.calllog.storage.live_calls import LiveRows
 
-# One waits for each live call and looks at it when it could be lost.
+# One waits for each live call and looks at it when it could be lost; beside it one for the report of a lost call.
 WATCH = JobKind(
     "call.watch", service=SERVICE, queue="live", max_attempts=20, timeout_seconds=30, backoff=(1, 5, 30, 60),
-    unique_by=("callId",), unique_states=WAITING,
+    unique_by=("callId", "awaits"), unique_states=WAITING,
 )  # fmt: skip
 # One waits for each command until its time has passed.
 EXPIRE = JobKind(
@@ -79,16 +79,14 @@ class LiveCalls:
 
     async def end(self, conn: Connection, call: Call, ending: Ending) -> None:
         """End the call and the telling of it. A call that has ended stays as it ended."""
-        await self.rows.drop(conn, call.org_id, call.id)
         if not call.status.ended:
-            served_by = ServedBy(call.agent_id, call.agent_version)
-            await self.reported.record(conn, call.org_id, ended_report(call, ending), served_by, ending.ended_at)
+            await self.reported.change(conn, call, ended_report(call, ending), _server_of(call), ending.ended_at)
 
     async def check_lost(self, conn: Connection, org_id: str, call_id: str) -> str:
         """Give up a call whose party has gone; what was found: live, lost or over.
 
-        Of a provider's call only the telling ends, because the provider reports the end. Another call has failed at the
-        last sign of life."""
+        Of a provider's call only the telling ends, because the provider reports the end: a day later another look is
+        taken at it. Another call has failed at the last sign of life."""
         call = await self.reported.calls.lock_by_id(conn, org_id, call_id, None)
         lost_at = await self.rows.lost_at(conn, org_id, call_id)
         if lost_at is None:
@@ -101,7 +99,22 @@ class LiveCalls:
             await self.end(conn, call, Ending(CallStatus.FAILED, last_sign, "connection_lost"))
         else:
             await self.rows.drop(conn, org_id, call_id)
+            if not call.status.ended:
+                awaited = {"callId": call_id, "awaits": "report"}
+                await WATCH.enqueue(conn, org_id, awaited, delay=float(REPORT_SECONDS))
         return "lost"
+
+    async def check_reported(self, conn: Connection, org_id: str, call_id: str) -> str:
+        """Give up a provider's call that was lost and that no one has reported since; what was found: over, live (its
+        party came back) or never_reported."""
+        call = await self.reported.calls.lock_by_id(conn, org_id, call_id, None)
+        if call.status.ended:
+            return "over"
+        if await self.rows.lost_at(conn, org_id, call_id) is not None:
+            return "live"
+        call = await self.reported.with_turns(conn, call)
+        await self.reported.write(conn, call, never_reported(call), _server_of(call))
+        return "never_reported"
 
     async def _keep(self, conn: Connection, org_id: str, call_id: str, now: datetime) -> datetime:
         lost_at = now + timedelta(seconds=LOST_SECONDS)
@@ -110,3 +123,7 @@ class LiveCalls:
         if await self.rows.keep(conn, org_id, call_id, lost_at):
             await WATCH.enqueue(conn, org_id, {"callId": call_id}, delay=float(LOST_SECONDS))
         return lost_at
+
+
+def _server_of(call: Call) -> ServedBy:
+    return ServedBy(call.agent_id, call.agent_version)

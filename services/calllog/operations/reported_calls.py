@@ -20,6 +20,7 @@ from services.calllog.domain.merging import change_topic, supersede
 from services.calllog.mapping import call_event
 from services.calllog.operations import AUDIO
 from services.calllog.storage.calls import Calls
+from services.calllog.storage.live_calls import LiveRows
 from services.calllog.storage.recordings import Recordings
 
 # Takes organization, provider and the provider's id of an agent. Returns the agent, or an empty one if there is none;
@@ -31,6 +32,7 @@ Resolve = Callable[[str, str, str], Awaitable[ServedBy]]
 class ReportedCalls:
     calls: Calls
     recordings: Recordings
+    live: LiveRows
     resolve: Resolve
     clock: Clock
 
@@ -55,18 +57,32 @@ class ReportedCalls:
                 await self._announce_recording(conn, org_id, call_id, report, served_by)
                 return call_id
             known = await self.calls.lock(conn, org_id, report.provider, report.external_call_id)
-        return await self._update(conn, known, report, served_by, received_at) if known else ""
+        return await self.change(conn, known, report, served_by, received_at) if known else ""
 
-    async def _update(
+    async def change(
         self, conn: Connection, known: Call, report: ReportedCall, served_by: ServedBy, received_at: datetime
     ) -> str:
-        now = self.clock.now()
-        if known.turn_count:
-            known = dataclasses.replace(known, turns=await self.calls.turns(conn, known.org_id, known.id))
+        """What `record` does, for a call that is held. The conversation must not be locked after its call: reports lock
+        the conversation first."""
+        if not report.status.ended and report.turns and await self._is_live(conn, known):
+            # Its party numbers the turns; those of the provider would take the places of the ones that it tells next.
+            report = dataclasses.replace(report, turns=())
+        known = await self.with_turns(conn, known)
         facts = supersede(known, report)
         if facts is None:
             return ""
-        facts = _with_end(facts, received_at)
+        return await self.write(conn, known, _with_end(facts, received_at), served_by)
+
+    async def with_turns(self, conn: Connection, known: Call) -> Call:
+        if not known.turn_count:
+            return known
+        return dataclasses.replace(known, turns=await self.calls.turns(conn, known.org_id, known.id))
+
+    async def write(self, conn: Connection, known: Call, facts: ReportedCall, served_by: ServedBy) -> str:
+        """Replace the facts of a call that is held, announce them, and end the telling of a call that ends."""
+        now = self.clock.now()
+        if facts.status.ended and not known.status.ended:
+            await self.live.drop(conn, known.org_id, known.id)
         if known.agent_id:
             # A call keeps the version that served it, also when a newer one is published.
             served_by = ServedBy(known.agent_id, known.agent_version)
@@ -75,6 +91,9 @@ class ReportedCalls:
         await append(conn, call_event(topic, known.org_id, known.id, known.version + 1, served_by, facts))
         await self._bring_recording(conn, known.org_id, known.id, facts, now)
         return known.id
+
+    async def _is_live(self, conn: Connection, known: Call) -> bool:
+        return await self.live.lost_at(conn, known.org_id, known.id) is not None
 
     async def _bring_recording(
         self, conn: Connection, org_id: str, call_id: str, report: ReportedCall, now: datetime

@@ -94,7 +94,7 @@ class LiveCallServicer(calllog_pb2_grpc.LiveCallServiceServicer):
             return pb.EndCallResponse()
 
         answer = await run_write(self._database, org_id, act, pb.EndCallResponse)
-        answer.call.CopyFrom(call_to_proto(await self._calls.get(org_id, request.call_id)))
+        answer.call.CopyFrom(call_to_proto(await self._calls.head(org_id, request.call_id)))
         return answer
 
     async def CreateCallCommand(
@@ -154,7 +154,7 @@ class LiveCallServicer(calllog_pb2_grpc.LiveCallServiceServicer):
         return await run_write(self._database, org_id, act, pb.AcknowledgeCallCommandResponse)
 
     async def _known(self, org_id: str, call_id: str) -> Call:
-        return await self._calls.get(org_id, _call_id(call_id))
+        return await self._calls.head(org_id, _call_id(call_id))
 
     async def _require_live(self, conn: Connection, call: Call) -> None:
         if call.status.ended:

@@ -11,6 +11,7 @@ from typing import Any
 from libs.errors import FailedPrecondition, NotFound
 from libs.languages import detect
 from libs.postgres import Connection, Database, Record
+from providers.interface.envelopes import ENDED_COMPLETENESS
 from providers.interface.reports import CallStatus, Direction, ReportedCall, Speaker, Turn
 from services.calllog.domain.calls import BillableCall, Call, Cost, ServedBy, is_billable
 
@@ -90,7 +91,8 @@ where c.org_id = $1 and c.billable and c.ended_at >= $2 and c.ended_at < $3 and 
 order by c.id limit $5"""
 _KNOWN = """
 select k.id from unnest($2::text[]) as k(id)
-join call c on c.org_id = o.org and c.provider = $3 and c.external_call_id = k.id and c.status <> 'in_progress'"""
+join call c on c.org_id = o.org and c.provider = $3 and c.external_call_id = k.id and c.status <> 'in_progress'
+    and c.completeness >= $4"""
 
 
 class Calls:
@@ -99,11 +101,16 @@ class Calls:
 
     async def get(self, org_id: str, call_id: str) -> Call:
         """The call with its turns, without its recording; NotFound("call_not_found")."""
+        call = await self.head(org_id, call_id)
+        turns = await self._db.fetch(org_id, _TURNS, call_id) if call.turn_count else []
+        return replace(call, turns=[turn_from_row(turn) for turn in turns])
+
+    async def head(self, org_id: str, call_id: str) -> Call:
+        """The call without turns and recording; NotFound("call_not_found")."""
         row = await self._db.fetchrow(org_id, _GET_FENCED, call_id)
         if row is None:
             raise call_not_found()
-        turns = await self._db.fetch(org_id, _TURNS, call_id) if row["turn_count"] else []
-        return replace(call_from_row(row), turns=[turn_from_row(turn) for turn in turns])
+        return call_from_row(row)
 
     async def turns(self, conn: Connection, org_id: str, call_id: str) -> list[Turn]:
         return [turn_from_row(turn) for turn in await conn.fetch(_TURNS_HELD, org_id, call_id)]
@@ -174,9 +181,10 @@ class Calls:
         rows = await conn.fetch(_BILLABLE, org_id, start, end, after_id, limit)
         return [BillableCall(row["id"], row["duration_seconds"], row["ended_at"]) for row in rows]
 
-    async def ended_among(self, org_id: str, provider: str, external_ids: Sequence[str]) -> set[str]:
-        """Which of these conversations are calls that have ended."""
-        return {row["id"] for row in await self._db.fetch(org_id, _KNOWN, list(external_ids), provider)}
+    async def reported_among(self, org_id: str, provider: str, external_ids: Sequence[str]) -> set[str]:
+        """Which of these conversations are calls whose end the provider itself has reported."""
+        rows = await self._db.fetch(org_id, _KNOWN, list(external_ids), provider, ENDED_COMPLETENESS)
+        return {row["id"] for row in rows}
 
     async def index_words(self, conn: Connection, org_id: str, call_id: str, detected: str = "") -> None:
         """Make the call's search document from the stored words: those of a report, or those of the transcription.

@@ -303,7 +303,7 @@ async def calllog(
     calls, recordings, analytics = Calls(database), Recordings(database), Analytics(database)
     envelopes, links = Envelopes(), ProviderLinks(database)
     delivered = DeliveredRecordings(database, calls, recordings, blobs)
-    reported = ReportedCalls(calls, recordings, serving_agents(resolve), clock)
+    reported = ReportedCalls(calls, recordings, LiveRows(), serving_agents(resolve), clock)
     aggregation = Aggregation(database, analytics, clock)
     live, commands = LiveCalls(database, LiveRows(), reported, clock), Commands(database, CursorCodec(b"c" * 32))
     handlers = job_handlers(

@@ -57,6 +57,12 @@ def test_a_turn_that_does_not_follow_is_refused(known: Call, stored: list[Turn],
     assert refused.value.reason == reason
 
 
+def test_the_next_turn_is_named_where_words_differ() -> None:
+    with pytest.raises(FailedPrecondition) as refused:
+        new_turns(call(turn_count=2), {turn.index: turn for turn in turns("a", "b")}, turns("other", start=1))
+    assert refused.value.metadata == {"nextIndex": "2"}
+
+
 def test_a_missing_turn_is_named() -> None:
     with pytest.raises(FailedPrecondition) as refused:
         new_turns(call(turn_count=3), {}, turns("x", start=7))

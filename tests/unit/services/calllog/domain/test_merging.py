@@ -71,6 +71,13 @@ def test_a_failed_start_takes_no_length_from_another_report() -> None:
     assert supersede(stored(BUSY), replace(RINGING, duration_seconds=3, started_at=NOON)) is None
 
 
+def test_an_ended_call_takes_from_a_report_of_before_only_what_it_leaves_open() -> None:
+    ended = replace(RINGING, completeness=1, status=CallStatus.COMPLETED, ended_at=NOON, turns=TURNS)
+    late = replace(RINGING, completeness=10, turns=(*TURNS, *TURNS), from_number="+1", started_at=NOON)
+    assert supersede(replace(stored(ended), turns=TURNS), late) == replace(ended, from_number="+1")
+    assert supersede(stored(ended), replace(late, from_number="")) is None
+
+
 def test_the_same_again_is_nothing_new() -> None:
     for report in (RINGING, BUSY, SHORT, WHOLE):
         assert supersede(stored(report), report) is None

@@ -55,9 +55,10 @@ class CallIngest:
         served_by = await self.reported.served_by(org_id, report)
         result: dict[str, Any] = {}
         async with ctx.finish(result) as conn:
+            # The envelope before its call, as deliveries lock them.
+            await self.envelopes.mark_processed(conn, org_id, kept.id, self.clock.now(), kept.received_at)
             call_id = await self.reported.record(conn, org_id, report, served_by, kept.received_at)
             result.update({"callId": call_id} if call_id else {}, changed=bool(call_id))
-            await self.envelopes.mark_processed(conn, org_id, kept.id, self.clock.now(), kept.received_at)
         return result
 
     async def _keep_audio(

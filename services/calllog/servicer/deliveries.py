@@ -84,8 +84,8 @@ class Deliveries:
             if recording is None:
                 return True
             async with self.database.transaction(org_id) as conn:
-                await self.recordings.settle(conn, recording, now)
                 duplicate = await self.envelopes.keep_processed(conn, org_id, envelope, now)
+                await self.recordings.settle(conn, recording, now)
                 await self._count(conn, org_id, duplicate, size)
             return duplicate
         made = await self._read(account, envelope)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -20,7 +22,10 @@ from echosenseix.events.v1.events_pb2 import IntegrationChanged
 from libs.errors import FailedPrecondition, NotFound, OutOfRange
 from libs.events import Event, ReceivedEvent
 from libs.ids import new_id
-from services.calllog.operations import RECONCILE
+from providers.registry import PROVIDERS
+from services.calllog.domain.calls import ServedBy
+from services.calllog.operations import INGEST, RECONCILE
+from services.calllog.storage.envelopes import Envelopes
 from services.calllog.transcriber import Transcriber
 
 from .conftest import CallLog, as_org, eventually, transcription
@@ -247,30 +252,53 @@ async def test_audio_and_its_call_written_at_the_same_moment_are_announced_once(
 async def test_audio_that_comes_while_its_call_is_being_written_is_announced(
     calllog: CallLog, conversation: str
 ) -> None:
-    """The call has looked for a recording, found none, and waits to commit: for its hour's recomputation, held here."""
+    """The call has looked for a recording, found none, and waits to commit here."""
     org = await calllog.organization(AGENT)
     data = {"agent_id": AGENT, "conversation_id": conversation, "full_audio": base64.b64encode(AUDIO).decode()}
-    hour = "2026-01-02T09:00:00+00:00"
+    source = PROVIDERS["elevenlabs"]
+    report = source.read_report(source.parse_envelope(json.dumps(transcription(conversation)).encode()))
     waiting = """select count(*) from pg_locks l join pg_stat_activity a using (pid)
         where l.locktype = 'advisory' and not l.granted and a.datname = current_database()"""
 
-    async def held(count: int) -> None:
-        async def reached() -> bool:
-            return bool(await calllog.database.system_fetchval(waiting) >= count)
-
-        await eventually(reached)
+    async def held() -> bool:
+        return bool(await calllog.database.system_fetchval(waiting))
 
     async with calllog.database.transaction(org.id) as conn:
-        await conn.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", f"hour:{org.id}:{hour}")
-        calling = asyncio.create_task(calllog.deliver(org, transcription(conversation)))
-        await held(1)
+        assert await calllog.live.reported.record(conn, org.id, report, ServedBy(), datetime.now(UTC))
         audio = {"type": "post_call_audio", "event_timestamp": 1_767_344_661, "data": data}
         delivering = asyncio.create_task(calllog.deliver(org, audio))
-        await held(2)
-    await calling
+        await eventually(held)
     await delivering
-    await calllog.settled(org.id)
     assert [topic for topic, _ in await calllog.events(org.id)] == ["call.ended", "call.recording_ready"]
+
+
+async def test_a_delivery_that_comes_while_the_job_of_another_runs_waits_for_its_turn(
+    calllog: CallLog, conversation: str
+) -> None:
+    """The job of a first delivery waits for the envelope. A fuller delivery holds it here, then makes its call."""
+    org = await calllog.organization(AGENT)
+    source, stored, now = PROVIDERS["elevenlabs"], Envelopes(), datetime.now(UTC)
+    first, fuller = (
+        json.dumps(transcription(conversation, status=status)).encode() for status in ("processing", "done")
+    )
+    async with calllog.database.transaction(org.id) as conn:
+        kept = await stored.keep(conn, org.id, source.parse_envelope(first), first, "webhook", now)
+    waiting = """select count(*) from pg_locks l join pg_stat_activity a using (pid)
+        where not l.granted and a.datname = current_database()"""
+
+    async def held() -> bool:
+        return bool(await calllog.database.system_fetchval(waiting))
+
+    async with calllog.database.transaction(org.id) as conn:
+        parsed = source.parse_envelope(fuller)
+        await stored.keep(conn, org.id, parsed, fuller, "webhook", datetime.now(UTC), now)
+        async with calllog.database.transaction(org.id) as other:
+            await INGEST.enqueue(other, org.id, {"envelopeId": kept.id})
+        await eventually(held)
+        await calllog.live.reported.record(conn, org.id, source.read_report(parsed), ServedBy(), now)
+    await calllog.settled(org.id)
+    assert [(row["state"], row["attempt"]) for row in await calllog.jobs(org.id)] == [("completed", 1)]
+    assert [topic for topic, _ in await calllog.events(org.id)] == ["call.ended"]
 
 
 @pytest.mark.parametrize("status", [404, 401, 200])

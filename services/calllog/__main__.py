@@ -90,7 +90,7 @@ async def work(runtime: Runtime[CallLogSettings]) -> None:
         AudioProcessing(database, calls, recordings, get_credentials, client, blobs, clock, limits, transcriber),
         aggregation,
         Reconciliation(database, envelopes, calls, links, get_credentials, client, clock, look_back),
-        Retention(envelopes, commands, clock),
+        Retention(database, envelopes, commands, clock),
         LiveCallJobs(LiveCalls(database, LiveRows(), reported, clock), commands),
         settings.reconcile_cron,
     )

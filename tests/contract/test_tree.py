@@ -32,6 +32,7 @@ SYSTEM_CALLERS: dict[str, str] = {
     "services/billing/storage/accounts.py": "locally the organisation that was billed first operates the suite",
     "services/billing/storage/usage.py": "meters are shared; the sweep looks for organisations with unrated usage",
     "services/calllog/jobs/aggregate.py": "what calls of every organisation add to the roll-ups is added up together",
+    "services/calllog/jobs/retention.py": "retention sweeps the webhooks and commands of all organisations",
     "services/calllog/storage/analytics.py": "the roll-up looks for organisations whose calls changed",
     "services/calllog/storage/links.py": "the reconciler visits every organisation's provider",
     "services/identity/storage/authentication.py": "a session or key is known by its hash before its organisation",

@@ -25,8 +25,8 @@ update call_command set status = $3, detail = $4, settled_at = $5 where org_id =
 _SWEEP = """
 delete from call_command where (org_id, id) in (
     select k.org_id, k.id from call_command k where k.created_at < $1 order by k.created_at limit $2)"""
-# Commands that are deleted at a time.
-_BATCH = 5_000
+# Commands that are deleted at a time. More: longer locks.
+SWEEP_BATCH = 5_000
 
 
 class Commands:
@@ -60,7 +60,7 @@ class Commands:
 
     async def sweep(self, conn: Connection, older_than: datetime) -> int:
         """Delete a batch of old commands; how many."""
-        status = await conn.execute(_SWEEP, older_than, _BATCH)
+        status = await conn.execute(_SWEEP, older_than, SWEEP_BATCH)
         return int(status.rsplit(" ", 1)[-1])
 
 

@@ -311,7 +311,7 @@ async def calllog(
         AudioProcessing(database, calls, recordings, credentials, client, blobs, clock, AUDIO_LIMITS, Transcriber()),
         aggregation,
         Reconciliation(database, envelopes, calls, links, credentials, client, clock, timedelta(days=7)),
-        Retention(envelopes, commands, clock),
+        Retention(database, envelopes, commands, clock),
         LiveCallJobs(live, commands),
         "*/15 * * * *",
     )

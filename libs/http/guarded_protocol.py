@@ -245,7 +245,9 @@ class GuardedProtocol(HttpToolsProtocol):
     def _refuse(self, answer: bytes) -> None:
         """Answer and close; only close where the bytes would land inside or before the answer to another request."""
         if not self._is_answering() or not (self._in_head or self.cycle.response_started):
-            self.transport.write(answer)
+            status, fields = answer.split(b"\r\n", 1)
+            own = [b"%b: %b" % field for field in self.server_state.default_headers]
+            self.transport.write(b"\r\n".join((status, *own, fields)))
         self.transport.close()
 
     def _arm(self, seconds: float) -> None:

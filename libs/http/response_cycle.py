@@ -63,7 +63,7 @@ class ResponseCycle(RequestResponseCycle):
         status = message["status"]
         lines = [STATUS_LINE[status], _NO_SNIFFING]
         closes, ends = False, 2
-        for name, value in message.get("headers", ()):
+        for name, value in (*self.default_headers, *message.get("headers", ())):
             start = _start_of_line(name)
             if _NO_SNIFFING.startswith(start):
                 continue

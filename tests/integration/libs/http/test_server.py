@@ -4,6 +4,8 @@ import asyncio
 import socket
 import time
 from collections.abc import AsyncIterator
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import pytest
@@ -119,6 +121,39 @@ async def test_a_plain_request_is_answered(address: tuple[str, int]) -> None:
     answer = await exchange(address, HEAD + b"Connection: close\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 200")
     assert b"server:" not in answer.lower()
+
+
+@pytest.mark.parametrize(
+    ("status", "method"), [(200, b"GET"), (200, b"HEAD"), (204, b"GET"), (304, b"GET"), (404, b"GET"), (500, b"POST")]
+)
+async def test_every_answer_has_one_date(status: int, method: bytes) -> None:
+    async def bare(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": status, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    stop = asyncio.Event()
+    server = HttpServer(bare, "127.0.0.1:0", drain_seconds=3)
+    running = asyncio.create_task(server.run(stop))
+    await server.started()
+    host, _, port = server.address.rpartition(":")
+    request = method + b" / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    answer = await exchange((host, int(port)), request)
+    stop.set()
+    await running
+    assert answer.startswith(b"HTTP/1.1 %d " % status)
+    assert len(dates(answer)) == 1
+
+
+async def test_a_refusal_of_the_server_itself_has_one_date(address: tuple[str, int]) -> None:
+    answer = await exchange(address, b"nonsense\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert len(dates(answer)) == 1
+
+
+def dates(answer: bytes) -> list[datetime]:
+    """The `Date` fields of an answer's head."""
+    fields = [line.partition(b":") for line in answer.partition(b"\r\n\r\n")[0].split(b"\r\n")[1:]]
+    return [parsedate_to_datetime(value.decode()) for name, _, value in fields if name.lower() == b"date"]
 
 
 @pytest.mark.parametrize(

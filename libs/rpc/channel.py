@@ -21,7 +21,7 @@ from libs.errors import AppError, DeadlineExceeded, Unavailable
 from libs.resilience import Breaker, RetryBudget
 from libs.rpc.audit import AUDIT_HEADER, audit_header
 from libs.rpc.context import acting_principal, inbound_principal, remember_response_headers
-from libs.rpc.errors import UNREACHABLE, error_from_rpc
+from libs.rpc.errors import UNREACHABLE, error_from_rpc, is_answered
 from libs.rpc.principal import GATEWAY, ROLE_GATEWAY, Principal, PrincipalMinter, service_principal
 from libs.telemetry.metrics import BREAKER_OPEN, RPC_CLIENT_SECONDS
 from libs.telemetry.traces import current_traceparent, span
@@ -206,9 +206,8 @@ class _Caller:
                     response = await running
                     remember_response_headers(_x_headers(await running.trailing_metadata()))
             except Exception as error:
-                known = _refused(method, started, error)
-                self._note(known)
-                raise known from None
+                self._note(error)
+                raise _refused(method, started, error) from None
             self._note(None)
             _seconds_of(method, "OK").observe(time.monotonic() - started)
             return response
@@ -234,12 +233,13 @@ class _Caller:
         return call
 
     def _note(self, error: Exception | None) -> None:
-        """Only silence counts: a peer that is gone refuses at once, and any answer shows that it works."""
-        if self._breaker is None:
+        """Only silence counts: a peer that is gone refuses at once, and any answer shows that it works, also that it
+        had too little time. A call that was not made says nothing."""
+        if self._breaker is None or not (error is None or isinstance(error, grpc.aio.AioRpcError)):
             return
-        if isinstance(error, DeadlineExceeded):
+        if error is not None and error.code() is grpc.StatusCode.DEADLINE_EXCEEDED and not is_answered(error):
             self._breaker.failed()
-        elif error is None or isinstance(error, AppError):
+        else:
             self._breaker.succeeded()
 
     def _seconds(self, timeout: float | None) -> float:

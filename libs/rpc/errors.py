@@ -88,16 +88,25 @@ def _status(error: AppError, violations: tuple[Violation, ...]) -> status_pb2.St
 def error_from_rpc(error: grpc.aio.AioRpcError) -> AppError:
     """The AppError that the peer raised, or one with a fixed text when the status is not ours."""
     code = _CODE_OF_STATUS.get(error.code(), Code.UNKNOWN)
-    for key, value in error.trailing_metadata() or ():
-        if key == DETAILS_KEY and isinstance(value, bytes):
-            own = _own_error(code, value)
-            if own is not None:
-                return own
+    if (own := _peers_error(error, code)) is not None:
+        return own
     # A peer that ends cancels the calls that it has no time for; our own cancellation never comes as a status.
     if code is Code.CANCELLED or (error.details() or "").startswith(_CUT_WHILE_WRITING):
         code = Code.UNAVAILABLE
     reason, detail, retry_after = _FOREIGN.get(code, _FOREIGN_REST)
     return ERROR_OF_CODE[code](reason, detail, retry_after=retry_after)
+
+
+def is_answered(error: grpc.aio.AioRpcError) -> bool:
+    """Whether the peer itself ended the call, as against our side or a proxy."""
+    return _peers_error(error, _CODE_OF_STATUS.get(error.code(), Code.UNKNOWN)) is not None
+
+
+def _peers_error(error: grpc.aio.AioRpcError, code: Code) -> AppError | None:
+    for key, value in error.trailing_metadata() or ():
+        if key == DETAILS_KEY and isinstance(value, bytes) and (own := _own_error(code, value)) is not None:
+            return own
+    return None
 
 
 def _own_error(code: Code, raw: bytes) -> AppError | None:

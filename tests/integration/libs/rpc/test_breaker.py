@@ -1,12 +1,14 @@
 """The gateway's calls of a silent service: after a few that got no answer in time it is not asked for a while."""
 
 import asyncio
+import time
 from types import ModuleType
 from typing import Any
 
 import pytest
 from google.protobuf.wrappers_pb2 import StringValue
 
+from libs.context import CallContext, serving
 from libs.errors import DeadlineExceeded, NotFound, Unavailable
 from libs.resilience import RetryBudget
 from libs.rpc.channel import open_channel
@@ -51,6 +53,33 @@ async def test_a_silent_service_is_not_asked_until_it_answers_again(
 async def heard_of(heard: list[str]) -> str:
     heard.append("hello")
     return "heard"
+
+
+async def too_late() -> str:
+    raise DeadlineExceeded("deadline_exceeded", "The answer took too long. Try again, or ask for less.")
+
+
+async def test_a_service_that_says_that_the_time_was_too_short_is_asked_again(
+    echo_module: ModuleType, echo: Any, address: str, agent: PrincipalMinter
+) -> None:
+    echo.acts["late"] = too_late
+    async with open_channel(address, audience="echo", minter=agent, retries=RetryBudget()) as channel:
+        stub = echo_module.EchoStub(channel)
+        for _ in range(12):
+            with pytest.raises(DeadlineExceeded):
+                await stub.say(StringValue(value="late"))
+        assert (await stub.say(StringValue(value="hello"))).value == "hello"
+
+
+async def test_a_call_without_time_left_says_nothing_of_the_service(
+    echo_module: ModuleType, address: str, agent: PrincipalMinter
+) -> None:
+    async with open_channel(address, audience="echo", minter=agent, retries=RetryBudget()) as channel:
+        stub = echo_module.EchoStub(channel)
+        for _ in range(12):
+            with serving(CallContext(deadline=time.monotonic())), pytest.raises(DeadlineExceeded):
+                await stub.say(StringValue(value="hello"))
+        assert (await stub.say(StringValue(value="hello"))).value == "hello"
 
 
 async def test_refusals_show_that_a_service_works(

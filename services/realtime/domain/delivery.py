@@ -34,9 +34,13 @@ MAX_ATTEMPTS = len(SCHEDULE_SECONDS)
 _RESTS_FROM = 3
 # Seconds of the longest rest. With the time limit of an attempt it bounds what an endpoint that is down costs: 5 %.
 MAX_REST_SECONDS = 300.0
-# Seconds between looks of a delivery that waits for many others. They are delivered by the job that has the turn.
+# Seconds between looks of a delivery that waits for many others of a failing endpoint. The job that has the turn
+# delivers them.
 _MAX_LOOK_SECONDS = 3_600.0
-# Deliveries of a failing endpoint that look often, so that one finds its rest over. More would only cost claims.
+# The same where the endpoint answers. Longer: a job is open longer after its delivery went out. Shorter: a backlog of
+# an endpoint that is only slow costs more claims.
+_FAR_LOOK_SECONDS = 300.0
+# Deliveries of an endpoint that look often, so that one takes the turn when it is free. More would only cost claims.
 _NEAR = 20
 # The part of the patience after which owners are alerted: a day of five.
 _ALERT_AT = 0.2
@@ -170,8 +174,8 @@ def rest_seconds(failed_attempts: int, retry_after: float | None = None) -> floa
 def look_again(seconds: float, ahead: int, *, failing: bool, jitter: float) -> float:
     """Seconds until a delivery looks again whether it may go: `seconds` until its endpoint is free, `ahead` deliveries
     that go before it."""
-    if failing and ahead > _NEAR:
-        return _MAX_LOOK_SECONDS * (1 + 0.1 * jitter)
+    if ahead > _NEAR:
+        return (_MAX_LOOK_SECONDS if failing else _FAR_LOOK_SECONDS) * (1 + 0.1 * jitter)
     planned = max(seconds, 0.2) + ahead * (15.0 if failing else 0.05)
     return min(planned, _MAX_LOOK_SECONDS) * (1 + 0.1 * jitter)
 

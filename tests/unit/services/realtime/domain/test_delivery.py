@@ -68,7 +68,8 @@ def test_an_endpoint_rests_from_its_third_failure_on_and_never_longer_than_five_
 
 def test_a_delivery_far_behind_others_looks_seldom_and_the_next_one_soon() -> None:
     assert look_again(0.0, 0, failing=False, jitter=0.0) == 0.2
-    assert look_again(0.0, 100, failing=False, jitter=0.0) == pytest.approx(5.2)
+    assert look_again(0.0, 20, failing=False, jitter=0.0) == pytest.approx(1.2)
+    assert look_again(0.0, 21, failing=False, jitter=1.0) == pytest.approx(330.0)
     assert look_again(300.0, 0, failing=True, jitter=0.0) == 300.0
     assert look_again(5.0, 21, failing=True, jitter=1.0) == pytest.approx(3_960.0)
 

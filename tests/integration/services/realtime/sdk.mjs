@@ -6,7 +6,7 @@ import { EventSource } from 'eventsource';
 
 const clients = new Map();
 const tell = (event) => process.stdout.write(JSON.stringify(event) + '\n');
-process.on('unhandledRejection', (error) => tell({ on: 'unhandled', message: String(error) }));
+process.on('unhandledRejection', (error) => tell({ on: 'unhandled', message: String(error), cause: String(error.cause ?? '') }));
 
 function observe(name, target, events, about = {}) {
   for (const on of events) {

@@ -52,10 +52,15 @@ class Deliver:
         state = await deliveries.state(ctx.db, org_id, delivery_id)
         if state is None:
             return None
+        if state.job_id != ctx.job.id:
+            return {"supersededBy": state.job_id}
         if state.endpoint_status != "enabled":
             await self._give_up(ctx, state)
             return None
-        if state.status == "failed":  # an operator queued its job again
+        if state.status == "failed":
+            if ctx.job.attempt > 1 or ctx.job.stalls:  # its worker died before it could end the job
+                raise Discard("webhook_undelivered", f"Every attempt failed; the last one with: {state.last_error}.")
+            # An operator queued the job again, which resets its attempts and stalls.
             async with ctx.db.transaction(org_id) as conn:
                 await deliveries.reopen(conn, org_id, delivery_id, ctx.job.id)
         run = await self._deliver(ctx, state.endpoint_id)

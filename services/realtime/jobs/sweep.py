@@ -1,4 +1,6 @@
-"""retention.sweep: events, deliveries and mails past their time, in batches so that no statement holds locks long."""
+"""retention.sweep: events, deliveries and mails past their time, in batches so that no statement holds locks long.
+Deliveries that no job will settle any more end here as failed.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,7 @@ class Sweep:
 
     async def __call__(self, ctx: JobContext) -> dict[str, int]:
         border = utcnow() - datetime.timedelta(days=self._event_days)
-        swept = {"events": 0, "deliveries": 0, "mails": 0}
+        swept = {"events": 0, "deliveries": 0, "orphans": 0, "mails": 0}
         more = True
         while more:
             more = await self._batch(ctx.db, border, swept) >= _BATCH
@@ -34,6 +36,7 @@ class Sweep:
             gone = {
                 "events": await event_log.sweep(connection, border, _BATCH),
                 "deliveries": await deliveries.sweep(connection, _DELIVERY_DAYS, _BATCH),
+                "orphans": await deliveries.close_orphans(connection, _BATCH),
                 "mails": await mailbox.sweep(connection, self._mail_days, self._mails_kept, _BATCH),
             }
         for name, count in gone.items():

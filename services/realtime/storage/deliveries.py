@@ -15,7 +15,7 @@ from services.realtime.storage.endpoints import DELIVERY_COLUMNS, delivery_from_
 _ATTEMPTS_KEPT = 20
 
 _STATE = """
-select d.endpoint_id, d.status, d.last_status_code, d.last_error, e.status as endpoint_status,
+select d.endpoint_id, d.job_id, d.status, d.last_status_code, d.last_error, e.status as endpoint_status,
        greatest(0, extract(epoch from d.next_attempt_at - now()))::float8 as seconds_to_next,
        greatest(0, extract(epoch from greatest(e.turn_until, e.hold_until) - now()))::float8 as seconds_to_turn,
        e.failed_attempts > 0 as failing,
@@ -80,6 +80,7 @@ class State:
     100, go before it."""
 
     endpoint_id: str
+    job_id: str
     endpoint_status: str
     status: str
     last_status_code: int | None
@@ -95,8 +96,8 @@ async def state(database: Database, org_id: str, delivery_id: str) -> State | No
     if row is None:
         return None
     return State(
-        row["endpoint_id"], row["endpoint_status"], row["status"], row["last_status_code"], row["last_error"],
-        row["seconds_to_next"] or 0.0, row["seconds_to_turn"] or 0.0, row["failing"], row["ahead"],
+        row["endpoint_id"], row["job_id"], row["endpoint_status"], row["status"], row["last_status_code"],
+        row["last_error"], row["seconds_to_next"] or 0.0, row["seconds_to_turn"] or 0.0, row["failing"], row["ahead"],
     )  # fmt: skip
 
 
@@ -194,6 +195,19 @@ async def abandon(conn: Connection, org_id: str, delivery_id: str, error: str) -
         delivery_id,
         error,
     )
+
+
+async def close_orphans(conn: Connection, limit: int) -> int:
+    """End pending deliveries whose job ended without them: it was cancelled or quarantined, or ran out of time."""
+    status = await conn.execute(
+        "update webhook_delivery d set status = 'failed', last_error = 'Its job ended.', next_attempt_at = null"
+        " from (select p.org_id, p.id from webhook_delivery p where p.status = 'pending' and not exists"
+        "  (select 1 from job j where j.id = p.job_id and j.finished_at is null)"
+        "  limit $1 for update of p skip locked) orphan"
+        " where d.org_id = orphan.org_id and d.id = orphan.id",
+        limit,
+    )
+    return int(status.rsplit(" ", 1)[-1])
 
 
 async def disable_endpoint(conn: Connection, org_id: str, endpoint_id: str, reason: str) -> Any:

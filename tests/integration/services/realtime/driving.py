@@ -15,6 +15,7 @@ import websockets
 from google.protobuf import json_format
 
 from libs.bus import Bus
+from libs.bus.subjects import job_wakeup
 from libs.clock import utcnow
 from libs.config import load
 from libs.crypto import Envelope
@@ -22,7 +23,7 @@ from libs.events import Event, ReceivedEvent
 from libs.events.topics import TOPICS
 from libs.http import OutboundClient
 from libs.jobs import Worker
-from libs.postgres import Database
+from libs.postgres import Database, Record
 from services.realtime.config import RealtimeSettings
 from services.realtime.doors.opening import Doors
 from services.realtime.jobs import job_handlers
@@ -161,3 +162,42 @@ async def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.005)
+
+
+async def waiting(realtime: Realtime, job_id: str, attempt: int) -> Record:
+    """The job of a delivery, once this attempt of it ended."""
+    sql = "select state, attempt, error_code from job where id = $1 and state <> 'running' and attempt = $2"
+    async with asyncio.timeout(15):
+        while not (row := await realtime.database.system_fetchrow(sql, job_id, attempt)):
+            await asyncio.sleep(0.01)
+    return row
+
+
+async def make_due(realtime: Realtime, job_id: str, attempt: int | None = None, hours: int = 0) -> None:
+    """The job's next attempt is now, or in so many hours; `attempt` is how many it has behind it."""
+    sql = (
+        "update job set state = case when $3 = 0 then 'queued' else 'scheduled' end,"
+        " run_at = now() + make_interval(hours => $3), attempt = coalesce($2, attempt) where id = $1"
+    )
+    async with realtime.database.system_transaction() as connection:
+        await connection.execute(sql, job_id, attempt, hours)
+        await connection.execute(
+            "update webhook_delivery set next_attempt_at = now() + make_interval(hours => $3),"
+            " tries = coalesce($2, tries) where job_id = $1",
+            job_id,
+            attempt,
+            hours,
+        )
+        await connection.execute("update webhook_endpoint set hold_until = null")
+    await realtime.bus.publish_core(job_wakeup("realtime", "webhooks"))
+
+
+async def ended(realtime: Realtime, job_id: str) -> Record:
+    async with asyncio.timeout(20):
+        while not (
+            row := await realtime.database.system_fetchrow(
+                "select state, result, progress, error_code from job where id = $1 and finished_at is not null", job_id
+            )
+        ):
+            await asyncio.sleep(0.02)
+    return row  # fmt: skip

@@ -4,7 +4,6 @@ database: what is due in hours is made due now.
 
 from __future__ import annotations
 
-import asyncio
 import json
 from datetime import timedelta
 from functools import partial
@@ -15,43 +14,13 @@ import pytest_asyncio
 
 from echosenseix.jobs.v1 import jobs_pb2
 from echosenseix.realtime.v1 import realtime_pb2 as pb
-from libs.bus.subjects import job_wakeup
 from libs.clock import parse_rfc3339
 from libs.paging import CursorCodec
-from libs.postgres import Record
 from libs.runtime.service import JobsServicer
 from services.realtime.domain.delivery import MAX_ATTEMPTS, SCHEDULE_SECONDS
-from tests.integration.services.realtime.driving import Environment, Realtime
+from tests.integration.services.realtime.driving import Environment, Realtime, make_due, waiting
 from tests.integration.services.realtime.hooks import Endpoints, caller
 from tests.integration.services.realtime.receiver import Receiver
-
-
-async def waiting(realtime: Realtime, job_id: str, attempt: int) -> Record:
-    """The job of a delivery, once this attempt of it ended."""
-    sql = "select state, attempt, error_code from job where id = $1 and state <> 'running' and attempt = $2"
-    async with asyncio.timeout(15):
-        while not (row := await realtime.database.system_fetchrow(sql, job_id, attempt)):
-            await asyncio.sleep(0.01)
-    return row
-
-
-async def make_due(realtime: Realtime, job_id: str, attempt: int | None = None, hours: int = 0) -> None:
-    """The job's next attempt is now, or in so many hours; `attempt` is how many it has behind it."""
-    sql = (
-        "update job set state = case when $3 = 0 then 'queued' else 'scheduled' end,"
-        " run_at = now() + make_interval(hours => $3), attempt = coalesce($2, attempt) where id = $1"
-    )
-    async with realtime.database.system_transaction() as connection:
-        await connection.execute(sql, job_id, attempt, hours)
-        await connection.execute(
-            "update webhook_delivery set next_attempt_at = now() + make_interval(hours => $3),"
-            " tries = coalesce($2, tries) where job_id = $1",
-            job_id,
-            attempt,
-            hours,
-        )
-        await connection.execute("update webhook_endpoint set hold_until = null")
-    await realtime.bus.publish_core(job_wakeup("realtime", "webhooks"))
 
 
 async def run_out(realtime: Realtime, endpoints: Endpoints, org_id: str, endpoint_id: str) -> pb.WebhookDelivery:

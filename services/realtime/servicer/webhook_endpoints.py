@@ -166,6 +166,8 @@ class WebhookEndpointServicer(pb_grpc.WebhookEndpointServiceServicer):
         if found is None:
             raise NotFound("webhook_delivery_not_found", "No such webhook delivery.")
         delivery, body = found
+        # The body is the event itself.
+        check_hearing((delivery.event_type,), current_principal().scopes)
         attempts = await deliveries.attempts(self._database, endpoint.org_id, delivery.id)
         return pb.GetWebhookDeliveryResponse(
             delivery=delivery_to_proto(delivery), request_body=body.decode(), attempts=map(attempt_to_proto, attempts)

@@ -7,7 +7,8 @@ import json
 import pytest
 
 from echosenseix.realtime.v1 import realtime_pb2 as pb
-from libs.errors import NotFound
+from libs.errors import NotFound, PermissionDenied
+from services.realtime.domain.channels import scope_of_event
 from services.realtime.domain.delivery import RECORDED_BODY
 from tests.integration.services.realtime.driving import Realtime, until
 from tests.integration.services.realtime.hooks import Endpoints, caller
@@ -75,6 +76,20 @@ async def test_only_the_newest_attempts_are_kept_and_they_go_with_their_delivery
         assert not await realtime.database.system_fetchval(
             "select count(*) from webhook_attempt where org_id = 'org_l3'"
         )
+
+
+async def test_only_who_may_hear_an_event_reads_its_delivery(realtime: Realtime, endpoints: Endpoints) -> None:
+    async with Receiver() as receiver:
+        created = await endpoints.create("org_l6", receiver.url)
+        event_id = await realtime.emit("org_l6")
+        done = await endpoints.settled("org_l6", created.endpoint.id, lambda row: row.status == "delivered")
+    request = pb.GetWebhookDeliveryRequest(endpoint_id=created.endpoint.id, delivery_id=done.id)
+    with caller("org_l6", scopes=("webhooks:read", "agents:read")), pytest.raises(PermissionDenied) as refused:
+        await endpoints.servicer.GetWebhookDelivery(request, None)
+    assert refused.value.reason == "missing_scope"
+    with caller("org_l6", scopes=("webhooks:read", scope_of_event("call.ended"))):
+        log = await endpoints.servicer.GetWebhookDelivery(request, None)
+    assert json.loads(log.request_body)["id"] == event_id
 
 
 async def test_no_other_organization_reads_the_log(realtime: Realtime, endpoints: Endpoints) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from libs.clock import rfc3339_ms, utcnow
-from libs.errors import NotFound
+from libs.errors import FailedPrecondition, NotFound
 from libs.events import ReceivedEvent, outbox
 from libs.ids import new_id
 from libs.jobs import JobKind
@@ -94,6 +94,17 @@ async def replay_delivery(conn: Connection, org_id: str, endpoint_id: str, deliv
     await turns.clear_rest(conn, org_id, endpoint_id)
     job_id = await enqueue(conn, deliver_job(found))
     return await deliveries.reopen(conn, org_id, delivery_id, job_id)
+
+
+async def replay_range(conn: Connection, org_id: str, args: Mapping[str, Any]) -> str:
+    """The job that replays this range. While one runs, only the same range gets it; raises FailedPrecondition for
+    another, which would be lost otherwise."""
+    job_id = await REPLAY.enqueue(conn, org_id, args)
+    if await deliveries.args_of_job(conn, org_id, job_id) != args:
+        raise FailedPrecondition(
+            "replay_running", "Another range is being replayed to the endpoint. Ask again when that job has ended."
+        )
+    return job_id
 
 
 async def disable_endpoint(conn: Connection, org_id: str, endpoint_id: str, reason: str) -> None:

@@ -195,8 +195,8 @@ class WebhookEndpointServicer(pb_grpc.WebhookEndpointServiceServicer):
         }  # fmt: skip
 
         async def act(conn: Connection) -> pb.ReplayWebhookEndpointResponse:
+            job_id = await operations.replay_range(conn, org_id, args)
             await self._database.quotas.spend(conn, org_id, "webhook_tests_per_day")
-            job_id = await operations.REPLAY.enqueue(conn, org_id, args)
             return pb.ReplayWebhookEndpointResponse(job_id=job_id, events=events)
 
         return await run_write(self._database, org_id, act, pb.ReplayWebhookEndpointResponse)

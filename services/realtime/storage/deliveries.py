@@ -210,6 +210,12 @@ async def close_orphans(conn: Connection, limit: int) -> int:
     return int(status.rsplit(" ", 1)[-1])
 
 
+async def args_of_job(conn: Connection, org_id: str, job_id: str) -> Any:
+    """The arguments of a job of the organization, None when there is no such job."""
+    text = await conn.fetchval("select args::text from job where org_id = $1 and id = $2", org_id, job_id)
+    return None if text is None else json.loads(text)
+
+
 async def disable_endpoint(conn: Connection, org_id: str, endpoint_id: str, reason: str) -> Any:
     """The row that was disabled, or None when it already was."""
     return await conn.fetchrow(

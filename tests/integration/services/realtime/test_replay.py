@@ -12,9 +12,8 @@ import pytest
 from echosenseix.realtime.v1 import realtime_pb2 as pb
 from libs.clock import utcnow
 from libs.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
-from libs.postgres import Record
 from services.realtime import operations
-from tests.integration.services.realtime.driving import Realtime, until
+from tests.integration.services.realtime.driving import Realtime, ended, until
 from tests.integration.services.realtime.hooks import Endpoints, caller
 from tests.integration.services.realtime.receiver import Receiver
 
@@ -30,17 +29,6 @@ async def replay(endpoints: Endpoints, org_id: str, endpoint_id: str, key: str =
         request.before_time.FromDatetime(wanted["before"])
     with caller(org_id, key, wanted.get("scopes", ("*",))):
         return await endpoints.servicer.ReplayWebhookEndpoint(request, None)
-
-
-async def ended(realtime: Realtime, job_id: str) -> Record:
-    async with asyncio.timeout(20):
-        while not (
-            row := await realtime.database.system_fetchrow(
-                "select state, result, progress from job where id = $1 and finished_at is not null", job_id
-            )
-        ):
-            await asyncio.sleep(0.02)
-    return row  # fmt: skip
 
 
 def heard(receiver: Receiver) -> list[str]:
@@ -144,3 +132,27 @@ async def test_a_replay_is_refused_where_it_cannot_be_done(
     with pytest.raises(FailedPrecondition) as disabled:
         await replay(endpoints, "org_r5", endpoint_id)
     assert disabled.value.reason == "webhook_endpoint_disabled"
+
+
+async def test_another_range_is_refused_while_one_is_replayed_and_the_same_gets_its_job(
+    realtime: Realtime, endpoints: Endpoints
+) -> None:
+    async with Receiver() as receiver:
+        await realtime.emit("org_r6", call_id="call_1")
+        created = await endpoints.create("org_r6", receiver.url)
+        wanted: dict[str, Any] = {"after": utcnow() - HOUR, "before": utcnow() + HOUR}
+        async with realtime.database.transaction("org_r6") as connection:
+            await connection.execute("select 1 from webhook_endpoint where id = $1 for update", created.endpoint.id)
+            first = await replay(endpoints, "org_r6", created.endpoint.id, **wanted)
+            same = await replay(endpoints, "org_r6", created.endpoint.id, **wanted)
+            assert same.job_id == first.job_id
+            for other in ({"after": utcnow() - 2 * HOUR}, {"types": ("call.*",)}, {"only_undelivered": True}):
+                with pytest.raises(FailedPrecondition) as refused:
+                    await replay(endpoints, "org_r6", created.endpoint.id, **{**wanted, **other})
+                assert refused.value.reason == "replay_running"
+        await ended(realtime, first.job_id)
+        async with realtime.database.transaction("org_r6") as connection:
+            used = {use.name: use.used for use in await realtime.database.quotas.used(connection, "org_r6")}
+        assert used["webhook_tests_per_day"] == 2
+        await ended(realtime, (await replay(endpoints, "org_r6", created.endpoint.id, **wanted)).job_id)
+        await until(lambda: heard(receiver) == ["call_1"] * 2)

@@ -14,14 +14,17 @@ from dataclasses import dataclass, field
 @dataclass(slots=True)
 class Audited:
     """A write of a user that the audit log shall have. The transaction that commits it records it, once a call.
-    `user_id` and `session_id` are set where the call itself finds out who acts, as a login does."""
+    `org_id`, `user_id` and `session_id` are set where the call itself finds out who acts, as a login does. `changes`
+    are those of transactions of the call that belonged to no organization."""
 
     id: str
     action: str
     target_id: str = ""
     client_address: str = ""
+    org_id: str = ""
     user_id: str = ""
     session_id: str = ""
+    changes: str = ""
 
 
 @dataclass(slots=True)

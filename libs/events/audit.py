@@ -15,18 +15,27 @@ from libs.postgres.connection import Connection, RecordAudit, announce_after_com
 from libs.rpc.context import inbound_principal
 
 _TOPIC = "audit.recorded"
-# The organization is the one that the transaction ends in: a registration makes its own. Under a name that is none,
-# as of an address that is not verified, nothing is recorded.
-_INSERT = """
-insert into outbox (event_id, org_id, topic, key, payload, headers)
-select $1, w.org, $2, w.org,
-    jsonb_set(jsonb_set(jsonb_set($3::jsonb, '{orgid}', to_jsonb(w.org)), '{partitionkey}', to_jsonb(w.org)),
-        '{data,changes}', to_jsonb(w.changes))::json,
-    jsonb_build_object('service', $4::text)
-from (
-    select current_setting('app.org', true) as org, coalesce(current_setting('app.audit_changes', true), '') as changes
-) w
-where w.org like 'org\\_%'"""
+# $5 is the organization of the record; empty: the one in which the transaction ends, such as the one that a
+# registration makes. It gets no rows of another organization, unless the path named that one ($7), as an operator's
+# does. Of a transaction that ends in no organization the changes come back, for the next one of the call ($6).
+_INSERT = r"""
+with w as (
+    select coalesce(nullif($5::text, ''), current_setting('app.org', true)) as org,
+        concat_ws(',', nullif($6::text, ''), nullif(current_setting('app.audit_changes', true), '')) as changes
+), kept as (
+    select coalesce(string_agg((c.value - 'org')::text, ',' order by c.number), '') as changes
+    from w, jsonb_array_elements(('[' || w.changes || ']')::jsonb) with ordinality c (value, number)
+    where c.value ->> 'org' in (w.org, $7::text) or c.value ->> 'org' like 'acc\_%'
+), recorded as (
+    insert into outbox (event_id, org_id, topic, key, payload, headers)
+    select $1, w.org, $2, w.org,
+        jsonb_set(jsonb_set(jsonb_set($3::jsonb, '{orgid}', to_jsonb(w.org)), '{partitionkey}', to_jsonb(w.org)),
+            '{data,changes}', to_jsonb(kept.changes))::json,
+        jsonb_build_object('service', $4::text)
+    from w, kept where w.org like 'org\_%'
+    returning 1
+)
+select w.changes from w where not exists (select from recorded)"""
 
 
 def audit_recorder(service: str) -> RecordAudit:
@@ -34,11 +43,11 @@ def audit_recorder(service: str) -> RecordAudit:
     return partial(_record, service)
 
 
-async def _record(service: str, conn: Connection) -> None:
+async def _record(service: str, conn: Connection) -> bool:
     call, principal = current_call(), inbound_principal()
     audited = call.audited
     if audited is None:
-        return
+        return False
     data = events_pb2.AuditRecorded(
         audit_id=audited.id,
         action=audited.action,
@@ -48,10 +57,18 @@ async def _record(service: str, conn: Connection) -> None:
         user_id=audited.user_id,
         session_id=audited.session_id,
     )
-    if principal is not None and principal.org_id:
+    org_id = audited.org_id or (principal.org_id if principal else "")
+    # In another organization the person is another user.
+    if principal is not None and principal.org_id and principal.org_id == org_id:
         data.user_id, data.session_id = principal.user_id, principal.session_id
         data.api_key_id, data.role = principal.api_key_id, principal.role
     event = Event(topic=_TOPIC, org_id="org_", key="org_", data=data, subject=audited.id, service=service)
     payload = json.dumps(event.envelope(), separators=(",", ":"))
-    await conn.execute(_INSERT, event.id, _TOPIC, payload, service)
+    unrecorded = await conn.fetchval(
+        _INSERT, event.id, _TOPIC, payload, service, org_id, audited.changes, audited.target_id
+    )
+    if unrecorded is not None:
+        audited.changes = unrecorded
+        return False
     announce_after_commit(conn, outbox_wakeup(service))
+    return True

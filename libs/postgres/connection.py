@@ -31,8 +31,8 @@ Hook = Callable[[], Awaitable[None] | None]
 Announce = Callable[[str], Awaitable[None] | None]
 # Takes changes (libs.cache.changes), of which this package knows nothing.
 Invalidate = Callable[[Sequence[Any]], Awaitable[None]]
-# Writes what the audit log shall have of the current call, in its transaction.
-RecordAudit = Callable[["Connection"], Awaitable[None]]
+# Writes what the audit log shall have of the current call, in its transaction; whether it did.
+RecordAudit = Callable[["Connection"], Awaitable[bool]]
 _savepoints = itertools.count(1)
 _TIMES = {
     kind: DB_STATEMENT_SECONDS.labels(kind)

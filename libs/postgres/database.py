@@ -145,8 +145,8 @@ def _checked(org_id: str) -> str:
 
 
 class Transaction:
-    """Lease, begin, record for the audit log, commit or roll back, give back, then run the hooks. The first transaction
-    of a call that commits records it."""
+    """Lease, begin, record for the audit log, commit or roll back, give back, then run the hooks. A call is recorded by
+    its first transaction of an organization that commits."""
 
     __slots__ = ("_audits", "_begin", "_conn", "_pool", "_raw")
 
@@ -171,9 +171,10 @@ class Transaction:
         if error is not None:
             await self._abandon(error)
             return
+        recorded = False
         if self._audits and self._pool.audit is not None:
             try:
-                await self._pool.audit(self._conn)
+                recorded = await self._pool.audit(self._conn)
             except BaseException as failure:
                 await self._abandon(failure)
                 raise
@@ -186,7 +187,7 @@ class Transaction:
         finally:
             self._conn.end_lease()
         self._pool.give_back(self._raw)
-        if self._audits:
+        if recorded:
             current_call().audited = None
         if status != "COMMIT":
             raise Aborted("transaction_aborted", "A statement failed, so nothing was saved. Try again.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from echosenseix.identity.v1 import identity_pb2
+from libs.context import current_call
 from libs.crypto import random_token
 from libs.events.outbox import append
 from libs.ids import new_id
@@ -22,6 +23,7 @@ async def after_first_factor(
 ) -> identity_pb2.LoginResponse:
     """A session, or the challenge of the second factor where the account has one."""
     account, user, now = login.account, login.user, parts.clock.now()
+    _acts(user)
     if account.has_second_factor:
         token = new_token(new_id("tok"), account.id, Purpose.LOGIN, now)
         async with parts.database.transaction(account.id) as conn:
@@ -47,6 +49,7 @@ async def open_session(
         expires_at=now + SESSION_IDLE,
         token_hash=hashed(token),
     )
+    _acts(user, session.id)
     await parts.members.note_login(conn, user, now)
     await parts.sessions.add(conn, session)
     for ended in await parts.sessions.trim(conn, session):
@@ -54,6 +57,12 @@ async def open_session(
     response = identity_pb2.LoginResponse(token=token, user=user_to_proto(user))
     response.expire_time.FromDatetime(session.expires_at)
     return response
+
+
+def _acts(user: User, session_id: str = "") -> None:
+    """The audit log of the user's organization has this call, as an act of the user."""
+    if (audited := current_call().audited) is not None:
+        audited.org_id, audited.user_id, audited.session_id = user.org_id, user.id, session_id
 
 
 def _shown(text: str, most: int) -> str:

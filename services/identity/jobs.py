@@ -57,8 +57,7 @@ def _audit_handlers(handlers: Handlers, log: AuditLog, clock: Clock) -> None:
             return {"seals": await log.seal(conn, clock.now())}
 
     async def forget(ctx: JobContext) -> Mapping[str, int]:
-        async with ctx.finish() as conn:
-            return {"entries": await log.forget(conn, clock.now() - kept("identity", "audit_log"))}
+        return {"entries": await log.forget(clock.now() - kept("identity", "audit_log"))}
 
     handlers.add(SEAL, seal)
     handlers.add(FORGET, forget)

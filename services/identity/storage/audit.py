@@ -19,7 +19,7 @@ SEAL_LIST = ListRules(sorts={"createdAt": "s.created_at"})
 SEALED_AT_ONCE = 5_000
 # Organizations that one run seals. The next run goes on.
 _ORGANIZATIONS = 1_000
-# Entries that one statement of the retention deletes.
+# Entries that one transaction of the retention deletes, so that none holds locks for long.
 _FORGOTTEN_AT_ONCE = 10_000
 
 _COLUMNS = (
@@ -101,9 +101,15 @@ class AuditLog:
         await conn.execute("delete from audit_unsealed where org_id = $1", org_id)
         return made
 
-    async def forget(self, conn: Connection, before: datetime) -> int:
-        """Delete sealed entries older than this; at most 10,000 a call."""
-        return int(await conn.fetchval("select forget_audit($1, $2)", before, _FORGOTTEN_AT_ONCE))
+    async def forget(self, before: datetime, at_once: int = _FORGOTTEN_AT_ONCE) -> int:
+        """Delete sealed entries older than this, in transactions of its own; their number."""
+        gone = 0
+        while True:
+            async with self._database.system_transaction() as conn:
+                found = int(await conn.fetchval("select forget_audit($1, $2)", before, at_once))
+            gone += found
+            if found < at_once:
+                return gone
 
 
 class AuditChains:

@@ -47,7 +47,8 @@ form.addEventListener("submit", async (event) => {
     const answer = await ask(page.action, {token, ...fields});
     const faults = (answer.body.errors ?? []).map((fault) => fault.detail).join(" ");
     result.textContent = answer.ok ? page.done : [answer.body.detail, faults].filter(Boolean).join(" ");
-    if (answer.status === 422 || answer.status === 429 || answer.status >= 500) button.disabled = false;
+    if (answer.status === 401 && page.signedIn) result.textContent = page.signedIn;
+    if ([401, 422, 429].includes(answer.status) || answer.status >= 500) button.disabled = false;
   } catch {
     result.textContent = "The request did not arrive. Try again.";
     button.disabled = false;
@@ -97,6 +98,8 @@ class LinkPage:
     done: str
     fields: tuple[tuple[str, str, str, str], ...] = ()
     preview: str = ""
+    # Said to a browser without a session, where the action needs one.
+    signed_in: str = ""
 
     def html(self) -> str:
         fields = "".join(
@@ -106,7 +109,9 @@ class LinkPage:
         return _PAGE.format(title=self.title, button=self.button, path=self.path, fields=fields)
 
     def script(self) -> str:
-        return _SCRIPT % json.dumps({"action": self.action, "done": self.done, "preview": self.preview})
+        return _SCRIPT % json.dumps(
+            {"action": self.action, "done": self.done, "preview": self.preview, "signedIn": self.signed_in}
+        )
 
 
 _NEW_PASSWORD = ("password", "Password", "password", "new-password")
@@ -145,6 +150,7 @@ PAGES = (
         "Use this address",
         "/api/auth/email/confirm",
         "You sign in with this address from now on.",
+        signed_in="Sign in with your present address in another tab (at /app), then press the button again.",
     ),
 )
 _BY_PATH: Mapping[str, LinkPage] = {page.path: page for page in PAGES}

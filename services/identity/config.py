@@ -33,6 +33,9 @@ class IdentitySettings(ServiceSettings):
         # A value that is wrong by itself is told alone.
         if not found and any(openid) and not all(openid):
             found.append("OPENID_ISSUER, OPENID_CLIENT_ID and OPENID_CLIENT_SECRET must be set together")
+        elif not found and any(openid) and not self.verifies_by_mail:
+            # A subject is linked with the account of its address, so each registration must have proved its own.
+            found.append("EMAIL_VERIFICATION must be link where OPENID_ISSUER is set")
         if self.limits not in ("normal", "bench"):
             found.append("LIMITS must be normal or bench")
         elif self.production and self.limits == "bench":

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from libs.addresses import address_prefix
 from libs.errors import ResourceExhausted
@@ -20,6 +21,8 @@ from libs.ratelimit import Limit, RateLimiter
 ACCOUNT_TRIES = 10
 # Tries of one address in a window. An office shares one address.
 ADDRESS_TRIES = 100
+# Steps of sign-ins with OpenID of one address in a window. One sign-in takes two, and an office signs in at nine.
+OPENID_STEPS = 300
 # An office behind one address registers a few people; a script registers thousands.
 ADDRESS_REGISTRATIONS = 60
 # Registrations and repeated mails of one e-mail address in a window.
@@ -30,6 +33,10 @@ EMAIL_INVITATIONS = 5
 ALL_REGISTRATIONS = 600
 # Seconds of the window of all limits.
 WINDOW_SECONDS = 15 * 60
+
+
+# What an address proves something with. Each has a counter of its own, so that none uses up another one.
+Proof = Literal["registration", "invitation", "password", "email", "code", "openid"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +111,11 @@ class LoginLimits:
         limits = [Limit(f"invite:mail:{_digest(email_key)}", EMAIL_INVITATIONS, WINDOW_SECONDS)]
         await self._take(limits, "", "This address was mailed several invitations. Wait, then try again.")
 
-    async def verify(self, ip_address: str) -> None:
-        """Count one followed link; raises ResourceExhausted("too_many_attempts")."""
-        source = address_prefix(ip_address)
-        limits = [Limit(f"verify:address:{source or 'unknown'}", ADDRESS_TRIES, WINDOW_SECONDS)]
-        await self._take(limits, source, "Too many links. Wait, then try again.")
+    async def verify(self, proof: Proof, ip_address: str) -> None:
+        """Count one followed link, code or step of OpenID; raises ResourceExhausted("too_many_attempts")."""
+        source, most = address_prefix(ip_address), OPENID_STEPS if proof == "openid" else ADDRESS_TRIES
+        limits = [Limit(f"verify:{proof}:{source or 'unknown'}", most, WINDOW_SECONDS)]
+        await self._take(limits, source, "Too many attempts from this address. Wait, then try again.")
 
     async def _take(self, limits: Sequence[Limit], source: str, detail: str) -> str:
         if self._lifted:

@@ -111,7 +111,7 @@ class OpenIdProvider:
     async def complete(self, code: str, state: str, sealed: str, redirect_url: str) -> Subject:
         """Whom the provider signed in; Unauthenticated("openid_refused") for what is not of this flow."""
         flow = self._opened(sealed)
-        if not hmac.compare_digest(flow.state, state) or flow.ends_at < self._clock.now().timestamp():
+        if not _same(flow.state, state) or flow.ends_at < self._clock.now().timestamp():
             raise _refused()
         metadata = await self._read_metadata()
         tokens = await self._exchange(metadata, code, flow, redirect_url)
@@ -173,7 +173,7 @@ class OpenIdProvider:
         several = isinstance(audiences, list) and len(audiences) > 1
         if (several or party is not None) and party != self._settings.client_id:
             raise _refused()
-        if not hmac.compare_digest(str(claims.get("nonce") or ""), flow.nonce):
+        if not _same(str(claims.get("nonce") or ""), flow.nonce):
             raise _refused()
         return claims
 
@@ -244,6 +244,11 @@ def _document(answer: Answer) -> Mapping[str, Any]:
     if not isinstance(found, dict):
         raise _unreachable()
     return found
+
+
+def _same(given: str, wanted: str) -> bool:
+    """In constant time. Bytes, because compare_digest refuses text that is not ASCII."""
+    return hmac.compare_digest(given.encode(errors="replace"), wanted.encode(errors="replace"))
 
 
 def _refused() -> Unauthenticated:

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import httpx
 import pyotp
 
-from .conftest import PASSWORD, Customer, join
+from .conftest import PASSWORD, Customer, join, registering
 from .deliveries import Account, conversation, fresh_id
 from .document import Operation
 from .mailbox import mailed_token
@@ -42,6 +42,7 @@ _OF_SESSIONS = (
     "/api/logout",
     "/api/auth/password",
     "/api/auth/email",
+    "/api/auth/email/confirm",
     "/api/auth/second-factor",
     "/api/auth/sessions/rotate",
     "/api/auth/organizations",
@@ -349,8 +350,10 @@ def _change_email(scene: Scene, operation: Operation) -> httpx.Response:
 
 def _confirm_email(scene: Scene, operation: Operation) -> httpx.Response:
     body = {"email": f"{secrets.token_hex(6)}@example.com", "password": PASSWORD}
-    _person(scene).http.post("/api/auth/email", json=body)
-    return _sent(scene, operation, {"token": mailed_token(scene.operator, body["email"], "/confirm-email")})
+    person = _person(scene)
+    person.http.post("/api/auth/email", json=body)
+    token = mailed_token(scene.operator, body["email"], "/confirm-email")
+    return _sent(scene, operation, {"token": token}, person.http)
 
 
 def _begin(scene: Scene, operation: Operation) -> httpx.Response:
@@ -394,8 +397,15 @@ def _rotate(scene: Scene, operation: Operation) -> httpx.Response:
 
 
 def _switch(scene: Scene, operation: Operation) -> httpx.Response:
-    person = _person(scene)
-    return _sent(scene, operation, {"organizationId": scene.customer.organization["id"]}, person.http)
+    """To another organization, which a user of the customer joined."""
+    person, page = _person(scene), "/accept-invitation"
+    first = mailed_token(scene.operator, person.email, page)
+    with registering(scene.customer.url) as register:
+        other = register()
+        other.http.post("/api/users/invitations", json={"email": person.email, "role": "viewer"})
+        token = mailed_token(scene.operator, person.email, page, after=first)
+        scene.customer.bearing(None).post("/api/invitations/accept", json={"token": token, "password": PASSWORD})
+        return _sent(scene, operation, {"organizationId": other.organization["id"]}, person.http)
 
 
 _SUCCESSES: dict[str, Callable[[Scene, Operation], httpx.Response]] = {

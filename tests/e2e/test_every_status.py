@@ -63,7 +63,6 @@ EXCEPTIONS = {
     ("POST /api/login/openid/complete", 401): _OPENID,
     ("POST /api/login/openid/complete", 403): _OPENID,
     ("DELETE /api/auth/sessions", 422): "it has no body, and no other request of its path has its key",
-    ("POST /api/auth/email/confirm", 409): "the address was taken meanwhile; test_own_account.py of identity",
     ("POST /api/knowledge-base/answer-context", 501): "needs PostgreSQL without pgvector, as search does",
     ("POST /api/webhooks/stripe", 200): "needs Stripe; tests/integration/services/billing/test_payments.py",
     ("POST /api/webhooks/stripe", 401): "needs Stripe; tests/integration/services/billing/test_payments.py",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from echosenseix.identity.v1 import identity_pb2
 from libs.crypto import random_token
+from libs.errors import PermissionDenied
 from libs.events.outbox import append
 from libs.ids import new_id
 from libs.postgres import Connection
 from libs.postgres.idempotency import run_write
 from libs.rpc.context import current_principal, require_scope
 from libs.rpc.paging import page_info_to_proto, page_request_from_proto
+from libs.rpc.principal import Principal
 from libs.rpc.times import from_timestamp
 from libs.rpc.versions import require_version
 from services.identity.domain.credentials import (
@@ -20,7 +22,7 @@ from services.identity.domain.credentials import (
     write_key,
     write_prefix,
 )
-from services.identity.domain.scopes import check_grant
+from services.identity.domain.scopes import Role, check_grant, ranks_below
 from services.identity.mapping.credentials import api_key_to_proto
 from services.identity.mapping.events import api_key_event
 from services.identity.storage.api_keys import KEY_LIST
@@ -104,6 +106,7 @@ class ApiKeyMethods(Methods):
             key = await parts.api_keys.lock(conn, org_id, request.id)
             require_version(request, key.version)
             check_grant(key.scopes, principal.scopes)
+            await self._check_creator(conn, key, principal)
             secret = write_key(key.prefix, random_token())
             rotated = rotate_key(key, secret, request.overlap_seconds, parts.clock.now())
             await parts.api_keys.save_secret(conn, rotated)
@@ -113,6 +116,12 @@ class ApiKeyMethods(Methods):
         return await run_write(
             parts.database, org_id, act, identity_pb2.RotateApiKeyResponse, secret=True, resource_id=_key_id
         )
+
+    async def _check_creator(self, conn: Connection, key: ApiKey, principal: Principal) -> None:
+        """A key acts with its creator's current role, so its secret is given only to callers who rank as high."""
+        creator = await self._parts.members.role(conn, key.org_id, key.created_by)
+        if creator is None or ranks_below(Role(principal.role), creator):
+            raise PermissionDenied("role_not_grantable", "The user who made this key has a higher role. Ask one of it.")
 
 
 def _key_id(answer: identity_pb2.CreateApiKeyResponse | identity_pb2.RotateApiKeyResponse) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from echosenseix.identity.v1 import members_pb2, members_pb2_grpc
-from libs.errors import FailedPrecondition, InvalidArgument, NotFound, Violation
+from libs.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound, Violation
 from libs.events.outbox import append
 from libs.ids import new_id
 from libs.postgres import Connection
@@ -174,7 +174,8 @@ class InvitationMethods(members_pb2_grpc.MemberServiceServicer):
             await parts.accounts.add(conn, account, key)
             await parts.people.enter(conn, organization.id)
         else:
-            account = known.account
+            account = await self._locked(conn, known.account.id, key)
+            await parts.people.enter(conn, organization.id)
             names = (names[0] or known.user.first_name, names[1] or known.user.last_name)
         await parts.database.quotas.admit(conn, organization.id, "users")
         user = User(
@@ -184,8 +185,17 @@ class InvitationMethods(members_pb2_grpc.MemberServiceServicer):
         await append(conn, user_event("user.created", user))
         return user
 
+    async def _locked(self, conn: Connection, account_id: str, key: str) -> Account:
+        """The account of the invited address, which stays until this transaction ends; goes on as the account. Aborted
+        when it was deleted or took another address meanwhile: the next try finds how it is now."""
+        await self._parts.people.enter(conn, account_id)
+        account = await self._parts.accounts.lock(conn, account_id)
+        if account is None or email_key(account.email) != key:
+            raise Aborted("concurrent_update", "The account has changed meanwhile. Try again.", retry_after=0.1)
+        return account
+
     async def _offer(self, token: str, ip_address: str) -> Offer:
-        await self._parts.limits.verify(ip_address)
+        await self._parts.limits.verify("invitation", ip_address)
         invitation_id = self._parts.invitation_links.id_of(token)
         offer = await self._parts.invitations.offer(invitation_id) if invitation_id else None
         if offer is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from echosenseix.identity.v1 import accounts_pb2 as pb
-from libs.errors import NotFound, PermissionDenied
+from libs.errors import FailedPrecondition, NotFound, PermissionDenied, Unauthenticated
 from libs.events.outbox import append
 from libs.ids import new_id
 from libs.postgres import Connection
@@ -19,7 +19,7 @@ from services.identity.domain.account_tokens import Purpose, new_token
 from services.identity.domain.accounts import Account, Login
 from services.identity.domain.people import check_email, check_password, email_key
 from services.identity.domain.verification import place_of
-from services.identity.mapping.events import account_mail, user_event
+from services.identity.mapping.events import account_mail, session_event, user_event
 from services.identity.mapping.people import organization_to_proto, user_to_proto
 from services.identity.openid import Subject, not_configured
 
@@ -51,7 +51,7 @@ class OwnAccountMethods(SecondFactorMethods):
     async def ResetPassword(self, request: pb.ResetPasswordRequest, context: object) -> pb.ResetPasswordResponse:
         only_the_gateway()
         parts, now = self._parts, self._parts.clock.now()
-        await parts.limits.verify(request.ip_address)
+        await parts.limits.verify("password", request.ip_address)
         token_id = parts.token_links[Purpose.PASSWORD].id_of(request.token)
         account_id = await parts.tokens.place(token_id, Purpose.PASSWORD, now) if token_id else None
         if account_id is None:
@@ -101,33 +101,36 @@ class OwnAccountMethods(SecondFactorMethods):
     async def ConfirmEmailChange(
         self, request: pb.ConfirmEmailChangeRequest, context: object
     ) -> pb.ConfirmEmailChangeResponse:
-        only_the_gateway()
+        """By the account that asked, signed in: with a mistyped address, its stranger holds the link."""
+        signed_in()
         parts, now = self._parts, self._parts.clock.now()
-        await parts.limits.verify(request.ip_address)
+        await parts.limits.verify("email", request.ip_address)
+        account_id = (await self._own()).id
         token_id = parts.token_links[Purpose.EMAIL].id_of(request.token)
-        account_id = await parts.tokens.place(token_id, Purpose.EMAIL, now) if token_id else None
-        if account_id is None:
+        if not token_id:
             raise _invalid_link()
-        account, users = await parts.accounts.get(account_id), await parts.accounts.users(account_id)
         async with parts.database.transaction(account_id) as conn:
+            account = await parts.accounts.lock(conn, account_id)
             email = await parts.tokens.take(conn, account_id, token_id, Purpose.EMAIL, now)
-            if email is None:
+            if account is None or email is None:
                 raise _invalid_link()
             await parts.accounts.save_email(conn, account_id, email, email_key(email), now)
-            # Links that the old mailbox holds must not open the account any more.
+            # What belongs to the old mailbox must not open the account any more: its links and its subjects.
             await parts.tokens.clear(conn, account_id)
+            await parts.accounts.unlink(conn, account_id)
             await append(conn, account_mail("email.changed", account.email, token_id, newEmail=email))
-            for user in users:
+            # Read under the lock: the account joins no organization with its old address meanwhile.
+            for user in await parts.accounts.users(account_id):
                 changed = replace(user, email=email)
-                await parts.members.save_email(conn, changed, email_key(email), now)
-                await append(conn, user_event("user.updated", changed))
+                if await parts.members.save_email(conn, changed, email_key(email), now):
+                    await append(conn, user_event("user.updated", changed))
         return pb.ConfirmEmailChangeResponse()
 
     async def BeginOpenIdLogin(
         self, request: pb.BeginOpenIdLoginRequest, context: object
     ) -> pb.BeginOpenIdLoginResponse:
         only_the_gateway()
-        await self._parts.limits.verify(request.ip_address)
+        await self._parts.limits.verify("openid", request.ip_address)
         if self._parts.openid is None:
             raise not_configured()
         url, flow = await self._parts.openid.begin(request.redirect_url)
@@ -138,7 +141,7 @@ class OwnAccountMethods(SecondFactorMethods):
     ) -> pb.CompleteOpenIdLoginResponse:
         only_the_gateway()
         parts = self._parts
-        await parts.limits.verify(request.ip_address)
+        await parts.limits.verify("openid", request.ip_address)
         if parts.openid is None:
             raise not_configured()
         subject = await parts.openid.complete(request.code, request.state, request.flow, request.redirect_url)
@@ -156,8 +159,10 @@ class OwnAccountMethods(SecondFactorMethods):
         if known is None:
             raise _no_account()
         async with parts.database.transaction(known.account.id) as conn:
-            now = parts.clock.now()
-            if not await parts.accounts.link(conn, known.account.id, subject.issuer, subject.subject, now):
+            now, account = parts.clock.now(), await parts.accounts.lock(conn, known.account.id)
+            if account is None or email_key(account.email) != key:
+                raise _no_account()
+            if not await parts.accounts.link(conn, account.id, subject.issuer, subject.subject, now):
                 raise _no_account()
             await append(conn, account_mail("openid.linked", known.account.email, known.account.id))
         return known
@@ -177,21 +182,30 @@ class OwnAccountMethods(SecondFactorMethods):
     async def SwitchOrganization(
         self, request: pb.SwitchOrganizationRequest, context: object
     ) -> pb.SwitchOrganizationResponse:
-        signed_in()
-        parts, account = self._parts, await self._own()
+        """The session goes on in the other organization: it ends here, and there it ends no later than here."""
+        principal, parts, account = signed_in(), self._parts, await self._own()
+        org_id, user_id, session_id = principal.org_id, principal.user_id, principal.session_id
         users = await parts.accounts.users(account.id)
         user = next((one for one in users if one.org_id == request.organization_id), None)
         if user is None:
             raise NotFound("organization_not_found", "No such organisation.")
-        async with parts.database.transaction(user.org_id) as conn:
-            login = await open_session(parts, conn, user, request.ip_address, request.user_agent)
+        if user.org_id == org_id:
+            raise FailedPrecondition("organization_current", "This session is in this organization already.")
+        async with parts.database.transaction(org_id) as conn:
+            began = await parts.sessions.take(conn, org_id, user_id, session_id, parts.clock.now())
+            if began is None:
+                raise Unauthenticated("invalid_credentials", "Log in again, or send a valid API key.")
+            await append(conn, session_event("session.revoked", org_id, session_id, user_id))
+            await parts.people.enter(conn, user.org_id)
+            login = await open_session(parts, conn, user, request.ip_address, request.user_agent, began)
         return pb.SwitchOrganizationResponse(login=login)
 
     async def _set_password(self, conn: Connection, account: Account, password_hash: str, keep_id: str = "") -> None:
-        """The account has this password, no link of it works, and no session of it but one."""
+        """The account has this password, no link and no subject of a provider opens it, and no session but one."""
         parts, now = self._parts, self._parts.clock.now()
         await parts.accounts.save_password(conn, account.id, password_hash, now)
         await parts.tokens.clear(conn, account.id)
+        await parts.accounts.unlink(conn, account.id)
         await append(conn, account_mail("password.changed", account.email, account.id))
         users = await parts.accounts.users(account.id)
         await operations.end_everywhere(conn, parts.credentials, users, now, keep_id)

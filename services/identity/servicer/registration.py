@@ -51,7 +51,7 @@ class RegistrationMethods(Methods):
     ) -> identity_pb2.VerifyRegistrationResponse:
         only_the_gateway()
         parts, now = self._parts, self._parts.clock.now()
-        await parts.limits.verify(request.ip_address)
+        await parts.limits.verify("registration", request.ip_address)
         registration_id = parts.registration_links.id_of(request.token)
         place = await parts.pending.place(registration_id, now) if registration_id else None
         if place is None:

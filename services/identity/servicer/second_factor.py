@@ -120,7 +120,7 @@ class SecondFactorMethods(accounts_pb2_grpc.AccountServiceServicer):
     ) -> pb.VerifySecondFactorResponse:
         only_the_gateway()
         parts, now = self._parts, self._parts.clock.now()
-        await parts.limits.verify(request.ip_address)
+        await parts.limits.verify("code", request.ip_address)
         token_id = parts.token_links[Purpose.LOGIN].id_of(request.challenge)
         account_id = await parts.tokens.place(token_id, Purpose.LOGIN, now) if token_id else None
         known = await parts.accounts.by_id(account_id) if account_id else None
@@ -128,6 +128,8 @@ class SecondFactorMethods(accounts_pb2_grpc.AccountServiceServicer):
             raise _invalid_challenge()
         await parts.limits.second_factor(account_id)
         async with parts.database.transaction(account_id) as conn:
+            if await parts.accounts.lock(conn, account_id) is None:
+                raise _invalid_challenge()
             await self._use_factor(conn, account_id, request.code)
             if await parts.tokens.take(conn, account_id, token_id, Purpose.LOGIN, now) is None:
                 raise _invalid_challenge()

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from echosenseix.identity.v1 import identity_pb2
 from libs.context import current_call
 from libs.crypto import random_token
+from libs.errors import Unauthenticated
 from libs.events.outbox import append
 from libs.ids import new_id
 from libs.postgres import Connection
 from services.identity.domain.account_tokens import Purpose, new_token
 from services.identity.domain.accounts import Login
-from services.identity.domain.credentials import SESSION_IDLE, Session, hashed
+from services.identity.domain.credentials import SESSION_CAP, SESSION_IDLE, Session, hashed
 from services.identity.domain.people import User
 from services.identity.mapping.events import session_event
 from services.identity.mapping.people import user_to_proto
@@ -34,23 +37,25 @@ async def after_first_factor(
 
 
 async def open_session(
-    parts: Parts, conn: Connection, user: User, ip_address: str, user_agent: str
+    parts: Parts, conn: Connection, user: User, ip_address: str, user_agent: str, began: datetime | None = None
 ) -> identity_pb2.LoginResponse:
-    """In a transaction of the user's organization."""
+    """In a transaction of the user's organization. `began`: when the session began that this one replaces."""
     now, token = parts.clock.now(), random_token()
+    began = began or now
     session = Session(
         id=new_id("ses"),
         org_id=user.org_id,
         user_id=user.id,
         ip_address=_shown(ip_address, 64),
         user_agent=_shown(user_agent, 400),
-        created_at=now,
+        created_at=began,
         last_seen_at=now,
-        expires_at=now + SESSION_IDLE,
+        expires_at=min(now + SESSION_IDLE, began + SESSION_CAP),
         token_hash=hashed(token),
     )
     _acts(user, session.id)
-    await parts.members.note_login(conn, user, now)
+    if not await parts.members.note_login(conn, user, now):
+        raise Unauthenticated("invalid_credentials", "This user was removed from its organization. Sign in again.")
     await parts.sessions.add(conn, session)
     for ended in await parts.sessions.trim(conn, session):
         await append(conn, session_event("session.revoked", user.org_id, ended, user.id))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import asyncpg
+
+from libs.errors import Aborted
 from libs.postgres import Connection, Database
 from services.identity.domain.account_tokens import AccountToken, Purpose
 from suite.tables import TOKENS_PER_ACCOUNT
@@ -33,12 +36,15 @@ class AccountTokens:
         return place
 
     async def add(self, conn: Connection, token: AccountToken) -> None:
-        """Keep it, and of its purpose the newest alone."""
-        await conn.execute(
-            "insert into account_token (org_id, id, purpose, new_email, created_at, expires_at) "
-            "values ($1, $2, $3, $4, $5, $6)",
-            token.account_id, token.id, token.purpose.value, token.new_email, token.created_at, token.expires_at,
-        )  # fmt: skip
+        """Keep it, and of its purpose the newest alone. Aborted when the account was deleted meanwhile."""
+        try:
+            await conn.execute(
+                "insert into account_token (org_id, id, purpose, new_email, created_at, expires_at) "
+                "values ($1, $2, $3, $4, $5, $6)",
+                token.account_id, token.id, token.purpose.value, token.new_email, token.created_at, token.expires_at,
+            )  # fmt: skip
+        except asyncpg.ForeignKeyViolationError:
+            raise Aborted("concurrent_update", "The account has changed meanwhile. Try again.") from None
         await conn.execute(_TRIM, token.account_id, token.purpose.value, TOKENS_PER_ACCOUNT)
 
     async def take(

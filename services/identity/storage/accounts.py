@@ -31,6 +31,7 @@ _BY_SUBJECT = _BY_EMAIL.replace(
     "a.org_id = (select l.org_id from account_link l where l.issuer = $1 and l.subject = $2)",
 )
 _GET = f"select {_COLUMNS} from account a where a.org_id = o.org"
+_LOCK = f"select {_COLUMNS} from account a where a.org_id = $1 for update of a"
 _USERS = f"select {USER} from app_user u where u.account_id = $1 order by u.created_at, u.id"
 _MEMBERSHIPS = f"""
 select {USER}, g.name as organization_name, g.time_zone, g.version, g.created_at, g.updated_at
@@ -64,11 +65,21 @@ class Accounts:
         )  # fmt: skip
         return linked is not None
 
+    async def unlink(self, conn: Connection, account_id: str) -> None:
+        """No subject of a provider signs in as the account any more."""
+        await conn.execute("delete from account_link l where l.org_id = $1", account_id)
+
     async def get(self, account_id: str) -> Account:
         row = await self._database.fetchrow(account_id, _GET)
         if row is None:
             raise NotFound("user_not_found", "No such user.")
         return _account(row)
+
+    async def lock(self, conn: Connection, account_id: str) -> Account | None:
+        """In a transaction of the account: it takes no user and loses none until the transaction ends. None once it is
+        deleted."""
+        row = await conn.fetchrow(_LOCK, account_id)
+        return None if row is None else _account(row)
 
     async def users(self, account_id: str) -> list[User]:
         """The users that the account is, in every organization."""

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import asyncpg
 
-from libs.errors import AlreadyExists, NotFound
+from libs.errors import Aborted, AlreadyExists, NotFound
 from libs.ids import is_id
 from libs.paging import CursorCodec, ListRules, Page, PageRequest
 from libs.postgres import Connection, Database, Record
@@ -78,18 +78,23 @@ class Members:
             user.org_id, user.id, user.first_name, user.last_name, user.role.value, user.version, user.updated_at,
         )  # fmt: skip
 
-    async def save_email(self, conn: Connection, user: User, email_key: str, now: datetime) -> None:
-        """Goes on in this transaction as the user's organization."""
+    async def save_email(self, conn: Connection, user: User, email_key: str, now: datetime) -> bool:
+        """Whether the user was still there; goes on in this transaction as the user's organization."""
         await enter(conn, user.org_id)
-        await conn.execute(
-            "update app_user u set email = $3, email_key = $4, version = u.version + 1, updated_at = $5 "
-            "where u.org_id = $1 and u.id = $2",
-            user.org_id, user.id, user.email, email_key, now,
-        )  # fmt: skip
+        try:
+            saved = await conn.fetchval(
+                "update app_user u set email = $3, email_key = $4, version = u.version + 1, updated_at = $5 "
+                "where u.org_id = $1 and u.id = $2 returning true",
+                user.org_id, user.id, user.email, email_key, now,
+            )  # fmt: skip
+        except asyncpg.UniqueViolationError:
+            raise Aborted("concurrent_update", "The account has changed meanwhile. Try again.") from None
+        return saved is not None
 
-    async def note_login(self, conn: Connection, user: User, now: datetime) -> None:
-        sql = "update app_user u set last_login_at = $3 where u.org_id = $1 and u.id = $2"
-        await conn.execute(sql, user.org_id, user.id, now)
+    async def note_login(self, conn: Connection, user: User, now: datetime) -> bool:
+        """Whether the user is still there; it then stays until this transaction ends."""
+        sql = "update app_user u set last_login_at = $3 where u.org_id = $1 and u.id = $2 returning true"
+        return await conn.fetchval(sql, user.org_id, user.id, now) is not None
 
     async def delete(self, conn: Connection, user: User) -> None:
         """Its sessions must be gone."""

@@ -18,7 +18,7 @@ _LISTING = Listing(_COLUMNS, "session s", SESSION_LIST, tie="s.id")
 _TRIM = """
 with old as (
     select s.id, s.revoked_at is null and s.expires_at > $3 as active from session s
-    where s.org_id = $1 and s.user_id = $2 order by s.created_at desc, s.id desc offset $4
+    where s.org_id = $1 and s.user_id = $2 and s.id <> $5 order by s.created_at desc, s.id desc offset $4
 )
 delete from session d using old where d.org_id = $1 and d.id = old.id returning d.id, old.active"""
 
@@ -56,20 +56,28 @@ class Sessions:
         )  # fmt: skip
 
     async def trim(self, conn: Connection, session: Session) -> list[str]:
-        """Keep the newest sessions of this one's user; the ids of those that were active and are deleted."""
-        rows = await conn.fetch(_TRIM, session.org_id, session.user_id, session.created_at, SESSIONS_PER_USER)
+        """Keep this session and the newest others of its user; the ids of those that were active and are deleted."""
+        rows = await conn.fetch(
+            _TRIM, session.org_id, session.user_id, session.last_seen_at, SESSIONS_PER_USER - 1, session.id
+        )
         return [row["id"] for row in rows if row["active"]]
 
     async def revoke(self, conn: Connection, org_id: str, user_id: str, session_id: str, now: datetime) -> bool:
         """End the user's session; False when there is no active one."""
+        return await self.take(conn, org_id, user_id, session_id, now) is not None
+
+    async def take(
+        self, conn: Connection, org_id: str, user_id: str, session_id: str, now: datetime
+    ) -> datetime | None:
+        """End the user's session; when it began, None when there is no active one."""
         if not is_id(session_id, "ses"):
-            return False
-        ended = await conn.fetchval(
+            return None
+        began: datetime | None = await conn.fetchval(
             "update session s set revoked_at = $4 where s.org_id = $1 and s.id = $2 and s.user_id = $3 "
-            "and s.revoked_at is null and s.expires_at > $4 returning s.id",
+            "and s.revoked_at is null and s.expires_at > $4 returning s.created_at",
             org_id, session_id, user_id, now,
         )  # fmt: skip
-        return ended is not None
+        return began
 
     async def rotate(
         self, conn: Connection, org_id: str, session_id: str, token_hash: bytes, now: datetime

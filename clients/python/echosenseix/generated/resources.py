@@ -76,7 +76,7 @@ class Accounts:
         self._client.nothing(Call("POST", "/api/auth/email", json=body, keyed=True, idempotency_key=idempotency_key))
 
     def confirm_email(self, body: m.ConfirmEmailBody) -> None:
-        """Take the new address of a mailed link."""
+        """Take the new address of a mailed link, signed in as the account that asked."""
         self._client.nothing(Call("POST", "/api/auth/email/confirm", json=body))
 
     def get_second_factor(self) -> m.SecondFactor:
@@ -116,7 +116,7 @@ class Accounts:
         return self._client.answer(m.Memberships, Call("GET", "/api/auth/organizations"))
 
     def switch_organization(self, body: m.SwitchBody) -> m.LoggedIn:
-        """Open a session in another organization of the account."""
+        """Go on in another organization of the account; this session ends."""
         return self._client.answer(m.LoggedIn, Call("POST", "/api/auth/organizations/switch", json=body))
 
 
@@ -775,7 +775,7 @@ class AsyncAccounts:
         await self._client.nothing(Call("POST", "/api/auth/email", json=body, keyed=True, idempotency_key=idempotency_key))
 
     async def confirm_email(self, body: m.ConfirmEmailBody) -> None:
-        """Take the new address of a mailed link."""
+        """Take the new address of a mailed link, signed in as the account that asked."""
         await self._client.nothing(Call("POST", "/api/auth/email/confirm", json=body))
 
     async def get_second_factor(self) -> m.SecondFactor:
@@ -815,7 +815,7 @@ class AsyncAccounts:
         return await self._client.answer(m.Memberships, Call("GET", "/api/auth/organizations"))
 
     async def switch_organization(self, body: m.SwitchBody) -> m.LoggedIn:
-        """Open a session in another organization of the account."""
+        """Go on in another organization of the account; this session ends."""
         return await self._client.answer(m.LoggedIn, Call("POST", "/api/auth/organizations/switch", json=body))
 
 

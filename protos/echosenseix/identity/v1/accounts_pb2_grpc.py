@@ -143,7 +143,7 @@ class AccountServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ConfirmEmailChange(self, request, context):
-        """Public: the link of the new address was followed.
+        """The account that asked followed the link of the new address.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -209,7 +209,7 @@ class AccountServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SwitchOrganization(self, request, context):
-        """Opens a session in another organization of the account.
+        """Opens a session in another organization of the account; the session that asked ends.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -40,7 +40,7 @@ class AccountServiceStub:
     RequestEmailChange: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.RequestEmailChangeRequest, _accounts_pb2.RequestEmailChangeResponse]
     """Mails a link to the new address; nothing changes before it is followed."""
     ConfirmEmailChange: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.ConfirmEmailChangeRequest, _accounts_pb2.ConfirmEmailChangeResponse]
-    """Public: the link of the new address was followed."""
+    """The account that asked followed the link of the new address."""
     GetSecondFactor: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.GetSecondFactorRequest, _accounts_pb2.GetSecondFactorResponse]
     BeginSecondFactor: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.BeginSecondFactorRequest, _accounts_pb2.BeginSecondFactorResponse]
     """A secret for an authenticator; it counts once a code of it was confirmed."""
@@ -56,7 +56,7 @@ class AccountServiceStub:
     ListMemberships: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.ListMembershipsRequest, _accounts_pb2.ListMembershipsResponse]
     """The organizations whose user the account is."""
     SwitchOrganization: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.SwitchOrganizationRequest, _accounts_pb2.SwitchOrganizationResponse]
-    """Opens a session in another organization of the account."""
+    """Opens a session in another organization of the account; the session that asked ends."""
 
 @_typing.type_check_only
 class AccountServiceAsyncStub(AccountServiceStub):
@@ -70,7 +70,7 @@ class AccountServiceAsyncStub(AccountServiceStub):
     RequestEmailChange: _aio.UnaryUnaryMultiCallable[_accounts_pb2.RequestEmailChangeRequest, _accounts_pb2.RequestEmailChangeResponse]  # type: ignore[assignment]
     """Mails a link to the new address; nothing changes before it is followed."""
     ConfirmEmailChange: _aio.UnaryUnaryMultiCallable[_accounts_pb2.ConfirmEmailChangeRequest, _accounts_pb2.ConfirmEmailChangeResponse]  # type: ignore[assignment]
-    """Public: the link of the new address was followed."""
+    """The account that asked followed the link of the new address."""
     GetSecondFactor: _aio.UnaryUnaryMultiCallable[_accounts_pb2.GetSecondFactorRequest, _accounts_pb2.GetSecondFactorResponse]  # type: ignore[assignment]
     BeginSecondFactor: _aio.UnaryUnaryMultiCallable[_accounts_pb2.BeginSecondFactorRequest, _accounts_pb2.BeginSecondFactorResponse]  # type: ignore[assignment]
     """A secret for an authenticator; it counts once a code of it was confirmed."""
@@ -86,7 +86,7 @@ class AccountServiceAsyncStub(AccountServiceStub):
     ListMemberships: _aio.UnaryUnaryMultiCallable[_accounts_pb2.ListMembershipsRequest, _accounts_pb2.ListMembershipsResponse]  # type: ignore[assignment]
     """The organizations whose user the account is."""
     SwitchOrganization: _aio.UnaryUnaryMultiCallable[_accounts_pb2.SwitchOrganizationRequest, _accounts_pb2.SwitchOrganizationResponse]  # type: ignore[assignment]
-    """Opens a session in another organization of the account."""
+    """Opens a session in another organization of the account; the session that asked ends."""
 
 class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -127,7 +127,7 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _accounts_pb2.ConfirmEmailChangeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_accounts_pb2.ConfirmEmailChangeResponse, _abc.Awaitable[_accounts_pb2.ConfirmEmailChangeResponse]]:
-        """Public: the link of the new address was followed."""
+        """The account that asked followed the link of the new address."""
 
     @_abc_1.abstractmethod
     def GetSecondFactor(
@@ -203,6 +203,6 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _accounts_pb2.SwitchOrganizationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_accounts_pb2.SwitchOrganizationResponse, _abc.Awaitable[_accounts_pb2.SwitchOrganizationResponse]]:
-        """Opens a session in another organization of the account."""
+        """Opens a session in another organization of the account; the session that asked ends."""
 
 def add_AccountServiceServicer_to_server(servicer: AccountServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

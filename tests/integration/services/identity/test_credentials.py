@@ -250,6 +250,23 @@ async def test_a_key_ends_no_key_that_reaches_further(service: Service) -> None:
     await service.who(key=strong.secret)
 
 
+async def test_no_one_gets_the_secret_of_a_key_whose_maker_ranks_above(service: Service) -> None:
+    """A key acts with the role of its maker: an administrator with an owner's key would be an owner."""
+    owner = await service.member()
+    admin = await service.join(owner, identity_pb2.ROLE_ADMIN)
+    key = await make_key(service, owner, "*")
+    asked = identity_pb2.RotateApiKeyRequest(id=key.api_key.id)
+    by_key = principal_of(await service.who(key=(await make_key(service, admin, "*")).secret))
+    for principal in (admin.principal, by_key):
+        with acting(principal), pytest.raises(PermissionDenied, match="role_not_grantable"):
+            await service.servicer.RotateApiKey(asked, None)
+    await service.who(key=key.secret)
+    theirs = identity_pb2.RotateApiKeyRequest(id=(await make_key(service, admin, "*")).api_key.id)
+    for principal, wanted in ((owner.principal, asked), (owner.principal, theirs), (admin.principal, theirs)):
+        with acting(principal):
+            assert (await service.servicer.RotateApiKey(wanted, None)).secret
+
+
 async def test_a_key_that_expired_is_refused(service: Service) -> None:
     member = await service.member()
     request = identity_pb2.CreateApiKeyRequest(name="ci", scopes=["*"])

@@ -10,6 +10,7 @@ import pytest
 from echosenseix.identity.v1 import identity_pb2
 from echosenseix.identity.v1 import members_pb2 as pb
 from libs.errors import (
+    Aborted,
     AlreadyExists,
     FailedPrecondition,
     InvalidArgument,
@@ -21,6 +22,7 @@ from libs.errors import (
 from libs.ids import new_id
 from libs.postgres.quotas import Quotas
 from libs.rpc.principal import Principal
+from services.identity.domain.accounts import Login
 from services.identity.domain.invitations import INVITATION_LIFETIME
 from services.identity.login_limits import ADDRESS_TRIES, EMAIL_INVITATIONS
 from suite.tables import QUOTAS, UNREGISTERED
@@ -88,6 +90,28 @@ async def test_an_existing_account_joins_and_keeps_its_password(service: Service
         await service.login(guest.user.email, "another password of a stranger")
     assert (await service.login(guest.user.email)).token
     await service.who(token=guest.token)
+
+
+async def test_an_account_that_is_deleted_at_its_acceptance_is_made_anew_by_the_next_try(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, owner = await service.member(), await service.member()
+    member = await service.join(first, VIEWER)
+    await invite(service, owner.principal, member.user.email)
+    link = await token(service, member.user.email)
+    accounts = service.members._parts.accounts
+    read = accounts.by_email
+
+    async def read_and_remove(email_key: str) -> Login | None:
+        found = await read(email_key)
+        await remove(service, first.principal, member.user.id)
+        return found
+
+    monkeypatch.setattr(accounts, "by_email", read_and_remove)
+    with pytest.raises(Aborted, match="concurrent_update"):
+        await accept(service, link)
+    monkeypatch.undo()
+    assert (await accept(service, link)).user.email == member.user.email
 
 
 async def test_a_link_makes_one_user_also_at_once(service: Service) -> None:

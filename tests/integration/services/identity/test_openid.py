@@ -20,14 +20,16 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from echosenseix.identity.v1 import accounts_pb2 as pb
 from echosenseix.identity.v1 import identity_pb2
 from libs.crypto import Envelope
-from libs.errors import PermissionDenied, Unauthenticated, Unavailable, Unimplemented
+from libs.errors import NotFound, PermissionDenied, ResourceExhausted, Unauthenticated, Unavailable, Unimplemented
 from libs.http import OutboundClient
 from libs.ids import new_id
 from local.processes.ports import free_ports
+from services.identity.login_limits import OPENID_STEPS
 from services.identity.openid import FLOW_LIFETIME, Flow, OpenIdProvider, OpenIdSettings
 from services.identity.servicer import AccountServicer
 
-from .conftest import Service, as_gateway
+from .conftest import Member, Service, as_gateway
+from .test_own_account import ask_email, change, confirm, forget, reset, token
 from .test_second_factor import enrolled
 
 PAGE = "https://suite.example.com/openid"
@@ -129,6 +131,48 @@ async def test_a_verified_address_signs_in_as_its_account_and_stays_linked(servi
             await sign_in(accounts, other)
 
 
+async def test_a_new_password_or_address_ends_what_a_subject_opened(service: Service, issuer: str) -> None:
+    async def by_mail(member: Member) -> None:
+        await forget(service, member.user.email)
+        await reset(service, await token(service, member.user.email))
+
+    async def by_password(member: Member) -> None:
+        await change(service, member.principal)
+
+    async def by_address(member: Member) -> None:
+        new = f"{new_id('x')}@example.com"
+        await ask_email(service, member.principal, new)
+        await confirm(service, member.principal, await token(service, new))
+
+    async with signing_in(service, issuer) as accounts:
+        for act in (by_mail, by_password, by_address):
+            member, subject = await service.member(), new_id("sub")
+            knows(issuer, subject, member.user.email)
+            assert (await sign_in(accounts, subject)).user.id == member.user.id
+            await act(member)
+            knows(issuer, subject, f"{subject}@example.com")
+            with pytest.raises(PermissionDenied, match="account_unknown"):
+                await sign_in(accounts, subject)
+
+
+async def test_an_office_that_signs_in_with_openid_uses_up_no_codes_and_no_links(service: Service) -> None:
+    ip = "203.0.113.77"
+
+    async def step() -> None:
+        await service.accounts.BeginOpenIdLogin(pb.BeginOpenIdLoginRequest(redirect_url=PAGE, ip_address=ip), None)
+
+    with as_gateway():
+        for _ in range(OPENID_STEPS):
+            with pytest.raises(Unimplemented):
+                await step()
+        with pytest.raises(ResourceExhausted, match="too_many_attempts"):
+            await step()
+        with pytest.raises(Unauthenticated, match="challenge_invalid"):
+            await service.accounts.VerifySecondFactor(pb.VerifySecondFactorRequest(ip_address=ip), None)
+    with pytest.raises(NotFound, match="account_link_invalid"):
+        await reset(service, "guess", ip=ip)
+
+
 async def test_an_address_that_is_not_verified_or_unknown_opens_no_account(service: Service, issuer: str) -> None:
     member, subject, unknown = await service.member(), new_id("sub"), new_id("sub")
     knows(issuer, subject, member.user.email, verified=False)
@@ -175,6 +219,7 @@ async def test_what_belongs_to_another_flow_is_refused(service: Service, issuer:
             (told, "garbage"),
             (told, mine.flow[:-4]),
             ({**told, "state": ""}, mine.flow),
+            ({**told, "state": "é"}, mine.flow),
             ({**told, "code": "guess"}, mine.flow),
             ({**told, "code": foreign["code"]}, mine.flow),  # an injected code: its token has the other nonce
         ):
@@ -225,6 +270,7 @@ async def test_only_the_providers_signature_for_this_client_and_flow_counts(serv
             {"aud": ["echosenseix", "other"]},
             {"azp": "other"},
             {"nonce": "another"},
+            {"nonce": "é"},
             {"nonce": None},
             {"exp": now - 3600},
             {"iat": now + 3600},

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
+from datetime import UTC, timedelta
 
 import pytest
 
 from echosenseix.identity.v1 import accounts_pb2 as pb
-from echosenseix.identity.v1 import identity_pb2
+from echosenseix.identity.v1 import identity_pb2, members_pb2
 from libs.errors import (
+    Aborted,
     AlreadyExists,
     FailedPrecondition,
     InvalidArgument,
@@ -21,8 +23,10 @@ from libs.errors import (
 from libs.ids import new_id
 from libs.rpc.principal import Principal
 from services.identity.domain.account_tokens import LIFETIMES
+from services.identity.domain.credentials import SESSION_CAP
+from services.identity.domain.people import User
 from services.identity.login_limits import ACCOUNT_TRIES, ADDRESS_TRIES, EMAIL_REGISTRATIONS
-from suite.tables import TOKENS_PER_ACCOUNT, UNREGISTERED
+from suite.tables import SESSIONS_PER_USER, TOKENS_PER_ACCOUNT, UNREGISTERED
 
 from .conftest import PASSWORD, Member, Service, acting, as_gateway, principal_of
 from .test_members import VIEWER, make_key
@@ -63,8 +67,8 @@ async def ask_email(service: Service, principal: Principal, email: str, password
         await service.accounts.RequestEmailChange(request, None)
 
 
-async def confirm(service: Service, link: str) -> None:
-    with as_gateway():
+async def confirm(service: Service, principal: Principal, link: str) -> None:
+    with acting(principal):
         await service.accounts.ConfirmEmailChange(pb.ConfirmEmailChangeRequest(token=link), None)
 
 
@@ -72,7 +76,10 @@ async def in_two(service: Service) -> tuple[Member, Member]:
     """One person in two organizations, with a session in each."""
     first, owner = await service.member(), await service.member()
     joined = await service.join(owner, VIEWER, first.user.email)
-    token_ = (await switch(service, first.principal, joined.user.organization_id)).token
+    spare = await service.login(first.user.email)
+    assert spare.user.organization_id == first.user.organization_id
+    here = principal_of(await service.who(token=spare.token))
+    token_ = (await switch(service, here, joined.user.organization_id)).token
     return first, Member(joined.user, token_, principal_of(await service.who(token=token_)))
 
 
@@ -127,7 +134,7 @@ async def test_a_link_expires_and_a_link_for_something_else_opens_nothing(servic
         with pytest.raises(NotFound, match="account_link_invalid"):
             await reset(service, forged)
     with pytest.raises(NotFound, match="account_link_invalid"):
-        await confirm(service, link)
+        await confirm(service, member.principal, link)
     service.clock.advance(LIFETIMES["password"].total_seconds() + 1)
     with pytest.raises(NotFound, match="account_link_invalid"):
         await reset(service, link)
@@ -235,7 +242,13 @@ async def test_an_address_changes_by_the_link_in_the_new_mailbox_and_the_old_one
     old_link = await token(service, old)
     await ask_email(service, member.principal, new)
     assert (await service.login(old)).token
-    await confirm(service, await token(service, new))
+    stranger = await service.member()
+    for other in (stranger.principal, principal_of(await service.who(token=stranger.token))):
+        with pytest.raises(NotFound, match="account_link_invalid"):
+            await confirm(service, other, await token(service, new))
+    with as_gateway(), pytest.raises(PermissionDenied, match="user_required"):
+        await service.accounts.ConfirmEmailChange(pb.ConfirmEmailChangeRequest(token=await token(service, new)), None)
+    await confirm(service, member.principal, await token(service, new))
     notice = (await service.mails(old))[-1]
     assert (notice["template"], notice["newEmail"], notice["org"]) == ("email.changed", new, UNREGISTERED)
     with pytest.raises(Unauthenticated):
@@ -244,7 +257,7 @@ async def test_an_address_changes_by_the_link_in_the_new_mailbox_and_the_old_one
     with pytest.raises(NotFound, match="account_link_invalid"):
         await reset(service, old_link)
     with pytest.raises(NotFound, match="account_link_invalid"):
-        await confirm(service, await token(service, new))
+        await confirm(service, member.principal, await token(service, new))
     for one in (member, elsewhere):
         user = await service.members._parts.members.get(one.user.organization_id, one.user.id)
         assert (user.email, user.version) == (new, 2)
@@ -259,7 +272,7 @@ async def test_a_taken_address_is_answered_alike_and_not_taken(service: Service)
     await ask_email(service, member.principal, free)
     await service.register(free)
     with pytest.raises(AlreadyExists, match="email_taken"):
-        await confirm(service, await token(service, free))
+        await confirm(service, member.principal, await token(service, free))
     assert (await service.login(member.user.email)).token
 
 
@@ -272,6 +285,8 @@ async def test_a_person_sees_its_organizations_and_switches_between_them(service
             member.user.organization_id: True,
             elsewhere.user.organization_id: False,
         }
+    with pytest.raises(FailedPrecondition, match="organization_current"):
+        await switch(service, member.principal, member.user.organization_id)
     for other in (stranger.user.organization_id, "", "org_nothing"):
         with pytest.raises(NotFound, match="organization_not_found"):
             await switch(service, member.principal, other)
@@ -280,6 +295,12 @@ async def test_a_person_sees_its_organizations_and_switches_between_them(service
     caller = await service.who(token=login.token)
     assert (caller.organization_id, caller.user_id) == (elsewhere.user.organization_id, elsewhere.user.id)
     assert caller.role == VIEWER
+    # A person who goes on elsewhere holds one session, not two.
+    with pytest.raises(Unauthenticated):
+        await service.who(token=member.token)
+    assert (await service.events(member.user.organization_id))[-1] == "session.revoked"
+    with pytest.raises(Unauthenticated, match="invalid_credentials"):
+        await switch(service, member.principal, elsewhere.user.organization_id)
     # The next login goes to the organization that was used last.
     assert (await service.login(member.user.email)).user.organization_id == elsewhere.user.organization_id
 
@@ -295,6 +316,67 @@ async def test_all_other_sessions_end_and_this_one_stays(service: Service) -> No
             await service.who(token=other)
     await service.who(token=member.token)
     await service.who(token=stranger.token)
+
+
+async def test_a_session_that_goes_from_one_organization_to_another_ends_when_the_first_would(
+    service: Service,
+) -> None:
+    member, elsewhere = await in_two(service)
+    here, there = member.user.organization_id, elsewhere.user.organization_id
+    async with service.database.transaction(here) as conn:
+        await conn.execute(
+            "update session s set created_at = $2 where s.id = $1",
+            member.principal.session_id, service.clock.now() - SESSION_CAP + timedelta(minutes=30),
+        )  # fmt: skip
+    principal, ends = member.principal, service.clock.now() + timedelta(minutes=30)
+    # Newer sessions of the user do not push out the one that is opened.
+    async with service.database.transaction(there) as conn:
+        await conn.execute(
+            "insert into session (org_id, id, user_id, token_hash, ip_address, user_agent, created_at, last_seen_at, "
+            "expires_at) select s.org_id, s.id || n, s.user_id, sha256((s.id || n)::bytea), '', '', s.created_at, "
+            "s.last_seen_at, s.expires_at from session s, generate_series(1, $2::int) n where s.id = $1",
+            elsewhere.principal.session_id, SESSIONS_PER_USER,
+        )  # fmt: skip
+    for org in (there, here, there):
+        login = await switch(service, principal, org)
+        assert login.expire_time.ToDatetime(tzinfo=UTC) == ends
+        principal = principal_of(await service.who(token=login.token))
+    service.clock.advance(30 * 60)
+    with pytest.raises(Unauthenticated):
+        await service.who(token=login.token)
+
+
+async def test_an_account_that_joins_while_its_address_changes_has_one_address(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    member, owner, new = await service.member(), await service.member(), address()
+    with acting(owner.principal):
+        wish = members_pb2.CreateInvitationRequest(email=member.user.email, role=VIEWER, accept_url=URL)
+        await service.members.CreateInvitation(wish, None)
+    invitation = await token(service, member.user.email)
+    await ask_email(service, member.principal, new)
+    accounts, joining = service.accounts._parts.accounts, list[asyncio.Task[object]]()
+    read = accounts.users
+
+    async def join() -> object:
+        with as_gateway():
+            return await service.members.AcceptInvitation(members_pb2.AcceptInvitationRequest(token=invitation), None)
+
+    async def read_and_join(account_id: str) -> list[User]:
+        found = await read(account_id)
+        joining.append(asyncio.create_task(join()))
+        waiting = "select count(*) as waiting from pg_locks l where not l.granted"
+        while not joining[0].done() and not (await service.database.system_fetch(waiting))[0]["waiting"]:
+            await asyncio.sleep(0.01)
+        return found
+
+    monkeypatch.setattr(accounts, "users", read_and_join)
+    await confirm(service, member.principal, await token(service, new))
+    with pytest.raises(Aborted, match="concurrent_update"):
+        await joining[0]
+    monkeypatch.undo()
+    account = (await service.members._parts.members.get(member.user.organization_id, member.user.id)).account_id
+    assert [user.email for user in await read(account)] == [new]
 
 
 async def rotate(service: Service, principal: Principal) -> str:

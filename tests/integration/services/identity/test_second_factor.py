@@ -19,10 +19,12 @@ from libs.errors import (
     Unauthenticated,
 )
 from services.identity.domain.account_tokens import LIFETIMES
+from services.identity.domain.accounts import Login
 from services.identity.domain.second_factor import RECOVERY_CODES, STEP_SECONDS
 from services.identity.login_limits import ACCOUNT_TRIES
 
 from .conftest import PASSWORD, Member, Service, acting, as_gateway, principal_of
+from .test_members import VIEWER, remove
 
 
 class Authenticator:
@@ -195,6 +197,37 @@ async def test_a_challenge_works_once_expires_and_belongs_to_its_account(service
     for used in (proof, late, "", "\x00", proof[:-1]):
         with pytest.raises(Unauthenticated, match="challenge_invalid"):
             await verify(service, used, codes[0])
+
+
+@pytest.mark.parametrize("organizations", [1, 2])
+async def test_a_user_that_is_removed_at_its_second_step_gets_no_session(
+    service: Service, monkeypatch: pytest.MonkeyPatch, organizations: int
+) -> None:
+    """With its last user the account goes; with another one the next try signs in as that."""
+    owners = [await service.member() for _ in range(organizations)]
+    member = await service.join(owners[0], VIEWER)
+    for owner in owners[1:]:
+        await service.join(owner, VIEWER, member.user.email)
+    phone = Authenticator(service, (await begin(service, member)).secret)
+    await confirm(service, member, phone.code())
+    proof, code = await challenge(service, member), phone.fresh()
+    accounts = service.accounts._parts.accounts
+    read = accounts.by_id
+
+    async def read_and_remove(account_id: str) -> Login | None:
+        found = await read(account_id)
+        await remove(service, owners[0].principal, member.user.id)
+        return found
+
+    monkeypatch.setattr(accounts, "by_id", read_and_remove)
+    with pytest.raises(Unauthenticated):
+        await verify(service, proof, code)
+    monkeypatch.undo()
+    if organizations == 1:
+        with pytest.raises(Unauthenticated, match="challenge_invalid"):
+            await verify(service, proof, code)
+    else:
+        assert (await verify(service, proof, code)).user.organization_id == owners[1].user.organization_id
 
 
 async def test_an_account_takes_ten_codes(service: Service) -> None:

@@ -397,12 +397,12 @@ def _rotate(scene: Scene, operation: Operation) -> httpx.Response:
 
 
 def _switch(scene: Scene, operation: Operation) -> httpx.Response:
-    """To another organization, which a user of the customer joined."""
+    """To another organization, which a user of the customer joined as one who reads its audit log."""
     person, page = _person(scene), "/accept-invitation"
     first = mailed_token(scene.operator, person.email, page)
     with registering(scene.customer.url) as register:
         other = register()
-        other.http.post("/api/users/invitations", json={"email": person.email, "role": "viewer"})
+        other.http.post("/api/users/invitations", json={"email": person.email, "role": "admin"})
         token = mailed_token(scene.operator, person.email, page, after=first)
         scene.customer.bearing(None).post("/api/invitations/accept", json={"token": token, "password": PASSWORD})
         return _sent(scene, operation, {"organizationId": other.organization["id"]}, person.http)

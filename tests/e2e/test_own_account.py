@@ -64,7 +64,7 @@ def test_an_address_changes_by_the_link_in_its_mailbox(
     assert person.http.get("/api/auth/user").json()["email"] == person.email
     token = mailed_token(operator, new, "/confirm-email")
     # Of a mistyped address, a stranger holds the link.
-    problem(person.bearing(None).post("/api/auth/email/confirm", json={"token": token}), 401, "credentials_required")
+    problem(person.bearing(None).post("/api/auth/email/confirm", json={"token": token}), 401, "unauthenticated")
     assert "Sign in with your present address" in person.bearing(None).get("/confirm-email/page.js").text
     assert person.http.post("/api/auth/email/confirm", json={"token": token}).status_code == 204
     assert person.http.get("/api/auth/user").json()["email"] == new

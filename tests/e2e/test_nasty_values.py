@@ -20,7 +20,7 @@ from .things import Things, make_things
 _AT_ONCE = 8
 _PLACE = '"@@"'
 # Their success ends the credential that the test uses.
-_ENDING = ("/api/logout", "/api/auth/sessions/{id}")
+_ENDING = ("/api/logout", "/api/auth/sessions", "/api/auth/sessions/{id}")
 
 
 @dataclass(frozen=True)

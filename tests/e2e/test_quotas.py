@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import secrets
 from collections.abc import Callable, Iterator
 
@@ -30,9 +31,16 @@ LIMITS = {
     "webhook_endpoints": 2,
     "webhook_tests_per_day": 2,
     "idempotency_keys_per_day": 3,
+    "invitations": 2,
+    "ended_invitations": 2,
+    "invitation_mails_per_day": 4,
+    "live_calls": 2,
+    "live_turns_per_day": 4,
+    "pending_call_commands": 2,
 }
-# Filled with a stand-in of the payment provider, which has unpaid checkouts: test_payments.py.
-ELSEWHERE = {"pending_top_ups", "unpaid_top_ups"}
+# Users are invited and accept by mail (tests/integration/services/identity). The others are filled with a stand-in of the
+# payment provider, which has unpaid checkouts (test_payments.py).
+ELSEWHERE = {"users", "pending_top_ups", "unpaid_top_ups"}
 Answers = Iterator[httpx.Response]
 Fill = Callable[[Customer], Answers]
 
@@ -120,6 +128,51 @@ def _keyed(one: Customer) -> Answers:
         yield one.http.patch("/api/organization", json={"name": secrets.token_hex(4)}, headers=headers)
 
 
+def _invite(one: Customer) -> httpx.Response:
+    sent = {"email": f"{secrets.token_hex(6)}@example.com", "role": "viewer"}
+    return one.http.post("/api/users/invitations", json=sent)
+
+
+def _invitations(one: Customer) -> Answers:
+    while True:
+        yield _invite(one)
+
+
+def _ended_invitations(one: Customer) -> Answers:
+    while True:
+        made = _invite(one)
+        yield made
+        yield one.http.delete(f"/api/users/invitations/{made.json()['id']}")
+
+
+def _invitation_mails(one: Customer) -> Answers:
+    made = _invite(one)
+    while True:
+        yield one.http.post(f"/api/users/invitations/{made.json()['id']}/resend")
+
+
+def _live_call(one: Customer) -> httpx.Response:
+    return one.http.post("/api/live-calls", json={"externalCallId": secrets.token_hex(8)})
+
+
+def _live_calls(one: Customer) -> Answers:
+    while True:
+        yield _live_call(one)
+
+
+def _live_turns(one: Customer) -> Answers:
+    call = _live_call(one).json()["id"]
+    for index in itertools.count():
+        turns = [{"index": index, "role": "user", "text": "Hello."}]
+        yield one.http.post(f"/api/live-calls/{call}/turns", json={"turns": turns})
+
+
+def _commands(one: Customer) -> Answers:
+    call = _live_call(one).json()["id"]
+    while True:
+        yield one.http.post(f"/api/live-calls/{call}/commands", json={"type": "end_call"})
+
+
 FILL: dict[str, Fill] = {
     "api_keys": _keys,
     "ended_api_keys": _ended_keys,
@@ -135,6 +188,12 @@ FILL: dict[str, Fill] = {
     "webhook_endpoints": _endpoints,
     "webhook_tests_per_day": _tests,
     "idempotency_keys_per_day": _keyed,
+    "invitations": _invitations,
+    "ended_invitations": _ended_invitations,
+    "invitation_mails_per_day": _invitation_mails,
+    "live_calls": _live_calls,
+    "live_turns_per_day": _live_turns,
+    "pending_call_commands": _commands,
 }
 
 

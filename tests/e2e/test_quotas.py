@@ -38,8 +38,8 @@ LIMITS = {
     "live_turns_per_day": 4,
     "pending_call_commands": 2,
 }
-# Users are invited and accept by mail (tests/integration/services/identity). The others are filled with a stand-in of the
-# payment provider, which has unpaid checkouts (test_payments.py).
+# Users are invited and accept by mail (tests/integration/services/identity). The others are filled with a stand-in of
+# the payment provider, which has unpaid checkouts (test_payments.py).
 ELSEWHERE = {"users", "pending_top_ups", "unpaid_top_ups"}
 Answers = Iterator[httpx.Response]
 Fill = Callable[[Customer], Answers]

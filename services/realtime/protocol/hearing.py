@@ -14,10 +14,15 @@ def heard_topics(scopes: Set[str], wanted: Sequence[str] = ()) -> list[str]:
     """The topics that these scopes hear, of those that `wanted` names (as webhook endpoints do: a type, `call.*`, `*`).
 
     Raises InvalidArgument("invalid_query") for a name that no event has."""
-    unknown = [name for name in wanted if not _named((name,))]
-    if unknown:
-        raise invalid_parameter("types", f"No event has the type {unknown[0]!r}; see the events' documentation.")
+    if unknown := unknown_types(wanted):
+        named = repr(wanted[unknown[0]])
+        raise invalid_parameter("types", f"No event has the type {named}; see the events' documentation.")
     return [topic for topic in (_named(wanted) if wanted else LOGGED) if may_hear(topic, scopes)]
+
+
+def unknown_types(wanted: Sequence[str]) -> list[int]:
+    """The places of names that no event has."""
+    return [index for index, name in enumerate(wanted) if not _named((name,))]
 
 
 def check_hearing(event_types: Collection[str], scopes: Set[str]) -> None:

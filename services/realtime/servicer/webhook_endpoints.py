@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from echosenseix.realtime.v1 import realtime_pb2 as pb
 from echosenseix.realtime.v1 import realtime_pb2_grpc as pb_grpc
@@ -30,7 +30,7 @@ from services.realtime.mapping import (
     endpoint_event,
     endpoint_to_proto,
 )
-from services.realtime.protocol.hearing import check_hearing, heard_topics
+from services.realtime.protocol.hearing import check_hearing, heard_topics, unknown_types
 from services.realtime.storage import deliveries
 from services.realtime.storage import endpoints as endpoint_rows
 from services.realtime.storage.endpoints import DELIVERY_LIST, ENDPOINT_LIST, Endpoints
@@ -181,6 +181,7 @@ class WebhookEndpointServicer(pb_grpc.WebhookEndpointServiceServicer):
         endpoint = await self._get(request.endpoint_id)
         if endpoint.status != "enabled":
             raise FailedPrecondition("webhook_endpoint_disabled", "Enable the endpoint before you replay events to it.")
+        _check_types(request.types)
         wanted = heard_topics(current_principal().scopes, tuple(request.types) or endpoint.event_types)
         check_hearing(tuple(request.types) or endpoint.event_types, current_principal().scopes)
         after, before = _id_range(request)
@@ -308,3 +309,13 @@ def _found(endpoint: Endpoint | None) -> Endpoint:
 
 def _not_found() -> NotFound:
     return NotFound("webhook_endpoint_not_found", "No such webhook endpoint.")
+
+
+def _check_types(types: Sequence[str]) -> None:
+    """A body is told its wrong words where they stand; a query, which heard_topics reads, has one parameter."""
+    found = [
+        Violation(f"#/types/{index}", "unknown_value", "No event has this type; see the events' documentation.")
+        for index in unknown_types(types)
+    ]
+    if found:
+        raise InvalidArgument("validation_failed", "Some types are not known.", violations=found)

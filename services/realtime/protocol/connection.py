@@ -54,17 +54,21 @@ class Wire(Protocol):
 
 
 class Subscription:
-    """One channel of one connection. Live publications wait in `buffer` until the subscribe reply is written."""
+    """One channel of one connection. Live publications wait in `buffer` until the subscribe reply is written. Once it
+    has `ended`, the client may subscribe anew from what it has, so that a later publication would arrive twice."""
 
-    __slots__ = ("buffer", "channel", "connection", "position")
+    __slots__ = ("buffer", "channel", "connection", "ended", "position")
 
     def __init__(self, connection: Connection, channel: str) -> None:
         self.connection = connection
         self.channel = channel
         self.position = 0
+        self.ended = False
         self.buffer: list[tuple[Published, bytes]] | None = []
 
     def receive(self, published: Published, push: bytes) -> None:
+        if self.ended:
+            return
         if self.buffer is not None:
             self.buffer.append((published, push))
         elif published.offset == 0:
@@ -188,6 +192,7 @@ class Connection:
         """The client re-subscribes at once with the position it has, and recovers the rest from the log."""
         if self._subscriptions.pop(subscription.channel, None) is None or self.grant is None:
             return
+        subscription.ended = True
         self.collect(m.encode_unsubscribe(subscription.channel, 2500, "insufficient state"))
         key = (self.grant.org_id, subscription.channel)
         self._losing = self._loop.create_task(self._depart(key, subscription))
@@ -364,6 +369,7 @@ class Connection:
         if not channel:
             return self._reply(m.Reply(command_id, error=m.BAD_REQUEST))
         if subscription := self._subscriptions.pop(channel, None):
+            subscription.ended = True
             await self._depart((grant.org_id, channel), subscription)
         self._reply(m.Reply(command_id, unsubscribe=m.Empty()))
         return None

@@ -16,7 +16,7 @@ from markdown_it import MarkdownIt
 _LANGUAGES = {"bash": "curl", "python": "Python", "javascript": "JavaScript"}
 _BLOCK = re.compile(r'<pre><code class="language-(\w+)">(.*?)</code></pre>\n?', re.DOTALL)
 _BLOCKS = re.compile(r'(?:<pre><code class="language-(?:bash|python|javascript)">.*?</code></pre>\n?)+', re.DOTALL)
-_HEADING = re.compile(r"<h2>(.*?)</h2>")
+_HEADING = re.compile(r"<h2(?: id=\"[^\"]*\")?>(.*?)</h2>")
 _LINK = re.compile(r'<a href="(?!https?:|#)[^"]*">(.*?)</a>')
 
 

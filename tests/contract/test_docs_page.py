@@ -49,6 +49,10 @@ def test_it_has_every_section_event_and_operation_once() -> None:
     assert {*SECTIONS, *events, *operations} <= set(READER.ids)
 
 
+def test_its_navigation_leads_to_every_section() -> None:
+    assert {f"#{section}" for section in SECTIONS} <= READER.targets
+
+
 def test_every_link_within_it_leads_somewhere() -> None:
     assert {target[1:] for target in READER.targets if target.startswith("#")} <= set(READER.ids)
     assert {target for target in READER.targets if not target.startswith("#")} == {

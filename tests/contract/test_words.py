@@ -22,6 +22,7 @@ DENIED = {
     r"nobody|everybody|somebody|whoever": "name the caller, client, process or organization",
     r"mend|mends|mended|mending": "correct, repair, fix",
     r"bury|buries|buried": "dead-letter",
+    r"wish|wishes|wished": "the request, the body, what is asked or sent",
     r"heirs?": "successors, updates",
     r"what stays": "retention",
     r"who is next": "order of claims",

@@ -279,8 +279,8 @@ def _usage(scene: Scene, operation: Operation) -> httpx.Response:
 
 
 def _invited(scene: Scene) -> dict[str, str]:
-    wish = {"email": f"{secrets.token_hex(6)}@example.com", "role": "viewer"}
-    made: dict[str, str] = scene.customer.http.post("/api/users/invitations", json=wish).json()
+    sent = {"email": f"{secrets.token_hex(6)}@example.com", "role": "viewer"}
+    made: dict[str, str] = scene.customer.http.post("/api/users/invitations", json=sent).json()
     return made
 
 

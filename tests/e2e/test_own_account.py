@@ -34,9 +34,9 @@ def test_a_forgotten_password_is_set_by_mail_and_every_session_ends(
     for path in ("/api/admin/mail", "/api/events", "/api/jobs"):
         assert token not in person.http.get(path).text
     assert stranger.get("/reset-password").status_code == 200
-    wish = {"token": token, "password": NEW}
-    assert stranger.post("/api/auth/password/reset", json=wish).status_code == 204
-    problem(stranger.post("/api/auth/password/reset", json=wish), 404, "account_link_invalid")
+    sent = {"token": token, "password": NEW}
+    assert stranger.post("/api/auth/password/reset", json=sent).status_code == 204
+    problem(stranger.post("/api/auth/password/reset", json=sent), 404, "account_link_invalid")
     until_refused(lambda: person.http.get("/api/auth/user"), 200)
     problem(sign_in(person), 401, "wrong_credentials")
     assert sign_in(person, NEW).status_code == 200
@@ -47,9 +47,9 @@ def test_a_password_changes_with_the_current_one_and_other_devices_sign_in_again
 ) -> None:
     person = customer()
     other = person.bearing(sign_in(person).json()["token"])
-    wish = {"currentPassword": "not the password", "newPassword": NEW}
-    problem(person.http.post("/api/auth/password", json=wish), 403, "wrong_password")
-    assert person.http.post("/api/auth/password", json={**wish, "currentPassword": PASSWORD}).status_code == 204
+    sent = {"currentPassword": "not the password", "newPassword": NEW}
+    problem(person.http.post("/api/auth/password", json=sent), 403, "wrong_password")
+    assert person.http.post("/api/auth/password", json={**sent, "currentPassword": PASSWORD}).status_code == 204
     until_refused(lambda: other.get("/api/auth/user"), 200)
     assert person.http.get("/api/auth/user").status_code == 200
     assert sign_in(person, NEW).status_code == 200

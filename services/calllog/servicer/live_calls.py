@@ -102,18 +102,18 @@ class LiveCallServicer(calllog_pb2_grpc.LiveCallServiceServicer):
     ) -> pb.CreateCallCommandResponse:
         org_id, now = require_scope("calls:write").org_id, self._clock.now()
         seconds = request.timeout_seconds or DEFAULT_SECONDS
-        wish = Command(
+        asked = Command(
             id=new_id("cmd"), org_id=org_id, call_id=_call_id(request.call_id), agent_id="", type=request.type,
             to=storable(request.to), context=storable(request.context), reason=storable(request.reason),
             status=PENDING, detail="", created_at=now, expires_at=now + timedelta(seconds=seconds),
         )  # fmt: skip
-        wish = checked(wish, seconds)
+        asked = checked(asked, seconds)
 
         async def act(conn: Connection) -> pb.CreateCallCommandResponse:
-            call = await self._calls.lock_by_id(conn, org_id, wish.call_id, None)
+            call = await self._calls.lock_by_id(conn, org_id, asked.call_id, None)
             await self._require_live(conn, call)
             await self._database.quotas.admit(conn, org_id, "pending_call_commands", within=call.id)
-            command = replace(wish, agent_id=call.agent_id or "")
+            command = replace(asked, agent_id=call.agent_id or "")
             await self._commands.add(conn, command)
             await append(conn, command_event("call.command_requested", command))
             await EXPIRE.enqueue(conn, org_id, {"callId": call.id, "commandId": command.id}, run_at=command.expires_at)

@@ -25,8 +25,8 @@ def org() -> str:
     return new_id("org")
 
 
-async def begin(calllog: CallLog, org: str, **wish: Any) -> pb.Call:
-    request = pb.BeginCallRequest(**{"external_call_id": "c-1", **wish})
+async def begin(calllog: CallLog, org: str, **sent: Any) -> pb.Call:
+    request = pb.BeginCallRequest(**{"external_call_id": "c-1", **sent})
     with as_org(org) as call:
         call.on_behalf_of = calllog.proof(org)
         return (await calllog.live_servicer.BeginCall(request, None)).call
@@ -43,8 +43,8 @@ async def end(calllog: CallLog, org: str, call_id: str, **how: Any) -> pb.Call:
         return (await calllog.live_servicer.EndCall(pb.EndCallRequest(call_id=call_id, **how), None)).call
 
 
-async def command(calllog: CallLog, org: str, call_id: str, **wish: Any) -> pb.CallCommand:
-    request = pb.CreateCallCommandRequest(**{"call_id": call_id, "type": "end_call", **wish})
+async def command(calllog: CallLog, org: str, call_id: str, **sent: Any) -> pb.CallCommand:
+    request = pb.CreateCallCommandRequest(**{"call_id": call_id, "type": "end_call", **sent})
     with as_org(org):
         return (await calllog.live_servicer.CreateCallCommand(request, None)).command
 
@@ -277,11 +277,11 @@ async def test_reading_does_not_entitle_to_tell_or_to_command(calllog: CallLog, 
 
 
 @pytest.mark.parametrize(
-    "wish",
+    "sent",
     [{"external_call_id": " "}, {"provider": "unknown"}, {"agent_id": "agt_x"}],
 )
-async def test_a_beginning_that_cannot_be_is_refused(calllog: CallLog, org: str, wish: dict[str, Any]) -> None:
+async def test_a_beginning_that_cannot_be_is_refused(calllog: CallLog, org: str, sent: dict[str, Any]) -> None:
     with pytest.raises((InvalidArgument, AppError)) as refused:
-        await begin(calllog, org, **wish)
+        await begin(calllog, org, **sent)
     assert refused.value.reason == "validation_failed"
     assert await topics(calllog, org) == []

@@ -35,8 +35,8 @@ async def provider() -> AsyncIterator[Provider]:
 async def begun(calllog: CallLog, conversation: str, base_url: str = "") -> tuple[Organization, pb.Call]:
     """A call that runs at ElevenLabs and is told live."""
     customer = await calllog.organization(AGENT, base_url)
-    wish = {"provider": "elevenlabs", "external_call_id": conversation, "external_agent_id": AGENT}
-    return customer, await begin(calllog, customer.id, **wish)
+    sent = {"provider": "elevenlabs", "external_call_id": conversation, "external_agent_id": AGENT}
+    return customer, await begin(calllog, customer.id, **sent)
 
 
 async def live_rows(calllog: CallLog, org: str) -> int:

@@ -351,8 +351,8 @@ async def test_an_account_that_joins_while_its_address_changes_has_one_address(
 ) -> None:
     member, owner, new = await service.member(), await service.member(), address()
     with acting(owner.principal):
-        wish = members_pb2.CreateInvitationRequest(email=member.user.email, role=VIEWER, accept_url=URL)
-        await service.members.CreateInvitation(wish, None)
+        sent = members_pb2.CreateInvitationRequest(email=member.user.email, role=VIEWER, accept_url=URL)
+        await service.members.CreateInvitation(sent, None)
     invitation = await token(service, member.user.email)
     await ask_email(service, member.principal, new)
     accounts, joining = service.accounts._parts.accounts, list[asyncio.Task[object]]()

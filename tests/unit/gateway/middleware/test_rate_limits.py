@@ -49,14 +49,14 @@ def test_every_route_has_a_class_of_limits_and_only_probes_have_none() -> None:
             assert limited == (route.limited != UNLIMITED), route.path
 
 
-@pytest.mark.parametrize("wish", [{"public": True}, {"body_kind": "multipart"}, {"body_kind": "raw"}])
-def test_a_public_route_and_one_that_takes_files_must_name_their_class(wish: dict[str, Any]) -> None:
+@pytest.mark.parametrize("sent", [{"public": True}, {"body_kind": "multipart"}, {"body_kind": "raw"}])
+def test_a_public_route_and_one_that_takes_files_must_name_their_class(sent: dict[str, Any]) -> None:
     async def nothing(request: Any) -> Any:
         raise AssertionError
 
     with pytest.raises(ValueError, match="POST /things"):
-        Route("POST", "/things", nothing, "Make", **wish)
-    assert Route("POST", "/things", nothing, "Make", limits="upload", **wish).limited == "upload"
+        Route("POST", "/things", nothing, "Make", **sent)
+    assert Route("POST", "/things", nothing, "Make", limits="upload", **sent).limited == "upload"
 
 
 def test_requests_count_for_the_key_or_the_user_and_for_the_organization() -> None:

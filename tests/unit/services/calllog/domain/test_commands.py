@@ -20,15 +20,15 @@ def command(**changes: object) -> Command:
 
 
 @pytest.mark.parametrize(
-    "wish",
+    "sent",
     [{}, {"reason": "rude"}, {"type": "transfer", "to": "+1"}, {"type": "inject_context", "context": "VIP"}],
 )
-def test_a_command_with_what_its_type_needs_is_taken(wish: dict[str, str]) -> None:
-    assert checked(command(**wish), 30) == command(**wish)
+def test_a_command_with_what_its_type_needs_is_taken(sent: dict[str, str]) -> None:
+    assert checked(command(**sent), 30) == command(**sent)
 
 
 @pytest.mark.parametrize(
-    ("wish", "seconds", "pointers"),
+    ("sent", "seconds", "pointers"),
     [
         ({"type": "sing"}, 30, ["#/type"]),
         ({"type": "transfer"}, 30, ["#/to"]),
@@ -37,9 +37,9 @@ def test_a_command_with_what_its_type_needs_is_taken(wish: dict[str, str]) -> No
         ({"to": "+1", "reason": "x" * 501}, 301, ["#/to", "#/reason", "#/timeoutSeconds"]),
     ],
 )
-def test_every_violation_of_a_command_is_told(wish: dict[str, str], seconds: int, pointers: list[str]) -> None:
+def test_every_violation_of_a_command_is_told(sent: dict[str, str], seconds: int, pointers: list[str]) -> None:
     with pytest.raises(InvalidArgument) as refused:
-        checked(command(**wish), seconds)
+        checked(command(**sent), seconds)
     assert [found.pointer for found in refused.value.violations] == pointers
 
 

@@ -1,7 +1,7 @@
 """Secrets at rest and in memory: envelope encryption, random tokens, hashes, comparison in constant time.
 
 AES-256-GCM with a data key per secret, wrapped by the current key of the settings; what the secret belongs to
-(organisation, table, row, column) is authenticated, so that a ciphertext moved to another row does not open. Password
+(organization, table, row, column) is authenticated, so that a ciphertext moved to another row does not open. Password
 hashing belongs to the identity service.
 """
 

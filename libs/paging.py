@@ -115,7 +115,7 @@ def check_sort(sort: str, order: str, rules: ListRules) -> tuple[str, bool]:
 
 class CursorCodec:
     """Opaque cursors: JSON of the last row's sort values under an HMAC that also covers the scope (filter, sort,
-    organisation), so that a cursor fits only the list it came from."""
+    organization), so that a cursor fits only the list it came from."""
 
     def __init__(self, key: bytes) -> None:
         if len(key) < 16:

@@ -45,7 +45,7 @@ def stores(tmp_path_factory: pytest.TempPathFactory, keys: Keys) -> Iterator[Sto
 
 @pytest.fixture(scope="session")
 def suite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Suite]:
-    """The whole suite on free ports, as `make up` starts it; one a session, so tests make their own organisations."""
+    """The whole suite on free ports, as `make up` starts it; one a session, so tests make their own organizations."""
     with Suite(tmp_path_factory.mktemp("suite"), environment={"LIMITS": "bench"}) as running:
         yield running
 

@@ -2,7 +2,7 @@
 
 Every figure includes claim, a handler that does nothing, and finish, and is the median of three runs in turn. CPU is
 that of all processes of a side, stores included. Last comes the cost of a job with up to a million queued over 500
-organisations. The last line is one summary; the exit code is 1 when a goal was missed.
+organizations. The last line is one summary; the exit code is 1 when a goal was missed.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         goals.append(Goal(f"a killed worker's job restarts after {restart:.1f} s (15)", restart <= 15.0))
         depths = (0, 10_000, 100_000 if options.short else 1_000_000)
         costs = asyncio.run(depth_costs(stage, depths))
-        say("\nCPU of claim and finish a job, by depth over 500 organisations: "
+        say("\nCPU of claim and finish a job, by depth over 500 organizations: "
             + ", ".join(f"{depth:,}: {micros:.0f} µs" for depth, micros in costs.items()))  # fmt: skip
         ratio = costs[depths[-1]] / costs[depths[0]]
         goals.append(Goal(f"cost a job at {depths[-1]:,} queued {ratio:.2f}x of empty (1.25)", ratio <= 1.25))

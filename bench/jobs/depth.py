@@ -1,4 +1,4 @@
-"""What one job costs PostgreSQL and the worker while many others wait, over 500 organisations."""
+"""What one job costs PostgreSQL and the worker while many others wait, over 500 organizations."""
 
 from __future__ import annotations
 

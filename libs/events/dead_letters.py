@@ -25,7 +25,7 @@ RULES = ListRules(sorts={"diedAt": "d.id"}, default_sort="diedAt")
 _COLUMNS = """d.id, d.consumer, d.event_id, d.org_id, d.topic, d.payload->>'subject' as subject, d.tries, d.error_code,
     d.last_error, d.died_at, d.replay"""
 _LISTING = Listing(select=_COLUMNS, source="inbox_dead d", rules=RULES, tie="d.id", org="d.org_id", created="d.died_at")
-# $1 organisation or null, $2 consumer, $3 topic, $4 error (its text is for operators alone), $5 and $6 time of death.
+# $1 organization or null, $2 consumer, $3 topic, $4 error (its text is for operators alone), $5 and $6 time of death.
 _CHOSEN = """
     ($1::text is null or d.org_id = $1) and ($2 = '' or d.consumer = $2) and ($3 = '' or d.topic = $3)
     and ($4 = '' or d.error_code = $4 or ($1 is null and position(lower($4) in lower(d.last_error)) > 0))
@@ -48,7 +48,7 @@ group by consumer order by consumer"""
 @dataclass(frozen=True, slots=True)
 class Choice:
     """Which dead events; what is empty chooses all. `error` is an error's code or, for who sees all, a part of its
-    text; only they choose an organisation."""
+    text; only they choose an organization."""
 
     consumer: str = ""
     topic: str = ""
@@ -69,7 +69,7 @@ class Choice:
 async def list_dead_events(
     db: Database, org_id: str, request: PageRequest, codec: CursorCodec, choice: Choice
 ) -> Page[Record]:
-    """Those of one organisation."""
+    """Those of one organization."""
     chosen = {
         "d.consumer =": choice.consumer,
         "d.topic =": choice.topic,
@@ -87,7 +87,7 @@ async def list_dead_events_of_all(
 ) -> Page[Record]:
     """Those of all organizations, newest first, for operators. By cursor only, without a total."""
     if request.page > 1 or request.include_total or not request.descending:
-        raise InvalidArgument("invalid_query", "Over all organisations: newest first, by cursor, without a total.")
+        raise InvalidArgument("invalid_query", "Over all organizations: newest first, by cursor, without a total.")
     scope = json.dumps(["dead events of all", _LISTING.tie, choice.arguments], default=str)
     [after] = codec.decode(scope, request.cursor) if request.cursor else ("",)
     rows = await db.system_fetch(_OF_ALL, None, *choice.arguments, after, request.limit + 1)

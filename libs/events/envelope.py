@@ -47,7 +47,7 @@ class Event:
         if not isinstance(self.data, TOPICS[self.topic].message):
             raise TypeError(f"an event of {self.topic} has no {type(self.data).__name__} as data")
         if not (self.owner and self.org_id and self.key):
-            raise ValueError(f"an event of {self.topic} needs an organisation, a key and a service")
+            raise ValueError(f"an event of {self.topic} needs an organization, a key and a service")
 
     @property
     def owner(self) -> str:

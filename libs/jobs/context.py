@@ -64,7 +64,7 @@ class JobContext:
     @contextlib.asynccontextmanager
     async def finish(self, result: Mapping[str, Any] | None = None) -> AsyncIterator[Connection]:
         """The transaction in which the handler writes its effect and events; leaving it completes the job in the same
-        commit, or raises LeaseLost and commits nothing. A system transaction when the job has no organisation."""
+        commit, or raises LeaseLost and commits nothing. A system transaction when the job has no organization."""
         org_id = self.job.org_id
         async with self.db.transaction(org_id) if org_id else self.db.system_transaction() as conn:
             yield conn

@@ -76,19 +76,19 @@ class Database:
         self._app.audit = self._system.audit = record
 
     def transaction(self, org_id: str) -> AbstractAsyncContextManager[Connection]:
-        """A transaction of one organisation: begins with app.org set, commits at the end, rolls back on an error."""
+        """A transaction of one organization: begins with app.org set, commits at the end, rolls back on an error."""
         return Transaction(self._app, f"begin; set local app.org = '{_checked(org_id)}'")
 
     def system_transaction(
         self, org_id: str = "", *, by_index: bool = False
     ) -> AbstractAsyncContextManager[Connection]:
-        """A transaction that sees every organisation. Its callers are listed in a contract test. `by_index` forbids
+        """A transaction that sees every organization. Its callers are listed in a contract test. `by_index` forbids
         sequential scans: a plan made while a table was small would be kept after it has grown."""
         begin = f"begin; set local app.org = '{_checked(org_id)}'" if org_id else "begin"
         return Transaction(self._system, f"{begin}; set local enable_seqscan = off" if by_index else begin)
 
     async def fetch(self, org_id: str, sql: str, *args: Any, may_lag: bool = False) -> list[Record]:
-        """A tenant's read in one statement: `sql` filters by `o.org`; $1 is the organisation, args start at $2.
+        """A tenant's read in one statement: `sql` filters by `o.org`; $1 is the organization, args start at $2.
         With `may_lag` a replica answers, if there is one and the call allows it (libs.postgres.replica)."""
         if may_lag and self.replica is not None:
             rows = await self.replica.fetch(fenced(sql), _checked(org_id), *args)
@@ -107,7 +107,7 @@ class Database:
         return rows[0][0] if rows else None
 
     async def system_fetch(self, sql: str, *args: Any) -> list[Record]:
-        """One statement over all organisations (read or write), outside any transaction."""
+        """One statement over all organizations (read or write), outside any transaction."""
         return await fetch_once(self._system, sql, *args)
 
     async def system_fetchrow(self, sql: str, *args: Any) -> Record | None:
@@ -138,9 +138,9 @@ class Database:
 
 
 def _checked(org_id: str) -> str:
-    """The organisation's id, safe inside a literal; anything else is a mistake of the code, not of a caller."""
+    """The organization's id, safe inside a literal; anything else is a mistake of the code, not of a caller."""
     if not _ORG_ID.fullmatch(org_id):
-        raise ValueError("not an organisation id")
+        raise ValueError("not an organization id")
     return org_id
 
 

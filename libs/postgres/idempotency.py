@@ -1,6 +1,6 @@
 """Writes under an Idempotency-Key: the answer is stored in the transaction of the effect and given again on a retry.
 
-The row is (organisation, key) with a fingerprint of method, path and body, kept 24 h. Failures are not stored, because
+The row is (organization, key) with a fingerprint of method, path and body, kept 24 h. Failures are not stored, because
 their transaction is rolled back. Only servicers use this; it reads the key from the current call.
 """
 

@@ -68,7 +68,7 @@ async def fetch_page(
 
 
 class _Query:
-    """The SQL of one request; parameters are numbered from $2, because $1 is the organisation."""
+    """The SQL of one request; parameters are numbered from $2, because $1 is the organization."""
 
     def __init__(self, listing: Listing, request: PageRequest, filters: Sequence[Filter]) -> None:
         self._listing = listing
@@ -102,7 +102,7 @@ class _Query:
         return f"select count(*) as n from ({matching}) c", *self._args
 
     def estimate(self) -> tuple[Any, ...]:
-        """Asks the planner; for a plain transaction, where the organisation is $1 and no `o` exists."""
+        """Asks the planner; for a plain transaction, where the organization is $1 and no `o` exists."""
         where = _FENCED_ORG.sub("$1", self._where([]))
         return f"explain (format json) select 1 from {self._listing.source} where {where}", *self._args
 

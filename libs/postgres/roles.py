@@ -17,7 +17,7 @@ EXTENSIONS = ("vector", "pg_trgm", "unaccent", "btree_gin", "pg_stat_statements"
 
 logger = logging.getLogger(__name__)
 _SERVICE = re.compile(r"[a-z][a-z0-9_]{0,40}", re.ASCII)
-# Roles and settings are rows of catalogues that all databases share; two writers of one row collide.
+# Roles and settings are rows of catalogs that all databases share; two writers of one row collide.
 _CONTENTION = (asyncpg.InternalServerError, asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)
 # Settings that a server does not know are skipped.
 _REFUSED = (asyncpg.PostgresSyntaxError, asyncpg.CantChangeRuntimeParamError, asyncpg.UndefinedObjectError,
@@ -25,7 +25,7 @@ _REFUSED = (asyncpg.PostgresSyntaxError, asyncpg.CantChangeRuntimeParamError, as
 
 
 async def retry_contention(act: Callable[[], Awaitable[None]], tries: int) -> None:
-    """Run `act` again after a lock timeout or a collision on a shared catalogue, up to `tries` times."""
+    """Run `act` again after a lock timeout or a collision on a shared catalog, up to `tries` times."""
     retrying = AsyncRetrying(
         retry=retry_if_exception(_is_contention),
         stop=stop_after_attempt(tries),

@@ -28,7 +28,7 @@ class BackgroundAccess:
         self._area = area
 
     def _seen(self, right: str) -> str | None:
-        """The organisation whose jobs and events the caller may see; None means all."""
+        """The organization whose jobs and events the caller may see; None means all."""
         principal = current_principal()
         if not principal.org_id:
             require_service()

@@ -39,7 +39,7 @@ ROLE_GATEWAY = "gateway"
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who acts, for which organisation, with which rights. `role` is owner, admin, member, viewer, service, or gateway
+    """Who acts, for which organization, with which rights. `role` is owner, admin, member, viewer, service, or gateway
     (the edge before anyone has logged in). `issuer` names the process kind whose key signed it."""
 
     org_id: str = ""

@@ -20,7 +20,7 @@ from typing import IO, Any
 FORMAT = 1
 # Names inside the archive; k8s/overlays/restore reads the dump by the same name.
 MANIFEST, KEYS, DATABASE, OBJECTS = "manifest.json", "keys.json", "database.dump", "objects/"
-# The first organisation's owner and key, which `make up` shows again.
+# The first organization's owner and key, which `make up` shows again.
 CREDENTIALS = "credentials.json"
 # Bytes read at a time: memory stays flat however large a dump is.
 _CHUNK = 1_048_576

@@ -39,7 +39,7 @@ def load(admin_url: str, file: Path) -> None:
 
 
 def has_rows(admin_url: str) -> bool:
-    """Whether an organisation lives in this database, which a restore would throw away."""
+    """Whether an organization lives in this database, which a restore would throw away."""
     if run_sql(admin_url, "select to_regclass('identity.organization') is not null") != "t":
         return False
     return run_sql(admin_url, "select exists (select from identity.organization)") == "t"

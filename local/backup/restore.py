@@ -51,7 +51,7 @@ def restore(
 def _restore(folder: Folder, unpacked: Path, admin: str, tell: Callable[[str], None], *, replace: bool) -> None:
     if database.has_rows(admin) and not replace:
         raise BackupFailed(
-            "This database already holds an organisation, which a restore would throw away. "
+            "This database already holds an organization, which a restore would throw away. "
             "Restore into an empty installation, or say REPLACE=1."
         )
     # Until the rows are replaced, the keys and passwords here belong to the rows here.

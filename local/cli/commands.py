@@ -79,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     bringing.add_argument("file", type=Path)
     bringing.add_argument("--replace", action="store_true", help="throw away what this installation holds")
     add("verify-audit", check_audit, "check the hash chains of the audit logs of the running suite")
-    token = add("token", show_token, "a principal of the first organisation, to call one service by gRPC")
+    token = add("token", show_token, "a principal of the first organization, to call one service by gRPC")
     token.add_argument("service", nargs="?", default=os.environ.get("SERVICE", ""))
     for name, words in (
         ("lint", "style, import contracts, protos"),

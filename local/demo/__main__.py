@@ -1,6 +1,6 @@
 """`python -m local.demo [DOCUMENT] [--question Q] [-v]`: the journey against the suite that `make up` started.
 
-It runs in the organisation whose key `make up` printed, so that what it made can be looked at afterwards.
+It runs in the organization whose key `make up` printed, so that what it made can be looked at afterwards.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from local.paths import ROOT
 from local.runner.folder import Folder
 
 MADE = """
-The journey took {seconds:.1f} s. What it made is in the organisation {organizationId}:
+The journey took {seconds:.1f} s. What it made is in the organization {organizationId}:
   agent     {url}/api/agents/{agent}
   document  {url}/api/documents/{document}/status
   call      {url}/api/call-logs/{call}

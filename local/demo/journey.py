@@ -1,6 +1,6 @@
 """The journey itself: steps, each a short function over what the earlier ones made.
 
-It runs in an organisation that may have been used before, so each step looks at what this run made.
+It runs in an organization that may have been used before, so each step looks at what this run made.
 """
 
 from __future__ import annotations
@@ -111,13 +111,13 @@ async def _sign_up(journey: Journey, organization: str) -> Api:
 
 
 async def sign_up(journey: Journey) -> None:
-    """Register an organisation of its own, with an API key of all scopes: for load and fault runs."""
+    """Register an organization of its own, with an API key of all scopes: for load and fault runs."""
     journey.stranger = await _sign_up(journey, "Someone Else Ltd")
     journey.api = await _sign_up(journey, "Wonderland Tours")
 
 
 async def meet_the_organization(journey: Journey) -> None:
-    """Meet the organisation whose key `make up` printed, and register a second one that shall see nothing of it."""
+    """Meet the organization whose key `make up` printed, and register a second one that shall see nothing of it."""
     organization = await journey.api.get("/api/organization")
     seen = await journey.api.get("/api/analytics/organization")
     journey.calls_before, journey.minutes_before = seen["totalCalls"], seen["totalMinutes"]
@@ -150,7 +150,7 @@ async def _leave_own_credentials(journey: Journey) -> None:
     ]
     if own:
         raise StepFailed(
-            "this organisation has credentials of ElevenLabs, which the demo would replace; "
+            "this organization has credentials of ElevenLabs, which the demo would replace; "
             "remove them with DELETE /api/integrations/elevenlabs, or use another installation (--var)"
         )
 
@@ -343,7 +343,7 @@ async def hear_of_it(journey: Journey) -> None:
 
 
 async def stay_apart(journey: Journey) -> None:
-    """Another organisation's key gets 404 for everything above."""
+    """Another organization's key gets 404 for everything above."""
     paths = {
         "agent": "/api/agents/{}",
         "document": "/api/documents/{}/status",
@@ -360,7 +360,7 @@ async def stay_apart(journey: Journey) -> None:
 
 
 async def see_the_analytics(journey: Journey) -> None:
-    """The organisation's analytics show the calls."""
+    """The organization's analytics show the calls."""
     seen = await journey.poll(
         "/api/analytics/organization",
         lambda answer: answer["totalCalls"] >= journey.calls_before + 2,

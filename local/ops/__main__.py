@@ -39,10 +39,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--once", action="store_true", help="show the view once instead of refreshing it")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for name, words in (("pause", "start no more jobs"), ("resume", "start jobs again")):
-        acting = commands.add_parser(name, help=f"{words} of SERVICE QUEUE, for every organisation")
+        acting = commands.add_parser(name, help=f"{words} of SERVICE QUEUE, for every organization")
         acting.add_argument("service")
         acting.add_argument("queue")
-    dead = commands.add_parser("dead", help="jobs that failed for good, of every organisation, newest first")
+    dead = commands.add_parser("dead", help="jobs that failed for good, of every organization, newest first")
     dead.add_argument("--limit", type=int, default=50, help="at most this many (50)")
     replay = commands.add_parser("replay", help="run dead jobs again: ID…, SERVICE QUEUE, or by filter")
     replay.add_argument("what", nargs="*", metavar="ID | SERVICE QUEUE")

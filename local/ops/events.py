@@ -1,4 +1,4 @@
-"""Dead events from the terminal: list those of every organisation, have chosen ones handled again."""
+"""Dead events from the terminal: list those of every organization, have chosen ones handled again."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from local.runner.folder import Folder
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     listing = commands.add_parser(
         "dead-events",
-        help="events that a consumer gave up, of every organisation, newest first",
+        help="events that a consumer gave up, of every organization, newest first",
         description="Events that a consumer gave up after its last try, newest first. What an event carries is not "
         "shown, because it names people: `select payload from <service>.inbox_dead` has it.",
     )
@@ -36,7 +36,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         choosing.add_argument("--consumer", default="", help="only given up by this consumer")
         choosing.add_argument("--topic", default="", help="only of this topic, such as call.ended")
         choosing.add_argument("--error", default="", help="only with this code, or these words, in the last error")
-        choosing.add_argument("--organization", default="", help="only of the organisation with this id")
+        choosing.add_argument("--organization", default="", help="only of the organization with this id")
         choosing.add_argument("--since", default="", metavar="TIME", help="given up at or after (2026-01-31T00:00:00Z)")
         choosing.add_argument("--until", default="", metavar="TIME", help="given up before")
 

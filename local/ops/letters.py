@@ -1,4 +1,4 @@
-"""Dead letters from the terminal: list those of every organisation, run chosen ones again."""
+"""Dead letters from the terminal: list those of every organization, run chosen ones again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The first organisation, its owner and an API key, made once through the public API as any customer would.
+"""The first organization, its owner and an API key, made once through the public API as any customer would.
 
 What it made is kept in var/credentials.json. Data that were thrown away or replaced are noticed by asking with the key.
 """

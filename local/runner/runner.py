@@ -187,7 +187,7 @@ class Runner:
         # Workers start while the first organization is made; nothing of that needs them.
         working = self._start("work", plan)
         if self.members["gateway"]:
-            self.tell("first organisation")
+            self.tell("first organization")
             await asyncio.to_thread(first_organization.ensure, self.folder.credentials_file, plan.urls)
         await self.supervisor.wait_ready(working, READY_SECONDS)
         if self.members["gateway"]:

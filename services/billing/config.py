@@ -12,8 +12,8 @@ from suite.services import CALLLOG
 @dataclass(frozen=True, slots=True)
 class BillingSettings(ServiceSettings):
     calllog_grpc: str = setting(CALLLOG.address_setting, CALLLOG.local_address, help="host:port, comma list")
-    plan: str = setting("BILLING_PLAN", "plan_standard", help="plan of a new organisation")
-    trial_grant_micros: int = setting("TRIAL_GRANT_MICROS", 10_000_000, help="credit of a new organisation, millionths")
+    plan: str = setting("BILLING_PLAN", "plan_standard", help="plan of a new organization")
+    trial_grant_micros: int = setting("TRIAL_GRANT_MICROS", 10_000_000, help="credit of a new organization, millionths")
     low_credit_micros: int = setting("LOW_CREDIT_MICROS", 2_000_000, help="credit.low is told below this")
     payments: str | None = setting(
         "PAYMENTS", None, help="stripe, test (settles at once; local only) or none; default: test locally, else none"
@@ -32,7 +32,7 @@ class BillingSettings(ServiceSettings):
         help="the page to which customers come back from the payment; ?topUp=<id> is added",
     )
     operator_organizations: tuple[str, ...] = setting(
-        "OPERATOR_ORGANIZATIONS", (), help="ids that may grant credit, comma list; locally the first organisation"
+        "OPERATOR_ORGANIZATIONS", (), help="ids that may grant credit, comma list; locally the first organization"
     )
     outbound_allow: tuple[str, ...] = setting("OUTBOUND_ALLOW", (), help="host:port exceptions of the address guard")
 

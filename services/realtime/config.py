@@ -31,7 +31,7 @@ class RealtimeSettings(ServiceSettings):
     mail_from: str = setting("MAIL_FROM", "EchoSenseiX <no-reply@localhost>")
     retention_days: int = setting("EVENT_RETENTION_DAYS", 30)
     mail_retention_days: int = setting("MAIL_RETENTION_DAYS", 30, help="of the mailbox")
-    mail_kept: int = setting("MAIL_KEPT", 1_000, help="mails an organisation's mailbox keeps, the newest")
+    mail_kept: int = setting("MAIL_KEPT", 1_000, help="mails an organization's mailbox keeps, the newest")
     webhook_disable_days: float = setting(
         "WEBHOOK_DISABLE_DAYS", 5.0, help="an endpoint is disabled when it failed for so long without a success"
     )

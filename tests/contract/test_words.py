@@ -1,12 +1,10 @@
-"""The words of the tree (docs/glossary.md): no private or metaphorical term, American spelling in identifiers, and a
-comment for each tuning constant."""
+"""The words of the tree (docs/glossary.md): no private or metaphorical term, American spelling, and a comment for each
+tuning constant."""
 
 from __future__ import annotations
 
 import ast
-import io
 import re
-import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -74,9 +72,10 @@ def denied_in(name: str, text: str) -> list[str]:
 
 def british_in(name: str, text: str) -> list[str]:
     return [
-        f"{name}:{token.start[0]}: {token.string}"
-        for token in tokenize.generate_tokens(io.StringIO(text).readline)
-        if token.type == tokenize.NAME and BRITISH.search(token.string) and token.string not in FOREIGN
+        f"{name}:{number}: {word}"
+        for number, line in enumerate(text.splitlines(), 1)
+        for word in re.findall(r"\w+", line)
+        if BRITISH.search(word) and word not in FOREIGN
     ]
 
 
@@ -118,8 +117,8 @@ def test_no_file_uses_a_denied_word() -> None:
     assert not found, "\n".join([*found, *(f"{words}: {better}" for words, better in DENIED.items())])
 
 
-def test_identifiers_have_american_spelling() -> None:
-    found = [line for path in files(".py") for line in british_in(_name(path), path.read_text("utf-8"))]
+def test_names_and_prose_have_american_spelling() -> None:
+    found = [line for path in files(*TEXT) for line in british_in(_name(path), path.read_text("utf-8"))]
     assert not found, "\n".join(found)
 
 
@@ -143,8 +142,8 @@ def test_a_denied_word_is_found_in_prose_and_names(text: str) -> None:
     assert len(denied_in("libs/x.py", text)) == 1
 
 
-def test_british_identifiers_and_bare_constants_are_found() -> None:
-    assert british_in("x.py", "organisation = 1\n") == ["x.py:1: organisation"]
+def test_british_words_and_bare_constants_are_found() -> None:
+    assert british_in("x.py", "organisation = 1\n# The behaviour.\n") == ["x.py:1: organisation", "x.py:2: behaviour"]
     assert uncommented_in("x.py", "WAIT_SECONDS = 2 * 0.5\n") == ["x.py:1: WAIT_SECONDS"]
     assert uncommented_in("x.py", "# Seconds.\nWAIT_SECONDS = 0.5\nMOST = 3  # Tries.\n") == []
 

@@ -286,7 +286,7 @@ def sql_place(root: Path) -> list[str]:
 
 
 def system_doors(root: Path) -> set[str]:
-    """The modules that pass the fence between organisations; test_tree.py lists them with their reasons."""
+    """The modules that pass the fence between organizations; test_tree.py lists them with their reasons."""
     return {
         _short(root, path)
         for path in _python(root)

@@ -1,4 +1,4 @@
-"""Customers of the running suite: each has an organisation of its own, so that no test sees another's things."""
+"""Customers of the running suite: each has an organization of its own, so that no test sees another's things."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PASSWORD = "correct horse battery staple"
 
 @dataclass
 class Customer:
-    """An organisation with its owner, signed in, and a way to ask as anyone."""
+    """An organization with its owner, signed in, and a way to ask as anyone."""
 
     url: str
     email: str
@@ -91,7 +91,7 @@ def registering(url: str) -> Iterator[Callable[[], Customer]]:
             "password": PASSWORD,
             "firstName": "Ada",
             "lastName": "Lovelace",
-            "organizationName": f"Organisation {number}",
+            "organizationName": f"Organization {number}",
         }
         registered = http.post("/api/register", json=sent)
         assert registered.status_code == 201, registered.text
@@ -124,7 +124,7 @@ def ada(customer: Callable[[], Customer]) -> Customer:
 
 @pytest.fixture(scope="module")
 def bob(customer: Callable[[], Customer]) -> Customer:
-    """A customer of another organisation."""
+    """A customer of another organization."""
     return customer()
 
 

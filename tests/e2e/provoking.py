@@ -55,7 +55,7 @@ _MULTIPART = "multipart/form-data; boundary=x"
 
 @dataclass(frozen=True)
 class Scene:
-    """A customer with a thing of every kind, and the platform's own organisation."""
+    """A customer with a thing of every kind, and the platform's own organization."""
 
     things: Things
     operator: httpx.Client
@@ -258,7 +258,7 @@ def _upload(scene: Scene, operation: Operation) -> httpx.Response:
 
 
 def _cancel(scene: Scene, operation: Operation) -> httpx.Response:
-    """While the organisation's queue is paused, the job is there to be cancelled."""
+    """While the organization's queue is paused, the job is there to be cancelled."""
     queue = "/api/admin/queues/knowledge/documents"
     assert scene.customer.http.post(f"{queue}/pause").status_code == 200
     try:

@@ -1,6 +1,6 @@
 """The access matrix, generated from the document that strangers read: every operation, asked by everyone who may not.
 
-Another organisation's things must look exactly like things that never were.
+Another organization's things must look exactly like things that never were.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Accounts, sessions, API keys and the organisation on the running suite."""
+"""Accounts, sessions, API keys and the organization on the running suite."""
 
 from __future__ import annotations
 

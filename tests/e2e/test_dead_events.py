@@ -1,7 +1,7 @@
-"""An event that a consumer of the running suite cannot handle: given up, seen by its organisation and the operator,
+"""An event that a consumer of the running suite cannot handle: given up, seen by its organization and the operator,
 handled again when what was wrong is repaired.
 
-Billing's table is what goes wrong: a constraint refuses this organisation's usage, and no one else's.
+Billing's table is what goes wrong: a constraint refuses this organization's usage, and no one else's.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The journey of `make demo`, from a document and a call to a bill and a live event, in the printed organisation."""
+"""The journey of `make demo`, from a document and a call to a bill and a live event, in the printed organization."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ class History:
 
 
 class Customer:
-    """One organisation with an agent, an API key and connections that are kept open."""
+    """One organization with an agent, an API key and connections that are kept open."""
 
     def __init__(self, http: httpx.AsyncClient, journey: Journey) -> None:
         self._http = http
@@ -154,7 +154,7 @@ class Customer:
 
 @contextlib.asynccontextmanager
 async def customer(url: str, transport: httpx.AsyncBaseTransport | None = None) -> AsyncIterator[Customer]:
-    """A new organisation at a running suite; `transport` may spread its requests."""
+    """A new organization at a running suite; `transport` may spread its requests."""
     console = Console(io.StringIO())
     journey = Journey(Api(url, console), console)
     limits = httpx.Limits(max_connections=100)

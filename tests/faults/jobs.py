@@ -166,7 +166,7 @@ SLOW, POISON = JobKind("effect.slow", service=SERVICE), JobKind("effect.poison",
 
 
 async def flood_of_one_organization(flood: int) -> Outcome:
-    """Many jobs of one organisation, then ten of another: these wait at most 2 s at p95."""
+    """Many jobs of one organization, then ten of another: these wait at most 2 s at p95."""
     outcome = Outcome()
     async with scene(workers=1) as here:
         await here.write(20, 50.0)
@@ -183,7 +183,7 @@ async def flood_of_one_organization(flood: int) -> Outcome:
         left = await here.db.system_fetchval("select count(*) from job where state in ('queued', 'running')")
         p95 = rows[9]["wait"]
         if p95 > 2.0 or left < flood / 2:
-            outcome.problems.append("the small organisation waited behind the flood")
+            outcome.problems.append("the small organization waited behind the flood")
         outcome.figures = {"flood": flood, "still waiting": left, "the other's wait p95 s": round(p95, 2)}
     return outcome
 

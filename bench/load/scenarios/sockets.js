@@ -1,4 +1,4 @@
-// WebSocket test: SOCKETS connections (500, the paper's instance) listen to their organisation's agents while one agent
+// WebSocket test: SOCKETS connections (500, the paper's instance) listen to their organization's agents while one agent
 // is changed once a second; every connection must hear of every change. Times are from the request to the socket.
 import http from 'k6/http';
 import { WebSocket } from 'k6/experimental/websockets';

@@ -113,7 +113,7 @@ select name, kind, cron, time_zone, catch_up, next_fire_at, last_fire_at from jo
 
 
 async def get(fetch: Fetch, job_id: str, org_id: str | None) -> tuple[Record, list[Record]]:
-    """The job and its attempts, oldest first; NotFound for an unknown one and for another organisation's alike."""
+    """The job and its attempts, oldest first; NotFound for an unknown one and for another organization's alike."""
     rows = await _by_id(fetch, _GET, job_id, org_id)
     if not rows:
         raise NotFound("job_not_found", "No such job.")
@@ -142,7 +142,7 @@ async def list_dead_of_all(
 ) -> Page[Record]:
     """Dead letters of all organizations, newest end first, for operators. By cursor only, without a total."""
     if request.page > 1 or request.include_total or not request.descending:
-        raise InvalidArgument("invalid_query", "Over all organisations: newest first, by cursor, without a total.")
+        raise InvalidArgument("invalid_query", "Over all organizations: newest first, by cursor, without a total.")
     window = (request.created_at_ge, request.created_at_lt)
     scope = json.dumps(["dead of all", "finished_at, id", queue, kind, window], default=str)
     after = codec.decode(scope, request.cursor) if request.cursor else (None, "")
@@ -188,7 +188,7 @@ async def one_queue(fetch: Fetch, queue: str, org_id: str | None) -> Record:
 
 
 async def pause(conn: Connection, queue: str, org_id: str | None) -> None:
-    """Start no more jobs of the queue: of this organisation, or (None) of all. Running ones go on."""
+    """Start no more jobs of the queue: of this organization, or (None) of all. Running ones go on."""
     await conn.execute(_PAUSE, queue, org_id or "")
 
 
@@ -202,7 +202,7 @@ async def schedules(db: Database) -> list[Record]:
 
 
 async def _by_id(fetch: Fetch, sql: str, job_id: str, org_id: str | None) -> list[Record]:
-    """A statement about one job, by the table's key where the organisation is known."""
+    """A statement about one job, by the table's key where the organization is known."""
     if org_id is None:
         return await fetch(sql.format(one="j.id = $1"), job_id)
     return await fetch(sql.format(one="j.org_id = $2 and j.id = $1"), job_id, org_id)

@@ -124,7 +124,7 @@ class JobMethods(BackgroundAccess):
     def _one_org(self) -> str:
         org_id = self._seen("read")
         if org_id is None:
-            raise InvalidArgument("invalid_value", "Say for which organisation you list jobs.")
+            raise InvalidArgument("invalid_value", "Say for which organization you list jobs.")
         return org_id
 
     async def _job(self, fetch: queries.Fetch, job_id: str, org_id: str | None) -> jobs_pb2.Job:

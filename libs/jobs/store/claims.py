@@ -1,6 +1,6 @@
 """Claims: which due jobs a worker takes next, fair between organizations and within every limit.
 
-A loose index scan walks from organisation to organisation (one index descent each), starting after the one that was
+A loose index scan walks from organization to organization (one index descent each), starting after the one that was
 served last, and takes a few jobs of each: the cost of a claim depends on what it takes, not on what waits. Rows are
 taken with SKIP LOCKED, so claimers never wait for one another. Only queues with limits take a lock.
 """
@@ -31,8 +31,8 @@ _AFTER = "\x01"
 # milliseconds.
 _LOCK_RETRY_SECONDS = 0.02
 
-# Queue, lanes in order, where to begin in each, jobs per organisation in each, jobs wanted, token, lease seconds,
-# worker, organisations with an allowance, those allowances, everyone else's, whether a suspect may be taken. The SQL is
+# Queue, lanes in order, where to begin in each, jobs per organization in each, jobs wanted, token, lease seconds,
+# worker, organizations with an allowance, those allowances, everyone else's, whether a suspect may be taken. The SQL is
 # in migrations/0002.
 _CLAIM = """
 select id, kind, org_id, args, lane, attempt, max_attempts, stalls, run_at,
@@ -56,7 +56,7 @@ _UNLIMITED = 2**31 - 1
 
 @dataclass(slots=True)
 class Allowance:
-    """What the limits of a queue still allow: in all, per organisation that is near its limit, and per other one."""
+    """What the limits of a queue still allow: in all, per organization that is near its limit, and per other one."""
 
     total: int
     orgs: dict[str, int] = field(default_factory=dict)
@@ -126,7 +126,7 @@ class Claimer:
         a share."""
         shares = [self._share(lane, allowance.total) for lane in lanes]
         jobs = await self._statement(where, lanes, shares, allowance)
-        # A suspect is taken from any lane, also from one that is not walked now, and beside its organisation's turn.
+        # A suspect is taken from any lane, also from one that is not walked now, and beside its organization's turn.
         in_turn = [job for job in jobs if not job.suspect]
         full, taken = allowance.total <= 0, Counter((job.lane, job.org_id) for job in in_turn)
         self._move_on(lanes, in_turn, full=full)
@@ -150,7 +150,7 @@ class Claimer:
         return QUANTUM if wanted <= FEW else max(QUANTUM, math.ceil(wanted / self._organizations[lane]))
 
     def _count(self, served: Set[tuple[int, str]], *, full: bool) -> None:
-        """How many organisations have jobs due in each lane, by those met since the round began: so many share it."""
+        """How many organizations have jobs due in each lane, by those met since the round began: so many share it."""
         for lane in _STRICT:
             orgs, met = {org for of, org in served if of == lane}, self._met[lane]
             if not full:
@@ -162,7 +162,7 @@ class Claimer:
                 self._organizations[lane] = max(self._organizations[lane], len(met))
 
     def _move_on(self, lanes: Sequence[int], jobs: Sequence[Job], *, full: bool) -> None:
-        """The next claim begins behind the organisation at which this one was full."""
+        """The next claim begins behind the organization at which this one was full."""
         if full and jobs:
             last = max((job.lane for job in jobs), key=list(lanes).index)
             begun, served = self._begin_at[last], {job.org_id for job in jobs if job.lane == last}

@@ -1,4 +1,4 @@
-"""An organisation's account at a provider: its state, and what a new key or secret does to it.
+"""An organization's account at a provider: its state, and what a new key or secret does to it.
 
 Credentials are in clear text only for the length of one call; storage keeps them encrypted.
 """

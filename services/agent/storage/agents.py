@@ -1,4 +1,4 @@
-"""Agents as rows. Reads take an organisation and run by themselves; writes take the transaction they belong to."""
+"""Agents as rows. Reads take an organization and run by themselves; writes take the transaction they belong to."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ async def _write(conn: Connection, sql: str, agent: Agent) -> None:
         # Any other violation is a defect and must show as one.
         if error.constraint_name != "agent_external_key":
             raise
-        detail = "Another agent of your organisation is tied to that provider's agent id. Untie it first."
+        detail = "Another agent of your organization is tied to that provider's agent id. Untie it first."
         raise AlreadyExists("external_agent_taken", detail) from None
 
 

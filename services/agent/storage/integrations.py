@@ -70,7 +70,7 @@ class Integrations:
         return self._opened(row)
 
     async def open_by_token(self, provider: str, token: str) -> OpenIntegration | None:
-        """Across organisations: an inbound webhook has only its token."""
+        """Across organizations: an inbound webhook has only its token."""
         # Tokens are alphanumeric; anything else is not asked for.
         row = await self._database.system_fetchrow(_BY_TOKEN, token, provider) if token.isalnum() else None
         return None if row is None else self._opened(row, needs_key=False)

@@ -64,7 +64,7 @@ AGENT = ", ".join(f"{column.select or 'a.' + column.name} as {column.name}" for 
 AGENT_IN_LIST = ", ".join(
     f"{column.in_list or column.select or 'a.' + column.name} as {column.name}" for column in _COLUMNS
 )
-# Statements name the organisation and the id as $1 and $2.
+# Statements name the organization and the id as $1 and $2.
 WRITTEN = tuple(column.name for column in _COLUMNS)
 _attributes = attrgetter(*(column.attribute for column in _COLUMNS))
 

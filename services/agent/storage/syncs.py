@@ -1,6 +1,6 @@
 """The progress of a provider's sync: who holds it, and the cursor it has reached.
 
-The lease belongs to one organisation and provider and guards against a worker that was paused: every page is saved
+The lease belongs to one organization and provider and guards against a worker that was paused: every page is saved
 only by its holder.
 """
 

@@ -36,7 +36,7 @@ TRIAL_GRANT_KEY = "trial_grant"
 
 @dataclass(frozen=True, slots=True)
 class Posting:
-    """A transaction to be written. `key` is unique in the organisation: the same thing is never posted twice."""
+    """A transaction to be written. `key` is unique in the organization: the same thing is never posted twice."""
 
     type: EntryType
     amount_micros: int

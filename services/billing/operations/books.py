@@ -1,7 +1,7 @@
 """The books: opening an account, charging usage, posting. Shared by the servicer, the subscribers and the jobs.
 
-Every act takes the account's lock first, so acts of one organisation follow each other, and whatever is done twice is
-recognised under that lock.
+Every act takes the account's lock first, so acts of one organization follow each other, and whatever is done twice is
+recognized under that lock.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Books:
     trial_grant_micros: int
 
     async def open_account(self, conn: Connection, org_id: str) -> Account:
-        """The organisation's account, locked; opened with its trial grant when it has none yet."""
+        """The organization's account, locked; opened with its trial grant when it has none yet."""
         account = await self.accounts.lock(conn, org_id)
         if account is not None:
             return account
@@ -48,7 +48,7 @@ class Books:
         opened = await self.accounts.open(conn, org_id, self.plan, self.clock.now())
         account = await self.accounts.lock(conn, org_id)
         if account is None:
-            raise Internal("plan_missing", "The plan of new organisations does not exist.")
+            raise Internal("plan_missing", "The plan of new organizations does not exist.")
         # Only the act that opened the account grants the trial.
         if not opened or self.trial_grant_micros == 0:
             return account

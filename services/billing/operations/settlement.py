@@ -1,7 +1,7 @@
 """Settlement: what a payment provider told becomes credit, once, and is taken back by refunds and disputes.
 
-A notice, its effects on the ledger and its events are one transaction. It runs across organisations, because a notice
-names a checkout or a payment and no organisation.
+A notice, its effects on the ledger and its events are one transaction. It runs across organizations, because a notice
+names a checkout or a payment and no organization.
 """
 
 from __future__ import annotations

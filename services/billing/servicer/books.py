@@ -162,7 +162,7 @@ class BillingServicer(PaymentMethods):
         return len(recorded.added)
 
     async def _balance(self, org_id: str) -> Balance:
-        """The balance; an organisation that was never billed gets its account and its trial credit now."""
+        """The balance; an organization that was never billed gets its account and its trial credit now."""
         balance = await self._books.accounts.balance(org_id)
         if balance is None:
             async with self._turns.of(org_id), self._database.transaction(org_id) as conn:

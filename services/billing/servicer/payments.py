@@ -145,7 +145,7 @@ class PaymentMethods(billing_pb2_grpc.BillingServiceServicer):
     ) -> billing_pb2.GrantCreditResponse:
         account, grant_id = await self._books.accounts.lock(conn, request.organization_id), new_id("grn")
         if account is None:
-            raise NotFound("organization_not_found", "No such organisation.")
+            raise NotFound("organization_not_found", "No such organization.")
         check_top_up(request.amount.micros, request.amount.currency, account.balance.currency)
         posting = Posting(
             EntryType.GRANT, request.amount.micros, account.balance.currency, f"grant:{grant_id}", request.reason
@@ -177,7 +177,7 @@ class PaymentMethods(billing_pb2_grpc.BillingServiceServicer):
         if operators is None:
             operators = [await self._books.accounts.first() or ""]
         if not principal.org_id or principal.org_id not in operators:
-            raise PermissionDenied("operators_only", "Only the platform's own organisation may do this.")
+            raise PermissionDenied("operators_only", "Only the platform's own organization may do this.")
 
     def _provider(self) -> PaymentProvider:
         if self._payments.provider is None:

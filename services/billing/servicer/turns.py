@@ -1,7 +1,7 @@
-"""Turns: writes of one organisation queue here rather than at the database.
+"""Turns: writes of one organization queue here rather than at the database.
 
 They follow each other anyway, at the account's row lock; waiting there each would hold a connection, and one busy
-organisation would take the pool from all others.
+organization would take the pool from all others.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Accounts: an organisation's balance and plan. The row's lock serializes the postings of one organization. It is taken
+"""Accounts: an organization's balance and plan. The row's lock serializes the postings of one organization. It is taken
 before any ledger row is written.
 """
 
@@ -59,12 +59,12 @@ class Accounts:
         return _balance(row) if row else None
 
     async def first(self) -> str | None:
-        """The organisation that was billed first."""
+        """The organization that was billed first."""
         org_id: str | None = await self._db.system_fetchval(_FIRST)
         return org_id
 
     async def enter(self, conn: Connection, org_id: str) -> None:
-        """Go on in this transaction as another organisation; the caller has checked that it may."""
+        """Go on in this transaction as another organization; the caller has checked that it may."""
         await conn.execute(_ENTER, org_id)
 
     async def post(self, conn: Connection, org_id: str, posted_micros: int, now: datetime) -> None:
@@ -72,7 +72,7 @@ class Accounts:
         await conn.execute(_POST, org_id, posted_micros, now)
 
     async def rates(self, conn: Connection, account: Account) -> list[Rate]:
-        """The plan's rates and the organisation's own, of all times."""
+        """The plan's rates and the organization's own, of all times."""
         rows = await conn.fetch(_RATES, account.org_id, account.plan_id)
         currency = account.balance.currency
         return [

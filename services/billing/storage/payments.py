@@ -81,12 +81,12 @@ class Payments:
         )  # fmt: skip
 
     async def by_checkout(self, conn: Connection, provider: str, checkout_id: str) -> TopUp | None:
-        """Across organisations: a notice names no organisation."""
+        """Across organizations: a notice names no organization."""
         row = await conn.fetchrow(_BY_CHECKOUT, provider, checkout_id)
         return _top_up(row) if row else None
 
     async def by_payment(self, conn: Connection, provider: str, payment_ref: str) -> TopUp | None:
-        """Across organisations, as `by_checkout`."""
+        """Across organizations, as `by_checkout`."""
         row = await conn.fetchrow(_BY_PAYMENT, provider, payment_ref)
         return _top_up(row) if row else None
 

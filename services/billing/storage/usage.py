@@ -96,7 +96,7 @@ class Usage:
         )  # fmt: skip
 
     async def organizations_with_unrated(self, start: datetime, end: datetime) -> list[str]:
-        """Over all organisations: who has events recorded in the window that no job has rated."""
+        """Over all organizations: who has events recorded in the window that no job has rated."""
         return [row["org_id"] for row in await self._db.system_fetch(_ORGS_UNRATED, start, end)]
 
     async def page(self, org_id: str, request: PageRequest, meter: str) -> Page[UsageEvent]:

@@ -1,4 +1,4 @@
-"""A call as this service keeps it. Plain data without behaviour.
+"""A call as this service keeps it. Plain data without behavior.
 
 What a provider measured (duration, times) is frozen once the call has ended, because it has been billed by then.
 """

@@ -34,7 +34,7 @@ GetCredentials = Callable[
 
 
 async def open_account(get_credentials: GetCredentials, org_id: str, provider: str) -> Credentials:
-    """The organisation's account at the provider; NotFound when it has none."""
+    """The organization's account at the provider; NotFound when it has none."""
     request = agent_pb2.GetProviderCredentialsRequest(organization_id=org_id, provider=provider)
     credentials = (await get_credentials(request)).credentials
     return Credentials(credentials.api_key, base_url=credentials.base_url)

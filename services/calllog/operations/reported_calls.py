@@ -1,6 +1,6 @@
 """A provider's report becomes a call: its rows, its event and what follows from it, in the caller's transaction.
 
-Done twice, it changes nothing the second time: a call is known by organisation, provider and the provider's id.
+Done twice, it changes nothing the second time: a call is known by organization, provider and the provider's id.
 """
 
 from __future__ import annotations

@@ -135,7 +135,7 @@ class Analytics:
         return moment
 
     async def hours_changed_since(self, since: datetime) -> list[tuple[str, datetime]]:
-        """(organisation, hour) of every call written since, over all organisations."""
+        """(organization, hour) of every call written since, over all organizations."""
         rows = await self._db.system_fetch(_CHANGED, since)
         return [(row["org_id"], row["hour"]) for row in rows]
 

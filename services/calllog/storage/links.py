@@ -31,7 +31,7 @@ class ProviderLinks:
         await conn.execute(_SET, org_id, provider, active)
 
     async def active(self) -> list[ProviderLink]:
-        """Over all organisations."""
+        """Over all organizations."""
         return [ProviderLink(row["org_id"], row["provider"]) for row in await self._db.system_fetch(_ACTIVE)]
 
     async def reconciled_until(self, org_id: str, provider: str) -> datetime | None:

@@ -1,1 +1,1 @@
-"""Organisations, people, sessions and API keys as values and rules; nothing here reads or writes anything."""
+"""Organizations, people, sessions and API keys as values and rules; nothing here reads or writes anything."""

@@ -1,4 +1,4 @@
-"""Organisations and users: what they are, and the rules of names, e-mail addresses and passwords."""
+"""Organizations and users: what they are, and the rules of names, e-mail addresses and passwords."""
 
 from __future__ import annotations
 
@@ -112,10 +112,10 @@ def email_key(email: str) -> str:
 
 
 def edit_organization(organization: Organization, name: str, time_zone: str, now: datetime) -> Organization:
-    """The organisation renamed or moved; the very same object when nothing differs."""
+    """The organization renamed or moved; the very same object when nothing differs."""
     name = trimmed(name)
     _refuse(
-        "The organisation is not valid.",
+        "The organization is not valid.",
         [*_name("#/name", name, ORGANIZATION_NAME_MAX, required=True), *_zone(time_zone)],
     )
     if (name, time_zone) == (organization.name, organization.time_zone):
@@ -125,7 +125,7 @@ def edit_organization(organization: Organization, name: str, time_zone: str, now
 
 def check_version(organization: Organization, expected: int | None) -> None:
     if expected is not None and expected != organization.version:
-        raise FailedPrecondition("stale_version", "The organisation changed since you read it. Read it again.")
+        raise FailedPrecondition("stale_version", "The organization changed since you read it. Read it again.")
 
 
 def _registration(asked: Registration) -> Iterator[Violation]:

@@ -1,4 +1,4 @@
-"""Users, organisations and callers."""
+"""Users, organizations and callers."""
 
 from __future__ import annotations
 

@@ -188,7 +188,7 @@ class OwnAccountMethods(SecondFactorMethods):
         users = await parts.accounts.users(account.id)
         user = next((one for one in users if one.org_id == request.organization_id), None)
         if user is None:
-            raise NotFound("organization_not_found", "No such organisation.")
+            raise NotFound("organization_not_found", "No such organization.")
         if user.org_id == org_id:
             raise FailedPrecondition("organization_current", "This session is in this organization already.")
         async with parts.database.transaction(org_id) as conn:

@@ -1,4 +1,4 @@
-"""Who is behind a session token or an API key: one indexed statement each, across organisations.
+"""Who is behind a session token or an API key: one indexed statement each, across organizations.
 
 The same statement notes the use, at most once a minute a credential; a row that another call is noting is skipped.
 """

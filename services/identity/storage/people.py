@@ -32,13 +32,13 @@ class People:
     async def organization(self, org_id: str) -> Organization:
         row = await self._database.fetchrow(org_id, _GET_ORGANIZATION)
         if row is None:
-            raise NotFound("organization_not_found", "No such organisation.")
+            raise NotFound("organization_not_found", "No such organization.")
         return _organization(row)
 
     async def lock_organization(self, conn: Connection, org_id: str) -> Organization:
         row = await conn.fetchrow(_LOCK_ORGANIZATION, org_id)
         if row is None:
-            raise NotFound("organization_not_found", "No such organisation.")
+            raise NotFound("organization_not_found", "No such organization.")
         return _organization(row)
 
     async def organization_name(self, conn: Connection, org_id: str) -> str:

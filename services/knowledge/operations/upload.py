@@ -1,4 +1,4 @@
-"""Receives an upload: bytes stream to object storage while they are counted, hashed and recognised.
+"""Receives an upload: bytes stream to object storage while they are counted, hashed and recognized.
 
 Nothing of the customer's is trusted: the key is made of our ids, the kind is told from the content, the size is
 bounded while it flows.
@@ -55,7 +55,7 @@ class Uploads:
 
 
 async def _head(data: AsyncIterator[bytes]) -> tuple[bytes, AsyncIterator[bytes]]:
-    """Enough of the beginning to recognise the kind, and what follows it."""
+    """Enough of the beginning to recognize the kind, and what follows it."""
     head = b""
     async for piece in data:
         head += piece

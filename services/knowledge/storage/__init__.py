@@ -1,1 +1,1 @@
-"""Entries, documents, chunks and searches as rows. Reads take an organisation, writes their transaction."""
+"""Entries, documents, chunks and searches as rows. Reads take an organization, writes their transaction."""

@@ -111,7 +111,7 @@ class Chunks:
             await conn.execute(_DROP_BUILD, build.org_id, build.entry_id, build.wanted)
 
     async def sweep(self, conn: Connection) -> None:
-        """Rows of builds that ended without anybody to clean up. Of every organisation."""
+        """Rows of builds that ended without anybody to clean up. Of every organization."""
         await conn.execute(_SWEEP, timeout=50)
 
 

@@ -165,7 +165,7 @@ class Entries:
         return [row["blob_key"] for row in rows]
 
     async def outdated(self, conn: Connection, model: str, most: int) -> list[tuple[str, str]]:
-        """(organisation, entry) of entries whose index another model made. Of every organisation."""
+        """(organization, entry) of entries whose index another model made. Of every organization."""
         return [(row["org_id"], row["id"]) for row in await conn.fetch(_OUTDATED, model, most)]
 
 
@@ -237,7 +237,7 @@ class Documents:
         await conn.execute(_FORGET_REPLACED, before)
 
     async def stranded(self, conn: Connection, most: int) -> list[Stranded]:
-        """Of every organisation."""
+        """Of every organization."""
         rows = await conn.fetch(_STRANDED, most)
         return [
             Stranded(

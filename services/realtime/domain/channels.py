@@ -1,6 +1,6 @@
 """Channels: their names, their access rule, and which of them an event appears in. Pure.
 
-A channel lives inside its organisation: two organisations' `call:<id>` are two channels, so a foreign name is
+A channel lives inside its organization: two organizations' `call:<id>` are two channels, so a foreign name is
 merely empty.
 """
 
@@ -14,7 +14,7 @@ from suite.services import AGENT, BILLING, CALLLOG, IDENTITY, INTEGRATIONS, KNOW
 # Characters of a channel: the limit of Centrifugo.
 MAX_NAME_LENGTH = 255
 
-# The organisation's whole log, in commit order. Read by GET /api/events and server-sent events, never a socket's
+# The organization's whole log, in commit order. Read by GET /api/events and server-sent events, never a socket's
 # channel.
 LOG = "log"
 
@@ -79,13 +79,13 @@ def channels_of_event(topic: str, org_id: str, key: str, user_id: str = "") -> l
 
 
 def organization_channels(org_id: str, scopes: Set[str]) -> list[str]:
-    """The organisation's channels that these scopes open; what the token answer lists."""
+    """The organization's channels that these scopes open; what the token answer lists."""
     areas = [area for area, scope in _AREA_SCOPES.items() if _granted(scope, scopes)]
     return [f"org:{org_id}:{area}" for area in (*areas, *([_JOBS] if _hears_jobs(scopes) else ()))]
 
 
 def may_listen(channel: str, *, org_id: str, user_id: str, scopes: Set[str]) -> bool:
-    """Whether a connection of this organisation, user and scopes may subscribe to the channel."""
+    """Whether a connection of this organization, user and scopes may subscribe to the channel."""
     kind, _, rest = channel.partition(":")
     if kind == "org":
         owner, _, area = rest.partition(":")

@@ -50,7 +50,7 @@ def credit_low(values: Mapping[str, str]) -> MailText:
     amount = Decimal(int(values["availableMicros"])) / _MICRO
     return MailText(
         "Your credit is running low",
-        f"Your organisation has {amount:.2f} {values['currency']} of credit left.\n"
+        f"Your organization has {amount:.2f} {values['currency']} of credit left.\n"
         "Top it up, so that your agents can go on taking calls.\n",
     )
 

@@ -1,4 +1,4 @@
-"""`GET /api/events/stream`: the organisation's log as server-sent events, resumed by Last-Event-ID.
+"""`GET /api/events/stream`: the organization's log as server-sent events, resumed by Last-Event-ID.
 
 Each event's id is its position in the log; `?after=` says the same for a first connect. The connection token comes as
 `Authorization: Bearer` or, because EventSource cannot set headers, as `?token=`.

@@ -33,7 +33,7 @@ class SendEmail:
 
     async def _share_out(self, ctx: JobContext, user_ids: list[str]) -> None:
         if not user_ids:
-            raise Discard("mail_no_recipient", "No address of an owner of this organisation is known.")
+            raise Discard("mail_no_recipient", "No address of an owner of this organization is known.")
         async with ctx.finish({"recipients": len(user_ids)}) as connection:
             org_id, args = ctx.job.org_id, ctx.job.args
             jobs = [operations.MAIL.new(org_id, {**args, "userId": user_id}) for user_id in user_ids]

@@ -33,7 +33,7 @@ class Mailer:
 
     async def send(self, message_id: str, recipient: str, subject: str, text: str) -> None:
         """Raises MailRefused, or Unavailable when a repeat may help. The Message-ID is stable, so that a repeat can be
-        recognised."""
+        recognized."""
         message = EmailMessage()
         message["From"], message["To"], message["Subject"] = self._sender, recipient, subject
         message["Message-ID"] = f"<{message_id}@echosenseix>"

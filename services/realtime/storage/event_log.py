@@ -152,7 +152,7 @@ class EventLog:
         return [ReceivedEvent.of(json.loads(row["envelope"])) for row in rows]
 
     async def tops(self, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
-        """Tops of channels of any organisation: one statement for all that an instance serves."""
+        """Tops of channels of any organization: one statement for all that an instance serves."""
         wanted = list(keys)
         organizations, names = [key[0] for key in wanted], [key[1] for key in wanted]
         rows = await self._database.system_fetch(_TOPS, organizations, names)

@@ -1,4 +1,4 @@
-"""The addresses of an organisation's owners, kept from identity's events: identity has no RPC that lists them."""
+"""The addresses of an organization's owners, kept from identity's events: identity has no RPC that lists them."""
 
 from __future__ import annotations
 
@@ -23,6 +23,6 @@ async def forget(conn: Connection, org_id: str, user_id: str) -> None:
 
 
 async def addresses(database: Database, org_id: str) -> dict[str, str]:
-    """User -> address of the organisation's owners."""
+    """User -> address of the organization's owners."""
     sql = "select w.user_id, w.email from organization_owner w where w.org_id = o.org order by w.user_id limit $2"
     return {row["user_id"]: row["email"] for row in await database.fetch(org_id, sql, _MOST)}

@@ -130,7 +130,7 @@ function TopUp({ done }) {
   const [open, setOpen] = useState(false);
   const [amount, setAmount] = useState("10.00");
   const [pending, setPending] = useState(null);
-  // One key for one wish: who tries again after a lost connection pays once.
+  // One key for one payment: a repeat after a lost connection pays once.
   const [key, setKey] = useState(freshKey);
   const [run, { busy, problem }] = useAct(async () => {
     const topUp = await send("POST", "/api/billing/top-ups", { amount, currency: "USD" }, { key });

@@ -828,7 +828,7 @@ Global___ResolveExternalAgentRequest: _TypeAlias = ResolveExternalAgentRequest  
 
 @_typing.final
 class ResolveExternalAgentResponse(_message.Message):
-    """NOT_FOUND when no agent of the organisation is tied to that id."""
+    """NOT_FOUND when no agent of the organization is tied to that id."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

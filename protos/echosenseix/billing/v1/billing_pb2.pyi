@@ -61,7 +61,7 @@ class UsageEvent(_message.Message):
     PROPERTIES_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The sender's id; unique in the organisation."""
+    """The sender's id; unique in the organization."""
     meter: _builtins.str
     value: _builtins.str
     """Decimal string, non-negative, at most 6 decimals."""

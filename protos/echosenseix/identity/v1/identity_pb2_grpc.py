@@ -130,7 +130,7 @@ class IdentityServiceServicer:
     """Missing associated documentation comment in .proto file."""
 
     def Register(self, request, context):
-        """Public: makes an organisation and its owner in one transaction.
+        """Public: makes an organization and its owner in one transaction.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

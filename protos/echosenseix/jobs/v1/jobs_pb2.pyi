@@ -867,7 +867,7 @@ class DeadEventFilter(_message.Message):
     error: _builtins.str
     """An error's code; for operators also a part of its text, in either case."""
     organization_id: _builtins.str
-    """For operators; others see their own organisation's."""
+    """For operators; others see their own organization's."""
     @_builtins.property
     def died_at_ge(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property

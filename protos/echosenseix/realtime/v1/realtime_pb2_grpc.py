@@ -61,7 +61,7 @@ class RealtimeServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListEvents(self, request, context):
-        """The organisation's events in the order they were logged, after a position.
+        """The organization's events in the order they were logged, after a position.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -1,4 +1,4 @@
-"""Events that a real consumer gave up, as an operator and as their organisation list, count and replay them."""
+"""Events that a real consumer gave up, as an operator and as their organization list, count and replay them."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Scene:
         await eventually(self.db, "select count(*) from inbox_dead", expected, 30)
 
     async def die(self, org_id: str, name: str = "billing", error: Exception | None = None) -> str:
-        """The id of an event of this organisation that the consumer has given up."""
+        """The id of an event of this organization that the consumer has given up."""
         self.patient.error = error or LookupError("cannot digest 77\nDETAIL: the row of Ada Lovelace")
         before = int(await self.db.system_fetchval("select count(*) from inbox_dead"))
         async with running(self.relay, self.consumer(name)):

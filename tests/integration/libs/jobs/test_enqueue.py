@@ -1,4 +1,4 @@
-"""Unique keys: at most one job of a queue and an organisation holds one, in the states that its kind names."""
+"""Unique keys: at most one job of a queue and an organization holds one, in the states that its kind names."""
 
 from __future__ import annotations
 

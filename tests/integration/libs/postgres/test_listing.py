@@ -1,4 +1,4 @@
-"""Lists: both modes give every row once, in order, for one organisation, at a cost that does not grow with depth."""
+"""Lists: both modes give every row once, in order, for one organization, at a cost that does not grow with depth."""
 
 import json
 import random
@@ -32,7 +32,7 @@ ROWS = 137
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session", autouse=True)
 async def things(db: Database) -> None:
-    """Two organisations; names, sizes, prices and even times repeat, and a third of the sizes are null."""
+    """Two organizations; names, sizes, prices and even times repeat, and a third of the sizes are null."""
     seeded = random.Random(3)
     for org in ("org_a", "org_b"):
         rows = [

@@ -1,4 +1,4 @@
-"""No one sees another organisation's rows: not by mistake of a query, not by another service's role."""
+"""No one sees another organization's rows: not by mistake of a query, not by another service's role."""
 
 import asyncio
 import random
@@ -43,9 +43,9 @@ async def test_a_read_keeps_its_order_limit_and_offset(db: Database) -> None:
 
 @pytest.mark.parametrize("org", ["", "org'; drop table thing; --", "org_a ", "o" * 65, "órg"])
 async def test_an_organization_that_is_none_is_refused(db: Database, org: str) -> None:
-    with pytest.raises(ValueError, match="not an organisation id"):
+    with pytest.raises(ValueError, match="not an organization id"):
         await db.fetch(org, f"{COUNT} t where t.org_id = o.org")
-    with pytest.raises(ValueError, match="not an organisation id"):
+    with pytest.raises(ValueError, match="not an organization id"):
         db.transaction(org)
 
 

@@ -1,4 +1,4 @@
-"""A process through the one door, whose behaviour its last argument names: `python process.py serve|work BEHAVIOUR`."""
+"""A process through the one door, whose behavior its last argument names: `python process.py serve|work BEHAVIOR`."""
 
 import asyncio
 import sys

@@ -43,7 +43,7 @@ class Service:
             return (await self.agents.CreateAgent(request, None)).agent
 
     async def events(self, org: str) -> list[str]:
-        """Topics in the outbox of the organisation, oldest first."""
+        """Topics in the outbox of the organization, oldest first."""
         rows = await self.database.system_fetch("select x.topic from outbox x where x.org_id = $1 order by x.id", org)
         return [row["topic"] for row in rows]
 

@@ -142,12 +142,12 @@ class Billing:
             return await self.servicer.Reconcile(request, None)
 
     async def hear_call(self, event: ReceivedEvent) -> None:
-        """As the consumer delivers it: a system transaction of the event's organisation."""
+        """As the consumer delivers it: a system transaction of the event's organization."""
         async with self.database.system_transaction(event.org_id) as conn:
             await self.subscribers.on_calls(conn, [event])
 
     async def settled(self, org: str) -> None:
-        """Until no job of the organisation is on its way."""
+        """Until no job of the organization is on its way."""
         live = "select count(*) from job j where j.org_id = $1 and j.state in ('queued', 'scheduled', 'running')"
         async with asyncio.timeout(20):
             while await self.database.system_fetchval(live, org):

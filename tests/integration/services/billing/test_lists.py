@@ -20,7 +20,7 @@ DAY = timedelta(days=1)
 
 
 async def used(billing: Billing) -> str:
-    """An organisation with five events: two agents, two providers, three days, two meters."""
+    """An organization with five events: two agents, two providers, three days, two meters."""
     org = new_id("org")
     await billing.record(
         org,
@@ -53,7 +53,7 @@ async def test_usage_is_summed_by_what_is_asked(billing: Billing) -> None:
     window = {"from_time": to_timestamp(NOON + DAY), "to_time": to_timestamp(NOON + 2 * DAY)}
     assert [row.quantity for row in (await billing.usage_rows(org, **window)).rows] == ["36"]
     with pytest.raises(InvalidArgument, match="invalid_query"):
-        await billing.usage_rows(org, "colour")
+        await billing.usage_rows(org, "color")
     with pytest.raises(InvalidArgument, match="invalid_query"):
         await billing.usage_rows(org, from_time=to_timestamp(NOON), to_time=to_timestamp(NOON))
 

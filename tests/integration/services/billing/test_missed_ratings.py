@@ -28,7 +28,7 @@ async def forget_to_rate(billing: Billing, org: str, recorded_at: datetime, even
 
 
 async def calculate(billing: Billing, org: str = "", **args: Any) -> dict[str, Any]:
-    """A job of the schedule, or one of an organisation; its result."""
+    """A job of the schedule, or one of an organization; its result."""
     async with billing.database.system_transaction() as conn:
         job_id = await CALCULATE.enqueue(conn, org, args)
     async with asyncio.timeout(20):

@@ -161,7 +161,7 @@ class CallLog:
     async def organization(
         self, external_agent_id: str = "", base_url: str = "", provider: str = "elevenlabs"
     ) -> Organization:
-        """A new organisation with an account at the provider and, where named, a published agent tied to it."""
+        """A new organization with an account at the provider and, where named, a published agent tied to it."""
         org = new_id("org")
         credentials = agent_pb2.ProviderCredentials(api_key="sk_test", webhook_secret=SECRET, base_url=base_url)
         with as_org(org):
@@ -229,7 +229,7 @@ class CallLog:
         return await self.database.system_fetch(sql + " order by j.id", org, kind)
 
     async def settled(self, org: str, kind: str = "call.ingest", seconds: float = PATIENCE) -> None:
-        """Until no job of this kind is on its way for the organisation."""
+        """Until no job of this kind is on its way for the organization."""
         live = """select count(*) from job j
             where j.org_id = $1 and j.kind = $2 and j.state in ('queued', 'scheduled', 'running')"""
 

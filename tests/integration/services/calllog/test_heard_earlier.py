@@ -1,4 +1,4 @@
-"""Words that the local model heard before they were searched: the migration indexes those of every organisation."""
+"""Words that the local model heard before they were searched: the migration indexes those of every organization."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from libs.postgres.migrate import migrate
 from local.stores import Stores, run_sql
 from services.calllog.__main__ import MIGRATIONS
 
-# Organisation, the provider's words, what was heard.
+# Organization, the provider's words, what was heard.
 EARLIER = [("org_a", "", "a table for four"), ("org_b", "Hello.", "a table for five"), ("org_c", "", None)]
 _CALL = """
 insert into calllog.call (org_id, id, provider, external_call_id, external_agent_id, agent_version, status,

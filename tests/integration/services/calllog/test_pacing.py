@@ -1,4 +1,4 @@
-"""The call-log's own queues are paced: no organisation asks its provider faster than the handlers declare."""
+"""The call-log's own queues are paced: no organization asks its provider faster than the handlers declare."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def retell() -> AsyncIterator[RetellProvider]:
 
 @pytest.mark.parametrize("queue", [AUDIO.queue, RECONCILE.queue])
 async def test_no_more_start_at_once_than_the_burst(calllog: CallLog, queue: str) -> None:
-    """Claimed as a worker claims, by the service's own limits; the second organisation is not held up by the first.
+    """Claimed as a worker claims, by the service's own limits; the second organization is not held up by the first.
     The queue goes by another name here, so that the running worker leaves it alone."""
     handlers: Handlers = calllog.handlers
     policy = replace(handlers.queues[queue], name=f"paced-{queue}", max_running_per_org=None)

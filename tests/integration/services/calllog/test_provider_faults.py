@@ -40,7 +40,7 @@ async def forget(calllog: CallLog, job: Any) -> None:
 
 
 async def recorded(calllog: CallLog, provider: Provider, conversation: str) -> Organization:
-    """An organisation whose call's recording is about to be fetched."""
+    """An organization whose call's recording is about to be fetched."""
     org = await calllog.organization(AGENT, provider.url)
     provider.audio.setdefault(conversation, SOUND)
     await calllog.deliver(org, transcription(conversation, has_audio=True))

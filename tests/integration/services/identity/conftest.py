@@ -81,7 +81,7 @@ class Service:
             return await self.servicer.Authenticate(request, None)
 
     async def member(self) -> Member:
-        """A new organisation's owner, logged in."""
+        """A new organization's owner, logged in."""
         made = await self.register()
         token = (await self.login(made.user.email)).token
         return Member(made.user, token, principal_of(await self.who(token=token)))

@@ -1,4 +1,4 @@
-"""Registration, login and the organisation."""
+"""Registration, login and the organization."""
 
 from __future__ import annotations
 

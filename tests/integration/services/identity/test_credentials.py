@@ -70,7 +70,7 @@ async def test_seeing_a_session_is_one_statement_and_one_write_a_minute(service:
 
 
 async def test_both_questions_go_through_their_index(service: Service) -> None:
-    """Over 2,000 sessions and as many keys of one organisation."""
+    """Over 2,000 sessions and as many keys of one organization."""
     member = await service.member()
     org, user = member.user.organization_id, member.user.id
     admin = await asyncpg.connect(service.database.settings.database_admin_url)

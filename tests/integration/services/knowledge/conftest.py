@@ -96,7 +96,7 @@ class Service:
         return assemble(self.database, self.bus, self.blob_folder, embedder, Budget())
 
     async def run_cron(self, kind: JobKind) -> None:
-        """What the schedule would do: one job of no organisation."""
+        """What the schedule would do: one job of no organization."""
         async with self.database.system_transaction() as conn:
             job_id = await kind.enqueue(conn, "")
         assert (await self.until_job_ended(job_id))["state"] == "completed"
@@ -159,7 +159,7 @@ class Service:
             return await self.servicer.ListDocuments(pb.ListDocumentsRequest(**more), None)
 
     async def events(self, org: str) -> list[str]:
-        """Topics in the outbox of the organisation, oldest first."""
+        """Topics in the outbox of the organization, oldest first."""
         rows = await self.database.system_fetch("select x.topic from outbox x where x.org_id = $1 order by x.id", org)
         return [row["topic"] for row in rows]
 

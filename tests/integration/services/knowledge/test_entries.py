@@ -1,4 +1,4 @@
-"""Entries of plain text: created, listed, changed, counted; each organisation for itself."""
+"""Entries of plain text: created, listed, changed, counted; each organization for itself."""
 
 from __future__ import annotations
 

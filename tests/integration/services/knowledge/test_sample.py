@@ -17,7 +17,7 @@ QUESTIONS: list[dict[str, Any]] = json.loads((SAMPLES / "questions.json").read_t
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def sample(service: Service) -> tuple[str, pb.Entry]:
-    """The organisation and the entry of the indexed sample."""
+    """The organization and the entry of the indexed sample."""
     org = new_id("org")
     content = (SAMPLES / "americas.pdf").read_bytes()
     response = await service.upload(org, content, "americas.pdf")

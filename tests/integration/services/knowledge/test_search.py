@@ -26,7 +26,7 @@ TEXTS = {
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def shop(service: Service) -> str:
-    """An organisation with four short entries."""
+    """An organization with four short entries."""
     org = new_id("org")
     for title, text in TEXTS.items():
         made = await service.create(org, title, text, category=title[0], tags=[title.lower(), "all"])
@@ -93,7 +93,7 @@ async def test_filters_narrow_every_mode(service: Service, shop: str) -> None:
 
 
 async def test_the_owners_functions_answer_no_one_without_an_organization(service: Service, shop: str) -> None:
-    """They run with the owner's rights, past row level security, so they must name the organisation themselves."""
+    """They run with the owner's rights, past row level security, so they must name the organization themselves."""
     vector = "[" + ",".join(["0.1"] * 384) + "]"
     calls = (
         "find_by_words('goods', '', '{}', '{}', 2000, 10)",

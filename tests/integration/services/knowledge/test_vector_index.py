@@ -1,4 +1,4 @@
-"""The HNSW index under a tenant filter: a large organisation finds its own nearest chunks among everyone's."""
+"""The HNSW index under a tenant filter: a large organization finds its own nearest chunks among everyone's."""
 
 from __future__ import annotations
 

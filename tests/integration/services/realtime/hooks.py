@@ -1,4 +1,4 @@
-"""Driving webhook endpoints in tests: the calls a customer makes, as one organisation's principal."""
+"""Driving webhook endpoints in tests: the calls a customer makes, as one organization's principal."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ async def run_out(realtime: Realtime, endpoints: Endpoints, org_id: str, endpoin
 
 
 async def age(realtime: Realtime, org_id: str, days: float, exhausted: int) -> None:
-    """As if the organisation's endpoint had failed for so long, and let so many deliveries run out."""
+    """As if the organization's endpoint had failed for so long, and let so many deliveries run out."""
     async with realtime.database.transaction(org_id) as connection:
         await connection.execute(
             "update webhook_endpoint set failing_since = now() - $2::interval, exhausted = $3 where org_id = $1",

@@ -1,4 +1,4 @@
-"""Mails to an organisation's owners: what enqueues one, where it goes, and what a mail server's refusals lead to."""
+"""Mails to an organization's owners: what enqueues one, where it goes, and what a mail server's refusals lead to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owners who registered before realtime kept them: the migration finds them in the event log of every organisation."""
+"""Owners who registered before realtime kept them: the migration finds them in the event log of every organization."""
 
 from __future__ import annotations
 

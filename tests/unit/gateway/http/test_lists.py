@@ -111,7 +111,7 @@ def test_a_whole_list_keeps_the_rules_of_every_list() -> None:
         ({"sort": "bogus"}, "invalid_query"),
         ({"cursor": "1"}, "invalid_cursor"),
         ({"cursor": cursor, "order": "desc"}, "invalid_cursor"),
-        ({"cursor": cursor, "scope": "another organisation's"}, "invalid_cursor"),
+        ({"cursor": cursor, "scope": "another organization's"}, "invalid_cursor"),
     ):
         with pytest.raises(AppError) as caught:
             whole(**refused)

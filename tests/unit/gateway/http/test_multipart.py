@@ -183,8 +183,8 @@ async def test_a_misplaced_file_is_told_which_field_misses_it(
 
 async def test_an_extra_field_after_the_file_is_all_that_is_wrong() -> None:
     with pytest.raises(AppError) as refused:
-        await read(form(body(FILE, part("colour", b"x"))))
-    assert [(item.pointer, item.code) for item in refused.value.violations] == [("#/colour", "unknown_field")]
+        await read(form(body(FILE, part("color", b"x"))))
+    assert [(item.pointer, item.code) for item in refused.value.violations] == [("#/color", "unknown_field")]
     assert "document, tags, title" in refused.value.violations[0].detail
 
 

@@ -96,7 +96,7 @@ PUBLIC = {
     ("POST", "/api/webhooks/stripe"),
     ("GET", "/api/call-logs/{id}/recording/content"),
 }
-# Nothing of the organisation but what the caller is, and what each service decides by the job's own area.
+# Nothing of the organization but what the caller is, and what each service decides by the job's own area.
 WITHOUT_SCOPE = {
     ("POST", "/api/logout"),
     ("GET", "/api/auth/user"),

@@ -1,4 +1,4 @@
-"""Turns: one organisation waits for itself, no one waits for another, nothing is left behind."""
+"""Turns: one organization waits for itself, no one waits for another, nothing is left behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which jobs are taken next: lanes, fairness between organisations, concurrency limits, pacing, pause."""
+"""Which jobs are taken next: lanes, fairness between organizations, concurrency limits, pacing, pause."""
 
 from __future__ import annotations
 

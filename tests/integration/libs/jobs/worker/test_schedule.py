@@ -82,7 +82,7 @@ async def test_a_worker_runs_what_a_schedule_made(jobs: Jobs) -> None:
     handlers, ran = Handlers(), asyncio.Event()
 
     async def roll_up(ctx: JobContext) -> None:
-        async with ctx.finish() as conn:  # of no organisation: a system transaction
+        async with ctx.finish() as conn:  # of no organization: a system transaction
             await conn.execute("insert into effect (org_id, job_id) values ('org_a', $1)", ctx.job.id)
         ran.set()
 

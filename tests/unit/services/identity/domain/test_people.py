@@ -1,4 +1,4 @@
-"""Registrations, addresses, passwords and organisations."""
+"""Registrations, addresses, passwords and organizations."""
 
 from __future__ import annotations
 

@@ -119,6 +119,10 @@ class Connection:
     async def fetchval(self, query: str, *args: Any, column: int = 0, timeout: float | None = None) -> Any:
         return await self._bounded("fetchval", query, timeout, query, *args, column=column)
 
+    async def enter(self, org_id: str) -> None:
+        """Go on in this transaction as this organization; the caller has checked that it may."""
+        await self.execute("select set_config('app.org', $1, true)", org_id)
+
     async def copy_records_to_table(
         self,
         table_name: str,

@@ -16,7 +16,6 @@ from services.identity.storage.accounts import Accounts
 from services.identity.storage.api_keys import ApiKeys
 from services.identity.storage.audit import AuditChains
 from services.identity.storage.members import Members
-from services.identity.storage.rows import enter
 from services.identity.storage.sessions import Sessions
 
 
@@ -46,7 +45,7 @@ async def end_everywhere(
     """End the sessions of an account in every organization, but one session; the ids of those that ended."""
     ended: list[str] = []
     for user in users:
-        await enter(conn, user.org_id)
+        await conn.enter(user.org_id)
         ended += await credentials.end_sessions(conn, user.org_id, user.id, now, keep_id)
     return ended
 

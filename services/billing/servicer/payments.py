@@ -92,7 +92,7 @@ class PaymentMethods(billing_pb2_grpc.BillingServiceServicer):
 
         async def act(conn: Connection) -> billing_pb2.GrantCreditResponse:
             # The operator's own organization holds the idempotency key; the credit belongs to another one.
-            await self._books.accounts.enter(conn, request.organization_id)
+            await conn.enter(request.organization_id)
             return await self._grant(conn, operator, request)
 
         return await run_write(self._database, operator.org_id, act, billing_pb2.GrantCreditResponse, required=True)

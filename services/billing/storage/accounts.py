@@ -21,7 +21,6 @@ _LOCK = """
 select a.plan_id, a.currency, a.posted_micros, a.reserved_micros from account a where a.org_id = $1 for update"""
 _GET = "select a.currency, a.posted_micros, a.reserved_micros from account a where a.org_id = o.org"
 _FIRST = "select a.org_id from account a order by a.created_at, a.org_id limit 1"
-_ENTER = "select set_config('app.org', $1, true)"
 _POST = "update account set posted_micros = $2, updated_at = $3 where org_id = $1"
 # A plan has a few rates a meter, so all are read and the rule chooses (domain.rating).
 _RATES = """
@@ -62,10 +61,6 @@ class Accounts:
         """The organization that was billed first."""
         org_id: str | None = await self._db.system_fetchval(_FIRST)
         return org_id
-
-    async def enter(self, conn: Connection, org_id: str) -> None:
-        """Go on in this transaction as another organization; the caller has checked that it may."""
-        await conn.execute(_ENTER, org_id)
 
     async def post(self, conn: Connection, org_id: str, posted_micros: int, now: datetime) -> None:
         """Move the balance of a locked account."""

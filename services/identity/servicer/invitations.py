@@ -172,10 +172,10 @@ class InvitationMethods(members_pb2_grpc.MemberServiceServicer):
         if known is None:
             account = Account(new_id("acc"), invitation.email, now, now, password_hash)
             await parts.accounts.add(conn, account, key)
-            await parts.people.enter(conn, organization.id)
+            await conn.enter(organization.id)
         else:
             account = await self._locked(conn, known.account.id, key)
-            await parts.people.enter(conn, organization.id)
+            await conn.enter(organization.id)
             names = (names[0] or known.user.first_name, names[1] or known.user.last_name)
         await parts.database.quotas.admit(conn, organization.id, "users")
         user = User(
@@ -188,7 +188,7 @@ class InvitationMethods(members_pb2_grpc.MemberServiceServicer):
     async def _locked(self, conn: Connection, account_id: str, key: str) -> Account:
         """The account of the invited address, which stays until this transaction ends; goes on as the account. Aborted
         when it was deleted or took another address meanwhile: the next try finds how it is now."""
-        await self._parts.people.enter(conn, account_id)
+        await conn.enter(account_id)
         account = await self._parts.accounts.lock(conn, account_id)
         if account is None or email_key(account.email) != key:
             raise Aborted("concurrent_update", "The account has changed meanwhile. Try again.", retry_after=0.1)

@@ -86,7 +86,7 @@ class OwnAccountMethods(SecondFactorMethods):
         taken = await parts.accounts.by_email(email_key(email))
 
         async def act(conn: Connection) -> pb.RequestEmailChangeResponse:
-            await parts.people.enter(conn, account.id)
+            await conn.enter(account.id)
             token = new_token(new_id("tok"), account.id, Purpose.EMAIL, now, email)
             await parts.tokens.add(conn, token)
             link = request.confirm_url + parts.token_links[Purpose.EMAIL].token(token.id)
@@ -196,7 +196,7 @@ class OwnAccountMethods(SecondFactorMethods):
             if began is None:
                 raise Unauthenticated("invalid_credentials", "Log in again, or send a valid API key.")
             await append(conn, session_event("session.revoked", org_id, session_id, user_id))
-            await parts.people.enter(conn, user.org_id)
+            await conn.enter(user.org_id)
             login = await open_session(parts, conn, user, request.ip_address, request.user_agent, began)
         return pb.SwitchOrganizationResponse(login=login)
 

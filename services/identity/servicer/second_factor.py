@@ -50,7 +50,7 @@ class SecondFactorMethods(accounts_pb2_grpc.AccountServiceServicer):
         await self._require_password(account, request.password)
 
         async def act(conn: Connection) -> pb.BeginSecondFactorResponse:
-            await parts.people.enter(conn, account.id)
+            await conn.enter(account.id)
             _require(not (await parts.factors.lock(conn, account.id)).enabled)
             await parts.factors.save(conn, account.id, SecondFactor(secret))
             return pb.BeginSecondFactorResponse(secret=secret, otpauth_url=otpauth_url(secret, account.email))
@@ -65,7 +65,7 @@ class SecondFactorMethods(accounts_pb2_grpc.AccountServiceServicer):
         await parts.limits.second_factor(account.id)
 
         async def act(conn: Connection) -> pb.ConfirmSecondFactorResponse:
-            await parts.people.enter(conn, account.id)
+            await conn.enter(account.id)
             factor, codes = await parts.factors.lock(conn, account.id), new_recovery_codes()
             _require(not factor.enabled)
             step = step_of_code(factor.secret, request.code, factor.step, now)
@@ -133,7 +133,7 @@ class SecondFactorMethods(accounts_pb2_grpc.AccountServiceServicer):
             await self._use_factor(conn, account_id, request.code)
             if await parts.tokens.take(conn, account_id, token_id, Purpose.LOGIN, now) is None:
                 raise _invalid_challenge()
-            await parts.people.enter(conn, known.user.org_id)
+            await conn.enter(known.user.org_id)
             login = await open_session(parts, conn, known.user, request.ip_address, request.user_agent)
         await parts.limits.second_factor_passed(account_id)
         key = email_key(known.account.email)
@@ -144,7 +144,7 @@ class SecondFactorMethods(accounts_pb2_grpc.AccountServiceServicer):
     async def _use_factor(self, conn: Connection, account_id: str, code: str) -> None:
         """Take a code of the authenticator or a recovery code; each is taken once. Goes on as the account."""
         parts = self._parts
-        await parts.people.enter(conn, account_id)
+        await conn.enter(account_id)
         factor = await parts.factors.lock(conn, account_id)
         _require(factor.enabled)
         step = step_of_code(factor.secret, code, factor.step, parts.clock.now())

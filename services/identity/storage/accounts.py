@@ -1,6 +1,6 @@
 """Accounts as rows. The hash of a password goes out only to compare a password with it.
 
-An account is a tenant of its own: `enter` continues a transaction as one, as for a new organization.
+An account is a tenant of its own: a transaction goes on as one, as it does as a new organization.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from services.identity.domain.accounts import Account, Login
 from services.identity.domain.people import Organization, User
 
 from .people import CurrentUser
-from .rows import USER, enter, user_of
+from .rows import USER, user_of
 
 _COLUMNS = (
     "a.org_id as account, a.email as account_email, a.password_hash, a.created_at as account_created_at, "
@@ -113,7 +113,7 @@ class Accounts:
 
     async def add(self, conn: Connection, account: Account, email_key: str) -> None:
         """Goes on in this transaction as the account."""
-        await enter(conn, account.id)
+        await conn.enter(account.id)
         try:
             await conn.execute(
                 "insert into account (org_id, email, email_key, password_hash, created_at, updated_at) "
@@ -129,11 +129,11 @@ class Accounts:
         The foreign key of users decides, because no tenant sees the users of another one."""
         try:
             async with conn.transaction():
-                await enter(conn, account_id)
+                await conn.enter(account_id)
                 await conn.execute("delete from account a where a.org_id = $1", account_id)
         except asyncpg.ForeignKeyViolationError:
             pass
-        await enter(conn, org_id)
+        await conn.enter(org_id)
 
 
 def _account(row: Record) -> Account:

@@ -14,7 +14,7 @@ from libs.postgres.listing import Filter, Listing, fetch_page
 from services.identity.domain.people import User
 from services.identity.domain.scopes import Role
 
-from .rows import USER, enter, user_of
+from .rows import USER, user_of
 
 USER_LIST = ListRules(sorts={"createdAt": "u.created_at", "email": "u.email"})
 _LISTING = Listing(USER, "app_user u", USER_LIST, tie="u.id", org="u.org_id", created="u.created_at")
@@ -80,7 +80,7 @@ class Members:
 
     async def save_email(self, conn: Connection, user: User, email_key: str, now: datetime) -> bool:
         """Whether the user was still there; goes on in this transaction as the user's organization."""
-        await enter(conn, user.org_id)
+        await conn.enter(user.org_id)
         try:
             saved = await conn.fetchval(
                 "update app_user u set email = $3, email_key = $4, version = u.version + 1, updated_at = $5 "

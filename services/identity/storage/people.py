@@ -8,7 +8,7 @@ from libs.errors import NotFound
 from libs.postgres import Connection, Database, Record
 from services.identity.domain.people import Organization, User
 
-from .rows import USER, enter, user_of
+from .rows import USER, user_of
 
 _ORGANIZATION = "g.org_id as organization_id, g.name, g.time_zone, g.version, g.created_at, g.updated_at"
 _GET_ORGANIZATION = f"select {_ORGANIZATION} from organization g where g.org_id = o.org"
@@ -50,13 +50,9 @@ class People:
             raise NotFound("user_not_found", "No such user.")
         return CurrentUser(user_of(row), _organization(row))
 
-    async def enter(self, conn: Connection, org_id: str) -> None:
-        """Go on in this transaction as the organization."""
-        await enter(conn, org_id)
-
     async def add_organization(self, conn: Connection, organization: Organization) -> None:
         """Goes on in this transaction as the organization."""
-        await enter(conn, organization.id)
+        await conn.enter(organization.id)
         await conn.execute(
             "insert into organization (org_id, name, time_zone, version, created_at, updated_at) "
             "values ($1, $2, $3, $4, $5, $6)",

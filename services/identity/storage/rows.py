@@ -1,8 +1,8 @@
-"""What several repositories share: the columns of a user, and how a transaction goes on as another tenant."""
+"""What several repositories share: the columns of a user."""
 
 from __future__ import annotations
 
-from libs.postgres import Connection, Record
+from libs.postgres import Record
 from services.identity.domain.people import User
 from services.identity.domain.scopes import Role
 
@@ -10,11 +10,6 @@ USER = (
     "u.org_id, u.id, u.email, u.first_name, u.last_name, u.role, u.account_id, u.last_login_at, "
     "u.version as user_version, u.created_at as user_created_at, u.updated_at as user_updated_at"
 )
-
-
-async def enter(conn: Connection, org_id: str) -> None:
-    """Continue this transaction as a tenant that it creates, or as the account of a user that it changes."""
-    await conn.execute("select set_config('app.org', $1, true)", org_id)
 
 
 def user_of(row: Record) -> User:

@@ -99,8 +99,7 @@ async def list_dead_events_of_all(
 async def ask_for_replay(conn: Connection, org_id: str | None, choice: Choice, ids: Sequence[str] | None = None) -> int:
     """Mark the chosen events for redrive: at most 1,000, oldest first, without those that are marked already. Returns
     how many. The consumers handle them within seconds."""
-    tag = await conn.execute(_MARK, org_id, *choice.arguments, ids, REPLAY_AT_MOST)
-    return int(tag.split()[-1])
+    return await conn.change(_MARK, org_id, *choice.arguments, ids, REPLAY_AT_MOST)
 
 
 async def count_dead_events(db: Database, org_id: str | None) -> list[Record]:

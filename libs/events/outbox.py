@@ -119,6 +119,6 @@ async def reopen_after(conn: Connection, epoch: datetime, sequence: int) -> int:
 
 async def _reopen(conn: Connection, condition: str, *args: object) -> int:
     total = 0
-    while count := int((await conn.execute(_REOPEN.format(condition), *args, timeout=30)).split()[-1]):
+    while count := await conn.change(_REOPEN.format(condition), *args, timeout=30):
         total += count
     return total

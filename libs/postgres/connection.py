@@ -104,6 +104,11 @@ class Connection:
         tag: str = await self._bounded("execute", query, timeout, query, *args)
         return tag
 
+    async def change(self, query: str, *args: Any, timeout: float | None = None) -> int:
+        """Run a statement that inserts, updates or deletes; the number of its rows."""
+        tag = await self.execute(query, *args, timeout=timeout)
+        return int(tag.rpartition(" ")[2])
+
     async def executemany(self, command: str, args: Iterable[Sequence[Any]], *, timeout: float | None = None) -> None:
         """Run a statement for each row of `args`, in one round trip."""
         await self._bounded("executemany", command, timeout, command, args)

@@ -66,7 +66,7 @@ _SWEEPS = {
 async def sweep(conn: Connection, table: str) -> int:
     """Delete what is past its time, at most one batch; the number of rows."""
     sql, kept = _SWEEPS[table]
-    return int((await conn.execute(sql, kept, BATCH, timeout=30)).split()[-1])
+    return await conn.change(sql, kept, BATCH, timeout=30)
 
 
 async def sweep_regularly(lease: Lease) -> None:

@@ -122,7 +122,7 @@ class Payments:
 
     async def sweep(self, conn: Connection, before: datetime) -> int:
         """Delete top-ups that ended unpaid before this, of every organization; at most 10,000 a call."""
-        return int((await conn.execute(_SWEEP, before)).split()[-1])
+        return await conn.change(_SWEEP, before)
 
     async def add_grant(self, conn: Connection, grant: Grant) -> None:
         await conn.execute(

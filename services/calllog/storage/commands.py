@@ -60,8 +60,7 @@ class Commands:
 
     async def sweep(self, conn: Connection, older_than: datetime) -> int:
         """Delete a batch of old commands; how many."""
-        status = await conn.execute(_SWEEP, older_than, SWEEP_BATCH)
-        return int(status.rsplit(" ", 1)[-1])
+        return await conn.change(_SWEEP, older_than, SWEEP_BATCH)
 
 
 def shown(command: Command, now: datetime) -> Command:

@@ -85,4 +85,4 @@ class Envelopes:
 
     async def sweep(self, conn: Connection, before: datetime) -> int:
         """Delete a batch of what arrived before this, of every organization; how many."""
-        return int((await conn.execute(_SWEEP, before, SWEEP_BATCH)).split()[-1])
+        return await conn.change(_SWEEP, before, SWEEP_BATCH)

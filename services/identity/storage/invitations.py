@@ -111,7 +111,7 @@ class Invitations:
 
     async def sweep(self, conn: Connection, before: datetime) -> int:
         """Delete those that expired before this, of every organization; at most 10,000 a call."""
-        return int((await conn.execute(_SWEEP, before)).split()[-1])
+        return await conn.change(_SWEEP, before)
 
 
 def _found(row: Record | None) -> Invitation:

@@ -62,7 +62,7 @@ class PendingRegistrations:
 
     async def sweep(self, conn: Connection, before: datetime) -> int:
         """Delete those that expired before this; at most 10,000 a call."""
-        return int((await conn.execute(_SWEEP, before)).split()[-1])
+        return await conn.change(_SWEEP, before)
 
 
 def _pending(row: Record) -> PendingRegistration:

@@ -86,10 +86,10 @@ class Chunks:
         values = [build.org_id, build.entry_id, build.index_id, build.wanted, language, ids, *map(list, columns)]
         async with self._database.transaction(build.org_id) as conn:
             if vectors is None:
-                status = await conn.execute(_STAGE_PLAIN, *values)
+                staged = await conn.change(_STAGE_PLAIN, *values)
             else:
-                status = await conn.execute(_STAGE_VECTORS, *values, list(vectors))
-        return status.endswith(f" {len(drafts)}")
+                staged = await conn.change(_STAGE_VECTORS, *values, list(vectors))
+        return staged == len(drafts)
 
     async def vectors_of(self, build: Build, model: str, fingerprints: Sequence[str]) -> dict[str, str]:
         """The vectors of the entry's index by the fingerprints of their passages, where `model` made them."""

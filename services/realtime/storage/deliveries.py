@@ -199,7 +199,7 @@ async def abandon(conn: Connection, org_id: str, delivery_id: str, error: str) -
 
 async def close_orphans(conn: Connection, limit: int) -> int:
     """End pending deliveries whose job ended without them: it was cancelled or quarantined, or ran out of time."""
-    status = await conn.execute(
+    return await conn.change(
         "update webhook_delivery d set status = 'failed', last_error = 'Its job ended.', next_attempt_at = null"
         " from (select p.org_id, p.id from webhook_delivery p where p.status = 'pending' and not exists"
         "  (select 1 from job j where j.id = p.job_id and j.finished_at is null)"
@@ -207,7 +207,6 @@ async def close_orphans(conn: Connection, limit: int) -> int:
         " where d.org_id = orphan.org_id and d.id = orphan.id",
         limit,
     )
-    return int(status.rsplit(" ", 1)[-1])
 
 
 async def args_of_job(conn: Connection, org_id: str, job_id: str) -> Any:
@@ -238,14 +237,13 @@ async def mark_alerted(conn: Connection, org_id: str, endpoint_id: str) -> Any:
 
 
 async def sweep(conn: Connection, older_than_days: int, limit: int) -> int:
-    status = await conn.execute(
+    return await conn.change(
         "delete from webhook_delivery d using (select org_id, id from webhook_delivery"
         " where created_at < now() - make_interval(days => $1) order by created_at limit $2) old"
         " where d.org_id = old.org_id and d.id = old.id",
         older_than_days,
         limit,
     )
-    return int(status.rsplit(" ", 1)[-1])
 
 
 def _recorded(exchange: Exchange) -> tuple[Any, ...]:

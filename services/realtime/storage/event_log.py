@@ -178,5 +178,4 @@ async def read_range(
 
 async def sweep(conn: Connection, older_than: datetime.datetime, limit: int) -> int:
     """Delete a batch of events past retention; returns how many."""
-    status = await conn.execute(_SWEEP, older_than, limit)
-    return int(status.rsplit(" ", 1)[-1])
+    return await conn.change(_SWEEP, older_than, limit)

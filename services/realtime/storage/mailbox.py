@@ -50,8 +50,7 @@ async def add(conn: Connection, org_id: str, mail_id: str, recipient: str, subje
 
 async def sweep(conn: Connection, older_than_days: int, kept: int, limit: int) -> int:
     """Delete a batch of mails that are too old or beyond the newest of their organization; returns how many."""
-    status = await conn.execute(_SWEEP, older_than_days, kept, limit)
-    return int(status.rsplit(" ", 1)[-1])
+    return await conn.change(_SWEEP, older_than_days, kept, limit)
 
 
 def _mail_from_row(row: Any) -> Mail:

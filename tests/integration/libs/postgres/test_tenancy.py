@@ -81,6 +81,16 @@ async def test_a_row_of_another_organization_cannot_be_written_or_taken_over(db:
         assert await conn.execute("update thing set name = 'x' where org_id = 'org_b'") == "UPDATE 0"
 
 
+async def test_a_transaction_goes_on_as_the_organization_that_it_enters(db: Database) -> None:
+    owners = "select array_agg(distinct org_id) from thing"
+    async with db.transaction("org_a") as conn:
+        assert await conn.fetchval(owners) == ["org_a"]
+        await conn.enter("org_b")
+        assert await conn.fetchval(owners) == ["org_b"]
+    async with db.transaction("org_a") as conn:
+        assert await conn.fetchval(owners) == ["org_a"], "the next transaction is not affected"
+
+
 async def test_the_system_role_sees_every_organization(db: Database) -> None:
     assert await db.system_fetchval(COUNT) == 40
 

@@ -42,6 +42,14 @@ async def test_a_write_costs_begin_statement_commit(db: Database) -> None:
     assert counter.total == 3
 
 
+async def test_a_change_answers_the_number_of_its_rows(db: Database) -> None:
+    async with db.transaction("org_a") as conn:
+        many = "insert into thing (org_id, id) select 'org_a', 'n' || n from generate_series(1, $1) n"
+        assert await conn.change(many, 12) == 12
+        assert await conn.change("update thing set name = 'x' where id = any($1)", ["n1", "n2", "n13"]) == 2
+        assert await conn.change("delete from thing where id = 'n13'") == 0
+
+
 async def test_a_savepoint_undoes_only_its_own(db: Database) -> None:
     async with db.transaction("org_a") as conn:
         await conn.execute(INSERT, "outer")

@@ -12,29 +12,32 @@ import asyncpg
 from libs.errors import AlreadyExists, NotFound
 from libs.postgres import Connection, Database, Record
 from services.identity.domain.accounts import Account, Login
-from services.identity.domain.people import Organization, User
+from services.identity.domain.people import User
 
 from .people import CurrentUser
-from .rows import USER, user_of
+from .rows import ORGANIZATION, USER, organization_of, user_of
 
 _COLUMNS = (
     "a.org_id as account, a.email as account_email, a.password_hash, a.created_at as account_created_at, "
     "a.updated_at as account_updated_at, a.totp_enabled_at is not null as has_second_factor"
 )
-_BY_EMAIL = f"""
-select {_COLUMNS}, {USER} from account a join app_user u on u.account_id = a.org_id
-where a.email_key = $1 order by u.last_login_at desc nulls last, u.created_at, u.id limit 1"""
 
-_BY_ID = _BY_EMAIL.replace("a.email_key = $1", "a.org_id = $1")
-_BY_SUBJECT = _BY_EMAIL.replace(
-    "a.email_key = $1",
-    "a.org_id = (select l.org_id from account_link l where l.issuer = $1 and l.subject = $2)",
-)
+
+def _login(condition: str) -> str:
+    """The account for which the condition holds, with the user of it that signed in last."""
+    return f"""
+select {_COLUMNS}, {USER} from account a join app_user u on u.account_id = a.org_id
+where {condition} order by u.last_login_at desc nulls last, u.created_at, u.id limit 1"""
+
+
+_BY_EMAIL = _login("a.email_key = $1")
+_BY_ID = _login("a.org_id = $1")
+_BY_SUBJECT = _login("a.org_id = (select l.org_id from account_link l where l.issuer = $1 and l.subject = $2)")
 _GET = f"select {_COLUMNS} from account a where a.org_id = o.org"
 _LOCK = f"select {_COLUMNS} from account a where a.org_id = $1 for update of a"
 _USERS = f"select {USER} from app_user u where u.account_id = $1 order by u.created_at, u.id"
 _MEMBERSHIPS = f"""
-select {USER}, g.name as organization_name, g.time_zone, g.version, g.created_at, g.updated_at
+select {USER}, {ORGANIZATION}
 from app_user u join organization g on g.org_id = u.org_id where u.account_id = $1 order by g.name, u.id"""
 
 
@@ -88,15 +91,9 @@ class Accounts:
     async def memberships(self, account_id: str) -> list[CurrentUser]:
         """The users that the account is, with their organizations, by name."""
         return [
-            CurrentUser(
-                user_of(row),
-                Organization(
-                    row["org_id"], row["organization_name"], row["time_zone"], row["created_at"], row["updated_at"],
-                    row["version"],
-                ),
-            )
+            CurrentUser(user_of(row), organization_of(row))
             for row in await self._database.system_fetch(_MEMBERSHIPS, account_id)
-        ]  # fmt: skip
+        ]
 
     async def save_password(self, conn: Connection, account_id: str, password_hash: str, now: datetime) -> None:
         sql = "update account a set password_hash = $2, updated_at = $3 where a.org_id = $1"
@@ -109,7 +106,7 @@ class Accounts:
                 account_id, email, email_key, now,
             )  # fmt: skip
         except asyncpg.UniqueViolationError:
-            raise AlreadyExists("email_taken", "A user with this e-mail address exists. Log in instead.") from None
+            raise _taken() from None
 
     async def add(self, conn: Connection, account: Account, email_key: str) -> None:
         """Goes on in this transaction as the account."""
@@ -121,7 +118,7 @@ class Accounts:
                 account.id, account.email, email_key, account.password_hash, account.created_at, account.updated_at,
             )  # fmt: skip
         except asyncpg.UniqueViolationError:
-            raise AlreadyExists("email_taken", "A user with this e-mail address exists. Log in instead.") from None
+            raise _taken() from None
 
     async def delete_unused(self, conn: Connection, account_id: str, org_id: str) -> None:
         """Delete the account unless it is a user of another organization; goes on as the organization `org_id`.
@@ -141,3 +138,7 @@ def _account(row: Record) -> Account:
         row["account"], row["account_email"], row["account_created_at"], row["account_updated_at"],
         row["password_hash"], row["has_second_factor"],
     )  # fmt: skip
+
+
+def _taken() -> AlreadyExists:
+    return AlreadyExists("email_taken", "A user with this e-mail address exists. Log in instead.")

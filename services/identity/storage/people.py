@@ -5,16 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from libs.errors import NotFound
-from libs.postgres import Connection, Database, Record
+from libs.postgres import Connection, Database
 from services.identity.domain.people import Organization, User
 
-from .rows import USER, user_of
+from .rows import ORGANIZATION, USER, organization_of, user_of
 
-_ORGANIZATION = "g.org_id as organization_id, g.name, g.time_zone, g.version, g.created_at, g.updated_at"
-_GET_ORGANIZATION = f"select {_ORGANIZATION} from organization g where g.org_id = o.org"
-_LOCK_ORGANIZATION = f"select {_ORGANIZATION} from organization g where g.org_id = $1 for update"
+_GET_ORGANIZATION = f"select {ORGANIZATION} from organization g where g.org_id = o.org"
+_LOCK_ORGANIZATION = f"select {ORGANIZATION} from organization g where g.org_id = $1 for update"
 _GET_USER = (
-    f"select {USER}, {_ORGANIZATION} from app_user u join organization g on g.org_id = u.org_id "
+    f"select {USER}, {ORGANIZATION} from app_user u join organization g on g.org_id = u.org_id "
     "where u.org_id = o.org and u.id = $2"
 )
 
@@ -33,13 +32,13 @@ class People:
         row = await self._database.fetchrow(org_id, _GET_ORGANIZATION)
         if row is None:
             raise NotFound("organization_not_found", "No such organization.")
-        return _organization(row)
+        return organization_of(row)
 
     async def lock_organization(self, conn: Connection, org_id: str) -> Organization:
         row = await conn.fetchrow(_LOCK_ORGANIZATION, org_id)
         if row is None:
             raise NotFound("organization_not_found", "No such organization.")
-        return _organization(row)
+        return organization_of(row)
 
     async def organization_name(self, conn: Connection, org_id: str) -> str:
         return str(await conn.fetchval("select g.name from organization g where g.org_id = $1", org_id))
@@ -48,7 +47,7 @@ class People:
         row = await self._database.fetchrow(org_id, _GET_USER, user_id)
         if row is None:
             raise NotFound("user_not_found", "No such user.")
-        return CurrentUser(user_of(row), _organization(row))
+        return CurrentUser(user_of(row), organization_of(row))
 
     async def add_organization(self, conn: Connection, organization: Organization) -> None:
         """Goes on in this transaction as the organization."""
@@ -65,9 +64,3 @@ class People:
             "update organization g set name = $2, time_zone = $3, version = $4, updated_at = $5 where g.org_id = $1",
             organization.id, organization.name, organization.time_zone, organization.version, organization.updated_at,
         )  # fmt: skip
-
-
-def _organization(row: Record) -> Organization:
-    return Organization(
-        row["organization_id"], row["name"], row["time_zone"], row["created_at"], row["updated_at"], row["version"]
-    )

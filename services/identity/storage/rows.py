@@ -1,15 +1,16 @@
-"""What several repositories share: the columns of a user."""
+"""What several repositories share: the columns of users and organizations, and what they make."""
 
 from __future__ import annotations
 
 from libs.postgres import Record
-from services.identity.domain.people import User
+from services.identity.domain.people import Organization, User
 from services.identity.domain.scopes import Role
 
 USER = (
     "u.org_id, u.id, u.email, u.first_name, u.last_name, u.role, u.account_id, u.last_login_at, "
     "u.version as user_version, u.created_at as user_created_at, u.updated_at as user_updated_at"
 )
+ORGANIZATION = "g.org_id as organization_id, g.name, g.time_zone, g.version, g.created_at, g.updated_at"
 
 
 def user_of(row: Record) -> User:
@@ -25,4 +26,10 @@ def user_of(row: Record) -> User:
         account_id=row["account_id"],
         version=row["user_version"],
         last_login_at=row["last_login_at"],
+    )
+
+
+def organization_of(row: Record) -> Organization:
+    return Organization(
+        row["organization_id"], row["name"], row["time_zone"], row["created_at"], row["updated_at"], row["version"]
     )

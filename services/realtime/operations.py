@@ -26,6 +26,7 @@ from services.realtime.domain.history import Logged, Published
 from services.realtime.domain.mail import MailRequest
 from services.realtime.mapping import endpoint_event, public_envelope
 from services.realtime.storage import deliveries, endpoints, event_log, turns
+from suite.mails import MailTemplate
 
 SERVICE = "realtime"
 # The receiver's schedule, not a backoff, says when to try again: each failed attempt raises RetryAfter. A run lasts
@@ -113,7 +114,7 @@ async def disable_endpoint(conn: Connection, org_id: str, endpoint_id: str, reas
         event = endpoint_event("webhook_endpoint.disabled", org_id, row["id"], row["url"], reason, row["failing_since"])
         await outbox.append(conn, event)
         values = mail_templates.webhook_values(row["id"], row["url"], reason)
-        await write_to_owners(conn, org_id, mail_templates.WEBHOOK_DISABLED, values, about=row["id"])
+        await write_to_owners(conn, org_id, MailTemplate.WEBHOOK_ENDPOINT_DISABLED, values, about=row["id"])
 
 
 async def alert_owners(conn: Connection, org_id: str, endpoint_id: str, patience: datetime.timedelta) -> None:
@@ -127,10 +128,12 @@ async def alert_owners(conn: Connection, org_id: str, endpoint_id: str, patience
         await outbox.append(conn, event)
         values = mail_templates.webhook_values(row["id"], row["url"], "failing")
         values |= {"since": rfc3339_ms(row["failing_since"]), "until": rfc3339_ms(ends)}
-        await write_to_owners(conn, org_id, mail_templates.WEBHOOK_FAILING, values, about=row["id"])
+        await write_to_owners(conn, org_id, MailTemplate.WEBHOOK_ENDPOINT_FAILING, values, about=row["id"])
 
 
-async def write_to_owners(conn: Connection, org_id: str, template: str, values: Mapping[str, str], about: str) -> str:
+async def write_to_owners(
+    conn: Connection, org_id: str, template: MailTemplate, values: Mapping[str, str], about: str
+) -> str:
     """A mail to each owner of the organization; `about` names what it reports."""
     return await MAIL.enqueue(conn, org_id, {"template": template, "values": dict(values), "about": about})
 

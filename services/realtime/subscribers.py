@@ -14,12 +14,12 @@ from libs.events import Handler, ReceivedEvent, Subscriptions, Together
 from libs.events.topics import LOGGED
 from libs.postgres import Connection, after_commit
 from services.realtime import operations
-from services.realtime.domain import mail_templates
 from services.realtime.domain.history import Published
 from services.realtime.domain.mail import MailRequest
 from services.realtime.protocol.hub import encode_publication, publication_subject
 from services.realtime.protocol.revocation import revocation
 from services.realtime.storage import owners
+from suite.mails import MailTemplate
 
 
 class Subscribers:
@@ -53,7 +53,7 @@ class Subscribers:
 async def on_credit_low(conn: Connection, event: ReceivedEvent) -> None:
     credit = event.read(events_pb2.CreditChanged)
     values = {"availableMicros": str(credit.available_micros), "currency": credit.currency}
-    await operations.write_to_owners(conn, event.org_id, mail_templates.CREDIT_LOW, values, about=event.org_id)
+    await operations.write_to_owners(conn, event.org_id, MailTemplate.CREDIT_LOW, values, about=event.org_id)
 
 
 async def on_user(conn: Connection, event: ReceivedEvent) -> None:

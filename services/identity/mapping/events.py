@@ -7,6 +7,7 @@ from libs.events import Event
 from services.identity.domain.credentials import ApiKey
 from services.identity.domain.people import Organization, User
 from services.identity.domain.verification import PendingRegistration
+from suite.mails import MailTemplate
 from suite.tables import UNREGISTERED
 
 
@@ -25,21 +26,21 @@ def user_event(topic: str, user: User, *, access_changed: bool = False) -> Event
 
 
 def verification_event(pending: PendingRegistration, link: str) -> Event:
-    """Of no organization: it exists only once the link was followed."""
-    values = {"link": link, "organizationName": pending.asked.organization_name}
-    asked = events_pb2.MailRequested(
-        template="registration.verify", address=pending.asked.email, about=pending.id, values=values
+    asked = pending.asked
+    return unregistered_mail(
+        MailTemplate.REGISTRATION_VERIFY, asked.email, pending.id, link=link, organizationName=asked.organization_name
     )
-    return Event(topic="mail.requested", org_id=UNREGISTERED, key=pending.id, data=asked)
 
 
 def address_taken_event(owner: User) -> Event:
-    asked = events_pb2.MailRequested(template="registration.taken", address=owner.email, about=owner.id)
+    template = MailTemplate.REGISTRATION_TAKEN
+    asked = events_pb2.MailRequested(template=template, address=owner.email, about=owner.id)
     return Event(topic="mail.requested", org_id=owner.org_id, key=owner.id, data=asked)
 
 
-def account_mail(template: str, address: str, about: str, **values: str) -> Event:
-    """A mail about an account. Of no organization, so that no administrator reads a link that opens an account."""
+def unregistered_mail(template: MailTemplate, address: str, about: str, **values: str) -> Event:
+    """Asks for a mail of no organization: the address has none yet, or no administrator may read what the mail says,
+    such as a link that opens an account."""
     asked = events_pb2.MailRequested(template=template, address=address, about=about, values=values)
     return Event(topic="mail.requested", org_id=UNREGISTERED, key=about, data=asked)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from echosenseix.events.v1 import events_pb2
 from echosenseix.identity.v1 import members_pb2
 from libs.events import Event
 from libs.rpc.times import to_timestamp
 from services.identity.domain.invitations import Invitation, Status
+from suite.mails import MailTemplate
 
+from .events import unregistered_mail
 from .people import role_to_proto
 
 _STATUS = {
@@ -39,10 +40,12 @@ def invitation_to_proto(invitation: Invitation, now: datetime) -> members_pb2.In
     )
 
 
-def invitation_event(invitation: Invitation, place: str, organization_name: str, link: str) -> Event:
-    """Asks for the mail. `place` is no organization, so that users of the one that invites cannot read the link."""
-    values = {"link": link, "organizationName": organization_name, "role": invitation.role.value}
-    asked = events_pb2.MailRequested(
-        template="invitation", address=invitation.email, about=invitation.id, values=values
+def invitation_event(invitation: Invitation, organization_name: str, link: str) -> Event:
+    return unregistered_mail(
+        MailTemplate.INVITATION,
+        invitation.email,
+        invitation.id,
+        link=link,
+        organizationName=organization_name,
+        role=invitation.role.value,
     )
-    return Event(topic="mail.requested", org_id=place, key=invitation.id, data=asked)

@@ -30,7 +30,6 @@ from services.identity.mapping.events import user_event
 from services.identity.mapping.invitations import invitation_event, invitation_to_proto, status_from_proto
 from services.identity.mapping.people import organization_to_proto, role_from_proto, role_to_proto, user_to_proto
 from services.identity.storage.invitations import INVITATION_LIST, Offer
-from suite.tables import UNREGISTERED
 
 from .parts import Parts, only_the_gateway, person
 
@@ -206,7 +205,7 @@ class InvitationMethods(members_pb2_grpc.MemberServiceServicer):
         await self._parts.database.quotas.spend(conn, invitation.org_id, "invitation_mails_per_day")
         name = await self._parts.people.organization_name(conn, invitation.org_id)
         link = url + self._parts.invitation_links.token(invitation.id)
-        await append(conn, invitation_event(invitation, UNREGISTERED, name, link))
+        await append(conn, invitation_event(invitation, name, link))
 
     def _require_open(self, invitation: Invitation) -> None:
         """Raises unless the invitation waits or has expired, and its role is one that the caller may give."""

@@ -19,9 +19,10 @@ from services.identity.domain.account_tokens import Purpose, new_token
 from services.identity.domain.accounts import Account, Login
 from services.identity.domain.people import check_email, check_password, email_key
 from services.identity.domain.verification import place_of
-from services.identity.mapping.events import account_mail, session_event, user_event
+from services.identity.mapping.events import session_event, unregistered_mail, user_event
 from services.identity.mapping.people import organization_to_proto, user_to_proto
 from services.identity.openid import Subject, not_configured
+from suite.mails import MailTemplate
 
 from .parts import only_the_gateway, signed_in
 from .second_factor import SecondFactorMethods
@@ -40,12 +41,14 @@ class OwnAccountMethods(SecondFactorMethods):
         place = known.account.id if known else place_of(email)
         async with parts.database.transaction(place) as conn:
             if known is None:
-                await append(conn, account_mail("password.unknown", email, place))
+                await append(conn, unregistered_mail(MailTemplate.PASSWORD_UNKNOWN, email, place))
             else:
                 token = new_token(new_id("tok"), place, Purpose.PASSWORD, now)
                 await parts.tokens.add(conn, token)
                 link = request.reset_url + parts.token_links[Purpose.PASSWORD].token(token.id)
-                await append(conn, account_mail("password.reset", known.account.email, token.id, link=link))
+                await append(
+                    conn, unregistered_mail(MailTemplate.PASSWORD_RESET, known.account.email, token.id, link=link)
+                )
         return pb.RequestPasswordResetResponse()
 
     async def ResetPassword(self, request: pb.ResetPasswordRequest, context: object) -> pb.ResetPasswordResponse:
@@ -91,9 +94,9 @@ class OwnAccountMethods(SecondFactorMethods):
             await parts.tokens.add(conn, token)
             link = request.confirm_url + parts.token_links[Purpose.EMAIL].token(token.id)
             if taken is None:
-                await append(conn, account_mail("email.confirm", email, token.id, link=link))
+                await append(conn, unregistered_mail(MailTemplate.EMAIL_CONFIRM, email, token.id, link=link))
             else:
-                await append(conn, account_mail("registration.taken", taken.account.email, token.id))
+                await append(conn, unregistered_mail(MailTemplate.REGISTRATION_TAKEN, taken.account.email, token.id))
             return pb.RequestEmailChangeResponse()
 
         return await run_write(parts.database, principal.org_id, act, pb.RequestEmailChangeResponse)
@@ -118,7 +121,7 @@ class OwnAccountMethods(SecondFactorMethods):
             # What belongs to the old mailbox must not open the account any more: its links and its subjects.
             await parts.tokens.clear(conn, account_id)
             await parts.accounts.unlink(conn, account_id)
-            await append(conn, account_mail("email.changed", account.email, token_id, newEmail=email))
+            await append(conn, unregistered_mail(MailTemplate.EMAIL_CHANGED, account.email, token_id, newEmail=email))
             # Read under the lock: the account joins no organization with its old address meanwhile.
             for user in await parts.accounts.users(account_id):
                 changed = replace(user, email=email)
@@ -164,7 +167,7 @@ class OwnAccountMethods(SecondFactorMethods):
                 raise _no_account()
             if not await parts.accounts.link(conn, account.id, subject.issuer, subject.subject, now):
                 raise _no_account()
-            await append(conn, account_mail("openid.linked", known.account.email, known.account.id))
+            await append(conn, unregistered_mail(MailTemplate.OPENID_LINKED, known.account.email, known.account.id))
         return known
 
     async def ListMemberships(self, request: pb.ListMembershipsRequest, context: object) -> pb.ListMembershipsResponse:
@@ -206,7 +209,7 @@ class OwnAccountMethods(SecondFactorMethods):
         await parts.accounts.save_password(conn, account.id, password_hash, now)
         await parts.tokens.clear(conn, account.id)
         await parts.accounts.unlink(conn, account.id)
-        await append(conn, account_mail("password.changed", account.email, account.id))
+        await append(conn, unregistered_mail(MailTemplate.PASSWORD_CHANGED, account.email, account.id))
         users = await parts.accounts.users(account.id)
         await operations.end_everywhere(conn, parts.credentials, users, now, keep_id)
 

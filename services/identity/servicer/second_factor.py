@@ -23,7 +23,8 @@ from services.identity.domain.second_factor import (
     otpauth_url,
     step_of_code,
 )
-from services.identity.mapping.events import account_mail
+from services.identity.mapping.events import unregistered_mail
+from suite.mails import MailTemplate
 
 from .parts import Parts, only_the_gateway, signed_in
 from .signing_in import open_session
@@ -73,7 +74,7 @@ class SecondFactorMethods(accounts_pb2_grpc.AccountServiceServicer):
                 raise _wrong_code()
             await parts.factors.save(conn, account.id, replace(factor, enabled_at=now, step=step))
             await parts.factors.replace_codes(conn, account.id, codes)
-            await append(conn, account_mail("second_factor.enabled", account.email, account.id))
+            await append(conn, unregistered_mail(MailTemplate.SECOND_FACTOR_ENABLED, account.email, account.id))
             users = await parts.accounts.users(account.id)
             await operations.end_everywhere(conn, parts.credentials, users, now, principal.session_id)
             return pb.ConfirmSecondFactorResponse(recovery_codes=codes)
@@ -108,7 +109,7 @@ class SecondFactorMethods(accounts_pb2_grpc.AccountServiceServicer):
             await self._use_factor(conn, account.id, request.code)
             await parts.factors.save(conn, account.id, SecondFactor())
             await parts.factors.replace_codes(conn, account.id, [])
-            await append(conn, account_mail("second_factor.disabled", account.email, account.id))
+            await append(conn, unregistered_mail(MailTemplate.SECOND_FACTOR_DISABLED, account.email, account.id))
             return pb.DisableSecondFactorResponse()
 
         done = await run_write(parts.database, principal.org_id, act, pb.DisableSecondFactorResponse)

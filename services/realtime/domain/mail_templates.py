@@ -7,12 +7,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from urllib.parse import urlsplit
 
-WEBHOOK_DISABLED = "webhook_endpoint.disabled"
-WEBHOOK_FAILING = "webhook_endpoint.failing"
-CREDIT_LOW = "credit.low"
-VERIFY_ADDRESS = "registration.verify"
-ADDRESS_TAKEN = "registration.taken"
-INVITATION = "invitation"
+from suite.mails import MailTemplate
 
 # Millionths in one unit of money.
 _MICRO = 1_000_000
@@ -120,18 +115,22 @@ def _notice(subject: str, what: str) -> Callable[[Mapping[str, str]], MailText]:
 
 
 TEMPLATES: Mapping[str, Callable[[Mapping[str, str]], MailText]] = {
-    WEBHOOK_DISABLED: webhook_disabled,
-    WEBHOOK_FAILING: webhook_failing,
-    CREDIT_LOW: credit_low,
-    VERIFY_ADDRESS: verify_address,
-    ADDRESS_TAKEN: address_taken,
-    INVITATION: invitation,
-    "password.reset": password_reset,
-    "password.unknown": password_unknown,
-    "password.changed": _notice("Your password was changed", "The password of your account was changed."),
-    "email.confirm": email_confirm,
-    "email.changed": email_changed,
-    "openid.linked": _notice("A new way to sign in", "Your account was signed in to with your OpenID provider."),
-    "second_factor.enabled": _notice("Your second factor is on", "Each login needs a code of your authenticator now."),
-    "second_factor.disabled": _notice("Your second factor is off", "Logins need the password alone now."),
+    MailTemplate.WEBHOOK_ENDPOINT_DISABLED: webhook_disabled,
+    MailTemplate.WEBHOOK_ENDPOINT_FAILING: webhook_failing,
+    MailTemplate.CREDIT_LOW: credit_low,
+    MailTemplate.REGISTRATION_VERIFY: verify_address,
+    MailTemplate.REGISTRATION_TAKEN: address_taken,
+    MailTemplate.INVITATION: invitation,
+    MailTemplate.PASSWORD_RESET: password_reset,
+    MailTemplate.PASSWORD_UNKNOWN: password_unknown,
+    MailTemplate.PASSWORD_CHANGED: _notice("Your password was changed", "The password of your account was changed."),
+    MailTemplate.EMAIL_CONFIRM: email_confirm,
+    MailTemplate.EMAIL_CHANGED: email_changed,
+    MailTemplate.OPENID_LINKED: _notice(
+        "A new way to sign in", "Your account was signed in to with your OpenID provider."
+    ),
+    MailTemplate.SECOND_FACTOR_ENABLED: _notice(
+        "Your second factor is on", "Each login needs a code of your authenticator now."
+    ),
+    MailTemplate.SECOND_FACTOR_DISABLED: _notice("Your second factor is off", "Logins need the password alone now."),
 }

@@ -185,4 +185,5 @@ def _expression(message: Descriptor, path: str, hint: Any, used: dict[str, Any])
         return f"{helper}({value})"
     if field.has_presence:
         return f"{value} if {owner}.HasField('{leaf}') else None"
-    return f"{value} or None" if _NONE in get_args(hint) else value
+    bare = get_args(hint)[0] if get_origin(hint) is Annotated else hint
+    return f"{value} or None" if _NONE in get_args(bare) else value

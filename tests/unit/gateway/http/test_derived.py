@@ -75,6 +75,15 @@ def test_zero_of_an_optional_field_is_not_its_absence() -> None:
     assert read(agent_pb2.LanguageModel(model="m")) == Model(model="m", temperature=None)
 
 
+def test_an_empty_text_is_null_where_a_described_field_may_be_null() -> None:
+    class Shown(Answer):
+        id: Annotated[str, Meta(description="Its id.")]
+        description: Annotated[str | None, Meta(description="What it is for.")]
+
+    read = reader(Shown, agent_pb2.Agent)
+    assert read(agent_pb2.Agent()) == Shown(id="", description=None)
+
+
 class CallQuery(ListQuery):
     status: str | None = None
     successful: bool | None = None

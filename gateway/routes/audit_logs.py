@@ -4,6 +4,7 @@ from starlette.responses import Response
 
 from echosenseix.identity.v1 import audit_pb2 as pb
 from gateway.http import lists, responses
+from gateway.http.derived import fill
 from gateway.http.routing import Route, tagged
 from gateway.http.schema import NoBody, NoQuery
 from gateway.schemas.audit_logs import (
@@ -22,16 +23,9 @@ from suite.services import AUDIT_READ
 
 async def list_audit_logs(request: ApiRequest[AuditLogQuery, NoBody]) -> Response:
     """A write is listed within a few seconds, without its changes."""
-    query = request.query
-    answer = await request.app.clients.audit.ListAuditLogs(
-        pb.ListAuditLogsRequest(
-            page=lists.page_request(query),
-            actor_id=query.actor_id or "",
-            action=query.action or "",
-            target_id=query.target_id or "",
-            request_id=query.request_id or "",
-        )
-    )
+    message = pb.ListAuditLogsRequest(page=lists.page_request(request.query))
+    fill(message, request.query)
+    answer = await request.app.clients.audit.ListAuditLogs(message)
     return lists.page_response(request, answer.audit_logs, answer.page_info, audit_log_from_proto)
 
 

@@ -6,12 +6,12 @@ from starlette.responses import Response
 
 from echosenseix.identity.v1 import members_pb2 as pb
 from gateway.http import lists, responses
+from gateway.http.derived import fill
 from gateway.http.routing import Route, tagged
 from gateway.http.schema import NoBody, NoQuery
 from gateway.schemas.accounts import organization_from_proto, user_from_proto
 from gateway.schemas.members import (
     ROLES,
-    STATES,
     AcceptBody,
     Accepted,
     Invitation,
@@ -37,10 +37,9 @@ async def create_invitation(request: ApiRequest[NoQuery, InvitationBody]) -> Res
 
 
 async def list_invitations(request: ApiRequest[InvitationQuery, NoBody]) -> Response:
-    query = request.query
-    answer = await request.app.clients.members.ListInvitations(
-        pb.ListInvitationsRequest(page=lists.page_request(query), status=STATES[query.status or ""])
-    )
+    message = pb.ListInvitationsRequest(page=lists.page_request(request.query))
+    fill(message, request.query)
+    answer = await request.app.clients.members.ListInvitations(message)
     return lists.page_response(request, answer.invitations, answer.page_info, invitation_from_proto)
 
 

@@ -98,7 +98,7 @@ async def create_command(request: ApiRequest[NoQuery, CallCommandBody]) -> Respo
 
 async def list_commands(request: ApiRequest[CallCommandQuery, NoBody]) -> Response:
     message = pb.ListCallCommandsRequest(call_id=request.id, page=lists.page_request(request.query))
-    message.status = request.query.status or ""
+    fill(message, request.query)
     answer = await request.app.clients.live_calls.ListCallCommands(message)
     return lists.page_response(request, answer.commands, answer.page_info, command_from_proto)
 

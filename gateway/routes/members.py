@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from echosenseix.identity.v1 import members_pb2 as pb
 from gateway.http import conditional, lists, responses
+from gateway.http.derived import fill
 from gateway.http.merge_patch import apply_patch
 from gateway.http.routing import Route, tagged
 from gateway.http.schema import NoBody, NoQuery
@@ -25,10 +26,9 @@ _NAMES = {"first_name": "first_name", "last_name": "last_name"}
 
 
 async def list_users(request: ApiRequest[UserQuery, NoBody]) -> Response:
-    query = request.query
-    answer = await request.app.clients.members.ListUsers(
-        pb.ListUsersRequest(page=lists.page_request(query), role=ROLES[query.role or ""], email=query.email or "")
-    )
+    message = pb.ListUsersRequest(page=lists.page_request(request.query))
+    fill(message, request.query)
+    answer = await request.app.clients.members.ListUsers(message)
     return lists.page_response(request, answer.users, answer.page_info, member_from_proto)
 
 

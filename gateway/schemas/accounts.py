@@ -9,7 +9,6 @@ from msgspec import Meta
 from echosenseix.identity.v1 import identity_pb2 as pb
 from gateway.http.derived import patch_of, reader
 from gateway.http.schema import SORT, Answer, Body, ListQuery, limits
-from gateway.http.wire import time_to_json
 from gateway.schemas.shapes import Name
 from suite.services import SCOPES
 
@@ -166,25 +165,19 @@ user_from_proto = reader(User, pb.User)
 organization_from_proto = reader(Organization, pb.Organization)
 session_from_proto = reader(Session, pb.Session, {"expires_at": "expire_time"})
 api_key_from_proto = reader(ApiKey, pb.ApiKey, {"expires_at": "expire_time", "revoked_at": "revoke_time"})
-
-
-def logged_in_from_proto(answer: pb.LoginResponse) -> LoggedIn:
-    if answer.challenge:
-        return LoggedIn(token=None, expires_at=None, user=None, challenge=answer.challenge)
-    return LoggedIn(
-        token=answer.token,
-        expires_at=time_to_json(answer.expire_time),
-        user=user_from_proto(answer.user),
-        challenge=None,
-    )
+logged_in_from_proto = reader(
+    LoggedIn,
+    pb.LoginResponse,
+    {"expires_at": "expire_time"},
+    user=lambda answer: user_from_proto(answer.user) if answer.HasField("user") else None,
+)
 
 
 def current_user_from_proto(answer: pb.GetCurrentUserResponse) -> CurrentUser:
     user = user_from_proto(answer.user)
-    fields = {name: getattr(user, name) for name in user.__struct_fields__}
-    return CurrentUser(**fields, organization=organization_from_proto(answer.organization))
+    return CurrentUser(**msgspec.structs.asdict(user), organization=organization_from_proto(answer.organization))
 
 
 def fresh_api_key_from_proto(key: pb.ApiKey, secret: str) -> FreshApiKey:
     shown = api_key_from_proto(key)
-    return FreshApiKey(**{name: getattr(shown, name) for name in shown.__struct_fields__}, secret=secret)
+    return FreshApiKey(**msgspec.structs.asdict(shown), secret=secret)

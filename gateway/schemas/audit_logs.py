@@ -63,9 +63,6 @@ class AuditSealQuery(ListQuery):
 
 audit_log_from_proto = reader(AuditLog, pb.AuditLog)
 audit_seal_from_proto = reader(AuditSeal, pb.AuditSeal)
-
-
-def audit_log_entry_from_proto(message: pb.AuditLog) -> AuditLogEntry:
-    shown = audit_log_from_proto(message)
-    fields = {name: getattr(shown, name) for name in shown.__struct_fields__}
-    return AuditLogEntry(**fields, changes=json.loads(message.changes) if message.changes else [])
+audit_log_entry_from_proto = reader(
+    AuditLogEntry, pb.AuditLog, changes=lambda message: json.loads(message.changes) if message.changes else []
+)

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
+import msgspec
 from msgspec import Meta
 
 from echosenseix.jobs.v1 import jobs_pb2 as pb
@@ -142,8 +143,7 @@ def job_row_from_proto(job: pb.Job) -> JobRow:
 
 def job_from_proto(job: pb.Job) -> Job:
     row = job_row_from_proto(job)
-    fields = {name: getattr(row, name) for name in row.__struct_fields__}
-    return Job(**fields, attempts=[_attempt(attempt) for attempt in job.attempts])
+    return Job(**msgspec.structs.asdict(row), attempts=[_attempt(attempt) for attempt in job.attempts])
 
 
 def _attempt(attempt: pb.JobAttempt) -> Attempt:

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Literal
 
+import msgspec
 from msgspec import Meta
 
 from echosenseix.knowledge.v1 import knowledge_pb2 as pb
@@ -254,13 +255,12 @@ def entry_row_from_proto(entry: pb.Entry) -> EntryRow:
 
 def entry_from_proto(entry: pb.Entry) -> Entry:
     row = entry_row_from_proto(entry)
-    return Entry(**{name: getattr(row, name) for name in row.__struct_fields__}, content=entry.content or None)
+    return Entry(**msgspec.structs.asdict(row), content=entry.content or None)
 
 
 def new_entry_from_proto(answer: pb.CreateEntryResponse) -> NewEntry:
     entry = entry_from_proto(answer.entry)
-    fields = {name: getattr(entry, name) for name in entry.__struct_fields__}
-    return NewEntry(**fields, job_id=answer.job_id or None)
+    return NewEntry(**msgspec.structs.asdict(entry), job_id=answer.job_id or None)
 
 
 def chunk_from_proto(chunk: pb.Chunk) -> Chunk:

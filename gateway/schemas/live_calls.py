@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
+import msgspec
 from msgspec import Meta
 
 from echosenseix.calllog.v1 import calllog_pb2 as pb
@@ -12,6 +13,7 @@ from gateway.http.schema import SORT, Answer, Body, CreatedListQuery, ListQuery,
 from gateway.http.wire import time_to_json
 from gateway.schemas.calls import CallRow, DirectionName, call_row_from_proto
 from gateway.schemas.shapes import CallProvider, JsonObject, Language
+from libs.rpc.messages import enum_numbers
 
 CommandType = Literal["end_call", "transfer", "inject_context"]
 CommandStatus = Literal["pending", "acknowledged", "failed", "timed_out"]
@@ -117,27 +119,16 @@ class CommandOutcomeBody(Body):
 
 command_from_proto = reader(CallCommand, pb.CallCommand, {"expires_at": "expire_time", "settled_at": "settle_time"})
 turns_from_proto = reader(LiveTurns, pb.AppendTurnsResponse)
-DIRECTIONS: Mapping[str | None, pb.CallDirection.ValueType] = {
-    None: pb.CALL_DIRECTION_UNSPECIFIED,
-    "inbound": pb.CALL_DIRECTION_INBOUND,
-    "outbound": pb.CALL_DIRECTION_OUTBOUND,
-    "web": pb.CALL_DIRECTION_WEB,
-}
-ENDINGS: Mapping[str | None, pb.CallStatus.ValueType] = {
-    None: pb.CALL_STATUS_UNSPECIFIED,
-    "completed": pb.CALL_STATUS_COMPLETED,
-    "failed": pb.CALL_STATUS_FAILED,
-    "no_answer": pb.CALL_STATUS_NO_ANSWER,
-    "busy": pb.CALL_STATUS_BUSY,
-    "voicemail": pb.CALL_STATUS_VOICEMAIL,
-}
+DIRECTIONS = cast(
+    Mapping[str | None, pb.CallDirection.ValueType], {None: 0, **enum_numbers(pb.CallDirection.DESCRIPTOR)}
+)
+ENDINGS = cast(Mapping[str | None, pb.CallStatus.ValueType], {None: 0, **enum_numbers(pb.CallStatus.DESCRIPTOR)})
 _ROLES = {"user": pb.SPEAKER_USER, "agent": pb.SPEAKER_AGENT}
 
 
 def live_call_from_proto(answer: pb.BeginCallResponse) -> LiveCall:
     row = call_row_from_proto(answer.call)
-    shown = {name: getattr(row, name) for name in row.__struct_fields__}
-    return LiveCall(**shown, lost_at=time_to_json(answer.lost_time))
+    return LiveCall(**msgspec.structs.asdict(row), lost_at=time_to_json(answer.lost_time))
 
 
 def turn_to_proto(turn: LiveTurnBody) -> pb.LiveTurn:

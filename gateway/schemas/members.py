@@ -1,7 +1,7 @@
 """Users of an organization, roles and invitations as the API shows them."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 from msgspec import Meta
 
@@ -9,22 +9,10 @@ from echosenseix.identity.v1 import identity_pb2, members_pb2
 from gateway.http.derived import patch_of, reader
 from gateway.http.schema import SORT, Answer, Body, CreatedListQuery, ListQuery, limits
 from gateway.schemas.accounts import Organization, RoleName, User
+from libs.rpc.messages import enum_numbers
 
 InvitationState = Literal["pending", "accepted", "revoked", "expired"]
-ROLES: Mapping[str, identity_pb2.Role.ValueType] = {
-    "": identity_pb2.ROLE_UNSPECIFIED,
-    "owner": identity_pb2.ROLE_OWNER,
-    "admin": identity_pb2.ROLE_ADMIN,
-    "member": identity_pb2.ROLE_MEMBER,
-    "viewer": identity_pb2.ROLE_VIEWER,
-}
-STATES: Mapping[str, members_pb2.InvitationStatus.ValueType] = {
-    "": members_pb2.INVITATION_STATUS_UNSPECIFIED,
-    "pending": members_pb2.INVITATION_STATUS_PENDING,
-    "accepted": members_pb2.INVITATION_STATUS_ACCEPTED,
-    "revoked": members_pb2.INVITATION_STATUS_REVOKED,
-    "expired": members_pb2.INVITATION_STATUS_EXPIRED,
-}
+ROLES = cast(Mapping[str, identity_pb2.Role.ValueType], enum_numbers(identity_pb2.Role.DESCRIPTOR))
 
 _LastLogin = Annotated[str | None, Meta(description="When the user last signed in; null before the first time.")]
 _Email = Annotated[str, limits(maxLength=254, format="email")]

@@ -9,7 +9,7 @@ from msgspec import Meta
 from echosenseix.realtime.v1 import realtime_pb2 as pb
 from gateway.http.derived import patch_of, reader
 from gateway.http.schema import Answer, Body, CreatedListQuery, Query, limits
-from gateway.http.wire import struct_to_json, time_to_json
+from gateway.http.wire import struct_to_json
 from libs.events.topics import LOGGED
 
 Url = Annotated[str, limits(maxLength=2000, format="uri")]
@@ -162,21 +162,21 @@ class EventQuery(Query):
 PATCHED = {name: name for name in ("url", "event_types", "description", "content_type", "status")}
 
 
-def token_from_proto(answer: pb.CreateConnectionTokenResponse) -> ConnectionToken:
-    return ConnectionToken(
-        token=answer.token,
-        expires_at=time_to_json(answer.expire_time),
-        url=answer.url,
-        events_url=answer.events_url,
-        channels=list(answer.channels),
-    )
-
-
 def event_from_proto(event: pb.EventRecord) -> dict[str, Any]:
     """The CloudEvents envelope, with its place in the log as extension attributes."""
     return {**struct_to_json(event.envelope), "channel": event.channel, "position": event.position}
 
 
+token_from_proto = reader(ConnectionToken, pb.CreateConnectionTokenResponse, {"expires_at": "expire_time"})
+delivery_from_proto = reader(WebhookDelivery, pb.WebhookDelivery)
+_attempt_from_proto = reader(
+    WebhookAttempt,
+    pb.WebhookAttempt,
+    {"started_at": "start_time"},
+    request_headers=lambda attempt: dict(sorted(attempt.request_headers.items())),
+    response_headers=lambda attempt: dict(sorted(attempt.response_headers.items())),
+)
+mail_from_proto = reader(Mail, pb.Mail)
 endpoint_from_proto = reader(WebhookEndpoint, pb.WebhookEndpoint, {"failing_since": "failing_since_time"})
 
 
@@ -190,40 +190,4 @@ def delivery_log_from_proto(answer: pb.GetWebhookDeliveryResponse) -> WebhookDel
         **msgspec.structs.asdict(delivery_from_proto(answer.delivery)),
         request_body=answer.request_body,
         log=[_attempt_from_proto(attempt) for attempt in answer.attempts],
-    )
-
-
-def _attempt_from_proto(attempt: pb.WebhookAttempt) -> WebhookAttempt:
-    return WebhookAttempt(
-        number=attempt.number,
-        started_at=time_to_json(attempt.start_time),
-        duration_ms=attempt.duration_ms,
-        status_code=attempt.status_code or None,
-        error=attempt.error or None,
-        request_headers=dict(sorted(attempt.request_headers.items())),
-        response_headers=dict(sorted(attempt.response_headers.items())),
-        response_body=attempt.response_body,
-    )
-
-
-def delivery_from_proto(delivery: pb.WebhookDelivery) -> WebhookDelivery:
-    return WebhookDelivery(
-        id=delivery.id,
-        endpoint_id=delivery.endpoint_id,
-        event_id=delivery.event_id,
-        event_type=delivery.event_type,
-        status=delivery.status,
-        attempts=delivery.attempts,
-        last_status_code=delivery.last_status_code or None,
-        last_error=delivery.last_error or None,
-        job_id=delivery.job_id or None,
-        created_at=time_to_json(delivery.create_time),
-        next_attempt_at=time_to_json(delivery.next_attempt_time),
-        delivered_at=time_to_json(delivery.delivered_time),
-    )
-
-
-def mail_from_proto(mail: pb.Mail) -> Mail:
-    return Mail(
-        id=mail.id, to=list(mail.to), subject=mail.subject, text=mail.text, created_at=time_to_json(mail.create_time)
     )

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Literal
 
+import msgspec
 from msgspec import Meta
 
 from echosenseix.knowledge.v1 import knowledge_pb2 as pb
@@ -101,5 +102,4 @@ def source_from_proto(source: pb.Source) -> Source:
 
 def new_source_from_proto(answer: pb.CreateSourceResponse) -> NewSource:
     source = source_from_proto(answer.source)
-    fields = {name: getattr(source, name) for name in source.__struct_fields__}
-    return NewSource(**fields, job_id=answer.job_id or None)
+    return NewSource(**msgspec.structs.asdict(source), job_id=answer.job_id or None)

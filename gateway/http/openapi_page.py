@@ -69,7 +69,7 @@ def _events(document: Mapping[str, Any]) -> str:
 
 def _event(topic: str, hook: Mapping[str, Any]) -> str:
     media = hook["requestBody"]["content"]["application/json"]
-    example = _example(media["example"]) if "example" in media else ""
+    example = _json(media["example"]) if "example" in media else ""
     return (
         f'<details id="event-{_text(topic)}"><summary><code>{_text(topic)}</code> {_text(hook["summary"])}</summary>'
         f"<p>{_reference(media['schema'])}</p>{example}</details>"
@@ -123,7 +123,7 @@ def _body(operation: Mapping[str, Any]) -> str:
     content = operation.get("requestBody", {}).get("content", {})
     parts = []
     for kind, media in content.items():
-        example = _example(media["example"]) if "example" in media else ""
+        example = _json(media["example"]) if "example" in media else ""
         parts.append(f"<h4>Body: {_text(kind)} {_reference(media['schema'])}</h4>{example}")
     return "".join(parts[-1:])
 
@@ -135,16 +135,16 @@ def _answers(operation: Mapping[str, Any]) -> str:
         text = answer.get("description") or f"Problem {problem}"
         media = answer.get("content", {})
         shape = "".join(_reference(one["schema"]) for one in media.values())
-        example = "".join(_example(one["example"]) for one in media.values() if "example" in one)
+        example = "".join(_json(one["example"]) for one in media.values() if "example" in one)
         rows.append(f"<tr><td><code>{status}</code></td><td>{_text(text)} {shape}{example}</td></tr>")
     return f'<h4>Answers</h4><div class="table"><table>{"".join(rows)}</table></div>'
 
 
 def _schema(name: str, schema: Mapping[str, Any]) -> str:
-    return f'<details id="schema-{_text(name)}"><summary>{_text(name)}</summary>{_example(schema)}</details>'
+    return f'<details id="schema-{_text(name)}"><summary>{_text(name)}</summary>{_json(schema)}</details>'
 
 
-def _example(value: Any) -> str:
+def _json(value: Any) -> str:
     return f"<pre>{_text(json.dumps(value, indent=1, ensure_ascii=False))}</pre>"
 
 

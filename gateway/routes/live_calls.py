@@ -119,7 +119,7 @@ async def acknowledge_command(request: ApiRequest[NoQuery, CommandOutcomeBody]) 
     return responses.ok(command_from_proto(answer.command))
 
 
-async def command_exists(request: ApiRequest[Any, Any]) -> int:
+async def command_subject(request: ApiRequest[Any, Any]) -> int:
     message = pb.GetCallCommandRequest(call_id=request.id, id=request.path_params["commandId"])
     await request.app.clients.live_calls.GetCallCommand(message)
     return 0
@@ -238,7 +238,7 @@ ROUTES = tagged(
         example={"status": "acknowledged", "detail": "The agent was told."},
         answer=CallCommand,
         repeatable=True,
-        subject=command_exists,
+        subject=command_subject,
         problems=(409,),
     ),
 )

@@ -43,7 +43,7 @@ async def register(request: ApiRequest[NoQuery, RegisterBody]) -> Response:
             last_name=body.last_name,
             organization_name=body.organization_name,
             ip_address=request.client_address,
-            verification_url=_verification_url(request),
+            verification_url=mailed_page(request, "verify-email"),
         )
     )
     if answer.verification_mailed:
@@ -67,15 +67,10 @@ async def resend_verification(request: ApiRequest[NoQuery, ResendBody]) -> Respo
         pb.ResendVerificationRequest(
             email=request.data.email,
             ip_address=request.client_address,
-            verification_url=_verification_url(request),
+            verification_url=mailed_page(request, "verify-email"),
         )
     )
     return responses.no_content()
-
-
-def _verification_url(request: ApiRequest[Any, Any]) -> str:
-    """The token follows as a fragment, which browsers send to no server and no log keeps."""
-    return f"{request.app.settings.public_url.rstrip('/')}/verify-email#"
 
 
 async def login(request: ApiRequest[NoQuery, LoginBody]) -> Response:
@@ -84,12 +79,27 @@ async def login(request: ApiRequest[NoQuery, LoginBody]) -> Response:
             email=request.data.email,
             password=request.data.password,
             ip_address=request.client_address,
-            # Cut here, because a header may be far longer than what a list of sessions shows.
-            user_agent=request.header("user-agent")[:400],
-            device_token=request.cookies.get(request.app.settings.device_cookie_name, "")[:100],
+            user_agent=user_agent_of(request),
+            device_token=device_token_of(request),
         )
     )
     return answer_login(request, answer)
+
+
+def mailed_page(request: ApiRequest[Any, Any], name: str) -> str:
+    """The address of a page that a mail links to. The token follows as a fragment, which browsers send to no server and
+    no log keeps."""
+    return f"{request.app.settings.public_url.rstrip('/')}/{name}#"
+
+
+def user_agent_of(request: ApiRequest[Any, Any]) -> str:
+    """Cut, because a header may be far longer than what a list of sessions shows."""
+    return request.header("user-agent")[:400]
+
+
+def device_token_of(request: ApiRequest[Any, Any]) -> str:
+    """What an earlier login gave the device, or empty."""
+    return request.cookies.get(request.app.settings.device_cookie_name, "")[:100]
 
 
 def answer_login(request: ApiRequest[Any, Any], answer: pb.LoginResponse) -> Response:

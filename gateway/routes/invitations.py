@@ -1,7 +1,5 @@
 """Invitations: those of the organization, and what the holder of a mailed link does with it."""
 
-from typing import Any
-
 from starlette.responses import Response
 
 from echosenseix.identity.v1 import members_pb2 as pb
@@ -9,6 +7,7 @@ from gateway.http import lists, responses
 from gateway.http.derived import fill
 from gateway.http.routing import Route, tagged
 from gateway.http.schema import NoBody, NoQuery
+from gateway.routes.accounts import mailed_page
 from gateway.schemas.accounts import organization_from_proto, user_from_proto
 from gateway.schemas.members import (
     ROLES,
@@ -30,7 +29,9 @@ _TOKEN = "ivt_01m8f59rmhe3d9h1wxp49bjd1g." + "0" * 64
 async def create_invitation(request: ApiRequest[NoQuery, InvitationBody]) -> Response:
     body = request.data
     answer = await request.app.clients.members.CreateInvitation(
-        pb.CreateInvitationRequest(email=body.email, role=ROLES[body.role], accept_url=_accept_url(request))
+        pb.CreateInvitationRequest(
+            email=body.email, role=ROLES[body.role], accept_url=mailed_page(request, "accept-invitation")
+        )
     )
     shown = invitation_from_proto(answer.invitation)
     return responses.created(shown, f"/api/users/invitations/{shown.id}")
@@ -50,12 +51,12 @@ async def get_invitation(request: ApiRequest[NoQuery, NoBody]) -> Response:
 
 async def resend_invitation(request: ApiRequest[NoQuery, NoBody]) -> Response:
     answer = await request.app.clients.members.ResendInvitation(
-        pb.ResendInvitationRequest(id=request.id, accept_url=_accept_url(request))
+        pb.ResendInvitationRequest(id=request.id, accept_url=mailed_page(request, "accept-invitation"))
     )
     return responses.ok(invitation_from_proto(answer.invitation))
 
 
-async def invitation_version(request: ApiRequest[NoQuery, NoBody]) -> int:
+async def invitation_subject(request: ApiRequest[NoQuery, NoBody]) -> int:
     """An invitation has no versions; 1 says that there is one."""
     await request.app.clients.members.GetInvitation(pb.GetInvitationRequest(id=request.id))
     return 1
@@ -86,11 +87,6 @@ async def accept_invitation(request: ApiRequest[NoQuery, AcceptBody]) -> Respons
     )
     accepted = Accepted(user=user_from_proto(answer.user), organization=organization_from_proto(answer.organization))
     return responses.created(accepted, "/api/auth/user")
-
-
-def _accept_url(request: ApiRequest[Any, Any]) -> str:
-    """The token follows as a fragment, which browsers send to no server and no log keeps."""
-    return f"{request.app.settings.public_url.rstrip('/')}/accept-invitation#"
 
 
 ROUTES = tagged(
@@ -131,7 +127,7 @@ ROUTES = tagged(
         "Mail an invitation again and let it work for another week",
         scope="members:write",
         answer=Invitation,
-        subject=invitation_version,
+        subject=invitation_subject,
         problems=(409, 429),
     ),
     Route(

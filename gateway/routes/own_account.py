@@ -5,11 +5,10 @@ from typing import Any
 from starlette.responses import Response
 
 from echosenseix.identity.v1 import accounts_pb2 as pb
-from echosenseix.identity.v1 import identity_pb2
 from gateway.http import responses
 from gateway.http.routing import Route, tagged
 from gateway.http.schema import NoBody, NoQuery
-from gateway.routes.accounts import answer_login
+from gateway.routes.accounts import answer_login, device_token_of, mailed_page, user_agent_of
 from gateway.schemas.accounts import LoggedIn
 from gateway.schemas.own_account import (
     BeginBody,
@@ -35,14 +34,16 @@ from gateway.state import ApiRequest
 _TOKEN = "tok_01m8f59rmhe3d9h1wxp49bjd1g." + "0" * 64
 
 _FLOW_COOKIE = "echosenseix_openid"
-# Seconds that a browser may take at the provider; identity refuses what is older.
+# Seconds that a browser may take at the provider: FLOW_LIFETIME of services/identity/openid.py, which refuses more.
 _FLOW_SECONDS = 600
 
 
 async def forgot_password(request: ApiRequest[NoQuery, ForgotBody]) -> Response:
     await request.app.clients.accounts.RequestPasswordReset(
         pb.RequestPasswordResetRequest(
-            email=request.data.email, ip_address=request.client_address, reset_url=_page(request, "reset-password")
+            email=request.data.email,
+            ip_address=request.client_address,
+            reset_url=mailed_page(request, "reset-password"),
         )
     )
     return responses.no_content()
@@ -66,7 +67,7 @@ async def change_password(request: ApiRequest[NoQuery, PasswordBody]) -> Respons
 async def change_email(request: ApiRequest[NoQuery, EmailBody]) -> Response:
     await request.app.clients.accounts.RequestEmailChange(
         pb.RequestEmailChangeRequest(
-            email=request.data.email, password=request.data.password, confirm_url=_page(request, "confirm-email")
+            email=request.data.email, password=request.data.password, confirm_url=mailed_page(request, "confirm-email")
         )
     )
     return responses.no_content()
@@ -116,8 +117,8 @@ async def verify_second_factor(request: ApiRequest[NoQuery, SecondFactorBody]) -
             challenge=request.data.challenge,
             code=request.data.code,
             ip_address=request.client_address,
-            user_agent=request.header("user-agent")[:400],
-            device_token=request.cookies.get(request.app.settings.device_cookie_name, "")[:100],
+            user_agent=user_agent_of(request),
+            device_token=device_token_of(request),
         )
     )
     return answer_login(request, answer.login)
@@ -140,7 +141,7 @@ async def complete_openid(request: ApiRequest[NoQuery, OpenIdBody]) -> Response:
             flow=request.cookies.get(_FLOW_COOKIE, "")[:2_000],
             redirect_url=_openid_page(request),
             ip_address=request.client_address,
-            user_agent=request.header("user-agent")[:400],
+            user_agent=user_agent_of(request),
         )
     )
     response = answer_login(request, answer.login)
@@ -175,16 +176,10 @@ async def switch_organization(request: ApiRequest[NoQuery, SwitchBody]) -> Respo
         pb.SwitchOrganizationRequest(
             organization_id=request.data.organization_id,
             ip_address=request.client_address,
-            user_agent=request.header("user-agent")[:400],
+            user_agent=user_agent_of(request),
         )
     )
-    login: identity_pb2.LoginResponse = answer.login
-    return answer_login(request, login)
-
-
-def _page(request: ApiRequest[Any, Any], name: str) -> str:
-    """The token follows as a fragment, which browsers send to no server and no log keeps."""
-    return f"{request.app.settings.public_url.rstrip('/')}/{name}#"
+    return answer_login(request, answer.login)
 
 
 ROUTES = tagged(

@@ -9,7 +9,7 @@ from msgspec import Meta
 from echosenseix.identity.v1 import identity_pb2 as pb
 from gateway.http.derived import patch_of, reader
 from gateway.http.schema import SORT, Answer, Body, ListQuery, limits
-from gateway.schemas.shapes import Name
+from gateway.schemas.shapes import EmailAddress, MailedToken, Name
 from suite.services import SCOPES
 
 RoleName = Literal["owner", "admin", "member", "viewer"]
@@ -105,7 +105,7 @@ TIME_ZONE = r"^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2}$"
 
 
 class RegisterBody(Body):
-    email: Annotated[str, limits(maxLength=254, format="email")]
+    email: EmailAddress
     password: Annotated[str, limits(minLength=8, maxLength=200)]
     organization_name: Name
     first_name: Annotated[str, limits(maxLength=100)] = ""
@@ -113,11 +113,11 @@ class RegisterBody(Body):
 
 
 class VerifyBody(Body):
-    token: Annotated[str, limits(minLength=1, maxLength=200)]
+    token: MailedToken
 
 
 class ResendBody(Body):
-    email: Annotated[str, limits(maxLength=254, format="email")]
+    email: EmailAddress
 
 
 class LoginBody(Body):

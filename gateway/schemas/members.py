@@ -9,13 +9,13 @@ from echosenseix.identity.v1 import identity_pb2, members_pb2
 from gateway.http.derived import patch_of, reader
 from gateway.http.schema import SORT, Answer, Body, CreatedListQuery, ListQuery, limits
 from gateway.schemas.accounts import Organization, RoleName, User
+from gateway.schemas.shapes import EmailAddress, MailedToken
 from libs.rpc.messages import enum_numbers
 
 InvitationState = Literal["pending", "accepted", "revoked", "expired"]
 ROLES = cast(Mapping[str, identity_pb2.Role.ValueType], enum_numbers(identity_pb2.Role.DESCRIPTOR))
 
 _LastLogin = Annotated[str | None, Meta(description="When the user last signed in; null before the first time.")]
-_Email = Annotated[str, limits(maxLength=254, format="email")]
 
 
 class Member(User):
@@ -63,7 +63,7 @@ class Invitation(Answer):
 
 
 class InvitationBody(Body):
-    email: Annotated[_Email, Meta(description="The address that is invited.")]
+    email: Annotated[EmailAddress, Meta(description="The address that is invited.")]
     role: Annotated[RoleName, Meta(description="Only roles that your own includes can be given.")]
 
 
@@ -71,11 +71,8 @@ class InvitationQuery(CreatedListQuery):
     status: Annotated[InvitationState, Meta(description="Only in this state.")] | None = None
 
 
-_Token = Annotated[str, limits(minLength=1, maxLength=200), Meta(description="What follows # in the mailed link.")]
-
-
 class PreviewBody(Body):
-    token: _Token
+    token: MailedToken
 
 
 class InvitationPreview(Answer):
@@ -89,7 +86,7 @@ class InvitationPreview(Answer):
 
 
 class AcceptBody(Body):
-    token: _Token
+    token: MailedToken
     password: Annotated[
         str,
         limits(minLength=8, maxLength=200),

@@ -8,22 +8,21 @@ from echosenseix.identity.v1 import accounts_pb2 as pb
 from gateway.http.derived import reader
 from gateway.http.schema import Answer, Body, limits
 from gateway.schemas.accounts import Organization, User
+from gateway.schemas.shapes import EmailAddress, MailedToken
 
-_Email = Annotated[str, limits(maxLength=254, format="email")]
 _NewPassword = Annotated[str, limits(minLength=8, maxLength=200)]
 _OldPassword = Annotated[str, limits(maxLength=200), Meta(description="The current password.")]
-_Token = Annotated[str, limits(minLength=1, maxLength=200), Meta(description="What follows # in the mailed link.")]
 _Code = Annotated[
     str, limits(minLength=6, maxLength=40), Meta(description="Six digits of the authenticator, or a recovery code.")
 ]
 
 
 class ForgotBody(Body):
-    email: Annotated[_Email, Meta(description="The address of the account.")]
+    email: Annotated[EmailAddress, Meta(description="The address of the account.")]
 
 
 class ResetBody(Body):
-    token: _Token
+    token: MailedToken
     password: Annotated[_NewPassword, Meta(description="The new password.")]
 
 
@@ -33,12 +32,12 @@ class PasswordBody(Body):
 
 
 class EmailBody(Body):
-    email: Annotated[_Email, Meta(description="The new address.")]
+    email: Annotated[EmailAddress, Meta(description="The new address.")]
     password: _OldPassword
 
 
 class ConfirmEmailBody(Body):
-    token: _Token
+    token: MailedToken
 
 
 class BeginBody(Body):

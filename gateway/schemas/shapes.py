@@ -42,6 +42,9 @@ Name = Annotated[str, limits(minLength=1, maxLength=200)]
 Language = Annotated[
     str, limits(maxLength=200, pattern=f"^$|{LANGUAGE}"), Meta(description="BCP 47, such as en or pt-BR.")
 ]
+EmailAddress = Annotated[str, limits(maxLength=254, format="email")]
+# Of a registration, an invitation, a new password or a new address.
+MailedToken = Annotated[str, limits(minLength=1, maxLength=200), Meta(description="What follows # in the mailed link.")]
 Text = Annotated[str, limits(maxLength=2000)]
 JsonObject = dict[str, Any]
 if TYPE_CHECKING:

@@ -2829,7 +2829,7 @@ class Verified(TypedDict):
 
 class VerifyBody(TypedDict):
     token: str
-    "The token."
+    "What follows # in the mailed link."
 
 
 class Violation(TypedDict):

@@ -40,7 +40,9 @@ from gateway.routes import (
     jobs,
     knowledge,
     live_calls,
+    mailed_links,
     members,
+    openid_page,
     organization,
     own_account,
     payments,
@@ -48,7 +50,6 @@ from gateway.routes import (
     realtime,
     sources,
     usage_events,
-    verification,
     webhook_endpoints,
 )
 from gateway.schemas.shapes import SERVER_SET
@@ -85,7 +86,8 @@ ROUTES: tuple[Route[Any, Any], ...] = (
     *health.ROUTES,
     *documentation.ROUTES,
     *console.ROUTES,
-    *verification.ROUTES,
+    *mailed_links.ROUTES,
+    *openid_page.ROUTES,
 )
 
 

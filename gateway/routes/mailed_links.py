@@ -11,8 +11,8 @@ from gateway.http.routing import Route
 from gateway.http.schema import NoBody, NoQuery
 from gateway.state import ApiRequest
 
-# Its script alone may run, and may call this origin alone.
-_POLICY = "default-src 'none'; script-src 'self'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'"
+# Of a page outside the console. Its script alone may run, and may call this origin alone.
+POLICY = "default-src 'none'; script-src 'self'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'"
 _PAGE = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -59,31 +59,6 @@ if (page.preview) ask(page.preview, {token}).then(({ok, body}) => {
     ? `${body.organizationName} invites ${body.email} with the role ${body.role}.` : body.detail;
   if (ok && body.hasAccount) form.elements.password.closest("p").remove();
 }, () => {});
-"""
-
-
-_OPENID_PAGE = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>Signing in</title>
-<h1>Signing in</h1>
-<p id="result" role="status"></p>
-<script src="/openid/page.js"></script>
-</html>
-"""
-_OPENID_SCRIPT = """const asked = new URLSearchParams(location.search), result = document.getElementById("result");
-history.replaceState(null, "", location.pathname);
-fetch("/api/login/openid/complete", {
-  method: "POST",
-  headers: {"Content-Type": "application/json"},
-  body: JSON.stringify({code: asked.get("code") ?? "", state: asked.get("state") ?? ""}),
-}).then(async (answer) => {
-  const body = await answer.json();
-  if (answer.status === 200) location.replace("/app");
-  else if (answer.status === 202) location.replace(`/app#challenge=${encodeURIComponent(body.challenge)}`);
-  else result.textContent = body.detail;
-}, () => { result.textContent = "The request did not arrive. Begin to sign in again."; });
 """
 
 
@@ -157,7 +132,7 @@ _BY_PATH: Mapping[str, LinkPage] = {page.path: page for page in PAGES}
 
 
 async def get_page(request: ApiRequest[NoQuery, NoBody]) -> Response:
-    request.replace_response_header(b"content-security-policy", _POLICY.encode())
+    request.replace_response_header(b"content-security-policy", POLICY.encode())
     html = _BY_PATH[request.path].html()
     return Response(html, 200, {"cache-control": "no-cache"}, "text/html; charset=utf-8")
 
@@ -167,22 +142,11 @@ async def get_script(request: ApiRequest[NoQuery, NoBody]) -> Response:
     return Response(script, 200, {"cache-control": "no-cache"}, "text/javascript; charset=utf-8")
 
 
-async def get_openid_page(request: ApiRequest[NoQuery, NoBody]) -> Response:
-    request.replace_response_header(b"content-security-policy", _POLICY.encode())
-    return Response(_OPENID_PAGE, 200, {"cache-control": "no-store"}, "text/html; charset=utf-8")
-
-
-async def get_openid_script(request: ApiRequest[NoQuery, NoBody]) -> Response:
-    return Response(_OPENID_SCRIPT, 200, {"cache-control": "no-cache"}, "text/javascript; charset=utf-8")
-
-
-def _page(path: str, handler: Any, summary: str) -> Route[Any, Any]:
+def page_route(path: str, handler: Any, summary: str) -> Route[Any, Any]:
     return Route("GET", path, handler, summary, tag="Accounts", public=True, limits="read", documented=False)
 
 
 ROUTES = (
-    _page("/openid", get_openid_page, "The page to which an OpenID provider sends the browser back"),
-    _page("/openid/page.js", get_openid_script, "Its script"),
-    *(_page(page.path, get_page, "The page of a mailed link") for page in PAGES),
-    *(_page(f"{page.path}/page.js", get_script, "Its script") for page in PAGES),
+    *(page_route(page.path, get_page, "The page of a mailed link") for page in PAGES),
+    *(page_route(f"{page.path}/page.js", get_script, "Its script") for page in PAGES),
 )

@@ -25,7 +25,7 @@ from .domain.links import MailedLinks
 from .jobs import job_handlers
 from .login_limits import LoginLimits
 from .openid import OpenIdProvider, OpenIdSettings
-from .operations import verify_audit
+from .operations.audit import verify_audit
 from .passwords import Passwords
 from .servicer import AccountServicer, IdentityServicer, MemberServicer, Parts
 from .servicer.audit import AuditServicer

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from libs.events.outbox import append_many
-from libs.postgres import Connection, Database
-from services.identity.config import IdentitySettings
+from libs.postgres import Connection
 from services.identity.domain.people import User
 from services.identity.mapping.events import api_key_event, session_event
 from services.identity.storage.accounts import Accounts
 from services.identity.storage.api_keys import ApiKeys
-from services.identity.storage.audit import AuditChains
 from services.identity.storage.members import Members
 from services.identity.storage.sessions import Sessions
 
@@ -59,14 +56,3 @@ async def remove_user(
     await credentials.sessions.delete_all(conn, user.org_id, user.id)
     await members.delete(conn, user)
     await accounts.delete_unused(conn, user.account_id, user.org_id)
-
-
-async def verify_audit(settings: IdentitySettings) -> int:
-    """Check the hash chains of all audit logs; prints each fault. 1 when there is one."""
-    database = await Database.open(settings, application_name="identity-verify")
-    try:
-        faults = [fault async for fault in AuditChains(database).faults()]
-    finally:
-        await database.close()
-    sys.stdout.write("".join(f"{fault}\n" for fault in faults) or "every chain is whole\n")
-    return 1 if faults else 0

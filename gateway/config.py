@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from libs.cache.classes import CLASSES
 from libs.cache.spec import tuned
-from libs.config import ConfigError, ProcessSettings, setting, settings_map
+from libs.config import ConfigError, ProcessSettings, limits_problems, setting, settings_map
 from libs.urls import HTTP, WEBSOCKET
 from suite.services import SERVICES
 
@@ -37,10 +37,7 @@ class GatewaySettings(ProcessSettings):
 
     def problems(self) -> list[str]:
         found = ProcessSettings.problems(self)
-        if self.limits not in ("normal", "bench"):
-            found.append("LIMITS must be normal or bench")
-        elif self.production and self.limits == "bench":
-            found.append("LIMITS must be normal in production: bench raises the rate limits")
+        found += limits_problems(self, self.limits, "raises the rate limits")
         found += [f"{name} must be at least 1" for name, number in self._counts().items() if number < 1]
         try:
             tuned(CLASSES, self.cache_ttls)

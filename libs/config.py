@@ -220,6 +220,15 @@ def _is_weak(keys: Iterable[str]) -> bool:
     return False
 
 
+def limits_problems(settings: "ProcessSettings", limits: str, effect: str) -> list[str]:
+    """What is wrong with LIMITS. `effect` says what bench does, which production refuses."""
+    if limits not in ("normal", "bench"):
+        return ["LIMITS must be normal or bench"]
+    if settings.production and limits == "bench":
+        return [f"LIMITS must be normal in production: bench {effect}"]
+    return []
+
+
 def outbound_problems(settings: "ProcessSettings", entries: Iterable[str]) -> list[str]:
     """One sentence for each entry of OUTBOUND_ALLOW that opens more than one port of one host, in production."""
     wide = [entry for entry in entries if "*" in entry or "/" in entry or not entry.rpartition(":")[2].isdecimal()]

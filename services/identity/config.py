@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from libs.config import ServiceSettings, outbound_problems, setting
+from libs.config import ServiceSettings, limits_problems, outbound_problems, setting
 from libs.urls import HTTP
 
 
@@ -36,10 +36,7 @@ class IdentitySettings(ServiceSettings):
         elif not found and any(openid) and not self.verifies_by_mail:
             # A subject is linked with the account of its address, so each registration must have proved its own.
             found.append("EMAIL_VERIFICATION must be link where OPENID_ISSUER is set")
-        if self.limits not in ("normal", "bench"):
-            found.append("LIMITS must be normal or bench")
-        elif self.production and self.limits == "bench":
-            found.append("LIMITS must be normal in production: bench lifts the limits of sign-in")
+        found += limits_problems(self, self.limits, "lifts the limits of sign-in")
         if self.email_verification not in ("", "link", "none"):
             found.append("EMAIL_VERIFICATION must be link or none")
         elif self.production and self.email_verification == "none":

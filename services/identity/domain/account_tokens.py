@@ -6,18 +6,19 @@ import enum
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-# How long each works. Longer: a mailbox or a screen that is left open is good for longer.
-LIFETIMES = {
-    "password": timedelta(hours=1),
-    "email": timedelta(hours=24),
-    "login": timedelta(minutes=10),
-}
-
 
 class Purpose(enum.StrEnum):
     PASSWORD = "password"  # noqa: S105 the name of a purpose
     EMAIL = "email"
     LOGIN = "login"
+
+
+# How long each works. Longer: a mailbox or a screen that is left open is good for longer.
+LIFETIMES = {
+    Purpose.PASSWORD: timedelta(hours=1),
+    Purpose.EMAIL: timedelta(hours=24),
+    Purpose.LOGIN: timedelta(minutes=10),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from libs.errors import (
 )
 from libs.ids import new_id
 from libs.rpc.principal import Principal
-from services.identity.domain.account_tokens import LIFETIMES
+from services.identity.domain.account_tokens import LIFETIMES, Purpose
 from services.identity.domain.credentials import SESSION_CAP
 from services.identity.domain.people import User
 from services.identity.login_limits import ACCOUNT_TRIES, ADDRESS_TRIES, EMAIL_REGISTRATIONS
@@ -135,7 +135,7 @@ async def test_a_link_expires_and_a_link_for_something_else_opens_nothing(servic
             await reset(service, forged)
     with pytest.raises(NotFound, match="account_link_invalid"):
         await confirm(service, member.principal, link)
-    service.clock.advance(LIFETIMES["password"].total_seconds() + 1)
+    service.clock.advance(LIFETIMES[Purpose.PASSWORD].total_seconds() + 1)
     with pytest.raises(NotFound, match="account_link_invalid"):
         await reset(service, link)
     assert (await service.login(email)).token
@@ -165,7 +165,7 @@ async def test_links_of_an_account_are_bounded_fenced_and_swept(service: Service
         assert await conn.fetchval(count) == TOKENS_PER_ACCOUNT
     async with service.database.transaction(member.user.organization_id) as conn:
         assert await conn.fetchval(count) == 0
-    service.clock.advance(LIFETIMES["email"].total_seconds() + 1)
+    service.clock.advance(LIFETIMES[Purpose.EMAIL].total_seconds() + 1)
     async with service.database.system_transaction() as conn:
         assert await service.accounts._parts.tokens.sweep(conn, service.clock.now()) >= TOKENS_PER_ACCOUNT
 

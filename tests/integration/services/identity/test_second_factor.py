@@ -18,7 +18,7 @@ from libs.errors import (
     ResourceExhausted,
     Unauthenticated,
 )
-from services.identity.domain.account_tokens import LIFETIMES
+from services.identity.domain.account_tokens import LIFETIMES, Purpose
 from services.identity.domain.accounts import Login
 from services.identity.domain.second_factor import RECOVERY_CODES, STEP_SECONDS
 from services.identity.login_limits import ACCOUNT_TRIES
@@ -193,7 +193,7 @@ async def test_a_challenge_works_once_expires_and_belongs_to_its_account(service
         await verify(service, proof, theirs.fresh())
     await verify(service, proof, phone.fresh())
     late = await challenge(service, member)
-    service.clock.advance(LIFETIMES["login"].total_seconds() + 1)
+    service.clock.advance(LIFETIMES[Purpose.LOGIN].total_seconds() + 1)
     for used in (proof, late, "", "\x00", proof[:-1]):
         with pytest.raises(Unauthenticated, match="challenge_invalid"):
             await verify(service, used, codes[0])

@@ -24,11 +24,17 @@ UNREGISTERED = "org_unregistered"
 TOKENS_PER_ACCOUNT = 5
 """A further mailed link, or first step of a login, makes the oldest of its purpose useless."""
 
+RECOVERY_CODES_PER_ACCOUNT = 10
+"""Confirming a second factor gives them all; asking for new ones replaces them all."""
+
 FORMER_TOKENS_PER_SESSION = 100
 """A further rotation forgets the oldest token."""
 
 SESSIONS_PER_USER = 200
 """A further login deletes the oldest session."""
+
+ATTEMPTS_PER_DELIVERY = 20
+"""A further attempt forgets the oldest. A round has ten; older ones belong to earlier rounds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +91,7 @@ TABLES: tuple[Table, ...] = (
         bound=f"the newest {TOKENS_PER_ACCOUNT} of a purpose and account",
     ),
     Table("identity", "account_link", "as long as the account", bound="one an account and provider"),
-    Table("identity", "recovery_code", "as long as the account", bound="ten an account"),
+    Table("identity", "recovery_code", "as long as the account", bound=f"{RECOVERY_CODES_PER_ACCOUNT} an account"),
     Table(
         "identity",
         "former_session_token",
@@ -340,7 +346,13 @@ TABLES: tuple[Table, ...] = (
             ),
         ),
     ),
-    Table("realtime", "webhook_attempt", _days(30), "its delivery's event", bound="the newest 20 of a delivery"),
+    Table(
+        "realtime",
+        "webhook_attempt",
+        _days(30),
+        "its delivery's event",
+        bound=f"the newest {ATTEMPTS_PER_DELIVERY} of a delivery",
+    ),
     Table("realtime", "mail", "MAIL_RETENTION_DAYS", bound="the newest MAIL_KEPT of an organization"),
     Table("realtime", "organization_owner", FOREVER, bound="one an owner"),
     Table(EACH, "outbox", _days(7), "its publication", bound="the writes that made them"),

@@ -15,12 +15,12 @@ from datetime import datetime
 
 import pyotp
 
+from suite.tables import RECOVERY_CODES_PER_ACCOUNT
+
 # Seconds of a step, as the RFC recommends.
 STEP_SECONDS = 30
 # Steps before and after the present one that are taken, for clocks that differ. More: guesses meet more codes.
 _STEPS_BESIDE = 1
-# Recovery codes of an account.
-RECOVERY_CODES = 10
 # Bytes of a recovery code. 80 bits need no salt and no slow hash.
 _RECOVERY_BYTES = 10
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789x"
@@ -64,7 +64,7 @@ def step_of_code(secret: str, code: str, after: int, now: datetime) -> int | Non
 
 def new_recovery_codes() -> list[str]:
     """Such as "k3mq-…": four groups of four letters and digits."""
-    return [_recovery_code() for _ in range(RECOVERY_CODES)]
+    return [_recovery_code() for _ in range(RECOVERY_CODES_PER_ACCOUNT)]
 
 
 def recovery_hash(code: str) -> bytes:

@@ -10,9 +10,7 @@ from typing import Any
 from libs.postgres import Connection, Database
 from services.realtime.domain.delivery import Attempt, Delivery, Exchange, Failures
 from services.realtime.storage.endpoints import DELIVERY_COLUMNS, delivery_from_row
-
-# Attempts of a delivery that are kept. A round has ten; older ones belong to earlier rounds.
-_ATTEMPTS_KEPT = 20
+from suite.tables import ATTEMPTS_PER_DELIVERY
 
 _STATE = """
 select d.endpoint_id, d.job_id, d.status, d.last_status_code, d.last_error, e.status as endpoint_status,
@@ -250,5 +248,5 @@ def _recorded(exchange: Exchange) -> tuple[Any, ...]:
     return (
         exchange.status_code, exchange.error, exchange.started_at, exchange.duration_ms,
         json.dumps(dict(exchange.request_headers)), json.dumps(dict(exchange.response_headers)),
-        exchange.response_body, _ATTEMPTS_KEPT,
+        exchange.response_body, ATTEMPTS_PER_DELIVERY,
     )  # fmt: skip

@@ -20,8 +20,9 @@ from libs.errors import (
 )
 from services.identity.domain.account_tokens import LIFETIMES, Purpose
 from services.identity.domain.accounts import Login
-from services.identity.domain.second_factor import RECOVERY_CODES, STEP_SECONDS
+from services.identity.domain.second_factor import STEP_SECONDS
 from services.identity.login_limits import ACCOUNT_TRIES
+from suite.tables import RECOVERY_CODES_PER_ACCOUNT
 
 from .conftest import PASSWORD, Member, Service, acting, as_gateway, principal_of
 from .test_members import VIEWER, remove
@@ -97,7 +98,7 @@ async def test_a_login_needs_a_code_once_a_first_one_was_confirmed(service: Serv
     assert (await service.login(member.user.email)).token
     phone = Authenticator(service, begun.secret)
     codes = await confirm(service, member, phone.code())
-    assert len(set(codes)) == RECOVERY_CODES
+    assert len(set(codes)) == RECOVERY_CODES_PER_ACCOUNT
     with pytest.raises(Unauthenticated):
         await service.who(token=other)
     await service.who(token=member.token)
@@ -108,7 +109,7 @@ async def test_a_login_needs_a_code_once_a_first_one_was_confirmed(service: Serv
     assert (login.user.id, (await service.who(token=login.token)).user_id) == (member.user.id, member.user.id)
     assert login.device_token
     found = await state(service, member)
-    assert (found.enabled, found.recovery_codes_left) == (True, RECOVERY_CODES)
+    assert (found.enabled, found.recovery_codes_left) == (True, RECOVERY_CODES_PER_ACCOUNT)
 
 
 async def test_a_wrong_password_tells_nothing_of_the_second_factor(service: Service) -> None:
@@ -155,7 +156,7 @@ async def test_a_recovery_code_replaces_the_phone_once(service: Service) -> None
     assert (await verify(service, await challenge(service, member), typed)).token
     with pytest.raises(PermissionDenied, match="wrong_code"):
         await verify(service, await challenge(service, member), codes[0])
-    assert (await state(service, member)).recovery_codes_left == RECOVERY_CODES - 1
+    assert (await state(service, member)).recovery_codes_left == RECOVERY_CODES_PER_ACCOUNT - 1
     fresh = await replace_codes(service, member, codes[1])
     assert not set(fresh) & set(codes)
     with pytest.raises(PermissionDenied, match="wrong_code"):

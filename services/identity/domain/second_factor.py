@@ -21,9 +21,10 @@ from suite.tables import RECOVERY_CODES_PER_ACCOUNT
 STEP_SECONDS = 30
 # Steps before and after the present one that are taken, for clocks that differ. More: guesses meet more codes.
 _STEPS_BESIDE = 1
-# Bytes of a recovery code. 80 bits need no salt and no slow hash.
-_RECOVERY_BYTES = 10
-_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789x"
+# Of a recovery code; without i, l, o, 0 and 1, which look like others.
+_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
+# Letters of a recovery code. Its 79 bits need no salt and no slow hash.
+_RECOVERY_LETTERS = 16
 _CODE = re.compile(r"\d{6}", re.ASCII)
 
 
@@ -73,5 +74,5 @@ def recovery_hash(code: str) -> bytes:
 
 
 def _recovery_code() -> str:
-    letters = "".join(secrets.choice(_ALPHABET) for _ in range(_RECOVERY_BYTES * 8 // 5))
+    letters = "".join(secrets.choice(_ALPHABET) for _ in range(_RECOVERY_LETTERS))
     return "-".join(letters[at : at + 4] for at in range(0, len(letters), 4))

@@ -63,7 +63,7 @@ def new_id(prefix: str) -> str:
 
 
 def lowest_id(prefix: str, ms: int) -> str:
-    """What no id made in this millisecond since 1970, or later, is below. Nothing has it as its id."""
+    """A bound below every id that is made in this millisecond (since 1970) or later; no resource has it as its id."""
     return f"{prefix}_{_encode(max(0, ms) << 80)}"
 
 

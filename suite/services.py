@@ -70,7 +70,7 @@ AREAS = (
 """Every permission area once."""
 
 AUDIT_READ = "audit:read"
-"""The scope of the audit log, which no request writes. Members and viewers have it not."""
+"""The scope of the audit log, which no request writes. Members and viewers do not have it."""
 
 SCOPES = ("*", *(f"{area}:{verb}" for area in AREAS for verb in ("read", "write")), AUDIT_READ)
 """Every scope that can be granted."""

@@ -15,8 +15,6 @@ from services.identity.storage.sessions import Sessions
 from suite.tables import kept
 
 SWEEP = JobKind("session.sweep", service="identity")
-
-
 FORGET = JobKind("audit.forget", service="identity")
 # Seals what was recorded since the last minute.
 SEAL = JobKind("audit.seal", service="identity")

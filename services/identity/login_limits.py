@@ -21,7 +21,8 @@ from libs.ratelimit import Limit, RateLimiter
 ACCOUNT_TRIES = 10
 # Tries of one address in a window. An office shares one address.
 ADDRESS_TRIES = 100
-# Steps of sign-ins with OpenID of one address in a window. One sign-in takes two, and an office signs in at nine.
+# Steps of sign-ins with OpenID of one address in a window. One sign-in takes two, and an office signs in within
+# minutes.
 OPENID_STEPS = 300
 # An office behind one address registers a few people; a script registers thousands.
 ADDRESS_REGISTRATIONS = 60

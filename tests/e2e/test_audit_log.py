@@ -21,7 +21,7 @@ from local.runner.suite import Suite
 from . import provoking
 from .conftest import Customer
 from .document import OPERATIONS, Operation
-from .provoking import Scene, is_public
+from .scene import Scene, is_public
 from .test_every_status import EXCEPTIONS
 from .things import make_things
 

@@ -16,11 +16,12 @@ from local.runner.suite import Suite
 from local.stores.postgres import psql
 from suite.services import SERVICES
 
-from . import provoking
+from . import provoking, provoking_bodies
 from .conftest import Customer
 from .document import OPERATIONS, Operation, faults_of
-from .provoking import HELD_KEY, Scene
+from .provoking import HELD_KEY
 from .recording import IS_RECORDING, Recording
+from .scene import Scene
 from .things import make_things
 
 # Status -> why no request provokes it here, whatever the operation.
@@ -88,7 +89,7 @@ PROVOKERS: dict[int, Callable[[Scene, Operation], httpx.Response]] = {
 # The refusals that end by waiting, of those that are provoked here.
 WAITED_FOR = {"idempotency_in_progress", "version_not_reached"}
 # These wait for the server's patience, so they are asked all at once.
-AT_ONCE = {408: provoking.stalled_body, 413: provoking.endless_body}
+AT_ONCE = {408: provoking_bodies.stalled_body, 413: provoking_bodies.endless_body}
 
 
 @pytest.fixture(scope="module")

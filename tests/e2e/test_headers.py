@@ -12,7 +12,8 @@ from local.runner.suite import Suite
 
 from .conftest import Customer
 from .document import OPERATIONS, Operation
-from .provoking import Scene, opened
+from .provoking import opened
+from .scene import Scene
 from .things import make_things
 
 # Whatever chooses between the answers to one URL.

@@ -30,7 +30,7 @@ from libs.telemetry import current_traceparent
 
 _KEYED_METHODS = frozenset(("POST", "PATCH", "PUT", "DELETE"))
 _BODY_METHODS = frozenset(("POST", "PATCH", "PUT"))
-# Parameters of a path that name what is written, the nearest first.
+# Parameters of a path that name what is written; the first in the path counts.
 _TARGETS = frozenset(("id", "provider", "queue"))
 _NO_BODY = NoBody()
 _ANONYMOUS = Principal(role=ROLE_GATEWAY, issuer="gateway")

@@ -12,7 +12,7 @@ from gateway.http.request import Request, request_of
 
 _EXPOSED = (
     b"Age, Content-Range, ETag, Idempotency-Replayed, Link, Location, RateLimit, RateLimit-Policy, Retry-After, "
-    b"RateLimit, RateLimit-Policy, X-Cache, X-Request-Id"
+    b"X-Cache, X-Request-Id"
 )
 _ALLOWED_HEADERS = (
     b"Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Range, X-API-Key, X-Min-Version, "

@@ -121,7 +121,8 @@ async def get_delivery(request: ApiRequest[NoQuery, NoBody]) -> Response:
 
 async def replay_endpoint(request: ApiRequest[NoQuery, EventReplayBody]) -> Response:
     """The events of the range, at most 10,000, are delivered again in a job, in their order, each under the webhook-id
-    of its first delivery. A second request while one runs gets its job."""
+    of its first delivery. A second request for the same range while one runs gets its job; another range is refused
+    until then."""
     body = request.data
     message = pb.ReplayWebhookEndpointRequest(
         endpoint_id=request.id, types=body.types or (), only_undelivered=body.only_undelivered or False
@@ -250,6 +251,7 @@ ROUTES = tagged(
         answer=EventReplay,
         status=202,
         subject=endpoint_version,
+        problems=(409,),
     ),
     Route(
         "POST",

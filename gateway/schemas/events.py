@@ -102,13 +102,6 @@ def stream() -> dict[str, Any]:
     }
 
 
-def catalog() -> list[dict[str, str]]:
-    """Topic, what it says and the name of its event's schema, in the order of the table."""
-    return [
-        {"type": topic, "says": TOPICS[topic].says, "schema": _event_name(TOPICS[topic].message)} for topic in LOGGED
-    ]
-
-
 def _webhook(topic: str, example: Any) -> dict[str, Any]:
     media: dict[str, Any] = {"schema": {"$ref": _REF.format(name=_event_name(TOPICS[topic].message))}}
     if example is not None:

@@ -114,7 +114,7 @@ class EventReplayBody(Body):
 
 
 class EventReplay(Answer):
-    """A replay that has begun, or the one that runs already."""
+    """A replay that has begun, or the one of the same range that runs already."""
 
     job_id: str
     events: Annotated[int, Meta(description="How many events the range has.")]

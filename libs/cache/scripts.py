@@ -145,5 +145,3 @@ if beat > now or tonumber(ARGV[1]) > beat then redis.call('SET', KEYS[1], ARGV[1
 return 1
 """
 )
-
-SCRIPTS: Final = (GET, FILL, INVALIDATE, BEGIN, BEAT)

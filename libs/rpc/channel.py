@@ -71,9 +71,8 @@ def open_channel(
 ) -> "RpcChannel":
     """A channel to the service named `audience`. `targets` is one address, a comma list of addresses, or a dns:/// URL.
     Only the gateway forwards idempotency keys and what is audited: they belong to the one write that the customer asked
-    for. With
-    `retries` a repeatable call whose peer was away is made once more, as long as the budget lasts. With `credentials`
-    it speaks TLS, to a certificate that names the audience."""
+    for. With `retries` a repeatable call whose peer was away is made once more, as long as the budget lasts. With
+    `credentials` it speaks TLS, to a certificate that names the audience."""
     if credentials is None:
         inner = grpc.aio.insecure_channel(_target(targets), options=_OPTIONS)
     else:

@@ -60,7 +60,7 @@ class ProviderSync:
         org_id, provider = ctx.job.org_id, str(ctx.job.args["provider"])
         known = PROVIDERS.get(provider)
         # Before the key is decrypted: an unsupported provider needs no secret.
-        if known is None or known.list_agents is None:  # before the key is decrypted
+        if known is None or known.list_agents is None:
             raise Discard("sync_unsupported", "This provider cannot be synced.")
         # Not the attempt's number: a stall charges no attempt, so a paused worker and its replacement would have the
         # same one.

@@ -21,7 +21,7 @@ from libs.postgres import Connection
 from libs.telemetry import use_traceparent
 from services.realtime.domain import mail_templates
 from services.realtime.domain.channels import LOG, channels_of_event
-from services.realtime.domain.delivery import MAX_ATTEMPTS, Delivery, Endpoint, matches
+from services.realtime.domain.delivery import ATTEMPT_SECONDS, MAX_ATTEMPTS, RUN_SECONDS, Delivery, Endpoint, matches
 from services.realtime.domain.history import Logged, Published
 from services.realtime.domain.mail import MailRequest
 from services.realtime.mapping import endpoint_event, public_envelope
@@ -29,10 +29,13 @@ from services.realtime.storage import deliveries, endpoints, event_log, turns
 from suite.mails import MailTemplate
 
 SERVICE = "realtime"
-# The receiver's schedule, not a backoff, says when to try again: each failed attempt raises RetryAfter. A run lasts
-# 15 s and the attempt after them as long again; the rest is for the database.
-DELIVER = JobKind("webhook.deliver", service=SERVICE, queue="webhooks", max_attempts=MAX_ATTEMPTS, timeout_seconds=60)
-# One replay of an endpoint at a time: a second request gets the job of the first.
+# The receiver's schedule, not a backoff, says when to try again: each failed attempt raises RetryAfter. Its
+# seconds are for a run and the attempt that it may end with; the rest is for the database.
+DELIVER = JobKind(
+    "webhook.deliver", service=SERVICE, queue="webhooks", max_attempts=MAX_ATTEMPTS,
+    timeout_seconds=RUN_SECONDS + ATTEMPT_SECONDS + 30,
+)  # fmt: skip
+# One replay of an endpoint at a time. replay_range refuses another range while one runs.
 REPLAY = JobKind(
     "webhook.replay", service=SERVICE, queue="replays", timeout_seconds=600, unique_by=("endpointId",)
 )  # fmt: skip

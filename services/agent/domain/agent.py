@@ -49,7 +49,7 @@ class AgentVersion:
     number: int
     description: str
     # None in lists: a page of versions would carry as many prompts.
-    configuration: AgentConfiguration | None  # None in lists
+    configuration: AgentConfiguration | None
     created_by: str
     created_at: datetime
 

@@ -80,5 +80,11 @@ def timed_out(command: Command) -> Command:
     return replace(command, status=TIMED_OUT, settled_at=command.expires_at)
 
 
+def shown(command: Command, now: datetime) -> Command:
+    """The command as it is to be read: one whose time has passed has timed out, though its job did not write it yet."""
+    overdue = command.status == PENDING and now >= command.expires_at
+    return timed_out(command) if overdue else command
+
+
 def command_not_found() -> NotFound:
     return NotFound("call_command_not_found", "No such command of this call.")

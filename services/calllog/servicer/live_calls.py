@@ -21,8 +21,16 @@ from libs.untrusted_json import storable
 from providers.interface.reports import CallStatus, ReportedCall
 from providers.registry import OWN_SYSTEM, PROVIDERS
 from services.calllog.domain.calls import Call, ServedBy
-from services.calllog.domain.commands import DEFAULT_SECONDS, PENDING, Command, acknowledged, checked, command_not_found
-from services.calllog.domain.live import Ending, check_moment, check_turns
+from services.calllog.domain.commands import (
+    DEFAULT_SECONDS,
+    PENDING,
+    Command,
+    acknowledged,
+    checked,
+    command_not_found,
+    shown,
+)
+from services.calllog.domain.live import LIVE_COMPLETENESS, Ending, check_moment, check_turns
 from services.calllog.mapping import (
     call_to_proto,
     command_event,
@@ -33,7 +41,7 @@ from services.calllog.mapping import (
 )
 from services.calllog.operations.live_calls import EXPIRE, LiveCalls
 from services.calllog.storage.calls import Calls, call_not_found
-from services.calllog.storage.commands import COMMAND_LIST, Commands, shown
+from services.calllog.storage.commands import COMMAND_LIST, Commands
 
 # Asks for an agent of an organization by its own id; raises NotFound.
 ResolveOwn = Callable[[str, str], Awaitable[ServedBy]]
@@ -185,7 +193,7 @@ def _begun(request: pb.BeginCallRequest, now: datetime) -> ReportedCall:
         external_call_id=storable(request.external_call_id),
         external_agent_id=storable(request.external_agent_id),
         status=CallStatus.IN_PROGRESS,
-        completeness=0,
+        completeness=LIVE_COMPLETENESS,
         direction=direction_from_proto(request.direction),
         from_number=storable(request.from_number),
         to_number=storable(request.to_number),

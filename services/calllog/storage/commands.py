@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from libs.paging import CursorCodec, ListRules, Page, PageRequest
 from libs.postgres import Connection, Database, Record
 from libs.postgres.listing import Filter, Listing, fetch_page
-from services.calllog.domain.commands import PENDING, TIMED_OUT, Command, command_not_found
+from services.calllog.domain.commands import Command, command_not_found
 
 _COLUMNS = """k.id, k.org_id, k.call_id, k.agent_id, k.type, k.target, k.context, k.reason, k.status, k.detail,
     k.created_at, k.expires_at, k.settled_at"""
@@ -61,12 +60,6 @@ class Commands:
     async def sweep(self, conn: Connection, older_than: datetime) -> int:
         """Delete a batch of old commands; how many."""
         return await conn.change(_SWEEP, older_than, SWEEP_BATCH)
-
-
-def shown(command: Command, now: datetime) -> Command:
-    """The command as it is to be read: one whose time has passed has timed out, though its job did not write it yet."""
-    overdue = command.status == PENDING and now >= command.expires_at
-    return replace(command, status=TIMED_OUT, settled_at=command.expires_at) if overdue else command
 
 
 def _found(row: Record | None) -> Command:

@@ -39,7 +39,7 @@ def read_rtf(content: bytes) -> Iterator[Block]:
     if not source.rstrip("\x00 \r\n\t").endswith("}"):
         raise Refusal("document_corrupt")
     text: str = rtf_to_text(_seen(source), errors="replace")  # type: ignore[no-untyped-call]
-    # \\u words are UTF-16 units: two of them make one character beyond the first plane.
+    # \u words are UTF-16 units: two of them make one character beyond the first plane.
     joined = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     for line in joined.split("\n"):
         if paragraph := clean_paragraph(line):

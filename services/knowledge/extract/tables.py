@@ -57,7 +57,7 @@ def _delimiter(text: str) -> str:
 
     def evenness(mark: str) -> tuple[int, int]:
         counts = Counter(line.count(mark) for line in lines if mark in line)
-        return max(((lines, count) for count, lines in counts.items()), default=(0, 0))
+        return max(((having, count) for count, having in counts.items()), default=(0, 0))
 
     return max(_DELIMITERS, key=evenness)
 

@@ -109,9 +109,9 @@ class _Page:
                 self._inline.append(node.attributes.get("alt") or "" if begins else "")
             elif tag in ("td", "th"):
                 self._cell(begins)
-            elif tag == "tr" and self._rows:
+            elif tag == "tr" and self._joins_rows:
                 yield from self._row(begins)
-            elif tag in _BLOCKS and not (self._rows and self._tables[-1].cells is not None):
+            elif tag in _BLOCKS and not (self._joins_rows and self._tables[-1].cells is not None):
                 yield from self._close(int(tag[1]) if not begins and tag[1:].isdigit() else 0)
                 if tag == "table" and begins:
                     has_headers = node.css_first("th") is not None and len(node.css("table")) < 2
@@ -123,13 +123,13 @@ class _Page:
         yield from self._close(0)
 
     @property
-    def _rows(self) -> bool:
+    def _joins_rows(self) -> bool:
         """Whether a row is one block. A table without headers may be there for the looks of the page; its cells hold
         paragraphs of their own."""
         return bool(self._tables) and self._tables[-1].has_headers
 
     def _cell(self, begins: bool) -> None:
-        if not self._rows:
+        if not self._joins_rows:
             self._inline.append(" · " if begins and self._inline else "")
         elif not begins and (cells := self._tables[-1].cells) is not None:
             cells.append("".join(self._inline))

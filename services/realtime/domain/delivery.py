@@ -14,6 +14,11 @@ CONTENT_TYPES = ("application/json", "application/cloudevents+json")
 # How long the old secret also signs after a rotation.
 SECRET_OVERLAP = datetime.timedelta(hours=24)
 
+# Seconds that a receiver has to answer one webhook.
+ATTEMPT_SECONDS = 15.0
+# Seconds that one run of a job delivers for; then other endpoints' jobs get its place in the worker.
+RUN_SECONDS = 15.0
+
 # Seconds.
 _MINUTE, _HOUR = 60.0, 3600.0
 # Seconds to wait before attempt 1, 2, 3 ... of a delivery (the specification's suggested schedule).

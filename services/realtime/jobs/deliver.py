@@ -5,7 +5,7 @@ turn. It disables an endpoint that is gone or has failed for too long, and alert
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from libs.clock import monotonic, utcnow
@@ -16,6 +16,7 @@ from libs.telemetry import metrics
 from services.realtime import operations
 from services.realtime.domain.delivery import (
     MAX_ATTEMPTS,
+    RUN_SECONDS,
     Exchange,
     Patience,
     Verdict,
@@ -27,16 +28,31 @@ from services.realtime.outbound.webhooks import post, signed_headers
 from services.realtime.storage import deliveries, turns
 from services.realtime.storage.turns import Outgoing
 
-# Seconds that one run delivers for; then other endpoints' jobs get its place in the worker.
-_RUN_SECONDS = 15.0
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """How an attempt ended; `wait` are the seconds until the next one, None when there is none."""
+
+    verdict: Verdict
+    exchange: Exchange
+    wait: float | None
+
+    def raise_failure(self) -> None:
+        """End the job as the attempt of its own delivery ended, unless that was delivered."""
+        if self.verdict is Verdict.GONE:
+            raise Discard("endpoint_gone", "The receiver answered 410; the endpoint was disabled.")
+        if self.verdict is Verdict.RETRY:
+            if self.wait is None:
+                raise _undelivered(self.exchange.error)
+            raise RetryAfter(self.wait, "webhook_attempt_failed", self.exchange.error)
 
 
 @dataclass(slots=True)
 class _Run:
     """What one run of a job did: how its own delivery's attempt ended, if it had one, and whether more is due."""
 
-    own: tuple[Verdict, Exchange, float | None] | None = None
-    goes_on: bool = field(default=False)
+    own: _Ended | None = None
+    goes_on: bool = False
 
 
 class Deliver:
@@ -59,7 +75,7 @@ class Deliver:
             return None
         if state.status == "failed":
             if ctx.job.attempt > 1 or ctx.job.stalls:  # its worker died before it could end the job
-                raise Discard("webhook_undelivered", f"Every attempt failed; the last one with: {state.last_error}.")
+                raise _undelivered(state.last_error)
             # An operator queued the job again, which resets its attempts and stalls.
             async with ctx.db.transaction(org_id) as conn:
                 await deliveries.reopen(conn, org_id, delivery_id, ctx.job.id)
@@ -68,7 +84,7 @@ class Deliver:
 
     async def _deliver(self, ctx: JobContext, endpoint_id: str) -> _Run:
         """While it is this job's turn: the oldest due delivery of the endpoint, then the next."""
-        run, ends = _Run(), monotonic() + _RUN_SECONDS
+        run, ends = _Run(), monotonic() + RUN_SECONDS
         while out := await turns.next_due(ctx.db, ctx.job.org_id, endpoint_id, ctx.job.id):
             if monotonic() > ends:
                 async with ctx.db.transaction(ctx.job.org_id) as conn:
@@ -80,8 +96,7 @@ class Deliver:
                 run.own = ended
         return run
 
-    async def _attempt(self, ctx: JobContext, out: Outgoing) -> tuple[Verdict, Exchange, float | None]:
-        """The verdict, the exchange, and the seconds until the next attempt (None: there is none)."""
+    async def _attempt(self, ctx: JobContext, out: Outgoing) -> _Ended:
         secrets = [self._open(ctx.job.org_id, out.endpoint_id, sealed) for sealed in out.secrets]
         headers = signed_headers(out.delivery_id, out.body, secrets, utcnow(), out.content_type, out.position)
         verdict, exchange, retry_after = await post(self._http, out.url, out.body, headers)
@@ -90,7 +105,7 @@ class Deliver:
         if verdict is Verdict.RETRY and out.tries + 1 < MAX_ATTEMPTS:
             wait = wait_before(out.tries + 2, _jitter(), retry_after)
         await self._record(ctx, out, verdict, exchange, wait, retry_after)
-        return verdict, exchange, wait
+        return _Ended(verdict, exchange, wait)
 
     async def _record(
         self, ctx: JobContext, out: Outgoing, verdict: Verdict, exchange: Exchange, wait: float | None,
@@ -113,13 +128,7 @@ class Deliver:
     async def _settle(self, ctx: JobContext, run: _Run) -> dict[str, Any] | None:
         """End the job as its own delivery ended, or let it look again later."""
         if run.own is not None:
-            verdict, exchange, wait = run.own
-            if verdict is Verdict.GONE:
-                raise Discard("endpoint_gone", "The receiver answered 410; the endpoint was disabled.")
-            if verdict is Verdict.RETRY and wait is None:
-                raise Discard("webhook_undelivered", f"Every attempt failed; the last one with: {exchange.error}.")
-            if verdict is Verdict.RETRY:
-                raise RetryAfter(wait or 0.0, "webhook_attempt_failed", exchange.error)
+            run.own.raise_failure()
         if run.goes_on:
             raise Snooze(0.0, "more_deliveries")
         state = await deliveries.state(ctx.db, ctx.job.org_id, ctx.job.args["deliveryId"])
@@ -129,8 +138,8 @@ class Deliver:
             await self._give_up(ctx, state)
         if state.seconds_to_next > 0:
             raise Snooze(state.seconds_to_next, "webhook_waits")
-        ahead = look_again(state.seconds_to_turn, state.ahead, failing=state.failing, jitter=_jitter())
-        raise Snooze(ahead, "webhook_waits_its_turn")
+        seconds = look_again(state.seconds_to_turn, state.ahead, failing=state.failing, jitter=_jitter())
+        raise Snooze(seconds, "webhook_waits_its_turn")
 
     async def _give_up(self, ctx: JobContext, state: deliveries.State) -> None:
         if state.status == "delivered":
@@ -142,6 +151,10 @@ class Deliver:
 
     def _open(self, org_id: str, endpoint_id: str, sealed: bytes) -> str:
         return self._envelope.decrypt(sealed, operations.secret_place(org_id, endpoint_id)).decode()
+
+
+def _undelivered(error: str) -> Discard:
+    return Discard("webhook_undelivered", f"Every attempt failed; the last one with: {error}.")
 
 
 def _jitter() -> float:

@@ -11,10 +11,15 @@ from libs.clock import monotonic, utcnow
 from libs.errors import AppError
 from libs.http import OutboundClient
 from libs.http.retry_after import retry_after_seconds
-from services.realtime.domain.delivery import CONTENT_TYPES, Exchange, Verdict, judge, masked, recorded_body
-
-# Seconds that a receiver has to answer one webhook.
-TIMEOUT_SECONDS = 15.0
+from services.realtime.domain.delivery import (
+    ATTEMPT_SECONDS,
+    CONTENT_TYPES,
+    Exchange,
+    Verdict,
+    judge,
+    masked,
+    recorded_body,
+)
 
 
 def signed_headers(
@@ -46,7 +51,7 @@ async def post(
     status, error, fields, content, wait = None, "", {}, b"", None
     verdict = Verdict.RETRY
     try:
-        answer = await http.post(url, content=body, headers=headers, timeout=TIMEOUT_SECONDS)
+        answer = await http.post(url, content=body, headers=headers, timeout=ATTEMPT_SECONDS)
     except AppError as failure:
         error = failure.detail
     else:

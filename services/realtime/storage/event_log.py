@@ -41,16 +41,13 @@ select l.epoch, coalesce((select c.top from channel c where c.org_id = o.org and
 from log_epoch l
 """
 
-_AFTER = """
+_READ = """
 select p.position, e.type, e.envelope::text as envelope
 from publication p join event e on e.org_id = p.org_id and e.id = p.event_id
-where p.org_id = o.org and p.channel = $2 and p.position > $3 and p.position <= $5
-order by p.position limit $4
+where p.org_id = o.org and p.channel = $2 and p.position {beyond} $3 and p.position <= $5
+order by p.position {way} limit $4
 """
-
-_BEFORE = _AFTER.replace("p.position > $3 and p.position <= $5", "p.position < $3 and p.position <= $5").replace(
-    "order by p.position limit", "order by p.position desc limit"
-)
+_AFTER, _BEFORE = _READ.format(beyond=">", way="asc"), _READ.format(beyond="<", way="desc")
 
 _LOG_AFTER = """
 select p.position, e.id, e.type, e.subject, e.occurred_at, e.envelope::text as envelope
@@ -122,22 +119,25 @@ class EventLog:
 
         The top is read first: below it the log is complete, because offsets commit in their order.
         """
-        head = await self._database.fetchrow(org_id, _TOP, channel)
-        if head is None:
-            raise RuntimeError("log_epoch lost its only row")
-        rows = await self._database.fetch(org_id, _AFTER, channel, after, limit, head["top"]) if limit else []
-        publications = tuple(Published(row["position"], row["envelope"].encode(), row["type"]) for row in rows)
-        return History(head["epoch"], head["top"], publications)
+        epoch, top = await self._head(org_id, channel)
+        return History(epoch, top, await self._read(_AFTER, org_id, channel, after, limit, top))
 
     async def read_back(self, org_id: str, channel: str, before: int, limit: int) -> History:
         """The same backwards: the newest publications before the position, or before the end where it is 0."""
-        head = await self._database.fetchrow(org_id, _TOP, channel)
-        if head is None:
+        epoch, top = await self._head(org_id, channel)
+        return History(epoch, top, await self._read(_BEFORE, org_id, channel, before or top + 1, limit, top))
+
+    async def _head(self, org_id: str, channel: str) -> tuple[str, int]:
+        row = await self._database.fetchrow(org_id, _TOP, channel)
+        if row is None:
             raise RuntimeError("log_epoch lost its only row")
-        below, top = before or head["top"] + 1, head["top"]
-        rows = await self._database.fetch(org_id, _BEFORE, channel, below, limit, top) if limit else []
-        publications = tuple(Published(row["position"], row["envelope"].encode(), row["type"]) for row in rows)
-        return History(head["epoch"], top, publications)
+        return row["epoch"], row["top"]
+
+    async def _read(
+        self, sql: str, org_id: str, channel: str, bound: int, limit: int, top: int
+    ) -> tuple[Published, ...]:
+        rows = await self._database.fetch(org_id, sql, channel, bound, limit, top) if limit else []
+        return tuple(Published(row["position"], row["envelope"].encode(), row["type"]) for row in rows)
 
     async def read_log(self, org_id: str, channel: str, after: int, limit: int, types: Sequence[str]) -> list[Record]:
         return list(await self._database.fetch(org_id, _LOG_AFTER, channel, after, limit, list(types)))

@@ -8,10 +8,10 @@ from __future__ import annotations
 import dataclasses
 
 from libs.postgres import Connection, Database
-from services.realtime.domain.delivery import MAX_ATTEMPTS
+from services.realtime.domain.delivery import ATTEMPT_SECONDS, MAX_ATTEMPTS
 
-# Seconds of a turn without renewal: an attempt's time limit and what recording it may take.
-TURN_SECONDS = 40.0
+# Seconds of a turn without renewal: an attempt, and what recording it may take.
+TURN_SECONDS = ATTEMPT_SECONDS + 25
 
 # Two statements in one transaction: the second sees what the former holder of the turn has committed.
 _TAKE = """

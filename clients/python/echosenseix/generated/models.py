@@ -1290,7 +1290,7 @@ class EntryRow(TypedDict):
 
 
 class EventReplay(TypedDict):
-    """A replay that has begun, or the one that runs already."""
+    """A replay that has begun, or the one of the same range that runs already."""
 
     jobId: str
     "The job that does it; read it at /api/jobs/{id}."

@@ -631,7 +631,7 @@ class WebhooksOut:
         return self._client.answer(m.WebhookDeliveryLog, Call("GET", f"/api/webhook-endpoints/{segment(id)}/deliveries/{segment(delivery_id)}"))
 
     def replay_endpoint(self, id: str, body: m.EventReplayBody, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.EventReplay:
-        """Deliver the events of a time range again. The events of the range, at most 10,000, are delivered again in a job, in their order, each under the webhook-id of its first delivery. A second request while one runs gets its job. Needs the scope webhooks:write."""
+        """Deliver the events of a time range again. The events of the range, at most 10,000, are delivered again in a job, in their order, each under the webhook-id of its first delivery. A second request for the same range while one runs gets its job; another range is refused until then. Needs the scope webhooks:write."""
         return self._client.answer(m.EventReplay, Call("POST", f"/api/webhook-endpoints/{segment(id)}/replay", json=body, headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
 
     def replay_delivery(self, id: str, delivery_id: str, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.WebhookDelivery:
@@ -1330,7 +1330,7 @@ class AsyncWebhooksOut:
         return await self._client.answer(m.WebhookDeliveryLog, Call("GET", f"/api/webhook-endpoints/{segment(id)}/deliveries/{segment(delivery_id)}"))
 
     async def replay_endpoint(self, id: str, body: m.EventReplayBody, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.EventReplay:
-        """Deliver the events of a time range again. The events of the range, at most 10,000, are delivered again in a job, in their order, each under the webhook-id of its first delivery. A second request while one runs gets its job. Needs the scope webhooks:write."""
+        """Deliver the events of a time range again. The events of the range, at most 10,000, are delivered again in a job, in their order, each under the webhook-id of its first delivery. A second request for the same range while one runs gets its job; another range is refused until then. Needs the scope webhooks:write."""
         return await self._client.answer(m.EventReplay, Call("POST", f"/api/webhook-endpoints/{segment(id)}/replay", json=body, headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
 
     async def replay_delivery(self, id: str, delivery_id: str, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.WebhookDelivery:

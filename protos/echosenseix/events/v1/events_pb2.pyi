@@ -82,7 +82,7 @@ Global___UserChanged: _TypeAlias = UserChanged  # noqa: Y015
 
 @_typing.final
 class MailRequested(_message.Message):
-    """mail.requested: a mail to an address that is no owner's yet. Customers are not told of it."""
+    """mail.requested: a mail to one address, about a registration, an invitation or an account. Customers are not told of it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

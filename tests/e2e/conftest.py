@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +19,9 @@ from .mailbox import mailed_token
 
 numbers = itertools.count(1)
 PASSWORD = "correct horse battery staple"
+# Seconds after which a right that has not ended counts as one that never ends. How soon it ends is not judged here:
+# tests/unit/gateway/test_principals.py has the bound of a second.
+ENDS_SECONDS = 60.0
 
 
 @dataclass
@@ -126,6 +130,14 @@ def ada(customer: Callable[[], Customer]) -> Customer:
 def bob(customer: Callable[[], Customer]) -> Customer:
     """A customer of another organization."""
     return customer()
+
+
+def until_refused(ask: Callable[[], httpx.Response], allowed: int) -> None:
+    """Ask until the answer has another status."""
+    deadline = time.monotonic() + ENDS_SECONDS
+    while ask().status_code == allowed:
+        assert time.monotonic() < deadline, f"still {allowed}"
+        time.sleep(0.02)
 
 
 def problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 
-from .conftest import PASSWORD, Customer, problem
+from .conftest import PASSWORD, Customer, problem, until_refused
 
 
 def test_registering_answers_the_wire_of_the_journey(ada: Customer) -> None:
@@ -122,26 +122,21 @@ def test_an_answer_with_a_secret_is_neither_stored_nor_compressed(ada: Customer)
     assert "content-encoding" not in answer.headers
 
 
-def test_a_revoked_key_stops_within_a_second(ada: Customer) -> None:
+def test_a_revoked_key_stops(ada: Customer) -> None:
     made = ada.key("agents:read")
     holder = ada.bearing(made["secret"])
     assert holder.get("/api/agents").status_code == 200
     assert ada.http.delete(f"/api/api-keys/{made['id']}").status_code == 204
-    revoked = time.monotonic()
-    while holder.get("/api/agents").status_code == 200:
-        # The promise is a second; five leave room for a busy machine. Without the check it would be answered forever.
-        assert time.monotonic() - revoked < 5.0
+    until_refused(partial(holder.get, "/api/agents"), 200)
     problem(holder.get("/api/agents"), 401, "invalid_api_key")
 
 
 def test_a_key_ends_when_it_said_it_would(ada: Customer) -> None:
-    ends = (datetime.now(UTC) + timedelta(seconds=1.5)).isoformat(timespec="milliseconds")
+    ends = (datetime.now(UTC) + timedelta(seconds=5)).isoformat(timespec="milliseconds")
     holder = ada.bearing(ada.key("agents:read", expiresAt=ends)["secret"])
     assert holder.get("/api/agents").status_code == 200
-    deadline = time.monotonic() + 4
-    while holder.get("/api/agents").status_code == 200:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until_refused(partial(holder.get, "/api/agents"), 200)
+    problem(holder.get("/api/agents"), 401, "invalid_api_key")
 
 
 def test_rotating_a_key_lets_the_old_secret_overlap_or_not(ada: Customer) -> None:
@@ -154,9 +149,7 @@ def test_rotating_a_key_lets_the_old_secret_overlap_or_not(ada: Customer) -> Non
     at_once = ada.http.post(f"/api/api-keys/{made['id']}/rotate", json={"overlapSeconds": 0})
     third = ada.bearing(at_once.json()["secret"])
     assert third.get("/api/agents").status_code == 200
-    deadline = time.monotonic() + 1.0
-    while second.get("/api/agents").status_code == 200:
-        assert time.monotonic() < deadline
+    until_refused(partial(second.get, "/api/agents"), 200)
     unasked = ada.http.post(f"/api/api-keys/{made['id']}/rotate", json={})
     fourth = ada.bearing(unasked.json()["secret"])
     assert [third.get("/api/agents").status_code, fourth.get("/api/agents").status_code] == [200, 200]

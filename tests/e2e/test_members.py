@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Callable
 from functools import partial
 
 import httpx
 import pytest
 
-from .conftest import PASSWORD, Customer, join, problem
+from .conftest import PASSWORD, Customer, join, problem, until_refused
 from .mailbox import mailed_token
-
-
-def until_refused(ask: Callable[[], httpx.Response], allowed: int) -> float:
-    """Seconds until the answer is another one."""
-    began = time.monotonic()
-    while ask().status_code == allowed:
-        # The promise is a second; five leave room for a busy machine. Without the check it would be answered forever.
-        assert time.monotonic() - began < 5.0
-    return time.monotonic() - began
 
 
 def test_an_invitation_brings_a_user_in_and_its_role_says_what_it_may(
@@ -57,9 +47,7 @@ def test_an_invitation_brings_a_user_in_and_its_role_says_what_it_may(
     assert [row["email"] for row in listed["data"]] == [email]
 
 
-def test_a_demoted_user_loses_its_rights_within_a_second(
-    customer: Callable[[], Customer], operator: httpx.Client
-) -> None:
+def test_a_demoted_user_loses_its_rights(customer: Callable[[], Customer], operator: httpx.Client) -> None:
     owner = customer()
     user = join(owner, operator, "admin")
     key = user.bearing(user.key("*")["secret"])
@@ -73,9 +61,7 @@ def test_a_demoted_user_loses_its_rights_within_a_second(
         problem(client.post("/api/agents", json={"name": "x"}), 403, "missing_scope")
 
 
-def test_a_removed_user_is_out_within_a_second_and_its_streams_end(
-    customer: Callable[[], Customer], operator: httpx.Client
-) -> None:
+def test_a_removed_user_is_out_and_its_streams_end(customer: Callable[[], Customer], operator: httpx.Client) -> None:
     owner = customer()
     user = join(owner, operator, "admin")
     key = owner.bearing(user.key("agents:read")["secret"])

@@ -8,9 +8,8 @@ from collections.abc import Callable
 import httpx
 import pyotp
 
-from .conftest import PASSWORD, Customer, problem
+from .conftest import PASSWORD, Customer, problem, until_refused
 from .mailbox import mailed_token
-from .test_members import until_refused
 
 NEW = "the staple of another horse"
 

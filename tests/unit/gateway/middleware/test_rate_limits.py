@@ -120,7 +120,7 @@ async def test_a_spent_limit_refuses_and_tells_which_and_how_long() -> None:
     policy = b'"upload-user";q=20;w=60, "upload-organization";q=200;w=60'
     assert {fields[b"ratelimit-policy"] for fields in told} == {policy}
     assert told[0][b"ratelimit"] == b'"upload-user";r=19;t=60, "upload-organization";r=199;t=60'
-    assert told[-1][b"ratelimit"] == b'"upload-user";r=0;t=60'
+    assert told[-1][b"ratelimit"].startswith(b'"upload-user";r=0;t=')
 
 
 def test_a_policy_never_names_whom_it_counts() -> None:

@@ -11,6 +11,7 @@ from google.protobuf.wrappers_pb2 import StringValue
 from libs.context import CallContext, serving
 from libs.errors import DeadlineExceeded, NotFound, Unavailable
 from libs.resilience import RetryBudget
+from libs.rpc import channel as channel_module
 from libs.rpc.channel import open_channel
 from libs.rpc.principal import PrincipalMinter
 from libs.telemetry.metrics import REGISTRY
@@ -26,8 +27,10 @@ async def missing() -> str:
 
 
 async def test_a_silent_service_is_not_asked_until_it_answers_again(
-    echo_module: ModuleType, echo: Any, address: str, agent: PrincipalMinter
+    echo_module: ModuleType, echo: Any, address: str, agent: PrincipalMinter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Long enough that the breaker still rests after the calls that opened it, on a busy machine too.
+    monkeypatch.setattr(channel_module, "_SILENT_SECONDS", 5.0)
     echo.acts["silence"] = silent
     async with open_channel(address, audience="echo", minter=agent, retries=RetryBudget()) as channel:
         stub = echo_module.EchoStub(channel)
@@ -36,23 +39,23 @@ async def test_a_silent_service_is_not_asked_until_it_answers_again(
             with pytest.raises(DeadlineExceeded):
                 await stub.say(StringValue(value="silence"), timeout=0.1)
         assert REGISTRY.get_sample_value("breaker_open", {"dependency": "echo"}) == 1.0
-        heard: list[str] = []
-        echo.acts["hello"] = lambda: heard_of(heard)
+        told: list[str] = []
+        echo.acts["hello"] = lambda: answered(told)
         with pytest.raises(Unavailable) as refused:
             await stub.say(StringValue(value="hello"))
-        assert (refused.value.reason, refused.value.retry_after, heard) == ("service_not_answering", 1.0, [])
-        await asyncio.sleep(0.6)
+        assert (refused.value.reason, refused.value.retry_after, told) == ("service_not_answering", 1.0, [])
+        await asyncio.sleep(5.1)
         answers = await asyncio.gather(
             *(stub.say(StringValue(value="hello")) for _ in range(3)), return_exceptions=True
         )
         assert [isinstance(answer, Unavailable) for answer in answers] == [False, True, True], "one looks"
-        assert (await stub.say(StringValue(value="hello"))).value == "heard"
+        assert (await stub.say(StringValue(value="hello"))).value == "told"
         assert REGISTRY.get_sample_value("breaker_open", {"dependency": "echo"}) == 0.0
 
 
-async def heard_of(heard: list[str]) -> str:
-    heard.append("hello")
-    return "heard"
+async def answered(told: list[str]) -> str:
+    told.append("hello")
+    return "told"
 
 
 async def too_late() -> str:

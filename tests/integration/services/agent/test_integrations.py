@@ -16,6 +16,7 @@ from libs.ids import new_id
 from providers.interface.credentials import Credentials, WebhookSecret, valid_at
 from providers.registry import PROVIDERS
 from services.agent.domain.integration import connect
+from tests.integration.locks import someone_waits
 
 from .conftest import Service, as_org, as_service
 
@@ -192,13 +193,10 @@ async def test_many_first_connections_at_once_make_one(service: Service, org: st
 
 async def test_a_second_first_connection_waits_for_the_first(service: Service, org: str) -> None:
     first = connect(new_id("int"), org, "elevenlabs", "t" * 43, Credentials(KEY, SECRET), service.clock.now())
-    waits = "select 1 as found from pg_locks l where l.locktype = 'advisory' and not l.granted"
     async with service.database.transaction(org) as conn:
         assert await service.accounts.lock(conn, org, "elevenlabs") is None
         second = asyncio.create_task(put(service, org))
-        async with asyncio.timeout(10):
-            while not await service.database.system_fetch(waits):
-                await asyncio.sleep(0.01)
+        await someone_waits(service.database, "advisory")
         await service.accounts.put(conn, first, Credentials(KEY, SECRET))
     assert (await second).webhook_token == "t" * 43
 

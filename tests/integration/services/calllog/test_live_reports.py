@@ -16,14 +16,12 @@ from libs.postgres import count_statements
 from providers.interface.reports import CallStatus
 from services.calllog.domain.live import Ending
 from services.calllog.operations.live_calls import WATCH
+from tests.integration.locks import someone_waits
 
 from .conftest import CallLog, Organization, as_org, eventually, transcription
 from .provider import Provider, serving
 from .test_live_calls import AGENT, _look, begin, end, tell, topics
 from .test_provider_jobs import conversation_data, reconcile
-
-_WAITING = """select count(*) from pg_locks l join pg_stat_activity a using (pid)
-    where not l.granted and a.datname = current_database()"""
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -41,15 +39,6 @@ async def begun(calllog: CallLog, conversation: str, base_url: str = "") -> tupl
 
 async def live_rows(calllog: CallLog, org: str) -> int:
     return int(await calllog.database.system_fetchval("select count(*) from live_call where org_id = $1", org))
-
-
-async def waits(calllog: CallLog) -> None:
-    """Until a transaction waits for another one's lock."""
-
-    async def one() -> bool:
-        return bool(await calllog.database.system_fetchval(_WAITING))
-
-    await eventually(one)
 
 
 async def test_a_lost_report_is_fetched_though_the_live_party_ended_the_call(
@@ -101,7 +90,7 @@ async def test_a_call_ends_while_its_report_is_being_written(calllog: CallLog, c
     async with calllog.database.transaction(customer.id) as conn:
         held = await calllog.calls.lock_by_id(conn, customer.id, call.id, None)
         delivering = asyncio.create_task(calllog.deliver(customer, transcription(conversation, agent_id=AGENT)))
-        await waits(calllog)
+        await someone_waits(calllog.database)
         await calllog.live.end(conn, held, Ending(CallStatus.COMPLETED, datetime.now(UTC)))
     await delivering
     assert (await calllog.get(customer.id, call.id)).duration_seconds == 37

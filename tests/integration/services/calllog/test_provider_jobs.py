@@ -27,6 +27,7 @@ from services.calllog.domain.calls import ServedBy
 from services.calllog.operations import INGEST, RECONCILE
 from services.calllog.storage.envelopes import Envelopes
 from services.calllog.transcriber import Transcriber
+from tests.integration.locks import someone_waits
 
 from .conftest import CallLog, as_org, eventually, transcription
 from .provider import Provider, serving
@@ -257,17 +258,12 @@ async def test_audio_that_comes_while_its_call_is_being_written_is_announced(
     data = {"agent_id": AGENT, "conversation_id": conversation, "full_audio": base64.b64encode(AUDIO).decode()}
     source = PROVIDERS["elevenlabs"]
     report = source.read_report(source.parse_envelope(json.dumps(transcription(conversation)).encode()))
-    waiting = """select count(*) from pg_locks l join pg_stat_activity a using (pid)
-        where l.locktype = 'advisory' and not l.granted and a.datname = current_database()"""
-
-    async def held() -> bool:
-        return bool(await calllog.database.system_fetchval(waiting))
 
     async with calllog.database.transaction(org.id) as conn:
         assert await calllog.live.reported.record(conn, org.id, report, ServedBy(), datetime.now(UTC))
         audio = {"type": "post_call_audio", "event_timestamp": 1_767_344_661, "data": data}
         delivering = asyncio.create_task(calllog.deliver(org, audio))
-        await eventually(held)
+        await someone_waits(calllog.database, "advisory")
     await delivering
     assert [topic for topic, _ in await calllog.events(org.id)] == ["call.ended", "call.recording_ready"]
 
@@ -283,18 +279,13 @@ async def test_a_delivery_that_comes_while_the_job_of_another_runs_waits_for_its
     )
     async with calllog.database.transaction(org.id) as conn:
         kept = await stored.keep(conn, org.id, source.parse_envelope(first), first, "webhook", now)
-    waiting = """select count(*) from pg_locks l join pg_stat_activity a using (pid)
-        where not l.granted and a.datname = current_database()"""
-
-    async def held() -> bool:
-        return bool(await calllog.database.system_fetchval(waiting))
 
     async with calllog.database.transaction(org.id) as conn:
         parsed = source.parse_envelope(fuller)
         await stored.keep(conn, org.id, parsed, fuller, "webhook", datetime.now(UTC), now)
         async with calllog.database.transaction(org.id) as other:
             await INGEST.enqueue(other, org.id, {"envelopeId": kept.id})
-        await eventually(held)
+        await someone_waits(calllog.database)
         await calllog.live.reported.record(conn, org.id, source.read_report(parsed), ServedBy(), now)
     await calllog.settled(org.id)
     assert [(row["state"], row["attempt"]) for row in await calllog.jobs(org.id)] == [("completed", 1)]

@@ -19,6 +19,7 @@ from libs.rpc.context import serving
 from libs.rpc.principal import Principal
 from libs.runtime.service import JobsServicer
 from tests.integration.libs.jobs.conftest import SERVICE, Jobs, kind
+from tests.integration.locks import someone_waits
 
 
 @contextlib.contextmanager
@@ -164,12 +165,7 @@ async def test_of_two_retries_at_once_with_one_key_the_second_is_told_to_try_aga
     async with jobs.db.transaction("org_a") as conn:
         await queries.retry(conn, SERVICE, alike[0], "org_a")
         second = asyncio.create_task(retry(alike[1]))
-        waiting = """
-            select count(*) from pg_locks l join pg_stat_activity a using (pid)
-            where not l.granted and a.datname = current_database()"""
-        async with asyncio.timeout(20):
-            while not await jobs.db.system_fetchval(waiting):
-                await asyncio.sleep(0.02)
+        await someone_waits(jobs.db)
     with pytest.raises(Aborted, match="unique key"):
         await second
     assert [(await jobs.row(job_id))["state"] for job_id in alike] == ["queued", "cancelled"]

@@ -13,9 +13,10 @@ from typing import get_args
 
 import pytest_asyncio
 
-from echosenseix.identity.v1 import identity_pb2, members_pb2
+from echosenseix.identity.v1 import accounts_pb2, identity_pb2, members_pb2
 from libs.clock import ManualClock
 from libs.crypto import Envelope
+from libs.ids import new_id
 from libs.paging import CursorCodec
 from libs.postgres import Database
 from libs.ratelimit import RateLimiter
@@ -93,12 +94,33 @@ class Service:
             await self.members.CreateInvitation(
                 members_pb2.CreateInvitationRequest(email=email, role=role, accept_url=LINK), None
             )
-        token = (await self.mails(email))[-1]["link"].removeprefix(LINK)
         with as_gateway():
-            asked = members_pb2.AcceptInvitationRequest(token=token, password=PASSWORD)
+            asked = members_pb2.AcceptInvitationRequest(token=await self.token(email), password=PASSWORD)
             made = await self.members.AcceptInvitation(asked, None)
         session = (await self.login(email)).token
         return Member(made.user, session, principal_of(await self.who(token=session)))
+
+    async def make_key(self, member: Member, *scopes: str, **fields: object) -> identity_pb2.CreateApiKeyResponse:
+        """A new API key of the member, with its secret; it reads agents unless scopes are named."""
+        given = scopes or ("agents:read",)
+        request = identity_pb2.CreateApiKeyRequest(name="ci", scopes=given, **fields)  # type: ignore[arg-type]
+        with acting(member.principal):
+            return await self.servicer.CreateApiKey(request, None)
+
+    async def begin_factor(self, member: Member, password: str = PASSWORD) -> accounts_pb2.BeginSecondFactorResponse:
+        with acting(member.principal):
+            request = accounts_pb2.BeginSecondFactorRequest(password=password)
+            return await self.accounts.BeginSecondFactor(request, None)
+
+    async def confirm_factor(self, member: Member, code: str, key: str = "") -> list[str]:
+        """The recovery codes."""
+        with acting(member.principal, key=key, fingerprint="f" if key else ""):
+            request = accounts_pb2.ConfirmSecondFactorRequest(code=code)
+            return list((await self.accounts.ConfirmSecondFactor(request, None)).recovery_codes)
+
+    async def token(self, email: str) -> str:
+        """The token of the newest link that was mailed to the address."""
+        return next(mail["link"] for mail in reversed(await self.mails(email)) if "link" in mail).partition("#")[2]
 
     async def mails(self, email: str) -> list[dict[str, str]]:
         """What was asked to be mailed to the address, in its order: template, organization, link."""
@@ -122,6 +144,11 @@ class Member:
     user: identity_pb2.User
     token: str
     principal: Principal = field()
+
+
+def address() -> str:
+    """An e-mail address that no other test has."""
+    return f"{new_id('x')}@example.com"
 
 
 def principal_of(answer: identity_pb2.AuthenticateResponse) -> Principal:

@@ -28,8 +28,8 @@ from services.identity.servicer.audit import AuditServicer
 from services.identity.storage.audit import AuditChains, AuditLog
 from services.identity.subscribers import Subscribers
 
-from .conftest import GATEWAY, PASSWORD, Member, Service, acting
-from .test_own_account import NEW, forget, in_two, token
+from .conftest import GATEWAY, PASSWORD, Member, Service, acting, address
+from .test_own_account import NEW, forget, in_two
 from .test_second_factor import Authenticator
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, UTC)
@@ -154,7 +154,7 @@ async def test_a_mailed_link_leaves_one_entry_with_rows_of_its_organization_alon
 ) -> None:
     first, elsewhere = await in_two(service)
     await forget(service, first.user.email)
-    link = await token(service, first.user.email)
+    link = await service.token(first.user.email)
     request = accounts_pb2.ResetPasswordRequest(token=link, password=NEW)
     [event] = await recorded(service, GATEWAY, lambda: service.accounts.ResetPassword(request, None))
     assert event.org_id == elsewhere.principal.org_id
@@ -181,10 +181,10 @@ async def test_what_concerns_the_account_alone_is_in_the_log_of_the_session(
     found.append(await written(service, owner, lambda: accounts.ReplaceRecoveryCodes(codes, None)))
     disable = accounts_pb2.DisableSecondFactorRequest(code=phone.fresh())
     found.append(await written(service, owner, lambda: accounts.DisableSecondFactor(disable, None)))
-    address = accounts_pb2.RequestEmailChangeRequest(
-        email=f"{new_id('x')}@example.com", password=PASSWORD, confirm_url="https://suite.example.com/#"
+    moving = accounts_pb2.RequestEmailChangeRequest(
+        email=address(), password=PASSWORD, confirm_url="https://suite.example.com/#"
     )
-    found.append(await written(service, owner, lambda: accounts.RequestEmailChange(address, None)))
+    found.append(await written(service, owner, lambda: accounts.RequestEmailChange(moving, None)))
     written_rows = [
         {table for table, _ in tables(entry_from_event(event))}
         for [event] in found
@@ -219,10 +219,8 @@ async def test_a_login_has_its_user_as_actor_and_a_switch_is_in_the_log_that_it_
 async def test_a_login_with_a_second_factor_leaves_an_entry_for_each_step(
     service: Service, log: AuditLog, owner: Member
 ) -> None:
-    with acting(owner.principal):
-        request = accounts_pb2.BeginSecondFactorRequest(password=PASSWORD)
-        phone = Authenticator(service, (await service.accounts.BeginSecondFactor(request, None)).secret)
-        await service.accounts.ConfirmSecondFactor(accounts_pb2.ConfirmSecondFactorRequest(code=phone.code()), None)
+    phone = Authenticator(service, (await service.begin_factor(owner)).secret)
+    await service.confirm_factor(owner, phone.code())
     login, answer = identity_pb2.LoginRequest(email=owner.user.email, password=PASSWORD), identity_pb2.LoginResponse()
 
     async def first_step() -> None:

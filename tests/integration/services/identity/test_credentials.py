@@ -20,14 +20,6 @@ from suite.tables import QUOTAS, SESSIONS_PER_USER, kept
 from .conftest import Member, Service, acting, principal_of
 
 
-async def make_key(
-    service: Service, member: Member, *scopes: str, **fields: object
-) -> identity_pb2.CreateApiKeyResponse:
-    request = identity_pb2.CreateApiKeyRequest(name="ci", scopes=scopes or ("agents:read",), **fields)  # type: ignore[arg-type]
-    with acting(member.principal):
-        return await service.servicer.CreateApiKey(request, None)
-
-
 async def refused(service: Service, **credential: str) -> None:
     with pytest.raises(Unauthenticated) as refusal:
         await service.who(**credential)
@@ -171,7 +163,7 @@ async def test_cursors_walk_over_the_sessions(service: Service) -> None:
 
 async def test_a_key_does_what_it_was_made_for(service: Service) -> None:
     member = await service.member()
-    made = await make_key(service, member, "agents:read", "calls:read")
+    made = await service.make_key(member, "agents:read", "calls:read")
     assert made.secret.startswith(made.api_key.prefix + "_")
     assert made.api_key.prefix.startswith("esx_test_")
     caller = await service.who(key=made.secret)
@@ -191,14 +183,14 @@ async def test_a_key_does_what_it_was_made_for(service: Service) -> None:
 async def test_keys_that_work_have_a_quota_that_holds_at_once(service: Service) -> None:
     limit = next(quota.limit for quota in QUOTAS["identity"] if quota.name == "api_keys")
     member = await service.member()
-    made = await make_key(service, member, "agents:read")
+    made = await service.make_key(member, "agents:read")
     copies = f"""
         insert into api_key (org_id, id, name, prefix, key_hash, scopes, created_by, version, created_at, revoked_at)
         select k.org_id, k.id || n, k.name, k.prefix || n, k.key_hash, k.scopes, k.created_by, 1, k.created_at,
             case when n > {limit - 4} then now() end
         from api_key k, generate_series(1, {limit}) n where k.id = $1"""
     await service.database.system_fetch(copies, made.api_key.id)
-    wanted = [make_key(service, member, "agents:read") for _ in range(6)]
+    wanted = [service.make_key(member, "agents:read") for _ in range(6)]
     answers = await asyncio.gather(*wanted, return_exceptions=True)
     full = [answer for answer in answers if isinstance(answer, FailedPrecondition)]
     assert len(full) == 3
@@ -206,12 +198,12 @@ async def test_keys_that_work_have_a_quota_that_holds_at_once(service: Service) 
     assert full[0].metadata == {"quota": "api_keys", "limit": str(limit)}
     with acting(member.principal):
         await service.servicer.RevokeApiKey(identity_pb2.RevokeApiKeyRequest(id=made.api_key.id), None)
-    await make_key(service, member, "agents:read")
+    await service.make_key(member, "agents:read")
 
 
 async def test_a_key_is_bounded_by_its_makers_role(service: Service) -> None:
     member = await service.member()
-    made = await make_key(service, member, "*")
+    made = await service.make_key(member, "*")
     assert list((await service.who(key=made.secret)).scopes) == ["*"]
     async with service.database.system_transaction() as conn:
         await conn.execute("update app_user set role = 'viewer' where id = $1", member.user.id)
@@ -222,26 +214,26 @@ async def test_a_key_is_bounded_by_its_makers_role(service: Service) -> None:
 
 async def test_a_key_never_grants_more_than_its_maker_has(service: Service) -> None:
     member = await service.member()
-    made = await make_key(service, member, "members:write", "agents:read")
+    made = await service.make_key(member, "members:write", "agents:read")
     clerk = Member(member.user, "", principal_of(await service.who(key=made.secret)))
-    await make_key(service, clerk, "agents:read")
+    await service.make_key(clerk, "agents:read")
     for scopes in (("agents:write",), ("*",)):
         with pytest.raises(PermissionDenied) as refusal:
-            await make_key(service, clerk, *scopes)
+            await service.make_key(clerk, *scopes)
         assert refusal.value.reason == "scope_not_grantable"
-    strong = await make_key(service, member, "*")
+    strong = await service.make_key(member, "*")
     with acting(clerk.principal), pytest.raises(PermissionDenied):
         await service.servicer.RotateApiKey(identity_pb2.RotateApiKeyRequest(id=strong.api_key.id), None)
-    reader = await make_key(service, member, "agents:read")
+    reader = await service.make_key(member, "agents:read")
     with pytest.raises(PermissionDenied):
-        await make_key(service, Member(member.user, "", principal_of(await service.who(key=reader.secret))))
+        await service.make_key(Member(member.user, "", principal_of(await service.who(key=reader.secret))))
 
 
 async def test_a_key_ends_no_key_that_reaches_further(service: Service) -> None:
     member = await service.member()
-    made = await make_key(service, member, "members:write", "agents:read")
+    made = await service.make_key(member, "members:write", "agents:read")
     clerk = principal_of(await service.who(key=made.secret))
-    weak, strong = await make_key(service, member, "agents:read"), await make_key(service, member, "billing:read")
+    weak, strong = await service.make_key(member, "agents:read"), await service.make_key(member, "billing:read")
     with acting(clerk):
         await service.servicer.RevokeApiKey(identity_pb2.RevokeApiKeyRequest(id=weak.api_key.id), None)
         with pytest.raises(PermissionDenied, match="scope_not_grantable"):
@@ -254,14 +246,14 @@ async def test_no_one_gets_the_secret_of_a_key_whose_maker_ranks_above(service: 
     """A key acts with the role of its maker: an administrator with an owner's key would be an owner."""
     owner = await service.member()
     admin = await service.join(owner, identity_pb2.ROLE_ADMIN)
-    key = await make_key(service, owner, "*")
+    key = await service.make_key(owner, "*")
     asked = identity_pb2.RotateApiKeyRequest(id=key.api_key.id)
-    by_key = principal_of(await service.who(key=(await make_key(service, admin, "*")).secret))
+    by_key = principal_of(await service.who(key=(await service.make_key(admin, "*")).secret))
     for principal in (admin.principal, by_key):
         with acting(principal), pytest.raises(PermissionDenied, match="role_not_grantable"):
             await service.servicer.RotateApiKey(asked, None)
     await service.who(key=key.secret)
-    theirs = identity_pb2.RotateApiKeyRequest(id=(await make_key(service, admin, "*")).api_key.id)
+    theirs = identity_pb2.RotateApiKeyRequest(id=(await service.make_key(admin, "*")).api_key.id)
     for principal, wanted in ((owner.principal, asked), (owner.principal, theirs), (admin.principal, theirs)):
         with acting(principal):
             assert (await service.servicer.RotateApiKey(wanted, None)).secret
@@ -284,7 +276,7 @@ async def test_a_key_that_expired_is_refused(service: Service) -> None:
 
 async def test_a_rotated_key_works_twice_until_the_overlap_has_passed(service: Service) -> None:
     member = await service.member()
-    made = await make_key(service, member)
+    made = await service.make_key(member)
     with acting(member.principal):
         asked = identity_pb2.RotateApiKeyRequest(id=made.api_key.id, overlap_seconds=60)
         rotated = await service.servicer.RotateApiKey(asked, None)
@@ -305,7 +297,7 @@ async def test_a_rotated_key_works_twice_until_the_overlap_has_passed(service: S
 
 async def test_a_revoked_key_is_refused_at_once(service: Service) -> None:
     member, stranger = await service.member(), await service.member()
-    made = await make_key(service, member)
+    made = await service.make_key(member)
     asked = identity_pb2.RevokeApiKeyRequest(id=made.api_key.id)
     with acting(stranger.principal), pytest.raises(NotFound):
         await service.servicer.RevokeApiKey(asked, None)
@@ -324,7 +316,7 @@ async def test_a_revoked_key_is_refused_at_once(service: Service) -> None:
 
 async def test_another_organization_sees_no_key(service: Service) -> None:
     member, stranger = await service.member(), await service.member()
-    made = await make_key(service, member)
+    made = await service.make_key(member)
     with acting(stranger.principal):
         for key_id in (made.api_key.id, "", "\x00"):
             with pytest.raises(NotFound):
@@ -356,7 +348,7 @@ async def test_a_secret_is_shown_once(service: Service) -> None:
 async def test_a_list_of_keys_costs_two_statements(service: Service) -> None:
     member = await service.member()
     for _ in range(5):
-        await make_key(service, member)
+        await service.make_key(member)
     with acting(member.principal), count_statements() as counter:
         await service.servicer.ListApiKeys(identity_pb2.ListApiKeysRequest(), None)
     assert counter.total == 2
@@ -392,7 +384,7 @@ async def test_a_user_keeps_the_newest_sessions(service: Service) -> None:
 
 async def test_ended_keys_and_sessions_are_forgotten_in_time(service: Service) -> None:
     member = await service.member()
-    old, young, living = [await make_key(service, member) for _ in range(3)]
+    old, young, living = [await service.make_key(member) for _ in range(3)]
     with acting(member.principal):
         for ended in (old, young):
             await service.servicer.RevokeApiKey(identity_pb2.RevokeApiKeyRequest(id=ended.api_key.id), None)

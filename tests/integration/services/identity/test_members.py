@@ -15,7 +15,7 @@ from libs.errors import FailedPrecondition, InvalidArgument, NotFound, Permissio
 from libs.ids import new_id
 from libs.rpc.principal import Principal
 
-from .conftest import PASSWORD, Member, Service, acting, as_gateway, principal_of
+from .conftest import PASSWORD, Service, acting, as_gateway, principal_of
 
 OWNER, ADMIN, MEMBER, VIEWER = (
     identity_pb2.ROLE_OWNER,
@@ -44,11 +44,6 @@ async def users(service: Service, principal: Principal, **wanted: object) -> lis
     with acting(principal):
         page = await service.members.ListUsers(pb.ListUsersRequest(**wanted), None)  # type: ignore[arg-type]
     return [user.id for user in page.users]
-
-
-async def make_key(service: Service, member: Member, *scopes: str) -> identity_pb2.CreateApiKeyResponse:
-    with acting(member.principal):
-        return await service.servicer.CreateApiKey(identity_pb2.CreateApiKeyRequest(name="k", scopes=scopes), None)
 
 
 async def test_users_are_listed_by_role_and_address_and_each_organization_sees_its_own(service: Service) -> None:
@@ -87,7 +82,7 @@ async def test_cursors_walk_over_the_users(service: Service) -> None:
 async def test_a_role_changes_what_the_users_credentials_may_do_at_once(service: Service) -> None:
     owner = await service.member()
     admin = await service.join(owner, ADMIN)
-    key = (await make_key(service, admin, "*")).secret
+    key = (await service.make_key(admin, "*")).secret
     assert list((await service.who(key=key)).scopes) == ["*"]
     changed = await set_role(service, owner.principal, admin.user.id, VIEWER, version=1)
     assert (changed.role, changed.version) == (VIEWER, 2)
@@ -135,7 +130,7 @@ async def test_a_key_gives_no_role_whose_scopes_it_lacks(service: Service) -> No
     """Although an owner made it: its holder is not the owner."""
     owner = await service.member()
     viewer = await service.join(owner, VIEWER)
-    made = await make_key(service, owner, "members:read", "members:write", "agents:read")
+    made = await service.make_key(owner, "members:read", "members:write", "agents:read")
     clerk = principal_of(await service.who(key=made.secret))
     for role in (OWNER, ADMIN, MEMBER):
         with pytest.raises(PermissionDenied, match="role_not_grantable"):
@@ -156,7 +151,7 @@ async def test_a_removed_user_is_out_everywhere_and_its_address_is_free(service:
     owner = await service.member()
     user = await service.join(owner, ADMIN)
     org, other = owner.user.organization_id, (await service.login(user.user.email)).token
-    made = await make_key(service, user, "*")
+    made = await service.make_key(user, "*")
     before = await service.events(org)
     await remove(service, owner.principal, user.user.id)
     for credential in ({"token": user.token}, {"token": other}, {"key": made.secret}):

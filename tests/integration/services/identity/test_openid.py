@@ -28,8 +28,8 @@ from services.identity.login_limits import OPENID_STEPS
 from services.identity.openid import FLOW_LIFETIME, Flow, OpenIdProvider, OpenIdSettings
 from services.identity.servicer import AccountServicer
 
-from .conftest import Member, Service, as_gateway
-from .test_own_account import ask_email, change, confirm, forget, reset, token
+from .conftest import Member, Service, address, as_gateway
+from .test_own_account import ask_email, change, confirm_email, forget, reset
 from .test_second_factor import enrolled
 
 PAGE = "https://suite.example.com/openid"
@@ -134,15 +134,15 @@ async def test_a_verified_address_signs_in_as_its_account_and_stays_linked(servi
 async def test_a_new_password_or_address_ends_what_a_subject_opened(service: Service, issuer: str) -> None:
     async def by_mail(member: Member) -> None:
         await forget(service, member.user.email)
-        await reset(service, await token(service, member.user.email))
+        await reset(service, await service.token(member.user.email))
 
     async def by_password(member: Member) -> None:
         await change(service, member.principal)
 
     async def by_address(member: Member) -> None:
-        new = f"{new_id('x')}@example.com"
+        new = address()
         await ask_email(service, member.principal, new)
-        await confirm(service, member.principal, await token(service, new))
+        await confirm_email(service, member.principal, await service.token(new))
 
     async with signing_in(service, issuer) as accounts:
         for act in (by_mail, by_password, by_address):

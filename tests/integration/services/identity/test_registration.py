@@ -13,13 +13,9 @@ from services.identity.domain.people import email_key
 from services.identity.domain.verification import LINK_LIFETIME, place_of
 from suite.tables import PENDING_PER_ADDRESS, UNREGISTERED
 
-from .conftest import PASSWORD, Service, acting, as_gateway
+from .conftest import PASSWORD, Service, acting, address, as_gateway
 
 URL = "https://suite.example.com/verify-email#"
-
-
-def address() -> str:
-    return f"{new_id('x')}@example.com"
 
 
 async def register(service: Service, email: str, password: str = PASSWORD) -> identity_pb2.RegisterResponse:
@@ -28,16 +24,6 @@ async def register(service: Service, email: str, password: str = PASSWORD) -> id
     )
     with as_gateway():
         return await service.by_mail.Register(request, None)
-
-
-async def mails(service: Service, email: str) -> list[dict[str, str]]:
-    return await service.mails(email)
-
-
-async def token(service: Service, email: str) -> str:
-    link = (await mails(service, email))[-1]["link"]
-    assert link.startswith(URL)
-    return link.removeprefix(URL)
 
 
 async def verify(service: Service, link: str) -> identity_pb2.VerifyRegistrationResponse:
@@ -61,10 +47,11 @@ async def test_the_account_is_made_by_the_link_and_not_before(service: Service) 
     answer = await register(service, email)
     assert answer == identity_pb2.RegisterResponse(verification_mailed=True)
     assert await accounts(service, email) == 0
-    assert [(mail["template"], mail["org"]) for mail in await mails(service, email)] == [
+    assert [(mail["template"], mail["org"]) for mail in await service.mails(email)] == [
         ("registration.verify", UNREGISTERED)
     ]
-    made = await verify(service, await token(service, email))
+    assert (await service.mails(email))[0]["link"].startswith(URL)
+    made = await verify(service, await service.token(email))
     assert (made.user.email, made.user.role) == (email, identity_pb2.ROLE_OWNER)
     # The trial credit hangs on org.created, so it comes with the verification.
     assert await service.events(made.organization.id) == ["org.created", "user.created"]
@@ -75,7 +62,7 @@ async def test_a_taken_address_is_answered_alike_and_its_owner_is_told(service: 
     owner = await service.register(address())
     answers = [await register(service, email) for email in (owner.user.email, owner.user.email.upper(), address())]
     assert len({answer.SerializeToString() for answer in answers}) == 1
-    told = await mails(service, owner.user.email)
+    told = await service.mails(owner.user.email)
     assert {(mail["template"], mail["org"]) for mail in told} == {("registration.taken", owner.user.organization_id)}
     assert not any("link" in mail for mail in told)
     assert await accounts(service, owner.user.email) == 1
@@ -84,7 +71,7 @@ async def test_a_taken_address_is_answered_alike_and_its_owner_is_told(service: 
 async def test_a_link_works_once_also_at_once(service: Service) -> None:
     email = address()
     await register(service, email)
-    link = await token(service, email)
+    link = await service.token(email)
     ends = await asyncio.gather(*(verify(service, link) for _ in range(6)), return_exceptions=True)
     assert sorted(type(end).__name__ for end in ends) == ["NotFound"] * 5 + ["VerifyRegistrationResponse"]
     assert await accounts(service, email) == 1
@@ -93,7 +80,7 @@ async def test_a_link_works_once_also_at_once(service: Service) -> None:
 async def test_a_link_expires_and_a_foreign_one_opens_nothing(service: Service) -> None:
     email = address()
     await register(service, email)
-    link = await token(service, email)
+    link = await service.token(email)
     for forged in (
         "",
         link[:-1],
@@ -127,19 +114,19 @@ async def test_the_link_is_mailed_again_and_strangers_hear_nothing(service: Serv
     await register(service, email)
     for one in (email, owner, unknown):
         await resend(service, one)
-    first, second = await mails(service, email)
+    first, second = await service.mails(email)
     assert first == second
-    assert await mails(service, owner) == await mails(service, unknown) == []
-    await verify(service, await token(service, email))
+    assert await service.mails(owner) == await service.mails(unknown) == []
+    await verify(service, await service.token(email))
 
 
 async def test_each_registration_has_its_own_password_and_the_first_link_ends_the_others(service: Service) -> None:
     """A stranger who registers the address changes nothing of what its owner follows."""
     email = address()
     await register(service, email, "the owner's own words")
-    mine = await token(service, email)
+    mine = await service.token(email)
     await register(service, email, "a stranger's own words")
-    theirs = await token(service, email)
+    theirs = await service.token(email)
     assert mine != theirs
     await verify(service, mine)
     with pytest.raises(NotFound):
@@ -184,7 +171,7 @@ async def test_a_taken_address_is_hashed_for_and_mailed_to_as_a_new_one(
     monkeypatch.setattr(passwords, "hash", noting)
     for email in (taken, new):
         await register(service, email, f"the password of {email}")
-        assert len(await mails(service, email)) == 1
+        assert len(await service.mails(email)) == 1
     assert hashed == [f"the password of {taken}", f"the password of {new}"]
 
 

@@ -24,7 +24,7 @@ from services.identity.domain.second_factor import STEP_SECONDS
 from services.identity.login_limits import ACCOUNT_TRIES
 from suite.tables import RECOVERY_CODES_PER_ACCOUNT
 
-from .conftest import PASSWORD, Member, Service, acting, as_gateway, principal_of
+from .conftest import Member, Service, acting, as_gateway, principal_of
 from .test_members import VIEWER, remove
 
 
@@ -44,21 +44,10 @@ class Authenticator:
         return self.code()
 
 
-async def begin(service: Service, member: Member, password: str = PASSWORD) -> pb.BeginSecondFactorResponse:
-    with acting(member.principal):
-        return await service.accounts.BeginSecondFactor(pb.BeginSecondFactorRequest(password=password), None)
-
-
-async def confirm(service: Service, member: Member, code: str, key: str = "") -> list[str]:
-    with acting(member.principal, key=key, fingerprint="f" if key else ""):
-        answer = await service.accounts.ConfirmSecondFactor(pb.ConfirmSecondFactorRequest(code=code), None)
-    return list(answer.recovery_codes)
-
-
 async def enrolled(service: Service) -> tuple[Member, Authenticator, list[str]]:
     member = await service.member()
-    phone = Authenticator(service, (await begin(service, member)).secret)
-    return member, phone, await confirm(service, member, phone.code())
+    phone = Authenticator(service, (await service.begin_factor(member)).secret)
+    return member, phone, await service.confirm_factor(member, phone.code())
 
 
 async def challenge(service: Service, member: Member) -> str:
@@ -92,12 +81,12 @@ async def replace_codes(service: Service, member: Member, code: str) -> list[str
 async def test_a_login_needs_a_code_once_a_first_one_was_confirmed(service: Service) -> None:
     member = await service.member()
     other = (await service.login(member.user.email)).token
-    begun = await begin(service, member)
+    begun = await service.begin_factor(member)
     assert begun.otpauth_url.startswith("otpauth://totp/EchoSenseiX:")
     assert f"secret={begun.secret}" in begun.otpauth_url
     assert (await service.login(member.user.email)).token
     phone = Authenticator(service, begun.secret)
-    codes = await confirm(service, member, phone.code())
+    codes = await service.confirm_factor(member, phone.code())
     assert len(set(codes)) == RECOVERY_CODES_PER_ACCOUNT
     with pytest.raises(Unauthenticated):
         await service.who(token=other)
@@ -166,8 +155,8 @@ async def test_a_recovery_code_replaces_the_phone_once(service: Service) -> None
 
 async def test_neither_secret_nor_recovery_code_is_stored_readably(service: Service) -> None:
     member = await service.member()
-    begun = await begin(service, member)
-    codes = await confirm(service, member, Authenticator(service, begun.secret).code())
+    begun = await service.begin_factor(member)
+    codes = await service.confirm_factor(member, Authenticator(service, begun.secret).code())
     for table in ("account", "recovery_code", "account_token", "outbox", "idempotency"):
         rows = await service.database.system_fetch(f"select t::text as row from {table} t")
         text = "".join(row["row"] for row in rows)
@@ -209,8 +198,8 @@ async def test_a_user_that_is_removed_at_its_second_step_gets_no_session(
     member = await service.join(owners[0], VIEWER)
     for owner in owners[1:]:
         await service.join(owner, VIEWER, member.user.email)
-    phone = Authenticator(service, (await begin(service, member)).secret)
-    await confirm(service, member, phone.code())
+    phone = Authenticator(service, (await service.begin_factor(member)).secret)
+    await service.confirm_factor(member, phone.code())
     proof, code = await challenge(service, member), phone.fresh()
     accounts = service.accounts._parts.accounts
     read = accounts.by_id
@@ -254,15 +243,16 @@ async def test_a_right_code_gives_the_tries_back(service: Service) -> None:
 async def test_enrolment_needs_the_password_and_disabling_a_code(service: Service) -> None:
     member = await service.member()
     with pytest.raises(PermissionDenied, match="wrong_password"):
-        await begin(service, member, "not the password")
-    for act in (confirm(service, member, "000000"), disable(service, member, "000000")):
-        with pytest.raises((PermissionDenied, FailedPrecondition)):
-            await act
-    phone = Authenticator(service, (await begin(service, member)).secret)
-    await confirm(service, member, phone.code())
+        await service.begin_factor(member, "not the password")
+    with pytest.raises(PermissionDenied, match="wrong_code"):
+        await service.confirm_factor(member, "000000")
+    with pytest.raises(FailedPrecondition, match="second_factor_state"):
+        await disable(service, member, "000000")
+    phone = Authenticator(service, (await service.begin_factor(member)).secret)
+    await service.confirm_factor(member, phone.code())
     again: tuple[Callable[[], Awaitable[object]], ...] = (
-        lambda: begin(service, member),
-        lambda: confirm(service, member, phone.fresh()),
+        lambda: service.begin_factor(member),
+        lambda: service.confirm_factor(member, phone.fresh()),
     )
     for refused in again:
         with pytest.raises(FailedPrecondition, match="second_factor_state"):
@@ -278,18 +268,18 @@ async def test_enrolment_needs_the_password_and_disabling_a_code(service: Servic
 
 async def test_the_codes_are_shown_once(service: Service) -> None:
     member = await service.member()
-    phone = Authenticator(service, (await begin(service, member)).secret)
-    await confirm(service, member, phone.code(), key="k")
+    phone = Authenticator(service, (await service.begin_factor(member)).secret)
+    await service.confirm_factor(member, phone.code(), key="k")
     with pytest.raises(AlreadyExists, match="secret_already_shown"):
-        await confirm(service, member, phone.code(), key="k")
+        await service.confirm_factor(member, phone.code(), key="k")
 
 
 async def test_a_new_password_leaves_the_second_factor_on(service: Service) -> None:
-    from .test_own_account import NEW, forget, reset, token
+    from .test_own_account import NEW, forget, reset
 
     member, _, codes = await enrolled(service)
     await forget(service, member.user.email)
-    await reset(service, await token(service, member.user.email))
+    await reset(service, await service.token(member.user.email))
     answer = await service.login(member.user.email, NEW)
     assert (answer.token, bool(answer.challenge)) == ("", True)
     login = await verify(service, answer.challenge, codes[0])

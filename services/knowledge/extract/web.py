@@ -7,15 +7,16 @@ are left out.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
 from services.knowledge.domain.blocks import Block
 from services.knowledge.extract.cleaning import clean_paragraph, join_cells
 
-_HIDDEN = frozenset(
+HIDDEN = frozenset(
     ("script", "style", "noscript", "template", "iframe", "object", "svg", "math", "nav", "button", "select",
      "textarea", "head", "datalist", "audio", "video", "canvas")
 )  # fmt: skip
@@ -24,12 +25,26 @@ _BLOCKS = frozenset(
      "fieldset", "figcaption", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "html",
      "li", "main", "ol", "p", "pre", "section", "summary", "table", "tbody", "tfoot", "thead", "tr", "ul")
 )  # fmt: skip
-_UNSEEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
+# The question of an accordion is a button in one of these.
+_ASKING = frozenset(("h1", "h2", "h3", "h4", "h5", "h6", "summary", "dt"))
+_DECLARATION = re.compile(
+    r"(?<![\w-])(display|(?:content-)?visibility)\s*:\s*([\w-]+)\s*(!\s*important)?", re.IGNORECASE
+)
+_SHEET_TYPES = ("", "text/css")
+_SHEET_MEDIA = frozenset(("", "all", "screen"))
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 # A rule of a style sheet that stands in no other: what only printers or small screens hide is read.
 _RULE = re.compile(r"([^{}]*)\{([^{}]*(?:\{[^{}]*\}[^{}]*)*)\}")
 # Rules of a page's own style sheets that are looked at. More: a hostile page takes longer.
 _MOST_RULES = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Saying:
+    """What a style says of a property that may hide."""
+
+    hides: bool
+    important: bool
 
 
 def read_html(text: str, style: str = "", *, titled: bool = True) -> Iterator[Block]:
@@ -39,30 +54,68 @@ def read_html(text: str, style: str = "", *, titled: bool = True) -> Iterator[Bl
     title = tree.css_first("title")
     if titled and title is not None and tree.css_first("h1") is None and (heading := clean_paragraph(title.text())):
         yield Block(heading, 0, 1)
-    _mark_hidden(tree, "\n".join([style, *(sheet.text() for sheet in tree.css("style"))]))
+    _mark_hidden(tree, "\n".join([style, *(sheet.text() for sheet in tree.css("style") if _is_applied(sheet))]))
     if tree.body is not None:
         yield from _Page().read(tree.body)
 
 
+def _is_applied(sheet: LexborNode) -> bool:
+    """Whether a screen shows the page by this style sheet, in a browser that runs scripts."""
+    attributes = sheet.attributes
+    media = {medium.strip().lower() for medium in (attributes.get("media") or "").split(",")}
+    if (attributes.get("type") or "").strip().lower() not in _SHEET_TYPES or not media & _SHEET_MEDIA:
+        return False
+    above = sheet.parent
+    while above is not None and above.tag != "noscript":
+        above = above.parent
+    return above is None
+
+
+def _declared(style: str) -> dict[str, _Saying]:
+    """The last saying of each property that may hide."""
+    return {
+        name.lower(): _Saying(value.lower() == ("none" if name.lower() == "display" else "hidden"), bool(important))
+        for name, value, important in _DECLARATION.findall(style)
+    }
+
+
 def _mark_hidden(tree: LexborHTMLParser, style: str) -> None:
-    """Gives the attribute `hidden` to what the style sheets hide."""
-    for number, rule in enumerate(_RULE.finditer(_COMMENT.sub("", style))):
-        selector, body = rule.group(1).strip(), rule.group(2)
-        if number >= _MOST_RULES or "{" in body or selector.startswith("@") or not _UNSEEN.search(body):
+    """Gives the attribute `hidden` to what the style sheets hide. Of two rules the later one counts, unless only the
+    earlier one is important; an element's own style counts last."""
+    said: dict[tuple[int, str], tuple[LexborNode, _Saying]] = {}
+    for rule in islice(_RULE.finditer(_COMMENT.sub("", style)), _MOST_RULES):
+        # Statements such as @import stand before the selector.
+        selector, body = rule.group(1).rpartition(";")[2].strip(), rule.group(2)
+        sayings = {} if "{" in body or selector.startswith("@") else _declared(body)
+        if not any(saying.hides for saying in sayings.values()) and not (said and sayings):
             continue
         try:
             for node in tree.css(selector):
-                node.attrs["hidden"] = ""
+                _note(said, node, sayings)
         except (SelectolaxError, ValueError):
             continue
+    for (_, name), (node, saying) in said.items():
+        own = _declared(node.attributes.get("style") or "").get(name)
+        if saying.hides and (own is None or own.hides or saying.important > own.important):
+            node.attrs["hidden"] = ""
+
+
+def _note(
+    said: dict[tuple[int, str], tuple[LexborNode, _Saying]], node: LexborNode, new: Mapping[str, _Saying]
+) -> None:
+    for name, saying in new.items():
+        key = (node.mem_id, name)
+        if key not in said or saying.important >= said[key][1].important:
+            said[key] = (node, saying)
 
 
 def _walk(root: LexborNode) -> Iterator[tuple[bool, LexborNode]]:
-    """Each node that is seen, when it begins (True) and when it has ended."""
+    """Each node that is seen, when it begins (True) and when it has ended. The root is always seen: a page that hides
+    its body shows it by a script."""
     node = root
     while True:
         yield True, node
-        if node.child is not None and not _is_hidden(node):
+        if node.child is not None and (node.mem_id == root.mem_id or not _is_hidden(node)):
             node = node.child
             continue
         yield False, node
@@ -75,14 +128,15 @@ def _walk(root: LexborNode) -> Iterator[tuple[bool, LexborNode]]:
 
 
 def _is_hidden(node: LexborNode) -> bool:
-    if node.tag in _HIDDEN:
+    asks = node.tag == "button" and node.parent is not None and node.parent.tag in _ASKING
+    if node.tag in HIDDEN and not asks:
         return True
     attributes = node.attributes
     return (
         attributes.get("hidden", "until-found") != "until-found"
         or attributes.get("aria-hidden") == "true"
         or (node.tag == "dialog" and "open" not in attributes)
-        or bool(_UNSEEN.search(attributes.get("style") or ""))
+        or any(saying.hides for saying in _declared(attributes.get("style") or "").values())
     )
 
 

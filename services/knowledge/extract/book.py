@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import posixpath
+import re
 import zipfile
 from collections.abc import Iterator
 from urllib.parse import unquote
@@ -17,6 +18,10 @@ from services.knowledge.extract.refusal import Refusal
 from services.knowledge.extract.web import read_html
 
 _CONTAINER = "META-INF/container.xml"
+_VOID = frozenset(
+    ("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr")
+)
+_SELF_CLOSED = re.compile(r"""<([A-Za-z][\w:.-]*)((?:"[^"]*"|'[^']*'|[^<>"'/]|/(?!>))*)/>""")
 
 
 def read_book(content: bytes) -> Iterator[Block]:
@@ -32,9 +37,19 @@ def read_book(content: bytes) -> Iterator[Block]:
             style = "\n".join(decode(archive.read(name)) for name in sheets if name in archive.namelist())
             chapters = [members[item["href"]] for item in spine]
             for name in chapters:
-                yield from read_html(decode(archive.read(name), html=True), style, titled=False)
+                yield from read_html(_as_html(decode(archive.read(name), html=True)), style, titled=False)
         except (ElementTree.ParseError, KeyError, IndexError) as error:
             raise Refusal("document_corrupt") from error
+
+
+def _as_html(chapter: str) -> str:
+    """A chapter is XHTML. In HTML `<title/>` is a start tag, and takes what follows it."""
+    return _SELF_CLOSED.sub(
+        lambda tag: (
+            tag.group() if tag.group(1).lower() in _VOID else f"<{tag.group(1)}{tag.group(2)}></{tag.group(1)}>"
+        ),
+        chapter,
+    )
 
 
 def _found(archive: zipfile.ZipFile, name: str, element: str) -> list[dict[str, str]]:

@@ -9,15 +9,18 @@ import re
 from collections.abc import Iterator
 
 from markdown_it import MarkdownIt
+from markdown_it.rules_core import StateCore
 from mdit_py_plugins.front_matter import front_matter_plugin
 from striprtf.striprtf import rtf_to_text
 
 from services.knowledge.domain.blocks import Block
 from services.knowledge.extract.cleaning import clean_paragraph
 from services.knowledge.extract.refusal import Refusal
-from services.knowledge.extract.web import read_html
+from services.knowledge.extract.web import HIDDEN, read_html
 
-_MARKDOWN = MarkdownIt("commonmark").enable("table").use(front_matter_plugin)
+# Elements that take all that follows when their end tag is missing: hidden ones, and ones that hold text alone.
+_TAKING = HIDDEN | {"title", "xmp", "plaintext", "noembed", "noframes", "dialog"}
+_TAG = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9-]*)(?=[\s/>])")
 # Hugo's form of front matter, which the plugin does not know.
 _TOML = re.compile(r"\A\+\+\+\n.*?\n\+\+\+(?:\n|\Z)", re.DOTALL)
 _RTF = re.compile(
@@ -25,6 +28,40 @@ _RTF = re.compile(
 )
 # Hidden text, and text that a reviewer has deleted.
 _RTF_HIDDEN = ("v", "deleted")
+
+
+def _write_open_tags_as_text(state: StateCore) -> None:
+    """`Array<object>` in a sentence is text: without an end tag in the same paragraph, or behind a block of HTML, the
+    element would take the rest of the document with it."""
+    ended: set[str] = set()
+    for token in reversed(state.tokens):
+        if token.type == "html_block":
+            token.content = _escaped(token.content, ended)
+        elif token.type == "inline":
+            inside: set[str] = set()
+            for child in reversed(token.children or ()):
+                if child.type == "html_inline":
+                    child.content = _escaped(child.content, inside)
+            ended |= inside
+
+
+def _escaped(source: str, ended: set[str]) -> str:
+    """`source` with the opening tags escaped that no end tag follows; `ended` are the names of end tags behind it, and
+    takes those of `source`."""
+    pieces: list[str] = []
+    until = len(source)
+    for tag in reversed(list(_TAG.finditer(source))):
+        name = tag.group(2).lower()
+        if tag.group(1):
+            ended.add(name)
+        elif name in _TAKING - ended:
+            pieces.append(f"&lt;{source[tag.start() + 1 : until]}")
+            until = tag.start()
+    return "".join([source[:until], *reversed(pieces)])
+
+
+_MARKDOWN = MarkdownIt("commonmark").enable("table").use(front_matter_plugin)
+_MARKDOWN.core.ruler.push("open_tags", _write_open_tags_as_text)
 
 
 def read_markdown(text: str) -> Iterator[Block]:

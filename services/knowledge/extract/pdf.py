@@ -60,8 +60,9 @@ def read_pdf(content: bytes, on_page: OnPage) -> Iterator[Block]:
 
 
 def _without_invisible(content: bytes) -> bytes:
-    """The document without the text that it draws invisibly, except on scans: there it is what their picture says.
-    Damaged and protected documents stay as they are for the reader to refuse."""
+    """The document without the text that it draws invisibly, except on scans: there it is what their picture says. A
+    page is a scan when pictures fill half of it, or when it shows no text. Damaged and protected documents stay as they
+    are for the reader to refuse."""
     try:
         with pypdfium2.PdfDocument(content) as document:
             if len(document) > _MOST_PAGES or not sum(_remove_invisible(page) for page in document):
@@ -79,14 +80,19 @@ def _remove_invisible(page: pypdfium2.PdfPage) -> int:
         if one.type == raw.FPDF_PAGEOBJ_IMAGE:
             left, bottom, right, top = one.get_bounds()
             area += (right - left) * (top - bottom)
-    if 2 * area > page.get_width() * page.get_height():
+    unseen = [one for one in found if _is_text(one) and _is_invisible(one)]
+    shows = any(_is_text(one) and not _is_invisible(one) for one in page.get_objects())
+    if not shows or 2 * area > page.get_width() * page.get_height():
         return 0
-    unseen = [one for one in found if one.type == raw.FPDF_PAGEOBJ_TEXT and _is_invisible(one)]
     for one in unseen:
         page.remove_obj(one)
     if unseen:
         page.gen_content()
     return len(unseen)
+
+
+def _is_text(one: pypdfium2.PdfObject) -> bool:
+    return bool(one.type == raw.FPDF_PAGEOBJ_TEXT)
 
 
 def _is_invisible(text: pypdfium2.PdfObject) -> bool:

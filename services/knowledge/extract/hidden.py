@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from xml.parsers import expat
 
 from services.knowledge.domain.media import DOCX, ODT, PPTX, XLSX, MediaType
+from services.knowledge.extract.sheets import Sheet, is_on, look
 
 Attributes = Mapping[str, str]
 
-_OFF = frozenset(("0", "false", "off", "none"))
 _SHAPES = frozenset(("sp", "pic", "graphicFrame", "grpSp", "cxnSp"))
 # What a property of a run, a row or a shape may hide: the element that it belongs to.
 _OWNERS = _SHAPES | {"r", "p", "tr"}
@@ -27,18 +27,22 @@ _PARTS = {
 }  # fmt: skip
 _STYLES = {DOCX: ("word/styles.xml",), ODT: ("content.xml", "styles.xml")}
 _NOTES = re.compile(rb"notesSlides/[^\"]+\.xml")
+_TABLES = re.compile(rb"tables/[^\"]+\.xml")
 
 
 @dataclass(slots=True)
 class _Part:
-    """What is known of a part while it is read: names of hidden styles, numbers of hidden columns."""
+    """What is known of a part while it is read: names of hidden styles, how deep paragraphs of hidden styles began,
+    the hidden rows and columns of a worksheet."""
 
     styles: frozenset[str]
-    columns: set[int] = field(default_factory=set)
+    paragraphs: set[int] = field(default_factory=set)
+    sheet: Sheet = field(default_factory=Sheet)
     hidden: bool = False
 
 
-# From the names of the elements above, a name and its attributes to how many levels up the hidden element is.
+# From the names of the elements above, a name and its attributes to how many levels up the hidden element is. Below
+# zero the element so many levels up is shown after all.
 _Rule = Callable[[_Part, Sequence[str], str, Attributes], int | None]
 
 
@@ -52,7 +56,8 @@ def without_hidden(content: bytes, media: MediaType) -> bytes:
         changed: dict[str, bytes] = {}
         for name in archive.namelist():
             if re.fullmatch(_PARTS[media], name):
-                part, before = _Part(styles), archive.read(name)
+                before = archive.read(name)
+                part = _Part(styles, sheet=look(before, _tables(archive, name)) if media is XLSX else Sheet())
                 after = _cut(before, part, _RULES[media])
                 if after != before:
                     changed[name] = after
@@ -63,10 +68,21 @@ def without_hidden(content: bytes, media: MediaType) -> bytes:
 
 def _notes(archive: zipfile.ZipFile, slide: str) -> list[str]:
     """The members that hold what the speaker reads to a slide."""
-    relations = f"ppt/slides/_rels/{slide.rpartition('/')[2]}.rels"
+    return _related(archive, slide, _NOTES)
+
+
+def _tables(archive: zipfile.ZipFile, sheet: str) -> list[bytes]:
+    return [archive.read(name) for name in _related(archive, sheet, _TABLES)]
+
+
+def _related(archive: zipfile.ZipFile, part: str, wanted: re.Pattern[bytes]) -> list[str]:
+    """The members beside the folder of a part that the part names."""
+    folder, _, name = part.rpartition("/")
+    relations = f"{folder}/_rels/{name}.rels"
     if relations not in archive.namelist():
         return []
-    named = {f"ppt/{found.decode('ascii', 'replace')}" for found in _NOTES.findall(archive.read(relations))}
+    root = folder.partition("/")[0]
+    named = {f"{root}/{found.decode('ascii', 'replace')}" for found in wanted.findall(archive.read(relations))}
     return sorted(named & set(archive.namelist()))
 
 
@@ -95,7 +111,7 @@ def _cut(data: bytes, part: _Part, rule: _Rule) -> bytes:
         starts.append(opened)
         hidden.append(up == 0)
         if up:
-            hidden[-1 - up] = True
+            hidden[-1 - abs(up)] = up > 0
 
     def end(_name: str) -> None:
         path.pop()
@@ -119,19 +135,28 @@ def _cut(data: bytes, part: _Part, rule: _Rule) -> bytes:
     return b"".join((*kept, data[at:]))
 
 
-def _on(attributes: Attributes, name: str = "val", default: str = "1") -> bool:
-    return attributes.get(name, default).lower() not in _OFF
-
-
 def _word(part: _Part, path: Sequence[str], name: str, attributes: Attributes) -> int | None:
     match (path[-1] if path else "", name):
         case (_, "comment" | "commentReference" | "moveFrom" | "delText"):
             return 0
-        case ("rPr", "vanish" | "webHidden") | ("trPr", "hidden" | "del") if _on(attributes):
+        case ("rPr", "vanish" | "webHidden") | ("trPr", "hidden" | "del") if is_on(attributes):
             return _owner(path)
-        case ("rPr", "rStyle") | ("pPr", "pStyle") if attributes.get("val") in part.styles:
+        case ("rPr", "vanish") if run := _owner(path):
+            return -run
+        case ("rPr", "rStyle") if attributes.get("val") in part.styles:
             return _owner(path)
+        case (_, "p"):
+            part.paragraphs = {depth for depth in part.paragraphs if depth < len(path)}
+        case ("pPr", "pStyle") if attributes.get("val") in part.styles:
+            part.paragraphs.add(len(path) - 2)
+        case (_, "r") if part.paragraphs and _paragraph(path) in part.paragraphs:
+            return 0
     return None
+
+
+def _paragraph(path: Sequence[str]) -> int:
+    """How deep the innermost paragraph began: one may stand in the text box of another."""
+    return max((depth for depth, name in enumerate(path) if name == "p"), default=-1)
 
 
 def _owner(path: Sequence[str]) -> int | None:
@@ -141,26 +166,15 @@ def _owner(path: Sequence[str]) -> int | None:
 def _workbook(part: _Part, path: Sequence[str], name: str, attributes: Attributes) -> int | None:
     if name == "sheet":
         return 0 if attributes.get("state", "visible") != "visible" else None
-    if name == "col" and _on(attributes, "hidden", "0"):
-        part.columns.update(range(int(attributes["min"]), min(int(attributes["max"]), 16_384) + 1))
-    in_column = name == "c" and part.columns and _column(attributes.get("r", "")) in part.columns
-    return 0 if in_column or (name == "row" and _on(attributes, "hidden", "0")) else None
-
-
-def _column(reference: str) -> int:
-    """The number of a cell's column: 1 of A7, 28 of AB7."""
-    number = 0
-    for letter in reference.rstrip("0123456789"):
-        number = number * 26 + ord(letter) - ord("A") + 1
-    return number
+    return 0 if part.sheet.hides(name, attributes) else None
 
 
 def _slide(part: _Part, path: Sequence[str], name: str, attributes: Attributes) -> int | None:
     if not path:
-        part.hidden = part.hidden or not _on(attributes, "show")
+        part.hidden = part.hidden or not is_on(attributes, "show")
     if part.hidden and name in _SHAPES:
         return 0
-    if name == "cNvPr" and _on(attributes, "hidden", "0"):
+    if name == "cNvPr" and is_on(attributes, "hidden", "0"):
         return _owner(path)
     return None
 
@@ -169,7 +183,7 @@ def _open_document(part: _Part, path: Sequence[str], name: str, attributes: Attr
     match name:
         case "annotation" | "tracked-changes":
             return 0
-        case "hidden-paragraph" if _on(attributes, "is-hidden"):
+        case "hidden-paragraph" if is_on(attributes, "is-hidden"):
             return 1
         case "hidden-text" | "section" if attributes.get("is-hidden") == "true" or attributes.get("display") == "none":
             return 0
@@ -195,7 +209,7 @@ def _hidden_styles(parts: Sequence[bytes]) -> frozenset[str]:
         elif element == "basedOn":
             based[name] = attributes.get("val", "")
         elif element == "vanish" and path[-1] == "rPr":
-            hides[name] = _on(attributes)
+            hides[name] = is_on(attributes)
         elif element == "text-properties" and "display" in attributes:
             hides[name] = attributes["display"] == "none"
 

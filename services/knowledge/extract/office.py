@@ -70,9 +70,14 @@ def _rows(grid: dict[str, Any], page: int) -> Iterator[Block]:
     table: dict[int, dict[int, str]] = {}
     for cell in grid["cells"]:
         table.setdefault(cell["row"], {})[cell["col"]] = cell["content"]
-    # A column that no row fills is one that the sheet hides.
-    columns = sorted({column for cells in table.values() for column, text in cells.items() if text.strip()})
-    rows = [join_cells([cells.get(column, "") for column in columns]) for cells in table.values()]
+    filled = [{column: text for column, text in cells.items() if text.strip()} for cells in table.values()]
+    # A column that no row fills beside another is one that the sheet hides, or that holds a title alone.
+    columns = sorted({column for cells in filled if len(cells) > 1 for column in cells})
+    known = frozenset(columns)
+    rows = [
+        join_cells([cells.get(column, "") for column in (columns if cells.keys() <= known else cells)])
+        for cells in filled
+    ]
     header = rows[0] if len(rows) > 1 else ""
     for number, row in enumerate(rows):
         if row:

@@ -72,8 +72,9 @@ def docx(body: str, styles: str = "", **more: str) -> bytes:
     )
 
 
-def xlsx(*sheets: tuple[str, str], states: Sequence[str] = (), styles: str = "") -> bytes:
-    """Sheets of a name and the XML between <worksheet> and its end; `states` are theirs, such as `veryHidden`."""
+def xlsx(*sheets: tuple[str, str], states: Sequence[str] = (), styles: str = "", table: str = "") -> bytes:
+    """Sheets of a name and the XML between <worksheet> and its end; `states` are theirs, such as `veryHidden`. `table`
+    is the XML of a table of the first sheet, between <table> and its end."""
     numbers = range(1, len(sheets) + 1)
     listed = "".join(
         f'<sheet name="{name}" sheetId="{n}" r:id="rId{n}"{f""" state="{state}" """ if state else ""}/>'
@@ -95,6 +96,14 @@ def xlsx(*sheets: tuple[str, str], states: Sequence[str] = (), styles: str = "")
             f"xl/worksheets/sheet{n}.xml": f"<worksheet {_S}>{text}</worksheet>"
             for n, (_, text) in zip(numbers, sheets, strict=True)
         }
+        | (
+            {
+                "xl/worksheets/_rels/sheet1.xml.rels": _relations([("table", "../tables/table1.xml")]),
+                "xl/tables/table1.xml": f"<table {_S}>{table}</table>",
+            }
+            if table
+            else {}
+        )
     )
 
 

@@ -62,11 +62,18 @@ async def fetch(store: BlobStore, work: Path, name: str = "", blobs: Path | None
         file.flush()
         archive.unpack(Path(file.name), work)
     if blobs and (work / archive.OBJECTS).is_dir():
-        # A volume keeps no owner and no times of ours: the contents alone are put back.
-        await asyncio.to_thread(
-            shutil.copytree, work / archive.OBJECTS, blobs, copy_function=shutil.copyfile, dirs_exist_ok=True
-        )
+        await asyncio.to_thread(_put_back, work / archive.OBJECTS, blobs)
     return wanted
+
+
+def _put_back(objects: Path, volume: Path) -> None:
+    """The contents alone: only the owner of a volume, who may be another user, may set times and rights on it."""
+    for path in sorted(objects.rglob("*")):
+        place = volume / path.relative_to(objects)
+        if path.is_dir():
+            place.mkdir(parents=True, exist_ok=True)
+        else:
+            shutil.copyfile(path, place)
 
 
 async def names(store: BlobStore) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,31 @@ async def test_objects_come_back_into_a_volume_beside_what_it_holds(work: Path, 
     await pod.fetch(store, empty, blobs=volume)
     assert (volume / "org_a" / "recording").read_bytes() == b"sound"
     assert (volume / "org_a" / "later").read_bytes() == b"kept"
+
+
+async def test_objects_come_back_into_a_volume_of_another_user(
+    work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = BlobStore.from_url(f"file://{tmp_path / 'backups'}")
+    await pod.save(store, work, tmp_path / "keys.json", tmp_path / "blobs", keep=3)
+    volume, empty = tmp_path / "volume", tmp_path / "empty"
+    volume.mkdir()
+    empty.mkdir()
+
+    def refuse(name: str) -> None:
+        allowed = getattr(os, name)
+
+        def call(path: Any, *args: Any, **options: Any) -> Any:
+            if volume in (place := Path(os.fspath(path)), *place.parents):
+                raise PermissionError(1, "Operation not permitted", str(path))
+            return allowed(path, *args, **options)
+
+        monkeypatch.setattr(os, name, call)
+
+    for name in ("utime", "chmod", "chown"):
+        refuse(name)
+    await pod.fetch(store, empty, blobs=volume)
+    assert (volume / "org_a" / "recording").read_bytes() == b"sound"
 
 
 async def test_the_oldest_go_and_a_named_one_is_found(

@@ -184,9 +184,7 @@ def test_no_target_has_two_scalers_and_a_scaled_target_has_no_fixed_number(objec
     assert [name for name in targets if "replicas" in deployments[name]["spec"]] == []
 
 
-@pytest.mark.parametrize("overlay", ["production", "full"])
-def test_gateways_share_a_rate_limit_among_as_many_as_there_can_be(overlay: str) -> None:
-    objects = build(overlay)
+def test_gateways_share_a_rate_limit_among_as_many_as_there_can_be(objects: Objects) -> None:
     container = of(objects, "Deployment")["gateway"]["spec"]["template"]["spec"]["containers"][0]
     told = next(item["value"] for item in container["env"] if item["name"] == "GATEWAY_INSTANCES")
     assert int(told) == _largest_scale(objects)["gateway"]

@@ -5,7 +5,7 @@ VENV := .venv/bin
 export SERVICE SCALE LIMITS FOLLOW DOC QUESTION V
 SCENARIO ?= baseline
 
-.PHONY: test-transcription help up dev down status logs restart reset backup restore token demo ops test security lint types check faults manifests wheels browser bench-jobs bench-knowledge bench-http bench-limits load policy clients python-client examples alerts configuration capacity protos format lock
+.PHONY: test-transcription help up dev down status logs restart reset backup restore token demo ops test security lint types check faults manifests wheels browser bench-jobs bench-knowledge bench-http bench-http-chain bench-calls trace-call bench-limits load policy clients python-client examples alerts configuration capacity protos format lock
 
 help:            ## what can be done
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 24
@@ -59,6 +59,8 @@ bench-limits: | dev-tools ## a rate limit over three gateways at twice its rate,
 	@$(VENV)/python -m bench.limits $(ARGS)
 bench-http: | dev-tools ## our cached reads beside Express and Fastify; start the suite first
 	@$(VENV)/python -m bench.http $(ARGS)
+bench-http-chain: | dev-tools ## our misses and writes beside Express, grpc-js and pg; start the suite with LIMITS=bench first
+	@$(VENV)/python -m bench.http.chain $(ARGS)
 
 test:            ## all tests
 	@$(LOCAL) test

@@ -45,6 +45,8 @@ def main() -> int:
         with _watching(suite.run["stores"]["redis"]["url"]) as log:
             samples = list(_driven(doors, seconds, Path(folder) / "samples.csv"))
     passed = sorted(log.values())
+    if not passed:
+        raise SystemExit("bench-limits: no request passed, so there is nothing to judge; look at the output of k6.")
     answered = sum(name == "source" and status != 429 for name, status, *_ in samples)
     offered = sum(name == "source" for name, *_ in samples)
     most, least = windows(passed, passed[0] + WINDOW, passed[-1])

@@ -1,8 +1,10 @@
-"""`python -m bench.http.chain`: misses and writes of ours beside Express -> grpc-js -> pg with the same transactions.
+"""`make bench-http-chain`: misses and writes of ours beside Express -> grpc-js -> pg with the same transactions.
 
-Against the running suite, started with LIMITS=bench. CPU µs per request of gateway, agent service, Redis and
-PostgreSQL, or of the peer's two processes with the same stores. AGENTS fills the organization with so many agents
-first, to see how the cost grows. Our misses include what a fill costs; the peer writes its value with SET.
+Against the running suite, started with LIMITS=bench; `ARGS="REQUESTS AGENTS"`. CPU µs per request of gateway, agent
+service, Redis and PostgreSQL, or of the peer's two processes with the same stores. AGENTS fills the organization with
+so many agents first, to see how the cost grows. Our misses include what a fill costs; the peer writes its value with
+SET. Our writes include the relay, in the agent service and in PostgreSQL, until the last event is published; the peer
+writes its outbox and publishes nothing.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -23,7 +26,7 @@ import asyncpg
 import httpx
 from redis.asyncio import Redis
 
-from bench.http.__main__ import cpu_micros, free_port, installed
+from bench.http.__main__ import KEPT_SECONDS, cpu_micros, free_port, installed, spent_micros
 from bench.journey import Customer
 from bench.request_cpu import RUN
 from libs.ids import new_id
@@ -48,6 +51,8 @@ create table if not exists bench_http.cache_invalidation (like agent.cache_inval
 grant usage on schema bench_http to agent_app;
 grant insert on all tables in schema bench_http to agent_app;
 grant usage on all sequences in schema bench_http to agent_app"""
+# Seconds that the relay is given to publish what a side wrote.
+RELAY_SECONDS = 120.0
 
 Ask = Callable[[httpx.AsyncClient, int], Awaitable[httpx.Response]]
 
@@ -91,7 +96,7 @@ def works(agents: Sequence[str], headers: dict[str, str]) -> list[Work]:
     return [Work("page", page), Work("row", row), Work("patch", patch)]
 
 
-async def measure(url: str, work: Work, pids: Callable[[], list[int]], requests: int) -> float:
+async def measure(url: str, work: Work, pids: Callable[[], list[int]], requests: int, outbox: Outbox) -> float:
     numbers = iter(range(requests + WARM))
 
     async def worker(client: httpx.AsyncClient, last: int) -> None:
@@ -102,10 +107,28 @@ async def measure(url: str, work: Work, pids: Callable[[], list[int]], requests:
 
     async with httpx.AsyncClient(base_url=url, timeout=30) as client:
         await asyncio.gather(*(worker(client, WARM - IN_FLIGHT) for _ in range(IN_FLIGHT)))
+        await outbox.empty()
         counted = pids()
         before = cpu_micros(counted)
         await asyncio.gather(*(worker(client, requests + WARM) for _ in range(IN_FLIGHT)))
-        return (cpu_micros(counted) - before) / requests
+        await outbox.empty()
+        return spent_micros(before, cpu_micros(counted)) / requests
+
+
+@dataclass(frozen=True)
+class Outbox:
+    """The agent service's, seen by an administrator."""
+
+    admin: asyncpg.Connection[asyncpg.Record]
+
+    async def empty(self) -> None:
+        """Returns when every event is published, so that no side pays for the events of the one before."""
+        deadline = time.monotonic() + RELAY_SECONDS
+        while time.monotonic() < deadline:
+            if not await self.admin.fetchval("select exists (select from agent.outbox where published_at is null)"):
+                return
+            await asyncio.sleep(0.2)
+        raise SystemExit(f"The relay did not publish all events within {RELAY_SECONDS:g} s.")
 
 
 def tree(pid: int) -> list[int]:
@@ -118,33 +141,33 @@ def _with_children(pids: list[int], parent: int) -> list[int]:
     return [*pids, *tree(parent)]
 
 
-async def prepare(run: Any, customer: Customer, agents: int) -> list[str]:
+async def prepare(run: Any, customer: Customer, agents: int, admin: Any) -> list[str]:
     """So many agents of the organization, and the peer's tables and session."""
     body = {"name": "Bench", "systemPrompt": "You are helpful. " * 20, "tags": ["bench"]}
     first = await customer.api.post("/api/agents", body)
     ids = [new_id("agt") for _ in range(agents)]
-    admin = await asyncpg.connect(run["stores"]["postgres"]["adminUrl"])
     for start in range(0, agents, 10_000):
         await admin.execute(_COPY, first["id"], ids[start : start + 10_000], timeout=600)
     await admin.execute(_TABLES)
     org = await admin.fetchval("select org_id from agent.agent where id = $1", first["id"])
     await admin.execute("analyze agent.agent", timeout=600)
-    await admin.close()
     async with Redis.from_url(run["stores"]["redis"]["url"]) as redis:
-        token = customer.credential.removeprefix("Bearer ")
-        await redis.set(f"bench:session:{token}", json.dumps({"org": org}))
+        await redis.set(f"bench:session:{_token(customer)}", json.dumps({"org": org}), ex=KEPT_SECONDS)
+        # The peer counts requests in it, and keeps the life that it has.
+        await redis.set(f"bench:limit:{_token(customer)}", 0, ex=KEPT_SECONDS)
     return ids
 
 
-async def main() -> int:
-    requests = int(sys.argv[1]) if len(sys.argv) > 1 else 2_000
-    agents = int(sys.argv[2]) if len(sys.argv) > 2 else 2 * requests + 2 * WARM
-    run, home, customer = json.loads(RUN.read_text("utf-8")), installed(), await Customer.sign_up()
+def _token(customer: Customer) -> str:
+    return customer.credential.removeprefix("Bearer ")
+
+
+async def compare(run: Any, customer: Customer, requests: int, agents: int, admin: Any) -> dict[tuple[str, str], float]:
+    """CPU µs a request, by work and side."""
+    home, stores = installed(), run["stores"]
     for file in ("agents.proto", "back.mjs", "front.mjs"):
         shutil.copy(HERE / file, home / file)
-    ids = await prepare(run, customer, agents)
-    stores = run["stores"]
-    shared = [stores["redis"]["pid"]]
+    ids = await prepare(run, customer, agents, admin)
     own = [
         entry["pid"]
         for entry in run["processes"]
@@ -159,9 +182,22 @@ async def main() -> int:
         sides = (("ours", customer.api.url, own), ("peer", f"http://127.0.0.1:{ports[1]}", [back, front]))
         for work in works(ids, headers):
             for side, url, pids in sides:
-                counted = partial(_with_children, [*pids, *shared], stores["postgres"]["pid"])
-                used[work.name, side] = await measure(url, work, counted, requests)
-    await customer.api.close()
+                counted = partial(_with_children, [*pids, stores["redis"]["pid"]], stores["postgres"]["pid"])
+                used[work.name, side] = await measure(url, work, counted, requests, Outbox(admin))
+    return used
+
+
+async def main() -> int:
+    requests = int(sys.argv[1]) if len(sys.argv) > 1 else 2_000
+    agents = int(sys.argv[2]) if len(sys.argv) > 2 else 2 * requests + 2 * WARM
+    run, customer = json.loads(RUN.read_text("utf-8")), await Customer.sign_up()
+    admin = await asyncpg.connect(run["stores"]["postgres"]["adminUrl"])
+    try:
+        used = await compare(run, customer, requests, agents, admin)
+    finally:
+        await admin.execute("drop schema if exists bench_http cascade")
+        await admin.close()
+        await customer.api.close()
     missed = []
     for name, goal in GOALS.items():
         ours, peer = used[name, "ours"], used[name, "peer"]

@@ -6,7 +6,7 @@ import pg from 'pg'
 const [port, url] = process.argv.slice(2)
 const definition = loader.loadSync('agents.proto', { keepCase: true, longs: Number, defaults: true })
 const { bench } = grpc.loadPackageDefinition(definition)
-const pool = new pg.Pool({ connectionString: url, max: 10 })
+const pool = new pg.Pool({ connectionString: url, max: 10, idleTimeoutMillis: 0 })
 // As ours: a role under row level security.
 pool.on('connect', (client) => client.query('set search_path = agent; set role agent_app'))
 

@@ -1,7 +1,7 @@
 """Which rows and cells of a worksheet are hidden.
 
-A row that a filter hides is not: a filter is how somebody last looked at the list, and the list is what the others
-ask about. A merged cell is shown as long as one of its rows and one of its columns is.
+A row that a filter hides is not: a filter is how a person last looked at the list, and callers ask about the whole
+list. A merged cell is shown as long as one of its rows and one of its columns is.
 """
 
 from __future__ import annotations

@@ -153,7 +153,7 @@ def test_a_title_over_a_hidden_column_leaves_no_gap_below() -> None:
     ],
     ids=["merged within hidden columns", "a filter that filters nothing"],
 )
-def test_what_stays_within_the_hidden_is_not_read(book: bytes) -> None:
+def test_a_merge_or_a_filter_within_hidden_parts_is_not_read(book: bytes) -> None:
     assert "HIDDEN" not in read(book, XLSX)
 
 

@@ -16,7 +16,7 @@ from gateway.http.conditional import demanded_version, entity_tag, require_versi
 from gateway.http.idempotency import Fingerprints, idempotency_key
 from gateway.http.json_body import JSON_LIMIT, decode_json, require_json
 from gateway.http.problems import refusal_of
-from gateway.http.query import decode_query, parse_query
+from gateway.http.query import read_query
 from gateway.http.request import Request, request_of
 from gateway.http.responses import NO_STORE
 from gateway.http.routing import Route, match_of
@@ -53,8 +53,7 @@ class Endpoint:
             raise AssertionError("authorization lets only routes through")
         context = _context(request, route)
         with serving(context), acting_as(request.principal_or_none or _ANONYMOUS):
-            request.parameters = parse_query(scope["query_string"])
-            request.query = decode_query(request.parameters, route.query)
+            request.parameters, request.query = read_query(scope["query_string"], route.query)
             response = await self._answer(request, route, context)
             if route.secret:
                 request.secret = True

@@ -12,7 +12,7 @@ from gateway.http.conditional import LARGEST_VERSION
 from gateway.http.idempotency import KEY_PATTERN
 from gateway.http.problems import MEDIA_TYPE, TITLES
 from gateway.http.routing import UNLIMITED, Route
-from gateway.http.schema import LIMITS, NoBody, NoQuery, Problem
+from gateway.http.schema import LIMITS, AnyQuery, NoBody, NoQuery, Problem
 
 _REF = "#/components/schemas/{name}"
 _PARAMETER = re.compile(r"\{(\w+)\}")
@@ -274,7 +274,7 @@ def _path_parameters(route: Route[Any, Any]) -> list[dict[str, Any]]:
 
 
 def _query_parameters(route: Route[Any, Any]) -> list[dict[str, Any]]:
-    if route.query is NoQuery:
+    if route.query in (NoQuery, AnyQuery):
         return []
     _, schemas = msgspec.json.schema_components([route.query], ref_template=_REF)
     properties: Mapping[str, Any] = schemas[route.query.__name__]["properties"]

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from gateway.http.schema import NoQuery
+from gateway.http.schema import AnyQuery, NoQuery
 from gateway.http.violations import step, violations_of
 from gateway.http.wire import is_storable
 from libs.errors import InvalidArgument, Violation
@@ -23,6 +23,7 @@ T = TypeVar("T", bound=msgspec.Struct)
 # Parameters of a query string. More than any list has filters; each costs parsing time.
 _MAX_PARAMETERS = 50
 _NO_QUERY = NoQuery()
+_ANY_QUERY = AnyQuery()
 # Lax conversion accepts more spellings (1e1, 1_0, a number of seconds, TRUE); the API documents only these.
 _WRITTEN: Mapping[type, tuple[re.Pattern[str], str]] = {
     bool: (re.compile("true|false"), "true or false"),
@@ -61,6 +62,14 @@ def parse_query(raw: bytes) -> dict[str, str]:
 def words(text: str | None) -> list[str]:
     """The parts of a comma list."""
     return [part.strip() for part in text.split(",") if part.strip()] if text else []
+
+
+def read_query(raw: bytes, schema: type[T]) -> tuple[dict[str, str], T]:
+    """The parameters as they were sent, and as an instance of the schema."""
+    if schema is AnyQuery:
+        return {}, _ANY_QUERY  # type: ignore[return-value]
+    asked = parse_query(raw)
+    return asked, decode_query(asked, schema)
 
 
 def decode_query(asked: dict[str, str], schema: type[T]) -> T:

@@ -33,6 +33,11 @@ class NoQuery(Query):
     """The request has no query parameters."""
 
 
+class AnyQuery(Query):
+    """A page that a browser opens. Its script reads what it knows. The site that sent the browser adds its own: an
+    OpenID provider its answer (`code`, `state`, `iss`), a mailing its marks."""
+
+
 SORT = Meta(description="The field that orders the rows.")
 
 

@@ -9,11 +9,11 @@ from gateway.console.assets import CODINGS, Asset
 from gateway.http.conditional import names_tag
 from gateway.http.negotiation import choose_coding
 from gateway.http.routing import Route
-from gateway.http.schema import NoBody, NoQuery
+from gateway.http.schema import AnyQuery, NoBody
 from gateway.state import ApiRequest
 from libs.errors import NotFound
 
-Handler = Callable[[ApiRequest[NoQuery, NoBody]], Awaitable[Response]]
+Handler = Callable[[ApiRequest[AnyQuery, NoBody]], Awaitable[Response]]
 
 # The release is part of a file's path, so its content never changes: a year, the longest that caches keep.
 _IMMUTABLE = "public, max-age=31536000, immutable"
@@ -30,11 +30,11 @@ _POLICY = (
 )
 
 
-async def get_root(request: ApiRequest[NoQuery, NoBody]) -> Response:
+async def get_root(request: ApiRequest[AnyQuery, NoBody]) -> Response:
     return RedirectResponse("/app", 302, {"cache-control": _REVALIDATE, "link": _DESCRIBED})
 
 
-async def get_console(request: ApiRequest[NoQuery, NoBody]) -> Response:
+async def get_console(request: ApiRequest[AnyQuery, NoBody]) -> Response:
     app = request.app
     policy = _POLICY.format(import_map=app.console.import_map, sockets=app.settings.realtime_public_url)
     request.replace_response_header(b"content-security-policy", policy.encode())
@@ -44,15 +44,15 @@ async def get_console(request: ApiRequest[NoQuery, NoBody]) -> Response:
     return _file(request, app.console.page, _REVALIDATE, tag)
 
 
-async def get_file(request: ApiRequest[NoQuery, NoBody]) -> Response:
+async def get_file(request: ApiRequest[AnyQuery, NoBody]) -> Response:
     return _named(request, request.path_params["name"])
 
 
-async def get_file_in_folder(request: ApiRequest[NoQuery, NoBody]) -> Response:
+async def get_file_in_folder(request: ApiRequest[AnyQuery, NoBody]) -> Response:
     return _named(request, f"{request.path_params['name']}/{request.path_params['file']}")
 
 
-def _named(request: ApiRequest[NoQuery, NoBody], name: str) -> Response:
+def _named(request: ApiRequest[AnyQuery, NoBody], name: str) -> Response:
     console = request.app.console
     asset = console.files.get(name) if request.path_params["release"] == console.release else None
     if asset is None:
@@ -62,7 +62,7 @@ def _named(request: ApiRequest[NoQuery, NoBody], name: str) -> Response:
     return _file(request, asset, _IMMUTABLE)
 
 
-def _file(request: ApiRequest[NoQuery, NoBody], asset: Asset, cache_control: str, tag: str = "") -> Response:
+def _file(request: ApiRequest[AnyQuery, NoBody], asset: Asset, cache_control: str, tag: str = "") -> Response:
     coding = choose_coding(request.header("accept-encoding"), CODINGS)
     headers = {"cache-control": cache_control}
     if coding in asset.forms:
@@ -74,7 +74,9 @@ def _file(request: ApiRequest[NoQuery, NoBody], asset: Asset, cache_control: str
 
 
 def _page(path: str, handler: Handler, summary: str) -> Route[Any, Any]:
-    return Route("GET", path, handler, summary, tag="Console", public=True, limits="read", documented=False)
+    return Route(
+        "GET", path, handler, summary, tag="Console", public=True, limits="read", documented=False, query=AnyQuery
+    )
 
 
 ROUTES = (

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from gateway.http.openapi import About
 from gateway.http.routing import Route, tagged
-from gateway.http.schema import NoBody, NoQuery
+from gateway.http.schema import AnyQuery, NoBody, NoQuery
 from gateway.schemas import events
 from gateway.schemas.vocabulary import WORDS
 from gateway.state import ApiRequest
@@ -75,7 +75,7 @@ async def get_openapi(request: ApiRequest[NoQuery, NoBody]) -> Response:
     return Response(_read(FILE), 200, _CACHED, "application/json")
 
 
-async def get_docs(request: ApiRequest[NoQuery, NoBody]) -> Response:
+async def get_docs(request: ApiRequest[AnyQuery, NoBody]) -> Response:
     request.replace_response_header(b"content-security-policy", _POLICY)
     return Response(_read(PAGE), 200, _CACHED, "text/html; charset=utf-8")
 
@@ -104,6 +104,7 @@ ROUTES = tagged(
         public=True,
         limits="read",
         media_type="text/html",
+        query=AnyQuery,
     ),
     Route(
         "GET",

@@ -8,7 +8,7 @@ from typing import Any
 from starlette.responses import Response
 
 from gateway.http.routing import Route
-from gateway.http.schema import NoBody, NoQuery
+from gateway.http.schema import AnyQuery, NoBody
 from gateway.state import ApiRequest
 
 # Of a page outside the console. Its script alone may run, and may call this origin alone.
@@ -131,19 +131,21 @@ PAGES = (
 _BY_PATH: Mapping[str, LinkPage] = {page.path: page for page in PAGES}
 
 
-async def get_page(request: ApiRequest[NoQuery, NoBody]) -> Response:
+async def get_page(request: ApiRequest[AnyQuery, NoBody]) -> Response:
     request.replace_response_header(b"content-security-policy", POLICY.encode())
     html = _BY_PATH[request.path].html()
     return Response(html, 200, {"cache-control": "no-cache"}, "text/html; charset=utf-8")
 
 
-async def get_script(request: ApiRequest[NoQuery, NoBody]) -> Response:
+async def get_script(request: ApiRequest[AnyQuery, NoBody]) -> Response:
     script = _BY_PATH[request.path.removesuffix("/page.js")].script()
     return Response(script, 200, {"cache-control": "no-cache"}, "text/javascript; charset=utf-8")
 
 
 def page_route(path: str, handler: Any, summary: str) -> Route[Any, Any]:
-    return Route("GET", path, handler, summary, tag="Accounts", public=True, limits="read", documented=False)
+    return Route(
+        "GET", path, handler, summary, tag="Accounts", public=True, limits="read", documented=False, query=AnyQuery
+    )
 
 
 ROUTES = (

@@ -2,7 +2,7 @@
 
 from starlette.responses import Response
 
-from gateway.http.schema import NoBody, NoQuery
+from gateway.http.schema import AnyQuery, NoBody
 from gateway.routes.mailed_links import POLICY, page_route
 from gateway.state import ApiRequest
 
@@ -18,7 +18,9 @@ _PAGE = """<!doctype html>
 """
 _SCRIPT = """const asked = new URLSearchParams(location.search), result = document.getElementById("result");
 history.replaceState(null, "", location.pathname);
-fetch("/api/login/openid/complete", {
+if (asked.has("error")) result.textContent =
+  `The provider refused: ${asked.get("error_description") || asked.get("error")}. Begin to sign in again.`;
+else fetch("/api/login/openid/complete", {
   method: "POST",
   headers: {"Content-Type": "application/json"},
   body: JSON.stringify({code: asked.get("code") ?? "", state: asked.get("state") ?? ""}),
@@ -31,12 +33,12 @@ fetch("/api/login/openid/complete", {
 """
 
 
-async def get_openid_page(request: ApiRequest[NoQuery, NoBody]) -> Response:
+async def get_openid_page(request: ApiRequest[AnyQuery, NoBody]) -> Response:
     request.replace_response_header(b"content-security-policy", POLICY.encode())
     return Response(_PAGE, 200, {"cache-control": "no-store"}, "text/html; charset=utf-8")
 
 
-async def get_openid_script(request: ApiRequest[NoQuery, NoBody]) -> Response:
+async def get_openid_script(request: ApiRequest[AnyQuery, NoBody]) -> Response:
     return Response(_SCRIPT, 200, {"cache-control": "no-cache"}, "text/javascript; charset=utf-8")
 
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import base64
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
-import httpx
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -27,6 +24,8 @@ from local.processes.ports import free_ports
 from services.identity.login_limits import OPENID_STEPS
 from services.identity.openid import FLOW_LIFETIME, Flow, OpenIdProvider, OpenIdSettings
 from services.identity.servicer import AccountServicer
+from tests import openid_provider
+from tests.openid_provider import approve, knows
 
 from .conftest import Member, Service, address, as_gateway
 from .test_own_account import ask_email, change, confirm_email, forget, reset
@@ -40,34 +39,8 @@ START_SECONDS = 60.0
 
 @pytest.fixture(scope="module")
 def issuer() -> Iterator[str]:
-    (port,) = free_ports(1)
-    command = [
-        sys.executable,
-        "-W",
-        "ignore",
-        "-m",
-        "oidc_provider_mock",
-        "--port",
-        str(port),
-        "--require-nonce",
-        "true",
-    ]
-    url = f"http://127.0.0.1:{port}"
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + START_SECONDS
-        while not listens(url):
-            assert process.poll() is None, "the provider ended"
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+    with openid_provider.running() as url:
         yield url
-        process.terminate()
-
-
-def listens(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/jwks").status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 @asynccontextmanager
@@ -85,22 +58,9 @@ async def signing_in(service: Service, issuer: str, **changes: Any) -> AsyncIter
         yield AccountServicer(replace(service.accounts._parts, openid=known))
 
 
-def knows(issuer: str, subject: str, email: str, *, verified: bool = True) -> None:
-    claims = {"email": email, "email_verified": verified}
-    httpx.put(f"{issuer}/users/{quote(subject)}", json=claims).raise_for_status()
-
-
 async def begin(accounts: AccountServicer) -> pb.BeginOpenIdLoginResponse:
     with as_gateway():
         return await accounts.BeginOpenIdLogin(pb.BeginOpenIdLoginRequest(redirect_url=PAGE), None)
-
-
-def approve(url: str, subject: str) -> dict[str, str]:
-    """What the provider's redirect carries once the person has signed in there."""
-    answer = httpx.post(url, data={"sub": subject})
-    assert answer.status_code == 302, answer.text
-    assert answer.headers["location"].startswith(PAGE)
-    return {name: values[0] for name, values in parse_qs(urlsplit(answer.headers["location"]).query).items()}
 
 
 async def complete(accounts: AccountServicer, told: dict[str, str], flow: str) -> identity_pb2.LoginResponse:
@@ -111,7 +71,7 @@ async def complete(accounts: AccountServicer, told: dict[str, str], flow: str) -
 
 async def sign_in(accounts: AccountServicer, subject: str) -> identity_pb2.LoginResponse:
     begun = await begin(accounts)
-    return await complete(accounts, approve(begun.authorization_url, subject), begun.flow)
+    return await complete(accounts, approve(begun.authorization_url, subject, PAGE), begun.flow)
 
 
 async def test_a_verified_address_signs_in_as_its_account_and_stays_linked(service: Service, issuer: str) -> None:
@@ -211,8 +171,8 @@ async def test_what_belongs_to_another_flow_is_refused(service: Service, issuer:
     knows(issuer, subject, member.user.email)
     async with signing_in(service, issuer) as accounts:
         mine, theirs = await begin(accounts), await begin(accounts)
-        told = approve(mine.authorization_url, subject)
-        foreign = approve(theirs.authorization_url, subject)
+        told = approve(mine.authorization_url, subject, PAGE)
+        foreign = approve(theirs.authorization_url, subject, PAGE)
         for answer, flow in (
             (told, theirs.flow),  # the victim's browser with the attacker's answer: login CSRF
             (told, ""),
@@ -229,7 +189,7 @@ async def test_what_belongs_to_another_flow_is_refused(service: Service, issuer:
         with pytest.raises(Unauthenticated, match="openid_refused"):
             await complete(accounts, told, mine.flow)
         late = await begin(accounts)
-        told = approve(late.authorization_url, subject)
+        told = approve(late.authorization_url, subject, PAGE)
         service.clock.advance(FLOW_LIFETIME.total_seconds() + 1)
         with pytest.raises(Unauthenticated, match="openid_refused"):
             await complete(accounts, told, late.flow)

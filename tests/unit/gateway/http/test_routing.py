@@ -6,6 +6,7 @@ from starlette.responses import Response
 from gateway.app import ROUTES
 from gateway.http.request import Request
 from gateway.http.routing import Route, RouteTable
+from gateway.http.schema import AnyQuery
 from providers.registry import PROVIDERS
 
 
@@ -142,6 +143,14 @@ def test_reads_need_read_and_writes_need_write() -> None:
     for route in ROUTES:
         if route.scope not in ("", "*") and route.path not in _READS_BY_POST:
             assert route.scope.endswith(":read" if route.method == "GET" else ":write"), route.path
+
+
+def test_a_page_that_a_browser_opens_takes_any_query() -> None:
+    """A link to a page carries what its sender added: an OpenID provider's `code`, a mailing's `utm_source`."""
+    pages = [route for route in ROUTES if not route.documented or route.media_type == "text/html"]
+    assert {"/", "/app", "/docs", "/openid", "/accept-invitation"} <= {route.path for route in pages}
+    assert [route.path for route in pages if route.query is not AnyQuery] == []
+    assert [route.path for route in ROUTES if route.query is AnyQuery and route not in pages] == []
 
 
 def test_answers_with_a_fresh_secret_are_marked() -> None:

@@ -102,7 +102,7 @@ def build_app(gateway: Gateway) -> ASGIApp:
     app = Authorization(app)
     policies = Policies(raised=settings.limits == "bench", instances=settings.instances)
     if gateway.limiter is not None:
-        app = RateLimits(app, limiter=gateway.limiter, policies=policies)
+        app = RateLimits(app, limiter=gateway.limiter, policies=policies, edge=gateway.caches is not None)
     app = Admission(app, places=settings.places)
     app = Authentication(
         app,

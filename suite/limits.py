@@ -18,20 +18,22 @@ STRICT_SHARE = 10
 class RouteClass:
     """At most `most` requests in any `window_seconds` of one caller: a key, a user, or an address where there is no
     credential. `organization` is the most of all callers of an organization together; 0: none is counted. `source` is
-    the most under one path of a class that counts paths."""
+    the most under one path of a class that counts paths. A gateway takes permits of a `leased` class ahead, a few at a
+    time (libs/ratelimit/leases.py)."""
 
     name: str
     most: int
     window_seconds: int
     organization: int = 0
     source: int = 0
+    leased: bool = False
 
 
 CLASSES: Mapping[str, RouteClass] = MappingProxyType(
     {
         kind.name: kind
         for kind in (
-            RouteClass("read", 500, 60, organization=5_000),
+            RouteClass("read", 500, 60, organization=5_000, leased=True),
             RouteClass("write", 100, 60, organization=1_000),
             RouteClass("upload", 20, 60, organization=200),
             # An office shares an address. identity counts 10 tries of an account (services/identity/login_limits.py).

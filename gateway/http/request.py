@@ -5,6 +5,7 @@ It must not know any resource: what the application keeps for all requests is `a
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -64,6 +65,8 @@ class Request(StarletteRequest[StarletteState], Generic[A, Q, B]):
     status: int = 0
     # A response with a fresh secret is not compressed: its size would tell about the secret (BREACH).
     secret: bool = False
+    # Waits for the decision over the caller's rate limits, which may refuse; None: it has been made.
+    unsettled: Callable[[], Awaitable[None]] | None = None
     # The response will be kept for others, so it must not come from a replica that lags.
     fills_cache: bool = False
 
@@ -129,6 +132,12 @@ class Request(StarletteRequest[StarletteState], Generic[A, Q, B]):
     def client_address(self) -> str:
         """The client's IP address; empty when unknown."""
         return client_address(self.scope, self.header("x-forwarded-for"), self.options.trusted_proxies)
+
+    async def admitted(self) -> None:
+        """Return once the rate limits let the request pass. Raises ResourceExhausted; a second call waits for none."""
+        unsettled, self.unsettled = self.unsettled, None
+        if unsettled is not None:
+            await unsettled()
 
     async def read_body(self, limit: int) -> bytes:
         """The whole body, which `body` returns from then on. Refused as soon as it is known to exceed `limit` bytes,

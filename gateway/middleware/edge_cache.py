@@ -54,17 +54,23 @@ class EdgeCache:
         self._recent_place = functools.lru_cache(maxsize=_RECENT_PLACES)(self._place_of)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request, route = request_of(scope), match_of(request_of(scope)).route
-        kind, principal = (route.cached if route is not None else None), request.principal_or_none
+        request = request_of(scope)
+        route, principal = match_of(request).route, request.principal_or_none
+        kind = route.cached if route is not None else None
         if principal is None or not principal.org_id:
-            await self._app(scope, receive, send)
+            await self._pass(request, receive, send)
         elif kind is None:
-            await self._app(scope, receive, send if route is None or route.reads else self._renewing(principal, send))
+            renews = route is not None and not route.reads
+            await self._app(scope, receive, self._renewing(principal, send) if renews else send)
         # It asks for more than the stored bytes, or must reach its service.
         elif request.has_header("range") or request.has_header("idempotency-key"):
-            await self._app(scope, receive, send)
+            await self._pass(request, receive, send)
         else:
             await self._answer(kind, principal, request, (scope, receive, send))
+
+    async def _pass(self, request: Request[Any, Any, Any], receive: Receive, send: Send) -> None:
+        await request.admitted()
+        await self._app(request.scope, receive, send)
 
     def _renewing(self, principal: Principal, send: Send) -> Send:
         """A write through this gateway: before its writer hears of it, what the memory holds of the organization is
@@ -85,12 +91,16 @@ class EdgeCache:
         if min_version and not kind.single:
             # A list has no version by which the cache could tell that it is new enough.
             request.response_headers.append(_MISS)
-            await self._app(scope, receive, send)
+            await self._pass(request, receive, send)
             return
         wanted = request.header("if-none-match"), request.header("if-match")
         place = await self._place(kind, principal, request)
         load = self._loader(request, scope, receive)
-        answer = await self._caches[kind.name].get(place, load, min_version=min_version)
+        cache = self._caches[kind.name]
+        begun = cache.begin(place, load, min_version=min_version)
+        # Both questions are under way. A refused reader's load ends by itself; refusals are remembered for a second.
+        await request.admitted()
+        answer = begun if isinstance(begun, Answer) else await cache.finish(begun)
         request.response_headers += _told(answer)
         stored = answer.value
         if stored.absent:

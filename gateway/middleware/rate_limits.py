@@ -7,6 +7,7 @@ layer is inside authentication, which knows the caller, and outside authorizatio
 import functools
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -15,11 +16,31 @@ from gateway.http.request import Request, request_of
 from gateway.http.routing import UNLIMITED, Route, match_of
 from libs.addresses import address_prefix
 from libs.errors import ResourceExhausted, Unauthenticated
-from libs.ratelimit import Decision, Left, Limit, RateLimiter
+from libs.ratelimit import Decision, LeasedLimits, Limit, RateLimiter
 from suite.limits import CLASSES, RAISED_FOR_BENCHES, STRICT_SHARE, RouteClass
 
 # The class of a path that does not exist.
 _UNKNOWN_PATH = CLASSES["read"]
+# Callers whose limits are remembered. More of them at once make theirs anew, and lose what they have leased. 1 KB each.
+_RECENT_CALLERS = 8_192
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Counted:
+    """The limits of one caller in one class, and the fields that tell them: `left` takes two numbers of each."""
+
+    leased: LeasedLimits | None
+    limits: tuple[Limit, ...]
+    policy: tuple[bytes, bytes]
+    left: bytes
+
+    @classmethod
+    def of(cls, limits: tuple[Limit, ...], *, leased: bool) -> "Counted":
+        policy = ", ".join(f'"{_name(one.key)}";q={one.most};w={one.window_seconds}' for one in limits)
+        left = ", ".join(f'"{_name(one.key)}";r=%d;t=%d' for one in limits)
+        return cls(
+            LeasedLimits(limits) if leased else None, limits, (b"ratelimit-policy", policy.encode()), left.encode()
+        )
 
 
 class Policies:
@@ -28,36 +49,47 @@ class Policies:
     def __init__(self, *, raised: bool, instances: int) -> None:
         self._factor = RAISED_FOR_BENCHES if raised else 1
         self._instances = instances
+        self._of_caller = functools.lru_cache(maxsize=_RECENT_CALLERS)(self._made_for_caller)
+        self._of_address = functools.lru_cache(maxsize=_RECENT_CALLERS)(self._made_for_address)
 
-    def of(self, request: Request[Any, Any, Any]) -> tuple[Limit, ...]:
-        """The caller's limit first; none for a route that is not limited."""
+    def of(self, request: Request[Any, Any, Any]) -> Counted | None:
+        """The caller's limit first; None for a route that is not limited."""
         route = match_of(request).route
         if route is not None and route.limited == UNLIMITED:
-            return ()
+            return None
         kind = _UNKNOWN_PATH if route is None else CLASSES[route.limited]
         strict = route is not None and _is_strict(route)
-        return tuple(
-            self._limit(f"{kind.name}:{key}", most, kind, strict) for key, most in _counted(request, kind) if most
-        )
+        principal = request.principal_or_none
+        if principal is not None and principal.org_id:
+            return self._of_caller(kind.name, strict, principal.org_id, principal.api_key_id, principal.user_id)
+        address = address_prefix(request.client_address) or "unknown"
+        if kind.source:
+            counted = ("source:" + request.path, kind.source), ("address:" + address, kind.most)
+            return self._made(kind, strict, counted)
+        return self._of_address(kind.name, strict, address)
 
-    def refused_credentials(self, address: str) -> Limit:
+    def refused_credentials(self, address: str) -> Counted:
         """How many credentials of one address may be refused."""
-        return self._limit(f"refused:{address}", CLASSES["read"].most, CLASSES["read"], strict=False)
+        limit = self._limit(f"refused:{address}", CLASSES["read"].most, CLASSES["read"], strict=False)
+        return Counted.of((limit,), leased=False)
+
+    def _made_for_caller(self, kind: str, strict: bool, org_id: str, api_key_id: str, user_id: str) -> Counted:
+        caller = f"key:{api_key_id}" if api_key_id else f"user:{user_id}"
+        found = CLASSES[kind]
+        return self._made(found, strict, ((caller, found.most), (f"organization:{org_id}", found.organization)))
+
+    def _made_for_address(self, kind: str, strict: bool, address: str) -> Counted:
+        return self._made(CLASSES[kind], strict, ((f"address:{address}", CLASSES[kind].most),))
+
+    def _made(self, kind: RouteClass, strict: bool, counted: Sequence[tuple[str, int]]) -> Counted:
+        """`counted` is whom a request counts for, and how many each may send."""
+        limits = tuple(self._limit(f"{kind.name}:{key}", most, kind, strict) for key, most in counted if most)
+        return Counted.of(limits, leased=kind.leased and not strict)
 
     def _limit(self, key: str, most: int, kind: RouteClass, strict: bool) -> Limit:
         most *= self._factor
         share = self._instances * STRICT_SHARE if strict else self._instances
         return Limit(key, most, kind.window_seconds, max(1, most // share))
-
-
-def _counted(request: Request[Any, Any, Any], kind: RouteClass) -> Sequence[tuple[str, int]]:
-    """Whom a request counts for, and how many each may send."""
-    principal = request.principal_or_none
-    if principal is None or not principal.org_id:
-        address = ("address:" + (address_prefix(request.client_address) or "unknown"), kind.most)
-        return (("source:" + request.path, kind.source), address) if kind.source else (address,)
-    caller = f"key:{principal.api_key_id}" if principal.api_key_id else f"user:{principal.user_id}"
-    return (caller, kind.most), (f"organization:{principal.org_id}", kind.organization)
 
 
 def _is_strict(route: Route[Any, Any]) -> bool:
@@ -66,21 +98,50 @@ def _is_strict(route: Route[Any, Any]) -> bool:
 
 
 class RateLimits:
-    """429 when a limit is spent."""
+    """429 when a limit is spent. A cached read does not wait here for Redis: the edge cache asks Redis for its value in
+    the same round trip and waits for both (`Request.admitted`); `edge` says that there is one."""
 
-    def __init__(self, app: ASGIApp, *, limiter: RateLimiter, policies: Policies) -> None:
+    def __init__(self, app: ASGIApp, *, limiter: RateLimiter, policies: Policies, edge: bool = False) -> None:
         self._app = app
         self._limiter = limiter
         self._policies = policies
+        self._edge = edge
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = request_of(scope)
-        if limits := self._policies.of(request):
-            decision = await self._limiter.take(limits)
-            request.response_headers += fields(limits, decision)
-            if not decision.allowed:
-                raise _too_many(decision)
-        await self._app(scope, receive, send)
+        counted = self._policies.of(request)
+        if counted is None:
+            await self._app(scope, receive, send)
+            return
+        if counted.leased is None:
+            _admit(request, counted, await self._limiter.take(counted.limits))
+        elif (decision := self._limiter.spend(counted.leased)) is not None:
+            _admit(request, counted, decision)
+        else:
+            await self._ask(request, counted, counted.leased)
+        try:
+            await self._app(scope, receive, send)
+        except Exception:
+            # Another refusal, before anyone waited for this one.
+            await request.admitted()
+            raise
+
+    async def _ask(self, request: Request[Any, Any, Any], counted: Counted, leased: LeasedLimits) -> None:
+        asked = self._limiter.ask(leased)
+
+        async def settled() -> None:
+            _admit(request, counted, await asked)
+
+        request.unsettled = settled
+        route = match_of(request).route
+        if not self._edge or route is None or route.cached is None:
+            await request.admitted()
+
+
+def _admit(request: Request[Any, Any, Any], counted: Counted, decision: Decision) -> None:
+    request.response_headers += fields(counted, decision)
+    if not decision.allowed:
+        raise _too_many(decision)
 
 
 class RefusedCredentials:
@@ -99,9 +160,9 @@ class RefusedCredentials:
             route = match_of(request).route
             if request.principal_or_none is not None or (route is not None and route.public):
                 raise
-            limits = (self._policies.refused_credentials(address_prefix(request.client_address) or "unknown"),)
-            decision = await self._limiter.take(limits)
-            request.response_headers += fields(limits, decision)
+            counted = self._policies.refused_credentials(address_prefix(request.client_address) or "unknown")
+            decision = await self._limiter.take(counted.limits)
+            request.response_headers += fields(counted, decision)
             if not decision.allowed:
                 raise _too_many(decision) from None
             raise
@@ -114,26 +175,16 @@ def _too_many(decision: Decision) -> ResourceExhausted:
     )
 
 
-def fields(limits: tuple[Limit, ...], decision: Decision) -> list[tuple[bytes, bytes]]:
+def fields(counted: Counted, decision: Decision) -> list[tuple[bytes, bytes]]:
     """RateLimit-Policy names the limits; RateLimit says what each leaves, or which one refused."""
     if decision.allowed:
-        left = ", ".join(_item(limit, state) for limit, state in zip(limits, decision.left, strict=True))
+        numbers = [number for left in decision.left for number in (left.remaining, math.ceil(left.reset_seconds))]
+        told = counted.left % tuple(numbers)
     else:
-        refused = next(limit for limit in limits if limit.key == decision.refused_by)
-        left = _item(refused, Left(0, decision.reset_seconds))
-    return [(b"ratelimit-policy", _policy(limits)), (b"ratelimit", left.encode())]
+        told = f'"{_name(decision.refused_by)}";r=0;t={math.ceil(decision.reset_seconds)}'.encode()
+    return [counted.policy, (b"ratelimit", told)]
 
 
-def _item(limit: Limit, left: Left) -> str:
-    return f'"{_name(limit.key)}";r={left.remaining};t={math.ceil(left.reset_seconds)}'
-
-
-@functools.lru_cache(maxsize=1_024)
-def _policy(limits: tuple[Limit, ...]) -> bytes:
-    return ", ".join(f'"{_name(one.key)}";q={one.most};w={one.window_seconds}' for one in limits).encode()
-
-
-@functools.lru_cache(maxsize=1_024)
 def _name(key: str) -> str:
     """What a policy is called: "read-key", "write-organization"; never whom it counts."""
     return "-".join(key.split(":", 2)[:2]) if not key.startswith("refused:") else "refused-credentials"

@@ -3,11 +3,13 @@
 Every method raises RedisUnavailable; none decides what happens then (libs.cache.tiered does).
 """
 
+import asyncio
 import hashlib
 import random
 import secrets
-from collections.abc import Sequence
+from collections.abc import Awaitable, Generator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from libs.cache import scripts
 from libs.cache.client import RedisClient
@@ -37,6 +39,20 @@ class Found:
     lease: str
 
 
+class _Asked:
+    """What the second level will answer; awaited once, or never when its reader has left."""
+
+    def __init__(self, answer: "asyncio.Future[Any]", token: str) -> None:
+        self._answer = answer
+        self._token = token
+        answer.add_done_callback(_retrieve)
+
+    def __await__(self) -> Generator[Any, None, Found]:
+        state, data, version, evidence, age, leased = yield from self._answer
+        value = bytes(data) if state == scripts.HIT else None
+        return Found(value, int(version), int(evidence) / 1e6, int(age) / 1e6, self._token if leased else "")
+
+
 class RedisStore:
     """All classes of a process share one."""
 
@@ -49,15 +65,18 @@ class RedisStore:
 
     async def get(self, kind: CacheClass, key: str, tags: Sequence[str], *, min_version: int = 0) -> Found:
         """The value if it may be trusted; else a lease, unless another reader holds it."""
+        return await self.ask(kind, key, tags, min_version=min_version)
+
+    def ask(self, kind: CacheClass, key: str, tags: Sequence[str], *, min_version: int = 0) -> Awaitable[Found]:
+        """The same, asked at once: the command joins those of this loop tick."""
         token = secrets.token_hex(8)
         beats = [_heartbeat(service) for service in kind.services]
-        state, data, version, evidence, age, leased = await self._client.run(
+        answer = self._client.ask(
             scripts.GET,
             [*_value_and_lease(kind, key), *beats, *_tags(kind, tags)],
             [token, LEASE_MS, int(kind.bound_seconds * 1e6), min_version, len(beats)],
         )
-        value = bytes(data) if state == scripts.HIT else None
-        return Found(value, int(version), int(evidence) / 1e6, int(age) / 1e6, token if leased else "")
+        return _Asked(answer, token)
 
     async def fill(
         self, kind: CacheClass, key: str, tags: Sequence[str], lease: str, value: bytes, version: int, ttl: float
@@ -114,3 +133,9 @@ def _heartbeat(service: str) -> str:
 
 def _jittered_ms(seconds: float) -> int:
     return max(1, round(seconds * 1000 * random.uniform(1 - _JITTER, 1 + _JITTER)))  # noqa: S311 - spreads expiries
+
+
+def _retrieve(answer: "asyncio.Future[Any]") -> None:
+    """A failure that no reader waits for any more is not logged as forgotten."""
+    if not answer.cancelled():
+        answer.exception()

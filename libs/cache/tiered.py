@@ -6,7 +6,7 @@ bound the source is read, whatever fails. A loader reads the primary and never a
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Generic, TypeVar
 
 from libs.cache.client import RedisUnavailable
@@ -16,7 +16,7 @@ from libs.cache.source import LoadPlaces, is_outage
 from libs.cache.spec import L1_SECONDS, CacheClass
 from libs.cache.store import Found, RedisStore
 from libs.cache.tombstones import Tombstones
-from libs.cache.values import Answer, Codec, Entry, Flight, Loader, Place, Source
+from libs.cache.values import Answer, Begun, Codec, Entry, Flight, Loader, Place, Source
 from libs.errors import AppError, DeadlineExceeded
 
 V = TypeVar("V")
@@ -62,6 +62,12 @@ class Cache(Generic[V]):
 
         Raises what the loader raises, and Unavailable or DeadlineExceeded when the source is away and no value
         within the bound is left."""
+        begun = self.begin(place, load, min_version=min_version)
+        return begun if isinstance(begun, Answer) else await self.finish(begun)
+
+    def begin(self, place: Place, load: Loader[V], *, min_version: int = 0) -> Answer[V] | Begun[V]:
+        """The answer of this process's memory, or a read that `finish` waits for. Redis is asked at once, together
+        with what else the caller asks it in this loop tick."""
         now = self._now()
         entry = self._memory.peek(place.key)
         if entry is not None and (entry.version < min_version or self._tombstones.since(place.watched, entry.began)):
@@ -71,7 +77,11 @@ class Cache(Generic[V]):
             self._maybe_shadow(place, load, entry)
             return self._answer(entry, Source.HIT)
         self._figures.misses["memory"].inc()
-        return await self._join(self._flight(place, load, min_version, now), entry)
+        return Begun(self._flight(place, load, min_version, now), entry)
+
+    async def finish(self, begun: Begun[V]) -> Answer[V]:
+        """The answer of a read that has begun. Raises as `get` does."""
+        return await self._join(begun.flight, begun.entry)
 
     async def close(self) -> None:
         """Cancel the loads that still run."""
@@ -89,7 +99,7 @@ class Cache(Generic[V]):
             limit = self.kind.bound_seconds if flight.loading else L1_SECONDS
             if now - flight.since < limit and not self._tombstones.since(place.watched, flight.since):
                 return flight
-        flight = self._flights[place.key] = Flight(now, min_version)
+        flight = self._flights[place.key] = Flight(now, min_version, self._asked(place, min_version))
         flight.task = self._spawn(self._fly(flight, place, load))
         return flight
 
@@ -125,19 +135,26 @@ class Cache(Generic[V]):
             if self._flights.get(place.key) is flight:
                 del self._flights[place.key]
 
+    def _asked(self, place: Place, min_version: int) -> Awaitable[Found] | None:
+        try:
+            return self._store.ask(self.kind, place.key, place.tags, min_version=min_version)
+        except RedisUnavailable:
+            return None
+
     async def _ask(self, flight: Flight[V], place: Place) -> Found | None:
         """What Redis knows; while another process loads, ask again. None when Redis is away."""
         ends, pause = self._now() + WAIT_SECONDS, 0.005
-        while True:
-            flight.since = self._now()
+        while flight.asked is not None:
             try:
-                found = await self._store.get(self.kind, place.key, place.tags, min_version=flight.min_version)
+                found = await flight.asked
             except RedisUnavailable:
                 return None
             if found.value is not None or found.lease or self._now() > ends:
                 return found
             await asyncio.sleep(pause)
             pause = min(2 * pause, 0.05)
+            flight.since, flight.asked = self._now(), self._asked(place, flight.min_version)
+        return None
 
     def _take(self, flight: Flight[V], place: Place, load: Loader[V], found: Found) -> Entry[V]:
         began = flight.since

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Generic, NamedTuple, TypeVar
 
+from libs.cache.store import Found
+
 V = TypeVar("V")
 
 
@@ -73,12 +75,21 @@ class Entry(Generic[V]):
 
 @dataclass(slots=True)
 class Flight(Generic[V]):
-    """A load under way. `since` is when its present step began; `loading` says that the step reads the source."""
+    """A load under way. `since` is when its present step began; `loading` says that the step reads the source. `asked`
+    is what was asked of Redis with it; None when Redis is away."""
 
     since: float
     min_version: int
+    asked: Awaitable[Found] | None = None
     loading: bool = False
     task: "asyncio.Task[tuple[Entry[V], Source]] | None" = None
+
+
+class Begun(NamedTuple, Generic[V]):
+    """A read that waits for a load, and the older value that may answer it."""
+
+    flight: Flight[V]
+    entry: Entry[V] | None
 
 
 Loader = Callable[[], Awaitable[Loaded[V]]]

@@ -6,7 +6,7 @@ disappears.
 """
 
 from libs.ratelimit.limiter import RateLimiter
-from libs.ratelimit.limits import Decision, Left, Limit
+from libs.ratelimit.limits import Decision, LeasedLimits, Left, Limit
 from libs.ratelimit.local import LocalLog
 
-__all__ = ["Decision", "Left", "Limit", "LocalLog", "RateLimiter"]
+__all__ = ["Decision", "LeasedLimits", "Left", "Limit", "LocalLog", "RateLimiter"]

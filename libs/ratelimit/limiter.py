@@ -3,21 +3,31 @@
 It must not know what is limited; callers name keys.
 """
 
+import asyncio
 import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from libs.cache.client import RedisClient, RedisUnavailable
 from libs.crypto import random_token
-from libs.ratelimit.limits import Decision, Left, Limit, admission, refusal
+from libs.ratelimit.leases import Leases
+from libs.ratelimit.limits import (
+    MICROS,
+    Decision,
+    LeasedLimits,
+    Limit,
+    admission,
+    log_key,
+    numbers_of,
+    read_left,
+    redis_key,
+    refusal,
+)
 from libs.ratelimit.local import LocalLog
 from libs.ratelimit.scripts import FORGET, GIVE_BACK, TAKE
 from libs.telemetry.metrics import RATE_LIMIT_DECISIONS
 
-_PREFIX = "limit:"
 _SEPARATOR = "|"
-# Microseconds of a second: the unit of the scripts.
-_MICROS = 1_000_000
 # Outcome -> its counter; looking a labeled counter up costs more than counting.
 _DECISIONS = {name: RATE_LIMIT_DECISIONS.labels(name) for name in ("allowed", "refused", "degraded")}
 
@@ -32,6 +42,7 @@ class RateLimiter:
         self._local = LocalLog()
         # Members are unique over all processes: a random text and a number.
         self._process, self._numbers = random_token(6), itertools.count()
+        self._leases = Leases(client, self._local, member=self._member, alone=self._alone_leased, count=_count)
 
     @classmethod
     async def open(cls, redis_url: str) -> "RateLimiter":
@@ -43,28 +54,35 @@ class RateLimiter:
 
         What this process has refused is refused without Redis: then a Redis that answers some and is too slow for
         others cannot let more pass than either of the two would."""
-        member = f"{source}{_SEPARATOR}{self._process}{next(self._numbers)}"
+        member = self._member(source)
         here = self._local.take(limits, member)
         if not here.allowed:
             return _counted("refused", here)
-        keys = [_redis_key(limit) for limit in limits]
-        numbers = [n for limit in limits for n in (limit.most, int(limit.window_seconds * _MICROS))]
+        keys = [redis_key(limit) for limit in limits]
         try:
-            found = await self._client.run(TAKE, keys, [member, *numbers])
+            granted, index, wait, *rest = await self._client.run(TAKE, keys, [member, 1, 0, *numbers_of(limits)])
         except RedisUnavailable:
             return self._alone(limits, member)
-        if found[0]:
+        if not granted:
             self._local.undo(limits, member)
-            refused, wait = limits[int(found[0]) - 1], int(found[1]) / _MICROS
-            self._local.remember(refused, wait)
-            return _counted("refused", refusal(refused, wait, member))
-        return _counted("allowed", admission(_left(found[2:]), member))
+            refused, seconds = limits[int(index) - 1], int(wait) / MICROS
+            self._local.remember(refused, seconds)
+            return _counted("refused", refusal(refused, seconds, member))
+        return _counted("allowed", admission(read_left(rest[1:]), member))
+
+    def spend(self, limits: LeasedLimits) -> Decision | None:
+        """Count one try without asking Redis, from permits that this process took ahead; None when it holds none."""
+        return self._leases.spend(limits)
+
+    def ask(self, limits: LeasedLimits) -> "asyncio.Future[Decision]":
+        """The decision to come over one try, together with permits for the next ones; never raises."""
+        return self._leases.ask(limits)
 
     async def forget(self, key: str, source: str) -> None:
         """Count nothing of what this source tried under this key any more."""
         start = source + _SEPARATOR
         self._local.forget(key, start)
-        await self._try(FORGET, [_PREFIX + key], [start])
+        await self._try(FORGET, [log_key(key)], [start])
 
     async def give_back(self, keys: Iterable[str], member: str) -> None:
         """Take one try back, under these keys (of logs, not of sliced windows)."""
@@ -72,15 +90,22 @@ class RateLimiter:
         for key in found:
             self._local.give_back(key, member)
         if found:
-            await self._try(GIVE_BACK, [_PREFIX + key for key in found], [member])
+            await self._try(GIVE_BACK, [log_key(key) for key in found], [member])
 
     async def close(self) -> None:
+        self._leases.close()
         if self._owned:
             await self._client.close()
+
+    def _member(self, source: str = "") -> str:
+        return f"{source}{_SEPARATOR}{self._process}{next(self._numbers)}"
 
     def _alone(self, limits: Sequence[Limit], member: str) -> Decision:
         self._local.undo(limits, member)
         return _counted("degraded", self._local.take(limits, member, alone=True))
+
+    def _alone_leased(self, limits: LeasedLimits) -> Decision:
+        return _counted("degraded", self._local.take(limits.limits, self._member(), alone=True))
 
     async def _try(self, script: Any, keys: Sequence[str], args: Sequence[str]) -> None:
         try:
@@ -89,14 +114,8 @@ class RateLimiter:
             return  # the tries stay counted until their window ends
 
 
-def _redis_key(limit: Limit) -> str:
-    """A log and a sliced window are of different types, so a limit that grows over the bound begins a key."""
-    return f"{_PREFIX}{limit.key}:sliced" if limit.sliced else _PREFIX + limit.key
-
-
-def _left(numbers: Sequence[Any]) -> tuple[Left, ...]:
-    pairs = zip(numbers[::2], numbers[1::2], strict=True)
-    return tuple(Left(int(remaining), int(wait) / _MICROS) for remaining, wait in pairs)
+def _count(outcome: str, times: int) -> None:
+    _DECISIONS[outcome].inc(times)
 
 
 def _counted(outcome: str, decision: Decision) -> Decision:

@@ -29,17 +29,21 @@ class _Log:
         place = max(len(self._tries) - most, 0)
         return (self._tries[place][0] if self._tries else now) + self._window - now
 
-    def add(self, now: float, member: str) -> None:
-        self._tries.append((now, member))
+    def add(self, now: float, member: str, times: int = 1) -> None:
+        self._tries.extend([(now, member)] * times)
 
     def drop(self, concerned: Callable[[str], bool]) -> None:
         self._tries = deque(entry for entry in self._tries if not concerned(entry[1]))
 
-    def drop_last(self, member: str) -> None:
-        if self._tries and self._tries[-1][1] == member:
-            self._tries.pop()
-        else:
-            self.drop(lambda known: known == member)
+    def drop_last(self, member: str, most: int) -> None:
+        kept: list[tuple[float, str]] = []
+        while self._tries and most:
+            last = self._tries.pop()
+            if last[1] == member:
+                most -= 1
+            else:
+                kept.append(last)
+        self._tries.extend(reversed(kept))
 
 
 class _Slices:
@@ -60,20 +64,22 @@ class _Slices:
         first = self._counts[0][0] if self._counts else int(now / self._slice)
         return max(0.0, (first + 1 + SLICES) * self._slice - now)
 
-    def add(self, now: float, member: str) -> None:
+    def add(self, now: float, member: str, times: int = 1) -> None:
         at = int(now / self._slice)
         if not self._counts or self._counts[-1][0] != at:
             self._counts.append([at, 0])
-        self._counts[-1][1] += 1
-        self._sum += 1
+        self._counts[-1][1] += times
+        self._sum += times
 
     def drop(self, concerned: Callable[[str], bool]) -> None:
         """Slices know no members."""
 
-    def drop_last(self, member: str) -> None:
-        if self._counts and self._counts[-1][1]:
-            self._counts[-1][1] -= 1
-            self._sum -= 1
+    def drop_last(self, member: str, most: int) -> None:
+        for counted in reversed(self._counts):
+            gone = min(most, counted[1])
+            counted[1] -= gone
+            self._sum -= gone
+            most -= gone
 
 
 class LocalLog:
@@ -110,10 +116,16 @@ class LocalLog:
         if len(self._refused) > _KEYS:
             self._refused.popitem(last=False)
 
-    def undo(self, limits: Sequence[Limit], member: str) -> None:
-        """Take this newest try back, under all limits."""
+    def add(self, limits: Sequence[Limit], member: str, times: int) -> None:
+        """Count so many more tries that Redis has let pass."""
+        now = self._now()
         for limit in limits:
-            self._log(limit).drop_last(member)
+            self._log(limit).add(now, member, times)
+
+    def undo(self, limits: Sequence[Limit], member: str, times: int = 1) -> None:
+        """Take the newest tries of this member back, under all limits."""
+        for limit in limits:
+            self._log(limit).drop_last(member, times)
 
     def forget(self, key: str, start: str) -> None:
         """Drop the tries whose member begins with `start`."""

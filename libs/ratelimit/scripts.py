@@ -1,13 +1,17 @@
 """The limiter's steps as Lua: each is atomic in Redis and reads the time of Redis, so no process's clock matters."""
 
 from libs.cache.scripts import Script
-from libs.ratelimit.limits import LOG_MAX, SLICES
+from libs.ratelimit.limits import LEASED_SHARE, LOG_MAX, SLICES
 
-# All keys are looked at before any is counted under. Times in microseconds. ARGV: the member, then limit and window of
-# each key. A log (sorted set) up to LOG_MAX. Above, a hash of SLICES a window: the slice that is half outside counts
-# whole, so never more than the limit pass; `n` is the sum as of slice `at`, so that most tries read three fields.
+# All keys are looked at before any is counted under. Times in microseconds. ARGV: the member, how many permits are
+# wanted, for how long they may be kept, then limit and window of each key.
+# A log (sorted set) up to LOG_MAX. Above, a hash of SLICES a window: the slice that is half outside counts whole, so
+# never more than the limit pass; `n` is the sum as of slice `at`, so that most tries read three fields.
+# Several permits are counted at the end of the time in which they may be used, so that no window holds more uses than
+# permits. A share of what is left is the most that one process gets, so that little lies unused near the limit.
+# Answers {granted, refusing key, its wait, time counted, what each key leaves and its wait...}.
 TAKE = Script(
-    f"local log_max, slices = {LOG_MAX}, {SLICES}\n"
+    f"local log_max, slices, share = {LOG_MAX}, {SLICES}, {LEASED_SHARE}\n"
     + """
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
@@ -42,25 +46,54 @@ local function sliced(key, most, window)
   return count, math.max(1, (first + 1) * slice + window - now)
 end
 
-local left = {}
+local rooms, waits, room = {}, {}, math.huge
 for i, key in ipairs(KEYS) do
-  local most, window = tonumber(ARGV[2 * i]), tonumber(ARGV[2 * i + 1])
+  local most, window = tonumber(ARGV[2 * i + 2]), tonumber(ARGV[2 * i + 3])
   local look = most <= log_max and logged or sliced
   local count, wait = look(key, most, window)
-  if count >= most then return {i, math.ceil(wait)} end
-  left[2 * i - 1], left[2 * i] = most - count - 1, math.ceil(wait)
+  if count >= most then return {0, i, math.ceil(wait)} end
+  rooms[i], waits[i], room = most - count, math.ceil(wait), math.min(room, most - count)
 end
+local granted = math.min(tonumber(ARGV[2]), math.max(1, math.floor(room / share)))
+local counted = granted > 1 and now + tonumber(ARGV[3]) or now
+local answer = {granted, 0, 0, string.format('%.0f', counted)}
 for i, key in ipairs(KEYS) do
-  local most, window = tonumber(ARGV[2 * i]), tonumber(ARGV[2 * i + 1])
+  local most, window = tonumber(ARGV[2 * i + 2]), tonumber(ARGV[2 * i + 3])
   if most <= log_max then
-    redis.call('ZADD', key, now, ARGV[1])
+    redis.call('ZADD', key, counted, ARGV[1])
+    for permit = 2, granted do redis.call('ZADD', key, counted, ARGV[1] .. ':' .. permit) end
   else
-    redis.call('HINCRBY', key, math.floor(now / (window / slices)), 1)
-    redis.call('HINCRBY', key, 'n', 1)
+    redis.call('HINCRBY', key, math.floor(counted / (window / slices)), granted)
+    redis.call('HINCRBY', key, 'n', granted)
   end
   redis.call('PEXPIRE', key, math.ceil(window / 1000) + 1000)
+  answer[2 * i + 3], answer[2 * i + 4] = rooms[i] - granted, waits[i]
 end
-return {0, 0, unpack(left)}
+return answer
+"""
+)
+
+# Give the newest permits of a lease back, unused. ARGV: the member, how many it has, how many of them go back, the time
+# at which they are counted, then limit and window of each key.
+GIVE_BACK_PERMITS = Script(
+    f"local log_max, slices = {LOG_MAX}, {SLICES}\n"
+    + """
+local granted, unused, counted = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+for i, key in ipairs(KEYS) do
+  local most, window = tonumber(ARGV[2 * i + 3]), tonumber(ARGV[2 * i + 4])
+  if most <= log_max then
+    for permit = granted - unused + 1, granted do
+      redis.call('ZREM', key, permit == 1 and ARGV[1] or ARGV[1] .. ':' .. permit)
+    end
+  else
+    local slot = math.floor(counted / (window / slices))
+    if redis.call('HEXISTS', key, slot) == 1 then
+      redis.call('HINCRBY', key, slot, -unused)
+      redis.call('HINCRBY', key, 'n', -unused)
+    end
+  end
+end
+return 0
 """
 )
 

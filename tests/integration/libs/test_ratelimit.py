@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator
 import pytest_asyncio
 
 from libs.cache import redis_ping
+from libs.cache.client import RedisClient
 from libs.cache.connection import RedisConnection
 from libs.ids import new_id
-from libs.ratelimit import Limit, LocalLog, RateLimiter
+from libs.ratelimit import LeasedLimits, Limit, LocalLog, RateLimiter
 from libs.ratelimit.local import REMEMBERED_SECONDS
 from local.stores import Stores
 
@@ -179,3 +180,98 @@ async def test_a_limit_that_grows_over_the_bound_of_logs_begins_anew(limiter: Ra
     assert (await limiter.take([Limit(key, 1, 60)])).allowed
     assert (await limiter.take([Limit(key, 5_000, 60)])).remaining == 4_999
     assert not (await limiter.take([Limit(key, 1, 60)])).allowed
+
+
+class Caller:
+    """Tries of one leased caller at several processes; when each passed, on this machine's clock."""
+
+    def __init__(self, limiters: list[RateLimiter], *limits: Limit) -> None:
+        self._limiters = limiters
+        self._sets = [LeasedLimits(limits) for _ in limiters]
+        self.passed: list[float] = []
+        self.asked = 0
+
+    async def try_at(self, number: int) -> bool:
+        limiter, limits = self._limiters[number % len(self._limiters)], self._sets[number % len(self._limiters)]
+        decision = limiter.spend(limits)
+        if decision is None:
+            self.asked += 1
+            decision = await limiter.ask(limits)
+        if decision.allowed:
+            self.passed.append(time.monotonic())
+        return decision.allowed
+
+
+@pytest_asyncio.fixture
+async def three(stores: Stores) -> AsyncIterator[list[RateLimiter]]:
+    # A slow answer of Redis is waited for: a process that gives up counts alone, and then more pass.
+    opened = [RateLimiter(RedisClient(stores.redis_url, seconds=5.0), owned=True) for _ in range(3)]
+    yield opened
+    for one in opened:
+        await one.close()
+
+
+async def test_permits_taken_ahead_spare_most_questions_and_never_pass_the_limit(three: list[RateLimiter]) -> None:
+    caller = Caller(three, Limit(new_id("key"), 600, 60), Limit(new_id("key"), 5_000, 60))
+    allowed = [await caller.try_at(number) for number in range(900)]
+    assert sum(allowed) == 600
+    assert caller.asked < 400
+    assert not any(allowed[-100:])
+
+
+async def test_a_busy_caller_asks_for_one_in_many(limiter: RateLimiter) -> None:
+    caller = Caller([limiter], Limit(new_id("key"), 1_000_000, 60))
+    assert all([await caller.try_at(number) for number in range(3_000)])
+    assert caller.asked < 300
+
+
+async def test_no_window_holds_more_than_the_limit_and_few_less_at_twice_its_rate(three: list[RateLimiter]) -> None:
+    window, most = 3.0, 300
+    caller = Caller(three, Limit(new_id("key"), most, window))
+    begun = time.monotonic()
+    numbers = iter(range(10**6))
+
+    async def offer() -> None:
+        while time.monotonic() - begun < 3 * window:
+            await caller.try_at(next(numbers))
+            await asyncio.sleep(0.005)
+
+    await asyncio.gather(*(offer() for _ in range(3)))
+    for start in caller.passed:
+        # An answer comes later than Redis counted it, so this clock is read a little generously.
+        assert sum(start <= moment < start + 0.97 * window for moment in caller.passed) <= most
+    assert len(caller.passed) >= 2.9 * most
+
+
+async def test_permits_that_are_not_used_go_back_when_their_time_ends(three: list[RateLimiter]) -> None:
+    limit = Limit(new_id("key"), 1_000, 6.0)
+    caller = Caller(three[:1], limit)
+    for number in range(8):
+        assert await caller.try_at(number)
+    await asyncio.sleep(6.0 / 240 + 0.2)
+    decision = await three[1].take([limit])
+    assert decision.remaining == 1_000 - 8 - 1
+
+
+async def test_permits_that_are_not_used_leave_a_sliced_window_too(three: list[RateLimiter]) -> None:
+    limit = Limit(new_id("key"), 4_000, 60.0)
+    caller = Caller(three[:1], limit)
+    for number in range(40):
+        assert await caller.try_at(number)
+    await asyncio.sleep(0.5)
+    assert (await three[1].take([limit])).remaining == 4_000 - 40 - 1
+
+
+async def test_permits_are_spent_while_redis_is_away_and_then_the_share_of_a_process_alone(
+    limiter: RateLimiter, stores: Stores
+) -> None:
+    caller = Caller([limiter], Limit(new_id("key"), 3_000, 60.0, alone=30))
+    for number in range(20):
+        assert await caller.try_at(number)
+    stores.redis.pause()
+    try:
+        passed = [await caller.try_at(number) for number in range(200)]
+    finally:
+        stores.redis.resume()
+    assert not passed[-1]
+    assert 10 <= sum(passed) <= 10 + 64

@@ -47,6 +47,8 @@ _BY_EXTENSION = {media.extension: media for media in SUPPORTED}
 _ZIP = b"PK\x03\x04"
 # Latin, Greek, Cyrillic, Hebrew, Arabic, Thai, Kana, and the punctuation of Chinese and Japanese.
 _COMMON = re.compile("[\t\n\r -~\u00a0-\u06ff\u0e00-\u0e7f\u3000-\u30ff\uff00-\uffef]")
+# Categories of Unicode that no text holds: controls, halves of pairs, private and unassigned code points.
+_NO_TEXT = ("Cc", "Cs", "Co", "Cn")
 _TEXT_CONTROLS = frozenset(b"\t\n\r\f\b\x1b")
 _SIGNED_ELSEWHERE = (
     b"\x89PNG", b"GIF8", b"\xff\xd8\xff", b"\x7fELF", b"MZ\x90", b"\x1f\x8b", b"BZh9", b"7z\xbc\xaf", b"%!PS",
@@ -81,29 +83,30 @@ def recognize(file_name: str, declared: str, head: bytes) -> MediaType:
 
 
 def looks_like_text(head: bytes) -> bool:
-    """Whether bytes can be text in some encoding: UTF-16 and UTF-32 by mark or by zero bytes, else few controls."""
+    """Whether bytes can be text in some encoding: UTF-16 and UTF-32 by mark or by form, else few controls."""
     if head.startswith((b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff", b"\xef\xbb\xbf")):
         return True
     if head.startswith(_SIGNED_ELSEWHERE):
         return False
-    return looks_single(head) or utf16_order(head) is not None
+    return looks_single(head) or unmarked_order(head) is not None
 
 
 def looks_single(head: bytes) -> bool:
-    """Whether bytes can be text of one byte a character, or of UTF-8: no zeros and few controls."""
-    return 0 not in head and sum(byte < 32 and byte not in _TEXT_CONTROLS for byte in head) <= len(head) // 100
+    """Whether bytes can be text of one byte a character, or of UTF-8: few zeros and controls."""
+    return sum(byte < 32 and byte not in _TEXT_CONTROLS for byte in head) <= len(head) // 100
 
 
-def utf16_order(head: bytes) -> str | None:
-    """The byte order of unmarked UTF-16 text: the one in which nearly all characters exist and more of them are
-    common. A wrong order makes ideographs of Latin letters, and signs that do not exist of line ends."""
+def unmarked_order(head: bytes) -> str | None:
+    """The form of UTF-32 or UTF-16 text without a byte-order mark: the one in which nearly all characters exist and
+    more of them are common. A wrong order makes ideographs of Latin letters, and signs that do not exist of line
+    ends."""
     printable = sum(32 <= byte < 127 for byte in head)
     if 4 * printable > 3 * len(head):
         return None  # text of one byte a character, with a few zeros in it
     common: dict[str, int] = {}
-    for order in ("utf-16-le", "utf-16-be"):
-        text = head[: len(head) & ~1].decode(order, "replace")
-        odd = sum(unicodedata.category(sign)[0] == "C" and sign not in "\t\r\n\f" for sign in text)
+    for order, width in (("utf-32-le", 4), ("utf-32-be", 4), ("utf-16-le", 2), ("utf-16-be", 2)):
+        text = head[: len(head) // width * width].decode(order, "replace")
+        odd = sum(unicodedata.category(sign) in _NO_TEXT and sign not in "\t\r\n\f" for sign in text)
         if text and odd + text.count("\ufffd") <= len(text) // 100:
             common[order] = len(_COMMON.findall(text))
     best = max(common, key=lambda order: common[order], default="")

@@ -6,7 +6,8 @@ import io
 import struct
 import zipfile
 
-from services.knowledge.domain.media import DOCX, EPUB, ODT, PPTX, XLSX, MediaType
+from services.knowledge.domain.media import EPUB, ODT, MediaType
+from services.knowledge.extract.packages import main_part
 from services.knowledge.extract.refusal import Refusal
 
 # Files in the archive. Office programs write one per part and picture.
@@ -24,10 +25,7 @@ _RATIO_FROM_BYTES = 4 << 20
 _END_OF_DIRECTORY = b"PK\x05\x06"
 # Bytes that are unpacked at a time.
 _PIECE = 1 << 20
-_MAIN_PART = {
-    DOCX: "word/document.xml", XLSX: "xl/workbook.xml", PPTX: "ppt/presentation.xml", ODT: "content.xml",
-    EPUB: "META-INF/container.xml",
-}  # fmt: skip
+_MAIN_PART = {ODT: "content.xml", EPUB: "META-INF/container.xml"}
 
 
 def judge_archive(content: bytes, media: MediaType) -> None:
@@ -37,9 +35,11 @@ def judge_archive(content: bytes, media: MediaType) -> None:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = archive.infolist()
-            _judge_members(members, media)
+            _judge_members(members)
             for member in members:
                 _judge_content(archive, member, media)
+            if (_MAIN_PART.get(media) or main_part(archive, media)) not in archive.namelist():
+                raise Refusal("document_corrupt")
     except (zipfile.BadZipFile, NotImplementedError, EOFError, struct.error, ValueError, OSError) as error:
         raise Refusal("document_corrupt") from error
 
@@ -55,9 +55,7 @@ def _judge_directory_size(content: bytes) -> None:
         raise Refusal("document_expands_too_far")
 
 
-def _judge_members(members: list[zipfile.ZipInfo], media: MediaType) -> None:
-    if _MAIN_PART[media] not in {member.filename for member in members}:
-        raise Refusal("document_corrupt")
+def _judge_members(members: list[zipfile.ZipInfo]) -> None:
     for member in members:
         parts = member.filename.replace("\\", "/").split("/")
         if ".." in parts or member.filename.startswith(("/", "\\")) or ":" in parts[0]:

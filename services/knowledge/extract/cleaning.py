@@ -1,6 +1,7 @@
 """From raw characters to text that can be stored, shown and searched.
 
-Removes what PostgreSQL or JSON cannot carry (NUL, lone surrogates) and what a person cannot see, and brings accents,
+Removes what PostgreSQL or JSON cannot carry (NUL, lone surrogates), what a person cannot see and what only one font
+shows (private code points), and brings accents,
 ligatures and line ends into one form (NFC).
 """
 
@@ -11,7 +12,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 
 _INVISIBLE = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u200b\u2060\ufeff\ufffe\uffff\ud800-\udfff]"
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u200b\u2060\ufeff\ufffe\uffff\ud800-\udfff\ue000-\uf8ff]"
 )
 _BROKEN_WORD = re.compile(r"(?<=[^\W\d_])-\s+(?=[^\W\d_])(?!(?:and|or|und|oder|to)\b)")
 _FORMS = str.maketrans(

@@ -12,9 +12,10 @@ from itertools import islice
 from typing import Any
 
 from libs.languages import detect
+from services.knowledge.domain import media as kinds
 from services.knowledge.domain.blocks import Block
 from services.knowledge.domain.chunking import ChunkDraft, cut_into_chunks
-from services.knowledge.domain.media import ARCHIVES, BY_NAME, CSV, EML, EPUB, HTML, MARKDOWN, PDF, RTF, MediaType
+from services.knowledge.domain.media import BY_NAME, MediaType
 from services.knowledge.embed.tokens import Tokens
 from services.knowledge.extract.book import read_book
 from services.knowledge.extract.encoding import decode
@@ -24,8 +25,10 @@ from services.knowledge.extract.office import read_office
 from services.knowledge.extract.pdf import OnPage, read_pdf
 from services.knowledge.extract.plain import read_text
 from services.knowledge.extract.refusal import Refusal
+from services.knowledge.extract.slides import read_slides
 from services.knowledge.extract.tables import read_csv
 from services.knowledge.extract.web import read_html
+from services.knowledge.extract.writer import read_open_document
 
 # Chunks in one message to the parent. Larger: fewer messages, more memory.
 _BATCH = 16
@@ -41,7 +44,7 @@ def warm() -> None:
     """Loads what the first document would load."""
     _TOKENS.count(["word"])
     detect("word")
-    for media, sample in ((MARKDOWN, b"# a\n\nb"), (HTML, b"<p>a</p>"), (CSV, b"a,b\n1,2\n")):
+    for media, sample in ((kinds.MARKDOWN, b"# a\n\nb"), (kinds.HTML, b"<p>a</p>"), (kinds.CSV, b"a,b\n1,2\n")):
         list(blocks_of(sample, BY_NAME[media.name], lambda read, total: None))
 
 
@@ -71,24 +74,35 @@ def read_document(descriptor: int, media: str, most_characters: int, most_chunks
 
 def blocks_of(content: bytes, media: MediaType, on_page: OnPage) -> Iterator[Block]:
     """Blocks of the document in reading order. Raises Refusal."""
-    if media is PDF:
+    if media is kinds.PDF:
         return read_pdf(content, on_page)
-    if media is EPUB:
+    if media is kinds.EPUB:
         return read_book(content)
-    if media is EML:
+    if media is kinds.EML:
         return read_mail(content, _attached)
-    if media in ARCHIVES:
-        return read_office(content, media)
-    if media is RTF:
+    if media is kinds.PPTX:
+        return read_slides(content)
+    if media is kinds.ODT:
+        return read_open_document(content)
+    if media in kinds.ARCHIVES:
+        return read_office(content, media, _taken_in)
+    if media is kinds.RTF:
         return read_rtf(content)
-    text = decode(content, html=media is HTML)
-    readers = {HTML.name: read_html, CSV.name: read_csv, MARKDOWN.name: read_markdown}
+    text = decode(content, html=media is kinds.HTML)
+    readers = {kinds.HTML.name: read_html, kinds.CSV.name: read_csv, kinds.MARKDOWN.name: read_markdown}
     return readers.get(media.name, read_text)(text)
 
 
 def _attached(content: bytes, media: MediaType) -> Iterator[Block]:
     """A message inside of a message is opened by the reader of messages, never by this."""
-    return iter(()) if media is EML else blocks_of(content, media, lambda read, total: None)
+    return iter(()) if media is kinds.EML else blocks_of(content, media, lambda read, total: None)
+
+
+def _taken_in(content: bytes, media: MediaType) -> Iterator[Block]:
+    """A document inside of a document takes no other in."""
+    if media is kinds.EML:
+        return read_mail(content, _attached)
+    return read_office(content, media) if media is kinds.DOCX else _attached(content, media)
 
 
 def _bounded(blocks: Iterable[Block]) -> Iterator[Block]:

@@ -14,6 +14,9 @@ from dataclasses import dataclass, field
 from xml.parsers import expat
 
 from services.knowledge.domain.media import DOCX, ODT, PPTX, XLSX, MediaType
+from services.knowledge.extract.boxes import boxes_below
+from services.knowledge.extract.numbers import NumberFormats
+from services.knowledge.extract.packages import relations, with_usual_names
 from services.knowledge.extract.sheets import Sheet, is_on, look
 
 Attributes = Mapping[str, str]
@@ -25,9 +28,13 @@ _PARTS = {
     DOCX: r"word/\w+\.xml", XLSX: r"xl/workbook\.xml|xl/worksheets/[^/]+\.xml", ODT: r"(?:content|styles)\.xml",
     PPTX: r"ppt/slides/[^/]+\.xml",
 }  # fmt: skip
+_NUMBERS = "xl/styles.xml"
 _STYLES = {DOCX: ("word/styles.xml",), ODT: ("content.xml", "styles.xml")}
-_NOTES = re.compile(rb"notesSlides/[^\"]+\.xml")
-_TABLES = re.compile(rb"tables/[^\"]+\.xml")
+# Ends of the types of relations.
+_NOTES, _TABLES = "/notesSlide", "/table"
+# Parts of XML in another encoding are rewritten: xberg reads UTF-8 alone.
+_WIDE = ("utf-16", (b"\xff\xfe", b"\xfe\xff"))
+_ENCODING = re.compile(r"""\sencoding=["'][\w-]+["']""")
 
 
 @dataclass(slots=True)
@@ -47,50 +54,55 @@ _Rule = Callable[[_Part, Sequence[str], str, Attributes], int | None]
 
 
 def without_hidden(content: bytes, media: MediaType) -> bytes:
-    """The archive without what it hides; the same bytes where it hides nothing. A part that is no XML stays as it
-    is: its reader refuses it. Expects an archive that `judge_archive` let pass."""
+    """The archive without what it hides, and with the rest where a reader finds it: text boxes of Word below their
+    paragraph, numbers of a sheet as they are shown. The same bytes where nothing changes. A part that is no XML stays
+    as it is: its reader refuses it. Expects an archive that `judge_archive` let pass."""
     if media not in _PARTS:
         return content
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        styles = _hidden_styles([archive.read(name) for name in _STYLES.get(media, ()) if name in archive.namelist()])
+        styles = _hidden_styles([_xml(archive, name) for name in _STYLES.get(media, ()) if name in archive.namelist()])
+        formats = NumberFormats(archive.read(_NUMBERS)) if media is XLSX and _NUMBERS in archive.namelist() else None
         changed: dict[str, bytes] = {}
         for name in archive.namelist():
             if re.fullmatch(_PARTS[media], name):
-                before = archive.read(name)
-                part = _Part(styles, sheet=look(before, _tables(archive, name)) if media is XLSX else Sheet())
+                before = _xml(archive, name)
+                sheet = look(before, _related(archive, name, _TABLES)) if media is XLSX else Sheet()
+                part = _Part(styles, sheet=sheet)
                 after = _cut(before, part, _RULES[media])
-                if after != before:
+                after = boxes_below(after) if media is DOCX else formats.shown(after) if formats else after
+                if after != archive.read(name):
                     changed[name] = after
-                for notes in _notes(archive, name) if part.hidden else ():
+                for notes in _names(archive, name, _NOTES) if part.hidden else ():
                     changed[notes] = _cut(archive.read(notes), _Part(styles, hidden=True), _slide)
-        return _rewritten(archive, changed) if changed else content
+        renamed = with_usual_names(archive, media)
+        return _rewritten(archive, changed, renamed) if changed or renamed else content
 
 
-def _notes(archive: zipfile.ZipFile, slide: str) -> list[str]:
-    """The members that hold what the speaker reads to a slide."""
-    return _related(archive, slide, _NOTES)
+def _xml(archive: zipfile.ZipFile, name: str) -> bytes:
+    data = archive.read(name)
+    encoding, marks = _WIDE
+    return _ENCODING.sub("", data.decode(encoding, "replace"), 1).encode() if data.startswith(marks) else data
 
 
-def _tables(archive: zipfile.ZipFile, sheet: str) -> list[bytes]:
-    return [archive.read(name) for name in _related(archive, sheet, _TABLES)]
+def _names(archive: zipfile.ZipFile, part: str, kind: str) -> list[str]:
+    """The members that a part names by relations of a kind: what the speaker reads to a slide, tables of a sheet."""
+    found = {relation.part for relation in relations(archive, part) if relation.kind.endswith(kind)}
+    return sorted(found & set(archive.namelist()))
 
 
-def _related(archive: zipfile.ZipFile, part: str, wanted: re.Pattern[bytes]) -> list[str]:
-    """The members beside the folder of a part that the part names."""
-    folder, _, name = part.rpartition("/")
-    relations = f"{folder}/_rels/{name}.rels"
-    if relations not in archive.namelist():
-        return []
-    root = folder.partition("/")[0]
-    named = {f"{root}/{found.decode('ascii', 'replace')}" for found in wanted.findall(archive.read(relations))}
-    return sorted(named & set(archive.namelist()))
+def _related(archive: zipfile.ZipFile, part: str, kind: str) -> list[bytes]:
+    return [archive.read(name) for name in _names(archive, part, kind)]
 
 
-def _rewritten(archive: zipfile.ZipFile, changed: Mapping[str, bytes]) -> bytes:
+def _rewritten(archive: zipfile.ZipFile, changed: Mapping[str, bytes], renamed: Mapping[str, str]) -> bytes:
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as copy:
         for member in archive.infolist():
-            copy.writestr(member.filename, changed.get(member.filename) or archive.read(member))
+            data = changed.get(member.filename) or archive.read(member)
+            if member.filename in ("[Content_Types].xml", "_rels/.rels"):
+                for old, new in renamed.items():
+                    data = data.replace(old.encode(), new.encode())
+            copy.writestr(renamed.get(member.filename, member.filename), data)
     return target.getvalue()
 
 
@@ -137,8 +149,8 @@ def _cut(data: bytes, part: _Part, rule: _Rule) -> bytes:
 
 def _word(part: _Part, path: Sequence[str], name: str, attributes: Attributes) -> int | None:
     match (path[-1] if path else "", name):
-        case (_, "comment" | "commentReference" | "moveFrom" | "delText"):
-            return 0
+        case (_, "comment" | "commentReference" | "moveFrom" | "delText" | "Fallback"):
+            return 0  # a fallback repeats what newer programs show
         case ("rPr", "vanish" | "webHidden") | ("trPr", "hidden" | "del") if is_on(attributes):
             return _owner(path)
         case ("rPr", "vanish") if run := _owner(path):

@@ -18,26 +18,27 @@ from services.knowledge.extract.refusal import Refusal
 
 Reader = Callable[[bytes, MediaType], Iterator[Block]]
 
+_BODIES = {"text/html": HTML, "text/plain": TEXT}
+# Of alternatives these say more than plain text.
+_RICH = ("text/html", "multipart/related", "multipart/mixed")
 _HEADERS = ("Subject", "From", "To", "Cc", "Date")
-# Attachments of a message that are read, those of messages attached to it among them.
+# Attachments of a message that are read, with those of messages attached to it among them.
 _MOST_ATTACHMENTS = 50
 
 
 def read_mail(content: bytes, read: Reader) -> Iterator[Block]:
     """`read` reads a body or an attachment. An attachment that it refuses is named and not read."""
-    message = message_from_bytes(content, policy=policy.default)
-    waiting, opened = [message], 0
+    waiting, opened = [message_from_bytes(content, policy=policy.default)], 0
     while waiting:
         current = waiting.pop(0)
         yield from _headers(current)
-        yield from _body(current, read)
-        for part in current.iter_attachments() if current.is_multipart() else ():
-            opened += 1
-            if opened > _MOST_ATTACHMENTS:
-                return
+        for part in _shown(current):
             if part.get_content_type() == "message/rfc822":
-                waiting.append(part.get_content())
-            else:
+                waiting += cast("list[EmailMessage]", part.get_payload())
+            elif part.get_content_type() in _BODIES and not part.is_attachment() and not part.get_filename():
+                yield from _body(part, read)
+            elif opened < _MOST_ATTACHMENTS:
+                opened += 1
                 yield from _attachment(part, read)
 
 
@@ -47,20 +48,31 @@ def _headers(message: EmailMessage) -> Iterator[Block]:
         yield Block("; ".join(named))
 
 
-def _body(message: EmailMessage, read: Reader) -> Iterator[Block]:
-    """The richest form that has text."""
-    for kind, media in (("html", HTML), ("plain", TEXT)):
-        body = cast("EmailMessage | None", message.get_body((kind,)))
-        if body is not None and (blocks := list(read(_text(body).encode("utf-8-sig"), media))):
-            yield from blocks
-            return
+def _shown(message: EmailMessage) -> Iterator[EmailMessage]:
+    """The parts in their order; of alternatives the last one that is HTML or a container, else the first with text."""
+    open_parts = [message]
+    while open_parts:
+        part = open_parts.pop(0)
+        inner = cast("list[EmailMessage]", part.get_payload()) if part.get_content_maintype() == "multipart" else None
+        if not isinstance(inner, list):
+            yield part
+        elif part.get_content_subtype() == "alternative":
+            rich = [one for one in inner if one.get_content_type() in _RICH and _has_text(one)]
+            open_parts[:0] = rich[-1:] or inner[:1]
+        else:
+            open_parts[:0] = inner
 
 
-def _text(part: EmailMessage) -> str:
-    try:
-        return str(part.get_content())
-    except (LookupError, UnicodeError):  # a charset that no one knows
-        return decode(cast("bytes", part.get_payload(decode=True)))
+def _has_text(part: EmailMessage) -> bool:
+    payload = part.get_payload(decode=True)
+    return part.is_multipart() or (isinstance(payload, bytes) and bool(payload.strip()))
+
+
+def _body(part: EmailMessage, read: Reader) -> Iterator[Block]:
+    content, media = part.get_payload(decode=True), _BODIES[part.get_content_type()]
+    if isinstance(content, bytes):
+        text = decode(content, html=media is HTML, label=part.get_content_charset(""))
+        yield from read(text.encode("utf-8-sig"), media)
 
 
 def _attachment(part: EmailMessage, read: Reader) -> Iterator[Block]:

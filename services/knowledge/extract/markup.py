@@ -16,18 +16,30 @@ from striprtf.striprtf import rtf_to_text
 from services.knowledge.domain.blocks import Block
 from services.knowledge.extract.cleaning import clean_paragraph
 from services.knowledge.extract.refusal import Refusal
-from services.knowledge.extract.web import HIDDEN, read_html
+from services.knowledge.extract.web import read_html
 
-# Elements that take all that follows when their end tag is missing: hidden ones, and ones that hold text alone.
-_TAKING = HIDDEN | {"title", "xmp", "plaintext", "noembed", "noframes", "dialog"}
+# Elements that have no end tag, or need none.
+_UNENDED = frozenset(
+    ("area", "base", "body", "br", "col", "colgroup", "dd", "dt", "embed", "head", "hr", "html", "img", "input", "li",
+     "link", "meta", "optgroup", "option", "p", "param", "rp", "rt", "source", "tbody", "td", "tfoot", "th", "thead",
+     "tr", "track", "wbr")
+)  # fmt: skip
 _TAG = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9-]*)(?=[\s/>])")
 # Hugo's form of front matter, which the plugin does not know.
 _TOML = re.compile(r"\A\+\+\+\n.*?\n\+\+\+(?:\n|\Z)", re.DOTALL)
+# YAML begins with a key, a comment or a list. Other lines below a rule are text.
+_YAML = re.compile(r"\A---[ \t]*\n\s*(?:[\w\"'][^\n:]*:(?:\s|$)|#|\{|- |---)")
 _RTF = re.compile(
     r"\\(?P<word>[a-z]+)(?P<value>-?\d+)? ?|\\'[0-9a-f]{2}|\\[^a-z]|[{}]|[^\\{}]+", re.IGNORECASE | re.DOTALL
 )
-# Hidden text, and text that a reviewer has deleted.
-_RTF_HIDDEN = ("v", "deleted")
+# Groups that the library leaves out and people see; these words become what stands between them and the text around.
+_RTF_READ = {"footnote": " ", "shp": " ", "shptxt": " ", "object": " ", "result": " "} | {
+    f"{place}{pages}": "\\par " for place in ("header", "footer") for pages in ("", "f", "l", "r")
+}
+# Characters in which the file says what machine wrote it.
+_RTF_HEAD = 100
+# Hidden text, text that a reviewer has deleted, and what a shape says to readers that know none.
+_RTF_HIDDEN = ("v", "deleted", "shprslt", "sp")
 
 
 def _write_open_tags_as_text(state: StateCore) -> None:
@@ -54,7 +66,7 @@ def _escaped(source: str, ended: set[str]) -> str:
         name = tag.group(2).lower()
         if tag.group(1):
             ended.add(name)
-        elif name in _TAKING - ended:
+        elif name not in ended | _UNENDED:
             pieces.append(f"&lt;{source[tag.start() + 1 : until]}")
             until = tag.start()
     return "".join([source[:until], *reversed(pieces)])
@@ -66,7 +78,9 @@ _MARKDOWN.core.ruler.push("open_tags", _write_open_tags_as_text)
 
 def read_markdown(text: str) -> Iterator[Block]:
     """Headings, paragraphs, list items, table rows and code, without their marks."""
-    yield from read_html(_MARKDOWN.render(_TOML.sub("", text.replace("\r\n", "\n"))), titled=False)
+    source = _TOML.sub("", text.replace("\r\n", "\n"))
+    # Front matter counts on the first line alone.
+    yield from read_html(_MARKDOWN.render(source if _YAML.match(source) else f"\n{source}"), titled=False)
 
 
 def read_rtf(content: bytes) -> Iterator[Block]:
@@ -75,7 +89,9 @@ def read_rtf(content: bytes) -> Iterator[Block]:
     source = content.decode("latin-1")
     if not source.rstrip("\x00 \r\n\t").endswith("}"):
         raise Refusal("document_corrupt")
-    text: str = rtf_to_text(_seen(source), errors="replace")  # type: ignore[no-untyped-call]
+    macintosh = "\\mac" in source[:_RTF_HEAD]
+    seen = _seen(source.replace("{\\*\\shpinst", "{").replace("\\ansicpg10000", ""))
+    text: str = rtf_to_text(seen, "mac_roman" if macintosh else "cp1252", errors="replace")  # type: ignore[no-untyped-call]
     # \u words are UTF-16 units: two of them make one character beyond the first plane.
     joined = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     for line in joined.split("\n"):
@@ -96,8 +112,8 @@ def _seen(source: str) -> str:
             hidden = match.group("value") != "0"
         elif word == "plain":
             hidden = False
-        elif word == "footnote":
-            piece = " "
+        elif word in _RTF_READ:
+            piece = _RTF_READ[word]
         if not hidden or piece in "{}":
             kept.append(piece)
     return "".join(kept)

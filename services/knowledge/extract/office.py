@@ -1,21 +1,27 @@
-"""Blocks from DOCX, XLSX, PPTX and ODT by xberg's document nodes; recognition of images is off."""
+"""Blocks from DOCX and XLSX by xberg's document nodes; recognition of images is off."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import xberg
 
+from libs.errors import InvalidArgument
 from services.knowledge.domain.blocks import Block
-from services.knowledge.domain.media import MediaType
+from services.knowledge.domain.media import HEAD_BYTES, MediaType, recognize
 from services.knowledge.extract.archive import judge_archive
-from services.knowledge.extract.cleaning import clean_paragraph, join_cells
+from services.knowledge.extract.cleaning import clean_paragraph
 from services.knowledge.extract.hidden import without_hidden
+from services.knowledge.extract.packages import linked_parts
 from services.knowledge.extract.refusal import Refusal
+from services.knowledge.extract.rows import Cell, table_blocks
+
+Reader = Callable[[bytes, MediaType], Iterator[Block]]
 
 _NOTE_MARK = re.compile(r"\[\^[\w-]{1,20}\]")
 _ENCRYPTED = ("password", "encrypted")
@@ -25,17 +31,22 @@ _CONFIG = xberg.ExtractionConfig(
 )  # fmt: skip
 
 
-def read_office(content: bytes, media: MediaType) -> Iterator[Block]:
-    """Raises Refusal. The archive is judged before it is unpacked."""
+def read_office(content: bytes, media: MediaType, read: Reader | None = None) -> Iterator[Block]:
+    """`read` reads the documents that a DOCX takes in whole. Raises Refusal. The archive is judged before it is
+    unpacked."""
     judge_archive(content, media)
-    return _blocks(asyncio.run(_extract(without_hidden(content, media), media)))
+    yield from _blocks(asyncio.run(_extract(without_hidden(content, media), media)))
+    for name, part in linked_parts(content, media):
+        if read is not None:
+            with suppress(InvalidArgument, Refusal):
+                yield from read(part, recognize(name, "", part[:HEAD_BYTES]))
 
 
 async def _extract(content: bytes, media: MediaType) -> list[Any]:
     source = xberg.ExtractInput(kind="bytes", bytes=content, mime_type=media.name, filename=f"a.{media.extension}")
     try:
         result = await xberg.extract(source, _CONFIG)
-    except xberg.XbergError as error:
+    except (xberg.XbergError, RuntimeError) as error:
         raise Refusal(_reason(str(error))) from error
     if not result.results:
         raise Refusal(_reason(str(result.errors)))
@@ -67,18 +78,5 @@ def _block(text: str, page: int, level: int = 0) -> Iterator[Block]:
 
 
 def _rows(grid: dict[str, Any], page: int) -> Iterator[Block]:
-    table: dict[int, dict[int, str]] = {}
-    for cell in grid["cells"]:
-        table.setdefault(cell["row"], {})[cell["col"]] = cell["content"]
-    filled = [{column: text for column, text in cells.items() if text.strip()} for cells in table.values()]
-    # A column that no row fills beside another is one that the sheet hides, or that holds a title alone.
-    columns = sorted({column for cells in filled if len(cells) > 1 for column in cells})
-    known = frozenset(columns)
-    rows = [
-        join_cells([cells.get(column, "") for column in (columns if cells.keys() <= known else cells)])
-        for cells in filled
-    ]
-    header = rows[0] if len(rows) > 1 else ""
-    for number, row in enumerate(rows):
-        if row:
-            yield Block(row, page, 0, header if number else "")
+    cells = (Cell(cell["row"], cell["col"], cell["content"], cell["row_span"]) for cell in grid["cells"])
+    return table_blocks(cells, page)

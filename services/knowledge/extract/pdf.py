@@ -6,6 +6,7 @@ Read in batches, so that memory does not grow with the number of pages. Recognit
 from __future__ import annotations
 
 import io
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 
@@ -19,6 +20,8 @@ from services.knowledge.extract.refusal import Refusal
 
 OnPage = Callable[[int, int], None]
 
+# Bytes in which a document may begin (ISO 32000-1, implementation note 13).
+_JUNK_BYTES = 1024
 # Pages of a PDF that are read.
 _MOST_PAGES = 5_000
 # Pages that are read at a time. It bounds memory.
@@ -27,6 +30,7 @@ _BATCH = 50
 _CONTEXT = 3
 # Characters of a heading in a PDF.
 _LONGEST_HEADING = 160
+_LABELLED = re.compile(r"^[ ]*(\S[^\n:]{0,40}:)[ ]{2,}(\S[^\n]{0,80})$", re.MULTILINE)
 _TITLES = ("heading", "paragraph")
 _NOTES = ("text", "freetext")
 _SENTENCE_END = (".", "!", "?", ":", '"', "'", "”", "’", ")", "…")
@@ -34,7 +38,7 @@ _SENTENCE_END = (".", "!", "?", ":", '"', "'", "”", "’", ")", "…")
 
 def read_pdf(content: bytes, on_page: OnPage) -> Iterator[Block]:
     """Blocks page by page; calls `on_page(read, total)` after each batch. Raises Refusal."""
-    content = _without_invisible(content)
+    content = _prepared(content[max(0, content[:_JUNK_BYTES].find(b"%PDF-")) :])
     read, total, ends_on = 0, 1, 0
     held: Block | None = None
     body = 0.0
@@ -59,13 +63,12 @@ def read_pdf(content: bytes, on_page: OnPage) -> Iterator[Block]:
         yield held
 
 
-def _without_invisible(content: bytes) -> bytes:
-    """The document without the text that it draws invisibly, except on scans: there it is what their picture says. A
-    page is a scan when pictures fill half of it, or when it shows no text. Damaged and protected documents stay as they
-    are for the reader to refuse."""
+def _prepared(content: bytes) -> bytes:
+    """The document without the text that it draws invisibly, and with each page turned so that its lines run from left
+    to right. Damaged and protected documents stay as they are for the reader to refuse."""
     try:
         with pypdfium2.PdfDocument(content) as document:
-            if len(document) > _MOST_PAGES or not sum(_remove_invisible(page) for page in document):
+            if len(document) > _MOST_PAGES or not sum(_prepare(page) for page in document):
                 return content
             target = io.BytesIO()
             document.save(target)
@@ -74,7 +77,22 @@ def _without_invisible(content: bytes) -> bytes:
         return content
 
 
+def _prepare(page: pypdfium2.PdfPage) -> int:
+    """How much was changed."""
+    turned = page.get_rotation() and all(map(_runs_right, filter(_is_text, page.get_objects())))
+    if turned:
+        page.set_rotation(0)
+    return bool(turned) + _remove_invisible(page)
+
+
+def _runs_right(text: pypdfium2.PdfObject) -> bool:
+    matrix = text.get_matrix()
+    return bool(matrix.a > abs(matrix.b))
+
+
 def _remove_invisible(page: pypdfium2.PdfPage) -> int:
+    """Except on scans: there it is what their picture says. A page is a scan when pictures fill half of it, or when it
+    shows no text."""
     found, area = list(page.get_objects(max_depth=1)), 0.0
     for one in found:
         if one.type == raw.FPDF_PAGEOBJ_IMAGE:
@@ -142,7 +160,8 @@ def _page(page: ParsedPage, body: float) -> Iterator[Block]:
     ]
     if page.page_num == 1:
         yield from _title(page, blocks)
-    yield from blocks
+    yield from (block for block in blocks if block.text)
+    yield from _labelled(page, " ".join(block.text for block in blocks))
     shown = "".join(page.text.split())
     for field in page.form_fields or ():
         value = clean_paragraph(field.value or "")
@@ -159,11 +178,21 @@ def _page(page: ParsedPage, body: float) -> Iterator[Block]:
 
 def _title(page: ParsedPage, blocks: list[Block]) -> Iterator[Block]:
     """What the reader took for a running head because later pages repeat it: on the first page it is the title."""
-    kept = "".join("".join(block.text.split()) for block in blocks)
+    missing = Counter(page.text.split())
+    missing.subtract(word for block in blocks for word in block.text.split())
     for line in page.text.splitlines():
-        text = clean_paragraph(line)
-        if any(map(str.isalpha, text)) and "".join(text.split()) not in kept and text[-1] not in "-\u00ad\ufffe":
+        text, words = clean_paragraph(line), Counter(line.split())
+        if any(map(str.isalpha, text)) and words <= missing and text[-1] not in "-\u00ad\ufffe":
+            missing -= words
             yield Block(text, 1)
+
+
+def _labelled(page: ParsedPage, read: str) -> Iterator[Block]:
+    """Lines of a label and its value that the reader took for two columns."""
+    for label, value in _LABELLED.findall(page.text):
+        text = clean_paragraph(f"{label} {value}")
+        if text not in read and text.replace(": ", ": · ") not in read:
+            yield Block(text, page.page_num)
 
 
 def _block(block: LayoutBlock, page: int, level: int) -> Iterator[Block]:

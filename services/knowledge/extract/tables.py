@@ -17,7 +17,8 @@ _DELIMITERS = ",;\t|"
 # Characters of a cell.
 _LONGEST_CELL = 1_000_000
 _SEPARATOR_LINE = re.compile(r'^"?sep=(.)"?\r?\n', re.IGNORECASE)
-_NUMBER = re.compile(r"^[-+]?[$€£]?\s?\d[\d.,' ]*\s?[%$€£]?$")
+# A number, a date, a time or a telephone number.
+_NUMBER = re.compile(r"^[-+(]?[$€£]?\s?\d[\d.,' ():-]*\s?[%$€£]?$")
 # Rows by which a table is judged.
 _LOOKED_AT = 20
 _YEAR = re.compile(r"^(?:1[5-9]|20)\d\d$")
@@ -34,20 +35,34 @@ def read_csv(text: str) -> Iterator[Block]:
     source = io.StringIO(text if "\n" in text else text.replace("\r", "\n"), newline="")
     reader = csv.reader(source, delimiter=named.group(1) if named else _delimiter(text))
     try:
-        rows = ([clean_paragraph(cell) for cell in row] for row in reader)
-        yield from _blocks(row for row in rows if any(row))
+        yield from _blocks([clean_paragraph(cell) for cell in row] for row in reader)
     except csv.Error as error:
         raise Refusal("document_corrupt") from error
 
 
 def _blocks(rows: Iterator[list[str]]) -> Iterator[Block]:
     first = list(islice(rows, _LOOKED_AT))
-    widths = Counter(len(row) for row in first)
-    while len(first) > 1 and max(widths, default=1) > 1 and sum(map(bool, first[0])) == 1:
-        yield Block(_sentence([], first.pop(0)))  # a title above the table
+    titles = _rows_above(first)
+    yield from (Block(_sentence([], row)) for row in first[:titles] if any(row))
+    first = [row for row in first[titles:] if any(row)]
     header = first.pop(0) if len(first) > 1 and _names_columns(*first[:2]) else []
     for row in chain(first, rows):
-        yield Block(_sentence(header, row))
+        if any(row):
+            yield Block(_sentence(header, row))
+
+
+def _rows_above(first: list[list[str]]) -> int:
+    """How many rows are titles above the table: those of one cell, and those above an empty row that fill fewer cells
+    than the row below it."""
+    filled = [sum(map(bool, row)) for row in first]
+    widest = max(map(len, first), default=0)
+    titles = 0
+    for number, count in enumerate(filled[:-1]):
+        if count == 0 and max(filled[:number], default=0) < filled[number + 1]:
+            titles = number + 1
+    while widest > 1 and titles < len(first) - 1 and filled[titles] < 2:
+        titles += 1
+    return titles
 
 
 def _delimiter(text: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
@@ -35,6 +35,8 @@ _SHEET_MEDIA = frozenset(("", "all", "screen"))
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 # A rule of a style sheet that stands in no other: what only printers or small screens hide is read.
 _RULE = re.compile(r"([^{}]*)\{([^{}]*(?:\{[^{}]*\}[^{}]*)*)\}")
+# Rows or columns of one cell. More: a hostile page takes longer.
+_MOST_SPANNED = 100
 # Rules of a page's own style sheets that are looked at. More: a hostile page takes longer.
 _MOST_RULES = 2_000
 
@@ -142,9 +144,30 @@ def _is_hidden(node: LexborNode) -> bool:
 
 @dataclass(slots=True)
 class _Table:
+    """`cells` are those of the open row; `spans` say by column how many further rows a cell reaches into, and what it
+    holds."""
+
     has_headers: bool
     header: str = ""
     cells: list[str] | None = None
+    spans: dict[int, tuple[int, str]] = field(default_factory=dict)
+
+    def fill(self) -> None:
+        """Cells that reach into this row from above, as far as they stand next."""
+        while self.cells is not None and (span := self.spans.pop(len(self.cells), None)):
+            rows, text = span
+            if rows > 1:
+                self.spans[len(self.cells)] = (rows - 1, text)
+            self.cells.append(text)
+
+    def add(self, text: str, rows: int, columns: int) -> None:
+        """A cell of the open row. One that is several columns wide says its text once."""
+        self.fill()
+        for piece in (text, *[""] * (columns - 1)):
+            if self.cells is not None:
+                if rows > 1:
+                    self.spans[len(self.cells)] = (rows - 1, piece)
+                self.cells.append(piece)
 
 
 class _Page:
@@ -162,7 +185,7 @@ class _Page:
             elif tag == "img":
                 self._inline.append(node.attributes.get("alt") or "" if begins else "")
             elif tag in ("td", "th"):
-                self._cell(begins)
+                self._cell(node, begins)
             elif tag == "tr" and self._joins_rows:
                 yield from self._row(begins)
             elif tag in _BLOCKS and not (self._joins_rows and self._tables[-1].cells is not None):
@@ -182,11 +205,11 @@ class _Page:
         paragraphs of their own."""
         return bool(self._tables) and self._tables[-1].has_headers
 
-    def _cell(self, begins: bool) -> None:
+    def _cell(self, node: LexborNode, begins: bool) -> None:
         if not self._joins_rows:
             self._inline.append(" · " if begins and self._inline else "")
-        elif not begins and (cells := self._tables[-1].cells) is not None:
-            cells.append("".join(self._inline))
+        elif not begins and self._tables[-1].cells is not None:
+            self._tables[-1].add("".join(self._inline), _span(node, "rowspan"), _span(node, "colspan"))
             self._inline.clear()
 
     def _row(self, begins: bool) -> Iterator[Block]:
@@ -195,6 +218,7 @@ class _Page:
             yield from self._close(0)
             table.cells = []
         elif table.cells is not None:
+            table.fill()
             row, table.cells = join_cells(table.cells), None
             if row:
                 yield Block(row, header=table.header)
@@ -205,3 +229,8 @@ class _Page:
         self._inline.clear()
         if text:
             yield Block(text, 0, level)
+
+
+def _span(node: LexborNode, name: str) -> int:
+    value = node.attributes.get(name) or ""
+    return min(int(value), _MOST_SPANNED) if value.isdecimal() and len(value) < 6 else 1

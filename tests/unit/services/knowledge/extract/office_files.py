@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 _W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
 _DRAWING = (
@@ -34,7 +34,7 @@ _RELATIONSHIPS = "http://schemas.openxmlformats.org/officeDocument/2006/relation
 _PACKAGE = "http://schemas.openxmlformats.org/package/2006"
 
 
-def archive(parts: dict[str, str]) -> bytes:
+def archive(parts: Mapping[str, bytes | str]) -> bytes:
     """A ZIP file of these members, in this order."""
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as file:
@@ -70,6 +70,43 @@ def docx(body: str, styles: str = "", **more: str) -> bytes:
         }
         | {f"word/{name}.xml": text for name, text in parts.items()}
     )
+
+
+def with_parts(package: bytes, parts: dict[str, bytes | str], relations: Sequence[tuple[str, str]] = ()) -> bytes:
+    """The package with more parts; `relations` are what word/document.xml names, by kind and target."""
+    named = "".join(
+        f'<Relationship Id="rIdMore{n}" Type="{_RELATIONSHIPS}/{kind}" Target="{target}"/>'
+        for n, (kind, target) in enumerate(relations)
+    )
+    with zipfile.ZipFile(io.BytesIO(package)) as before:
+        held = {name: before.read(name) for name in before.namelist()}
+    beside = "word/_rels/document.xml.rels"
+    held[beside] = held[beside].replace(b"</Relationships>", f"{named}</Relationships>".encode())
+    return archive({**held, **parts})
+
+
+def renamed(package: bytes, old: str, new: str) -> bytes:
+    """The package with its main part under another name."""
+    folder, _, name = old.rpartition("/")
+    names = {old: new, f"{folder}/_rels/{name}.rels": f"{folder}/_rels/{new.rpartition('/')[2]}.rels"}
+    with zipfile.ZipFile(io.BytesIO(package)) as before:
+        return archive(
+            {names.get(name, name): before.read(name).replace(old.encode(), new.encode()) for name in before.namelist()}
+        )
+
+
+def text_box(content: str) -> str:
+    """A shape of Word with this content, as new and as old programs read it."""
+    return (
+        '<mc:AlternateContent><mc:Choice Requires="wps"><w:drawing><wp:inline><a:graphic><a:graphicData>'
+        f"{shape(content)}</a:graphicData></a:graphic></wp:inline></w:drawing></mc:Choice><mc:Fallback><w:pict>"
+        f"<v:shape><v:textbox><w:txbxContent>{content}</w:txbxContent></v:textbox></v:shape></w:pict></mc:Fallback>"
+        "</mc:AlternateContent>"
+    )
+
+
+def shape(content: str) -> str:
+    return f"<wps:wsp><wps:txbx><w:txbxContent>{content}</w:txbxContent></wps:txbx></wps:wsp>"
 
 
 def xlsx(*sheets: tuple[str, str], states: Sequence[str] = (), styles: str = "", table: str = "") -> bytes:

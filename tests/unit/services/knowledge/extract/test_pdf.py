@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
+
+import pytest
+from reportlab.lib.pagesizes import A4
+from reportlab.pdfgen.canvas import Canvas
 
 from bench.typeset import typeset
 from services.knowledge.extract.pdf import read_pdf
+from tests.unit.services.knowledge.extract.reading import lines
 
 SAMPLE = Path(__file__).resolve().parents[5] / "services" / "knowledge" / "samples" / "americas.pdf"
 
@@ -51,3 +57,37 @@ def test_every_batch_of_pages_has_the_same_levels_and_no_running_heads(tmp_path:
     levels = {(block.text, block.level) for block in blocks if block.text in ("Argentina", "Venezuela", "Background")}
     assert levels == {("Argentina", 1), ("Venezuela", 1), ("Background", 2)}
     assert [block.page for block in blocks if "The Title" in block.text] == [1]
+
+
+def pdf(*texts: tuple[float, float, str], turned: int = 0) -> bytes:
+    target = io.BytesIO()
+    canvas = Canvas(target, pagesize=A4)
+    canvas.setPageRotation(turned)
+    for x, y, text in texts:
+        canvas.drawString(x, y, text)
+    canvas.save()
+    return target.getvalue()
+
+
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+def test_lines_of_a_turned_page_are_read_in_their_order(degrees: int) -> None:
+    page = pdf((100, 500, "the night watch begins at ten"), (100, 480, "and rings thrice in fog"), turned=degrees)
+    assert lines("a.pdf", page) == ["the night watch begins at ten and rings thrice in fog"]
+
+
+def test_the_first_page_says_nothing_twice() -> None:
+    columns = [(72, 760 - 14 * n, f"left{n} of a line that fills its column") for n in range(9)]
+    columns += [(330, 760 - 14 * n, f"right{n} of a line that fills its column") for n in range(9)]
+    text = " ".join(lines("a.pdf", pdf(*columns)))
+    assert [text.count(f"{side}{n} ") for side in ("left", "right") for n in range(9)] == [1] * 18
+    assert text.index("left8") < text.index("right0")
+
+
+def test_a_label_and_its_value_stand_together() -> None:
+    pairs = [("Name:", "Ana"), ("Phone:", "555-0101"), ("Hours:", "9-17")]
+    places = [(x, 760 - 16 * n, pair[side]) for n, pair in enumerate(pairs) for side, x in ((0, 72), (1, 300))]
+    assert {"Name: Ana", "Phone: 555-0101", "Hours: 9-17"} <= set(lines("a.pdf", pdf(*places)))
+
+
+def test_bytes_before_a_pdf_are_passed_over() -> None:
+    assert lines("a.pdf", b"\n\njunk\n" + pdf((72, 700, "words of a page"))) == ["words of a page"]

@@ -1,0 +1,54 @@
+"""Text boxes of Word, moved out of their drawing: what a box holds stands below the paragraph that anchors it.
+
+xberg joins the paragraphs of a box, and reads one box of a group.
+"""
+
+from __future__ import annotations
+
+from xml.parsers import expat
+
+_BOX = "txbxContent"
+
+
+def boxes_below(data: bytes) -> bytes:
+    """`data` with the content of each outermost box behind the paragraph around it. The same bytes where there is no
+    box, or no XML."""
+    data = data.replace(b"<w:cr/>", b"<w:br/>")
+    if _BOX.encode() not in data:
+        return data
+    pieces: list[bytes] = []
+    path: list[str] = []
+    boxes: list[tuple[int, int]] = []
+    at = outer = began = 0
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        nonlocal outer, began
+        name = name.rpartition(":")[2]
+        if name == "p" and "p" not in path:
+            outer = len(path)
+        if name == _BOX and _BOX not in path and "p" in path:
+            began = data.index(b">", parser.CurrentByteIndex) + 1
+        path.append(name)
+
+    def end(_name: str) -> None:
+        nonlocal at
+        name, index = path.pop(), parser.CurrentByteIndex
+        if name == _BOX and _BOX not in path and "p" in path and index > began:
+            boxes.append((began, index))
+        elif name == "p" and len(path) == outer and boxes:
+            ended = data.index(b">", index) + 1
+            for first, last in boxes:
+                pieces.append(data[at:first])
+                at = last
+            pieces.append(data[at:ended])
+            pieces.extend(data[first:last] for first, last in boxes)
+            at = ended
+            boxes.clear()
+
+    parser = expat.ParserCreate()
+    parser.StartElementHandler, parser.EndElementHandler = start, end
+    try:
+        parser.Parse(data, True)
+    except (expat.ExpatError, ValueError):
+        return data
+    return b"".join((*pieces, data[at:]))

@@ -1,0 +1,71 @@
+"""Numbers of a worksheet as it shows them: percent, currency and leading zeros. Dates are the reader's own."""
+
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree
+
+_MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+_STRICT = "{http://purl.oclc.org/ooxml/spreadsheetml/main}"
+# Formats that every program knows by their number (ECMA-376, 18.8.30).
+_KNOWN = {"9": "0%", "10": "0.00%"}
+_CELL = re.compile(rb"<((?:\w+:)?c)\b([^<>]*)>\s*<((?:\w+:)?v)>([-+.0-9eE]{1,40})</\3>\s*</\1>")
+_ATTRIBUTE = re.compile(rb"""\b(s|t)=["'](\w+)["']""")
+_LITERAL = re.compile(r'\[\$([^\]-]*)[^\]]*\]|"([^"]*)"|\\(.)|([$€£¥%])|_.|\*.|\[[^\]]*\]')
+# What is left of a format of plain numbers.
+_DIGITS = re.compile(r"[#,\s-]*(0*)[#,]*(?:\.([0#]+))?[\s-]*")
+
+
+class NumberFormats:
+    """`styles` is the part of that name; a part that is no XML has no formats."""
+
+    def __init__(self, styles: bytes) -> None:
+        try:
+            tree = ElementTree.fromstring(styles)  # noqa: S314 - judge_archive refuses entities
+        except ElementTree.ParseError:
+            tree = ElementTree.Element("none")
+        space = _STRICT if tree.tag.startswith(_STRICT) else _MAIN
+        codes = {node.get("numFmtId", ""): node.get("formatCode", "") for node in tree.iter(f"{space}numFmt")}
+        cells = tree.find(f"{space}cellXfs")
+        used = [] if cells is None else [node.get("numFmtId", "") for node in cells]
+        self._by_style = {str(style): (_KNOWN | codes).get(number, "") for style, number in enumerate(used)}
+
+    def shown(self, sheet: bytes) -> bytes:
+        """The worksheet with texts in place of the numbers that are shown otherwise than they are written."""
+        return _CELL.sub(self._shown, sheet)
+
+    def _shown(self, cell: re.Match[bytes]) -> bytes:
+        name, attributes, value, number = cell.groups()
+        said = dict(_ATTRIBUTE.findall(attributes))
+        code = self._by_style.get(said.get(b"s", b"0").decode(), "")
+        text = _text(float(number), code) if said.get(b"t", b"n") == b"n" and code else ""
+        if not text:
+            return cell.group()
+        kept = re.sub(rb"""\s[st]=["']\w+["']""", b"", attributes)
+        escaped = text.replace("&", "&amp;").replace("<", "&lt;").encode()
+        return b'<%b%b t="str"><%b>%b</%b></%b>' % (name, kept, value, escaped, value, name)
+
+
+def _text(number: float, code: str) -> str:
+    """'' for a format that adds nothing, or that is none of plain numbers."""
+    code = code.partition(";")[0]
+    before, after = "", ""
+    digits = _LITERAL.sub("", code)
+    form = _DIGITS.fullmatch(digits)
+    if form is None or not re.search("[0#]", digits):
+        return ""
+    middle = min((code.find(sign) for sign in "0#" if sign in code), default=0)
+    for literal in _LITERAL.finditer(code):
+        said = next((group for group in literal.groups() if group), "")
+        if literal.start() < middle:
+            before += said
+        else:
+            after += said
+    zeros, decimals = len(form.group(1)), len(form.group(2) or "")
+    percent = "%" in before + after
+    if not (before + after).strip() and zeros < 2:
+        return ""
+    value = f"{abs(number) * (100 if percent else 1):.{decimals}f}"
+    value = value.zfill(zeros + (decimals + 1 if decimals else 0))
+    unit = after if percent or not after.strip() or after.startswith(" ") else f" {after}"
+    return f"{'-' if number < 0 else ''}{before}{value}{unit}".strip()

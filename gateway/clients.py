@@ -13,7 +13,13 @@ from echosenseix.agent.v1 import agent_pb2_grpc
 from echosenseix.billing.v1 import billing_pb2_grpc
 from echosenseix.calllog.v1 import calllog_pb2_grpc
 from echosenseix.common.v1 import common_pb2, common_pb2_grpc
-from echosenseix.identity.v1 import accounts_pb2_grpc, audit_pb2_grpc, identity_pb2_grpc, members_pb2_grpc
+from echosenseix.identity.v1 import (
+    accounts_pb2_grpc,
+    audit_pb2_grpc,
+    children_pb2_grpc,
+    identity_pb2_grpc,
+    members_pb2_grpc,
+)
 from echosenseix.jobs.v1 import jobs_pb2_grpc
 from echosenseix.knowledge.v1 import knowledge_pb2_grpc
 from echosenseix.realtime.v1 import realtime_pb2_grpc
@@ -32,6 +38,7 @@ if TYPE_CHECKING:
     from echosenseix.common.v1.common_pb2_grpc import QuotaServiceAsyncStub, StatusServiceAsyncStub
     from echosenseix.identity.v1.accounts_pb2_grpc import AccountServiceAsyncStub
     from echosenseix.identity.v1.audit_pb2_grpc import AuditServiceAsyncStub
+    from echosenseix.identity.v1.children_pb2_grpc import ChildServiceAsyncStub
     from echosenseix.identity.v1.identity_pb2_grpc import IdentityServiceAsyncStub
     from echosenseix.identity.v1.members_pb2_grpc import MemberServiceAsyncStub
     from echosenseix.jobs.v1.jobs_pb2_grpc import JobsServiceAsyncStub
@@ -53,6 +60,7 @@ class Clients:
 
     identity: "IdentityServiceAsyncStub"
     members: "MemberServiceAsyncStub"
+    children: "ChildServiceAsyncStub"
     audit: "AuditServiceAsyncStub"
     accounts: "AccountServiceAsyncStub"
     agents: "AgentServiceAsyncStub"
@@ -96,6 +104,7 @@ def _stubs(channels: Mapping[str, RpcChannel]) -> Clients:
         identity=identity_pb2_grpc.IdentityServiceStub(channels["identity"]),
         accounts=accounts_pb2_grpc.AccountServiceStub(channels["identity"]),
         members=members_pb2_grpc.MemberServiceStub(channels["identity"]),
+        children=children_pb2_grpc.ChildServiceStub(channels["identity"]),
         audit=audit_pb2_grpc.AuditServiceStub(channels["identity"]),
         agents=agent_pb2_grpc.AgentServiceStub(channels["agent"]),
         integrations=agent_pb2_grpc.IntegrationServiceStub(channels["agent"]),

@@ -10,7 +10,7 @@ from echosenseix.identity.v1 import identity_pb2 as pb
 from gateway.clients import Clients
 from libs.cache import Memory
 from libs.clock import utcnow
-from libs.errors import Unauthenticated
+from libs.errors import PermissionDenied, Unauthenticated
 from libs.rpc.context import CallContext, acting_as, serving
 from libs.rpc.principal import GATEWAY, ROLE_GATEWAY, Principal
 
@@ -28,16 +28,19 @@ API_KEY_PREFIX = "esx_"
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """The caller's credential: its kind (bearer, api_key, cookie) and its secret."""
+    """The caller's credential: its kind (bearer, api_key, cookie) and its secret; `organization_id` is the customer of
+    its organization in which it wants to act, empty for its own organization."""
 
     kind: str
     secret: str
+    organization_id: str = ""
 
     @property
     def is_api_key(self) -> bool:
         return self.kind == "api_key" or self.secret.startswith(API_KEY_PREFIX)
 
 
+Refusal = Unauthenticated | PermissionDenied
 Lookup = Callable[[Credential], Awaitable[tuple[Principal, float]]]
 
 
@@ -47,13 +50,14 @@ class Principals:
 
     def __init__(self, lookup: Lookup) -> None:
         self._lookup = lookup
-        self._known: Memory[Credential, Principal | Unauthenticated] = Memory("principals", max_entries=_REMEMBERED)
+        self._known: Memory[Credential, Principal | Refusal] = Memory("principals", max_entries=_REMEMBERED)
         self._waiting: dict[Credential, asyncio.Task[Principal]] = {}
         self.hits = 0
         self.misses = 0
 
     async def find(self, credential: Credential) -> Principal:
-        """The principal; Unauthenticated for a credential that is wrong, expired or revoked."""
+        """The principal; Unauthenticated for a credential that is wrong, expired or revoked, PermissionDenied for an
+        organization in which it may not act."""
         known = self._known.get(credential)
         if known is not None:
             self.hits += 1
@@ -79,13 +83,13 @@ class Principals:
         begun = time.monotonic()
         try:
             principal, lives_seconds = await self._lookup(credential)
-        except Unauthenticated as refusal:
+        except (Unauthenticated, PermissionDenied) as refusal:
             self._remember(credential, refusal, begun + REMEMBER_SECONDS)
             raise
         self._remember(credential, principal, begun + min(REMEMBER_SECONDS, lives_seconds))
         return principal
 
-    def _remember(self, credential: Credential, found: Principal | Unauthenticated, until: float) -> None:
+    def _remember(self, credential: Credential, found: Principal | Refusal, until: float) -> None:
         self._known.put(credential, found, until - time.monotonic())
 
     def _done(self, credential: Credential, task: "asyncio.Task[Principal]") -> None:
@@ -94,10 +98,10 @@ class Principals:
             task.exception()  # retrieved here, because asyncio logs an exception that no waiter retrieves
 
 
-def _raise_or_return(found: Principal | Unauthenticated) -> Principal:
-    if isinstance(found, Unauthenticated):
-        raise Unauthenticated(found.reason, found.detail)
-    return found
+def _raise_or_return(found: Principal | Refusal) -> Principal:
+    if isinstance(found, Principal):
+        return found
+    raise type(found)(found.reason, found.detail)
 
 
 def identity_lookup(clients: Clients) -> Lookup:
@@ -108,6 +112,7 @@ def identity_lookup(clients: Clients) -> Lookup:
             request = pb.AuthenticateRequest(api_key=credential.secret)
         else:
             request = pb.AuthenticateRequest(session_token=credential.secret)
+        request.organization_id = credential.organization_id
         context = CallContext(deadline=time.monotonic() + _SECONDS, repeatable=True)
         with serving(context), acting_as(_GATEWAY):
             answer = await clients.identity.Authenticate(request)
@@ -127,6 +132,7 @@ def _principal(answer: pb.AuthenticateResponse) -> Principal:
         issuer=GATEWAY,
         allowed_addresses=tuple(answer.allowed_addresses),
         expires_at=answer.expire_time.seconds if answer.HasField("expire_time") else 0,
+        home_org_id=answer.home_organization_id,
     )
 
 

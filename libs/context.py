@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 class Audited:
     """A write of a user that the audit log shall have. The transaction that commits it records it, once a call.
     `org_id`, `user_id` and `session_id` are set where the call itself finds out who acts, as a login does. `changes`
-    are those of transactions of the call that belonged to no organization."""
+    are those of transactions of the call that belonged to no organization. `also` is a second organization whose log
+    has the write."""
 
     id: str
     action: str
@@ -25,6 +26,7 @@ class Audited:
     user_id: str = ""
     session_id: str = ""
     changes: str = ""
+    also: str = ""
 
 
 @dataclass(slots=True)

@@ -63,9 +63,13 @@ SERVICES = _by_name((IDENTITY, AGENT, KNOWLEDGE, CALLLOG, BILLING, REALTIME))
 INTEGRATIONS = "integrations"
 """The area of accounts at providers: who manages agents need not reach the keys of the providers."""
 
+ORGANIZATIONS = "organizations"
+"""The area of an agency's customers. Who may read it acts in them, as far as the own role and the other scopes go."""
+
 AREAS = (
     *dict.fromkeys(area for service in SERVICES.values() for area in (service.area, service.events_area)),
     INTEGRATIONS,
+    ORGANIZATIONS,
 )
 """Every permission area once."""
 

@@ -52,6 +52,8 @@ class Quota:
     sums: str = ""
     daily: bool = False
     table: str = ""
+    # The column that names the organization which has the row.
+    owner: str = "org_id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,30 @@ _LIVING_KEY = "t.revoked_at is null and (t.expires_at is null or t.expires_at > 
 _ENDED_KEY = "(t.revoked_at is not null or t.expires_at <= clock_timestamp())"
 
 TABLES: tuple[Table, ...] = (
-    Table("identity", "organization", FOREVER, bound="one an organization; registrations are limited by address"),
+    Table(
+        "identity",
+        "organization",
+        FOREVER,
+        quotas=(
+            Quota(
+                "children",
+                1_000,
+                "customers of an agency",
+                "Archive one first.",
+                counts="t.status <> 'archived'",
+                owner="parent_id",
+            ),
+            Quota(
+                "archived_children",
+                10_000,
+                "archived customers of an agency",
+                "Suspend customers instead of replacing them.",
+                counts="t.status = 'archived'",
+                owner="parent_id",
+            ),
+        ),
+        bound="one an organization; registrations are limited by address",
+    ),
     Table(
         "identity",
         "account",

@@ -306,6 +306,8 @@ def _header_parameters(route: Route[Any, Any]) -> list[dict[str, Any]]:
         names.append(("X-Min-Version", {"type": "integer", "minimum": 0, "maximum": LARGEST_VERSION}))
     if route.reads and route.problems and 416 in route.problems:
         names.append(("Range", {"type": "string"}))
+    if not route.public:
+        names.append(("X-Organization-Id", {"type": "string", "maxLength": 64}))
     return [
         {"name": name, "in": "header", "required": route.key_required and name == "Idempotency-Key", "schema": schema}
         for name, schema in names
@@ -355,10 +357,8 @@ def _responses(route: Route[Any, Any]) -> dict[str, Any]:
 
 def _problem_statuses(route: Route[Any, Any]) -> set[int]:
     found = {*_ALWAYS, *route.problems, 400}
-    if not route.public:
-        found.add(401)
-    if route.scope or not (route.reads or route.public):  # a session cookie writes from our own origin alone
-        found.add(403)
+    if not route.public:  # a cookie of another origin, or an organization in which the caller may not act
+        found |= {401, 403}
     if "{" in route.path:
         found.add(404)
     if route.keyed and not route.reads:

@@ -4,6 +4,8 @@ Owns the order of credentials and the check against cross-site request forgery. 
 every service, decide what a principal may do.
 """
 
+import re
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,6 +21,9 @@ from libs.errors import PermissionDenied, Unauthenticated
 _MAX_CREDENTIAL = 512
 # The names of this machine for itself.
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+# Names a customer of the caller's organization, in which the request acts.
+ORGANIZATION_HEADER = "x-organization-id"
+_ORGANIZATION_ID = re.compile(r"|org_[0-9a-z]{1,60}")
 _SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
 
 
@@ -35,7 +40,7 @@ class Authentication:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = request_of(scope)
         if self._is_guarded(request, scope["path"]):
-            credential = read_credential(request, self._cookie_name)
+            credential = replace(read_credential(request, self._cookie_name), organization_id=_organization(request))
             if credential.kind == "cookie" and scope["method"] not in _SAFE_METHODS:
                 self._refuse_forgery(request)
             request.credential = credential.kind
@@ -93,6 +98,12 @@ def read_credential(request: Request[Any, Any, Any], cookie_name: str) -> Creden
     if secret:
         return _credential("cookie", secret)
     raise Unauthenticated("unauthenticated", "Sign in, or send an API key.")
+
+
+def _organization(request: Request[Any, Any, Any]) -> str:
+    """The organization in which the caller wants to act; no id can have the text that stands for a malformed one."""
+    named = request.header(ORGANIZATION_HEADER)
+    return named if _ORGANIZATION_ID.fullmatch(named) else "-"
 
 
 def _credential(kind: str, secret: str) -> Credential:

@@ -16,7 +16,7 @@ _EXPOSED = (
 )
 _ALLOWED_HEADERS = (
     b"Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Range, X-API-Key, X-Min-Version, "
-    b"X-Request-Id, traceparent"
+    b"X-Organization-Id, X-Request-Id, traceparent"
 )
 _PREFLIGHT_SECONDS = b"600"
 

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway.http.request import Request, request_of
 from gateway.http.routing import UNLIMITED, Route, match_of
 from libs.addresses import address_prefix
-from libs.errors import ResourceExhausted, Unauthenticated
+from libs.errors import PermissionDenied, ResourceExhausted, Unauthenticated
 from libs.ratelimit import Decision, LeasedLimits, Limit, RateLimiter
 from suite.limits import CLASSES, RAISED_FOR_BENCHES, STRICT_SHARE, RouteClass
 
@@ -145,7 +145,8 @@ def _admit(request: Request[Any, Any, Any], counted: Counted, decision: Decision
 
 
 class RefusedCredentials:
-    """429 in place of 401 for an address that has sent too many wrong credentials. Outside authentication."""
+    """429 in place of the refusal for an address that has sent too many wrong credentials, or named too many
+    organizations in which they may not act. Outside authentication."""
 
     def __init__(self, app: ASGIApp, *, limiter: RateLimiter, policies: Policies) -> None:
         self._app = app
@@ -155,7 +156,7 @@ class RefusedCredentials:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await self._app(scope, receive, send)
-        except Unauthenticated:
+        except (Unauthenticated, PermissionDenied):
             request = request_of(scope)
             route = match_of(request).route
             if request.principal_or_none is not None or (route is not None and route.public):

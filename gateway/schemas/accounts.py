@@ -13,6 +13,7 @@ from gateway.schemas.shapes import EmailAddress, MailedToken, Name
 from suite.services import SCOPES
 
 RoleName = Literal["owner", "admin", "member", "viewer"]
+OrganizationState = Literal["active", "suspended", "archived"]
 
 
 class User(Answer):
@@ -30,6 +31,10 @@ class Organization(Answer):
     id: str
     name: str
     time_zone: str | None
+    parent_id: Annotated[str | None, Meta(description="The agency whose customer it is; null for one of its own.")]
+    status: Annotated[
+        OrganizationState | None, Meta(description="Its sessions and API keys work only while it is active.")
+    ]
     version: int
     created_at: str | None
     updated_at: str | None

@@ -11,7 +11,7 @@ WORDS: Mapping[str, str] = {
     "CallCommandChangedData.context": "The words that the agent gets; empty for other commands.",
     "CallCommandChangedData.to": "The number or address of a transfer; empty for other commands.",
     "accepted": "How many of the events are new.",
-    "accessChanged": "Whether what the user may do has changed.",
+    "accessChanged": "Whether access has changed, so that connections opened before end.",
     "active": "How many are in use or running now.",
     "activeAgents": "Agents that had a call in the window.",
     "agentId": "The agent; null when none is known.",
@@ -181,6 +181,7 @@ WORDS: Mapping[str, str] = {
     "outcome": "How the attempt ended; null while it runs.",
     "page": "The page's number, from 1; null by cursor, and for text without pages.",
     "pageCount": "Pages of the document; null for text without pages.",
+    "parentId": "The agency whose customer the organization is; empty for one of its own.",
     "passages": "The best hits that fit the budget together, the best first.",
     "password": "The password. It is kept as a hash alone.",
     "paused": "Whether new jobs wait.",
@@ -331,6 +332,7 @@ WORDS: Mapping[str, str] = {
     "query.signature": "As the link has it.",
     # Parameters of paths and headers.
     "path.id": "The id, as a list or the answer to the creation shows it.",
+    "path.childId": "The customer, as the list of customers shows it.",
     "path.commandId": "The command, as the call's list shows it.",
     "path.deliveryId": "The delivery, as the endpoint's list shows it.",
     "path.orgToken": "The organization's token, which stands in the address that the integration shows.",
@@ -342,5 +344,6 @@ WORDS: Mapping[str, str] = {
     "header.If-Match": "The ETag of the version that is meant; another one is refused with 412.",
     "header.If-None-Match": "The ETag that you hold; 304 when it is still the current one.",
     "header.Range": "One range of bytes, such as bytes=0-1023.",
+    "header.X-Organization-Id": "The customer of your organization in which the request acts; your own without it.",
     "header.X-Min-Version": "The version that the answer must have reached, as after a write of yours.",
 }

@@ -9,10 +9,11 @@ from functools import partial
 
 from echosenseix.events.v1 import events_pb2
 from libs.bus.subjects import outbox_wakeup
-from libs.context import current_call
+from libs.context import Audited, current_call
 from libs.events.envelope import Event
 from libs.postgres.connection import Connection, RecordAudit, announce_after_commit
 from libs.rpc.context import inbound_principal
+from libs.rpc.principal import Principal
 
 _TOPIC = "audit.recorded"
 # $5 is the organization of the record; empty: the one in which the transaction ends, such as the one that a
@@ -44,31 +45,51 @@ def audit_recorder(service: str) -> RecordAudit:
 
 
 async def _record(service: str, conn: Connection) -> bool:
-    call, principal = current_call(), inbound_principal()
-    audited = call.audited
+    audited, principal = current_call().audited, inbound_principal()
     if audited is None:
         return False
+    org_id = audited.org_id or (principal.org_id if principal else "")
+    # In another organization the person is another user.
+    known = principal if principal is not None and principal.org_id and principal.org_id == org_id else None
+    unrecorded = await _insert(conn, service, _data(audited, known), org_id, audited.target_id)
+    if unrecorded is not None:
+        audited.changes = unrecorded
+        return False
+    if audited.also:
+        await _insert(conn, service, _data(audited, known), audited.also, audited.target_id)
+    if known is not None and known.home_org_id:
+        # Who acts in another organization does so for its own one, whose log says where it acted and not what it saw.
+        data = _data(audited, known)
+        data.target_id = known.org_id
+        await _insert(conn, service, data, known.home_org_id)
+    announce_after_commit(conn, outbox_wakeup(service))
+    return True
+
+
+def _data(audited: Audited, known: Principal | None) -> events_pb2.AuditRecorded:
     data = events_pb2.AuditRecorded(
         audit_id=audited.id,
         action=audited.action,
         target_id=audited.target_id,
         client_address=audited.client_address,
-        request_id=call.request_id,
+        request_id=current_call().request_id,
         user_id=audited.user_id,
         session_id=audited.session_id,
     )
-    org_id = audited.org_id or (principal.org_id if principal else "")
-    # In another organization the person is another user.
-    if principal is not None and principal.org_id and principal.org_id == org_id:
-        data.user_id, data.session_id = principal.user_id, principal.session_id
-        data.api_key_id, data.role = principal.api_key_id, principal.role
-    event = Event(topic=_TOPIC, org_id="org_", key="org_", data=data, subject=audited.id, service=service)
+    if known is not None:
+        data.user_id, data.session_id = known.user_id, known.session_id
+        data.api_key_id, data.role = known.api_key_id, known.role
+    return data
+
+
+async def _insert(
+    conn: Connection, service: str, data: events_pb2.AuditRecorded, org_id: str, named: str = ""
+) -> str | None:
+    """None when it is recorded, else the changes of a transaction that ended in no organization. `named` is an
+    organization that the path named, whose rows are recorded too."""
+    event = Event(topic=_TOPIC, org_id="org_", key="org_", data=data, subject=data.audit_id, service=service)
     payload = json.dumps(event.envelope(), separators=(",", ":"))
-    unrecorded = await conn.fetchval(
-        _INSERT, event.id, _TOPIC, payload, service, org_id, audited.changes, audited.target_id
-    )
-    if unrecorded is not None:
-        audited.changes = unrecorded
-        return False
-    announce_after_commit(conn, outbox_wakeup(service))
-    return True
+    audited = current_call().audited
+    former = audited.changes if audited is not None else ""
+    unrecorded: str | None = await conn.fetchval(_INSERT, event.id, _TOPIC, payload, service, org_id, former, named)
+    return unrecorded

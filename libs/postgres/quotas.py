@@ -50,6 +50,8 @@ class Rule(Protocol):
     def sums(self) -> str: ...
     @property
     def daily(self) -> bool: ...
+    @property
+    def owner(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +127,7 @@ def read_limits(entries: Iterable[str], known: Iterable[str]) -> dict[str, int]:
 
 def _counting(rule: Rule, limit: int) -> str:
     """$1 the organization, $2 the value of `per`."""
-    source = f"from {rule.table} t where t.org_id = $1 and {rule.counts}"
+    source = f"from {rule.table} t where t.{rule.owner} = $1 and {rule.counts}"
     if rule.sums:
         return f"select coalesce(sum(t.{rule.sums}), 0)::bigint {source}"
     within = f" and t.{rule.per} = $2" if rule.per else ""
@@ -135,5 +137,5 @@ def _counting(rule: Rule, limit: int) -> str:
 def _reading(rule: Rule, limit: int) -> str:
     if not rule.per:
         return _counting(rule, limit)
-    source = f"from {rule.table} t where t.org_id = $1 and {rule.counts}"
+    source = f"from {rule.table} t where t.{rule.owner} = $1 and {rule.counts}"
     return f"select coalesce(max(g.n), 0) from (select count(*) as n {source} group by t.{rule.per}) g"

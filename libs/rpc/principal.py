@@ -53,6 +53,8 @@ class Principal:
     expires_at: int = 0
     # Networks from which the API key may be used; none: from anywhere. The gateway checks them; no token has them.
     allowed_addresses: tuple[str, ...] = ()
+    # The organization that the user or the API key belongs to, where it acts in another one; else empty.
+    home_org_id: str = ""
 
     def has_scope(self, scope: str) -> bool:
         """Whether it may: by the scope itself, by area:*, by *:verb, or by *."""
@@ -104,6 +106,7 @@ class PrincipalMinter:
             "role": principal.role,
             "scopes": sorted(principal.scopes),
             "cexp": principal.expires_at,
+            "home": principal.home_org_id,
         }
         signed = _HEADER + "." + _b64(json.dumps(claims, separators=(",", ":")).encode())
         return signed + "." + _b64(self._key.sign(signed.encode()))
@@ -162,6 +165,7 @@ def _principal(claims: dict[str, Any]) -> Principal:
             scopes=frozenset(str(scope) for scope in claims["scopes"]),
             issuer=str(claims["iss"]),
             expires_at=int(claims.get("cexp", 0)),
+            home_org_id=str(claims.get("home", "")),
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise _refusal() from error

@@ -35,8 +35,11 @@ class Subscribers:
         }
 
     async def on_organization(self, conn: Connection, event: ReceivedEvent) -> None:
-        """Its account and its trial credit."""
-        await self._books.open_account(conn, event.org_id)
+        """Its account and its trial credit, which a customer of an agency does not have."""
+        if event.read(events_pb2.OrganizationChanged).parent_id:
+            await self._books.open_without_trial(conn, event.org_id)
+        else:
+            await self._books.open_account(conn, event.org_id)
 
     async def on_calls(self, conn: Connection, events: Sequence[ReceivedEvent]) -> None:
         """Meter the billable calls, rate them and post the charges. What no rate covers is rated by the sweep."""

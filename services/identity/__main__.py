@@ -7,6 +7,7 @@ from pathlib import Path
 
 from echosenseix.identity.v1.accounts_pb2_grpc import add_AccountServiceServicer_to_server
 from echosenseix.identity.v1.audit_pb2_grpc import add_AuditServiceServicer_to_server
+from echosenseix.identity.v1.children_pb2_grpc import add_ChildServiceServicer_to_server
 from echosenseix.identity.v1.identity_pb2_grpc import add_IdentityServiceServicer_to_server
 from echosenseix.identity.v1.members_pb2_grpc import add_MemberServiceServicer_to_server
 from libs.clock import SystemClock
@@ -27,13 +28,14 @@ from .login_limits import LoginLimits
 from .openid import OpenIdProvider, OpenIdSettings
 from .operations.audit import verify_audit
 from .passwords import Passwords
-from .servicer import AccountServicer, IdentityServicer, MemberServicer, Parts
+from .servicer import AccountServicer, ChildServicer, IdentityServicer, MemberServicer, Parts
 from .servicer.audit import AuditServicer
 from .storage.account_tokens import AccountTokens
 from .storage.accounts import Accounts
 from .storage.api_keys import ApiKeys
 from .storage.audit import AuditLog
 from .storage.authentication import Authentication
+from .storage.children import Children
 from .storage.invitations import Invitations
 from .storage.members import Members
 from .storage.pending import PendingRegistrations
@@ -55,6 +57,7 @@ async def serve(runtime: Runtime[IdentitySettings]) -> None:
         database=database,
         accounts=Accounts(database),
         people=People(database),
+        children=Children(database, cursors),
         members=Members(database, cursors),
         invitations=Invitations(database, cursors),
         tokens=AccountTokens(database),
@@ -78,6 +81,7 @@ async def serve(runtime: Runtime[IdentitySettings]) -> None:
         (add_IdentityServiceServicer_to_server, IdentityServicer(parts)),
         (add_AccountServiceServicer_to_server, AccountServicer(parts)),
         (add_MemberServiceServicer_to_server, MemberServicer(parts)),
+        (add_ChildServiceServicer_to_server, ChildServicer(parts)),
         (add_AuditServiceServicer_to_server, AuditServicer(AuditLog(database, cursors))),
     )
 

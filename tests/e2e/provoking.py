@@ -22,6 +22,7 @@ from .deliveries import Account, conversation, fresh_id
 from .document import Operation
 from .provoking_accounts import accept, invited, second_step
 from .scene import Scene
+from .things import made_child
 
 # A key that another request holds for as long as the tests run.
 HELD_KEY = "held-by-another-request"
@@ -68,6 +69,8 @@ def other_rights(scene: Scene, operation: Operation) -> httpx.Response:
     ):
         other = "realtime:read" if "realtime:read" not in operation.spec.get("description", "") else "agents:read"
         return scene.ask(operation, client=scene.customer.bearing(scene.customer.key(other)["secret"]))
+    if operation.method == "GET":
+        return scene.ask(operation, headers={"X-Organization-Id": "org_nothing"})
     cookie = {"Cookie": f"echosenseix_session={scene.customer.token}", "Origin": "https://elsewhere.example"}
     return scene.ask(operation, client=scene.customer.bearing(None), headers=cookie)
 
@@ -157,6 +160,8 @@ def fresh(scene: Scene, operation: Operation) -> str:
         return operation.at(id=join(customer, scene.operator, "viewer").user["id"])
     if prefix == "/api/users/invitations":
         return operation.at(id=invited(scene)["id"])
+    if prefix == "/api/organizations":
+        return operation.at(id=customer.organization["id"], childId=made_child(customer))
     entry, endpoint = {"title": "A", "content": "B."}, {"url": "http://127.0.0.1:9955/x", "eventTypes": ["call.ended"]}
     made: dict[str, Callable[[], str]] = {
         "/api/agents": lambda: str(customer.agent()["id"]),

@@ -63,6 +63,7 @@ def things(ada: Customer) -> dict[str, str]:
     return {
         "/api/users": ada.user["id"],
         "/api/users/invitations": ada.http.post("/api/users/invitations", json=invited).json()["id"],
+        "/api/organizations": ada.organization["id"],
         "/api/audit-logs": first_entry(ada),
         "/api/live-calls": ada.http.post("/api/live-calls", json={"externalCallId": "matrix"}).json()["id"],
         "/api/agents": agent,

@@ -46,6 +46,7 @@ def make_things(customer: Customer) -> Things:
     invitation = customer.http.post("/api/users/invitations", json=invited).json()["id"]
     ids: dict[str, dict[str, Any]] = {
         "/api/billing/top-ups": {"id": top_up["id"]},
+        "/api/organizations": {"id": customer.organization["id"], "childId": made_child(customer)},
         "/api/audit-logs": {"id": first_entry(customer)},
         "/api/agents": {"id": agent, "version": "1"},
         "/api/users": {"id": customer.user["id"]},
@@ -63,6 +64,14 @@ def make_things(customer: Customer) -> Things:
         "/api/admin/queues": {"service": "knowledge", "queue": "documents"},
     }
     return Things(customer, ids)
+
+
+def made_child(customer: Customer) -> str:
+    """A customer of this customer."""
+    answer = customer.http.post(f"/api/organizations/{customer.organization['id']}/children", json={"name": "A child"})
+    assert answer.status_code == 201, answer.text
+    child: str = answer.json()["id"]
+    return child
 
 
 def first_entry(customer: Customer) -> str:

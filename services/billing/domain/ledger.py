@@ -32,6 +32,8 @@ CONTRA_ACCOUNTS = {
 }
 # One key for an organization's life: the trial is never granted twice.
 TRIAL_GRANT_KEY = "trial_grant"
+# The same for a trial that is taken back.
+TRIAL_RETURN_KEY = "trial_return"
 
 
 @dataclass(frozen=True, slots=True)

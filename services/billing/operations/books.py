@@ -15,7 +15,7 @@ from libs.jobs import JobKind
 from libs.postgres import Connection
 from services.billing.domain.charges import Charges
 from services.billing.domain.credit import Balance
-from services.billing.domain.ledger import TRIAL_GRANT_KEY, EntryType, LedgerEntry, Posting
+from services.billing.domain.ledger import TRIAL_GRANT_KEY, TRIAL_RETURN_KEY, EntryType, LedgerEntry, Posting
 from services.billing.domain.rating import Rate, rate_at, rate_usage
 from services.billing.domain.usage import UsageEvent
 from services.billing.storage.accounts import Account, Accounts
@@ -44,11 +44,7 @@ class Books:
         account = await self.accounts.lock(conn, org_id)
         if account is not None:
             return account
-        # Two first acts may meet here: one opens, and both take the lock of the same row.
-        opened = await self.accounts.open(conn, org_id, self.plan, self.clock.now())
-        account = await self.accounts.lock(conn, org_id)
-        if account is None:
-            raise Internal("plan_missing", "The plan of new organizations does not exist.")
+        account, opened = await self._open(conn, org_id)
         # Only the act that opened the account grants the trial.
         if not opened or self.trial_grant_micros == 0:
             return account
@@ -57,6 +53,25 @@ class Books:
         )
         _, balance = await self._post(conn, account, [grant])
         return Account(org_id, account.plan_id, balance)
+
+    async def open_without_trial(self, conn: Connection, org_id: str) -> None:
+        """The account of an agency's customer: an agency makes as many customers as it likes, and each would have a
+        trial. What an earlier act granted, because it did not know yet, is taken back."""
+        account, opened = await self._open(conn, org_id)
+        granted = None if opened else await self.ledger.by_key(org_id, TRIAL_GRANT_KEY)
+        if granted is not None and await self.ledger.by_key(org_id, TRIAL_RETURN_KEY) is None:
+            amount, currency = -granted.amount_micros, granted.currency
+            taken = Posting(EntryType.GRANT, amount, currency, TRIAL_RETURN_KEY, "No trial credit")
+            await self._post(conn, account, [taken])
+
+    async def _open(self, conn: Connection, org_id: str) -> tuple[Account, bool]:
+        """The account, locked, and whether this act opened it."""
+        # Two first acts may meet here: one opens, and both take the lock of the same row.
+        opened = await self.accounts.open(conn, org_id, self.plan, self.clock.now())
+        account = await self.accounts.lock(conn, org_id)
+        if account is None:
+            raise Internal("plan_missing", "The plan of new organizations does not exist.")
+        return account, opened
 
     async def charge(self, conn: Connection, org_id: str, ids: Sequence[str] | None) -> Charges:
         """Rate and post the usage events with these ids (None: a batch of all) that were not rated before."""

@@ -10,7 +10,8 @@ from .scopes import EVERYTHING, ROLE_SCOPES, Role, effective
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls: by a session (session_id) or by a key (api_key_id, scopes as the key was given them)."""
+    """Who calls: by a session (session_id) or by a key (api_key_id, scopes as the key was given them). `home_org_id` is
+    the organization that it belongs to, where it acts in a customer of that one; else empty."""
 
     org_id: str
     user_id: str
@@ -20,6 +21,7 @@ class Caller:
     api_key_id: str = ""
     scopes: tuple[str, ...] = (EVERYTHING,)
     allowed_addresses: tuple[str, ...] = ()
+    home_org_id: str = ""
 
     @property
     def effective_scopes(self) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import functools
 import itertools
 import re
@@ -30,14 +31,26 @@ PASSWORD_MAX = 200
 _EMAIL = re.compile(r"[^\x00-\x20\x7f@\"(),:;<>\[\\\]]{1,64}@([^\W_]([\w-]{0,61}[^\W_])?\.)+[^\W_]([\w-]{0,61}[^\W_])")
 
 
+class OrganizationStatus(enum.StrEnum):
+    """Whether the sessions and keys of an organization work."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    ARCHIVED = "archived"
+
+
 @dataclass(frozen=True, slots=True)
 class Organization:
+    """`parent_id` is the agency whose customer it is; empty for an organization of its own."""
+
     id: str
     name: str
     time_zone: str
     created_at: datetime
     updated_at: datetime
     version: int = 1
+    parent_id: str = ""
+    status: OrganizationStatus = OrganizationStatus.ACTIVE
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,16 +124,19 @@ def email_key(email: str) -> str:
     return unicodedata.normalize("NFKC", email.strip()).lower()
 
 
-def edit_organization(organization: Organization, name: str, time_zone: str, now: datetime) -> Organization:
-    """The organization renamed or moved; the very same object when nothing differs."""
-    name = trimmed(name)
+def edit_organization(
+    organization: Organization, name: str, time_zone: str, now: datetime, status: OrganizationStatus | None = None
+) -> Organization:
+    """The organization with this name, time zone and status; the very same object when nothing differs."""
+    name, status = trimmed(name), status or organization.status
     _refuse(
         "The organization is not valid.",
         [*_name("#/name", name, ORGANIZATION_NAME_MAX, required=True), *_zone(time_zone)],
     )
-    if (name, time_zone) == (organization.name, organization.time_zone):
+    if (name, time_zone, status) == (organization.name, organization.time_zone, organization.status):
         return organization
-    return replace(organization, name=name, time_zone=time_zone, updated_at=now, version=organization.version + 1)
+    version = organization.version + 1
+    return replace(organization, name=name, time_zone=time_zone, status=status, updated_at=now, version=version)
 
 
 def check_version(organization: Organization, expected: int | None) -> None:

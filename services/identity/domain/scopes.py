@@ -32,6 +32,10 @@ ROLE_SCOPES: dict[Role, frozenset[str]] = {
 _RANK = {role: rank for rank, role in enumerate((Role.VIEWER, Role.MEMBER, Role.ADMIN, Role.OWNER))}
 
 
+def has_right(scopes: frozenset[str], scope: str) -> bool:
+    return EVERYTHING in scopes or scope in scopes
+
+
 def ranks_below(role: Role, other: Role) -> bool:
     return _RANK[role] < _RANK[other]
 

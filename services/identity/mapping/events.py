@@ -11,9 +11,13 @@ from suite.mails import MailTemplate
 from suite.tables import UNREGISTERED
 
 
-def organization_event(topic: str, organization: Organization) -> Event:
+def organization_event(topic: str, organization: Organization, *, access_changed: bool = False) -> Event:
     changed = events_pb2.OrganizationChanged(
-        organization_id=organization.id, name=organization.name, version=organization.version
+        organization_id=organization.id,
+        name=organization.name,
+        version=organization.version,
+        parent_id=organization.parent_id,
+        access_changed=access_changed,
     )
     return Event(topic=topic, org_id=organization.id, key=organization.id, data=changed)
 

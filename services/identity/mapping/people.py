@@ -5,7 +5,7 @@ from __future__ import annotations
 from echosenseix.identity.v1 import identity_pb2
 from libs.rpc.times import to_timestamp
 from services.identity.domain.caller import Caller
-from services.identity.domain.people import Organization, Registration, User
+from services.identity.domain.people import Organization, OrganizationStatus, Registration, User
 from services.identity.domain.scopes import Role
 
 _ROLE = {
@@ -15,6 +15,12 @@ _ROLE = {
     Role.VIEWER: identity_pb2.ROLE_VIEWER,
 }
 _ROLE_OF: dict[int, Role] = {number: role for role, number in _ROLE.items()}
+_STATUS = {
+    OrganizationStatus.ACTIVE: identity_pb2.ORGANIZATION_STATUS_ACTIVE,
+    OrganizationStatus.SUSPENDED: identity_pb2.ORGANIZATION_STATUS_SUSPENDED,
+    OrganizationStatus.ARCHIVED: identity_pb2.ORGANIZATION_STATUS_ARCHIVED,
+}
+_STATUS_OF: dict[int, OrganizationStatus] = {number: status for status, number in _STATUS.items()}
 
 
 def user_to_proto(user: User) -> identity_pb2.User:
@@ -41,6 +47,10 @@ def role_from_proto(number: int) -> Role | None:
     return _ROLE_OF.get(number)
 
 
+def status_from_proto(number: int) -> OrganizationStatus | None:
+    return _STATUS_OF.get(number)
+
+
 def organization_to_proto(organization: Organization) -> identity_pb2.Organization:
     return identity_pb2.Organization(
         id=organization.id,
@@ -49,6 +59,8 @@ def organization_to_proto(organization: Organization) -> identity_pb2.Organizati
         create_time=to_timestamp(organization.created_at),
         update_time=to_timestamp(organization.updated_at),
         version=organization.version,
+        parent_id=organization.parent_id,
+        status=_STATUS[organization.status],
     )
 
 
@@ -72,4 +84,5 @@ def caller_to_proto(caller: Caller) -> identity_pb2.AuthenticateResponse:
         scopes=sorted(caller.effective_scopes),
         allowed_addresses=caller.allowed_addresses,
         expire_time=to_timestamp(caller.expires_at),
+        home_organization_id=caller.home_org_id,
     )

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from .accounts import AccountMethods
 from .api_keys import ApiKeyMethods
+from .children import ChildServicer
 from .members import MemberMethods
 from .own_account import OwnAccountMethods
 from .parts import Parts
 from .registration import RegistrationMethods
 from .sessions import SessionMethods
 
-__all__ = ["AccountServicer", "IdentityServicer", "MemberServicer", "Parts"]
+__all__ = ["AccountServicer", "ChildServicer", "IdentityServicer", "MemberServicer", "Parts"]
 
 
 class IdentityServicer(RegistrationMethods, AccountMethods, SessionMethods, ApiKeyMethods):

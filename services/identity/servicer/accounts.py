@@ -9,6 +9,7 @@ from echosenseix.identity.v1 import identity_pb2
 from libs.crypto import random_token
 from libs.errors import PermissionDenied, Unauthenticated
 from libs.events.outbox import append
+from libs.ids import is_id
 from libs.postgres import Connection
 from libs.postgres.idempotency import run_write
 from libs.rpc.context import current_principal, require_scope
@@ -21,12 +22,14 @@ from services.identity.domain.people import (
     edit_organization,
     email_key,
 )
+from services.identity.domain.scopes import has_right
 from services.identity.mapping.events import organization_event, session_event
 from services.identity.mapping.people import (
     caller_to_proto,
     organization_to_proto,
     user_to_proto,
 )
+from suite.services import ORGANIZATIONS
 
 from .parts import Methods, only_the_gateway, person
 from .signing_in import after_first_factor
@@ -64,7 +67,16 @@ class AccountMethods(Methods):
             raise Unauthenticated("invalid_api_key", "Send a valid API key; this one is unknown, revoked or expired.")
         if caller is None:
             raise Unauthenticated("invalid_credentials", "Log in again, or send a valid API key.")
-        return caller_to_proto(caller)
+        return caller_to_proto(await self._acting(caller, request.organization_id))
+
+    async def _acting(self, caller: Caller, org_id: str) -> Caller:
+        """The caller in a customer of its organization, with the role and the scopes that it has at home."""
+        if org_id in ("", caller.org_id):
+            return caller
+        may = is_id(org_id, "org") and has_right(caller.effective_scopes, f"{ORGANIZATIONS}:read")
+        if not may or not await self._parts.authentication.is_child(org_id, caller.org_id):
+            raise PermissionDenied("organization_not_accessible", "You may not act in this organization, if it exists.")
+        return replace(caller, org_id=org_id, home_org_id=caller.org_id)
 
     async def _caller(self, request: identity_pb2.AuthenticateRequest) -> Caller | None:
         """Malformed credentials are refused without a database read."""
@@ -95,10 +107,12 @@ class AccountMethods(Methods):
     async def GetCurrentUser(
         self, request: identity_pb2.GetCurrentUserRequest, context: object
     ) -> identity_pb2.GetCurrentUserResponse:
-        principal = person()
-        found = await self._parts.people.current(principal.org_id, principal.user_id)
+        """The user, and the organization in which it acts."""
+        principal, people = person(), self._parts.people
+        found = await people.current(principal.home_org_id or principal.org_id, principal.user_id)
+        shown = await people.organization(principal.org_id) if principal.home_org_id else found.organization
         return identity_pb2.GetCurrentUserResponse(
-            user=user_to_proto(found.user), organization=organization_to_proto(found.organization)
+            user=user_to_proto(found.user), organization=organization_to_proto(shown)
         )
 
     async def GetOrganization(

@@ -27,7 +27,7 @@ from services.identity.mapping.credentials import api_key_to_proto
 from services.identity.mapping.events import api_key_event
 from services.identity.storage.api_keys import KEY_LIST
 
-from .parts import Methods, person
+from .parts import Methods, at_home
 
 
 class ApiKeyMethods(Methods):
@@ -35,7 +35,7 @@ class ApiKeyMethods(Methods):
         self, request: identity_pb2.CreateApiKeyRequest, context: object
     ) -> identity_pb2.CreateApiKeyResponse:
         require_scope("members:write")
-        principal, parts, now = person(), self._parts, self._parts.clock.now()
+        principal, parts, now = at_home(), self._parts, self._parts.clock.now()
         prefix = write_prefix(parts.production, random_token())
         secret = write_key(prefix, random_token())
         asked = ApiKey(

@@ -22,6 +22,7 @@ from services.identity.storage.account_tokens import AccountTokens
 from services.identity.storage.accounts import Accounts
 from services.identity.storage.api_keys import ApiKeys
 from services.identity.storage.authentication import Authentication
+from services.identity.storage.children import Children
 from services.identity.storage.invitations import Invitations
 from services.identity.storage.members import Members
 from services.identity.storage.pending import PendingRegistrations
@@ -35,6 +36,7 @@ class Parts:
     database: Database
     accounts: Accounts
     people: People
+    children: Children
     members: Members
     invitations: Invitations
     tokens: AccountTokens
@@ -77,9 +79,17 @@ def person() -> Principal:
     return principal
 
 
+def at_home() -> Principal:
+    """The principal of a user in its own organization: what belongs to a user is there alone."""
+    principal = person()
+    if principal.home_org_id:
+        raise FailedPrecondition("own_organization_required", "Do this in your own organization, without the header.")
+    return principal
+
+
 def signed_in() -> Principal:
     """The principal of a session: what concerns the person behind an account, no API key may do."""
-    principal = person()
+    principal = at_home()
     if not principal.session_id:
         raise FailedPrecondition("session_required", "This needs a session. Sign in; an API key cannot do it.")
     return principal

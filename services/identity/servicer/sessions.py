@@ -16,12 +16,12 @@ from services.identity.mapping.credentials import session_to_proto
 from services.identity.mapping.events import session_event
 from services.identity.storage.sessions import SESSION_LIST
 
-from .parts import Methods, person, signed_in
+from .parts import Methods, at_home, signed_in
 
 
 class SessionMethods(Methods):
     async def Logout(self, request: identity_pb2.LogoutRequest, context: object) -> identity_pb2.LogoutResponse:
-        principal = person()
+        principal = at_home()
         if not principal.session_id:
             raise FailedPrecondition("session_required", "An API key has no session to log out of. Revoke it instead.")
         async with self._parts.database.transaction(principal.org_id) as conn:
@@ -87,5 +87,5 @@ class SessionMethods(Methods):
 
 def _owner_of_sessions(scope: str) -> Principal:
     """A session may always manage its user's sessions; a key needs the scope."""
-    principal = person()
+    principal = at_home()
     return principal if principal.session_id else require_scope(scope)

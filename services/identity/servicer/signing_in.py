@@ -55,7 +55,7 @@ async def open_session(
     )
     _acts(user, session.id)
     if not await parts.members.note_login(conn, user, now):
-        raise Unauthenticated("invalid_credentials", "This user was removed from its organization. Sign in again.")
+        raise Unauthenticated("invalid_credentials", "This user, or its organization, is not active any more.")
     await parts.sessions.add(conn, session)
     for ended in await parts.sessions.trim(conn, session):
         await append(conn, session_event("session.revoked", user.org_id, ended, user.id))

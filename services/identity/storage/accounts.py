@@ -24,10 +24,12 @@ _COLUMNS = (
 
 
 def _login(condition: str) -> str:
-    """The account for which the condition holds, with the user of it that signed in last."""
+    """The account for which the condition holds, with the user of it that signed in last, of an active organization
+    where there is one."""
     return f"""
 select {_COLUMNS}, {USER} from account a join app_user u on u.account_id = a.org_id
-where {condition} order by u.last_login_at desc nulls last, u.created_at, u.id limit 1"""
+join organization g on g.org_id = u.org_id
+where {condition} order by g.status <> 'active', u.last_login_at desc nulls last, u.created_at, u.id limit 1"""
 
 
 _BY_EMAIL = _login("a.email_key = $1")

@@ -17,7 +17,8 @@ _SESSION = """
 with found as materialized (
     select s.org_id, s.id, s.user_id, s.expires_at, s.last_seen_at, s.created_at, u.role
     from session s join app_user u on u.org_id = s.org_id and u.id = s.user_id
-    where s.token_hash = $1 and s.revoked_at is null and s.expires_at > $2
+    join organization g on g.org_id = s.org_id
+    where s.token_hash = $1 and s.revoked_at is null and s.expires_at > $2 and g.status = 'active'
 ), stale as (
     select s.org_id, s.id, f.created_at
     from session s join found f on f.org_id = s.org_id and f.id = s.id
@@ -37,7 +38,8 @@ with found as materialized (
     select k.org_id, k.id, k.created_by, k.scopes, k.last_used_at, k.allowed_addresses, u.role,
            case when k.key_hash = $2 then k.expires_at else least(k.expires_at, k.previous_until) end as expires_at
     from api_key k join app_user u on u.org_id = k.org_id and u.id = k.created_by
-    where k.prefix = $1
+    join organization g on g.org_id = k.org_id
+    where k.prefix = $1 and g.status = 'active'
       and (k.key_hash = $2 or (k.previous_hash = $2 and k.previous_until > $3))
       and k.revoked_at is null
       and (k.expires_at is null or k.expires_at > $3)
@@ -59,6 +61,7 @@ select s.org_id, s.id, s.user_id, s.expires_at, f.retired_at, u.role
 from former_session_token f join session s on s.org_id = f.org_id and s.id = f.session_id
 join app_user u on u.org_id = s.org_id and u.id = s.user_id
 where f.token_hash = $1 and s.revoked_at is null and s.expires_at > $2"""
+_CHILD = "select exists (select 1 from organization g where g.org_id = $1 and g.parent_id = $2 and g.status = 'active')"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,10 @@ class Authentication:
             return None
         caller = Caller(row["org_id"], row["user_id"], Role(row["role"]), row["expires_at"], session_id=row["id"])
         return FormerToken(caller, row["retired_at"])
+
+    async def is_child(self, org_id: str, parent_id: str) -> bool:
+        """Whether it is an active customer of this organization."""
+        return bool(await self._database.system_fetchval(_CHILD, org_id, parent_id))
 
     async def by_key(self, prefix: str, key_hash: bytes, now: datetime) -> Caller | None:
         row = await self._database.system_fetchrow(_API_KEY, prefix, key_hash, now, now - TOUCH_EVERY)

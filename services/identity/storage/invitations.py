@@ -25,7 +25,7 @@ _WAITING = "i.accepted_at is null and i.revoked_at is null"
 _OFFERED = f"""
 select {_COLUMNS}, g.name as organization_name, u.role as inviter_role
 from invitation i join organization g on g.org_id = i.org_id
-left join app_user u on u.org_id = i.org_id and u.id = i.invited_by
+left join app_user u on u.org_id in (i.org_id, g.parent_id) and u.id = i.invited_by
 where i.id = $1"""
 _TAKE = f"""
 update invitation i set accepted_at = $3

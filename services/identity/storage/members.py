@@ -50,8 +50,15 @@ class Members:
         return bool(await conn.fetchval(sql, user.org_id, user.id))
 
     async def role(self, conn: Connection, org_id: str, user_id: str) -> Role | None:
-        """The role of a user; None once it is gone."""
-        found = await conn.fetchval("select u.role from app_user u where u.org_id = $1 and u.id = $2", org_id, user_id)
+        """The role of a user of the organization or, in a customer of an agency, of the agency; None once it is gone.
+        Goes on as the organization."""
+        sql = "select u.role from app_user u where u.org_id = $1 and u.id = $2"
+        found = await conn.fetchval(sql, org_id, user_id)
+        parent = "select g.parent_id from organization g where g.org_id = $1"
+        if not found and (agency := await conn.fetchval(parent, org_id)):
+            await conn.enter(agency)
+            found = await conn.fetchval(sql, agency, user_id)
+            await conn.enter(org_id)
         return Role(found) if found else None
 
     async def refuse_known(self, conn: Connection, org_id: str, email_key: str) -> None:
@@ -92,8 +99,11 @@ class Members:
         return saved is not None
 
     async def note_login(self, conn: Connection, user: User, now: datetime) -> bool:
-        """Whether the user is still there; it then stays until this transaction ends."""
-        sql = "update app_user u set last_login_at = $3 where u.org_id = $1 and u.id = $2 returning true"
+        """Whether the user is still there, in an active organization; it then stays until this transaction ends."""
+        sql = (
+            "update app_user u set last_login_at = $3 from organization g where u.org_id = $1 and u.id = $2 "
+            "and g.org_id = u.org_id and g.status = 'active' returning true"
+        )
         return await conn.fetchval(sql, user.org_id, user.id, now) is not None
 
     async def delete(self, conn: Connection, user: User) -> None:

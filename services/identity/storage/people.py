@@ -44,6 +44,7 @@ class People:
         return str(await conn.fetchval("select g.name from organization g where g.org_id = $1", org_id))
 
     async def current(self, org_id: str, user_id: str) -> CurrentUser:
+        """The user with the organization that it belongs to."""
         row = await self._database.fetchrow(org_id, _GET_USER, user_id)
         if row is None:
             raise NotFound("user_not_found", "No such user.")
@@ -53,14 +54,16 @@ class People:
         """Goes on in this transaction as the organization."""
         await conn.enter(organization.id)
         await conn.execute(
-            "insert into organization (org_id, name, time_zone, version, created_at, updated_at) "
-            "values ($1, $2, $3, $4, $5, $6)",
+            "insert into organization (org_id, name, time_zone, version, created_at, updated_at, parent_id, status) "
+            "values ($1, $2, $3, $4, $5, $6, nullif($7, ''), $8)",
             organization.id, organization.name, organization.time_zone, organization.version,
-            organization.created_at, organization.updated_at,
+            organization.created_at, organization.updated_at, organization.parent_id, organization.status.value,
         )  # fmt: skip
 
     async def save_organization(self, conn: Connection, organization: Organization) -> None:
         await conn.execute(
-            "update organization g set name = $2, time_zone = $3, version = $4, updated_at = $5 where g.org_id = $1",
+            "update organization g set name = $2, time_zone = $3, version = $4, updated_at = $5, status = $6 "
+            "where g.org_id = $1",
             organization.id, organization.name, organization.time_zone, organization.version, organization.updated_at,
+            organization.status.value,
         )  # fmt: skip

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from libs.postgres import Record
-from services.identity.domain.people import Organization, User
+from services.identity.domain.people import Organization, OrganizationStatus, User
 from services.identity.domain.scopes import Role
 
 USER = (
     "u.org_id, u.id, u.email, u.first_name, u.last_name, u.role, u.account_id, u.last_login_at, "
     "u.version as user_version, u.created_at as user_created_at, u.updated_at as user_updated_at"
 )
-ORGANIZATION = "g.org_id as organization_id, g.name, g.time_zone, g.version, g.created_at, g.updated_at"
+ORGANIZATION = (
+    "g.org_id as organization_id, g.name, g.time_zone, g.version, g.created_at, g.updated_at, g.parent_id, g.status"
+)
 
 
 def user_of(row: Record) -> User:
@@ -31,5 +33,6 @@ def user_of(row: Record) -> User:
 
 def organization_of(row: Record) -> Organization:
     return Organization(
-        row["organization_id"], row["name"], row["time_zone"], row["created_at"], row["updated_at"], row["version"]
-    )
+        row["organization_id"], row["name"], row["time_zone"], row["created_at"], row["updated_at"], row["version"],
+        row["parent_id"] or "", OrganizationStatus(row["status"]),
+    )  # fmt: skip

@@ -1,5 +1,5 @@
-"""Ending connections whose session or API key was revoked, whose key has a new secret, or whose user may do something
-else now: the message to every instance, and which connections it concerns. Pure.
+"""Ending connections whose session or API key was revoked, whose key has a new secret, whose user may do something else
+now, or whose organization was closed: the message to every instance, and which connections it concerns. Pure.
 """
 
 from __future__ import annotations
@@ -41,12 +41,20 @@ def _of_user(event: ReceivedEvent) -> Revocation | None:
     return {"org": event.org_id, "user": user.user_id, "before": event.time.isoformat()}
 
 
+def _of_organization(event: ReceivedEvent) -> Revocation | None:
+    changed = event.read(events_pb2.OrganizationChanged)
+    if not changed.access_changed:
+        return None
+    return {"org": event.org_id, "organization": event.org_id, "before": event.time.isoformat()}
+
+
 _REVOCATIONS: Mapping[str, Callable[[ReceivedEvent], Revocation | None]] = {
     "session.revoked": _of_session,
     "api_key.revoked": _of_key,
     "api_key.rotated": _of_secret,
     "user.updated": _of_user,
     "user.removed": _of_user,
+    "org.updated": _of_organization,
 }
 REVOKING_TOPICS = tuple(_REVOCATIONS)
 
@@ -57,11 +65,11 @@ def revoked_before(message: Mapping[str, str]) -> datetime.datetime:
 
 
 def revoked_id(message: Mapping[str, str]) -> str:
-    """The session, the API key or the user that the message is about."""
-    return message.get("session") or message.get("key") or message["user"]
+    """The session, the API key, the user or the organization that the message is about."""
+    return message.get("session") or message.get("key") or message.get("user") or message["organization"]
 
 
 def concerns(message: Mapping[str, str], grant: Grant | None) -> bool:
-    if grant is None or grant.org_id != message["org"] or grant.issued_at > revoked_before(message):
+    if grant is None or grant.issued_at > revoked_before(message):
         return False
-    return revoked_id(message) in (grant.session_id, grant.api_key_id, grant.user_id)
+    return (message["org"], revoked_id(message)) in grant.depends_on

@@ -42,6 +42,15 @@ class Grant:
     scopes: frozenset[str]
     expires_at: datetime.datetime
     issued_at: datetime.datetime = dataclasses.field(default_factory=utcnow, compare=False)
+    # The organization of a user or a key that acts in another one; else empty.
+    home_org_id: str = ""
+
+    @property
+    def depends_on(self) -> frozenset[tuple[str, str]]:
+        """Organization and id of all that end the grant when they are revoked."""
+        ids = (self.session_id, self.api_key_id, self.user_id)
+        places = [org for org in (self.org_id, self.home_org_id) if org]
+        return frozenset((org, of) for org in places for of in (*ids, org) if of)
 
     def is_same_identity(self, other: Grant) -> bool:
         return (self.org_id, self.user_id, self.api_key_id) == (other.org_id, other.user_id, other.api_key_id)
@@ -67,6 +76,7 @@ class ConnectionTokens:
             "sid": grant.session_id,
             "key": grant.api_key_id,
             "scopes": sorted(grant.scopes),
+            "home": grant.home_org_id,
         }
         return jwt.encode(claims, self._keys[self._current], algorithm="HS256", headers={"kid": self._current})
 
@@ -91,15 +101,14 @@ class ConnectionTokens:
         return grant
 
     def revoke(self, org_id: str, revoked_id: str, before: datetime.datetime = EVER) -> None:
-        """Take back what was issued for a session, an API key or a user until `before`. Remembered for as
-        long as such a token may live."""
+        """Take back what was issued for a session, an API key, a user or an organization until `before`. Remembered
+        for as long as such a token may live."""
         now = utcnow()
         self._revoked = {key: entry for key, entry in self._revoked.items() if entry[0] > now}
         self._revoked[org_id, revoked_id] = (now + TOKEN_LIFETIME, before)
 
     def _is_revoked(self, grant: Grant) -> bool:
-        ids = (of for of in (grant.session_id, grant.api_key_id, grant.user_id) if of)
-        found = (self._revoked.get((grant.org_id, of)) for of in ids)
+        found = (self._revoked.get(of) for of in grant.depends_on)
         return any(entry is not None and grant.issued_at <= entry[1] for entry in found)
 
 
@@ -126,4 +135,5 @@ def _grant(claims: Mapping[str, object]) -> Grant:
         scopes=frozenset(str(scope) for scope in scopes),
         expires_at=datetime.datetime.fromtimestamp(expires, datetime.UTC),
         issued_at=datetime.datetime.fromtimestamp(issued, datetime.UTC),
+        home_org_id=str(claims.get("home", "")),
     )

@@ -45,7 +45,10 @@ class RealtimeServicer(pb_grpc.RealtimeServiceServicer):
         expires_at = now + TOKEN_LIFETIME
         if who.expires_at:  # a token outlives neither its session nor its key
             expires_at = min(expires_at, datetime.datetime.fromtimestamp(who.expires_at, datetime.UTC))
-        grant = Grant(who.org_id, who.user_id, who.session_id, who.api_key_id, frozenset(who.scopes), expires_at, now)
+        grant = Grant(
+            who.org_id, who.user_id, who.session_id, who.api_key_id, frozenset(who.scopes), expires_at, now,
+            who.home_org_id,
+        )  # fmt: skip
         # A load balancer may hash by `u`, so that all sockets of one user reach the same instance.
         user = hashlib.sha256(f"{who.org_id}/{who.user_id}".encode()).hexdigest()[:16]
         return pb.CreateConnectionTokenResponse(

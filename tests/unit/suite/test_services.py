@@ -8,7 +8,7 @@ from pathlib import Path
 from gateway.config import GatewaySettings
 from libs.config import load
 from local.runner.topology import GATEWAY_OPS, PUBLIC_PORTS, STORE_PORTS
-from suite.services import AREAS, CALLLOG, INTEGRATIONS, REALTIME, SERVICES, process_names
+from suite.services import AREAS, CALLLOG, INTEGRATIONS, ORGANIZATIONS, REALTIME, SERVICES, process_names
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -26,7 +26,11 @@ def test_no_two_processes_of_a_machine_share_a_port() -> None:
 
 def test_a_service_has_its_own_area() -> None:
     assert len({service.area for service in SERVICES.values()}) == len(SERVICES)
-    assert set(AREAS) == {service.area for service in SERVICES.values()} | {REALTIME.events_area, INTEGRATIONS}
+    assert set(AREAS) == {service.area for service in SERVICES.values()} | {
+        REALTIME.events_area,
+        INTEGRATIONS,
+        ORGANIZATIONS,
+    }
 
 
 def test_the_gateway_finds_each_service_by_its_setting() -> None:

@@ -314,7 +314,7 @@ class ApiKey(TypedDict):
 class ApiKeyBody(TypedDict):
     name: str
     "A name for people."
-    scopes: list[Literal["*", "members:read", "members:write", "agents:read", "agents:write", "knowledge:read", "knowledge:write", "calls:read", "calls:write", "billing:read", "billing:write", "realtime:read", "realtime:write", "webhooks:read", "webhooks:write", "integrations:read", "integrations:write", "audit:read"]]
+    scopes: list[Literal["*", "members:read", "members:write", "agents:read", "agents:write", "knowledge:read", "knowledge:write", "calls:read", "calls:write", "billing:read", "billing:write", "realtime:read", "realtime:write", "webhooks:read", "webhooks:write", "integrations:read", "integrations:write", "organizations:read", "organizations:write", "audit:read"]]
     "What may be done, as area:read or area:write; * is everything."
     expiresAt: NotRequired[str | None]
     "When it stops working; null: never."
@@ -796,6 +796,22 @@ class CallTurnEvent(TypedDict):
     "The trace that caused it (W3C Trace Context)."
     data: Any
     "What changed."
+
+
+class ChildBody(TypedDict):
+    name: str
+    "The name of the customer."
+    timeZone: NotRequired[str]
+    "IANA name, such as Europe/Berlin. Default: \"UTC\"."
+
+
+class ChildPatch(TypedDict):
+    name: NotRequired[str]
+    "The name of the customer."
+    timeZone: NotRequired[str]
+    "IANA name, such as Europe/Berlin."
+    status: NotRequired[Literal["active", "suspended"]]
+    "Suspended: no session and no API key of the customer works until it is active again."
 
 
 class Chunk(TypedDict):
@@ -1992,6 +2008,10 @@ class Organization(TypedDict):
     "A name for people."
     timeZone: str | None
     "IANA name, such as Europe/Berlin."
+    parentId: str | None
+    "The agency whose customer it is; null for one of its own."
+    status: Literal["active", "archived", "suspended"] | None
+    "Its sessions and API keys work only while it is active."
     version: int
     "Counts the changes; ETag and If-Match name it."
     createdAt: str | None
@@ -2028,6 +2048,10 @@ class OrganizationChangedData(TypedDict):
     "A name for people."
     version: str
     "Counts the changes; ETag and If-Match name it."
+    parentId: str
+    "The agency whose customer the organization is; empty for one of its own."
+    accessChanged: bool
+    "Whether access has changed, so that connections opened before end."
 
 
 class OrganizationChangedEvent(TypedDict):
@@ -2781,7 +2805,7 @@ class UserChangedData(TypedDict):
     role: str
     "owner, admin, member or viewer."
     accessChanged: bool
-    "Whether what the user may do has changed."
+    "Whether access has changed, so that connections opened before end."
 
 
 class UserChangedEvent(TypedDict):

@@ -132,6 +132,27 @@ class Organization:
         """Change the organization. Needs the scope members:write."""
         return self._client.answer(m.Organization, Call("PATCH", "/api/organization", json=body, headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
 
+    def list_children(self, id: str, *, limit: int | None = None, sort: Literal["createdAt", "name"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None, status: Literal["active", "archived", "suspended"] | None = None) -> Rows[m.Organization]:
+        """List the customers of the agency. Needs the scope organizations:read."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt, "status": status}
+        return self._client.rows(m.Organization, f"/api/organizations/{segment(id)}/children", params, "cursor")
+
+    def create_child(self, id: str, body: m.ChildBody, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.Organization:
+        """Make a customer of the agency. Needs the scope organizations:write."""
+        return self._client.answer(m.Organization, Call("POST", f"/api/organizations/{segment(id)}/children", json=body, headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    def get_child(self, id: str, child_id: str, *, if_match: str | None = None) -> m.Organization:
+        """Read a customer of the agency. Needs the scope organizations:read."""
+        return self._client.answer(m.Organization, Call("GET", f"/api/organizations/{segment(id)}/children/{segment(child_id)}", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}))
+
+    def update_child(self, id: str, child_id: str, body: m.ChildPatch, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.Organization:
+        """Rename, suspend or resume a customer of the agency. Needs the scope organizations:write."""
+        return self._client.answer(m.Organization, Call("PATCH", f"/api/organizations/{segment(id)}/children/{segment(child_id)}", json=body, headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    def archive_child(self, id: str, child_id: str, *, if_match: str | None = None, idempotency_key: str | None = None) -> None:
+        """Archive a customer of the agency: all access to it ends, its data stay. Needs the scope organizations:write."""
+        self._client.nothing(Call("DELETE", f"/api/organizations/{segment(id)}/children/{segment(child_id)}", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
     def list_quotas(self) -> m.Quotas:
         """List the organization's quotas and what is used. Of the services that the caller may read. Each service stores the answers to its own idempotent writes; the fullest of these stands for all."""
         return self._client.answer(m.Quotas, Call("GET", "/api/quotas"))
@@ -830,6 +851,27 @@ class AsyncOrganization:
     async def update_organization(self, body: m.OrganizationPatch, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.Organization:
         """Change the organization. Needs the scope members:write."""
         return await self._client.answer(m.Organization, Call("PATCH", "/api/organization", json=body, headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    def list_children(self, id: str, *, limit: int | None = None, sort: Literal["createdAt", "name"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None, status: Literal["active", "archived", "suspended"] | None = None) -> AsyncRows[m.Organization]:
+        """List the customers of the agency. Needs the scope organizations:read."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt, "status": status}
+        return self._client.rows(m.Organization, f"/api/organizations/{segment(id)}/children", params, "cursor")
+
+    async def create_child(self, id: str, body: m.ChildBody, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.Organization:
+        """Make a customer of the agency. Needs the scope organizations:write."""
+        return await self._client.answer(m.Organization, Call("POST", f"/api/organizations/{segment(id)}/children", json=body, headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    async def get_child(self, id: str, child_id: str, *, if_match: str | None = None) -> m.Organization:
+        """Read a customer of the agency. Needs the scope organizations:read."""
+        return await self._client.answer(m.Organization, Call("GET", f"/api/organizations/{segment(id)}/children/{segment(child_id)}", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}))
+
+    async def update_child(self, id: str, child_id: str, body: m.ChildPatch, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.Organization:
+        """Rename, suspend or resume a customer of the agency. Needs the scope organizations:write."""
+        return await self._client.answer(m.Organization, Call("PATCH", f"/api/organizations/{segment(id)}/children/{segment(child_id)}", json=body, headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    async def archive_child(self, id: str, child_id: str, *, if_match: str | None = None, idempotency_key: str | None = None) -> None:
+        """Archive a customer of the agency: all access to it ends, its data stay. Needs the scope organizations:write."""
+        await self._client.nothing(Call("DELETE", f"/api/organizations/{segment(id)}/children/{segment(child_id)}", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
 
     async def list_quotas(self) -> m.Quotas:
         """List the organization's quotas and what is used. Of the services that the caller may read. Each service stores the answers to its own idempotent writes; the fullest of these stands for all."""

@@ -31,19 +31,27 @@ class OrganizationChanged(_message.Message):
     ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    PARENT_ID_FIELD_NUMBER: _builtins.int
+    ACCESS_CHANGED_FIELD_NUMBER: _builtins.int
     organization_id: _builtins.str
     name: _builtins.str
     version: _builtins.int
+    parent_id: _builtins.str
+    """The agency whose customer the organization is; empty for one of its own."""
+    access_changed: _builtins.bool
+    """It was suspended or archived, so connections that were opened before end."""
     def __init__(
         self,
         *,
         organization_id: _builtins.str = ...,
         name: _builtins.str = ...,
         version: _builtins.int = ...,
+        parent_id: _builtins.str = ...,
+        access_changed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "organization_id", b"organization_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_changed", b"access_changed", "name", b"name", "organization_id", b"organization_id", "parent_id", b"parent_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

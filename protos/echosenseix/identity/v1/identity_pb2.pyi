@@ -43,6 +43,29 @@ ROLE_MEMBER: Role.ValueType  # 3
 ROLE_VIEWER: Role.ValueType  # 4
 Global___Role: _TypeAlias = Role  # noqa: Y015
 
+class _OrganizationStatus:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _OrganizationStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrganizationStatus.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ORGANIZATION_STATUS_UNSPECIFIED: _OrganizationStatus.ValueType  # 0
+    ORGANIZATION_STATUS_ACTIVE: _OrganizationStatus.ValueType  # 1
+    ORGANIZATION_STATUS_SUSPENDED: _OrganizationStatus.ValueType  # 2
+    """Its sessions and keys do not work until it is active again."""
+    ORGANIZATION_STATUS_ARCHIVED: _OrganizationStatus.ValueType  # 3
+    """As suspended, and for good."""
+
+class OrganizationStatus(_OrganizationStatus, metaclass=_OrganizationStatusEnumTypeWrapper): ...
+
+ORGANIZATION_STATUS_UNSPECIFIED: OrganizationStatus.ValueType  # 0
+ORGANIZATION_STATUS_ACTIVE: OrganizationStatus.ValueType  # 1
+ORGANIZATION_STATUS_SUSPENDED: OrganizationStatus.ValueType  # 2
+"""Its sessions and keys do not work until it is active again."""
+ORGANIZATION_STATUS_ARCHIVED: OrganizationStatus.ValueType  # 3
+"""As suspended, and for good."""
+Global___OrganizationStatus: _TypeAlias = OrganizationStatus  # noqa: Y015
+
 @_typing.final
 class User(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
@@ -102,11 +125,16 @@ class Organization(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    PARENT_ID_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     name: _builtins.str
     time_zone: _builtins.str
     """IANA name; what days and invoices are cut by."""
     version: _builtins.int
+    parent_id: _builtins.str
+    """The agency whose customer it is; empty for an organization of its own."""
+    status: Global___OrganizationStatus.ValueType
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -120,10 +148,12 @@ class Organization(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         version: _builtins.int = ...,
+        parent_id: _builtins.str = ...,
+        status: Global___OrganizationStatus.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "id", b"id", "name", b"name", "time_zone", b"time_zone", "update_time", b"update_time", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "id", b"id", "name", b"name", "parent_id", b"parent_id", "status", b"status", "time_zone", b"time_zone", "update_time", b"update_time", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -499,17 +529,21 @@ class AuthenticateRequest(_message.Message):
 
     SESSION_TOKEN_FIELD_NUMBER: _builtins.int
     API_KEY_FIELD_NUMBER: _builtins.int
+    ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
     session_token: _builtins.str
     api_key: _builtins.str
+    organization_id: _builtins.str
+    """The customer of the caller's organization in which it wants to act; empty: its own organization."""
     def __init__(
         self,
         *,
         session_token: _builtins.str = ...,
         api_key: _builtins.str = ...,
+        organization_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key", "credential", b"credential", "session_token", b"session_token"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key", "credential", b"credential", "session_token", b"session_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key", "credential", b"credential", "organization_id", b"organization_id", "session_token", b"session_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_credential: _TypeAlias = _typing.Literal["session_token", "api_key"]  # noqa: Y015
     _WhichOneofArgType_credential: _TypeAlias = _typing.Literal["credential", b"credential"]  # noqa: Y015
@@ -529,12 +563,15 @@ class AuthenticateResponse(_message.Message):
     SCOPES_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     ALLOWED_ADDRESSES_FIELD_NUMBER: _builtins.int
+    HOME_ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
     organization_id: _builtins.str
     user_id: _builtins.str
     """For an API key: the user who made it."""
     session_id: _builtins.str
     api_key_id: _builtins.str
     role: Global___Role.ValueType
+    home_organization_id: _builtins.str
+    """The caller's own organization, where it acts in a customer of it; else empty."""
     @_builtins.property
     def scopes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What a key may do; "*" for a session, bounded by its role."""
@@ -556,10 +593,11 @@ class AuthenticateResponse(_message.Message):
         scopes: _abc.Iterable[_builtins.str] | None = ...,
         expire_time: _timestamp_pb2.Timestamp | None = ...,
         allowed_addresses: _abc.Iterable[_builtins.str] | None = ...,
+        home_organization_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_addresses", b"allowed_addresses", "api_key_id", b"api_key_id", "expire_time", b"expire_time", "organization_id", b"organization_id", "role", b"role", "scopes", b"scopes", "session_id", b"session_id", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_addresses", b"allowed_addresses", "api_key_id", b"api_key_id", "expire_time", b"expire_time", "home_organization_id", b"home_organization_id", "organization_id", b"organization_id", "role", b"role", "scopes", b"scopes", "session_id", b"session_id", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

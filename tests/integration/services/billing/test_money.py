@@ -13,7 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from echosenseix.events.v1 import events_pb2
 from libs.errors import Aborted, AlreadyExists, InvalidArgument
+from libs.events import Event, ReceivedEvent
 from libs.ids import new_id
 from services.billing.domain.amounts import MICRO
 from services.billing.domain.rating import Rate, rate_usage
@@ -51,6 +53,25 @@ async def test_a_new_organization_has_its_trial_credit_once(billing: Billing) ->
     (entry,) = await billing.ledger(org)
     assert (entry.type, entry.amount_micros, entry.balance_after_micros) == ("grant", GRANT, GRANT)
     await check_books(billing, org, GRANT)
+
+
+async def test_a_customer_of_an_agency_has_no_trial_credit_whatever_comes_first(billing: Billing) -> None:
+    """An agency makes as many customers as it likes."""
+    for asked_before in (False, True):
+        org = new_id("org")
+        if asked_before:
+            assert (await billing.balance(org)).available_micros == GRANT
+        for _ in range(2):
+            async with billing.database.system_transaction(org) as conn:
+                await billing.subscribers.on_organization(conn, created_by_an_agency(org))
+        assert (await billing.balance(org)).available_micros == 0
+        assert [entry.amount_micros for entry in await billing.ledger(org)] == ([-GRANT, GRANT] if asked_before else [])
+        await check_books(billing, org, 0)
+
+
+def created_by_an_agency(org: str) -> ReceivedEvent:
+    data = events_pb2.OrganizationChanged(organization_id=org, name="Customer", parent_id=new_id("org"))
+    return ReceivedEvent.parse(Event(topic="org.created", org_id=org, key=org, data=data).payload().encode())
 
 
 async def test_the_ledger_shows_the_grant_before_anything_else_was_asked(billing: Billing) -> None:

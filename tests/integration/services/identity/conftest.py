@@ -28,11 +28,12 @@ from services.identity.domain.devices import KnownDevices
 from services.identity.domain.links import MailedLinks
 from services.identity.login_limits import LoginLimits, Proof
 from services.identity.passwords import Passwords
-from services.identity.servicer import AccountServicer, IdentityServicer, MemberServicer, Parts
+from services.identity.servicer import AccountServicer, ChildServicer, IdentityServicer, MemberServicer, Parts
 from services.identity.storage.account_tokens import AccountTokens
 from services.identity.storage.accounts import Accounts
 from services.identity.storage.api_keys import ApiKeys
 from services.identity.storage.authentication import Authentication
+from services.identity.storage.children import Children
 from services.identity.storage.invitations import Invitations
 from services.identity.storage.members import Members
 from services.identity.storage.pending import PendingRegistrations
@@ -55,6 +56,7 @@ class Service:
     by_mail: IdentityServicer
     members: MemberServicer
     accounts: AccountServicer
+    children: ChildServicer
     limiter: RateLimiter
 
     async def register(self, email: str = "", **fields: str) -> identity_pb2.RegisterResponse:
@@ -72,8 +74,8 @@ class Service:
         with as_gateway():
             return await self.servicer.Login(request, None)
 
-    async def who(self, *, token: str = "", key: str = "") -> identity_pb2.AuthenticateResponse:
-        request = identity_pb2.AuthenticateRequest()
+    async def who(self, *, token: str = "", key: str = "", within: str = "") -> identity_pb2.AuthenticateResponse:
+        request = identity_pb2.AuthenticateRequest(organization_id=within)
         if token:
             request.session_token = token
         else:
@@ -161,6 +163,7 @@ def principal_of(answer: identity_pb2.AuthenticateResponse) -> Principal:
         role=identity_pb2.Role.Name(answer.role).removeprefix("ROLE_").lower(),
         scopes=frozenset(answer.scopes),
         issuer="gateway",
+        home_org_id=answer.home_organization_id,
     )
 
 
@@ -185,6 +188,7 @@ async def service(service_database: Callable[..., Awaitable[Database]], stores: 
         database=database,
         accounts=Accounts(database),
         people=People(database),
+        children=Children(database, cursors),
         members=Members(database, cursors),
         invitations=Invitations(database, cursors),
         tokens=AccountTokens(database),
@@ -205,8 +209,8 @@ async def service(service_database: Callable[..., Awaitable[Database]], stores: 
         openid=None,
     )
     by_mail = IdentityServicer(replace(parts, verify_by_mail=True))
-    members, accounts = MemberServicer(parts), AccountServicer(parts)
-    yield Service(database, IdentityServicer(parts), clock, by_mail, members, accounts, limiter)
+    members, accounts, children = MemberServicer(parts), AccountServicer(parts), ChildServicer(parts)
+    yield Service(database, IdentityServicer(parts), clock, by_mail, members, accounts, children, limiter)
     await passwords.close()
     await limiter.close()
 

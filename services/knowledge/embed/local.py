@@ -17,6 +17,7 @@ from typing import Any
 
 from libs.sandbox import Usage
 from services.knowledge.embed.embedder import EmbedderUnavailable, Vector
+from services.knowledge.embed.int8 import in_int8
 from services.knowledge.embed.tokens import Tokens, check_sha256
 
 MODEL = "all-MiniLM-L6-v2-int8"
@@ -82,7 +83,7 @@ def _session() -> Any:
     options.enable_cpu_mem_arena = False  # the arena keeps the largest run's memory for good
     options.enable_mem_pattern = False
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(in_int8(path.read_bytes()), options, providers=["CPUExecutionProvider"])
     _give_back_memory()
     return session
 

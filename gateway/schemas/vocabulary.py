@@ -335,6 +335,7 @@ WORDS: Mapping[str, str] = {
     "path.childId": "The customer, as the list of customers shows it.",
     "path.commandId": "The command, as the call's list shows it.",
     "path.deliveryId": "The delivery, as the endpoint's list shows it.",
+    "path.digest": "The digest, as the address of the logo has it.",
     "path.orgToken": "The organization's token, which stands in the address that the integration shows.",
     "path.provider": "The provider.",
     "path.queue": "The queue, as the list of queues shows it.",

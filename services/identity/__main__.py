@@ -10,6 +10,7 @@ from echosenseix.identity.v1.audit_pb2_grpc import add_AuditServiceServicer_to_s
 from echosenseix.identity.v1.children_pb2_grpc import add_ChildServiceServicer_to_server
 from echosenseix.identity.v1.identity_pb2_grpc import add_IdentityServiceServicer_to_server
 from echosenseix.identity.v1.members_pb2_grpc import add_MemberServiceServicer_to_server
+from echosenseix.identity.v1.white_label_pb2_grpc import add_WhiteLabelServiceServicer_to_server
 from libs.clock import SystemClock
 from libs.crypto import Envelope
 from libs.http import OutboundClient
@@ -23,6 +24,7 @@ from .config import IdentitySettings
 from .domain.account_tokens import Purpose
 from .domain.devices import KnownDevices
 from .domain.links import MailedLinks
+from .host_proofs import HostProofs
 from .jobs import job_handlers
 from .login_limits import LoginLimits
 from .openid import OpenIdProvider, OpenIdSettings
@@ -30,6 +32,7 @@ from .operations.audit import verify_audit
 from .passwords import Passwords
 from .servicer import AccountServicer, ChildServicer, IdentityServicer, MemberServicer, Parts
 from .servicer.audit import AuditServicer
+from .servicer.white_label import WhiteLabelServicer
 from .storage.account_tokens import AccountTokens
 from .storage.accounts import Accounts
 from .storage.api_keys import ApiKeys
@@ -42,6 +45,7 @@ from .storage.pending import PendingRegistrations
 from .storage.people import People
 from .storage.second_factors import SecondFactors
 from .storage.sessions import Sessions
+from .storage.white_labels import WhiteLabels
 from .subscribers import Subscribers
 
 MIGRATIONS = Path(__file__).parent / "storage" / "migrations"
@@ -50,13 +54,12 @@ MIGRATIONS = Path(__file__).parent / "storage" / "migrations"
 async def serve(runtime: Runtime[IdentitySettings]) -> None:
     service = await Service.open(runtime)
     settings, database, cursors = service.settings, service.database, service.cursors
-    limiter = await runtime.open(RateLimiter.open(settings.redis_url))
-    passwords = await runtime.open(Passwords.open(settings.password_workers))
     secret = base64.b64decode(settings.cursor_key)
     parts = Parts(
         database=database,
         accounts=Accounts(database),
         people=People(database),
+        labels=WhiteLabels(database, cursors),
         children=Children(database, cursors),
         members=Members(database, cursors),
         invitations=Invitations(database, cursors),
@@ -65,8 +68,8 @@ async def serve(runtime: Runtime[IdentitySettings]) -> None:
         sessions=Sessions(database, cursors),
         api_keys=ApiKeys(database, cursors),
         authentication=Authentication(database),
-        passwords=passwords,
-        limits=LoginLimits(limiter, lifted=settings.limits == "bench"),
+        passwords=await runtime.open(Passwords.open(settings.password_workers)),
+        limits=LoginLimits(await runtime.open(RateLimiter.open(settings.redis_url)), lifted=settings.limits == "bench"),
         devices=KnownDevices(secret),
         clock=SystemClock(),
         production=settings.production,
@@ -82,6 +85,7 @@ async def serve(runtime: Runtime[IdentitySettings]) -> None:
         (add_AccountServiceServicer_to_server, AccountServicer(parts)),
         (add_MemberServiceServicer_to_server, MemberServicer(parts)),
         (add_ChildServiceServicer_to_server, ChildServicer(parts)),
+        (add_WhiteLabelServiceServicer_to_server, WhiteLabelServicer(parts, HostProofs(settings.dns_resolvers))),
         (add_AuditServiceServicer_to_server, AuditServicer(AuditLog(database, cursors))),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 
 from libs.config import ServiceSettings, limits_problems, outbound_problems, setting
@@ -22,6 +23,10 @@ class IdentitySettings(ServiceSettings):
     openid_client_secret: str = setting("OPENID_CLIENT_SECRET", "", secret=True)
     outbound_allow: tuple[str, ...] = setting("OUTBOUND_ALLOW", (), help="host:port exceptions of the address guard")
 
+    dns_resolvers: tuple[str, ...] = setting(
+        "DNS_RESOLVERS", (), help="IP:port list of resolvers that prove hosts; without it those of the machine"
+    )
+
     @property
     def verifies_by_mail(self) -> bool:
         """Whether an account exists only once a mailed link was followed."""
@@ -36,9 +41,20 @@ class IdentitySettings(ServiceSettings):
         elif not found and any(openid) and not self.verifies_by_mail:
             # A subject is linked with the account of its address, so each registration must have proved its own.
             found.append("EMAIL_VERIFICATION must be link where OPENID_ISSUER is set")
+        if not all(_is_resolver(entry) for entry in self.dns_resolvers):
+            found.append("DNS_RESOLVERS must be a list of IP:port")
         found += limits_problems(self, self.limits, "lifts the limits of sign-in")
         if self.email_verification not in ("", "link", "none"):
             found.append("EMAIL_VERIFICATION must be link or none")
         elif self.production and self.email_verification == "none":
             found.append("EMAIL_VERIFICATION must be link in production: accounts without it answer who is registered")
         return found
+
+
+def _is_resolver(entry: str) -> bool:
+    host, _, port = entry.rpartition(":")
+    try:
+        ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return port.isdecimal() and 0 < int(port) < 65_536

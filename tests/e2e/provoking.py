@@ -22,7 +22,7 @@ from .deliveries import Account, conversation, fresh_id
 from .document import Operation
 from .provoking_accounts import accept, invited, second_step
 from .scene import Scene
-from .things import made_child
+from .things import made_child, made_host
 
 # A key that another request holds for as long as the tests run.
 HELD_KEY = "held-by-another-request"
@@ -170,6 +170,7 @@ def fresh(scene: Scene, operation: Operation) -> str:
         "/api/knowledge-base/sources": lambda: str(
             customer.http.post(prefix, json={"url": endpoint["url"]}).json()["id"]
         ),
+        "/api/whitelabel/hosts": lambda: made_host(customer),
         "/api/webhook-endpoints": lambda: str(customer.http.post(prefix, json=endpoint).json()["id"]),
     }
     return operation.at(id=made[prefix]())
@@ -242,6 +243,7 @@ def _sealed(scene: Scene, operation: Operation) -> httpx.Response:
 
 _SUCCESSES: dict[str, Callable[[Scene, Operation], httpx.Response]] = {
     "GET /api/audit-seals": _sealed,
+    "GET /api/whitelabel/public": lambda scene, operation: scene.ask(operation, params={"host": "app.example.com"}),
     "POST /api/documents/upload": _upload,
     "POST /api/jobs/{id}/cancel": _cancel,
     "POST /api/jobs/{id}/retry": _retry,

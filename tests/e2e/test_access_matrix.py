@@ -16,7 +16,7 @@ import pytest
 from gateway.routes.documentation import FILE
 
 from .conftest import Customer, problem
-from .things import first_entry
+from .things import first_entry, made_host
 
 DOCUMENT = json.loads(FILE.read_bytes())
 OPERATIONS = [
@@ -63,6 +63,7 @@ def things(ada: Customer) -> dict[str, str]:
     return {
         "/api/users": ada.user["id"],
         "/api/users/invitations": ada.http.post("/api/users/invitations", json=invited).json()["id"],
+        "/api/whitelabel/hosts": made_host(ada),
         "/api/organizations": ada.organization["id"],
         "/api/audit-logs": first_entry(ada),
         "/api/live-calls": ada.http.post("/api/live-calls", json={"externalCallId": "matrix"}).json()["id"],

@@ -34,6 +34,7 @@ NOT_FROM_OUTSIDE = {
 }
 _FANNED = "the request waits for the one that holds the key; tests/e2e/test_fan_outs.py"
 _BY_MAIL = "the suite of the tests verifies no address; tests/e2e/test_registration.py"
+_BY_DNS = "needs a name server; tests/integration/services/identity/test_white_label.py"
 _OPENID = "the suite of the tests has no OpenID provider; tests/integration/services/identity/test_openid.py"
 _SLOW = "a provider's delivery may take 32 s; the reader of the body is the same for all operations"
 # The same for single operations.
@@ -50,6 +51,8 @@ EXCEPTIONS = {
     ("GET /api/call-logs/{id}/transcription", 304): "needs the speech model; make test-transcription",
     ("POST /api/billing/top-ups", 501): "the local suite has the test provider of payments",
     ("POST /api/knowledge-base/search", 501): "needs PostgreSQL without pgvector; tests/e2e/test_postgresql_15.py",
+    ("POST /api/whitelabel/hosts/{id}/verify", 200): _BY_DNS,
+    ("POST /api/whitelabel/hosts/{id}/verify", 409): _BY_DNS,
     ("POST /api/register", 202): _BY_MAIL,
     ("POST /api/register/verify", 201): _BY_MAIL,
     ("POST /api/register/verify", 409): _BY_MAIL,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import secrets
 import time
 from dataclasses import dataclass
 from typing import Any
+
+from tests.unit.services.identity.domain.test_white_label import png
 
 from .conftest import Customer
 from .deliveries import Account, audio, conversation, fresh_id
@@ -47,6 +50,8 @@ def make_things(customer: Customer) -> Things:
     ids: dict[str, dict[str, Any]] = {
         "/api/billing/top-ups": {"id": top_up["id"]},
         "/api/organizations": {"id": customer.organization["id"], "childId": made_child(customer)},
+        "/api/whitelabel/hosts": {"id": made_host(customer)},
+        "/api/whitelabel/logos": {"digest": _made_logo(customer)},
         "/api/audit-logs": {"id": first_entry(customer)},
         "/api/agents": {"id": agent, "version": "1"},
         "/api/users": {"id": customer.user["id"]},
@@ -72,6 +77,19 @@ def made_child(customer: Customer) -> str:
     assert answer.status_code == 201, answer.text
     child: str = answer.json()["id"]
     return child
+
+
+def made_host(customer: Customer) -> str:
+    """A host that waits for its proof."""
+    host = f"{secrets.token_hex(6)}.example.com"
+    made: str = customer.http.post("/api/whitelabel/hosts", json={"host": host}).json()["id"]
+    return made
+
+
+def _made_logo(customer: Customer) -> str:
+    sent = {"logo": base64.b64encode(png(64, 64)).decode()}
+    url: str = customer.http.patch("/api/whitelabel", json=sent).json()["logoUrl"]
+    return url.rpartition("/")[2]
 
 
 def first_entry(customer: Customer) -> str:

@@ -40,7 +40,7 @@ def invitation_to_proto(invitation: Invitation, now: datetime) -> members_pb2.In
     )
 
 
-def invitation_event(invitation: Invitation, organization_name: str, link: str) -> Event:
+def invitation_event(invitation: Invitation, organization_name: str, link: str, product_name: str) -> Event:
     return unregistered_mail(
         MailTemplate.INVITATION,
         invitation.email,
@@ -48,4 +48,5 @@ def invitation_event(invitation: Invitation, organization_name: str, link: str) 
         link=link,
         organizationName=organization_name,
         role=invitation.role.value,
+        productName=product_name,
     )

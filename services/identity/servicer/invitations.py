@@ -205,7 +205,8 @@ class InvitationMethods(members_pb2_grpc.MemberServiceServicer):
         await self._parts.database.quotas.spend(conn, invitation.org_id, "invitation_mails_per_day")
         name = await self._parts.people.organization_name(conn, invitation.org_id)
         link = url + self._parts.invitation_links.token(invitation.id)
-        await append(conn, invitation_event(invitation, name, link))
+        product = await self._parts.labels.product_name(invitation.org_id)
+        await append(conn, invitation_event(invitation, name, link, product))
 
     def _require_open(self, invitation: Invitation) -> None:
         """Raises unless the invitation waits or has expired, and its role is one that the caller may give."""

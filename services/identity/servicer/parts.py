@@ -29,6 +29,7 @@ from services.identity.storage.pending import PendingRegistrations
 from services.identity.storage.people import People
 from services.identity.storage.second_factors import SecondFactors
 from services.identity.storage.sessions import Sessions
+from services.identity.storage.white_labels import WhiteLabels
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class Parts:
     database: Database
     accounts: Accounts
     people: People
+    labels: WhiteLabels
     children: Children
     members: Members
     invitations: Invitations

@@ -68,9 +68,10 @@ def address_taken(values: Mapping[str, str]) -> MailText:
 
 
 def invitation(values: Mapping[str, str]) -> MailText:
+    product = f" at {values['productName']}" if values.get("productName") else ""
     return MailText(
-        f"You are invited to {values['organizationName']}",
-        f"You are invited to join {values['organizationName']} with the role {values['role']}.\n\n"
+        f"You are invited to {values['organizationName']}{product}",
+        f"You are invited to join {values['organizationName']}{product} with the role {values['role']}.\n\n"
         f"Open this link within 7 days to accept. It works once:\n{values['link']}\n\n"
         "If you do not know the organization, do nothing.\n",
     )

@@ -1430,6 +1430,28 @@ class Highlight(TypedDict):
     "The offset behind the last character."
 
 
+class Host(TypedDict):
+    """A host whose pages show the organization once its TXT record was found."""
+
+    id: str
+    "The id; it never changes."
+    host: str
+    "The name of the host, as DNS has it."
+    recordName: str
+    "The name of the TXT record that proves the host."
+    recordValue: str
+    "The value of that record."
+    verifiedAt: str | None
+    "When the record was found; null before."
+    createdAt: str | None
+    "When it was made."
+
+
+class HostBody(TypedDict):
+    host: str
+    "The name of a host, such as app.example.com."
+
+
 class Integration(TypedDict):
     id: str
     "The id; it never changes."
@@ -2135,6 +2157,27 @@ class Problem(TypedDict):
     "Names the request in the logs: report it."
     errors: list[Violation]
     "Each part of the request that has to change."
+
+
+class PublicWhiteLabel(TypedDict):
+    """How pages of a host look. A host that is no organization's looks as the suite does."""
+
+    productName: str
+    "What pages and mails call the product."
+    logoUrl: str | None
+    "The logo; null for none. Its bytes never change."
+    primaryColor: str
+    "The color of buttons and links."
+    primaryTextColor: str
+    "The color of text on it."
+    backgroundColor: str
+    "The color of pages."
+    textColor: str
+    "The color of their text."
+    supportEmail: str | None
+    "Where users ask for help."
+    supportUrl: str | None
+    "A page with help."
 
 
 class PublishBody(TypedDict):
@@ -3043,3 +3086,45 @@ class WebhookEndpointPatch(TypedDict):
     "Of the deliveries; null: application/json."
     status: NotRequired[Literal["disabled", "enabled"]]
     "Its state."
+
+
+class WhiteLabel(TypedDict):
+    productName: str
+    "What pages and mails call the product."
+    logoUrl: str | None
+    "The logo; null for none. Its bytes never change."
+    primaryColor: str
+    "The color of buttons and links."
+    primaryTextColor: str
+    "The color of text on it."
+    backgroundColor: str
+    "The color of pages."
+    textColor: str
+    "The color of their text."
+    supportEmail: str | None
+    "Where users ask for help."
+    supportUrl: str | None
+    "A page with help."
+    version: int
+    "Counts the changes; ETag and If-Match name it."
+    updatedAt: str | None
+    "When it last changed."
+
+
+class WhiteLabelPatch(TypedDict):
+    productName: NotRequired[str]
+    "What pages and mails call the product."
+    primaryColor: NotRequired[str]
+    "The color of buttons and links."
+    primaryTextColor: NotRequired[str]
+    "The color of text on it; the contrast is at least 4.5:1."
+    backgroundColor: NotRequired[str]
+    "The color of pages."
+    textColor: NotRequired[str]
+    "The color of their text; the contrast is at least 4.5:1."
+    supportEmail: NotRequired[str]
+    "Where users ask for help; empty for nowhere."
+    supportUrl: NotRequired[str]
+    "A page with help, by https; empty for none."
+    logo: NotRequired[str]
+    "A PNG, JPEG or WebP image of at most 256 KiB and 2,048 pixels, in base64; empty for none."

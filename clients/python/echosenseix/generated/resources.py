@@ -153,6 +153,39 @@ class Organization:
         """Archive a customer of the agency: all access to it ends, its data stay. Needs the scope organizations:write."""
         self._client.nothing(Call("DELETE", f"/api/organizations/{segment(id)}/children/{segment(child_id)}", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
 
+    def get_white_label(self, *, if_match: str | None = None) -> m.WhiteLabel:
+        """Read how the organization shows itself. Needs the scope members:read."""
+        return self._client.answer(m.WhiteLabel, Call("GET", "/api/whitelabel", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}))
+
+    def update_white_label(self, body: m.WhiteLabelPatch, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.WhiteLabel:
+        """Change the name, the logo, the colors and the support of the organization's pages. Needs the scope members:write."""
+        return self._client.answer(m.WhiteLabel, Call("PATCH", "/api/whitelabel", json=body, headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    def get_public_white_label(self, *, host: str | None = None) -> m.PublicWhiteLabel:
+        """Read how pages of a host look. From memory where the host was asked for in the last minute, so that strangers cause few reads."""
+        return self._client.answer(m.PublicWhiteLabel, Call("GET", "/api/whitelabel/public", params={"host": host}))
+
+    def get_logo(self, digest: str) -> bytes:
+        """Read a logo. Named by its digest, so its bytes never change and the name shows nothing of the organization."""
+        return self._client.content(Call("GET", f"/api/whitelabel/logos/{segment(digest)}"))
+
+    def list_hosts(self, *, limit: int | None = None, sort: Literal["createdAt"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None) -> Rows[m.Host]:
+        """List the organization's own hosts. Needs the scope members:read."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt}
+        return self._client.rows(m.Host, "/api/whitelabel/hosts", params, "cursor")
+
+    def add_host(self, body: m.HostBody, *, idempotency_key: str | None = None) -> m.Host:
+        """Name a host that is the organization's; a TXT record proves it. Needs the scope members:write."""
+        return self._client.answer(m.Host, Call("POST", "/api/whitelabel/hosts", json=body, keyed=True, idempotency_key=idempotency_key))
+
+    def verify_host(self, id: str, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.Host:
+        """Look the TXT record of a host up now. Needs the scope members:write."""
+        return self._client.answer(m.Host, Call("POST", f"/api/whitelabel/hosts/{segment(id)}/verify", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    def remove_host(self, id: str, *, idempotency_key: str | None = None) -> None:
+        """Remove a host, whose pages show the suite again. Needs the scope members:write."""
+        self._client.nothing(Call("DELETE", f"/api/whitelabel/hosts/{segment(id)}", keyed=True, idempotency_key=idempotency_key))
+
     def list_quotas(self) -> m.Quotas:
         """List the organization's quotas and what is used. Of the services that the caller may read. Each service stores the answers to its own idempotent writes; the fullest of these stands for all."""
         return self._client.answer(m.Quotas, Call("GET", "/api/quotas"))
@@ -872,6 +905,39 @@ class AsyncOrganization:
     async def archive_child(self, id: str, child_id: str, *, if_match: str | None = None, idempotency_key: str | None = None) -> None:
         """Archive a customer of the agency: all access to it ends, its data stay. Needs the scope organizations:write."""
         await self._client.nothing(Call("DELETE", f"/api/organizations/{segment(id)}/children/{segment(child_id)}", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    async def get_white_label(self, *, if_match: str | None = None) -> m.WhiteLabel:
+        """Read how the organization shows itself. Needs the scope members:read."""
+        return await self._client.answer(m.WhiteLabel, Call("GET", "/api/whitelabel", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}))
+
+    async def update_white_label(self, body: m.WhiteLabelPatch, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.WhiteLabel:
+        """Change the name, the logo, the colors and the support of the organization's pages. Needs the scope members:write."""
+        return await self._client.answer(m.WhiteLabel, Call("PATCH", "/api/whitelabel", json=body, headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    async def get_public_white_label(self, *, host: str | None = None) -> m.PublicWhiteLabel:
+        """Read how pages of a host look. From memory where the host was asked for in the last minute, so that strangers cause few reads."""
+        return await self._client.answer(m.PublicWhiteLabel, Call("GET", "/api/whitelabel/public", params={"host": host}))
+
+    async def get_logo(self, digest: str) -> bytes:
+        """Read a logo. Named by its digest, so its bytes never change and the name shows nothing of the organization."""
+        return await self._client.content(Call("GET", f"/api/whitelabel/logos/{segment(digest)}"))
+
+    def list_hosts(self, *, limit: int | None = None, sort: Literal["createdAt"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None) -> AsyncRows[m.Host]:
+        """List the organization's own hosts. Needs the scope members:read."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt}
+        return self._client.rows(m.Host, "/api/whitelabel/hosts", params, "cursor")
+
+    async def add_host(self, body: m.HostBody, *, idempotency_key: str | None = None) -> m.Host:
+        """Name a host that is the organization's; a TXT record proves it. Needs the scope members:write."""
+        return await self._client.answer(m.Host, Call("POST", "/api/whitelabel/hosts", json=body, keyed=True, idempotency_key=idempotency_key))
+
+    async def verify_host(self, id: str, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.Host:
+        """Look the TXT record of a host up now. Needs the scope members:write."""
+        return await self._client.answer(m.Host, Call("POST", f"/api/whitelabel/hosts/{segment(id)}/verify", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    async def remove_host(self, id: str, *, idempotency_key: str | None = None) -> None:
+        """Remove a host, whose pages show the suite again. Needs the scope members:write."""
+        await self._client.nothing(Call("DELETE", f"/api/whitelabel/hosts/{segment(id)}", keyed=True, idempotency_key=idempotency_key))
 
     async def list_quotas(self) -> m.Quotas:
         """List the organization's quotas and what is used. Of the services that the caller may read. Each service stores the answers to its own idempotent writes; the fullest of these stands for all."""

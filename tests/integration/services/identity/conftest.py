@@ -40,6 +40,7 @@ from services.identity.storage.pending import PendingRegistrations
 from services.identity.storage.people import People
 from services.identity.storage.second_factors import SecondFactors
 from services.identity.storage.sessions import Sessions
+from services.identity.storage.white_labels import WhiteLabels
 
 PASSWORD = "correct horse battery"
 LINK = "https://suite.example.com/accept-invitation#"
@@ -188,6 +189,7 @@ async def service(service_database: Callable[..., Awaitable[Database]], stores: 
         database=database,
         accounts=Accounts(database),
         people=People(database),
+        labels=WhiteLabels(database, cursors),
         children=Children(database, cursors),
         members=Members(database, cursors),
         invitations=Invitations(database, cursors),

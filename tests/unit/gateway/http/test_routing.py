@@ -58,6 +58,8 @@ def test_one_operation_is_declared_once_and_a_place_has_one_name() -> None:
 
 
 PUBLIC = {
+    ("GET", "/api/whitelabel/public"),
+    ("GET", "/api/whitelabel/logos/{digest}"),
     ("POST", "/api/register"),
     ("POST", "/api/login"),
     ("POST", "/api/register/verify"),

@@ -51,7 +51,10 @@ class AuditSeal(Answer):
 
 class AuditLogQuery(ListQuery):
     sort: Annotated[Literal["createdAt"], SORT] | None = None
-    actor_id: Annotated[Filter, Meta(description="Writes of this user or API key.")] | None = None
+    actor_id: (
+        Annotated[Filter, Meta(description="Writes of this user, also with API keys of theirs, or of this API key.")]
+        | None
+    ) = None
     action: Annotated[Filter, Meta(description="Writes by this operationId.")] | None = None
     target_id: Annotated[Filter, Meta(description="Writes to this thing.")] | None = None
     request_id: Annotated[Filter, Meta(description="Writes of this request.")] | None = None

@@ -112,6 +112,30 @@ def test_the_entry_tells_what_was_changed_and_hides_secrets(scene: Scene) -> Non
     assert "canary" not in http.get(f"/api/audit-logs/{entry['id']}").text
 
 
+def test_each_filter_finds_its_entries_alone(scene: Scene) -> None:
+    http = scene.customer.http
+    key = scene.customer.key("agents:write", "agents:read")
+    made = http.post("/api/agents", json={"name": "Filtered"})
+    agent = made.json()["id"]
+    changed = scene.customer.bearing(key["secret"]).patch(f"/api/agents/{agent}", json={"name": "By a key"})
+    [first] = entries(http, made.headers["x-request-id"], 1)
+    [second] = entries(http, changed.headers["x-request-id"], 1)
+
+    def found(**filters: str) -> list[str]:
+        answer = http.get("/api/audit-logs", params={"limit": 200, **filters})
+        assert answer.status_code == 200, answer.text
+        return [row["id"] for row in answer.json()["data"]]
+
+    assert found(targetId=agent) == [second["id"], first["id"]]
+    assert found(targetId=agent, actorId=key["id"]) == [second["id"]]
+    assert found(targetId=agent, actorId=scene.customer.user["id"]) == [second["id"], first["id"]]
+    assert found(targetId=agent, action="create_agent") == [first["id"]]
+    assert found(targetId=agent, createdAtGe=second["createdAt"]) == [second["id"]]
+    assert found(targetId=agent, createdAtLt=first["createdAt"]) == []
+    for name in ("actorId", "action", "targetId", "requestId"):
+        assert found(**{name: "none-such"}) == []
+
+
 def test_writes_are_sealed_and_the_chain_is_whole(scene: Scene, suite: Suite) -> None:
     deadline = time.monotonic() + 150
     while not (seals := scene.customer.http.get("/api/audit-seals").json()["data"]):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 
+from libs.config import ServiceSettings
 from libs.postgres import Database
-from services.identity.config import IdentitySettings
 from services.identity.storage.audit import AuditChains
 
 
-async def verify_audit(settings: IdentitySettings) -> int:
+async def verify_audit(settings: ServiceSettings) -> int:
     """Check the hash chains of all audit logs; prints each fault. 1 when there is one."""
     database = await Database.open(settings, application_name="identity-verify")
     try:

@@ -24,6 +24,7 @@ from libs.postgres import Database
 from libs.rpc.principal import Principal
 from services.identity.domain.audit import AuditEntry
 from services.identity.mapping.audit import entry_from_event
+from services.identity.operations.audit import verify_audit
 from services.identity.servicer.audit import AuditServicer
 from services.identity.storage.audit import AuditChains, AuditLog
 from services.identity.subscribers import Subscribers
@@ -322,7 +323,7 @@ async def test_entries_are_numbered_without_a_gap_and_sealed_once(
     ],
 )
 async def test_a_change_of_the_past_is_found(
-    service: Service, log: AuditLog, chain: str, tampering: str, found: str
+    service: Service, log: AuditLog, chain: str, tampering: str, found: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The administrator of the database can do this; the roles of the service cannot, as the next test shows."""
     admin = await asyncpg.connect(service.database.settings.database_admin_url)
@@ -332,6 +333,9 @@ async def test_a_change_of_the_past_is_found(
     finally:
         await admin.close()
     assert any(found in fault for fault in await faults(service, chain)), await faults(service, chain)
+    assert await verify_audit(service.database.settings) == 1
+    told = capsys.readouterr().out
+    assert any(chain in line and found in line for line in told.splitlines()), told
 
 
 @pytest.mark.parametrize("table", ["audit_log", "audit_seal"])

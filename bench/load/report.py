@@ -10,6 +10,7 @@ from bench.load.criteria import Criterion
 from bench.load.samples import Sample
 
 _WIDTH, _HEIGHT = 640, 140
+_TOO_SHORT = "<p>The run was too short for charts, which need two samples.</p>"
 _STYLE = """
 :root{color-scheme:light dark;--ok:#1a7f37;--miss:#cf222e;--line:#0969da}
 body{font:15px/1.5 system-ui,sans-serif;max-width:720px;margin:2rem auto;padding:0 1rem}
@@ -46,7 +47,7 @@ def render(
         for one in verdict
     )
     told = "".join(f"<tr><th>{html.escape(name)}</th><td>{html.escape(value)}</td></tr>" for name, value in facts)
-    charts = "".join(_figure(chart, samples) for chart in CHARTS) if len(samples) > 1 else ""
+    charts = "".join(_figure(chart, samples) for chart in CHARTS) if len(samples) > 1 else _TOO_SHORT
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f"<title>{html.escape(title)}</title><style>{_STYLE}</style><h1>{html.escape(title)}</h1>"

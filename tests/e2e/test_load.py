@@ -27,4 +27,7 @@ def test_a_short_run_prints_a_verdict_and_writes_a_report(suite: Suite, scenario
         assert "heard 100 of 100 messages" in answer.stdout, answer.stdout
     reports = list((var / "load").glob(f"{scenario}-*.html"))
     assert len(reports) == 1
-    assert "<polyline" in reports[0].read_text(encoding="utf-8")
+    report = reports[0].read_text(encoding="utf-8")
+    # A busy machine may take one sample in the time of this short run; it draws nothing.
+    assert "<h2>Verdict</h2>" in report
+    assert "<polyline" in report or "too short for charts" in report

@@ -99,7 +99,7 @@ WORDS: Mapping[str, str] = {
     "estimatedCost": "What the calls of the window cost; null when none is rated.",
     "eventId": "The event.",
     "eventType": "The type of the event.",
-    "eventTypes": "One type, all of one entity (call.*), or all (*).",
+    "eventTypes": "One type, all of one entity (call.*), or all (*). call.turn comes only by its own name.",
     "events": "How many usage events it is made of.",
     "eventsUrl": "The whole URL of the server-sent events.",
     "exhaustedDeliveries": "Deliveries that ran out of attempts since the last success.",

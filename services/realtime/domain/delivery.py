@@ -9,6 +9,8 @@ import datetime
 import enum
 from collections.abc import Mapping
 
+# Events that no pattern takes. A call has hundreds of turns, so an endpoint for `call.*` would get little else.
+_BY_NAME_ALONE = frozenset({"call.turn"})
 # What parses a body is chosen by its type, and receivers of Standard Webhooks know JSON alone, so that comes first.
 CONTENT_TYPES = ("application/json", "application/cloudevents+json")
 # How long the old secret also signs after a rotation.
@@ -199,7 +201,11 @@ def recorded_body(content: bytes) -> str:
     return content[:RECORDED_BODY].decode("utf-8", "replace").replace("\0", "\ufffd")
 
 
+def names(wanted: str, topic: str) -> bool:
+    """`*` names everything, `call.*` one entity, anything else exactly one type."""
+    return wanted in ("*", topic, f"{topic.partition('.')[0]}.*")
+
+
 def matches(event_types: tuple[str, ...], topic: str) -> bool:
-    """`*` takes everything, `call.*` one entity, anything else exactly one type."""
-    entity = topic.partition(".")[0]
-    return any(wanted in ("*", topic, f"{entity}.*") for wanted in event_types)
+    """Whether an endpoint of these types gets events of this topic."""
+    return topic in event_types or (topic not in _BY_NAME_ALONE and any(names(wanted, topic) for wanted in event_types))

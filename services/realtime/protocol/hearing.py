@@ -7,11 +7,11 @@ from collections.abc import Collection, Sequence, Set
 from libs.errors import PermissionDenied, invalid_parameter
 from libs.events.topics import LOGGED
 from services.realtime.domain.channels import may_hear, scope_of_event
-from services.realtime.domain.delivery import matches
+from services.realtime.domain.delivery import names
 
 
 def heard_topics(scopes: Set[str], wanted: Sequence[str] = ()) -> list[str]:
-    """The topics that these scopes hear, of those that `wanted` names (as webhook endpoints do: a type, `call.*`, `*`).
+    """The topics that these scopes hear, of those that `wanted` names: a type, `call.*`, `*`.
 
     Raises InvalidArgument("invalid_query") for a name that no event has."""
     if unknown := unknown_types(wanted):
@@ -33,4 +33,4 @@ def check_hearing(event_types: Collection[str], scopes: Set[str]) -> None:
 
 
 def _named(event_types: Collection[str]) -> list[str]:
-    return [topic for topic in LOGGED if matches(tuple(event_types), topic)]
+    return [topic for topic in LOGGED if any(names(wanted, topic) for wanted in event_types)]

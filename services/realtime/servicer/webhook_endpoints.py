@@ -22,7 +22,7 @@ from libs.rpc.masks import Edit, Editable
 from libs.rpc.paging import page_info_to_proto, page_request_from_proto
 from libs.rpc.versions import require_version
 from services.realtime import operations
-from services.realtime.domain.delivery import CONTENT_TYPES, SECRET_OVERLAP, Endpoint
+from services.realtime.domain.delivery import CONTENT_TYPES, SECRET_OVERLAP, Endpoint, matches
 from services.realtime.domain.validation import check_endpoint
 from services.realtime.mapping import (
     attempt_to_proto,
@@ -182,8 +182,9 @@ class WebhookEndpointServicer(pb_grpc.WebhookEndpointServiceServicer):
         if endpoint.status != "enabled":
             raise FailedPrecondition("webhook_endpoint_disabled", "Enable the endpoint before you replay events to it.")
         _check_types(request.types)
-        wanted = heard_topics(current_principal().scopes, tuple(request.types) or endpoint.event_types)
-        check_hearing(tuple(request.types) or endpoint.event_types, current_principal().scopes)
+        types = tuple(request.types) or endpoint.event_types
+        wanted = [topic for topic in heard_topics(current_principal().scopes, types) if matches(types, topic)]
+        check_hearing(types, current_principal().scopes)
         after, before = _id_range(request)
         events = await count_range(self._database, org_id, after, before, wanted, operations.MAX_REPLAY + 1)
         if events > operations.MAX_REPLAY:

@@ -65,6 +65,13 @@ from tried where e.org_id = $1 and e.id = tried.endpoint_id
 returning now() - e.failing_since as failing, e.exhausted, e.alerted_at is not null as alerted
 """
 
+# Its job may have found another one's turn and sleep until that would be over.
+_HURRY = """
+update job j set run_at = d.next_attempt_at from webhook_delivery d
+where d.org_id = $1 and d.id = $2 and j.org_id = d.org_id and j.id = d.job_id and j.state = 'scheduled'
+    and j.run_at > d.next_attempt_at
+"""
+
 _ATTEMPTS = """
 select a.number, a.started_at, a.duration_ms, a.status_code, a.error, a.request_headers::text as request_headers,
        a.response_headers::text as response_headers, a.response_body
@@ -166,6 +173,8 @@ async def record_failure(
     delivery to the endpoint. Returns the endpoint's failures since its last success, or None when it was deleted
     meanwhile."""
     row = await conn.fetchrow(_FAILURE, org_id, delivery_id, *_recorded(exchange), wait, rest)
+    if wait is not None:
+        await conn.execute(_HURRY, org_id, delivery_id)
     return None if row is None else Failures(row["failing"], row["exhausted"], row["alerted"])
 
 

@@ -49,6 +49,13 @@ class Endpoints:
         with caller(org_id):
             return (await self.servicer.UpdateWebhookEndpoint(request, None)).endpoint
 
+    async def forget(self, org_id: str) -> None:
+        """Delete the organization's endpoints, so that later tests have the worker's places."""
+        with caller(org_id):
+            found = await self.servicer.ListWebhookEndpoints(pb.ListWebhookEndpointsRequest(), None)
+            for endpoint in found.endpoints:
+                await self.servicer.DeleteWebhookEndpoint(pb.DeleteWebhookEndpointRequest(id=endpoint.id), None)
+
     async def deliveries(self, org_id: str, endpoint_id: str) -> list[pb.WebhookDelivery]:
         """The newest first."""
         with caller(org_id):

@@ -32,6 +32,8 @@ async def test_an_endpoint_gets_its_events_one_at_a_time_in_the_order_of_the_log
         assert receiver.most_at_once == 1
         positions = [int(got.headers["event-position"]) for got in receiver.requests]
         assert positions == sorted(set(positions))
+        # The last response is recorded after the receiver has given it.
+        await endpoints.settled("org_o1", created.endpoint.id, lambda newest: newest.status == "delivered")
         rows = await endpoints.deliveries("org_o1", created.endpoint.id)
         assert {row.attempts for row in rows} == {1}
 
@@ -45,6 +47,26 @@ async def test_an_event_that_its_receiver_refuses_lets_the_later_ones_pass(
             await realtime.emit("org_o2", call_id=call_id)
         await until(lambda: len(receiver.requests) == 4)
         assert calls(receiver) == ["call_a", "call_b", "call_c", "call_a"]
+
+
+async def test_a_delivery_that_another_job_has_tried_is_tried_again_at_its_time(
+    realtime: Realtime, endpoints: Endpoints
+) -> None:
+    """Its own job found the turn taken, and would look again when that turn would be over."""
+    async with Receiver(answers=["500 Oops"]) as receiver:
+        endpoint_id = (await endpoints.create("org_o8", receiver.url)).endpoint.id
+        async with realtime.database.transaction("org_o8") as conn:
+            await conn.execute("update webhook_endpoint set turn_job = 'another', turn_until = now() + interval '40 s'")
+        await realtime.emit("org_o8", call_id="call_a")
+        asleep = "select count(*) from job where org_id = 'org_o8' and state = 'scheduled' and run_at > now() + '30 s'"
+        async with asyncio.timeout(10):
+            while await realtime.database.system_fetchval(asleep) != 1:
+                await asyncio.sleep(0.02)
+        async with realtime.database.transaction("org_o8") as conn:
+            await turns.release(conn, "org_o8", endpoint_id, "another")
+        await realtime.emit("org_o8", call_id="call_b")
+        await until(lambda: len(receiver.requests) == 3)
+        assert calls(receiver) == ["call_a", "call_b", "call_a"]
 
 
 async def test_an_endpoint_that_does_not_answer_holds_up_no_other(realtime: Realtime, endpoints: Endpoints) -> None:
@@ -118,3 +140,33 @@ async def make_all_due(realtime: Realtime) -> None:
             " where org_id = 'org_o6' and state in ('scheduled', 'queued')"
         )
     await realtime.bus.publish_core(job_wakeup("realtime", "webhooks"))
+
+
+async def test_an_organization_whose_endpoints_do_not_answer_leaves_places_to_others(
+    realtime: Realtime, endpoints: Endpoints
+) -> None:
+    """More silent endpoints than the worker has places; each would keep one for as long as an attempt may take."""
+    async with Receiver(is_silent=True) as silent, Receiver() as healthy:
+        for number in range(12):
+            await endpoints.create("org_o5", f"{silent.url}/{number}")
+        await endpoints.create("org_o6", healthy.url)
+        await realtime.emit("org_o5")
+        await until(lambda: silent.open == 4)
+        for number in range(20):
+            await realtime.emit("org_o6", call_id=f"call_{number}")
+        await until(lambda: len(healthy.requests) == 20)
+        assert silent.most_at_once == 4
+        await endpoints.forget("org_o5")
+
+
+async def test_turns_reach_the_endpoints_that_name_them(realtime: Realtime, endpoints: Endpoints) -> None:
+    async with Receiver() as broad, Receiver() as named:
+        await endpoints.create("org_o7", broad.url, ("*",))
+        await endpoints.create("org_o7", named.url, ("call.turn", "call.ended"))
+        for index in range(3):
+            await realtime.emit("org_o7", topic="call.turn", index=index)
+        await realtime.emit("org_o7")
+        await until(lambda: len(named.requests) == 4)
+        await until(lambda: len(broad.requests) == 1)
+        assert [json.loads(got.body)["type"] for got in named.requests] == ["call.turn"] * 3 + ["call.ended"]
+        assert [json.loads(got.body)["type"] for got in broad.requests] == ["call.ended"]

@@ -54,6 +54,8 @@ def test_retry_after_lengthens_but_never_shortens_and_has_a_bound() -> None:
         (("call.ended",), "call.started", False),
         (("agent.*", "call.started"), "call.ended", False),
         ((), "call.ended", False),
+        (("*", "call.*"), "call.turn", False),
+        (("agent.*", "call.turn"), "call.turn", True),
     ],
 )
 def test_matches(types: tuple[str, ...], topic: str, wanted: bool) -> None:

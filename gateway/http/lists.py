@@ -4,7 +4,8 @@ Two paging modes, by number and by cursor (docs/errors.md). Callers make the row
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Protocol, TypeVar
+from operator import attrgetter
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
@@ -19,15 +20,6 @@ from libs.errors import invalid_parameter
 from libs.paging import MAX_PAGED_ROWS, CursorCodec, ListRules, check_page, check_sort
 
 M = TypeVar("M")
-
-_BY_NAME = ListRules(sorts={"name": "name"}, default_sort="name", default_descending=False)
-
-
-class Named(Protocol):
-    """A row of a list that is held as a whole."""
-
-    @property
-    def name(self) -> str: ...
 
 
 class ListAnswer(msgspec.Struct, rename="camel", kw_only=True, gc=False):
@@ -120,13 +112,22 @@ def _cursor_links(answer: ListAnswer, cursor: str) -> list[tuple[str, dict[str, 
     return links
 
 
-def whole_list(rows: Iterable[Named], query: PageQuery, codec: CursorCodec, scope: str) -> ListAnswer:
-    """A page of a list that is held as a whole, sorted by name. Its cursor is the number of rows before it."""
+def whole_list(
+    rows: Iterable[Any],
+    query: PageQuery,
+    codec: CursorCodec,
+    scope: str,
+    sort: str = "name",
+    key: Callable[[Any], Any] = attrgetter("name"),
+) -> ListAnswer:
+    """A page of a list that is held as a whole, sorted by `key`, which the API calls `sort`. Its cursor is the number
+    of rows before it."""
+    rules = ListRules(sorts={sort: sort}, default_sort=sort, default_descending=False)
     asked = page_request(query)
-    page, limit = check_page(asked.page, asked.limit, asked.cursor_mode, _BY_NAME)
-    _, descending = check_sort(asked.sort, asked.order, _BY_NAME)
+    page, limit = check_page(asked.page, asked.limit, asked.cursor_mode, rules)
+    _, descending = check_sort(asked.sort, asked.order, rules)
     scope = f"{scope}|{descending}"
-    ordered = sorted(rows, key=lambda row: row.name, reverse=descending)
+    ordered = sorted(rows, key=key, reverse=descending)
     begin = (page - 1) * limit
     if asked.cursor_mode:
         begin = int(codec.decode(scope, asked.cursor)[0]) if asked.cursor else 0

@@ -1,4 +1,4 @@
-"""The way into realtime: a connection token; and the event log by request instead of by socket."""
+"""The way into realtime: a connection token; and the event log and presence by request instead of by socket."""
 
 from starlette.responses import Response
 
@@ -7,7 +7,15 @@ from gateway.http import lists, responses
 from gateway.http.query import words
 from gateway.http.routing import Route, tagged
 from gateway.http.schema import NoBody, NoQuery
-from gateway.schemas.realtime import ConnectionToken, EventQuery, event_from_proto, token_from_proto
+from gateway.schemas.realtime import (
+    ConnectionToken,
+    EventQuery,
+    PresenceQuery,
+    PresentClient,
+    event_from_proto,
+    present_client_from_proto,
+    token_from_proto,
+)
 from gateway.schemas.shapes import JsonObject
 from gateway.state import ApiRequest
 
@@ -44,6 +52,19 @@ async def list_events(request: ApiRequest[EventQuery, NoBody]) -> Response:
     )
 
 
+async def list_presence(request: ApiRequest[PresenceQuery, NoBody]) -> Response:
+    channel = request.query.channel or ""
+    answer = await request.app.clients.realtime.ListPresence(pb.ListPresenceRequest(channel=channel))
+    rows = map(present_client_from_proto, answer.clients)
+    scope = f"presence|{request.principal.org_id}|{channel}"
+    page = lists.whole_list(rows, request.query, request.app.cursors, scope, sort="clientId", key=_client_key)
+    return lists.list_response(request, page)
+
+
+def _client_key(client: PresentClient) -> tuple[str, str]:
+    return client.client_id, client.channel
+
+
 ROUTES = tagged(
     "Realtime",
     Route(
@@ -64,5 +85,14 @@ ROUTES = tagged(
         scope="realtime:read",
         query=EventQuery,
         answer=list[JsonObject],
+    ),
+    Route(
+        "GET",
+        "/api/realtime/presence",
+        list_presence,
+        "List who listens to a channel",
+        scope="realtime:read",
+        query=PresenceQuery,
+        answer=list[PresentClient],
     ),
 )

@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from echosenseix.realtime.v1 import realtime_pb2 as pb
 from gateway.http.derived import patch_of, reader
-from gateway.http.schema import Answer, Body, CreatedListQuery, Query, limits
+from gateway.http.schema import SORT, Answer, Body, CreatedListQuery, PageQuery, Query, limits
 from gateway.http.wire import struct_to_json
 from libs.events.topics import LOGGED
 
@@ -153,6 +153,29 @@ class DeliveryQuery(CreatedListQuery):
     status: Literal["pending", "delivered", "failed"] | None = None
 
 
+class PresenceQuery(PageQuery):
+    channel: (
+        Annotated[
+            str,
+            Meta(
+                min_length=1,
+                max_length=255,
+                description="A channel that you may listen to; without it, those of your organization.",
+            ),
+        ]
+        | None
+    ) = None
+    sort: Annotated[Literal["clientId"], SORT] | None = None
+
+
+class PresentClient(Answer):
+    """A connection that listens to a channel."""
+
+    channel: Annotated[str, Meta(description="What it listens to.")]
+    client_id: Annotated[str, Meta(description="The connection.")]
+    user_id: str | None
+
+
 class EventQuery(Query):
     after: After = ""
     limit: Annotated[int, Meta(ge=1, le=200)] | None = None
@@ -168,6 +191,7 @@ def event_from_proto(event: pb.EventRecord) -> dict[str, Any]:
 
 
 token_from_proto = reader(ConnectionToken, pb.CreateConnectionTokenResponse, {"expires_at": "expire_time"})
+present_client_from_proto = reader(PresentClient, pb.PresentClient)
 delivery_from_proto = reader(WebhookDelivery, pb.WebhookDelivery)
 _attempt_from_proto = reader(
     WebhookAttempt,

@@ -43,7 +43,7 @@ async def serve(runtime: Runtime[RealtimeSettings]) -> None:
     await service.serve(
         (
             add_RealtimeServiceServicer_to_server,
-            RealtimeServicer(settings, log, Mailbox(database, cursors), tokens),
+            RealtimeServicer(settings, log, Mailbox(database, cursors), tokens, doors.presence),
         ),
         (add_WebhookEndpointServiceServicer_to_server, endpoints),
         gauges=doors.gauges,

@@ -1,14 +1,15 @@
 """`GET /api/events/stream`: the organization's log as server-sent events, resumed by Last-Event-ID.
 
-Each event's id is its position in the log; `?after=` says the same for a first connect. The connection token comes as
-`Authorization: Bearer` or, because EventSource cannot set headers, as `?token=`.
+Each event's id is its position in the log; `?after=` says the same for a first connect, and both may name an event's id
+instead. `?types=` filters. The connection token comes as `Authorization: Bearer` or, because EventSource cannot set
+headers, as `?token=`. An event `expired` says that events after the position are kept no longer.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Set
 from dataclasses import dataclass
 
 from starlette.applications import Starlette
@@ -19,12 +20,15 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from libs.clock import utcnow
+from libs.errors import AppError, InvalidArgument
+from libs.ids import is_id
 from libs.telemetry import metrics
+from services.realtime.domain.channels import LOG
 from services.realtime.doors import problems
 from services.realtime.doors.emulation import Emulation
 from services.realtime.doors.feed import Feed, chunks
 from services.realtime.doors.problems import Refused, RequestIds
-from services.realtime.doors.streaming import EndedStream
+from services.realtime.doors.streaming import UNBUFFERED, EndedStream
 from services.realtime.protocol.hearing import heard_topics
 from services.realtime.protocol.hub import Hub
 from services.realtime.protocol.tokens import ConnectionTokens, Grant, TokenExpired, TokenInvalid
@@ -33,7 +37,7 @@ from services.realtime.storage.event_log import EventLog
 # Seconds between comments on an idle stream; proxies close idle connections after 30 to 60 s.
 KEEP_ALIVE_SECONDS = 15.0
 _MEDIA_TYPE = "text/event-stream"
-_PARAMETERS = frozenset(("after", "token"))
+_PARAMETERS = frozenset(("after", "token", "types"))
 
 
 def create_app(streams: EventStreams, emulation: Emulation) -> Starlette:
@@ -102,13 +106,30 @@ class EventStreams:
     async def stream(self, request: Request) -> Response:
         token = _token(request)
         grant = self._grant(token)
-        after = _position(request)
-        headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+        after, heard = _asked_position(request), _heard(request, grant)
         if request.method == "HEAD":
-            return Response(media_type="text/event-stream", headers=headers)
+            return Response(media_type=_MEDIA_TYPE, headers=UNBUFFERED)
         # Counted before the first await, so that streams opened at one instant are counted, too.
         reader = self._counted(grant, token)
-        return EndedStream(self._events(reader, after), _MEDIA_TYPE, headers, lambda: self._readers.discard(reader))
+        try:
+            position = await self._position(grant.org_id, after)
+        except BaseException:
+            self._readers.discard(reader)
+            raise
+        events = self._events(reader, position, heard)
+        return EndedStream(events, _MEDIA_TYPE, UNBUFFERED, lambda: self._readers.discard(reader))
+
+    async def _position(self, org_id: str, after: str) -> int | None:
+        """The position that is asked for, which may be the id of an event."""
+        if not after.startswith("evt_"):
+            return int(after) if after else None
+        try:
+            position = await self._log.position_of(org_id, LOG, after)
+        except AppError:
+            raise Refused(503, "unavailable", "The event log does not answer. Try again.") from None
+        if position is None:
+            raise Refused(400, "invalid_query", "Name a position, or the id of an event that is still kept.")
+        return position
 
     def _counted(self, grant: Grant, token: str) -> _Reader:
         mine = [reader for reader in self._readers if reader.grant.org_id == grant.org_id]
@@ -131,15 +152,18 @@ class EventStreams:
             raise Refused(403, "missing_scope", "This needs the scope realtime:read.")
         return grant
 
-    async def _events(self, reader: _Reader, after: int | None) -> AsyncIterator[bytes]:
-        """Events after the position, then new ones, until the token expires. The client reconnects with a new token."""
-        heard = frozenset(heard_topics(reader.grant.scopes))
+    async def _events(self, reader: _Reader, after: int | None, heard: Set[str]) -> AsyncIterator[bytes]:
+        """Events of the topics in `heard` after the position, then new ones, until the token expires. The client
+        reconnects with a new token."""
         gauge = metrics.SOCKETS.labels("sse")
         gauge.inc()
         try:
             async with self._feed(reader) as feed:
                 position = await feed.start_after(after)
                 yield b"retry: 1000\n\n"
+                oldest = await self._log.oldest(reader.grant.org_id, LOG) if position < feed.top else position + 1
+                if after and position + 1 < oldest:
+                    yield b'event: expired\ndata: {"after":%d,"oldest":%d}\n\n' % (position, oldest)
                 while not (self._stopping.is_set() or reader.is_revoked) and utcnow() < reader.grant.expires_at:
                     reader.news.clear()
                     frames, reached = await feed.after(position)
@@ -183,11 +207,20 @@ def _token(request: Request) -> str:
     return credential if scheme.lower() == "bearer" else request.query_params.get("token", "")
 
 
-def _position(request: Request) -> int | None:
-    """The reader's position, if the request names it."""
+def _asked_position(request: Request) -> str:
+    """What the request names as the last event that was read; empty: nothing."""
     if any(name not in _PARAMETERS or len(request.query_params.getlist(name)) > 1 for name in request.query_params):
-        raise Refused(400, "invalid_query", "Send nothing but after and token, each once.")
+        raise Refused(400, "invalid_query", "Send nothing but after, types and token, each once.")
     text = request.headers.get("last-event-id") or request.query_params.get("after") or ""
-    if text and not (text.isascii() and text.isdigit() and len(text) <= 18):
-        raise Refused(400, "invalid_query", "Last-Event-ID and after are positions: whole numbers.")
-    return int(text) if text else None
+    if text and not (text.isascii() and text.isdigit() and len(text) <= 18) and not is_id(text, "evt"):
+        raise Refused(400, "invalid_query", "Last-Event-ID and after are a position or an event's id.")
+    return text
+
+
+def _heard(request: Request, grant: Grant) -> Set[str]:
+    """The topics that the grant opens, of those that the request names."""
+    wanted = request.query_params.get("types")
+    try:
+        return frozenset(heard_topics(grant.scopes, wanted.split(",") if wanted is not None else ()))
+    except InvalidArgument as error:
+        raise Refused(400, "invalid_query", error.violations[0].detail) from None

@@ -24,10 +24,12 @@ _TITLES = {
     405: "Method not allowed",
     413: "Payload too large",
     429: "Too many requests",
+    503: "Unavailable",
 }
 _HEADERS = {
     401: {"www-authenticate": 'Bearer realm="echosenseix", error="invalid_token"'},
     429: {"retry-after": "5"},
+    503: {"retry-after": "5"},
 }
 
 

@@ -7,6 +7,9 @@ from collections.abc import AsyncIterator, Callable
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+# No cache keeps a stream, and no proxy collects, compresses or changes it.
+UNBUFFERED = {"cache-control": "no-store, no-transform", "x-accel-buffering": "no"}
+
 
 class EndedStream(StreamingResponse):
     """Bytes until the iterator ends or the client leaves; then `ended` is called."""

@@ -1,4 +1,4 @@
-"""RealtimeService: connection tokens, the event log, the mailbox."""
+"""RealtimeService: connection tokens, the event log, presence, the mailbox."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ import hashlib
 from echosenseix.realtime.v1 import realtime_pb2 as pb
 from echosenseix.realtime.v1 import realtime_pb2_grpc as pb_grpc
 from libs.clock import utcnow
-from libs.errors import invalid_parameter
+from libs.errors import OutOfRange, PermissionDenied, invalid_parameter
 from libs.ids import is_id
 from libs.rpc.context import current_principal, require_scope
 from libs.rpc.paging import page_info_to_proto, page_request_from_proto
 from libs.rpc.times import to_timestamp
 from services.realtime.config import RealtimeSettings
-from services.realtime.domain.channels import LOG, organization_channels
+from services.realtime.domain.channels import LOG, has_presence, is_channel_name, may_listen, organization_channels
 from services.realtime.mapping import (
     mail_to_proto,
     record_to_proto,
 )
 from services.realtime.protocol.hearing import heard_topics
+from services.realtime.protocol.presence import Presence
 from services.realtime.protocol.tokens import TOKEN_LIFETIME, ConnectionTokens, Grant
 from services.realtime.storage.event_log import EventLog
 from services.realtime.storage.mailbox import MAIL_LIST, Mailbox
@@ -30,8 +31,11 @@ _MAX_EVENTS = 200
 
 
 class RealtimeServicer(pb_grpc.RealtimeServiceServicer):
-    def __init__(self, settings: RealtimeSettings, log: EventLog, mailbox: Mailbox, tokens: ConnectionTokens) -> None:
+    def __init__(
+        self, settings: RealtimeSettings, log: EventLog, mailbox: Mailbox, tokens: ConnectionTokens, presence: Presence
+    ) -> None:
         self._settings = settings
+        self._presence = presence
         self._log = log
         self._mailbox = mailbox
         self._tokens = tokens
@@ -66,6 +70,11 @@ class RealtimeServicer(pb_grpc.RealtimeServiceServicer):
             raise invalid_parameter("limit", f"Set limit to a whole number from 1 to {_MAX_EVENTS}.")
         org_id = current_principal().org_id
         after = await self._position(org_id, request.after)
+        if after and after + 1 < await self._log.oldest(org_id, LOG):
+            raise OutOfRange(
+                "position_expired",
+                "Events after this position are gone. Leave out after to begin at the oldest.",
+            )
         types = heard_topics(current_principal().scopes, tuple(request.types))
         rows = await self._log.read_log(org_id, LOG, after, limit + 1, types)
         records = [record_to_proto(dict(row), LOG) for row in rows[:limit]]
@@ -79,6 +88,21 @@ class RealtimeServicer(pb_grpc.RealtimeServiceServicer):
             raise invalid_parameter("after", "Set after to a position or an id of an event that is still kept.")
         return position
 
+    async def ListPresence(self, request: pb.ListPresenceRequest, context: object) -> pb.ListPresenceResponse:
+        require_scope("realtime:read")
+        who = current_principal()
+        if request.channel:
+            channels = [_audible(request.channel)]
+        else:
+            channels = [name for name in organization_channels(who.org_id, who.scopes) if has_presence(name)]
+        clients: list[pb.PresentClient] = []
+        for channel in channels:
+            found = await self._presence.clients((who.org_id, channel))
+            clients += (
+                pb.PresentClient(channel=channel, client_id=info.client, user_id=info.user) for info in found.values()
+            )
+        return pb.ListPresenceResponse(clients=clients)
+
     async def ListMail(self, request: pb.ListMailRequest, context: object) -> pb.ListMailResponse:
         require_scope("members:read")
         if request.unregistered and self._settings.production:
@@ -86,3 +110,13 @@ class RealtimeServicer(pb_grpc.RealtimeServiceServicer):
         org_id = UNREGISTERED if request.unregistered else current_principal().org_id
         page = await self._mailbox.list(org_id, page_request_from_proto(request.page, MAIL_LIST))
         return pb.ListMailResponse(mails=map(mail_to_proto, page.items), page_info=page_info_to_proto(page))
+
+
+def _audible(channel: str) -> str:
+    """A channel with presence that the caller may listen to."""
+    who = current_principal()
+    if not is_channel_name(channel) or not has_presence(channel):
+        raise invalid_parameter("channel", "Name a channel with presence: org:<id>:<area>, call:<id> or user:<id>.")
+    if not may_listen(channel, org_id=who.org_id, user_id=who.user_id, scopes=who.scopes):
+        raise PermissionDenied("channel_denied", "You may not listen to this channel.")
+    return channel

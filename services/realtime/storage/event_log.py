@@ -58,6 +58,12 @@ order by p.position limit $4
 
 _POSITION_OF = "select p.position from publication p where p.org_id = o.org and p.channel = $2 and p.event_id = $3"
 
+_OLDEST = """
+select coalesce(
+    (select p.position from publication p where p.org_id = o.org and p.channel = $2 order by p.position limit 1),
+    (select c.top + 1 from channel c where c.org_id = o.org and c.name = $2), 1) as oldest
+"""
+
 _TOPS = """
 select c.org_id, c.name, c.top
 from channel c
@@ -145,6 +151,10 @@ class EventLog:
     async def position_of(self, org_id: str, channel: str, event_id: str) -> int | None:
         row = await self._database.fetchrow(org_id, _POSITION_OF, channel, event_id)
         return None if row is None else int(row["position"])
+
+    async def oldest(self, org_id: str, channel: str) -> int:
+        """The position of the oldest event that is kept; where none is kept, that of the next one."""
+        return int(await self._database.fetchval(org_id, _OLDEST, channel))
 
     async def since(self, types: Sequence[str], moment: datetime.datetime) -> list[ReceivedEvent]:
         """The events of these types that any organization logged after the moment."""

@@ -1383,7 +1383,7 @@ class FreshWebhookEndpoint(TypedDict):
     url: str
     "The whole URL."
     eventTypes: list[str]
-    "One type, all of one entity (call.*), or all (*)."
+    "One type, all of one entity (call.*), or all (*). call.turn comes only by its own name."
     description: str | None
     "Free text for people."
     contentType: str
@@ -2126,6 +2126,17 @@ class Pool(TypedDict):
     "How many are free now."
     active: int
     "How many are in use or running now."
+
+
+class PresentClient(TypedDict):
+    """A connection that listens to a channel."""
+
+    channel: str
+    "What it listens to."
+    clientId: str
+    "The connection."
+    userId: str | None
+    "The user."
 
 
 class PreviewBody(TypedDict):
@@ -2997,7 +3008,7 @@ class WebhookEndpoint(TypedDict):
     url: str
     "The whole URL."
     eventTypes: list[str]
-    "One type, all of one entity (call.*), or all (*)."
+    "One type, all of one entity (call.*), or all (*). call.turn comes only by its own name."
     description: str | None
     "Free text for people."
     contentType: str
@@ -3026,7 +3037,7 @@ class WebhookEndpointBody(TypedDict):
     url: str
     "The whole URL."
     eventTypes: list[Literal["*", "org.*", "user.*", "api_key.*", "session.*", "agent.*", "integration.*", "document.*", "entry.*", "call.*", "usage.*", "credit.*", "webhook_endpoint.*", "webhook.*", "org.created", "org.updated", "user.created", "user.updated", "user.removed", "api_key.created", "api_key.rotated", "api_key.revoked", "session.revoked", "agent.created", "agent.updated", "agent.published", "agent.deleted", "integration.updated", "integration.synced", "integration.failed", "document.uploaded", "document.processed", "document.failed", "entry.created", "entry.updated", "entry.deleted", "call.started", "call.updated", "call.ended", "call.recording_ready", "usage.recorded", "credit.low", "credit.depleted", "credit.topped_up", "webhook_endpoint.failing", "webhook_endpoint.disabled", "webhook.test", "call.turn", "call.command_requested", "call.command_settled"]]
-    "One type, all of one entity (call.*), or all (*)."
+    "One type, all of one entity (call.*), or all (*). call.turn comes only by its own name."
     description: NotRequired[str | None]
     "Free text for people."
     contentType: NotRequired[Literal["application/cloudevents+json", "application/json"] | None]
@@ -3079,7 +3090,7 @@ class WebhookEndpointPatch(TypedDict):
     url: NotRequired[str]
     "The whole URL."
     eventTypes: NotRequired[list[Literal["*", "org.*", "user.*", "api_key.*", "session.*", "agent.*", "integration.*", "document.*", "entry.*", "call.*", "usage.*", "credit.*", "webhook_endpoint.*", "webhook.*", "org.created", "org.updated", "user.created", "user.updated", "user.removed", "api_key.created", "api_key.rotated", "api_key.revoked", "session.revoked", "agent.created", "agent.updated", "agent.published", "agent.deleted", "integration.updated", "integration.synced", "integration.failed", "document.uploaded", "document.processed", "document.failed", "entry.created", "entry.updated", "entry.deleted", "call.started", "call.updated", "call.ended", "call.recording_ready", "usage.recorded", "credit.low", "credit.depleted", "credit.topped_up", "webhook_endpoint.failing", "webhook_endpoint.disabled", "webhook.test", "call.turn", "call.command_requested", "call.command_settled"]]]
-    "One type, all of one entity (call.*), or all (*)."
+    "One type, all of one entity (call.*), or all (*). call.turn comes only by its own name."
     description: NotRequired[str | None]
     "Free text for people."
     contentType: NotRequired[Literal["application/cloudevents+json", "application/json"] | None]

@@ -641,6 +641,11 @@ class Realtime:
         params = {"limit": limit, "types": types}
         return self._client.rows(dict[str, Any], "/api/events", params, "after")
 
+    def list_presence(self, *, limit: int | None = None, sort: Literal["clientId"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, channel: str | None = None) -> Rows[m.PresentClient]:
+        """List who listens to a channel. Needs the scope realtime:read."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "channel": channel}
+        return self._client.rows(m.PresentClient, "/api/realtime/presence", params, "cursor")
+
 
 class WebhooksOut:
     def __init__(self, client: Client) -> None:
@@ -1393,6 +1398,11 @@ class AsyncRealtime:
         """Read the event log after a position. Needs the scope realtime:read."""
         params = {"limit": limit, "types": types}
         return self._client.rows(dict[str, Any], "/api/events", params, "after")
+
+    def list_presence(self, *, limit: int | None = None, sort: Literal["clientId"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, channel: str | None = None) -> AsyncRows[m.PresentClient]:
+        """List who listens to a channel. Needs the scope realtime:read."""
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "channel": channel}
+        return self._client.rows(m.PresentClient, "/api/realtime/presence", params, "cursor")
 
 
 class AsyncWebhooksOut:

@@ -44,6 +44,11 @@ class RealtimeServiceStub:
                 request_serializer=echosenseix_dot_realtime_dot_v1_dot_realtime__pb2.ListEventsRequest.SerializeToString,
                 response_deserializer=echosenseix_dot_realtime_dot_v1_dot_realtime__pb2.ListEventsResponse.FromString,
                 _registered_method=True)
+        self.ListPresence = channel.unary_unary(
+                '/echosenseix.realtime.v1.RealtimeService/ListPresence',
+                request_serializer=echosenseix_dot_realtime_dot_v1_dot_realtime__pb2.ListPresenceRequest.SerializeToString,
+                response_deserializer=echosenseix_dot_realtime_dot_v1_dot_realtime__pb2.ListPresenceResponse.FromString,
+                _registered_method=True)
         self.ListMail = channel.unary_unary(
                 '/echosenseix.realtime.v1.RealtimeService/ListMail',
                 request_serializer=echosenseix_dot_realtime_dot_v1_dot_realtime__pb2.ListMailRequest.SerializeToString,
@@ -62,6 +67,13 @@ class RealtimeServiceServicer:
 
     def ListEvents(self, request, context):
         """The organization's events in the order they were logged, after a position.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPresence(self, request, context):
+        """Who listens to a channel, on any instance.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -86,6 +98,11 @@ def add_RealtimeServiceServicer_to_server(servicer, server):
                     servicer.ListEvents,
                     request_deserializer=echosenseix_dot_realtime_dot_v1_dot_realtime__pb2.ListEventsRequest.FromString,
                     response_serializer=echosenseix_dot_realtime_dot_v1_dot_realtime__pb2.ListEventsResponse.SerializeToString,
+            ),
+            'ListPresence': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPresence,
+                    request_deserializer=echosenseix_dot_realtime_dot_v1_dot_realtime__pb2.ListPresenceRequest.FromString,
+                    response_serializer=echosenseix_dot_realtime_dot_v1_dot_realtime__pb2.ListPresenceResponse.SerializeToString,
             ),
             'ListMail': grpc.unary_unary_rpc_method_handler(
                     servicer.ListMail,
@@ -147,6 +164,33 @@ class RealtimeService:
             '/echosenseix.realtime.v1.RealtimeService/ListEvents',
             echosenseix_dot_realtime_dot_v1_dot_realtime__pb2.ListEventsRequest.SerializeToString,
             echosenseix_dot_realtime_dot_v1_dot_realtime__pb2.ListEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPresence(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/echosenseix.realtime.v1.RealtimeService/ListPresence',
+            echosenseix_dot_realtime_dot_v1_dot_realtime__pb2.ListPresenceRequest.SerializeToString,
+            echosenseix_dot_realtime_dot_v1_dot_realtime__pb2.ListPresenceResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -34,6 +34,8 @@ class RealtimeServiceStub:
     CreateConnectionToken: _grpc.UnaryUnaryMultiCallable[_realtime_pb2.CreateConnectionTokenRequest, _realtime_pb2.CreateConnectionTokenResponse]
     ListEvents: _grpc.UnaryUnaryMultiCallable[_realtime_pb2.ListEventsRequest, _realtime_pb2.ListEventsResponse]
     """The organization's events in the order they were logged, after a position."""
+    ListPresence: _grpc.UnaryUnaryMultiCallable[_realtime_pb2.ListPresenceRequest, _realtime_pb2.ListPresenceResponse]
+    """Who listens to a channel, on any instance."""
     ListMail: _grpc.UnaryUnaryMultiCallable[_realtime_pb2.ListMailRequest, _realtime_pb2.ListMailResponse]
     """The local mailbox that stands in for SMTP when no server is named."""
 
@@ -43,6 +45,8 @@ class RealtimeServiceAsyncStub(RealtimeServiceStub):
     CreateConnectionToken: _aio.UnaryUnaryMultiCallable[_realtime_pb2.CreateConnectionTokenRequest, _realtime_pb2.CreateConnectionTokenResponse]  # type: ignore[assignment]
     ListEvents: _aio.UnaryUnaryMultiCallable[_realtime_pb2.ListEventsRequest, _realtime_pb2.ListEventsResponse]  # type: ignore[assignment]
     """The organization's events in the order they were logged, after a position."""
+    ListPresence: _aio.UnaryUnaryMultiCallable[_realtime_pb2.ListPresenceRequest, _realtime_pb2.ListPresenceResponse]  # type: ignore[assignment]
+    """Who listens to a channel, on any instance."""
     ListMail: _aio.UnaryUnaryMultiCallable[_realtime_pb2.ListMailRequest, _realtime_pb2.ListMailResponse]  # type: ignore[assignment]
     """The local mailbox that stands in for SMTP when no server is named."""
 
@@ -61,6 +65,14 @@ class RealtimeServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_realtime_pb2.ListEventsResponse, _abc.Awaitable[_realtime_pb2.ListEventsResponse]]:
         """The organization's events in the order they were logged, after a position."""
+
+    @_abc_1.abstractmethod
+    def ListPresence(
+        self,
+        request: _realtime_pb2.ListPresenceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_realtime_pb2.ListPresenceResponse, _abc.Awaitable[_realtime_pb2.ListPresenceResponse]]:
+        """Who listens to a channel, on any instance."""
 
     @_abc_1.abstractmethod
     def ListMail(

@@ -11,9 +11,10 @@ import pytest
 from echosenseix.events.v1.events_pb2 import ApiKeyChanged
 from libs.clock import utcnow
 from libs.events import Event, ReceivedEvent
+from services.realtime.doors import events
 from services.realtime.protocol.revocation import concerns, revocation, revoked_before
 from services.realtime.protocol.tokens import Grant, TokenInvalid
-from tests.integration.services.realtime.driving import Realtime, until
+from tests.integration.services.realtime.driving import Realtime, emit_and_sweep, until
 
 MEMBERS = {"type", "title", "status", "detail", "instance", "code", "requestId", "errors"}
 
@@ -37,6 +38,10 @@ def client(realtime: Realtime) -> httpx.AsyncClient:
         ("GET", "/api/events/stream?after=x", "*", 400, "invalid_query"),
         ("GET", "/api/events/stream?after=%D9%A3", "*", 400, "invalid_query"),
         ("GET", "/api/events/stream?nope=1", "*", 400, "invalid_query"),
+        ("GET", "/api/events/stream?after=evt_01h00000000000000000000000", "*", 400, "invalid_query"),
+        ("GET", "/api/events/stream?after=evt_", "*", 400, "invalid_query"),
+        ("GET", "/api/events/stream?types=call.nothing", "*", 400, "invalid_query"),
+        ("GET", "/api/events/stream?types=", "*", 400, "invalid_query"),
         ("GET", "/api/events/stream?after=1&after=2", "*", 400, "invalid_query"),
         ("POST", "/api/events/stream", "*", 405, "method_not_allowed"),
         ("GET", "/nowhere", "*", 404, "route_not_found"),
@@ -146,3 +151,67 @@ async def test_a_rotated_key_loses_what_it_had_and_keeps_what_it_gets(realtime: 
     with pytest.raises(TokenInvalid):
         realtime.tokens.verify(realtime.tokens.issue(old))
     assert realtime.tokens.verify(realtime.tokens.issue(new)).api_key_id == "key_1"
+
+
+async def read(realtime: Realtime, org_id: str, path: str, count: int, last_event_id: str = "") -> list[str]:
+    """The fields of the first events of a stream, without `retry`."""
+    headers = bearer(realtime, org_id, "*") | ({"last-event-id": last_event_id} if last_event_id else {})
+    seen: list[str] = []
+    async with client(realtime) as http, http.stream("GET", path, headers=headers) as answer:
+        assert answer.status_code == 200
+        async for line in answer.aiter_lines():
+            seen += [line] if line and not line.startswith(("retry:", ":")) else []
+            if len(seen) == count:
+                break
+    return seen
+
+
+async def test_a_stream_goes_on_after_an_event_that_is_named_by_its_id(realtime: Realtime) -> None:
+    ids = [await realtime.emit("org_named", call_id=f"call_{number}") for number in range(3)]
+    for path, last in ((f"/api/events/stream?after={ids[0]}", ""), ("/api/events/stream", ids[0])):
+        seen = await read(realtime, "org_named", path, 4, last)
+        assert [line for line in seen if line.startswith("id:")] == ["id: 2", "id: 3"]
+
+
+async def test_the_id_of_another_organizations_event_is_as_unknown_as_one_that_never_was(realtime: Realtime) -> None:
+    theirs = await realtime.emit("org_theirs")
+    await realtime.emit("org_ours")
+    details = []
+    async with client(realtime) as http:
+        for named in (theirs, theirs[:-4] + "0000"):
+            answer = await http.get(f"/api/events/stream?after={named}", headers=bearer(realtime, "org_ours"))
+            assert answer.status_code == 400
+            details.append(answer.json()["detail"])
+    assert details[0] == details[1]
+
+
+async def test_a_stream_of_some_types_has_no_others_and_keeps_their_positions(realtime: Realtime) -> None:
+    for topic in ("call.started", "agent.created", "call.ended", "credit.low"):
+        await realtime.emit("org_typed", topic=topic)
+    seen = await read(realtime, "org_typed", "/api/events/stream?after=0&types=agent.*,call.ended", 4)
+    assert [line for line in seen if line.startswith("id:")] == ["id: 2", "id: 3"]
+
+
+async def test_a_stream_says_that_its_position_is_older_than_the_log(realtime: Realtime) -> None:
+    await emit_and_sweep(realtime, "org_gone", 3)
+    await realtime.emit("org_gone", call_id="call_kept")
+    seen = await read(realtime, "org_gone", "/api/events/stream", 4, last_event_id="1")
+    assert seen[:3] == ["event: expired", 'data: {"after":1,"oldest":4}', "id: 4"]
+    # What was read up to the oldest event, or asks for the oldest, has missed nothing.
+    assert (await read(realtime, "org_gone", "/api/events/stream", 2, last_event_id="3"))[0] == "id: 4"
+    assert (await read(realtime, "org_gone", "/api/events/stream?after=0", 2))[0] == "id: 4"
+
+
+async def test_an_idle_stream_has_a_heartbeat_and_no_proxy_may_hold_it_back(
+    realtime: Realtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "KEEP_ALIVE_SECONDS", 0.05)
+    headers = bearer(realtime, "org_idle")
+    async with client(realtime) as http, http.stream("GET", "/api/events/stream", headers=headers) as answer:
+        assert answer.headers["x-accel-buffering"] == "no"
+        assert answer.headers["cache-control"] == "no-store, no-transform"
+        beats = 0
+        async for line in answer.aiter_lines():
+            beats += line.startswith(":")
+            if beats == 3:
+                break

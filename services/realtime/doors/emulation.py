@@ -1,17 +1,19 @@
 """The protocol without a WebSocket: replies and pushes over one response, commands by further requests.
 
 As the JavaScript SDK emulates it: `/connection/sse` and `/connection/http_stream` open a connection, `/emulation`
-brings its later commands to any instance, which hands them to the one that has the connection. Source: the transports
-of centrifuge-js. The protocol itself is services.realtime.protocol's.
+brings its later commands to any instance, which hands them to the one that has the connection. `/connection/uni_sse`
+and `/connection/uni_http_stream` take no commands: channels come with the request, bare pushes come back. Source: the
+transports of centrifuge-js and Centrifugo. The protocol itself is services.realtime.protocol's.
 """
 
 from __future__ import annotations
 
 import asyncio
 import collections
+import dataclasses
 import re
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import msgspec
 from starlette.requests import Request
@@ -21,19 +23,39 @@ from starlette.routing import Route
 from libs.bus import Bus, subjects
 from libs.telemetry import metrics
 from services.realtime.doors.problems import Refused
-from services.realtime.doors.streaming import EndedStream
+from services.realtime.doors.streaming import UNBUFFERED, EndedStream
+from services.realtime.protocol.batches import Batch
+from services.realtime.protocol.commands import parse_connect
 from services.realtime.protocol.connection import Connection, Wire
 from services.realtime.protocol.disconnects import Disconnect
-from services.realtime.protocol.messages import encode_disconnect
+from services.realtime.protocol.messages import PING, encode_disconnect
+from services.realtime.protocol.unidirectional import UnidirectionalConnection
 from services.realtime.protocol.websocket import MAX_MESSAGE_BYTES, MAX_QUEUED_BYTES, MAX_QUEUED_MESSAGES
 
 # A session's name opens it to commands, so it cannot be guessed.
 _SESSION_BYTES = 24
 # Names of instances, of which a subject is made.
 _NODE = re.compile(r"[0-9a-f]{16}")
-_SSE, _LINES = "text/event-stream", "application/x-ndjson"
+_PATHS = (
+    "/connection/sse", "/connection/http_stream", "/connection/uni_sse", "/connection/uni_http_stream", "/emulation",
+)  # fmt: skip
+_BEFORE_PUSH, _AFTER_PUSH = b'{"push":', b"}"
 
 NewConnection = Callable[[Wire, str, str], Connection]
+NewUnidirectional = Callable[[Wire], UnidirectionalConnection]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Form:
+    """How messages look in a response, and what comes before the first one."""
+
+    media_type: str
+    message: bytes
+    greeting: bytes = b""
+
+
+_SSE = _Form("text/event-stream", b"data: %b\n\n", b"\r\n")
+_LINES = _Form("application/x-ndjson", b"%b\n")
 
 
 class _Command(msgspec.Struct):
@@ -56,8 +78,10 @@ class EmulatedWire:
         self._news = asyncio.Event()
         self._ended = False
 
-    def send(self, frame: bytes) -> bool:
-        self._put(frame)
+    def send(self, batches: Sequence[Batch]) -> bool:
+        for batch in batches:
+            for message in batch.messages:
+                self._put(message)
         return self._bytes <= MAX_QUEUED_BYTES and len(self._waiting) <= MAX_QUEUED_MESSAGES
 
     def close(self, disconnect: Disconnect) -> None:
@@ -66,19 +90,18 @@ class EmulatedWire:
         self._put(encode_disconnect(disconnect.code, disconnect.reason))
         self._ended = True
 
-    def _put(self, frame: bytes) -> None:
-        self._waiting.append(frame)
-        self._bytes += len(frame)
+    def _put(self, message: bytes) -> None:
+        self._waiting.append(message)
+        self._bytes += len(message)
         self._news.set()
 
     async def messages(self) -> AsyncIterator[bytes]:
         """One reply or push after another, until the connection is closed."""
         while True:
             while self._waiting:
-                frame = self._waiting.popleft()
-                self._bytes -= len(frame)
-                for message in frame.split(b"\n"):
-                    yield message
+                message = self._waiting.popleft()
+                self._bytes -= len(message)
+                yield message
             if self._ended:
                 return
             self._news.clear()
@@ -86,9 +109,16 @@ class EmulatedWire:
 
 
 class Emulation:
-    def __init__(self, new_connection: NewConnection, bus: Bus, allowed_origins: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        new_connection: NewConnection,
+        new_unidirectional: NewUnidirectional,
+        bus: Bus,
+        allowed_origins: tuple[str, ...],
+    ) -> None:
         self.node = secrets.token_hex(8)
         self._new_connection = new_connection
+        self._new_unidirectional = new_unidirectional
         self._bus = bus
         self._allowed_origins = allowed_origins
         self._connections: dict[str, Connection] = {}
@@ -101,11 +131,10 @@ class Emulation:
         return [
             Route("/connection/sse", self._sse, methods=["GET", "POST"]),
             Route("/connection/http_stream", self._http_stream, methods=["POST"]),
+            Route("/connection/uni_sse", self._uni_sse, methods=["GET", "POST"]),
+            Route("/connection/uni_http_stream", self._uni_http_stream, methods=["POST"]),
             Route("/emulation", self._command, methods=["POST"]),
-            *(
-                Route(path, self._preflight, methods=["OPTIONS"])
-                for path in ("/connection/sse", "/connection/http_stream", "/emulation")
-            ),
+            *(Route(path, self._preflight, methods=["OPTIONS"]) for path in _PATHS),
         ]
 
     async def open(self) -> None:
@@ -114,35 +143,67 @@ class Emulation:
 
     async def _sse(self, request: Request) -> Response:
         first = request.query_params.get("cf_connect", "").encode() or await _body(request)
-        return self._stream(request, first, _SSE, b"\r\n", b"data: %b\n\n")
+        return self._commanded(request, first, _SSE)
 
     async def _http_stream(self, request: Request) -> Response:
-        return self._stream(request, await _body(request), _LINES, b"", b"%b\n")
+        return self._commanded(request, await _body(request), _LINES)
 
-    def _stream(self, request: Request, first: bytes, media_type: str, greeting: bytes, form: bytes) -> Response:
-        headers = {"cache-control": "no-store", "x-accel-buffering": "no", **self._cors(request)}
+    def _commanded(self, request: Request, first: bytes, form: _Form) -> Response:
         if not first:
             raise Refused(400, "invalid_query", "Send the first commands as cf_connect, or as the body.")
+        headers = self._accept(request, first)
+        session, wire = secrets.token_urlsafe(_SESSION_BYTES), EmulatedWire()
+        connection = self._new_connection(wire, session, self.node)
+        response = self._stream(session, connection, wire.messages(), form, headers)
+        connection.feed(first)
+        return response
+
+    async def _uni_sse(self, request: Request) -> Response:
+        first = request.query_params.get("cf_connect", "").encode() or await _body(request)
+        return self._unidirectional(request, first, _SSE)
+
+    async def _uni_http_stream(self, request: Request) -> Response:
+        return self._unidirectional(request, await _body(request), _LINES)
+
+    def _unidirectional(self, request: Request, first: bytes, form: _Form) -> Response:
+        headers = self._accept(request, first)
+        try:
+            asked = parse_connect(first)
+        except ValueError:
+            raise Refused(400, "malformed_json", "Send a connect request: token and subs.") from None
+        session, wire = secrets.token_urlsafe(_SESSION_BYTES), EmulatedWire()
+        connection = self._new_unidirectional(wire)
+        response = self._stream(session, connection, _bare(wire.messages()), form, headers)
+        connection.begin(asked)
+        return response
+
+    def _accept(self, request: Request, first: bytes) -> dict[str, str]:
+        """The header fields of the response."""
+        headers = {**UNBUFFERED, **self._cors(request)}
         if len(first) > MAX_MESSAGE_BYTES:
             raise Refused(413, "payload_too_large", f"Send at most {MAX_MESSAGE_BYTES} bytes.")
-        session, wire = secrets.token_urlsafe(_SESSION_BYTES), EmulatedWire()
-        connection = self._connections[session] = self._new_connection(wire, session, self.node)
+        return headers
+
+    def _stream(
+        self, session: str, connection: Connection, messages: AsyncIterator[bytes], form: _Form, headers: dict[str, str]
+    ) -> Response:
+        """A response that carries the messages and keeps the connection until it ends."""
+        self._connections[session] = connection
         gauge = metrics.SOCKETS.labels("emulated")
         gauge.set(len(self._connections))
-        connection.feed(first)
 
         async def events() -> AsyncIterator[bytes]:
-            if greeting:
-                yield greeting
-            async for message in wire.messages():
-                yield form % message
+            if form.greeting:
+                yield form.greeting
+            async for message in messages:
+                yield form.message % message
 
         def ended() -> None:
             self._connections.pop(session, None)
             gauge.set(len(self._connections))
             connection.closed()
 
-        return EndedStream(events(), media_type, headers, ended)
+        return EndedStream(events(), form.media_type, headers, ended)
 
     async def _command(self, request: Request) -> Response:
         headers, body = self._cors(request), await _body(request)
@@ -188,6 +249,12 @@ class Emulation:
         if self._allowed_origins != ("*",) and origin not in self._allowed_origins:
             raise Refused(403, "origin_refused", "This origin is not allowed.")
         return {"vary": "origin", "access-control-allow-origin": origin}
+
+
+async def _bare(messages: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Pushes as unidirectional clients read them; a ping stays as it is."""
+    async for message in messages:
+        yield message.removeprefix(_BEFORE_PUSH).removesuffix(_AFTER_PUSH) if message != PING else message
 
 
 async def _body(request: Request) -> bytes:

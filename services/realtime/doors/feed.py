@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from services.realtime.domain.channels import LOG
 from services.realtime.domain.history import Published
-from services.realtime.protocol.hub import Hub
+from services.realtime.protocol.hub import Block, Hub
 from services.realtime.storage.event_log import EventLog
 
 # Events of the tail. More: a stream may be further behind before it reads the log, for more memory an organization.
@@ -96,7 +96,11 @@ class Feed:
 
     # -- what the hub tells
 
-    def receive(self, published: Published, push: bytes) -> None:
+    def receive(self, block: Block) -> None:
+        for published, _ in block.items:
+            self._take(published)
+
+    def _take(self, published: Published) -> None:
         frame = _frame(published)
         if self._tail and frame.offset != self._tail[-1].offset + 1:
             self._tail.clear()

@@ -23,6 +23,7 @@ from services.realtime.protocol.hub import POSITION_CHECK_SECONDS, Hub
 from services.realtime.protocol.presence import Presence
 from services.realtime.protocol.revocation import REVOKING_TOPICS, concerns, revocation, revoked_before, revoked_id
 from services.realtime.protocol.tokens import TOKEN_LIFETIME, ConnectionTokens
+from services.realtime.protocol.unidirectional import UnidirectionalConnection
 from services.realtime.protocol.websocket import WebSocketDoor
 from services.realtime.storage.event_log import EventLog
 
@@ -49,7 +50,10 @@ class Doors:
         per_organization, per_token = settings.streams_per_organization, settings.streams_per_token
         self._streams = EventStreams(self.hub, log, tokens, self._stopping, StreamLimits(per_organization, per_token))
         self._emulation = Emulation(
-            lambda wire, session, node: Connection(wire, surroundings, session, node), bus, settings.allowed_origins
+            lambda wire, session, node: Connection(wire, surroundings, session, node),
+            lambda wire: UnidirectionalConnection(wire, surroundings),
+            bus,
+            settings.allowed_origins,
         )
         self._http = HttpServer(
             create_app(self._streams, self._emulation),

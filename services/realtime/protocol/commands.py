@@ -15,16 +15,18 @@ from msgspec import Meta
 _Unsigned = Annotated[int, Meta(ge=0)]
 
 
-class ConnectRequest(msgspec.Struct):
-    token: str = ""
-
-
 class SubscribeRequest(msgspec.Struct):
     channel: str = ""
     recover: bool = False
     epoch: str = ""
     offset: _Unsigned = 0
     join_leave: bool = False
+
+
+class ConnectRequest(msgspec.Struct):
+    token: str = ""
+    # Channels and where to go on in each. Read on unidirectional connections alone.
+    subs: dict[str, SubscribeRequest] = {}
 
 
 class UnsubscribeRequest(msgspec.Struct):
@@ -138,6 +140,17 @@ def parse_frame(frame: bytes) -> list[Command]:
         return [_command(_envelopes.decode(line)) for line in frame.split(b"\n")]
     except (msgspec.MsgspecError, RecursionError) as error:
         raise ValueError("no frame of commands") from error
+
+
+def parse_connect(text: bytes) -> ConnectRequest:
+    """The request of a unidirectional connection, which is no command. Raises ValueError for anything else."""
+    try:
+        request = _request(msgspec.Raw(text or b"{}"), ConnectRequest)
+    except msgspec.MsgspecError as error:
+        raise ValueError("no connect request") from error
+    if not isinstance(request, ConnectRequest):
+        raise ValueError("no connect request")
+    return request
 
 
 def _command(envelope: dict[str, msgspec.Raw]) -> Command:

@@ -10,7 +10,7 @@ import collections
 import dataclasses
 import logging
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -18,11 +18,12 @@ import msgspec
 from libs.clock import utcnow
 from libs.errors import AppError
 from services.realtime.domain.channels import has_presence, is_channel_name, is_positioned, may_listen
-from services.realtime.domain.history import RECOVERY_LIMIT, History, Published, recover
+from services.realtime.domain.history import RECOVERY_LIMIT, History, recover
 from services.realtime.protocol import commands, disconnects
 from services.realtime.protocol import messages as m
+from services.realtime.protocol.batches import Batch
 from services.realtime.protocol.disconnects import Disconnect
-from services.realtime.protocol.hub import Hub, Key
+from services.realtime.protocol.hub import Block, Hub, Key
 from services.realtime.protocol.presence import Presence
 from services.realtime.protocol.tokens import ConnectionTokens, Grant, TokenExpired, TokenInvalid
 
@@ -43,12 +44,14 @@ MAX_PENDING_COMMANDS = 256
 # The largest offset that the log can hold. The protocol's is twice as large, and a client may send any.
 MAX_OFFSET = 2**63 - 1
 
+_PING = Batch((m.PING,))
+
 ReadHistory = Callable[[str, str, int, int], Awaitable[History]]
 
 
 class Wire(Protocol):
-    def send(self, frame: bytes) -> bool:
-        """Queue one text frame; False when the reader is too slow to be kept."""
+    def send(self, batches: Sequence[Batch]) -> bool:
+        """Queue messages; False when the reader is too slow to be kept."""
 
     def close(self, disconnect: Disconnect) -> None: ...
 
@@ -64,20 +67,30 @@ class Subscription:
         self.channel = channel
         self.position = 0
         self.ended = False
-        self.buffer: list[tuple[Published, bytes]] | None = []
+        self.buffer: list[Block] | None = []
 
-    def receive(self, published: Published, push: bytes) -> None:
+    def receive(self, block: Block) -> None:
         if self.ended:
             return
         if self.buffer is not None:
-            self.buffer.append((published, push))
-        elif published.offset == 0:
-            self.connection.collect(push)
-        elif published.offset == self.position + 1:
-            self.position = published.offset
-            self.connection.collect(push)
-        elif published.offset > self.position:
-            self.connection.lose_position(self)
+            self.buffer.append(block)
+        elif block.is_unpositioned:
+            self.connection.collect(block.batch)
+        elif block.first == self.position + 1:
+            self.position = block.last
+            self.connection.collect(block.batch)
+        else:
+            self._receive_in_part(block)
+
+    def _receive_in_part(self, block: Block) -> None:
+        """What is newer than the position; a gap ends the subscription."""
+        for published, push in block.items:
+            if published.offset == self.position + 1:
+                self.position = published.offset
+                self.connection.collect(Batch((push,)))
+            elif published.offset > self.position:
+                self.connection.lose_position(self)
+                return
 
     def flush(self) -> None:
         self.connection.flush()
@@ -85,8 +98,8 @@ class Subscription:
     def go_live(self, offset: int) -> None:
         """The reply ends at `offset`: send the buffered publications that are newer."""
         self.position, waiting, self.buffer = offset, self.buffer or [], None
-        for published, push in waiting:
-            self.receive(published, push)
+        for block in waiting:
+            self.receive(block)
         self.flush()
 
 
@@ -114,9 +127,11 @@ class Connection:
         self._read_history = surroundings.read_history
         self._read_back = surroundings.read_back
         self._subscriptions: dict[str, Subscription] = {}
-        self._out: list[bytes] = []
+        self._out: list[Batch] = []
         self._commands: collections.deque[commands.Command] = collections.deque()
         self._worker: asyncio.Task[None] | None = None
+        # Kept, because the loop holds its tasks weakly.
+        self._departing: set[asyncio.Task[None]] = set()
         self._closed = False
         self._awaiting_pong = False
         self._loop = asyncio.get_running_loop()
@@ -177,32 +192,38 @@ class Connection:
 
     # -- what leaves
 
-    def collect(self, push: bytes) -> None:
-        self._out.append(push)
+    def collect(self, batch: Batch) -> None:
+        self._out.append(batch)
 
     def flush(self) -> None:
         if self._out:
-            pushes, self._out = self._out, []
-            self._send(b"\n".join(pushes))
+            batches, self._out = self._out, []
+            self._send(batches)
 
     def subscription(self, channel: str) -> Subscription | None:
         return self._subscriptions.get(channel)
 
     def lose_position(self, subscription: Subscription) -> None:
         """The client re-subscribes at once with the position it has, and recovers the rest from the log."""
+        self._end(subscription, 2500, "insufficient state")
+
+    def _end(self, subscription: Subscription, code: int, reason: str) -> None:
+        """By the protocol a client stays out after a code below 2500, and subscribes again at once after others."""
         if self._subscriptions.pop(subscription.channel, None) is None or self.grant is None:
             return
         subscription.ended = True
-        self.collect(m.encode_unsubscribe(subscription.channel, 2500, "insufficient state"))
+        self.collect(Batch((m.encode_unsubscribe(subscription.channel, code, reason),)))
         key = (self.grant.org_id, subscription.channel)
-        self._losing = self._loop.create_task(self._depart(key, subscription))
+        departing = self._loop.create_task(self._depart(key, subscription))
+        self._departing.add(departing)
+        departing.add_done_callback(self._departing.discard)
 
-    def _send(self, frame: bytes) -> None:
-        if not self._closed and not self._wire.send(frame):
+    def _send(self, batches: Sequence[Batch]) -> None:
+        if not self._closed and not self._wire.send(batches):
             self.disconnect(disconnects.SLOW)
 
     def _reply(self, reply: m.Reply) -> None:
-        self._send(m.encode(reply))
+        self._send((Batch((m.encode(reply),)),))
 
     # -- pings and expiry
 
@@ -210,7 +231,7 @@ class Connection:
         if self._closed:
             return
         self._awaiting_pong = True
-        self._send(m.PING)
+        self._send((_PING,))
         self._pings = self._loop.call_later(PONG_SECONDS, self._after_ping)
 
     def _after_ping(self) -> None:
@@ -243,8 +264,12 @@ class Connection:
             except (AppError, OSError):
                 self._reply(m.Reply(command.id, error=m.INTERNAL))
             except Exception:
-                _log.exception("a realtime command failed")
+                self.log_failure()
                 self._reply(m.Reply(command.id, error=m.INTERNAL))
+
+    def log_failure(self) -> None:
+        """Inside the handler of an exception."""
+        _log.exception("a realtime command failed")
 
     async def _handle(self, command: commands.Command) -> None:
         match command.request:
@@ -291,14 +316,18 @@ class Connection:
             return None
         except TokenInvalid:
             return self.disconnect(disconnects.INVALID_TOKEN)
+        self._reply(m.Reply(command_id, connect=self._connected(self.grant)))
+        return None
+
+    def _connected(self, grant: Grant) -> m.ConnectResult:
+        """The connect result. From now on the server pings."""
         self._pings.cancel()
         first = PING_SECONDS / 2 + (hash(self.id) % 1000) / 1000 * PING_SECONDS / 2
         self._pings = self._loop.call_later(first, self._ping)
-        ttl = self._expire_at(self.grant)
+        ttl = self._expire_at(grant)
         result = m.ConnectResult(client=self.id, expires=True, ttl=ttl, ping=PING_SECONDS, pong=True)
         result.session, result.node = self._session, self._node
-        self._reply(m.Reply(command_id, connect=result))
-        return None
+        return result
 
     def _refresh(self, command_id: int, request: commands.RefreshRequest, grant: Grant) -> None:
         if not request.token:
@@ -312,6 +341,10 @@ class Connection:
         if not grant.is_same_identity(fresh):
             return self.disconnect(disconnects.INVALID_TOKEN)
         self.grant = fresh
+        for subscription in list(self._subscriptions.values()):
+            if not _may_listen(subscription.channel, fresh):
+                self._end(subscription, 2000, "server unsubscribe")
+        self.flush()
         self._reply(m.Reply(command_id, refresh=m.RefreshResult(self.id, True, self._expire_at(fresh))))
         return None
 
@@ -322,30 +355,39 @@ class Connection:
             return m.ALREADY_SUBSCRIBED
         if len(self._subscriptions) >= MAX_CHANNELS:
             return m.LIMIT_EXCEEDED
-        if not may_listen(channel, org_id=grant.org_id, user_id=grant.user_id, scopes=grant.scopes):
-            return m.PERMISSION_DENIED
-        return None
+        return None if _may_listen(channel, grant) else m.PERMISSION_DENIED
 
     async def _subscribe(self, command_id: int, request: commands.SubscribeRequest, grant: Grant) -> None:
         if error := self._refusal(request.channel, grant):
             return self._reply(m.Reply(command_id, error=error))
+        subscription, result, position = await self._enter(request, grant)
+        self._reply(m.Reply(command_id, subscribe=result))
+        await self._go_live(subscription, position, grant)
+        return None
+
+    async def _enter(
+        self, request: commands.SubscribeRequest, grant: Grant
+    ) -> tuple[Subscription, m.SubscribeResult, int]:
+        """Listen, then read the position: what is published from now on waits for `_go_live`."""
         key = (grant.org_id, request.channel)
         subscription = self._subscriptions[request.channel] = Subscription(self, request.channel)
         try:
             await self._hub.listen(key, subscription)
             if request.join_leave and has_presence(request.channel):
                 await self._hub.watch(key, subscription)
-            result, position = await self._position(key, request)
+            return subscription, *(await self._position(key, request))
         except BaseException:
             self._subscriptions.pop(request.channel, None)
             await self._hub.leave(key, subscription)
             raise
-        self._reply(m.Reply(command_id, subscribe=result))
+
+    async def _go_live(self, subscription: Subscription, position: int, grant: Grant) -> None:
         subscription.go_live(position)
-        if has_presence(request.channel) and not self._closed:
+        channel = subscription.channel
+        if has_presence(channel) and not self._closed:
+            key = (grant.org_id, channel)
             self._presence.join(key, self._info(grant))
-            await self._hub.announce(key, m.encode_joined(request.channel, "join", self._info(grant)))
-        return None
+            await self._hub.announce(key, m.encode_joined(channel, "join", self._info(grant)))
 
     async def _position(
         self, key: tuple[str, str], request: commands.SubscribeRequest
@@ -407,6 +449,10 @@ class Connection:
             return self._reply(m.Reply(command_id, presence=m.PresenceResult(found)))
         stats = m.PresenceStatsResult(len(found), len({info.user for info in found.values()}))
         return self._reply(m.Reply(command_id, presence_stats=stats))
+
+
+def _may_listen(channel: str, grant: Grant) -> bool:
+    return may_listen(channel, org_id=grant.org_id, user_id=grant.user_id, scopes=grant.scopes)
 
 
 def _not_offered(request: commands.Request) -> m.Error:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Protocol
 
 from google.protobuf.json_format import ParseDict
@@ -22,6 +22,7 @@ from libs.events import Event
 from libs.telemetry import metrics
 from services.realtime.domain.channels import is_of_jobs, is_positioned
 from services.realtime.domain.history import History, Published
+from services.realtime.protocol.batches import Batch
 from services.realtime.protocol.messages import encode_push
 
 _log = logging.getLogger(__name__)
@@ -30,6 +31,8 @@ _log = logging.getLogger(__name__)
 POSITION_CHECK_SECONDS = 25.0
 # Seconds in which publications to a socket are collected into one write. Longer: fewer writes, later delivery.
 _FLUSH_SECONDS = 0.0015
+
+_NO_POSITION = Published(0, b"")
 
 Key = tuple[str, str]
 ReadHistory = Callable[[str, str, int, int], Awaitable[History]]
@@ -54,9 +57,27 @@ def decode_publication(payload: bytes) -> Published:
     return Published(int(offset), data, topic.decode())
 
 
+class Block:
+    """Publications of a channel in their order with their pushes, shared by all listeners. `first` and `last` are their
+    offsets where they follow each other, and 0 where the channel has no positions; else `first` is -1."""
+
+    __slots__ = ("batch", "first", "items", "last")
+
+    def __init__(self, items: Sequence[tuple[Published, bytes]]) -> None:
+        self.items = items
+        self.batch = Batch([push for _, push in items])
+        self.last = items[-1][0].offset
+        first = items[0][0].offset
+        self.first = first if self.last == 0 or self.last - first + 1 == len(items) else -1
+
+    @property
+    def is_unpositioned(self) -> bool:
+        return self.last == 0
+
+
 class Listener(Protocol):
-    def receive(self, published: Published, push: bytes) -> None:
-        """Take one publication; `push` is its encoded protocol push, shared by all listeners. Must not block."""
+    def receive(self, block: Block) -> None:
+        """Take publications. Must not block."""
 
     def flush(self) -> None:
         """Write what `receive` collected."""
@@ -66,13 +87,19 @@ class _Channel:
     """The listeners of one channel here and the offset up to which they were served. `watchers` are those that hear who
     joins and leaves."""
 
-    __slots__ = ("filling", "key", "listeners", "opening", "position", "subscription", "watchers", "watching")
+    __slots__ = (
+        "filling", "joined", "key", "listeners", "opening", "pending", "position", "subscription", "watchers",
+        "watching",
+    )  # fmt: skip
 
     def __init__(self, key: Key) -> None:
         self.key = key
         self.listeners: set[Listener] = set()
         self.position: int | None = None
         self.filling = False
+        # What waits for the next flush: publications, and joins and leaves.
+        self.pending: list[tuple[Published, bytes]] = []
+        self.joined: list[tuple[Published, bytes]] = []
         self.opening = asyncio.Lock()
         self.subscription: CoreSubscription | None = None
         self.watchers: set[Listener] = set()
@@ -85,7 +112,7 @@ class Hub:
         self._read_history = read_history
         self._read_tops = read_tops
         self._channels: dict[Key, _Channel] = {}
-        self._dirty: set[Listener] = set()
+        self._dirty: set[_Channel] = set()
         self._flush_at: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -123,7 +150,8 @@ class Hub:
         await self._bus.publish_core(subjects.realtime_presence(*key), push)
 
     async def _on_presence(self, channel: _Channel, push: bytes) -> None:
-        self._hand_over(channel.watchers, Published(0, b""), push)
+        channel.joined.append((_NO_POSITION, push))
+        self._flush_soon(channel)
 
     async def leave(self, key: Key, listener: Listener) -> None:
         channel = self._channels.get(key)
@@ -131,7 +159,6 @@ class Hub:
             return
         channel.listeners.discard(listener)
         channel.watchers.discard(listener)
-        self._dirty.discard(listener)
         if not channel.listeners:
             del self._channels[key]
             await _unsubscribe(channel)
@@ -154,15 +181,11 @@ class Hub:
                 self._start_filling(channel)
 
     def dispatch(self, channel: _Channel, published: Published) -> None:
-        push = encode_push(channel.key[1], published.data, published.offset)
-        metrics.REALTIME_PUBLICATIONS.inc()
-        metrics.REALTIME_DELIVERIES.inc(len(channel.listeners))
-        self._hand_over(channel.listeners, published, push)
+        channel.pending.append((published, encode_push(channel.key[1], published.data, published.offset)))
+        self._flush_soon(channel)
 
-    def _hand_over(self, listeners: set[Listener], published: Published, push: bytes) -> None:
-        for listener in listeners:
-            listener.receive(published, push)
-        self._dirty |= listeners
+    def _flush_soon(self, channel: _Channel) -> None:
+        self._dirty.add(channel)
         if self._flush_at is None:
             self._flush_at = asyncio.get_running_loop().call_later(_FLUSH_SECONDS, self._flush)
 
@@ -202,9 +225,17 @@ class Hub:
             channel.filling = False
 
     def _flush(self) -> None:
+        """Hand over what was collected: each listener takes one block of each channel, then writes once."""
         self._flush_at = None
         dirty, self._dirty = self._dirty, set()
-        for listener in dirty:
+        touched: set[Listener] = set()
+        for channel in dirty:
+            touched |= _hand_over(channel.listeners, channel.pending)
+            metrics.REALTIME_PUBLICATIONS.inc(len(channel.pending))
+            metrics.REALTIME_DELIVERIES.inc(len(channel.pending) * len(channel.listeners))
+            touched |= _hand_over(channel.watchers, channel.joined)
+            channel.pending, channel.joined = [], []
+        for listener in touched:
             listener.flush()
 
     async def close(self) -> None:
@@ -213,6 +244,15 @@ class Hub:
             await _unsubscribe(channel)
         for task in list(self._tasks):
             task.cancel()
+
+
+def _hand_over(listeners: set[Listener], items: Sequence[tuple[Published, bytes]]) -> set[Listener]:
+    if not items:
+        return set()
+    block = Block(items)
+    for listener in listeners:
+        listener.receive(block)
+    return listeners
 
 
 def _job_envelope(org_id: str, payload: bytes) -> bytes:

@@ -21,6 +21,16 @@ class Publication(msgspec.Struct, omit_defaults=True):
     offset: int = 0
 
 
+class SubscribeResult(msgspec.Struct, omit_defaults=True):
+    recoverable: bool = False
+    positioned: bool = False
+    epoch: str = ""
+    offset: int = 0
+    recovered: bool = False
+    was_recovering: bool = False
+    publications: list[Publication] = []
+
+
 class ConnectResult(msgspec.Struct, omit_defaults=True):
     client: str
     version: str = ""
@@ -31,16 +41,8 @@ class ConnectResult(msgspec.Struct, omit_defaults=True):
     # Of emulated connections alone: where their commands go.
     session: str = ""
     node: str = ""
-
-
-class SubscribeResult(msgspec.Struct, omit_defaults=True):
-    recoverable: bool = False
-    positioned: bool = False
-    epoch: str = ""
-    offset: int = 0
-    recovered: bool = False
-    was_recovering: bool = False
-    publications: list[Publication] = []
+    # Of unidirectional connections alone: the channels that they asked for.
+    subs: dict[str, SubscribeResult] = {}
 
 
 class HistoryResult(msgspec.Struct):
@@ -115,6 +117,11 @@ def encode_push(channel: str, data: bytes, offset: int) -> bytes:
 def encode_joined(channel: str, kind: str, info: ClientInfo) -> bytes:
     """`kind` is join or leave. SDKs stop at one without info."""
     return _encoder.encode({"push": {"channel": channel, kind: {"info": info}}})
+
+
+def encode_connect(result: ConnectResult) -> bytes:
+    """Said on unidirectional connections, which have no replies."""
+    return _encoder.encode({"push": {"connect": result}})
 
 
 def encode_disconnect(code: int, reason: str) -> bytes:

@@ -11,13 +11,14 @@ import binascii
 import collections
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import picows
 
 from libs.http.connection_limits import ConnectionLimits
 from libs.telemetry import metrics
 from services.realtime.protocol import disconnects, guarded_socket
+from services.realtime.protocol.batches import Batch
 from services.realtime.protocol.connection import Connection, Wire
 from services.realtime.protocol.disconnects import Disconnect
 
@@ -32,21 +33,23 @@ MAX_QUEUED_BYTES = 1024 * 1024
 MAX_QUEUED_MESSAGES = 256
 # Seconds that a reader may stay behind.
 SLOW_SECONDS = 5.0
+# The name of the protocol's JSON form, for clients that offer one.
+_SUBPROTOCOL = "centrifuge-json"
 _NO_SNIFFING = {"X-Content-Type-Options": "nosniff"}
 
 NewConnection = Callable[[Wire], Connection]
 
 
 class Socket(picows.WSListener):
-    """One WebSocket: whole text messages in, bounded frames out."""
+    """One WebSocket: whole text messages in, a bounded queue of frames out."""
 
     def __init__(self, door: WebSocketDoor) -> None:
         super().__init__()
         self._door = door
         self._transport: picows.WSTransport | None = None
         self._fragments = bytearray()
-        self._queued: collections.deque[bytes] = collections.deque()
-        self._queued_bytes = 0
+        self._queued: collections.deque[Batch] = collections.deque()
+        self._queued_bytes = self._queued_messages = 0
         self._paused = False
         self._slow: asyncio.TimerHandle | None = None
         self.connection: Connection | None = None
@@ -86,15 +89,19 @@ class Socket(picows.WSListener):
 
     # -- Wire
 
-    def send(self, frame: bytes) -> bool:
+    def send(self, batches: Sequence[Batch]) -> bool:
         if self._transport is None or self._transport.is_disconnected:
             return True
         if not self._paused:
-            self._transport.send(picows.WSMsgType.TEXT, frame)
+            # Beside picows' own `send`, which makes each frame anew for each socket and writes it apart.
+            frames = batches[0].frames if len(batches) == 1 else b"".join([batch.frames for batch in batches])
+            self._transport.underlying_transport.write(frames)
             return True
-        self._queued.append(frame)
-        self._queued_bytes += len(frame)
-        return self._queued_bytes <= MAX_QUEUED_BYTES and len(self._queued) <= MAX_QUEUED_MESSAGES
+        for batch in batches:
+            self._queued.append(batch)
+            self._queued_bytes += len(batch.frames)
+            self._queued_messages += len(batch.messages)
+        return self._queued_bytes <= MAX_QUEUED_BYTES and self._queued_messages <= MAX_QUEUED_MESSAGES
 
     def abort(self) -> None:
         """Drop the connection without a close frame, as a network failure does."""
@@ -107,9 +114,10 @@ class Socket(picows.WSListener):
             return
         metrics.REALTIME_DISCONNECTS.labels(code=str(disconnect.code)).inc()
         if self._paused:
-            # A reader that does not read would never see a close frame behind a full buffer.
-            self.abort()
-            return
+            # A reader that goes on reads the reason behind what is buffered. Another one is dropped.
+            self._queued.clear()
+            self._stop_waiting()
+            self._slow = asyncio.get_running_loop().call_later(SLOW_SECONDS, self.abort)
         transport.send_close(disconnect.code, disconnect.reason.encode())  # type: ignore[arg-type]
         transport.disconnect()
 
@@ -121,10 +129,10 @@ class Socket(picows.WSListener):
         self._paused = False
         self._stop_waiting()
         while self._queued and not self._paused:
-            frame = self._queued.popleft()
-            self._queued_bytes -= len(frame)
-            if self._transport is not None:
-                self._transport.send(picows.WSMsgType.TEXT, frame)
+            batch = self._queued.popleft()
+            self._queued_bytes -= len(batch.frames)
+            self._queued_messages -= len(batch.messages)
+            self.send((batch,))
 
     def _too_slow(self) -> None:
         if self.connection is not None:
@@ -162,7 +170,11 @@ class WebSocketDoor:
             return _refused(403, b"This origin is not allowed.")
         if not _asks_for_websocket(request):
             return _refused(400, b"Ask for an upgrade to WebSocket, version 13.")
-        return Socket(self)
+        if _SUBPROTOCOL not in _tokens(request, "Sec-WebSocket-Protocol"):
+            return Socket(self)
+        # A browser that offers names gives up unless one of them is chosen.
+        response = picows.WSUpgradeResponse.create_101_response({"Sec-WebSocket-Protocol": _SUBPROTOCOL})
+        return picows.WSUpgradeResponseWithListener(response, Socket(self))
 
     def disconnect_where(self, is_meant: Callable[[Connection], bool], disconnect: Disconnect) -> int:
         """End every connection that the predicate names; how many."""
@@ -188,8 +200,7 @@ class WebSocketDoor:
 def _asks_for_websocket(request: picows.WSUpgradeRequest) -> bool:
     """RFC 6455, 4.2.1."""
     headers = request.headers
-    tokens = [token.strip().lower() for token in headers.get("Connection", "").split(",")]
-    if headers.get("Upgrade", "").lower() != "websocket" or "upgrade" not in tokens:
+    if headers.get("Upgrade", "").lower() != "websocket" or "upgrade" not in _tokens(request, "Connection"):
         return False
     if headers.get("Sec-WebSocket-Version") != "13":
         return False
@@ -197,6 +208,10 @@ def _asks_for_websocket(request: picows.WSUpgradeRequest) -> bool:
         return len(base64.b64decode(headers.get("Sec-WebSocket-Key", ""), validate=True)) == 16
     except binascii.Error:
         return False
+
+
+def _tokens(request: picows.WSUpgradeRequest, field: str) -> list[str]:
+    return [token.strip().lower() for token in request.headers.get(field, "").split(",")]
 
 
 def _refused(status: int, text: bytes) -> picows.WSUpgradeResponseWithListener:

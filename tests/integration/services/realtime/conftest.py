@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+import pytest
 import pytest_asyncio
 
 from libs.bus import Bus
@@ -41,9 +42,13 @@ async def realtime(
     settings = load(RealtimeSettings, environment)
     tokens = ConnectionTokens(KEYS)
     doors = await Doors.open(settings, bus, EventLog(database), tokens)
-    yield Realtime(doors, database, bus, tokens, f"ws://{doors.addresses['ws']}/connection/websocket")
-    await doors.close()
+    realtime = Realtime(doors, database, bus, tokens, f"ws://{doors.addresses['ws']}/connection/websocket")
+    with pytest.MonkeyPatch.context() as patch:
+        realtime.watch_frames(patch)
+        yield realtime
+        await doors.close()
     await bus.close()
+    assert realtime.faults == []
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

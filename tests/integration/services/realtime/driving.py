@@ -8,9 +8,11 @@ import contextlib
 import datetime
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import centrifuge
+import pytest
 import websockets
 from google.protobuf import json_format
 
@@ -28,8 +30,14 @@ from services.realtime.config import RealtimeSettings
 from services.realtime.doors.opening import Doors
 from services.realtime.jobs import job_handlers
 from services.realtime.operations import log_events
+from services.realtime.protocol.batches import Batch
+from services.realtime.protocol.connection import Connection
+from services.realtime.protocol.disconnects import Disconnect
 from services.realtime.protocol.tokens import ConnectionTokens, Grant
+from services.realtime.protocol.unidirectional import UnidirectionalConnection
+from services.realtime.storage.event_log import sweep
 from services.realtime.subscribers import Subscribers
+from tests.integration.services.realtime.grammar import check_message, check_reason
 
 KEYS = ("k1=" + base64.b64encode(b"k" * 32).decode(),)
 
@@ -43,6 +51,8 @@ class Realtime:
     bus: Bus
     tokens: ConnectionTokens
     url: str
+    # What the server said against the grammar of the protocol.
+    faults: list[str] = field(default_factory=list)
 
     async def emit(self, org_id: str, topic: str = "call.ended", call_id: str = "call_1", **data: Any) -> str:
         event = _event(org_id, topic, call_id, data)
@@ -72,6 +82,29 @@ class Realtime:
                 while True:
                     await asyncio.wait_for(socket.recv(), 5)
             return socket.close_code or 0
+
+    def watch_frames(self, patch: pytest.MonkeyPatch) -> None:
+        """Check each frame and each reason that leaves, and note the faults."""
+        send, disconnect = Connection._send, Connection.disconnect
+
+        def checked_send(connection: Connection, batches: Sequence[Batch]) -> None:
+            for batch in batches:
+                for message in batch.messages:
+                    self._note(partial(check_message, message, isinstance(connection, UnidirectionalConnection)))
+            send(connection, batches)
+
+        def checked_disconnect(connection: Connection, why: Disconnect) -> None:
+            self._note(partial(check_reason, *why))
+            disconnect(connection, why)
+
+        patch.setattr(Connection, "_send", checked_send)
+        patch.setattr(Connection, "disconnect", checked_disconnect)
+
+    def _note(self, check: Callable[[], None]) -> None:
+        try:
+            check()
+        except Exception as error:
+            self.faults.append(repr(error))
 
     def token(self, org_id: str, seconds: float = 300, **changes: Any) -> str:
         grant = Grant(org_id, "usr_1", "ses_1", "", frozenset({"*"}), utcnow() + datetime.timedelta(seconds=seconds))
@@ -135,6 +168,15 @@ class Heard(centrifuge.SubscriptionEventHandler):  # type: ignore[misc]  # the S
     @property
     def call_ids(self) -> list[str]:
         return [data["data"]["callId"] for _, data in self.publications]
+
+
+async def emit_and_sweep(realtime: Realtime, org_id: str, count: int) -> list[str]:
+    """Events whose retention has passed; their ids."""
+    ids = [await realtime.emit(org_id, call_id=f"call_{number}") for number in range(count)]
+    async with realtime.database.system_transaction() as connection:
+        await connection.execute("update event set created_at = now() - interval '1 year' where org_id = $1", org_id)
+        await sweep(connection, utcnow() - datetime.timedelta(days=300), 1_000)
+    return ids
 
 
 Environment = Callable[[str, str], dict[str, str]]

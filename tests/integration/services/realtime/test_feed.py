@@ -11,6 +11,7 @@ import pytest
 from services.realtime.domain.history import History, Published
 from services.realtime.doors import feed as feed_module
 from services.realtime.doors.feed import PAGE_EVENTS, Feed, Frame, chunks
+from services.realtime.protocol.hub import Block
 from services.realtime.storage.event_log import EventLog
 from tests.integration.services.realtime.driving import Realtime
 
@@ -114,12 +115,12 @@ async def test_a_feed_lives_as_long_as_it_has_streams(realtime: Realtime) -> Non
 def test_the_tail_is_bounded_by_bytes_and_by_events_and_forgets_a_gap(realtime: Realtime) -> None:
     feed = Feed("org_tail", realtime.doors.hub, EventLog(realtime.database))
     for offset in range(1, 1_000):
-        feed.receive(Published(offset, b"x" * 100, "call.ended"), b"")
+        feed.receive(Block([(Published(offset, b"x" * 100, "call.ended"), b"")]))
     assert len(feed._tail) == feed_module.TAIL_EVENTS
     for offset in range(1_000, 1_010):
-        feed.receive(Published(offset, b"x" * 300_000, "call.ended"), b"")
+        feed.receive(Block([(Published(offset, b"x" * 300_000, "call.ended"), b"")]))
     assert len(feed._tail) == 3
-    feed.receive(Published(2_000, b"x", "call.ended"), b"")
+    feed.receive(Block([(Published(2_000, b"x", "call.ended"), b"")]))
     assert [frame.offset for frame in feed._tail] == [2_000]
 
 

@@ -5,7 +5,7 @@ VENV := .venv/bin
 export SERVICE SCALE LIMITS FOLLOW DOC QUESTION V
 SCENARIO ?= baseline
 
-.PHONY: test-transcription help up dev down status logs restart reset backup restore token demo ops test security lint types check faults manifests wheels browser bench-jobs bench-knowledge bench-http bench-http-chain bench-calls trace-call bench-limits load policy clients python-client examples alerts configuration capacity protos format lock
+.PHONY: test-transcription help up dev down status logs restart reset backup restore token demo ops test security lint types check faults manifests wheels browser bench-jobs bench-knowledge bench-http bench-http-chain bench-calls trace-call bench-limits bench-fanout load policy clients python-client examples alerts configuration capacity protos format lock
 
 help:            ## what can be done
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 24
@@ -57,6 +57,8 @@ trace-call: | dev-tools ## the statements and the CPU of one call; start the sui
 	@$(VENV)/python -m bench.calls --rate 5 --seconds 10 --trace --alone
 bench-limits: | dev-tools ## a rate limit over three gateways at twice its rate, under k6: any 60 s, and what it adds
 	@$(VENV)/python -m bench.limits $(ARGS)
+bench-fanout: | dev-tools ## our sockets beside Socket.IO: deliveries, connections, latency, memory, a storm (ARGS="--only storm")
+	@$(VENV)/python -m bench.fanout $(ARGS)
 bench-http: | dev-tools ## our cached reads beside Express and Fastify; start the suite first
 	@$(VENV)/python -m bench.http $(ARGS)
 bench-http-chain: | dev-tools ## our misses and writes beside Express, grpc-js and pg; start the suite with LIMITS=bench first

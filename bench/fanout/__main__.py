@@ -1,8 +1,8 @@
 """`make bench-fanout`: our realtime beside Socket.IO with its redis-adapter, two server processes each, in one run.
 
 It starts a suite of its own with two instances of realtime, and two Socket.IO servers on the Redis of that suite.
-Counted is the CPU of the two server processes of a side (utime + stime), which a busy machine changes little. Our events
-take the whole way from the commit; Socket.IO stores nothing. Both sides' sockets are read by the same process.
+Counted is the CPU of the two server processes of a side (utime + stime), which a busy machine changes little. Our
+events take the whole way from the commit; Socket.IO stores nothing. One process reads both sides' sockets.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Process:
     """A process that answers each line with a line."""
 
     def __init__(self, argv: Sequence[str], environment: Mapping[str, str] | None = None, cwd: Path = ROOT) -> None:
-        self._process = subprocess.Popen(
+        self._process: subprocess.Popen[str] = subprocess.Popen(
             argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, cwd=cwd, text=True
         )
         self.pid = self._process.pid
@@ -68,7 +68,7 @@ class Process:
 
     def line(self) -> str:
         assert self._process.stdout is not None
-        line = str(self._process.stdout.readline())
+        line: str = self._process.stdout.readline()
         if not line:
             raise SystemExit(f"a process of bench-fanout ended with status {self._process.wait()}")
         return line

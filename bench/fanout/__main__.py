@@ -99,7 +99,8 @@ class Stage:
 
     @property
     def channel(self) -> str:
-        return next(name for name in self.token["channels"] if name.endswith(":agents"))
+        channels: list[str] = self.token["channels"]
+        return next(name for name in channels if name.endswith(":agents"))
 
     @property
     def instances(self) -> list[dict[str, Any]]:

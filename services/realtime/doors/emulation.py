@@ -185,10 +185,10 @@ class Emulation:
         return headers
 
     def _stream(
-        self, session: str, connection: Connection, messages: AsyncIterator[bytes], form: _Form, headers: dict[str, str]
+        self, session: str, conn: Connection, messages: AsyncIterator[bytes], form: _Form, headers: dict[str, str]
     ) -> Response:
         """A response that carries the messages and keeps the connection until it ends."""
-        self._connections[session] = connection
+        self._connections[session] = conn
         gauge = metrics.SOCKETS.labels("emulated")
         gauge.set(len(self._connections))
 
@@ -201,7 +201,7 @@ class Emulation:
         def ended() -> None:
             self._connections.pop(session, None)
             gauge.set(len(self._connections))
-            connection.closed()
+            conn.closed()
 
         return EndedStream(events(), form.media_type, headers, ended)
 

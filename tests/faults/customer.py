@@ -106,6 +106,14 @@ class Customer:
         path = "/" + self._journey.made["webhookUrl"].split("/", 3)[3]
         return await self._http.post(path, content=body, headers=signature)
 
+    async def events(self, after: str) -> list[dict[str, Any]]:
+        """A page of the log's agent.created after the position."""
+        asked = {"after": after, "types": "agent.created", "limit": "200"}
+        answer = await self._http.get("/api/events", params=asked, headers=self._headers)
+        answer.raise_for_status()
+        page: list[dict[str, Any]] = answer.json()["data"]
+        return page
+
     async def mistype(self, times: int) -> None:
         """Fail to sign in, so that there are tries to be remembered."""
         for _ in range(times):

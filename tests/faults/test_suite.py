@@ -8,6 +8,7 @@ from pathlib import Path
 from tests.faults.caches import QUICK, check_caches
 from tests.faults.replicas import Limits, kill_replicas
 from tests.faults.rolling import restart_everything
+from tests.faults.sockets import cut_sockets
 from tests.faults.suite import kill_processes
 from tests.faults.upgrade import release_before, upgrade
 
@@ -33,6 +34,13 @@ async def test_a_rolling_restart_of_everything_fails_no_request_and_loses_no_eve
     assert outcome.problems == [], outcome.line()
     assert outcome.figures["replaced"] >= 26
     assert outcome.figures["acknowledged"] > 100
+
+
+async def test_cut_sockets_and_killed_instances_lose_and_double_no_event(tmp_path: Path) -> None:
+    outcome = await cut_sockets(tmp_path, cuts=60, listeners=6, kills=3, seed=7)
+    assert outcome.problems == [], outcome.line()
+    assert outcome.figures["returns"] >= 60
+    assert outcome.figures["events"] > 20
 
 
 async def test_no_fault_makes_a_cached_answer_older_than_its_bound(tmp_path: Path) -> None:

@@ -15,12 +15,14 @@ import tempfile
 import time
 from pathlib import Path
 
+import asyncpg
+
 from libs.config import ServiceSettings, load
 from libs.ids import new_id
 from libs.postgres import Database
 from libs.postgres.migrate import migrate
 from local.runner.keys import Keys
-from local.stores import Stores, run_sql
+from local.stores import Stores
 from services.knowledge.__main__ import MIGRATIONS
 from services.knowledge.domain.search import Mode, Question
 from services.knowledge.storage.searches import Searches
@@ -34,6 +36,8 @@ _WORDS, _IN_ENTRY = 60, 100
 # Searches that are timed in each mode, after as many to warm the caches of the connection.
 _SEARCHES = 400
 _MODEL = "random"
+# Seconds for the rows and their index. Fewer: a busy machine does not finish.
+_FILL_SECONDS = 1_800
 
 _FILL = """
 set session_replication_role = replica;  -- no triggers: the rows are right by how they are made
@@ -80,19 +84,23 @@ async def _measure(stores: Stores, chunks: int, organizations: int) -> None:
     orgs = [new_id("org") for _ in range(organizations)]
     per_org = chunks // organizations
     started = time.perf_counter()
-    run_sql(
-        stores.postgres_admin_dsn,
-        f"set search_path = {_SERVICE}, extensions, public; "
-        + _FILL.format(
-            vocabulary=_quoted(vocabulary), size=len(vocabulary) - 1, words=_WORDS, pool=_POOL, orgs=_quoted(orgs),
-            in_entry=_IN_ENTRY, entries=-(-per_org // _IN_ENTRY), per_org=per_org, model=_MODEL,
-        ),
-    )  # fmt: skip
-    run_sql(stores.postgres_admin_dsn, f"vacuum analyze {_SERVICE}.chunk")
-    run_sql(stores.postgres_admin_dsn, f"vacuum analyze {_SERVICE}.entry")
-    size = run_sql(stores.postgres_admin_dsn, f"select pg_size_pretty(pg_total_relation_size('{_SERVICE}.chunk'))")
+    admin = await asyncpg.connect(stores.postgres_admin_dsn)
+    try:
+        await admin.execute(f"set search_path = {_SERVICE}, extensions, public")
+        await admin.execute(
+            _FILL.format(
+                vocabulary=_quoted(vocabulary), size=len(vocabulary) - 1, words=_WORDS, pool=_POOL, orgs=_quoted(orgs),
+                in_entry=_IN_ENTRY, entries=-(-per_org // _IN_ENTRY), per_org=per_org, model=_MODEL,
+            ),
+            timeout=_FILL_SECONDS,
+        )  # fmt: skip
+        for table in ("entry", "chunk"):
+            await admin.execute(f"vacuum analyze {table}", timeout=_FILL_SECONDS)
+        size = await admin.fetchval("select pg_size_pretty(pg_total_relation_size('chunk'))")
+    finally:
+        await admin.close()
     took = time.perf_counter() - started
-    print(f"passages              {chunks:,} of {organizations:,} organizations, {size.strip()}, made in {took:.0f} s")
+    print(f"passages              {chunks:,} of {organizations:,} organizations, {size}, made in {took:.0f} s")
     database = await Database.open(settings, application_name="bench")
     try:
         for mode in Mode:

@@ -14,6 +14,7 @@ from gateway.middleware.authorization import Authorization
 from gateway.middleware.compression import Compression
 from gateway.middleware.cors import Cors
 from gateway.middleware.edge_cache import EdgeCache
+from gateway.middleware.hot_reads import HotReads
 from gateway.middleware.problems import Problems
 from gateway.middleware.rate_limits import Policies, RateLimits, RefusedCredentials
 from gateway.middleware.request_id import RequestId
@@ -107,7 +108,7 @@ def build_app(gateway: Gateway) -> ASGIApp:
     policies = Policies(raised=settings.limits == "bench", instances=settings.instances)
     if gateway.limiter is not None:
         app = RateLimits(app, limiter=gateway.limiter, policies=policies, edge=gateway.caches is not None)
-    app = Admission(app, places=settings.places)
+    app = admission = Admission(app, places=settings.places)
     app = Authentication(
         app,
         principals=gateway.principals,
@@ -121,5 +122,11 @@ def build_app(gateway: Gateway) -> ASGIApp:
     app = Problems(app)
     app = Cors(app, origins=settings.cors_origins)
     app = SecurityHeaders(app, over_tls=settings.over_tls)
-    app = Telemetry(app, gateway.recent)
-    return RequestId(app, state=gateway, options=Options(settings.public_url, settings.trusted_proxies))
+    app = telemetry = Telemetry(app, gateway.recent)
+    app = outermost = RequestId(app, state=gateway, options=Options(settings.public_url, settings.trusted_proxies))
+    if gateway.limiter is not None and gateway.caches is not None:
+        app = hot = HotReads(
+            app, principals=gateway.principals, limiter=gateway.limiter, admission=admission, telemetry=telemetry
+        )
+        outermost.on_hot_read = hot.learn
+    return app

@@ -55,6 +55,14 @@ class Principals:
         self.hits = 0
         self.misses = 0
 
+    def peek(self, credential: Credential) -> Principal | None:
+        """The principal that is known here, counted as a hit; None when identity must be asked, or has refused."""
+        known = self._known.peek(credential)
+        if not isinstance(known, Principal):
+            return None
+        self.hits += 1
+        return known
+
     async def find(self, credential: Credential) -> Principal:
         """The principal; Unauthenticated for a credential that is wrong, expired or revoked, PermissionDenied for an
         organization in which it may not act."""

@@ -55,8 +55,9 @@ class Request(StarletteRequest[StarletteState], Generic[A, Q, B]):
     # Defaults of the class, because most requests do not set all of them and each assignment costs time.
     request_id: str = ""
     principal_or_none: Principal | None = None
-    # How the principal proved itself: bearer, api_key or cookie.
+    # How the principal proved itself: bearer, api_key or cookie; and by what.
     credential: str = ""
+    shown_credential: Any = None
     # The route's pattern, so that a metric has one row a route and not one an id.
     route_template: str = "(none)"
     # time.perf_counter() at the request's start, in seconds.
@@ -67,6 +68,9 @@ class Request(StarletteRequest[StarletteState], Generic[A, Q, B]):
     secret: bool = False
     # Waits for the decision over the caller's rate limits, which may refuse; None: it has been made.
     unsettled: Callable[[], Awaitable[None]] | None = None
+    # What RateLimits counted it under, and what answered it from this process's memory: for its repetition.
+    counted: Any = None
+    hot_read: Any = None
     # The response will be kept for others, so it must not come from a replica that lags.
     fills_cache: bool = False
 

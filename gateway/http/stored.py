@@ -5,6 +5,7 @@ Also an absence (404), which is kept for a few seconds. It must not know a resou
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -12,7 +13,8 @@ from starlette.types import Message
 
 from gateway.http.compressed import MIN_BYTES, compress_all
 from gateway.http.conditional import version_of
-from libs.cache.values import Codec
+from libs.cache.tiered import Cache
+from libs.cache.values import Codec, Entry, Place
 from libs.errors import NotFound
 
 _OWN = frozenset((b"content-length", b"etag"))
@@ -47,6 +49,28 @@ class StoredResponse(msgspec.Struct, array_like=True, frozen=True, gc=False):
     @property
     def size(self) -> int:
         return sum(map(len, self.forms.values())) + 256
+
+
+@dataclass(frozen=True, slots=True)
+class HotRead:
+    """A read that this process's memory has just answered, for its repetition (gateway.middleware.hot_reads)."""
+
+    cache: Cache[StoredResponse]
+    place: Place
+    entry: Entry[StoredResponse]
+    body: bytes
+
+    def repeats(self) -> bool:
+        """Whether the same entry would answer now."""
+        return self.cache.repeats(self.place, self.entry)
+
+    def count(self) -> None:
+        """It has."""
+        self.cache.count_repetition()
+
+    def age(self, now: float) -> int:
+        """Whole seconds since before its load; `now` is monotonic."""
+        return int(max(0.0, now - self.entry.loaded))
 
 
 class Recorder:

@@ -30,6 +30,10 @@ class Lane:
         self._held: dict[str, int] = {}
         self._total = 0
 
+    @property
+    def is_full(self) -> bool:
+        return self._total >= self._places
+
     def enter(self, holder: str) -> bool:
         """Take a place; False when there is none for this holder."""
         held = self._held.get(holder, 0)
@@ -56,6 +60,11 @@ class Admission:
     def __init__(self, app: ASGIApp, *, places: int) -> None:
         self._app = app
         self._requests, self._transfers = Lane(places), Lane(places)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether a request must ask for its place."""
+        return self._requests.is_full
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request, route = request_of(scope), match_of(request_of(scope)).route

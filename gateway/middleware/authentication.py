@@ -43,7 +43,7 @@ class Authentication:
             credential = replace(read_credential(request, self._cookie_name), organization_id=_organization(request))
             if credential.kind == "cookie" and scope["method"] not in _SAFE_METHODS:
                 self._refuse_forgery(request)
-            request.credential = credential.kind
+            request.credential, request.shown_credential = credential.kind, credential
             principal = await self._principals.find(credential)
             if principal.allowed_addresses and not is_within(request.client_address, principal.allowed_addresses):
                 raise PermissionDenied("address_not_allowed", "This API key may not be used from this address.")

@@ -17,7 +17,7 @@ from gateway.http.json_body import JSON_LIMIT
 from gateway.http.negotiation import choose_coding
 from gateway.http.request import Request, request_of
 from gateway.http.routing import Route, match_of
-from gateway.http.stored import CODEC, Recorder, StoredResponse, absence, response_messages
+from gateway.http.stored import CODEC, HotRead, Recorder, StoredResponse, absence, response_messages
 from libs.cache.process import Caches
 from libs.cache.spec import CacheClass
 from libs.cache.tiered import Cache
@@ -112,6 +112,8 @@ class EdgeCache:
             require_version(request, stored.version)
         unchanged = stored.is_named_by(wanted[0])
         coding = choose_coding(request.header("accept-encoding"))
+        if isinstance(begun, Answer) and not kind.period_seconds and (entry := cache.fresh(place)) is not None:
+            request.hot_read = HotRead(cache, place, entry, stored.forms[coding if coding in stored.forms else ""])
         for message in response_messages(stored, coding, (), unchanged=unchanged):
             await send(message)
 

@@ -116,6 +116,7 @@ class RateLimits:
         if counted.leased is None:
             _admit(request, counted, await self._limiter.take(counted.limits))
         elif (decision := self._limiter.spend(counted.leased)) is not None:
+            request.counted = counted
             _admit(request, counted, decision)
         else:
             await self._ask(request, counted, counted.leased)
@@ -179,11 +180,16 @@ def _too_many(decision: Decision) -> ResourceExhausted:
 def fields(counted: Counted, decision: Decision) -> list[tuple[bytes, bytes]]:
     """RateLimit-Policy names the limits; RateLimit says what each leaves, or which one refused."""
     if decision.allowed:
-        numbers = [number for left in decision.left for number in (left.remaining, math.ceil(left.reset_seconds))]
-        told = counted.left % tuple(numbers)
+        told = limits_left(counted, decision)
     else:
         told = f'"{_name(decision.refused_by)}";r=0;t={math.ceil(decision.reset_seconds)}'.encode()
     return [counted.policy, (b"ratelimit", told)]
+
+
+def limits_left(counted: Counted, decision: Decision) -> bytes:
+    """The value of RateLimit for a request that passed."""
+    numbers = [number for left in decision.left for number in (left.remaining, math.ceil(left.reset_seconds))]
+    return counted.left % tuple(numbers)
 
 
 def _name(key: str) -> str:

@@ -5,6 +5,7 @@ An id from outside is kept when it is safe to log and to send on; any other is r
 
 import re
 import time
+from collections.abc import Callable
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -12,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway.http.request import Options, Request
 from libs.ids import new_id
 
+OnHotRead = Callable[[Request[Any, Any, Any], list[tuple[bytes, bytes]]], None]
 _SAFE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -22,6 +24,8 @@ class RequestId:
         self._app = app
         self._state = state
         self._options = options
+        # Hears of answers from this process's memory, with all their fields.
+        self.on_hot_read: OnHotRead | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["app"] = self._state
@@ -36,6 +40,8 @@ class RequestId:
             if message["type"] == "http.response.start":
                 request.status = message["status"]
                 message["headers"] = [*message["headers"], *request.response_headers]
+                if request.hot_read is not None and self.on_hot_read is not None:
+                    self.on_hot_read(request, message["headers"])
             await send(message)
 
         await self._app(scope, receive, send_with_headers)

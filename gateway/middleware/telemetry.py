@@ -9,12 +9,11 @@ import logging
 import time
 from collections import deque
 from dataclasses import dataclass
-from typing import Any
 
 from prometheus_client import Histogram
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.http.request import Request, request_of
+from gateway.http.request import request_of
 from libs.telemetry import span, use_traceparent
 from libs.telemetry.metrics import HTTP_SERVER_INFLIGHT, HTTP_SERVER_SECONDS
 
@@ -95,11 +94,12 @@ class Telemetry:
                 current.set(route=request.route_template, status=request.status)
         finally:
             self._inflight -= 1
-            self._record(request, method)
+            self.record(request.started, method, request.route_template, request.status or 499)
 
-    def _record(self, request: Request[Any, Any, Any], method: str) -> None:
+    def record(self, started: float, method: str, route: str, status: int) -> None:
+        """Count a request that began at `started` (time.perf_counter()) and ends now."""
         now = time.perf_counter()
-        seconds, status, route = now - request.started, request.status or 499, request.route_template
+        seconds = now - started
         _seconds_of(method, route, status // 100).observe(seconds)
         self._recent.add(now, seconds, status)
         if status >= 500 or seconds > _SLOW_SECONDS:

@@ -83,6 +83,24 @@ class Cache(Generic[V]):
         """The answer of a read that has begun. Raises as `get` does."""
         return await self._join(begun.flight, begun.entry)
 
+    def fresh(self, place: Place) -> Entry[V] | None:
+        """What this process's memory would answer now; counted as nothing."""
+        entry = self._memory.peek(place.key)
+        return entry if entry is not None and self.repeats(place, entry) else None
+
+    def repeats(self, place: Place, entry: Entry[V]) -> bool:
+        """Whether the entry would answer now and no comparison with the source is due."""
+        return (
+            self._now() < entry.fresh
+            and self._until_shadow > 1
+            and not self._tombstones.since(place.watched, entry.began)
+        )
+
+    def count_repetition(self) -> None:
+        """One more answer of the same entry was given."""
+        self._until_shadow -= 1
+        self._figures.hits["memory"].inc()
+
     async def close(self) -> None:
         """Cancel the loads that still run."""
         for task in tuple(self._tasks):

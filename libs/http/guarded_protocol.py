@@ -6,6 +6,7 @@ Refusals made here, before a request exists, are plain text; everything after th
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote
 
@@ -30,6 +31,8 @@ _WRITE_SECONDS = 20.0
 # Bytes that it must take in that time. A connection slower than 512 bytes a second cannot be told from an attack.
 _WRITE_BYTES = 10 * 1024
 
+AnswerNow = Callable[[Any], tuple[bytes, bytes] | None]
+
 
 class GuardedProtocol(HttpToolsProtocol):
     """One connection. `limits` is shared by all connections of a listener."""
@@ -37,6 +40,8 @@ class GuardedProtocol(HttpToolsProtocol):
     def __init__(self, limits: ConnectionLimits, *args: Any, **keywords: Any) -> None:
         super().__init__(*args, **keywords)
         self._limits = limits
+        # An application may answer a request before a task is made for it: the lines of its head and its body.
+        self._answer_now: AnswerNow | None = getattr(self.app, "answer_now", None)
         self._counted: str | None = None
         self._in_head = True
         self._head_begun = False
@@ -147,7 +152,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def _begin_cycle(self, version: str) -> None:
         """As uvicorn does, with our cycle."""
         before = self.cycle
-        self.cycle = ResponseCycle(
+        self.cycle = cycle = ResponseCycle(
             self.loop,
             scope=self.scope,
             transport=self.transport,
@@ -162,10 +167,20 @@ class GuardedProtocol(HttpToolsProtocol):
             on_response=self.on_response_complete,
         )
         if before is None or before.response_complete:
-            self._start_asgi_task(self.cycle, self.app)
+            if not self._is_answered_now(cycle):
+                self._start_asgi_task(self.cycle, self.app)
         else:
             self.flow.pause_reading()
             self.pipeline.appendleft((self.cycle, self.app))
+
+    def _is_answered_now(self, cycle: ResponseCycle) -> bool:
+        if self._answer_now is None or not cycle.keep_alive or self.flow.write_paused:
+            return False
+        found = self._answer_now(self.scope)
+        if found is None:
+            return False
+        cycle.write_now(*found)
+        return True
 
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)

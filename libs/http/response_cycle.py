@@ -7,6 +7,7 @@ costs a third of a small answer. The rules are the same here, checked once over 
 import asyncio
 import functools
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
@@ -31,6 +32,19 @@ def _start_of_line(name: bytes) -> bytes:
 def _is_well_formed(head: bytes, lines: int) -> bool:
     ends = (head.count(b"\r"), head.count(b"\n"), head.count(_END))
     return ends == (lines, lines, lines) and len(head.translate(None, _FORBIDDEN)) == len(head)
+
+
+def header_lines(fields: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """The lines of header fields as they are sent, for `write_now`. Raises RuntimeError for a malformed one."""
+    lines: list[bytes] = []
+    for name, value in fields:
+        start = _start_of_line(name)
+        if not _NO_SNIFFING.startswith(start):
+            lines += (start, value, _END)
+    head = b"".join(lines)
+    if not _is_well_formed(head, len(lines) // 3):
+        raise RuntimeError("Invalid HTTP header value.")
+    return head
 
 
 class ResponseCycle(RequestResponseCycle):
@@ -88,6 +102,15 @@ class ResponseCycle(RequestResponseCycle):
             head += b"transfer-encoding: chunked\r\n"
         self._head = head + _END
         self._loop.call_soon(self._flush)
+
+    def write_now(self, lines: bytes, body: bytes) -> None:
+        """A whole 200 to GET on a connection that is kept, without the application: `lines` are all of the head that
+        the application would have given, Content-Length included."""
+        self.response_started = self.response_complete = True
+        self.message_event.set()
+        head = b"".join((STATUS_LINE[200], _NO_SNIFFING, header_lines(self.default_headers), lines, _END))
+        self.transport.writelines((head, body))
+        self.on_response()
 
     def _flush(self) -> None:
         """Write a head that no body has followed yet."""

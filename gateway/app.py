@@ -42,9 +42,8 @@ from gateway.routes import (
     jobs,
     knowledge,
     live_calls,
-    mailed_links,
     members,
-    openid_page,
+    notifications,
     organization,
     own_account,
     payments,
@@ -68,6 +67,7 @@ ROUTES: tuple[Route[Any, Any], ...] = (
     *white_label.ROUTES,
     *members.ROUTES,
     *invitations.ROUTES,
+    *notifications.ROUTES,
     *quotas.ROUTES,
     *api_keys.ROUTES,
     *audit_logs.ROUTES,
@@ -91,8 +91,6 @@ ROUTES: tuple[Route[Any, Any], ...] = (
     *health.ROUTES,
     *documentation.ROUTES,
     *console.ROUTES,
-    *mailed_links.ROUTES,
-    *openid_page.ROUTES,
 )
 
 

@@ -45,7 +45,11 @@ if TYPE_CHECKING:
     from echosenseix.identity.v1.white_label_pb2_grpc import WhiteLabelServiceAsyncStub
     from echosenseix.jobs.v1.jobs_pb2_grpc import JobsServiceAsyncStub
     from echosenseix.knowledge.v1.knowledge_pb2_grpc import KnowledgeServiceAsyncStub, SourceServiceAsyncStub
-    from echosenseix.realtime.v1.realtime_pb2_grpc import RealtimeServiceAsyncStub, WebhookEndpointServiceAsyncStub
+    from echosenseix.realtime.v1.realtime_pb2_grpc import (
+        NotificationServiceAsyncStub,
+        RealtimeServiceAsyncStub,
+        WebhookEndpointServiceAsyncStub,
+    )
 
 # A service waits up to 1 s each for its database and for Redis.
 _ROUND_SECONDS = 1.5
@@ -75,6 +79,7 @@ class Clients:
     realtime: "RealtimeServiceAsyncStub"
     sources: "SourceServiceAsyncStub"
     webhook_endpoints: "WebhookEndpointServiceAsyncStub"
+    notifications: "NotificationServiceAsyncStub"
     jobs: "Mapping[str, JobsServiceAsyncStub]"
     status: "Mapping[str, StatusServiceAsyncStub]"
     quotas: "Mapping[str, QuotaServiceAsyncStub]"
@@ -119,6 +124,7 @@ def _stubs(channels: Mapping[str, RpcChannel]) -> Clients:
         realtime=realtime_pb2_grpc.RealtimeServiceStub(channels["realtime"]),
         sources=knowledge_pb2_grpc.SourceServiceStub(channels["knowledge"]),
         webhook_endpoints=realtime_pb2_grpc.WebhookEndpointServiceStub(channels["realtime"]),
+        notifications=realtime_pb2_grpc.NotificationServiceStub(channels["realtime"]),
         jobs={name: jobs_pb2_grpc.JobsServiceStub(channel) for name, channel in channels.items()},
         status={name: common_pb2_grpc.StatusServiceStub(channel) for name, channel in channels.items()},
         quotas={name: common_pb2_grpc.QuotaServiceStub(channel) for name, channel in channels.items()},

@@ -387,6 +387,7 @@ TABLES: tuple[Table, ...] = (
     ),
     Table("realtime", "mail", "MAIL_RETENTION_DAYS", bound="the newest MAIL_KEPT of an organization"),
     Table("realtime", "organization_owner", FOREVER, bound="one an owner"),
+    Table("realtime", "mail_opt_out", FOREVER, bound="one a user and kind of mail"),
     Table(EACH, "outbox", _days(7), "its publication", bound="the writes that made them"),
     Table(EACH, "inbox_dead", _days(30), "its death", bound="the events"),
     Table(EACH, "cache_invalidation", "until the caches know", bound="the writes that made them"),

@@ -87,9 +87,9 @@ async def login(request: ApiRequest[NoQuery, LoginBody]) -> Response:
 
 
 def mailed_page(request: ApiRequest[Any, Any], name: str) -> str:
-    """The address of a page that a mail links to. The token follows as a fragment, which browsers send to no server and
-    no log keeps."""
-    return f"{request.app.settings.public_url.rstrip('/')}/{name}#"
+    """The address of a page that a mail links to. The token follows in the fragment, which browsers send to no server
+    and no log keeps."""
+    return f"{request.app.settings.public_url.rstrip('/')}/app#/{name}/"
 
 
 def user_agent_of(request: ApiRequest[Any, Any]) -> str:
@@ -125,7 +125,7 @@ async def logout(request: ApiRequest[NoQuery, NoBody]) -> Response:
 
 async def get_current_user(request: ApiRequest[NoQuery, NoBody]) -> Response:
     answer = await request.app.clients.identity.GetCurrentUser(pb.GetCurrentUserRequest())
-    return responses.ok(current_user_from_proto(answer))
+    return responses.ok(current_user_from_proto(answer, request.principal.scopes))
 
 
 async def list_sessions(request: ApiRequest[SessionQuery, NoBody]) -> Response:

@@ -1,7 +1,9 @@
-"""The console's page and files, and the way there from the site's root. No resource, no credential."""
+"""The console's page and files, and the ways there from the site's root and from an OpenID provider. No resource, no
+credential."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.responses import RedirectResponse, Response
 
@@ -12,6 +14,9 @@ from gateway.http.routing import Route
 from gateway.http.schema import AnyQuery, NoBody
 from gateway.state import ApiRequest
 from libs.errors import NotFound
+
+# Of the parameters of a provider's answer, the characters that are passed on; /api/login/openid/complete takes no more.
+_MOST = 2_000
 
 Handler = Callable[[ApiRequest[AnyQuery, NoBody]], Awaitable[Response]]
 
@@ -32,6 +37,13 @@ _POLICY = (
 
 async def get_root(request: ApiRequest[AnyQuery, NoBody]) -> Response:
     return RedirectResponse("/app", 302, {"cache-control": _REVALIDATE, "link": _DESCRIBED})
+
+
+async def get_openid(request: ApiRequest[AnyQuery, NoBody]) -> Response:
+    """The provider's answer moves into the fragment: the console sends it, and no request of the page names it."""
+    names = ("code", "state", "error", "error_description")
+    answer = {name: request.query_params[name][:_MOST] for name in names if name in request.query_params}
+    return RedirectResponse(f"/app#/openid?{urlencode(answer)}", 303, {"cache-control": "no-store"})
 
 
 async def get_console(request: ApiRequest[AnyQuery, NoBody]) -> Response:
@@ -81,6 +93,7 @@ def _page(path: str, handler: Handler, summary: str) -> Route[Any, Any]:
 
 ROUTES = (
     _page("/", get_root, "Go to the console"),
+    _page("/openid", get_openid, "Where an OpenID provider sends the browser back"),
     _page("/app", get_console, "The console, for people"),
     _page("/app/{release}/{name}", get_file, "A file of the console"),
     _page("/app/{release}/{name}/{file}", get_file_in_folder, "A file of the console, in a folder"),

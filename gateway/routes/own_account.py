@@ -1,6 +1,7 @@
 """A person's own account: passwords, the address, the second factor, and the organizations that it is in."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from starlette.responses import Response
 
@@ -16,6 +17,7 @@ from gateway.schemas.own_account import (
     ConfirmEmailBody,
     EmailBody,
     ForgotBody,
+    LoginMethods,
     Memberships,
     OpenIdBody,
     OpenIdStart,
@@ -122,6 +124,12 @@ async def verify_second_factor(request: ApiRequest[NoQuery, SecondFactorBody]) -
         )
     )
     return answer_login(request, answer.login)
+
+
+async def get_login_methods(request: ApiRequest[NoQuery, NoBody]) -> Response:
+    answer = await request.app.clients.accounts.GetLoginMethods(pb.GetLoginMethodsRequest())
+    host = urlsplit(answer.openid_issuer).hostname
+    return responses.ok(LoginMethods(password=True, openid=host is not None, openid_issuer=host))
 
 
 async def begin_openid(request: ApiRequest[NoQuery, NoBody]) -> Response:
@@ -307,6 +315,15 @@ ROUTES = tagged(
         sets_cookie=True,
         keyed=False,
         problems=(401, 403, 429),
+    ),
+    Route(
+        "GET",
+        "/api/login/methods",
+        get_login_methods,
+        "Read how people sign in here",
+        public=True,
+        limits="read",
+        answer=LoginMethods,
     ),
     Route(
         "POST",

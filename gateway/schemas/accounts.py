@@ -1,5 +1,6 @@
 """Users, organizations, sessions and API keys as the API shows them."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -42,6 +43,7 @@ class Organization(Answer):
 
 class CurrentUser(User):
     organization: Organization
+    scopes: Annotated[list[str], Meta(description="What the credential of this request may do; `*` is everything.")]
 
 
 class Session(Answer):
@@ -178,9 +180,9 @@ logged_in_from_proto = reader(
 )
 
 
-def current_user_from_proto(answer: pb.GetCurrentUserResponse) -> CurrentUser:
-    user = user_from_proto(answer.user)
-    return CurrentUser(**msgspec.structs.asdict(user), organization=organization_from_proto(answer.organization))
+def current_user_from_proto(answer: pb.GetCurrentUserResponse, scopes: Iterable[str]) -> CurrentUser:
+    user = msgspec.structs.asdict(user_from_proto(answer.user))
+    return CurrentUser(**user, organization=organization_from_proto(answer.organization), scopes=sorted(scopes))
 
 
 def fresh_api_key_from_proto(key: pb.ApiKey, secret: str) -> FreshApiKey:

@@ -62,6 +62,12 @@ class OpenIdBody(Body):
     state: Annotated[str, limits(minLength=1, maxLength=200), Meta(description="As the provider's redirect has it.")]
 
 
+class LoginMethods(Answer):
+    password: Annotated[bool, Meta(description="Whether passwords sign in.")]
+    openid: Annotated[bool, Meta(description="Whether the installation has an OpenID provider.")]
+    openid_issuer: Annotated[str | None, Meta(description="The host of the OpenID provider.")]
+
+
 class OpenIdStart(Answer):
     authorization_url: Annotated[str, Meta(description="Where the browser signs in. It comes back to /openid.")]
 

@@ -71,6 +71,8 @@ TYPES = (Stage("mypy", _tool("mypy")),)
 SECURITY = (_tests("security"),)
 # Installs its generators the first time (40 s); `make clients` has the long form.
 CLIENTS = Stage("generated clients", (sys.executable, "-m", "local.tools.clients", "--short"))
+# Installs Node and ESLint the first time (20 s).
+CONSOLE = Stage("console lint", (sys.executable, "-m", "local.tools.console_lint"))
 # The long form: 20,000 fuzzed requests, 200 of schemathesis an operation and caller, and the attacks that other stages
 # of the check contain.
 ATTACKS: tuple[Round, ...] = (
@@ -93,7 +95,7 @@ ATTACKS: tuple[Round, ...] = (
 # Each stage of a round starts its own stores. Integration is two stages because most of its time is waiting.
 # Security and faults run alone: the first bounds one turn of an event loop, the second fills the machine.
 TESTS: tuple[Round, ...] = (
-    (_tests("contract"), _tests("unit"), _tests("manifests"), CLIENTS),
+    (_tests("contract"), _tests("unit"), _tests("manifests"), CLIENTS, CONSOLE),
     (
         _tests("integration of libs", "integration/libs", "integration/gateway", "integration/local"),
         _tests("integration of services", "integration/services"),

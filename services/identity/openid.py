@@ -86,6 +86,10 @@ class OpenIdProvider:
         self._keys: tuple[datetime, Mapping[str, Any]] | None = None
         self._reading = asyncio.Lock()
 
+    @property
+    def issuer(self) -> str:
+        return self._settings.issuer
+
     async def begin(self, redirect_url: str) -> tuple[str, str]:
         """The address where the browser signs in, and the sealed flow that it keeps meanwhile."""
         metadata = await self._read_metadata()

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from echosenseix.realtime.v1.realtime_pb2_grpc import (
+    add_NotificationServiceServicer_to_server,
     add_RealtimeServiceServicer_to_server,
     add_WebhookEndpointServiceServicer_to_server,
 )
@@ -19,8 +20,9 @@ from suite.tables import QUOTAS
 from .config import RealtimeSettings
 from .doors.opening import Doors
 from .jobs import job_handlers
+from .outbound.unsubscribe import UnsubscribeLinks
 from .protocol.tokens import ConnectionTokens
-from .servicer import RealtimeServicer, WebhookEndpointServicer
+from .servicer import NotificationServicer, RealtimeServicer, WebhookEndpointServicer
 from .storage.endpoints import Endpoints
 from .storage.event_log import EventLog
 from .storage.mailbox import Mailbox
@@ -37,15 +39,16 @@ async def serve(runtime: Runtime[RealtimeSettings]) -> None:
     runtime.addresses.update(doors.addresses)
     runtime.background("positions", doors.watch)
     is_forbidden = partial(forbidden_address, allow=settings.outbound_allow)
-    endpoints = WebhookEndpointServicer(
-        database, Endpoints(database, cursors), Envelope(settings.encryption_keys), is_forbidden
-    )
+    envelope = Envelope(settings.encryption_keys)
+    endpoints = WebhookEndpointServicer(database, Endpoints(database, cursors), envelope, is_forbidden)
+    links = UnsubscribeLinks(envelope, settings.console_url)
     await service.serve(
         (
             add_RealtimeServiceServicer_to_server,
             RealtimeServicer(settings, log, Mailbox(database, cursors), tokens, doors.presence),
         ),
         (add_WebhookEndpointServiceServicer_to_server, endpoints),
+        (add_NotificationServiceServicer_to_server, NotificationServicer(database, links)),
         gauges=doors.gauges,
     )
 

@@ -28,6 +28,9 @@ class RealtimeSettings(ServiceSettings):
     smtp_url: str | None = setting(
         "SMTP_URL", None, secret=True, url=SMTP, help="smtp[s]://user:password@host:port; none = mailbox"
     )
+    console_url: str = setting(
+        "PUBLIC_URL", "http://127.0.0.1:8080", url=HTTP, help="where links of mails lead: the gateway, from outside"
+    )
     mail_from: str = setting("MAIL_FROM", "EchoSenseiX <no-reply@localhost>")
     retention_days: int = setting("EVENT_RETENTION_DAYS", 30)
     mail_retention_days: int = setting("MAIL_RETENTION_DAYS", 30, help="of the mailbox")

@@ -18,7 +18,7 @@ from services.realtime.domain.history import Published
 from services.realtime.domain.mail import MailRequest
 from services.realtime.protocol.hub import encode_publication, publication_subject
 from services.realtime.protocol.revocation import revocation
-from services.realtime.storage import owners
+from services.realtime.storage import opt_outs, owners
 from suite.mails import MailTemplate
 
 
@@ -62,6 +62,8 @@ async def on_user(conn: Connection, event: ReceivedEvent) -> None:
         await owners.remember(conn, event.org_id, user.user_id, user.email)
     else:
         await owners.forget(conn, event.org_id, user.user_id)
+    if event.topic == "user.removed":
+        await opt_outs.forget(conn, event.org_id, user.user_id)
 
 
 async def on_mail(conn: Connection, event: ReceivedEvent) -> None:

@@ -23,14 +23,27 @@ expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="session")
-def addresses(request: pytest.FixtureRequest) -> tuple[str, str]:
-    """The API's and the sockets' URL: of the running suite for `make browser`, else of a suite of the tests."""
+def known(request: pytest.FixtureRequest) -> dict[str, str]:
+    """The first organization's credentials and the URLs: of the running suite for `make browser`, else of a suite of
+    the tests."""
     if os.environ.get(RUNNING_SUITE):
-        known = json.loads((ROOT / "var" / "credentials.json").read_text("utf-8"))
-    else:
-        suite: Suite = request.getfixturevalue("suite")
-        known = suite.credentials
+        credentials: dict[str, str] = json.loads((ROOT / "var" / "credentials.json").read_text("utf-8"))
+        return credentials
+    suite: Suite = request.getfixturevalue("suite")
+    return suite.credentials
+
+
+@pytest.fixture(scope="session")
+def addresses(known: dict[str, str]) -> tuple[str, str]:
     return known["url"], known["realtimeUrl"]
+
+
+@pytest.fixture(scope="session")
+def operator(known: dict[str, str]) -> Iterator[httpx.Client]:
+    """Of the platform's own organization, which reads the local mailbox."""
+    headers = {"Authorization": f"Bearer {known['apiKey']}"}
+    with httpx.Client(base_url=known["url"], headers=headers, timeout=30) as client:
+        yield client
 
 
 @pytest.fixture(scope="session")

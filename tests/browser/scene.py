@@ -84,6 +84,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(204)
         self.end_headers()
 
+    def do_GET(self) -> None:
+        """A page that the knowledge can follow."""
+        body = b"<title>House rules</title><h1>House rules</h1><p>The sauna opens at four in the afternoon.</p>"
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
     def log_message(self, format: str, *arguments: object) -> None:
         """Nothing: the walk's output is the tests'."""
 

@@ -64,6 +64,29 @@ class Visit:
         self.settle()
         return self.page
 
+    def sign_in(self, email: str, password: str) -> Page:
+        """From the sign-in page; ends at the overview."""
+        self.expected.add(401)
+        self.page.goto(f"{self.url}/app#/")
+        self.page.get_by_label("E-mail address").fill(email)
+        self.page.get_by_label("Password").fill(password)
+        self.page.get_by_role("button", name="Sign in", exact=True).click()
+        return self.page
+
+    def sign_in_unless(self, email: str, password: str) -> None:
+        """Nothing where a session is open already."""
+        self.expected.add(401)
+        self.page.goto(f"{self.url}/app#/")
+        self.page.reload()
+        self.page.locator("main h1").first.wait_for()
+        if self.page.get_by_role("heading", name="Sign in").count():
+            self.sign_in(email, password)
+
+    def sign_out(self) -> None:
+        self.expected.add(401)
+        self.page.get_by_role("button", name="Sign out").click()
+        self.page.get_by_role("heading", name="Sign in").wait_for()
+
     def settle(self) -> None:
         self.page.locator("main h1").first.wait_for()
         self.page.wait_for_function("() => document.querySelector('.waiting, [aria-busy=true]') === null")

@@ -27,17 +27,8 @@ OWN = [
 DOCUMENTED = {(method, path) for method, path, _ in OWN}
 ROUTED = {(route.method.lower(), route.path) for route in ROUTES if route.documented}
 FOR_PEOPLE = {
-    "/verify-email",
-    "/verify-email/page.js",
-    "/openid",
-    "/openid/page.js",
-    "/reset-password",
-    "/reset-password/page.js",
-    "/confirm-email",
-    "/confirm-email/page.js",
-    "/accept-invitation",
-    "/accept-invitation/page.js",
     "/",
+    "/openid",
     "/app",
     "/app/{release}/{name}",
     "/app/{release}/{name}/{file}",

@@ -18,7 +18,7 @@ def mailed_token(operator: httpx.Client, email: str, page: str, *, after: str = 
     while time.monotonic() < deadline:
         answer = operator.get("/api/admin/mail", params={"unregistered": "true"})
         for mail in answer.json()["data"]:
-            found = re.search(rf"\S+{page}#(\S+)", mail["text"])
+            found = re.search(rf"\S+/app#{page}/(\S+)", mail["text"])
             if email in mail["to"] and found is not None and found[1] != after:
                 return found[1]
         time.sleep(0.1)

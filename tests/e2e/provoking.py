@@ -46,6 +46,7 @@ _OF_SESSIONS = (
     "/api/auth/sessions/rotate",
     "/api/auth/organizations",
     "/api/auth/organizations/switch",
+    "/api/me/notifications",
 )
 
 

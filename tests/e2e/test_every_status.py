@@ -69,6 +69,7 @@ EXCEPTIONS = {
     ("DELETE /api/auth/sessions", 422): "it has no body, and no other request of its path has its key",
     ("POST /api/knowledge-base/answer-context", 501): "needs PostgreSQL without pgvector, as search does",
     ("POST /api/webhooks/stripe", 200): "needs Stripe; tests/integration/services/billing/test_payments.py",
+    ("POST /api/notifications/unsubscribe/{token}", 204): "the token of a mail; tests/integration/services/realtime",
     ("POST /api/webhooks/stripe", 401): "needs Stripe; tests/integration/services/billing/test_payments.py",
 }
 PROVOKERS: dict[int, Callable[[Scene, Operation], httpx.Response]] = {

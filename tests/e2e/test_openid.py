@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import httpx
 import pytest
@@ -54,8 +54,10 @@ def test_a_browser_signs_in_at_the_provider_and_works_with_its_session(suite_wit
     with browser(suite_with_provider) as page:
         told = approve(begin(page), subject, f"{suite_with_provider.url}/openid")
         landed = page.get("/openid", params={**told, "iss": issuer, "session_state": "1"})
-        assert landed.status_code == 200, landed.text
+        assert landed.status_code == 303, landed.text
         assert "no-store" in landed.headers["cache-control"]
+        # The answer stands in the fragment, for the console alone.
+        assert landed.headers["location"] == f"/app#/openid?{urlencode({'code': told['code'], 'state': told['state']})}"
         signed_in = page.post("/api/login/openid/complete", json={"code": told["code"], "state": told["state"]})
         assert signed_in.status_code == 200, signed_in.text
         assert page.get("/api/auth/user").json()["email"] == email

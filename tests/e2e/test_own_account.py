@@ -32,7 +32,6 @@ def test_a_forgotten_password_is_set_by_mail_and_every_session_ends(
     # Who administers the organization must not read a link that opens the accounts of its users.
     for path in ("/api/admin/mail", "/api/events", "/api/jobs"):
         assert token not in person.http.get(path).text
-    assert stranger.get("/reset-password").status_code == 200
     sent = {"token": token, "password": NEW}
     assert stranger.post("/api/auth/password/reset", json=sent).status_code == 204
     problem(stranger.post("/api/auth/password/reset", json=sent), 404, "account_link_invalid")
@@ -64,7 +63,6 @@ def test_an_address_changes_by_the_link_in_its_mailbox(
     token = mailed_token(operator, new, "/confirm-email")
     # Of a mistyped address, a stranger holds the link.
     problem(person.bearing(None).post("/api/auth/email/confirm", json={"token": token}), 401, "unauthenticated")
-    assert "Sign in with your present address" in person.bearing(None).get("/confirm-email/page.js").text
     assert person.http.post("/api/auth/email/confirm", json={"token": token}).status_code == 204
     assert person.http.get("/api/auth/user").json()["email"] == new
     problem(sign_in(person), 401, "wrong_credentials")
@@ -120,3 +118,26 @@ def test_a_session_gets_a_new_token_and_its_cookie(customer: Callable[[], Custom
     # Requests that are on their way still arrive.
     assert person.http.get("/api/auth/user").status_code == 200
     problem(person.bearing(person.key("*")["secret"]).post("/api/auth/sessions/rotate"), 409, "session_required")
+
+
+def test_how_people_sign_in_is_public_and_names_no_provider_without_one(customer: Callable[[], Customer]) -> None:
+    answer = customer().bearing(None).get("/api/login/methods")
+    assert answer.json() == {"password": True, "openid": False, "openidIssuer": None}
+
+
+def test_an_openid_answer_moves_from_the_query_into_the_fragment(customer: Callable[[], Customer]) -> None:
+    answer = customer().bearing(None).get("/openid?code=a%26b&state=c", follow_redirects=False)
+    assert answer.status_code == 303
+    assert answer.headers["location"] == "/app#/openid?code=a%26b&state=c"
+    assert answer.headers["cache-control"] == "no-store"
+
+
+def test_the_current_user_names_what_the_credential_may_do(customer: Callable[[], Customer]) -> None:
+    owner = customer()
+    assert owner.http.get("/api/auth/user").json()["scopes"] == ["*"]
+
+
+def test_a_refusal_of_the_openid_provider_reaches_the_console(customer: Callable[[], Customer]) -> None:
+    told = "/openid?error=access_denied&error_description=No&iss=https://provider.example"
+    answer = customer().bearing(None).get(told, follow_redirects=False)
+    assert answer.headers["location"] == "/app#/openid?error=access_denied&error_description=No"

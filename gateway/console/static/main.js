@@ -7,25 +7,31 @@ import { Frame } from "./parts/frame.js";
 import { Guard } from "./parts/guard.js";
 import { ProblemBox } from "./parts/notices.js";
 import { Toasts } from "./parts/toasts.js";
+import { LINKS } from "./pages/links.js";
+import { SignIn, SignInAgain } from "./pages/sign-in.js";
 import { pageOf } from "./pages/table.js";
-import { SignIn } from "./pages/sign-in.js";
 
 function App() {
   const session = useSessionState();
   const route = useRoute();
-  const page = pageOf(route);
   useFocus(session.user ? route.path : "");
   if (session.asking) return html`<p class="opening" role="status">Opening the console…</p>`;
-  if (session.problem) {
+  if (session.problem && !session.user) {
     return html`<main class="alone"><${ProblemBox} problem=${session.problem} again=${session.ask} /></main>`;
   }
+  const Link = LINKS[route.parts[0]];
   return html`<${SessionContext.Provider} value=${session}>
-    ${session.user
-      ? html`<${Frame} route=${route} area=${page.area}><${Guard} key=${page.key}>
-        <${page.component} route=${route} ...${page.given} /><//><//>`
-      : html`<${SignIn} />`}
+    ${Link ? html`<${Link} key=${route.path} route=${route} />`
+      : session.user ? html`<${Signed} key=${session.user.id} route=${route} />` : html`<${SignIn} />`}
+    ${session.ended && html`<${SignInAgain} />`}
     <${Toasts} />
   <//>`;
+}
+
+function Signed({ route }) {
+  const page = pageOf(route);
+  return html`<${Frame} route=${route} area=${page.area}><${Guard} key=${page.key}>
+    <${page.component} route=${route} ...${page.given} /><//><//>`;
 }
 
 /** A new page begins at its heading, for readers of screens too; the first page leaves the focus where it is. */

@@ -129,6 +129,10 @@ class OwnAccountMethods(SecondFactorMethods):
                     await append(conn, user_event("user.updated", changed))
         return pb.ConfirmEmailChangeResponse()
 
+    async def GetLoginMethods(self, request: pb.GetLoginMethodsRequest, context: object) -> pb.GetLoginMethodsResponse:
+        openid = self._parts.openid
+        return pb.GetLoginMethodsResponse(openid_issuer=openid.issuer if openid else "")
+
     async def BeginOpenIdLogin(
         self, request: pb.BeginOpenIdLoginRequest, context: object
     ) -> pb.BeginOpenIdLoginResponse:

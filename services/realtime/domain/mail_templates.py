@@ -19,6 +19,12 @@ class MailText:
     text: str
 
 
+def with_way_out(mail: MailText, link: str) -> MailText:
+    """The mail with the link that ends mails of its kind."""
+    reason = "You get this mail as an owner of the organization. To get no more of its kind, open:"
+    return MailText(mail.subject, f"{mail.text}\n{reason}\n{link}\n")
+
+
 def webhook_values(endpoint_id: str, url: str, reason: str) -> dict[str, str]:
     """What a mail may say of an endpoint: its host alone, because paths and queries of webhooks carry secrets."""
     return {"endpointId": endpoint_id, "host": urlsplit(url).hostname or "", "reason": reason}

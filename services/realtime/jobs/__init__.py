@@ -27,7 +27,7 @@ def job_handlers(settings: RealtimeSettings, envelope: Envelope, http: OutboundC
     handlers.add(operations.DELIVER, Deliver(envelope, http, patience))
     handlers.queue(operations.DELIVER.queue, max_running_per_org=_DELIVERIES_PER_ORGANIZATION)
     handlers.add(operations.REPLAY, Replay())
-    handlers.add(operations.MAIL, SendEmail(settings))
+    handlers.add(operations.MAIL, SendEmail(settings, envelope))
     handlers.add(operations.SWEEP, Sweep(settings))
     handlers.cron("retention-sweep", "17 3 * * *", operations.SWEEP)
     return handlers

@@ -10,6 +10,8 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from libs.config import ConfigError
 from libs.errors import Unavailable
+from services.realtime.domain.mail_html import as_html
+from services.realtime.domain.mail_templates import MailText
 
 # Seconds for one mail; greylisting servers answer late.
 TIMEOUT_SECONDS = 20.0
@@ -31,13 +33,19 @@ class Mailer:
         if self._url.scheme not in ("smtp", "smtps") or not self._url.hostname or not _has_valid_port(self._url):
             raise ConfigError(["SMTP_URL: write smtp://host:587 or smtps://user:password@host:465"])
 
-    async def send(self, message_id: str, recipient: str, subject: str, text: str) -> None:
+    async def send(self, message_id: str, recipient: str, mail: MailText, one_click: str = "") -> None:
         """Raises MailRefused, or Unavailable when a repeat may help. The Message-ID is stable, so that a repeat can be
-        recognized."""
+        recognized. `one_click` is the address to which mail programs post to end such mails (RFC 8058)."""
         message = EmailMessage()
-        message["From"], message["To"], message["Subject"] = self._sender, recipient, subject
+        message["From"], message["To"], message["Subject"] = self._sender, recipient, mail.subject
         message["Message-ID"] = f"<{message_id}@echosenseix>"
-        message.set_content(text)
+        # No program answers it with a note of absence (RFC 3834).
+        message["Auto-Submitted"] = "auto-generated"
+        if one_click:
+            message["List-Unsubscribe"] = f"<{one_click}>"
+            message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+        message.set_content(mail.text)
+        message.add_alternative(as_html(mail.subject, mail.text), subtype="html")
         try:
             await asyncio.to_thread(self._deliver, message)
         except OSError as error:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from services.realtime.servicer.notifications import NotificationServicer
 from services.realtime.servicer.realtime import RealtimeServicer
 from services.realtime.servicer.webhook_endpoints import WebhookEndpointServicer
 
-__all__ = ["RealtimeServicer", "WebhookEndpointServicer"]
+__all__ = ["NotificationServicer", "RealtimeServicer", "WebhookEndpointServicer"]

@@ -998,6 +998,8 @@ class CurrentUser(TypedDict):
     "When it last changed."
     organization: Any
     "The organization."
+    scopes: list[str]
+    "What the credential of this request may do; `*` is everything."
 
 
 class DeadEvent(TypedDict):
@@ -1844,6 +1846,15 @@ class LoginBody(TypedDict):
     "The password. It is kept as a hash alone."
 
 
+class LoginMethods(TypedDict):
+    password: bool
+    "Whether passwords sign in."
+    openid: bool
+    "Whether the installation has an OpenID provider."
+    openidIssuer: str | None
+    "The host of the OpenID provider."
+
+
 class Mail(TypedDict):
     id: str
     "The id; it never changes."
@@ -2000,6 +2011,22 @@ class NewSource(TypedDict):
     "When it last changed."
     jobId: str | None
     "The job that does it; read it at /api/jobs/{id}."
+
+
+class Notifications(TypedDict):
+    """The mails go to owners of an organization; for others the choice waits."""
+
+    creditLow: bool
+    "Whether to mail when the organization's credit runs low."
+    webhookEndpoints: bool
+    "Whether to mail when a webhook endpoint fails or was disabled."
+
+
+class NotificationsPatch(TypedDict):
+    creditLow: NotRequired[bool]
+    "Whether to mail when the organization's credit runs low."
+    webhookEndpoints: NotRequired[bool]
+    "Whether to mail when a webhook endpoint fails or was disabled."
 
 
 class Offsets(TypedDict):

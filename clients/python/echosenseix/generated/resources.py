@@ -103,6 +103,10 @@ class Accounts:
         """Open a session with the challenge of a login and a code."""
         return self._client.answer(m.LoggedIn, Call("POST", "/api/login/second-factor", json=body))
 
+    def get_login_methods(self) -> m.LoginMethods:
+        """Read how people sign in here."""
+        return self._client.answer(m.LoginMethods, Call("GET", "/api/login/methods"))
+
     def begin_openid(self) -> m.OpenIdStart:
         """Begin to sign in with the OpenID provider of the installation."""
         return self._client.answer(m.OpenIdStart, Call("POST", "/api/login/openid"))
@@ -118,6 +122,18 @@ class Accounts:
     def switch_organization(self, body: m.SwitchBody) -> m.LoggedIn:
         """Go on in another organization of the account; this session ends."""
         return self._client.answer(m.LoggedIn, Call("POST", "/api/auth/organizations/switch", json=body))
+
+    def get_notifications(self) -> m.Notifications:
+        """Read which mails the user gets."""
+        return self._client.answer(m.Notifications, Call("GET", "/api/me/notifications"))
+
+    def update_notifications(self, body: m.NotificationsPatch, *, idempotency_key: str | None = None) -> m.Notifications:
+        """Choose which mails the user gets."""
+        return self._client.answer(m.Notifications, Call("PATCH", "/api/me/notifications", json=body, keyed=True, idempotency_key=idempotency_key))
+
+    def unsubscribe(self, token: str, body: dict[str, Any]) -> None:
+        """End mails of one kind by the link of such a mail (RFC 8058)."""
+        self._client.nothing(Call("POST", f"/api/notifications/unsubscribe/{segment(token)}", json=body))
 
 
 class Organization:
@@ -861,6 +877,10 @@ class AsyncAccounts:
         """Open a session with the challenge of a login and a code."""
         return await self._client.answer(m.LoggedIn, Call("POST", "/api/login/second-factor", json=body))
 
+    async def get_login_methods(self) -> m.LoginMethods:
+        """Read how people sign in here."""
+        return await self._client.answer(m.LoginMethods, Call("GET", "/api/login/methods"))
+
     async def begin_openid(self) -> m.OpenIdStart:
         """Begin to sign in with the OpenID provider of the installation."""
         return await self._client.answer(m.OpenIdStart, Call("POST", "/api/login/openid"))
@@ -876,6 +896,18 @@ class AsyncAccounts:
     async def switch_organization(self, body: m.SwitchBody) -> m.LoggedIn:
         """Go on in another organization of the account; this session ends."""
         return await self._client.answer(m.LoggedIn, Call("POST", "/api/auth/organizations/switch", json=body))
+
+    async def get_notifications(self) -> m.Notifications:
+        """Read which mails the user gets."""
+        return await self._client.answer(m.Notifications, Call("GET", "/api/me/notifications"))
+
+    async def update_notifications(self, body: m.NotificationsPatch, *, idempotency_key: str | None = None) -> m.Notifications:
+        """Choose which mails the user gets."""
+        return await self._client.answer(m.Notifications, Call("PATCH", "/api/me/notifications", json=body, keyed=True, idempotency_key=idempotency_key))
+
+    async def unsubscribe(self, token: str, body: dict[str, Any]) -> None:
+        """End mails of one kind by the link of such a mail (RFC 8058)."""
+        await self._client.nothing(Call("POST", f"/api/notifications/unsubscribe/{segment(token)}", json=body))
 
 
 class AsyncOrganization:

@@ -17,12 +17,25 @@ export class Problem extends Error {
   }
 }
 
+// Their 401 says that what was entered is wrong, not that a session has ended.
+const SIGN_IN = new Set(["/api/login", "/api/login/second-factor", "/api/login/openid/complete"]);
 const endListeners = new Set();
+const resumeListeners = new Set();
 
 /** `listener` is called when the API says that the session has ended. Returns the function that removes it. */
 export function onSessionEnd(listener) {
   endListeners.add(listener);
   return () => endListeners.delete(listener);
+}
+
+/** `listener` is called when a person has signed in again after the session had ended. Returns its removal. */
+export function onSessionResume(listener) {
+  resumeListeners.add(listener);
+  return () => resumeListeners.delete(listener);
+}
+
+export function tellSessionResumed() {
+  resumeListeners.forEach((listener) => listener());
 }
 
 /** 128 random bits in hexadecimal. (crypto.randomUUID exists in secure contexts alone.) */
@@ -74,7 +87,7 @@ async function exchange(method, path, { headers, body, aborted }) {
 
 /** The Problem of a refusal. An ended session is told to its listeners too. */
 export function refused(status, text, requestId, path) {
-  if (status === 401 && path !== "/api/login") endListeners.forEach((listener) => listener());
+  if (status === 401 && !SIGN_IN.has(path)) endListeners.forEach((listener) => listener());
   try {
     return new Problem(JSON.parse(text));
   } catch {

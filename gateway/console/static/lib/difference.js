@@ -27,6 +27,26 @@ export function differences(before, after) {
   return rows;
 }
 
+/** The rows beside each other: pairs `[before, after]` of rows, null where one side has no line. */
+export function beside(rows) {
+  const pairs = [];
+  let [outs, ins] = [[], []];
+  const close = () => {
+    for (let i = 0; i < Math.max(outs.length, ins.length); i += 1) pairs.push([outs[i] ?? null, ins[i] ?? null]);
+    [outs, ins] = [[], []];
+  };
+  for (const row of rows) {
+    if (row.kind === "out") outs.push(row);
+    else if (row.kind === "in") ins.push(row);
+    else {
+      close();
+      pairs.push([row, row]);
+    }
+  }
+  close();
+  return pairs;
+}
+
 /** `lengths[i][j]`: how many lines a[i..] and b[j..] have in common, in order. */
 function table(a, b) {
   const lengths = Array.from({ length: a.length + 1 }, () => new Uint32Array(b.length + 1));

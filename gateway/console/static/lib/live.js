@@ -1,7 +1,7 @@
 /* The live connection: one socket with the official Centrifugo SDK, opened by the first listener. Owns the token, the
    subscriptions and the state that the header shows. */
 
-import { send } from "./api.js";
+import { onSessionResume, send } from "./api.js";
 import { useEffect, useLatest, useState, useThrottled } from "./ui.js";
 
 // "off", "connecting", "live" or "failed".
@@ -15,6 +15,24 @@ const wired = new WeakSet();
 function setState(next) {
   state = next;
   stateListeners.forEach((listener) => listener(next));
+}
+
+// Milliseconds between attempts to open the connection, doubled to the most.
+const FIRST_PAUSE_MS = 1000;
+const LONGEST_PAUSE_MS = 30_000;
+
+/** Opens the connection, again and again while the server cannot be reached. A refusal (4xx) is final. */
+async function openPatiently(wanted) {
+  for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
+    try {
+      return await open();
+    } catch (problem) {
+      setState("failed");
+      const isFinal = problem.status >= 400 && problem.status < 500 && problem.status !== 429;
+      if (isFinal || !wanted()) throw problem;
+      await new Promise((resolve) => setTimeout(resolve, pause));
+    }
+  }
 }
 
 async function open() {
@@ -33,10 +51,10 @@ async function open() {
 function connection() {
   if (opening === null) {
     setState("connecting");
-    opening = open();
-    opening.catch(() => {
-      opening = null;
-      setState("failed");
+    const mine = openPatiently(() => opening === mine);
+    opening = mine;
+    mine.catch(() => {
+      if (opening === mine) opening = null;
     });
   }
   return opening;
@@ -50,6 +68,16 @@ export async function disconnect() {
   setState("off");
   if (last) (await last.catch(() => null))?.client.disconnect();
 }
+
+/** Closes the socket when the session has ended without a sign-out; who listens stays. */
+export function suspend() {
+  opening?.then(({ client }) => client.disconnect(), () => undefined);
+}
+
+onSessionResume(() => opening?.then(({ client }) => {
+  client.setToken(""); // The old one belongs to the session that has ended.
+  client.connect();
+}, () => undefined));
 
 /** Listens to a channel until the returned function is called. `tell` receives each event's envelope. `old` asks for
     so many events that the channel had before, oldest first. */
@@ -120,7 +148,7 @@ export function useChannels(channels, tell, { old = 0 } = {}) {
 export function useOrganizationChannels() {
   const [channels, setChannels] = useState([]);
   useEffect(() => {
-    connection().then((open) => setChannels(open.channels), () => undefined);
+    connection().then((opened) => setChannels(opened.channels), () => undefined);
   }, []);
   return channels;
 }

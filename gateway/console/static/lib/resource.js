@@ -1,6 +1,6 @@
 /* Reading the API from components: one resource, or one page of a list. Owns loading, refusal, reload and paging. */
 
-import { get } from "./api.js";
+import { get, onSessionResume } from "./api.js";
 import { useCallback, useEffect, useRef, useState } from "./ui.js";
 
 // Rows that page numbers reach. Behind them the API continues by cursor.
@@ -24,6 +24,7 @@ export function useResource(path, query = {}) {
     return () => controller.abort();
   }, [path, asked, round]);
   const reload = useCallback(() => setRound((number) => number + 1), []);
+  useEffect(() => onSessionResume(reload), []);
   const replace = useCallback((data) => setState((last) => ({ ...last, data, problem: null })), []);
   return { ...state, reload, replace };
 }

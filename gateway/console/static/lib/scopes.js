@@ -2,4 +2,4 @@
 
 const AREAS = ["agents", "integrations", "knowledge", "calls", "billing", "realtime", "webhooks", "members", "organizations"];
 
-export const SCOPES = AREAS.flatMap((area) => [`${area}:read`, `${area}:write`]);
+export const SCOPES = [...AREAS.flatMap((area) => [`${area}:read`, `${area}:write`]), "audit:read"];

@@ -1,27 +1,42 @@
 /* Who is signed in. The session is an HttpOnly cookie: scripts never see the token, and nothing is kept in storage. */
 
-import { get, onSessionEnd, send } from "./api.js";
-import { disconnect } from "./live.js";
-import { createContext, useContext, useEffect, useState } from "./ui.js";
+import { get, onSessionEnd, send, tellSessionResumed } from "./api.js";
+import { disconnect, suspend } from "./live.js";
+import { createContext, useContext, useEffect, useLatest, useState } from "./ui.js";
 
 export const SessionContext = createContext(null);
 export const useSession = () => useContext(SessionContext);
 
-/** `{user, asking, problem, signIn, signInWithCode, signOut}`; `signIn` answers the challenge of a second factor; `user` is null for a stranger. */
+/** A function that says whether the person has a scope. It decides what is shown; the API decides what is done. */
+export function useMay() {
+  const { scopes } = useSession().user;
+  return (scope) => scopes.includes("*") || scopes.includes(scope);
+}
+
+const STRANGER = { user: null, asking: false, problem: null, ended: false };
+
+/** `{user, asking, problem, ended, ask, signIn, signInWithCode, signOut, leave}`. `user` is null without a session.
+    `ended`: the session of the user who is shown is over, and what is on the page waits for a new sign-in.
+    `signIn` resolves to the challenge of a second factor, or null. */
 export function useSessionState() {
-  const [state, setState] = useState({ user: null, asking: true, problem: null });
+  const [state, setState] = useState({ ...STRANGER, asking: true });
+  const latest = useLatest(state);
   const ask = async () => {
     try {
-      setState({ user: await get("/api/auth/user"), asking: false, problem: null });
+      const user = await get("/api/auth/user");
+      const { user: before, ended } = latest.current;
+      if (ended && before.id !== user.id) location.reload();
+      setState({ ...STRANGER, user });
+      if (ended) tellSessionResumed();
     } catch (problem) {
-      setState({ user: null, asking: false, problem: problem.status === 401 ? null : problem });
+      setState((last) => ({ ...last, asking: false, problem: problem.status === 401 ? null : problem }));
     }
   };
   useEffect(() => {
     ask();
     return onSessionEnd(() => {
-      disconnect();
-      setState((last) => ({ ...last, user: null, asking: false }));
+      suspend();
+      setState((last) => ({ ...last, asking: false, ended: last.user !== null }));
     });
   }, []);
   const signIn = async (email, password) => {
@@ -34,10 +49,13 @@ export function useSessionState() {
     await send("POST", "/api/login/second-factor", { challenge, code });
     await ask();
   };
+  const leave = async () => {
+    await disconnect();
+    setState(STRANGER);
+  };
   const signOut = async () => {
     await send("POST", "/api/logout");
-    await disconnect();
-    setState({ user: null, asking: false, problem: null });
+    await leave();
   };
-  return { ...state, ask, signIn, signInWithCode, signOut };
+  return { ...state, ask, signIn, signInWithCode, signOut, leave };
 }

@@ -4,6 +4,7 @@
 import { Problem, send } from "../lib/api.js";
 import { providerName } from "../lib/format.js";
 import { useAct } from "../lib/resource.js";
+import { useMay } from "../lib/session.js";
 import { html, useEffect, useState } from "../lib/ui.js";
 import { AreaField, Form, fromCommas, SelectField, TextField, toCommas } from "../parts/forms.js";
 import { toast } from "../parts/toasts.js";
@@ -60,6 +61,7 @@ function parsed(text) {
 }
 
 export function Draft({ agent, replace, reload }) {
+  const may = useMay();
   const [before] = useState(() => textsOf(agent));
   const [texts, setTexts] = useState(before);
   const dirty = Object.keys(texts).some((name) => texts[name] !== before[name]);
@@ -75,7 +77,7 @@ export function Draft({ agent, replace, reload }) {
   });
   const again = problem?.status === 412
     && html`<button type="button" onClick=${reload}>Read the newer agent, and lose these changes</button>`;
-  return html`<${Form} onSubmit=${run} busy=${busy} ready=${dirty} problem=${problem}
+  return html`<${Form} onSubmit=${run} busy=${busy} ready=${dirty} problem=${problem} locked=${!may("agents:write")}
     submit=${dirty ? "Save the draft" : "Saved"} extra=${again}>
     <${TextField} label="Name" required maxlength="200" ...${field("name")} />
     <${TextField} label="Tags" hint="Separated by commas." ...${field("tags")} />

@@ -1,6 +1,6 @@
 /* The versions of an agent, and what differs between any two of them or the draft. */
 
-import { differences } from "../lib/difference.js";
+import { beside, differences } from "../lib/difference.js";
 import { number } from "../lib/format.js";
 import { useList, usePlace, useResource } from "../lib/resource.js";
 import { html, useState } from "../lib/ui.js";
@@ -62,7 +62,15 @@ function Changes({ before, after }) {
   const names = all.filter((name) => (before[name] ?? "") !== (after[name] ?? ""));
   if (names.length === 0) return html`<${Empty} title="No difference" />`;
   return names.map((name) => html`<div key=${name} class="change"><h3><code>${name}</code></h3>
-    <pre class="difference">${differences(before[name] ?? "", after[name]
-      ?? "").map(({ kind, text }) => html`<span class=${kind}><i>${{ in: "+", out: "−", same: " " }[kind]}</i>
-      ${text}${"\n"}</span>`)}</pre></div>`);
+    <table class="difference" aria-label="What differs in ${name}"><thead><tr><th scope="col">From</th>
+      <th scope="col">To</th></tr></thead><tbody>
+      ${beside(differences(before[name] ?? "", after[name] ?? "")).map((pair, index) =>
+        html`<tr key=${index}>${pair.map((row) => html`<${Line} row=${row} />`)}</tr>`)}</tbody></table></div>`);
+}
+
+const SIGNS = { in: "+", out: "−", same: " " };
+
+function Line({ row }) {
+  if (!row) return html`<td class="none"></td>`;
+  return html`<td class=${row.kind}><i>${SIGNS[row.kind]}</i>${row.text}</td>`;
 }

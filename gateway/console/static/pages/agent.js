@@ -4,6 +4,7 @@ import { send } from "../lib/api.js";
 import { number } from "../lib/format.js";
 import { useAct, useList, usePlace, useResource } from "../lib/resource.js";
 import { go, place } from "../lib/router.js";
+import { useMay } from "../lib/session.js";
 import { html, useState } from "../lib/ui.js";
 import { Confirm, Dialog } from "../parts/dialog.js";
 import { AreaField, Form } from "../parts/forms.js";
@@ -18,6 +19,7 @@ import { CallTable, NEWEST } from "./calls.js";
 const TABS = [["draft", "Draft"], ["versions", "Versions"], ["calls", "Calls"]];
 
 export function Agent({ id, tab = "draft" }) {
+  const may = useMay();
   const agent = useResource(`/api/agents/${id}`);
   const { data, problem, reload } = agent;
   if (problem && !data) return html`<${Head} title="Agent" back=${[["agents"], "Agents"]} />
@@ -29,11 +31,11 @@ export function Agent({ id, tab = "draft" }) {
     go(["agents", made.id]);
   }, toastProblem);
   return html`<${Head} title=${data.name} back=${[["agents"], "Agents"]}>
-      <${State} of=${data.status} /><${Publish} agent=${data} reload=${reload} />
+      <${State} of=${data.status} />${may("agents:write") && html`<${Publish} agent=${data} reload=${reload} />
       <button type="button" onClick=${copy}>Duplicate</button>
       <${Confirm} label="Delete" title="Delete this agent?"
         question="Its calls and their costs stay. The agent and its versions do not come back." act=${remove}
-        done=${() => go(["agents"])} /><//>
+        done=${() => go(["agents"])} />`}<//>
     <p class="small">${data.publishedVersion ? `Version ${number(data.publishedVersion)} is published`
       : "Nothing is published yet"}${data.publishedVersion && data.hasUnpublishedChanges
       ? "; the draft has changed since" : ""}.

@@ -4,7 +4,7 @@ import { send } from "../lib/api.js";
 import { useRefresh } from "../lib/live.js";
 import { useAct, useList } from "../lib/resource.js";
 import { go, place, setQuery, urlPlace } from "../lib/router.js";
-import { useSession } from "../lib/session.js";
+import { useMay, useSession } from "../lib/session.js";
 import { html, useState } from "../lib/ui.js";
 import { number, providerName } from "../lib/format.js";
 import { Dialog } from "../parts/dialog.js";
@@ -25,12 +25,13 @@ const COLUMNS = [
 
 export function Agents({ route }) {
   const { user } = useSession();
+  const may = useMay();
   const [creating, setCreating] = useState(false);
   const { search = "", status = "" } = route.query;
   const [where, move] = urlPlace(route);
   const list = useList("/api/agents", { search, status }, where, 25);
   useRefresh(user.organization.id, "agents", list.reload);
-  const create = html`<button type="button" class="primary" onClick=${() => setCreating(true)}>New agent</button>`;
+  const create = may("agents:write") && html`<button type="button" class="primary" onClick=${() => setCreating(true)}>New agent</button>`;
   return html`<${Head} title="Agents">${create}<//>
     <form class="filters" role="search" onSubmit=${(event) => event.preventDefault()}>
       <${SearchField} label="Search" value=${search} onSearch=${(text) => setQuery({ search: text })}

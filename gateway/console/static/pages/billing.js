@@ -5,7 +5,7 @@ import { count, money, number, providerName, utcDay, words } from "../lib/format
 import { useRefresh } from "../lib/live.js";
 import { useAct, useList, useResource } from "../lib/resource.js";
 import { place, setQuery, urlPlace } from "../lib/router.js";
-import { useSession } from "../lib/session.js";
+import { useMay, useSession } from "../lib/session.js";
 import { html, useMemo, useState } from "../lib/ui.js";
 import { Bars } from "../parts/charts.js";
 import { Dialog } from "../parts/dialog.js";
@@ -21,6 +21,7 @@ const TYPES = ["grant", "top_up", "usage", "adjustment", "refund"];
 
 export function Billing({ route }) {
   const { user } = useSession();
+  const may = useMay();
   const balance = useResource("/api/billing/balance");
   const [window] = useState(lastDays);
   const daily = useResource("/api/billing/usage", { ...window, groupBy: "day", limit: 200 });
@@ -29,7 +30,7 @@ export function Billing({ route }) {
   const [where, move] = urlPlace(route);
   const ledger = useList("/api/billing/ledger", { type }, where, 25);
   useRefresh(user.organization.id, "billing", () => [balance, daily, meters, ledger].forEach(({ reload }) => reload()));
-  return html`<${Head} title="Billing"><${TopUp} done=${balance.reload} /><//>
+  return html`<${Head} title="Billing">${may("billing:write") && html`<${TopUp} done=${balance.reload} />`}<//>
     <${Balance} of=${balance} />
     <section><h2>Usage</h2><${Daily} of=${daily} window=${window} /><${Meters} of=${meters} /></section>
     <section><h2>Ledger</h2>

@@ -1,27 +1,32 @@
-/* One call: what was said and when, the recording, what it cost, what happened to it. A call in progress grows as its
-   turns arrive. */
+/* One call: what was said and when, the recording, what it cost, what happened to it. A call that runs grows turn by turn
+   from its channel, and takes commands. */
 
-import { duration, moment, money, number, providerName, words } from "../lib/format.js";
+import { duration, money, number, providerName, words } from "../lib/format.js";
 import { REFRESH_MS, useChannels } from "../lib/live.js";
 import { usePlace, useResource } from "../lib/resource.js";
 import { place } from "../lib/router.js";
-import { html, useRef, useState, useThrottled } from "../lib/ui.js";
+import { html, useEffect, useInterval, useRef, useState, useThrottled } from "../lib/ui.js";
+import { Commands } from "../parts/commands.js";
 import { EventList } from "../parts/events.js";
 import { List } from "../parts/list.js";
-import { Empty, Facts, Moment, ProblemBox, State, Tags, Waiting } from "../parts/notices.js";
+import { Empty, Facts, Moment, ProblemBox, Stamp, State, Tags, Waiting } from "../parts/notices.js";
 import { Head } from "../parts/tabs.js";
 
 // Events of one call that are shown.
 const EVENTS = 50;
+// Turns shown at first, and how many each press of a button adds.
+const TURNS = 100;
 
 export function Call({ id }) {
   const { data: call, problem, reload } = useResource(`/api/call-logs/${id}`);
   const agent = useResource(call?.agentId ? `/api/agents/${call.agentId}` : "");
   const [events, setEvents] = useState([]);
+  const [told, setTold] = useState([]);
   const soon = useThrottled(reload, REFRESH_MS);
   useChannels([`call:${id}`], (event) => {
     setEvents((known) => [event, ...known.filter((one) => one.id !== event.id)].slice(0, EVENTS));
-    soon();
+    if (event.type === "call.turn") setTold((known) => [...known, event.data]);
+    else soon();
   }, { old: EVENTS });
   if (problem && !call) return html`<${Head} title="Call" back=${[["calls"], "Calls"]} />
     <${ProblemBox} problem=${problem} again=${reload} />`;
@@ -29,11 +34,27 @@ export function Call({ id }) {
   return html`<${Head} title=${call.title || "Call"} back=${[["calls"], "Calls"]}><${State} of=${call.status} /><//>
     ${call.summary && html`<p class="lead">${call.summary}</p>`}
     <${Facts} of=${factsOf(call, agent.data)} />
-    <${Conversation} call=${call} />
+    <${Commands} call=${call} />
+    <${Conversation} call=${call} turns=${withTold(call, told)} />
     <section><h2>Cost</h2><${Cost} call=${call} /></section>
     <section><h2>Events</h2>${events.length
       ? html`<${EventList} events=${events} />`
       : html`<${Empty} title="No event in view">Events of this call appear here as they happen.<//>`}</section>`;
+}
+
+/** The turns that were read and those that the channel has told since, in their order. A provider's report replaces the
+    turns of a call that has ended. */
+function withTold(call, told) {
+  if (call.status !== "in_progress") return call.transcript;
+  const byIndex = new Map([...told, ...call.transcript].map((turn) => [turn.index, turn]));
+  return [...byIndex.values()].sort((one, other) => one.index - other.index);
+}
+
+/** How long a call runs, second by second. */
+export function Elapsed({ since }) {
+  const [now, setNow] = useState(Date.now);
+  useInterval(() => setNow(Date.now()), 1);
+  return since ? duration(Math.max(0, (now - Date.parse(since)) / 1000)) : "–";
 }
 
 function factsOf(call, agent) {
@@ -44,8 +65,9 @@ function factsOf(call, agent) {
     ["Direction", call.direction && words(call.direction)],
     ["From", call.fromNumber],
     ["To", call.toNumber],
-    ["Started", moment(call.startedAt)],
-    ["Length", duration(call.durationSeconds)],
+    ["Started", html`<${Stamp} at=${call.startedAt} />`],
+    ["Length", call.status === "in_progress" ? html`<${Elapsed} since=${call.startedAt} />`
+      : duration(call.durationSeconds)],
     ["Successful", call.successful === null ? null : call.successful ? "Yes" : "No"],
     ["Ended because", call.terminationReason],
     ["Language", call.language],
@@ -54,12 +76,13 @@ function factsOf(call, agent) {
   ].map((pair) => (pair[1] === false ? null : pair));
 }
 
-function Conversation({ call }) {
+function Conversation({ call, turns }) {
   const player = useRef(null);
   const playFrom = (seconds) => {
     player.current.currentTime = seconds;
     player.current.play().catch(() => undefined);
   };
+  const runs = call.status === "in_progress";
   return html`<section><h2>Conversation</h2>
     ${call.recording?.url
       ? html`<audio ref=${player} controls preload="metadata"
@@ -67,12 +90,26 @@ function Conversation({ call }) {
       : html`<p class="small">
         ${call.recording ? `The recording is ${words(call.recording.status).toLowerCase()}.`
         : "This call has no recording."}</p>`}
-    ${call.transcript.length
-      ? html`<ol class="turns" aria-live=${call.status === "in_progress" ? "polite" : undefined}>
-        ${call.transcript.map((turn) =>
-          html`<${Turn} key=${turn.index} turn=${turn} playFrom=${call.recording?.url ? playFrom : null} />`)}</ol>`
-      : html`<${Empty} title="Nothing was said">The provider sent no transcript.<//>`}
+    ${turns.length
+      ? html`<${Turns} turns=${turns} runs=${runs} playFrom=${call.recording?.url ? playFrom : null} />`
+      : html`<${Empty} title=${runs ? "Nothing was said yet" : "Nothing was said"}>
+        ${runs ? "Turns appear here as they are said." : "The provider sent no transcript."}<//>`}
     <${Transcription} call=${call} /></section>`;
+}
+
+/** A part of a long conversation: the newest turns of a call that runs, the first ones of a call that has ended. */
+function Turns({ turns, runs, playFrom }) {
+  const [most, setMost] = useState(TURNS);
+  const shown = runs ? turns.slice(-most) : turns.slice(0, most);
+  const more = turns.length > shown.length && html`<p><button type="button" onClick=${() => setMost(most + TURNS)}>
+    ${runs ? "Earlier turns" : "More turns"} (${number(turns.length - shown.length)})</button></p>`;
+  const end = useRef(null);
+  useEffect(() => {
+    if (runs) end.current?.scrollIntoView({ block: "nearest" });
+  }, [runs, turns.length]);
+  return html`${runs && more}<ol class="turns" aria-live=${runs ? "polite" : undefined}>${shown.map((turn) =>
+      html`<${Turn} key=${turn.index} turn=${turn} playFrom=${playFrom} />`)}</ol>
+    <span ref=${end}></span>${!runs && more}`;
 }
 
 function Turn({ turn, playFrom }) {

@@ -4,6 +4,7 @@ import { send } from "../lib/api.js";
 import { count, number } from "../lib/format.js";
 import { useAct, useList, usePlace, useResource } from "../lib/resource.js";
 import { go } from "../lib/router.js";
+import { useMay } from "../lib/session.js";
 import { html, useInterval, useState } from "../lib/ui.js";
 import { Confirm, Dialog, Secret } from "../parts/dialog.js";
 import { Form, fromCommas, SelectField, TextField, toCommas } from "../parts/forms.js";
@@ -17,6 +18,7 @@ const BACK = [["developers", "webhooks"], "Webhooks"];
 const LOOK_SECONDS = 3;
 
 export function Endpoint({ id }) {
+  const may = useMay();
   const path = `/api/webhook-endpoints/${id}`;
   const { data: endpoint, problem, reload, replace } = useResource(path);
   const [secret, setSecret] = useState("");
@@ -33,12 +35,12 @@ export function Endpoint({ id }) {
     reload();
   };
   return html`<${Head} title="Webhook endpoint" back=${BACK}><${State} of=${endpoint.status} />
-      <${TestButton} path=${path} /><button type="button" onClick=${toggle}>${enabled ? "Disable" : "Enable"}</button>
+      ${may("webhooks:write") && html`<${TestButton} path=${path} /><button type="button" onClick=${toggle}>${enabled ? "Disable" : "Enable"}</button>
       <${Replay} path=${path} />
       <${Confirm} label="Rotate secret" title="Rotate the secret?"
         question="Deliveries are signed with both secrets for 24 hours." act=${rotate} />
       <${Confirm} label="Delete" title="Delete this endpoint?" question="Deliveries that wait are given up."
-        act=${() => send("DELETE", path, undefined, { version })} done=${() => go(BACK[0])} /><//>
+        act=${() => send("DELETE", path, undefined, { version })} done=${() => go(BACK[0])} />`}<//>
     <p><code>${endpoint.url}</code></p>
     ${endpoint.failingSince && html`<div class="problem">
       <strong>Failing since <${Moment} at=${endpoint.failingSince} /></strong>
@@ -49,8 +51,8 @@ export function Endpoint({ id }) {
       ["Last success", html`<${Moment} at=${endpoint.lastSuccessAt} />`],
       ["Last failure", html`<${Moment} at=${endpoint.lastFailureAt} />`],
       ["Id", html`<code>${endpoint.id}</code>`]]} />
-    <details class="card"><summary>Change</summary>
-      <${Settings} key=${version} endpoint=${endpoint} path=${path} replace=${replace} /></details>
+    ${may("webhooks:write") && html`<details class="card"><summary>Change</summary>
+      <${Settings} key=${version} endpoint=${endpoint} path=${path} replace=${replace} /></details>`}
     <section><h2>Deliveries</h2><${Deliveries} path=${path} /></section>
     ${secret && html`<${Secret} title="The new secret" secret=${secret}
       onClose=${() => setSecret("")}>Enter it at the receiver. It is shown this once.<//>`}`;
@@ -64,11 +66,12 @@ function TestButton({ path }) {
 function Replay({ path }) {
   const [open, setOpen] = useState(false);
   const [hours, setHours] = useState("24");
+  const [from, setFrom] = useState("");
+  const [until, setUntil] = useState("");
   const [types, setTypes] = useState("");
   const [missed, setMissed] = useState("missed");
   const [run, { busy, problem }] = useAct(async () => {
-    const after = new Date(Date.now() - Number(hours) * 3_600_000).toISOString();
-    const wanted = { after, types: types.trim() ? fromCommas(types) : null, onlyUndelivered: missed === "missed" };
+    const wanted = { ...rangeOf(hours, from, until), types: types.trim() ? fromCommas(types) : null, onlyUndelivered: missed === "missed" };
     const answer = await send("POST", `${path}/replay`, wanted);
     setOpen(false);
     toast(`${count(answer.events, "event is", "events are")} looked at; the job ${answer.jobId} delivers them again.`);
@@ -77,11 +80,21 @@ function Replay({ path }) {
     ${open && html`<${Dialog} title="Deliver events again" onClose=${() => setOpen(false)}>
       <${Form} onSubmit=${run} busy=${busy} problem=${problem} submit="Replay">
         <${SelectField} label="Events of the last" value=${hours} onInput=${setHours}
-          options=${[["1", "hour"], ["24", "day"], ["168", "7 days"], ["720", "30 days"]]} />
+          options=${[["1", "hour"], ["24", "day"], ["168", "7 days"], ["720", "30 days"], ["", "a range"]]} />
         <${SelectField} label="Deliver" value=${missed} onInput=${setMissed}
           options=${[["missed", "What the endpoint has not taken"], ["all", "All of them"]]} />
+        ${hours === "" && html`<${TextField} label="From" type="datetime-local" required value=${from}
+            onInput=${setFrom} pointer="after" problem=${problem} />
+          <${TextField} label="Until" type="datetime-local" hint="Empty: now." value=${until} onInput=${setUntil}
+            pointer="before" problem=${problem} />`}
         <${TextField} label="Event types" wide value=${types} onInput=${setTypes} pointer="types" problem=${problem}
           hint="Separated by commas; empty: those of the endpoint." /><//><//>`}`;
+}
+
+/** The range of a replay: the last hours, or what a person entered in the time zone of the browser. */
+function rangeOf(hours, from, until) {
+  if (hours) return { after: new Date(Date.now() - Number(hours) * 3_600_000).toISOString() };
+  return { after: new Date(from).toISOString(), ...(until && { before: new Date(until).toISOString() }) };
 }
 
 function Settings({ endpoint, path, replace }) {
@@ -103,6 +116,7 @@ function Settings({ endpoint, path, replace }) {
 }
 
 function Deliveries({ path }) {
+  const may = useMay();
   const [status, setStatus] = useState("");
   const [shown, setShown] = useState("");
   const [where, move] = usePlace({ status });
@@ -123,8 +137,8 @@ function Deliveries({ path }) {
     { title: "Next attempt", cell: (delivery) => html`<${Moment}
       at=${delivery.status === "pending" ? delivery.nextAttemptAt : null} />` },
     { title: "Actions", cell: (delivery) => html`<button type="button" class="quiet"
-      onClick=${() => setShown(delivery.id)}>Show</button> <button type="button" class="quiet"
-      onClick=${again(delivery)}>Deliver again</button>` },
+      onClick=${() => setShown(delivery.id)}>Show</button>${may("webhooks:write") && html` <button type="button"
+      class="quiet" onClick=${again(delivery)}>Deliver again</button>`}` },
   ];
   return html`<form class="filters" onSubmit=${(event) => event.preventDefault()}>
       <${SelectField} label="Status" value=${status} onInput=${setStatus}

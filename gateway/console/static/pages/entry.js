@@ -5,7 +5,7 @@ import { bytes, count, number } from "../lib/format.js";
 import { useRefresh } from "../lib/live.js";
 import { useList, usePlace, useResource } from "../lib/resource.js";
 import { go } from "../lib/router.js";
-import { useSession } from "../lib/session.js";
+import { useMay, useSession } from "../lib/session.js";
 import { html } from "../lib/ui.js";
 import { Confirm } from "../parts/dialog.js";
 import { Pager } from "../parts/list.js";
@@ -16,6 +16,7 @@ const BACK = [["knowledge"], "Knowledge"];
 
 export function Entry({ id }) {
   const { user } = useSession();
+  const may = useMay();
   const { data: entry, problem, reload } = useResource(`/api/knowledge-base/entries/${id}`);
   useRefresh(user.organization.id, "knowledge", reload);
   if (problem && !entry) return html`<${Head} title="Entry" back=${BACK} />
@@ -24,9 +25,9 @@ export function Entry({ id }) {
   const remove = () => send("DELETE", `/api/knowledge-base/entries/${id}`, undefined, { version: entry.version });
   return html`<${Head} title=${entry.title} back=${BACK}><${State} of=${entry.status} />
       ${entry.documentId && html`<a class="button" href="/api/documents/${entry.documentId}/download">Download</a>`}
-      <${Confirm} label="Delete" title="Delete this entry?"
+      ${may("knowledge:write") && html`<${Confirm} label="Delete" title="Delete this entry?"
         question="Agents do not find its passages any more. It does not come back." act=${remove}
-        done=${() => go(["knowledge"])} /><//>
+        done=${() => go(["knowledge"])} />`}<//>
     ${entry.error && html`<${ProblemBox}
       problem=${{ title: "The document could not be read", detail: entry.error.message }} />`}
     <${Facts} of=${[

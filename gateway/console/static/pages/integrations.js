@@ -3,6 +3,7 @@
 import { send } from "../lib/api.js";
 import { providerName } from "../lib/format.js";
 import { useAct, useResource } from "../lib/resource.js";
+import { useMay } from "../lib/session.js";
 import { html, useState } from "../lib/ui.js";
 import { Confirm, Dialog } from "../parts/dialog.js";
 import { Form, TextField } from "../parts/forms.js";
@@ -21,17 +22,19 @@ export function Integrations() {
 }
 
 function Provider({ name, known, reload }) {
+  const may = useMay();
   const [open, setOpen] = useState(false);
   const path = `/api/integrations/${name}`;
   const started = () => toast("Agents and calls of the platform are being read.");
   const sync = () => send("POST", `${path}/sync`).then(started, toastProblem);
   return html`<section class="card"><div class="head"><h2>${providerName(name)}</h2><div class="head-actions">
-      ${known && html`<${State} of=${known.status} /><button type="button" onClick=${sync}>Synchronize</button>`}
+      ${known && html`<${State} of=${known.status} />`}
+      ${may("integrations:write") && html`${known && html`<button type="button" onClick=${sync}>Synchronize</button>`}
       <button type="button" class=${known ? "" : "primary"} onClick=${() => setOpen(true)}>
         ${known ? "Change credentials" : "Connect"}</button>
       ${known && html`<${Confirm} label="Remove" title="Remove ${providerName(name)}?"
         question="Its reports are refused from now on. Calls that came before stay."
-        act=${() => send("DELETE", path, undefined, { version: known.version })} done=${reload} />`}</div></div>
+        act=${() => send("DELETE", path, undefined, { version: known.version })} done=${reload} />`}`}</div></div>
     ${known && html`<${Facts} of=${[["Key ends with", known.apiKeyLast4],
       ["Last synchronized", html`<${Moment} at=${known.lastSyncAt} />`]]} />
       <p>Webhook address <code class="secret">${known.webhookUrl}</code></p>`}

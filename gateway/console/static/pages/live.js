@@ -1,6 +1,6 @@
 /* What happens now: calls, jobs and events of the whole organization as they come over the socket. */
 
-import { duration, number, words } from "../lib/format.js";
+import { number, providerName, words } from "../lib/format.js";
 import { REFRESH_MS, useChannels, useLiveState, useOrganizationChannels } from "../lib/live.js";
 import { useResource } from "../lib/resource.js";
 import { place } from "../lib/router.js";
@@ -10,6 +10,7 @@ import { SelectField } from "../parts/forms.js";
 import { Table } from "../parts/list.js";
 import { Empty, Moment, ProblemBox, State, Waiting } from "../parts/notices.js";
 import { Head } from "../parts/tabs.js";
+import { Elapsed } from "./call.js";
 
 // Events kept in view, and how many of each channel's past are shown at the start.
 const KEPT = 200;
@@ -19,22 +20,26 @@ const JOB_SECONDS = 3;
 export function Live() {
   const channels = useOrganizationChannels();
   const state = useLiveState();
-  const calls = useResource("/api/call-logs", { status: "in_progress", limit: 20 });
+  const calls = useResource("/api/live-calls", { limit: 20 });
+  const [said, setSaid] = useState({});
   const jobs = useResource("/api/jobs", { state: "queued,running,scheduled", limit: 20 });
   useInterval(jobs.reload, JOB_SECONDS);
   const soon = useThrottled(calls.reload, REFRESH_MS);
   const [events, setEvents] = useState([]);
   useChannels(channels, (event) => {
     setEvents((known) => insert(known, event));
-    if (event.type.startsWith("call.")) soon();
+    const { callId, text, index } = event.data ?? {};
+    if (event.type === "call.turn") setSaid((known) => (known[callId]?.index > index ? known
+      : { ...known, [callId]: { text, index } }));
+    else if (event.type.startsWith("call.")) soon();
   }, { old: PAST });
   return html`<${Head} title="Live" />
     ${state === "failed" && html`<${ProblemBox}
       problem=${{ title: "The live connection is closed",
       detail: "Events do not arrive by themselves. Reload the page to connect again." }} />`}
     <section><h2>Calls in progress</h2>
-      <${Rows} of=${calls} columns=${CALLS} label="Calls in progress"
-      empty=${html`<${Empty} title="No call in progress">A call is here from its start to its end, where the provider reports starts.<//>`} />
+      <${Rows} of=${calls} columns=${callColumns(said)} label="Calls in progress"
+      empty=${html`<${Empty} title="No call in progress">A call is here from its start to its end, where the party that serves it tells of both. Open one to read along and to send it commands.<//>`} />
       </section>
     <section><h2>Jobs</h2><${Rows} of=${jobs} columns=${JOBS} label="Jobs"
       empty=${html`<${Empty} title="No job waits or runs">Uploads, reports of calls and deliveries make jobs.<//>`} />
@@ -56,12 +61,14 @@ function Rows({ of, columns, label, empty }) {
     ${of.data.hasMore && html`<p class="small">${number(of.data.total)} in all; the newest are shown.</p>`}`;
 }
 
-const CALLS = [
+const callColumns = (said) => [
   { title: "Call", cell: (call) => html`<a href=${place(["calls", call.id])}>
     ${call.title || call.fromNumber || call.id}</a>` },
   { title: "Direction", cell: (call) => words(call.direction) },
-  { title: "Started", cell: (call) => html`<${Moment} at=${call.startedAt} />` },
-  { title: "Length", kind: "number", cell: (call) => duration(call.durationSeconds) },
+  { title: "Provider", cell: (call) => providerName(call.provider) },
+  { title: "Length", kind: "number", cell: (call) => html`<${Elapsed} since=${call.startedAt} />` },
+  { title: "Turns", kind: "number", cell: (call) => number(Math.max(call.turnCount, (said[call.id]?.index ?? -1) + 1)) },
+  { title: "Said last", cell: (call) => said[call.id]?.text || "–" },
 ];
 const JOBS = [
   { title: "Job", cell: (job) => html`<code>${job.kind}</code>` },

@@ -1,14 +1,14 @@
 /* Jobs with their attempts, queues with their numbers, schedules with their times. */
 
 import { send } from "../lib/api.js";
-import { duration, moment, number, words } from "../lib/format.js";
+import { duration, number, words } from "../lib/format.js";
 import { useList, useResource } from "../lib/resource.js";
 import { setQuery, urlPlace } from "../lib/router.js";
 import { html, useInterval, useState } from "../lib/ui.js";
 import { Confirm, Dialog } from "../parts/dialog.js";
 import { SelectField } from "../parts/forms.js";
 import { List, Table } from "../parts/list.js";
-import { Empty, Facts, Moment, ProblemBox, State, Waiting } from "../parts/notices.js";
+import { Empty, Facts, Moment, ProblemBox, Stamp, State, Waiting } from "../parts/notices.js";
 import { toast, toastProblem } from "../parts/toasts.js";
 
 const STATES = ["scheduled", "queued", "running", "completed", "failed", "cancelled"];
@@ -42,7 +42,7 @@ const ATTEMPTS = [
   { title: "Attempt", cell: (attempt) => number(attempt.attempt) },
   { title: "Outcome", cell: (attempt) => words(attempt.outcome) },
   { title: "Error", cell: (attempt) => (attempt.error ? `${attempt.error.code}: ${attempt.error.message}` : "–") },
-  { title: "Started", cell: (attempt) => moment(attempt.startedAt) },
+  { title: "Started", cell: (attempt) => html`<${Stamp} at=${attempt.startedAt} />` },
 ];
 
 export function Job({ id, onClose, changed }) {
@@ -57,8 +57,8 @@ export function Job({ id, onClose, changed }) {
     ${!job && !problem && html`<${Waiting} />`}
     ${job && html`<${Facts} of=${[["State", html`<${State} of=${job.state} />`],
       ["Queue", `${job.service}/${job.queue}`], ["Progress", `${number(job.progress)} %`],
-      ["Created", moment(job.createdAt)],
-      ["Started", job.startedAt && moment(job.startedAt)], ["Finished", job.finishedAt && moment(job.finishedAt)],
+      ["Created", html`<${Stamp} at=${job.createdAt} />`],
+      ["Started", job.startedAt && html`<${Stamp} at=${job.startedAt} />`], ["Finished", job.finishedAt && html`<${Stamp} at=${job.finishedAt} />`],
       ["Id", html`<code>${job.id}</code>`]]} />
       ${job.error && html`<${ProblemBox} problem=${{ title: job.error.code, detail: job.error.message }} />`}
       ${job.attempts.length > 0 && html`<${Table} rows=${job.attempts} columns=${ATTEMPTS} label="Attempts" />`}

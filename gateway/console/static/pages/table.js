@@ -5,6 +5,7 @@ import { place } from "../lib/router.js";
 import { Account } from "./account.js";
 import { Agent } from "./agent.js";
 import { Agents } from "./agents.js";
+import { Audit } from "./audit.js";
 import { Billing } from "./billing.js";
 import { Call } from "./call.js";
 import { Calls } from "./calls.js";
@@ -13,16 +14,17 @@ import { Endpoint } from "./endpoint.js";
 import { Entry } from "./entry.js";
 import { Knowledge } from "./knowledge.js";
 import { Live } from "./live.js";
+import { Members } from "./members.js";
 import { Operations } from "./operations.js";
 import { Overview } from "./overview.js";
 
 const LISTS = {
   "": Overview, agents: Agents, calls: Calls, knowledge: Knowledge, live: Live, billing: Billing,
-  developers: Developers, operations: Operations, account: Account,
+  members: Members, developers: Developers, audit: Audit, operations: Operations, account: Account,
 };
 const THINGS = { agents: Agent, calls: Call, knowledge: Entry };
 
-const TABS = { knowledge: ["search"] };
+const TABS = { knowledge: ["search", "sources"] };
 
 /** `{component, key, given, area}` of a route. A page with tabs takes them as its second part. */
 export function pageOf({ parts }) {

@@ -3,6 +3,7 @@
 import { send } from "../lib/api.js";
 import { useAct, useList } from "../lib/resource.js";
 import { go, place, urlPlace } from "../lib/router.js";
+import { useMay } from "../lib/session.js";
 import { html, useState } from "../lib/ui.js";
 import { Dialog, Secret } from "../parts/dialog.js";
 import { Form, fromCommas, TextField } from "../parts/forms.js";
@@ -19,6 +20,7 @@ const COLUMNS = [
 ];
 
 export function Webhooks({ route }) {
+  const may = useMay();
   const [where, move] = urlPlace(route);
   const list = useList("/api/webhook-endpoints", {}, where, 25);
   const [creating, setCreating] = useState(false);
@@ -27,7 +29,8 @@ export function Webhooks({ route }) {
     setCreating(false);
     setMade(endpoint);
   };
-  return html`<p><button type="button" class="primary" onClick=${() => setCreating(true)}>New endpoint</button></p>
+  return html`${may("webhooks:write") && html`<p><button type="button" class="primary"
+      onClick=${() => setCreating(true)}>New endpoint</button></p>`}
     <${List} read=${list} place=${where} setPlace=${move} columns=${COLUMNS} label="Webhook endpoints"
       empty=${html`<${Empty} title="No webhook endpoint">An endpoint receives events by signed HTTP requests, each at least once, in the order of what they are about.<//>`} />
     ${creating && html`<${NewEndpoint} onClose=${() => setCreating(false)} done=${done} />`}

@@ -7,12 +7,16 @@ import { ProblemBox } from "./notices.js";
 /** A dialog that is open while it is rendered. */
 export function Dialog({ title, onClose, children }) {
   const element = useRef(null);
+  const isGone = useRef(false);
   useEffect(() => {
     const dialog = element.current;
     dialog.showModal();
-    return () => dialog.close();
+    return () => {
+      isGone.current = true; // The event of this close comes later, and no person closed anything.
+      dialog.close();
+    };
   }, []);
-  return html`<dialog ref=${element} aria-label=${title} onClose=${onClose} onCancel=${onClose}>
+  return html`<dialog ref=${element} aria-label=${title} onClose=${() => isGone.current || onClose()}>
     <div class="dialog-head"><h2>${title}</h2>
       <button type="button" class="quiet" onClick=${onClose} aria-label="Close">✕</button></div>
     ${children}</dialog>`;

@@ -48,17 +48,19 @@ export function SearchField({ label, value, onSearch, ...more }) {
     ...${more} />`;
 }
 
-/** A form that sends once at a time. The problem is shown above its buttons. */
-export function Form({ onSubmit, busy, problem, submit, children, extra, ready = true }) {
+/** A form that sends once at a time. The problem is shown above its buttons. `locked` shows the values alone, to a person
+    who may not change them. */
+export function Form({ onSubmit, busy, problem, submit, children, extra, ready = true, locked = false }) {
   const send = (event) => {
     event.preventDefault();
     onSubmit();
   };
   return html`<form onSubmit=${send} novalidate=${false}>
-    <div class="fields">${children}</div>
+    ${locked ? html`<fieldset class="locked" disabled><div class="fields">${children}</div></fieldset>`
+      : html`<div class="fields">${children}</div>`}
     <${ProblemBox} problem=${problem} />
-    <div class="actions"><button class="primary" disabled=${busy || !ready}>${busy ? "Sending…" : submit}</button>
-      ${extra}</div>
+    ${!locked && html`<div class="actions"><button class="primary" disabled=${busy || !ready}>
+      ${busy ? "Sending…" : submit}</button>${extra}</div>`}
   </form>`;
 }
 

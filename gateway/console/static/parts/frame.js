@@ -2,17 +2,21 @@
 
 import { useLiveState } from "../lib/live.js";
 import { place } from "../lib/router.js";
-import { useSession } from "../lib/session.js";
+import { useMay, useSession } from "../lib/session.js";
 import { html, useEffect, useState } from "../lib/ui.js";
 import { toastProblem } from "./toasts.js";
 
+// Name, title, and the scope without which the area has nothing to show.
 const AREAS = [
-  ["", "Overview"], ["agents", "Agents"], ["calls", "Calls"], ["knowledge", "Knowledge"], ["live", "Live"],
-  ["billing", "Billing"], ["developers", "Developers"], ["operations", "Operations"], ["account", "Account"],
+  ["", "Overview"], ["agents", "Agents", "agents:read"], ["calls", "Calls", "calls:read"],
+  ["knowledge", "Knowledge", "knowledge:read"], ["live", "Live", "realtime:read"],
+  ["billing", "Billing", "billing:read"], ["members", "Members", "members:read"], ["developers", "Developers"],
+  ["audit", "Audit log", "audit:read"], ["operations", "Operations"], ["account", "Account"],
 ];
 const LIVE_WORDS = { connecting: "Connecting", live: "Live", failed: "Not live" };
 
 export function Frame({ route, area, children }) {
+  const may = useMay();
   const [open, setOpen] = useState(false);
   useEffect(() => setOpen(false), [route.path]);
   return html`
@@ -26,7 +30,7 @@ export function Frame({ route, area, children }) {
     </header>
     <div class="columns">
       <nav id="areas" class=${open ? "open" : ""} aria-label="Main">
-        <ul>${AREAS.map(([name, title]) => html`<li key=${name}>
+        <ul>${AREAS.filter(([, , scope]) => !scope || may(scope)).map(([name, title]) => html`<li key=${name}>
           <a href=${place(name ? [name] : [])} aria-current=${name === area ? "page" : undefined}>${title}</a></li>`)}
             </ul>
       </nav>

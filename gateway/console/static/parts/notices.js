@@ -1,6 +1,6 @@
 /* What stands in the place of content: a problem, waiting, nothing. And small marks of state. */
 
-import { fullMoment, ago, words } from "../lib/format.js";
+import { ago, fullMoment, moment, words } from "../lib/format.js";
 import { html } from "../lib/ui.js";
 
 /** The API's own words, the request id to report, and a way to try again where there is one. */
@@ -28,14 +28,19 @@ export function Empty({ title, children }) {
   return html`<div class="empty"><strong>${title}</strong>${children && html`<p>${children}</p>`}</div>`;
 }
 
-const GOOD = new Set(["active", "completed", "delivered", "enabled", "settled", "live"]);
-const BAD = new Set(["failed", "disabled", "revoked", "no_answer", "busy"]);
+const GOOD = new Set(["active", "completed", "delivered", "enabled", "settled", "live", "current", "accepted", "acknowledged"]);
+const BAD = new Set(["failed", "disabled", "revoked", "no_answer", "busy", "timed_out", "expired"]);
 const MOVING = new Set(["in_progress", "processing", "running", "queued", "scheduled", "pending"]);
 
 /** A state as a word with a color; the word alone says it. */
 export function State({ of, label }) {
   const kind = GOOD.has(of) ? "good" : BAD.has(of) ? "bad" : MOVING.has(of) ? "moving" : "";
   return html`<span class="state ${kind}">${label ?? words(of)}</span>`;
+}
+
+/** A day and time, with zone and seconds on hover. */
+export function Stamp({ at }) {
+  return at ? html`<time datetime=${at} title=${fullMoment(at)}>${moment(at)}</time>` : "–";
 }
 
 /** "3 hours ago", with the whole time on hover. */

@@ -89,6 +89,11 @@ class AccountServiceStub:
                 request_serializer=echosenseix_dot_identity_dot_v1_dot_accounts__pb2.VerifySecondFactorRequest.SerializeToString,
                 response_deserializer=echosenseix_dot_identity_dot_v1_dot_accounts__pb2.VerifySecondFactorResponse.FromString,
                 _registered_method=True)
+        self.GetLoginMethods = channel.unary_unary(
+                '/echosenseix.identity.v1.AccountService/GetLoginMethods',
+                request_serializer=echosenseix_dot_identity_dot_v1_dot_accounts__pb2.GetLoginMethodsRequest.SerializeToString,
+                response_deserializer=echosenseix_dot_identity_dot_v1_dot_accounts__pb2.GetLoginMethodsResponse.FromString,
+                _registered_method=True)
         self.BeginOpenIdLogin = channel.unary_unary(
                 '/echosenseix.identity.v1.AccountService/BeginOpenIdLogin',
                 request_serializer=echosenseix_dot_identity_dot_v1_dot_accounts__pb2.BeginOpenIdLoginRequest.SerializeToString,
@@ -187,6 +192,13 @@ class AccountServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetLoginMethods(self, request, context):
+        """Public: which ways to sign in this installation has.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def BeginOpenIdLogin(self, request, context):
         """Public: where a browser signs in with the configured OpenID provider.
         """
@@ -272,6 +284,11 @@ def add_AccountServiceServicer_to_server(servicer, server):
                     servicer.VerifySecondFactor,
                     request_deserializer=echosenseix_dot_identity_dot_v1_dot_accounts__pb2.VerifySecondFactorRequest.FromString,
                     response_serializer=echosenseix_dot_identity_dot_v1_dot_accounts__pb2.VerifySecondFactorResponse.SerializeToString,
+            ),
+            'GetLoginMethods': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetLoginMethods,
+                    request_deserializer=echosenseix_dot_identity_dot_v1_dot_accounts__pb2.GetLoginMethodsRequest.FromString,
+                    response_serializer=echosenseix_dot_identity_dot_v1_dot_accounts__pb2.GetLoginMethodsResponse.SerializeToString,
             ),
             'BeginOpenIdLogin': grpc.unary_unary_rpc_method_handler(
                     servicer.BeginOpenIdLogin,
@@ -591,6 +608,33 @@ class AccountService:
             '/echosenseix.identity.v1.AccountService/VerifySecondFactor',
             echosenseix_dot_identity_dot_v1_dot_accounts__pb2.VerifySecondFactorRequest.SerializeToString,
             echosenseix_dot_identity_dot_v1_dot_accounts__pb2.VerifySecondFactorResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetLoginMethods(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/echosenseix.identity.v1.AccountService/GetLoginMethods',
+            echosenseix_dot_identity_dot_v1_dot_accounts__pb2.GetLoginMethodsRequest.SerializeToString,
+            echosenseix_dot_identity_dot_v1_dot_accounts__pb2.GetLoginMethodsResponse.FromString,
             options,
             channel_credentials,
             insecure,

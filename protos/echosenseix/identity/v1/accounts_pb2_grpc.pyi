@@ -49,6 +49,8 @@ class AccountServiceStub:
     DisableSecondFactor: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.DisableSecondFactorRequest, _accounts_pb2.DisableSecondFactorResponse]
     VerifySecondFactor: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.VerifySecondFactorRequest, _accounts_pb2.VerifySecondFactorResponse]
     """Public: the second step of a login."""
+    GetLoginMethods: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.GetLoginMethodsRequest, _accounts_pb2.GetLoginMethodsResponse]
+    """Public: which ways to sign in this installation has."""
     BeginOpenIdLogin: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.BeginOpenIdLoginRequest, _accounts_pb2.BeginOpenIdLoginResponse]
     """Public: where a browser signs in with the configured OpenID provider."""
     CompleteOpenIdLogin: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.CompleteOpenIdLoginRequest, _accounts_pb2.CompleteOpenIdLoginResponse]
@@ -79,6 +81,8 @@ class AccountServiceAsyncStub(AccountServiceStub):
     DisableSecondFactor: _aio.UnaryUnaryMultiCallable[_accounts_pb2.DisableSecondFactorRequest, _accounts_pb2.DisableSecondFactorResponse]  # type: ignore[assignment]
     VerifySecondFactor: _aio.UnaryUnaryMultiCallable[_accounts_pb2.VerifySecondFactorRequest, _accounts_pb2.VerifySecondFactorResponse]  # type: ignore[assignment]
     """Public: the second step of a login."""
+    GetLoginMethods: _aio.UnaryUnaryMultiCallable[_accounts_pb2.GetLoginMethodsRequest, _accounts_pb2.GetLoginMethodsResponse]  # type: ignore[assignment]
+    """Public: which ways to sign in this installation has."""
     BeginOpenIdLogin: _aio.UnaryUnaryMultiCallable[_accounts_pb2.BeginOpenIdLoginRequest, _accounts_pb2.BeginOpenIdLoginResponse]  # type: ignore[assignment]
     """Public: where a browser signs in with the configured OpenID provider."""
     CompleteOpenIdLogin: _aio.UnaryUnaryMultiCallable[_accounts_pb2.CompleteOpenIdLoginRequest, _accounts_pb2.CompleteOpenIdLoginResponse]  # type: ignore[assignment]
@@ -172,6 +176,14 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_accounts_pb2.VerifySecondFactorResponse, _abc.Awaitable[_accounts_pb2.VerifySecondFactorResponse]]:
         """Public: the second step of a login."""
+
+    @_abc_1.abstractmethod
+    def GetLoginMethods(
+        self,
+        request: _accounts_pb2.GetLoginMethodsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_accounts_pb2.GetLoginMethodsResponse, _abc.Awaitable[_accounts_pb2.GetLoginMethodsResponse]]:
+        """Public: which ways to sign in this installation has."""
 
     @_abc_1.abstractmethod
     def BeginOpenIdLogin(

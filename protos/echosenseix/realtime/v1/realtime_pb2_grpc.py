@@ -229,6 +229,169 @@ class RealtimeService:
             _registered_method=True)
 
 
+class NotificationServiceStub:
+    """Which mails a person gets. Mails about sign-in and security are always sent.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.GetNotifications = channel.unary_unary(
+                '/echosenseix.realtime.v1.NotificationService/GetNotifications',
+                request_serializer=echosenseix_dot_realtime_dot_v1_dot_realtime__pb2.GetNotificationsRequest.SerializeToString,
+                response_deserializer=echosenseix_dot_realtime_dot_v1_dot_realtime__pb2.GetNotificationsResponse.FromString,
+                _registered_method=True)
+        self.UpdateNotifications = channel.unary_unary(
+                '/echosenseix.realtime.v1.NotificationService/UpdateNotifications',
+                request_serializer=echosenseix_dot_realtime_dot_v1_dot_realtime__pb2.UpdateNotificationsRequest.SerializeToString,
+                response_deserializer=echosenseix_dot_realtime_dot_v1_dot_realtime__pb2.UpdateNotificationsResponse.FromString,
+                _registered_method=True)
+        self.Unsubscribe = channel.unary_unary(
+                '/echosenseix.realtime.v1.NotificationService/Unsubscribe',
+                request_serializer=echosenseix_dot_realtime_dot_v1_dot_realtime__pb2.UnsubscribeRequest.SerializeToString,
+                response_deserializer=echosenseix_dot_realtime_dot_v1_dot_realtime__pb2.UnsubscribeResponse.FromString,
+                _registered_method=True)
+
+
+class NotificationServiceServicer:
+    """Which mails a person gets. Mails about sign-in and security are always sent.
+    """
+
+    def GetNotifications(self, request, context):
+        """Of the user of the session.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateNotifications(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Unsubscribe(self, request, context):
+        """Public: the sealed token of a mail ends the mails of its kind to its recipient.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_NotificationServiceServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'GetNotifications': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetNotifications,
+                    request_deserializer=echosenseix_dot_realtime_dot_v1_dot_realtime__pb2.GetNotificationsRequest.FromString,
+                    response_serializer=echosenseix_dot_realtime_dot_v1_dot_realtime__pb2.GetNotificationsResponse.SerializeToString,
+            ),
+            'UpdateNotifications': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateNotifications,
+                    request_deserializer=echosenseix_dot_realtime_dot_v1_dot_realtime__pb2.UpdateNotificationsRequest.FromString,
+                    response_serializer=echosenseix_dot_realtime_dot_v1_dot_realtime__pb2.UpdateNotificationsResponse.SerializeToString,
+            ),
+            'Unsubscribe': grpc.unary_unary_rpc_method_handler(
+                    servicer.Unsubscribe,
+                    request_deserializer=echosenseix_dot_realtime_dot_v1_dot_realtime__pb2.UnsubscribeRequest.FromString,
+                    response_serializer=echosenseix_dot_realtime_dot_v1_dot_realtime__pb2.UnsubscribeResponse.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'echosenseix.realtime.v1.NotificationService', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('echosenseix.realtime.v1.NotificationService', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class NotificationService:
+    """Which mails a person gets. Mails about sign-in and security are always sent.
+    """
+
+    @staticmethod
+    def GetNotifications(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/echosenseix.realtime.v1.NotificationService/GetNotifications',
+            echosenseix_dot_realtime_dot_v1_dot_realtime__pb2.GetNotificationsRequest.SerializeToString,
+            echosenseix_dot_realtime_dot_v1_dot_realtime__pb2.GetNotificationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateNotifications(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/echosenseix.realtime.v1.NotificationService/UpdateNotifications',
+            echosenseix_dot_realtime_dot_v1_dot_realtime__pb2.UpdateNotificationsRequest.SerializeToString,
+            echosenseix_dot_realtime_dot_v1_dot_realtime__pb2.UpdateNotificationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Unsubscribe(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/echosenseix.realtime.v1.NotificationService/Unsubscribe',
+            echosenseix_dot_realtime_dot_v1_dot_realtime__pb2.UnsubscribeRequest.SerializeToString,
+            echosenseix_dot_realtime_dot_v1_dot_realtime__pb2.UnsubscribeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+
 class WebhookEndpointServiceStub:
     """Missing associated documentation comment in .proto file."""
 

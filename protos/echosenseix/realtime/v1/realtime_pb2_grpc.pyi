@@ -84,6 +84,58 @@ class RealtimeServiceServicer(metaclass=_abc_1.ABCMeta):
 
 def add_RealtimeServiceServicer_to_server(servicer: RealtimeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
+class NotificationServiceStub:
+    """Which mails a person gets. Mails about sign-in and security are always sent."""
+
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> NotificationServiceAsyncStub: ...
+    GetNotifications: _grpc.UnaryUnaryMultiCallable[_realtime_pb2.GetNotificationsRequest, _realtime_pb2.GetNotificationsResponse]
+    """Of the user of the session."""
+    UpdateNotifications: _grpc.UnaryUnaryMultiCallable[_realtime_pb2.UpdateNotificationsRequest, _realtime_pb2.UpdateNotificationsResponse]
+    Unsubscribe: _grpc.UnaryUnaryMultiCallable[_realtime_pb2.UnsubscribeRequest, _realtime_pb2.UnsubscribeResponse]
+    """Public: the sealed token of a mail ends the mails of its kind to its recipient."""
+
+@_typing.type_check_only
+class NotificationServiceAsyncStub(NotificationServiceStub):
+    """Which mails a person gets. Mails about sign-in and security are always sent."""
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    GetNotifications: _aio.UnaryUnaryMultiCallable[_realtime_pb2.GetNotificationsRequest, _realtime_pb2.GetNotificationsResponse]  # type: ignore[assignment]
+    """Of the user of the session."""
+    UpdateNotifications: _aio.UnaryUnaryMultiCallable[_realtime_pb2.UpdateNotificationsRequest, _realtime_pb2.UpdateNotificationsResponse]  # type: ignore[assignment]
+    Unsubscribe: _aio.UnaryUnaryMultiCallable[_realtime_pb2.UnsubscribeRequest, _realtime_pb2.UnsubscribeResponse]  # type: ignore[assignment]
+    """Public: the sealed token of a mail ends the mails of its kind to its recipient."""
+
+class NotificationServiceServicer(metaclass=_abc_1.ABCMeta):
+    """Which mails a person gets. Mails about sign-in and security are always sent."""
+
+    @_abc_1.abstractmethod
+    def GetNotifications(
+        self,
+        request: _realtime_pb2.GetNotificationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_realtime_pb2.GetNotificationsResponse, _abc.Awaitable[_realtime_pb2.GetNotificationsResponse]]:
+        """Of the user of the session."""
+
+    @_abc_1.abstractmethod
+    def UpdateNotifications(
+        self,
+        request: _realtime_pb2.UpdateNotificationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_realtime_pb2.UpdateNotificationsResponse, _abc.Awaitable[_realtime_pb2.UpdateNotificationsResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def Unsubscribe(
+        self,
+        request: _realtime_pb2.UnsubscribeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_realtime_pb2.UnsubscribeResponse, _abc.Awaitable[_realtime_pb2.UnsubscribeResponse]]:
+        """Public: the sealed token of a mail ends the mails of its kind to its recipient."""
+
+def add_NotificationServiceServicer_to_server(servicer: NotificationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+
 class WebhookEndpointServiceStub:
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...

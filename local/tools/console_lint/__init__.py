@@ -1,0 +1,1 @@
+"""ESLint over the modules of the console."""

@@ -1,0 +1,123 @@
+"""A call that runs, as a supervisor sees it: its turns as they are said, and commands with what became of them."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.scene import Scene
+from tests.browser.visit import Visit
+from tests.e2e.conftest import PASSWORD
+
+WORDS = ("Good evening.", "I would like to speak to a person, please.", "One moment, I look for a colleague.")
+
+
+@pytest.fixture(scope="module")
+def http(scene: Scene) -> Iterator[httpx.Client]:
+    """As the party that serves the call. Its session is another one than the browser's."""
+    with httpx.Client(base_url=scene.customer.url, timeout=30) as client:
+        token = client.post("/api/login", json={"email": scene.customer.email, "password": PASSWORD}).json()["token"]
+        client.cookies.clear()
+        client.headers["Authorization"] = f"Bearer {token}"
+        yield client
+
+
+@pytest.fixture(scope="module")
+def path(http: httpx.Client) -> str:
+    body = {"externalCallId": secrets.token_hex(8), "direction": "inbound", "fromNumber": "+41615551234"}
+    answer = http.post("/api/live-calls", json=body)
+    assert answer.status_code == 201, answer.text
+    return f"/api/live-calls/{answer.json()['id']}"
+
+
+def say(http: httpx.Client, path: str, index: int) -> None:
+    turn = {"index": index, "role": "user" if index % 2 else "agent", "text": WORDS[index], "timeSeconds": index * 3}
+    answer = http.post(f"{path}/turns", json={"turns": [turn]})
+    assert answer.status_code == 200, answer.text
+
+
+def test_the_live_page_lists_the_call_with_what_was_said_last(
+    visit: Visit, http: httpx.Client, path: str, scene: Scene
+) -> None:
+    visit.sign_in_unless(scene.customer.email, PASSWORD)
+    page = visit.open("live")
+    row = page.get_by_role("table", name="Calls in progress").locator("tbody tr")
+    expect(row).to_have_count(1)
+    say(http, path, 0)
+    expect(row).to_contain_text(WORDS[0])
+    visit.look("live-call-listed")
+
+
+def test_turns_appear_as_they_are_said(visit: Visit, http: httpx.Client, path: str) -> None:
+    page = visit.open(f"calls/{path.rpartition('/')[2]}")
+    expect(page.locator(".turn")).to_have_text([re.compile(WORDS[0])])
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    say(http, path, 1)
+    expect(page.locator(".turn").nth(1)).to_contain_text(WORDS[1])
+    say(http, path, 2)
+    expect(page.locator(".turn").nth(2)).to_contain_text(WORDS[2])
+    # The turns came over the socket alone.
+    assert [url for url in asked if "/api/call-logs/" in url] == []
+    visit.look("live-call")
+
+
+def test_a_command_is_sent_and_its_acknowledgement_shown(visit: Visit, http: httpx.Client, path: str) -> None:
+    page = visit.page
+    page.get_by_role("button", name="Tell the agent").click()
+    page.get_by_label("What the agent should know").fill("The caller is a regular guest.")
+    page.get_by_label("Give up after").select_option("300")
+    visit.look("command")
+    page.get_by_role("dialog").get_by_role("button", name="Send").click()
+    row = page.get_by_role("table", name="Commands").get_by_role("row", name=re.compile("regular guest"))
+    expect(row).to_contain_text(re.compile(r"Pending\s*\d+ s left"))
+    (waiting,) = http.get(f"{path}/commands", params={"status": "pending"}).json()["data"]
+    done = http.post(f"{path}/commands/{waiting['id']}/ack", json={"status": "acknowledged", "detail": "Told."})
+    assert done.status_code == 200, done.text
+    expect(row).to_contain_text(re.compile(r"Acknowledged\s*Told\."))
+    visit.look("command-acknowledged")
+
+
+def test_a_command_that_no_one_takes_times_out_on_the_page(visit: Visit, http: httpx.Client, path: str) -> None:
+    sent = http.post(f"{path}/commands", json={"type": "transfer", "to": "+41615550000", "timeoutSeconds": 1})
+    assert sent.status_code == 201, sent.text
+    row = visit.page.get_by_role("row", name=re.compile("61555 ?0000|615550000"))
+    expect(row).to_contain_text("Timed out")
+
+
+def test_the_end_of_the_call_takes_the_commands_away(visit: Visit, http: httpx.Client, path: str) -> None:
+    page = visit.page
+    page.get_by_role("button", name="End the call").click()
+    page.get_by_role("dialog").get_by_role("button", name="End the call").click()
+    expect(page.get_by_role("row", name=re.compile("End call"))).to_contain_text("Pending")
+    ended = http.post(f"{path}/end", json={"status": "completed", "terminationReason": "ended by the supervisor"})
+    assert ended.status_code == 200, ended.text
+    expect(page.get_by_role("button", name="End the call")).to_have_count(0)
+    expect(page.get_by_role("heading", name="Call").locator("..")).to_contain_text("Completed")
+    expect(page.locator(".turn")).to_have_count(len(WORDS))
+    visit.look("live-call-ended")
+
+
+def test_a_source_is_followed_and_its_page_becomes_an_entry(visit: Visit, scene: Scene) -> None:
+    page = visit.open("knowledge/sources")
+    page.get_by_role("button", name="Follow an address").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Address").fill(scene.receiver.url)
+    dialog.get_by_label("Title").fill("Rules of the house")
+    visit.look("source-new")
+    dialog.get_by_role("button", name="Follow", exact=True).click()
+    row = page.get_by_role("row", name=re.compile("Rules of the house"))
+    expect(row).to_contain_text("Current")
+    visit.look("sources")
+    row.get_by_role("button", name="Change").click()
+    dialog.get_by_label("Read it again").select_option("604800")
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog).to_have_count(0)
+    row.get_by_role("button", name="Delete").click()
+    dialog.get_by_role("button", name="Delete").click()
+    expect(row).to_have_count(0)

@@ -5,7 +5,7 @@ VENV := .venv/bin
 export SERVICE SCALE LIMITS FOLLOW DOC QUESTION V
 SCENARIO ?= baseline
 
-.PHONY: test-transcription help up dev down status logs restart reset backup restore token demo ops test security lint types check faults manifests wheels browser bench-jobs bench-knowledge bench-http bench-http-chain bench-calls trace-call bench-limits bench-fanout load policy clients python-client examples alerts configuration capacity protos format lock
+.PHONY: test-transcription help up dev down status logs restart reset backup restore token demo ops rotate-keys test security lint types check faults manifests wheels browser bench-jobs bench-knowledge bench-http bench-http-chain bench-calls trace-call bench-limits bench-fanout load policy clients python-client examples alerts configuration capacity protos format lock
 
 help:            ## what can be done
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 24
@@ -33,6 +33,8 @@ token:           ## a principal for calling a service by gRPC (SERVICE=agent)
 
 demo: | $(VENV)  ## the customer's journey against the running suite (DOC=path QUESTION="…", V=1 shows bodies)
 	@$(VENV)/python -m local.demo
+rotate-keys:     ## replace signing and encryption keys while the suite runs (NAMES="principal encryption.agent"; all)
+	@$(LOCAL) keys rotate $(NAMES)
 ops: | $(VENV)   ## queues, dead letters, pools and slow queries, live
 	@$(VENV)/python -m local.ops
 test-transcription: ## the optional speech model, in an environment of its own (190 MB)

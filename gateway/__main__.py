@@ -27,30 +27,36 @@ from libs.bus.subjects import cache_invalidated
 from libs.cache.process import Caches
 from libs.http.connection_limits import ConnectionLimits
 from libs.http.server import HttpServer
+from libs.keys import MacKeys
 from libs.paging import CursorCodec
 from libs.ratelimit import RateLimiter
+from libs.rpc.principal import PrincipalMinter
 from libs.runtime import Runtime, run_process
 
 
 async def serve(runtime: Runtime[GatewaySettings]) -> None:
     settings = runtime.settings
-    clients = open_clients(settings)
+    minter = PrincipalMinter(settings.principal_signing_key)
+    runtime.keys.follow("principal_signing_key", minter.replace)
+    clients = open_clients(settings, minter)
     runtime.on_close("clients", clients.close)
     caches = Caches(settings.redis_url)
     runtime.on_close("caches", caches.close)
     bus = await runtime.open(Bus.connect(settings.nats_url, "gateway"))
     await bus.subscribe_core(cache_invalidated("*"), caches.on_message)
+    keys = MacKeys.from_settings(settings.cursor_key or (_shared_secret(settings),))
+    runtime.keys.follow("cursor_key", keys.replace)
     gateway = Gateway(
         settings=settings,
         clients=clients,
         principals=Principals(identity_lookup(clients)),
         recent=RecentRequests(),
         status=SuiteStatus(clients.status),
-        cursors=CursorCodec(_derived(settings, b"gateway cursors")),
-        fingerprints=Fingerprints(_derived(settings, b"gateway fingerprints")),
+        cursors=CursorCodec(keys.derived(partial(_derived, b"gateway cursors"))),
+        fingerprints=Fingerprints(keys.derived(partial(_derived, b"gateway fingerprints"))),
         caches=caches,
         limiter=RateLimiter(caches.client),
-        links=SignedLinks(_derived(settings, b"gateway links"), settings.public_url),
+        links=SignedLinks(keys.derived(partial(_derived, b"gateway links")), settings.public_url),
     )
     runtime.ops_page("/metrics", partial(metrics, gateway))
     runtime.ops_page("/health/services", partial(services, gateway))
@@ -66,10 +72,14 @@ async def serve(runtime: Runtime[GatewaySettings]) -> None:
     await server.started()
 
 
-def _derived(settings: GatewaySettings, purpose: bytes) -> bytes:
+def _derived(purpose: bytes, key: bytes) -> bytes:
     """32 secret bytes for one purpose, the same in all gateways, which share the key that they are derived from."""
-    key = base64.b64decode(settings.cursor_key) if settings.cursor_key else settings.principal_signing_key.encode()
     return hashlib.sha256(purpose + b"\0" + key).digest()
+
+
+def _shared_secret(settings: GatewaySettings) -> str:
+    """Where no CURSOR_KEY is set, the signing key: all gateways have it too."""
+    return base64.b64encode(settings.principal_signing_key.encode()).decode()
 
 
 def _run(settings: GatewaySettings) -> int:

@@ -90,9 +90,9 @@ class Clients:
         await asyncio.gather(*(channel.close(1.0) for channel in self.channels.values()))
 
 
-def open_clients(settings: GatewaySettings) -> Clients:
+def open_clients(settings: GatewaySettings, minter: PrincipalMinter) -> Clients:
     """The stubs for as long as the gateway runs. Peers need not be there yet."""
-    minter, credentials = PrincipalMinter(settings.principal_signing_key), channel_credentials(settings)
+    credentials = channel_credentials(settings)
     channels = {
         name: open_channel(
             targets,

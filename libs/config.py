@@ -129,6 +129,21 @@ def _problem(env: str, error: ValueError, field: "dataclasses.Field[Any]") -> st
     return f"{env} {error}" + (f" ({field.metadata['help']})" if field.metadata["help"] else "")
 
 
+def file_of(name: str) -> Path | None:
+    """The file that holds the value of the setting of this environment variable; None where none does."""
+    file_name = os.environ.get(f"{name}_FILE")
+    return Path(file_name) if file_name else None
+
+
+def reread(settings: object, field_name: str) -> Any:
+    """The value of a setting as its file says now; ValueError for a file that cannot be read or does not fit."""
+    field = next(each for each in dataclasses.fields(typing.cast(Any, settings)) if each.name == field_name)
+    text = _raw(field.metadata["env"], os.environ)
+    if not text:
+        raise ValueError("is empty")
+    return _convert(text, typing.get_type_hints(type(settings))[field_name])
+
+
 def secret_values(settings: object) -> list[str]:
     """The values of all secret fields, for the log filter that must never let them through."""
     found: list[str] = []
@@ -250,9 +265,14 @@ class ProcessSettings:
         "OPS_ADDRESS", "127.0.0.1:0", help="host:port of /metrics, /live, /ready; empty for none"
     )
     principal_signing_key: str = setting(
-        "PRINCIPAL_SIGNING_KEY", "", secret=True, help="issuer=base64 Ed25519 private seed"
+        "PRINCIPAL_SIGNING_KEY", "", secret=True, help="issuer/kid=base64 Ed25519 private seed"
     )
-    cursor_key: str = setting("CURSOR_KEY", "", secret=True, help="base64, the same for all replicas of a service")
+    cursor_key: tuple[str, ...] = setting(
+        "CURSOR_KEY",
+        (),
+        secret=True,
+        help="kid=base64, comma list, the first signs; the same for all replicas of a service",
+    )
     redis_url: str = setting("REDIS_URL", "redis://127.0.0.1:6379/0", secret=True, url=urls.REDIS)
     nats_url: str = setting(
         "NATS_URL", "nats://127.0.0.1:4222", secret=True, url=urls.NATS, help="comma list of servers"
@@ -333,7 +353,7 @@ class ServiceSettings(ProcessSettings):
     events_max_bytes: int = setting("EVENTS_MAX_BYTES", 512 * 1024 * 1024, help="bound of the NATS stream EVENTS")
     events_replicas: int = setting("EVENTS_REPLICAS", 1, help="replicas of the stream in a NATS cluster")
     principal_trusted_keys: tuple[str, ...] = setting(
-        "PRINCIPAL_TRUSTED_KEYS", (), help="issuer=base64 Ed25519 public key, comma list"
+        "PRINCIPAL_TRUSTED_KEYS", (), help="issuer/kid=base64 Ed25519 public key, comma list"
     )
     encryption_keys: tuple[str, ...] = setting(
         "ENCRYPTION_KEYS", (), secret=True, help="kid=base64 32 bytes, comma list, the first is current"

@@ -32,26 +32,32 @@ class DecryptionError(Exception):
 
 
 class Envelope:
-    """Keys are "kid=base64 of 32 bytes"; the first encrypts, all decrypt. To rotate, put a new key in front, rewrite
-    the stored blobs, then drop the old key.
+    """Keys are "kid=base64 of 32 bytes"; the first encrypts, all decrypt. `replace` exchanges them in use; libs.jobs
+    rewrites stored blobs under the first key.
 
     Blob: version (1 byte), length of kid (1), kid, nonce of the wrap (12), wrapped data key (48), nonce (12),
     ciphertext with its tag.
     """
 
     def __init__(self, keys: Iterable[str]) -> None:
-        self._keys = dict(_named_key(entry) for entry in keys)
-        if not self._keys:
+        self.replace(keys)
+
+    def replace(self, keys: Iterable[str]) -> None:
+        """Take the new value of the setting; ValueError leaves the keys as they were."""
+        found = dict(_named_key(entry) for entry in keys)
+        if not found:
             raise ValueError("at least one encryption key is needed")
-        self._current = next(iter(self._keys))
+        self._keys, self.current = found, next(iter(found))
 
     def encrypt(self, plaintext: bytes, aad: tuple[str, ...]) -> bytes:
         """A blob that opens only under the same aad."""
-        kid = self._current.encode()
+        # Both taken at once, because another value may be taken while this runs in a thread.
+        keys, current = self._keys, self.current
+        kid = current.encode()
         head = bytes((_VERSION, len(kid))) + kid
         bound = _bound(head, aad)
         data_key, wrap_nonce, nonce = os.urandom(32), os.urandom(_NONCE), os.urandom(_NONCE)
-        wrapped = self._keys[self._current].encrypt(wrap_nonce, data_key, bound)
+        wrapped = keys[current].encrypt(wrap_nonce, data_key, bound)
         return head + wrap_nonce + wrapped + nonce + AESGCM(data_key).encrypt(nonce, plaintext, bound)
 
     def decrypt(self, blob: bytes, aad: tuple[str, ...]) -> bytes:

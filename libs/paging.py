@@ -5,8 +5,6 @@ Pure: it knows neither SQL nor protos (libs.postgres.listing and libs.rpc.paging
 
 import base64
 import binascii
-import hashlib
-import hmac
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,6 +13,7 @@ from typing import Any, Generic, TypeVar
 
 from libs.clock import parse_rfc3339
 from libs.errors import InvalidArgument, OutOfRange, invalid_parameter
+from libs.keys import MacKeys, mac_keys
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -117,19 +116,13 @@ class CursorCodec:
     """Opaque cursors: JSON of the last row's sort values under an HMAC that also covers the scope (filter, sort,
     organization), so that a cursor fits only the list it came from."""
 
-    def __init__(self, key: bytes) -> None:
-        if len(key) < 16:
-            raise ValueError("a cursor key needs at least 16 bytes")
-        self._key = key
-
-    @classmethod
-    def from_base64(cls, text: str) -> "CursorCodec":
-        """The codec for the setting CURSOR_KEY."""
-        return cls(base64.b64decode(text, validate=True))
+    def __init__(self, key: bytes | MacKeys) -> None:
+        self._keys = mac_keys(key)
 
     def encode(self, scope: str, values: tuple[Any, ...]) -> str:
         body = json.dumps([_pack(value) for value in values], separators=(",", ":")).encode()
-        return base64.urlsafe_b64encode(self._mac(scope, body) + body).decode().rstrip("=")
+        mac = self._keys.sign(_scoped(scope, body))[:_MAC_BYTES]
+        return base64.urlsafe_b64encode(mac + body).decode().rstrip("=")
 
     def decode(self, scope: str, text: str) -> tuple[Any, ...]:
         """The values; InvalidArgument("invalid_cursor") for a foreign, changed or malformed cursor."""
@@ -139,15 +132,15 @@ class CursorCodec:
             except binascii.Error:
                 raw = b""
             mac, body = raw[:_MAC_BYTES], raw[_MAC_BYTES:]
-            if body and hmac.compare_digest(mac, self._mac(scope, body)):
+            if body and self._keys.verify(_scoped(scope, body), mac, _MAC_BYTES):
                 return tuple(_unpack(value) for value in json.loads(body))
         raise InvalidArgument(
             "invalid_cursor", "Start the list again without a cursor; this one belongs to another list, filter or sort."
         )
 
-    def _mac(self, scope: str, body: bytes) -> bytes:
-        prefix = len(scope.encode()).to_bytes(4, "big") + scope.encode()
-        return hmac.digest(self._key, prefix + body, hashlib.sha256)[:_MAC_BYTES]
+
+def _scoped(scope: str, body: bytes) -> bytes:
+    return len(scope.encode()).to_bytes(4, "big") + scope.encode() + body
 
 
 def _pack(value: Any) -> Any:

@@ -1,7 +1,9 @@
 """Make the secrets of a cluster once, from inside it: `python -m local.cluster_secrets`, run by a Job.
 
 The installation's keys stay in the Secret `suite-keys`; what each pod mounts is derived from them. Safe to run again:
-keys that exist are kept, missing ones are added, derived Secrets are applied anew. Nothing is printed but names.
+keys that exist are kept, missing ones are added, derived Secrets are applied anew. `rotate [NAME…]` replaces keys while
+the pods run, which read the changed files again; `drop-encryption` drops replaced encryption keys. Nothing is printed
+but names and key ids.
 """
 
 from __future__ import annotations
@@ -11,13 +13,16 @@ import json
 import os
 import secrets
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import httpx
 
+from libs.clock import utcnow
+from local.runner import rotation
 from local.runner.accounts import bus_users
-from local.runner.keys import Keys, fresh_values
+from local.runner.keys import Keys, completed
 from local.runner.topology import StoreUrls, edge_environment, stores_environment
 from local.stores.nats import ADMINISTRATOR, BusUser, authorization
 from suite.services import SERVICES
@@ -26,6 +31,8 @@ from suite.services import SERVICES
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 # The database that k8s/infra creates.
 DATABASE = "echosenseix"
+# Seconds until every pod has read a changed Secret: the kubelet looks once a minute, and its cache is as old.
+PROPAGATION_SECONDS = 180.0
 # The owner of the fields in server-side apply: another tool's entries stay.
 MANAGER = "first-secrets"
 # Status codes of the Kubernetes API.
@@ -122,8 +129,7 @@ def installation_keys(cluster: Cluster) -> Keys:
     """The keys as kept, completed where a newer release knows more."""
     known = json.loads(cluster.read("suite-keys").get("keys.json", "{}"))
     stores = {f"store.{name}": secrets.token_hex(16) for name in ("postgres", "redis", "nats")}
-    # Known values win, as in Keys.load_or_create: a replaced key makes stored secrets unreadable.
-    values = {**fresh_values(), **stores, **known}
+    values = {**stores, **completed(known)}
     entries = {"keys.json": json.dumps(values)}
     # Two runs may begin at once; the one that loses the race reads what the other made.
     if not known and not cluster.create("suite-keys", entries):
@@ -133,12 +139,54 @@ def installation_keys(cluster: Cluster) -> Keys:
     return Keys(values)
 
 
+def rotate(cluster: Cluster, addresses: Mapping[str, str], words: list[str], sleep: Callable[[float], None]) -> None:
+    """Publish, wait until every pod has read it, then activate. A run that broke off goes on from where it was."""
+    values = installation_keys(cluster).values
+    names, now = rotation.chosen(values, words), utcnow()
+    past = rotation.droppable(values, [name for name in names if not name.startswith("encryption.")], now)
+    values = rotation.published(rotation.dropped(values, past), names, now)
+    _keep(cluster, values, addresses)
+    _say("dropped", past)
+    _say("published", {name: rotation.kids_of(values[name])[-1:] for name in names})
+    sleep(PROPAGATION_SECONDS)
+    values = rotation.activated(values, names)
+    _keep(cluster, values, addresses)
+    _say("active", {name: rotation.kids_of(values[name])[:1] for name in names})
+
+
+def drop_encryption(cluster: Cluster, addresses: Mapping[str, str]) -> None:
+    """Drop replaced encryption keys, once the jobs `secrets.reencrypt` have ended (docs/operations.md)."""
+    values = installation_keys(cluster).values
+    past = rotation.droppable(values, rotation.chosen(values, ["encryption"]), utcnow())
+    _keep(cluster, rotation.dropped(values, past), addresses)
+    _say("dropped", past)
+
+
+def _keep(cluster: Cluster, values: Mapping[str, str], addresses: Mapping[str, str]) -> None:
+    """The installation's own Secret first: what pods mount can be derived from it again."""
+    cluster.apply("suite-keys", {"keys.json": json.dumps(values)})
+    for name, entries in derive(Keys(dict(values)), addresses).items():
+        cluster.apply(name, entries)
+
+
+def _say(what: str, kids: Mapping[str, list[str]]) -> None:
+    for name, found in kids.items():
+        sys.stdout.write(f"{what} {name}: {', '.join(kid or 'the first' for kid in found)}\n")
+    sys.stdout.flush()
+
+
 def main() -> None:
     cluster = Cluster()
     addresses = {name: os.environ[f"{name}_ADDRESS"] for name in ("POSTGRES", "POOLER", "REDIS", "NATS")}
-    for name, entries in derive(installation_keys(cluster), addresses).items():
-        cluster.apply(name, entries)
-        sys.stdout.write(f"{name}: {', '.join(sorted(entries))}\n")
+    match sys.argv[1:]:
+        case ["rotate", *words]:
+            rotate(cluster, addresses, words, time.sleep)
+        case ["drop-encryption"]:
+            drop_encryption(cluster, addresses)
+        case _:
+            for name, entries in derive(installation_keys(cluster), addresses).items():
+                cluster.apply(name, entries)
+                sys.stdout.write(f"{name}: {', '.join(sorted(entries))}\n")
 
 
 if __name__ == "__main__":

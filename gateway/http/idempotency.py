@@ -5,30 +5,29 @@ the password from an unkeyed hash. The bytes of an upload are unknown when the c
 method and path. The knowledge service, which has read the file and the form's fields by the end, adds both.
 """
 
-import hashlib
-import hmac
 import re
 from typing import Any
 
 from gateway.http.request import Request
 from libs.errors import InvalidArgument
+from libs.keys import MacKeys, mac_keys
 
 KEY_PATTERN = "[!-~]{1,255}"
 _KEY = re.compile(KEY_PATTERN)
 
 
 class Fingerprints:
-    """HMAC-SHA-256 under a secret that all gateways share."""
+    """HMAC-SHA-256 under secrets that all gateways share."""
 
-    def __init__(self, secret: bytes) -> None:
-        self._key = hmac.digest(secret, b"idempotency fingerprints", "sha256")
+    def __init__(self, secret: bytes | MacKeys) -> None:
+        self._keys = mac_keys(secret).for_purpose(b"idempotency fingerprints")
 
     def of(self, method: str, path: str, body: bytes = b"") -> str:
-        """The fingerprint that goes with the key, 64 hex digits."""
-        keyed = hmac.new(self._key, digestmod=hashlib.sha256)
-        for part in (method.encode(), path.encode(), body):
-            keyed.update(len(part).to_bytes(8, "big") + part)
-        return keyed.hexdigest()
+        """The fingerprint that goes with the key, 64 hex digits. While a secret is replaced, one by each secret with
+        commas between them: the first is stored, and any of them recognizes a request of before."""
+        parts = (method.encode(), path.encode(), body)
+        message = b"".join(len(part).to_bytes(8, "big") + part for part in parts)
+        return ",".join(made.hex() for made in self._keys.signatures(message))
 
 
 def idempotency_key(request: Request[Any, Any, Any]) -> str:

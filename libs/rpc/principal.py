@@ -2,7 +2,8 @@
 
 A compact JWS (RFC 7515) with EdDSA and nothing else to negotiate: 60 seconds of life, minted once per principal and
 audience and reused for 30, verified ones remembered until they expire. Only the gateway's key may speak for users,
-API keys and organizations; every other issuer speaks as a service.
+API keys and organizations; every other issuer speaks as a service. A key is written "issuer/kid=base64"; its id is the
+header's `kid`. One without an id signs without, as releases before key ids verify it.
 """
 
 import base64
@@ -70,18 +71,23 @@ def service_principal(issuer: str) -> Principal:
 
 
 class PrincipalMinter:
-    """Signs principals with this process kind's key, "issuer=base64 seed of 32 bytes"."""
+    """Signs principals with this process kind's key, "issuer/kid=base64 seed of 32 bytes"."""
 
     def __init__(self, signing_key: str, now: Callable[[], float] = time.time) -> None:
-        self.issuer, seed = _named_key(signing_key)
-        self._key = Ed25519PrivateKey.from_private_bytes(seed)
         self._now = now
-        self._minted: Memory[tuple[Principal, str], str] = Memory("minted", max_entries=_REMEMBERED, now=now)
+        self.replace(signing_key)
+
+    def replace(self, signing_key: str) -> None:
+        """Sign with another key from now on; ValueError leaves the key as it was."""
+        self._name, seed = _named_key(signing_key)
+        self._key = Ed25519PrivateKey.from_private_bytes(seed)
+        self.issuer, self._header = _issuer_and_header(self._name)
+        self._minted: Memory[tuple[Principal, str], str] = Memory("minted", max_entries=_REMEMBERED, now=self._now)
 
     def public_key(self) -> str:
         """The other half, as PRINCIPAL_TRUSTED_KEYS wants it."""
         raw = self._key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-        return f"{self.issuer}={base64.b64encode(raw).decode()}"
+        return f"{self._name}={base64.b64encode(raw).decode()}"
 
     def mint(self, principal: Principal, audience: str) -> str:
         """A token for one audience (a service's name); the same one for 30 seconds."""
@@ -108,21 +114,27 @@ class PrincipalMinter:
             "cexp": principal.expires_at,
             "home": principal.home_org_id,
         }
-        signed = _HEADER + "." + _b64(json.dumps(claims, separators=(",", ":")).encode())
+        signed = self._header + "." + _b64(json.dumps(claims, separators=(",", ":")).encode())
         return signed + "." + _b64(self._key.sign(signed.encode()))
 
 
 class PrincipalVerifier:
-    """Checks tokens against the trusted issuers, each "issuer=base64 public key"; several keys of one issuer may stand
+    """Checks tokens against the trusted issuers, each "issuer/kid=base64 public key"; several keys of one issuer stand
     side by side while one is replaced."""
 
     def __init__(self, trusted: Iterable[str], now: Callable[[], float] = time.time) -> None:
-        self._keys: dict[str, list[Ed25519PublicKey]] = {}
-        for entry in trusted:
-            issuer, raw = _named_key(entry)
-            self._keys.setdefault(issuer, []).append(Ed25519PublicKey.from_public_bytes(raw))
         self._now = now
-        self._verified: Memory[tuple[str, str], Principal] = Memory("verified", max_entries=_REMEMBERED, now=now)
+        self.replace(trusted)
+
+    def replace(self, trusted: Iterable[str]) -> None:
+        """Trust these keys from now on, and forget what others had signed; ValueError leaves the keys as they were."""
+        found: dict[tuple[str, str], list[Ed25519PublicKey]] = {}
+        for entry in trusted:
+            name, raw = _named_key(entry)
+            found.setdefault(_issuer_and_header(name), []).append(Ed25519PublicKey.from_public_bytes(raw))
+        self._keys = found
+        self._headers = frozenset(header for _, header in found)
+        self._verified: Memory[tuple[str, str], Principal] = Memory("verified", max_entries=_REMEMBERED, now=self._now)
 
     def verify(self, token: str, audience: str) -> Principal:
         """The principal, or Unauthenticated("invalid_principal") with the same words whatever is wrong."""
@@ -142,7 +154,7 @@ class PrincipalVerifier:
     def _claims(self, token: str) -> dict[str, Any] | None:
         signed, _, signature = token.rpartition(".")
         header, _, payload = signed.partition(".")
-        if len(token) > _MAX_TOKEN or header != _HEADER or not token.isascii():
+        if len(token) > _MAX_TOKEN or header not in self._headers or not token.isascii():
             return None
         try:
             claims = json.loads(_unb64(payload))
@@ -150,7 +162,8 @@ class PrincipalVerifier:
             raw = _unb64(signature)
         except (ValueError, RecursionError):
             return None
-        genuine = isinstance(issuer, str) and any(_signed_by(key, raw, signed) for key in self._keys.get(issuer, ()))
+        keys = self._keys.get((issuer, header), ()) if isinstance(issuer, str) else ()
+        genuine = any(_signed_by(key, raw, signed) for key in keys)
         return claims if genuine else None
 
 
@@ -194,8 +207,15 @@ def _named_key(text: str) -> tuple[str, bytes]:
     except binascii.Error:
         raw = b""
     if not name or not separator or len(raw) != 32:
-        raise ValueError('a principal key is written "issuer=<base64 of 32 bytes>"')
+        raise ValueError('a principal key is written "issuer/kid=<base64 of 32 bytes>"')
     return name, raw
+
+
+def _issuer_and_header(name: str) -> tuple[str, str]:
+    """Who signs, and the header of what it signs (RFC 7515, 4.1.4)."""
+    issuer, _, kid = name.partition("/")
+    header = {"alg": "EdDSA", "typ": "JWT"} | ({"kid": kid} if kid else {})
+    return issuer, _b64(json.dumps(header, separators=(",", ":")).encode())
 
 
 def _b64(raw: bytes) -> str:
@@ -204,6 +224,3 @@ def _b64(raw: bytes) -> str:
 
 def _unb64(text: str) -> bytes:
     return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-
-
-_HEADER = _b64(b'{"alg":"EdDSA","typ":"JWT"}')

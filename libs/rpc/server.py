@@ -47,8 +47,9 @@ class RpcServer:
         access: Mapping[str, MethodAccess] | None = None,
     ) -> None:
         allowed = dict(access or {})
-        gate = Gate(PrincipalVerifier(settings.principal_trusted_keys), audience, allowed)
-        interceptor = CallInterceptor(gate)
+        verifier = PrincipalVerifier(settings.principal_trusted_keys)
+        self.trust = verifier.replace
+        interceptor = CallInterceptor(Gate(verifier, audience, allowed))
         self._address = settings.grpc_address
         self._credentials = server_credentials(settings)
         self._server = grpc.aio.server(interceptors=[interceptor], options=_OPTIONS)

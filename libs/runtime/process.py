@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Generic, Protocol, TypeVar
 
 from libs.config import ConfigError, ProcessSettings, ServiceSettings
+from libs.runtime.keys import KeyFiles
 from libs.runtime.signals import MARGIN_SECONDS, Deadline, obey_signals
 from libs.telemetry import loop_lag, traces
 from libs.telemetry.ops import Check, MakePage, OpsServer
@@ -48,6 +49,7 @@ class Runtime(Generic[S]):
         self.command = command
         self.name = f"{service}-worker" if command == "work" else service
         self.addresses: dict[str, str] = {}
+        self.keys = KeyFiles(settings)
         self._closers: list[tuple[str, Callable[[], Awaitable[object]]]] = []
         self._background: list[asyncio.Task[object]] = []
         self._ready = False
@@ -85,6 +87,7 @@ class Runtime(Generic[S]):
         from libs.rpc.server import RpcServer
 
         server = RpcServer(self.settings, self.service, servicers)
+        self.keys.follow("principal_trusted_keys", server.trust)
         self.addresses["grpc"] = await server.start()
         self.on_close("grpc", lambda: server.stop(self.settings.drain_seconds / 2))
         return self.addresses["grpc"]
@@ -117,9 +120,11 @@ class Runtime(Generic[S]):
 
     async def _start_ops(self) -> None:
         self.background("loop-lag", loop_lag.watch)
+        self.background("keys", self.keys.watch)
         if self.settings.ops_address:
             self._ops = OpsServer(self.settings.ops_address, {"started": lambda: self._ready})
             self.addresses["ops"] = await self._ops.start()
+            self.ops_page("/keys", self.keys.page)
             self.on_close("ops", self._ops.stop)
 
     async def _unless_stopped(self, starting: Awaitable[object]) -> bool:

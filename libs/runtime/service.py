@@ -5,7 +5,7 @@ Not re-exported by libs.runtime: the gateway uses that package and must load nei
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from typing import Any, Generic, TypeVar
 
@@ -22,6 +22,7 @@ from libs.cache.ping import redis_ping
 from libs.cache.relay import CacheRelay
 from libs.cache.store import RedisStore
 from libs.config import ServiceSettings
+from libs.crypto import Envelope
 from libs.events import EventConsumer, OutboxRelay, Subscriptions
 from libs.events.audit import audit_recorder
 from libs.events.relay import Beside
@@ -29,9 +30,12 @@ from libs.events.servicer import DeadEventMethods
 from libs.jobs import Worker
 from libs.jobs.admin.servicer import JobMethods
 from libs.jobs.handlers import Handlers
+from libs.jobs.reencryption import Reencryption, reencryption_kind
+from libs.keys import MacKeys
 from libs.paging import CursorCodec
 from libs.postgres import Database
 from libs.postgres.quotas import Quotas, read_limits
+from libs.postgres.sealed import SealedColumn
 from libs.rpc.channel import RpcChannel, open_channel
 from libs.rpc.principal import PrincipalMinter
 from libs.rpc.quotas import QuotaServicer
@@ -59,7 +63,27 @@ class Service(Generic[S]):
     @cached_property
     def cursors(self) -> CursorCodec:
         """The codec of page cursors; a process that lists nothing needs no key."""
-        return CursorCodec.from_base64(self.settings.cursor_key)
+        return CursorCodec(self.mac_keys)
+
+    @cached_property
+    def mac_keys(self) -> MacKeys:
+        """Keys of cursors and of tokens that nothing stores."""
+        keys = MacKeys.from_settings(self.settings.cursor_key)
+        self.runtime.keys.follow("cursor_key", keys.replace)
+        return keys
+
+    @cached_property
+    def envelope(self) -> Envelope:
+        """Encrypts what this service stores."""
+        envelope = Envelope(self.settings.encryption_keys)
+        self.runtime.keys.follow("encryption_keys", envelope.replace)
+        return envelope
+
+    @cached_property
+    def _minter(self) -> PrincipalMinter:
+        minter = PrincipalMinter(self.settings.principal_signing_key)
+        self.runtime.keys.follow("principal_signing_key", minter.replace)
+        return minter
 
     @cached_property
     def cache_store(self) -> RedisStore:
@@ -90,8 +114,8 @@ class Service(Generic[S]):
 
     def channel(self, address: str, service: str) -> RpcChannel:
         """A channel to another service, closed at the end."""
-        minter = PrincipalMinter(self.settings.principal_signing_key)
-        channel = open_channel(address, audience=service, minter=minter, credentials=channel_credentials(self.settings))
+        credentials = channel_credentials(self.settings)
+        channel = open_channel(address, audience=service, minter=self._minter, credentials=credentials)
         self.runtime.on_close(service, channel.close)
         return channel
 
@@ -107,6 +131,14 @@ class Service(Generic[S]):
             (add_QuotaServiceServicer_to_server, QuotaServicer(self.runtime.area, self.database)),
         ]
         await self.runtime.serve_rpc([*servicers, *standard])
+
+    def reencrypt(self, handlers: Handlers, columns: Sequence[SealedColumn]) -> None:
+        """Encrypt these columns anew, in a job, whenever the encryption keys change."""
+        work = Reencryption(reencryption_kind(self.runtime.service), self.envelope, columns)
+        handlers.add(work.kind, work.run)
+        work.take_keys(self.settings.encryption_keys)
+        self.runtime.keys.follow("encryption_keys", work.take_keys)
+        self.runtime.background("reencryption", partial(work.start_jobs, self.database, self.bus))
 
     def work(self, handlers: Handlers, subscribers: Subscriptions | None = None, *beside: Beside) -> None:
         """Keep the outbox relay, the job worker and, for topics with a handler, the event consumer running; `beside`

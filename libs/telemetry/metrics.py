@@ -166,6 +166,18 @@ OUTBOUND_HTTP_SECONDS = Histogram(
     buckets=_FAST,
     registry=REGISTRY,
 )
+KEY_CREATED = Gauge(
+    "key_created_timestamp_seconds",
+    "When a key was made; 0 where its id does not tell. state is active, published, retiring or trusted",
+    ("setting", "kid", "state"),
+    registry=REGISTRY,
+)
+KEY_RELOADS = Counter(
+    "key_reloads_total",
+    "Changed files of keys, by outcome: taken, failed",
+    ("setting", "outcome"),
+    registry=REGISTRY,
+)
 LOOP_LAG_SECONDS = Gauge("event_loop_lag_seconds", "How late the event loop ran a timer, last seen", registry=REGISTRY)
 
 

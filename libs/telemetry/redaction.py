@@ -34,6 +34,9 @@ _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)", re.DOTALL), MASK),
 )
 
+# What the name of a key has beside letters and digits.
+_PUNCTUATION = str.maketrans("", "", "-_/.")
+
 _known: set[str] = set()
 _known_pattern: re.Pattern[str] | None = None
 
@@ -53,7 +56,7 @@ def _parts(value: str) -> set[str]:
         passwords = (urlsplit(part).password for part in value.split(","))
         return {form for password in passwords if password for form in (password, unquote(password))}
     name, separator, tail = value.partition("=")
-    return {tail} if separator and tail.strip("=") and name.replace("-", "").isalnum() else {value}
+    return {tail} if separator and tail.strip("=") and name.translate(_PUNCTUATION).isalnum() else {value}
 
 
 def text(value: str) -> str:

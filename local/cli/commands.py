@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from local.cli import audit, foreground, greeting, logs, reset, status
+from local.cli import audit, foreground, greeting, keys, logs, reset, status
 from local.cli.foreground import WrongOptions
 from local.paths import ROOT
 from local.processes.probes import http_ready
@@ -79,6 +79,9 @@ def _parser() -> argparse.ArgumentParser:
     bringing.add_argument("file", type=Path)
     bringing.add_argument("--replace", action="store_true", help="throw away what this installation holds")
     add("verify-audit", check_audit, "check the hash chains of the audit logs of the running suite")
+    turning = add("keys", turn_keys, "replace the installation's keys while it runs")
+    turning.add_argument("act", choices=("rotate", "retire"))
+    turning.add_argument("names", nargs="*", help="principal, encryption.agent, … (all)")
     token = add("token", show_token, "a principal of the first organization, to call one service by gRPC")
     token.add_argument("service", nargs="?", default=os.environ.get("SERVICE", ""))
     for name, words in (
@@ -90,6 +93,11 @@ def _parser() -> argparse.ArgumentParser:
     ):
         add(name, run_stages, words).set_defaults(rounds=checks.NAMED[name])
     return parser
+
+
+def turn_keys(options: argparse.Namespace) -> int:
+    folder = Folder(options.var)
+    return {"rotate": keys.rotate, "retire": keys.retire}[options.act](folder, options.names)
 
 
 def check_audit(options: argparse.Namespace) -> int:

@@ -59,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("hits", help="buffer hit ratio by schema; should be above 90 %%")
     commands.add_parser("tables", help="the largest tables")
     commands.add_parser("redis", help="Redis memory, evictions, hits")
+    commands.add_parser("keys", help="keys of every service: id, age, state")
     commands.add_parser("caches", help="hits, loads and stale answers of each class of cached values")
     return parser
 
@@ -87,6 +88,8 @@ async def _one(options: argparse.Namespace, folder: Folder) -> str:
         return await view.queues(folder)
     if options.command == "redis":
         return await view.redis(folder)
+    if options.command == "keys":
+        return await view.keys(folder)
     if options.command == "caches":
         return await view.caches(folder)
     queries = {

@@ -12,6 +12,7 @@ from libs.errors import AppError, Code
 from local.ops import stores
 from local.ops.caches import cache_rows
 from local.ops.dead_events import DeadEvents
+from local.ops.keys import key_rows
 from local.ops.queues import Queues
 from local.ops.screen import dead_count_row, queue_row, table
 from local.ops.services import Answers
@@ -34,6 +35,7 @@ async def view(folder: Folder) -> str:
         "Largest tables": rows(folder, stores.TABLES.format(limit=5)),
         "Redis": redis(folder),
         "Caches of the gateways": caches(folder),
+        "Keys": keys(folder),
     }
     return f"EchoSenseiX  {time.strftime('%H:%M:%S')}\n\n{await render(parts)}"
 
@@ -62,6 +64,10 @@ async def rows(folder: Folder, sql: str) -> str:
 
 async def caches(folder: Folder) -> str:
     return table(await cache_rows(folder))
+
+
+async def keys(folder: Folder) -> str:
+    return table(await asyncio.to_thread(key_rows, folder))
 
 
 async def redis(folder: Folder) -> str:

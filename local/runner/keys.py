@@ -1,7 +1,8 @@
 """The secrets of one local installation: made once, kept in one folder that only the owner can read.
 
 Principal signing keys per issuer, encryption and cursor keys per service, passwords of the
-database roles and of NATS users. In production the same names come from a secret store as files.
+database roles and of NATS users. In production the same names come from a secret store as files. What rotates is a list
+"kid=<base64>,…" whose first key makes (local.runner.rotation); an older installation has one bare key.
 """
 
 from __future__ import annotations
@@ -9,12 +10,15 @@ from __future__ import annotations
 import base64
 import json
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from libs.clock import utcnow
+from libs.keys import new_key, new_kid
+from local.runner.rotation import kid_of
 from local.stores.store import StoreFailed, write_private
 from suite.services import SERVICES
 
@@ -32,11 +36,13 @@ class Keys:
             known: dict[str, str] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
         except ValueError:
             raise StoreFailed(f"{file} is no JSON: put the installation's secrets back.") from None
-        # Known values win: a fresh encryption key in their place would make stored secrets unreadable.
-        values = {**fresh_values(), **known}
-        if values != known:
-            write_private(file, json.dumps(values, indent=2))
-        return cls(values)
+        keys = cls(completed(known))
+        if keys.values != known:
+            keys.save(file)
+        return keys
+
+    def save(self, file: Path) -> None:
+        write_private(file, json.dumps(self.values, indent=2))
 
     @classmethod
     def ephemeral(cls, services: Iterable[str] = tuple(SERVICES)) -> Keys:
@@ -44,11 +50,24 @@ class Keys:
         return cls(fresh_values(tuple(services)))
 
     def signing_key(self, issuer: str) -> str:
-        return f"{issuer}={self.values[f'principal.{issuer}']}"
+        name, seed = self._principals(issuer)[0]
+        return f"{name}={seed}"
 
     def trusted_keys(self) -> str:
-        seeds = {name.partition(".")[2]: seed for name, seed in self.values.items() if name.startswith("principal.")}
-        return ",".join(f"{issuer}={_public(seed)}" for issuer, seed in seeds.items())
+        issuers = (name.partition(".")[2] for name in self.values if name.startswith("principal."))
+        return ",".join(f"{name}={_public(seed)}" for issuer in issuers for name, seed in self._principals(issuer))
+
+    def _principals(self, issuer: str) -> list[tuple[str, str]]:
+        """(issuer/kid, seed) of each key, the one that signs first. A bare key has no id, and signs without one."""
+        found = []
+        for entry in self.values[f"principal.{issuer}"].split(","):
+            kid = kid_of(entry)
+            found.append((f"{issuer}/{kid}", entry.removeprefix(f"{kid}=")) if kid else (issuer, entry))
+        return found
+
+    def _named(self, name: str) -> str:
+        """The list, with the id k1 for a bare key, as what it encrypted or signed says."""
+        return ",".join(entry if kid_of(entry) else f"k1={entry}" for entry in self.values[name].split(","))
 
     def role_password(self, service: str, role: str) -> str:
         return self.values[f"password.{service}.{role}"]
@@ -61,14 +80,14 @@ class Keys:
         """What every process of this service needs to sign, verify, encrypt and page; stores and addresses apart."""
         signing = {"PRINCIPAL_SIGNING_KEY": self.signing_key(service)}
         if service == "gateway":  # it holds no data and verifies no principal: it only signs them
-            return signing
+            return signing | {"CURSOR_KEY": self.values["cursor.gateway"]}
         signing["PRINCIPAL_TRUSTED_KEYS"] = self.trusted_keys()
-        tokens = {"REALTIME_TOKEN_KEYS": f"k1={self.values['realtime.token']}"} if service == "realtime" else {}
+        tokens = {"REALTIME_TOKEN_KEYS": self._named("realtime.token")} if service == "realtime" else {}
         return (
             signing
             | tokens
             | {
-                "ENCRYPTION_KEYS": f"k1={self.values[f'encryption.{service}']}",
+                "ENCRYPTION_KEYS": self._named(f"encryption.{service}"),
                 "CURSOR_KEY": self.values[f"cursor.{service}"],
                 "DATABASE_APP_PASSWORD": self.role_password(service, "app"),
                 "DATABASE_SYSTEM_PASSWORD": self.role_password(service, "system"),
@@ -76,20 +95,29 @@ class Keys:
         )
 
 
+def completed(known: Mapping[str, str]) -> dict[str, str]:
+    """The values with those that a newer release knows. Known ones win: a fresh encryption key in their place would
+    make stored secrets unreadable."""
+    fresh, gateway = fresh_values(), known.get("principal.gateway", "")
+    if "cursor.gateway" not in known and gateway and not kid_of(gateway):
+        # What releases before this key derived their cursors, links and fingerprints from.
+        fresh["cursor.gateway"] = base64.b64encode(f"gateway={gateway}".encode()).decode()
+    return {**fresh, **known}
+
+
 def fresh_values(services: Iterable[str] = tuple(SERVICES)) -> dict[str, str]:
     """A new random value for every name."""
-    seeds = {f"principal.{issuer}": _random_key() for issuer in ("gateway", *services)}
-    per_service = {f"{use}.{service}": _random_key() for use in ("encryption", "cursor") for service in services}
+    kid, names = new_kid(utcnow()), ("gateway", *services)
+    rotating = [
+        *(f"principal.{issuer}" for issuer in names), *(f"encryption.{service}" for service in services),
+        *(f"cursor.{name}" for name in names), "realtime.token",
+    ]  # fmt: skip
     # Hexadecimal, because they travel in URLs, where base64's "/" and "+" would need escapes.
     passwords = {
         f"password.{service}.{role}": secrets.token_hex(16) for service in services for role in ("app", "system")
     }
-    logins = {f"nats.{name}": secrets.token_hex(16) for name in ("gateway", *services)}
-    return {**seeds, **per_service, **passwords, **logins, "realtime.token": _random_key()}
-
-
-def _random_key() -> str:
-    return base64.b64encode(secrets.token_bytes(32)).decode()
+    logins = {f"nats.{name}": secrets.token_hex(16) for name in names}
+    return {**{name: f"{kid}={new_key()}" for name in rotating}, **passwords, **logins}
 
 
 def _public(seed: str) -> str:

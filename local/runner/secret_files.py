@@ -15,12 +15,16 @@ SECRET = frozenset((
     "SMTP_URL", "STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRETS",
 ))  # fmt: skip
 
+# No secret, and a file too: processes read it again when keys are replaced.
+REPLACED = frozenset(("PRINCIPAL_TRUSTED_KEYS",))
+
 
 def by_file(folder: Path, environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment with NAME_FILE in place of each secret NAME; writes the files below `folder`."""
+    """The environment with NAME_FILE in place of each NAME that is a secret or is replaced; writes the files below
+    `folder`."""
     named = {}
     for name, value in environment.items():
-        if name in SECRET:
+        if name in SECRET | REPLACED:
             write_private(folder / name, value)
             named[f"{name}_FILE"] = str(folder / name)
         else:

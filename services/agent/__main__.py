@@ -10,7 +10,6 @@ from echosenseix.agent.v1.agent_pb2_grpc import (
 )
 from echosenseix.jobs.v1.jobs_pb2_grpc import JobsServiceStub
 from libs.clock import SystemClock
-from libs.crypto import Envelope
 from libs.http import OutboundClient
 from libs.rpc.delegation import Delegations
 from libs.runtime import Runtime, service_main
@@ -24,7 +23,7 @@ from .jobs import job_handlers
 from .servicer import AgentServicer, IntegrationServicer
 from .storage.agents import Agents
 from .storage.dependents import Dependents
-from .storage.integrations import Integrations
+from .storage.integrations import SEALED, Integrations
 from .storage.versions import Versions
 
 MIGRATIONS = Path(__file__).parent / "storage" / "migrations"
@@ -33,7 +32,7 @@ MIGRATIONS = Path(__file__).parent / "storage" / "migrations"
 async def serve(runtime: Runtime[AgentSettings]) -> None:
     service = await Service.open(runtime)
     settings, database, cursors, clock = service.settings, service.database, service.cursors, SystemClock()
-    integrations = Integrations(database, cursors, Envelope(settings.encryption_keys))
+    integrations = Integrations(database, cursors, service.envelope)
     # A worker of call-log acts for an organization without its user: agent asks call-log whether that job runs.
     calllog = JobsServiceStub(service.channel(settings.calllog_grpc, CALLLOG.name))
     delegations = Delegations({CALLLOG.name: calllog.ConfirmJob})
@@ -54,8 +53,9 @@ async def work(runtime: Runtime[AgentSettings]) -> None:
     # Only the worker calls providers, so that a slow one never holds up a request.
     client = OutboundClient(settings.outbound_allow)
     runtime.on_close("http", client.close)
-    integrations = Integrations(database, cursors, Envelope(settings.encryption_keys))
+    integrations = Integrations(database, cursors, service.envelope)
     handlers = job_handlers(database, Agents(database, cursors), integrations, client, SystemClock())
+    service.reencrypt(handlers, SEALED)
     service.work(handlers)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 
 from echosenseix.identity.v1.accounts_pb2_grpc import add_AccountServiceServicer_to_server
@@ -12,7 +11,6 @@ from echosenseix.identity.v1.identity_pb2_grpc import add_IdentityServiceService
 from echosenseix.identity.v1.members_pb2_grpc import add_MemberServiceServicer_to_server
 from echosenseix.identity.v1.white_label_pb2_grpc import add_WhiteLabelServiceServicer_to_server
 from libs.clock import SystemClock
-from libs.crypto import Envelope
 from libs.http import OutboundClient
 from libs.ratelimit import RateLimiter
 from libs.runtime import Runtime, service_main
@@ -43,7 +41,7 @@ from .storage.invitations import Invitations
 from .storage.members import Members
 from .storage.pending import PendingRegistrations
 from .storage.people import People
-from .storage.second_factors import SecondFactors
+from .storage.second_factors import SEALED, SecondFactors
 from .storage.sessions import Sessions
 from .storage.white_labels import WhiteLabels
 from .subscribers import Subscribers
@@ -54,7 +52,7 @@ MIGRATIONS = Path(__file__).parent / "storage" / "migrations"
 async def serve(runtime: Runtime[IdentitySettings]) -> None:
     service = await Service.open(runtime)
     settings, database, cursors = service.settings, service.database, service.cursors
-    secret = base64.b64decode(settings.cursor_key)
+    secret = service.mac_keys
     parts = Parts(
         database=database,
         accounts=Accounts(database),
@@ -64,7 +62,7 @@ async def serve(runtime: Runtime[IdentitySettings]) -> None:
         members=Members(database, cursors),
         invitations=Invitations(database, cursors),
         tokens=AccountTokens(database),
-        factors=SecondFactors(database, Envelope(settings.encryption_keys)),
+        factors=SecondFactors(database, service.envelope),
         sessions=Sessions(database, cursors),
         api_keys=ApiKeys(database, cursors),
         authentication=Authentication(database),
@@ -78,7 +76,7 @@ async def serve(runtime: Runtime[IdentitySettings]) -> None:
         invitation_links=MailedLinks(secret, b"invitation", "ivt"),
         token_links={purpose: MailedLinks(secret, purpose.value.encode(), "tok") for purpose in Purpose},
         verify_by_mail=settings.verifies_by_mail,
-        openid=await _openid(runtime),
+        openid=_openid(service),
     )
     await service.serve(
         (add_IdentityServiceServicer_to_server, IdentityServicer(parts)),
@@ -90,14 +88,14 @@ async def serve(runtime: Runtime[IdentitySettings]) -> None:
     )
 
 
-async def _openid(runtime: Runtime[IdentitySettings]) -> OpenIdProvider | None:
-    settings = runtime.settings
+def _openid(service: Service[IdentitySettings]) -> OpenIdProvider | None:
+    settings = service.settings
     if not settings.openid_issuer:
         return None
     client = OutboundClient(settings.outbound_allow)
-    runtime.on_close("openid", client.close)
+    service.runtime.on_close("openid", client.close)
     known = OpenIdSettings(settings.openid_issuer, settings.openid_client_id, settings.openid_client_secret)
-    return OpenIdProvider(known, client, Envelope(settings.encryption_keys), SystemClock())
+    return OpenIdProvider(known, client, service.envelope, SystemClock())
 
 
 async def work(runtime: Runtime[IdentitySettings]) -> None:
@@ -107,6 +105,7 @@ async def work(runtime: Runtime[IdentitySettings]) -> None:
     pending, invitations = PendingRegistrations(database), Invitations(database, cursors)
     log, tokens = AuditLog(database, cursors), AccountTokens(database)
     handlers = job_handlers(sessions, api_keys, pending, invitations, tokens, SystemClock(), log)
+    service.reencrypt(handlers, SEALED)
     service.work(handlers, Subscribers(log).handlers())
 
 

@@ -10,7 +10,6 @@ from echosenseix.realtime.v1.realtime_pb2_grpc import (
     add_RealtimeServiceServicer_to_server,
     add_WebhookEndpointServiceServicer_to_server,
 )
-from libs.crypto import Envelope
 from libs.http import OutboundClient, forbidden_address
 from libs.runtime import Runtime, service_main
 from libs.runtime.service import Service
@@ -23,7 +22,7 @@ from .jobs import job_handlers
 from .outbound.unsubscribe import UnsubscribeLinks
 from .protocol.tokens import ConnectionTokens
 from .servicer import NotificationServicer, RealtimeServicer, WebhookEndpointServicer
-from .storage.endpoints import Endpoints
+from .storage.endpoints import SEALED, Endpoints
 from .storage.event_log import EventLog
 from .storage.mailbox import Mailbox
 from .subscribers import Subscribers
@@ -35,13 +34,13 @@ async def serve(runtime: Runtime[RealtimeSettings]) -> None:
     service = await Service.open(runtime)
     settings, database, cursors = service.settings, service.database, service.cursors
     tokens, log = ConnectionTokens(settings.token_keys), EventLog(database)
+    runtime.keys.follow("token_keys", tokens.replace)
     doors = await runtime.open(Doors.open(settings, service.bus, log, tokens))
     runtime.addresses.update(doors.addresses)
     runtime.background("positions", doors.watch)
     is_forbidden = partial(forbidden_address, allow=settings.outbound_allow)
-    envelope = Envelope(settings.encryption_keys)
-    endpoints = WebhookEndpointServicer(database, Endpoints(database, cursors), envelope, is_forbidden)
-    links = UnsubscribeLinks(envelope, settings.console_url)
+    endpoints = WebhookEndpointServicer(database, Endpoints(database, cursors), service.envelope, is_forbidden)
+    links = UnsubscribeLinks(service.envelope, settings.console_url)
     await service.serve(
         (
             add_RealtimeServiceServicer_to_server,
@@ -58,7 +57,8 @@ async def work(runtime: Runtime[RealtimeSettings]) -> None:
     settings = service.settings
     client = OutboundClient(settings.outbound_allow)
     runtime.on_close("http", client.close)
-    handlers = job_handlers(settings, Envelope(settings.encryption_keys), client)
+    handlers = job_handlers(settings, service.envelope, client)
+    service.reencrypt(handlers, SEALED)
     service.work(handlers, Subscribers(service.bus).handlers())
 
 

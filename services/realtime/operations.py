@@ -171,8 +171,3 @@ def new_delivery(endpoint: Endpoint, event_id: str, event_type: str, position: i
         delivered_at=None,
         position=position,
     )
-
-
-def secret_place(org_id: str, endpoint_id: str) -> tuple[str, ...]:
-    """What a sealed secret is bound to: organization, table, row, column."""
-    return (org_id, "webhook_endpoint", endpoint_id, "secret")

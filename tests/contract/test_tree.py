@@ -21,6 +21,7 @@ SYSTEM_CALLERS: dict[str, str] = {
     "libs/jobs/store/claims.py": ENGINE,
     "libs/jobs/context.py": "a job of no organization (a sweep) finishes; all others in a tenant transaction",
     "libs/jobs/enqueue.py": ENGINE,
+    "libs/jobs/reencryption.py": "encrypts anew what a key encrypted, whichever organization it belongs to",
     "libs/jobs/admin/queries.py": ENGINE,
     "libs/jobs/store/leases.py": ENGINE,
     "libs/jobs/store/retention.py": ENGINE,

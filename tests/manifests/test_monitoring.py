@@ -20,7 +20,7 @@ FROM_ELSEWHERE = {"up", "ALERTS", "process_resident_memory_bytes", "process_cpu_
 WORDS = {
     "sum", "rate", "by", "le", "histogram_quantile", "and", "max", "topk", "predict_linear", "increase",
     "service", "role", "pod", "queue", "method", "route", "status", "state", "transport", "level", "cache", "code",
-    "consumer", "outcome",
+    "consumer", "outcome", "kid", "setting", "time",
 }  # fmt: skip
 
 

@@ -26,7 +26,7 @@ from libs.http.connection_limits import ConnectionLimits
 from libs.http.server import HttpServer
 from libs.paging import CursorCodec
 from libs.postgres import Database
-from libs.rpc.principal import Principal
+from libs.rpc.principal import Principal, PrincipalMinter
 from local.stores import Stores
 from services.realtime.config import RealtimeSettings
 from services.realtime.doors.opening import Doors
@@ -54,7 +54,7 @@ async def gateway_door() -> AsyncIterator[Door]:
     async def lookup(credential: Credential) -> tuple[Principal, float]:
         return Principal(org_id="org_1", user_id="usr_1", scopes=frozenset("*"), issuer="gateway"), 60.0
 
-    clients = open_clients(settings)
+    clients = open_clients(settings, PrincipalMinter(settings.principal_signing_key))
     gateway = Gateway(
         settings=settings,
         clients=clients,

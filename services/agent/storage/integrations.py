@@ -9,6 +9,7 @@ from libs.errors import NotFound
 from libs.paging import CursorCodec, ListRules, Page, PageRequest
 from libs.postgres import Connection, Database, Record
 from libs.postgres.listing import Listing, fetch_page
+from libs.postgres.sealed import SealedColumn
 from providers.interface.credentials import Credentials
 from providers.registry import PROVIDERS
 from services.agent.domain.integration import Integration, IntegrationStatus
@@ -140,6 +141,18 @@ def _bound_to(integration: Integration, column: str, destination: str) -> tuple[
     not decrypt."""
     place = (integration.org_id, "integration", integration.id, column)
     return (*place, destination) if destination else place
+
+
+def _sealed(column: str, *beside: str) -> SealedColumn:
+    def place(row: Record) -> tuple[str, ...]:
+        further = tuple(row[name] for name in beside if row[name])
+        return (row["org_id"], "integration", row["id"], column, *further)
+
+    return SealedColumn("integration", column, ("org_id", "id"), place, beside)
+
+
+# What is encrypted anew when keys change.
+SEALED = (_sealed("api_key", "base_url"), _sealed("webhook_secret"), _sealed("previous_webhook_secret"))
 
 
 def _integration(row: Record) -> Integration:

@@ -5,9 +5,9 @@ The token grants nothing. It only chooses the lane in which further tries to sig
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import re
+
+from libs.keys import MacKeys, mac_keys
 
 _TOKEN = re.compile(r"([0-9A-Za-z]{16})\.([0-9a-f]{64})", re.ASCII)
 _PURPOSE = b"known device"
@@ -16,19 +16,20 @@ _PURPOSE = b"known device"
 class KnownDevices:
     """Signs `<device id>.<hmac-sha256 of device id and account>`; nothing is stored."""
 
-    def __init__(self, secret: bytes) -> None:
-        self._key = hmac.digest(secret, _PURPOSE, "sha256")
+    def __init__(self, secret: bytes | MacKeys) -> None:
+        self._keys = mac_keys(secret).for_purpose(_PURPOSE)
 
     def token(self, device: str, email_key: str) -> str:
         """The token of the device of this id (16 letters and digits) for this account."""
-        return f"{device}.{self._mac(device, email_key)}"
+        return f"{device}.{self._keys.sign(_signed(device, email_key)).hex()}"
 
     def device_of(self, token: str, email_key: str) -> str:
         """The device's id when the token was made for this account, else empty."""
         match = _TOKEN.fullmatch(token)
-        if match is None or not hmac.compare_digest(match[2], self._mac(match[1], email_key)):
+        if match is None or not self._keys.verify(_signed(match[1], email_key), bytes.fromhex(match[2])):
             return ""
         return match[1]
 
-    def _mac(self, device: str, email_key: str) -> str:
-        return hmac.new(self._key, f"{device}\0{email_key}".encode(), hashlib.sha256).hexdigest()
+
+def _signed(device: str, email_key: str) -> bytes:
+    return f"{device}\0{email_key}".encode()

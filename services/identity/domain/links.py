@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import re
+
+from libs.keys import MacKeys, mac_keys
 
 
 class MailedLinks:
     """Signs `<id>.<hmac-sha256>` for ids of one prefix and one purpose; nothing of a token is stored."""
 
-    def __init__(self, secret: bytes, purpose: bytes, prefix: str) -> None:
-        self._key = hmac.digest(secret, purpose, "sha256")
+    def __init__(self, secret: bytes | MacKeys, purpose: bytes, prefix: str) -> None:
+        self._keys = mac_keys(secret).for_purpose(purpose)
         self._token = re.compile(rf"({prefix}_[0-9a-z]{{26}})\.([0-9a-f]{{64}})", re.ASCII)
 
     def token(self, of: str) -> str:
-        return f"{of}.{self._mac(of)}"
+        return f"{of}.{self._keys.sign(of.encode()).hex()}"
 
     def id_of(self, token: str) -> str:
         """What the token was made for; empty for a token that is not ours."""
         match = self._token.fullmatch(token)
-        if match is None or not hmac.compare_digest(match[2], self._mac(match[1])):
+        if match is None or not self._keys.verify(match[1].encode(), bytes.fromhex(match[2])):
             return ""
         return match[1]
-
-    def _mac(self, of: str) -> str:
-        return hmac.new(self._key, of.encode(), hashlib.sha256).hexdigest()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from libs.crypto import Envelope
 from libs.postgres import Connection, Database, Record
+from libs.postgres.sealed import SealedColumn
 from services.identity.domain.second_factor import SecondFactor, recovery_hash
 
 _COLUMNS = (
@@ -57,3 +58,7 @@ class SecondFactors:
 
 def _bound(account_id: str) -> tuple[str, ...]:
     return (account_id, "account", account_id, "totp_secret")
+
+
+# What is encrypted anew when keys change.
+SEALED = (SealedColumn("account", "totp_secret", ("org_id",), lambda row: _bound(row["org_id"])),)

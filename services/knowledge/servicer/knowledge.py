@@ -303,4 +303,7 @@ def _fingerprint_content(metadata: knowledge_pb2.UploadMetadata, upload: Upload)
     """The same key must come with the same bytes and the same words; the gateway cannot know either before it sends."""
     call = current_call()
     words = sha256_hex(metadata.SerializeToString(deterministic=True))
-    call.idempotency_fingerprint = f"{call.idempotency_fingerprint}:{words}:{upload.sha256}"
+    # One by each secret of the gateways.
+    call.idempotency_fingerprint = ",".join(
+        f"{each}:{words}:{upload.sha256}" for each in call.idempotency_fingerprint.split(",")
+    )

@@ -25,7 +25,7 @@ from services.realtime.domain.delivery import (
     wait_before,
 )
 from services.realtime.outbound.webhooks import post, signed_headers
-from services.realtime.storage import deliveries, turns
+from services.realtime.storage import deliveries, endpoints, turns
 from services.realtime.storage.turns import Outgoing
 
 
@@ -150,7 +150,7 @@ class Deliver:
         raise Discard("endpoint_disabled", "The endpoint is disabled; enable it and replay the delivery.")
 
     def _open(self, org_id: str, endpoint_id: str, sealed: bytes) -> str:
-        return self._envelope.decrypt(sealed, operations.secret_place(org_id, endpoint_id)).decode()
+        return self._envelope.decrypt(sealed, endpoints.secret_place(org_id, endpoint_id)).decode()
 
 
 def _undelivered(error: str) -> Discard:

@@ -59,12 +59,16 @@ class Grant:
 class ConnectionTokens:
     def __init__(self, keys: Sequence[str]) -> None:
         """`keys` as "kid=base64 of at least 32 bytes", in order: the first signs."""
-        self._keys = dict(_named_key(entry) for entry in keys)
-        if not self._keys:
-            raise ConfigError(["REALTIME_TOKEN_KEYS is required"])
-        self._current = next(iter(self._keys))
+        self.replace(keys)
         # Until when it is remembered, and which tokens are meant: those issued until then.
         self._revoked: dict[tuple[str, str], tuple[datetime.datetime, datetime.datetime]] = {}
+
+    def replace(self, keys: Sequence[str]) -> None:
+        """Take the new value of the setting; ConfigError leaves the keys as they were."""
+        found = dict(_named_key(entry) for entry in keys)
+        if not found:
+            raise ConfigError(["REALTIME_TOKEN_KEYS is required"])
+        self._keys, self._current = found, next(iter(found))
 
     def issue(self, grant: Grant) -> str:
         claims = {

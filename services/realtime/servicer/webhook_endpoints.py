@@ -229,7 +229,7 @@ class WebhookEndpointServicer(pb_grpc.WebhookEndpointServiceServicer):
             raise _refused_url("forbidden_address", "the address must be public")
 
     def _seal(self, endpoint: Endpoint, secret: str) -> bytes:
-        return self._envelope.encrypt(secret.encode(), operations.secret_place(endpoint.org_id, endpoint.id))
+        return self._envelope.encrypt(secret.encode(), endpoint_rows.secret_place(endpoint.org_id, endpoint.id))
 
 
 def new_secret() -> str:

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from libs.paging import CursorCodec, ListRules, Page, PageRequest
-from libs.postgres import Connection, Database
+from libs.postgres import Connection, Database, Record
 from libs.postgres.listing import Listing, fetch_page
+from libs.postgres.sealed import SealedColumn
 from services.realtime.domain.delivery import Delivery, Endpoint
 
 ENDPOINT_LIST = ListRules(sorts={"createdAt": "e.created_at"})
@@ -20,6 +21,12 @@ e.version, e.created_at, e.updated_at, e.last_success_at, e.last_failure_at, e.f
 _RETURNING = _ENDPOINT.replace("e.", "")
 DELIVERY_COLUMNS = """d.org_id, d.id, d.endpoint_id, d.event_id, d.event_type, d.status, d.attempts, d.last_status_code,
 d.last_error, d.job_id, d.created_at, d.next_attempt_at, d.delivered_at, d.position"""
+
+
+def secret_place(org_id: str, endpoint_id: str) -> tuple[str, ...]:
+    """What a sealed secret is bound to: organization, table, row, column."""
+    return (org_id, "webhook_endpoint", endpoint_id, "secret")
+
 
 _endpoints = Listing(
     select=_ENDPOINT,
@@ -38,6 +45,15 @@ _deliveries = Listing(
     created="d.created_at",
     may_lag=True,
 )
+
+
+def _place(row: Record) -> tuple[str, ...]:
+    return secret_place(row["org_id"], row["id"])
+
+
+# What is encrypted anew when keys change. A replaced secret moves to the other column as it is.
+_SECRETS = ("secret", "previous_secret")
+SEALED = tuple(SealedColumn("webhook_endpoint", column, ("org_id", "id"), _place) for column in _SECRETS)
 
 
 class Endpoints:

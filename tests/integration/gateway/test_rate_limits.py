@@ -21,7 +21,7 @@ from libs.errors import Unauthenticated
 from libs.ids import new_id
 from libs.paging import CursorCodec
 from libs.ratelimit import RateLimiter
-from libs.rpc.principal import Principal
+from libs.rpc.principal import Principal, PrincipalMinter
 from local.stores import Stores
 from suite.services import SERVICES
 
@@ -42,7 +42,7 @@ async def gateways(stores: Stores) -> AsyncIterator[list[httpx.AsyncClient]]:
     settings = GatewaySettings(
         principal_signing_key="gateway=" + "A" * 43 + "=", peers=dict.fromkeys(SERVICES, "127.0.0.1:9"), instances=3
     )
-    clients = open_clients(settings)
+    clients = open_clients(settings, PrincipalMinter(settings.principal_signing_key))
     opened, limiters = [], []
     for _ in range(3):
         # A slow answer of Redis is waited for: a gateway that gives up counts alone, and then more pass.

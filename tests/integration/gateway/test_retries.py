@@ -86,7 +86,7 @@ async def gateway_before(service: str) -> AsyncIterator[tuple[Deaths, httpx.Asyn
     peers = dict.fromkeys(SERVICES, AWAY)
     peers[service] = ",".join([await server.start() for server in deaths.servers])
     settings = GatewaySettings(principal_signing_key=SIGNING_KEY, peers=peers)
-    clients = open_clients(settings)
+    clients = open_clients(settings, PrincipalMinter(settings.principal_signing_key))
     gateway = Gateway(
         settings=settings,
         clients=clients,

@@ -22,7 +22,7 @@ from gateway.routes.documentation import FILE
 from gateway.state import Gateway
 from libs.errors import Unauthenticated
 from libs.paging import CursorCodec
-from libs.rpc.principal import Principal
+from libs.rpc.principal import Principal, PrincipalMinter
 from libs.telemetry.metrics import HTTP_SERVER_SECONDS
 from suite.services import SERVICES
 
@@ -46,7 +46,7 @@ async def gateway() -> AsyncIterator[Gateway]:
         cors_origins=(ORIGIN,),
         peers=dict.fromkeys(SERVICES, AWAY),
     )
-    clients = open_clients(settings)
+    clients = open_clients(settings, PrincipalMinter(settings.principal_signing_key))
     yield Gateway(
         settings=settings,
         clients=clients,

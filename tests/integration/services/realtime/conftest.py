@@ -12,6 +12,7 @@ from libs.cache.connection import RedisConnection
 from libs.config import load
 from libs.crypto import Envelope
 from libs.http import forbidden_address
+from libs.keys import MacKeys
 from libs.paging import CursorCodec
 from libs.postgres import Database
 from local.stores import Stores
@@ -65,7 +66,7 @@ async def endpoints(
     """Webhook endpoints on this machine, and a worker that delivers to them."""
     realtime.database.announce_through(realtime.bus.publish_core)
     async with working(realtime, service_environment, ALLOW) as settings:
-        cursors = CursorCodec.from_base64(settings.cursor_key)
+        cursors = CursorCodec(MacKeys.from_settings(settings.cursor_key))
         yield Endpoints(
             WebhookEndpointServicer(
                 realtime.database,

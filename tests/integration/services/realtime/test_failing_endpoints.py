@@ -15,6 +15,7 @@ import pytest_asyncio
 from echosenseix.jobs.v1 import jobs_pb2
 from echosenseix.realtime.v1 import realtime_pb2 as pb
 from libs.clock import parse_rfc3339
+from libs.keys import MacKeys
 from libs.paging import CursorCodec
 from libs.runtime.service import JobsServicer
 from services.realtime.domain.delivery import MAX_ATTEMPTS, SCHEDULE_SECONDS
@@ -62,7 +63,7 @@ async def told(realtime: Realtime, org_id: str) -> list[tuple[str, str]]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def jobs(realtime: Realtime, service_environment: Environment) -> JobsServicer:
-    cursors = CursorCodec.from_base64(service_environment("realtime", "unused")["CURSOR_KEY"])
+    cursors = CursorCodec(MacKeys.from_settings([service_environment("realtime", "unused")["CURSOR_KEY"]]))
     return JobsServicer("realtime", "realtime", realtime.database, cursors)
 
 

@@ -169,3 +169,34 @@ def test_malformed_keys_are_refused(key: str) -> None:
         PrincipalMinter(key)
     with pytest.raises(ValueError, match="base64 of 32 bytes"):
         PrincipalVerifier([key])
+
+
+def _named(name: str, time: Time, letter: bytes) -> PrincipalMinter:
+    return PrincipalMinter(f"{name}={base64.b64encode(letter * 32).decode()}", time)
+
+
+def test_the_header_names_the_key_and_no_other_key_of_the_issuer_verifies_it(time: Time) -> None:
+    minter, other = _named("gateway/k2", time, b"2"), _named("gateway/k1", time, b"1")
+    token = minter.mint(USER, "agent")
+    header = json.loads(base64.urlsafe_b64decode(token.split(".")[0] + "=="))
+    assert (header["kid"], minter.issuer) == ("k2", "gateway")
+    assert PrincipalVerifier([other.public_key(), minter.public_key()], time).verify(token, "agent") == USER
+    # The right key under another id, and no key of this id.
+    _refused(PrincipalVerifier([minter.public_key().replace("/k2", "/k3")], time), token)
+    _refused(PrincipalVerifier([other.public_key()], time), token)
+
+
+def test_a_replaced_signing_key_signs_at_once_and_the_old_token_lives_until_its_key_is_dropped(time: Time) -> None:
+    minter, new = _named("gateway/k1", time, b"1"), _named("gateway/k2", time, b"2")
+    verifier = PrincipalVerifier([minter.public_key()], time)
+    old_public, old = minter.public_key(), minter.mint(USER, "agent")
+    assert verifier.verify(old, "agent") == USER
+    verifier.replace([old_public, new.public_key()])
+    minter.replace(f"gateway/k2={base64.b64encode(b'2' * 32).decode()}")
+    fresh = minter.mint(USER, "agent")
+    assert fresh != old
+    assert verifier.verify(fresh, "agent") == verifier.verify(old, "agent") == USER
+    # Also one that was verified before: a dropped key may have been stolen.
+    verifier.replace([new.public_key()])
+    _refused(verifier, old)
+    assert verifier.verify(fresh, "agent") == USER

@@ -10,6 +10,7 @@ import pytest_asyncio
 from echosenseix.realtime.v1 import realtime_pb2 as pb
 from libs.config import load
 from libs.errors import AppError, InvalidArgument, OutOfRange, PermissionDenied
+from libs.keys import MacKeys
 from libs.paging import CursorCodec
 from services.realtime.config import RealtimeSettings
 from services.realtime.servicer import RealtimeServicer
@@ -23,7 +24,7 @@ from tests.integration.services.realtime.talking import talking
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def servicer(realtime: Realtime, service_environment: Callable[[str, str], dict[str, str]]) -> RealtimeServicer:
     settings = load(RealtimeSettings, service_environment("realtime", "unused"))
-    mailbox = Mailbox(realtime.database, CursorCodec.from_base64(settings.cursor_key))
+    mailbox = Mailbox(realtime.database, CursorCodec(MacKeys.from_settings(settings.cursor_key)))
     return RealtimeServicer(settings, EventLog(realtime.database), mailbox, realtime.tokens, realtime.doors.presence)
 
 

@@ -51,8 +51,7 @@ MIGRATIONS = Path(__file__).parent / "storage" / "migrations"
 
 async def serve(runtime: Runtime[IdentitySettings]) -> None:
     service = await Service.open(runtime)
-    settings, database, cursors = service.settings, service.database, service.cursors
-    secret = service.mac_keys
+    settings, database, cursors, secret = service.settings, service.database, service.cursors, service.mac_keys
     parts = Parts(
         database=database,
         accounts=Accounts(database),

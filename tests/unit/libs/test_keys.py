@@ -1,4 +1,4 @@
-"""Named keys: their form, their age, and what stays valid while one is replaced."""
+"""Named keys: their form, their age, and which signatures are valid while one is replaced."""
 
 from __future__ import annotations
 

@@ -20,8 +20,8 @@ KEPT = {
     "realtime": timedelta(minutes=20),
     # An invitation lives for days. Beyond that a known device is a stranger again, which only counts its tries apart.
     "cursor": timedelta(days=30),
-    # A sign-in at another provider takes minutes; stored values are encrypted anew by a job.
-    "encryption": timedelta(hours=1),
+    # Links that end mails are encrypted, and must work for 30 days after a mail. Stored values are encrypted anew.
+    "encryption": timedelta(days=35),
 }
 Values = Mapping[str, str]
 

@@ -189,7 +189,7 @@ async def test_stored_secrets_are_encrypted_anew_and_only_then_is_their_key_drop
             lambda s=schema, t=table, c=column: _values_under(own, s, t, c).keys() == {current[s]},
         )
     assert _values_under(own, "realtime", "webhook_endpoint", "secret").total() == ENDPOINTS
-    assert "dropped" not in await _keys(own, "retire", "encryption")  # its hour is not over
+    assert "dropped" not in await _keys(own, "retire", "encryption")  # its time is not over
     monkeypatch.setitem(KEPT, "encryption", timedelta(0))
     assert keys.retire(own.folder, ["encryption.agent", "encryption.realtime"]) == 0
     assert capsys.readouterr().out.count("dropped") == 2

@@ -40,8 +40,9 @@ def test_a_rotation_that_broke_off_is_done_again_with_a_key_of_now() -> None:
     assert kids_of(again[NAME])[1:] == ["20300101T010000Z"]
     made = activated(again, [NAME])
     assert activated(made, [NAME]) == made
-    # Its predecessor made things until now: an hour is not over.
-    assert droppable(made, [NAME], NOW + timedelta(hours=1, minutes=59)) == {}
+    # Its predecessor made things until then.
+    assert droppable(made, [NAME], NOW + KEPT["encryption"]) == {}
+    assert droppable(made, [NAME], NOW + KEPT["encryption"] + timedelta(hours=1)) != {}
 
 
 def test_two_rotations_within_a_second_get_two_ids() -> None:
@@ -70,7 +71,7 @@ def test_an_installation_of_before_keys_had_ids_rotates_too() -> None:
     bare = {name: value.partition("=")[2] for name, value in Keys.ephemeral().values.items() if name == NAME}
     made = activated(published(bare, [NAME], NOW), [NAME])
     assert kids_of(made[NAME]) == ["20300101T000000Z", ""]
-    assert droppable(made, [NAME], NOW + timedelta(days=1)) == {NAME: [""]}
+    assert droppable(made, [NAME], NOW + KEPT["encryption"]) == {NAME: [""]}
 
 
 def test_the_keys_of_an_older_installation_read_as_they_did() -> None:

@@ -11,11 +11,11 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from libs.batches import Batches, ItemFailed
 from libs.bus.feed import Message
 from libs.bus.stream import MESSAGE_ID
 from libs.errors import Aborted, AppError, DeadlineExceeded, Unavailable
 from libs.events import inbox
-from libs.events.batches import Batches, ItemFailed
 from libs.events.envelope import ReceivedEvent
 from libs.postgres.connection import Connection
 from libs.postgres.database import Database
@@ -96,7 +96,7 @@ class Handling:
         self._consumer = consumer
         self._topics = dict(topics)
         self._slots = asyncio.Semaphore(db.settings.worker_concurrency)
-        self._batches: Batches[Delivery] = Batches(self._together, lambda error: isinstance(error, _PASSING))
+        self._batches: Batches[Delivery, str] = Batches(self._together, lambda error: isinstance(error, _PASSING))
 
     async def handle(self, delivery: Delivery, wanted: Callable[[], bool]) -> bool:
         """Return when it is handled or dead; False when it is no longer wanted before that."""

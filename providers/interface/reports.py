@@ -69,3 +69,8 @@ class ReportedCall:
     provider_cost_units: int | None = None
     turns: tuple[Turn, ...] = ()
     has_audio: bool = False
+
+    @property
+    def numbers(self) -> list[str]:
+        """The telephone numbers of both sides, each once."""
+        return sorted({self.from_number, self.to_number} - {""})

@@ -6,15 +6,17 @@ A large one lies in a temporary file until it is kept. Nothing is kept of a deli
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from echosenseix.calllog.v1 import calllog_pb2
+from libs.batches import Batches
 from libs.clock import Clock
-from libs.errors import AppError, InvalidArgument, Unavailable
+from libs.errors import Aborted, AppError, DeadlineExceeded, InvalidArgument, Unavailable
 from libs.postgres import Connection, Database
 from libs.spool import MEMORY_BYTES, Spool
+from libs.telemetry import current_traceparent, use_traceparent
 from providers.interface.envelopes import Envelope, Makes
 from providers.interface.long_texts import RestTooLarge, take_out
 from providers.interface.provider import Provider
@@ -22,7 +24,7 @@ from providers.interface.reports import ReportedCall
 from services.calllog.domain.calls import ServedBy
 from services.calllog.domain.masking import masked
 from services.calllog.operations import DeliveredRecordings, keep_delivery
-from services.calllog.operations.reported_calls import ReportedCalls
+from services.calllog.operations.reported_calls import ReportedCalls, Told
 from services.calllog.servicer.senders import Account, Senders
 from services.calllog.storage.envelopes import Envelopes
 
@@ -38,10 +40,28 @@ _REST_BYTES = 1024 * 1024
 # Streamed deliveries that a process takes at a time. More: more room in the folder for temporary files, which
 # Kubernetes limits to 256 MiB (k8s/base/patches/containers.yaml).
 STREAMS = 3
+# Bytes of a delivery that may share a transaction with others. More: statements of several megabytes.
+_SHARED_BYTES = 128 * 1024
+_PASSING = (Unavailable, DeadlineExceeded, Aborted)
+
+
+@dataclass(frozen=True, slots=True)
+class _Delivered:
+    """A delivery that makes a call: its envelope, masked bytes, the size that was sent, and what it tells."""
+
+    envelope: Envelope
+    body: bytes
+    size: int
+    told: Told
+
+    def thing(self) -> tuple[str, str]:
+        return self.envelope.provider, self.envelope.key
 
 
 @dataclass(slots=True)
 class Deliveries:
+    """Keeps what providers deliver. Deliveries of one organization that arrive together share a transaction."""
+
     database: Database
     envelopes: Envelopes
     recordings: DeliveredRecordings
@@ -49,6 +69,11 @@ class Deliveries:
     senders: Senders
     clock: Clock
     _running: int = field(default=0, init=False)
+    _batches: Batches[_Delivered, bool] = field(init=False)
+
+    def __post_init__(self) -> None:
+        # An outage concerns all of a batch; what else fails is of one delivery.
+        self._batches = Batches(self._keep_calls, lambda error: isinstance(error, _PASSING), _Delivered.thing)
 
     async def receive(self, request: calllog_pb2.ReceiveProviderWebhookRequest) -> bool:
         """Keep a delivery; whether it told nothing new."""
@@ -88,17 +113,29 @@ class Deliveries:
                 await self.recordings.settle(conn, recording, now)
                 await self._count(conn, org_id, duplicate, size)
             return duplicate
-        made = await self._read(account, envelope)
+        if made := await self._read(account, envelope):
+            delivered = _Delivered(envelope, masked(raw), size, Told(*made, now, current_traceparent()))
+            if len(raw) > _SHARED_BYTES:
+                return (await self._keep_calls(org_id, [delivered]))[0]
+            return await self._batches.do(org_id, delivered)
         async with self.database.transaction(org_id) as conn:
-            if made is None:
-                duplicate = await keep_delivery(conn, self.envelopes, org_id, envelope, raw, "webhook", now)
-            else:
-                kept = await self.envelopes.keep(conn, org_id, envelope, masked(raw), "webhook", now, now)
-                duplicate = kept.duplicate
-                if kept.id:
-                    await self.reported.record(conn, org_id, *made, now)
+            duplicate = await keep_delivery(conn, self.envelopes, org_id, envelope, raw, "webhook", now)
             await self._count(conn, org_id, duplicate, size)
         return duplicate
+
+    async def _keep_calls(self, org_id: str, delivered: Sequence[_Delivered]) -> list[bool]:
+        """Keep deliveries and their calls in one transaction; for each, whether it told nothing new."""
+        now = self.clock.now()
+        with use_traceparent(delivered[0].told.traceparent):
+            async with self.database.transaction(org_id) as conn:
+                bodies = [(one.envelope, one.body) for one in delivered]
+                kept = await self.envelopes.keep_together(conn, org_id, bodies, "webhook", now, now)
+                pairs = list(zip(kept, delivered, strict=True))
+                if told := [one.told for row, one in pairs if row.id]:
+                    await self.reported.record_together(conn, org_id, told)
+                if size := sum(one.size for row, one in pairs if not row.duplicate):
+                    await self.database.quotas.spend(conn, org_id, "webhook_bytes_per_day", size)
+        return [row.duplicate for row in kept]
 
     async def _read(self, account: Account, envelope: Envelope) -> tuple[ReportedCall, ServedBy] | None:
         """The call that is made with the delivery. None for what makes no call, and for what a job reads later: the

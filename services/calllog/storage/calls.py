@@ -29,17 +29,11 @@ where c.org_id = $1 and c.provider = $2 and c.external_call_id = $3 for update""
 _TURNS = """select t.index, t.role, t.text, t.time_seconds, t.tool_calls from call_turn t
 where t.org_id = o.org and t.call_id = $2 order by t.index"""
 _TURNS_HELD = _TURNS.replace("o.org", "$1")
-_FACTS = """provider, external_call_id, external_agent_id, agent_id, agent_version, status, completeness, direction,
+FACTS = """provider, external_call_id, external_agent_id, agent_id, agent_version, status, completeness, direction,
     from_number, to_number, successful, duration_seconds, started_at, ended_at, title, summary, language,
     termination_reason, provider_cost_units, turn_count, billable, updated_at"""
-_INSERT = f"""
-insert into call (org_id, id, {_FACTS}, version, created_at)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24,
-    1, $24)
-on conflict do nothing
-returning id"""
 _UPDATE = f"""
-update call set ({_FACTS}, version) = ($3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
+update call set ({FACTS}, version) = ($3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
     $20, $21, $22, $23, $24, version + 1)
 where org_id = $1 and id = $2"""
 _CLEAR_TURNS = "delete from call_turn where org_id = $1 and call_id = $2"
@@ -53,12 +47,12 @@ _ADD_FACETS = """
 insert into call_facet (org_id, kind, value, call_id) select $1, $3, v, $2 from unnest($4::text[]) v
 on conflict do nothing"""
 # A tsvector holds at most 1 MB; two readings of the transcript must fit.
-_MAX_INDEXED = 200_000
+MAX_INDEXED = 200_000
 # Of what is kept by now: the words of the turns, or where the provider gave none, those heard in the recording.
 _INDEX_WORDS = f"""
 insert into call_search (org_id, call_id, dictionary, document)
-select c.org_id, c.id, spoken.dictionary, search_document(c.title, left(c.summary, {_MAX_INDEXED}),
-    left(coalesce(told.words, r.transcription, ''), {_MAX_INDEXED}), spoken.dictionary)
+select c.org_id, c.id, spoken.dictionary, search_document(c.title, left(c.summary, {MAX_INDEXED}),
+    left(coalesce(told.words, r.transcription, ''), {MAX_INDEXED}), spoken.dictionary)
 from call c
 left join recording r on r.org_id = c.org_id and r.provider = c.provider and r.external_call_id = c.external_call_id
 cross join lateral (select string_agg(t.text, ' ' order by t.index) as words from call_turn t
@@ -130,22 +124,12 @@ class Calls:
         row = await conn.fetchrow(_TOUCH, org_id, provider, external_call_id, now)
         return call_from_row(row) if row else None
 
-    async def add(
-        self, conn: Connection, org_id: str, call_id: str, report: ReportedCall, agent: ServedBy,
-        now: datetime,
-    ) -> bool:  # fmt: skip
-        """Write a new call; False when another transaction made it first."""
-        if await conn.fetchval(_INSERT, org_id, call_id, *_facts(report, agent, now)) is None:
-            return False
-        await self._write_parts(conn, org_id, call_id, report)
-        return True
-
     async def update(
         self, conn: Connection, org_id: str, call_id: str, report: ReportedCall, agent: ServedBy,
         now: datetime,
     ) -> None:  # fmt: skip
         """Replace a call's facts by a fuller report's."""
-        await conn.execute(_UPDATE, org_id, call_id, *_facts(report, agent, now))
+        await conn.execute(_UPDATE, org_id, call_id, *facts_of(report, agent), now)
         await conn.execute(_CLEAR_TURNS, org_id, call_id)
         await conn.execute(_CLEAR_FACETS, org_id, call_id, "number")
         await self._write_parts(conn, org_id, call_id, report)
@@ -195,8 +179,8 @@ class Calls:
         turns = report.turns
         if turns:
             await conn.execute(ADD_TURNS, org_id, call_id, *turn_columns(turns))
-        if numbers := sorted({report.from_number, report.to_number} - {""}):
-            await conn.execute(_ADD_FACETS, org_id, call_id, "number", numbers)
+        if report.numbers:
+            await conn.execute(_ADD_FACETS, org_id, call_id, "number", report.numbers)
         detected = "" if report.language else detect(" ".join(turn.text for turn in turns))
         await self.index_words(conn, org_id, call_id, detected)
 
@@ -220,13 +204,14 @@ def turn_from_row(row: Record) -> Turn:
     return Turn(row["index"], Speaker(row["role"]), row["text"], row["time_seconds"], calls)
 
 
-def _facts(report: ReportedCall, agent: ServedBy, now: datetime) -> tuple[Any, ...]:
+def facts_of(report: ReportedCall, agent: ServedBy) -> tuple[Any, ...]:
+    """The values of FACTS but the last."""
     return (
         report.provider, report.external_call_id, report.external_agent_id, agent.agent_id, agent.version,
         report.status, report.completeness, report.direction, report.from_number, report.to_number, report.successful,
         report.duration_seconds, report.started_at, report.ended_at, report.title, report.summary, report.language,
         report.termination_reason, report.provider_cost_units, len(report.turns),
-        is_billable(report.status, report.duration_seconds), now,
+        is_billable(report.status, report.duration_seconds),
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,18 +10,22 @@ from libs.ids import new_id
 from libs.postgres import Connection
 from providers.interface.envelopes import Envelope
 
-# Simultaneous deliveries of one conversation wait for each other here; all but the first find its row. An unprocessed
-# one that the reconciler finds is processed again, because its job may have failed for good.
+# Simultaneous deliveries of one conversation wait for each other here; all but the first find its row. Written in one
+# order, so that two transactions with the same conversations wait instead of deadlocking. An unprocessed one that the
+# reconciler finds is processed again, because its job may have failed for good.
 _KEEP = """
 insert into envelope as e (org_id, id, provider, event_type, key, completeness, body, source, received_at,
     processed_at)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+select $1, g.id, g.provider, g.event_type, g.key, g.completeness, g.body, $8, $9, $10
+from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::int[], $7::bytea[])
+    as g(id, provider, event_type, key, completeness, body)
+order by g.provider, g.key, g.event_type
 on conflict (org_id, provider, key, event_type) do update
 set completeness = excluded.completeness, body = excluded.body, received_at = excluded.received_at,
     processed_at = excluded.processed_at
 where excluded.completeness > e.completeness
     or (excluded.completeness = e.completeness and excluded.source = 'reconcile' and e.processed_at is null)
-returning e.id"""
+returning e.id, e.provider, e.key, e.event_type"""
 _GET = """
 select e.id, e.provider, e.body, e.received_at
 from envelope e where e.org_id = $1 and e.id = $2"""
@@ -59,12 +64,24 @@ class Envelopes:
     ) -> Kept:  # fmt: skip
         """Write the envelope unless an equal or fuller one of the same thing is there. `processed_at` is given where
         this transaction makes its call."""
-        mine = new_id("env")
-        stored = await conn.fetchval(
-            _KEEP, org_id, mine, envelope.provider, envelope.event_type, envelope.key, envelope.completeness, body,
-            source, now, processed_at,
-        )  # fmt: skip
-        return Kept(id=stored or "", duplicate=stored != mine)
+        return (await self.keep_together(conn, org_id, [(envelope, body)], source, now, processed_at))[0]
+
+    async def keep_together(
+        self, conn: Connection, org_id: str, delivered: Sequence[tuple[Envelope, bytes]], source: str, now: datetime,
+        processed_at: datetime | None = None,
+    ) -> list[Kept]:  # fmt: skip
+        """What `keep` does for each, in one statement; no two are of one thing."""
+        rows = [
+            (new_id("env"), envelope.provider, envelope.event_type, envelope.key, envelope.completeness, body)
+            for envelope, body in delivered
+        ]
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        stored = {
+            (row["provider"], row["event_type"], row["key"]): row["id"]
+            for row in await conn.fetch(_KEEP, org_id, *columns, source, now, processed_at)
+        }
+        ids = [(mine, stored.get((provider, kind, key))) for mine, provider, kind, key, *_ in rows]
+        return [Kept(id=found or "", duplicate=found != mine) for mine, found in ids]
 
     async def keep_processed(self, conn: Connection, org_id: str, envelope: Envelope, now: datetime) -> bool:
         """Write the envelope of something that is stored already, without its bytes; whether it was there before."""

@@ -8,6 +8,8 @@ import hmac
 import json
 import random
 import time
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -16,7 +18,11 @@ from echosenseix.agent.v1 import agent_pb2
 from echosenseix.calllog.v1 import calllog_pb2
 from libs.errors import AppError, InvalidArgument, NotFound, PermissionDenied, Unauthenticated, Unavailable
 from libs.ids import new_id
+from libs.postgres import Connection
+from libs.postgres.connection import count_statements
 from services.calllog.domain.calls import ServedBy
+from services.calllog.storage import new_calls
+from services.calllog.storage.new_calls import NewCall
 
 from .conftest import SAMPLES, CallLog, Organization, as_org, as_service, eventually, failure, sign, transcription
 
@@ -67,6 +73,42 @@ async def test_ten_deliveries_at_once_make_one_call(calllog: CallLog, conversati
     assert (await calllog.list(org.id)).page_info.total == 1
     assert [topic for topic, _ in await calllog.events(org.id)] == ["call.ended"]
     assert await calllog.jobs(org.id) == []  # the delivery makes its call itself
+
+
+async def test_deliveries_that_arrive_together_share_transactions(calllog: CallLog) -> None:
+    org = await calllog.organization(AGENT)
+    conversations = [new_id("conv") for _ in range(20)]
+    await calllog.deliver(org, transcription(new_id("conv")))  # the account and the agent are known from here on
+    with count_statements() as sent:
+        again = await asyncio.gather(*(calllog.deliver(org, transcription(name)) for name in conversations))
+    assert again == [False] * 20
+    assert sum("insert into envelope" in sql for sql in sent.statements) <= 10
+    calls = [await calllog.call_of(org.id, name) for name in conversations]
+    assert len({call.id for call in calls}) == 20
+    assert all(len(call.transcript) == 6 and call.from_number == "+4930555020" for call in calls)
+    ended = [data["callId"] for topic, data in await calllog.events(org.id) if topic == "call.ended"]
+    assert sorted(ended[1:]) == sorted(call.id for call in calls)
+
+
+async def test_a_delivery_that_cannot_be_kept_takes_no_other_with_it(
+    calllog: CallLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    org = await calllog.organization(AGENT)
+    good, bad = [new_id("conv") for _ in range(5)], new_id("conv")
+    add = new_calls.add
+
+    async def refusing(conn: Connection, org_id: str, calls: Sequence[NewCall], now: datetime) -> None:
+        if any(call.report.external_call_id == bad for call in calls):
+            raise InvalidArgument("test_refused", "This one cannot be kept.")
+        await add(conn, org_id, calls, now)
+
+    monkeypatch.setattr(new_calls, "add", refusing)
+    told = await asyncio.gather(
+        *(calllog.deliver(org, transcription(name)) for name in [*good[:3], bad, *good[3:]]), return_exceptions=True
+    )
+    assert [type(one) for one in told] == [bool] * 3 + [InvalidArgument] + [bool] * 2
+    assert len({(await calllog.call_of(org.id, name)).id for name in good}) == 5
+    assert len(await calllog.events(org.id)) == 5
 
 
 async def test_a_fresh_signature_makes_no_second_call(calllog: CallLog, conversation: str) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from libs.events.batches import MOST, Batches, ItemFailed
+from libs.batches import MOST, Batches, ItemFailed
+from libs.context import CallContext, remaining_seconds, serving
 
 
 class Runs:
@@ -36,7 +37,7 @@ class Runs:
             self.running.discard(org_id)
 
 
-def batches(runs: Runs) -> Batches[int]:
+def batches(runs: Runs) -> Batches[int, str]:
     return Batches(runs.run, lambda error: isinstance(error, ConnectionError))
 
 
@@ -84,6 +85,27 @@ async def test_a_failure_at_the_commit_lets_each_be_tried_alone() -> None:
     outcomes = await asyncio.gather(*(work.do("a", number) for number in range(2)), return_exceptions=True)
     assert [str(outcome) for outcome in outcomes] == ["a constraint"] * 2
     assert [items for _, items in runs.batches] == [[0, 1], [0], [1]]
+
+
+async def test_items_of_one_key_are_in_batches_of_their_own_and_in_their_order() -> None:
+    runs = Runs()
+    runs.open.set()
+    work: Batches[int, str] = Batches(runs.run, lambda error: False, lambda item: item % 10)
+    await asyncio.gather(*(work.do("a", number) for number in (1, 11, 2, 21, 12)))
+    assert [items for _, items in runs.batches] == [[1, 2], [11, 12], [21]]
+
+
+async def test_a_batch_has_the_deadline_of_no_caller() -> None:
+    seen: list[float | None] = []
+
+    async def run(org_id: str, items: Sequence[int]) -> list[str]:
+        seen.append(remaining_seconds())
+        return ["done" for _ in items]
+
+    work: Batches[int, str] = Batches(run, lambda error: False)
+    with serving(CallContext(deadline=0.0)):
+        await work.do("a", 1)
+    assert seen == [None]
 
 
 async def test_stopping_cancels_what_runs_and_what_waits() -> None:

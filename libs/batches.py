@@ -1,4 +1,4 @@
-"""Work of one organization that waits at the same time is done together: one transaction for many events.
+"""Work of one organization that waits at the same time is done together: one transaction for many items.
 
 One batch of an organization runs at a time, so that batches never wait for each other's rows. What arrives meanwhile is
 the next batch. It must not know what the work is.
@@ -6,15 +6,17 @@ the next batch. It must not know what the work is.
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from contextvars import Context
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 # Items of a batch. More: fewer transactions under load, which hold locks for longer and repeat more when one fails.
 MOST = 32
 
-Run = Callable[[str, Sequence[T]], Awaitable[Sequence[str]]]
+Run = Callable[[str, Sequence[T]], Awaitable[Sequence[R]]]
 
 
 class ItemFailed(Exception):
@@ -26,25 +28,31 @@ class ItemFailed(Exception):
         self.error = error
 
 
-class Batches(Generic[T]):
+class Batches(Generic[T, R]):
     """`run(org_id, items)` does all of them or none and returns an outcome for each. After ItemFailed the others are
-    done without that one. `together(error)` says whether another error concerns all; if not, each is tried alone."""
+    done without that one. `together(error)` says whether another error concerns all; if not, each is tried alone.
+    Items with an equal `apart(item)` are never in one batch, and are done in their order.
 
-    def __init__(self, run: Run[T], together: Callable[[Exception], bool]) -> None:
+    A batch runs in no caller's context: the deadline of one caller must not end the work of the others."""
+
+    def __init__(
+        self, run: Run[T, R], together: Callable[[Exception], bool], apart: Callable[[T], Hashable] | None = None
+    ) -> None:
         self._run = run
         self._together = together
-        self._waiting: dict[str, deque[tuple[T, asyncio.Future[str]]]] = {}
+        self._apart = apart
+        self._waiting: dict[str, deque[tuple[T, asyncio.Future[R]]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def do(self, org_id: str, item: T) -> str:
+    async def do(self, org_id: str, item: T) -> R:
         """The item's outcome, once it is done; raises what it raised."""
-        outcome: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        outcome: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         waiting = self._waiting.get(org_id)
         if waiting is not None:
             waiting.append((item, outcome))
         else:
             self._waiting[org_id] = deque([(item, outcome)])
-            task = asyncio.create_task(self._work(org_id))
+            task = asyncio.get_running_loop().create_task(self._work(org_id), context=Context())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         return await outcome
@@ -58,11 +66,10 @@ class Batches(Generic[T]):
 
     async def _work(self, org_id: str) -> None:
         waiting = self._waiting[org_id]
-        taken: list[tuple[T, asyncio.Future[str]]] = []
+        taken: list[tuple[T, asyncio.Future[R]]] = []
         try:
             while waiting:
-                first = [waiting.popleft() for _ in range(min(MOST, len(waiting)))]
-                taken = [pair for pair in first if not pair[1].done()]  # others are no longer waited for
+                taken = self._take(waiting)
                 if taken:
                     await self._settle(org_id, taken)
         finally:
@@ -70,7 +77,22 @@ class Batches(Generic[T]):
             for _, outcome in (*taken, *waiting):
                 outcome.cancel()
 
-    async def _settle(self, org_id: str, batch: Sequence[tuple[T, asyncio.Future[str]]]) -> None:
+    def _take(self, waiting: deque[tuple[T, asyncio.Future[R]]]) -> list[tuple[T, asyncio.Future[R]]]:
+        """The next batch, without what is no longer waited for."""
+        taken: list[tuple[T, asyncio.Future[R]]] = []
+        later: list[tuple[T, asyncio.Future[R]]] = []
+        keys: set[Hashable] = set()
+        while waiting and len(taken) < MOST:
+            pair = waiting.popleft()
+            if pair[1].done():
+                continue
+            key = self._apart(pair[0]) if self._apart else pair[1]
+            (later if key in keys else taken).append(pair)
+            keys.add(key)
+        waiting.extendleft(reversed(later))
+        return taken
+
+    async def _settle(self, org_id: str, batch: Sequence[tuple[T, asyncio.Future[R]]]) -> None:
         try:
             outcomes = await self._run(org_id, [item for item, _ in batch])
         except ItemFailed as failure:
@@ -90,7 +112,7 @@ class Batches(Generic[T]):
                 outcome.set_result(result)
 
 
-def _raise_in(batch: Sequence[tuple[T, asyncio.Future[str]]], error: Exception) -> None:
+def _raise_in(batch: Sequence[tuple[T, asyncio.Future[R]]], error: Exception) -> None:
     for _, outcome in batch:
         if not outcome.done():
             outcome.set_exception(error)

@@ -29,11 +29,14 @@ from e order by e.position"""
 _UNPUBLISHED = """
 select id, event_id, org_id, topic, key, payload::text as payload, headers ->> 'service' as service,
     extract(epoch from clock_timestamp() - created_at)::float8 as age_seconds
-from outbox where published_at is null order by id limit $1"""
-
-_MARK = """
-update outbox o set published_at = clock_timestamp(), stream_epoch = $3, stream_seq = d.seq
-from unnest($1::bigint[], $2::bigint[]) as d(id, seq) where o.id = d.id"""
+from outbox where published_at is null{} order by id limit $1"""
+_OLDEST = _UNPUBLISHED.format("")
+# The read sees the rows as they were before the mark, so it leaves them out itself.
+_MARK_AND_READ = f"""
+with marked as (
+    update outbox o set published_at = clock_timestamp(), stream_epoch = $2, stream_seq = d.seq
+    from unnest($3::bigint[], $4::bigint[]) as d(id, seq) where o.id = d.id
+){_UNPUBLISHED.format(" and id <> all($3::bigint[])")}"""
 
 _NEWEST = """
 select event_id, stream_seq from outbox
@@ -76,8 +79,15 @@ class OutboxRow:
     age_seconds: float
 
 
-async def read_unpublished(conn: Connection, limit: int) -> list[OutboxRow]:
-    """The oldest rows that no stream has."""
+async def read_unpublished(
+    conn: Connection, limit: int, epoch: datetime | None, published: dict[int, int]
+) -> list[OutboxRow]:
+    """The oldest rows that no stream has, once those of `published` are marked: which stream took them (`epoch` is its
+    creation) and at which sequence."""
+    if published:
+        rows = await conn.fetch(_MARK_AND_READ, limit, epoch, list(published), list(published.values()))
+    else:
+        rows = await conn.fetch(_OLDEST, limit)
     return [
         OutboxRow(
             id=row["id"],
@@ -88,14 +98,8 @@ async def read_unpublished(conn: Connection, limit: int) -> list[OutboxRow]:
             payload=row["payload"],
             age_seconds=row["age_seconds"],
         )
-        for row in await conn.fetch(_UNPUBLISHED, limit)
+        for row in rows
     ]
-
-
-async def mark_published(conn: Connection, epoch: datetime, sequences: dict[int, int]) -> None:
-    """Note which stream took the rows (`epoch` = its creation) and at which sequence."""
-    if sequences:
-        await conn.execute(_MARK, list(sequences), list(sequences.values()), epoch)
 
 
 async def newest_published(conn: Connection, epoch: datetime, skip: int) -> tuple[str, int] | None:

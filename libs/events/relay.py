@@ -1,8 +1,8 @@
 """The relay: publishes the outbox of one service to JetStream, in order for each key, by one leader.
 
-At least once: it publishes outside any transaction and marks in a second one; the event's id removes duplicates within
-the stream's window and the inbox all others. It also republishes what a lost, recreated or truncated stream no longer
-holds. No other code publishes events.
+At least once: it publishes outside any transaction and marks when it reads the next batch. The event's id removes
+duplicates within the stream's window and the inbox all others. It also republishes what a lost, recreated or truncated
+stream no longer holds. No other code publishes events.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ from libs.telemetry.metrics import OUTBOX_LAG_SECONDS, OUTBOX_PUBLISHED
 
 # Rows per batch. 85 µs of CPU per event at 256; a smaller batch costs more statements.
 BATCH = 256
-# Seconds from the beginning of a round to the next one: what is committed meanwhile is published together. Longer:
-# fewer statements under load, and later events. The first event after a rest does not wait.
-PACE_SECONDS = 0.02
+# Seconds from the beginning of a round to the next one: what is committed meanwhile is published together, and handled
+# together by its consumers. Longer: fewer transactions under load, and later events. The first event after a rest does
+# not wait. A round that found several events shows load, and the next one begins later.
+PACE_SECONDS, LOADED_PACE_SECONDS = 0.02, 0.05
 # Seconds between looks without a wake-up. It bounds the delay when a core message is lost.
 POLL_SECONDS = 1.0
 # Seconds between comparisons of the stream with the rows. It bounds how late a lost stream is noticed.
@@ -52,6 +53,9 @@ class OutboxRelay:
         self._stream: StreamState | None = None
         self._generation = -1
         self._verified_at = 0.0
+        # What the stream of this epoch took, by row, and is not marked yet.
+        self._epoch: datetime | None = None
+        self._taken: dict[int, int] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
         subscription = await self._bus.subscribe_core(outbox_wakeup(self._service), self._on_wake)
@@ -65,6 +69,8 @@ class OutboxRelay:
 
     async def _lead(self, lease: Lease, stop: asyncio.Event) -> None:
         self._stream = None
+        # What another leader left unmarked is published again; the event's id removes the second copy.
+        self._taken = {}
         tasks = [asyncio.ensure_future(run(lease)) for run in self._beside]
         try:
             loop = asyncio.get_running_loop()
@@ -72,8 +78,11 @@ class OutboxRelay:
                 self._wake.clear()
                 began = loop.time()
                 if not await self._step(lease):
-                    await self._rest(stop)
-                    await asyncio.sleep(began + PACE_SECONDS - loop.time())
+                    if not self._taken:
+                        await self._rest(stop)
+                    pace = LOADED_PACE_SECONDS if len(self._taken) > 1 else PACE_SECONDS
+                    await asyncio.sleep(began + pace - loop.time())
+            await self._read(lease)
         finally:
             OUTBOX_LAG_SECONDS.set(0)
             for task in tasks:
@@ -82,8 +91,7 @@ class OutboxRelay:
 
     async def _step(self, lease: Lease) -> bool:
         """Publish one batch; whether another batch may be ready."""
-        async with lease.connection() as conn:
-            rows = await outbox.read_unpublished(conn, BATCH)
+        rows = await self._read(lease)
         OUTBOX_LAG_SECONDS.set(rows[0].age_seconds if rows else 0)
         if not await self._bus.wait_connected(POLL_SECONDS):
             return False
@@ -92,12 +100,19 @@ class OutboxRelay:
                 return True  # their ids are lower than those of the rows that were read
             if self._stream is None or not rows:
                 return False
-            return await self._publish_batch(lease, self._stream.epoch, rows)
+            return await self._publish_batch(self._stream.epoch, rows)
         except FAILURES as error:
             logger.warning("events wait in the outbox: %s", type(error).__name__)
             self._stream = None
             await asyncio.sleep(RETRY_SECONDS)
             return False
+
+    async def _read(self, lease: Lease) -> list[outbox.OutboxRow]:
+        """The next batch. The same statement marks the one before, so that a round is one commit."""
+        async with lease.connection() as conn:
+            rows = await outbox.read_unpublished(conn, BATCH, self._epoch, self._taken)
+        self._taken = {}
+        return rows
 
     async def _rest(self, stop: asyncio.Event) -> None:
         """Wait until something is committed, at most the polling time."""
@@ -106,15 +121,14 @@ class OutboxRelay:
         for wait in waits:
             wait.cancel()
 
-    async def _publish_batch(self, lease: Lease, epoch: datetime, rows: Sequence[outbox.OutboxRow]) -> bool:
+    async def _publish_batch(self, epoch: datetime, rows: Sequence[outbox.OutboxRow]) -> bool:
         chains: dict[tuple[str, str], list[outbox.OutboxRow]] = defaultdict(list)
         for row in rows:
             chains[row.org_id, row.key].append(row)
-        taken: dict[int, int] = {}
+        taken = self._taken
+        self._epoch = epoch
         # Within a key the next event is sent when the one before it is acknowledged, so no failure can turn them round.
         failures = await asyncio.gather(*(self._publish_chain(chain, taken) for chain in chains.values()))
-        async with lease.connection() as conn:
-            await outbox.mark_published(conn, epoch, taken)
         OUTBOX_PUBLISHED.inc(len(taken))
         if failure := next(filter(None, failures), None):
             raise failure

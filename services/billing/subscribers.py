@@ -51,7 +51,7 @@ class Subscribers:
             return
         recorded = await self._books.usage.record(conn, org_id, [usage for usage, _ in metered], self._clock.now())
         if recorded.added:
-            charges = await self._books.charge(conn, org_id, [usage.id for usage in recorded.added])
+            charges = await self._books.charge_new(conn, org_id, recorded.added)
             traces = {usage.id: traceparent for usage, traceparent in metered}
             await append_many(conn, charge_events(org_id, charges, self._low_micros, traces))
 

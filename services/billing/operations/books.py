@@ -73,19 +73,31 @@ class Books:
             raise Internal("plan_missing", "The plan of new organizations does not exist.")
         return account, opened
 
+    async def charge_new(self, conn: Connection, org_id: str, events: Sequence[UsageEvent]) -> Charges:
+        """Rate and post usage events that this transaction has added."""
+        account = await self.open_account(conn, org_id)
+        rates = await self.accounts.rates(conn, account)
+        return await self._charge(conn, account, events, rates)
+
     async def charge(self, conn: Connection, org_id: str, ids: Sequence[str] | None) -> Charges:
         """Rate and post the usage events with these ids (None: a batch of all) that were not rated before."""
         account = await self.open_account(conn, org_id)
         rates, page = await self.accounts.rates(conn, account), await self.usage.unrated(conn, org_id, ids, None)
         # A batch in which nothing can be charged may be followed by others: usage without a rate must not delay them.
-        while page and not (postings := [posting for event in page if (posting := _charge(event, rates)) is not None]):
+        while page and not any(_posting(event, rates) for event in page):
             page = await self.usage.unrated(conn, org_id, ids, page[-1])
-        if not page:
+        return await self._charge(conn, account, page, rates)
+
+    async def _charge(
+        self, conn: Connection, account: Account, events: Sequence[UsageEvent], rates: Sequence[Rate]
+    ) -> Charges:
+        postings = [posting for event in events if (posting := _posting(event, rates)) is not None]
+        if not postings:
             return Charges([], account.balance, account.balance)
-        events = {event.id: event for event in page}
+        by_id = {event.id: event for event in events}
         entries, balance = await self._post(conn, account, postings)
-        await self.usage.rate(conn, org_id, entries, self.clock.now())
-        return Charges([(events[entry.usage_event_id], entry) for entry in entries], account.balance, balance)
+        await self.usage.rate(conn, account.org_id, entries, self.clock.now())
+        return Charges([(by_id[entry.usage_event_id], entry) for entry in entries], account.balance, balance)
 
     async def post_one(self, conn: Connection, account: Account, posting: Posting) -> tuple[LedgerEntry, Balance]:
         """Post to a locked account."""
@@ -96,14 +108,13 @@ class Books:
         self, conn: Connection, account: Account, postings: Sequence[Posting]
     ) -> tuple[list[LedgerEntry], Balance]:
         now, before = self.clock.now(), account.balance
-        # All postings of a batch in two statements, and one update of the balance.
+        # All postings of a batch and the balance in one statement.
         entries = await self.ledger.post(conn, account.org_id, postings, before.posted_micros, now)
-        posted = before.posted_micros + sum(entry.amount_micros for entry in entries)
-        await self.accounts.post(conn, account.org_id, posted, now)
+        posted = entries[-1].balance_after_micros
         return entries, Balance(posted, before.reserved_micros, before.currency)
 
 
-def _charge(event: UsageEvent, rates: Sequence[Rate]) -> Posting | None:
+def _posting(event: UsageEvent, rates: Sequence[Rate]) -> Posting | None:
     """None while no rate covers the event: it stays unrated, and reconciliation shows it."""
     rate = rate_at(rates, event.meter, event.event_time)
     if rate is None:

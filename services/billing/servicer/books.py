@@ -157,7 +157,7 @@ class BillingServicer(PaymentMethods):
             raise _conflict()
         if recorded.added:
             await self._database.quotas.spend(conn, org_id, "usage_events_per_day", len(recorded.added))
-            charges = await self._books.charge(conn, org_id, [event.id for event in recorded.added])
+            charges = await self._books.charge_new(conn, org_id, recorded.added)
             await append_many(conn, charge_events(org_id, charges, self._low_micros))
         return len(recorded.added)
 

@@ -21,7 +21,6 @@ _LOCK = """
 select a.plan_id, a.currency, a.posted_micros, a.reserved_micros from account a where a.org_id = $1 for update"""
 _GET = "select a.currency, a.posted_micros, a.reserved_micros from account a where a.org_id = o.org"
 _FIRST = "select a.org_id from account a order by a.created_at, a.org_id limit 1"
-_POST = "update account set posted_micros = $2, updated_at = $3 where org_id = $1"
 # A plan has a few rates a meter, so all are read and the rule chooses (domain.rating).
 _RATES = """
 select r.meter, r.effective_from, r.price_micros, r.per, r.increment_micros, false as own
@@ -61,10 +60,6 @@ class Accounts:
         """The organization that was billed first."""
         org_id: str | None = await self._db.system_fetchval(_FIRST)
         return org_id
-
-    async def post(self, conn: Connection, org_id: str, posted_micros: int, now: datetime) -> None:
-        """Move the balance of a locked account."""
-        await conn.execute(_POST, org_id, posted_micros, now)
 
     async def rates(self, conn: Connection, account: Account) -> list[Rate]:
         """The plan's rates and the organization's own, of all times."""

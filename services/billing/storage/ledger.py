@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from libs.ids import new_id
 from libs.paging import CursorCodec, ListRules, Page, PageRequest
@@ -17,17 +18,21 @@ _COLUMNS = """e.id, e.transaction_id, e.type, e.amount_micros, e.currency, e.cal
 _LISTING = Listing(
     _COLUMNS, "ledger_entry e", LEDGER_LIST, tie="e.id", org="e.org_id", created="e.created_at", may_lag=True
 )
-_ADD_TRANSACTIONS = """
-insert into ledger_transaction (org_id, id, type, key, created_at)
-select $1, t.id, t.type, t.key, $5 from unnest($2::text[], $3::text[], $4::text[]) as t(id, type, key)"""
-# One statement for any number of legs: the columns travel as arrays.
-_ADD_LEGS = """
+# Transactions, their legs and the balance that they leave, in one statement for any number: columns travel as arrays.
+# The keys of the legs to their transactions are checked at its end.
+_POST = """
+with posted as (
+    insert into ledger_transaction (org_id, id, type, key, created_at)
+    select $1, t.id, t.type, t.key, $2 from unnest($4::text[], $5::text[], $6::text[]) as t(id, type, key)
+), moved as (
+    update account set posted_micros = $3, updated_at = $2 where org_id = $1
+)
 insert into ledger_entry (org_id, id, transaction_id, account, type, amount_micros, currency, balance_after_micros,
     call_id, usage_event_id, description, created_at)
 select $1, l.id, l.transaction_id, l.account, l.type, l.amount, l.currency, l.balance_after, l.call_id,
-    l.usage_event_id, l.description, $12
-from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::bigint[], $9::text[],
-    $10::text[], $11::text[])
+    l.usage_event_id, l.description, $2
+from unnest($7::text[], $8::text[], $9::text[], $10::text[], $11::bigint[], $12::text[], $13::bigint[], $14::text[],
+    $15::text[], $16::text[])
     as l(id, transaction_id, account, type, amount, currency, balance_after, call_id, usage_event_id, description)"""
 
 _BY_KEY = f"""
@@ -43,17 +48,17 @@ class Ledger:
     async def post(
         self, conn: Connection, org_id: str, postings: Sequence[Posting], balance_micros: int, now: datetime
     ) -> list[LedgerEntry]:
-        """Write the postings in their order onto a balance; the customer's entries."""
+        """Write the postings in their order onto the balance of a locked account, and move it; the customer's
+        entries."""
         pairs = []
         for posting in postings:
             balance_micros += posting.amount_micros
             pairs.append(legs_of(posting, balance_micros, new_id))
         customer = [pair[0] for pair in pairs]
-        await conn.execute(
-            _ADD_TRANSACTIONS, org_id, [leg.transaction_id for leg in customer],
-            [leg.posting.type.value for leg in customer], [leg.posting.key for leg in customer], now,
-        )  # fmt: skip
-        await self._add_legs(conn, org_id, [leg for pair in pairs for leg in pair], now)
+        transactions = [(leg.transaction_id, leg.posting.type.value, leg.posting.key) for leg in customer]
+        legs = [_columns(leg) for pair in pairs for leg in pair]
+        columns = (list(column) for rows in (transactions, legs) for column in zip(*rows, strict=True))
+        await conn.execute(_POST, org_id, now, balance_micros, *columns)
         return [_entry(leg, now) for leg in customer]
 
     async def page(self, org_id: str, request: PageRequest, entry_type: str, call_id: str) -> Page[LedgerEntry]:
@@ -72,19 +77,13 @@ class Ledger:
         row = await self._db.fetchrow(org_id, _BY_KEY, key)
         return _entry_from_row(row) if row else None
 
-    async def _add_legs(self, conn: Connection, org_id: str, legs: Sequence[Leg], now: datetime) -> None:
-        columns = zip(
-            *(
-                (
-                    leg.id, leg.transaction_id, leg.account, leg.posting.type.value, leg.amount_micros,
-                    leg.posting.currency, leg.balance_after_micros, leg.posting.call_id, leg.posting.usage_event_id,
-                    leg.posting.description,
-                )
-                for leg in legs
-            ),
-            strict=True,
-        )  # fmt: skip
-        await conn.execute(_ADD_LEGS, org_id, *(list(column) for column in columns), now)
+
+def _columns(leg: Leg) -> tuple[Any, ...]:
+    posting = leg.posting
+    return (
+        leg.id, leg.transaction_id, leg.account, posting.type.value, leg.amount_micros, posting.currency,
+        leg.balance_after_micros, posting.call_id, posting.usage_event_id, posting.description,
+    )  # fmt: skip
 
 
 def _entry(leg: Leg, now: datetime) -> LedgerEntry:

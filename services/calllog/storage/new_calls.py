@@ -30,7 +30,8 @@ with wanted as (
     join call c on c.org_id = $1 and c.provider = w.provider and c.external_call_id = w.external_call_id
     order by c.id for update of c
 )
-select w.provider as wanted_provider, w.external_call_id as wanted_id, r.status as recording_status, h.*
+select w.provider as wanted_provider, w.external_call_id as wanted_id, r.status as recording_status,
+    {COLUMNS.replace("c.", "h.")}
 from wanted w
 left join held h on h.provider = w.provider and h.external_call_id = w.external_call_id
 left join recording r on r.org_id = $1 and r.provider = w.provider and r.external_call_id = w.external_call_id"""
@@ -38,7 +39,11 @@ left join recording r on r.org_id = $1 and r.provider = w.provider and r.externa
 # of a recording are not looked for: `indexed` is false where there is one.
 _ADD = f"""
 with given as (
-    select * from unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::int[], $9::text[],
+    select g.id, g.provider, g.external_call_id, g.external_agent_id, g.agent_id, g.agent_version, g.status,
+        g.completeness, g.direction, g.from_number, g.to_number, g.successful, g.duration_seconds,
+        g.started_at, g.ended_at, g.title, g.summary, g.language, g.termination_reason,
+        g.provider_cost_units, g.turn_count, g.billable, g.words, g.detected, g.indexed
+    from unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::int[], $9::text[],
         $10::int[], $11::text[], $12::text[], $13::text[], $14::bool[], $15::float8[], $16::timestamptz[],
         $17::timestamptz[], $18::text[], $19::text[], $20::text[], $21::text[], $22::bigint[], $23::int[],
         $24::bool[], $25::text[], $26::text[], $27::bool[])

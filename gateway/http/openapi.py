@@ -356,9 +356,7 @@ def _responses(route: Route[Any, Any]) -> dict[str, Any]:
 
 
 def _problem_statuses(route: Route[Any, Any]) -> set[int]:
-    found = {*_ALWAYS, *route.problems}
-    if route.query is not AnyQuery:
-        found.add(400)
+    found = {*_ALWAYS, *route.problems, 400}
     if not route.public:  # a cookie of another origin, or an organization in which the caller may not act
         found |= {401, 403}
     if "{" in route.path:

@@ -3,6 +3,7 @@
 import base64
 import binascii
 from typing import Any
+from urllib.parse import urlsplit
 
 from msgspec import UNSET
 from starlette.responses import Response
@@ -59,7 +60,7 @@ async def update_white_label(request: ApiRequest[NoQuery, Any]) -> Response:
 
 async def get_public_white_label(request: ApiRequest[PublicQuery, NoBody]) -> Response:
     """From memory where the host was asked for in the last minute, so that strangers cause few reads."""
-    host = request.query.host.lower()
+    host = (request.query.host or hostname(request.header("host"))).lower()
     known = _recent.get(host)
     if known is None:
         asked = pb.GetPublicWhiteLabelRequest(host=host)
@@ -68,6 +69,14 @@ async def get_public_white_label(request: ApiRequest[PublicQuery, NoBody]) -> Re
     response = responses.ok(public_from_proto(known, _logos(request)))
     response.headers["cache-control"] = f"public, max-age={_FRESH_SECONDS}"
     return response
+
+
+def hostname(authority: str) -> str:
+    """The host of a Host header without its port; empty for one that is none."""
+    try:
+        return urlsplit(f"//{authority}").hostname or ""
+    except ValueError:
+        return ""
 
 
 async def get_logo(request: ApiRequest[NoQuery, NoBody]) -> Response:

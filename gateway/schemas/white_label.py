@@ -63,7 +63,12 @@ class WhiteLabel(PublicWhiteLabel):
 
 
 class PublicQuery(Query):
-    host: Annotated[str, Meta(max_length=253, description="The host of the page, as the browser has it.")]
+    host: (
+        Annotated[
+            str, Meta(max_length=253, description="The host of the page, as the browser has it; this one without it.")
+        ]
+        | None
+    ) = None
 
 
 class HostBody(Body):

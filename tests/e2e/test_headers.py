@@ -12,7 +12,7 @@ from local.runner.suite import Suite
 
 from .conftest import Customer
 from .document import OPERATIONS, Operation
-from .provoking import opened
+from .provoking import opened, unknown_parameter
 from .scene import Scene
 from .things import make_things
 
@@ -76,7 +76,7 @@ def test_head_is_get_without_a_body_and_says_how_long_and_for_whom_it_may_be_kep
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=str)
 def test_a_refusal_is_kept_by_no_cache(scene: Scene, operation: Operation) -> None:
-    answer = scene.ask(operation, params={"nothing": "1"})
+    answer = unknown_parameter(scene, operation)
     assert answer.status_code >= 400
     assert answer.headers["cache-control"] == "no-store"
     assert {name.strip() for name in answer.headers["vary"].split(",")} >= VARY

@@ -19,6 +19,9 @@ from .deliveries import Account, conversation, fresh_id
 LIMITS = {
     "api_keys": 3,
     "ended_api_keys": 2,
+    "children": 2,
+    "archived_children": 2,
+    "white_label_hosts": 2,
     "agents": 3,
     "deleted_agents": 2,
     "agent_versions": 2,
@@ -74,6 +77,28 @@ def _ended_keys(one: Customer) -> Answers:
         made = one.http.post("/api/api-keys", json={"name": "one more", "scopes": ["agents:read"]})
         yield made
         yield one.http.delete(f"/api/api-keys/{made.json()['id']}")
+
+
+def _child(one: Customer) -> httpx.Response:
+    path = f"/api/organizations/{one.organization['id']}/children"
+    return one.http.post(path, json={"name": "One more"})
+
+
+def _children(one: Customer) -> Answers:
+    while True:
+        yield _child(one)
+
+
+def _archived_children(one: Customer) -> Answers:
+    while True:
+        made = _child(one)
+        yield made
+        yield one.http.delete(made.headers["location"])
+
+
+def _hosts(one: Customer) -> Answers:
+    while True:
+        yield one.http.post("/api/whitelabel/hosts", json={"host": f"{secrets.token_hex(6)}.example.com"})
 
 
 def _entries(one: Customer) -> Answers:
@@ -176,6 +201,9 @@ def _commands(one: Customer) -> Answers:
 FILL: dict[str, Fill] = {
     "api_keys": _keys,
     "ended_api_keys": _ended_keys,
+    "children": _children,
+    "archived_children": _archived_children,
+    "white_label_hosts": _hosts,
     "agents": _agents,
     "deleted_agents": _deleted_agents,
     "agent_versions": _versions,

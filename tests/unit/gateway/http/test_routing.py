@@ -1,5 +1,6 @@
 from typing import Any
 
+import msgspec
 import pytest
 from starlette.responses import Response
 
@@ -7,6 +8,7 @@ from gateway.app import ROUTES
 from gateway.http.request import Request
 from gateway.http.routing import Route, RouteTable
 from gateway.http.schema import AnyQuery
+from gateway.routes.white_label import hostname
 from providers.registry import PROVIDERS
 from suite.services import AREAS
 
@@ -147,6 +149,25 @@ def test_a_page_that_a_browser_opens_takes_any_query() -> None:
     assert {"/", "/app", "/docs", "/openid"} <= {route.path for route in pages}
     assert [route.path for route in pages if route.query is not AnyQuery] == []
     assert [route.path for route in ROUTES if route.query is AnyQuery and route not in pages] == []
+
+
+def test_no_query_parameter_must_be_sent() -> None:
+    """The document says so of every parameter; what must be named is in the path."""
+    needed = {
+        f"{route.method} {route.path} {field.encode_name}"
+        for route in ROUTES
+        for field in msgspec.structs.fields(route.query)
+        if field.required
+    }
+    assert needed == set()
+
+
+@pytest.mark.parametrize(
+    ("authority", "host"),
+    [("App.example.com:8080", "app.example.com"), ("[::1]:80", "::1"), ("", ""), ("[", ""), ("a.example", "a.example")],
+)
+def test_a_page_without_a_named_host_is_one_of_the_host_that_was_asked(authority: str, host: str) -> None:
+    assert hostname(authority) == host
 
 
 def test_answers_with_a_fresh_secret_are_marked() -> None:

@@ -92,8 +92,14 @@ ATTACKS: tuple[Round, ...] = (
         ),
     ),
 )  # fmt: skip
-# Each stage of a round starts its own stores. Integration is two stages because most of its time is waiting.
-# Security and faults run alone: the first bounds one turn of an event loop, the second fills the machine.
+# The end-to-end tests that are generated from the OpenAPI document; about half of the time of all.
+_OF_OPERATIONS = tuple(
+    f"e2e/test_{name}.py"
+    for name in ("access_matrix", "audit_log", "every_list", "every_status", "headers", "nasty_values", "tags")
+)
+_OTHERS = tuple(f"--ignore=tests/{path}" for path in _OF_OPERATIONS)
+# Each stage of a round starts its own stores. Integration and e2e are two stages each because most of their time is
+# waiting. Security and faults run alone: the first bounds one turn of an event loop, the second fills the machine.
 TESTS: tuple[Round, ...] = (
     (_tests("contract"), _tests("unit"), _tests("manifests"), CLIENTS, CONSOLE),
     (
@@ -101,8 +107,11 @@ TESTS: tuple[Round, ...] = (
         _tests("integration of services", "integration/services"),
     ),
     SECURITY,
-    (_tests("e2e"),),
-    (Stage("browser", (sys.executable, "-m", "tests.browser", "--short", "tests/browser"), is_test=True),),
+    (
+        _tests("e2e of operations", *_OF_OPERATIONS),
+        Stage("e2e of journeys", (*_PYTEST, "tests/e2e", *_OTHERS), is_test=True),
+        Stage("browser", (sys.executable, "-m", "tests.browser", "--short", "tests/browser"), is_test=True),
+    ),
     (_tests("faults"),),
 )
 NAMED: dict[str, Sequence[Round]] = {

@@ -181,7 +181,7 @@ ROUTES = tagged(
         "Read a logo",
         public=True,
         limits="read",
-        media_type="image/*",
+        media_type="application/octet-stream",
         segments={"digest": {"type": "string", "pattern": "^[0-9a-f]{64}$"}},
         etag="content",
     ),

@@ -24,7 +24,9 @@ B = TypeVar("B", bound=msgspec.Struct)
 
 # Ids and names in a path consist of these characters. Any other segment becomes "-", which is no id, so the service
 # answers 404 as for any unknown id.
-_SEGMENT = re.compile(r"[A-Za-z0-9._~-]{1,128}")
+_SEGMENT = re.compile(r"[A-Za-z0-9._~-]+")
+# Characters of an id, unless the route's `segments` gives a `maxLength`. No id of ours is longer.
+_ID_LENGTH = 128
 _NO_ID = "-"
 
 # Paths whose match is remembered: hot resources are asked for again and again. 1 KB each.
@@ -202,6 +204,7 @@ class _Node:
     children: dict[str, "_Node"] = field(default_factory=dict)
     param: "_Node | None" = None
     param_name: str = ""
+    param_length: int = _ID_LENGTH
     template: str = ""
     routes: dict[str, Route[Any, Any]] = field(default_factory=dict)
     allow: str = ""
@@ -230,7 +233,8 @@ class RouteTable:
                 child = node.param
                 if child is None or not segment:
                     return Match(None, {})
-                params[child.param_name] = segment if _SEGMENT.fullmatch(segment) else _NO_ID
+                fits = len(segment) <= child.param_length and _SEGMENT.fullmatch(segment)
+                params[child.param_name] = segment if fits else _NO_ID
             node = child
         if not node.routes:
             return Match(None, {})
@@ -242,6 +246,8 @@ class RouteTable:
         for segment in route.path[1:].split("/"):
             if segment.startswith("{"):
                 node = _param_child(node, segment)
+                declared = route.segments.get(node.param_name, {})
+                node.param_length = max(node.param_length, declared.get("maxLength", _ID_LENGTH))
             else:
                 node = node.children.setdefault(segment, _Node())
         if route.method in node.routes:

@@ -17,6 +17,8 @@ from gateway.schemas.notifications import (
 )
 from gateway.state import ApiRequest
 
+# A sealed token names its key, the organization, the user and the kind of mail: 251 characters today.
+_TOKEN = {"token": {"type": "string", "minLength": 1, "maxLength": 512}}
 # Bytes of the form that a mail program posts (RFC 8058): one short field.
 _FORM_LIMIT = 1024
 
@@ -71,6 +73,7 @@ ROUTES = tagged(
         repeatable=True,
         keyed=False,
         status=204,
+        segments=_TOKEN,
         problems=(404,),
     ),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import email.policy
 import smtplib
 import ssl
 from email.message import EmailMessage
@@ -15,6 +16,9 @@ from services.realtime.domain.mail_templates import MailText
 
 # Seconds for one mail; greylisting servers answer late.
 TIMEOUT_SECONDS = 20.0
+# Characters of a header's line (RFC 5322). The usual 78 would fold the address to unsubscribe into encoded words, which
+# a field of addresses must not have (RFC 2047, 5), so that mail programs would not find it.
+_LINES = email.policy.default.clone(max_line_length=998)
 
 
 class MailRefused(Exception):
@@ -36,7 +40,7 @@ class Mailer:
     async def send(self, message_id: str, recipient: str, mail: MailText, one_click: str = "") -> None:
         """Raises MailRefused, or Unavailable when a repeat may help. The Message-ID is stable, so that a repeat can be
         recognized. `one_click` is the address to which mail programs post to end such mails (RFC 8058)."""
-        message = EmailMessage()
+        message = EmailMessage(_LINES)
         message["From"], message["To"], message["Subject"] = self._sender, recipient, mail.subject
         message["Message-ID"] = f"<{message_id}@echosenseix>"
         # No program answers it with a note of absence (RFC 3834).

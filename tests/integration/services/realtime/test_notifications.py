@@ -6,6 +6,7 @@ import asyncio
 import email
 import email.policy
 import json
+import re
 from collections.abc import Sequence
 
 import pytest
@@ -128,6 +129,8 @@ async def test_a_mail_has_text_html_and_a_signed_way_out_that_works_once_and_aga
     await credit_low(realtime, "org_n5")
     async with MailServer() as server, working(realtime, service_environment, smtp_url=server.url):
         await mailed(realtime, "org_n5")
+    # As it was sent: a mail program reads no encoded words in this field.
+    assert re.search(r"^List-Unsubscribe: <https?://[^>\s]+>\r$", server.messages[0], re.MULTILINE)
     message = email.message_from_string(server.messages[0].removesuffix("\r\n.\r\n"), policy=email.policy.default)
     plain, html = message.iter_parts()
     assert (plain.get_content_type(), html.get_content_type()) == ("text/plain", "text/html")

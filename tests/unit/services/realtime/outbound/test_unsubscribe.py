@@ -6,21 +6,26 @@ import base64
 
 import pytest
 
+from gateway.app import ROUTES
+from gateway.http.routing import RouteTable
 from libs.crypto import Envelope
 from libs.errors import NotFound
+from libs.ids import new_id
 from services.realtime.domain.notifications import Notification
 from services.realtime.outbound.unsubscribe import Recipient, UnsubscribeLinks
 
-KEY = "k1=" + base64.b64encode(b"e" * 32).decode()
+KEY = "k20261128a=" + base64.b64encode(b"e" * 32).decode()
 OTHER = "k2=" + base64.b64encode(b"f" * 32).decode()
 LINKS = UnsubscribeLinks(Envelope([KEY]), "https://suite.example.com/")
-ADA = Recipient("org_1", "usr_ada", Notification.CREDIT_LOW)
+ADA = Recipient(new_id("org"), new_id("usr"), Notification.CREDIT_LOW)
 
 
 def test_a_token_names_its_recipient_and_shows_nothing_of_it() -> None:
     token = LINKS.token(ADA)
     assert LINKS.read(token) == ADA
-    assert b"usr_ada" not in base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
+    assert ADA.user_id.encode() not in base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
+    path = LINKS.one_click(token).removeprefix("https://suite.example.com")
+    assert RouteTable(ROUTES).match("POST", path).params == {"token": token}
     assert len(LINKS.one_click(token)) < 998 - len("List-Unsubscribe: <>")  # a line of a mail (RFC 5322)
 
 

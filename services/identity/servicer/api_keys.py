@@ -99,7 +99,9 @@ class ApiKeyMethods(Methods):
     async def RotateApiKey(
         self, request: identity_pb2.RotateApiKeyRequest, context: object
     ) -> identity_pb2.RotateApiKeyResponse:
+        """At home alone, as keys are made: the secret would outlive the caller's part in the agency."""
         principal, parts = require_scope("members:write"), self._parts
+        at_home()
         org_id = principal.org_id
 
         async def act(conn: Connection) -> identity_pb2.RotateApiKeyResponse:

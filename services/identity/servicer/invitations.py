@@ -24,7 +24,14 @@ from services.identity.domain.invitations import (
     invite,
     may_still_grant,
 )
-from services.identity.domain.people import Organization, User, check_names, check_password, email_key
+from services.identity.domain.people import (
+    Organization,
+    OrganizationStatus,
+    User,
+    check_names,
+    check_password,
+    email_key,
+)
 from services.identity.domain.scopes import Role, check_role
 from services.identity.mapping.events import user_event
 from services.identity.mapping.invitations import invitation_event, invitation_to_proto, status_from_proto
@@ -146,6 +153,8 @@ class InvitationMethods(members_pb2_grpc.MemberServiceServicer):
 
         async def act(conn: Connection) -> members_pb2.AcceptInvitationResponse:
             organization = await parts.people.lock_organization(conn, invitation.org_id)
+            if organization.status is not OrganizationStatus.ACTIVE:
+                raise _invalid_link()
             inviter = await parts.members.role(conn, organization.id, invitation.invited_by)
             if not may_still_grant(inviter, invitation.role) or not await parts.invitations.take(conn, invitation, now):
                 raise _invalid_link()

@@ -60,6 +60,7 @@ _FORMER = """
 select s.org_id, s.id, s.user_id, s.expires_at, f.retired_at, u.role
 from former_session_token f join session s on s.org_id = f.org_id and s.id = f.session_id
 join app_user u on u.org_id = s.org_id and u.id = s.user_id
+join organization g on g.org_id = s.org_id and g.status = 'active'
 where f.token_hash = $1 and s.revoked_at is null and s.expires_at > $2"""
 _CHILD = "select exists (select 1 from organization g where g.org_id = $1 and g.parent_id = $2 and g.status = 'active')"
 

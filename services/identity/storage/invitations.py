@@ -22,10 +22,11 @@ _LISTING = Listing(_COLUMNS, "invitation i", INVITATION_LIST, tie="i.id", org="i
 _GET = f"select {_COLUMNS} from invitation i where i.org_id = o.org and i.id = $2"
 _LOCK = f"select {_COLUMNS} from invitation i where i.org_id = $1 and i.id = $2 for update"
 _WAITING = "i.accepted_at is null and i.revoked_at is null"
+# In an organization that is not active no one invites any more.
 _OFFERED = f"""
 select {_COLUMNS}, g.name as organization_name, u.role as inviter_role
 from invitation i join organization g on g.org_id = i.org_id
-left join app_user u on u.org_id in (i.org_id, g.parent_id) and u.id = i.invited_by
+left join app_user u on g.status = 'active' and u.org_id in (i.org_id, g.parent_id) and u.id = i.invited_by
 where i.id = $1"""
 _TAKE = f"""
 update invitation i set accepted_at = $3

@@ -237,9 +237,12 @@ async def test_a_suspended_customer_is_closed_to_all_and_opens_again(service: Se
     child = await create(service, agency.principal)
     customer = await invited(service, await within(service, child.id, token=agency.token), OWNER)
     key = (await service.make_key(customer, "*")).secret
+    with acting(customer.principal):
+        rotated = (await service.servicer.RotateSession(identity_pb2.RotateSessionRequest(), None)).token
     suspended = await edit(service, agency.principal, child.id, version=1, status=SUSPENDED)
     assert (suspended.status, suspended.version) == (SUSPENDED, 2)
-    for credential in ({"token": customer.token}, {"key": key}):
+    # The former token works a moment longer after a rotation, but not in a suspended organization.
+    for credential in ({"token": customer.token}, {"token": rotated}, {"key": key}):
         with pytest.raises(Unauthenticated):
             await service.who(**credential)
     with pytest.raises(Unauthenticated, match="invalid_credentials"):
@@ -270,6 +273,38 @@ async def test_an_account_signs_in_where_it_may_when_one_of_its_organizations_is
     await edit(service, agency.principal, child.id, status=SUSPENDED)
     again = await service.login(elsewhere.user.email)
     assert again.user.organization_id == elsewhere.user.organization_id
+
+
+async def test_a_link_into_a_suspended_customer_offers_nothing_until_it_opens_again(service: Service) -> None:
+    agency = await service.member()
+    child = await create(service, agency.principal)
+    inviter, email = await within(service, child.id, token=agency.token), address()
+    with acting(inviter):
+        asked = members_pb2.CreateInvitationRequest(email=email, role=OWNER, accept_url=LINK)
+        await service.members.CreateInvitation(asked, None)
+    token = await service.token(email)
+    await edit(service, agency.principal, child.id, status=SUSPENDED)
+    accept = members_pb2.AcceptInvitationRequest(token=token, password=PASSWORD)
+    with as_gateway():
+        with pytest.raises(NotFound, match="invitation_link_invalid"):
+            await service.members.PreviewInvitation(members_pb2.PreviewInvitationRequest(token=token), None)
+        with pytest.raises(NotFound, match="invitation_link_invalid"):
+            await service.members.AcceptInvitation(accept, None)
+    await edit(service, agency.principal, child.id, status=ACTIVE)
+    with as_gateway():
+        assert (await service.members.AcceptInvitation(accept, None)).organization.id == child.id
+
+
+async def test_the_key_of_a_customer_gets_no_new_secret_from_its_agency(service: Service) -> None:
+    agency = await service.member()
+    child = await create(service, agency.principal)
+    customer = await invited(service, await within(service, child.id, token=agency.token), OWNER)
+    key = (await service.make_key(customer, "agents:read")).api_key
+    with (
+        acting(await within(service, child.id, token=agency.token)),
+        pytest.raises(FailedPrecondition, match="own_organization_required"),
+    ):
+        await service.servicer.RotateApiKey(identity_pb2.RotateApiKeyRequest(id=key.id), None)
 
 
 async def test_an_archived_customer_changes_no_more(service: Service) -> None:

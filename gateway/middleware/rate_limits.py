@@ -129,6 +129,9 @@ class RateLimits:
 
     async def _ask(self, request: Request[Any, Any, Any], counted: Counted, leased: LeasedLimits) -> None:
         asked = self._limiter.ask(leased)
+        if asked.done():  # a refusal that is remembered here: nothing is read for it
+            _admit(request, counted, asked.result())
+            return
 
         async def settled() -> None:
             _admit(request, counted, await asked)

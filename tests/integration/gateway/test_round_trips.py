@@ -169,6 +169,17 @@ async def test_a_caller_beyond_its_limit_gets_429_from_the_same_round_trip(doors
     assert refused.headers["ratelimit"].startswith('"read-user";r=0;t=')
 
 
+async def test_a_caller_that_is_known_to_be_beyond_its_limit_causes_no_reads(doors: list[Door]) -> None:
+    await warm(doors[0])
+    while (await doors[0].get()).status_code == 200:
+        pass
+    loads = doors[0].loads
+    answers = [await doors[0].http.get("/things", params={"page": number}) for number in range(20)]
+    assert [answer.status_code for answer in answers] == [429] * 20
+    await asyncio.sleep(0.3)  # a read that was begun would have ended
+    assert doors[0].loads == loads
+
+
 async def test_a_refusal_by_an_inner_layer_still_counts_and_tells_the_limits(doors: list[Door]) -> None:
     doors[0].forbidden = True
     answers = [await doors[0].get() for _ in range(501)]

@@ -124,6 +124,9 @@ def identity_lookup(clients: Clients) -> Lookup:
         context = CallContext(deadline=time.monotonic() + _SECONDS, repeatable=True)
         with serving(context), acting_as(_GATEWAY):
             answer = await clients.identity.Authenticate(request)
+        if credential.organization_id not in ("", answer.organization_id):
+            # An identity of the release before ignores the field: it would act in the caller's own organization.
+            raise PermissionDenied("organization_not_accessible", "You may not act in this organization, if it exists.")
         return _principal(answer), _seconds_left(answer)
 
     return lookup

@@ -35,6 +35,8 @@ from libs.errors import InvalidArgument, NotFound, Violation
 _FRESH_SECONDS = 60
 # Hosts whose look is remembered, known ones or not. 1 KB each; more hosts at once cause more reads.
 _REMEMBERED = 2_000
+# Characters of the longest DNS name (RFC 1035). Hosts are keys of the memory, so its size follows from this.
+_HOST_LENGTH = 253
 _IMMUTABLE = "public, max-age=31536000, immutable"
 _BODY_FIELDS = {name: name for name in WhiteLabelBody.__struct_fields__}
 _recent: Memory[str, pb.WhiteLabel] = Memory("white_labels", max_entries=_REMEMBERED)
@@ -72,11 +74,12 @@ async def get_public_white_label(request: ApiRequest[PublicQuery, NoBody]) -> Re
 
 
 def hostname(authority: str) -> str:
-    """The host of a Host header without its port; empty for one that is none."""
+    """The host of a Host header without its port; empty for one that is none, or too long to be one."""
     try:
-        return urlsplit(f"//{authority}").hostname or ""
+        host = urlsplit(f"//{authority}").hostname or ""
     except ValueError:
         return ""
+    return host if len(host) <= _HOST_LENGTH else ""
 
 
 async def get_logo(request: ApiRequest[NoQuery, NoBody]) -> Response:

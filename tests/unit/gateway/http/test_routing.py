@@ -164,7 +164,14 @@ def test_no_query_parameter_must_be_sent() -> None:
 
 @pytest.mark.parametrize(
     ("authority", "host"),
-    [("App.example.com:8080", "app.example.com"), ("[::1]:80", "::1"), ("", ""), ("[", ""), ("a.example", "a.example")],
+    [
+        ("App.example.com:8080", "app.example.com"),
+        ("[::1]:80", "::1"),
+        ("", ""),
+        ("[", ""),
+        ("a.example", "a.example"),
+        ("a" * 254, ""),
+    ],
 )
 def test_a_page_without_a_named_host_is_one_of_the_host_that_was_asked(authority: str, host: str) -> None:
     assert hostname(authority) == host

@@ -87,6 +87,7 @@ class KeyFiles:
         except (ValueError, ConfigError) as error:
             KEY_RELOADS.labels(followed.env, "failed").inc()
             _log.error("%s was changed and cannot be used: %s. The keys of before stay.", followed.env, error)
+            followed.seen = ()  # read again at the next look: a read may fail once
             return
         followed.value = value
         KEY_RELOADS.labels(followed.env, "taken").inc()

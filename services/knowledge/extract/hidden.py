@@ -62,9 +62,10 @@ def without_hidden(content: bytes, media: MediaType) -> bytes:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         styles = _hidden_styles([_xml(archive, name) for name in _STYLES.get(media, ()) if name in archive.namelist()])
         formats = NumberFormats(archive.read(_NUMBERS)) if media is XLSX and _NUMBERS in archive.namelist() else None
+        renamed = with_usual_names(archive, media)
         changed: dict[str, bytes] = {}
         for name in archive.namelist():
-            if re.fullmatch(_PARTS[media], name):
+            if re.fullmatch(_PARTS[media], renamed.get(name, name)):
                 before = _xml(archive, name)
                 sheet = look(before, _related(archive, name, _TABLES)) if media is XLSX else Sheet()
                 part = _Part(styles, sheet=sheet)
@@ -74,7 +75,6 @@ def without_hidden(content: bytes, media: MediaType) -> bytes:
                     changed[name] = after
                 for notes in _names(archive, name, _NOTES) if part.hidden else ():
                     changed[notes] = _cut(archive.read(notes), _Part(styles, hidden=True), _slide)
-        renamed = with_usual_names(archive, media)
         return _rewritten(archive, changed, renamed) if changed or renamed else content
 
 

@@ -16,6 +16,9 @@ _LITERAL = re.compile(r'\[\$([^\]-]*)[^\]]*\]|"([^"]*)"|\\(.)|([$€£¥%])|_.|\
 _DIGITS = re.compile(r"[#,\s-]*(0*)[#,]*(?:\.([0#]+))?[\s-]*")
 
 
+_SCALED = re.compile(r"[0#],+(?![,0#])")
+
+
 class NumberFormats:
     """`styles` is the part of that name; a part that is no XML has no formats."""
 
@@ -38,7 +41,7 @@ class NumberFormats:
         name, attributes, value, number = cell.groups()
         said = dict(_ATTRIBUTE.findall(attributes))
         code = self._by_style.get(said.get(b"s", b"0").decode(), "")
-        text = _text(float(number), code) if said.get(b"t", b"n") == b"n" and code else ""
+        text = _text(number, code) if said.get(b"t", b"n") == b"n" and code else ""
         if not text:
             return cell.group()
         kept = re.sub(rb"""\s[st]=["']\w+["']""", b"", attributes)
@@ -46,26 +49,31 @@ class NumberFormats:
         return b'<%b%b t="str"><%b>%b</%b></%b>' % (name, kept, value, escaped, value, name)
 
 
-def _text(number: float, code: str) -> str:
-    """'' for a format that adds nothing, or that is none of plain numbers."""
+def _text(written: bytes, code: str) -> str:
+    """'' for a format that adds nothing or is none of plain numbers, and for what is no number."""
+    try:
+        number = float(written)
+    except ValueError:
+        return ""
     code = code.partition(";")[0]
-    before, after = "", ""
+    before, after, percent = "", "", False
     digits = _LITERAL.sub("", code)
     form = _DIGITS.fullmatch(digits)
-    if form is None or not re.search("[0#]", digits):
+    # A comma behind the last digit divides by a thousand; such numbers stay as they are written.
+    if form is None or not re.search("[0#]", digits) or _SCALED.search(digits):
         return ""
     middle = min((code.find(sign) for sign in "0#" if sign in code), default=0)
     for literal in _LITERAL.finditer(code):
         said = next((group for group in literal.groups() if group), "")
+        percent = percent or literal.group(4) == "%"  # a quoted one is text and scales nothing
         if literal.start() < middle:
             before += said
         else:
             after += said
     zeros, decimals = len(form.group(1)), len(form.group(2) or "")
-    percent = "%" in before + after
     if not (before + after).strip() and zeros < 2:
         return ""
     value = f"{abs(number) * (100 if percent else 1):.{decimals}f}"
     value = value.zfill(zeros + (decimals + 1 if decimals else 0))
-    unit = after if percent or not after.strip() or after.startswith(" ") else f" {after}"
+    unit = after if not after.strip() or after.startswith((" ", "%")) else f" {after}"
     return f"{'-' if number < 0 else ''}{before}{value}{unit}".strip()

@@ -10,6 +10,7 @@ from pptx import Presentation
 from pptx.chart.data import CategoryChartData
 from pptx.enum.chart import XL_CHART_TYPE
 
+from services.knowledge.extract.numbers import _text
 from tests.unit.services.knowledge.extract.office_files import (
     docx,
     odt,
@@ -52,6 +53,29 @@ def test_a_main_part_of_another_name_is_found() -> None:
     assert lines("a.docx", renamed(docx(paragraph("words")), "word/document.xml", "word/document2.xml")) == ["words"]
     book = xlsx(("One", f"<sheetData>{sheet_row(1, 'words')}</sheetData>"))
     assert lines("a.xlsx", renamed(book, "xl/workbook.xml", "xl/workbook2.xml")) == ["One", "words"]
+
+
+@pytest.mark.parametrize("main", ["doc/main.xml", "word/my-doc.xml"])
+def test_a_main_part_of_another_name_hides_what_it_hides(main: str) -> None:
+    hidden = "<w:p><w:r><w:rPr><w:vanish/></w:rPr><w:t>HIDDEN</w:t></w:r></w:p>"
+    assert lines("a.docx", renamed(docx(paragraph("words") + hidden), "word/document.xml", main)) == ["words"]
+
+
+@pytest.mark.parametrize(
+    ("code", "number", "shown"),
+    [
+        ('0"%"', b"15", "15%"),
+        (r"0\%", b"15", "15%"),
+        ('0" of 100%"', b"12", "12 of 100%"),
+        ("0.0%", b"0.155", "15.5%"),
+        ('#,##0,"K"', b"1234567", ""),
+        ('$#,##0,,"M"', b"1234567890", ""),
+        ('"EUR "0.00', b"1-2", ""),
+    ],
+)
+def test_a_format_never_makes_another_number(code: str, number: bytes, shown: str) -> None:
+    """Empty: the number stays as it is written."""
+    assert _text(number, code) == shown
 
 
 def test_a_part_in_utf16_is_read() -> None:

@@ -79,10 +79,12 @@ class EmulatedWire:
         self._ended = False
 
     def send(self, batches: Sequence[Batch]) -> bool:
+        # What waited before decides: a reader that keeps up is not slow because much came at once.
+        keeps_up = self._bytes <= MAX_QUEUED_BYTES and len(self._waiting) <= MAX_QUEUED_MESSAGES
         for batch in batches:
             for message in batch.messages:
                 self._put(message)
-        return self._bytes <= MAX_QUEUED_BYTES and len(self._waiting) <= MAX_QUEUED_MESSAGES
+        return keeps_up
 
     def close(self, disconnect: Disconnect) -> None:
         """The push that says why, and then the end of the response."""

@@ -97,11 +97,13 @@ class Socket(picows.WSListener):
             frames = batches[0].frames if len(batches) == 1 else b"".join([batch.frames for batch in batches])
             self._transport.underlying_transport.write(frames)
             return True
+        # What waited before decides: a reader that keeps up is not slow because much came at once.
+        keeps_up = self._queued_bytes <= MAX_QUEUED_BYTES and self._queued_messages <= MAX_QUEUED_MESSAGES
         for batch in batches:
             self._queued.append(batch)
             self._queued_bytes += len(batch.frames)
             self._queued_messages += len(batch.messages)
-        return self._queued_bytes <= MAX_QUEUED_BYTES and self._queued_messages <= MAX_QUEUED_MESSAGES
+        return keeps_up
 
     def abort(self) -> None:
         """Drop the connection without a close frame, as a network failure does."""

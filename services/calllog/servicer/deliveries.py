@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from echosenseix.calllog.v1 import calllog_pb2
 from libs.batches import Batches
 from libs.clock import Clock
-from libs.errors import Aborted, AppError, DeadlineExceeded, InvalidArgument, Unavailable
+from libs.errors import AppError, DeadlineExceeded, InvalidArgument, Unavailable
 from libs.postgres import Connection, Database
 from libs.spool import MEMORY_BYTES, Spool
 from libs.telemetry import current_traceparent, use_traceparent
@@ -42,7 +42,9 @@ _REST_BYTES = 1024 * 1024
 STREAMS = 3
 # Bytes of a delivery that may share a transaction with others. More: statements of several megabytes.
 _SHARED_BYTES = 128 * 1024
-_PASSING = (Unavailable, DeadlineExceeded, Aborted)
+# What a lock that one delivery waits for ends in. The others of its batch are tried alone then, as after any error of
+# one delivery; an outage concerns all of them.
+_OF_ONE = "database_timeout"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,10 @@ class _Delivered:
 
     def thing(self) -> tuple[str, str]:
         return self.envelope.provider, self.envelope.key
+
+
+def _is_outage(error: Exception) -> bool:
+    return isinstance(error, (Unavailable, DeadlineExceeded)) and error.reason != _OF_ONE
 
 
 @dataclass(slots=True)
@@ -72,8 +78,7 @@ class Deliveries:
     _batches: Batches[_Delivered, bool] = field(init=False)
 
     def __post_init__(self) -> None:
-        # An outage concerns all of a batch; what else fails is of one delivery.
-        self._batches = Batches(self._keep_calls, lambda error: isinstance(error, _PASSING), _Delivered.thing)
+        self._batches = Batches(self._keep_calls, _is_outage, _Delivered.thing)
 
     async def receive(self, request: calllog_pb2.ReceiveProviderWebhookRequest) -> bool:
         """Keep a delivery; whether it told nothing new."""

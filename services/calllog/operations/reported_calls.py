@@ -15,6 +15,7 @@ from libs.events.outbox import append, append_many
 from libs.ids import new_id
 from libs.languages import detect
 from libs.postgres import Connection
+from libs.telemetry import current_traceparent, use_traceparent
 from providers.interface.reports import ReportedCall
 from services.calllog.domain.calls import Call, ServedBy
 from services.calllog.domain.merging import change_topic, supersede
@@ -76,7 +77,8 @@ class ReportedCalls:
         for one in told:
             there = known[one.conversation]
             if there.call is not None:
-                ids.append(await self.change(conn, there.call, one.report, one.served_by, one.received_at))
+                with _trace_of(one):
+                    ids.append(await self.change(conn, there.call, one.report, one.served_by, one.received_at))
                 continue
             report = _with_end(one.report, one.received_at)
             call = NewCall(new_id("call"), report, one.served_by, bool(there.recording_status))
@@ -97,11 +99,11 @@ class ReportedCalls:
             if call.has_recording:
                 detected = "" if report.language else detect(" ".join(turn.text for turn in report.turns))
                 await self.calls.index_words(conn, org_id, call.id, detected)
-            await self._bring_recording(conn, org_id, call.id, report, now)
-            if known[one.conversation].recording_status == "available":
-                # It arrived before its call, so it was not announced yet.
-                event = call_event("call.recording_ready", org_id, call.id, 1, one.served_by, report)
-                await append_many(conn, [replace(event, traceparent=one.traceparent)])
+            with _trace_of(one):
+                await self._bring_recording(conn, org_id, call.id, report, now)
+                if known[one.conversation].recording_status == "available":
+                    # It arrived before its call, so it was not announced yet.
+                    await append(conn, call_event("call.recording_ready", org_id, call.id, 1, one.served_by, report))
 
     async def change(
         self, conn: Connection, known: Call, report: ReportedCall, served_by: ServedBy, received_at: datetime
@@ -148,6 +150,11 @@ class ReportedCalls:
         recording = await self.recordings.expect(conn, org_id, report.provider, report.external_call_id, now)
         if recording.status == "pending":
             await AUDIO.enqueue(conn, org_id, {"recordingId": recording.id, "callId": call_id})
+
+
+def _trace_of(one: Told) -> use_traceparent:
+    """What one report causes belongs to its trace, not to that of the first one of its transaction."""
+    return use_traceparent(one.traceparent or current_traceparent())
 
 
 def _ended_event(org_id: str, one: Told, call: NewCall) -> Event:

@@ -60,7 +60,7 @@ class _Delivered:
         return self.envelope.provider, self.envelope.key
 
 
-def _is_outage(error: Exception) -> bool:
+def is_outage(error: Exception) -> bool:
     return isinstance(error, (Unavailable, DeadlineExceeded)) and error.reason != _OF_ONE
 
 
@@ -78,7 +78,7 @@ class Deliveries:
     _batches: Batches[_Delivered, bool] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._batches = Batches(self._keep_calls, _is_outage, _Delivered.thing)
+        self._batches = Batches(self._keep_calls, is_outage, _Delivered.thing)
 
     async def receive(self, request: calllog_pb2.ReceiveProviderWebhookRequest) -> bool:
         """Keep a delivery; whether it told nothing new."""

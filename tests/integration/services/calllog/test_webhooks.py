@@ -20,7 +20,9 @@ from libs.errors import AppError, InvalidArgument, NotFound, PermissionDenied, U
 from libs.ids import new_id
 from libs.postgres import Connection
 from libs.postgres.connection import count_statements
+from libs.telemetry import new_traceparent, use_traceparent
 from services.calllog.domain.calls import ServedBy
+from services.calllog.operations import AUDIO
 from services.calllog.storage import new_calls
 from services.calllog.storage.new_calls import NewCall
 
@@ -88,6 +90,32 @@ async def test_deliveries_that_arrive_together_share_transactions(calllog: CallL
     assert all(len(call.transcript) == 6 and call.from_number == "+4930555020" for call in calls)
     ended = [data["callId"] for topic, data in await calllog.events(org.id) if topic == "call.ended"]
     assert sorted(ended[1:]) == sorted(call.id for call in calls)
+
+
+async def test_what_deliveries_cause_that_arrive_together_keeps_the_trace_of_each(calllog: CallLog) -> None:
+    org = await calllog.organization(AGENT)
+    changed, new = ([new_id("conv") for _ in range(4)] for _ in range(2))
+    for name in changed:
+        await calllog.deliver(org, failure(name))
+    before = len(await calllog.events(org.id))
+    traces = {name: new_traceparent() for name in (*changed, *new)}
+
+    async def under_its_trace(name: str) -> None:
+        with use_traceparent(traces[name]):
+            await calllog.deliver(org, transcription(name, has_audio=True))
+
+    await asyncio.gather(*(under_its_trace(name) for name in traces))
+    wanted = {(await calllog.call_of(org.id, name)).id: trace.split("-")[1] for name, trace in traces.items()}
+    events = await calllog.database.system_fetch(
+        "select x.payload::text as payload from outbox x where x.org_id = $1 order by x.id offset $2", org.id, before
+    )
+    told = [json.loads(row["payload"]) for row in events]
+    assert {one["data"]["callId"]: one["traceparent"].split("-")[1] for one in told} == wanted
+    jobs = await calllog.database.system_fetch(
+        "select j.args ->> 'callId' as call, j.traceparent from job j where j.org_id = $1 and j.kind = $2",
+        org.id, AUDIO.name,
+    )  # fmt: skip
+    assert {row["call"]: row["traceparent"].split("-")[1] for row in jobs} == wanted
 
 
 async def test_a_delivery_that_cannot_be_kept_takes_no_other_with_it(

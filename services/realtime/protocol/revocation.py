@@ -12,6 +12,9 @@ from libs.events import ReceivedEvent
 from services.realtime.protocol.tokens import EVER, Grant
 
 Revocation = dict[str, str]
+# For how long gateways remember a principal (REMEMBER_SECONDS of gateway/principals.py, 0.8), rounded up. Shorter: a
+# token that was issued meanwhile with rights of before lives its five minutes.
+_REMEMBERED = datetime.timedelta(seconds=1)
 
 
 def revocation(event: ReceivedEvent) -> Revocation | None:
@@ -34,18 +37,24 @@ def _of_secret(event: ReceivedEvent) -> Revocation:
 
 
 def _of_user(event: ReceivedEvent) -> Revocation | None:
-    """What was issued until then names rights that the user may have lost; it can connect anew with those it has."""
+    """What was issued until the change has settled names rights that the user may have lost; it can connect anew with
+    those it has."""
     user = event.read(events_pb2.UserChanged)
     if not user.access_changed:
         return None
-    return {"org": event.org_id, "user": user.user_id, "before": event.time.isoformat()}
+    return {"org": event.org_id, "user": user.user_id, "before": _settled(event)}
 
 
 def _of_organization(event: ReceivedEvent) -> Revocation | None:
     changed = event.read(events_pb2.OrganizationChanged)
     if not changed.access_changed:
         return None
-    return {"org": event.org_id, "organization": event.org_id, "before": event.time.isoformat()}
+    return {"org": event.org_id, "organization": event.org_id, "before": _settled(event)}
+
+
+def _settled(event: ReceivedEvent) -> str:
+    """Until then a gateway may issue tokens by what it remembers of the caller."""
+    return (event.time + _REMEMBERED).isoformat()
 
 
 _REVOCATIONS: Mapping[str, Callable[[ReceivedEvent], Revocation | None]] = {

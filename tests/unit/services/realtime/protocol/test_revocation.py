@@ -9,6 +9,7 @@ import pytest
 from google.protobuf.message import Message
 
 from echosenseix.events.v1 import events_pb2
+from gateway.principals import REMEMBER_SECONDS
 from libs.clock import utcnow
 from libs.events import Event, ReceivedEvent
 from services.realtime.protocol.revocation import concerns, revocation, revoked_before, revoked_id
@@ -59,6 +60,13 @@ def test_what_ends_at_home_or_in_the_customer_ends_an_agencys_connection(
 def test_what_ends_elsewhere_ends_no_connection(topic: str, org_id: str, data: Message) -> None:
     message = revocation(received(topic, org_id, data))
     assert message is None or not concerns(message, IN_CUSTOMER)
+
+
+@pytest.mark.parametrize(("topic", "org_id", "data"), ENDING[1:])
+def test_a_token_that_a_gateway_issued_by_what_it_remembered_ends_too(topic: str, org_id: str, data: Message) -> None:
+    message = revocation(received(topic, org_id, data))
+    assert message is not None
+    assert concerns(message, replace(IN_CUSTOMER, issued_at=utcnow() + datetime.timedelta(seconds=REMEMBER_SECONDS)))
 
 
 def test_a_token_of_after_the_change_stays() -> None:

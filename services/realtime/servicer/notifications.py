@@ -48,7 +48,7 @@ class NotificationServicer(pb_grpc.NotificationServiceServicer):
     async def Unsubscribe(self, request: pb.UnsubscribeRequest, context: object) -> pb.UnsubscribeResponse:
         recipient = self._links.read(request.token)
         async with self._database.transaction(recipient.org_id) as conn:
-            await opt_outs.write(conn, recipient.org_id, recipient.user_id, recipient.kind, sent=False)
+            await opt_outs.end_for_owner(conn, recipient.org_id, recipient.user_id, recipient.kind)
         return pb.UnsubscribeResponse()
 
 
@@ -56,6 +56,8 @@ def _signed_in() -> Principal:
     who = current_principal()
     if not who.session_id:
         raise FailedPrecondition("session_required", "This needs a session. Sign in; an API key cannot do it.")
+    if who.home_org_id:
+        raise FailedPrecondition("own_organization_required", "Do this in your own organization, without the header.")
     return who
 
 

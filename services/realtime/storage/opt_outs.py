@@ -32,5 +32,14 @@ async def write(conn: Connection, org_id: str, user_id: str, kind: Notification,
     await conn.execute(sql, org_id, user_id, kind)
 
 
+async def end_for_owner(conn: Connection, org_id: str, user_id: str, kind: Notification) -> None:
+    """Write the choice of an owner, to whom alone such mails go. A user who was removed stays forgotten."""
+    sql = (
+        "insert into mail_opt_out (org_id, user_id, kind) select w.org_id, w.user_id, $3"
+        " from organization_owner w where w.org_id = $1 and w.user_id = $2 on conflict do nothing"
+    )
+    await conn.execute(sql, org_id, user_id, kind)
+
+
 async def forget(conn: Connection, org_id: str, user_id: str) -> None:
     await conn.execute("delete from mail_opt_out t where t.org_id = $1 and t.user_id = $2", org_id, user_id)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import email
 import email.policy
-import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -20,8 +20,9 @@ from libs.rpc.context import CallContext, serving
 from libs.rpc.principal import Principal
 from services.realtime.config import RealtimeSettings
 from services.realtime.domain.mail import MailRequest
+from services.realtime.domain.notifications import Notification
 from services.realtime.operations import write_to_address
-from services.realtime.outbound.unsubscribe import UnsubscribeLinks
+from services.realtime.outbound.unsubscribe import Recipient, UnsubscribeLinks
 from services.realtime.servicer import NotificationServicer
 from suite.mails import MailTemplate
 from tests.integration.services.realtime.driving import Environment, Realtime, working
@@ -156,8 +157,21 @@ async def test_a_mail_about_security_has_no_way_out(realtime: Realtime, service_
     assert "unsubscribe" not in server.messages[0]
 
 
-async def test_the_choices_of_a_removed_user_are_forgotten(realtime: Realtime, servicer: NotificationServicer) -> None:
+async def test_the_choices_of_a_removed_user_are_forgotten(
+    realtime: Realtime, service_environment: Environment, servicer: NotificationServicer
+) -> None:
+    await owners(realtime, "org_n7", [ADA])
     await choose(servicer, session("org_n7"), credit_low=False)
     await realtime.emit("org_n7", "user.removed", userId=ADA, email="ada@example.com", role="owner")
-    rows = await realtime.database.system_fetch("select 1 from mail_opt_out where org_id = 'org_n7'")
-    assert json.dumps([dict(row) for row in rows]) == "[]"
+    # Nor does a link of an older mail bring them back.
+    token = links_of(service_environment).token(Recipient("org_n7", ADA, Notification.CREDIT_LOW))
+    await servicer.Unsubscribe(pb.UnsubscribeRequest(token=token), None)
+    assert await realtime.database.system_fetch("select 1 from mail_opt_out where org_id = 'org_n7'") == []
+
+
+async def test_choices_are_made_in_the_own_organization_alone(servicer: NotificationServicer) -> None:
+    """A user of an agency is none of its customer, so no event would ever end what it wrote there."""
+    within = replace(session("org_n8"), home_org_id="org_agency")
+    for act in (choose(servicer, within, credit_low=False), chosen(servicer, within)):
+        with pytest.raises(FailedPrecondition, match="own_organization_required"):
+            await act

@@ -29,6 +29,9 @@ NAME = "secrets.reencrypt"
 _BATCH = 50
 # Seconds until a job looks again whether this process has the key that it is about.
 _KEY_SECONDS = 3.0
+# Seconds until every process of an installation has read a changed key file; a kubelet takes up to two minutes. A
+# second job then finds what was encrypted meanwhile under the key of before.
+_PROPAGATION_SECONDS = 180.0
 # Seconds until a job that could not be written is written again.
 _AGAIN_SECONDS = 5.0
 
@@ -51,6 +54,7 @@ class Reencryption:
         self._envelope.replace(keys)
         if len(keys) > 1:
             self._wanted.set()
+            asyncio.get_running_loop().call_later(_PROPAGATION_SECONDS, self._wanted.set)
 
     async def start_jobs(self, database: Database, bus: Bus, stop: asyncio.Event) -> None:
         """Write a job whenever keys were taken, until `stop`. Workers that do so together write one."""

@@ -32,6 +32,7 @@ from libs.paging import CursorCodec
 from libs.ratelimit import RateLimiter
 from libs.rpc.principal import PrincipalMinter
 from libs.runtime import Runtime, run_process
+from libs.runtime.commands import IN_PRODUCTION
 
 
 async def serve(runtime: Runtime[GatewaySettings]) -> None:
@@ -91,4 +92,5 @@ if __name__ == "__main__":
         FILE.write_bytes(encode(ROUTES, about()))
         PAGE.write_text(page(), encoding="utf-8")
         sys.exit(0)
-    sys.exit(run_process("gateway", GatewaySettings, _run, require=("principal_signing_key",)))
+    required = ("principal_signing_key",)
+    sys.exit(run_process("gateway", GatewaySettings, _run, require=required, in_production=IN_PRODUCTION))

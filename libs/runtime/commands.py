@@ -51,14 +51,22 @@ def service_main(
         sys.stderr.write(f"usage: python -m services.{service} {'|'.join(commands)}\n")
         sys.exit(EXIT_CONFIG)
     command, required = commands[sys.argv[1]]
-    sys.exit(run_process(service, settings, command, require=required))
+    in_production = IN_PRODUCTION if required == databases else ()
+    sys.exit(run_process(service, settings, command, require=required, in_production=in_production))
 
 
-def run_process(service: str, settings: type[P], command: Callable[[P], int], *, require: Iterable[str] = ()) -> int:
-    """Load settings, set telemetry up, run; answers the exit code. The gateway uses it too."""
+def run_process(
+    service: str,
+    settings: type[P],
+    command: Callable[[P], int],
+    *,
+    require: Iterable[str] = (),
+    in_production: Iterable[str] = (),
+) -> int:
+    """Load settings, set telemetry up, run; answers the exit code. The gateway uses it too. `in_production` must be set
+    there, beside what `require` names everywhere."""
     try:
-        told = IN_PRODUCTION if "database_url" in require else ()
-        loaded = load(settings, require=require, require_in_production=told)
+        loaded = load(settings, require=require, require_in_production=in_production)
         telemetry.setup(service, loaded)
         return command(loaded)
     except ConfigError as error:

@@ -24,10 +24,11 @@ from libs.ratelimit import LeasedLimits, RateLimiter
 from libs.rpc.principal import Principal
 from libs.telemetry.traces import is_recording
 
-# Fields that say nothing but who asks, for what coding, and by what client. A request with another one may mean more.
+# Fields that say nothing but who asks, for what coding, by what client and over which proxies. A request with another
+# one may mean more. All are part of the key.
 _PLAIN = frozenset(
     (b"accept", b"accept-encoding", b"accept-language", b"authorization", b"connection", b"cookie", b"host",
-     b"user-agent", b"x-api-key")
+     b"user-agent", b"x-api-key", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-real-ip")
 )  # fmt: skip
 # Fields of the answer that are made anew.
 _FRESH = frozenset((b"x-request-id", b"ratelimit", b"x-cache", b"age"))

@@ -191,6 +191,13 @@ async def test_many_on_one_connection_are_answered_in_their_order(scene: Scene) 
     assert statuses == [200, 404, 200, 304]
 
 
+async def test_a_request_over_a_proxy_is_answered_at_once_too(scene: Scene) -> None:
+    over = {"X_Forwarded_For": "203.0.113.7", "X_Forwarded_Proto": "https", "X_Real_IP": "203.0.113.7"}
+    await scene.heated(**over)
+    assert (await scene.get(**over)).status == 200
+    assert scene.now == 1
+
+
 async def test_every_repetition_is_in_the_figures(scene: Scene) -> None:
     await scene.heated()
     before, seen = scene.principals.hits, len(scene.recent._kept)

@@ -83,10 +83,10 @@ def _split(blob: bytes) -> tuple[str, bytes, bytes]:
 
 
 def _bound(head: bytes, aad: tuple[str, ...]) -> bytes:
-    return head + _framed(part.encode() for part in aad)
+    return head + framed(part.encode() for part in aad)
 
 
-def _framed(parts: Iterable[bytes]) -> bytes:
+def framed(parts: Iterable[bytes]) -> bytes:
     """The parts with their lengths, so that ("ab", "c") and ("a", "bc") differ."""
     return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from urllib.parse import urlencode
 
 from gateway.http.schema import Query
+from libs.crypto import framed
 from libs.errors import NotFound, PermissionDenied
 from libs.keys import MacKeys, mac_keys
 
@@ -52,4 +53,4 @@ class SignedLinks:
 
 
 def _signed(*parts: str) -> bytes:
-    return b"".join(len(part.encode()).to_bytes(4, "big") + part.encode() for part in parts)
+    return framed(part.encode() for part in parts)

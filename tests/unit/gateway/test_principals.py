@@ -1,15 +1,30 @@
 import asyncio
 import math
 import time
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
-from gateway.principals import REMEMBER_SECONDS, Credential, Principals
-from libs.errors import Unauthenticated, Unavailable
+from echosenseix.identity.v1 import identity_pb2 as pb
+from gateway.principals import REMEMBER_SECONDS, Credential, Principals, identity_lookup
+from libs.errors import PermissionDenied, Unauthenticated, Unavailable
 from libs.rpc.principal import Principal
 
 KEY = Credential("bearer", "esx_test_abc")
 PERSON = Principal(org_id="org_1", session_id="ses_1")
+
+
+async def older_identity(request: pb.AuthenticateRequest) -> pb.AuthenticateResponse:
+    """A release that does not know `organization_id`: it answers the caller's own organization."""
+    return pb.AuthenticateResponse(organization_id="org_agency", user_id="usr_1", session_id="ses_1")
+
+
+async def test_a_customer_that_identity_does_not_know_of_is_never_the_agency() -> None:
+    lookup = identity_lookup(SimpleNamespace(identity=SimpleNamespace(Authenticate=older_identity)))  # type: ignore[arg-type]
+    assert (await lookup(KEY))[0].org_id == "org_agency"
+    with pytest.raises(PermissionDenied, match="organization_not_accessible"):
+        await lookup(replace(KEY, organization_id="org_customer"))
 
 
 class Identity:

@@ -85,6 +85,25 @@ async def test_a_file_that_makes_no_sense_leaves_the_keys(mounted: Callable[[str
     await watching
 
 
+async def test_a_file_that_could_not_be_used_once_is_read_again(mounted: Callable[[str], None]) -> None:
+    mounted(_valid(OLD))
+    settings = load(ServiceSettings)
+    taken: list[tuple[str, ...]] = []
+
+    def take(keys: tuple[str, ...]) -> None:
+        taken.append(keys)
+        if len(taken) == 1:
+            raise ValueError("not yet")
+
+    files, stop = KeyFiles(settings), asyncio.Event()
+    files.follow("encryption_keys", take)
+    watching = asyncio.create_task(files.watch(stop))
+    mounted(_valid(NEW))
+    await _until(lambda: len(taken) == 2)
+    stop.set()
+    await watching
+
+
 async def test_a_change_between_the_start_and_the_first_look_is_not_missed(mounted: Callable[[str], None]) -> None:
     mounted(_valid(OLD))
     settings = load(ServiceSettings)

@@ -10,6 +10,7 @@ import asyncio
 import json
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -58,7 +59,7 @@ class Reader(picows.WSListener):
         self.transport.send(picows.WSMsgType.TEXT, text)
 
 
-class Crowd:
+class Crowd(ABC):
     """The sockets of one side. A subclass knows the conversation."""
 
     mark = b""
@@ -72,8 +73,9 @@ class Crowd:
         self._gate = asyncio.Semaphore(_OPENING)
         self._tasks: set[asyncio.Task[None]] = set()
 
+    @abstractmethod
     def talk(self, reader: Reader, text: bytes) -> None:
-        raise NotImplementedError
+        """Answer what the server sent before the subscription stands; an empty text is the opening."""
 
     def note(self, text: bytes) -> None:
         """The time at which an event of this position came."""

@@ -316,7 +316,7 @@ async def bill_it(journey: Journey) -> None:
 
 
 async def hear_of_it(journey: Journey) -> None:
-    """Both ways heard of it: the socket, also across a forced drop, and the webhook after a retry."""
+    """Both ways brought it: the socket, also across a forced drop, and the webhook after a retry."""
     ours, theirs = journey.listeners
     await until(lambda: bool(ours.of_type("call.ended")), "call.ended on the socket")
     # Cut before the second call: its event can only arrive by recovery.

@@ -64,7 +64,7 @@ async def _restart(suite: Suite) -> None:
 
 
 async def _unheard(asking: Customer, listener: Listener) -> list[str]:
-    """Agents that were acknowledged and not heard of, or heard of twice, after some time to catch up."""
+    """Agents that were acknowledged and whose event reached no listener, or twice, after some time to catch up."""
     wanted = asking.history.names("agent", "ok")
     deadline = time.monotonic() + HEARD_SECONDS
     while True:

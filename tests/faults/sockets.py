@@ -67,7 +67,7 @@ async def cut_sockets(folder: Path, cuts: int, listeners: int, kills: int, seed:
     problems += [] if back and recovered >= _RECOVERED * back else [f"{recovered} of {back} returns had recovered"]
     told = {event["data"]["name"] for event in ears[0].of_type("agent.created")}
     lost = set(asking.history.names("agent", "ok")) - told
-    problems += [f"{len(lost)} acknowledged agents were not heard of"] if lost else []
+    problems += [f"{len(lost)} acknowledged agents reached no listener"] if lost else []
     figures = {
         "cuts": cuts, "kills": kills, "returns": back, "recovered %": round(100 * recovered / max(back, 1), 2),
         "events": len(wanted), "deliveries": sum(len(ear.ids) for ear in ears),

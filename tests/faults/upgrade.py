@@ -132,13 +132,13 @@ async def _listening(asking: Customer, suite: Suite) -> Listener:
 
 
 async def _unheard(which: str, listener: Listener, wanted: set[str]) -> list[str]:
-    """Agents that were acknowledged and not heard of, or heard of twice."""
+    """Agents that were acknowledged and whose event reached no listener, or reached it twice."""
 
     def heard() -> Counter[str]:
         return Counter(event["data"]["name"] for event in listener.of_type("agent.created"))
 
     with contextlib.suppress(StepFailed):
-        await until(lambda: wanted <= heard().keys(), "every agent is heard of", HEARD_SECONDS)
+        await until(lambda: wanted <= heard().keys(), "the event of every agent arrives", HEARD_SECONDS)
     missing, doubled = sorted(wanted - heard().keys()), [name for name, count in heard().items() if count > 1]
     return [f"not heard at the {which} release: {name}" for name in missing[:5]] + [
         f"heard twice at the {which} release: {name}" for name in doubled[:5]

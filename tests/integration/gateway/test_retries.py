@@ -117,7 +117,7 @@ VAPI = ("calllog", "/api/webhooks/vapi/token")
 
 
 async def _ask(place: tuple[str, str], method: str, more: dict[str, str]) -> tuple[int, int]:
-    """The status, and how many replicas heard of it."""
+    """The status, and how many replicas got it."""
     service, path = place
     headers = {"authorization": "Bearer owner", "content-type": "application/json", **more}
     content = b'{"name": "Tour guide"}' if method == "POST" else b""

@@ -92,11 +92,14 @@ ATTACKS: tuple[Round, ...] = (
         ),
     ),
 )  # fmt: skip
-# The end-to-end tests that are generated from the OpenAPI document; about half of the time of all.
+# The end-to-end tests that ask one operation after another; about half of the time of all.
 _OF_OPERATIONS = tuple(
     f"e2e/test_{name}.py"
-    for name in ("access_matrix", "audit_log", "every_list", "every_status", "headers", "nasty_values", "tags")
-)
+    for name in (
+        "access_matrix", "accounts", "audit_log", "bad_input", "every_list", "every_status", "headers", "nasty_values",
+        "quotas", "tags",
+    )
+)  # fmt: skip
 _OTHERS = tuple(f"--ignore=tests/{path}" for path in _OF_OPERATIONS)
 # Each stage of a round starts its own stores. Integration and e2e are two stages each because most of their time is
 # waiting. Security and faults run alone: the first bounds one turn of an event loop, the second fills the machine.

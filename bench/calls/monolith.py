@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import socket
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
@@ -22,8 +20,8 @@ from urllib.parse import urlsplit, urlunsplit
 import httpx
 
 from bench.jobs.measure import Role, cpu_of, percentile
+from bench.node import installed
 from local.demo.envelope import post_call, signed
-from local.paths import ROOT
 from local.stores import Stores, run_sql
 
 NODE = Path(__file__).parent / "node"
@@ -77,7 +75,9 @@ async def _measure(stores: Stores, calls: int, rate: float, warm_up: int) -> Mea
 
 async def _send(port: int, calls: int, rate: float) -> tuple[dict[str, float], list[float], dict[str, float], float]:
     """When each conversation was sent, how long the answers took, when each end was heard, and the seconds of all."""
-    listener = Role(["node", "server.mjs", "listen", "--port", str(port), "--calls", str(calls)], {}, _installed())
+    listener = Role(
+        ["node", "server.mjs", "listen", "--port", str(port), "--calls", str(calls)], {}, installed("calls", NODE)
+    )
     listener.say()
     sent: dict[str, float] = {}
     answered: list[float] = []
@@ -108,7 +108,7 @@ def _served(database: str, redis: str) -> Iterator[tuple[Role, int]]:
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
     named = ["--port", str(port), "--database", database, "--redis", redis]
-    server = Role(["node", "server.mjs", "serve", *named], {}, _installed())
+    server = Role(["node", "server.mjs", "serve", *named], {}, installed("calls", NODE))
     try:
         server.say()
         yield server, port
@@ -123,17 +123,3 @@ def _commits(database: str) -> int:
 def _database(admin: str) -> str:
     parts = urlsplit(admin)
     return urlunsplit((parts.scheme, parts.netloc, "/monolith", "", ""))
-
-
-def _installed() -> Path:
-    """Its packages in a folder of their own under var/, installed once."""
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        raise SystemExit("bench-calls runs a monolith in Node beside the suite: install node and npm, or use --alone.")
-    home = ROOT / "var" / "bench" / "calls"
-    home.mkdir(parents=True, exist_ok=True)
-    for file in ("package.json", "server.mjs"):
-        shutil.copy(NODE / file, home / file)
-    if not (home / "node_modules" / "socket.io-client").exists():
-        install = ["npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts", "--silent"]
-        subprocess.run(install, cwd=home, check=True)
-    return home

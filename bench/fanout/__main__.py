@@ -12,7 +12,6 @@ import asyncio
 import io
 import json
 import secrets
-import shutil
 import signal
 import subprocess
 import sys
@@ -27,6 +26,7 @@ from typing import Any
 import jwt
 
 from bench.http.__main__ import cpu_micros, free_port, spent_micros
+from bench.node import installed
 from local.demo.api import Api
 from local.demo.console import Console
 from local.demo.journey import Journey, sign_up
@@ -166,7 +166,10 @@ def measure_ours(stage: Stage) -> dict[str, float]:
 def measure_theirs(stage: Stage) -> dict[str, float]:
     secret, ports = secrets.token_hex(32), [free_port(), free_port()]
     redis = stage.suite.run["stores"]["redis"]["url"]
-    servers = [Process(["node", "server.mjs", str(port), redis, secret], cwd=installed()) for port in ports]
+    servers = [
+        Process(["node", "server.mjs", str(port), redis, secret], cwd=installed("fanout", HERE / "node"))
+        for port in ports
+    ]
     for server in servers:
         stage.stack.callback(server.close)
         server.line()
@@ -192,20 +195,6 @@ def measure_theirs(stage: Stage) -> dict[str, float]:
     for process in (clients, *servers):
         process.close()
     return used
-
-
-def installed() -> Path:
-    """Socket.IO in a folder of its own under var/, installed once."""
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        raise SystemExit("bench-fanout runs Socket.IO beside our realtime: install node and npm first.")
-    home = ROOT / "var" / "bench" / "fanout"
-    home.mkdir(parents=True, exist_ok=True)
-    for file in ("package.json", "server.mjs"):
-        shutil.copy(HERE / "node" / file, home / file)
-    if not (home / "node_modules" / "jsonwebtoken").exists():
-        install = ["npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts", "--silent"]
-        subprocess.run(install, cwd=home, check=True)
-    return home
 
 
 def latencies(clients: Process, times: Sequence[float]) -> list[float]:

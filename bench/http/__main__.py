@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -24,8 +23,8 @@ import httpx
 from redis.asyncio import Redis
 
 from bench.journey import Customer
+from bench.node import installed
 from bench.request_cpu import RUN, send
-from local.paths import ROOT
 
 HERE = Path(__file__).parent
 KINDS = ("express", "fastify-parse", "fastify-raw")
@@ -96,23 +95,9 @@ def node(kind: str, home: Path, redis_url: str, redis_pid: int) -> Iterator[Side
         server.wait()
 
 
-def installed() -> Path:
-    """The peers in a folder of their own under var/, installed once."""
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        raise SystemExit("bench-http runs Express and Fastify beside our gateway: install node and npm first.")
-    home = ROOT / "var" / "bench" / "http"
-    home.mkdir(parents=True, exist_ok=True)
-    for file in ("package.json", "server.mjs"):
-        shutil.copy(HERE / file, home / file)
-    if not (home / "node_modules" / "pg").exists():
-        install = ["npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts", "--silent"]
-        subprocess.run(install, cwd=home, check=True)
-    return home
-
-
 async def main() -> int:
     requests = int(sys.argv[1]) if len(sys.argv) > 1 else 3_000
-    run, home, customer = json.loads(RUN.read_text("utf-8")), installed(), await Customer.sign_up()
+    run, home, customer = json.loads(RUN.read_text("utf-8")), installed("http", HERE), await Customer.sign_up()
     body = {"name": "Bench", "systemPrompt": "You are helpful. " * 20, "tags": ["bench"]}
     agents = [(await customer.api.post("/api/agents", body))["id"] for _ in range(AGENTS)]
     paths = {"page": "/api/agents?limit=50", "row": f"/api/agents/{agents[0]}"}

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from bench.jobs.measure import ROOT, Role, cpu_of, percentile
+from bench.jobs.measure import Role, cpu_of, percentile
 from bench.jobs.stage import Stage
+from bench.node import installed
 from local.stores import Store, Stores
 
 BULLMQ = Path(__file__).parent / "bullmq"
@@ -108,7 +108,7 @@ class BullMq:
         self._store.data.mkdir()
         self._store.child.command = command
         self._store.start()
-        self._home = _installed()
+        self._home = installed("jobs", BULLMQ)
         self._port = self._store.url.rsplit(":", 1)[1].split("/")[0]
         self._runs = 0
 
@@ -120,17 +120,3 @@ class BullMq:
         worker.say()
         producer = Role(["node", "bench.mjs", "produce", *named, *load.arguments()], {}, self._home)
         return _measure(worker, [producer], [self._store], before, load)
-
-
-def _installed() -> Path:
-    """BullMQ in a folder of its own under var/, installed once."""
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        raise SystemExit("bench-jobs runs BullMQ beside our queue: install node and npm first.")
-    home = ROOT / "var" / "bench" / "bullmq"
-    home.mkdir(parents=True, exist_ok=True)
-    for file in ("package.json", "bench.mjs"):
-        shutil.copy(BULLMQ / file, home / file)
-    if not (home / "node_modules" / "bullmq").exists():
-        install = ["npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts", "--silent"]
-        subprocess.run(install, cwd=home, check=True)
-    return home

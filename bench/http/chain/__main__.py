@@ -26,8 +26,9 @@ import asyncpg
 import httpx
 from redis.asyncio import Redis
 
-from bench.http.__main__ import KEPT_SECONDS, cpu_micros, free_port, installed, spent_micros
+from bench.http.__main__ import KEPT_SECONDS, cpu_micros, free_port, spent_micros
 from bench.journey import Customer
+from bench.node import installed
 from bench.request_cpu import RUN
 from libs.ids import new_id
 
@@ -164,7 +165,7 @@ def _token(customer: Customer) -> str:
 
 async def compare(run: Any, customer: Customer, requests: int, agents: int, admin: Any) -> dict[tuple[str, str], float]:
     """CPU µs a request, by work and side."""
-    home, stores = installed(), run["stores"]
+    home, stores = installed("http", HERE.parent), run["stores"]
     for file in ("agents.proto", "back.mjs", "front.mjs"):
         shutil.copy(HERE / file, home / file)
     ids = await prepare(run, customer, agents, admin)

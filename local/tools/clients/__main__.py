@@ -19,7 +19,7 @@ from typing import Any
 from local.paths import ROOT
 from local.runner.suite import Suite
 from local.terminal import say
-from local.tools.environments import ensure_tools, run_tool, tool_environment
+from local.tools.environments import ensure_npm_packages, ensure_tools, run_tool, tool_environment
 
 DOCUMENT = ROOT / "gateway" / "openapi.json"
 ENVIRONMENT = ROOT / "var" / "clients"
@@ -59,14 +59,7 @@ def _python() -> Path:
 def _install_node() -> None:
     if shutil.which("node") is None or shutil.which("npm") is None:
         raise SystemExit("make clients checks a TypeScript client too: install node and npm first.")
-    stamp, wanted = ENVIRONMENT / "installed-node", "\n".join(NODE_TOOLS)
-    if stamp.exists() and stamp.read_text("utf-8") == wanted:
-        return
-    (ENVIRONMENT / "package.json").write_text('{"private": true, "type": "module"}', encoding="utf-8")
-    _run(
-        ["npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts", "--silent", *NODE_TOOLS]
-    )
-    stamp.write_text(wanted, encoding="utf-8")
+    ensure_npm_packages(ENVIRONMENT, NODE_TOOLS)
 
 
 def _generate_python() -> None:

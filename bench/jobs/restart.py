@@ -9,7 +9,7 @@ import time
 from bench.jobs.measure import Role
 from bench.jobs.stage import NOTHING, Stage
 from libs.bus import Bus
-from libs.jobs import enqueue_alone
+from libs.jobs import Enqueuer
 from libs.postgres import Database
 
 
@@ -42,6 +42,6 @@ def _until(stage: Stage, worker: str) -> None:
 async def _enqueue(stage: Stage) -> None:
     db = await Database.open(stage.settings, application_name="bench")
     bus = await Bus.connect(stage.settings.nats_url, "bench")
-    await enqueue_alone(db, bus, NOTHING.new("org_a", {"at": 0.0}))
+    await Enqueuer(db, bus).enqueue(NOTHING.new("org_a", {"at": 0.0}))
     await bus.close()
     await db.close()

@@ -5,7 +5,7 @@ because finishing is fenced and shares the effect's transaction. Services declar
 """
 
 from libs.jobs.context import JobContext
-from libs.jobs.enqueue import enqueue_alone, enqueue_many
+from libs.jobs.enqueue import Enqueuer, enqueue_many
 from libs.jobs.errors import Cancel, Discard, LeaseLost, RetryAfter, Snooze
 from libs.jobs.handlers import Handlers
 from libs.jobs.job import ENDS, LIVE, WAITING, Job, Lane, NewJob
@@ -20,6 +20,7 @@ __all__ = [
     "Backoff",
     "Cancel",
     "Discard",
+    "Enqueuer",
     "Handlers",
     "Job",
     "JobContext",
@@ -32,6 +33,5 @@ __all__ = [
     "RetryAfter",
     "Snooze",
     "Worker",
-    "enqueue_alone",
     "enqueue_many",
 ]

@@ -9,7 +9,9 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from libs.batches import Batches
 from libs.bus.subjects import delayed_job_wakeup, job_wakeup
+from libs.errors import DeadlineExceeded, Unavailable
 from libs.ids import new_job_id
 from libs.jobs.job import NewJob, encode_json
 from libs.jobs.meters import meters_of
@@ -19,6 +21,8 @@ from libs.telemetry import current_traceparent
 if TYPE_CHECKING:
     from libs.bus import Bus
 
+Row = tuple[Any, ...]
+Fetch = Callable[..., Awaitable[list[Record]]]
 _COLUMNS = """id, queue, kind, org_id, args, lane, max_attempts, unique_key, unique_until_start, unique_ends,
     traceparent, state, run_at"""
 _DUE = "coalesce({at}::timestamptz, clock_timestamp() + make_interval(secs => {delay}))"
@@ -44,18 +48,9 @@ where queue = $1 and org_id = $2 and unique_key = $3
 
 async def enqueue(conn: Connection, job: NewJob) -> str:
     """Write one job in the open transaction of `conn`; its id, or that of the job that holds the unique key."""
-    job_id, made = await _insert(conn.fetch, job)
+    job_id, made = await _insert(conn.fetch, job, _row(job))
     if made:
         _announced(conn, [job])
-    return job_id
-
-
-async def enqueue_alone(db: Database, bus: Bus, job: NewJob) -> str:
-    """Write one job that has no cause to commit with: one statement is its transaction."""
-    job_id, made = await _insert(db.system_fetch, job)
-    if made:
-        meters_of(job.queue, job.kind).enqueued.inc()
-        await bus.announce(_wakeup(job))
     return job_id
 
 
@@ -64,12 +59,45 @@ async def enqueue_many(conn: Connection, jobs: Sequence[NewJob]) -> list[str]:
     if not jobs:
         return []
     rows = [_row(job) for job in jobs]
-    made = {row["id"] for row in await conn.fetch(_INSERT_MANY, *map(list, zip(*rows, strict=True)))}
+    made = await _insert_many(conn.fetch, rows)
     _announced(conn, [job for job, row in zip(jobs, rows, strict=True) if row[0] in made])
     return [row[0] for row in rows if row[0] in made]
 
 
-def _row(job: NewJob) -> tuple[Any, ...]:
+class Enqueuer:
+    """Writes jobs that have no cause to commit with. Those that callers write at the same time share one statement and
+    one commit, as in a database's group commit; each caller waits for it."""
+
+    def __init__(self, db: Database, bus: Bus) -> None:
+        self._db = db
+        self._bus = bus
+        self._batches: Batches[tuple[NewJob, Row], str] = Batches(self._write, _is_outage)
+
+    async def enqueue(self, job: NewJob) -> str:
+        """The job's id, or that of the job that holds the unique key."""
+        return await self._batches.do("", (job, _row(job)))
+
+    async def _write(self, _: str, jobs: Sequence[tuple[NewJob, Row]]) -> Sequence[str]:
+        fetch = self._db.system_fetch
+        made = await _insert_many(fetch, [row for _, row in jobs]) if len(jobs) > 1 else set()
+        ids: list[str] = []
+        written: list[NewJob] = []
+        for job, row in jobs:
+            job_id, new = (row[0], True) if row[0] in made else await _insert(fetch, job, row)
+            ids.append(job_id)
+            if new:
+                written.append(job)
+        _count(written)
+        for subject in {_wakeup(job) for job in written}:
+            await self._bus.announce(subject)
+        return ids
+
+
+def _is_outage(error: Exception) -> bool:
+    return isinstance(error, Unavailable | DeadlineExceeded)
+
+
+def _row(job: NewJob) -> Row:
     return (
         new_job_id(job.service), job.queue, job.kind, job.org_id, encode_json(job.args, "arguments"), int(job.lane),
         job.max_attempts, job.unique_key, job.unique_until_start, job.unique_ends, current_traceparent() or None,
@@ -77,9 +105,13 @@ def _row(job: NewJob) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-async def _insert(fetch: Callable[..., Awaitable[list[Record]]], job: NewJob) -> tuple[str, bool]:
+async def _insert_many(fetch: Fetch, rows: Sequence[Row]) -> set[str]:
+    """The ids of the jobs made."""
+    return {row["id"] for row in await fetch(_INSERT_MANY, *map(list, zip(*rows, strict=True)))}
+
+
+async def _insert(fetch: Fetch, job: NewJob, row: Row) -> tuple[str, bool]:
     """The job's id and whether it was made now."""
-    row = _row(job)
     if job.unique_key is None:
         await fetch(_INSERT, *row)
         return str(row[0]), True

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from libs.crypto import DecryptionError, Envelope
 from libs.errors import AppError
 from libs.jobs.context import JobContext
-from libs.jobs.enqueue import enqueue_alone
+from libs.jobs.enqueue import Enqueuer
 from libs.jobs.errors import Snooze
 from libs.jobs.kind import JobKind
 from libs.postgres import Connection, Database, Record
@@ -59,6 +59,7 @@ class Reencryption:
     async def start_jobs(self, database: Database, bus: Bus, stop: asyncio.Event) -> None:
         """Write a job whenever keys were taken, until `stop`. Workers that do so together write one."""
         stopped = asyncio.ensure_future(stop.wait())
+        jobs = Enqueuer(database, bus)
         while not stop.is_set():
             wanted = asyncio.ensure_future(self._wanted.wait())
             await asyncio.wait((wanted, stopped), return_when=asyncio.FIRST_COMPLETED)
@@ -67,7 +68,7 @@ class Reencryption:
                 return
             self._wanted.clear()
             try:
-                await enqueue_alone(database, bus, self.kind.new("", {"kid": self._envelope.current}))
+                await jobs.enqueue(self.kind.new("", {"kid": self._envelope.current}))
             except AppError as error:
                 _log.warning("a job that encrypts anew could not be written: %s", error.reason)
                 self._wanted.set()

@@ -1,4 +1,5 @@
-"""Unique keys: at most one job of a queue and an organization holds one, in the states that its kind names."""
+"""Unique keys: at most one job of a queue and an organization holds one, in the states that its kind names. Jobs
+without a cause to commit with share commits."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ import asyncio
 import pytest
 
 from libs.errors import FailedPrecondition
-from libs.jobs import LIVE, WAITING, Discard, Handlers, JobContext, enqueue_many
+from libs.jobs import LIVE, WAITING, Discard, Enqueuer, Handlers, JobContext, enqueue_many
 from libs.jobs.admin.queries import replay, retry
 from tests.integration.libs.jobs.conftest import SERVICE, Jobs, kind
 
@@ -86,3 +87,22 @@ async def test_a_failed_job_that_holds_its_own_key_can_be_replayed(jobs: Jobs) -
 def test_states_in_which_no_key_can_be_held_are_refused(states: set[str]) -> None:
     with pytest.raises(ValueError, match="unique key"):
         kind("k", unique_states=frozenset(states))
+
+
+async def test_jobs_without_a_cause_that_come_together_share_a_commit(jobs: Jobs) -> None:
+    enqueuer = Enqueuer(jobs.db, jobs.bus)
+    ids = await asyncio.gather(*(enqueuer.enqueue(kind("effect.write").new(f"org_{n}")) for n in range(40)))
+    rows = await jobs.db.system_fetch("select id, org_id, xmin::text as commit from job order by org_id")
+    assert {row["id"]: row["org_id"] for row in rows} == {one: f"org_{n}" for n, one in enumerate(ids)}
+    assert len({row["commit"] for row in rows}) == 2  # a batch of 32, and the rest
+
+
+async def test_each_of_them_gets_its_own_outcome(jobs: Jobs) -> None:
+    enqueuer, keyed = Enqueuer(jobs.db, jobs.bus), kind("effect.write", unique_by=("key",))
+    refused = kind("effect.write").new("org\x00a")
+    made = [keyed.new("org_a", {"key": key}) for key in ("k", "k", "l")]
+    outcomes = await asyncio.gather(*(enqueuer.enqueue(one) for one in (*made, refused)), return_exceptions=True)
+    assert outcomes[0] == outcomes[1] != outcomes[2]
+    assert isinstance(outcomes[3], Exception)
+    rows = await jobs.db.system_fetch("select id from job")
+    assert {row["id"] for row in rows} == set(outcomes[:3])

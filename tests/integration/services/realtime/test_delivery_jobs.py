@@ -6,7 +6,7 @@ import pytest
 
 from echosenseix.realtime.v1 import realtime_pb2 as pb
 from libs.bus.subjects import job_wakeup
-from libs.jobs.enqueue import enqueue_alone
+from libs.jobs.enqueue import Enqueuer
 from services.realtime import operations
 from services.realtime.domain.delivery import MAX_ATTEMPTS
 from tests.integration.services.realtime.driving import Realtime, ended, make_due, waiting
@@ -102,7 +102,7 @@ async def test_a_delivery_whose_job_ended_without_it_ends_by_the_sweep(
                 "update job set state = 'failed', finished_at = now(), error_code = 'job_stalled' where id = $1",
                 left.job_id,
             )
-        swept = await enqueue_alone(realtime.database, realtime.bus, operations.SWEEP.new("", {}))
+        swept = await Enqueuer(realtime.database, realtime.bus).enqueue(operations.SWEEP.new("", {}))
         assert (await ended(realtime, swept))["state"] == "completed"
         [row] = await endpoints.deliveries("org_j6", left_id)
         assert (row.status, row.last_error, row.HasField("next_attempt_time")) == ("failed", "Its job ended.", False)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from typing import Any
 
 import pytest
 
 from libs.crypto import Envelope
-from libs.jobs import reencryption
+from libs.jobs import Enqueuer, NewJob, reencryption
 from libs.jobs.reencryption import Reencryption, reencryption_kind
 
 OLD, NEW = (f"{kid}={base64.b64encode(kid.encode() * 16).decode()}" for kid in ("k1", "k2"))
@@ -19,11 +18,11 @@ async def test_a_second_job_comes_when_every_process_has_the_new_key(monkeypatch
     """Another process may store a value under the key of before until it has read the changed file."""
     written: asyncio.Queue[str] = asyncio.Queue()
 
-    async def enqueue(database: Any, bus: Any, job: Any) -> str:
-        await written.put(str(job.args["kid"]))
+    async def enqueue(self: Enqueuer, job: NewJob) -> str:
+        await written.put(str((job.args or {})["kid"]))
         return "job_1"
 
-    monkeypatch.setattr(reencryption, "enqueue_alone", enqueue)
+    monkeypatch.setattr(Enqueuer, "enqueue", enqueue)
     monkeypatch.setattr(reencryption, "_PROPAGATION_SECONDS", 0.05)
     work, stop = Reencryption(reencryption_kind("agent"), Envelope([OLD]), ()), asyncio.Event()
     running = asyncio.create_task(work.start_jobs(None, None, stop))  # type: ignore[arg-type]

@@ -14,11 +14,11 @@ from libs.errors import InvalidArgument, Unavailable
 from libs.jobs import (
     Cancel,
     Discard,
+    Enqueuer,
     Handlers,
     JobContext,
     RetryAfter,
     Snooze,
-    enqueue_alone,
     enqueue_many,
 )
 from libs.telemetry.metrics import REGISTRY
@@ -214,9 +214,9 @@ def _metric(name: str, kind: str) -> float:
 async def test_a_standalone_job_is_its_own_commit(jobs: Jobs, effect_handlers: Handlers) -> None:
     async with jobs.working(effect_handlers):
         job = kind("effect.write", unique_by=("key",)).new("org_a", {"key": "once"})
-        job_id = await enqueue_alone(jobs.db, jobs.bus, job)
+        job_id = await Enqueuer(jobs.db, jobs.bus).enqueue(job)
         await jobs.until_state(job_id, "completed")
-        waiting = await enqueue_alone(jobs.db, jobs.bus, kind("effect.write").new("org_a", delay=60))
+        waiting = await Enqueuer(jobs.db, jobs.bus).enqueue(kind("effect.write").new("org_a", delay=60))
         assert (await jobs.row(waiting))["state"] in ("scheduled", "queued")
 
 

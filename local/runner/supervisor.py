@@ -7,6 +7,8 @@ death signal follows the thread that started them. Why not the library `supervis
 from __future__ import annotations
 
 import asyncio
+import math
+import signal
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -14,8 +16,9 @@ from dataclasses import dataclass
 from local.processes.process import Child
 from local.stores import tail
 
-# Seconds between two looks at the children; a look reads one exit status each.
-TICK_SECONDS = 0.05
+# Seconds between two looks at the children when no SIGCHLD came: equal signals that wait are one, and a handler may be
+# late.
+LOOK_SECONDS = 1.0
 # Seconds between two questions to a process that is not ready; the start is at most so much later than the process.
 PROBE_SECONDS = 0.05
 # A process that ran this long has started well: its next end counts as the first again.
@@ -79,13 +82,25 @@ class Supervisor:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`: start again what ended. The first restart is at once, further ones back off."""
-        while not stop.is_set():
-            for member in self.members:
-                self._tend(member)
-            try:
-                await asyncio.wait_for(stop.wait(), TICK_SECONDS)
-            except TimeoutError:
-                continue
+        loop, ended = asyncio.get_running_loop(), asyncio.Event()
+        loop.add_signal_handler(signal.SIGCHLD, ended.set)
+        try:
+            stopped = asyncio.ensure_future(stop.wait())
+            while not stop.is_set():
+                ended.clear()
+                for member in self.members:
+                    self._tend(member)
+                looking = asyncio.ensure_future(ended.wait())
+                await asyncio.wait({stopped, looking}, timeout=self._rest(), return_when=asyncio.FIRST_COMPLETED)
+                looking.cancel()
+            stopped.cancel()
+        finally:
+            loop.remove_signal_handler(signal.SIGCHLD)
+
+    def _rest(self) -> float:
+        """Seconds until the next look: a restart that is due, or the longest rest."""
+        due = min((member.due for member in self.members if member.due is not None), default=math.inf)
+        return max(0.0, min(LOOK_SECONDS, due - time.monotonic()))
 
     def _tend(self, member: Supervised) -> None:
         # Held members are between their stop and their start, or leaving.

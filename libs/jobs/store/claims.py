@@ -38,7 +38,11 @@ _CLAIM = """
 select id, kind, org_id, args, lane, attempt, max_attempts, stalls, run_at,
     extract(epoch from started_at - run_at)::float8 as waited, traceparent
 from job_claim($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"""
-_WAITING = "select exists (select 1 from job where queue = $1 and state = 'queued')"
+# Each half has an index of its own.
+_WAITING = """
+select q.name from unnest($1::text[]) as q(name)
+where exists (select 1 from job where queue = q.name and state = 'queued' and stalls < 2)
+    or exists (select 1 from job where queue = q.name and state = 'queued' and stalls >= 2)"""
 _LOCK = "select pg_try_advisory_xact_lock(hashtextextended('job_claim ' || current_schema() || ' ' || $1, 0))"
 _RUNNING = """
 select org_id, count(*)::int as running from job where queue = $1 and state = 'running' group by org_id"""
@@ -66,6 +70,11 @@ class Allowance:
         self.total -= len(jobs)
         for job in jobs:
             self.orgs[job.org_id] = self.orgs.get(job.org_id, self.other) - 1
+
+
+async def waiting(db: Database, queues: Sequence[str]) -> set[str]:
+    """Which of these queues have jobs that are due now or soon."""
+    return {row["name"] for row in await db.system_fetch(_WAITING, queues)}
 
 
 class Claimer:
@@ -97,7 +106,7 @@ class Claimer:
         lanes = _STRICT if self._round % 8 else _STRICT[::-1]
         if not self._policy.limited:
             return await self._walk(self._db, lanes, Allowance(wanted))
-        if not await self._db.system_fetchval(_WAITING, self._policy.name):
+        if not await waiting(self._db, [self._policy.name]):
             return []
         async with self._db.system_transaction() as conn:
             if not await conn.fetchval(_LOCK, self._policy.name):

@@ -33,10 +33,16 @@ with gone as (
     delete from job_attempt where job_id = any(array(select id from gone))
 )
 select count(*)::int as gone from gone"""
-_DEPTH = """
-select count(*)::int as depth,
-    coalesce(extract(epoch from clock_timestamp() - min(run_at)), 0)::float8 as oldest
-from (select run_at from job where queue = $1 and state = 'queued' limit 100000) capped"""
+_DEPTHS = """
+select q.name, count(capped.run_at)::int as depth,
+    coalesce(extract(epoch from clock_timestamp() - min(capped.run_at)), 0)::float8 as oldest
+from unnest($1::text[]) as q(name)
+left join lateral (select run_at from job where queue = q.name and state = 'queued' limit 100000) capped on true
+group by q.name"""
+_EXPIRED = """
+select q.name from unnest($1::text[]) as q(name)
+where exists (select 1 from job where queue = q.name and state = any($2::text[])
+    and finished_at < clock_timestamp() - make_interval(secs => $3))"""
 _DECLARE = "insert into job_queue (name) select unnest($1::text[]) on conflict do nothing"
 # A loose index scan over the names of queues with something waiting.
 _UNSERVED = """
@@ -79,7 +85,12 @@ async def forget(db: Database, policy: QueuePolicy, grace_seconds: float | None 
     return total
 
 
-async def depth(db: Database, queue: str) -> tuple[int, float]:
-    """(queued jobs, counted to 100,000; seconds since the oldest of them was due, negative when none is due yet)."""
-    rows = await db.system_fetch(_DEPTH, queue)
-    return rows[0]["depth"], rows[0]["oldest"]
+async def depths(db: Database, queues: list[str]) -> dict[str, tuple[int, float]]:
+    """By queue: queued jobs, counted to 100,000, and seconds since the oldest of them was due (negative when none is
+    due yet)."""
+    return {row["name"]: (row["depth"], row["oldest"]) for row in await db.system_fetch(_DEPTHS, queues)}
+
+
+async def expired(db: Database, queues: list[str]) -> set[str]:
+    """Which of these queues have ended jobs past their grace."""
+    return {row["name"] for row in await by_index(db, _EXPIRED, queues, list(_KEPT_STATES), GRACE_SECONDS)}

@@ -67,8 +67,8 @@ class Maintenance:
         for queue in await self._scheduler.fire():
             self._due_in(queue, 0.0)
         if regularly:
-            for policy in self._handlers.queues.values():
-                await retention.forget(self._db, policy)
+            for queue in await retention.expired(self._db, list(self._handlers.queues)):
+                await retention.forget(self._db, self._handlers.queues[queue])
             await self._measure()
 
     async def promote(self) -> None:
@@ -91,7 +91,6 @@ class Maintenance:
     async def _measure(self) -> None:
         for queue in await retention.declare_unserved(self._db):
             _log.error("jobs wait in a queue that no worker serves", extra={"queue": queue})
-        for queue in self._handlers.queues:
-            depth, oldest = await retention.depth(self._db, queue)
+        for queue, (depth, oldest) in (await retention.depths(self._db, list(self._handlers.queues))).items():
             metrics.JOB_DEPTH.labels(queue).set(depth)
             metrics.JOB_OLDEST_SECONDS.labels(queue).set(oldest)

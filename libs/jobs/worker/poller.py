@@ -11,7 +11,7 @@ from libs.jobs.store.claims import Claimer
 
 # Seconds between polls of a queue that had jobs lately. It bounds the delay of a lost wake-up under load.
 BUSY_POLL_SECONDS = 0.1
-# Seconds between polls of an idle queue. It bounds the delay of a lost wake-up; each poll is one statement.
+# Seconds between polls of the idle queues. It bounds the delay of a lost wake-up; a poll is one statement for all.
 IDLE_POLL_SECONDS = 1.0
 # Seconds after the last job for which a queue counts as busy.
 BUSY_SECONDS = 2.0
@@ -36,6 +36,16 @@ class Poller:
     def limited(self) -> bool:
         """A job of the queue may have a caller that waits for its end."""
         return self.claimer.limited
+
+    @property
+    def idle(self) -> bool:
+        """Nothing says that the queue has a job: it is only its time to be polled."""
+        return not self.woken and not self.flooded and monotonic() >= self.busy_until and not self.claimer.retry_in
+
+    def rest(self) -> None:
+        """Nothing waits: ask again after the idle time, unless a wake-up came meanwhile."""
+        if not self.woken:
+            self.ask_at = monotonic() + IDLE_POLL_SECONDS
 
     def ask_now(self) -> None:
         """Poll at once; under load a moment later, because a claim of many jobs costs about as much as one of few."""

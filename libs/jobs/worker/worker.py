@@ -22,7 +22,7 @@ from libs.jobs.context import announce_state
 from libs.jobs.handlers import Handlers
 from libs.jobs.job import Job
 from libs.jobs.meters import meters_of
-from libs.jobs.store.claims import Claimer
+from libs.jobs.store.claims import Claimer, waiting
 from libs.jobs.store.leases import Settlement
 from libs.jobs.worker.completer import Completer
 from libs.jobs.worker.executor import Completed, Held, Outcome, attempt, interrupted
@@ -164,11 +164,20 @@ class Worker:
 
     async def _claim_round(self) -> None:
         """Ask each queue whose time has come, the one asked longest ago first, while there is room."""
+        await self._pass_over_empty()
         for state in sorted(self._queues.values(), key=lambda state: state.ask_at):
             room = min(CLAIM_AT_MOST, self._room())
             if self._draining or room <= 0 or state.ask_at > monotonic():
                 return
             self._take(await state.claim(room, suspect=not self._holds_suspect()))
+
+    async def _pass_over_empty(self) -> None:
+        """One statement finds which of the idle queues have anything, because a worker is idle most of its time."""
+        now = monotonic()
+        idle = {name: state for name, state in self._queues.items() if state.ask_at <= now and state.idle}
+        if len(idle) > 1:
+            for name in idle.keys() - await waiting(self._db, list(idle)):
+                idle[name].rest()
 
     def _take(self, jobs: Sequence[Job]) -> None:
         since = monotonic()

@@ -46,6 +46,8 @@ class Aggregation:
 
     async def fold(self) -> bool:
         """Add up one batch; whether there was one."""
+        if not await self.analytics.changed():
+            return False
         async with self.database.system_transaction() as conn:
             changed = await self.analytics.fold(conn, self.clock.now(), FOLD_BATCH)
             await record_many(conn, "analytics.computed", [(org_id, org_id) for org_id in changed])

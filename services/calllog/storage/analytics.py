@@ -97,6 +97,10 @@ class Analytics:
     def __init__(self, db: Database) -> None:
         self._db = db
 
+    async def changed(self) -> bool:
+        """Whether there are notes to add."""
+        return bool(await self._db.system_fetchval("select exists (select 1 from analytics_change)"))
+
     async def fold(self, conn: Connection, now: datetime, at_most: int) -> list[str]:
         """Add the oldest notes to the roll-ups, over all organizations; whose roll-ups changed."""
         await conn.execute(_TURN)

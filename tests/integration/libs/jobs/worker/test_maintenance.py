@@ -61,11 +61,11 @@ async def test_only_what_is_due_soon_is_brought_near(jobs: Jobs) -> None:
 
 
 async def test_depth_and_age_of_a_queue(jobs: Jobs) -> None:
-    assert await retention.depth(jobs.db, "default") == (0, 0)
+    assert await retention.depths(jobs.db, ["default"]) == {"default": (0, 0)}
     for _ in range(3):
         await jobs.add("k")
     await jobs.db.system_fetch("update job set run_at = now() - interval '1 minute'")
-    depth, oldest = await retention.depth(jobs.db, "default")
+    depth, oldest = (await retention.depths(jobs.db, ["default"]))["default"]
     assert depth == 3
     assert 60 <= oldest < 70
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections import Counter
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
@@ -16,11 +18,15 @@ from libs.jobs import (
     Discard,
     Enqueuer,
     Handlers,
+    Job,
     JobContext,
     RetryAfter,
     Snooze,
     enqueue_many,
 )
+from libs.jobs.store import claims
+from libs.jobs.store.claims import Claimer
+from libs.postgres import Database
 from libs.telemetry.metrics import REGISTRY
 from tests.integration.libs.jobs.conftest import Jobs, kind, write_effect
 
@@ -260,3 +266,36 @@ async def test_polling_alone_fills_the_slots_beside_a_long_job(jobs: Jobs) -> No
         second = await jobs.add("wait")
         await jobs.until_state(second, "running", seconds=5)
         gate.set()
+
+
+async def test_idle_queues_are_looked_at_together_and_only_one_with_a_job_is_claimed_from(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handlers, claimed, looks = Handlers(), Counter[str](), Counter[str]()
+    for queue in ("one", "two", "three"):
+        handlers.add(kind(f"k.{queue}", queue=queue), write_effect)
+    claim, look = Claimer.claim, claims.waiting
+
+    async def counted_claim(self: Claimer, wanted: int, *, suspect: bool = True) -> list[Job]:
+        claimed[self._policy.name] += 1
+        return await claim(self, wanted, suspect=suspect)
+
+    async def counted_look(db: Database, queues: Sequence[str]) -> set[str]:
+        looks["all"] += len(queues) == 3
+        return await look(db, queues)
+
+    async def looked_twice() -> bool:
+        return looks["all"] >= 2
+
+    monkeypatch.setattr(Claimer, "claim", counted_claim)
+    monkeypatch.setattr("libs.jobs.worker.worker.waiting", counted_look)
+    async with jobs.working(handlers):
+        await jobs.until(looked_twice)
+        assert not claimed
+        # Written beside the queue, so that no wake-up tells of it.
+        await jobs.db.system_fetch(
+            "insert into job (id, queue, kind, org_id, args, lane, max_attempts, state, run_at) "
+            "values ('job_1', 'two', 'k.two', 'org_a', '{}', 1, 3, 'queued', now())"
+        )
+        await jobs.until_state("job_1", "completed")
+    assert set(claimed) == {"two"}

@@ -5,7 +5,7 @@ VENV := .venv/bin
 export SERVICE SCALE LIMITS FOLLOW DOC QUESTION V
 SCENARIO ?= baseline
 
-.PHONY: test-transcription help up dev down status logs restart reset backup restore token demo ops rotate-keys test security lint types check faults manifests wheels browser bench-jobs bench-knowledge bench-http bench-http-chain bench-calls trace-call bench-limits bench-fanout load policy clients python-client examples alerts configuration capacity protos format lock
+.PHONY: test-transcription help up dev down status logs restart reset backup restore token demo ops rotate-keys test security lint types check faults manifests wheels browser bench-jobs bench-knowledge bench-http bench-http-chain bench-calls trace-call bench-limits bench-fanout load policy clients python-client examples alerts configuration capacity protos format lock sbom audit
 
 help:            ## what can be done
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 24
@@ -95,7 +95,11 @@ python-client: | dev-tools ## generate the types and methods of clients/python f
 	@$(VENV)/python -m local.tools.python_client
 protos: | dev-tools ## generate the Python beside each .proto
 	@$(VENV)/python -m local.tools.protos
-lock: | dev-tools ## resolve the dependency groups into requirements/*.txt
+sbom: | dev-tools ## a bill of materials (CycloneDX) of each image and environment into var/sbom
+	@$(VENV)/python -m local.tools.dependencies sbom
+audit: | dev-tools ## withdrawn releases and known vulnerabilities of all that is locked (ADVISORIES=folder of OSV files)
+	@$(VENV)/python -m local.tools.dependencies audit $(if $(ADVISORIES),--advisories $(ADVISORIES))
+lock: | dev-tools ## resolve the dependency groups into requirements/*.txt, and record licenses (needs npm)
 	@$(VENV)/python -m local.tools.lock
 
 .PHONY: dev-tools

@@ -32,7 +32,7 @@ class Stage:
 
     name: str
     command: Sequence[str]
-    is_test: bool = False
+    has_summary: bool = False  # its last line is shown when it passes
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def _tool(name: str, *arguments: str) -> tuple[str, ...]:
 
 def _tests(name: str, *folders: str) -> Stage:
     paths = tuple(f"tests/{folder}" for folder in folders or (name,))
-    return Stage(name, (*_PYTEST, *paths), is_test=True)
+    return Stage(name, (*_PYTEST, *paths), has_summary=True)
 
 
 LINT = (
@@ -71,6 +71,12 @@ TYPES = (Stage("mypy", _tool("mypy")),)
 SECURITY = (_tests("security"),)
 # Installs its generators the first time (40 s); `make clients` has the long form.
 CLIENTS = Stage("generated clients", (sys.executable, "-m", "local.tools.clients", "--short"))
+# Passes where no advisory service can be reached, and its line in the output says so; `make audit` fails then.
+AUDIT = Stage(
+    "dependency audit",
+    (sys.executable, "-m", "local.tools.dependencies", "audit", "--closed"),
+    has_summary=True,
+)
 # Installs Node and ESLint the first time (20 s).
 CONSOLE = Stage("console lint", (sys.executable, "-m", "local.tools.console_lint"))
 # The long form: 20,000 fuzzed requests, 200 of schemathesis an operation and caller, and the attacks that other stages
@@ -80,7 +86,7 @@ ATTACKS: tuple[Round, ...] = (
         Stage(
             "doors and fuzz",
             ("env", "FUZZ_REQUESTS=20000", "SCHEMATHESIS_EXAMPLES=200", *_PYTEST, "tests/security"),
-            is_test=True,
+            has_summary=True,
         ),
     ),
     (_tests("access matrix and keys", "e2e/test_access_matrix.py", "e2e/test_trust.py"),),
@@ -104,7 +110,7 @@ _OTHERS = tuple(f"--ignore=tests/{path}" for path in _OF_OPERATIONS)
 # Each stage of a round starts its own stores. Integration and e2e are two stages each because most of their time is
 # waiting. Security and faults run alone: the first bounds one turn of an event loop, the second fills the machine.
 TESTS: tuple[Round, ...] = (
-    (_tests("contract"), _tests("unit"), _tests("manifests"), CLIENTS, CONSOLE),
+    (_tests("contract"), _tests("unit"), _tests("manifests"), CLIENTS, CONSOLE, AUDIT),
     (
         _tests("integration of libs", "integration/libs", "integration/gateway", "integration/local"),
         _tests("integration of services", "integration/services"),
@@ -112,8 +118,8 @@ TESTS: tuple[Round, ...] = (
     SECURITY,
     (
         _tests("e2e of operations", *_OF_OPERATIONS),
-        Stage("e2e of journeys", (*_PYTEST, "tests/e2e", *_OTHERS), is_test=True),
-        Stage("browser", (sys.executable, "-m", "tests.browser", "--short", "tests/browser"), is_test=True),
+        Stage("e2e of journeys", (*_PYTEST, "tests/e2e", *_OTHERS), has_summary=True),
+        Stage("browser", (sys.executable, "-m", "tests.browser", "--short", "tests/browser"), has_summary=True),
     ),
     (_tests("faults"),),
 )
@@ -176,7 +182,7 @@ def _run_stage(stage: Stage) -> Outcome:
     outcome = Outcome(stage, failure, time.monotonic() - started)
     if failure:
         say(said)
-    last = f" ({said.splitlines()[-1]})" if stage.is_test and said else ""
+    last = f" ({said.splitlines()[-1]})" if stage.has_summary and said else ""
     say(f"· {stage.name}: {failure or 'ok'} in {outcome.seconds:.1f} s{last}")
     return outcome
 

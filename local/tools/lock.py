@@ -1,7 +1,8 @@
 """`make lock`: resolve the dependency groups of pyproject.toml into hash-pinned requirements/*.txt.
 
 Exported without index addresses; the smaller groups follow the versions of the largest, so that all agree.
-`--upgrade` looks for newer versions; without it what is locked stays.
+`--upgrade` looks for newer versions; without it what is locked stays. Licenses and requirements of what is locked are
+recorded in requirements/packages.json (needs npm, for the packages of the console and the benches).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import sys
 from pathlib import Path
 
 from local.paths import ROOT
+from local.tools.dependencies import record
 
 GROUPS = {
     "dev": ("dev",),
@@ -39,6 +41,7 @@ def main() -> None:
     for name in GROUPS:
         if subprocess.run(command(name, sys.argv[1:]), cwd=ROOT, check=False).returncode != 0:  # noqa: S603
             sys.exit(f"requirements/{name}.txt could not be resolved; uv's message is above.")
+    record.write()
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from typing import Any
 import grimp
 import pytest
 
+from local.tools.dependencies.bills import image_locks
 from suite.services import SERVICES
 from tests.manifests.conftest import ROOT
 
@@ -27,14 +28,12 @@ IN_SANDBOX = {"knowledge": {"libs.sandbox.template", "services.knowledge.extract
 
 def entries() -> dict[str, tuple[str, set[str]]]:
     """Image -> the group of its lock and the modules that its pods start."""
-    found = {
-        service.deployable: (
-            "service-knowledge" if name == "knowledge" else "service",
-            {f"services.{name}.__main__"} | IN_SANDBOX.get(name, set()),
-        )
+    started = {
+        service.deployable: {f"services.{name}.__main__"} | IN_SANDBOX.get(name, set())
         for name, service in SERVICES.items()
     }
-    return {**found, "gateway": ("service", {"gateway.__main__"}), "tools": ("service", tools())}
+    started |= {"gateway": {"gateway.__main__"}, "tools": tools()}
+    return {image: (lock, started[image]) for image, lock in image_locks().items()}
 
 
 def tools() -> set[str]:

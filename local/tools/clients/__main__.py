@@ -19,13 +19,13 @@ from typing import Any
 from local.paths import ROOT
 from local.runner.suite import Suite
 from local.terminal import say
+from local.tools import npm_packages
 from local.tools.environments import ensure_npm_packages, ensure_tools, run_tool, tool_environment
 
 DOCUMENT = ROOT / "gateway" / "openapi.json"
 ENVIRONMENT = ROOT / "var" / "clients"
 # Pinned, so that a new release of a generator does not fail a check that passed.
 PYTHON_TOOLS = ("openapi-python-client==0.29.1", "datamodel-code-generator==0.89.0", "pydantic[email]>=2.11")
-NODE_TOOLS = ("openapi-typescript@7.13.0", "openapi-fetch@0.17.0", "typescript@5.9.3", "@types/node@20")
 _HERE = Path(__file__).parent
 _COMPILER = {
     "compilerOptions": {
@@ -59,7 +59,7 @@ def _python() -> Path:
 def _install_node() -> None:
     if shutil.which("node") is None or shutil.which("npm") is None:
         raise SystemExit("make clients checks a TypeScript client too: install node and npm first.")
-    ensure_npm_packages(ENVIRONMENT, NODE_TOOLS)
+    ensure_npm_packages(ENVIRONMENT, npm_packages.CLIENTS)
 
 
 def _generate_python() -> None:

@@ -13,18 +13,17 @@ import sys
 from pathlib import Path
 
 from local.paths import ROOT
+from local.tools import npm_packages
 from local.tools.environments import NODE_WHEEL, ensure_npm_packages, ensure_tools, tool_environment
 
 MODULES = ROOT / "gateway" / "console" / "static"
 CONFIGURATION = Path(__file__).with_name("eslint.config.mjs")
-# Pinned, so that a new release does not fail a check that passed.
-NPM_PACKAGES = ("eslint@9.39.1", "@eslint/js@9.39.1", "eslint-plugin-react-hooks@5.2.0", "globals@16.5.0")
 
 
 def installed() -> Path:
     """The folder with Node and ESLint; installs what is missing."""
     folder = ensure_tools("console-lint", (NODE_WHEEL,))
-    ensure_npm_packages(folder, NPM_PACKAGES)
+    ensure_npm_packages(folder, npm_packages.CONSOLE_LINT)
     return folder
 
 

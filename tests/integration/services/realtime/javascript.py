@@ -14,10 +14,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from local.tools import npm_packages
 from local.tools.environments import NODE_WHEEL, ensure_npm_packages, ensure_tools
 
-# Pinned, so that a release of the SDK does not fail a check that passed.
-NPM_PACKAGES = ("centrifuge@5.7.4", "ws@8.18.3", "eventsource@4.1.0")
 _DRIVER = Path(__file__).with_name("sdk.mjs")
 
 Event = dict[str, Any]
@@ -26,7 +25,7 @@ Event = dict[str, Any]
 def installed() -> Path:
     """The folder with Node, the SDK and its driver."""
     folder = ensure_tools("javascript-sdk", (NODE_WHEEL,))
-    ensure_npm_packages(folder, NPM_PACKAGES)
+    ensure_npm_packages(folder, npm_packages.REALTIME_TESTS)
     (folder / "sdk.mjs").write_bytes(_DRIVER.read_bytes())
     return folder
 

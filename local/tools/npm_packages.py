@@ -1,0 +1,10 @@
+"""What npm installs for the tools, each version pinned, so that a new release does not fail a check that passed."""
+
+from __future__ import annotations
+
+# For `make clients`: the generators of TypeScript and the compiler that judges what they make.
+CLIENTS = ("openapi-typescript@7.13.0", "openapi-fetch@0.17.0", "typescript@5.9.3", "@types/node@20.19.25")
+# What the tests of the realtime service run its official clients with.
+REALTIME_TESTS = ("centrifuge@5.7.4", "ws@8.18.3", "eventsource@4.1.0")
+# For the lint of the console.
+CONSOLE_LINT = ("eslint@9.39.1", "@eslint/js@9.39.1", "eslint-plugin-react-hooks@5.2.0", "globals@16.5.0")

@@ -12,7 +12,7 @@ from libs.cache import Memory
 from libs.clock import utcnow
 from libs.errors import PermissionDenied, Unauthenticated
 from libs.rpc.context import CallContext, acting_as, serving
-from libs.rpc.principal import GATEWAY, ROLE_GATEWAY, Principal
+from libs.rpc.principal import GATEWAY, ROLE_GATEWAY, Grants, Principal
 
 # Seconds that identity may take. Authenticate is one indexed statement, so the limit is only met in an outage.
 _SECONDS = 2.0
@@ -120,7 +120,7 @@ def identity_lookup(clients: Clients) -> Lookup:
             request = pb.AuthenticateRequest(api_key=credential.secret)
         else:
             request = pb.AuthenticateRequest(session_token=credential.secret)
-        request.organization_id = credential.organization_id
+        request.organization_id, request.obeys_grants = credential.organization_id, True
         context = CallContext(deadline=time.monotonic() + _SECONDS, repeatable=True)
         with serving(context), acting_as(_GATEWAY):
             answer = await clients.identity.Authenticate(request)
@@ -144,6 +144,7 @@ def _principal(answer: pb.AuthenticateResponse) -> Principal:
         allowed_addresses=tuple(answer.allowed_addresses),
         expires_at=answer.expire_time.seconds if answer.HasField("expire_time") else 0,
         home_org_id=answer.home_organization_id,
+        grants=Grants(frozenset(answer.readable_ids), frozenset(answer.writable_ids)) if answer.has_grants else None,
     )
 
 

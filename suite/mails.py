@@ -18,6 +18,7 @@ class MailTemplate(enum.StrEnum):
     OPENID_LINKED = "openid.linked"
     SECOND_FACTOR_ENABLED = "second_factor.enabled"
     SECOND_FACTOR_DISABLED = "second_factor.disabled"
+    SECOND_FACTOR_LOCKED = "second_factor.locked"
     WEBHOOK_ENDPOINT_FAILING = "webhook_endpoint.failing"
     WEBHOOK_ENDPOINT_DISABLED = "webhook_endpoint.disabled"
     CREDIT_LOW = "credit.low"

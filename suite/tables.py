@@ -30,6 +30,9 @@ RECOVERY_CODES_PER_ACCOUNT = 10
 FORMER_TOKENS_PER_SESSION = 100
 """A further rotation forgets the oldest token."""
 
+AGENT_GRANTS_PER_USER = 100
+"""They travel in each principal of the user. More: longer metadata of every call."""
+
 SESSIONS_PER_USER = 200
 """A further login deletes the oldest session."""
 
@@ -136,6 +139,7 @@ TABLES: tuple[Table, ...] = (
         FOREVER,
         quotas=(Quota("users", 10_000, "users", "Remove one first."),),
     ),
+    Table("identity", "agent_grant", "as long as the user", bound=f"{AGENT_GRANTS_PER_USER} a user"),
     Table(
         "identity",
         "invitation",

@@ -160,7 +160,9 @@ class EdgeCache:
 @functools.lru_cache(maxsize=4_096)
 def _permissions(principal: Principal) -> str:
     """What may make two principals of one organization see different answers."""
-    return repr((principal.org_id, principal.role, sorted(principal.scopes)))
+    grants = principal.grants
+    limits = None if grants is None else (sorted(grants.readable), sorted(grants.writable))
+    return repr((principal.org_id, principal.role, sorted(principal.scopes), limits))
 
 
 def _told(answer: Answer[StoredResponse]) -> list[tuple[bytes, bytes]]:

@@ -13,10 +13,14 @@ from gateway.http.routing import Route, tagged
 from gateway.http.schema import NoBody, NoQuery
 from gateway.schemas.members import (
     ROLES,
+    AgentGrants,
+    AgentGrantsBody,
     Member,
     Roles,
     UserPatch,
     UserQuery,
+    grants_from_proto,
+    grants_to_proto,
     member_from_proto,
     role_from_proto,
 )
@@ -58,6 +62,21 @@ async def remove_user(request: ApiRequest[NoQuery, NoBody]) -> Response:
     )
     request.app.principals.forget(request.id)
     return responses.no_content()
+
+
+async def get_agent_grants(request: ApiRequest[NoQuery, Any]) -> Response:
+    answer = await request.app.clients.members.GetAgentGrants(pb.GetAgentGrantsRequest(user_id=request.id))
+    return responses.current(request, grants_from_proto(answer), answer.user.version)
+
+
+async def put_agent_grants(request: ApiRequest[NoQuery, AgentGrantsBody]) -> Response:
+    message = grants_to_proto(request.data)
+    message.user_id = request.id
+    if (expected := conditional.expected_version(request)) is not None:
+        message.expected_version = expected
+    answer = await request.app.clients.members.PutAgentGrants(message)
+    request.app.principals.forget(request.id)
+    return responses.current(request, grants_from_proto(answer), answer.user.version)
 
 
 async def list_roles(request: ApiRequest[NoQuery, NoBody]) -> Response:
@@ -105,6 +124,32 @@ ROUTES = tagged(
         status=204,
         subject=user_version,
         problems=(409,),
+    ),
+    Route(
+        "GET",
+        "/api/users/{id}/agent-grants",
+        get_agent_grants,
+        "Read which agents a user reaches",
+        scope="members:read",
+        answer=AgentGrants,
+        etag="match",
+    ),
+    Route(
+        "PUT",
+        "/api/users/{id}/agent-grants",
+        put_agent_grants,
+        "Limit a member or viewer to some agents, or lift the limit",
+        scope="members:write",
+        body=AgentGrantsBody,
+        example={
+            "agentAccess": "granted",
+            "grants": [{"agentId": "agt_01m8f59rmhe3d9h1wxp49bjd1g", "access": "write"}],
+        },
+        answer=AgentGrants,
+        subject=user_version,
+        problems=(409,),
+        etag="match",
+        repeatable=True,
     ),
     Route("GET", "/api/roles", list_roles, "List the roles and their scopes", scope="members:read", answer=Roles),
 )

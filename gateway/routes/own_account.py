@@ -20,6 +20,9 @@ from gateway.schemas.own_account import (
     LoginMethods,
     Memberships,
     OpenIdBody,
+    OpenIdLink,
+    OpenIdLinkBody,
+    OpenIdLinks,
     OpenIdStart,
     PasswordBody,
     RecoveryCodes,
@@ -29,9 +32,11 @@ from gateway.schemas.own_account import (
     SecondFactorSecret,
     SwitchBody,
     membership_from_proto,
+    openid_link_from_proto,
     second_factor_from_proto,
 )
 from gateway.state import ApiRequest
+from libs.errors import NotFound
 
 _TOKEN = "tok_01m8f59rmhe3d9h1wxp49bjd1g." + "0" * 64
 
@@ -155,6 +160,26 @@ async def complete_openid(request: ApiRequest[NoQuery, OpenIdBody]) -> Response:
     response = answer_login(request, answer.login)
     _set_flow_cookie(request, response, "")
     return response
+
+
+async def list_openid_links(request: ApiRequest[NoQuery, NoBody]) -> Response:
+    answer = await request.app.clients.accounts.ListOpenIdLinks(pb.ListOpenIdLinksRequest())
+    return responses.ok(OpenIdLinks(data=[openid_link_from_proto(link) for link in answer.links]))
+
+
+async def update_openid_link(request: ApiRequest[NoQuery, OpenIdLinkBody]) -> Response:
+    answer = await request.app.clients.accounts.UpdateOpenIdLink(
+        pb.UpdateOpenIdLinkRequest(id=request.id, enabled=request.data.enabled, password=request.data.password)
+    )
+    return responses.ok(openid_link_from_proto(answer.link))
+
+
+async def openid_link_subject(request: ApiRequest[Any, Any]) -> int:
+    """Whether there is such a link; links have no versions."""
+    answer = await request.app.clients.accounts.ListOpenIdLinks(pb.ListOpenIdLinksRequest())
+    if request.id not in {link.id for link in answer.links}:
+        raise NotFound("openid_link_not_found", "No such sign-in link.")
+    return 0
 
 
 def _openid_page(request: ApiRequest[Any, Any]) -> str:
@@ -353,6 +378,25 @@ ROUTES = tagged(
         sets_cookie=True,
         keyed=False,
         problems=(401, 403, 429, 501),
+    ),
+    Route(
+        "GET",
+        "/api/auth/openid-links",
+        list_openid_links,
+        "List the OpenID identities that sign in as the account",
+        answer=OpenIdLinks,
+        problems=(409,),
+    ),
+    Route(
+        "PUT",
+        "/api/auth/openid-links/{id}",
+        update_openid_link,
+        "Turn an OpenID identity off or on; off ends all other sessions",
+        body=OpenIdLinkBody,
+        example={"enabled": False, "password": "correct horse battery"},
+        answer=OpenIdLink,
+        subject=openid_link_subject,
+        problems=(409, 429),
     ),
     Route(
         "GET",

@@ -1,6 +1,6 @@
 """Users, organizations, sessions and API keys as the API shows them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -15,6 +15,8 @@ from suite.services import SCOPES
 
 RoleName = Literal["owner", "admin", "member", "viewer"]
 OrganizationState = Literal["active", "suspended", "archived"]
+AgentAccess = Literal["all", "granted"]
+_ACCESS: Mapping[int, AgentAccess] = {pb.AGENT_ACCESS_ALL: "all", pb.AGENT_ACCESS_GRANTED: "granted"}
 
 
 class User(Answer):
@@ -42,6 +44,10 @@ class Organization(Answer):
 
 
 class CurrentUser(User):
+    agent_access: Annotated[
+        AgentAccess | None,
+        Meta(description="`granted`: as a member or viewer you reach the agents that you were granted."),
+    ]
     organization: Organization
     scopes: Annotated[list[str], Meta(description="What the credential of this request may do; `*` is everything.")]
 
@@ -182,7 +188,12 @@ logged_in_from_proto = reader(
 
 def current_user_from_proto(answer: pb.GetCurrentUserResponse, scopes: Iterable[str]) -> CurrentUser:
     user = msgspec.structs.asdict(user_from_proto(answer.user))
-    return CurrentUser(**user, organization=organization_from_proto(answer.organization), scopes=sorted(scopes))
+    return CurrentUser(
+        **user,
+        agent_access=_ACCESS.get(answer.user.agent_access),
+        organization=organization_from_proto(answer.organization),
+        scopes=sorted(scopes),
+    )
 
 
 def fresh_api_key_from_proto(key: pb.ApiKey, secret: str) -> FreshApiKey:

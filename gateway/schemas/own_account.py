@@ -68,6 +68,23 @@ class LoginMethods(Answer):
     openid_issuer: Annotated[str | None, Meta(description="The host of the OpenID provider.")]
 
 
+class OpenIdLink(Answer):
+    id: str
+    issuer: Annotated[str, Meta(description="The OpenID provider.")]
+    subject: Annotated[str, Meta(description="The provider's own id of you.")]
+    enabled: Annotated[bool, Meta(description="Whether it signs in as your account.")]
+    created_at: str | None
+
+
+class OpenIdLinks(Answer):
+    data: list[OpenIdLink]
+
+
+class OpenIdLinkBody(Body):
+    enabled: Annotated[bool, Meta(description="false: the provider signs in as your account no more.")]
+    password: Annotated[str, limits(maxLength=200), Meta(description="Of your account, which stays the way in.")]
+
+
 class OpenIdStart(Answer):
     authorization_url: Annotated[str, Meta(description="Where the browser signs in. It comes back to /openid.")]
 
@@ -102,4 +119,5 @@ class Memberships(Answer):
 
 
 second_factor_from_proto = reader(SecondFactor, pb.GetSecondFactorResponse, {"enabled_at": "enable_time"})
+openid_link_from_proto = reader(OpenIdLink, pb.OpenIdLink)
 membership_from_proto = reader(Membership, pb.Membership)

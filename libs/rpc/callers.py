@@ -19,6 +19,8 @@ class MethodAccess:
 
     callers: frozenset[str]
     before_login: bool = False
+    # It keeps to the grants of a principal that has some. Every other method refuses such a principal.
+    honors_grants: bool = False
 
 
 def declared_access(services: Iterable[str]) -> dict[str, MethodAccess]:
@@ -42,4 +44,4 @@ def _of(method: MethodDescriptor) -> MethodAccess:
         access = own.Extensions[common_pb2.access]
     else:
         access = method.containing_service.GetOptions().Extensions[common_pb2.access_of_all]
-    return MethodAccess(frozenset(access.callers), access.before_login)
+    return MethodAccess(frozenset(access.callers), access.before_login, own.Extensions[common_pb2.honors_grants])

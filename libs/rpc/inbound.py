@@ -48,6 +48,8 @@ class Gate:
             raise PermissionDenied("caller_not_allowed", "This process may not call this method.")
         if principal.role == ROLE_GATEWAY and not access.before_login:
             raise PermissionDenied("login_required", "Log in, or send an API key.")
+        if principal.grants is not None and not access.honors_grants:
+            raise PermissionDenied("limited_access", "Your access is limited to some agents, and this reaches beyond.")
         if principal.issuer != GATEWAY:
             return self._acting_for(principal, call)
         if principal.org_id:

@@ -3,7 +3,8 @@
 A compact JWS (RFC 7515) with EdDSA and nothing else to negotiate: 60 seconds of life, minted once per principal and
 audience and reused for 30, verified ones remembered until they expire. Only the gateway's key may speak for users,
 API keys and organizations; every other issuer speaks as a service. A key is written "issuer/kid=base64"; its id is the
-header's `kid`. One without an id signs without, as releases before key ids verify it.
+header's `kid`. One without an id signs without, as releases before key ids verify it. A principal with grants has an
+audience of its own, so that a release that does not know grants refuses it (docs/adr/0042-agent-grants.md).
 """
 
 import base64
@@ -19,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from libs.cache import Memory
-from libs.errors import Unauthenticated
+from libs.errors import AppError, PermissionDenied, Unauthenticated
 
 # Seconds that a principal is valid. Longer: a stolen one serves for longer.
 LIFETIME_SECONDS = 60
@@ -30,12 +31,24 @@ REUSE_SECONDS = 30
 _LEEWAY_SECONDS = 5
 # Verified tokens in memory. More callers than this within a minute are verified again.
 _REMEMBERED = 4_096
-# Characters of a token; longer ones are refused unread. gRPC allows 8 KiB of metadata.
-_MAX_TOKEN = 4_096
+# Characters of a token; longer ones are refused unread. One with 100 grants has 5,200, and a call carries two of them
+# in the 16 KiB of metadata that a server takes.
+_MAX_TOKEN = 6_144
+# Follows the audience of principals that are limited by grants.
+_GRANTS_AUDIENCE = "+grants"
 
 GATEWAY = "gateway"
 ROLE_SERVICE = "service"
 ROLE_GATEWAY = "gateway"
+
+
+@dataclass(frozen=True, slots=True)
+class Grants:
+    """The resources by id that a principal is limited to: it reads all of `readable` and changes those in `writable`,
+    which are among them."""
+
+    readable: frozenset[str] = frozenset()
+    writable: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +69,28 @@ class Principal:
     allowed_addresses: tuple[str, ...] = ()
     # The organization that the user or the API key belongs to, where it acts in another one; else empty.
     home_org_id: str = ""
+    # None: all resources that the scopes reach. Only methods that declare `honors_grants` let a limited one in.
+    grants: Grants | None = None
+
+    def may_read(self, resource_id: str) -> bool:
+        """Whether its grants include the resource."""
+        return self.grants is None or resource_id in self.grants.readable
+
+    def require_readable(self, resource_id: str, missing: AppError) -> None:
+        """Raises `missing` for a resource outside the grants, which looks as if it did not exist."""
+        if not self.may_read(resource_id):
+            raise missing
+
+    def require_writable(self, resource_id: str, missing: AppError) -> None:
+        """Raises `missing` for a resource outside the grants, PermissionDenied for one that it may only read."""
+        self.require_readable(resource_id, missing)
+        if self.grants is not None and resource_id not in self.grants.writable:
+            raise PermissionDenied("read_only_grant", "Your access to this is for reading. Ask an administrator.")
+
+    @property
+    def readable_ids(self) -> list[str] | None:
+        """The ids for a statement's condition; None where it needs none."""
+        return None if self.grants is None else sorted(self.grants.readable)
 
     def has_scope(self, scope: str) -> bool:
         """Whether it may: by the scope itself, by area:*, by *:verb, or by *."""
@@ -100,9 +135,10 @@ class PrincipalMinter:
         return token
 
     def _sign(self, principal: Principal, audience: str, now: int) -> str:
+        grants = principal.grants
         claims = {
             "iss": self.issuer,
-            "aud": audience,
+            "aud": audience if grants is None else audience + _GRANTS_AUDIENCE,
             "iat": now,
             "exp": now + LIFETIME_SECONDS,
             "org": principal.org_id,
@@ -114,6 +150,9 @@ class PrincipalMinter:
             "cexp": principal.expires_at,
             "home": principal.home_org_id,
         }
+        if grants is not None:
+            # Each id once, because they make up most of the token.
+            claims |= {"read": sorted(grants.readable - grants.writable), "write": sorted(grants.writable)}
         signed = self._header + "." + _b64(json.dumps(claims, separators=(",", ":")).encode())
         return signed + "." + _b64(self._key.sign(signed.encode()))
 
@@ -142,7 +181,7 @@ class PrincipalVerifier:
         if cached is not None:
             return cached
         claims = self._claims(token)
-        if claims is None or claims.get("aud") != audience:
+        if claims is None or claims.get("aud") not in (audience, audience + _GRANTS_AUDIENCE):
             raise _refusal()
         expires = claims.get("exp")
         if type(expires) is not int or not self._now() < expires <= self._now() + LIFETIME_SECONDS + _LEEWAY_SECONDS:
@@ -179,6 +218,7 @@ def _principal(claims: dict[str, Any]) -> Principal:
             issuer=str(claims["iss"]),
             expires_at=int(claims.get("cexp", 0)),
             home_org_id=str(claims.get("home", "")),
+            grants=_grants(claims),
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise _refusal() from error
@@ -186,6 +226,14 @@ def _principal(claims: dict[str, Any]) -> Principal:
     if principal.issuer != GATEWAY and (speaks_for_others or principal.role != ROLE_SERVICE):
         raise _refusal()
     return principal
+
+
+def _grants(claims: dict[str, Any]) -> Grants | None:
+    """By the audience, so that a token without its lists is refused instead of taken for an unlimited one."""
+    if not str(claims["aud"]).endswith(_GRANTS_AUDIENCE):
+        return None
+    read, write = (frozenset(str(one) for one in claims[name]) for name in ("read", "write"))
+    return Grants(read | write, write)
 
 
 def _refusal() -> Unauthenticated:

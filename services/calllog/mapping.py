@@ -147,7 +147,7 @@ def transcription_to_proto(heard: Transcription) -> calllog_pb2.Transcription:
     )
 
 
-filter_from_proto = Mapper(CallFilter, calllog_pb2.ListCallsRequest).read
+filter_from_proto = Mapper(CallFilter, calllog_pb2.ListCallsRequest, without=("agent_ids",)).read
 
 
 def billable_to_proto(call: BillableCall) -> calllog_pb2.BillableCall:

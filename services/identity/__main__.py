@@ -33,12 +33,14 @@ from .servicer.audit import AuditServicer
 from .servicer.white_label import WhiteLabelServicer
 from .storage.account_tokens import AccountTokens
 from .storage.accounts import Accounts
+from .storage.agent_grants import AgentGrants
 from .storage.api_keys import ApiKeys
 from .storage.audit import AuditLog
 from .storage.authentication import Authentication
 from .storage.children import Children
 from .storage.invitations import Invitations
 from .storage.members import Members
+from .storage.openid_links import OpenIdLinks
 from .storage.pending import PendingRegistrations
 from .storage.people import People
 from .storage.second_factors import SEALED, SecondFactors
@@ -53,30 +55,21 @@ async def serve(runtime: Runtime[IdentitySettings]) -> None:
     service = await Service.open(runtime)
     settings, database, cursors, secret = service.settings, service.database, service.cursors, service.mac_keys
     parts = Parts(
-        database=database,
-        accounts=Accounts(database),
-        people=People(database),
-        labels=WhiteLabels(database, cursors),
-        children=Children(database, cursors),
-        members=Members(database, cursors),
-        invitations=Invitations(database, cursors),
-        tokens=AccountTokens(database),
-        factors=SecondFactors(database, service.envelope),
-        sessions=Sessions(database, cursors),
-        api_keys=ApiKeys(database, cursors),
-        authentication=Authentication(database),
+        database=database, clock=SystemClock(), production=settings.production,
+        accounts=Accounts(database), people=People(database), grants=AgentGrants(database),
+        links=OpenIdLinks(database), tokens=AccountTokens(database), pending=PendingRegistrations(database),
+        factors=SecondFactors(database, service.envelope), authentication=Authentication(database),
+        labels=WhiteLabels(database, cursors), children=Children(database, cursors),
+        members=Members(database, cursors), invitations=Invitations(database, cursors),
+        sessions=Sessions(database, cursors), api_keys=ApiKeys(database, cursors),
         passwords=await runtime.open(Passwords.open(settings.password_workers)),
         limits=LoginLimits(await runtime.open(RateLimiter.open(settings.redis_url)), lifted=settings.limits == "bench"),
         devices=KnownDevices(secret),
-        clock=SystemClock(),
-        production=settings.production,
-        pending=PendingRegistrations(database),
         registration_links=MailedLinks(secret, b"verification of an address", "reg"),
         invitation_links=MailedLinks(secret, b"invitation", "ivt"),
         token_links={purpose: MailedLinks(secret, purpose.value.encode(), "tok") for purpose in Purpose},
-        verify_by_mail=settings.verifies_by_mail,
-        openid=_openid(service),
-    )
+        verify_by_mail=settings.verifies_by_mail, openid=_openid(service),
+    )  # fmt: skip
     await service.serve(
         (add_IdentityServiceServicer_to_server, IdentityServicer(parts)),
         (add_AccountServiceServicer_to_server, AccountServicer(parts)),

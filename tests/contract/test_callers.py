@@ -16,12 +16,15 @@ from google.protobuf.message_factory import GetMessageClass
 
 from libs.config import ServiceSettings
 from libs.rpc.callers import MethodAccess, declared_access
-from libs.rpc.principal import GATEWAY, Principal, PrincipalMinter, service_principal
+from libs.rpc.principal import GATEWAY, Grants, Principal, PrincipalMinter, service_principal
 from libs.rpc.server import RpcServer
 from suite.services import SERVICES
 
 PROTOS = Path(__file__).resolve().parents[2] / "protos" / "echosenseix"
 ISSUERS = (GATEWAY, *SERVICES)
+LIMITED = Principal(
+    org_id="org_1", user_id="usr_2", role="member", scopes=frozenset({"*"}), issuer=GATEWAY, grants=Grants()
+)
 OWNER = Principal(org_id="org_1", user_id="usr_1", role="owner", scopes=frozenset({"*"}), issuer=GATEWAY)
 
 
@@ -65,6 +68,45 @@ def test_no_service_but_the_two_that_need_it_calls_another() -> None:
         ("billing", "/echosenseix.calllog.v1.CallLogService/ListBillableCalls"),
         ("agent", "/echosenseix.jobs.v1.JobsService/ConfirmJob"),
     }
+
+
+# A new line here is a promise: the method gives a caller with grants nothing of any other resource.
+HONORING = {
+    "agent.v1.AgentService": "DeleteAgent GetAgent GetAgentVersion ListAgentVersions ListAgents PublishAgent "
+    "UpdateAgent",
+    "calllog.v1.CallLogService": "DownloadRecording GetAnalyticsTimeseries GetCall GetOrganizationAnalytics "
+    "GetTranscription ListCalls UpdateCall",
+    "calllog.v1.LiveCallService": "AcknowledgeCallCommand AppendTurns BeginCall CreateCallCommand EndCall "
+    "GetCallCommand ListCallCommands",
+    "realtime.v1.RealtimeService": "CreateConnectionToken ListEvents",
+    # What is the user's own: no resource of the organization is in it.
+    "realtime.v1.NotificationService": "GetNotifications UpdateNotifications",
+    "identity.v1.IdentityService": "GetCurrentUser GetOrganization ListSessions Logout RevokeOtherSessions "
+    "RevokeSession RotateSession",
+    "identity.v1.AccountService": "BeginSecondFactor ChangePassword ConfirmEmailChange ConfirmSecondFactor "
+    "DisableSecondFactor GetSecondFactor ListMemberships ListOpenIdLinks ReplaceRecoveryCodes RequestEmailChange "
+    "SwitchOrganization UpdateOpenIdLink",
+}
+
+
+def test_the_methods_that_let_limited_callers_in_are_these() -> None:
+    expected = {f"/echosenseix.{service}/{name}" for service, names in HONORING.items() for name in names.split()}
+    assert {method for method, access in declared().items() if access.honors_grants} == expected
+
+
+async def test_every_other_rpc_refuses_a_caller_with_grants() -> None:
+    gateway = minter(GATEWAY)
+    settings = ServiceSettings(principal_trusted_keys=(gateway.public_key(),))
+    server = RpcServer(settings, "everything", [(_add, Everything(service)) for service in services()])
+    token, wrong = gateway.mint(LIMITED, "everything"), []
+    async with grpc.aio.insecure_channel(await server.start()) as channel:
+        for path, method in methods().items():
+            status, detail = await _status(channel, path, method, token)
+            let_in = declared()[path].honors_grants
+            if GATEWAY in declared()[path].callers and (status == "OK", "limited" in detail) != (let_in, not let_in):
+                wrong.append((path, status, detail))
+    await server.stop(0)
+    assert wrong == []
 
 
 def test_an_rpc_without_callers_is_refused_before_a_server_starts() -> None:

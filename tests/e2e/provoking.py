@@ -44,6 +44,7 @@ _OF_SESSIONS = (
     "/api/auth/email/confirm",
     "/api/auth/second-factor",
     "/api/auth/sessions/rotate",
+    "/api/auth/openid-links",
     "/api/auth/organizations",
     "/api/auth/organizations/switch",
     "/api/me/notifications",

@@ -131,6 +131,16 @@ def _switch(scene: Scene, operation: Operation) -> httpx.Response:
         return _sent(scene, operation, {"organizationId": other.organization["id"]}, person.http)
 
 
+def _limits(scene: Scene, operation: Operation) -> httpx.Response:
+    agent, person = scene.customer.agent()["id"], _person(scene)
+    body = {"agentAccess": "granted", "grants": [{"agentId": agent, "access": "read"}]}
+    path = operation.at(id=person.user["id"])
+    if operation.method == "PUT":
+        return scene.ask(operation, path, content=json.dumps(body))
+    scene.customer.http.put(path, json=body)
+    return scene.ask(operation, path)
+
+
 SUCCESSES: dict[str, Callable[[Scene, Operation], httpx.Response]] = {
     "POST /api/register": _register,
     "POST /api/login": _login,
@@ -150,4 +160,6 @@ SUCCESSES: dict[str, Callable[[Scene, Operation], httpx.Response]] = {
     "POST /api/auth/organizations/switch": _switch,
     "POST /api/invitations/preview": accept,
     "POST /api/invitations/accept": accept,
+    "GET /api/users/{id}/agent-grants": _limits,
+    "PUT /api/users/{id}/agent-grants": _limits,
 }

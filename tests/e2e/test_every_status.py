@@ -66,6 +66,7 @@ EXCEPTIONS = {
     },
     ("POST /api/login/openid/complete", 401): _OPENID,
     ("POST /api/login/openid/complete", 403): _OPENID,
+    ("PUT /api/auth/openid-links/{id}", 200): _OPENID,
     ("DELETE /api/auth/sessions", 422): "it has no body, and no other request of its path has its key",
     ("POST /api/knowledge-base/answer-context", 501): "needs PostgreSQL without pgvector, as search does",
     ("POST /api/webhooks/stripe", 200): "needs Stripe; tests/integration/services/billing/test_payments.py",

@@ -15,12 +15,14 @@ SEARCH_MAX = 200
 
 @dataclass(frozen=True, slots=True)
 class AgentFilter:
-    """`search` finds the beginnings of words of name and description; of `tags` all must be present."""
+    """`search` finds the beginnings of words of name and description; of `tags` all must be present. `ids`: these
+    agents alone."""
 
     search: str = ""
     tags: tuple[str, ...] = ()
     status: AgentStatus | None = None
     provider: str = ""
+    ids: list[str] | None = None
 
 
 def check_filter(wanted: AgentFilter) -> AgentFilter:

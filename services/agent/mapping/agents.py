@@ -11,7 +11,7 @@ from services.agent.domain.content import AgentConfiguration, AgentContent
 from services.agent.domain.filter import AgentFilter, check_filter
 
 CONFIGURATION = Mapper(AgentConfiguration, agent_pb2.AgentConfiguration)
-_FILTER = Mapper(AgentFilter, agent_pb2.ListAgentsRequest)
+_FILTER = Mapper(AgentFilter, agent_pb2.ListAgentsRequest, without=("ids",))
 _STATUS = enum_numbers(agent_pb2.AgentStatus.DESCRIPTOR)
 # What an edit may change, by the paths of the message.
 EDITABLE: Editable[AgentContent] = Editable(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from echosenseix.agent.v1 import agent_pb2, agent_pb2_grpc
 from libs.clock import Clock
 from libs.errors import FailedPrecondition
@@ -12,6 +14,7 @@ from libs.postgres.idempotency import run_write
 from libs.rpc.context import require_scope
 from libs.rpc.delegation import Delegations
 from libs.rpc.paging import page_info_to_proto, page_request_from_proto
+from libs.rpc.principal import Principal
 from services.agent.domain import agent as agents
 from services.agent.mapping.agents import (
     EDITABLE,
@@ -22,9 +25,9 @@ from services.agent.mapping.agents import (
     version_to_proto,
 )
 from services.agent.mapping.events import agent_event
-from services.agent.storage.agents import AGENT_LIST, Agents
+from services.agent.storage.agents import AGENT_LIST, Agents, agent_not_found
 from services.agent.storage.dependents import DEPENDENT_LIST, Dependents
-from services.agent.storage.versions import VERSION_LIST, Versions
+from services.agent.storage.versions import VERSION_LIST, Versions, version_not_found
 
 
 class AgentServicer(agent_pb2_grpc.AgentServiceServicer):
@@ -62,19 +65,20 @@ class AgentServicer(agent_pb2_grpc.AgentServiceServicer):
 
     async def GetAgent(self, request: agent_pb2.GetAgentRequest, context: object) -> agent_pb2.GetAgentResponse:
         principal = require_scope("agents:read")
+        principal.require_readable(request.id, agent_not_found())
         agent = await self._agents.get(principal.org_id, request.id)
         return agent_pb2.GetAgentResponse(agent=agent_to_proto(agent))
 
     async def ListAgents(self, request: agent_pb2.ListAgentsRequest, context: object) -> agent_pb2.ListAgentsResponse:
         principal = require_scope("agents:read")
-        wanted = filter_from_proto(request)
+        wanted = replace(filter_from_proto(request), ids=principal.readable_ids)
         page = await self._agents.page(principal.org_id, page_request_from_proto(request.page, AGENT_LIST), wanted)
         return agent_pb2.ListAgentsResponse(agents=map(agent_to_proto, page.items), page_info=page_info_to_proto(page))
 
     async def UpdateAgent(
         self, request: agent_pb2.UpdateAgentRequest, context: object
     ) -> agent_pb2.UpdateAgentResponse:
-        org_id = require_scope("agents:write").org_id
+        org_id = _changing(request.agent.id).org_id
         # The mask is read before the transaction: a wrong path costs no row lock.
         edit, given = EDITABLE.read(request.update_mask), content_from_proto(request.agent)
 
@@ -93,7 +97,7 @@ class AgentServicer(agent_pb2_grpc.AgentServiceServicer):
     async def DeleteAgent(
         self, request: agent_pb2.DeleteAgentRequest, context: object
     ) -> agent_pb2.DeleteAgentResponse:
-        org_id = require_scope("agents:write").org_id
+        org_id = _changing(request.id).org_id
 
         async def act(conn: Connection) -> agent_pb2.DeleteAgentResponse:
             agent = await self._agents.lock(conn, org_id, request.id)
@@ -123,7 +127,7 @@ class AgentServicer(agent_pb2_grpc.AgentServiceServicer):
     async def PublishAgent(
         self, request: agent_pb2.PublishAgentRequest, context: object
     ) -> agent_pb2.PublishAgentResponse:
-        principal = require_scope("agents:write")
+        principal = _changing(request.id)
         org_id, author = principal.org_id, principal.user_id or principal.api_key_id or principal.issuer
 
         async def act(conn: Connection) -> agent_pb2.PublishAgentResponse:
@@ -147,6 +151,7 @@ class AgentServicer(agent_pb2_grpc.AgentServiceServicer):
         self, request: agent_pb2.ListAgentVersionsRequest, context: object
     ) -> agent_pb2.ListAgentVersionsResponse:
         principal = require_scope("agents:read")
+        principal.require_readable(request.agent_id, agent_not_found())
         wanted = page_request_from_proto(request.page, VERSION_LIST)
         # 404 for an unknown agent, where the list alone would be empty.
         agent = await self._agents.get(principal.org_id, request.agent_id)
@@ -170,6 +175,7 @@ class AgentServicer(agent_pb2_grpc.AgentServiceServicer):
         self, request: agent_pb2.GetAgentVersionRequest, context: object
     ) -> agent_pb2.GetAgentVersionResponse:
         principal = require_scope("agents:read")
+        principal.require_readable(request.agent_id, version_not_found())
         version = await self._versions.get(principal.org_id, request.agent_id, request.version)
         return agent_pb2.GetAgentVersionResponse(agent_version=version_to_proto(version))
 
@@ -186,6 +192,13 @@ class AgentServicer(agent_pb2_grpc.AgentServiceServicer):
         return agent_pb2.ResolveExternalAgentResponse(
             agent_id=found.id, published_version=found.published_version, display_name=found.name
         )
+
+
+def _changing(agent_id: str) -> Principal:
+    """The caller, who may change this agent if it exists."""
+    principal = require_scope("agents:write")
+    principal.require_writable(agent_id, agent_not_found())
+    return principal
 
 
 def _expected(

@@ -70,13 +70,13 @@ class Agents:
         speakable = "\x00" not in provider + external_agent_id
         row = await self._database.fetchrow(org_id, _RESOLVE, provider, external_agent_id) if speakable else None
         if row is None:
-            raise _missing()
+            raise agent_not_found()
         return ResolvedAgent(row["id"], row["published_version"], row["name"])
 
     async def resolve_own(self, org_id: str, agent_id: str) -> ResolvedAgent:
         row = await self._database.fetchrow(org_id, _RESOLVE_OWN, agent_id) if is_id(agent_id, "agt") else None
         if row is None:
-            raise _missing()
+            raise agent_not_found()
         return ResolvedAgent(row["id"], row["published_version"], row["name"])
 
     async def lock(self, conn: Connection, org_id: str, agent_id: str) -> Agent:
@@ -110,6 +110,8 @@ async def _write(conn: Connection, sql: str, agent: Agent) -> None:
 def _conditions(wanted: AgentFilter) -> list[tuple[str, Any]]:
     """SQL conditions, each with the value of its placeholder. The first is spelled as in the partial indexes."""
     found: list[tuple[str, Any]] = [("a.status <> 'archived'", None)]
+    if wanted.ids is not None:
+        found.append(("a.id = any({}::text[])", wanted.ids))
     if wanted.search.strip():
         found.append(("a.id in (select agent_matching({}))", wanted.search))
     if wanted.tags:
@@ -123,9 +125,9 @@ def _conditions(wanted: AgentFilter) -> list[tuple[str, Any]]:
 
 def _found(row: Record | None) -> Agent:
     if row is None:
-        raise _missing()
+        raise agent_not_found()
     return agent_from_row(row)
 
 
-def _missing() -> NotFound:
+def agent_not_found() -> NotFound:
     return NotFound("agent_not_found", "No such agent.")

@@ -36,7 +36,7 @@ class Versions:
     async def get(self, org_id: str, agent_id: str, number: int) -> AgentVersion:
         row = await self._database.fetchrow(org_id, _GET, agent_id, number) if is_id(agent_id, "agt") else None
         if row is None:
-            raise NotFound("agent_version_not_found", "No such version of an agent.")
+            raise version_not_found()
         return version_from_row(row)
 
     async def page(self, org_id: str, agent_id: str, request: PageRequest) -> Page[AgentVersion]:
@@ -53,3 +53,7 @@ class Versions:
             _INSERT, version.org_id, version.id, version.agent_id, version.number, version.description,
             configuration_to_json(version.configuration), version.created_by, version.created_at,
         )  # fmt: skip
+
+
+def version_not_found() -> NotFound:
+    return NotFound("agent_version_not_found", "No such version of an agent.")

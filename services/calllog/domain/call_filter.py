@@ -10,7 +10,7 @@ from providers.interface.reports import CallStatus, Direction
 
 @dataclass(frozen=True, slots=True)
 class CallFilter:
-    """Absent filters are empty or None; all that are given must hold."""
+    """Absent filters are empty or None; all that are given must hold. `agent_ids`: calls of these agents alone."""
 
     agent_id: str = ""
     agent_version: int = 0
@@ -26,3 +26,4 @@ class CallFilter:
     search: str = ""
     provider: str = ""
     external_call_id: str = ""
+    agent_ids: list[str] | None = None

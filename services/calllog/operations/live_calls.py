@@ -65,7 +65,7 @@ class LiveCalls:
     async def tell(self, conn: Connection, org_id: str, call_id: str, sent: Sequence[Turn]) -> Told:
         """Add what is new of the turns. They are the call's next ones, or repeat what it has."""
         now = self.clock.now()
-        call = await self.reported.calls.lock_by_id(conn, org_id, call_id, None)
+        call = await self.reported.calls.lock_by_id(conn, org_id, call_id)
         stored = await self.rows.turns_at(conn, org_id, call_id, sent[0].index, sent[-1].index) if sent else {}
         new = new_turns(call, stored, sent)
         if call.status.ended:
@@ -87,7 +87,7 @@ class LiveCalls:
 
         Of a provider's call only the telling ends, because the provider reports the end: a day later another look is
         taken at it. Another call has failed at the last sign of life."""
-        call = await self.reported.calls.lock_by_id(conn, org_id, call_id, None)
+        call = await self.reported.calls.lock_by_id(conn, org_id, call_id)
         lost_at = await self.rows.lost_at(conn, org_id, call_id)
         if lost_at is None:
             return "over"
@@ -107,7 +107,7 @@ class LiveCalls:
     async def check_reported(self, conn: Connection, org_id: str, call_id: str) -> str:
         """Give up a provider's call that was lost and that no one has reported since; what was found: over, live (its
         party came back) or never_reported."""
-        call = await self.reported.calls.lock_by_id(conn, org_id, call_id, None)
+        call = await self.reported.calls.lock_by_id(conn, org_id, call_id)
         if call.status.ended:
             return "over"
         if await self.rows.lost_at(conn, org_id, call_id) is not None:

@@ -18,6 +18,7 @@ from libs.rpc.context import require_scope, require_service
 from libs.rpc.delegation import Delegations
 from libs.rpc.masks import Editable
 from libs.rpc.paging import page_info_to_proto, page_request_from_proto
+from libs.rpc.principal import Principal
 from libs.rpc.times import from_timestamp
 from services.calllog.domain.analytics import Window, bucket_starts, check_window, fill
 from services.calllog.domain.calls import Call, Recording
@@ -35,7 +36,7 @@ from services.calllog.mapping import (
 from services.calllog.servicer.deliveries import Deliveries
 from services.calllog.storage.analytics import Analytics
 from services.calllog.storage.call_list import CALL_LIST, CallList
-from services.calllog.storage.calls import Calls, call_not_found
+from services.calllog.storage.calls import Calls, call_not_found, check_call_version
 from services.calllog.storage.recordings import Recordings
 
 EDITABLE: Editable[Call] = Editable({"tags": "tags"})
@@ -67,19 +68,20 @@ class CallLogServicer(calllog_pb2_grpc.CallLogServiceServicer):
         self._delegations = Delegations()
 
     async def ListCalls(self, request: calllog_pb2.ListCallsRequest, context: object) -> calllog_pb2.ListCallsResponse:
-        org_id = require_scope("calls:read").org_id
+        principal = require_scope("calls:read")
         wanted = page_request_from_proto(request.page, CALL_LIST)
-        page = await self._list.page(org_id, wanted, filter_from_proto(request))
+        asked = replace(filter_from_proto(request), agent_ids=principal.readable_ids)
+        page = await self._list.page(principal.org_id, wanted, asked)
         return calllog_pb2.ListCallsResponse(calls=map(call_to_proto, page.items), page_info=page_info_to_proto(page))
 
     async def GetCall(self, request: calllog_pb2.GetCallRequest, context: object) -> calllog_pb2.GetCallResponse:
-        org_id = require_scope("calls:read").org_id
-        return calllog_pb2.GetCallResponse(call=await self._whole_call(org_id, request.id))
+        return calllog_pb2.GetCallResponse(call=await self._whole_call(require_scope("calls:read"), request.id))
 
     async def UpdateCall(
         self, request: calllog_pb2.UpdateCallRequest, context: object
     ) -> calllog_pb2.UpdateCallResponse:
-        org_id = require_scope("calls:write").org_id
+        principal = require_scope("calls:write")
+        org_id = principal.org_id
         edit = EDITABLE.read(request.update_mask)
         if not is_id(request.call.id, "call"):
             raise call_not_found()
@@ -87,7 +89,9 @@ class CallLogServicer(calllog_pb2_grpc.CallLogServiceServicer):
         expected = request.expected_version if request.HasField("expected_version") else None
 
         async def act(conn: Connection) -> calllog_pb2.UpdateCallResponse:
-            call = await self._calls.lock_by_id(conn, org_id, request.call.id, expected)
+            call = await self._calls.lock_by_id(conn, org_id, request.call.id)
+            principal.require_writable(call.agent_id or "", call_not_found())
+            check_call_version(call, expected)
             edited = edit.merge(call, replace(call, tags=tags))
             if edited != call:
                 edited = await self._calls.save_tags(conn, edited, self._clock.now())
@@ -95,7 +99,7 @@ class CallLogServicer(calllog_pb2_grpc.CallLogServiceServicer):
             return calllog_pb2.UpdateCallResponse(call=call_to_proto(edited))
 
         await run_write(self._database, org_id, act, calllog_pb2.UpdateCallResponse)
-        return calllog_pb2.UpdateCallResponse(call=await self._whole_call(org_id, request.call.id))
+        return calllog_pb2.UpdateCallResponse(call=await self._whole_call(principal, request.call.id))
 
     async def ReceiveProviderWebhook(
         self, request: calllog_pb2.ReceiveProviderWebhookRequest, context: object
@@ -112,13 +116,14 @@ class CallLogServicer(calllog_pb2_grpc.CallLogServiceServicer):
     async def GetOrganizationAnalytics(
         self, request: calllog_pb2.GetOrganizationAnalyticsRequest, context: object
     ) -> calllog_pb2.GetOrganizationAnalyticsResponse:
-        org_id = require_scope("calls:read").org_id
+        principal = require_scope("calls:read")
+        org_id, agents = principal.org_id, principal.readable_ids
         start, end = from_timestamp(request, "from_time"), from_timestamp(request, "to_time")
         check_window(start, end)
         if start is None and end is None:
-            totals = await self._analytics.all_time(org_id)
+            totals = await self._analytics.all_time(org_id, agents)
         else:
-            totals = await self._analytics.window(org_id, Window(start or _ALL_TIME[0], end or _ALL_TIME[1]))
+            totals = await self._analytics.window(org_id, Window(start or _ALL_TIME[0], end or _ALL_TIME[1]), agents)
         message = totals_to_proto(totals)
         synced_at = await self._analytics.synced_at(org_id)
         if synced_at is not None:
@@ -128,21 +133,22 @@ class CallLogServicer(calllog_pb2_grpc.CallLogServiceServicer):
     async def GetAnalyticsTimeseries(
         self, request: calllog_pb2.GetAnalyticsTimeseriesRequest, context: object
     ) -> calllog_pb2.GetAnalyticsTimeseriesResponse:
-        org_id = require_scope("calls:read").org_id
+        principal = require_scope("calls:read")
         start, end = from_timestamp(request, "from_time"), from_timestamp(request, "to_time")
         if start is None or end is None:
             raise invalid_parameter("from", "Set from and to.")
         check_window(start, end)
         interval = request.interval or "day"
         starts = list(bucket_starts(start, end, interval))
-        known = await self._analytics.series(org_id, interval, start, end, request.agent_id)
+        known = await self._analytics.series(
+            principal.org_id, interval, start, end, request.agent_id, principal.readable_ids
+        )
         return calllog_pb2.GetAnalyticsTimeseriesResponse(buckets=map(bucket_to_proto, fill(starts, known)))
 
     async def DownloadRecording(
         self, request: calllog_pb2.DownloadRecordingRequest, context: object
     ) -> AsyncIterator[calllog_pb2.DownloadRecordingResponse]:
-        org_id = require_scope("calls:read").org_id
-        recording = await self._available_recording(org_id, request.call_id)
+        recording = await self._available_recording(require_scope("calls:read"), request.call_id)
         start, end = _checked_range(request, recording)
         yield calllog_pb2.DownloadRecordingResponse(recording=recording_to_proto(recording))
         async for chunk in self._blobs.stream(recording.blob_key, start, end):
@@ -151,9 +157,11 @@ class CallLogServicer(calllog_pb2_grpc.CallLogServiceServicer):
     async def GetTranscription(
         self, request: calllog_pb2.GetTranscriptionRequest, context: object
     ) -> calllog_pb2.GetTranscriptionResponse:
-        org_id = require_scope("calls:read").org_id
+        principal = require_scope("calls:read")
+        org_id = principal.org_id
         if not is_id(request.call_id, "call"):
             raise call_not_found()
+        await self._require_readable(principal, request.call_id)
         heard = await self._recordings.transcription_of_call(org_id, request.call_id)
         if heard is None:
             await self._calls.get(org_id, request.call_id)  # a call that is not there is refused as such
@@ -174,15 +182,26 @@ class CallLogServicer(calllog_pb2_grpc.CallLogServiceServicer):
             calls=map(billable_to_proto, found[:limit]), has_more=len(found) > limit
         )
 
-    async def _whole_call(self, org_id: str, call_id: str) -> calllog_pb2.Call:
+    async def _whole_call(self, principal: Principal, call_id: str) -> calllog_pb2.Call:
         """With transcript and recording."""
         if not is_id(call_id, "call"):
             raise call_not_found()
+        org_id = principal.org_id
         call = await self._calls.get(org_id, call_id)
+        principal.require_readable(call.agent_id or "", call_not_found())
         return call_to_proto(replace(call, recording=await self._recordings.of_call(org_id, call_id)))
 
-    async def _available_recording(self, org_id: str, call_id: str) -> Recording:
-        recording = await self._recordings.of_call(org_id, call_id) if is_id(call_id, "call") else None
+    async def _require_readable(self, principal: Principal, call_id: str) -> None:
+        """Where the caller is limited to some agents, the call is of one of them."""
+        if principal.grants is not None:
+            call = await self._calls.head(principal.org_id, call_id)
+            principal.require_readable(call.agent_id or "", call_not_found())
+
+    async def _available_recording(self, principal: Principal, call_id: str) -> Recording:
+        recording = None
+        if is_id(call_id, "call"):
+            await self._require_readable(principal, call_id)
+            recording = await self._recordings.of_call(principal.org_id, call_id)
         if recording is None or recording.status in ("unavailable", "failed"):
             raise NotFound("recording_not_found", "This call has no recording.")
         if recording.status == "pending":

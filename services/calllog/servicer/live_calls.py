@@ -16,6 +16,7 @@ from libs.postgres import Connection, Database
 from libs.postgres.idempotency import run_write
 from libs.rpc.context import require_scope
 from libs.rpc.paging import page_info_to_proto, page_request_from_proto
+from libs.rpc.principal import Principal
 from libs.rpc.times import from_timestamp, to_timestamp
 from libs.untrusted_json import storable
 from providers.interface.reports import CallStatus, ReportedCall
@@ -60,19 +61,23 @@ class LiveCallServicer(calllog_pb2_grpc.LiveCallServiceServicer):
         self._clock = clock
 
     async def BeginCall(self, request: pb.BeginCallRequest, context: object) -> pb.BeginCallResponse:
-        org_id = require_scope("calls:write").org_id
-        report = _begun(request, self._clock.now())
+        principal = require_scope("calls:write")
+        org_id, report = principal.org_id, _begun(request, self._clock.now())
         served_by = await self._served_by(org_id, request, report)
+        principal.require_writable(served_by.agent_id or "", _unknown_agent())
 
         async def act(conn: Connection) -> pb.BeginCallResponse:
             call, lost_at = await self._live.begin(conn, org_id, report, served_by)
+            # It may have been begun before, for another agent.
+            principal.require_writable(call.agent_id or "", call_not_found())
             return pb.BeginCallResponse(call=call_to_proto(call), lost_time=to_timestamp(lost_at))
 
         return await run_write(self._database, org_id, act, pb.BeginCallResponse)
 
     async def AppendTurns(self, request: pb.AppendTurnsRequest, context: object) -> pb.AppendTurnsResponse:
-        org_id = require_scope("calls:write").org_id
-        call = await self._known(org_id, request.call_id)
+        principal = require_scope("calls:write")
+        org_id, call = principal.org_id, await self._known(principal, request.call_id)
+        principal.require_writable(call.agent_id or "", call_not_found())
         elapsed = (self._clock.now() - (call.started_at or call.created_at)).total_seconds()
         sent = [turn_from_proto(turn, max(0.0, elapsed)) for turn in request.turns]
         check_turns(sent, [turn.tool_calls.ByteSize() for turn in request.turns])
@@ -87,14 +92,15 @@ class LiveCallServicer(calllog_pb2_grpc.LiveCallServiceServicer):
         return await run_write(self._database, org_id, act, pb.AppendTurnsResponse)
 
     async def EndCall(self, request: pb.EndCallRequest, context: object) -> pb.EndCallResponse:
-        org_id, now = require_scope("calls:write").org_id, self._clock.now()
+        principal, now = require_scope("calls:write"), self._clock.now()
+        org_id = principal.org_id
         ended_at = from_timestamp(request, "end_time") or now
         status = status_from_proto(request.status) or CallStatus.COMPLETED
         if not status.ended:
             raise _invalid("#/status", "An ended call is not in progress.")
 
         async def act(conn: Connection) -> pb.EndCallResponse:
-            call = await self._calls.lock_by_id(conn, org_id, _call_id(request.call_id), None)
+            call = await self._locked(conn, principal, _call_id(request.call_id))
             moment = check_moment(ended_at, "#/endedAt", now, (call.started_at or call.created_at))
             successful = request.successful if request.HasField("successful") else None
             reason, summary = storable(request.termination_reason), storable(request.summary)
@@ -108,7 +114,8 @@ class LiveCallServicer(calllog_pb2_grpc.LiveCallServiceServicer):
     async def CreateCallCommand(
         self, request: pb.CreateCallCommandRequest, context: object
     ) -> pb.CreateCallCommandResponse:
-        org_id, now = require_scope("calls:write").org_id, self._clock.now()
+        principal, now = require_scope("calls:write"), self._clock.now()
+        org_id = principal.org_id
         seconds = request.timeout_seconds or DEFAULT_SECONDS
         asked = Command(
             id=new_id("cmd"), org_id=org_id, call_id=_call_id(request.call_id), agent_id="", type=request.type,
@@ -118,7 +125,7 @@ class LiveCallServicer(calllog_pb2_grpc.LiveCallServiceServicer):
         asked = checked(asked, seconds)
 
         async def act(conn: Connection) -> pb.CreateCallCommandResponse:
-            call = await self._calls.lock_by_id(conn, org_id, asked.call_id, None)
+            call = await self._locked(conn, principal, asked.call_id)
             await self._require_live(conn, call)
             await self._database.quotas.admit(conn, org_id, "pending_call_commands", within=call.id)
             command = replace(asked, agent_id=call.agent_id or "")
@@ -130,16 +137,19 @@ class LiveCallServicer(calllog_pb2_grpc.LiveCallServiceServicer):
         return await run_write(self._database, org_id, act, pb.CreateCallCommandResponse)
 
     async def GetCallCommand(self, request: pb.GetCallCommandRequest, context: object) -> pb.GetCallCommandResponse:
-        org_id = require_scope("calls:read").org_id
+        principal = require_scope("calls:read")
         call_id, command_id = _command_ids(request)
-        command = await self._commands.get(org_id, call_id, command_id)
+        if principal.grants is not None:
+            await self._known(principal, call_id)
+        command = await self._commands.get(principal.org_id, call_id, command_id)
         return pb.GetCallCommandResponse(command=command_to_proto(shown(command, self._clock.now())))
 
     async def ListCallCommands(
         self, request: pb.ListCallCommandsRequest, context: object
     ) -> pb.ListCallCommandsResponse:
-        org_id, now = require_scope("calls:read").org_id, self._clock.now()
-        await self._known(org_id, request.call_id)
+        principal, now = require_scope("calls:read"), self._clock.now()
+        org_id = principal.org_id
+        await self._known(principal, request.call_id)
         wanted = page_request_from_proto(request.page, COMMAND_LIST)
         page = await self._commands.page(org_id, request.call_id, wanted, request.status)
         rows = [command_to_proto(shown(command, now)) for command in page.items]
@@ -148,8 +158,11 @@ class LiveCallServicer(calllog_pb2_grpc.LiveCallServiceServicer):
     async def AcknowledgeCallCommand(
         self, request: pb.AcknowledgeCallCommandRequest, context: object
     ) -> pb.AcknowledgeCallCommandResponse:
-        org_id, now = require_scope("calls:write").org_id, self._clock.now()
-        call_id, command_id = _command_ids(request)
+        principal, now = require_scope("calls:write"), self._clock.now()
+        org_id, (call_id, command_id) = principal.org_id, _command_ids(request)
+        if principal.grants is not None:
+            call = await self._known(principal, call_id)
+            principal.require_writable(call.agent_id or "", call_not_found())
 
         async def act(conn: Connection) -> pb.AcknowledgeCallCommandResponse:
             command = await self._commands.lock(conn, org_id, call_id, command_id)
@@ -161,8 +174,17 @@ class LiveCallServicer(calllog_pb2_grpc.LiveCallServiceServicer):
 
         return await run_write(self._database, org_id, act, pb.AcknowledgeCallCommandResponse)
 
-    async def _known(self, org_id: str, call_id: str) -> Call:
-        return await self._calls.head(org_id, _call_id(call_id))
+    async def _known(self, principal: Principal, call_id: str) -> Call:
+        """A call that the caller may read."""
+        call = await self._calls.head(principal.org_id, _call_id(call_id))
+        principal.require_readable(call.agent_id or "", call_not_found())
+        return call
+
+    async def _locked(self, conn: Connection, principal: Principal, call_id: str) -> Call:
+        """A call that the caller may change, held until the transaction ends."""
+        call = await self._calls.lock_by_id(conn, principal.org_id, call_id)
+        principal.require_writable(call.agent_id or "", call_not_found())
+        return call
 
     async def _require_live(self, conn: Connection, call: Call) -> None:
         if call.status.ended:
@@ -178,7 +200,7 @@ class LiveCallServicer(calllog_pb2_grpc.LiveCallServiceServicer):
         try:
             return await self._resolve_own(org_id, request.agent_id)
         except NotFound:
-            raise _invalid("#/agentId", "No such agent.", "not_found") from None
+            raise _unknown_agent() from None
 
 
 def _begun(request: pb.BeginCallRequest, now: datetime) -> ReportedCall:
@@ -213,6 +235,10 @@ def _command_ids(request: pb.GetCallCommandRequest | pb.AcknowledgeCallCommandRe
     if not is_id(request.id, "cmd"):
         raise command_not_found()
     return call_id, request.id
+
+
+def _unknown_agent() -> InvalidArgument:
+    return _invalid("#/agentId", "No such agent.", "not_found")
 
 
 def _invalid(pointer: str, detail: str, code: str = "unknown_value") -> InvalidArgument:

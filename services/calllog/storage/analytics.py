@@ -71,21 +71,25 @@ _SYNCED = """
 insert into analytics_state (org_id, synced_at) values ($1, $2)
 on conflict (org_id) do update set synced_at = greatest(analytics_state.synced_at, excluded.synced_at)"""
 _ALL_TIME = f"""
-select {_ADDED} from analytics_rollup b where b.org_id = o.org and b.period = 'day'"""
+select {_ADDED} from analytics_rollup b
+where b.org_id = o.org and b.period = 'day' and ($2::text[] is null or b.agent_id = any($2))"""
 _WINDOW = f"""
 select {_ADDED} from (
     select r.agent_id, {_COLUMNS} from analytics_rollup r
     where r.org_id = o.org and r.period = 'hour' and r.bucket >= $2 and r.bucket < $3
+        and ($8::text[] is null or r.agent_id = any($8))
     union all
     select coalesce(c.agent_id, '') as agent_id, {_SUMS} from call c
     where c.org_id = o.org and (
         (coalesce(c.started_at, c.created_at) >= $4 and coalesce(c.started_at, c.created_at) < $5)
         or (coalesce(c.started_at, c.created_at) >= $6 and coalesce(c.started_at, c.created_at) < $7))
+        and ($8::text[] is null or c.agent_id = any($8))
     group by 1
 ) b"""
 _SERIES = f"""
 select b.bucket, {_ADDED} from analytics_rollup b
 where b.org_id = o.org and b.period = $2 and b.bucket >= $3 and b.bucket < $4 and ($5 = '' or b.agent_id = $5)
+    and ($6::text[] is null or b.agent_id = any($6))
 group by b.bucket"""
 _SYNC_TIME = "select s.synced_at from analytics_state s where s.org_id = o.org"
 _CHANGED = """
@@ -116,22 +120,24 @@ class Analytics:
         await conn.execute(_ROLL_DAY, org_id, day)
         await conn.execute(_SYNCED, org_id, now)
 
-    async def all_time(self, org_id: str) -> Totals:
-        return _totals(await self._db.fetchrow(org_id, _ALL_TIME, may_lag=True))
+    async def all_time(self, org_id: str, agent_ids: list[str] | None = None) -> Totals:
+        """`agent_ids`: of the calls of these agents alone, here and below."""
+        return _totals(await self._db.fetchrow(org_id, _ALL_TIME, agent_ids, may_lag=True))
 
-    async def window(self, org_id: str, window: Window) -> Totals:
+    async def window(self, org_id: str, window: Window, agent_ids: list[str] | None = None) -> Totals:
         """Exact for any window: whole hours from the roll-ups, the parts of hours at its ends from the calls."""
         head, tail = window.edges()
         hours = window.first_hour, window.last_hour
-        row = await self._db.fetchrow(org_id, _WINDOW, *hours, *head, *tail, may_lag=True)
+        row = await self._db.fetchrow(org_id, _WINDOW, *hours, *head, *tail, agent_ids, may_lag=True)
         return _totals(row)
 
     async def series(
-        self, org_id: str, interval: str, start: datetime, end: datetime, agent_id: str
-    ) -> dict[datetime, Totals]:
+        self, org_id: str, interval: str, start: datetime, end: datetime, agent_id: str,
+        agent_ids: list[str] | None = None,
+    ) -> dict[datetime, Totals]:  # fmt: skip
         """The buckets that hold calls, by their start."""
         first = floor_to(start, interval)
-        rows = await self._db.fetch(org_id, _SERIES, interval, first, end, agent_id, may_lag=True)
+        rows = await self._db.fetch(org_id, _SERIES, interval, first, end, agent_id, agent_ids, may_lag=True)
         return {row["bucket"]: _totals(row) for row in rows}
 
     async def synced_at(self, org_id: str) -> datetime | None:

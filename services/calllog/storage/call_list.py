@@ -84,6 +84,7 @@ def _conditions(wanted: CallFilter) -> list[Filter]:
         ("c.started_at < {}", wanted.started_at_lt),
         ("c.provider = {}", storable(wanted.provider) or None),
         ("c.external_call_id = {}", storable(wanted.external_call_id) or None),
+        ("c.agent_id = any({}::text[])", wanted.agent_ids),
         (_FACET.format(kind="number"), storable(wanted.phone_number) or None),
     ]
     tags: list[Filter] = [(_FACET.format(kind="tag"), storable(tag)) for tag in wanted.tags]

@@ -134,16 +134,12 @@ class Calls:
         await conn.execute(_CLEAR_FACETS, org_id, call_id, "number")
         await self._write_parts(conn, org_id, call_id, report)
 
-    async def lock_by_id(self, conn: Connection, org_id: str, call_id: str, expected_version: int | None) -> Call:
-        """The call without turns, held until the transaction ends; NotFound("call_not_found"), or
-        FailedPrecondition("stale_version") where another version was expected."""
+    async def lock_by_id(self, conn: Connection, org_id: str, call_id: str) -> Call:
+        """The call without turns, held until the transaction ends; NotFound("call_not_found")."""
         row = await conn.fetchrow(_GET + " for update", org_id, call_id)
         if row is None:
             raise call_not_found()
-        call = call_from_row(row)
-        if expected_version is not None and call.version != expected_version:
-            raise FailedPrecondition("stale_version", "The call has changed since. Read it again, then change it.")
-        return call
+        return call_from_row(row)
 
     async def save_tags(self, conn: Connection, call: Call, now: datetime) -> Call:
         """Write the tags of a call that is held; the answer is its next version."""
@@ -183,6 +179,11 @@ class Calls:
             await conn.execute(_ADD_FACETS, org_id, call_id, "number", report.numbers)
         detected = "" if report.language else detect(" ".join(turn.text for turn in turns))
         await self.index_words(conn, org_id, call_id, detected)
+
+
+def check_call_version(call: Call, expected: int | None) -> None:
+    if expected is not None and call.version != expected:
+        raise FailedPrecondition("stale_version", "The call has changed since. Read it again, then change it.")
 
 
 def call_not_found() -> NotFound:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,7 +12,8 @@ from .scopes import EVERYTHING, ROLE_SCOPES, Role, effective
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who calls: by a session (session_id) or by a key (api_key_id, scopes as the key was given them). `home_org_id` is
-    the organization that it belongs to, where it acts in a customer of that one; else empty."""
+    the organization that it belongs to, where it acts in a customer of that one; else empty. `granted` has the agents
+    that it is limited to, each with whether it may change it; None: all."""
 
     org_id: str
     user_id: str
@@ -22,6 +24,7 @@ class Caller:
     scopes: tuple[str, ...] = (EVERYTHING,)
     allowed_addresses: tuple[str, ...] = ()
     home_org_id: str = ""
+    granted: Mapping[str, bool] | None = None
 
     @property
     def effective_scopes(self) -> frozenset[str]:

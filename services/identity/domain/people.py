@@ -15,6 +15,7 @@ from datetime import datetime
 from libs.errors import FailedPrecondition, InvalidArgument, Violation
 from libs.text import has_unseen, trimmed
 
+from .agent_grants import AgentAccess
 from .scopes import Role
 
 # Characters of a first or last name.
@@ -66,6 +67,7 @@ class User:
     account_id: str = ""
     version: int = 1
     last_login_at: datetime | None = None
+    agent_access: AgentAccess = AgentAccess.ALL
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,11 @@ def edit_user(user: User, given: User, now: datetime) -> User:
     return replace(
         user, first_name=first_name, last_name=last_name, role=given.role, updated_at=now, version=user.version + 1
     )
+
+
+def with_agent_access(user: User, access: AgentAccess, now: datetime) -> User:
+    """The user's next version, with this access to agents."""
+    return replace(user, agent_access=access, updated_at=now, version=user.version + 1)
 
 
 def email_key(email: str) -> str:

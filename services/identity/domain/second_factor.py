@@ -21,6 +21,9 @@ from suite.tables import RECOVERY_CODES_PER_ACCOUNT
 STEP_SECONDS = 30
 # Steps before and after the present one that are taken, for clocks that differ. More: guesses meet more codes.
 _STEPS_BESIDE = 1
+# Codes that may be tried in all since the last right one (NIST SP 800-63B, 5.2.2). More: who knows the password and has
+# time guesses a code; fewer: owners with a wrong clock are locked out.
+MOST_TRIES = 100
 # Of a recovery code; without i, l, o, 0 and 1, which look like others.
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 # Letters of a recovery code. Its 79 bits need no salt and no slow hash.

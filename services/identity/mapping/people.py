@@ -8,6 +8,8 @@ from services.identity.domain.caller import Caller
 from services.identity.domain.people import Organization, OrganizationStatus, Registration, User
 from services.identity.domain.scopes import Role
 
+from .agent_grants import ACCESS
+
 _ROLE = {
     Role.OWNER: identity_pb2.ROLE_OWNER,
     Role.ADMIN: identity_pb2.ROLE_ADMIN,
@@ -35,6 +37,7 @@ def user_to_proto(user: User) -> identity_pb2.User:
         update_time=to_timestamp(user.updated_at),
         version=user.version,
         last_login_time=to_timestamp(user.last_login_at),
+        agent_access=ACCESS[user.agent_access],
     )
 
 
@@ -85,4 +88,7 @@ def caller_to_proto(caller: Caller) -> identity_pb2.AuthenticateResponse:
         allowed_addresses=caller.allowed_addresses,
         expire_time=to_timestamp(caller.expires_at),
         home_organization_id=caller.home_org_id,
+        has_grants=caller.granted is not None,
+        readable_ids=sorted(caller.granted or ()),
+        writable_ids=sorted(agent for agent, writable in (caller.granted or {}).items() if writable),
     )

@@ -67,13 +67,20 @@ class AccountMethods(Methods):
             raise Unauthenticated("invalid_api_key", "Send a valid API key; this one is unknown, revoked or expired.")
         if caller is None:
             raise Unauthenticated("invalid_credentials", "Log in again, or send a valid API key.")
+        if caller.granted is not None and not request.obeys_grants:
+            raise PermissionDenied("limited_access", "This gateway is of a release that would let you reach further.")
         return caller_to_proto(await self._acting(caller, request.organization_id))
 
     async def _acting(self, caller: Caller, org_id: str) -> Caller:
         """The caller in a customer of its organization, with the role and the scopes that it has at home."""
         if org_id in ("", caller.org_id):
             return caller
-        may = is_id(org_id, "org") and has_right(caller.effective_scopes, f"{ORGANIZATIONS}:read")
+        # Grants name agents of its own organization, so they open nothing in another one.
+        may = (
+            caller.granted is None
+            and is_id(org_id, "org")
+            and has_right(caller.effective_scopes, f"{ORGANIZATIONS}:read")
+        )
         if not may or not await self._parts.authentication.is_child(org_id, caller.org_id):
             raise PermissionDenied("organization_not_accessible", "You may not act in this organization, if it exists.")
         return replace(caller, org_id=org_id, home_org_id=caller.org_id)

@@ -21,12 +21,13 @@ from services.identity.mapping.events import user_event
 from services.identity.mapping.people import role_from_proto, role_to_proto, user_to_proto
 from services.identity.storage.members import USER_LIST
 
+from .agent_grants import AgentGrantMethods
 from .invitations import InvitationMethods
 
 EDITABLE: Editable[User] = Editable({"role": "role", "first_name": "first_name", "last_name": "last_name"})
 
 
-class MemberMethods(InvitationMethods):
+class MemberMethods(InvitationMethods, AgentGrantMethods):
     async def ListUsers(self, request: members_pb2.ListUsersRequest, context: object) -> members_pb2.ListUsersResponse:
         principal = require_scope("members:read")
         wanted = page_request_from_proto(request.page, USER_LIST)

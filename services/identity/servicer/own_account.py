@@ -24,12 +24,12 @@ from services.identity.mapping.people import organization_to_proto, user_to_prot
 from services.identity.openid import Subject, not_configured
 from suite.mails import MailTemplate
 
+from .openid_links import OpenIdLinkMethods
 from .parts import only_the_gateway, signed_in
-from .second_factor import SecondFactorMethods
 from .signing_in import after_first_factor, open_session
 
 
-class OwnAccountMethods(SecondFactorMethods):
+class OwnAccountMethods(OpenIdLinkMethods):
     async def RequestPasswordReset(
         self, request: pb.RequestPasswordResetRequest, context: object
     ) -> pb.RequestPasswordResetResponse:
@@ -65,6 +65,8 @@ class OwnAccountMethods(SecondFactorMethods):
         async with parts.database.transaction(account_id) as conn:
             if await parts.tokens.take(conn, account_id, token_id, Purpose.PASSWORD, now) is None:
                 raise _invalid_link()
+            # Who tried codes knew the former password.
+            await parts.factors.forget_tries(conn, account_id)
             await self._set_password(conn, account, password_hash)
         return pb.ResetPasswordResponse()
 
@@ -152,6 +154,10 @@ class OwnAccountMethods(SecondFactorMethods):
         if parts.openid is None:
             raise not_configured()
         subject = await parts.openid.complete(request.code, request.state, request.flow, request.redirect_url)
+        if await parts.links.is_disabled(subject.issuer, subject.subject):
+            raise PermissionDenied(
+                "openid_link_disabled", "Sign in with your password, then turn this sign-in on again."
+            )
         known = await parts.accounts.by_subject(subject.issuer, subject.subject) or await self._linked(subject)
         login = await after_first_factor(parts, known, request.ip_address, request.user_agent)
         return pb.CompleteOpenIdLoginResponse(login=login)

@@ -20,11 +20,13 @@ from services.identity.operations import Credentials
 from services.identity.passwords import Passwords
 from services.identity.storage.account_tokens import AccountTokens
 from services.identity.storage.accounts import Accounts
+from services.identity.storage.agent_grants import AgentGrants
 from services.identity.storage.api_keys import ApiKeys
 from services.identity.storage.authentication import Authentication
 from services.identity.storage.children import Children
 from services.identity.storage.invitations import Invitations
 from services.identity.storage.members import Members
+from services.identity.storage.openid_links import OpenIdLinks
 from services.identity.storage.pending import PendingRegistrations
 from services.identity.storage.people import People
 from services.identity.storage.second_factors import SecondFactors
@@ -40,9 +42,11 @@ class Parts:
     labels: WhiteLabels
     children: Children
     members: Members
+    grants: AgentGrants
     invitations: Invitations
     tokens: AccountTokens
     factors: SecondFactors
+    links: OpenIdLinks
     sessions: Sessions
     api_keys: ApiKeys
     authentication: Authentication

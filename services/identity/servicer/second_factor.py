@@ -17,6 +17,7 @@ from services.identity.domain.account_tokens import Purpose
 from services.identity.domain.accounts import Account
 from services.identity.domain.people import email_key
 from services.identity.domain.second_factor import (
+    MOST_TRIES,
     SecondFactor,
     new_recovery_codes,
     new_secret,
@@ -87,11 +88,11 @@ class SecondFactorMethods(accounts_pb2_grpc.AccountServiceServicer):
         self, request: pb.ReplaceRecoveryCodesRequest, context: object
     ) -> pb.ReplaceRecoveryCodesResponse:
         principal, parts, account = signed_in(), self._parts, await self._own()
-        await parts.limits.second_factor(account.id)
+        tries = await self._count_try(account)
 
         async def act(conn: Connection) -> pb.ReplaceRecoveryCodesResponse:
             codes = new_recovery_codes()
-            await self._use_factor(conn, account.id, request.code)
+            await self._use_factor(conn, account.id, request.code, tries)
             await parts.factors.replace_codes(conn, account.id, codes)
             return pb.ReplaceRecoveryCodesResponse(recovery_codes=codes)
 
@@ -103,10 +104,10 @@ class SecondFactorMethods(accounts_pb2_grpc.AccountServiceServicer):
         self, request: pb.DisableSecondFactorRequest, context: object
     ) -> pb.DisableSecondFactorResponse:
         principal, parts, account = signed_in(), self._parts, await self._own()
-        await parts.limits.second_factor(account.id)
+        tries = await self._count_try(account)
 
         async def act(conn: Connection) -> pb.DisableSecondFactorResponse:
-            await self._use_factor(conn, account.id, request.code)
+            await self._use_factor(conn, account.id, request.code, tries)
             await parts.factors.save(conn, account.id, SecondFactor())
             await parts.factors.replace_codes(conn, account.id, [])
             await append(conn, unregistered_mail(MailTemplate.SECOND_FACTOR_DISABLED, account.email, account.id))
@@ -127,11 +128,11 @@ class SecondFactorMethods(accounts_pb2_grpc.AccountServiceServicer):
         known = await parts.accounts.by_id(account_id) if account_id else None
         if known is None or account_id is None:
             raise _invalid_challenge()
-        await parts.limits.second_factor(account_id)
+        tries = await self._count_try(known.account)
         async with parts.database.transaction(account_id) as conn:
             if await parts.accounts.lock(conn, account_id) is None:
                 raise _invalid_challenge()
-            await self._use_factor(conn, account_id, request.code)
+            await self._use_factor(conn, account_id, request.code, tries)
             if await parts.tokens.take(conn, account_id, token_id, Purpose.LOGIN, now) is None:
                 raise _invalid_challenge()
             await conn.enter(known.user.org_id)
@@ -142,17 +143,32 @@ class SecondFactorMethods(accounts_pb2_grpc.AccountServiceServicer):
         login.device_token = parts.devices.token(device, key)
         return pb.VerifySecondFactorResponse(login=login)
 
-    async def _use_factor(self, conn: Connection, account_id: str, code: str) -> None:
-        """Take a code of the authenticator or a recovery code; each is taken once. Goes on as the account."""
+    async def _count_try(self, account: Account) -> int:
+        """Count one code before it is looked at, so that many at once cannot slip past: in a window and in all. The
+        one that reaches the bound tells the owner. How many there were since the last right one."""
+        parts = self._parts
+        await parts.limits.second_factor(account.id)
+        tries = await parts.factors.count_try(account.id)
+        if tries == MOST_TRIES:
+            async with parts.database.transaction(account.id) as conn:
+                mail = unregistered_mail(MailTemplate.SECOND_FACTOR_LOCKED, account.email, account.id)
+                await append(conn, mail)
+        return tries
+
+    async def _use_factor(self, conn: Connection, account_id: str, code: str, tries: int) -> None:
+        """Take a code of the authenticator or a recovery code; each is taken once. Beyond the bound of tries a recovery
+        code alone is right: it cannot be guessed. Goes on as the account."""
         parts = self._parts
         await conn.enter(account_id)
         factor = await parts.factors.lock(conn, account_id)
         _require(factor.enabled)
-        step = step_of_code(factor.secret, code, factor.step, parts.clock.now())
+        is_open = tries <= MOST_TRIES
+        step = step_of_code(factor.secret, code, factor.step, parts.clock.now()) if is_open else None
         if step is not None:
             await parts.factors.note_step(conn, account_id, step)
         elif not await parts.factors.use_code(conn, account_id, code):
-            raise _wrong_code()
+            raise _wrong_code() if is_open else _locked()
+        await parts.factors.forget_tries(conn, account_id)
 
     async def _own(self) -> Account:
         """The account of the session."""
@@ -174,6 +190,13 @@ def _require(as_needed: bool) -> None:
 
 def _wrong_code() -> PermissionDenied:
     return PermissionDenied("wrong_code", "This code is wrong, was used before, or has expired.")
+
+
+def _locked() -> PermissionDenied:
+    return PermissionDenied(
+        "second_factor_locked",
+        "Too many wrong codes. Use a recovery code, or set a new password by mail: someone may know this one.",
+    )
 
 
 def _invalid_challenge() -> Unauthenticated:

@@ -8,14 +8,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from libs.postgres import Database
+from libs.postgres import Database, Record
 from services.identity.domain.caller import Caller
 from services.identity.domain.credentials import SESSION_CAP, SESSION_IDLE, TOUCH_EVERY
 from services.identity.domain.scopes import Role
 
-_SESSION = """
+# The grants of the user `u`, null where it reaches all agents (domain.agent_grants.is_limited).
+_GRANTED = """case when u.agent_access = 'granted' and u.role not in ('owner', 'admin') then array(
+        select case when a.writable then 'w' else 'r' end || a.agent_id
+        from agent_grant a where a.org_id = u.org_id and a.user_id = u.id) end"""
+_SESSION = f"""
 with found as materialized (
-    select s.org_id, s.id, s.user_id, s.expires_at, s.last_seen_at, s.created_at, u.role
+    select s.org_id, s.id, s.user_id, s.expires_at, s.last_seen_at, s.created_at, u.role, {_GRANTED} as granted
     from session s join app_user u on u.org_id = s.org_id and u.id = s.user_id
     join organization g on g.org_id = s.org_id
     where s.token_hash = $1 and s.revoked_at is null and s.expires_at > $2 and g.status = 'active'
@@ -30,12 +34,13 @@ with found as materialized (
     where s.org_id = stale.org_id and s.id = stale.id
     returning s.expires_at
 )
-select f.org_id, f.id, f.user_id, f.role, coalesce((select t.expires_at from touched t), f.expires_at) as expires_at
+select f.org_id, f.id, f.user_id, f.role, f.granted,
+    coalesce((select t.expires_at from touched t), f.expires_at) as expires_at
 from found f
 """
-_API_KEY = """
+_API_KEY = f"""
 with found as materialized (
-    select k.org_id, k.id, k.created_by, k.scopes, k.last_used_at, k.allowed_addresses, u.role,
+    select k.org_id, k.id, k.created_by, k.scopes, k.last_used_at, k.allowed_addresses, u.role, {_GRANTED} as granted,
            case when k.key_hash = $2 then k.expires_at else least(k.expires_at, k.previous_until) end as expires_at
     from api_key k join app_user u on u.org_id = k.org_id and u.id = k.created_by
     join organization g on g.org_id = k.org_id
@@ -53,11 +58,11 @@ with found as materialized (
     from stale
     where k.org_id = stale.org_id and k.id = stale.id
 )
-select f.org_id, f.id, f.created_by, f.scopes, f.role, f.expires_at, f.allowed_addresses from found f
+select f.org_id, f.id, f.created_by, f.scopes, f.role, f.expires_at, f.allowed_addresses, f.granted from found f
 """
 
-_FORMER = """
-select s.org_id, s.id, s.user_id, s.expires_at, f.retired_at, u.role
+_FORMER = f"""
+select s.org_id, s.id, s.user_id, s.expires_at, f.retired_at, u.role, {_GRANTED} as granted
 from former_session_token f join session s on s.org_id = f.org_id and s.id = f.session_id
 join app_user u on u.org_id = s.org_id and u.id = s.user_id
 join organization g on g.org_id = s.org_id and g.status = 'active'
@@ -83,15 +88,14 @@ class Authentication:
         )
         if row is None:
             return None
-        return Caller(row["org_id"], row["user_id"], Role(row["role"]), row["expires_at"], session_id=row["id"])
+        return _of_session(row)
 
     async def by_former_token(self, token_hash: bytes, now: datetime) -> FormerToken | None:
         """Asked for tokens of no session: whether an active session had it before."""
         row = await self._database.system_fetchrow(_FORMER, token_hash, now)
         if row is None:
             return None
-        caller = Caller(row["org_id"], row["user_id"], Role(row["role"]), row["expires_at"], session_id=row["id"])
-        return FormerToken(caller, row["retired_at"])
+        return FormerToken(_of_session(row), row["retired_at"])
 
     async def is_child(self, org_id: str, parent_id: str) -> bool:
         """Whether it is an active customer of this organization."""
@@ -104,4 +108,14 @@ class Authentication:
         return Caller(
             row["org_id"], row["created_by"], Role(row["role"]), row["expires_at"],
             api_key_id=row["id"], scopes=tuple(row["scopes"]), allowed_addresses=tuple(row["allowed_addresses"]),
+            granted=_granted(row),
         )  # fmt: skip
+
+
+def _of_session(row: Record) -> Caller:
+    role, granted = Role(row["role"]), _granted(row)
+    return Caller(row["org_id"], row["user_id"], role, row["expires_at"], session_id=row["id"], granted=granted)
+
+
+def _granted(row: Record) -> dict[str, bool] | None:
+    return None if row["granted"] is None else {grant[1:]: grant[0] == "w" for grant in row["granted"]}

@@ -80,9 +80,10 @@ class Members:
 
     async def save(self, conn: Connection, user: User) -> None:
         await conn.execute(
-            "update app_user u set first_name = $3, last_name = $4, role = $5, version = $6, updated_at = $7 "
-            "where u.org_id = $1 and u.id = $2",
+            "update app_user u set first_name = $3, last_name = $4, role = $5, version = $6, updated_at = $7, "
+            "agent_access = $8 where u.org_id = $1 and u.id = $2",
             user.org_id, user.id, user.first_name, user.last_name, user.role.value, user.version, user.updated_at,
+            user.agent_access.value,
         )  # fmt: skip
 
     async def save_email(self, conn: Connection, user: User, email_key: str, now: datetime) -> bool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from libs.postgres import Record
+from services.identity.domain.agent_grants import AgentAccess
 from services.identity.domain.people import Organization, OrganizationStatus, User
 from services.identity.domain.scopes import Role
 
 USER = (
-    "u.org_id, u.id, u.email, u.first_name, u.last_name, u.role, u.account_id, u.last_login_at, "
+    "u.org_id, u.id, u.email, u.first_name, u.last_name, u.role, u.account_id, u.last_login_at, u.agent_access, "
     "u.version as user_version, u.created_at as user_created_at, u.updated_at as user_updated_at"
 )
 ORGANIZATION = (
@@ -28,6 +29,7 @@ def user_of(row: Record) -> User:
         account_id=row["account_id"],
         version=row["user_version"],
         last_login_at=row["last_login_at"],
+        agent_access=AgentAccess(row["agent_access"]),
     )
 
 

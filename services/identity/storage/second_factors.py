@@ -37,6 +37,15 @@ class SecondFactors:
     async def note_step(self, conn: Connection, account_id: str, step: int) -> None:
         await conn.execute("update account a set totp_step = $2 where a.org_id = $1", account_id, step)
 
+    async def count_try(self, account_id: str) -> int:
+        """One more code is tried; how many there were since the last right one. By itself, because a wrong code undoes
+        the transaction that looks at it, and because a try is no write that an audit log has."""
+        sql = "update account a set factor_tries = a.factor_tries + 1 where a.org_id = $1 returning a.factor_tries"
+        return int(await self._database.system_fetchval(sql, account_id) or 0)
+
+    async def forget_tries(self, conn: Connection, account_id: str) -> None:
+        await conn.execute("update account a set factor_tries = 0 where a.org_id = $1", account_id)
+
     async def replace_codes(self, conn: Connection, account_id: str, codes: list[str]) -> None:
         await conn.execute("delete from recovery_code r where r.org_id = $1", account_id)
         await conn.execute(

@@ -24,6 +24,8 @@ _AREA_SCOPES = {
     area: f"{area}:read"
     for area in (CALLLOG.area, AGENT.area, KNOWLEDGE.area, BILLING.area, INTEGRATIONS, IDENTITY.area)
 }
+# Those whose events all name an agent, so that a caller with grants hears a part of them.
+_AGENT_AREAS = (CALLLOG.area, AGENT.area)
 # The channel of all of an organization's jobs, whose areas they may belong to.
 _JOBS = "jobs"
 _JOB_SCOPES = frozenset(f"{service.area}:read" for service in SERVICES.values())
@@ -78,25 +80,35 @@ def channels_of_event(topic: str, org_id: str, key: str, user_id: str = "") -> l
     return channels
 
 
-def organization_channels(org_id: str, scopes: Set[str]) -> list[str]:
-    """The organization's channels that these scopes open; what the token answer lists."""
-    areas = [area for area, scope in _AREA_SCOPES.items() if _granted(scope, scopes)]
-    return [f"org:{org_id}:{area}" for area in (*areas, *([_JOBS] if _hears_jobs(scopes) else ()))]
+def organization_channels(org_id: str, scopes: Set[str], *, limited: bool = False) -> list[str]:
+    """The organization's channels that these scopes open; what the token answer lists. `limited`: to a caller that
+    hears of some agents alone, here and below."""
+    areas = [area for area in (*_AREA_SCOPES, _JOBS) if _opens(area, scopes, limited=limited)]
+    return [f"org:{org_id}:{area}" for area in areas]
 
 
-def may_listen(channel: str, *, org_id: str, user_id: str, scopes: Set[str]) -> bool:
+def may_listen(channel: str, *, org_id: str, user_id: str, scopes: Set[str], limited: bool = False) -> bool:
     """Whether a connection of this organization, user and scopes may subscribe to the channel."""
     kind, _, rest = channel.partition(":")
     if kind == "org":
         owner, _, area = rest.partition(":")
-        if owner != org_id:
-            return False
-        return _hears_jobs(scopes) if area == _JOBS else area in _AREA_SCOPES and _granted(_AREA_SCOPES[area], scopes)
+        return owner == org_id and _opens(area, scopes, limited=limited)
     if kind == "call":
         return bool(rest) and _granted("calls:read", scopes)
     if kind == "job":
-        return bool(rest)
-    return kind == "user" and bool(user_id) and rest == user_id
+        return bool(rest) and not limited
+    return is_own(channel, user_id)
+
+
+def is_own(channel: str, user_id: str) -> bool:
+    """Whether it is the channel of the user, whose events are about that user."""
+    return bool(user_id) and channel == f"user:{user_id}"
+
+
+def _opens(area: str, scopes: Set[str], *, limited: bool) -> bool:
+    if limited and area not in _AGENT_AREAS:
+        return False
+    return _hears_jobs(scopes) if area == _JOBS else area in _AREA_SCOPES and _granted(_AREA_SCOPES[area], scopes)
 
 
 def is_positioned(channel: str) -> bool:

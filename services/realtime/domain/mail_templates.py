@@ -140,4 +140,9 @@ TEMPLATES: Mapping[str, Callable[[Mapping[str, str]], MailText]] = {
         "Your second factor is on", "Each login needs a code of your authenticator now."
     ),
     MailTemplate.SECOND_FACTOR_DISABLED: _notice("Your second factor is off", "Logins need the password alone now."),
+    MailTemplate.SECOND_FACTOR_LOCKED: _notice(
+        "Codes of your authenticator are refused",
+        "Someone who knows your password has tried a hundred codes. Until you set a new password by mail, or sign in "
+        "with a recovery code, no code of the authenticator is taken.",
+    ),
 }

@@ -26,10 +26,10 @@ from libs.telemetry import metrics
 from services.realtime.domain.channels import LOG
 from services.realtime.doors import problems
 from services.realtime.doors.emulation import Emulation
-from services.realtime.doors.feed import Feed, chunks
+from services.realtime.doors.feed import Feed, Frame, chunks
 from services.realtime.doors.problems import Refused, RequestIds
 from services.realtime.doors.streaming import UNBUFFERED, EndedStream
-from services.realtime.protocol.hearing import heard_topics
+from services.realtime.protocol.hearing import heard_topics, is_about
 from services.realtime.protocol.hub import Hub
 from services.realtime.protocol.tokens import ConnectionTokens, Grant, TokenExpired, TokenInvalid
 from services.realtime.storage.event_log import EventLog
@@ -167,7 +167,7 @@ class EventStreams:
                 while not (self._stopping.is_set() or reader.is_revoked) and utcnow() < reader.grant.expires_at:
                     reader.news.clear()
                     frames, reached = await feed.after(position)
-                    for piece in chunks([frame for frame in frames if frame.topic in heard]):
+                    for piece in chunks([frame for frame in frames if _hears(frame, heard, reader.grant.agents)]):
                         yield piece
                     if reached == position and not await _wait(reader.news, KEEP_ALIVE_SECONDS):
                         yield b": keep-alive\n\n"
@@ -191,6 +191,10 @@ class EventStreams:
             if not feed.readers and self._feeds.get(org_id) is feed:
                 del self._feeds[org_id]
                 await feed.close()
+
+
+def _hears(frame: Frame, heard: Set[str], agents: Set[str] | None) -> bool:
+    return frame.topic in heard and (agents is None or is_about(frame.envelope, agents))
 
 
 async def _wait(news: asyncio.Event, seconds: float) -> bool:
@@ -221,6 +225,7 @@ def _heard(request: Request, grant: Grant) -> Set[str]:
     """The topics that the grant opens, of those that the request names."""
     wanted = request.query_params.get("types")
     try:
-        return frozenset(heard_topics(grant.scopes, wanted.split(",") if wanted is not None else ()))
+        named = wanted.split(",") if wanted is not None else ()
+        return frozenset(heard_topics(grant.scopes, named, limited=grant.agents is not None))
     except InvalidArgument as error:
         raise Refused(400, "invalid_query", error.violations[0].detail) from None

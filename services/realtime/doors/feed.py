@@ -35,6 +35,10 @@ class Frame:
     topic: str
     data: bytes
 
+    @property
+    def envelope(self) -> bytes:
+        return self.data.partition(b"\ndata: ")[2]
+
 
 @dataclass(frozen=True, slots=True)
 class Page:

@@ -10,19 +10,20 @@ import collections
 import dataclasses
 import logging
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Protocol
 
 import msgspec
 
 from libs.clock import utcnow
 from libs.errors import AppError
-from services.realtime.domain.channels import has_presence, is_channel_name, is_positioned, may_listen
-from services.realtime.domain.history import RECOVERY_LIMIT, History, recover
+from services.realtime.domain.channels import has_presence, is_channel_name, is_own, is_positioned, may_listen
+from services.realtime.domain.history import RECOVERY_LIMIT, History, Published, recover
 from services.realtime.protocol import commands, disconnects
 from services.realtime.protocol import messages as m
 from services.realtime.protocol.batches import Batch
 from services.realtime.protocol.disconnects import Disconnect
+from services.realtime.protocol.hearing import is_about
 from services.realtime.protocol.hub import Block, Hub, Key
 from services.realtime.protocol.presence import Presence
 from services.realtime.protocol.tokens import ConnectionTokens, Grant, TokenExpired, TokenInvalid
@@ -78,7 +79,11 @@ class Subscription:
             self.connection.collect(block.batch)
         elif block.first == self.position + 1:
             self.position = block.last
-            self.connection.collect(block.batch)
+            if self.connection.hears_all(self.channel):
+                self.connection.collect(block.batch)
+            else:
+                for published, push in block.items:
+                    self._collect(published, push)
         else:
             self._receive_in_part(block)
 
@@ -87,10 +92,14 @@ class Subscription:
         for published, push in block.items:
             if published.offset == self.position + 1:
                 self.position = published.offset
-                self.connection.collect(Batch((push,)))
+                self._collect(published, push)
             elif published.offset > self.position:
                 self.connection.lose_position(self)
                 return
+
+    def _collect(self, published: Published, push: bytes) -> None:
+        if self.connection.hears(self.channel, published):
+            self.connection.collect(Batch((push,)))
 
     def flush(self) -> None:
         self.connection.flush()
@@ -199,6 +208,19 @@ class Connection:
         if self._out:
             batches, self._out = self._out, []
             self._send(batches)
+
+    def hears_all(self, channel: str) -> bool:
+        """Whether every event of the channel is for this client; else each is asked for."""
+        return self.grant is None or self.grant.agents is None or is_own(channel, self.grant.user_id)
+
+    def hears(self, channel: str, published: Published) -> bool:
+        """Whether the event is for this client, which may be limited to some agents."""
+        agents = None if self.grant is None else self.grant.agents
+        return agents is None or self.hears_all(channel) or is_about(published.data, agents)
+
+    def _shown(self, channel: str, publications: Iterable[Published]) -> list[m.Publication]:
+        heard = (published for published in publications if self.hears(channel, published))
+        return [m.Publication(msgspec.Raw(published.data), published.offset) for published in heard]
 
     def subscription(self, channel: str) -> Subscription | None:
         return self._subscriptions.get(channel)
@@ -373,7 +395,7 @@ class Connection:
         subscription = self._subscriptions[request.channel] = Subscription(self, request.channel)
         try:
             await self._hub.listen(key, subscription)
-            if request.join_leave and has_presence(request.channel):
+            if request.join_leave and has_presence(request.channel) and self.hears_all(request.channel):
                 await self._hub.watch(key, subscription)
             return subscription, *(await self._position(key, request))
         except BaseException:
@@ -404,7 +426,7 @@ class Connection:
             result.was_recovering = True
             result.recovered = recovery.recovered
             result.offset = recovery.offset
-            result.publications = [m.Publication(msgspec.Raw(p.data), p.offset) for p in recovery.publications]
+            result.publications = self._shown(request.channel, recovery.publications)
         return result, history.top
 
     async def _unsubscribe(self, command_id: int, channel: str, grant: Grant) -> None:
@@ -429,7 +451,7 @@ class Connection:
         history = await read(grant.org_id, request.channel, min(since.offset, MAX_OFFSET), limit)
         if since.epoch and since.epoch != history.epoch:
             return self._reply(m.Reply(command_id, error=m.UNRECOVERABLE))
-        rows = [m.Publication(msgspec.Raw(item.data), item.offset) for item in history.publications]
+        rows = self._shown(request.channel, history.publications)
         self._reply(m.Reply(command_id, history=m.HistoryResult(rows, history.epoch, history.top)))
         return None
 
@@ -440,7 +462,8 @@ class Connection:
         channel = request.channel
         if not is_channel_name(channel):
             return self._reply(m.Reply(command_id, error=m.BAD_REQUEST))
-        if channel not in self._subscriptions:
+        # Who listens to calls of all agents is not told to who hears of some.
+        if channel not in self._subscriptions or not self.hears_all(channel):
             return self._reply(m.Reply(command_id, error=m.PERMISSION_DENIED))
         if not has_presence(channel):
             return self._reply(m.Reply(command_id, error=m.NOT_AVAILABLE))
@@ -452,7 +475,8 @@ class Connection:
 
 
 def _may_listen(channel: str, grant: Grant) -> bool:
-    return may_listen(channel, org_id=grant.org_id, user_id=grant.user_id, scopes=grant.scopes)
+    limited = grant.agents is not None
+    return may_listen(channel, org_id=grant.org_id, user_id=grant.user_id, scopes=grant.scopes, limited=limited)
 
 
 def _not_offered(request: commands.Request) -> m.Error:

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Sequence, Set
 
 from libs.errors import PermissionDenied, invalid_parameter
-from libs.events.topics import LOGGED
+from libs.events.topics import LOGGED, TOPICS
 from services.realtime.domain.channels import may_hear, scope_of_event
 from services.realtime.domain.delivery import names
 
+# Topics whose events name an agent: all that is heard by who is limited to some agents.
+OF_AGENTS = frozenset(topic for topic in LOGGED if "agent_id" in TOPICS[topic].message.DESCRIPTOR.fields_by_name)
 
-def heard_topics(scopes: Set[str], wanted: Sequence[str] = ()) -> list[str]:
-    """The topics that these scopes hear, of those that `wanted` names: a type, `call.*`, `*`.
+
+def is_about(envelope: bytes, agents: Set[str]) -> bool:
+    """Whether the event names one of these agents."""
+    return json.loads(envelope)["data"].get("agentId") in agents
+
+
+def heard_topics(scopes: Set[str], wanted: Sequence[str] = (), *, limited: bool = False) -> list[str]:
+    """The topics that these scopes hear, of those that `wanted` names: a type, `call.*`, `*`. A caller that is
+    `limited` to some agents hears of agents and their calls alone.
 
     Raises InvalidArgument("invalid_query") for a name that no event has."""
     if unknown := unknown_types(wanted):
         named = repr(wanted[unknown[0]])
         raise invalid_parameter("types", f"No event has the type {named}; see the events' documentation.")
-    return [topic for topic in (_named(wanted) if wanted else LOGGED) if may_hear(topic, scopes)]
+    topics = _named(wanted) if wanted else list(LOGGED)
+    return [topic for topic in topics if may_hear(topic, scopes) and not (limited and topic not in OF_AGENTS)]
 
 
 def unknown_types(wanted: Sequence[str]) -> list[int]:

@@ -21,6 +21,8 @@ from libs.config import ConfigError
 TOKEN_LIFETIME = datetime.timedelta(minutes=5)
 EVER = datetime.datetime.max.replace(tzinfo=datetime.UTC)
 _AUDIENCE = "realtime"
+# Of tokens that are limited to some agents, so that an instance of a release before grants refuses them.
+_LIMITED_AUDIENCE = "realtime+grants"
 
 
 class TokenInvalid(Exception):
@@ -44,6 +46,8 @@ class Grant:
     issued_at: datetime.datetime = dataclasses.field(default_factory=utcnow, compare=False)
     # The organization of a user or a key that acts in another one; else empty.
     home_org_id: str = ""
+    # The agents whose events it hears, and no others; None: all events that the scopes reach.
+    agents: frozenset[str] | None = None
 
     @property
     def depends_on(self) -> frozenset[tuple[str, str]]:
@@ -73,7 +77,7 @@ class ConnectionTokens:
     def issue(self, grant: Grant) -> str:
         claims = {
             "sub": grant.user_id,
-            "aud": _AUDIENCE,
+            "aud": _AUDIENCE if grant.agents is None else _LIMITED_AUDIENCE,
             "exp": int(grant.expires_at.timestamp()),
             "iat": grant.issued_at.timestamp(),
             "org": grant.org_id,
@@ -82,6 +86,8 @@ class ConnectionTokens:
             "scopes": sorted(grant.scopes),
             "home": grant.home_org_id,
         }
+        if grant.agents is not None:
+            claims["agents"] = sorted(grant.agents)
         return jwt.encode(claims, self._keys[self._current], algorithm="HS256", headers={"kid": self._current})
 
     def verify(self, token: str) -> Grant:
@@ -92,8 +98,8 @@ class ConnectionTokens:
                 token,
                 key,
                 algorithms=["HS256"],
-                audience=_AUDIENCE,
-                options={"require": ["exp", "iat", "sub"], "verify_iat": False},
+                audience=(_AUDIENCE, _LIMITED_AUDIENCE),
+                options={"require": ["exp", "iat", "sub", "aud"], "verify_iat": False},
             )
             grant = _grant(claims)
         except jwt.ExpiredSignatureError as error:
@@ -140,4 +146,15 @@ def _grant(claims: Mapping[str, object]) -> Grant:
         expires_at=datetime.datetime.fromtimestamp(expires, datetime.UTC),
         issued_at=datetime.datetime.fromtimestamp(issued, datetime.UTC),
         home_org_id=str(claims.get("home", "")),
+        agents=_agents(claims),
     )
+
+
+def _agents(claims: Mapping[str, object]) -> frozenset[str] | None:
+    """By the audience, so that a token without its list is refused instead of taken for an unlimited one."""
+    if claims["aud"] == _AUDIENCE:
+        return None
+    agents = claims["agents"]
+    if not isinstance(agents, list):
+        raise TypeError("claims of another shape")
+    return frozenset(str(agent) for agent in agents)

@@ -51,7 +51,7 @@ class RealtimeServicer(pb_grpc.RealtimeServiceServicer):
             expires_at = min(expires_at, datetime.datetime.fromtimestamp(who.expires_at, datetime.UTC))
         grant = Grant(
             who.org_id, who.user_id, who.session_id, who.api_key_id, frozenset(who.scopes), expires_at, now,
-            who.home_org_id,
+            who.home_org_id, None if who.grants is None else who.grants.readable,
         )  # fmt: skip
         # A load balancer may hash by `u`, so that all sockets of one user reach the same instance.
         user = hashlib.sha256(f"{who.org_id}/{who.user_id}".encode()).hexdigest()[:16]
@@ -60,7 +60,7 @@ class RealtimeServicer(pb_grpc.RealtimeServiceServicer):
             expire_time=to_timestamp(expires_at),
             url=f"{self._settings.public_url}/connection/websocket?u={user}",
             events_url=f"{self._settings.events_public_url}/api/events/stream",
-            channels=organization_channels(who.org_id, who.scopes),
+            channels=organization_channels(who.org_id, who.scopes, limited=who.grants is not None),
         )
 
     async def ListEvents(self, request: pb.ListEventsRequest, context: object) -> pb.ListEventsResponse:
@@ -68,15 +68,16 @@ class RealtimeServicer(pb_grpc.RealtimeServiceServicer):
         limit = request.limit or 50
         if not 1 <= limit <= _MAX_EVENTS:
             raise invalid_parameter("limit", f"Set limit to a whole number from 1 to {_MAX_EVENTS}.")
-        org_id = current_principal().org_id
+        who = current_principal()
+        org_id = who.org_id
         after = await self._position(org_id, request.after)
         if after and after + 1 < await self._log.oldest(org_id, LOG):
             raise OutOfRange(
                 "position_expired",
                 "Events after this position are gone. Leave out after to begin at the oldest.",
             )
-        types = heard_topics(current_principal().scopes, tuple(request.types))
-        rows = await self._log.read_log(org_id, LOG, after, limit + 1, types)
+        types = heard_topics(who.scopes, tuple(request.types), limited=who.grants is not None)
+        rows = await self._log.read_log(org_id, LOG, after, limit + 1, types, who.readable_ids)
         records = [record_to_proto(dict(row), LOG) for row in rows[:limit]]
         return pb.ListEventsResponse(events=records, has_more=len(rows) > limit)
 

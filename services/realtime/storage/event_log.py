@@ -53,6 +53,7 @@ _LOG_AFTER = """
 select p.position, e.id, e.type, e.subject, e.occurred_at, e.envelope::text as envelope
 from publication p join event e on e.org_id = p.org_id and e.id = p.event_id
 where p.org_id = o.org and p.channel = $2 and p.position > $3 and e.type = any($5::text[])
+    and ($6::text[] is null or e.envelope -> 'data' ->> 'agentId' = any($6))
 order by p.position limit $4
 """
 
@@ -145,8 +146,12 @@ class EventLog:
         rows = await self._database.fetch(org_id, sql, channel, bound, limit, top) if limit else []
         return tuple(Published(row["position"], row["envelope"].encode(), row["type"]) for row in rows)
 
-    async def read_log(self, org_id: str, channel: str, after: int, limit: int, types: Sequence[str]) -> list[Record]:
-        return list(await self._database.fetch(org_id, _LOG_AFTER, channel, after, limit, list(types)))
+    async def read_log(
+        self, org_id: str, channel: str, after: int, limit: int, types: Sequence[str],
+        agent_ids: Sequence[str] | None = None,
+    ) -> list[Record]:  # fmt: skip
+        """`agent_ids`: events about these agents alone."""
+        return list(await self._database.fetch(org_id, _LOG_AFTER, channel, after, limit, list(types), agent_ids))
 
     async def position_of(self, org_id: str, channel: str, event_id: str) -> int | None:
         row = await self._database.fetchrow(org_id, _POSITION_OF, channel, event_id)

@@ -167,6 +167,44 @@ class AgentConfiguration(TypedDict):
     "The knowledge entries that the agent speaks from."
 
 
+class AgentGrant(TypedDict):
+    agentId: str
+    "The agent that is reached, with its calls and events."
+    access: Literal["read", "write"]
+    "`write` also changes the agent and its calls."
+    grantedBy: str
+    "The user who gave it last."
+    createdAt: str | None
+    "When it was made."
+
+
+class AgentGrantBody(TypedDict):
+    agentId: str
+    "An agent of the organization. The id of none opens nothing."
+    access: NotRequired[Literal["read", "write"]]
+    "`write` also changes the agent and its calls."
+
+
+class AgentGrants(TypedDict):
+    userId: str
+    "The user."
+    agentAccess: Literal["all", "granted"] | None
+    "Which agents a member or viewer reaches: all, or those granted. Owners and admins reach all."
+    grants: list[AgentGrant]
+    "Empty where all agents are reached."
+    version: int
+    "Of the user."
+
+
+class AgentGrantsBody(TypedDict):
+    """Replaces what was granted before."""
+
+    agentAccess: Literal["all", "granted"]
+    "`all`: grants are empty and every agent is reached."
+    grants: NotRequired[list[AgentGrantBody]]
+    "At most 100 agents. Default: []."
+
+
 class AgentPatch(TypedDict):
     """RFC 7396: what is present is set, null clears; variables are merged by name."""
 
@@ -996,6 +1034,8 @@ class CurrentUser(TypedDict):
     "When it was made."
     updatedAt: str | None
     "When it last changed."
+    agentAccess: Literal["all", "granted"] | None
+    "`granted`: as a member or viewer you reach the agents that you were granted."
     organization: Any
     "The organization."
     scopes: list[str]
@@ -1887,6 +1927,8 @@ class Member(TypedDict):
     "When it last changed."
     lastLoginAt: str | None
     "When the user last signed in; null before the first time."
+    agentAccess: Literal["all", "granted"] | None
+    "Which agents a member or viewer reaches: all, or those granted. Owners and admins reach all."
     version: int
     "Counts the changes; ETag and If-Match name it."
 
@@ -2043,6 +2085,31 @@ class OpenIdBody(TypedDict):
     "As the provider's redirect has it."
     state: str
     "As the provider's redirect has it."
+
+
+class OpenIdLink(TypedDict):
+    id: str
+    "The id; it never changes."
+    issuer: str
+    "The OpenID provider."
+    subject: str
+    "The provider's own id of you."
+    enabled: bool
+    "Whether it signs in as your account."
+    createdAt: str | None
+    "When it was made."
+
+
+class OpenIdLinkBody(TypedDict):
+    enabled: bool
+    "false: the provider signs in as your account no more."
+    password: str
+    "Of your account, which stays the way in."
+
+
+class OpenIdLinks(TypedDict):
+    data: list[OpenIdLink]
+    "The rows of this page."
 
 
 class OpenIdStart(TypedDict):

@@ -115,6 +115,14 @@ class Accounts:
         """Open a session with what the OpenID provider answered."""
         return self._client.answer(m.LoggedIn, Call("POST", "/api/login/openid/complete", json=body))
 
+    def list_openid_links(self) -> m.OpenIdLinks:
+        """List the OpenID identities that sign in as the account."""
+        return self._client.answer(m.OpenIdLinks, Call("GET", "/api/auth/openid-links"))
+
+    def update_openid_link(self, id: str, body: m.OpenIdLinkBody, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.OpenIdLink:
+        """Turn an OpenID identity off or on; off ends all other sessions."""
+        return self._client.answer(m.OpenIdLink, Call("PUT", f"/api/auth/openid-links/{segment(id)}", json=body, headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
     def list_memberships(self) -> m.Memberships:
         """List the organizations of the account."""
         return self._client.answer(m.Memberships, Call("GET", "/api/auth/organizations"))
@@ -227,6 +235,14 @@ class Users:
     def remove_user(self, id: str, *, if_match: str | None = None, idempotency_key: str | None = None) -> None:
         """Remove a user from the organization, with its sessions and API keys. Needs the scope members:write."""
         self._client.nothing(Call("DELETE", f"/api/users/{segment(id)}", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    def get_agent_grants(self, id: str, *, if_match: str | None = None) -> m.AgentGrants:
+        """Read which agents a user reaches. Needs the scope members:read."""
+        return self._client.answer(m.AgentGrants, Call("GET", f"/api/users/{segment(id)}/agent-grants", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}))
+
+    def put_agent_grants(self, id: str, body: m.AgentGrantsBody, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.AgentGrants:
+        """Limit a member or viewer to some agents, or lift the limit. Needs the scope members:write."""
+        return self._client.answer(m.AgentGrants, Call("PUT", f"/api/users/{segment(id)}/agent-grants", json=body, headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
 
     def list_roles(self) -> m.Roles:
         """List the roles and their scopes. Needs the scope members:read."""
@@ -889,6 +905,14 @@ class AsyncAccounts:
         """Open a session with what the OpenID provider answered."""
         return await self._client.answer(m.LoggedIn, Call("POST", "/api/login/openid/complete", json=body))
 
+    async def list_openid_links(self) -> m.OpenIdLinks:
+        """List the OpenID identities that sign in as the account."""
+        return await self._client.answer(m.OpenIdLinks, Call("GET", "/api/auth/openid-links"))
+
+    async def update_openid_link(self, id: str, body: m.OpenIdLinkBody, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.OpenIdLink:
+        """Turn an OpenID identity off or on; off ends all other sessions."""
+        return await self._client.answer(m.OpenIdLink, Call("PUT", f"/api/auth/openid-links/{segment(id)}", json=body, headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
     async def list_memberships(self) -> m.Memberships:
         """List the organizations of the account."""
         return await self._client.answer(m.Memberships, Call("GET", "/api/auth/organizations"))
@@ -1001,6 +1025,14 @@ class AsyncUsers:
     async def remove_user(self, id: str, *, if_match: str | None = None, idempotency_key: str | None = None) -> None:
         """Remove a user from the organization, with its sessions and API keys. Needs the scope members:write."""
         await self._client.nothing(Call("DELETE", f"/api/users/{segment(id)}", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
+    async def get_agent_grants(self, id: str, *, if_match: str | None = None) -> m.AgentGrants:
+        """Read which agents a user reaches. Needs the scope members:read."""
+        return await self._client.answer(m.AgentGrants, Call("GET", f"/api/users/{segment(id)}/agent-grants", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}))
+
+    async def put_agent_grants(self, id: str, body: m.AgentGrantsBody, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.AgentGrants:
+        """Limit a member or viewer to some agents, or lift the limit. Needs the scope members:write."""
+        return await self._client.answer(m.AgentGrants, Call("PUT", f"/api/users/{segment(id)}/agent-grants", json=body, headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
 
     async def list_roles(self) -> m.Roles:
         """List the roles and their scopes. Needs the scope members:read."""

@@ -323,6 +323,11 @@ Global___GetStatusResponse: _TypeAlias = GetStatusResponse  # noqa: Y015
 
 ACCESS_OF_ALL_FIELD_NUMBER: _builtins.int
 ACCESS_FIELD_NUMBER: _builtins.int
+HONORS_GRANTS_FIELD_NUMBER: _builtins.int
 access_of_all: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.ServiceOptions, Global___Access]
 """Of all methods of the service that have none of their own."""
 access: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, Global___Access]
+honors_grants: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _builtins.bool]
+"""The method keeps to the grants of a caller that is limited to some resources, or gives nothing but what is the
+caller's own. Every other method refuses such a caller.
+"""

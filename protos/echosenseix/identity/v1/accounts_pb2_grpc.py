@@ -114,6 +114,16 @@ class AccountServiceStub:
                 request_serializer=echosenseix_dot_identity_dot_v1_dot_accounts__pb2.SwitchOrganizationRequest.SerializeToString,
                 response_deserializer=echosenseix_dot_identity_dot_v1_dot_accounts__pb2.SwitchOrganizationResponse.FromString,
                 _registered_method=True)
+        self.ListOpenIdLinks = channel.unary_unary(
+                '/echosenseix.identity.v1.AccountService/ListOpenIdLinks',
+                request_serializer=echosenseix_dot_identity_dot_v1_dot_accounts__pb2.ListOpenIdLinksRequest.SerializeToString,
+                response_deserializer=echosenseix_dot_identity_dot_v1_dot_accounts__pb2.ListOpenIdLinksResponse.FromString,
+                _registered_method=True)
+        self.UpdateOpenIdLink = channel.unary_unary(
+                '/echosenseix.identity.v1.AccountService/UpdateOpenIdLink',
+                request_serializer=echosenseix_dot_identity_dot_v1_dot_accounts__pb2.UpdateOpenIdLinkRequest.SerializeToString,
+                response_deserializer=echosenseix_dot_identity_dot_v1_dot_accounts__pb2.UpdateOpenIdLinkResponse.FromString,
+                _registered_method=True)
 
 
 class AccountServiceServicer:
@@ -227,6 +237,20 @@ class AccountServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListOpenIdLinks(self, request, context):
+        """The subjects of OpenID providers that sign in as the account.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateOpenIdLink(self, request, context):
+        """Whether that subject may sign in as the account. Needs the password, which then is the other way in.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AccountServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -309,6 +333,16 @@ def add_AccountServiceServicer_to_server(servicer, server):
                     servicer.SwitchOrganization,
                     request_deserializer=echosenseix_dot_identity_dot_v1_dot_accounts__pb2.SwitchOrganizationRequest.FromString,
                     response_serializer=echosenseix_dot_identity_dot_v1_dot_accounts__pb2.SwitchOrganizationResponse.SerializeToString,
+            ),
+            'ListOpenIdLinks': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListOpenIdLinks,
+                    request_deserializer=echosenseix_dot_identity_dot_v1_dot_accounts__pb2.ListOpenIdLinksRequest.FromString,
+                    response_serializer=echosenseix_dot_identity_dot_v1_dot_accounts__pb2.ListOpenIdLinksResponse.SerializeToString,
+            ),
+            'UpdateOpenIdLink': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateOpenIdLink,
+                    request_deserializer=echosenseix_dot_identity_dot_v1_dot_accounts__pb2.UpdateOpenIdLinkRequest.FromString,
+                    response_serializer=echosenseix_dot_identity_dot_v1_dot_accounts__pb2.UpdateOpenIdLinkResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -743,6 +777,60 @@ class AccountService:
             '/echosenseix.identity.v1.AccountService/SwitchOrganization',
             echosenseix_dot_identity_dot_v1_dot_accounts__pb2.SwitchOrganizationRequest.SerializeToString,
             echosenseix_dot_identity_dot_v1_dot_accounts__pb2.SwitchOrganizationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListOpenIdLinks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/echosenseix.identity.v1.AccountService/ListOpenIdLinks',
+            echosenseix_dot_identity_dot_v1_dot_accounts__pb2.ListOpenIdLinksRequest.SerializeToString,
+            echosenseix_dot_identity_dot_v1_dot_accounts__pb2.ListOpenIdLinksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateOpenIdLink(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/echosenseix.identity.v1.AccountService/UpdateOpenIdLink',
+            echosenseix_dot_identity_dot_v1_dot_accounts__pb2.UpdateOpenIdLinkRequest.SerializeToString,
+            echosenseix_dot_identity_dot_v1_dot_accounts__pb2.UpdateOpenIdLinkResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -59,6 +59,10 @@ class AccountServiceStub:
     """The organizations whose user the account is."""
     SwitchOrganization: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.SwitchOrganizationRequest, _accounts_pb2.SwitchOrganizationResponse]
     """Opens a session in another organization of the account; the session that asked ends."""
+    ListOpenIdLinks: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.ListOpenIdLinksRequest, _accounts_pb2.ListOpenIdLinksResponse]
+    """The subjects of OpenID providers that sign in as the account."""
+    UpdateOpenIdLink: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.UpdateOpenIdLinkRequest, _accounts_pb2.UpdateOpenIdLinkResponse]
+    """Whether that subject may sign in as the account. Needs the password, which then is the other way in."""
 
 @_typing.type_check_only
 class AccountServiceAsyncStub(AccountServiceStub):
@@ -91,6 +95,10 @@ class AccountServiceAsyncStub(AccountServiceStub):
     """The organizations whose user the account is."""
     SwitchOrganization: _aio.UnaryUnaryMultiCallable[_accounts_pb2.SwitchOrganizationRequest, _accounts_pb2.SwitchOrganizationResponse]  # type: ignore[assignment]
     """Opens a session in another organization of the account; the session that asked ends."""
+    ListOpenIdLinks: _aio.UnaryUnaryMultiCallable[_accounts_pb2.ListOpenIdLinksRequest, _accounts_pb2.ListOpenIdLinksResponse]  # type: ignore[assignment]
+    """The subjects of OpenID providers that sign in as the account."""
+    UpdateOpenIdLink: _aio.UnaryUnaryMultiCallable[_accounts_pb2.UpdateOpenIdLinkRequest, _accounts_pb2.UpdateOpenIdLinkResponse]  # type: ignore[assignment]
+    """Whether that subject may sign in as the account. Needs the password, which then is the other way in."""
 
 class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -216,5 +224,21 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_accounts_pb2.SwitchOrganizationResponse, _abc.Awaitable[_accounts_pb2.SwitchOrganizationResponse]]:
         """Opens a session in another organization of the account; the session that asked ends."""
+
+    @_abc_1.abstractmethod
+    def ListOpenIdLinks(
+        self,
+        request: _accounts_pb2.ListOpenIdLinksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_accounts_pb2.ListOpenIdLinksResponse, _abc.Awaitable[_accounts_pb2.ListOpenIdLinksResponse]]:
+        """The subjects of OpenID providers that sign in as the account."""
+
+    @_abc_1.abstractmethod
+    def UpdateOpenIdLink(
+        self,
+        request: _accounts_pb2.UpdateOpenIdLinkRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_accounts_pb2.UpdateOpenIdLinkResponse, _abc.Awaitable[_accounts_pb2.UpdateOpenIdLinkResponse]]:
+        """Whether that subject may sign in as the account. Needs the password, which then is the other way in."""
 
 def add_AccountServiceServicer_to_server(servicer: AccountServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -66,6 +66,26 @@ ORGANIZATION_STATUS_ARCHIVED: OrganizationStatus.ValueType  # 3
 """As suspended, and for good."""
 Global___OrganizationStatus: _TypeAlias = OrganizationStatus  # noqa: Y015
 
+class _AgentAccess:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AgentAccessEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AgentAccess.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    AGENT_ACCESS_UNSPECIFIED: _AgentAccess.ValueType  # 0
+    AGENT_ACCESS_ALL: _AgentAccess.ValueType  # 1
+    AGENT_ACCESS_GRANTED: _AgentAccess.ValueType  # 2
+    """Those that it was granted. An owner or an admin reaches all nevertheless."""
+
+class AgentAccess(_AgentAccess, metaclass=_AgentAccessEnumTypeWrapper):
+    """Which agents of the organization a user reaches."""
+
+AGENT_ACCESS_UNSPECIFIED: AgentAccess.ValueType  # 0
+AGENT_ACCESS_ALL: AgentAccess.ValueType  # 1
+AGENT_ACCESS_GRANTED: AgentAccess.ValueType  # 2
+"""Those that it was granted. An owner or an admin reaches all nevertheless."""
+Global___AgentAccess: _TypeAlias = AgentAccess  # noqa: Y015
+
 @_typing.final
 class User(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
@@ -80,6 +100,7 @@ class User(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     LAST_LOGIN_TIME_FIELD_NUMBER: _builtins.int
+    AGENT_ACCESS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     organization_id: _builtins.str
     email: _builtins.str
@@ -87,6 +108,7 @@ class User(_message.Message):
     last_name: _builtins.str
     role: Global___Role.ValueType
     version: _builtins.int
+    agent_access: Global___AgentAccess.ValueType
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -106,10 +128,11 @@ class User(_message.Message):
         update_time: _timestamp_pb2.Timestamp | None = ...,
         version: _builtins.int = ...,
         last_login_time: _timestamp_pb2.Timestamp | None = ...,
+        agent_access: Global___AgentAccess.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "last_login_time", b"last_login_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "email", b"email", "first_name", b"first_name", "id", b"id", "last_login_time", b"last_login_time", "last_name", b"last_name", "organization_id", b"organization_id", "role", b"role", "update_time", b"update_time", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_access", b"agent_access", "create_time", b"create_time", "email", b"email", "first_name", b"first_name", "id", b"id", "last_login_time", b"last_login_time", "last_name", b"last_name", "organization_id", b"organization_id", "role", b"role", "update_time", b"update_time", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -530,20 +553,26 @@ class AuthenticateRequest(_message.Message):
     SESSION_TOKEN_FIELD_NUMBER: _builtins.int
     API_KEY_FIELD_NUMBER: _builtins.int
     ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
+    OBEYS_GRANTS_FIELD_NUMBER: _builtins.int
     session_token: _builtins.str
     api_key: _builtins.str
     organization_id: _builtins.str
     """The customer of the caller's organization in which it wants to act; empty: its own organization."""
+    obeys_grants: _builtins.bool
+    """Which fields of the answer the gateway obeys. A caller that has others is refused, because an older gateway would
+    let it reach further.
+    """
     def __init__(
         self,
         *,
         session_token: _builtins.str = ...,
         api_key: _builtins.str = ...,
         organization_id: _builtins.str = ...,
+        obeys_grants: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key", "credential", b"credential", "session_token", b"session_token"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key", "credential", b"credential", "organization_id", b"organization_id", "session_token", b"session_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key", "credential", b"credential", "obeys_grants", b"obeys_grants", "organization_id", b"organization_id", "session_token", b"session_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_credential: _TypeAlias = _typing.Literal["session_token", "api_key"]  # noqa: Y015
     _WhichOneofArgType_credential: _TypeAlias = _typing.Literal["credential", b"credential"]  # noqa: Y015
@@ -564,6 +593,10 @@ class AuthenticateResponse(_message.Message):
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     ALLOWED_ADDRESSES_FIELD_NUMBER: _builtins.int
     HOME_ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
+    HAS_GRANTS_FIELD_NUMBER: _builtins.int
+    READABLE_IDS_FIELD_NUMBER: _builtins.int
+    WRITABLE_IDS_FIELD_NUMBER: _builtins.int
+    LIMIT_PERCENT_FIELD_NUMBER: _builtins.int
     organization_id: _builtins.str
     user_id: _builtins.str
     """For an API key: the user who made it."""
@@ -572,6 +605,10 @@ class AuthenticateResponse(_message.Message):
     role: Global___Role.ValueType
     home_organization_id: _builtins.str
     """The caller's own organization, where it acts in a customer of it; else empty."""
+    has_grants: _builtins.bool
+    """The caller reaches only the resources that it was granted."""
+    limit_percent: _builtins.int
+    """The organization's rate limits in percent of the usual ones; 0 means 100."""
     @_builtins.property
     def scopes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What a key may do; "*" for a session, bounded by its role."""
@@ -581,6 +618,14 @@ class AuthenticateResponse(_message.Message):
     @_builtins.property
     def allowed_addresses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Networks from which the key may be used; none: from anywhere. The gateway knows the client's address."""
+
+    @_builtins.property
+    def readable_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """All of them, by id."""
+
+    @_builtins.property
+    def writable_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Those of them that it may change."""
 
     def __init__(
         self,
@@ -594,10 +639,14 @@ class AuthenticateResponse(_message.Message):
         expire_time: _timestamp_pb2.Timestamp | None = ...,
         allowed_addresses: _abc.Iterable[_builtins.str] | None = ...,
         home_organization_id: _builtins.str = ...,
+        has_grants: _builtins.bool = ...,
+        readable_ids: _abc.Iterable[_builtins.str] | None = ...,
+        writable_ids: _abc.Iterable[_builtins.str] | None = ...,
+        limit_percent: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_addresses", b"allowed_addresses", "api_key_id", b"api_key_id", "expire_time", b"expire_time", "home_organization_id", b"home_organization_id", "organization_id", b"organization_id", "role", b"role", "scopes", b"scopes", "session_id", b"session_id", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_addresses", b"allowed_addresses", "api_key_id", b"api_key_id", "expire_time", b"expire_time", "has_grants", b"has_grants", "home_organization_id", b"home_organization_id", "limit_percent", b"limit_percent", "organization_id", b"organization_id", "readable_ids", b"readable_ids", "role", b"role", "scopes", b"scopes", "session_id", b"session_id", "user_id", b"user_id", "writable_ids", b"writable_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -59,6 +59,16 @@ class MemberServiceStub:
                 request_serializer=echosenseix_dot_identity_dot_v1_dot_members__pb2.ListRolesRequest.SerializeToString,
                 response_deserializer=echosenseix_dot_identity_dot_v1_dot_members__pb2.ListRolesResponse.FromString,
                 _registered_method=True)
+        self.GetAgentGrants = channel.unary_unary(
+                '/echosenseix.identity.v1.MemberService/GetAgentGrants',
+                request_serializer=echosenseix_dot_identity_dot_v1_dot_members__pb2.GetAgentGrantsRequest.SerializeToString,
+                response_deserializer=echosenseix_dot_identity_dot_v1_dot_members__pb2.GetAgentGrantsResponse.FromString,
+                _registered_method=True)
+        self.PutAgentGrants = channel.unary_unary(
+                '/echosenseix.identity.v1.MemberService/PutAgentGrants',
+                request_serializer=echosenseix_dot_identity_dot_v1_dot_members__pb2.PutAgentGrantsRequest.SerializeToString,
+                response_deserializer=echosenseix_dot_identity_dot_v1_dot_members__pb2.PutAgentGrantsResponse.FromString,
+                _registered_method=True)
         self.CreateInvitation = channel.unary_unary(
                 '/echosenseix.identity.v1.MemberService/CreateInvitation',
                 request_serializer=echosenseix_dot_identity_dot_v1_dot_members__pb2.CreateInvitationRequest.SerializeToString,
@@ -126,6 +136,19 @@ class MemberServiceServicer:
 
     def ListRoles(self, request, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetAgentGrants(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PutAgentGrants(self, request, context):
+        """Replaces all grants of a member or viewer.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -202,6 +225,16 @@ def add_MemberServiceServicer_to_server(servicer, server):
                     servicer.ListRoles,
                     request_deserializer=echosenseix_dot_identity_dot_v1_dot_members__pb2.ListRolesRequest.FromString,
                     response_serializer=echosenseix_dot_identity_dot_v1_dot_members__pb2.ListRolesResponse.SerializeToString,
+            ),
+            'GetAgentGrants': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAgentGrants,
+                    request_deserializer=echosenseix_dot_identity_dot_v1_dot_members__pb2.GetAgentGrantsRequest.FromString,
+                    response_serializer=echosenseix_dot_identity_dot_v1_dot_members__pb2.GetAgentGrantsResponse.SerializeToString,
+            ),
+            'PutAgentGrants': grpc.unary_unary_rpc_method_handler(
+                    servicer.PutAgentGrants,
+                    request_deserializer=echosenseix_dot_identity_dot_v1_dot_members__pb2.PutAgentGrantsRequest.FromString,
+                    response_serializer=echosenseix_dot_identity_dot_v1_dot_members__pb2.PutAgentGrantsResponse.SerializeToString,
             ),
             'CreateInvitation': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateInvitation,
@@ -374,6 +407,60 @@ class MemberService:
             '/echosenseix.identity.v1.MemberService/ListRoles',
             echosenseix_dot_identity_dot_v1_dot_members__pb2.ListRolesRequest.SerializeToString,
             echosenseix_dot_identity_dot_v1_dot_members__pb2.ListRolesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetAgentGrants(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/echosenseix.identity.v1.MemberService/GetAgentGrants',
+            echosenseix_dot_identity_dot_v1_dot_members__pb2.GetAgentGrantsRequest.SerializeToString,
+            echosenseix_dot_identity_dot_v1_dot_members__pb2.GetAgentGrantsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutAgentGrants(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/echosenseix.identity.v1.MemberService/PutAgentGrants',
+            echosenseix_dot_identity_dot_v1_dot_members__pb2.PutAgentGrantsRequest.SerializeToString,
+            echosenseix_dot_identity_dot_v1_dot_members__pb2.PutAgentGrantsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,6 +37,9 @@ class MemberServiceStub:
     RemoveUser: _grpc.UnaryUnaryMultiCallable[_members_pb2.RemoveUserRequest, _members_pb2.RemoveUserResponse]
     """Ends everything that the user signed in with; refuses to remove the last owner."""
     ListRoles: _grpc.UnaryUnaryMultiCallable[_members_pb2.ListRolesRequest, _members_pb2.ListRolesResponse]
+    GetAgentGrants: _grpc.UnaryUnaryMultiCallable[_members_pb2.GetAgentGrantsRequest, _members_pb2.GetAgentGrantsResponse]
+    PutAgentGrants: _grpc.UnaryUnaryMultiCallable[_members_pb2.PutAgentGrantsRequest, _members_pb2.PutAgentGrantsResponse]
+    """Replaces all grants of a member or viewer."""
     CreateInvitation: _grpc.UnaryUnaryMultiCallable[_members_pb2.CreateInvitationRequest, _members_pb2.CreateInvitationResponse]
     """Mails a link; the link's token is in no answer."""
     GetInvitation: _grpc.UnaryUnaryMultiCallable[_members_pb2.GetInvitationRequest, _members_pb2.GetInvitationResponse]
@@ -57,6 +60,9 @@ class MemberServiceAsyncStub(MemberServiceStub):
     RemoveUser: _aio.UnaryUnaryMultiCallable[_members_pb2.RemoveUserRequest, _members_pb2.RemoveUserResponse]  # type: ignore[assignment]
     """Ends everything that the user signed in with; refuses to remove the last owner."""
     ListRoles: _aio.UnaryUnaryMultiCallable[_members_pb2.ListRolesRequest, _members_pb2.ListRolesResponse]  # type: ignore[assignment]
+    GetAgentGrants: _aio.UnaryUnaryMultiCallable[_members_pb2.GetAgentGrantsRequest, _members_pb2.GetAgentGrantsResponse]  # type: ignore[assignment]
+    PutAgentGrants: _aio.UnaryUnaryMultiCallable[_members_pb2.PutAgentGrantsRequest, _members_pb2.PutAgentGrantsResponse]  # type: ignore[assignment]
+    """Replaces all grants of a member or viewer."""
     CreateInvitation: _aio.UnaryUnaryMultiCallable[_members_pb2.CreateInvitationRequest, _members_pb2.CreateInvitationResponse]  # type: ignore[assignment]
     """Mails a link; the link's token is in no answer."""
     GetInvitation: _aio.UnaryUnaryMultiCallable[_members_pb2.GetInvitationRequest, _members_pb2.GetInvitationResponse]  # type: ignore[assignment]
@@ -104,6 +110,21 @@ class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _members_pb2.ListRolesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_members_pb2.ListRolesResponse, _abc.Awaitable[_members_pb2.ListRolesResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def GetAgentGrants(
+        self,
+        request: _members_pb2.GetAgentGrantsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_members_pb2.GetAgentGrantsResponse, _abc.Awaitable[_members_pb2.GetAgentGrantsResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def PutAgentGrants(
+        self,
+        request: _members_pb2.PutAgentGrantsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_members_pb2.PutAgentGrantsResponse, _abc.Awaitable[_members_pb2.PutAgentGrantsResponse]]:
+        """Replaces all grants of a member or viewer."""
 
     @_abc_1.abstractmethod
     def CreateInvitation(

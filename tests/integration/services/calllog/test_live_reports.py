@@ -88,7 +88,7 @@ async def test_a_call_ends_while_its_report_is_being_written(calllog: CallLog, c
     """The report has locked the conversation and waits for the call, which is held here."""
     customer, call = await begun(calllog, conversation)
     async with calllog.database.transaction(customer.id) as conn:
-        held = await calllog.calls.lock_by_id(conn, customer.id, call.id, None)
+        held = await calllog.calls.lock_by_id(conn, customer.id, call.id)
         delivering = asyncio.create_task(calllog.deliver(customer, transcription(conversation, agent_id=AGENT)))
         await someone_waits(calllog.database)
         await calllog.live.end(conn, held, Ending(CallStatus.COMPLETED, datetime.now(UTC)))

@@ -21,7 +21,7 @@ from libs.paging import CursorCodec
 from libs.postgres import Database
 from libs.ratelimit import RateLimiter
 from libs.rpc.context import CallContext, serving
-from libs.rpc.principal import ROLE_GATEWAY, Principal
+from libs.rpc.principal import ROLE_GATEWAY, Grants, Principal
 from local.stores import Stores
 from services.identity.domain.account_tokens import Purpose
 from services.identity.domain.devices import KnownDevices
@@ -31,11 +31,13 @@ from services.identity.passwords import Passwords
 from services.identity.servicer import AccountServicer, ChildServicer, IdentityServicer, MemberServicer, Parts
 from services.identity.storage.account_tokens import AccountTokens
 from services.identity.storage.accounts import Accounts
+from services.identity.storage.agent_grants import AgentGrants
 from services.identity.storage.api_keys import ApiKeys
 from services.identity.storage.authentication import Authentication
 from services.identity.storage.children import Children
 from services.identity.storage.invitations import Invitations
 from services.identity.storage.members import Members
+from services.identity.storage.openid_links import OpenIdLinks
 from services.identity.storage.pending import PendingRegistrations
 from services.identity.storage.people import People
 from services.identity.storage.second_factors import SecondFactors
@@ -76,7 +78,7 @@ class Service:
             return await self.servicer.Login(request, None)
 
     async def who(self, *, token: str = "", key: str = "", within: str = "") -> identity_pb2.AuthenticateResponse:
-        request = identity_pb2.AuthenticateRequest(organization_id=within)
+        request = identity_pb2.AuthenticateRequest(organization_id=within, obeys_grants=True)
         if token:
             request.session_token = token
         else:
@@ -165,6 +167,7 @@ def principal_of(answer: identity_pb2.AuthenticateResponse) -> Principal:
         scopes=frozenset(answer.scopes),
         issuer="gateway",
         home_org_id=answer.home_organization_id,
+        grants=Grants(frozenset(answer.readable_ids), frozenset(answer.writable_ids)) if answer.has_grants else None,
     )
 
 
@@ -192,9 +195,11 @@ async def service(service_database: Callable[..., Awaitable[Database]], stores: 
         labels=WhiteLabels(database, cursors),
         children=Children(database, cursors),
         members=Members(database, cursors),
+        grants=AgentGrants(database),
         invitations=Invitations(database, cursors),
         tokens=AccountTokens(database),
         factors=SecondFactors(database, Envelope([f"k1={base64.b64encode(b'e' * 32).decode()}"])),
+        links=OpenIdLinks(database),
         sessions=Sessions(database, cursors),
         api_keys=ApiKeys(database, cursors),
         authentication=Authentication(database),

@@ -17,7 +17,15 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from echosenseix.identity.v1 import accounts_pb2 as pb
 from echosenseix.identity.v1 import identity_pb2
 from libs.crypto import Envelope
-from libs.errors import NotFound, PermissionDenied, ResourceExhausted, Unauthenticated, Unavailable, Unimplemented
+from libs.errors import (
+    FailedPrecondition,
+    NotFound,
+    PermissionDenied,
+    ResourceExhausted,
+    Unauthenticated,
+    Unavailable,
+    Unimplemented,
+)
 from libs.http import OutboundClient
 from libs.ids import new_id
 from local.processes.ports import free_ports
@@ -27,7 +35,7 @@ from services.identity.servicer import AccountServicer
 from tests import openid_provider
 from tests.openid_provider import approve, knows
 
-from .conftest import Member, Service, address, as_gateway
+from .conftest import PASSWORD, Member, Service, acting, address, as_gateway
 from .test_own_account import ask_email, change, confirm_email, forget, reset
 from .test_second_factor import enrolled
 
@@ -89,6 +97,56 @@ async def test_a_verified_address_signs_in_as_its_account_and_stays_linked(servi
         knows(issuer, other, member.user.email)
         with pytest.raises(PermissionDenied, match="account_unknown"):
             await sign_in(accounts, other)
+
+
+async def links(accounts: AccountServicer, member: Member) -> list[pb.OpenIdLink]:
+    with acting(member.principal):
+        return list((await accounts.ListOpenIdLinks(pb.ListOpenIdLinksRequest(), None)).links)
+
+
+async def turn(
+    accounts: AccountServicer, member: Member, link_id: str, *, on: bool, password: str = PASSWORD
+) -> pb.OpenIdLink:
+    with acting(member.principal):
+        request = pb.UpdateOpenIdLinkRequest(id=link_id, enabled=on, password=password)
+        return (await accounts.UpdateOpenIdLink(request, None)).link
+
+
+async def test_a_person_turns_its_own_link_off_and_the_provider_does_not_bring_it_back(
+    service: Service, issuer: str
+) -> None:
+    member, stranger, subject = await service.member(), await service.member(), new_id("sub")
+    knows(issuer, subject, member.user.email)
+    async with signing_in(service, issuer) as accounts:
+        assert await links(accounts, member) == []
+        by_provider = (await sign_in(accounts, subject)).token
+        (link,) = await links(accounts, member)
+        assert (link.issuer, link.subject, link.enabled) == (issuer, subject, True)
+        for who, link_id, password, refusal, reason in (
+            (member, link.id, "wrong", PermissionDenied, "wrong_password"),
+            (stranger, link.id, PASSWORD, NotFound, "openid_link_not_found"),
+            (member, "oil_nothing", PASSWORD, NotFound, "openid_link_not_found"),
+        ):
+            with pytest.raises(refusal, match=reason):
+                await turn(accounts, who, link_id, on=False, password=password)
+        assert not (await turn(accounts, member, link.id, on=False)).enabled
+        # What the provider had opened has ended, and the address that it vouches for makes no new link.
+        with pytest.raises(Unauthenticated):
+            await service.who(token=by_provider)
+        for _ in range(2):
+            with pytest.raises(PermissionDenied, match="openid_link_disabled"):
+                await sign_in(accounts, subject)
+        assert (await service.who(token=member.token)).user_id == member.user.id
+        assert [one.enabled for one in await links(accounts, member)] == [False]
+        assert (await turn(accounts, member, link.id, on=True)).enabled
+        assert (await sign_in(accounts, subject)).user.id == member.user.id
+
+
+async def test_a_key_sees_no_links_of_the_person_who_made_it(service: Service) -> None:
+    member = await service.member()
+    key = replace(member.principal, session_id="", api_key_id=new_id("key"))
+    with acting(key), pytest.raises(FailedPrecondition, match="session_required"):
+        await service.accounts.ListOpenIdLinks(pb.ListOpenIdLinksRequest(), None)
 
 
 async def test_a_new_password_or_address_ends_what_a_subject_opened(service: Service, issuer: str) -> None:

@@ -20,12 +20,13 @@ from libs.errors import (
 )
 from services.identity.domain.account_tokens import LIFETIMES, Purpose
 from services.identity.domain.accounts import Login
-from services.identity.domain.second_factor import STEP_SECONDS
+from services.identity.domain.second_factor import MOST_TRIES, STEP_SECONDS
 from services.identity.login_limits import ACCOUNT_TRIES
 from suite.tables import RECOVERY_CODES_PER_ACCOUNT
 
 from .conftest import Member, Service, acting, as_gateway, principal_of
 from .test_members import VIEWER, remove
+from .test_own_account import NEW, forget, reset
 
 
 class Authenticator:
@@ -76,6 +77,64 @@ async def replace_codes(service: Service, member: Member, code: str) -> list[str
     with acting(member.principal):
         answer = await service.accounts.ReplaceRecoveryCodes(pb.ReplaceRecoveryCodesRequest(code=code), None)
     return list(answer.recovery_codes)
+
+
+async def test_codes_have_a_bound_in_all_whatever_the_windows_and_a_recovery_code_opens_it(service: Service) -> None:
+    member, phone, codes = await enrolled(service)
+    tried = 0
+
+    async def wrong() -> str:
+        """One wrong code in a new window, from anywhere, under a new challenge; the reason of its refusal."""
+        nonlocal tried
+        await service.limiter.forget(f"factor:{await account_of(service, member)}", "")
+        await service.limiter.forget("verify:code:unknown", "")
+        tried += 1
+        with pytest.raises(PermissionDenied) as refused:
+            await verify(service, await challenge(service, member), "000000")
+        return refused.value.reason
+
+    reasons = [await wrong() for _ in range(MOST_TRIES + 3)]
+    assert reasons == ["wrong_code"] * MOST_TRIES + ["second_factor_locked"] * 3
+    assert tried == MOST_TRIES + 3
+    await service.limiter.forget(f"factor:{await account_of(service, member)}", "")
+    # The right code is refused now, in a login and by a session.
+    for act in (disable(service, member, phone.fresh()), replace_codes(service, member, phone.fresh())):
+        with pytest.raises(PermissionDenied, match="second_factor_locked"):
+            await act
+    with pytest.raises(PermissionDenied, match="second_factor_locked"):
+        await verify(service, await challenge(service, member), phone.fresh())
+    assert [mail["template"] for mail in await service.mails(member.user.email)].count("second_factor.locked") == 1
+    assert (await verify(service, await challenge(service, member), codes[0])).token
+    assert (await verify(service, await challenge(service, member), phone.fresh())).token
+    assert await wrong() == "wrong_code"
+
+
+async def test_a_password_that_is_reset_by_mail_opens_a_locked_factor(service: Service) -> None:
+    member, phone, _ = await enrolled(service)
+    account = await account_of(service, member)
+    sql = "update account a set factor_tries = $2 where a.org_id = $1"
+    async with service.database.transaction(account) as conn:
+        await conn.execute(sql, account, MOST_TRIES)
+    with pytest.raises(PermissionDenied, match="second_factor_locked"):
+        await verify(service, await challenge(service, member), phone.fresh())
+    await forget(service, member.user.email)
+    await reset(service, await service.token(member.user.email))
+    proof = (await service.login(member.user.email, NEW)).challenge
+    assert (await verify(service, proof, phone.fresh())).token
+
+
+async def test_many_codes_at_once_are_counted_each(service: Service) -> None:
+    member, _, _ = await enrolled(service)
+    account, proof = await account_of(service, member), await challenge(service, member)
+    found = await asyncio.gather(*(verify(service, proof, "000000") for _ in range(8)), return_exceptions=True)
+    assert all(isinstance(one, PermissionDenied) for one in found)
+    sql = "select a.factor_tries from account a where a.org_id = $1"
+    assert await service.database.system_fetchval(sql, account) == 8
+
+
+async def account_of(service: Service, member: Member) -> str:
+    sql = "select u.account_id from app_user u where u.id = $1"
+    return str(await service.database.system_fetchval(sql, member.user.id))
 
 
 async def test_a_login_needs_a_code_once_a_first_one_was_confirmed(service: Service) -> None:

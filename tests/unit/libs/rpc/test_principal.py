@@ -1,10 +1,13 @@
 import base64
 import json
+from dataclasses import replace
 
 import pytest
 
-from libs.errors import Unauthenticated
-from libs.rpc.principal import Principal, PrincipalMinter, PrincipalVerifier, service_principal
+from libs.errors import NotFound, PermissionDenied, Unauthenticated
+from libs.ids import new_id
+from libs.rpc.principal import Grants, Principal, PrincipalMinter, PrincipalVerifier, service_principal
+from libs.rpc.server import _OPTIONS
 
 USER = Principal("org_1", "usr_1", "ses_1", "", "member", frozenset({"agents:read", "calls:*"}), "gateway")
 
@@ -38,6 +41,49 @@ def test_a_principal_arrives_as_it_was_minted(time: Time) -> None:
     assert verifier.verify(gateway.mint(USER, "agent"), "agent") == USER
     service = service_principal("agent")
     assert verifier.verify(agent.mint(service, "agent"), "agent") == service
+
+
+def test_grants_arrive_as_they_were_minted_and_two_of_the_largest_fit_into_the_metadata(time: Time) -> None:
+    gateway = _minter("gateway", time)
+    verifier = PrincipalVerifier([gateway.public_key()], time)
+    ids = frozenset(new_id("agt") for _ in range(100))
+    scopes = frozenset(f"area{number}:{verb}" for number in range(9) for verb in ("read", "write"))
+    largest = replace(
+        USER, org_id=new_id("org"), user_id=new_id("usr"), api_key_id=new_id("key"), home_org_id=new_id("org"),
+        scopes=scopes, grants=Grants(ids, frozenset(sorted(ids)[:50])),
+    )  # fmt: skip
+    for grants in (Grants(), Grants(frozenset({"a"}), frozenset({"a"})), largest.grants):
+        asked = replace(largest, grants=grants)
+        assert verifier.verify(gateway.mint(asked, "agent"), "agent") == asked
+    most = dict(_OPTIONS)["grpc.max_metadata_size"]
+    assert 2 * len(gateway.mint(largest, "agent")) < most - 1024
+
+
+def test_a_release_before_grants_refuses_a_principal_that_has_some(time: Time) -> None:
+    _, payload, _ = _minter("gateway", time).mint(replace(USER, grants=Grants()), "agent").split(".")
+    assert json.loads(base64.urlsafe_b64decode(payload + "=="))["aud"] == "agent+grants"
+
+
+def test_a_limited_token_without_its_lists_is_refused(time: Time) -> None:
+    gateway = _minter("gateway", time)
+    verifier = PrincipalVerifier([gateway.public_key()], time)
+    # The audience is what says that there are lists, so one minted without them names that audience by itself.
+    _refused(verifier, gateway.mint(USER, "agent+grants"))
+    assert verifier.verify(gateway.mint(USER, "agent"), "agent").grants is None
+
+
+def test_what_is_outside_the_grants_is_missing_and_what_is_only_read_is_not_changed() -> None:
+    limited = replace(USER, grants=Grants(frozenset({"a", "b"}), frozenset({"b"})))
+    missing = NotFound("thing_not_found", "No such thing.")
+    for needs in (limited.require_readable, limited.require_writable):
+        with pytest.raises(NotFound, match="thing_not_found"):
+            needs("c", missing)
+    limited.require_readable("a", missing)
+    limited.require_writable("b", missing)
+    with pytest.raises(PermissionDenied, match="read_only_grant"):
+        limited.require_writable("a", missing)
+    assert (limited.readable_ids, USER.readable_ids) == (["a", "b"], None)
+    USER.require_writable("c", missing)
 
 
 def test_the_token_is_a_plain_eddsa_jwt(time: Time) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from libs.errors import InvalidArgument, PermissionDenied
 from libs.events.topics import LOGGED
-from services.realtime.domain.channels import organization_channels, scope_of_event
-from services.realtime.protocol.hearing import check_hearing, heard_topics
+from services.realtime.domain.channels import channels_of_event, may_listen, organization_channels, scope_of_event
+from services.realtime.protocol.hearing import OF_AGENTS, check_hearing, heard_topics, is_about
 from suite.services import SCOPES
 
 
@@ -51,3 +53,23 @@ def test_an_endpoint_needs_the_scopes_of_all_that_it_hears() -> None:
             check_hearing(types, {"webhooks:write", "agents:read"})
         assert refusal.value.reason == "missing_scope"
         assert "agents:read" not in refusal.value.detail
+
+
+def test_a_limited_caller_hears_of_agents_and_their_calls_alone() -> None:
+    heard = heard_topics({"*"}, limited=True)
+    assert {topic.partition(".")[0] for topic in heard} == {"agent", "call"}
+    assert heard_topics({"calls:read"}, ("credit.low",), limited=True) == []
+    assert heard_topics({"agents:read"}, ("call.*", "agent.updated"), limited=True) == ["agent.updated"]
+
+
+def test_every_event_of_a_channel_that_opens_to_limited_callers_names_its_agent() -> None:
+    for topic in LOGGED:
+        for channel in channels_of_event(topic, "org_1", "x"):
+            open_to = may_listen(channel, org_id="org_1", user_id="usr_1", scopes={"*"}, limited=True)
+            assert not open_to or topic in OF_AGENTS, (channel, topic)
+
+
+def test_an_event_is_about_an_agent_that_its_data_name_and_no_other() -> None:
+    for data, about in (({"agentId": "a"}, True), ({"agentId": "b"}, False), ({"callId": "a"}, False), ({}, False)):
+        assert is_about(json.dumps({"data": data}).encode(), {"a"}) is about
+    assert not is_about(b'{"data":{"agentId":""}}', set())

@@ -1,0 +1,17 @@
+-- Users who reach named agents alone instead of all of their organization's.
+set local lock_timeout = '5s';
+
+alter table app_user add column agent_access text not null default 'all' check (agent_access in ('all', 'granted'));
+
+create table agent_grant (
+    org_id text collate "C" not null,
+    user_id text collate "C" not null,
+    agent_id text collate "C" not null,
+    writable boolean not null,
+    granted_by text collate "C" not null,
+    created_at timestamptz not null,
+    foreign key (org_id, user_id) references app_user (org_id, id) on delete cascade,
+    primary key (org_id, user_id, agent_id)
+);
+
+select enable_tenant_rls('agent_grant');

@@ -1,6 +1,7 @@
 # One recipe for every image. Build arguments choose the image:
 #   ROOM    the folder beside libs/ and protos/ that the image runs: gateway, services/agent, …, local (the tools)
-#   GROUP   the lock of its dependencies: service, service-knowledge, or service-knowledge-multilingual
+#   GROUP   the lock of its dependencies: service, service-knowledge, or that with
+#           -multilingual, -ocr or -multilingual-ocr behind it
 #   WHEELS  a folder of wheels inside the build context; with it the build needs no network
 # Targets: `runtime` holds code that its user cannot change; `dev` restarts the process when a file of /app changes.
 ARG PYTHON_IMAGE=python:3.11-slim

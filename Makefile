@@ -5,7 +5,7 @@ VENV := .venv/bin
 export SERVICE SCALE LIMITS FOLLOW DOC QUESTION V
 SCENARIO ?= baseline
 
-.PHONY: test-transcription help up dev down status logs restart reset backup restore token demo ops rotate-keys test security lint types check faults manifests wheels browser bench-jobs bench-knowledge bench-http bench-http-chain bench-calls trace-call bench-limits bench-fanout load policy clients python-client examples alerts configuration capacity protos format lock sbom audit
+.PHONY: test-transcription test-ocr help up dev down status logs restart reset backup restore token demo ops rotate-keys test security lint types check faults manifests wheels browser bench-jobs bench-knowledge bench-http bench-http-chain bench-calls trace-call bench-limits bench-fanout load policy clients python-client examples alerts configuration capacity protos format lock sbom audit
 
 help:            ## what can be done
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 24
@@ -38,7 +38,9 @@ rotate-keys:     ## replace signing and encryption keys while the suite runs (NA
 ops: | $(VENV)   ## queues, dead letters, pools and slow queries, live
 	@$(VENV)/python -m local.ops
 test-transcription: ## the optional speech model, in an environment of its own (190 MB)
-	@$(PYTHON) -m local.tools.transcription
+	@$(PYTHON) -m local.tools.optional transcription
+test-ocr:        ## the optional recognition of scans, in an environment of its own (430 MB)
+	@$(PYTHON) -m local.tools.optional ocr
 faults: | dev-tools ## the full set of kill, pause and cut tests
 	@$(VENV)/python -m tests.faults
 manifests: | dev-tools ## build and check every overlay and the Tiltfile, offline

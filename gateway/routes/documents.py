@@ -90,7 +90,8 @@ _FORM = {
         _FILE_FIELD: {
             "type": "string",
             "format": "binary",
-            "description": "pdf, docx, xlsx, pptx, odt, epub, txt, md, html, csv, rtf or eml",
+            "description": "pdf, docx, xlsx, pptx, odt, epub, txt, md, html, csv, rtf or eml; "
+            "png, jpg and tiff where text recognition is installed",
         },
         "title": {"type": "string", "maxLength": 200},
         "category": {"type": "string", "maxLength": 100},

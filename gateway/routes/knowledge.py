@@ -19,6 +19,7 @@ from gateway.schemas.knowledge import (
     AnswerContextBody,
     Chunk,
     ChunkQuery,
+    DeleteEntryQuery,
     Entry,
     EntryBody,
     EntryPatch,
@@ -39,6 +40,7 @@ from gateway.schemas.knowledge import (
 )
 from gateway.state import ApiRequest
 from libs.cache.classes import ENTRY, ENTRY_LIST, KNOWLEDGE_QUERY
+from libs.errors import FailedPrecondition, Violation
 
 # Seconds. A search may wait for the embedding model of a process that has just started.
 _SEARCH_SECONDS = 5.0
@@ -75,11 +77,29 @@ async def update_entry(request: ApiRequest[NoQuery, Body]) -> Response:
     return responses.current(request, entry_from_proto(answer.entry), answer.entry.version)
 
 
-async def delete_entry(request: ApiRequest[NoQuery, NoBody]) -> Response:
+async def delete_entry(request: ApiRequest[DeleteEntryQuery, NoBody]) -> Response:
+    if request.query.if_unused:
+        await _require_unused(request)
     await request.app.clients.knowledge.DeleteEntry(
         pb.DeleteEntryRequest(id=request.id, expected_version=conditional.expected_version(request))
     )
     return responses.no_content()
+
+
+async def _require_unused(request: ApiRequest[Any, Any]) -> None:
+    """An agent that takes the entry between this and the deletion is not noticed: it then names an entry that is gone,
+    which an agent may do."""
+    await entry_version(request)
+    asked = agent_pb2.ListDependentsRequest(knowledge_entry_id=request.id)
+    answer = await request.app.clients.agents.ListDependents(asked)
+    if answer.dependents:
+        raise FailedPrecondition(
+            "entry_in_use",
+            "Agents speak from this entry. Take it from them first, or delete it without ifUnused.",
+            violations=[
+                Violation(f"/api/agents/{one.agent_id}", "uses_entry", one.display_name) for one in answer.dependents
+            ],
+        )
 
 
 async def list_chunks(request: ApiRequest[ChunkQuery, NoBody]) -> Response:
@@ -189,6 +209,7 @@ ROUTES = tagged(
         delete_entry,
         "Delete an entry and its document",
         scope="knowledge:write",
+        query=DeleteEntryQuery,
         status=204,
         subject=entry_version,
     ),

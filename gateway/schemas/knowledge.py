@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from echosenseix.knowledge.v1 import knowledge_pb2 as pb
 from gateway.http.derived import patch_of
-from gateway.http.schema import SORT, Answer, Body, CreatedListQuery, ListQuery, PageQuery, limits
+from gateway.http.schema import SORT, Answer, Body, CreatedListQuery, ListQuery, PageQuery, Query, limits
 from gateway.http.wire import time_to_json
 from gateway.schemas.shapes import Language, Name, SearchText, TagFilter, Tags
 
@@ -199,6 +199,16 @@ class SearchBody(Body):
 
 class ChunkQuery(PageQuery):
     sort: Annotated[Literal["position"], SORT] | None = None
+
+
+class DeleteEntryQuery(Query):
+    if_unused: (
+        Annotated[
+            bool,
+            Meta(description="Refuse with 409 `entry_in_use` while agents speak from it; `errors` names them."),
+        ]
+        | None
+    ) = None
 
 
 class AnswerContextBody(Body):

@@ -21,7 +21,10 @@ GROUPS = {
     "service-knowledge-multilingual": ("service", "knowledge", "multilingual"),
     "suite": ("suite",),
     "knowledge": ("suite", "knowledge"),
+    "service-knowledge-ocr": ("service", "knowledge", "ocr"),
+    "service-knowledge-multilingual-ocr": ("service", "knowledge", "multilingual", "ocr"),
     "transcription": ("suite", "transcription"),
+    "ocr": ("suite", "knowledge", "ocr"),
 }
 
 

@@ -17,7 +17,7 @@ from libs.runtime.service import Service
 from services.knowledge.config import KnowledgeSettings
 from services.knowledge.embed import documents_embedder, questions_embedder
 from services.knowledge.embed.cached import CachedQueries
-from services.knowledge.extract.reader import Budget, DocumentReader, document_sandbox
+from services.knowledge.extract.reader import Budget, DocumentReader, Reading, document_sandbox, scan_sandbox
 from services.knowledge.jobs import KnowledgeJobs, SourceJobs, job_handlers
 from services.knowledge.operations.fetching import Fetching
 from services.knowledge.operations.indexing import Indexing
@@ -45,7 +45,7 @@ async def serve(runtime: Runtime[KnowledgeSettings]) -> None:
     runtime.on_close("embedder", embedder.close)
     blobs = BlobStore.from_url(settings.blobs_url)
     documents = Documents(database, cursors)
-    uploads = Uploads(blobs, documents, settings.document_bytes)
+    uploads = Uploads(blobs, documents, settings.document_bytes, pictures=settings.reads_scans)
     searching = Searching(Searches(database), CachedQueries(embedder), VectorSupport(database))
     stored = Entries(database, cursors)
     taking = Taking(database, stored, documents, SystemClock())
@@ -70,7 +70,10 @@ async def work(runtime: Runtime[KnowledgeSettings]) -> None:
     chunks = Chunks(database, cursors)
     sandbox = document_sandbox()
     runtime.on_close("sandbox", sandbox.close)
-    reader = DocumentReader(sandbox, Budget.of(settings))
+    scans = Reading(scan_sandbox(), Budget.of_scans(settings)) if settings.reads_scans else None
+    if scans is not None:
+        runtime.on_close("scans", scans.sandbox.close)
+    reader = DocumentReader(Reading(sandbox, Budget.of(settings)), scans)
     indexing = Indexing(blobs, chunks, embedder, VectorSupport(database), reader)
     stored, documents = Entries(database, cursors), Documents(database, cursors)
     jobs = KnowledgeJobs(
@@ -80,7 +83,7 @@ async def work(runtime: Runtime[KnowledgeSettings]) -> None:
     fetching = Fetching(OutboundClient(settings.outbound_allow), settings.document_bytes)
     runtime.on_close("fetching", fetching.close)
     sources = Sources(database, cursors)
-    uploads = Uploads(blobs, documents, settings.document_bytes)
+    uploads = Uploads(blobs, documents, settings.document_bytes, pictures=settings.reads_scans)
     taking = Taking(database, stored, documents, SystemClock())
     syncing = Syncing(database, sources, stored, uploads, taking, fetching)
     service.work(job_handlers(jobs, SourceJobs(database, sources, syncing, SystemClock())))

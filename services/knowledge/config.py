@@ -43,6 +43,16 @@ class KnowledgeSettings(ServiceSettings):
         "INDEX_CPU_SECONDS", 1_800, help="processor time that indexing may take of one organization in an hour"
     )
 
+    ocr_memory_mib: int = setting("OCR_MEMORY_MIB", 512, help="what recognizing the text of one scan may take")
+    ocr_cpu_seconds: int = setting(
+        "OCR_CPU_SECONDS", 600, help="a page takes 2 s; scans are read where the group `ocr` is installed"
+    )
+    ocr_wall_seconds: float = setting("OCR_WALL_SECONDS", 900.0)
+
+    @property
+    def reads_scans(self) -> bool:
+        return importlib.util.find_spec("rapidocr") is not None
+
     @property
     def multilingual(self) -> bool:
         return not self.embeddings_url and self.embeddings_model == _MULTILINGUAL

@@ -57,6 +57,20 @@ def test_a_document_goes_in_and_comes_out_as_it_was(ada: Customer) -> None:
     assert (head.headers["content-length"], head.content) == (str(len(TEXT)), b"")
 
 
+def test_an_entry_that_agents_speak_from_is_deleted_only_on_purpose(ada: Customer) -> None:
+    entry = ada.http.post("/api/knowledge-base/entries", json={"title": "Hours", "content": "We open at eight."}).json()
+    path = f"/api/knowledge-base/entries/{entry['id']}"
+    agent = ada.agent(name="Porter", knowledgeEntryIds=[entry["id"]])
+
+    refused = problem(ada.http.delete(path, params={"ifUnused": "true"}), 409, "entry_in_use")
+    assert refused["errors"] == [{"pointer": f"/api/agents/{agent['id']}", "code": "uses_entry", "detail": "Porter"}]
+    assert ada.http.get(path).status_code == 200
+
+    assert ada.http.patch(f"/api/agents/{agent['id']}", json={"knowledgeEntryIds": []}).status_code == 200
+    assert ada.http.delete(path, params={"ifUnused": "true"}).status_code == 204
+    problem(ada.http.delete(path, params={"ifUnused": "true"}), 404, "entry_not_found")
+
+
 @pytest.mark.parametrize("order", ["fields first", "file first", "file between"])
 def test_the_fields_of_a_form_may_stand_anywhere(ada: Customer, order: str) -> None:
     title, tags, file = ("title", b"Placed"), ("tags", b"a, b"), ("document", TEXT, "x.md")

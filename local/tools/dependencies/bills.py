@@ -59,8 +59,11 @@ def subjects() -> list[Subject]:
     return [
         *images,
         Subject("knowledge-multilingual", "service-knowledge-multilingual"),
+        Subject("knowledge-ocr", "service-knowledge-ocr"),
+        Subject("knowledge-multilingual-ocr", "service-knowledge-multilingual-ocr"),
         Subject("local-suite", "knowledge", ComponentType.APPLICATION, tuple(shipped_npm())),
         Subject("transcription", "transcription", ComponentType.APPLICATION),
+        Subject("ocr", "ocr", ComponentType.APPLICATION),
         Subject("development", "dev", ComponentType.APPLICATION, tuple(sorted({*shipped_npm(), *development_npm()}))),
     ]
 

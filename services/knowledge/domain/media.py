@@ -37,9 +37,15 @@ MARKDOWN = MediaType("text/markdown", "md")
 HTML = MediaType("text/html", "html")
 CSV = MediaType("text/csv", "csv")
 
+PNG = MediaType("image/png", "png")
+JPEG = MediaType("image/jpeg", "jpg")
+TIFF = MediaType("image/tiff", "tiff")
+
+# Read where recognition of text is installed.
+PICTURES = (PNG, JPEG, TIFF)
 SUPPORTED = (PDF, DOCX, XLSX, PPTX, ODT, EPUB, TEXT, MARKDOWN, HTML, CSV, RTF, EML)
 ARCHIVES = (DOCX, XLSX, PPTX, ODT, EPUB)
-BY_NAME: Mapping[str, MediaType] = MappingProxyType({media.name: media for media in SUPPORTED})
+BY_NAME: Mapping[str, MediaType] = MappingProxyType({media.name: media for media in (*SUPPORTED, *PICTURES)})
 _ALIASES = {"htm": "html", "xhtml": "html", "markdown": "md", "text": "txt"}
 _DECLARED = {"text/rtf": RTF, "application/xhtml+xml": HTML, "text/x-markdown": MARKDOWN, "application/csv": CSV}
 _TEXTUAL = (TEXT, MARKDOWN, HTML, CSV, EML)
@@ -49,22 +55,27 @@ _ZIP = b"PK\x03\x04"
 _COMMON = re.compile("[\t\n\r -~\u00a0-\u06ff\u0e00-\u0e7f\u3000-\u30ff\uff00-\uffef]")
 # Categories of Unicode that no text holds: controls, halves of pairs, private and unassigned code points.
 _NO_TEXT = ("Cc", "Cs", "Co", "Cn")
+_PICTURE_SIGNS = ((b"\x89PNG\r\n\x1a\n", PNG), (b"\xff\xd8\xff", JPEG), (b"II*\x00", TIFF), (b"MM\x00*", TIFF))
 _TEXT_CONTROLS = frozenset(b"\t\n\r\f\b\x1b")
 _SIGNED_ELSEWHERE = (
-    b"\x89PNG", b"GIF8", b"\xff\xd8\xff", b"\x7fELF", b"MZ\x90", b"\x1f\x8b", b"BZh9", b"7z\xbc\xaf", b"%!PS",
+    b"GIF8", b"\x7fELF", b"MZ\x90", b"\x1f\x8b", b"BZh9", b"7z\xbc\xaf", b"%!PS",
     b"\xd0\xcf\x11\xe0", b"Rar!", b"OggS", b"RIFF", b"ID3",
 )  # fmt: skip
 
 
-def recognize(file_name: str, declared: str, head: bytes) -> MediaType:
+def recognize(file_name: str, declared: str, head: bytes, *, pictures: bool = False) -> MediaType:
     """The media type of a document from the first bytes of its content, its file name and the type its sender
-    declared. Raises InvalidArgument(empty_document | unsupported_media_type)."""
+    declared; of pictures too where `pictures`. Raises InvalidArgument(empty_document | unsupported_media_type)."""
     if not head:
         raise InvalidArgument(
             "empty_document",
             "The file is empty. Upload a document with content.",
             violations=(Violation("#/document", "empty", "has no bytes"),),
         )
+    if picture := next((media for sign, media in _PICTURE_SIGNS if head.startswith(sign)), None):
+        if pictures:
+            return picture
+        raise _unsupported("Pictures are read where text recognition is installed (dependency group `ocr`).")
     named = _named(file_name, declared)
     if head.startswith(_ZIP):
         if named is None or named not in ARCHIVES:

@@ -22,9 +22,11 @@ from services.knowledge.extract.encoding import decode
 from services.knowledge.extract.mail import read_mail
 from services.knowledge.extract.markup import read_markdown, read_rtf
 from services.knowledge.extract.office import read_office
-from services.knowledge.extract.pdf import OnPage, read_pdf
+from services.knowledge.extract.pdf import OnPage, has_scans, read_pdf
+from services.knowledge.extract.pictures import read_pictures
 from services.knowledge.extract.plain import read_text
-from services.knowledge.extract.refusal import Refusal
+from services.knowledge.extract.recognition import Recognizer
+from services.knowledge.extract.refusal import SCANNED, Refusal
 from services.knowledge.extract.slides import read_slides
 from services.knowledge.extract.tables import read_csv
 from services.knowledge.extract.web import read_html
@@ -48,13 +50,37 @@ def warm() -> None:
         list(blocks_of(sample, BY_NAME[media.name], lambda read, total: None))
 
 
-def read_document(descriptor: int, media: str, most_characters: int, most_chunks: int) -> Iterator[Any]:
+def read_document(
+    descriptor: int, media: str, most_characters: int, most_chunks: int, leave_scans: bool = False
+) -> Iterator[Any]:
     """["pages", read, total] while it reads, then ["language", code] and batches: ["chunks", [fields of a ChunkDraft]].
-    Raises Refusal."""
+    Raises Refusal; its reason is SCANNED for scans that `leave_scans` leaves to `read_scanned`."""
+    content = _content(descriptor)
+    if leave_scans and BY_NAME[media] is kinds.PDF and has_scans(content):
+        raise Refusal(SCANNED)
+    return _read(content, media, most_characters, most_chunks, None)
+
+
+def read_scanned(descriptor: int, media: str, most_characters: int, most_chunks: int) -> Iterator[Any]:
+    """As `read_document`, with the text of pictures."""
+    recognizer = Recognizer()
+    yield from _read(_content(descriptor), media, most_characters, most_chunks, recognizer)
+    if recognizer.unread and not recognizer.read:
+        raise Refusal("scan_not_recognized")
+
+
+def _content(descriptor: int) -> bytes:
     with os.fdopen(descriptor, "rb") as file:
-        content = file.read()
+        return file.read()
+
+
+def _read(
+    content: bytes, media: str, most_characters: int, most_chunks: int, recognizer: Recognizer | None
+) -> Iterator[Any]:
     pages: list[list[Any]] = []
-    blocks = _bounded(blocks_of(content, BY_NAME[media], lambda read, total: pages.append(["pages", read, total])))
+    blocks = _bounded(
+        blocks_of(content, BY_NAME[media], lambda read, total: pages.append(["pages", read, total]), recognizer)
+    )
     read: list[Block] = []
     characters = endless = 0
     for block in blocks:
@@ -72,10 +98,14 @@ def read_document(descriptor: int, media: str, most_characters: int, most_chunks
     yield from _chunks(read, most_chunks)
 
 
-def blocks_of(content: bytes, media: MediaType, on_page: OnPage) -> Iterator[Block]:
-    """Blocks of the document in reading order. Raises Refusal."""
+def blocks_of(
+    content: bytes, media: MediaType, on_page: OnPage, recognizer: Recognizer | None = None
+) -> Iterator[Block]:
+    """Blocks of the document in reading order; with a `recognizer` also those of pictures. Raises Refusal."""
     if media is kinds.PDF:
-        return read_pdf(content, on_page)
+        return read_pdf(content, on_page, recognizer)
+    if media in kinds.PICTURES:
+        return read_pictures(content, on_page, recognizer)
     if media is kinds.EPUB:
         return read_book(content)
     if media is kinds.EML:

@@ -1,6 +1,7 @@
 """Blocks from PDF by liteparse (pdfium): headings, paragraphs, lists, tables, form fields and notes, page by page.
 
-Read in batches, so that memory does not grow with the number of pages. Recognition of scanned text is off.
+Read in batches, so that memory does not grow with the number of pages. liteparse's own recognition of scanned text is
+off: it fetches its models.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import pypdfium2
 import pypdfium2.raw as raw
@@ -16,6 +18,7 @@ from liteparse import LayoutBlock, LiteParse, ParsedPage, ParseError, ParseResul
 
 from services.knowledge.domain.blocks import Block
 from services.knowledge.extract.cleaning import clean_paragraph, join_cells, join_lines
+from services.knowledge.extract.recognition import Recognizer
 from services.knowledge.extract.refusal import Refusal
 
 OnPage = Callable[[int, int], None]
@@ -30,15 +33,31 @@ _BATCH = 50
 _CONTEXT = 3
 # Characters of a heading in a PDF.
 _LONGEST_HEADING = 160
+# Resolution in which a scan is recognized, and dots of its longer side. More: more time and memory, few words.
+_DOTS_PER_INCH, _MOST_DOTS = 150, 2_400
+# Characters of a stamp, a number or a program's name on the picture of a page. A page with more has its text.
+_STAMP_CHARACTERS = 100
 _LABELLED = re.compile(r"^[ ]*(\S[^\n:]{0,40}:)[ ]{2,}(\S[^\n]{0,80})$", re.MULTILINE)
 _TITLES = ("heading", "paragraph")
 _NOTES = ("text", "freetext")
 _SENTENCE_END = (".", "!", "?", ":", '"', "'", "”", "’", ")", "…")
 
 
-def read_pdf(content: bytes, on_page: OnPage) -> Iterator[Block]:
-    """Blocks page by page; calls `on_page(read, total)` after each batch. Raises Refusal."""
-    content = _prepared(content[max(0, content[:_JUNK_BYTES].find(b"%PDF-")) :])
+def has_scans(content: bytes) -> bool:
+    """Whether the text of a page is in a picture."""
+    try:
+        with pypdfium2.PdfDocument(_from_start(content)) as document:
+            return len(document) <= _MOST_PAGES and any(map(_is_scan, document))
+    except pypdfium2.PdfiumError:
+        return False
+
+
+def read_pdf(content: bytes, on_page: OnPage, recognizer: Recognizer | None = None) -> Iterator[Block]:
+    """Blocks page by page, those of scans by the `recognizer`; calls `on_page(read, total)` after each batch and each
+    scan. Raises Refusal."""
+    content = _from_start(content)
+    scans = _Scans(content, recognizer) if recognizer is not None else None
+    content = _prepared(content)
     read, total, ends_on = 0, 1, 0
     held: Block | None = None
     body = 0.0
@@ -52,7 +71,10 @@ def read_pdf(content: bytes, on_page: OnPage) -> Iterator[Block]:
         fresh = [page for page in result.pages if page.page_num > read]
         body = body or _body_size(fresh)
         for page in fresh:
-            for block in _page(page, body):
+            recognized = scans.blocks(page.page_num) if scans is not None else None
+            if recognized is not None:
+                on_page(page.page_num, total)
+            for block in _page(page, body) if recognized is None else recognized:
                 joined = _join_over_page(held, block) if block.page == ends_on + 1 else None
                 if joined is None and held is not None:
                     yield held
@@ -61,6 +83,47 @@ def read_pdf(content: bytes, on_page: OnPage) -> Iterator[Block]:
         on_page(read, total)
     if held is not None:
         yield held
+
+
+def _from_start(content: bytes) -> bytes:
+    return content[max(0, content[:_JUNK_BYTES].find(b"%PDF-")) :]
+
+
+class _Scans:
+    """The pages of a document whose text is in a picture. Damaged and protected documents have none."""
+
+    def __init__(self, content: bytes, recognizer: Recognizer) -> None:
+        self._recognizer = recognizer
+        self._document: pypdfium2.PdfDocument | None = None
+        with suppress(pypdfium2.PdfiumError):
+            self._document = pypdfium2.PdfDocument(content)
+
+    def blocks(self, number: int) -> list[Block] | None:
+        """None for a page that has its text."""
+        if self._document is None:
+            return None
+        page = self._document[number - 1]
+        if not _is_scan(page):
+            return None
+        scale = min(_DOTS_PER_INCH / 72, _MOST_DOTS / max(1, page.get_width(), page.get_height()))
+        return self._recognizer.blocks(page.render(scale=scale).to_pil(), number)
+
+
+def _is_scan(page: pypdfium2.PdfPage) -> bool:
+    """A page without text that draws something, or a picture of the page with a stamp on it."""
+    drawn = [one for one in page.get_objects() if not _is_text(one)]
+    characters = page.get_textpage().count_chars() if drawn else 0
+    return bool(drawn) and characters < (_STAMP_CHARACTERS if _is_pictured(page, drawn) else 1)
+
+
+def _is_pictured(page: pypdfium2.PdfPage, objects: list[pypdfium2.PdfObject]) -> bool:
+    """Whether pictures fill half of the page."""
+    area = 0.0
+    for one in objects:
+        if one.type == raw.FPDF_PAGEOBJ_IMAGE:
+            left, bottom, right, top = one.get_bounds()
+            area += (right - left) * (top - bottom)
+    return bool(2 * area > page.get_width() * page.get_height())
 
 
 def _prepared(content: bytes) -> bytes:
@@ -93,14 +156,10 @@ def _runs_right(text: pypdfium2.PdfObject) -> bool:
 def _remove_invisible(page: pypdfium2.PdfPage) -> int:
     """Except on scans: there it is what their picture says. A page is a scan when pictures fill half of it, or when it
     shows no text."""
-    found, area = list(page.get_objects(max_depth=1)), 0.0
-    for one in found:
-        if one.type == raw.FPDF_PAGEOBJ_IMAGE:
-            left, bottom, right, top = one.get_bounds()
-            area += (right - left) * (top - bottom)
+    found = list(page.get_objects(max_depth=1))
     unseen = [one for one in found if _is_text(one) and _is_invisible(one)]
     shows = any(_is_text(one) and not _is_invisible(one) for one in page.get_objects())
-    if not shows or 2 * area > page.get_width() * page.get_height():
+    if not shows or _is_pictured(page, found):
         return 0
     for one in unseen:
         page.remove_obj(one)

@@ -5,21 +5,25 @@ The worker never parses a document and never holds its text: a hostile file can 
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
 from libs.sandbox import Crashed, LimitExceeded, Limits, Refused, Sandbox, Usage, frames
 from services.knowledge.config import KnowledgeSettings
 from services.knowledge.domain.chunking import ChunkDraft
-from services.knowledge.domain.media import MediaType
-from services.knowledge.extract.refusal import SENTENCES, Refusal
+from services.knowledge.domain.media import PICTURES, MediaType
+from services.knowledge.extract.refusal import SCANNED, SENTENCES, Refusal
 
-OnPages = Callable[[int, int], Awaitable[None]]
+# Pages that were read, of how many, and whether text is recognized in them.
+OnPages = Callable[[int, int, bool], Awaitable[None]]
 
 _DOCUMENT = "services.knowledge.extract.document"
+_RECOGNITION = "services.knowledge.extract.recognition"
+_READ, _READ_SCANNED = f"{_DOCUMENT}:read_document", f"{_DOCUMENT}:read_scanned"
 _LIMIT_REASONS = {
     "memory": "extraction_memory", "cpu": "extraction_timeout", "time": "extraction_timeout",
     "output": "document_text_too_long",
@@ -47,6 +51,13 @@ class Budget:
             settings.document_characters, settings.document_chunks,
         )  # fmt: skip
 
+    @classmethod
+    def of_scans(cls, settings: KnowledgeSettings) -> Budget:
+        return replace(
+            cls.of(settings), memory_mb=settings.ocr_memory_mib, cpu_seconds=settings.ocr_cpu_seconds,
+            wall_seconds=settings.ocr_wall_seconds,
+        )  # fmt: skip
+
     def limits(self) -> Limits:
         """A chunk's text takes up to four bytes a character, and chunks repeat sentences."""
         return Limits(self.memory_mb, self.cpu_seconds, self.wall_seconds, 8 * self.characters)
@@ -54,30 +65,65 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What a document had: pages (0 where its format has none), chunks, and the language of its text ('' unknown)."""
+    """What a document had: pages (0 where its format has none), chunks, the language of its text ('' unknown), and
+    whether text was recognized in pictures."""
 
     pages: int
     chunks: int
     language: str
+    scanned: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A sandbox that reads documents, within the budget of one."""
+
+    sandbox: Sandbox
+    budget: Budget
 
 
 def document_sandbox() -> Sandbox:
     return Sandbox((_DOCUMENT,), (f"{_DOCUMENT}:warm",))
 
 
+def scan_sandbox() -> Sandbox:
+    """Its template holds the models of recognition (300 MB), from the first scan on."""
+    return Sandbox((_DOCUMENT, _RECOGNITION), (f"{_DOCUMENT}:warm", f"{_RECOGNITION}:load"))
+
+
 class DocumentReader:
-    def __init__(self, sandbox: Sandbox, budget: Budget) -> None:
-        self._sandbox = sandbox
-        self._budget = budget
+    """`scans` recognizes text in pictures; None where that is not installed."""
+
+    def __init__(self, texts: Reading, scans: Reading | None = None) -> None:
+        self._texts = texts
+        self._scans = scans
+        self._recognizing = asyncio.Lock()
 
     async def read(self, source: BinaryIO, media: MediaType, target: BinaryIO, on_pages: OnPages, usage: Usage) -> Read:
-        """Reads `source` in the sandbox and leaves its chunks in `target`. Raises Refusal for what the document is."""
+        """Reads `source` in a sandbox and leaves its chunks in `target`. Raises Refusal for what the document is."""
+        if media not in PICTURES:
+            leave_scans = self._scans is not None
+            try:
+                return await self._read(self._texts, _READ, source, media, target, on_pages, usage, leave_scans)
+            except Refusal as refusal:
+                if refusal.reason != SCANNED:
+                    raise
+        if self._scans is None:  # it was uploaded while recognition was installed
+            raise Refusal("no_text_found")
+        source.seek(0)
+        async with self._recognizing:
+            return await self._read(self._scans, _READ_SCANNED, source, media, target, on_pages, usage)
+
+    async def _read(
+        self, by: Reading, function: str, source: BinaryIO, media: MediaType, target: BinaryIO, on_pages: OnPages,
+        usage: Usage, *more: bool,
+    ) -> Read:  # fmt: skip
         pages = chunks = 0
         language = ""
-        budget = self._budget
-        values = self._sandbox.stream(
-            f"{_DOCUMENT}:read_document", media.name, budget.characters, budget.chunks,
-            limits=budget.limits(), attachment=source.fileno(), usage=usage,
+        scanned = function == _READ_SCANNED
+        values = by.sandbox.stream(
+            function, media.name, by.budget.characters, by.budget.chunks, *more,
+            limits=by.budget.limits(), attachment=source.fileno(), usage=usage,
         )  # fmt: skip
         try:
             async with aclosing(values):
@@ -85,7 +131,7 @@ class DocumentReader:
                     match value:
                         case ["pages", int(read), int(total)]:
                             pages = total
-                            await on_pages(read, total)
+                            await on_pages(read, total, scanned)
                         case ["language", str(code)] if len(code) <= _LONGEST_CODE:
                             language = code
                         case ["chunks", list(batch)]:
@@ -96,13 +142,14 @@ class DocumentReader:
         except LimitExceeded as error:
             raise Refusal(_LIMIT_REASONS[error.limit]) from None
         except Refused as error:
-            raise Refusal(error.reason if error.reason in SENTENCES else "extraction_crashed") from None
+            known = error.reason in SENTENCES or (error.reason == SCANNED and not scanned)
+            raise Refusal(error.reason if known else "extraction_crashed") from None
         except Crashed as error:
             memory = error.signal in _OUT_OF_MEMORY
             raise Refusal("extraction_memory" if memory else "extraction_crashed") from None
         if not chunks:
             raise Refusal("no_text_found")
-        return Read(pages, chunks, language)
+        return Read(pages, chunks, language, scanned)
 
 
 def read_chunks(source: BinaryIO) -> Iterator[list[ChunkDraft]]:

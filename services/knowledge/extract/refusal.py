@@ -13,11 +13,20 @@ SENTENCES = {
     "document_too_many_pages": "The document has more pages than the service reads. Split it and upload the parts.",
     "document_text_too_long": "The document holds more text than the service reads. Split it and upload the parts.",
     "document_without_words": "The document is mostly a run of characters without spaces, so it has no words to find.",
-    "no_text_found": "No text was found in the document. A scan needs text recognition before it can be searched.",
+    "no_text_found": (
+        "No text was found in the document. Scans are read where text recognition is installed "
+        "(dependency group `ocr`)."
+    ),
+    "scan_not_recognized": (
+        "The text of the scan could not be recognized. Recognition reads Latin scripts, Chinese and Japanese."
+    ),
     "extraction_timeout": "Reading the document took too long. Simplify or split it and upload it again.",
     "extraction_memory": "Reading the document took too much memory. Simplify or split it and upload it again.",
     "extraction_crashed": "The document made its reader stop. It is probably damaged; export it again and upload it.",
 }
+
+# What the reader of texts says of a PDF whose text is in pictures; no customer sees it.
+SCANNED = "document_scanned"
 
 
 class Refusal(Exception):

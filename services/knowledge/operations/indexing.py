@@ -26,8 +26,8 @@ from services.knowledge.storage.vectors import VectorSupport, literal
 
 OnProgress = Callable[["Progress"], Awaitable[None]]
 
-# Percent of the progress bar that extraction takes.
-_EXTRACTION_SHARE = 15
+# Percent of the progress bar that extraction takes, of texts and of scans.
+_EXTRACTION_SHARE, _RECOGNITION_SHARE = 15, 80
 # Two at a time: extraction is bound by the processor, and each may take its whole memory limit.
 _EXTRACTIONS = 2
 # Batches that are embedded while one is written. More: more memory, and no processor is idle already.
@@ -94,13 +94,13 @@ class Indexing:
     ) -> BuiltIndex:
         with_vectors = await self._vectors.available(build.org_id)
         embedding = _Embedding(self._embedder, self._chunks, build, usage) if with_vectors else None
-        staged = 0
+        staged, begun = 0, _share(read.scanned)
         async with aclosing(_with_vectors(read_chunks(source), embedding)) as batches:
             async for batch, vectors in batches:
                 if unwanted() or not await self._chunks.stage(build, language, batch, vectors):
                     raise Superseded
                 staged += len(batch)
-                percent = _EXTRACTION_SHARE + (99 - _EXTRACTION_SHARE) * staged // max(1, read.chunks)
+                percent = begun + (99 - begun) * staged // max(1, read.chunks)
                 await on_progress(Progress(percent, read.pages, min(read.pages, batch[-1].page)))
         model = self._embedder.model if with_vectors else ""
         return BuiltIndex(build.index_id, staged, read.pages, model, language, read.language)
@@ -108,8 +108,8 @@ class Indexing:
     async def _read(
         self, entry: Entry, document: Document | None, target: BinaryIO, on_progress: OnProgress, usage: Usage
     ) -> Read:
-        async def on_pages(read: int, total: int) -> None:
-            await on_progress(Progress(read * _EXTRACTION_SHARE // max(1, total), total, 0))
+        async def on_pages(read: int, total: int, scanned: bool) -> None:
+            await on_progress(Progress(read * _share(scanned) // max(1, total), total, 0))
 
         with tempfile.TemporaryFile(prefix="knowledge-") as source:
             await self._fetch(entry, document, source)
@@ -125,6 +125,10 @@ class Indexing:
             return
         async for piece in self._blobs.stream(document.blob_key):
             source.write(piece)
+
+
+def _share(scanned: bool) -> int:
+    return _RECOGNITION_SHARE if scanned else _EXTRACTION_SHARE
 
 
 async def _with_vectors(

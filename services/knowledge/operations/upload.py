@@ -23,17 +23,18 @@ _log = logging.getLogger(__name__)
 
 
 class Uploads:
-    def __init__(self, blobs: BlobStore, documents: Documents, most_bytes: int) -> None:
+    def __init__(self, blobs: BlobStore, documents: Documents, most_bytes: int, *, pictures: bool = False) -> None:
         self._blobs = blobs
         self._documents = documents
         self._most_bytes = most_bytes
+        self._pictures = pictures
 
     async def receive(self, org_id: str, file_name: str, declared: str, data: AsyncIterator[bytes]) -> Upload:
         """Raises InvalidArgument(empty_document | unsupported_media_type | payload_too_large) before or while it reads;
         then nothing stays stored."""
         name = plain_file_name(file_name)
         head, rest = await _head(data)
-        media = recognize(name, declared, head)
+        media = recognize(name, declared, head, pictures=self._pictures)
         document_id = new_id("doc")
         key = f"{org_id}/{document_id}/original"
         flow = _Flow(head, rest, self._most_bytes)

@@ -417,9 +417,9 @@ class Knowledge:
         """Change an entry. Needs the scope knowledge:write."""
         return self._client.answer(m.Entry, Call("PATCH", f"/api/knowledge-base/entries/{segment(id)}", json=body, headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
 
-    def delete_entry(self, id: str, *, if_match: str | None = None, idempotency_key: str | None = None) -> None:
+    def delete_entry(self, id: str, *, if_unused: bool | None = None, if_match: str | None = None, idempotency_key: str | None = None) -> None:
         """Delete an entry and its document. Needs the scope knowledge:write."""
-        self._client.nothing(Call("DELETE", f"/api/knowledge-base/entries/{segment(id)}", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+        self._client.nothing(Call("DELETE", f"/api/knowledge-base/entries/{segment(id)}", params={"ifUnused": if_unused}, headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
 
     def list_chunks(self, id: str, *, limit: int | None = None, sort: Literal["position"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None) -> Rows[m.Chunk]:
         """List an entry's chunks. Needs the scope knowledge:read."""
@@ -1207,9 +1207,9 @@ class AsyncKnowledge:
         """Change an entry. Needs the scope knowledge:write."""
         return await self._client.answer(m.Entry, Call("PATCH", f"/api/knowledge-base/entries/{segment(id)}", json=body, headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
 
-    async def delete_entry(self, id: str, *, if_match: str | None = None, idempotency_key: str | None = None) -> None:
+    async def delete_entry(self, id: str, *, if_unused: bool | None = None, if_match: str | None = None, idempotency_key: str | None = None) -> None:
         """Delete an entry and its document. Needs the scope knowledge:write."""
-        await self._client.nothing(Call("DELETE", f"/api/knowledge-base/entries/{segment(id)}", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+        await self._client.nothing(Call("DELETE", f"/api/knowledge-base/entries/{segment(id)}", params={"ifUnused": if_unused}, headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
 
     def list_chunks(self, id: str, *, limit: int | None = None, sort: Literal["position"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None) -> AsyncRows[m.Chunk]:
         """List an entry's chunks. Needs the scope knowledge:read."""

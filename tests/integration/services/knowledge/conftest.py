@@ -30,7 +30,7 @@ from local.stores import Stores
 from services.knowledge.embed.cached import CachedQueries
 from services.knowledge.embed.embedder import Embedder, EmbedderUnavailable, Vector
 from services.knowledge.embed.local import LocalEmbedder
-from services.knowledge.extract.reader import Budget, DocumentReader, document_sandbox
+from services.knowledge.extract.reader import Budget, DocumentReader, Reading, document_sandbox
 from services.knowledge.jobs import KnowledgeJobs, SourceJobs, job_handlers
 from services.knowledge.operations.fetching import Fetching
 from services.knowledge.operations.indexing import Indexing
@@ -200,7 +200,7 @@ def assemble(
     cursors, blobs = CursorCodec(b"c" * 32), BlobStore.from_url(f"file://{folder}")
     stored, documents, chunks = Entries(database, cursors), Documents(database, cursors), Chunks(database, cursors)
     searching = Searching(Searches(database), CachedQueries(embedder), VectorSupport(database))
-    indexing = Indexing(blobs, chunks, embedder, VectorSupport(database), DocumentReader(SANDBOX, limits))
+    indexing = Indexing(blobs, chunks, embedder, VectorSupport(database), DocumentReader(Reading(SANDBOX, limits)))
     clock = SystemClock()
     uploads, taking = Uploads(blobs, documents, LIMIT), Taking(database, stored, documents, clock)
     sources = Sources(database, cursors)

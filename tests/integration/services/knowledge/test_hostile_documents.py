@@ -11,7 +11,7 @@ import pytest
 from echosenseix.knowledge.v1 import knowledge_pb2 as pb
 from libs.sandbox import Usage
 from services.knowledge.domain.media import recognize
-from services.knowledge.extract.reader import Budget, DocumentReader, read_chunks
+from services.knowledge.extract.reader import Budget, DocumentReader, Reading, read_chunks
 from services.knowledge.extract.refusal import SENTENCES, Refusal
 
 from . import hostile
@@ -42,7 +42,7 @@ BOMBS: list[tuple[Callable[[], bytes], str, tuple[str, ...]]] = [
 ]
 
 
-async def _ignore(read: int, total: int) -> None:
+async def _ignore(read: int, total: int, scanned: bool) -> None:
     return None
 
 
@@ -52,7 +52,7 @@ async def read(
     """The texts of the document's chunks."""
     media = recognize(f"a.{extension}", "", content[:8192])
     (folder / "source").write_bytes(content)
-    reader = DocumentReader(SANDBOX, budget or Budget())
+    reader = DocumentReader(Reading(SANDBOX, budget or Budget()))
     with (folder / "source").open("rb") as source, (folder / "chunks").open("w+b") as target:
         await reader.read(source, media, target, _ignore, usage or Usage())
         target.seek(0)

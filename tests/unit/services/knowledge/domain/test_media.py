@@ -3,7 +3,20 @@ from __future__ import annotations
 import pytest
 
 from libs.errors import InvalidArgument
-from services.knowledge.domain.media import CSV, DOCX, HTML, MARKDOWN, PDF, RTF, TEXT, MediaType, recognize
+from services.knowledge.domain.media import (
+    CSV,
+    DOCX,
+    HTML,
+    JPEG,
+    MARKDOWN,
+    PDF,
+    PNG,
+    RTF,
+    TEXT,
+    TIFF,
+    MediaType,
+    recognize,
+)
 
 
 @pytest.mark.parametrize(
@@ -49,3 +62,13 @@ def test_what_is_not_supported_names_what_is(name: str, declared: str, head: byt
     assert refused.value.reason == "unsupported_media_type"
     assert "pdf, docx, xlsx, pptx, odt, epub, txt, md, html, csv, rtf, eml" in refused.value.detail
     assert refused.value.violations[0].pointer == "#/document"
+
+
+@pytest.mark.parametrize(
+    ("head", "media"),
+    [(b"\x89PNG\r\n\x1a\n", PNG), (b"\xff\xd8\xff\xe0", JPEG), (b"II*\x00", TIFF), (b"MM\x00*", TIFF)],
+)
+def test_pictures_are_told_by_their_content_where_they_can_be_read(head: bytes, media: MediaType) -> None:
+    assert recognize("a.txt", "", head + bytes(100), pictures=True) is media
+    with pytest.raises(InvalidArgument, match="text recognition is installed"):
+        recognize("a.png", "", head + bytes(100))

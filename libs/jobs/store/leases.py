@@ -88,6 +88,10 @@ where ctid = any(array(
     select ctid from job where state = 'scheduled' and run_at <= clock_timestamp() + interval '8 seconds'
     order by run_at limit 2000 for update skip locked))
 returning queue, extract(epoch from run_at - clock_timestamp())::float8 as delay"""
+_PENDING = """
+select exists (select 1 from job where state = 'running' and lease_until < clock_timestamp()) as expired,
+    exists (select 1 from job where state = 'scheduled' and run_at <= clock_timestamp() + interval '8 seconds') as soon,
+    exists (select 1 from job_schedule where name = any($1::text[]) and next_fire_at <= clock_timestamp()) as firing"""
 _PROGRESS = """
 update job set progress = $4 where org_id = $1 and id = $2 and lease_token = $3"""
 
@@ -112,6 +116,15 @@ class Swept:
     kind: str
     org_id: str
     state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Leases that ran out, delayed jobs that come near, schedules whose tick has come."""
+
+    expired: bool
+    soon: bool
+    firing: bool
 
 
 async def by_index(db: Database, sql: str, *args: Any) -> list[Record]:
@@ -169,6 +182,12 @@ async def sweep(db: Database, worker: str | None = None) -> list[Swept]:
         rows += batch
     rows += batch
     return [Swept(row["id"], row["queue"], row["kind"], row["org_id"], row["state"]) for row in rows]
+
+
+async def pending(db: Database, schedules: list[str]) -> Pending:
+    """Which steps of a round have something to do: one statement, because most rounds have nothing."""
+    [row] = await db.system_fetch(_PENDING, schedules)
+    return Pending(row["expired"], row["soon"], row["firing"])
 
 
 async def promote(db: Database) -> list[tuple[str, float]]:

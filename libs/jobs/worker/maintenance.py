@@ -61,11 +61,15 @@ class Maintenance:
         """One round of everything."""
         if not self._declared:
             await retention.declare(self._db, list(self._handlers.queues))
-            self._declared = True
-        await self.take_back()
-        await self.promote()
-        for queue in await self._scheduler.fire():
-            self._due_in(queue, 0.0)
+        pending = await leases.pending(self._db, list(self._handlers.schedules))
+        if pending.expired:
+            await self.take_back()
+        if pending.soon:
+            await self.promote()
+        if pending.firing or not self._declared:  # the first call declares the schedules
+            for queue in await self._scheduler.fire():
+                self._due_in(queue, 0.0)
+        self._declared = True
         if regularly:
             for queue in await retention.expired(self._db, list(self._handlers.queues)):
                 await retention.forget(self._db, self._handlers.queues[queue])

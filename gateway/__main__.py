@@ -16,14 +16,14 @@ from gateway.http.idempotency import Fingerprints
 from gateway.http.openapi import encode
 from gateway.http.signed_links import SignedLinks
 from gateway.middleware.telemetry import RecentRequests
-from gateway.operations.charts import Charts
+from gateway.operations import charts
 from gateway.operations.metrics import metrics
 from gateway.operations.services import services
 from gateway.principals import Principals, identity_lookup
 from gateway.routes.documentation import FILE, PAGE, about, page
 from gateway.state import Gateway
 from libs.bus import Bus
-from libs.bus.subjects import cache_invalidated
+from libs.bus.subjects import GATEWAY_FIGURES, cache_invalidated
 from libs.cache.process import Caches
 from libs.http.connection_limits import ConnectionLimits
 from libs.http.server import HttpServer
@@ -61,10 +61,10 @@ async def serve(runtime: Runtime[GatewaySettings]) -> None:
     )
     runtime.ops_page("/metrics", partial(metrics, gateway))
     runtime.ops_page("/health/services", partial(services, gateway))
-    charts = Charts(gateway)
     runtime.ops_page("/charts", charts.page)
-    runtime.ops_page("/charts.json", charts.data)
-    runtime.background("charts", charts.run)
+    runtime.ops_page("/charts.json", partial(charts.data, gateway.history))
+    await bus.subscribe_core(GATEWAY_FIGURES, gateway.history.on_message)
+    runtime.background("charts", partial(charts.fill, gateway, bus))
     await asyncio.to_thread(gateway.console.compress)
     limits = ConnectionLimits(settings.connections_max, settings.connections_per_address)
     server = HttpServer(build_app(gateway), settings.http_address, drain_seconds=settings.drain_seconds, limits=limits)

@@ -7,6 +7,7 @@ from typing import TypeVar
 from gateway.clients import Clients, SuiteStatus
 from gateway.config import GatewaySettings
 from gateway.console.assets import Console
+from gateway.figures.history import History
 from gateway.http.idempotency import Fingerprints
 from gateway.http.request import Request
 from gateway.http.signed_links import SignedLinks
@@ -40,6 +41,8 @@ class Gateway:
     # None limits nothing, for tests of what lies behind.
     limiter: RateLimiter | None = None
     console: Console = field(default_factory=Console.read)
+    # The last hour's figures, for operators.
+    history: History = field(default_factory=History)
     # time.monotonic() at the start, in seconds.
     started: float = field(default_factory=time.monotonic)
 

@@ -8,6 +8,7 @@ import functools
 import logging
 import time
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from prometheus_client import Histogram
@@ -30,7 +31,7 @@ KNOWN_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPT
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """The last minute: per second, and quantiles of the response time in seconds."""
+    """The last minute: per second, and the response times in seconds, ordered and by quantile."""
 
     requests_per_second: float
     client_errors_per_second: float
@@ -38,6 +39,7 @@ class Traffic:
     p50: float
     p95: float
     p99: float
+    seconds: Sequence[float] = ()
 
 
 class RecentRequests:
@@ -62,6 +64,7 @@ class RecentRequests:
             p50=_quantile(times, 0.50),
             p95=_quantile(times, 0.95),
             p99=_quantile(times, 0.99),
+            seconds=times,
         )
 
 

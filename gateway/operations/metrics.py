@@ -6,8 +6,8 @@ sockets, memory and CPU.
 
 from typing import TYPE_CHECKING
 
+from gateway.figures.snapshot import Snapshot
 from gateway.operations import snapshot
-from gateway.operations.snapshot import Snapshot
 from libs.telemetry import metrics as figures
 from libs.telemetry.ops import Page, metrics_page
 

@@ -1,4 +1,5 @@
-"""Queues, dead letters and schedules of the organization in all services, and the local mailbox."""
+"""Queues, dead letters and schedules of the organization in all services, the local mailbox, and for operators the
+figures of the whole suite."""
 
 import asyncio
 from collections import defaultdict
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 
+from echosenseix.billing.v1 import billing_pb2
 from echosenseix.common.v1 import common_pb2
 from echosenseix.jobs.v1 import jobs_pb2 as pb
 from echosenseix.realtime.v1 import realtime_pb2
@@ -16,6 +18,7 @@ from gateway.http.merged_lists import FetchPage, merged_page
 from gateway.http.routing import Route, tagged
 from gateway.http.schema import NoBody, NoQuery, WholeListQuery
 from gateway.routes.jobs import owner
+from gateway.schemas.figures import Figures, FiguresQuery
 from gateway.schemas.jobs import (
     DeadLetterQuery,
     JobRow,
@@ -104,6 +107,11 @@ async def list_mail(request: ApiRequest[MailQuery, NoBody]) -> Response:
     return lists.page_response(request, answer.mails, answer.page_info, mail_from_proto)
 
 
+async def get_figures(request: ApiRequest[FiguresQuery, NoBody]) -> Response:
+    await request.app.clients.billing.CheckOperator(billing_pb2.CheckOperatorRequest())
+    return responses.ok(request.app.history.figures(request.query.after))
+
+
 _Replay = tuple["JobsServiceAsyncStub", pb.ReplayDeadLettersRequest]
 
 
@@ -147,6 +155,15 @@ _QUEUE = {"service": {"type": "string", "enum": list(SERVICES)}}
 
 ROUTES = tagged(
     "Operations",
+    Route(
+        "GET",
+        "/api/admin/figures",
+        get_figures,
+        "Read the last hour of the suite's figures, for the platform's own organization",
+        scope=_EVERYTHING,
+        query=FiguresQuery,
+        answer=Figures,
+    ),
     Route(
         "GET",
         "/api/admin/queues",

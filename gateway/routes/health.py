@@ -12,8 +12,7 @@ from gateway.http import responses
 from gateway.http.responses import NO_STORE
 from gateway.http.routing import UNLIMITED, Route, tagged
 from gateway.http.schema import NoBody, NoQuery
-from gateway.operations.services import connected, is_healthy
-from gateway.schemas.health import Connections, Health, Pool, Probe
+from gateway.schemas.health import Connections, Health, Pool, Probe, connected, is_healthy
 from gateway.state import ApiRequest
 from libs.telemetry import loop_lag
 

@@ -210,6 +210,7 @@ WORDS: Mapping[str, str] = {
     "recording": "The recording; null without one.",
     "redis": "Redis.",
     "refreshIntervalSeconds": "Seconds between refreshes; null where only a request refreshes.",
+    "release": "The release that runs.",
     "replayed": "How many will be handled again.",
     "replaying": "Whether it is being handled again.",
     "requestBody": "The body that was sent, as text.",

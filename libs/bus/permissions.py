@@ -43,10 +43,10 @@ def permissions(service: str, owners: Mapping[str, str]) -> Permissions:
 
 
 def edge_permissions(user: str) -> Permissions:
-    """The rights of the gateway, which only hears what its cached values lost."""
+    """The rights of the gateways, which hear what their cached values lost and tell each other their figures."""
     return Permissions(
-        publish=(f"{subjects.inbox_prefix(user)}.>",),
-        subscribe=(subjects.cache_invalidated("*"), f"{subjects.inbox_prefix(user)}.>"),
+        publish=(subjects.GATEWAY_FIGURES, f"{subjects.inbox_prefix(user)}.>"),
+        subscribe=(subjects.cache_invalidated("*"), subjects.GATEWAY_FIGURES, f"{subjects.inbox_prefix(user)}.>"),
     )
 
 

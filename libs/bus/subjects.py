@@ -65,3 +65,5 @@ def cache_invalidated(service: str) -> str:
 
 # Tells every instance with sockets that a session or an API key ended.
 REALTIME_REVOKED = "rt.revoked"
+# Tells every gateway what another one served in the last minute.
+GATEWAY_FIGURES = "edge.figures"

@@ -10,11 +10,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
 
 from echosenseix.common.v1 import common_pb2, common_pb2_grpc
 from libs.config import ServiceSettings
-from libs.telemetry.metrics import CACHE_HITS, CACHE_MISSES
+from libs.telemetry.metrics import CACHE_HITS, CACHE_MISSES, EVENTS_DEAD, OUTBOX_LAG_SECONDS
 
 # Seconds for a part to answer before it counts as down.
 _PROBE_SECONDS = 1.0
@@ -108,6 +108,9 @@ def _process_figures() -> dict[str, float]:
         "memory_bytes": _resident_bytes(),
         "cache_hits": _counted(CACHE_HITS),
         "cache_misses": _counted(CACHE_MISSES),
+        # Both are known to the replica that publishes and consumes, and 0 in the others.
+        "outbox_lag_seconds": _largest(OUTBOX_LAG_SECONDS),
+        "dead_events": _largest(EVENTS_DEAD),
     }
 
 
@@ -122,6 +125,11 @@ def _resident_bytes() -> float:
 def _counted(counter: Counter) -> float:
     """The sum over a counter's labels."""
     return sum(sample.value for family in counter.collect() for sample in family.samples if "_total" in sample.name)
+
+
+def _largest(gauge: Gauge) -> float:
+    """Over a gauge's labels; 0 without a value."""
+    return max((sample.value for family in gauge.collect() for sample in family.samples), default=0.0)
 
 
 async def _answers(probe: Probe) -> bool:

@@ -32,7 +32,9 @@ class BillingSettings(ServiceSettings):
         help="the page to which customers come back from the payment; ?topUp=<id> is added",
     )
     operator_organizations: tuple[str, ...] = setting(
-        "OPERATOR_ORGANIZATIONS", (), help="ids that may grant credit, comma list; locally the first organization"
+        "OPERATOR_ORGANIZATIONS",
+        (),
+        help="ids that may grant credit and see the suite's figures, comma list; locally the first organization",
     )
     outbound_allow: tuple[str, ...] = setting("OUTBOUND_ALLOW", (), help="host:port exceptions of the address guard")
 

@@ -27,7 +27,9 @@ OPERATIONS = [
 ]
 GUARDED = [entry for entry in OPERATIONS if entry[2].get("security") != []]
 # Only the platform's own organization may do these, whatever they name.
-OF_OPERATORS = [entry for entry in GUARDED if entry[1].startswith("/api/admin/organizations/{id}")]
+OF_OPERATORS = [
+    entry for entry in GUARDED if entry[1].startswith(("/api/admin/organizations/{id}", "/api/admin/figures"))
+]
 NAMING_AN_ID = [entry for entry in GUARDED if "{id}" in entry[1] and entry not in OF_OPERATORS]
 
 

@@ -97,6 +97,12 @@ class PaymentMethods(billing_pb2_grpc.BillingServiceServicer):
 
         return await run_write(self._database, operator.org_id, act, billing_pb2.GrantCreditResponse, required=True)
 
+    async def CheckOperator(
+        self, request: billing_pb2.CheckOperatorRequest, context: object
+    ) -> billing_pb2.CheckOperatorResponse:
+        await self._require_operator(require_scope("*"))
+        return billing_pb2.CheckOperatorResponse()
+
     async def _new_top_up(
         self, conn: Connection, org_id: str, provider: str, request: billing_pb2.CreateTopUpRequest
     ) -> TopUp:

@@ -523,6 +523,21 @@ class Bucket(TypedDict):
     "What the customer pays for it; null until it is rated."
 
 
+class CacheRow(TypedDict):
+    """One class of cached values, summed over all gateways since their starts."""
+
+    name: str
+    "The class, as in docs/caching.md."
+    hits: int
+    "Reads that memory or Redis answered."
+    misses: int
+    "Reads that went to the service."
+    staleAnswers: int
+    "Older values within the bound, because the source was away."
+    heartbeatSeconds: float
+    "The age of the last evidence that invalidations arrive."
+
+
 class Call(TypedDict):
     id: str
     "The id; it never changes."
@@ -1374,6 +1389,21 @@ class Failure(TypedDict):
     "A sentence for people."
 
 
+class Figures(TypedDict):
+    """What operators look at first."""
+
+    gateways: list[str]
+    "The gateways whose requests are counted."
+    points: list[Point]
+    "At most an hour, oldest first."
+    caches: list[CacheRow]
+    "The cached classes that were read."
+    services: list[ServiceFigures]
+    "One replica of each service, as it answered last."
+    queues: list[Queue]
+    "The queues of all organizations together."
+
+
 class FiltersBody(TypedDict):
     category: NotRequired[str | None]
     "A word to group entries by."
@@ -2211,6 +2241,45 @@ class PasswordBody(TypedDict):
     "The new password."
 
 
+class Point(TypedDict):
+    """Ten seconds. Response times and errors are those of the minute before, of all gateways together."""
+
+    time: str
+    "When it happened."
+    requestsPerSecond: float
+    "Requests a second."
+    p50Ms: float
+    "Half of the requests took at most so many milliseconds."
+    p95Ms: float
+    "95 % of the requests took at most so many milliseconds."
+    p99Ms: float
+    "99 % of the requests took at most so many milliseconds."
+    errors4xxPerSecond: float
+    "Refusals (4xx) a second."
+    errors5xxPerSecond: float
+    "Failures (5xx) a second."
+    poolActive: int
+    "Database connections in use, of one replica of each service."
+    poolTotal: int
+    "Database connections that these replicas may open."
+    cacheHitRatio: dict[str, float]
+    "The share of reads since the last point that the cache answered, by class."
+    cacheHeartbeatSeconds: dict[str, float]
+    "The age of the last evidence that invalidations arrive, by class."
+    jobRunP95Seconds: float
+    "Processing time of jobs, of the slowest queue."
+    jobsWaiting: int
+    "Jobs that are due, of all queues."
+    outboxLagSeconds: dict[str, float]
+    "The age of the oldest event that was not published yet, by service."
+    sockets: float
+    "Open client connections of one realtime replica."
+    memoryMib: dict[str, float]
+    "Memory of one replica, by service."
+    cpuCores: dict[str, float]
+    "Cores in use by one replica, by service."
+
+
 class Pool(TypedDict):
     """One replica of each service: the sum of the configured maxima, and how many are idle and in use now."""
 
@@ -2551,6 +2620,29 @@ class SecondFactorSecret(TypedDict):
     "Base32, as authenticators take it."
     otpauthUrl: str
     "The same for a QR code."
+
+
+class ServiceFigures(TypedDict):
+    service: str
+    "The service."
+    status: Literal["healthy", "unhealthy", "unreachable"]
+    "Its state."
+    instance: str | None
+    "The path of the request."
+    release: str | None
+    "The release that runs."
+    uptime: int | None
+    "Seconds since the start."
+    connections: Connections | None
+    "Whether each store answers."
+    pool: Pool | None
+    "Connections to the database."
+    memoryMib: float | None
+    "Memory of the replica that answered."
+    outboxLagSeconds: float | None
+    "The age of the oldest event that was not published yet."
+    deadEvents: int | None
+    "Events that the service gave up and did not handle since."
 
 
 class Session(TypedDict):

@@ -618,6 +618,10 @@ class Operations:
         """Grant credit, for the platform's own organization (Idempotency-Key required). Needs the scope *."""
         return self._client.answer(m.CreditGrant, Call("POST", f"/api/admin/organizations/{segment(id)}/credits", json=body, keyed=True, idempotency_key=idempotency_key))
 
+    def get_figures(self, *, after: str | None = None) -> m.Figures:
+        """Read the last hour of the suite's figures, for the platform's own organization. Needs the scope *."""
+        return self._client.answer(m.Figures, Call("GET", "/api/admin/figures", params={"after": after}))
+
     def list_queues(self, *, limit: int | None = None, sort: Literal["name"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None) -> Rows[m.Queue]:
         """List queues with their figures. Needs the scope *."""
         params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total}
@@ -1407,6 +1411,10 @@ class AsyncOperations:
     async def grant_credit(self, id: str, body: m.CreditBody, *, idempotency_key: str | None = None) -> m.CreditGrant:
         """Grant credit, for the platform's own organization (Idempotency-Key required). Needs the scope *."""
         return await self._client.answer(m.CreditGrant, Call("POST", f"/api/admin/organizations/{segment(id)}/credits", json=body, keyed=True, idempotency_key=idempotency_key))
+
+    async def get_figures(self, *, after: str | None = None) -> m.Figures:
+        """Read the last hour of the suite's figures, for the platform's own organization. Needs the scope *."""
+        return await self._client.answer(m.Figures, Call("GET", "/api/admin/figures", params={"after": after}))
 
     def list_queues(self, *, limit: int | None = None, sort: Literal["name"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None) -> AsyncRows[m.Queue]:
         """List queues with their figures. Needs the scope *."""

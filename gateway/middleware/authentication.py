@@ -60,10 +60,11 @@ class Authentication:
         return path.startswith("/api/")
 
     def _refuse_forgery(self, request: Request[Any, Any, Any]) -> None:
-        """A browser says where a write comes from; what does not say so is no browser, and needs no cookie."""
+        """A browser says where a write comes from; what does not say so is no browser, and needs no cookie. A page of a
+        white-label host has another origin than the installation; both the browser and the Host header call it ours."""
         origin = request.header("origin")
-        own = origin in self._own_origins if origin else request.header("sec-fetch-site") == "same-origin"
-        if not own:
+        same = not origin or origin.partition("://")[2] == request.header("host")
+        if origin not in self._own_origins and not (same and request.header("sec-fetch-site") == "same-origin"):
             raise PermissionDenied(
                 "origin_refused",
                 "A session cookie works only from this site's own pages. Send the token as Authorization: Bearer.",

@@ -37,13 +37,14 @@ class Logo:
 
 @dataclass(frozen=True, slots=True)
 class WhiteLabel:
-    """Colors are #rrggbb. Version 0: the organization has set nothing, and shows what the suite shows."""
+    """Colors are #rrggbb, at first the console's own. Version 0: the organization has set nothing, and shows what the
+    suite shows."""
 
     product_name: str = "EchoSenseiX"
-    primary_color: str = "#1d4ed8"
+    primary_color: str = "#0f766e"
     primary_text_color: str = "#ffffff"
-    background_color: str = "#ffffff"
-    text_color: str = "#111827"
+    background_color: str = "#f6f8f8"
+    text_color: str = "#15201f"
     support_email: str = ""
     support_url: str = ""
     logo_digest: str = ""

@@ -176,6 +176,8 @@ async def test_a_cookie_from_a_foreign_page_changes_nothing(http: httpx.AsyncCli
         {"Origin": "null"},
         {"Origin": "http://api.example.com", "Host": "api.example.com"},
         {"Origin": "https://evil.example", "Sec-Fetch-Site": "same-origin"},
+        {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site", "Host": "evil.example"},
+        {"Origin": "null", "Sec-Fetch-Site": "same-origin"},
         {"Sec-Fetch-Site": "same-site"},
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "none"},
@@ -184,7 +186,12 @@ async def test_a_cookie_from_a_foreign_page_changes_nothing(http: httpx.AsyncCli
     for headers in foreign:
         forged = await http.post("/api/agents", json={"name": "x"}, headers={**cookie, **headers})
         assert code(forged) == (403, "origin_refused"), headers
-    for headers in ({"Origin": "https://api.example.com"}, {"Sec-Fetch-Site": "same-origin"}):
+    white_label = {"Origin": "https://voice.agency.example", "Host": "voice.agency.example"}
+    for headers in (
+        {"Origin": "https://api.example.com"},
+        {"Sec-Fetch-Site": "same-origin"},
+        {**white_label, "Sec-Fetch-Site": "same-origin"},
+    ):
         own = await http.post("/api/agents", json={}, headers={**cookie, **headers})
         assert code(own) == (422, "validation_failed"), headers
 

@@ -20,7 +20,8 @@ from gateway.http.compressed import MIN_BYTES
 
 STATIC = Path(__file__).parent / "static"
 PAGE = "index.html"
-# The files of others with their packages, licenses and checksums, and the names that modules import them by.
+# The files of others with their packages, licenses and checksums, the names that modules import them by, and which of
+# them only some pages load.
 VENDORED = STATIC.parent / "vendored.json"
 MEDIA_TYPES: Mapping[str, str] = {
     ".css": "text/css; charset=utf-8",
@@ -103,7 +104,8 @@ def _policy_hash(text: str) -> str:
 def _page(template: str, release: str, imports: str, files: Mapping[str, Asset]) -> str:
     """The page with the release in its paths. Modules are named ahead, so that they load in one round trip."""
     base = f"/app/{release}"
-    ours = [name for name in files if name.endswith(".js") and name != "vendor/centrifuge.js"]
+    lazy = {f"vendor/{row['file']}" for row in json.loads(VENDORED.read_bytes()) if row.get("lazy")}
+    ours = [name for name in files if name.endswith(".js") and name not in lazy]
     preloads = "\n".join(f'<link rel="modulepreload" href="{base}/{name}">' for name in ours)
     for name, text in (("base", base), ("imports", imports), ("preloads", preloads)):
         template = template.replace("{{" + name + "}}", text)

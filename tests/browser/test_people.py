@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import re
 import secrets
+from io import BytesIO
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pyotp
+import zxingcpp
+from PIL import Image
 from playwright.sync_api import expect
 
 from tests.browser.scene import Scene
@@ -26,6 +30,9 @@ WRITES = {
     "developers": "New key",
     "developers/webhooks": "New endpoint",
     "developers/providers": "Connect",
+    "customers": "New customer",
+    "white-label": "Save",
+    "white-label/hosts": "Add a host",
 }
 
 
@@ -123,7 +130,12 @@ def test_a_second_factor_is_turned_on_asked_for_and_turned_off(visit: Visit) -> 
     page.get_by_role("button", name="Turn on").click()
     page.get_by_role("dialog").get_by_label("Your password").fill(NEW_PASSWORD)
     page.get_by_role("button", name="Go on").click()
+    page.get_by_role("img", name="The secret as a QR code").wait_for()
+    [read] = zxingcpp.read_barcodes(Image.open(BytesIO(page.locator(".qr").screenshot())))
+    page.get_by_text("Enter the secret by hand").click()
     secret = page.locator(".secret").inner_text().replace(" ", "")
+    assert parse_qs(urlsplit(read.text).query)["secret"] == [secret]
+    page.get_by_text("Enter the secret by hand").click()
     visit.look("second-factor-secret")
     page.get_by_label("First code").fill(pyotp.TOTP(secret).now())
     page.get_by_role("dialog").get_by_role("button", name="Turn on").click()
@@ -131,6 +143,9 @@ def test_a_second_factor_is_turned_on_asked_for_and_turned_off(visit: Visit) -> 
     expect(codes.first).to_be_visible()
     first, second = codes.all_inner_texts()[:2]
     visit.look("recovery-codes")
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Download").click()
+    assert {first, second} < set(saved.value.path().read_text("utf-8").split())
     page.get_by_role("button", name="I have stored them").click()
     expect(page.get_by_text("recovery codes left")).to_be_visible()
     visit.look("account-security")

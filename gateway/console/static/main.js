@@ -1,8 +1,10 @@
 /* The console's start: who is signed in, the frame with the navigation, and the page of the present address. */
 
 import { useRoute } from "./lib/router.js";
+import { get } from "./lib/api.js";
+import { wear } from "./lib/look.js";
 import { SessionContext, useSessionState } from "./lib/session.js";
-import { html, render, useEffect, useRef } from "./lib/ui.js";
+import { html, LookContext, render, useEffect, useRef } from "./lib/ui.js";
 import { Frame } from "./parts/frame.js";
 import { Guard } from "./parts/guard.js";
 import { ProblemBox } from "./parts/notices.js";
@@ -11,7 +13,10 @@ import { LINKS } from "./pages/links.js";
 import { SignIn, SignInAgain } from "./pages/sign-in.js";
 import { pageOf } from "./pages/table.js";
 
-function App() {
+// Milliseconds for the look of the host.
+const LOOK_MS = 3000;
+
+function App({ look }) {
   const session = useSessionState();
   const route = useRoute();
   useFocus(session.user ? route.path : "");
@@ -20,12 +25,12 @@ function App() {
     return html`<main class="alone"><${ProblemBox} problem=${session.problem} again=${session.ask} /></main>`;
   }
   const Link = LINKS[route.parts[0]];
-  return html`<${SessionContext.Provider} value=${session}>
+  return html`<${LookContext.Provider} value=${look}><${SessionContext.Provider} value=${session}>
     ${Link ? html`<${Link} key=${route.path} route=${route} />`
       : session.user ? html`<${Signed} key=${session.user.id} route=${route} />` : html`<${SignIn} />`}
     ${session.ended && html`<${SignInAgain} />`}
     <${Toasts} />
-  <//>`;
+  <//><//>`;
 }
 
 function Signed({ route }) {
@@ -46,6 +51,18 @@ function useFocus(path) {
   }, [path]);
 }
 
+/** How this host looks. Without an answer the page looks as the suite does, because a look is no reason to wait. */
+async function lookOfHost() {
+  try {
+    const look = await get("/api/whitelabel/public", { host: location.hostname }, AbortSignal.timeout(LOOK_MS), "");
+    wear(look);
+    return look;
+  } catch {
+    return null;
+  }
+}
+
 const root = document.getElementById("app");
+const look = await lookOfHost();
 root.replaceChildren();
-render(html`<${App} />`, root);
+render(html`<${App} look=${look} />`, root);

@@ -1,8 +1,12 @@
-/* Requests to the API with the session cookie. Owns problems, idempotency keys and the end of a session; it knows no
-   resource. Every call has a deadline. */
+/* Requests to the API with the session cookie. Owns problems, idempotency keys, the end of a session, and the customer
+   that an agency acts in; it knows no resource. Every call has a deadline. */
+
+import { ACTING } from "./router.js";
 
 // Longer than any budget of the server, so that its own answer (504 with a request id) arrives first.
 const DEADLINE_MS = 20_000;
+// The largest document over a slow line.
+const DOWNLOAD_MS = 300_000;
 
 /** A refusal as the API describes it (RFC 9457), or a failure to reach it (status 0). */
 export class Problem extends Error {
@@ -14,6 +18,7 @@ export class Problem extends Error {
     this.code = document.code || "";
     this.requestId = document.requestId || "";
     this.errors = document.errors || [];
+    this.document = document;
   }
 }
 
@@ -49,9 +54,28 @@ export function withQuery(path, query = {}) {
   return given.length ? `${path}?${new URLSearchParams(given)}` : path;
 }
 
-/** The answer's JSON; null for an empty one. Throws Problem. `aborted` ends the request early. */
-export function get(path, query, aborted) {
-  return exchange("GET", withQuery(path, query), { aborted });
+// What belongs to the person and not to an organization in which the person acts.
+const OWN = /^\/api\/(login|logout|me\/|auth\/(?!user$))/;
+
+/** The header that names the customer in which a request acts; none for the own organization. */
+export const actingHeader = (path, organization = ACTING) => (organization && !OWN.test(path)
+  ? { "X-Organization-Id": organization } : {});
+
+/** The answer's JSON; null for an empty one. Throws Problem. `aborted` ends the request early. `organization` is a
+    customer to read in place of the one that the page acts in. */
+export function get(path, query, aborted, organization = ACTING) {
+  return exchange("GET", withQuery(path, query), { aborted, organization });
+}
+
+/** The bytes of a download as a Blob. */
+export async function getBlob(path) {
+  const signal = AbortSignal.timeout(DOWNLOAD_MS);
+  const headers = actingHeader(path);
+  const response = await fetch(path, { headers, signal, credentials: "same-origin" }).catch(() => {
+    throw unreachable(signal.aborted);
+  });
+  if (response.ok) return response.blob();
+  throw refused(response.status, await response.text(), response.headers.get("X-Request-Id"), path);
 }
 
 /** A write. It carries one Idempotency-Key, so the repetition after a lost connection changes nothing twice.
@@ -70,7 +94,8 @@ export async function send(method, path, body, { version, key = freshKey() } = {
   }
 }
 
-async function exchange(method, path, { headers, body, aborted }) {
+async function exchange(method, path, { headers: given, body, aborted, organization }) {
+  const headers = { ...given, ...actingHeader(path, organization) };
   const deadline = AbortSignal.timeout(DEADLINE_MS);
   const signal = aborted ? AbortSignal.any([aborted, deadline]) : deadline;
   let response, text;

@@ -3,26 +3,36 @@
 const DASH = "–";
 const dateTime = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
+const inUtc = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long", timeZone: "UTC" });
 const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
+const hourAndMinute = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
 const dayAndMonth = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", timeZone: "UTC" });
 const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
 const plain = new Intl.NumberFormat(undefined, { maximumFractionDigits: 2 });
 const currencies = new Map();
 
-/** A decimal string and its currency. Prices of a second have more digits than a cent has. */
-export function money(amount, currency) {
+/** A decimal string and its currency. Prices of a second have more digits than a cent has; `digits` are those at least,
+    so that a column lines up. */
+export function money(amount, currency, digits = 2) {
   if (amount === null || amount === undefined) return DASH;
-  if (!currencies.has(currency)) {
-    const style = { style: "currency", currency, minimumFractionDigits: 2, maximumFractionDigits: 4 };
-    currencies.set(currency, new Intl.NumberFormat(undefined, style));
+  const key = `${currency} ${digits}`;
+  if (!currencies.has(key)) {
+    const style = { style: "currency", currency, minimumFractionDigits: digits, maximumFractionDigits: 4 };
+    currencies.set(key, new Intl.NumberFormat(undefined, style));
   }
-  return currencies.get(currency).format(amount);
+  return currencies.get(key).format(amount);
 }
+
+/** A price in a column of prices of calls, which have hundredths of a cent. */
+export const price = (amount, currency) => money(amount, currency, 4);
 
 export const number = (value) => (value === null || value === undefined ? DASH : plain.format(value));
 export const moment = (text) => (text ? dateTime.format(new Date(text)) : DASH);
-export const fullMoment = (text) => (text ? exact.format(new Date(text)) : "");
-export const timeOfDay = (text) => (text ? clock.format(new Date(text)) : DASH);
+/** In the reader's zone and in UTC, for a title. */
+export const fullMoment = (text) => (text ? `${exact.format(new Date(text))}\n${inUtc.format(new Date(text))}` : "");
+export const exactMoment = (text) => (text ? exact.format(new Date(text)) : DASH);
+export const timeOfDay = (text, style = "medium") => (text ? (style === "short" ? hourAndMinute : clock).format(new Date(text))
+  : DASH);
 export const utcDay = (text) => dayAndMonth.format(new Date(text));
 
 const STEPS = [["day", 86_400], ["hour", 3600], ["minute", 60]];
@@ -53,6 +63,11 @@ export function bytes(size) {
   const style = { style: "unit", unit: UNITS[power], unitDisplay: "short", maximumFractionDigits: 1 };
   return new Intl.NumberFormat(undefined, style).format(size / 1000 ** power);
 }
+
+const shares = new Intl.NumberFormat(undefined, { style: "percent", maximumFractionDigits: 1 });
+
+/** 0.934 -> "93.4%". */
+export const share = (value) => (value === null || value === undefined ? DASH : shares.format(value));
 
 /** "in_progress" -> "In progress". */
 export function words(name) {

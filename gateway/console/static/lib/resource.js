@@ -7,8 +7,8 @@ import { useCallback, useEffect, useRef, useState } from "./ui.js";
 const PAGED_ROWS = 10_000;
 
 /** `{data, problem, loading, reload}` of GET `path`; nothing is asked while `path` is empty. While it loads again the
-    last data of the same path stay. */
-export function useResource(path, query = {}) {
+    last data of the same path stay. `organization` is a customer of the agency whose resource it is. */
+export function useResource(path, query = {}, organization = undefined) {
   const [state, setState] = useState({ path: "", data: null, problem: null, loading: true });
   const [round, setRound] = useState(0);
   const asked = JSON.stringify(query);
@@ -17,12 +17,12 @@ export function useResource(path, query = {}) {
     const controller = new AbortController();
     setState((last) => ({ ...last, loading: true,
       ...(last.path === path ? {} : { path, data: null, problem: null }) }));
-    get(path, query, controller.signal).then(
+    get(path, query, controller.signal, organization).then(
       (data) => setState({ path, data, problem: null, loading: false }),
       (problem) => controller.signal.aborted || setState((last) => ({ ...last, problem, loading: false })),
     );
     return () => controller.abort();
-  }, [path, asked, round]);
+  }, [path, asked, round, organization]);
   const reload = useCallback(() => setRound((number) => number + 1), []);
   useEffect(() => onSessionResume(reload), []);
   const replace = useCallback((data) => setState((last) => ({ ...last, data, problem: null })), []);

@@ -3,21 +3,44 @@
 
 import { useEffect, useState } from "./ui.js";
 
-/** `{path, parts, query}` of a fragment. */
+/** `{path, parts, acting, query}` of a fragment. `acting` is the customer of an agency whose data are shown:
+    #/in/org_1/calls. */
 export function parse(fragment) {
   const [path, search = ""] = fragment.replace(/^#/, "").split("?");
+  const named = path.split("/").filter(Boolean).map(decoded);
+  const acting = named[0] === "in" ? named[1] ?? "" : "";
   return {
     path: path || "/",
-    parts: path.split("/").filter(Boolean).map(decodeURIComponent),
+    parts: acting ? named.slice(2) : named,
+    acting,
     query: Object.fromEntries(new URLSearchParams(search)),
   };
 }
 
+function decoded(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part; // A % that encodes nothing.
+  }
+}
+
+/** The customer that this load of the page acts in; empty for the own organization. Another one is another load, so that
+    nothing of two organizations meets on a page. */
+export const ACTING = parse(location.hash).acting;
+
+/** Goes to the overview of a customer, or of the own organization. */
+export function enter(organizationId) {
+  history.pushState(null, "", place([], {}, organizationId));
+  location.reload();
+}
+
 /** The address of a place in the console, for a link. Parts are encoded. */
-export function place(parts, query = {}) {
+export function place(parts, query = {}, acting = ACTING) {
+  const within = acting ? ["in", acting, ...parts] : parts;
   const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== null && value !== "");
   const search = given.length ? `?${new URLSearchParams(given)}` : "";
-  return `#/${parts.map(encodeURIComponent).join("/")}${search}`;
+  return `#/${within.map(encodeURIComponent).join("/")}${search}`;
 }
 
 export function go(parts, query) {
@@ -35,7 +58,11 @@ export function setQuery(change, { keepPlace = false } = {}) {
 export function useRoute() {
   const [route, setRoute] = useState(() => parse(location.hash));
   useEffect(() => {
-    const read = () => setRoute(parse(location.hash));
+    const read = () => {
+      const next = parse(location.hash);
+      if (next.acting === ACTING) setRoute(next);
+      else location.reload();
+    };
     addEventListener("hashchange", read);
     return () => removeEventListener("hashchange", read);
   }, []);

@@ -2,8 +2,8 @@
    the console makes HTML of a string, and the page's policy (trusted types) refuses it. */
 
 import htm from "htm";
-import { h } from "preact";
-import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { createContext, h } from "preact";
+import { useCallback, useContext, useEffect, useRef, useState } from "preact/hooks";
 
 export { createContext, render } from "preact";
 export { useCallback, useContext, useEffect, useErrorBoundary, useId, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
@@ -53,7 +53,13 @@ export function useSettled(value, milliseconds = 300) {
 
 /** The page's title, for tabs and history. */
 export function useTitle(title) {
+  const product = useContext(LookContext)?.productName ?? SUITE_NAME;
   useEffect(() => {
-    document.title = `${title} · EchoSenseiX`;
-  }, [title]);
+    document.title = `${title} · ${product}`;
+  }, [title, product]);
 }
+
+/** What the page calls the product where no organization has a name of its own. */
+export const SUITE_NAME = "EchoSenseiX";
+/** How the host of the page looks: the answer of /api/whitelabel/public, or null. */
+export const LookContext = createContext(null);

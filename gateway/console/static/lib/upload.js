@@ -1,6 +1,6 @@
 /* One file to the API with progress, which fetch does not report: XMLHttpRequest. */
 
-import { freshKey, refused, unreachable } from "./api.js";
+import { actingHeader, freshKey, refused, unreachable } from "./api.js";
 
 /** Sends the form; `progress` hears a share from 0 to 1. Resolves to the answer's JSON, rejects with a Problem.
     `signal` ends it early. */
@@ -8,7 +8,8 @@ export function upload(path, form, progress, signal) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open("POST", path);
-    request.setRequestHeader("Idempotency-Key", freshKey());
+    const headers = { "Idempotency-Key": freshKey(), ...actingHeader(path) };
+    Object.entries(headers).forEach(([name, value]) => request.setRequestHeader(name, value));
     request.upload.onprogress = ({ lengthComputable, loaded, total }) => lengthComputable && progress(loaded / total);
     request.onload = () => {
       const { status, responseText } = request;

@@ -5,7 +5,8 @@ import { words } from "../lib/format.js";
 import { useAct, useResource } from "../lib/resource.js";
 import { useMay, useSession } from "../lib/session.js";
 import { html, useState } from "../lib/ui.js";
-import { Form, TextField } from "../parts/forms.js";
+import { Copyable } from "../parts/copy.js";
+import { Form, TextField, ZoneField } from "../parts/forms.js";
 import { Facts, Moment, ProblemBox, Waiting } from "../parts/notices.js";
 import { toast } from "../parts/toasts.js";
 
@@ -37,12 +38,8 @@ function Settings({ of: organization, replace, changed }) {
     submit=${dirty ? "Save" : "Saved"}>
     <${TextField} label="Name" required maxlength="200" value=${name} onInput=${setName} pointer="name"
       problem=${problem} />
-    <${TextField} label="Time zone" required maxlength="64" list="zones"
-      hint="As the IANA database names it, such as Europe/Berlin." value=${timeZone} onInput=${setTimeZone}
-      pointer="timeZone" problem=${problem} />
-    <datalist id="zones">${Intl.supportedValuesOf("timeZone").map((zone) => html`<option key=${zone} value=${zone}>
-      </option>`)}</datalist><//>
-    <p class="small">Id <code>${organization.id}</code></p>`;
+    <${ZoneField} value=${timeZone} onInput=${setTimeZone} problem=${problem} /><//>
+    <p class="small">Id <${Copyable} text=${organization.id} what="the id of the organization" /></p>`;
 }
 
 function Address() {

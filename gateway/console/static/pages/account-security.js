@@ -3,10 +3,14 @@
 import { send } from "../lib/api.js";
 import { count } from "../lib/format.js";
 import { useAct, useResource } from "../lib/resource.js";
-import { html, useState } from "../lib/ui.js";
+import { useSession } from "../lib/session.js";
+import { html, LookContext, SUITE_NAME, useContext, useState } from "../lib/ui.js";
+import { CopyButton } from "../parts/copy.js";
 import { Dialog } from "../parts/dialog.js";
+import { saveBlob } from "../parts/download.js";
 import { Form, TextField } from "../parts/forms.js";
 import { Moment, ProblemBox, State, Waiting } from "../parts/notices.js";
+import { QrCode } from "../parts/qr.js";
 import { toast } from "../parts/toasts.js";
 import { NewPassword } from "./links.js";
 
@@ -89,8 +93,10 @@ function Enrollment({ of: { secret, otpauthUrl }, onClose, done }) {
     done((await send("POST", "/api/auth/second-factor/confirm", { code: code.trim() })).recoveryCodes);
   });
   return html`<${Dialog} title="Add it to your authenticator" onClose=${onClose}>
-    <p>Enter this secret in your authenticator, or <a href=${otpauthUrl}>open it there</a> on this device.</p>
-    <p><code class="secret">${secret.match(/.{1,4}/g).join(" ")}</code></p>
+    <p>Scan this code with your authenticator, or <a href=${otpauthUrl}>open it there</a> on this device.</p>
+    <${QrCode} text=${otpauthUrl} label="The secret as a QR code" />
+    <details><summary>Enter the secret by hand</summary>
+      <p><code class="secret">${secret.match(/.{1,4}/g).join(" ")}</code></p><${CopyButton} text=${secret} /></details>
     <${Form} onSubmit=${run} busy=${busy} problem=${problem} submit="Turn on"
       extra=${html`<button type="button" onClick=${onClose}>Cancel</button>`}>
       <${TextField} label="First code" required minlength="6" maxlength="40" wide inputmode="numeric"
@@ -99,12 +105,16 @@ function Enrollment({ of: { secret, otpauthUrl }, onClose, done }) {
 }
 
 function Codes({ of: codes, onClose }) {
-  const [copied, setCopied] = useState(false);
-  const copy = () => navigator.clipboard?.writeText(codes.join("\n")).then(() => setCopied(true), () => undefined);
+  const { user } = useSession();
+  const product = useContext(LookContext)?.productName ?? SUITE_NAME;
+  const file = () => saveBlob(new Blob([`Recovery codes of ${user.email} at ${product}.\nEach works once.\n\n`,
+    codes.map((code) => `${code}\n`).join("")], { type: "text/plain" }), "recovery-codes.txt");
   return html`<${Dialog} title="Recovery codes" onClose=${onClose}>
     <p>Store them now. Each replaces the authenticator once; they are not shown again.</p>
+    <p class="on-paper">${product}, ${user.email}</p>
     <ul class="codes">${codes.map((code) => html`<li key=${code}><code>${code}</code></li>`)}</ul>
-    <div class="actions">${navigator.clipboard && html`<button type="button" onClick=${copy}>
-        ${copied ? "Copied" : "Copy"}</button>`}
+    <div class="actions"><${CopyButton} text=${codes.join("\n")} />
+      <button type="button" onClick=${file}>Download</button>
+      <button type="button" onClick=${() => print()}>Print</button>
       <button type="button" class="primary" onClick=${onClose}>I have stored them</button></div><//>`;
 }

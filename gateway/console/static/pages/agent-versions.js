@@ -9,7 +9,7 @@ import { List } from "../parts/list.js";
 import { Empty, Moment, ProblemBox, Waiting } from "../parts/notices.js";
 
 const COLUMNS = [
-  { title: "Version", cell: (version) => number(version.version) },
+  { title: "Version", cell: (version) => `Version ${number(version.version)}` },
   { title: "What is new", cell: (version) => version.description ?? "–" },
   { title: "Published", cell: (version) => html`<${Moment} at=${version.createdAt} />` },
 ];

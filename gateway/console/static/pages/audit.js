@@ -1,10 +1,11 @@
 /* The audit log: each write with who did it and what it changed; and the seals that prove it was not altered. */
 
-import { fullMoment, number } from "../lib/format.js";
+import { exactMoment, number, words } from "../lib/format.js";
 import { useList, useResource } from "../lib/resource.js";
 import { place, setQuery, urlPlace } from "../lib/router.js";
 import { useMay } from "../lib/session.js";
 import { html, useState } from "../lib/ui.js";
+import { Copyable } from "../parts/copy.js";
 import { Dialog } from "../parts/dialog.js";
 import { SearchField, SelectField } from "../parts/forms.js";
 import { List } from "../parts/list.js";
@@ -32,7 +33,7 @@ function Log({ route }) {
   const known = people.data?.data ?? [];
   const columns = [
     { title: "Write", cell: (entry) => html`<button type="button" class="quiet" onClick=${() => setShown(entry.id)}>
-      ${entry.action}</button>` },
+      ${words(entry.action)}</button>` },
     { title: "By", cell: (entry) => actorOf(entry, known) },
     { title: "About", cell: (entry) => (entry.targetId ? html`<code>${entry.targetId}</code>` : "–") },
     { title: "From", cell: (entry) => entry.ipAddress ?? "–" },
@@ -42,7 +43,7 @@ function Log({ route }) {
   return html`<form class="filters" role="search" onSubmit=${(event) => event.preventDefault()}>
       <${SelectField} label="Person" value=${filters.actorId} onInput=${set("actorId")}
         options=${[["", "All"], ...known.map(({ id, email }) => [id, email])]} />
-      <${SearchField} label="Action" value=${filters.action} onSearch=${set("action")} hint="Its whole name." />
+      <${SearchField} label="Action" value=${filters.action} onSearch=${set("action")} hint="Its whole name, such as update_agent." />
       <${SearchField} label="Id of what was changed" value=${filters.targetId} onSearch=${set("targetId")} /></form>
     <${List} read=${list} place=${where} setPlace=${move} columns=${columns} label="Audit log" empty=${
       FILTERS.some((name) => filters[name])
@@ -58,13 +59,14 @@ function actorOf(entry, people) {
 
 function Entry({ id, people, onClose }) {
   const { data: entry, problem, reload } = useResource(`/api/audit-logs/${id}`);
-  return html`<${Dialog} title=${entry?.action ?? "Write"} onClose=${onClose}>
+  return html`<${Dialog} title=${entry ? words(entry.action) : "Write"} onClose=${onClose}>
     <${ProblemBox} problem=${problem} again=${reload} />
     ${!entry && !problem && html`<${Waiting} />`}
     ${entry && html`<${Facts} of=${[["By", actorOf(entry, people)], ["Role", entry.role], ["From", entry.ipAddress],
-        ["Time", fullMoment(entry.createdAt)], ["Number", number(entry.number)],
-        ["About", entry.targetId && html`<code>${entry.targetId}</code>`],
-        ["Request", html`<code>${entry.requestId}</code>`]]} />
+        ["Time", exactMoment(entry.createdAt)], ["Number", number(entry.number)],
+        ["Action", html`<code>${entry.action}</code>`],
+        ["About", entry.targetId && html`<${Copyable} text=${entry.targetId} what="the id" />`],
+        ["Request", html`<${Copyable} text=${entry.requestId} what="the id of the request" />`]]} />
       <h3>What it changed</h3>${entry.changes.length ? html`<pre tabindex="0">${JSON.stringify(entry.changes, null, 2)}
         </pre>` : html`<p class="small">Nothing is recorded.</p>`}`}<//>`;
 }

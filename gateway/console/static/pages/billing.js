@@ -1,7 +1,7 @@
 /* Money: the balance, what was used day by day, and every entry of the ledger. */
 
 import { freshKey, get, send } from "../lib/api.js";
-import { count, money, number, providerName, utcDay, words } from "../lib/format.js";
+import { count, money, number, price, providerName, utcDay, words } from "../lib/format.js";
 import { useRefresh } from "../lib/live.js";
 import { useAct, useList, useResource } from "../lib/resource.js";
 import { place, setQuery, urlPlace } from "../lib/router.js";
@@ -16,7 +16,7 @@ import { Head } from "../parts/tabs.js";
 import { toast } from "../parts/toasts.js";
 import { Figure } from "./overview.js";
 
-const DAYS = 30;
+export const DAYS = 30;
 const TYPES = ["grant", "top_up", "usage", "adjustment", "refund"];
 
 export function Billing({ route }) {
@@ -68,7 +68,7 @@ const DIFFERENCES = [
 ];
 
 /** The last DAYS days with today, in UTC as the API groups them. */
-function lastDays() {
+export function lastDays() {
   const end = new Date();
   end.setUTCHours(24, 0, 0, 0);
   return { from: new Date(end.getTime() - DAYS * 86_400_000).toISOString(), to: end.toISOString() };
@@ -121,8 +121,8 @@ function Meters({ of: { data } }) {
 const LEDGER = [
   { title: "Entry", cell: (entry) => words(entry.description || entry.type) },
   { title: "Type", cell: (entry) => words(entry.type) },
-  { title: "Amount", kind: "number", cell: (entry) => money(entry.amount, entry.currency) },
-  { title: "Balance after", kind: "number", cell: (entry) => money(entry.balanceAfter, entry.currency) },
+  { title: "Amount", kind: "number", cell: (entry) => price(entry.amount, entry.currency) },
+  { title: "Balance after", kind: "number", cell: (entry) => price(entry.balanceAfter, entry.currency) },
   { title: "Call", cell: (entry) => (entry.callId ? html`<a href=${place(["calls", entry.callId])}>Open</a>` : "–") },
   { title: "Time", cell: (entry) => html`<${Moment} at=${entry.createdAt} />` },
 ];

@@ -1,12 +1,13 @@
 /* One call: what was said and when, the recording, what it cost, what happened to it. A call that runs grows turn by turn
    from its channel, and takes commands. */
 
-import { duration, money, number, providerName, words } from "../lib/format.js";
+import { duration, money, number, price, providerName, words } from "../lib/format.js";
 import { REFRESH_MS, useChannels } from "../lib/live.js";
 import { usePlace, useResource } from "../lib/resource.js";
 import { place } from "../lib/router.js";
 import { html, useEffect, useInterval, useRef, useState, useThrottled } from "../lib/ui.js";
 import { Commands } from "../parts/commands.js";
+import { Copyable } from "../parts/copy.js";
 import { EventList } from "../parts/events.js";
 import { List } from "../parts/list.js";
 import { Empty, Facts, Moment, ProblemBox, Stamp, State, Tags, Waiting } from "../parts/notices.js";
@@ -72,7 +73,7 @@ function factsOf(call, agent) {
     ["Ended because", call.terminationReason],
     ["Language", call.language],
     ["Tags", call.tags.length > 0 && html`<${Tags} of=${call.tags} />`],
-    ["Id", html`<code>${call.id}</code>`],
+    ["Id", html`<${Copyable} text=${call.id} what="the id of the call" />`],
   ].map((pair) => (pair[1] === false ? null : pair));
 }
 
@@ -140,8 +141,8 @@ function Cost({ call }) {
   const columns = [
     { title: "Entry", cell: (entry) => html`<code>${entry.id}</code>` },
     { title: "Type", cell: (entry) => words(entry.type) },
-    { title: "Amount", kind: "number", cell: (entry) => money(entry.amount, entry.currency) },
-    { title: "Balance after", kind: "number", cell: (entry) => money(entry.balanceAfter, entry.currency) },
+    { title: "Amount", kind: "number", cell: (entry) => price(entry.amount, entry.currency) },
+    { title: "Balance after", kind: "number", cell: (entry) => price(entry.balanceAfter, entry.currency) },
     { title: "Time", cell: (entry) => html`<${Moment} at=${entry.createdAt} />` },
   ];
   return html`<p>${call.cost ? html`This call cost <b>${money(call.cost.amount, call.cost.currency)}</b>.`

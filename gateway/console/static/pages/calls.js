@@ -1,6 +1,6 @@
 /* Calls: filter, search, and a page of rows that follows what happens. */
 
-import { duration, money, words } from "../lib/format.js";
+import { duration, price, words } from "../lib/format.js";
 import { useRefresh } from "../lib/live.js";
 import { useList, useResource } from "../lib/resource.js";
 import { place, setQuery, urlPlace } from "../lib/router.js";
@@ -68,7 +68,7 @@ const COLUMNS = [
   { title: "Number", cell: (call) => (call.direction === "outbound" ? call.toNumber : call.fromNumber)
     ?? words(call.direction) },
   { title: "Length", kind: "number", cell: (call) => duration(call.durationSeconds) },
-  { title: "Cost", kind: "number", cell: (call) => money(call.cost?.amount, call.cost?.currency) },
+  { title: "Cost", kind: "number", cell: (call) => price(call.cost?.amount, call.cost?.currency) },
   { title: "Started", cell: (call) => html`<${Moment} at=${call.startedAt ?? call.createdAt} />` },
 ];
 

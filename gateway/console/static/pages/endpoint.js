@@ -2,10 +2,11 @@
 
 import { send } from "../lib/api.js";
 import { count, number } from "../lib/format.js";
-import { useAct, useList, usePlace, useResource } from "../lib/resource.js";
-import { go } from "../lib/router.js";
+import { useAct, useList, useResource } from "../lib/resource.js";
+import { go, setQuery, urlPlace } from "../lib/router.js";
 import { useMay } from "../lib/session.js";
 import { html, useInterval, useState } from "../lib/ui.js";
+import { Copyable } from "../parts/copy.js";
 import { Confirm, Dialog, Secret } from "../parts/dialog.js";
 import { Form, fromCommas, SelectField, TextField, toCommas } from "../parts/forms.js";
 import { List } from "../parts/list.js";
@@ -17,7 +18,7 @@ const BACK = [["developers", "webhooks"], "Webhooks"];
 // Seconds between looks at the deliveries while some of them wait.
 const LOOK_SECONDS = 3;
 
-export function Endpoint({ id }) {
+export function Endpoint({ id, route }) {
   const may = useMay();
   const path = `/api/webhook-endpoints/${id}`;
   const { data: endpoint, problem, reload, replace } = useResource(path);
@@ -50,10 +51,10 @@ export function Endpoint({ id }) {
       ["Description", endpoint.description], ["Disabled because", endpoint.disabledReason],
       ["Last success", html`<${Moment} at=${endpoint.lastSuccessAt} />`],
       ["Last failure", html`<${Moment} at=${endpoint.lastFailureAt} />`],
-      ["Id", html`<code>${endpoint.id}</code>`]]} />
+      ["Id", html`<${Copyable} text=${endpoint.id} what="the id of the endpoint" />`]]} />
     ${may("webhooks:write") && html`<details class="card"><summary>Change</summary>
       <${Settings} key=${version} endpoint=${endpoint} path=${path} replace=${replace} /></details>`}
-    <section><h2>Deliveries</h2><${Deliveries} path=${path} /></section>
+    <section><h2>Deliveries</h2><${Deliveries} path=${path} route=${route} /></section>
     ${secret && html`<${Secret} title="The new secret" secret=${secret}
       onClose=${() => setSecret("")}>Enter it at the receiver. It is shown this once.<//>`}`;
 }
@@ -115,11 +116,11 @@ function Settings({ endpoint, path, replace }) {
       problem=${problem} /><//>`;
 }
 
-function Deliveries({ path }) {
+function Deliveries({ path, route }) {
   const may = useMay();
-  const [status, setStatus] = useState("");
+  const { status = "" } = route.query;
   const [shown, setShown] = useState("");
-  const [where, move] = usePlace({ status });
+  const [where, move] = urlPlace(route);
   const list = useList(`${path}/deliveries`, { status }, where, 25);
   useInterval(list.reload, LOOK_SECONDS);
   const again = (delivery) => () => send("POST", `${path}/deliveries/${delivery.id}/replay`).then(
@@ -136,12 +137,12 @@ function Deliveries({ path }) {
     { title: "Created", cell: (delivery) => html`<${Moment} at=${delivery.createdAt} />` },
     { title: "Next attempt", cell: (delivery) => html`<${Moment}
       at=${delivery.status === "pending" ? delivery.nextAttemptAt : null} />` },
-    { title: "Actions", cell: (delivery) => html`<button type="button" class="quiet"
-      onClick=${() => setShown(delivery.id)}>Show</button>${may("webhooks:write") && html` <button type="button"
-      class="quiet" onClick=${again(delivery)}>Deliver again</button>`}` },
+    { title: "Actions", cell: (delivery) => html`<span class="row-actions"><button
+      type="button" class="quiet" onClick=${() => setShown(delivery.id)}>Show</button>${may("webhooks:write")
+      && html`<button type="button" class="quiet" onClick=${again(delivery)}>Deliver again</button>`}</span>` },
   ];
   return html`<form class="filters" onSubmit=${(event) => event.preventDefault()}>
-      <${SelectField} label="Status" value=${status} onInput=${setStatus}
+      <${SelectField} label="Status" value=${status} onInput=${(value) => setQuery({ status: value })}
         options=${[["", "All"], ["pending", "Pending"], ["delivered", "Delivered"], ["failed", "Failed"]]} /></form>
     ${shown && html`<${Log} path=${`${path}/deliveries/${shown}`} onClose=${() => setShown("")} />`}
     <${List} read=${list} place=${where} setPlace=${move} columns=${columns} label="Deliveries"

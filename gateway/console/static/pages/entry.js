@@ -4,10 +4,12 @@ import { send } from "../lib/api.js";
 import { bytes, count, number } from "../lib/format.js";
 import { useRefresh } from "../lib/live.js";
 import { useList, usePlace, useResource } from "../lib/resource.js";
-import { go } from "../lib/router.js";
+import { go, place } from "../lib/router.js";
 import { useMay, useSession } from "../lib/session.js";
 import { html } from "../lib/ui.js";
+import { Copyable } from "../parts/copy.js";
 import { Confirm } from "../parts/dialog.js";
+import { Download } from "../parts/download.js";
 import { Pager } from "../parts/list.js";
 import { Empty, Facts, Moment, ProblemBox, State, Tags, Waiting } from "../parts/notices.js";
 import { Head } from "../parts/tabs.js";
@@ -17,25 +19,42 @@ const BACK = [["knowledge"], "Knowledge"];
 export function Entry({ id }) {
   const { user } = useSession();
   const may = useMay();
-  const { data: entry, problem, reload } = useResource(`/api/knowledge-base/entries/${id}`);
+  const path = `/api/knowledge-base/entries/${id}`;
+  const { data: entry, problem, reload } = useResource(path);
   useRefresh(user.organization.id, "knowledge", reload);
   if (problem && !entry) return html`<${Head} title="Entry" back=${BACK} />
     <${ProblemBox} problem=${problem} again=${reload} />`;
   if (!entry) return html`<${Waiting} />`;
-  const remove = () => send("DELETE", `/api/knowledge-base/entries/${id}`, undefined, { version: entry.version });
+  const remove = () => send("DELETE", path, undefined, { version: entry.version });
   return html`<${Head} title=${entry.title} back=${BACK}><${State} of=${entry.status} />
-      ${entry.documentId && html`<a class="button" href="/api/documents/${entry.documentId}/download">Download</a>`}
+      ${entry.documentId && html`<${Download} label="Download" name=${entry.source || entry.title}
+        path="/api/documents/${entry.documentId}/download" />`}
       ${may("knowledge:write") && html`<${Confirm} label="Delete" title="Delete this entry?"
-        question="Agents do not find its passages any more. It does not come back." act=${remove}
-        done=${() => go(["knowledge"])} />`}<//>
+        question=${html`<${Dependents} path=${path} />`} act=${remove} done=${() => go(["knowledge"])} />`}<//>
     ${entry.error && html`<${ProblemBox}
       problem=${{ title: "The document could not be read", detail: entry.error.message }} />`}
     <${Facts} of=${[
       ["Category", entry.category], ["Tags", entry.tags.length > 0 ? html`<${Tags} of=${entry.tags} />` : null],
       ["Source", entry.source], ["Pages", entry.pageCount && number(entry.pageCount)], ["Size", bytes(entry.byteSize)],
-      ["Changed", html`<${Moment} at=${entry.updatedAt} />`], ["Id", html`<code>${entry.id}</code>`],
+      ["Changed", html`<${Moment} at=${entry.updatedAt} />`], ["Id", html`<${Copyable} text=${entry.id} what="the id of the entry" />`],
     ]} />
     <section><h2>Passages</h2><${Passages} entry=${entry} /></section>`;
+}
+
+// Agents that are named before an entry is deleted.
+const NAMED = 10;
+
+/** Who speaks from the entry, asked when someone is about to delete it. */
+function Dependents({ path }) {
+  const { data, problem } = useResource(`${path}/dependents`, { limit: NAMED });
+  const lost = "Its passages are not found any more. It does not come back.";
+  if (problem) return html`<span>Which agents speak from it could not be read: ${problem.detail} ${lost}</span>`;
+  if (!data) return html`<span role="status">Looking for agents that speak from it…</span>`;
+  if (data.data.length === 0) return html`<span>No agent names it. ${lost}</span>`;
+  return html`<span><strong>${count(data.total ?? data.data.length, "agent speaks", "agents speak")} from it:</strong>
+      ${" "}${data.data.map(({ agentId, name, publishedVersion }, index) => html`${index ? ", " : ""}<a key=${agentId}
+        href=${place(["agents", agentId])}>${name}</a>${publishedVersion ? ` (version ${number(publishedVersion)} serves calls)`
+        : " (draft)"}`)}${data.hasMore ? ` and ${number(data.total - NAMED)} more` : ""}. ${lost}</span>`;
 }
 
 function Passages({ entry }) {

@@ -5,6 +5,7 @@ import { providerName } from "../lib/format.js";
 import { useAct, useResource } from "../lib/resource.js";
 import { useMay } from "../lib/session.js";
 import { html, useState } from "../lib/ui.js";
+import { CopyButton } from "../parts/copy.js";
 import { Confirm, Dialog } from "../parts/dialog.js";
 import { Form, TextField } from "../parts/forms.js";
 import { Facts, Moment, ProblemBox, State, Waiting } from "../parts/notices.js";
@@ -37,7 +38,8 @@ function Provider({ name, known, reload }) {
         act=${() => send("DELETE", path, undefined, { version: known.version })} done=${reload} />`}`}</div></div>
     ${known && html`<${Facts} of=${[["Key ends with", known.apiKeyLast4],
       ["Last synchronized", html`<${Moment} at=${known.lastSyncAt} />`]]} />
-      <p>Webhook address <code class="secret">${known.webhookUrl}</code></p>`}
+      <p>Webhook address <code class="secret">${known.webhookUrl}</code>
+      <${CopyButton} text=${known.webhookUrl} label="Copy the address" /></p>`}
     ${open && html`<${Credentials} name=${name} path=${path} onClose=${() => setOpen(false)}
       done=${() => { setOpen(false); reload(); }} />`}</section>`;
 }

@@ -52,6 +52,6 @@ function Results({ answer }) {
     <ol class="hits">${answer.results.map((hit) => html`<li key=${hit.chunkId}>
       <a href=${place(["knowledge", hit.entryId])}>${hit.title}</a>${" "}
       <span class="small">${[hit.heading, hit.page
-        && `page ${number(hit.page)}`, `score ${number(hit.score)}`].filter(Boolean).join(" · ")}</span>
+        && `page ${number(hit.page)}`, `score ${hit.score.toFixed(2)}`].filter(Boolean).join(" · ")}</span>
       <${Highlighted} text=${hit.text} marks=${hit.highlights} /></li>`)}</ol>`;
 }

@@ -37,8 +37,8 @@ export function Sources({ route, organizationId }) {
       ${source.staleSince && html` <span class="small" title=${fullMoment(source.staleSince)}>stale</span>`}` },
     { title: "Kind", cell: (source) => KINDS.find(([name]) => name === source.kind)?.[1] ?? words(source.kind) },
     { title: "Pages", kind: "number", cell: (source) => number(source.pageCount) },
-    { title: "Read", cell: (source) => html`<${Moment} at=${source.checkedAt} />` },
-    { title: "Next", cell: (source) => html`<${Moment} at=${source.nextRefreshAt} />` },
+    { title: "Last read", cell: (source) => html`<${Moment} at=${source.checkedAt} />` },
+    { title: "Next read", cell: (source) => html`<${Moment} at=${source.nextRefreshAt} />` },
     ...(may("knowledge:write") ? [{ title: "Actions", cell: (source) => html`<span class="row-actions">
       <button type="button" class="quiet" onClick=${refresh(source)}>Read now</button>
       <button type="button" class="quiet" onClick=${() => setOpen(source)}>Change</button>

@@ -3,7 +3,7 @@
 import { number, providerName, words } from "../lib/format.js";
 import { REFRESH_MS, useChannels, useLiveState, useOrganizationChannels } from "../lib/live.js";
 import { useResource } from "../lib/resource.js";
-import { place } from "../lib/router.js";
+import { place, setQuery } from "../lib/router.js";
 import { html, useInterval, useMemo, useState, useThrottled } from "../lib/ui.js";
 import { EventList } from "../parts/events.js";
 import { SelectField } from "../parts/forms.js";
@@ -17,7 +17,7 @@ const KEPT = 200;
 const PAST = 30;
 const JOB_SECONDS = 3;
 
-export function Live() {
+export function Live({ route }) {
   const channels = useOrganizationChannels();
   const state = useLiveState();
   const calls = useResource("/api/live-calls", { limit: 20 });
@@ -44,7 +44,7 @@ export function Live() {
     <section><h2>Jobs</h2><${Rows} of=${jobs} columns=${JOBS} label="Jobs"
       empty=${html`<${Empty} title="No job waits or runs">Uploads, reports of calls and deliveries make jobs.<//>`} />
       </section>
-    <section><h2>Events</h2><${Events} events=${events} connecting=${state === "connecting"} /></section>`;
+    <section><h2>Events</h2><${Events} route=${route} events=${events} connecting=${state === "connecting"} /></section>`;
 }
 
 /** Newest first, each event once, not more than KEPT. */
@@ -79,8 +79,8 @@ const JOBS = [
   { title: "Created", cell: (job) => html`<${Moment} at=${job.createdAt} />` },
 ];
 
-function Events({ events, connecting }) {
-  const [area, setArea] = useState("");
+function Events({ events, connecting, route }) {
+  const { about: area = "" } = route.query;
   const [paused, setPaused] = useState(null);
   const all = paused ?? events;
   const areas = useMemo(() => [...new Set(all.map(({ type }) => type.split(".")[0]))].sort(), [all]);
@@ -88,7 +88,7 @@ function Events({ events, connecting }) {
   const missed = paused ? events.length - paused.length : 0;
   return html`<form class="filters" onSubmit=${(event) => event.preventDefault()}>
       <${SelectField} label="About" value=${area}
-        options=${[["", "Everything"], ...areas.map((name) => [name, words(name)])]} onInput=${setArea} />
+        options=${[["", "Everything"], ...areas.map((name) => [name, words(name)])]} onInput=${(value) => setQuery({ about: value })} />
       <div class="field"><span class="label" aria-hidden="true"> </span>
         <button type="button" aria-pressed=${String(paused !== null)}
           onClick=${() => setPaused(paused ? null : events)}>

@@ -4,13 +4,14 @@
 import { send } from "../lib/api.js";
 import { useAct, useResource } from "../lib/resource.js";
 import { useSession } from "../lib/session.js";
-import { html, useEffect, useRef, useState } from "../lib/ui.js";
+import { html, LookContext, useContext, useEffect, useRef, useState } from "../lib/ui.js";
 import { Alone } from "../parts/alone.js";
 import { Dialog } from "../parts/dialog.js";
 import { Form, TextField } from "../parts/forms.js";
 import { ProblemBox } from "../parts/notices.js";
 import { Register } from "./register.js";
 
+const LOOPBACK = new Set(["127.0.0.1", "localhost", "[::1]"]);
 const TITLES = { password: "Sign in", register: "Create an organization", forgot: "Set a new password" };
 
 export function SignIn() {
@@ -19,9 +20,20 @@ export function SignIn() {
   return html`<${Alone} title=${TITLES[view]}>
     ${view === "register" && html`<${Register} back=${back} />`}
     ${view === "forgot" && html`<${Forgot} back=${back} />`}
-    ${view === "password" && html`<${Password} setView=${setView} />
-      <p class="small">On a machine of your own, <code>make up</code> prints the first user; <code>var/credentials.json</code> keeps it.
-        The API is described at <a href="/docs">/docs</a>.</p>`}<//>`;
+    ${view === "password" && html`<${Password} setView=${setView} />`}
+    <${Help} /><//>`;
+}
+
+/** Where strangers find help: the host's own, or on a developer's machine what this one prints. */
+function Help() {
+  const look = useContext(LookContext);
+  const { supportEmail, supportUrl } = look ?? {};
+  if (supportEmail || supportUrl) return html`<p class="small">Help:${" "}
+    ${supportUrl && html`<a href=${supportUrl} rel="noreferrer">${new URL(supportUrl).hostname}</a>`}${" "}
+    ${supportEmail && html`<a href="mailto:${supportEmail}">${supportEmail}</a>`}</p>`;
+  if (!LOOPBACK.has(location.hostname)) return null;
+  return html`<p class="small">On a machine of your own, <code>make up</code> prints the first user; <code>var/credentials.json</code> keeps it.
+    The API is described at <a href="/docs">/docs</a>.</p>`;
 }
 
 function Password({ setView }) {

@@ -9,6 +9,8 @@ import { Audit } from "./audit.js";
 import { Billing } from "./billing.js";
 import { Call } from "./call.js";
 import { Calls } from "./calls.js";
+import { Customer } from "./customer.js";
+import { Customers } from "./customers.js";
 import { Developers } from "./developers.js";
 import { Endpoint } from "./endpoint.js";
 import { Entry } from "./entry.js";
@@ -17,12 +19,13 @@ import { Live } from "./live.js";
 import { Members } from "./members.js";
 import { Operations } from "./operations.js";
 import { Overview } from "./overview.js";
+import { WhiteLabel } from "./white-label.js";
 
 const LISTS = {
   "": Overview, agents: Agents, calls: Calls, knowledge: Knowledge, live: Live, billing: Billing,
-  members: Members, developers: Developers, audit: Audit, operations: Operations, account: Account,
+  customers: Customers, members: Members, "white-label": WhiteLabel, developers: Developers, audit: Audit, operations: Operations, account: Account,
 };
-const THINGS = { agents: Agent, calls: Call, knowledge: Entry };
+const THINGS = { agents: Agent, calls: Call, customers: Customer, knowledge: Entry };
 
 const TABS = { knowledge: ["search", "sources"] };
 

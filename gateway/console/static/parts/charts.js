@@ -16,7 +16,8 @@ export function stepOf(max) {
   return power * ([1, 2, 5, 10].find((factor) => factor * power >= max / 3) ?? 10);
 }
 
-function useWidth() {
+/** `[element, width]`: the width in pixels that the page gives an element. */
+export function useWidth() {
   const element = useRef(null);
   const [width, setWidth] = useState(640);
   useLayoutEffect(() => {

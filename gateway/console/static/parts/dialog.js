@@ -2,6 +2,7 @@
 
 import { useAct } from "../lib/resource.js";
 import { html, useEffect, useRef, useState } from "../lib/ui.js";
+import { CopyButton } from "./copy.js";
 import { ProblemBox } from "./notices.js";
 
 /** A dialog that is open while it is rendered. */
@@ -43,11 +44,8 @@ export function Confirm({ label, title, question, act, done, kind = "quiet", ver
 
 /** A secret that is shown once, with a way to copy it. */
 export function Secret({ title, secret, onClose, children }) {
-  const [copied, setCopied] = useState(false);
-  const copy = () => navigator.clipboard?.writeText(secret).then(() => setCopied(true), () => undefined);
   return html`<${Dialog} title=${title} onClose=${onClose}>
     <p>${children}</p><p><code class="secret">${secret}</code></p>
-    <div class="actions">${navigator.clipboard
-      && html`<button type="button" class="primary" onClick=${copy}>${copied ? "Copied" : "Copy"}</button>`}
+    <div class="actions"><${CopyButton} text=${secret} kind="primary" />
       <button type="button" onClick=${onClose}>I have stored it</button></div><//>`;
 }

@@ -10,6 +10,7 @@ const SAYS = {
   "console.gap": () => "Events before this are missing: the connection was away for longer than they are kept.",
   "call.ended": (data) => `${words(data.status)} after ${duration(data.durationSeconds)}${data.summary
     ? `: ${data.summary}` : ""}`,
+  "call.turn": (data) => `${words(data.role)}: ${data.text}`,
   call: (data) => [data.provider && providerName(data.provider), data.status
     && words(data.status)].filter(Boolean).join(", "),
   "agent.published": (data) => `${data.name}, version ${number(data.publishedVersion)}`,

@@ -36,6 +36,16 @@ export function SelectField({ label, hint, pointer, problem, value, options, onI
         </option>`)}</select>`}<//>`;
 }
 
+/** An IANA time zone, with those that the browser knows to choose from. */
+export function ZoneField({ value, onInput, problem }) {
+  const id = useId();
+  return html`<${TextField} label="Time zone" required maxlength="64" list=${id}
+      hint="As the IANA database names it, such as Europe/Berlin." value=${value} onInput=${onInput} pointer="timeZone"
+      problem=${problem} />
+    <datalist id=${id}>${Intl.supportedValuesOf("timeZone").map((zone) => html`<option key=${zone} value=${zone}>
+      </option>`)}</datalist>`;
+}
+
 /** A search whose words take effect once typing pauses. */
 export function SearchField({ label, value, onSearch, ...more }) {
   const [text, setText] = useState(value);

@@ -1,36 +1,46 @@
 /* The frame of every page: skip link, organization, live state, navigation, sign-out. */
 
 import { useLiveState } from "../lib/live.js";
-import { place } from "../lib/router.js";
+import { ACTING, enter, place } from "../lib/router.js";
 import { useMay, useSession } from "../lib/session.js";
-import { html, useEffect, useState } from "../lib/ui.js";
+import { logoPath } from "../lib/look.js";
+import { html, LookContext, SUITE_NAME, useContext, useEffect, useState } from "../lib/ui.js";
 import { toastProblem } from "./toasts.js";
 
 // Name, title, and the scope without which the area has nothing to show.
 const AREAS = [
   ["", "Overview"], ["agents", "Agents", "agents:read"], ["calls", "Calls", "calls:read"],
   ["knowledge", "Knowledge", "knowledge:read"], ["live", "Live", "realtime:read"],
-  ["billing", "Billing", "billing:read"], ["members", "Members", "members:read"], ["developers", "Developers"],
+  ["billing", "Billing", "billing:read"], ["customers", "Customers", "organizations:read"],
+  ["members", "Members", "members:read"], ["white-label", "White label", "members:read"], ["developers", "Developers"],
   ["audit", "Audit log", "audit:read"], ["operations", "Operations"], ["account", "Account"],
 ];
+// Areas of the person's own organization, which are not there in a customer.
+const OWN = ["customers", "account"];
 const LIVE_WORDS = { connecting: "Connecting", live: "Live", failed: "Not live" };
 
 export function Frame({ route, area, children }) {
   const may = useMay();
+  const { organization } = useSession().user;
+  const isThere = ([name, , scope]) => (!scope || may(scope)) && !(ACTING && OWN.includes(name))
+    && !(name === "customers" && organization.parentId);
   const [open, setOpen] = useState(false);
   useEffect(() => setOpen(false), [route.path]);
   return html`
     <a class="skip" href="#main" onClick=${skip}>Skip to the content</a>
     <header class="top">
-      <a class="brand" href=${place([])}><${Mark} />EchoSenseiX</a>
+      <${Brand} href=${place([])} />
       <${LiveState} />
       <${Person} />
       <button type="button" class="menu" aria-expanded=${String(open)} aria-controls="areas"
         onClick=${() => setOpen(!open)}>Menu</button>
     </header>
+    ${ACTING && html`<aside class="acting" aria-label="Whose data these are"><span>You act in${" "}
+      <strong>${organization.name}</strong>, a customer of your organization.</span>
+      <button type="button" onClick=${() => enter("")}>Back to your organization</button></aside>`}
     <div class="columns">
       <nav id="areas" class=${open ? "open" : ""} aria-label="Main">
-        <ul>${AREAS.filter(([, , scope]) => !scope || may(scope)).map(([name, title]) => html`<li key=${name}>
+        <ul>${AREAS.filter(isThere).map(([name, title]) => html`<li key=${name}>
           <a href=${place(name ? [name] : [])} aria-current=${name === area ? "page" : undefined}>${title}</a></li>`)}
             </ul>
       </nav>
@@ -41,6 +51,14 @@ export function Frame({ route, area, children }) {
 function skip(event) {
   event.preventDefault(); // The fragment is the address of the page.
   document.getElementById("main").focus();
+}
+
+/** The name and the logo of the host's organization, or the suite's. */
+export function Brand({ href }) {
+  const look = useContext(LookContext);
+  const logo = logoPath(look);
+  return html`<a class="brand" href=${href}>${logo ? html`<img class="logo" src=${logo} alt="" />` : html`<${Mark} />`}
+    <span>${look?.productName ?? SUITE_NAME}</span></a>`;
 }
 
 export function Mark() {
@@ -56,7 +74,7 @@ function LiveState() {
 function Person() {
   const { user, signOut } = useSession();
   const leave = () => signOut().catch(toastProblem);
-  return html`<span class="person"><a class="who" href=${place(["account"])} title=${user.email}>
-    ${user.organization.name}</a>
+  return html`<span class="person"><a class="who" href=${place(["account"], {}, "")} title=${user.email}>
+    ${ACTING ? user.email : user.organization.name}</a>
     <button type="button" class="quiet" onClick=${leave}>Sign out</button></span>`;
 }

@@ -30,8 +30,13 @@ export function Table({ rows, columns, label, busy = false }) {
       index) => html`<tr role="row" key=${row.id ?? index}>${columns.map(({ title, cell, kind }, column) =>
       column === 0
         ? html`<th scope="row" role="rowheader" key=${title} class=${kind}>${cell(row)}</th>`
-        : html`<td role="cell" key=${title} class=${kind} data-title=${title}>${cell(row)}</td>`)}</tr>`)}</tbody>
+        : html`<${Cell} key=${title} title=${title} kind=${kind} content=${cell(row)} />`)}</tr>`)}</tbody>
   </table></div>`;
+}
+
+/** A card of a narrow screen leaves out what is a dash. */
+function Cell({ title, kind = "", content }) {
+  return html`<td role="cell" class="${kind} ${content === "–" ? "nothing" : ""}" data-title=${title}>${content}</td>`;
 }
 
 /** Buttons to the pages beside this one of `list` (useList). */

@@ -28,8 +28,8 @@ export function Empty({ title, children }) {
   return html`<div class="empty"><strong>${title}</strong>${children && html`<p>${children}</p>`}</div>`;
 }
 
-const GOOD = new Set(["active", "completed", "delivered", "enabled", "settled", "live", "current", "accepted", "acknowledged"]);
-const BAD = new Set(["failed", "disabled", "revoked", "no_answer", "busy", "timed_out", "expired"]);
+const GOOD = new Set(["active", "completed", "delivered", "enabled", "settled", "live", "current", "accepted", "acknowledged", "healthy", "connected"]);
+const BAD = new Set(["failed", "disabled", "revoked", "no_answer", "busy", "timed_out", "expired", "unhealthy", "unreachable", "suspended"]);
 const MOVING = new Set(["in_progress", "processing", "running", "queued", "scheduled", "pending"]);
 
 /** A state as a word with a color; the word alone says it. */
@@ -40,12 +40,12 @@ export function State({ of, label }) {
 
 /** A day and time, with zone and seconds on hover. */
 export function Stamp({ at }) {
-  return at ? html`<time datetime=${at} title=${fullMoment(at)}>${moment(at)}</time>` : "–";
+  return at ? html`<time datetime=${at} title=${fullMoment(at)}>${moment(at)}</time>` : html`<span class="dash">–</span>`;
 }
 
 /** "3 hours ago", with the whole time on hover. */
 export function Moment({ at }) {
-  return at ? html`<time datetime=${at} title=${fullMoment(at)}>${ago(at)}</time>` : "–";
+  return at ? html`<time datetime=${at} title=${fullMoment(at)}>${ago(at)}</time>` : html`<span class="dash">–</span>`;
 }
 
 export function Tags({ of }) {

@@ -1,11 +1,15 @@
 /* Parts of a page as links, each with an address of its own; and a page's head. */
 
 import { place } from "../lib/router.js";
-import { html, useTitle } from "../lib/ui.js";
+import { html, useLayoutEffect, useRef, useTitle } from "../lib/ui.js";
 
 /** `tabs` are `[name, title]`; the first one is the page without a further part. */
 export function Tabs({ base, tabs, current, label }) {
-  return html`<nav class="tabs" aria-label=${label}><ul>${tabs.map(([name, title], index) => html`<li key=${name}>
+  const bar = useRef(null);
+  // On a narrow screen the tabs are one line that scrolls; the present one is in sight.
+  useLayoutEffect(() => bar.current.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" }),
+    [current]);
+  return html`<nav class="tabs" ref=${bar} aria-label=${label}><ul>${tabs.map(([name, title], index) => html`<li key=${name}>
     <a href=${place(index ? [...base, name] : base)}
       aria-current=${name === (current ?? tabs[0][0]) ? "page" : undefined}>${title}</a></li>`)}</ul></nav>`;
 }

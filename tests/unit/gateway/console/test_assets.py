@@ -100,6 +100,6 @@ def test_vendored_files_are_those_of_their_packages() -> None:
     for entry in ENTRIES:
         assert hashlib.sha256((folder / entry["file"]).read_bytes()).hexdigest() == entry["sha256"], entry["file"]
     licenses = {path.name: path.read_text("utf-8") for path in folder.glob("LICENSE.*.txt")}
-    assert set(licenses) == {"LICENSE.centrifuge.txt", "LICENSE.htm.txt", "LICENSE.preact.txt"}
+    assert set(licenses) == {"LICENSE.centrifuge.txt", "LICENSE.htm.txt", "LICENSE.lean-qr.txt", "LICENSE.preact.txt"}
     assert "MIT" in licenses["LICENSE.centrifuge.txt"]
     assert "Apache License" in licenses["LICENSE.htm.txt"]

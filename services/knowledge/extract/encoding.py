@@ -8,6 +8,7 @@ import re
 import chardetng_py
 import webencodings
 
+from libs.languages import detect
 from services.knowledge.domain.media import HEAD_BYTES, looks_single, unmarked_order
 
 _MARKS = (
@@ -25,6 +26,9 @@ _UNREAD = re.compile(rb"<!--.*?-->|<script\b.*?</script", re.IGNORECASE | re.DOT
 # Python's codecs of these names lack the characters that browsers read under them (WHATWG Encoding Standard).
 _WIDER = {"shift_jis": "cp932", "euc-kr": "cp949", "gbk": "gb18030", "gb2312": "gb18030", "big5": "big5hkscs"}
 _JAPANESE_ESCAPE = b"\x1b$"
+# Short texts in languages of the Baltic are taken for others in encodings that share most letters with theirs.
+_BESIDE_BALTIC = ("cp1250", "cp1252", "cp1254", "cp1258", "iso8859-4", "iso8859-13")
+_BALTIC = ("et", "lt", "lv")
 # Encodings that the guess does not know.
 _UNGUESSED = ("mac_roman", "cp850", "mac_cyrillic")
 _ODD = re.compile(r"(?<=[a-zß-žа-я])(?:[^\w\s\x00-\x7f’·\xad‐-—-]|[À-ÞŠŒŽА-Я])(?=[^\W\d_])|\ufffd|[\x80-\x9f]")
@@ -60,7 +64,10 @@ def decode(content: bytes, *, html: bool = False, label: str = "") -> str:
 def _guessed(content: bytes) -> str:
     """The guess does not know the encodings of DOS and of the Macintosh. They are tried where a word of the guessed
     text has a sign or a capital in its middle."""
-    text = content.decode(_codec(chardetng_py.detect(content[:_SAMPLE_BYTES])), "replace")
+    guess = _codec(chardetng_py.detect(content[:_SAMPLE_BYTES]))
+    text = content.decode(guess, "replace")
+    if guess in _BESIDE_BALTIC and detect(text) in _BALTIC:
+        return content.decode("cp1257", "replace")
     if odd := len(_ODD.findall(text)):
         others = [content.decode(name, "replace") for name in _UNGUESSED]
         text = min((text, *others), key=lambda one: len(_ODD.findall(one)) if one is not text else odd)

@@ -15,8 +15,9 @@ from xml.parsers import expat
 
 from services.knowledge.domain.media import DOCX, ODT, PPTX, XLSX, MediaType
 from services.knowledge.extract.boxes import boxes_below
+from services.knowledge.extract.merged import merged_repeated, merged_rows_repeated
 from services.knowledge.extract.numbers import NumberFormats
-from services.knowledge.extract.packages import relations, with_usual_names
+from services.knowledge.extract.packages import main_part, relations, with_usual_names
 from services.knowledge.extract.sheets import Sheet, is_on, look
 
 Attributes = Mapping[str, str]
@@ -25,13 +26,15 @@ _SHAPES = frozenset(("sp", "pic", "graphicFrame", "grpSp", "cxnSp"))
 # What a property of a run, a row or a shape may hide: the element that it belongs to.
 _OWNERS = _SHAPES | {"r", "p", "tr"}
 _PARTS = {
-    DOCX: r"word/\w+\.xml", XLSX: r"xl/workbook\.xml|xl/worksheets/[^/]+\.xml", ODT: r"(?:content|styles)\.xml",
-    PPTX: r"ppt/slides/[^/]+\.xml",
+    DOCX: r"word/\w+\.xml", XLSX: r"xl/(?:workbook|(?:worksheets|drawings)/[^/]+)\.xml",
+    PPTX: r"ppt/slides/[^/]+\.xml", ODT: r"(?:content|styles)\.xml",
 }  # fmt: skip
 _NUMBERS = "xl/styles.xml"
-_STYLES = {DOCX: ("word/styles.xml",), ODT: ("content.xml", "styles.xml")}
+_STYLES = {ODT: ("content.xml", "styles.xml")}
 # Ends of the types of relations.
-_NOTES, _TABLES = "/notesSlide", "/table"
+_NOTES, _TABLES, _WORD_STYLES = "/notesSlide", "/table", "/styles"
+# Parts of Word that hold text, by the ends of the types of the relations that name them.
+_WORD_TEXTS = ("/header", "/footer", "/footnotes", "/endnotes", "/comments")
 # Parts of XML in another encoding are rewritten: xberg reads UTF-8 alone.
 _WIDE = ("utf-16", (b"\xff\xfe", b"\xfe\xff"))
 _ENCODING = re.compile(r"""\sencoding=["'][\w-]+["']""")
@@ -60,17 +63,24 @@ def without_hidden(content: bytes, media: MediaType) -> bytes:
     if media not in _PARTS:
         return content
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        styles = _hidden_styles([_xml(archive, name) for name in _STYLES.get(media, ()) if name in archive.namelist()])
+        main = main_part(archive, media) if media is DOCX else ""
+        named = _names(archive, main, _WORD_STYLES) if main else _STYLES.get(media, ())
+        styles = _hidden_styles([_xml(archive, name) for name in named if name in archive.namelist()])
+        texts = {name for kind in _WORD_TEXTS for name in _names(archive, main, kind)} if main else set()
         formats = NumberFormats(archive.read(_NUMBERS)) if media is XLSX and _NUMBERS in archive.namelist() else None
         renamed = with_usual_names(archive, media)
         changed: dict[str, bytes] = {}
         for name in archive.namelist():
-            if re.fullmatch(_PARTS[media], renamed.get(name, name)):
+            if name in texts or re.fullmatch(_PARTS[media], renamed.get(name, name)):
                 before = _xml(archive, name)
                 sheet = look(before, _related(archive, name, _TABLES)) if media is XLSX else Sheet()
                 part = _Part(styles, sheet=sheet)
                 after = _cut(before, part, _RULES[media])
-                after = boxes_below(after) if media is DOCX else formats.shown(after) if formats else after
+                if media is DOCX:
+                    after = merged_repeated(boxes_below(after))
+                elif media is XLSX:
+                    after = merged_rows_repeated(after)
+                    after = formats.shown(after) if formats else after
                 if after != archive.read(name):
                     changed[name] = after
                 for notes in _names(archive, name, _NOTES) if part.hidden else ():
@@ -178,6 +188,8 @@ def _owner(path: Sequence[str]) -> int | None:
 def _workbook(part: _Part, path: Sequence[str], name: str, attributes: Attributes) -> int | None:
     if name == "sheet":
         return 0 if attributes.get("state", "visible") != "visible" else None
+    if name == "cNvPr" and is_on(attributes, "hidden", "0"):
+        return _owner(path)
     return 0 if part.sheet.hides(name, attributes) else None
 
 

@@ -72,7 +72,7 @@ def _escaped(source: str, ended: set[str]) -> str:
     return "".join([source[:until], *reversed(pieces)])
 
 
-_MARKDOWN = MarkdownIt("commonmark").enable("table").use(front_matter_plugin)
+_MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"]).use(front_matter_plugin)
 _MARKDOWN.core.ruler.push("open_tags", _write_open_tags_as_text)
 
 

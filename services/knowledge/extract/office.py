@@ -8,22 +8,24 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
+from xml.etree import ElementTree
 
 import xberg
 
 from libs.errors import InvalidArgument
 from services.knowledge.domain.blocks import Block
-from services.knowledge.domain.media import HEAD_BYTES, MediaType, recognize
+from services.knowledge.domain.media import HEAD_BYTES, XLSX, MediaType, recognize
 from services.knowledge.extract.archive import judge_archive
 from services.knowledge.extract.cleaning import clean_paragraph
 from services.knowledge.extract.hidden import without_hidden
-from services.knowledge.extract.packages import linked_parts
+from services.knowledge.extract.packages import drawings, linked_parts
 from services.knowledge.extract.refusal import Refusal
 from services.knowledge.extract.rows import Cell, table_blocks
 
 Reader = Callable[[bytes, MediaType], Iterator[Block]]
 
 _NOTE_MARK = re.compile(r"\[\^[\w-]{1,20}\]")
+_PARAGRAPH = "{http://schemas.openxmlformats.org/drawingml/2006/main}p"
 _ENCRYPTED = ("password", "encrypted")
 _CONFIG = xberg.ExtractionConfig(
     use_cache=False, disable_ocr=True, enable_quality_processing=False, include_document_structure=True,
@@ -35,7 +37,10 @@ def read_office(content: bytes, media: MediaType, read: Reader | None = None) ->
     """`read` reads the documents that a DOCX takes in whole. Raises Refusal. The archive is judged before it is
     unpacked."""
     judge_archive(content, media)
-    yield from _blocks(asyncio.run(_extract(without_hidden(content, media), media)))
+    shown = without_hidden(content, media)
+    yield from _blocks(asyncio.run(_extract(shown, media)))
+    for drawing in drawings(shown) if media is XLSX else ():
+        yield from _boxes(drawing)
     for name, part in linked_parts(content, media):
         if read is not None:
             with suppress(InvalidArgument, Refusal):
@@ -69,6 +74,13 @@ def _blocks(nodes: list[Any]) -> Iterator[Block]:
             yield from _block("; ".join(f"{entry['key']}: {entry['value']}" for entry in content["entries"]), page)
         elif "text" in content:
             yield from _block(content["text"], page, content.get("level", 0) if kind == "heading" else 0)
+
+
+def _boxes(drawing: bytes) -> Iterator[Block]:
+    """Text boxes that float over a worksheet."""
+    with suppress(ElementTree.ParseError):
+        for paragraph in ElementTree.fromstring(drawing).iter(_PARAGRAPH):  # noqa: S314 - judge_archive refuses entities
+            yield from _block("".join(paragraph.itertext()), 0)
 
 
 def _block(text: str, page: int, level: int = 0) -> Iterator[Block]:

@@ -15,15 +15,17 @@ from services.knowledge.domain.media import DOCX, PPTX, XLSX, MediaType
 MAIN_PARTS = {DOCX: "word/document.xml", XLSX: "xl/workbook.xml", PPTX: "ppt/presentation.xml"}
 _MAIN = "/officeDocument"
 _WHOLE_DOCUMENT = "/aFChunk"
+_DRAWING = "/drawing"
 # Web pages with their pictures, written as e-mail is.
 _WEB_ARCHIVES = ("mht", "mhtml")
 
 
 class Relation(NamedTuple):
-    """`kind` is the URI of its type, `part` the member that it names."""
+    """`kind` is the URI of its type, `part` the member that it names, `id` what the naming part calls it."""
 
     kind: str
     part: str
+    id: str
 
 
 def relations(archive: zipfile.ZipFile, part: str) -> list[Relation]:
@@ -35,7 +37,11 @@ def relations(archive: zipfile.ZipFile, part: str) -> list[Relation]:
         return []
     inside = [node.attrib for node in tree if node.get("TargetMode") != "External"]
     return [
-        Relation(one.get("Type", ""), posixpath.normpath(posixpath.join("/", folder, one.get("Target", "")))[1:])
+        Relation(
+            one.get("Type", ""),
+            posixpath.normpath(posixpath.join("/", folder, one.get("Target", "")))[1:],
+            one.get("Id", ""),
+        )
         for one in inside
     ]
 
@@ -56,6 +62,22 @@ def linked_parts(content: bytes, media: MediaType) -> Iterator[tuple[str, bytes]
                 stem, _, extension = relation.part.rpartition(".")
                 name = f"{stem}.eml" if extension in _WEB_ARCHIVES else relation.part
                 yield name, archive.read(relation.part)
+
+
+def drawings(content: bytes) -> Iterator[bytes]:
+    """What lies over the worksheets of a workbook, in the order of the sheets that it names."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        main = main_part(archive, XLSX)
+        by_id = {relation.id: relation.part for relation in relations(archive, main)}
+        try:
+            tree = ElementTree.fromstring(archive.read(main))  # noqa: S314 - judge_archive refuses entities
+        except ElementTree.ParseError:
+            return
+        for sheet in tree.iter():
+            named = next((value for key, value in sheet.attrib.items() if key.endswith("}id")), "")
+            for relation in relations(archive, by_id[named]) if named in by_id else ():
+                if relation.kind.endswith(_DRAWING) and relation.part in archive.namelist():
+                    yield archive.read(relation.part)
 
 
 def with_usual_names(archive: zipfile.ZipFile, media: MediaType) -> dict[str, str]:

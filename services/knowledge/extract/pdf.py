@@ -37,6 +37,11 @@ _LONGEST_HEADING = 160
 _DOTS_PER_INCH, _MOST_DOTS = 150, 2_400
 # Characters of a stamp, a number or a program's name on the picture of a page. A page with more has its text.
 _STAMP_CHARACTERS = 100
+_NUMBER = re.compile(r"[0-9]{1,9}")
+# Numbers above the count of a document's pages that may still be numbers of pages: of what it is a part of.
+_FIRST_PAGES = 50
+# Letters of a heading that is set with spaces between them.
+_LEAST_SPACED = 4
 _LABELLED = re.compile(r"^[ ]*(\S[^\n:]{0,40}:)[ ]{2,}(\S[^\n]{0,80})$", re.MULTILINE)
 _TITLES = ("heading", "paragraph")
 _NOTES = ("text", "freetext")
@@ -59,6 +64,7 @@ def read_pdf(content: bytes, on_page: OnPage, recognizer: Recognizer | None = No
     scans = _Scans(content, recognizer) if recognizer is not None else None
     content = _prepared(content)
     read, total, ends_on = 0, 1, 0
+    running = _RunningLines()
     held: Block | None = None
     body = 0.0
     while read < total:
@@ -74,7 +80,7 @@ def read_pdf(content: bytes, on_page: OnPage, recognizer: Recognizer | None = No
             recognized = scans.blocks(page.page_num) if scans is not None else None
             if recognized is not None:
                 on_page(page.page_num, total)
-            for block in _page(page, body) if recognized is None else recognized:
+            for block in _page(page, body, running, total) if recognized is None else recognized:
                 joined = _join_over_page(held, block) if block.page == ends_on + 1 else None
                 if joined is None and held is not None:
                     yield held
@@ -211,14 +217,13 @@ def _level(block: LayoutBlock, page: ParsedPage, body: float) -> int:
     return 1 if ratio >= 1.55 else 2 if ratio >= 1.28 else 3
 
 
-def _page(page: ParsedPage, body: float) -> Iterator[Block]:
+def _page(page: ParsedPage, body: float, running: _RunningLines, total: int) -> Iterator[Block]:
     blocks = [
         block
         for found in page.blocks or ()
-        for block in _block(found, page.page_num, _level(found, page, body) if found.kind in _TITLES else 0)
+        for block in _block(found, page, _level(found, page, body) if found.kind in _TITLES else 0)
     ]
-    if page.page_num == 1:
-        yield from _title(page, blocks)
+    yield from running.new(page, blocks, total)
     yield from (block for block in blocks if block.text)
     yield from _labelled(page, " ".join(block.text for block in blocks))
     shown = "".join(page.text.split())
@@ -227,23 +232,52 @@ def _page(page: ParsedPage, body: float) -> Iterator[Block]:
         button = field.checked is not None
         if field.checked is False and (field.type == "radio" or (field.control_count or 1) > 1):
             continue  # another button of its group is the answer
-        if value and (button or "".join(value.split()) not in shown):
-            yield Block(f"{clean_paragraph(field.alternate_name or field.name or '')}: {value}", page.page_num)
+        # What a reader is told of the field says more than a value alone; its name may be a program's.
+        said = clean_paragraph(field.alternate_name or "")
+        known = f"{said}:{value}" if said else value
+        if value and (button or not any("".join(one.split()) in shown for one in (known, known.replace(":", "", 1)))):
+            yield Block(f"{said or clean_paragraph(field.name or '')}: {value}", page.page_num)
     for note in page.annotations or ():
         text = clean_paragraph(note.contents or "")
         if text and note.subtype in _NOTES and "".join(text.split()) not in shown:
             yield Block(text, page.page_num)
 
 
-def _title(page: ParsedPage, blocks: list[Block]) -> Iterator[Block]:
-    """What the reader took for a running head because later pages repeat it: on the first page it is the title."""
-    missing = Counter(page.text.split())
-    missing.subtract(word for block in blocks for word in block.text.split())
-    for line in page.text.splitlines():
-        text, words = clean_paragraph(line), Counter(line.split())
-        if any(map(str.isalpha, text)) and words <= missing and text[-1] not in "-\u00ad\ufffe":
-            missing -= words
-            yield Block(text, 1)
+class _RunningLines:
+    """Lines that the reader left out because it took them for running heads and feet. Each is read the first time: on
+    the first page it is the title, and on a later one it may be the number of another invoice."""
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+
+    def new(self, page: ParsedPage, blocks: list[Block], total: int) -> Iterator[Block]:
+        missing = Counter(page.text.split())
+        missing.subtract(word for block in blocks for word in block.text.split())
+        for line in page.text.splitlines():
+            text, words = clean_paragraph(line), Counter(line.split())
+            if any(map(str.isalpha, text)) and words <= missing and text[-1] not in "-\u00ad\ufffe":
+                missing -= words
+                if self._is_new(text, page.page_num, total):
+                    yield Block(text, page.page_num)
+        self._seen |= {_form(block.text) for block in blocks if len(block.text) <= _LONGEST_HEADING}
+
+    def _is_new(self, text: str, page: int, total: int) -> bool:
+        """Whether it differs from the same line of a page before by more than the number of the page. A number that
+        counts with the pages is one as long as it is not far above their count."""
+        numbers = [int(number) for number in _NUMBER.findall(text)]
+        form = _NUMBER.sub("#", text)
+        keys = {_form(text)} | {
+            f"{form} {[*numbers[:place], f'page+{number - page}', *numbers[place + 1 :]]}"
+            for place, number in enumerate(numbers)
+            if number <= total + _FIRST_PAGES
+        }
+        is_new = self._seen.isdisjoint(keys)
+        self._seen |= keys
+        return is_new
+
+
+def _form(text: str) -> str:
+    return f"{_NUMBER.sub('#', text)} {[int(number) for number in _NUMBER.findall(text)]}"
 
 
 def _labelled(page: ParsedPage, read: str) -> Iterator[Block]:
@@ -254,7 +288,29 @@ def _labelled(page: ParsedPage, read: str) -> Iterator[Block]:
             yield Block(text, page.page_num)
 
 
-def _block(block: LayoutBlock, page: int, level: int) -> Iterator[Block]:
+def _is_spaced(text: str) -> bool:
+    """Whether a space stands between all letters, as some headings are set."""
+    words = text.split()
+    return len(words) >= _LEAST_SPACED and all(len(word) == 1 for word in words)
+
+
+def _unspaced(text: str, page: ParsedPage) -> str:
+    """The words of a spaced heading: the reader's items end at wider spaces."""
+    letters, items = "".join(text.split()), ["".join(item.text.split()) for item in page.text_items]
+    for first in range(len(items)):
+        words, joined = [], ""
+        for item in items[first:]:
+            words.append(item)
+            joined += item
+            if not letters.startswith(joined):
+                break
+            if joined == letters:
+                return " ".join(words) if any(len(word) > 1 for word in words) else letters
+    return letters
+
+
+def _block(block: LayoutBlock, on: ParsedPage, level: int) -> Iterator[Block]:
+    page = on.page_num
     if block.kind == "table":
         rows = [join_cells([cell.text for cell in row]) for row in block.rows or ()]
         header = join_cells([cell.text for cell in block.header or ()])
@@ -264,6 +320,9 @@ def _block(block: LayoutBlock, page: int, level: int) -> Iterator[Block]:
     elif block.lines:
         yield Block(join_lines(block.lines), page)
     elif block.text:
+        if level and _is_spaced(block.text):
+            yield Block(_unspaced(block.text, on), page, level)
+            return
         marker = f"{block.marker} " if block.kind == "list_item" and block.ordered and block.marker else ""
         yield Block(clean_paragraph(marker + block.text), page, level)
 

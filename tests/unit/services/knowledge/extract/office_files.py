@@ -81,7 +81,8 @@ def with_parts(package: bytes, parts: dict[str, bytes | str], relations: Sequenc
     with zipfile.ZipFile(io.BytesIO(package)) as before:
         held = {name: before.read(name) for name in before.namelist()}
     beside = "word/_rels/document.xml.rels"
-    held[beside] = held[beside].replace(b"</Relationships>", f"{named}</Relationships>".encode())
+    if relations:
+        held[beside] = held[beside].replace(b"</Relationships>", f"{named}</Relationships>".encode())
     return archive({**held, **parts})
 
 

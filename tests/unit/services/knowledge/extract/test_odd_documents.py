@@ -1,0 +1,153 @@
+"""Forms that real documents have and samples seldom: merged cells, boxes over sheets, spaced headings, lines that pages
+seem to repeat, lists of forms, short texts of the Baltic."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+import pytest
+from reportlab.lib.pagesizes import A4
+from reportlab.pdfgen.canvas import Canvas
+
+from services.knowledge.extract.merged import merged_repeated, merged_rows_repeated
+from tests.unit.services.knowledge.extract.office_files import docx, paragraph, sheet_row, with_parts, xlsx
+from tests.unit.services.knowledge.extract.reading import blocks, lines
+
+
+def pdf(draw: Callable[[Canvas], None]) -> bytes:
+    target = io.BytesIO()
+    canvas = Canvas(target, pagesize=A4)
+    draw(canvas)
+    canvas.save()
+    return target.getvalue()
+
+
+def cell(text: str, properties: str = "") -> str:
+    return f"<w:tc><w:tcPr>{properties}</w:tcPr>{paragraph(text) if text else '<w:p/>'}</w:tc>"
+
+
+def row(*cells: str) -> str:
+    return f"<w:tr>{''.join(cells)}</w:tr>"
+
+
+FIRST, NEXT = '<w:vMerge w:val="restart"/>', "<w:vMerge/>"
+
+
+def test_a_cell_of_word_that_reaches_over_rows_stands_in_each_of_them() -> None:
+    table = (
+        row(cell("Route"), cell("Day"), cell("Price"))
+        + row(cell("North ferry", FIRST), cell("Monday"), cell("12"))
+        + row(cell("", NEXT), cell("Tuesday"), cell("14"))
+        + row(cell("South ferry"), cell("Monday"), cell("9"))
+    )
+    assert lines("a.docx", docx(f"<w:tbl>{table}</w:tbl>")) == [
+        "Route · Day · Price", "North ferry · Monday · 12", "North ferry · Tuesday · 14", "South ferry · Monday · 9",
+    ]  # fmt: skip
+
+
+def test_a_merged_cell_is_found_by_its_column_behind_wide_cells() -> None:
+    wide = '<w:gridSpan w:val="2"/>'
+    table = (
+        row(cell("Name", wide), cell("Town"), cell("Berth"))
+        + row(cell("Ana", wide), cell("Velby", FIRST), cell("4"))
+        + row(cell("Bo"), cell("Berg"), cell("", NEXT), cell("5"))
+    )
+    assert lines("a.docx", docx(f"<w:tbl>{table}</w:tbl>"))[-1] == "Bo · Berg · Velby · 5"
+
+
+def test_merged_cells_of_a_worksheet_are_repeated_and_text_boxes_over_it_are_read() -> None:
+    space = (
+        'xmlns:xdr="http://schemas.openxmlformats.org/drawingml/2006/spreadsheetDrawing" '
+        'xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main"'
+    )
+
+    def box(text: str, hidden: int) -> str:
+        return (
+            f'<xdr:twoCellAnchor><xdr:sp><xdr:nvSpPr><xdr:cNvPr id="1" name="b" hidden="{hidden}"/></xdr:nvSpPr>'
+            f"<xdr:txBody><a:p><a:r><a:t>{text}</a:t></a:r></a:p></xdr:txBody></xdr:sp></xdr:twoCellAnchor>"
+        )
+
+    rows = sheet_row(1, "Route", "Day") + sheet_row(2, "North", "Mon") + sheet_row(3, "", "Tue")
+    rows += '<row r="4"><c r="B4" t="inlineStr"><is><t>Wed</t></is></c></row>'
+    book = xlsx(("Ferries", f'<sheetData>{rows}</sheetData><mergeCells><mergeCell ref="A2:A4"/></mergeCells>'))
+    drawing = f"<xdr:wsDr {space}>{box('Closed on Sundays', 0)}{box('a note to editors', 1)}</xdr:wsDr>"
+    book = with_parts(book, {"xl/drawings/drawing1.xml": drawing, "xl/worksheets/_rels/sheet1.xml.rels": RELATIONS})
+    text = lines("a.xlsx", book)
+    assert {"North · Mon", "North · Tue", "North · Wed", "Closed on Sundays"} <= set(text)
+    assert "a note to editors" not in text
+
+
+RELATIONS = (
+    '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="d" '
+    'Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/drawing" '
+    'Target="../drawings/drawing1.xml"/></Relationships>'
+)
+
+
+@pytest.mark.parametrize("repeat", [merged_repeated, merged_rows_repeated])
+def test_what_merges_nothing_or_is_broken_stays_as_it_is(repeat: Callable[[bytes], bytes]) -> None:
+    for data in (b"", b"<w:tbl", b"<x><w:vMerge/></x>", b'<worksheet><mergeCell ref="A1:B1"/></worksheet>'):
+        assert repeat(data) == data
+
+
+def test_hidden_styles_are_found_in_whatever_folder_they_lie() -> None:
+    hides = (
+        '<w:styles xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main">'
+        '<w:style w:type="character" w:styleId="Hid"><w:rPr><w:vanish/></w:rPr></w:style></w:styles>'
+    )
+    body = paragraph("shown words") + paragraph("secret words", '<w:rStyle w:val="Hid"/>')
+    package = with_parts(docx(body), {"looks/styles.xml": hides}, [("styles", "../looks/styles.xml")])
+    assert lines("a.docx", package) == ["shown words"]
+
+
+def test_a_heading_that_is_set_with_spaces_has_its_words() -> None:
+    def draw(page: Canvas) -> None:
+        page.setFont("Helvetica-Bold", 22)
+        page.drawString(72, 760, "O P E N I N G  H O U R S")
+        page.setFont("Helvetica", 11)
+        page.drawString(72, 720, "We open at eight in the morning and close at six.")
+
+    first, _ = blocks("a.pdf", pdf(draw))
+    assert (first.text, first.level > 0) == ("OPENING HOURS", True)
+
+
+def test_lines_that_differ_by_more_than_the_page_are_read_on_every_page() -> None:
+    def draw(page: Canvas) -> None:
+        for number in range(1, 5):
+            page.drawString(72, 810, "Harbour Office, Velby")
+            page.drawString(72, 796, f"Invoice No. {1000 + 7 * number}")
+            page.drawString(280, 30, f"Page {number} of 4")
+            for line in range(20):
+                page.drawString(72, 740 - 14 * line, f"The words of line {line} on sheet {'abcd'[number - 1]}.")
+            page.showPage()
+
+    text = "\n".join(lines("a.pdf", pdf(draw)))
+    assert [text.count(f"Invoice No. {1000 + 7 * number}") for number in range(1, 5)] == [1, 1, 1, 1]
+    assert (text.count("Harbour Office"), text.count("Page ")) == (1, 1)
+
+
+def test_a_choice_of_a_form_names_its_field() -> None:
+    def draw(page: Canvas) -> None:
+        page.drawString(72, 740, "Order form")
+        page.acroForm.choice(name="f1", tooltip="Size", value="Large", x=72, y=700, options=["Small", "Large"])
+        page.acroForm.listbox(name="f2", tooltip="Color", value="Red", x=72, y=600, options=["Red", "Blue"])
+
+    assert {"Size: Large", "Color: Red"} <= set(lines("a.pdf", pdf(draw)))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Pood on suletud pühapäeval. Šokolaad maksab kümme.",
+        "Šiauliai, ąžuolas, žvejyba, įėjimas nemokamas šeštadienį.",
+        "Rīga – ķiršu tirgus atvērts šodien līdz pusčetriem.",
+        "Kavinė dirba nuo 8 iki 18.\nŠeštadieniais uždaryta.",
+    ],
+)
+def test_short_texts_of_the_baltic_are_read_in_their_encoding(text: str) -> None:
+    assert " ".join(lines("a.txt", text.encode("cp1257"))) == text.replace("\n", " ")
+
+
+def test_struck_words_of_markdown_lose_their_marks_alone() -> None:
+    assert lines("a.md", "Ferries are ~~cheap~~ free.") == ["Ferries are cheap free."]

@@ -17,6 +17,7 @@ from libs.config import ServiceSettings
 from libs.context import remaining_seconds
 from libs.postgres.connection import STATEMENT_SECONDS, Announce, Connection, Invalidate, Record, RecordAudit
 from libs.postgres.errors import busy, timed_out, translate, unavailable
+from libs.postgres.silence import Silence
 from libs.telemetry.metrics import DB_ACQUIRE_SECONDS, DB_POOL_CONNECTIONS
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class Pool:
         self._size = 0
         self._closing = False
         self._told_at = -TELL_SECONDS
+        self._silence = Silence(self._ask, self._refuse_waiters)
         self._waited = DB_ACQUIRE_SECONDS.labels(name)
         self.announce: Announce | None = None
         self.invalidate: Invalidate | None = None
@@ -69,8 +71,9 @@ class Pool:
 
     async def lease(self) -> "Raw":
         """A connection of asyncpg. Raises Unavailable("database_busy") when none is free in time,
-        Unavailable("database_unavailable") when none can be opened."""
-        if self._closing:
+        Unavailable("database_unavailable") when none can be opened or the server has gone silent."""
+        self._silence.watch(self._in_use())
+        if self._closing or self._silence.is_silent:
             raise unavailable()
         while self._idle:
             raw, _ = self._idle.pop()
@@ -89,6 +92,7 @@ class Pool:
 
     def give_back(self, raw: "Raw") -> None:
         """Return a connection whose last statement has ended."""
+        self._silence.answered()
         if self._closing or raw.is_closed() or raw.is_in_transaction():
             self.discard(raw)
         elif waiter := self._next_waiter():
@@ -118,6 +122,7 @@ class Pool:
     async def close(self) -> None:
         """End idle connections properly and all others when they come back."""
         self._closing = True
+        await self._silence.close()
         if self._reaper is not None:
             self._reaper.cancel()
         for task in self._resting:
@@ -149,6 +154,19 @@ class Pool:
                 raise (translate(error) or unavailable()) from error
             raise
 
+    async def _ask(self) -> None:
+        raw = await asyncpg.connect(self._dsn, server_settings={"application_name": self._application_name})
+        try:
+            await raw.execute("select 1")
+        finally:
+            raw.terminate()
+
+    def _refuse_waiters(self) -> None:
+        """The server has gone silent: no connection will be returned in time."""
+        self._tell(TimeoutError())
+        while waiter := self._next_waiter():
+            waiter.set_exception(unavailable())
+
     def _tell(self, error: Exception) -> None:
         """Log an outage once in a while, because it fails every request."""
         now = time.monotonic()
@@ -173,6 +191,8 @@ class Pool:
         """Leave the queue; a connection that was handed over in the same instant goes to the next waiter."""
         if not waiter.done() or waiter.cancelled():
             waiter.cancel()
+        elif waiter.exception() is not None:
+            return
         elif (raw := waiter.result()) is None:
             self._free_slot()
         else:
@@ -232,11 +252,12 @@ async def fetch_once(pool: Pool, sql: str, *args: Any, seconds: float | None = N
     raw = await pool.lease()
     try:
         rows = await Connection(raw).fetch(sql, *args, timeout=seconds)
-    except asyncio.CancelledError:
-        pool.rest(raw, "select 1")
-        raise
-    except BaseException:
-        pool.give_back(raw)
+    except BaseException as error:
+        # Ended here and not by the server, which may still be at it, or silent.
+        if isinstance(error, asyncio.CancelledError) or isinstance(error.__cause__, TimeoutError):
+            pool.rest(raw, "select 1")
+        else:
+            pool.give_back(raw)
         raise
     pool.give_back(raw)
     return rows

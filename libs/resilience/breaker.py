@@ -7,11 +7,19 @@ from collections.abc import Callable
 
 
 class Breaker:
-    """Opens after `failures` in a row for `rest_seconds`; then one probe at a time decides. Not for several threads."""
+    """Opens after `failures` in a row for `rest_seconds`; then one probe at a time decides. Not for several threads.
+    A probe whose end is not told (its caller went away) makes way for another after `probe_seconds`."""
 
-    def __init__(self, failures: int = 3, rest_seconds: float = 1.0, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        failures: int = 3,
+        rest_seconds: float = 1.0,
+        now: Callable[[], float] = time.monotonic,
+        probe_seconds: float = 5.0,
+    ) -> None:
         self._limit = failures
         self._rest = rest_seconds
+        self._probe = probe_seconds
         self._now = now
         self._failed = 0
         self._closed_again_at = 0.0
@@ -22,7 +30,7 @@ class Breaker:
             return True
         if self._now() < self._closed_again_at:
             return False
-        self._closed_again_at = self._now() + self._rest
+        self._closed_again_at = self._now() + self._probe
         return True
 
     @property

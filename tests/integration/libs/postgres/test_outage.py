@@ -122,9 +122,50 @@ async def test_a_frozen_server_costs_no_more_than_the_deadline(db: Database, ser
         # The server is frozen until the end of this block: only the deadline can end a read.
         with serving(CallContext(deadline=time.monotonic() + 0.3)), pytest.raises(DeadlineExceeded):
             await db.fetch("org_a", READ)
-        assert db.pool_stats().active == 0
+        async with asyncio.timeout(30):
+            while db.pool_stats().active:  # the connection is asked for a second, and dropped
+                await asyncio.sleep(0.02)
         with serving(CallContext(deadline=time.monotonic() + 0.3)), pytest.raises(AppError):
             await add(db, "frozen")
     finally:
         signal_family(server.postgres.pid, signal.SIGCONT)
     await db.fetch("org_a", READ)
+
+
+async def test_a_frozen_server_is_refused_at_once_when_it_has_said_nothing_for_two_seconds(
+    db: Database, server: Stores
+) -> None:
+    """Judged by order: a call under a deadline of a minute is refused while the server still stands."""
+    await db.fetch("org_1", READ)
+    signal_family(server.postgres.pid, signal.SIGSTOP)
+    try:
+        standing = [asyncio.create_task(refused(db, 60.0)) for _ in range(7)]  # two of them wait for a connection
+        async with asyncio.timeout(30):  # a call alone would wait for its deadline
+            while await refused(db, 1.2) != "database_unavailable":
+                pass
+            assert await asyncio.gather(*(refused(db, 60.0) for _ in range(50))) == ["database_unavailable"] * 50
+    finally:
+        signal_family(server.postgres.pid, signal.SIGCONT)
+    async with asyncio.timeout(30):
+        while await refused(db, 60.0):
+            await asyncio.sleep(0.05)
+    await asyncio.gather(*standing)
+
+
+async def test_one_long_statement_refuses_no_other(db: Database) -> None:
+    slow = "select t.id from thing t, pg_sleep(2.5) where t.org_id = o.org"
+    running = [asyncio.create_task(db.fetch("org_1", slow)) for _ in range(5)]
+    while not all(task.done() for task in running):
+        assert await refused(db, 60.0) in ("", "database_busy")
+        await asyncio.sleep(0.2)
+    await asyncio.gather(*running)
+
+
+async def refused(db: Database, seconds: float) -> str:
+    """Why a read was refused; nothing when it was not."""
+    try:
+        with serving(CallContext(deadline=time.monotonic() + seconds)):
+            await db.fetch("org_1", READ)
+    except AppError as refusal:
+        return refusal.reason
+    return ""

@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.faults.caches import QUICK, check_caches
+from tests.faults.frozen import GENEROUS, freeze_and_kill
 from tests.faults.replicas import Limits, kill_replicas
 from tests.faults.rolling import restart_everything
 from tests.faults.sockets import cut_sockets
@@ -48,6 +49,14 @@ async def test_no_fault_makes_a_cached_answer_older_than_its_bound(tmp_path: Pat
     assert outcome.problems == [], outcome.line()
     assert outcome.figures["acknowledged"] > 20
     assert outcome.figures["reads"] > 500
+
+
+async def test_a_frozen_service_a_frozen_database_and_a_killed_one_are_refused_fast_and_come_back(
+    tmp_path: Path,
+) -> None:
+    outcome = await freeze_and_kill(tmp_path, seconds=4.0, rate=20.0, limits=GENEROUS)
+    assert outcome.problems == [], outcome.line()
+    assert outcome.figures["acknowledged"] > 100
 
 
 async def test_the_release_before_the_newest_migration_stands_beside_this_one(tmp_path: Path) -> None:

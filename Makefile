@@ -5,7 +5,7 @@ VENV := .venv/bin
 export SERVICE SCALE LIMITS FOLLOW DOC QUESTION V
 SCENARIO ?= baseline
 
-.PHONY: test-transcription test-ocr help up dev down status logs restart reset backup restore token demo ops rotate-keys test security lint types check faults manifests wheels browser bench-jobs bench-knowledge bench-http bench-http-chain bench-rpc bench-calls trace-call bench-limits bench-fanout load policy clients python-client examples alerts configuration capacity protos format lock sbom audit
+.PHONY: test-transcription test-ocr help up dev down status logs restart reset backup restore token demo ops rotate-keys test security lint types check faults manifests wheels browser bench-jobs bench-knowledge bench-http bench-http-chain bench-rpc bench-calls trace-call bench-limits bench-overload bench-fanout load policy clients python-client examples alerts configuration capacity protos format lock sbom audit
 
 help:            ## what can be done
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 24
@@ -61,6 +61,8 @@ trace-call: | dev-tools ## the statements and the CPU of one call; start the sui
 	@$(VENV)/python -m bench.calls --rate 5 --seconds 10 --trace --alone
 bench-limits: | dev-tools ## a rate limit over three gateways at twice its rate, under k6: any 60 s, and what it adds
 	@$(VENV)/python -m bench.limits $(ARGS)
+bench-overload: | dev-tools ## 1, 2 and 10 times what the suite can answer: goodput, times, fairness (starts its own suite)
+	@$(VENV)/python -m bench.overload $(ARGS)
 bench-fanout: | dev-tools ## our sockets beside Socket.IO: deliveries, connections, latency, memory, a storm (ARGS="--only storm")
 	@$(VENV)/python -m bench.fanout $(ARGS)
 bench-http: | dev-tools ## our cached reads beside Express and Fastify; start the suite first

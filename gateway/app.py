@@ -8,7 +8,7 @@ from starlette.types import ASGIApp
 from gateway.http.endpoint import Endpoint
 from gateway.http.request import Options
 from gateway.http.routing import Route, RouteTable
-from gateway.middleware.admission import Admission
+from gateway.middleware.admission import Admission, Lanes
 from gateway.middleware.authentication import Authentication
 from gateway.middleware.authorization import Authorization
 from gateway.middleware.compression import Compression
@@ -16,6 +16,7 @@ from gateway.middleware.cors import Cors
 from gateway.middleware.edge_cache import EdgeCache
 from gateway.middleware.hot_reads import HotReads
 from gateway.middleware.problems import Problems
+from gateway.middleware.quick_refusals import QuickRefusals
 from gateway.middleware.rate_limits import Policies, RateLimits, RefusedCredentials
 from gateway.middleware.request_id import RequestId
 from gateway.middleware.routing import Routing
@@ -106,16 +107,19 @@ def build_app(gateway: Gateway) -> ASGIApp:
     policies = Policies(raised=settings.limits == "bench", instances=settings.instances)
     if gateway.limiter is not None:
         app = RateLimits(app, limiter=gateway.limiter, policies=policies, edge=gateway.caches is not None)
-    app = admission = Admission(app, places=settings.places)
+    lanes = Lanes(settings.places)
+    app = Admission(app, lanes=lanes)
     app = Authentication(
         app,
         principals=gateway.principals,
+        lanes=lanes,
         cookie_name=settings.cookie_name,
         public_url=settings.public_url,
     )
     if gateway.limiter is not None:
         app = RefusedCredentials(app, limiter=gateway.limiter, policies=policies)
-    app = Routing(app, RouteTable(ROUTES))
+    table = RouteTable(ROUTES)
+    app = Routing(app, table)
     app = Compression(app)
     app = Problems(app)
     app = Cors(app, origins=settings.cors_origins)
@@ -123,8 +127,9 @@ def build_app(gateway: Gateway) -> ASGIApp:
     app = telemetry = Telemetry(app, gateway.recent)
     app = outermost = RequestId(app, state=gateway, options=Options(settings.public_url, settings.trusted_proxies))
     if gateway.limiter is not None and gateway.caches is not None:
+        refusals = QuickRefusals(lanes, table, telemetry, over_tls=settings.over_tls)
         app = hot = HotReads(
-            app, principals=gateway.principals, limiter=gateway.limiter, admission=admission, telemetry=telemetry
+            app, principals=gateway.principals, limiter=gateway.limiter, refusals=refusals, telemetry=telemetry
         )
         outermost.on_hot_read = hot.learn
     return app

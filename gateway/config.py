@@ -32,7 +32,7 @@ class GatewaySettings(ProcessSettings):
     trusted_proxies: int = setting("TRUSTED_PROXIES", 0, help="how many proxies in front append to X-Forwarded-For")
 
     limits: str = setting("LIMITS", "normal", help="normal, or bench to raise rate limits for benches and fault runs")
-    places: int = setting("GATEWAY_PLACES", 128, help="requests that a gateway answers at a time; more are refused")
+    places: int = setting("GATEWAY_PLACES", 128, help="requests that a gateway works on at a time, at most")
     instances: int = setting("GATEWAY_INSTANCES", 1, help="gateways that share each rate limit while Redis is away")
 
     def problems(self) -> list[str]:

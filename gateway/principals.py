@@ -4,6 +4,7 @@ import asyncio
 import math
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from echosenseix.identity.v1 import identity_pb2 as pb
@@ -40,6 +41,7 @@ class Credential:
         return self.kind == "api_key" or self.secret.startswith(API_KEY_PREFIX)
 
 
+_NO_PLACE = nullcontext()
 Refusal = Unauthenticated | PermissionDenied
 Lookup = Callable[[Credential], Awaitable[tuple[Principal, float]]]
 
@@ -63,20 +65,21 @@ class Principals:
         self.hits += 1
         return known
 
-    async def find(self, credential: Credential) -> Principal:
-        """The principal; Unauthenticated for a credential that is wrong, expired or revoked, PermissionDenied for an
-        organization in which it may not act."""
+    async def find(self, credential: Credential, place: AbstractContextManager[None] = _NO_PLACE) -> Principal:
+        """The principal; `place` is held while identity is asked. Raises Unauthenticated for a credential that is
+        wrong, expired or revoked, PermissionDenied for an organization in which it may not act."""
         known = self._known.get(credential)
         if known is not None:
             self.hits += 1
             return _raise_or_return(known)
         self.misses += 1
         task = self._waiting.get(credential)
-        if task is None:
-            task = asyncio.create_task(self._load(credential))
-            self._waiting[credential] = task
+        if task is not None:
+            return await asyncio.shield(task)
+        with place:
+            task = self._waiting[credential] = asyncio.create_task(self._load(credential))
             task.add_done_callback(lambda done: self._done(credential, done))
-        return await asyncio.shield(task)
+            return await asyncio.shield(task)
 
     def forget(self, changed_id: str) -> None:
         """Drop the principals of a revoked session or API key or of a changed user, so that the next request asks

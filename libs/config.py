@@ -321,6 +321,7 @@ class ServiceSettings(ProcessSettings):
     subclasses it and may add fields."""
 
     grpc_address: str = setting("GRPC_ADDRESS", "127.0.0.1:0", help="host:port of the gRPC server")
+    rpc_places: int = setting("RPC_PLACES", 256, help="RPCs that a process answers at a time; more are refused")
     database_url: str = setting("DATABASE_URL", "", secret=True, url=urls.POSTGRESQL, help="DSN of the <svc>_app role")
     database_system_url: str = setting(
         "DATABASE_SYSTEM_URL", "", secret=True, url=urls.POSTGRESQL, help="DSN of the <svc>_system role"
@@ -368,6 +369,8 @@ class ServiceSettings(ProcessSettings):
         if self.production:
             keys = {"PRINCIPAL_SIGNING_KEY": (self.principal_signing_key,), "ENCRYPTION_KEYS": self.encryption_keys}
             found += [f"{name} is not random, which production refuses" for name, of in keys.items() if _is_weak(of)]
+        if self.rpc_places < 1:
+            found.append("RPC_PLACES must be at least 1")
         if not 0 <= self.pool_min <= self.pool_max or self.pool_max < 1:
             found.append("POOL_MIN and POOL_MAX must satisfy 0 <= POOL_MIN <= POOL_MAX and POOL_MAX >= 1")
         if self.replica_lag_seconds < 1.0:

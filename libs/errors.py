@@ -10,6 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+# The reason of a refusal for which there is more work than can be done: 503 with a Retry-After.
+OVERLOADED = "overloaded"
+
 
 class Code(enum.Enum):
     """The canonical error codes; the value is the number that gRPC sends. OK is no error and has no member."""

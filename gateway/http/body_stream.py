@@ -40,6 +40,7 @@ async def _read_pieces(
     request: Request[Any, Any, Any], limit: int, beside: int, least_per_second: int
 ) -> AsyncIterator[bytes]:
     started, size = time.monotonic(), 0
+    request.place.receive()
     async with aclosing(request.stream()) as stream:
         while True:
             try:
@@ -50,6 +51,7 @@ async def _read_pieces(
             except ClientDisconnect:
                 raise incomplete() from None
             if not piece:
+                request.place.work()
                 return
             size += len(piece)
             if size > limit + beside:

@@ -22,7 +22,7 @@ from gateway.http.responses import NO_STORE
 from gateway.http.routing import Route, match_of
 from gateway.http.schema import NoBody
 from libs.context import Audited
-from libs.errors import DeadlineExceeded, InvalidArgument, PermissionDenied
+from libs.errors import AppError, DeadlineExceeded, InvalidArgument, PermissionDenied
 from libs.ids import new_id
 from libs.rpc.context import CallContext, acting_as, response_headers, serving
 from libs.rpc.principal import ROLE_GATEWAY, Principal
@@ -61,10 +61,12 @@ class Endpoint:
             await response(scope, receive, send)
 
     async def _answer(self, request: Request[Any, Any, Any], route: Route[Any, Any], context: CallContext) -> Response:
-        """Read the body in a time of its own, then answer within the route's budget."""
+        """Read the body in a time of its own, then answer within the route's budget. Only the latter holds a place."""
         body = b""
         if route.method in _BODY_METHODS and route.body_kind not in ("multipart", "stream"):
+            request.place.receive()
             body = await request.read_body(route.body_limit or JSON_LIMIT)
+        request.place.work()
         if context.idempotency_key:
             context.idempotency_fingerprint = self._fingerprints.of(route.method, request.path, body)
         context.deadline = time.monotonic() + route.budget
@@ -72,7 +74,13 @@ class Endpoint:
             async with asyncio.timeout(route.budget):
                 response = await self._in_order(request, route, body)
         except TimeoutError:
-            raise DeadlineExceeded("deadline_exceeded", "The request took too long. Try again.") from None
+            late = DeadlineExceeded("deadline_exceeded", "The request took too long. Try again.")
+            request.place.answer(route.path, late)
+            raise late from None
+        except AppError as error:
+            request.place.answer(route.path, error)
+            raise
+        request.place.answer(route.path)
         if response_headers().get("x-idempotency-replayed"):
             response.headers["idempotency-replayed"] = "true"
         return response

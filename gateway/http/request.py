@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from starlette.datastructures import Headers
 from starlette.datastructures import State as StarletteState
@@ -17,7 +17,7 @@ from starlette.requests import Request as StarletteRequest
 from starlette.types import Receive, Scope
 
 from gateway.http.client_address import client_address
-from libs.errors import DeadlineExceeded, InvalidArgument, Unauthenticated
+from libs.errors import AppError, DeadlineExceeded, InvalidArgument, Unauthenticated
 from libs.rpc.principal import Principal
 
 A = TypeVar("A")
@@ -38,6 +38,29 @@ class Options:
     public_url: str
     # How many proxies in front append to X-Forwarded-For.
     trusted_proxies: int = 0
+
+
+class Place(Protocol):
+    """What the request holds while it is answered. It is held for the work, not while the client sends or reads."""
+
+    def receive(self) -> None: ...
+
+    def work(self) -> None: ...
+
+    def answer(self, kind: str, error: AppError | None = None) -> None: ...
+
+
+class Unbounded:
+    """The place of a request that takes none."""
+
+    def receive(self) -> None: ...
+
+    def work(self) -> None: ...
+
+    def answer(self, kind: str, error: AppError | None = None) -> None: ...
+
+
+_UNBOUNDED = Unbounded()
 
 
 class Request(StarletteRequest[StarletteState], Generic[A, Q, B]):
@@ -66,6 +89,10 @@ class Request(StarletteRequest[StarletteState], Generic[A, Q, B]):
     status: int = 0
     # A response with a fresh secret is not compressed: its size would tell about the secret (BREACH).
     secret: bool = False
+    # It was refused because too many requests run.
+    shed: bool = False
+    # Its place among the requests that run.
+    place: Place = _UNBOUNDED
     # Waits for the decision over the caller's rate limits, which may refuse; None: it has been made.
     unsettled: Callable[[], Awaitable[None]] | None = None
     # What RateLimits counted it under, and what answered it from this process's memory: for its repetition.

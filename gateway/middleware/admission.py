@@ -1,92 +1,226 @@
-"""Sheds load: beyond its places the gateway refuses at once instead of letting every request wait.
+"""Sheds load: refuses at once what would only wait (docs/adr/0044-load-shedding.md).
 
-Fair by organization: while all places are taken, a caller that holds less than its share of them still gets one, so
-that one organization's flood takes no place from the others. Inside authentication, which knows the organization, and
-outside everything that costs.
+A limit that adapts to how long answers take bounds the requests that run. Lanes share it: organizations by max-min
+fairness, callers without a credential by address, deliveries of providers by source. Bodies and answers on their way
+hold places of a lane of their own, because they wait for the client and not for us. Inside authentication, which knows
+the organization, and outside everything that costs.
 """
 
+import logging
 import random
+import time
+from functools import partial
 from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.http.request import Request, request_of
-from gateway.http.routing import UNLIMITED, match_of
+from gateway.http.routing import UNLIMITED, Route, match_of
 from libs.addresses import address_prefix
-from libs.errors import Unavailable
-from libs.telemetry.metrics import HTTP_SERVER_SHED
+from libs.errors import OVERLOADED, AppError, Unavailable
+from libs.resilience import AdaptiveLimit, Lane
+from libs.telemetry.metrics import HTTP_SERVER_PLACES, HTTP_SERVER_SHED
+
+log = logging.getLogger("gateway.admission")
 
 # Seconds after which a refused client may try again, drawn at random, so that they do not all return at once.
 _RETRY_SECONDS = (1.0, 3.0)
-# By how much shares of small holders may exceed the places.
-_OVERBOOKED = 2
+# Places of a gateway that has just started. More: a sudden flood makes its first requests wait for longer.
+_START = 64
+# Places that a gateway has at least: enough to keep the services busy.
+_LEAST = 8
+# The part of the limit that callers without a credential have in addition to it.
+_ANONYMOUS_PART = 4
+# Fewest places of callers without a credential.
+_ANONYMOUS_LEAST = 4
+# Fewest places of deliveries, which carry money, and of questions to identity, of which each is one short statement.
+_RESERVED = 32
+# Credentials whose organization is remembered. 200 bytes each.
+_REMEMBERED = 8_192
+# Fields of which one names the organization, or may name another one than the credential.
+_CREDENTIALS = frozenset((b"authorization", b"x-api-key"))
+_OTHER_NAMES = frozenset((b"cookie", b"x-organization-id"))
+# Seconds between log lines about shedding; http_server_shed_total counts every refusal.
+_TELL_SECONDS = 10.0
+# What a service answers that has too much to do; one that is away is not relieved by fewer requests.
+_STRAINED = frozenset(
+    (OVERLOADED, "database_busy", "database_exhausted", "database_timeout", "deadline_exceeded", "dependency_timeout")
+)
 
 
-class Lane:
-    """`places` requests at a time, shared by those who hold one."""
+def overloaded() -> Unavailable:
+    """503 with a Retry-After."""
+    return Unavailable(
+        OVERLOADED,
+        "Too many requests are running. Try again.",
+        retry_after=random.uniform(*_RETRY_SECONDS),  # noqa: S311 - jitter needs no secrecy
+    )
+
+
+def shown_credential(scope: Any) -> bytes:
+    """The one credential of the request's header fields; empty where anything else may name the organization."""
+    found = b""
+    for name, value in scope["headers"]:
+        if name in _CREDENTIALS:
+            if found:
+                return b""
+            found = value
+        elif name in _OTHER_NAMES:
+            return b""
+    return found
+
+
+class Lanes:
+    """The lanes of a process; `places` is the most that run at once for organizations."""
 
     def __init__(self, places: int) -> None:
-        self._places = places
-        self._held: dict[str, int] = {}
-        self._total = 0
+        self.adaptive = AdaptiveLimit(places, start=_START, least=_LEAST)
+        self.organizations = Lane("organizations", lambda: self.adaptive.limit)
+        self.anonymous = Lane("anonymous", lambda: max(_ANONYMOUS_LEAST, self.adaptive.limit // _ANONYMOUS_PART))
+        self.deliveries = Lane("deliveries", lambda: max(_RESERVED, self.adaptive.limit))
+        self.lookups = Lane("lookups", lambda: max(_RESERVED, self.adaptive.limit))
+        self.transfers = Lane("transfers", lambda: places)
+        self._told = -_TELL_SECONDS
+        # Credential as it was sent -> organization, so that a refusal needs no question to identity. It says nothing
+        # but whose place is wanted: the layers refuse a credential that has been revoked since, once there is a place.
+        self._organizations: dict[bytes, str] = {}
+        for lane in (self.organizations, self.anonymous, self.deliveries, self.lookups, self.transfers):
+            HTTP_SERVER_PLACES.labels(lane.name, "held").set_function(partial(getattr, lane, "total"))
+            HTTP_SERVER_PLACES.labels(lane.name, "limit").set_function(partial(getattr, lane, "limit"))
 
-    @property
-    def is_full(self) -> bool:
-        return self._total >= self._places
+    def of(self, route: Route[Any, Any] | None, *, known: bool) -> Lane | None:
+        """The lane of a request; None for probes, which hold no place. `known`: its organization is."""
+        if route is not None and route.limited == UNLIMITED:
+            return None
+        if route is not None and route.limited == "webhook":
+            return self.deliveries
+        if route is not None and route.body_kind in ("multipart", "stream"):
+            return self.transfers
+        return self.organizations if known else self.anonymous
 
-    def enter(self, holder: str) -> bool:
-        """Take a place; False when there is none for this holder."""
-        held = self._held.get(holder, 0)
-        if self._total >= self._places:
-            holders = len(self._held) + (not held)
-            if held >= max(1, self._places // holders) or self._total >= _OVERBOOKED * self._places:
-                return False
-        self._held[holder] = held + 1
-        self._total += 1
-        return True
+    def remember(self, scope: Any, organization: str) -> None:
+        """Whose credential the request carries."""
+        shown = shown_credential(scope)
+        if shown and shown not in self._organizations:
+            if len(self._organizations) >= _REMEMBERED:
+                self._organizations.clear()
+            self._organizations[shown] = organization
 
-    def leave(self, holder: str) -> None:
-        self._total -= 1
-        left = self._held[holder] - 1
-        if left:
-            self._held[holder] = left
-        else:
-            del self._held[holder]
+    def organization_of(self, shown: bytes) -> str:
+        """The organization of a credential that came before, else the empty string."""
+        return self._organizations.get(shown, "")
+
+    def refuse(self, lane: Lane) -> Unavailable:
+        """The error to raise."""
+        self.count(lane)
+        return overloaded()
+
+    def count(self, lane: Lane) -> None:
+        HTTP_SERVER_SHED.labels(lane.name).inc()
+        now = time.monotonic()
+        if now - self._told > _TELL_SECONDS:
+            self._told = now
+            log.warning("requests are refused", extra={"lane": lane.name, "held": lane.total, "limit": lane.limit})
+
+
+class Place:
+    """Where one request stands: in its own lane while we work for it, in that of transfers while its client sends or
+    reads. After `leave` nothing changes it, because a load that others share may outlive the request that began it."""
+
+    __slots__ = ("_at", "_begun", "_holder", "_lanes", "_own", "_running")
+
+    def __init__(self, lanes: Lanes, own: Lane, holder: str) -> None:
+        self._lanes, self._own, self._holder = lanes, own, holder
+        self._at: Lane | None = own
+        self._begun, self._running = time.monotonic(), own.total
+        if not own.enter(holder):
+            raise lanes.refuse(own)
+
+    def receive(self) -> None:
+        """The body begins to arrive."""
+        if self._at is self._own and self._own is not self._lanes.transfers:
+            if not self._lanes.transfers.enter(self._holder):
+                raise self._lanes.refuse(self._lanes.transfers)
+            self._own.leave(self._holder)
+            self._at = self._lanes.transfers
+
+    def work(self) -> None:
+        """What the request needs of its client is here. It was admitted, so that its body was not sent in vain."""
+        if self._at is not None:
+            self._move(self._own)
+            self._begun, self._running = time.monotonic(), self._own.total
+
+    def answer(self, kind: str, error: AppError | None = None) -> None:
+        """The work is done, and its answer goes to the client. Its time is a sample for the limit, unless it was spent
+        on a transfer; an error that says nothing of the load is none."""
+        if self._at is not self._own:
+            return
+        transfers, adaptive = self._lanes.transfers, self._lanes.adaptive
+        if self._own is transfers:
+            return
+        if error is None:
+            adaptive.add(kind, self._begun, self._running)
+        elif error.reason in _STRAINED:
+            adaptive.refused(self._begun, self._running)
+        self._move(transfers)
+
+    def leave(self) -> None:
+        if self._at is not None:
+            self._at.leave(self._holder)
+            self._at = None
+
+    def _move(self, lane: Lane) -> None:
+        if self._at is not None and self._at is not lane:
+            self._at.leave(self._holder)
+            lane.add(self._holder)
+            self._at = lane
 
 
 class Admission:
-    """503 `overloaded`. Bodies that arrive over time hold places of a lane of their own."""
+    """503 `overloaded` for a request without a place."""
 
-    def __init__(self, app: ASGIApp, *, places: int) -> None:
+    def __init__(self, app: ASGIApp, *, lanes: Lanes) -> None:
         self._app = app
-        self._requests, self._transfers = Lane(places), Lane(places)
-
-    @property
-    def is_full(self) -> bool:
-        """Whether a request must ask for its place."""
-        return self._requests.is_full
+        self._lanes = lanes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request, route = request_of(scope), match_of(request_of(scope)).route
-        if route is not None and route.limited == UNLIMITED:
+        request = request_of(scope)
+        route, principal = match_of(request).route, request.principal_or_none
+        organization = principal.org_id if principal is not None else ""
+        lane = self._lanes.of(route, known=bool(organization))
+        if lane is None:
             await self._app(scope, receive, send)
             return
-        streams = route is not None and route.body_kind in ("multipart", "stream")
-        lane, holder = self._transfers if streams else self._requests, _holder(request)
-        if not lane.enter(holder):
-            HTTP_SERVER_SHED.inc()
-            raise Unavailable(
-                "overloaded", "Too many requests are running. Try again.",
-                retry_after=random.uniform(*_RETRY_SECONDS),  # noqa: S311 - jitter needs no secrecy
-            )  # fmt: skip
+        # A provider delivers for many organizations from few addresses; each has a path of its own.
+        holder = request.path if lane is self._lanes.deliveries else organization or holder_of_address(request)
+        if organization:
+            self._lanes.remember(scope, organization)
+        request.place = place = Place(self._lanes, lane, holder)
         try:
             await self._app(scope, receive, send)
         finally:
-            lane.leave(holder)
+            place.leave()
 
 
-def _holder(request: Request[Any, Any, Any]) -> str:
-    principal = request.principal_or_none
-    if principal is not None and principal.org_id:
-        return principal.org_id
+class Lookup:
+    """A place while identity is asked whose credential this is. Asking again for one that is remembered needs none:
+    there is one question for each at a time."""
+
+    __slots__ = ("_holder", "_lane", "_lanes")
+
+    def __init__(self, lanes: Lanes, request: Request[Any, Any, Any]) -> None:
+        self._lanes, self._lane = lanes, lanes.lookups
+        known = lanes.organization_of(shown_credential(request.scope))
+        self._holder = "" if known else holder_of_address(request)
+
+    def __enter__(self) -> None:
+        if self._holder and not self._lane.enter(self._holder):
+            raise self._lanes.refuse(self._lane)
+
+    def __exit__(self, *_: object) -> None:
+        if self._holder:
+            self._lane.leave(self._holder)
+
+
+def holder_of_address(request: Request[Any, Any, Any]) -> str:
     return address_prefix(request.client_address) or "unknown"

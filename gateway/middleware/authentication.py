@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.http.request import Request, request_of
 from gateway.http.routing import match_of
+from gateway.middleware.admission import Lanes, Lookup
 from gateway.principals import Credential, Principals
 from libs.addresses import is_within
 from libs.errors import PermissionDenied, Unauthenticated
@@ -31,8 +32,11 @@ class Authentication:
     """Sets the request's principal or refuses (401). Public routes pass without a credential, as does an unknown
     path outside /api."""
 
-    def __init__(self, app: ASGIApp, *, principals: Principals, cookie_name: str, public_url: str) -> None:
+    def __init__(
+        self, app: ASGIApp, *, principals: Principals, lanes: Lanes, cookie_name: str, public_url: str
+    ) -> None:
         self._app = app
+        self._lanes = lanes
         self._principals = principals
         self._cookie_name = cookie_name
         self._own_origins = own_origins(public_url)
@@ -44,7 +48,9 @@ class Authentication:
             if credential.kind == "cookie" and scope["method"] not in _SAFE_METHODS:
                 self._refuse_forgery(request)
             request.credential, request.shown_credential = credential.kind, credential
-            principal = await self._principals.find(credential)
+            principal = self._principals.peek(credential)
+            if principal is None:
+                principal = await self._principals.find(credential, Lookup(self._lanes, request))
             if principal.allowed_addresses and not is_within(request.client_address, principal.allowed_addresses):
                 raise PermissionDenied("address_not_allowed", "This API key may not be used from this address.")
             request.principal_or_none = principal

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.http.request import Request
 from gateway.http.stored import HotRead
-from gateway.middleware.admission import Admission
+from gateway.middleware.quick_refusals import QuickRefusals
 from gateway.middleware.rate_limits import Counted, limits_left
 from gateway.middleware.telemetry import Telemetry
 from gateway.principals import Credential, Principals
@@ -55,12 +55,18 @@ class HotReads:
     """The application as the server sees it. The server calls `answer_now` before it makes a task for a request."""
 
     def __init__(
-        self, app: ASGIApp, *, principals: Principals, limiter: RateLimiter, admission: Admission, telemetry: Telemetry
+        self,
+        app: ASGIApp,
+        *,
+        principals: Principals,
+        limiter: RateLimiter,
+        refusals: QuickRefusals,
+        telemetry: Telemetry,
     ) -> None:
         self._app = app
         self._principals = principals
         self._limiter = limiter
-        self._admission = admission
+        self._refusals = refusals
         self._telemetry = telemetry
         self._known: dict[Key, _Known] = {}
         self._forgotten = time.monotonic()
@@ -68,8 +74,13 @@ class HotReads:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._app(scope, receive, send)
 
-    def answer_now(self, scope: Any) -> tuple[bytes, bytes] | None:
-        """The lines of the head and the body of a 200, or None: the layers must see the request."""
+    def answer_now(self, scope: Any) -> tuple[int, bytes, bytes] | None:
+        """The status, the lines of the head and the body, or None: the layers must see the request. An answer from
+        memory costs no more than a refusal, so that it needs no place."""
+        found = self._repeated(scope)
+        return self._refusals.answer_now(scope) if found is None else (200, *found)
+
+    def _repeated(self, scope: Any) -> tuple[bytes, bytes] | None:
         if not self._known:
             return None
         started, now = time.perf_counter(), time.monotonic()
@@ -78,7 +89,7 @@ class HotReads:
             self._forgotten = now
             return None
         known = self._known.get(_key(scope))
-        if known is None or scope["method"] != "GET" or self._admission.is_full:
+        if known is None or scope["method"] != "GET":
             return None
         principal = self._principals.peek(known.credential)
         if principal is not known.principal and principal != known.principal:

@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.http.problems import problem_response
 from gateway.http.request import request_of
-from libs.errors import AppError
+from libs.errors import OVERLOADED, AppError
 
 log = logging.getLogger("gateway.problems")
 
@@ -30,5 +30,6 @@ class Problems:
             if request.status:
                 raise
             request.secret = False
+            request.shed = isinstance(error, AppError) and error.reason == OVERLOADED
             response = problem_response(error, scope["path"], request.request_id, signed_in=bool(request.credential))
             await response(scope, receive, send)

@@ -18,12 +18,17 @@ _ALWAYS = (
 _OVER_TLS = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
 
 
+def security_headers(over_tls: bool) -> tuple[tuple[bytes, bytes], ...]:
+    """The fields of every answer."""
+    return (*_ALWAYS, _OVER_TLS) if over_tls else _ALWAYS
+
+
 class SecurityHeaders:
     """Notes the headers for the outermost layer to add."""
 
     def __init__(self, app: ASGIApp, *, over_tls: bool) -> None:
         self._app = app
-        self._headers = (*_ALWAYS, _OVER_TLS) if over_tls else _ALWAYS
+        self._headers = security_headers(over_tls)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_of(scope).response_headers.extend(self._headers)

@@ -97,15 +97,16 @@ class Telemetry:
                 current.set(route=request.route_template, status=request.status)
         finally:
             self._inflight -= 1
-            self.record(request.started, method, request.route_template, request.status or 499)
+            self.record(request.started, method, request.route_template, request.status or 499, logged=not request.shed)
 
-    def record(self, started: float, method: str, route: str, status: int) -> None:
-        """Count a request that began at `started` (time.perf_counter()) and ends now."""
+    def record(self, started: float, method: str, route: str, status: int, *, logged: bool = True) -> None:
+        """Count a request that began at `started` (time.perf_counter()) and ends now. Refusals of a flood are not
+        logged one by one."""
         now = time.perf_counter()
         seconds = now - started
         _seconds_of(method, route, status // 100).observe(seconds)
         self._recent.add(now, seconds, status)
-        if status >= 500 or seconds > _SLOW_SECONDS:
+        if logged and (status >= 500 or seconds > _SLOW_SECONDS):
             log.warning(
                 "request failed" if status >= 500 else "request was slow",
                 extra={"method": method, "route": route, "status": status, "ms": round(seconds * 1000, 1)},

@@ -31,7 +31,7 @@ _WRITE_SECONDS = 20.0
 # Bytes that it must take in that time. A connection slower than 512 bytes a second cannot be told from an attack.
 _WRITE_BYTES = 10 * 1024
 
-AnswerNow = Callable[[Any], tuple[bytes, bytes] | None]
+AnswerNow = Callable[[Any], tuple[int, bytes, bytes] | None]
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -40,7 +40,8 @@ class GuardedProtocol(HttpToolsProtocol):
     def __init__(self, limits: ConnectionLimits, *args: Any, **keywords: Any) -> None:
         super().__init__(*args, **keywords)
         self._limits = limits
-        # An application may answer a request before a task is made for it: the lines of its head and its body.
+        # An application may answer a request before a task is made for it: its status, the lines of its head
+        # and its body.
         self._answer_now: AnswerNow | None = getattr(self.app, "answer_now", None)
         self._counted: str | None = None
         self._in_head = True

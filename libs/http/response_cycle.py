@@ -103,12 +103,12 @@ class ResponseCycle(RequestResponseCycle):
         self._head = head + _END
         self._loop.call_soon(self._flush)
 
-    def write_now(self, lines: bytes, body: bytes) -> None:
-        """A whole 200 to GET on a connection that is kept, without the application: `lines` are all of the head that
-        the application would have given, Content-Length included."""
+    def write_now(self, status: int, lines: bytes, body: bytes) -> None:
+        """A whole answer with a body on a connection that is kept, without the application: `lines` are all of the head
+        that the application would have given, Content-Length included."""
         self.response_started = self.response_complete = True
         self.message_event.set()
-        head = b"".join((STATUS_LINE[200], _NO_SNIFFING, header_lines(self.default_headers), lines, _END))
+        head = b"".join((STATUS_LINE[status], _NO_SNIFFING, header_lines(self.default_headers), lines, _END))
         self.transport.writelines((head, body))
         self.on_response()
 

@@ -11,13 +11,13 @@ import grpc
 from prometheus_client import Histogram
 
 from libs.context import JOB_PREFIX
-from libs.errors import AppError, PermissionDenied, Unauthenticated
+from libs.errors import OVERLOADED, AppError, DeadlineExceeded, PermissionDenied, Unauthenticated, Unavailable
 from libs.rpc.audit import AUDIT_HEADER, read_audit_header
 from libs.rpc.callers import MethodAccess
 from libs.rpc.context import CallContext, enter_call
 from libs.rpc.errors import DETAILS_KEY, error_from_exception, status_code, status_details
 from libs.rpc.principal import GATEWAY, ROLE_GATEWAY, Principal, PrincipalVerifier
-from libs.telemetry.metrics import RPC_SERVER_SECONDS
+from libs.telemetry.metrics import RPC_SERVER_RUNNING, RPC_SERVER_SECONDS, RPC_SERVER_SHED
 
 _log = logging.getLogger(__name__)
 
@@ -34,7 +34,10 @@ class Gate:
         self._access = access
 
     def enter(self, call: "Call") -> None:
-        """Make the call and its principal those of the current task."""
+        """Make the call and its principal those of the current task. A call whose time has passed while it waited is
+        not begun."""
+        if call.context.deadline is not None and call.context.deadline <= time.monotonic():
+            raise DeadlineExceeded("deadline_exceeded", "The time for this call ran out before it began.")
         enter_call(call.context, None)
         enter_call(call.context, self._admit(call))
 
@@ -67,6 +70,25 @@ class Gate:
                 raise Unauthenticated("invalid_principal", "Pass on the principal of the request that you serve.")
             return dataclasses.replace(principal, org_id=user.org_id)
         return principal
+
+
+class Places:
+    """At most `most` calls at a time. Raises Unavailable for one more, at once: its caller knows what to do instead of
+    waiting, and what waits here would be late in the end."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._running = 0
+        RPC_SERVER_RUNNING.set_function(lambda: self._running)
+
+    def enter(self) -> None:
+        if self._running >= self._most:
+            RPC_SERVER_SHED.inc()
+            raise Unavailable(OVERLOADED, "This part has too much to do. Try again.", retry_after=1.0)
+        self._running += 1
+
+    def leave(self) -> None:
+        self._running -= 1
 
 
 class Call:

@@ -13,7 +13,7 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from libs.errors import AppError, InvalidArgument
-from libs.rpc.inbound import Call, Gate
+from libs.rpc.inbound import Call, Gate, Places
 from libs.telemetry.traces import span, use_traceparent
 
 __all__ = ["CallInterceptor", "Gate"]
@@ -22,6 +22,9 @@ __all__ = ["CallInterceptor", "Gate"]
 _DRAIN_SECONDS = 30.0
 _OPEN_SERVICES = ("/grpc.health.v1.Health/", "/grpc.reflection.")
 
+# Operators ask it most when a service has too much to do.
+_STATUS_SERVICE = "/echosenseix.common.v1.StatusService/"
+
 _Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Method = Callable[[Any, Any], Any]
 
@@ -29,8 +32,9 @@ Method = Callable[[Any, Any], Any]
 class CallInterceptor(grpc.aio.ServerInterceptor):
     """Wraps each method once, on its first call; afterwards a call costs one dictionary look-up here."""
 
-    def __init__(self, gate: Gate) -> None:
+    def __init__(self, gate: Gate, places: Places) -> None:
         self._gate = gate
+        self._places = places
         self._wrapped: dict[str, _Handler] = {}
 
     async def intercept_service(
@@ -53,6 +57,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         streams = handler.response_streaming
         if handler.request_streaming and not streams:
             inner = _hearing_out(inner)
+        elif not streams and not method.startswith(_STATUS_SERVICE):
+            inner = _holding_place(inner, self._places)
         inner = _checking_each(inner) if handler.request_streaming else _checking(inner)
         behavior = _streaming(method, inner, self._gate) if streams else _unary(method, inner, self._gate)
         make = getattr(grpc, f"{kind}_rpc_method_handler")
@@ -100,6 +106,19 @@ def _checking_each(inner: Method) -> Method:
             yield _legible(request)
 
     return lambda requests, context: inner(legible(requests), context)
+
+
+def _holding_place(inner: Method, places: Places) -> Method:
+    """Streams hold none: they last as long as their caller sends or reads, and wait for it."""
+
+    async def answer(request: Any, context: Any) -> Any:
+        places.enter()
+        try:
+            return await inner(request, context)
+        finally:
+            places.leave()
+
+    return answer
 
 
 def _hearing_out(inner: Method) -> Method:

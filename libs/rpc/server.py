@@ -12,6 +12,7 @@ from grpc_health.v1.health import aio as health
 
 from libs.config import ServiceSettings
 from libs.rpc.callers import MethodAccess, declared_access
+from libs.rpc.inbound import Places
 from libs.rpc.interceptor import CallInterceptor, Gate
 from libs.rpc.principal import PrincipalVerifier
 from libs.rpc.tls import server_credentials
@@ -49,7 +50,7 @@ class RpcServer:
         allowed = dict(access or {})
         verifier = PrincipalVerifier(settings.principal_trusted_keys)
         self.trust = verifier.replace
-        interceptor = CallInterceptor(Gate(verifier, audience, allowed))
+        interceptor = CallInterceptor(Gate(verifier, audience, allowed), Places(settings.rpc_places))
         self._address = settings.grpc_address
         self._credentials = server_credentials(settings)
         self._server = grpc.aio.server(interceptors=[interceptor], options=_OPTIONS)

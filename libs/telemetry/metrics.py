@@ -22,8 +22,14 @@ HTTP_SERVER_SECONDS = Histogram(
 )
 HTTP_SERVER_INFLIGHT = Gauge("http_server_inflight", "HTTP requests being answered", registry=REGISTRY)
 HTTP_SERVER_SHED = Counter(
-    "http_server_shed_total", "Requests refused because all places were taken", registry=REGISTRY
+    "http_server_shed_total", "Requests refused because all places of their lane were taken", ("lane",),
+    registry=REGISTRY,
+)  # fmt: skip
+HTTP_SERVER_PLACES = Gauge(
+    "http_server_places", "Places of a lane, by state: held, limit", ("lane", "state"), registry=REGISTRY
 )
+RPC_SERVER_RUNNING = Gauge("rpc_server_running", "RPCs being answered", registry=REGISTRY)
+RPC_SERVER_SHED = Counter("rpc_server_shed_total", "RPCs refused because too many were running", registry=REGISTRY)
 BREAKER_OPEN = Gauge(
     "breaker_open", "1 while calls of the dependency are refused without being made", ("dependency",), registry=REGISTRY
 )

@@ -60,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("tables", help="the largest tables")
     commands.add_parser("redis", help="Redis memory, evictions, hits")
     commands.add_parser("keys", help="keys of every service: id, age, state")
+    commands.add_parser("load", help="places of each gateway, refusals, event loop, open breakers")
     commands.add_parser("caches", help="hits, loads and stale answers of each class of cached values")
     return parser
 
@@ -90,6 +91,8 @@ async def _one(options: argparse.Namespace, folder: Folder) -> str:
         return await view.redis(folder)
     if options.command == "keys":
         return await view.keys(folder)
+    if options.command == "load":
+        return await view.load(folder)
     if options.command == "caches":
         return await view.caches(folder)
     queries = {

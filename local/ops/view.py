@@ -13,6 +13,7 @@ from local.ops import stores
 from local.ops.caches import cache_rows
 from local.ops.dead_events import DeadEvents
 from local.ops.keys import key_rows
+from local.ops.load import load_rows
 from local.ops.queues import Queues
 from local.ops.screen import dead_count_row, queue_row, table
 from local.ops.services import Answers
@@ -34,6 +35,7 @@ async def view(folder: Folder) -> str:
         "Slowest statements (mean above 100 ms)": rows(folder, stores.SLOW.format(least_ms=100, limit=5)),
         "Largest tables": rows(folder, stores.TABLES.format(limit=5)),
         "Redis": redis(folder),
+        "Load of the gateways (places held/limit)": load(folder),
         "Caches of the gateways": caches(folder),
         "Keys": keys(folder),
     }
@@ -64,6 +66,10 @@ async def rows(folder: Folder, sql: str) -> str:
 
 async def caches(folder: Folder) -> str:
     return table(await cache_rows(folder))
+
+
+async def load(folder: Folder) -> str:
+    return table(await load_rows(folder))
 
 
 async def keys(folder: Folder) -> str:

@@ -15,15 +15,17 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.http.request import Options
 from gateway.http.routing import Route, RouteTable
-from gateway.middleware.admission import Admission
+from gateway.middleware.admission import Admission, Lanes
 from gateway.middleware.authentication import Authentication
 from gateway.middleware.authorization import Authorization
 from gateway.middleware.edge_cache import EdgeCache
 from gateway.middleware.hot_reads import HotReads
 from gateway.middleware.problems import Problems
+from gateway.middleware.quick_refusals import QuickRefusals
 from gateway.middleware.rate_limits import Policies, RateLimits
 from gateway.middleware.request_id import RequestId
 from gateway.middleware.routing import Routing
+from gateway.middleware.security_headers import SecurityHeaders
 from gateway.middleware.telemetry import RecentRequests, Telemetry
 from gateway.principals import Credential, Principals
 from libs.cache.process import Caches
@@ -80,20 +82,25 @@ class Scene:
         kinds = {kind.name: kind for kind in (SINGLE, HOURLY)}
         app: Any = EdgeCache(self._things, caches=caches, routes=ROUTES, kinds=kinds, schema="1")
         app = RateLimits(Authorization(app), limiter=limiter, policies=policies, edge=True)
-        app = self.admission = Admission(app, places=2)
+        self.lanes, table = Lanes(2), RouteTable(ROUTES)
+        app = Admission(app, lanes=self.lanes)
         app = Authentication(
-            app, principals=self.principals, cookie_name="session", public_url="https://api.example.com"
+            app,
+            principals=self.principals,
+            lanes=self.lanes,
+            cookie_name="session",
+            public_url="https://api.example.com",
         )
-        app = telemetry = Telemetry(Problems(Routing(app, RouteTable(ROUTES))), self.recent)
+        app = SecurityHeaders(Problems(Routing(app, table)), over_tls=True)
+        app = telemetry = Telemetry(app, self.recent)
         app = outermost = RequestId(app, state=None, options=Options("https://api.example.com"))
-        self.hot = HotReads(
-            app, principals=self.principals, limiter=limiter, admission=self.admission, telemetry=telemetry
-        )
+        refusals = QuickRefusals(self.lanes, table, telemetry, over_tls=True)
+        self.hot = HotReads(app, principals=self.principals, limiter=limiter, refusals=refusals, telemetry=telemetry)
         outermost.on_hot_read = self.hot.learn
         self.now = 0
         answer_now = self.hot.answer_now
 
-        def counting(scope: Any) -> tuple[bytes, bytes] | None:
+        def counting(scope: Any) -> tuple[int, bytes, bytes] | None:
             found = answer_now(scope)
             self.now += found is not None
             return found
@@ -275,12 +282,60 @@ async def test_a_write_through_this_gateway_ends_the_repetition(scene: Scene) ->
     assert scene.now == 0
 
 
-async def test_a_gateway_without_places_lets_its_layers_refuse(scene: Scene) -> None:
+async def test_what_memory_answers_needs_no_place_and_anything_else_is_refused_without_a_task(scene: Scene) -> None:
     await scene.heated()
-    lane = scene.admission._requests
-    assert all(lane.enter(holder) for holder in (scene.org, "org_2"))
-    assert (await scene.get()).status == 503
+    lane = scene.lanes.organizations
+    assert [lane.enter(scene.org) for _ in range(3)] == [True, True, False]
+    assert (await scene.get()).status == 200
+    answers, at_once = scene.answers, scene.now
+    refused = await scene.get(PATH + "x")
+    assert (refused.status, scene.now - at_once, scene.answers) == (503, 1, answers)
+    lane.leave(scene.org)
+    assert (await scene.get(PATH + "x")).status == 200
+
+
+async def test_a_refusal_before_the_layers_is_the_refusal_of_the_layers(scene: Scene) -> None:
+    await scene.get()
+    assert [scene.lanes.organizations.enter(scene.org) for _ in range(3)] == [True, True, False]
+    quick = await scene.get("/api/things/t2")
+    layered = await scene.get("/api/things/t2", X_Request_Id="mine")
+    assert scene.now == 1
+    assert (quick.status, layered.status) == (503, 503)
+    waits = [int(answer.headers.pop("retry-after")) for answer in (quick, layered)]
+    assert all(1 <= wait <= 3 for wait in waits)
+    ids = [answer.headers.pop("x-request-id") for answer in (quick, layered)]
+    lengths = [int(answer.headers.pop("content-length")) for answer in (quick, layered)]
+    assert quick.headers == layered.headers
+    documents = [json.loads(answer.body) for answer in (quick, layered)]
+    assert [document.pop("requestId") for document in documents] == ids
+    assert documents[0] == documents[1]
+    assert lengths == [len(quick.body), len(layered.body)]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"Origin": "https://app.example.com"},
+        {"X_Organization_Id": "org_2"},
+        {"Cookie": "session=token"},
+        {"Authorization": "Bearer unknown"},
+    ],
+    ids=str,
+)
+async def test_what_the_layers_must_judge_is_not_refused_before_them(scene: Scene, fields: dict[str, str]) -> None:
+    await scene.get()
+    assert [scene.lanes.organizations.enter(scene.org) for _ in range(3)] == [True, True, False]
+    scene.now = 0
+    await scene.get("/api/things/t3", **fields)
     assert scene.now == 0
+
+
+async def test_a_refused_write_leaves_its_connection_usable(scene: Scene) -> None:
+    await scene.get()
+    assert [scene.lanes.organizations.enter(scene.org) for _ in range(3)] == [True, True, False]
+    write = request(PATH, "PATCH", Content_Length="2", Content_Type="application/merge-patch+json") + b"{}"
+    answers = await scene.send(write + write + request(PATH + "y"), answers=3)
+    assert [answer.status for answer in answers] == [503, 503, 503]
 
 
 async def test_an_answer_of_the_current_hour_is_never_remembered(scene: Scene) -> None:

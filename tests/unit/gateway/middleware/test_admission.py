@@ -1,4 +1,4 @@
-"""Places are bounded, and shared by the organizations that ask."""
+"""Who gets a place, in which lane, and for how long: never while the client sends or reads."""
 
 import asyncio
 from typing import Any
@@ -8,15 +8,18 @@ import pytest
 from gateway.app import ROUTES
 from gateway.http.request import Options, Request
 from gateway.http.routing import RouteTable
-from gateway.middleware.admission import Admission, Lane
-from libs.errors import Unavailable
+from gateway.middleware.admission import Admission, Lanes, Lookup, Place, shown_credential
+from libs.errors import DeadlineExceeded, NotFound, Unavailable
 from libs.rpc.principal import Principal
+from libs.telemetry.metrics import REGISTRY
 
 TABLE = RouteTable(ROUTES)
+WEBHOOK = "/api/webhooks/retell/token"
 
 
-def request_of_org(organization: str, path: str = "/api/agents", method: str = "GET") -> Any:
-    scope: dict[str, Any] = {"type": "http", "method": method, "path": path, "headers": [], "client": ("10.0.0.1", 1)}
+def request_of_org(organization: str, path: str = "/api/agents", method: str = "GET", address: str = "10.0.0.1") -> Any:
+    fields = [(b"authorization", b"Bearer " + organization.encode())] if organization else []
+    scope: dict[str, Any] = {"type": "http", "method": method, "path": path, "headers": fields, "client": (address, 1)}
     scope["match"] = TABLE.match(method, path)
     request: Request[Any, Any, Any] = Request(scope, None, Options("https://api.example.com"))  # type: ignore[arg-type]
     request.principal_or_none = Principal(org_id=organization, user_id="usr_1") if organization else None
@@ -24,44 +27,161 @@ def request_of_org(organization: str, path: str = "/api/agents", method: str = "
     return scope
 
 
-def test_one_organization_may_hold_all_places_and_others_still_get_their_share() -> None:
-    lane = Lane(10)
-    assert sum(lane.enter("flood") for _ in range(50)) == 10
-    assert [lane.enter("small") for _ in range(6)] == [True] * 5 + [False]
-    assert [lane.enter("third") for _ in range(5)] == [True] * 3 + [False] * 2
-    assert not lane.enter("flood")
-    lane.leave("flood")
-    assert not lane.enter("flood"), "it holds more than its share"
-    assert sum(lane.enter(f"other{n}") for n in range(20)) == 3, "shares of many exceed the places twice at most"
+class Scene:
+    """Requests that stay inside until they are let go."""
+
+    def __init__(self, places: int) -> None:
+        self.lanes = Lanes(places)
+        self.layer = Admission(self.app, lanes=self.lanes)
+        self.gate, self.inside = asyncio.Event(), 0
+        self.running: list[asyncio.Task[None]] = []
+
+    async def app(self, scope: Any, receive: Any, send: Any) -> None:
+        self.inside += 1
+        await self.gate.wait()
+
+    async def enter(self, *asked: Any, **named: Any) -> None:
+        """Raises the refusal of a request that gets no place."""
+        task = asyncio.create_task(self.layer(request_of_org(*asked, **named), None, None))  # type: ignore[arg-type]
+        await asyncio.sleep(0)
+        if task.done():
+            await task
+        self.running.append(task)
+
+    async def end(self) -> None:
+        self.gate.set()
+        await asyncio.gather(*self.running)
 
 
-def test_a_place_that_is_left_is_free_for_everyone() -> None:
-    lane = Lane(2)
-    assert [lane.enter("one"), lane.enter("one"), lane.enter("one")] == [True, True, False]
-    lane.leave("one")
-    lane.leave("one")
-    assert [lane.enter("two"), lane.enter("two"), lane.enter("two")] == [True, True, False]
-
-
-async def test_what_is_too_much_is_refused_at_once_and_probes_are_not() -> None:
-    gate, inside = asyncio.Event(), 0
-
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        nonlocal inside
-        inside += 1
-        await gate.wait()
-
-    layer = Admission(app, places=2)
-    running = [asyncio.create_task(layer(request_of_org("org_1"), None, None)) for _ in range(2)]  # type: ignore[arg-type]
-    await asyncio.sleep(0)
+async def test_what_is_too_much_is_refused_at_once_and_other_lanes_are_not_concerned() -> None:
+    scene = Scene(places=2)
+    for _ in range(2):
+        await scene.enter("org_1")
     with pytest.raises(Unavailable) as refused:
-        await layer(request_of_org("org_1"), None, None)  # type: ignore[arg-type]
+        await scene.enter("org_1")
     assert refused.value.reason == "overloaded"
     assert 1 <= (refused.value.retry_after or 0) <= 3
-    others = [("org_2", "/api/agents", "GET"), ("", "/health/ready", "GET"), ("org_1", "/api/documents/upload", "POST")]
-    running += [asyncio.create_task(layer(request_of_org(*other), None, None)) for other in others]  # type: ignore[arg-type]
-    await asyncio.sleep(0)
-    assert inside == 5
-    gate.set()
-    await asyncio.gather(*running)
-    await layer(request_of_org("org_1"), None, None)  # type: ignore[arg-type]
+    await scene.enter("org_2")
+    await scene.enter("", "/health/ready")
+    await scene.enter("org_1", "/api/documents/upload", "POST")
+    await scene.enter("", WEBHOOK, "POST")
+    await scene.enter("", "/api/login", "POST")
+    assert scene.inside == 7
+    await scene.end()
+    await scene.enter("org_1")
+
+
+async def test_callers_without_a_credential_share_one_lane_by_address() -> None:
+    scene = Scene(places=16)
+    for _ in range(4):
+        await scene.enter("", "/api/login", "POST", "10.0.0.1")
+    with pytest.raises(Unavailable):
+        await scene.enter("", "/api/login", "POST", "10.0.0.1")
+    await scene.enter("", "/api/login", "POST", "10.0.0.2")
+    await scene.enter("org_1")
+    await scene.end()
+
+
+async def test_a_flood_of_organizations_and_strangers_leaves_the_places_of_deliveries_free() -> None:
+    scene = Scene(places=4)
+    for number in range(8):
+        await scene.enter(f"org_{number}")
+    for number in range(8):
+        await scene.enter("", "/api/login", "POST", f"10.0.0.{number}")
+    for number in range(32):
+        await scene.enter("", f"/api/webhooks/retell/token{number % 4}", "POST")
+    with pytest.raises(Unavailable):
+        await scene.enter("", "/api/webhooks/retell/token0", "POST")
+    await scene.enter("", "/api/webhooks/retell/another", "POST")
+    await scene.end()
+
+
+def test_a_place_is_free_for_others_while_the_body_arrives_and_while_the_answer_is_sent() -> None:
+    lanes = Lanes(1)
+    place = Place(lanes, lanes.organizations, "org_1")
+    assert lanes.organizations.is_full
+    place.receive()
+    assert (lanes.organizations.total, lanes.transfers.total) == (0, 1)
+    place.work()
+    assert (lanes.organizations.total, lanes.transfers.total) == (1, 0)
+    place.answer("/api/agents")
+    assert (lanes.organizations.total, lanes.transfers.total) == (0, 1)
+    place.leave()
+    assert (lanes.organizations.total, lanes.transfers.total) == (0, 0)
+    for late in (place.receive, place.work, place.leave):
+        late()
+    place.answer("/api/agents")
+    assert (lanes.organizations.total, lanes.transfers.total) == (0, 0)
+
+
+def test_slow_bodies_are_bounded_by_their_own_places_and_one_that_came_is_never_sent_back() -> None:
+    lanes = Lanes(2)
+    for _ in range(2):
+        Place(lanes, lanes.organizations, "org_1").receive()
+    third = Place(lanes, lanes.organizations, "org_1")
+    with pytest.raises(Unavailable):
+        third.receive()
+    third.leave()
+    arrived = Place(lanes, lanes.organizations, "org_2")
+    arrived.receive()
+    for _ in range(2):
+        Place(lanes, lanes.organizations, "org_3")
+    arrived.work()
+    assert lanes.organizations.total == 3
+
+
+def test_only_work_that_says_something_about_the_load_is_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    lanes = Lanes(8)
+    seen: list[str] = []
+    monkeypatch.setattr(lanes.adaptive, "add", lambda *_: seen.append("answered"))
+    monkeypatch.setattr(lanes.adaptive, "refused", lambda *_: seen.append("strained"))
+    late, busy = DeadlineExceeded("deadline_exceeded", ""), Unavailable("database_busy", "")
+    away, missing = Unavailable("service_unavailable", ""), NotFound("agent_not_found", "")
+    for error in (None, late, busy, away, missing):
+        Place(lanes, lanes.organizations, "org_1").answer("/api/agents", error)
+    Place(lanes, lanes.transfers, "org_1").answer("/api/documents/upload")
+    assert seen == ["answered", "strained", "strained"]
+
+
+def test_identity_is_asked_about_so_many_strangers_at_a_time_and_about_everyone_who_is_known() -> None:
+    lanes = Lanes(4)
+    held = [Lookup(lanes, request_of_org(f"org_{number}")["state"]["request"]) for number in range(32)]
+    for lookup in held:
+        lookup.__enter__()
+    stranger = request_of_org("org_32")
+    with pytest.raises(Unavailable):
+        Lookup(lanes, stranger["state"]["request"]).__enter__()
+    lanes.remember(stranger, "org_32")
+    with Lookup(lanes, stranger["state"]["request"]):
+        assert lanes.lookups.total == 32
+    held[0].__exit__()
+    with Lookup(lanes, request_of_org("org_33")["state"]["request"]):
+        assert lanes.lookups.total == 32
+    assert lanes.lookups.total == 31
+
+
+@pytest.mark.parametrize(
+    ("fields", "shown"),
+    [
+        ([(b"authorization", b"Bearer a")], b"Bearer a"),
+        ([(b"accept", b"*/*"), (b"x-api-key", b"esx_a")], b"esx_a"),
+        ([(b"x-api-key", b"esx_a"), (b"authorization", b"Bearer a")], b""),
+        ([(b"authorization", b"Bearer a"), (b"cookie", b"s=1")], b""),
+        ([(b"authorization", b"Bearer a"), (b"x-organization-id", b"org_2")], b""),
+        ([], b""),
+    ],
+)
+def test_only_one_credential_alone_tells_whose_request_it_is(fields: list[tuple[bytes, bytes]], shown: bytes) -> None:
+    assert shown_credential({"headers": fields}) == shown
+
+
+def test_the_places_are_gauges_and_refusals_are_counted_by_lane() -> None:
+    lanes = Lanes(2)
+    place = Place(lanes, lanes.organizations, "org_1")
+    labels = {"lane": "organizations"}
+    assert REGISTRY.get_sample_value("http_server_places", {**labels, "state": "held"}) == 1
+    assert REGISTRY.get_sample_value("http_server_places", {**labels, "state": "limit"}) == 2
+    before = REGISTRY.get_sample_value("http_server_shed_total", labels) or 0
+    lanes.refuse(lanes.organizations)
+    assert REGISTRY.get_sample_value("http_server_shed_total", labels) == before + 1
+    place.leave()

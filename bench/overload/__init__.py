@@ -1,0 +1,1 @@
+"""More than the suite can answer, from outside: how much it still answers, how fast, and to whom."""

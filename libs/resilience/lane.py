@@ -1,0 +1,61 @@
+"""A number of places shared fairly by those who hold them. Pure; no I/O, no task."""
+
+from collections.abc import Callable
+
+# By how much the shares of small holders may exceed the places, as a factor.
+_OVERBOOKED = 2
+
+
+class Lane:
+    """`limit` says how many places there are now. While all are taken, a holder gets one more only if it has fewer than
+    its max-min fair share (Bertsekas and Gallager, "Data Networks", 6.5.2): what small holders leave of an equal share
+    belongs to the large ones, and the largest is refused first."""
+
+    def __init__(self, name: str, limit: Callable[[], int]) -> None:
+        self.name = name
+        self._limit = limit
+        self._held: dict[str, int] = {}
+        self.total = 0
+
+    @property
+    def limit(self) -> int:
+        return self._limit()
+
+    @property
+    def is_full(self) -> bool:
+        return self.total >= self._limit()
+
+    def has_place(self, holder: str) -> bool:
+        limit = self._limit()
+        if self.total < limit:
+            return True
+        return self.total < _OVERBOOKED * limit and self._held.get(holder, 0) < self._fair_share(limit)
+
+    def enter(self, holder: str) -> bool:
+        """Take a place; False when there is none for this holder."""
+        if not self.has_place(holder):
+            return False
+        self.add(holder)
+        return True
+
+    def add(self, holder: str) -> None:
+        """Take a place, whether there is one or not."""
+        self._held[holder] = self._held.get(holder, 0) + 1
+        self.total += 1
+
+    def leave(self, holder: str) -> None:
+        self.total -= 1
+        left = self._held[holder] - 1
+        if left:
+            self._held[holder] = left
+        else:
+            del self._held[holder]
+
+    def _fair_share(self, limit: int) -> int:
+        left, holders = limit, len(self._held)
+        for held in sorted(self._held.values()):
+            if held * holders >= left:
+                return max(1, left // holders)
+            left -= held
+            holders -= 1
+        return limit

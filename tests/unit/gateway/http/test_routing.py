@@ -105,6 +105,8 @@ WITHOUT_SCOPE = {
     ("POST", "/api/jobs/{id}/cancel"),
     ("POST", "/api/jobs/{id}/retry"),
     ("DELETE", "/api/auth/sessions"),
+    ("GET", "/api/auth/openid-links"),
+    ("PUT", "/api/auth/openid-links/{id}"),
     ("GET", "/api/auth/organizations"),
     ("GET", "/api/auth/second-factor"),
     ("POST", "/api/auth/email"),

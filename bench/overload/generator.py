@@ -146,7 +146,7 @@ class Generator:
         ended: asyncio.Future[None] | None = None,
     ) -> None:
         sent = time.perf_counter()
-        connection = self._idle.pop() if self._idle else await self._open()
+        connection = self._kept() or await self._open()
 
         def done(status: int) -> None:
             now = time.perf_counter()
@@ -166,6 +166,15 @@ class Generator:
             done(0)
         else:
             connection.send(request, done)
+
+    def _kept(self) -> _Connection | None:
+        """An idle connection; the server closes those that were idle for long."""
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.is_open:
+                return connection
+            self._opened -= 1
+        return None
 
     async def _open(self) -> _Connection | None:
         if self._opened >= _CONNECTIONS:

@@ -45,10 +45,13 @@ def _note_absence(state: RetryCallState) -> None:
 class CoreSubscription:
     """A subscription that survives every reconnect, and may be made while NATS is away."""
 
-    def __init__(self, subject: str, handler: Handler, queue: str) -> None:
+    def __init__(
+        self, subject: str, handler: Handler, queue: str, forget: Callable[["CoreSubscription"], object]
+    ) -> None:
         self.subject = subject
         self.queue = queue
         self._handler = handler
+        self._forget = forget
         self._inner: Subscription | None = None
         self._gone = False
 
@@ -59,6 +62,7 @@ class CoreSubscription:
     async def unsubscribe(self) -> None:
         """Deliver nothing more."""
         self._gone = True
+        self._forget(self)
         inner, self._inner = self._inner, None
         if inner is not None:
             with contextlib.suppress(nats.errors.Error, OSError):
@@ -81,7 +85,7 @@ class Bus:
         self._servers = [server.strip() for server in nats_url.split(",") if server.strip()]
         self._name = name
         self._inbox = inbox_prefix(unquote(urlsplit(self._servers[0]).username or "") if self._servers else "")
-        self._subscriptions: list[CoreSubscription] = []
+        self._subscriptions: set[CoreSubscription] = set()
         self._connecting: asyncio.Task[None] | None = None
         self._announced: dict[str, bool] = {}
         self._announcing: asyncio.Future[None] | None = None
@@ -133,8 +137,8 @@ class Bus:
 
     async def subscribe_core(self, subject: str, handler: Handler, queue: str = "") -> CoreSubscription:
         """Call `handler(subject, data)` for each message; with a queue name one subscriber of the queue gets it."""
-        subscription = CoreSubscription(subject, handler, queue)
-        self._subscriptions.append(subscription)
+        subscription = CoreSubscription(subject, handler, queue, self._subscriptions.discard)
+        self._subscriptions.add(subscription)
         if self.connected:
             await subscription.attach(self.client)
         return subscription
@@ -185,7 +189,7 @@ class Bus:
 
     async def _on_connected(self) -> None:
         self.generation += 1
-        for subscription in self._subscriptions:
+        for subscription in list(self._subscriptions):
             await subscription.attach(self.client)
         BUS_CONNECTED.set(1)
         self._up.set()

@@ -190,7 +190,7 @@ class EventStreams:
             feed.readers.discard(reader.news)
             if not feed.readers and self._feeds.get(org_id) is feed:
                 del self._feeds[org_id]
-                await feed.close()
+                feed.close()
 
 
 def _hears(frame: Frame, heard: Set[str], agents: Set[str] | None) -> bool:

@@ -70,12 +70,12 @@ class Feed:
             if not self._is_open:
                 await self._hub.listen(self._key, self)
                 head = await self._log.read(*self._key, 0, 0)
-                self._hub.stand_at(self._key, head.top)
+                self._hub.stand_at(self._key, head)
                 self.top = max(self.top, head.top)
                 self._is_open = True
 
-    async def close(self) -> None:
-        await self._hub.leave(self._key, self)
+    def close(self) -> None:
+        self._hub.leave(self._key, self)
 
     async def start_after(self, position: int | None) -> int:
         """Where a stream begins: after the position, or with the next event.
@@ -103,6 +103,10 @@ class Feed:
     def receive(self, block: Block) -> None:
         for published, _ in block.items:
             self._take(published)
+
+    def deliver(self, block: Block) -> None:
+        self.receive(block)
+        self.flush()
 
     def _take(self, published: Published) -> None:
         frame = _frame(published)

@@ -16,19 +16,13 @@ _TWO_BYTES, _EIGHT_BYTES = 126, 2**16
 
 
 class Batch:
-    """Encoded once for all who get it: as messages, and as WebSocket frames when a socket first asks."""
+    """Encoded once for all who get it: as messages, and as WebSocket frames."""
 
-    __slots__ = ("_frames", "messages")
+    __slots__ = ("frames", "messages")
 
     def __init__(self, messages: Sequence[bytes]) -> None:
         self.messages = messages
-        self._frames = b""
-
-    @property
-    def frames(self) -> bytes:
-        if not self._frames:
-            self._frames = b"".join([_header(len(message)) + message for message in self.messages])
-        return self._frames
+        self.frames = b"".join([_header(len(message)) + message for message in messages])
 
 
 def _header(length: int) -> bytes:

@@ -6,11 +6,11 @@ Knows nothing of sockets: a `Wire` carries bytes and closes. Every rule is the C
 from __future__ import annotations
 
 import asyncio
-import collections
+import contextlib
 import dataclasses
 import logging
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from typing import Protocol
 
 import msgspec
@@ -24,7 +24,7 @@ from services.realtime.protocol import messages as m
 from services.realtime.protocol.batches import Batch
 from services.realtime.protocol.disconnects import Disconnect
 from services.realtime.protocol.hearing import is_about
-from services.realtime.protocol.hub import Block, Hub, Key
+from services.realtime.protocol.hub import Block, Hub
 from services.realtime.protocol.presence import Presence
 from services.realtime.protocol.tokens import ConnectionTokens, Grant, TokenExpired, TokenInvalid
 
@@ -48,6 +48,8 @@ MAX_OFFSET = 2**63 - 1
 _PING = Batch((m.PING,))
 
 ReadHistory = Callable[[str, str, int, int], Awaitable[History]]
+# What is left of a command that has to wait for something; None when it is answered.
+Rest = Coroutine[None, None, None] | None
 
 
 class Wire(Protocol):
@@ -87,6 +89,17 @@ class Subscription:
         else:
             self._receive_in_part(block)
 
+    def deliver(self, block: Block) -> None:
+        """Most publications take this way: alone, to a client that has all before and hears of all agents."""
+        connection = self.connection
+        follows = block.first == self.position + 1 and self.buffer is None and not self.ended
+        if follows and not connection.collected and connection.grant is not None and connection.grant.agents is None:
+            self.position = block.last
+            connection.send(block.alone)
+        else:
+            self.receive(block)
+            connection.flush()
+
     def _receive_in_part(self, block: Block) -> None:
         """What is newer than the position; a gap ends the subscription."""
         for published, push in block.items:
@@ -105,11 +118,10 @@ class Subscription:
         self.connection.flush()
 
     def go_live(self, offset: int) -> None:
-        """The reply ends at `offset`: send the buffered publications that are newer."""
+        """The reply ends at `offset`: collect the buffered publications that are newer."""
         self.position, waiting, self.buffer = offset, self.buffer or [], None
         for block in waiting:
             self.receive(block)
-        self.flush()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -124,23 +136,27 @@ class Surroundings:
 
 
 class Connection:
+    """Commands that need nothing from elsewhere are answered in the turn in which they came, without a task; what they
+    answer together leaves in one write."""
+
+    __slots__ = (
+        "_around", "_awaiting_pong", "_closed", "_commands", "_expiry", "_loop", "_node", "_pings", "_session",
+        "_subscriptions", "_wire", "_worker", "collected", "grant", "id",
+    )  # fmt: skip
+
     def __init__(self, wire: Wire, surroundings: Surroundings, session: str = "", node: str = "") -> None:
         """`session` and `node` are told to clients whose commands come by requests of their own."""
         self.id = str(uuid.uuid4())
         self._session, self._node = session, node
         self.grant: Grant | None = None
         self._wire = wire
-        self._hub = surroundings.hub
-        self._tokens = surroundings.tokens
-        self._presence = surroundings.presence
-        self._read_history = surroundings.read_history
-        self._read_back = surroundings.read_back
+        self._around = surroundings
         self._subscriptions: dict[str, Subscription] = {}
-        self._out: list[Batch] = []
-        self._commands: collections.deque[commands.Command] = collections.deque()
+        # Leaves with the next flush.
+        self.collected: list[Batch] = []
+        self._commands: list[commands.Command] = []
+        # Of the command that waits; those behind it wait for it.
         self._worker: asyncio.Task[None] | None = None
-        # Kept, because the loop holds its tasks weakly.
-        self._departing: set[asyncio.Task[None]] = set()
         self._closed = False
         self._awaiting_pong = False
         self._loop = asyncio.get_running_loop()
@@ -164,8 +180,8 @@ class Connection:
                 self._commands.append(command)
         if len(self._commands) > MAX_PENDING_COMMANDS:
             return self.disconnect(disconnects.SLOW)
-        if self._commands and (self._worker is None or self._worker.done()):
-            self._worker = self._loop.create_task(self._work())
+        if self._worker is None:
+            self._proceed()
         return None
 
     def closed(self) -> None:
@@ -177,24 +193,26 @@ class Connection:
         subscriptions, self._subscriptions = self._subscriptions, {}
         if self._worker is not None:
             self._worker.cancel()
-        if subscriptions and self.grant is not None:
-            self._leaving = self._loop.create_task(self._leave_all(self.grant.org_id, list(subscriptions.values())))
+        for subscription in subscriptions.values():
+            self._depart(subscription)
 
-    async def _leave_all(self, org_id: str, subscriptions: list[Subscription]) -> None:
-        for subscription in subscriptions:
-            await self._depart((org_id, subscription.channel), subscription)
-
-    async def _depart(self, key: Key, subscription: Subscription) -> None:
-        await self._hub.leave(key, subscription)
+    def _depart(self, subscription: Subscription) -> None:
+        if self.grant is None:
+            return
+        channel = subscription.channel
+        key = (self.grant.org_id, channel)
+        self._around.hub.leave(key, subscription)
         # A client that subscribed again meanwhile is still there.
-        if self.grant is not None and has_presence(key[1]) and key[1] not in self._subscriptions:
-            self._presence.leave(key, self.id)
-            await self._hub.announce(key, m.encode_joined(key[1], "leave", self._info(self.grant)))
+        if has_presence(channel) and channel not in self._subscriptions:
+            self._around.presence.leave(key, self.id)
+            self._around.hub.announce(key, m.encode_joined(channel, "leave", self._info(self.grant)))
 
     def _info(self, grant: Grant) -> m.ClientInfo:
         return m.ClientInfo(grant.user_id, self.id)
 
     def disconnect(self, disconnect: Disconnect) -> None:
+        # What was answered before is said before.
+        self.flush()
         if not self._closed:
             self._closed = True
             self._wire.close(disconnect)
@@ -202,12 +220,12 @@ class Connection:
     # -- what leaves
 
     def collect(self, batch: Batch) -> None:
-        self._out.append(batch)
+        self.collected.append(batch)
 
     def flush(self) -> None:
-        if self._out:
-            batches, self._out = self._out, []
-            self._send(batches)
+        if self.collected:
+            batches, self.collected = self.collected, []
+            self.send(batches)
 
     def hears_all(self, channel: str) -> bool:
         """Whether every event of the channel is for this client; else each is asked for."""
@@ -235,17 +253,15 @@ class Connection:
             return
         subscription.ended = True
         self.collect(Batch((m.encode_unsubscribe(subscription.channel, code, reason),)))
-        key = (self.grant.org_id, subscription.channel)
-        departing = self._loop.create_task(self._depart(key, subscription))
-        self._departing.add(departing)
-        departing.add_done_callback(self._departing.discard)
+        self._depart(subscription)
 
-    def _send(self, batches: Sequence[Batch]) -> None:
+    def send(self, batches: Sequence[Batch]) -> None:
         if not self._closed and not self._wire.send(batches):
             self.disconnect(disconnects.SLOW)
 
     def _reply(self, reply: m.Reply) -> None:
-        self._send((Batch((m.encode(reply),)),))
+        """It leaves with the next flush."""
+        self.collect(Batch((m.encode(reply),)))
 
     # -- pings and expiry
 
@@ -253,7 +269,7 @@ class Connection:
         if self._closed:
             return
         self._awaiting_pong = True
-        self._send((_PING,))
+        self.send((_PING,))
         self._pings = self._loop.call_later(PONG_SECONDS, self._after_ping)
 
     def _after_ping(self) -> None:
@@ -277,23 +293,38 @@ class Connection:
 
     # -- commands
 
-    async def _work(self) -> None:
-        """One command at a time, in the order they came."""
-        while self._commands and not self._closed:
-            command = self._commands.popleft()
-            try:
-                await self._handle(command)
-            except (AppError, OSError):
-                self._reply(m.Reply(command.id, error=m.INTERNAL))
-            except Exception:
-                self.log_failure()
-                self._reply(m.Reply(command.id, error=m.INTERNAL))
+    def _proceed(self) -> None:
+        """One command at a time, in the order they came, until one has to wait."""
+        while self._commands and not self._closed and self._worker is None:
+            command = self._commands.pop(0)
+            with self._answering(command.id):
+                rest = self._handle(command)
+                if rest is not None:
+                    self._worker = self._loop.create_task(self._finish(command.id, rest))
+        self.flush()
+
+    async def _finish(self, command_id: int, rest: Coroutine[None, None, None]) -> None:
+        with self._answering(command_id):
+            await rest
+        self._worker = None
+        self._proceed()
+
+    @contextlib.contextmanager
+    def _answering(self, command_id: int) -> Iterator[None]:
+        """A command that fails is answered, too."""
+        try:
+            yield
+        except (AppError, OSError):
+            self._reply(m.Reply(command_id, error=m.INTERNAL))
+        except Exception:
+            self.log_failure()
+            self._reply(m.Reply(command_id, error=m.INTERNAL))
 
     def log_failure(self) -> None:
         """Inside the handler of an exception."""
         _log.exception("a realtime command failed")
 
-    async def _handle(self, command: commands.Command) -> None:
+    def _handle(self, command: commands.Command) -> Rest:
         match command.request:
             case commands.ConnectRequest() as request:
                 self._connect(command.id, request)
@@ -306,17 +337,18 @@ class Connection:
             case commands.SendRequest():
                 self.disconnect(disconnects.NOT_AVAILABLE)
             case commands.SubscribeRequest() as request:
-                await self._subscribe(command.id, request, self.grant)
+                return self._subscribe(command.id, request, self.grant)
             case commands.UnsubscribeRequest() as request:
-                await self._unsubscribe(command.id, request.channel, self.grant)
+                self._unsubscribe(command.id, request.channel)
             case commands.HistoryRequest() as request:
-                await self._history(command.id, request, self.grant)
+                return self._history(command.id, request, self.grant)
             case commands.PresenceRequest() | commands.PresenceStatsRequest() as request:
-                await self._tell_presence(command.id, request, self.grant)
+                return self._tell_presence(command.id, request, self.grant)
             case commands.RefreshRequest() as request:
                 self._refresh(command.id, request, self.grant)
             case request:
                 self._reply(m.Reply(command.id, error=_not_offered(request)))
+        return None
 
     def _refuse_malformed(self, command_id: int) -> None:
         """Before the connect command succeeds, no other command is answered."""
@@ -329,7 +361,7 @@ class Connection:
         if self.grant is not None or not request.token:
             return self.disconnect(disconnects.BAD_REQUEST)
         try:
-            self.grant = self._tokens.verify(request.token)
+            self.grant = self._around.tokens.verify(request.token)
         except TokenExpired:
             self._reply(m.Reply(command_id, error=m.TOKEN_EXPIRED))
             self._commands.clear()
@@ -355,7 +387,7 @@ class Connection:
         if not request.token:
             return self.disconnect(disconnects.BAD_REQUEST)
         try:
-            fresh = self._tokens.verify(request.token)
+            fresh = self._around.tokens.verify(request.token)
         except TokenExpired:
             return self.disconnect(disconnects.EXPIRED)
         except TokenInvalid:
@@ -379,13 +411,42 @@ class Connection:
             return m.LIMIT_EXCEEDED
         return None if _may_listen(channel, grant) else m.PERMISSION_DENIED
 
-    async def _subscribe(self, command_id: int, request: commands.SubscribeRequest, grant: Grant) -> None:
+    def _subscribe(self, command_id: int, request: commands.SubscribeRequest, grant: Grant) -> Rest:
         if error := self._refusal(request.channel, grant):
-            return self._reply(m.Reply(command_id, error=error))
+            self._reply(m.Reply(command_id, error=error))
+        elif not self._subscribe_at_once(command_id, request, grant):
+            return self._subscribe_by_log(command_id, request, grant)
+        return None
+
+    def _subscribe_at_once(self, command_id: int, request: commands.SubscribeRequest, grant: Grant) -> bool:
+        """Whether the channel's standing here was enough: others listen to it, and the client missed nothing."""
+        key = (grant.org_id, request.channel)
+        standing = None if request.join_leave else self._around.hub.standing(key)
+        if standing is None:
+            return False
+        if request.recover and not recover(standing, epoch=request.epoch, offset=request.offset).recovered:
+            return False
+        subscription = self._subscriptions[request.channel] = Subscription(self, request.channel)
+        self._around.hub.join(key, subscription)
+        self._reply(m.Reply(command_id, subscribe=self._result(request, standing)))
+        self._go_live(subscription, standing.top, grant)
+        return True
+
+    def _result(self, request: commands.SubscribeRequest, history: History) -> m.SubscribeResult:
+        """What a subscription begins with, by what the log holds after the client's position."""
+        result = m.SubscribeResult(recoverable=True, positioned=True, epoch=history.epoch, offset=history.top)
+        if request.recover:
+            recovery = recover(history, epoch=request.epoch, offset=request.offset)
+            result.was_recovering = True
+            result.recovered = recovery.recovered
+            result.offset = recovery.offset
+            result.publications = self._shown(request.channel, recovery.publications)
+        return result
+
+    async def _subscribe_by_log(self, command_id: int, request: commands.SubscribeRequest, grant: Grant) -> None:
         subscription, result, position = await self._enter(request, grant)
         self._reply(m.Reply(command_id, subscribe=result))
-        await self._go_live(subscription, position, grant)
-        return None
+        self._go_live(subscription, position, grant)
 
     async def _enter(
         self, request: commands.SubscribeRequest, grant: Grant
@@ -394,22 +455,22 @@ class Connection:
         key = (grant.org_id, request.channel)
         subscription = self._subscriptions[request.channel] = Subscription(self, request.channel)
         try:
-            await self._hub.listen(key, subscription)
+            await self._around.hub.listen(key, subscription)
             if request.join_leave and has_presence(request.channel) and self.hears_all(request.channel):
-                await self._hub.watch(key, subscription)
+                await self._around.hub.watch(key, subscription)
             return subscription, *(await self._position(key, request))
         except BaseException:
             self._subscriptions.pop(request.channel, None)
-            await self._hub.leave(key, subscription)
+            self._around.hub.leave(key, subscription)
             raise
 
-    async def _go_live(self, subscription: Subscription, position: int, grant: Grant) -> None:
+    def _go_live(self, subscription: Subscription, position: int, grant: Grant) -> None:
         subscription.go_live(position)
         channel = subscription.channel
         if has_presence(channel) and not self._closed:
             key = (grant.org_id, channel)
-            self._presence.join(key, self._info(grant))
-            await self._hub.announce(key, m.encode_joined(channel, "join", self._info(grant)))
+            self._around.presence.join(key, self._info(grant))
+            self._around.hub.announce(key, m.encode_joined(channel, "join", self._info(grant)))
 
     async def _position(
         self, key: tuple[str, str], request: commands.SubscribeRequest
@@ -418,23 +479,16 @@ class Connection:
         if not is_positioned(request.channel):
             return m.SubscribeResult(), 0
         after = min(request.offset, MAX_OFFSET) if request.recover else -1
-        history = await self._read_history(*key, after, RECOVERY_LIMIT + 1 if request.recover else 0)
-        self._hub.stand_at(key, history.top)
-        result = m.SubscribeResult(recoverable=True, positioned=True, epoch=history.epoch, offset=history.top)
-        if request.recover:
-            recovery = recover(history, epoch=request.epoch, offset=request.offset)
-            result.was_recovering = True
-            result.recovered = recovery.recovered
-            result.offset = recovery.offset
-            result.publications = self._shown(request.channel, recovery.publications)
-        return result, history.top
+        history = await self._around.read_history(*key, after, RECOVERY_LIMIT + 1 if request.recover else 0)
+        self._around.hub.stand_at(key, history)
+        return self._result(request, history), history.top
 
-    async def _unsubscribe(self, command_id: int, channel: str, grant: Grant) -> None:
+    def _unsubscribe(self, command_id: int, channel: str) -> None:
         if not channel:
             return self._reply(m.Reply(command_id, error=m.BAD_REQUEST))
         if subscription := self._subscriptions.pop(channel, None):
             subscription.ended = True
-            await self._depart((grant.org_id, channel), subscription)
+            self._depart(subscription)
         self._reply(m.Reply(command_id, unsubscribe=m.Empty()))
         return None
 
@@ -447,7 +501,7 @@ class Connection:
         if request.reverse and request.since is not None and not since.offset:
             return self._reply(m.Reply(command_id, error=m.BAD_REQUEST))
         limit = RECOVERY_LIMIT if request.limit < 0 else min(request.limit, RECOVERY_LIMIT)
-        read = self._read_back if request.reverse else self._read_history
+        read = self._around.read_back if request.reverse else self._around.read_history
         history = await read(grant.org_id, request.channel, min(since.offset, MAX_OFFSET), limit)
         if since.epoch and since.epoch != history.epoch:
             return self._reply(m.Reply(command_id, error=m.UNRECOVERABLE))
@@ -467,7 +521,7 @@ class Connection:
             return self._reply(m.Reply(command_id, error=m.PERMISSION_DENIED))
         if not has_presence(channel):
             return self._reply(m.Reply(command_id, error=m.NOT_AVAILABLE))
-        found = await self._presence.clients((grant.org_id, channel))
+        found = await self._around.presence.clients((grant.org_id, channel))
         if isinstance(request, commands.PresenceRequest):
             return self._reply(m.Reply(command_id, presence=m.PresenceResult(found)))
         stats = m.PresenceStatsResult(len(found), len({info.user for info in found.values()}))

@@ -20,11 +20,14 @@ from libs.http import request_head
 from libs.http.connection_limits import ConnectionLimits
 from libs.http.request_head import Refused, UpgradeHead
 
-# Bytes read at a time before the upgrade.
-_READ_BYTES = 4096
-# Bytes of picows' read buffer at the start. It grows with larger messages.
-_READ_BUFFER_BYTES = 16 * 1024
-_log = logging.getLogger("picows.server")
+# Bytes read at a time before the upgrade. One buffer serves all connections, because a read is handed over in the turn
+# in which it is made.
+_HEAD = memoryview(bytearray(4096))
+# Bytes of picows' read buffer at the start: its least. It grows with larger messages.
+_READ_BUFFER_BYTES = 2 * 1024
+# No logger, because picows makes a child of a logger for each connection. It logs each connection below WARNING.
+_log = logging.LoggerAdapter(logging.getLogger("picows.server"))
+_log.setLevel(logging.WARNING)
 # What becomes of a request whose head is whole: see picows.ws_create_server.
 Accept = Callable[[picows.WSUpgradeRequest], picows.WSListener | picows.WSUpgradeResponseWithListener | None]
 
@@ -40,7 +43,6 @@ class GuardedSocket(WSProtocol):  # type: ignore[misc]  # as above
         self._limits = limits
         self._counted: str | None = None
         self._head: UpgradeHead | None = UpgradeHead()
-        self._read = bytearray(_READ_BYTES)
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         super().connection_made(transport)
@@ -60,7 +62,7 @@ class GuardedSocket(WSProtocol):  # type: ignore[misc]  # as above
         super().connection_lost(exc)
 
     def get_buffer(self, size_hint: int) -> Any:
-        return super().get_buffer(size_hint) if self._head is None else memoryview(self._read)
+        return super().get_buffer(size_hint) if self._head is None else _HEAD
 
     def buffer_updated(self, nbytes: int) -> None:
         if self._head is None:
@@ -69,12 +71,12 @@ class GuardedSocket(WSProtocol):  # type: ignore[misc]  # as above
         if self.transport.underlying_transport.is_closing():
             return
         try:
-            whole = self._head.feed(memoryview(self._read)[:nbytes])
+            whole = self._head.feed(_HEAD[:nbytes])
         except Refused as refused:
             self._refuse(refused.answer)
             return
         if whole is not None:
-            self._head, self._read = None, bytearray()
+            self._head = None
             self._hand_over(memoryview(whole))
 
     def _hand_over(self, data: memoryview) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Collection, Sequence, Set
 
@@ -16,7 +17,14 @@ OF_AGENTS = frozenset(topic for topic in LOGGED if "agent_id" in TOPICS[topic].m
 
 def is_about(envelope: bytes, agents: Set[str]) -> bool:
     """Whether the event names one of these agents."""
-    return json.loads(envelope)["data"].get("agentId") in agents
+    return _agent_of(envelope) in agents
+
+
+@functools.lru_cache(maxsize=64)
+def _agent_of(envelope: bytes) -> str | None:
+    """Read once for all who ask at about the same time."""
+    agent: str | None = json.loads(envelope)["data"].get("agentId")
+    return agent
 
 
 def heard_topics(scopes: Set[str], wanted: Sequence[str] = (), *, limited: bool = False) -> list[str]:

@@ -1,8 +1,7 @@
 """Fan-out inside one instance: which listeners want which channel, in order and without gaps.
 
 An instance subscribes to a channel on the bus only while a local client listens to it. Offsets are assigned under a row
-lock, so a
-publication is readable in the log before the next one has a number: a gap is filled by reading the log, never guessed.
+lock, so a publication is readable in the log before the next one has a number: a gap is filled by reading the log.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Protocol
 
 from google.protobuf.json_format import ParseDict
@@ -22,6 +21,7 @@ from libs.events import Event
 from libs.telemetry import metrics
 from services.realtime.domain.channels import is_of_jobs, is_positioned
 from services.realtime.domain.history import History, Published
+from services.realtime.protocol.announcements import Announcements, Key
 from services.realtime.protocol.batches import Batch
 from services.realtime.protocol.messages import encode_push
 
@@ -34,7 +34,6 @@ _FLUSH_SECONDS = 0.0015
 
 _NO_POSITION = Published(0, b"")
 
-Key = tuple[str, str]
 ReadHistory = Callable[[str, str, int, int], Awaitable[History]]
 ReadTops = Callable[[Iterable[Key]], Awaitable[dict[Key, int]]]
 
@@ -59,13 +58,15 @@ def decode_publication(payload: bytes) -> Published:
 
 class Block:
     """Publications of a channel in their order with their pushes, shared by all listeners. `first` and `last` are their
-    offsets where they follow each other, and 0 where the channel has no positions; else `first` is -1."""
+    offsets where they follow each other, and 0 where the channel has no positions; else `first` is -1. `alone` is the
+    batch as a wire takes it."""
 
-    __slots__ = ("batch", "first", "items", "last")
+    __slots__ = ("alone", "batch", "first", "items", "last")
 
     def __init__(self, items: Sequence[tuple[Published, bytes]]) -> None:
         self.items = items
         self.batch = Batch([push for _, push in items])
+        self.alone = (self.batch,)
         self.last = items[-1][0].offset
         first = items[0][0].offset
         self.first = first if self.last == 0 or self.last - first + 1 == len(items) else -1
@@ -76,25 +77,31 @@ class Block:
 
 
 class Listener(Protocol):
+    """None of these may block."""
+
     def receive(self, block: Block) -> None:
-        """Take publications. Must not block."""
+        """Take publications."""
 
     def flush(self) -> None:
         """Write what `receive` collected."""
 
+    def deliver(self, block: Block) -> None:
+        """Both: take publications that come alone."""
+
 
 class _Channel:
     """The listeners of one channel here and the offset up to which they were served. `watchers` are those that hear who
-    joins and leaves."""
+    joins and leaves; `epoch` is empty until the log was read."""
 
     __slots__ = (
-        "filling", "joined", "key", "listeners", "opening", "pending", "position", "subscription", "watchers",
+        "epoch", "filling", "joined", "key", "listeners", "opening", "pending", "position", "subscription", "watchers",
         "watching",
     )  # fmt: skip
 
     def __init__(self, key: Key) -> None:
         self.key = key
         self.listeners: set[Listener] = set()
+        self.epoch = ""
         self.position: int | None = None
         self.filling = False
         # What waits for the next flush: publications, and joins and leaves.
@@ -115,10 +122,24 @@ class Hub:
         self._dirty: set[_Channel] = set()
         self._flush_at: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._announcements = Announcements(bus)
+        self.announce = self._announcements.add
 
     @property
     def channel_count(self) -> int:
         return len(self._channels)
+
+    def standing(self, key: Key) -> History | None:
+        """Where the channel stands by what its listeners here were served; None where only the log knows. Who joins now
+        hears every later publication."""
+        channel = self._channels.get(key)
+        if channel is None or channel.position is None or not channel.epoch or not self._bus.connected:
+            return None
+        return History(channel.epoch, channel.position)
+
+    def join(self, key: Key, listener: Listener) -> None:
+        """Listen to a channel that has a standing."""
+        self._channels[key].listeners.add(listener)
 
     async def listen(self, key: Key, listener: Listener) -> None:
         """From the return on, every publication of the channel reaches the listener."""
@@ -145,15 +166,11 @@ class Hub:
                 )
                 await self._bus.flush()
 
-    async def announce(self, key: Key, push: bytes) -> None:
-        """Tell the watchers of the channel on every instance; the push is complete."""
-        await self._bus.publish_core(subjects.realtime_presence(*key), push)
-
-    async def _on_presence(self, channel: _Channel, push: bytes) -> None:
-        channel.joined.append((_NO_POSITION, push))
+    def _on_presence(self, channel: _Channel, pushes: bytes) -> None:
+        channel.joined += [(_NO_POSITION, push) for push in pushes.split(b"\n")]
         self._flush_soon(channel)
 
-    async def leave(self, key: Key, listener: Listener) -> None:
+    def leave(self, key: Key, listener: Listener) -> None:
         channel = self._channels.get(key)
         if channel is None:
             return
@@ -161,13 +178,15 @@ class Hub:
         channel.watchers.discard(listener)
         if not channel.listeners:
             del self._channels[key]
-            await _unsubscribe(channel)
+            self._start(_unsubscribe(channel))
 
-    def stand_at(self, key: Key, offset: int) -> None:
-        """Tell the channel that the log's top was read to be `offset`, so that the first gap can be seen."""
+    def stand_at(self, key: Key, history: History) -> None:
+        """Tell the channel that the log was read to stand there, so that the first gap can be seen."""
         channel = self._channels.get(key)
-        if channel is not None and channel.position is None:
-            channel.position = offset
+        if channel is not None:
+            channel.epoch = history.epoch
+            if channel.position is None:
+                channel.position = history.top
 
     async def check_positions(self) -> None:
         """Find publications that the bus lost without a later one to show it."""
@@ -189,7 +208,7 @@ class Hub:
         if self._flush_at is None:
             self._flush_at = asyncio.get_running_loop().call_later(_FLUSH_SECONDS, self._flush)
 
-    async def _on_payload(self, channel: _Channel, payload: bytes) -> None:
+    def _on_payload(self, channel: _Channel, payload: bytes) -> None:
         if not is_positioned(channel.key[1]):
             self.dispatch(channel, Published(0, _job_envelope(channel.key[0], payload)))
             return
@@ -204,7 +223,11 @@ class Hub:
         if channel.filling:
             return
         channel.filling = True
-        task = asyncio.create_task(self._fill(channel))
+        self._start(self._fill(channel))
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        # Kept, because the loop holds its tasks weakly.
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -228,31 +251,39 @@ class Hub:
         """Hand over what was collected: each listener takes one block of each channel, then writes once."""
         self._flush_at = None
         dirty, self._dirty = self._dirty, set()
-        touched: set[Listener] = set()
+        parts: list[tuple[set[Listener], Block]] = []
         for channel in dirty:
-            touched |= _hand_over(channel.listeners, channel.pending)
             metrics.REALTIME_PUBLICATIONS.inc(len(channel.pending))
             metrics.REALTIME_DELIVERIES.inc(len(channel.pending) * len(channel.listeners))
-            touched |= _hand_over(channel.watchers, channel.joined)
+            for listeners, items in ((channel.listeners, channel.pending), (channel.watchers, channel.joined)):
+                if items:
+                    # A copy, because what a listener receives may make it leave.
+                    parts.append((listeners.copy(), Block(items)))
             channel.pending, channel.joined = [], []
-        for listener in touched:
-            listener.flush()
+        if len(parts) == 1:
+            ((listeners, block),) = parts
+            for listener in listeners:
+                listener.deliver(block)
+        else:
+            _deliver_together(parts)
 
     async def close(self) -> None:
         channels, self._channels = self._channels, {}
         for channel in channels.values():
             await _unsubscribe(channel)
+        await self._announcements.close()
         for task in list(self._tasks):
             task.cancel()
 
 
-def _hand_over(listeners: set[Listener], items: Sequence[tuple[Published, bytes]]) -> set[Listener]:
-    if not items:
-        return set()
-    block = Block(items)
-    for listener in listeners:
-        listener.receive(block)
-    return listeners
+def _deliver_together(parts: Sequence[tuple[set[Listener], Block]]) -> None:
+    touched: set[Listener] = set()
+    for listeners, block in parts:
+        for listener in listeners:
+            listener.receive(block)
+        touched |= listeners
+    for listener in touched:
+        listener.flush()
 
 
 def _job_envelope(org_id: str, payload: bytes) -> bytes:

@@ -16,7 +16,7 @@ import msgspec
 from libs.cache.client import RedisClient, RedisUnavailable
 from libs.cache.scripts import Script
 from libs.errors import Unavailable
-from services.realtime.protocol.hub import Key
+from services.realtime.protocol.announcements import Key
 from services.realtime.protocol.messages import ClientInfo
 
 _log = logging.getLogger(__name__)

@@ -15,6 +15,8 @@ from services.realtime.protocol.tokens import Grant, TokenExpired, TokenInvalid
 
 
 class UnidirectionalConnection(Connection):
+    __slots__ = ()
+
     def begin(self, request: commands.ConnectRequest) -> None:
         """Connect and subscribe; what comes of it is pushed."""
         self._worker = self._loop.create_task(self._begin(request))
@@ -27,7 +29,7 @@ class UnidirectionalConnection(Connection):
         if not request.token:
             return self.disconnect(disconnects.BAD_REQUEST)
         try:
-            grant = self.grant = self._tokens.verify(request.token)
+            grant = self.grant = self._around.tokens.verify(request.token)
         except TokenExpired:
             return self.disconnect(disconnects.EXPIRED)
         except TokenInvalid:
@@ -48,9 +50,10 @@ class UnidirectionalConnection(Connection):
             wanted.channel = channel
             subscription, result.subs[channel], position = await self._enter(wanted, grant)
             entered.append((subscription, position))
-        self._send((Batch((m.encode_connect(result),)),))
+        self.collect(Batch((m.encode_connect(result),)))
         for subscription, position in entered:
-            await self._go_live(subscription, position, grant)
+            self._go_live(subscription, position, grant)
+        self.flush()
         return None
 
     def _ping(self) -> None:

@@ -37,18 +37,26 @@ SLOW_SECONDS = 5.0
 _SUBPROTOCOL = "centrifuge-json"
 _NO_SNIFFING = {"X-Content-Type-Options": "nosniff"}
 
+_SOCKETS = metrics.SOCKETS.labels("websocket")
+
 NewConnection = Callable[[Wire], Connection]
 
 
 class Socket(picows.WSListener):
     """One WebSocket: whole text messages in, a bounded queue of frames out."""
 
+    __slots__ = (
+        "_door", "_fragments", "_paused", "_queued", "_queued_bytes", "_queued_messages", "_slow", "_transport",
+        "connection",
+    )  # fmt: skip
+
     def __init__(self, door: WebSocketDoor) -> None:
         super().__init__()
         self._door = door
         self._transport: picows.WSTransport | None = None
-        self._fragments = bytearray()
-        self._queued: collections.deque[Batch] = collections.deque()
+        self._fragments = b""
+        # Made when the reader is slow for the first time.
+        self._queued: collections.deque[Batch] | None = None
         self._queued_bytes = self._queued_messages = 0
         self._paused = False
         self._slow: asyncio.TimerHandle | None = None
@@ -58,12 +66,15 @@ class Socket(picows.WSListener):
         self._transport = transport
         self.connection = self._door.new_connection(self)
         self._door.sockets.add(self)
-        metrics.SOCKETS.labels("websocket").set(len(self._door.sockets))
+        _SOCKETS.set(len(self._door.sockets))
+        # picows keeps both for as long as the connection lasts.
+        transport.request.headers.clear()
+        transport.response.headers.clear()
 
     def on_ws_disconnected(self, transport: picows.WSTransport) -> None:
         self._stop_waiting()
         self._door.sockets.discard(self)
-        metrics.SOCKETS.labels("websocket").set(len(self._door.sockets))
+        _SOCKETS.set(len(self._door.sockets))
         if self.connection is not None:
             self.connection.closed()
 
@@ -83,8 +94,7 @@ class Socket(picows.WSListener):
         elif not frame.fin:
             self._fragments += payload
         elif self.connection is not None:
-            message = bytes(self._fragments) + payload
-            self._fragments.clear()
+            message, self._fragments = self._fragments + payload, b""
             self.connection.feed(message)
 
     # -- Wire
@@ -99,6 +109,8 @@ class Socket(picows.WSListener):
             return True
         # What waited before decides: a reader that keeps up is not slow because much came at once.
         keeps_up = self._queued_bytes <= MAX_QUEUED_BYTES and self._queued_messages <= MAX_QUEUED_MESSAGES
+        if self._queued is None:
+            self._queued = collections.deque()
         for batch in batches:
             self._queued.append(batch)
             self._queued_bytes += len(batch.frames)
@@ -117,7 +129,7 @@ class Socket(picows.WSListener):
         metrics.REALTIME_DISCONNECTS.labels(code=str(disconnect.code)).inc()
         if self._paused:
             # A reader that goes on reads the reason behind what is buffered. Another one is dropped.
-            self._queued.clear()
+            self._queued = None
             self._stop_waiting()
             self._slow = asyncio.get_running_loop().call_later(SLOW_SECONDS, self.abort)
         transport.send_close(disconnect.code, disconnect.reason.encode())  # type: ignore[arg-type]

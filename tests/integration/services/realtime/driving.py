@@ -85,7 +85,7 @@ class Realtime:
 
     def watch_frames(self, patch: pytest.MonkeyPatch) -> None:
         """Check each frame and each reason that leaves, and note the faults."""
-        send, disconnect = Connection._send, Connection.disconnect
+        send, disconnect = Connection.send, Connection.disconnect
 
         def checked_send(connection: Connection, batches: Sequence[Batch]) -> None:
             for batch in batches:
@@ -97,7 +97,7 @@ class Realtime:
             self._note(partial(check_reason, *why))
             disconnect(connection, why)
 
-        patch.setattr(Connection, "_send", checked_send)
+        patch.setattr(Connection, "send", checked_send)
         patch.setattr(Connection, "disconnect", checked_disconnect)
 
     def _note(self, check: Callable[[], None]) -> None:

@@ -63,7 +63,7 @@ async def test_new_events_are_read_by_all_streams_and_the_log_by_none(realtime: 
     # One frame an event, not one a stream.
     assert all(len({id(frames[index]) for frames in seen}) == 1 for index in range(50))
     assert log.reads == opening == 1
-    await feed.close()
+    feed.close()
 
 
 async def test_streams_that_come_back_together_share_each_page_of_the_log(realtime: Realtime) -> None:
@@ -77,7 +77,7 @@ async def test_streams_that_come_back_together_share_each_page_of_the_log(realti
         assert [frame.offset for frame in frames] == list(range(position + 1, PAGE_EVENTS + 1))
         assert reached == PAGE_EVENTS
     assert len(await everything(feed, PAGE_EVENTS, PAGE_EVENTS + 10)) == 10
-    await feed.close()
+    feed.close()
 
 
 async def test_a_stream_behind_the_tail_reads_the_log_and_misses_nothing(
@@ -94,7 +94,7 @@ async def test_a_stream_behind_the_tail_reads_the_log_and_misses_nothing(
     assert log.reads == opening + 1
     assert [frame.offset for frame in await everything(feed, 26, 30)] == [27, 28, 29, 30]
     assert log.reads == opening + 1
-    await feed.close()
+    feed.close()
 
 
 async def test_a_feed_lives_as_long_as_it_has_streams(realtime: Realtime) -> None:

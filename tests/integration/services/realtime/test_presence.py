@@ -7,7 +7,7 @@ from typing import Any
 
 from libs.cache.connection import RedisConnection
 from services.realtime.protocol import presence as presences
-from services.realtime.protocol.hub import Key
+from services.realtime.protocol.announcements import Key
 from services.realtime.protocol.messages import ClientInfo
 from tests.integration.services.realtime.driving import Realtime, until
 from tests.integration.services.realtime.talking import code, talking
@@ -38,6 +38,7 @@ async def test_another_organizations_channel_of_the_same_name_has_its_own_presen
             await another.ask(subscribe=channel)
             assert len((await another.ask(presence=channel))["presence"]["presence"]) == 2
         await theirs.ask(presence=channel)
+        await theirs.until_pushes(1)
         assert [push for push in theirs.pushes if "join" in push or "leave" in push] == theirs.joins("call:call_shared")
         assert len(theirs.joins("call:call_shared")) == 1
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -154,14 +155,14 @@ async def test_a_temporary_error_is_tried_again_on_the_same_connection(realtime:
     client = Client(js, realtime, "temporary")
     await client.connected()
     connection = connection_of(realtime, client.org)
-    read, failures = connection._read_history, [Unavailable("database_unavailable", "Try again.")] * 2
+    around, failures = connection._around, [Unavailable("database_unavailable", "Try again.")] * 2
 
     async def failing(org_id: str, channel: str, after: int, limit: int) -> Any:
         if failures:
             raise failures.pop()
-        return await read(org_id, channel, after, limit)
+        return await around.read_history(org_id, channel, after, limit)
 
-    connection._read_history = failing
+    connection._around = dataclasses.replace(around, read_history=failing)
     await client.subscribed(minResubscribeDelay=1, maxResubscribeDelay=5)
     assert [event["error"]["code"] for event in client.told("error")] == [100, 100]
     assert [event["code"] for event in client.told("connecting")] == [0]

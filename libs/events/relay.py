@@ -25,10 +25,13 @@ from libs.telemetry.metrics import OUTBOX_LAG_SECONDS, OUTBOX_PUBLISHED
 
 # Rows per batch. 85 µs of CPU per event at 256; a smaller batch costs more statements.
 BATCH = 256
-# Seconds from the beginning of a round to the next one: what is committed meanwhile is published together, and handled
-# together by its consumers. Longer: fewer transactions under load, and later events. The first event after a rest does
-# not wait. A round that found several events shows load, and the next one begins later.
-PACE_SECONDS, LOADED_PACE_SECONDS = 0.02, 0.05
+# Seconds from the beginning of a round to the next one, at least and at most: what is committed meanwhile is published
+# together, and handled together by its consumers. Longer: fewer transactions, and later events. The first event after a
+# rest does not wait.
+LEAST_PACE_SECONDS, MOST_PACE_SECONDS = 0.005, 0.05
+# How many times as long as a round takes. On an idle machine rounds are short and follow each other soon; the busier it
+# is, the longer they take and the more each one carries.
+PACE_ROUNDS = 4.0
 # Seconds between looks without a wake-up. It bounds the delay when a core message is lost.
 POLL_SECONDS = 1.0
 # Seconds between comparisons of the stream with the rows. It bounds how late a lost stream is noticed.
@@ -77,11 +80,12 @@ class OutboxRelay:
             while not stop.is_set():
                 self._wake.clear()
                 began = loop.time()
-                if not await self._step(lease):
+                more = await self._step(lease)
+                next_at = began + _pace(loop.time() - began)
+                if not more:
                     if not self._taken:
                         await self._rest(stop)
-                    pace = LOADED_PACE_SECONDS if len(self._taken) > 1 else PACE_SECONDS
-                    await asyncio.sleep(began + pace - loop.time())
+                    await asyncio.sleep(next_at - loop.time())
             await self._read(lease)
         finally:
             OUTBOX_LAG_SECONDS.set(0)
@@ -177,3 +181,8 @@ class OutboxRelay:
             if aged_out or (sequence <= stream.last_seq and await message_id_at(self._bus, sequence) == event_id):
                 return sequence if skip else None
             skip = skip * 2 or 1
+
+
+def _pace(took: float) -> float:
+    """Seconds from the beginning of a round that took so long to the next one."""
+    return min(max(PACE_ROUNDS * took, LEAST_PACE_SECONDS), MOST_PACE_SECONDS)

@@ -92,8 +92,8 @@ class Doors:
     async def _catch_up(self) -> bool:
         """Whether the log could be read; while it cannot, sockets stay open with what they know."""
         try:
-            for event in await self._log.since(REVOKING_TOPICS, utcnow() - TOKEN_LIFETIME):
-                if message := revocation(event):
+            for event, logged_at in await self._log.since(REVOKING_TOPICS, utcnow() - TOKEN_LIFETIME):
+                if message := revocation(event, logged_at):
                     self._revoke(message)
             await self.hub.check_positions()
         except AppError as error:

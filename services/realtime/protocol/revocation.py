@@ -13,51 +13,53 @@ from services.realtime.protocol.tokens import EVER, Grant
 
 Revocation = dict[str, str]
 # For how long gateways remember a principal (REMEMBER_SECONDS of gateway/principals.py, 0.8), rounded up. Shorter: a
-# token that was issued meanwhile with rights of before lives its five minutes.
+# token that was issued meanwhile with rights of before lives its five minutes. It begins when the change is logged
+# here: its commit, which gateways see, may come long after the time that the event names.
 _REMEMBERED = datetime.timedelta(seconds=1)
 
 
-def revocation(event: ReceivedEvent) -> Revocation | None:
-    """The message for the instances, or None when the event revokes nothing."""
+def revocation(event: ReceivedEvent, logged_at: datetime.datetime) -> Revocation | None:
+    """The message for the instances, or None when the event revokes nothing. `logged_at`: when the event, which was
+    committed before, came here."""
     revoke = _REVOCATIONS.get(event.topic)
-    return revoke(event) if revoke else None
+    return revoke(event, max(logged_at, event.time)) if revoke else None
 
 
-def _of_session(event: ReceivedEvent) -> Revocation:
+def _of_session(event: ReceivedEvent, logged_at: datetime.datetime) -> Revocation:
     return {"org": event.org_id, "session": event.read(events_pb2.SessionRevoked).session_id}
 
 
-def _of_key(event: ReceivedEvent) -> Revocation:
+def _of_key(event: ReceivedEvent, logged_at: datetime.datetime) -> Revocation:
     return {"org": event.org_id, "key": event.read(events_pb2.ApiKeyChanged).api_key_id}
 
 
-def _of_secret(event: ReceivedEvent) -> Revocation:
+def _of_secret(event: ReceivedEvent, logged_at: datetime.datetime) -> Revocation:
     """A rotation ends what was issued until then, and leaves what the new secret gets afterwards."""
-    return {**_of_key(event), "before": event.time.isoformat()}
+    return {**_of_key(event, logged_at), "before": event.time.isoformat()}
 
 
-def _of_user(event: ReceivedEvent) -> Revocation | None:
+def _of_user(event: ReceivedEvent, logged_at: datetime.datetime) -> Revocation | None:
     """What was issued until the change has settled names rights that the user may have lost; it can connect anew with
     those it has."""
     user = event.read(events_pb2.UserChanged)
     if not user.access_changed:
         return None
-    return {"org": event.org_id, "user": user.user_id, "before": _settled(event)}
+    return {"org": event.org_id, "user": user.user_id, "before": _settled(logged_at)}
 
 
-def _of_organization(event: ReceivedEvent) -> Revocation | None:
+def _of_organization(event: ReceivedEvent, logged_at: datetime.datetime) -> Revocation | None:
     changed = event.read(events_pb2.OrganizationChanged)
     if not changed.access_changed:
         return None
-    return {"org": event.org_id, "organization": event.org_id, "before": _settled(event)}
+    return {"org": event.org_id, "organization": event.org_id, "before": _settled(logged_at)}
 
 
-def _settled(event: ReceivedEvent) -> str:
+def _settled(logged_at: datetime.datetime) -> str:
     """Until then a gateway may issue tokens by what it remembers of the caller."""
-    return (event.time + _REMEMBERED).isoformat()
+    return (logged_at + _REMEMBERED).isoformat()
 
 
-_REVOCATIONS: Mapping[str, Callable[[ReceivedEvent], Revocation | None]] = {
+_REVOCATIONS: Mapping[str, Callable[[ReceivedEvent, datetime.datetime], Revocation | None]] = {
     "session.revoked": _of_session,
     "api_key.revoked": _of_key,
     "api_key.rotated": _of_secret,

@@ -71,7 +71,7 @@ from channel c
 join unnest($1::text[], $2::text[]) as wanted (org_id, name) on c.org_id = wanted.org_id and c.name = wanted.name
 """
 
-_SINCE = "select e.envelope::text as envelope from event e where e.created_at > $1 and e.type = any($2)"
+_SINCE = "select e.created_at, e.envelope::text as envelope from event e where e.created_at > $1 and e.type = any($2)"
 
 # Ids sort by the time of the event, and the primary key begins with them.
 _RANGE = """
@@ -161,10 +161,12 @@ class EventLog:
         """The position of the oldest event that is kept; where none is kept, that of the next one."""
         return int(await self._database.fetchval(org_id, _OLDEST, channel))
 
-    async def since(self, types: Sequence[str], moment: datetime.datetime) -> list[ReceivedEvent]:
-        """The events of these types that any organization logged after the moment."""
+    async def since(
+        self, types: Sequence[str], moment: datetime.datetime
+    ) -> list[tuple[ReceivedEvent, datetime.datetime]]:
+        """The events of these types that any organization logged after the moment, and when."""
         rows = await self._database.system_fetch(_SINCE, moment, list(types))
-        return [ReceivedEvent.of(json.loads(row["envelope"])) for row in rows]
+        return [(ReceivedEvent.of(json.loads(row["envelope"])), row["created_at"]) for row in rows]
 
     async def tops(self, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
         """Tops of channels of any organization: one statement for all that an instance serves."""

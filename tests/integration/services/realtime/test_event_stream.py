@@ -144,7 +144,7 @@ async def test_a_rotated_key_loses_what_it_had_and_keeps_what_it_gets(realtime: 
         for issued in (now - datetime.timedelta(seconds=5), now + datetime.timedelta(seconds=5))
     )
     event = Event("api_key.rotated", "org_turn", "key_1", ApiKeyChanged(api_key_id="key_1"), time=now)
-    message = revocation(ReceivedEvent.parse(event.payload().encode()))
+    message = revocation(ReceivedEvent.parse(event.payload().encode()), now)
     assert message is not None
     assert (concerns(message, old), concerns(message, new)) == (True, False)
     realtime.tokens.revoke("org_turn", "key_1", revoked_before(message))

@@ -45,7 +45,7 @@ def received(topic: str, org_id: str, data: Message) -> ReceivedEvent:
 def test_what_ends_at_home_or_in_the_customer_ends_an_agencys_connection(
     topic: str, org_id: str, data: Message
 ) -> None:
-    message = revocation(received(topic, org_id, data))
+    message = revocation(received(topic, org_id, data), NOW)
     assert message is not None
     assert concerns(message, IN_CUSTOMER)
     tokens = ConnectionTokens(KEYS)
@@ -58,19 +58,34 @@ def test_what_ends_at_home_or_in_the_customer_ends_an_agencys_connection(
 
 @pytest.mark.parametrize(("topic", "org_id", "data"), KEEPING)
 def test_what_ends_elsewhere_ends_no_connection(topic: str, org_id: str, data: Message) -> None:
-    message = revocation(received(topic, org_id, data))
+    message = revocation(received(topic, org_id, data), NOW)
     assert message is None or not concerns(message, IN_CUSTOMER)
 
 
 @pytest.mark.parametrize(("topic", "org_id", "data"), ENDING[1:])
 def test_a_token_that_a_gateway_issued_by_what_it_remembered_ends_too(topic: str, org_id: str, data: Message) -> None:
-    message = revocation(received(topic, org_id, data))
+    message = revocation(received(topic, org_id, data), NOW)
     assert message is not None
     assert concerns(message, replace(IN_CUSTOMER, issued_at=utcnow() + datetime.timedelta(seconds=REMEMBER_SECONDS)))
 
 
 def test_a_token_of_after_the_change_stays() -> None:
-    message = revocation(received(*ENDING[3]))
+    message = revocation(received(*ENDING[3]), utcnow())
     assert message is not None
     later = replace(IN_CUSTOMER, issued_at=utcnow() + datetime.timedelta(minutes=1))
     assert not concerns(message, later)
+
+
+@pytest.mark.parametrize(("topic", "org_id", "data"), ENDING[1:])
+def test_a_change_that_was_committed_late_ends_what_gateways_issued_until_they_saw_it(
+    topic: str, org_id: str, data: Message
+) -> None:
+    """The event names the time at which it was written; its transaction waited ten seconds for a lock."""
+    written = utcnow()
+    event = Event(topic=topic, org_id=org_id, key=org_id, data=data, time=written)
+    logged = written + datetime.timedelta(seconds=10)
+    message = revocation(ReceivedEvent.parse(event.payload().encode()), logged)
+    assert message is not None
+    for seconds, ends in ((9, True), (10 + REMEMBER_SECONDS, True), (12, False)):
+        grant = replace(IN_CUSTOMER, issued_at=written + datetime.timedelta(seconds=seconds))
+        assert concerns(message, grant) is ends

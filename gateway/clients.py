@@ -19,6 +19,7 @@ from echosenseix.identity.v1 import (
     children_pb2_grpc,
     identity_pb2_grpc,
     members_pb2_grpc,
+    operators_pb2_grpc,
     white_label_pb2_grpc,
 )
 from echosenseix.jobs.v1 import jobs_pb2_grpc
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from echosenseix.identity.v1.children_pb2_grpc import ChildServiceAsyncStub
     from echosenseix.identity.v1.identity_pb2_grpc import IdentityServiceAsyncStub
     from echosenseix.identity.v1.members_pb2_grpc import MemberServiceAsyncStub
+    from echosenseix.identity.v1.operators_pb2_grpc import OperatorServiceAsyncStub
     from echosenseix.identity.v1.white_label_pb2_grpc import WhiteLabelServiceAsyncStub
     from echosenseix.jobs.v1.jobs_pb2_grpc import JobsServiceAsyncStub
     from echosenseix.knowledge.v1.knowledge_pb2_grpc import KnowledgeServiceAsyncStub, SourceServiceAsyncStub
@@ -68,6 +70,7 @@ class Clients:
     members: "MemberServiceAsyncStub"
     children: "ChildServiceAsyncStub"
     white_labels: "WhiteLabelServiceAsyncStub"
+    operators: "OperatorServiceAsyncStub"
     audit: "AuditServiceAsyncStub"
     accounts: "AccountServiceAsyncStub"
     agents: "AgentServiceAsyncStub"
@@ -114,6 +117,7 @@ def _stubs(channels: Mapping[str, RpcChannel]) -> Clients:
         members=members_pb2_grpc.MemberServiceStub(channels["identity"]),
         children=children_pb2_grpc.ChildServiceStub(channels["identity"]),
         white_labels=white_label_pb2_grpc.WhiteLabelServiceStub(channels["identity"]),
+        operators=operators_pb2_grpc.OperatorServiceStub(channels["identity"]),
         audit=audit_pb2_grpc.AuditServiceStub(channels["identity"]),
         agents=agent_pb2_grpc.AgentServiceStub(channels["agent"]),
         integrations=agent_pb2_grpc.IntegrationServiceStub(channels["agent"]),

@@ -147,6 +147,8 @@ def _principal(answer: pb.AuthenticateResponse) -> Principal:
         allowed_addresses=tuple(answer.allowed_addresses),
         expires_at=answer.expire_time.seconds if answer.HasField("expire_time") else 0,
         home_org_id=answer.home_organization_id,
+        # An identity of the release before does not tell it.
+        limit_percent=answer.limit_percent or 100,
         grants=Grants(frozenset(answer.readable_ids), frozenset(answer.writable_ids)) if answer.has_grants else None,
     )
 

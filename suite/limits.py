@@ -44,3 +44,10 @@ CLASSES: Mapping[str, RouteClass] = MappingProxyType(
     }
 )
 """Name -> class. Limits of requests of one kind, whatever their route."""
+
+
+def of_plan(kind: RouteClass, percent: int) -> tuple[int, int]:
+    """The most of one caller and of its organization, whose plan has this percentage of the usual limits. At least one,
+    and 0 where none is counted."""
+    caller, organization = (most and max(1, most * percent // 100) for most in (kind.most, kind.organization))
+    return caller, organization

@@ -22,3 +22,4 @@ class MailTemplate(enum.StrEnum):
     WEBHOOK_ENDPOINT_FAILING = "webhook_endpoint.failing"
     WEBHOOK_ENDPOINT_DISABLED = "webhook_endpoint.disabled"
     CREDIT_LOW = "credit.low"
+    WHITE_LABEL_HOST_MISSING = "white_label_host.missing"

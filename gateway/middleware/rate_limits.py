@@ -17,7 +17,7 @@ from gateway.http.routing import UNLIMITED, Route, match_of
 from libs.addresses import address_prefix
 from libs.errors import PermissionDenied, ResourceExhausted, Unauthenticated
 from libs.ratelimit import Decision, LeasedLimits, Limit, RateLimiter
-from suite.limits import CLASSES, RAISED_FOR_BENCHES, STRICT_SHARE, RouteClass
+from suite.limits import CLASSES, RAISED_FOR_BENCHES, STRICT_SHARE, RouteClass, of_plan
 
 # The class of a path that does not exist.
 _UNKNOWN_PATH = CLASSES["read"]
@@ -61,7 +61,10 @@ class Policies:
         strict = route is not None and _is_strict(route)
         principal = request.principal_or_none
         if principal is not None and principal.org_id:
-            return self._of_caller(kind.name, strict, principal.org_id, principal.api_key_id, principal.user_id)
+            percent = principal.limit_percent
+            return self._of_caller(
+                kind.name, strict, principal.org_id, principal.api_key_id, principal.user_id, percent
+            )
         address = address_prefix(request.client_address) or "unknown"
         if kind.source:
             counted = ("source:" + request.path, kind.source), ("address:" + address, kind.most)
@@ -73,10 +76,12 @@ class Policies:
         limit = self._limit(f"refused:{address}", CLASSES["read"].most, CLASSES["read"], strict=False)
         return Counted.of((limit,), leased=False)
 
-    def _made_for_caller(self, kind: str, strict: bool, org_id: str, api_key_id: str, user_id: str) -> Counted:
+    def _made_for_caller(
+        self, kind: str, strict: bool, org_id: str, api_key_id: str, user_id: str, percent: int
+    ) -> Counted:
         caller = f"key:{api_key_id}" if api_key_id else f"user:{user_id}"
-        found = CLASSES[kind]
-        return self._made(found, strict, ((caller, found.most), (f"organization:{org_id}", found.organization)))
+        most, whole = of_plan(CLASSES[kind], percent)
+        return self._made(CLASSES[kind], strict, ((caller, most), (f"organization:{org_id}", whole)))
 
     def _made_for_address(self, kind: str, strict: bool, address: str) -> Counted:
         return self._made(CLASSES[kind], strict, ((f"address:{address}", CLASSES[kind].most),))

@@ -8,7 +8,7 @@ from echosenseix.common.v1 import common_pb2 as pb
 from gateway.http import responses
 from gateway.http.routing import Route, tagged
 from gateway.http.schema import NoBody, NoQuery
-from gateway.schemas.quotas import Quotas, quotas_from_protos
+from gateway.schemas.quotas import Quotas, quotas_from_protos, request_limits_of
 from gateway.state import ApiRequest
 from suite.services import SERVICES
 
@@ -20,7 +20,8 @@ async def list_quotas(request: ApiRequest[NoQuery, NoBody]) -> Response:
     # A service whose area the caller may not read is left out, as in other merged lists.
     readable = [stubs[name] for name, of in SERVICES.items() if request.principal.has_scope(f"{of.area}:read")]
     answers = await asyncio.gather(*(stub.ListQuotas(pb.ListQuotasRequest()) for stub in readable))
-    return responses.ok(Quotas(data=quotas_from_protos(quota for answer in answers for quota in answer.quotas)))
+    shown = quotas_from_protos(quota for answer in answers for quota in answer.quotas)
+    return responses.ok(Quotas(data=shown, request_limits=request_limits_of(request.principal.limit_percent)))
 
 
 ROUTES = tagged(

@@ -89,10 +89,18 @@ class Host(Answer):
     record_name: Annotated[str, Meta(description="The name of the TXT record that proves the host.")]
     record_value: Annotated[str, Meta(description="The value of that record.")]
     verified_at: Annotated[str | None, Meta(description="When the record was found; null before.")]
+    checked_at: Annotated[str | None, Meta(description="When the record was looked at last; daily, once proved.")]
+    missing_since: Annotated[
+        str | None, Meta(description="Since when the record is gone; after seven days the host is lost.")
+    ]
     created_at: str | None
 
 
-host_from_proto = reader(Host, pb.WhiteLabelHost, {"verified_at": "verify_time"})
+host_from_proto = reader(
+    Host,
+    pb.WhiteLabelHost,
+    {"verified_at": "verify_time", "checked_at": "check_time", "missing_since": "missing_since_time"},
+)
 
 
 def public_from_proto(message: pb.WhiteLabel, logos: str) -> PublicWhiteLabel:

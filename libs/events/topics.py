@@ -42,6 +42,11 @@ TOPICS: Mapping[str, Topic] = MappingProxyType(
                 user__updated="A user's address, role or rights changed.",
                 user__removed="A user was removed from the organization.",
             ),
+            *_topics(
+                "identity", pb.WhiteLabelHostChanged,
+                white_label_host__missing="The record that proves a host is gone; the host is lost at `lostAfter`.",
+                white_label_host__lost="A host shows the organization no more, because its record was gone for a week.",
+            ),
             *_topics("identity", pb.MailRequested, mail__requested="A mail to one address is to be sent."),
             *_topics(
                 "identity", pb.ApiKeyChanged,

@@ -73,6 +73,20 @@ async def run_write(
         return answer
 
 
+async def stored_answer(db: Database, org_id: str, response_type: type[M]) -> M | None:
+    """The answer of an earlier request under the key of this call, None without one: for a write that asks strangers
+    before its transaction, which a repetition must not do again."""
+    call = current_call()
+    if not call.idempotency_key or len(call.idempotency_key) > MAX_KEY:
+        return None
+    async with db.transaction(org_id) as conn:
+        stored = await _replay(conn, org_id, call, response_type)
+    if stored is not None:
+        set_response_header(REPLAYED_HEADER, "true")
+        call.audited = None
+    return stored
+
+
 async def _replay(conn: Connection, org_id: str, call: CallContext, response_type: type[M]) -> M | None:
     """The stored answer of this key, None when this call is the first."""
     if not await conn.fetchval(_TRY_LOCK, f"idempotency\x1f{org_id}\x1f{call.idempotency_key}"):

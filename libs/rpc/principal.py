@@ -69,6 +69,8 @@ class Principal:
     allowed_addresses: tuple[str, ...] = ()
     # The organization that the user or the API key belongs to, where it acts in another one; else empty.
     home_org_id: str = ""
+    # Rate limits in percent of the usual ones. The gateway counts by them; no token has them.
+    limit_percent: int = 100
     # None: all resources that the scopes reach. Only methods that declare `honors_grants` let a limited one in.
     grants: Grants | None = None
 

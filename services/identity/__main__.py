@@ -9,6 +9,7 @@ from echosenseix.identity.v1.audit_pb2_grpc import add_AuditServiceServicer_to_s
 from echosenseix.identity.v1.children_pb2_grpc import add_ChildServiceServicer_to_server
 from echosenseix.identity.v1.identity_pb2_grpc import add_IdentityServiceServicer_to_server
 from echosenseix.identity.v1.members_pb2_grpc import add_MemberServiceServicer_to_server
+from echosenseix.identity.v1.operators_pb2_grpc import add_OperatorServiceServicer_to_server
 from echosenseix.identity.v1.white_label_pb2_grpc import add_WhiteLabelServiceServicer_to_server
 from libs.clock import SystemClock
 from libs.http import OutboundClient
@@ -27,8 +28,9 @@ from .jobs import job_handlers
 from .login_limits import LoginLimits
 from .openid import OpenIdProvider, OpenIdSettings
 from .operations.audit import verify_audit
+from .operations.hosts import HostChecks
 from .passwords import Passwords
-from .servicer import AccountServicer, ChildServicer, IdentityServicer, MemberServicer, Parts
+from .servicer import AccountServicer, ChildServicer, IdentityServicer, MemberServicer, OperatorServicer, Parts
 from .servicer.audit import AuditServicer
 from .servicer.white_label import WhiteLabelServicer
 from .storage.account_tokens import AccountTokens
@@ -76,6 +78,7 @@ async def serve(runtime: Runtime[IdentitySettings]) -> None:
         (add_MemberServiceServicer_to_server, MemberServicer(parts)),
         (add_ChildServiceServicer_to_server, ChildServicer(parts)),
         (add_WhiteLabelServiceServicer_to_server, WhiteLabelServicer(parts, HostProofs(settings.dns_resolvers))),
+        (add_OperatorServiceServicer_to_server, OperatorServicer(database, settings.operators)),
         (add_AuditServiceServicer_to_server, AuditServicer(AuditLog(database, cursors))),
     )
 
@@ -96,7 +99,8 @@ async def work(runtime: Runtime[IdentitySettings]) -> None:
     sessions, api_keys = Sessions(database, cursors), ApiKeys(database, cursors)
     pending, invitations = PendingRegistrations(database), Invitations(database, cursors)
     log, tokens = AuditLog(database, cursors), AccountTokens(database)
-    handlers = job_handlers(sessions, api_keys, pending, invitations, tokens, SystemClock(), log)
+    hosts = HostChecks(WhiteLabels(database, cursors), HostProofs(service.settings.dns_resolvers))
+    handlers = job_handlers(sessions, api_keys, pending, invitations, tokens, SystemClock(), log, hosts)
     service.reencrypt(handlers, SEALED)
     service.work(handlers, Subscribers(log).handlers())
 

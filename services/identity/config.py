@@ -23,9 +23,17 @@ class IdentitySettings(ServiceSettings):
     openid_client_secret: str = setting("OPENID_CLIENT_SECRET", "", secret=True)
     outbound_allow: tuple[str, ...] = setting("OUTBOUND_ALLOW", (), help="host:port exceptions of the address guard")
 
+    operator_organizations: tuple[str, ...] = setting(
+        "OPERATOR_ORGANIZATIONS", (), help="ids that may set rate limits, comma list; locally the first organization"
+    )
     dns_resolvers: tuple[str, ...] = setting(
         "DNS_RESOLVERS", (), help="IP:port list of resolvers that prove hosts; without it those of the machine"
     )
+
+    @property
+    def operators(self) -> tuple[str, ...] | None:
+        """The organizations that operate the platform; None: the first one."""
+        return None if not self.operator_organizations and not self.production else self.operator_organizations
 
     @property
     def verifies_by_mail(self) -> bool:

@@ -1,4 +1,4 @@
-"""audit.seal, audit.forget, and session.sweep: delete what ended long ago."""
+"""audit.seal, audit.forget, host.check, and session.sweep: delete what ended long ago."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from libs.clock import Clock
 from libs.jobs import Handlers, JobContext, JobKind
+from services.identity.operations.hosts import HostChecks
 from services.identity.storage.account_tokens import AccountTokens
 from services.identity.storage.api_keys import ApiKeys
 from services.identity.storage.audit import AuditLog
@@ -16,6 +17,8 @@ from suite.tables import kept
 
 SWEEP = JobKind("session.sweep", service="identity")
 FORGET = JobKind("audit.forget", service="identity")
+# Looks at the records of proved hosts; a run may wait for name servers that do not answer.
+CHECK_HOSTS = JobKind("host.check", service="identity", timeout_seconds=180)
 # Seals what was recorded since the last minute.
 SEAL = JobKind("audit.seal", service="identity")
 
@@ -28,6 +31,7 @@ def job_handlers(
     tokens: AccountTokens,
     clock: Clock,
     log: AuditLog,
+    hosts: HostChecks,
 ) -> Handlers:
     async def sweep(ctx: JobContext) -> Mapping[str, int]:
         async with ctx.finish() as conn:
@@ -43,6 +47,14 @@ def job_handlers(
     handlers = Handlers()
     handlers.add(SWEEP, sweep)
     handlers.cron("session-sweep", "17 3 * * *", SWEEP)
+
+    async def check_hosts(ctx: JobContext) -> Mapping[str, int]:
+        found = await hosts.look(clock.now())
+        async with ctx.finish() as conn:
+            return await hosts.keep(conn, found)
+
+    handlers.add(CHECK_HOSTS, check_hosts)
+    handlers.cron("host-check", "23 * * * *", CHECK_HOSTS, catch_up="none")
     _audit_handlers(handlers, log, clock)
     return handlers
 

@@ -5,11 +5,13 @@ sent.
 
 from __future__ import annotations
 
+import datetime
 import json
 from collections.abc import Mapping, Sequence
 
 from echosenseix.events.v1 import events_pb2
 from libs.bus import Bus, subjects
+from libs.clock import rfc3339_ms, utcnow
 from libs.events import Handler, ReceivedEvent, Subscriptions, Together
 from libs.events.topics import LOGGED
 from libs.postgres import Connection, after_commit
@@ -45,8 +47,9 @@ class Subscribers:
         for channel, published in places:
             subject = publication_subject(events[0].org_id, channel)
             await self._bus.publish_core(subject, encode_publication(published))
+        now = utcnow()
         for event in events:
-            if message := revocation(event):
+            if message := revocation(event, now):
                 await self._bus.publish_core(subjects.REALTIME_REVOKED, json.dumps(message).encode())
 
 
@@ -66,6 +69,16 @@ async def on_user(conn: Connection, event: ReceivedEvent) -> None:
         await opt_outs.forget(conn, event.org_id, user.user_id)
 
 
+async def on_host_missing(conn: Connection, event: ReceivedEvent) -> None:
+    host = event.read(events_pb2.WhiteLabelHostChanged)
+    values = {"host": host.host} | {
+        name: rfc3339_ms(moment.ToDatetime(datetime.UTC))
+        for name, moment in (("since", host.missing_since), ("until", host.lost_after))
+    }
+    template, about = MailTemplate.WHITE_LABEL_HOST_MISSING, host.white_label_host_id
+    await operations.write_to_owners(conn, event.org_id, template, values, about=about)
+
+
 async def on_mail(conn: Connection, event: ReceivedEvent) -> None:
     asked = event.read(events_pb2.MailRequested)
     request = MailRequest(asked.template, asked.address, asked.about, dict(asked.values))
@@ -74,5 +87,6 @@ async def on_mail(conn: Connection, event: ReceivedEvent) -> None:
 
 REACTIONS: Mapping[str, Handler] = {
     "credit.low": on_credit_low,
+    "white_label_host.missing": on_host_missing,
     **dict.fromkeys(("user.created", "user.updated", "user.removed"), on_user),
 }

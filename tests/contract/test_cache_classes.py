@@ -14,6 +14,7 @@ DOCS = Path(__file__).resolve().parents[2] / "docs" / "caching.md"
 # What no cached value shows. A new topic is added here or to a class.
 SHOWN_BY_NO_CACHE = {
     "api_key", "audit", "credit", "job", "mail", "session", "usage", "user", "webhook", "webhook_endpoint",
+    "white_label_host",
 }  # fmt: skip
 
 

@@ -40,7 +40,7 @@ def _handlers() -> dict[str, Handlers]:
         "agent": agent(none, none, none, none, none),
         "billing": billing(runs, none),
         "calllog": calllog(runs, runs, runs, runs, runs, runs, defaults(CallLogSettings).reconcile_cron),
-        "identity": identity(none, none, none, none, none, none, none),
+        "identity": identity(none, none, none, none, none, none, none, none),
         "knowledge": knowledge(
             KnowledgeJobs(none, none, none, none, none, none, none, "", none, 0), SourceJobs(none, none, none, none)
         ),

@@ -45,6 +45,7 @@ _OF_SESSIONS = (
     "/api/auth/second-factor",
     "/api/auth/sessions/rotate",
     "/api/auth/openid-links",
+    "/api/auth/openid-links/{id}",
     "/api/auth/organizations",
     "/api/auth/organizations/switch",
     "/api/me/notifications",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from .request_limits import USUAL_PERCENT
 from .scopes import EVERYTHING, ROLE_SCOPES, Role, effective
 
 
@@ -25,6 +26,8 @@ class Caller:
     allowed_addresses: tuple[str, ...] = ()
     home_org_id: str = ""
     granted: Mapping[str, bool] | None = None
+    # Of the organization in which it acts.
+    limit_percent: int = USUAL_PERCENT
 
     @property
     def effective_scopes(self) -> frozenset[str]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from libs.errors import InvalidArgument, Violation
@@ -20,6 +20,11 @@ PRODUCT_NAME_MAX = 60
 CONTRAST_MIN = 4.5
 # Characters of the address of a support page.
 URL_MAX = 500
+# How long the record of a proved host may be gone. Shorter: a fault of a zone costs its host; longer: a host that has a
+# new owner shows the old one's look for longer.
+GRACE = timedelta(days=7)
+# How often the record of a proved host is looked at.
+CHECK_EVERY = timedelta(days=1)
 # The label in front of a host whose TXT record proves it.
 PROOF_LABEL = "_echosenseix"
 _COLOR = re.compile(r"#[0-9a-f]{6}")
@@ -62,10 +67,42 @@ class Host:
     proof: str
     created_at: datetime
     verified_at: datetime | None = None
+    # When its record was looked at last, and since when it is gone.
+    checked_at: datetime | None = None
+    missing_since: datetime | None = None
 
     @property
     def record_name(self) -> str:
         return f"{PROOF_LABEL}.{self.host}"
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What looking at the record of a proved host has led to."""
+
+    host: Host
+    is_new: bool = False
+    is_lost: bool = False
+
+
+def checked_host(host: Host, told: Collection[str] | None, now: datetime) -> Checked:
+    """`told` are the values of its record; None: no name server answered, which proves nothing either way."""
+    host = replace(host, checked_at=now)
+    if told is None:
+        return Checked(host)
+    if host.proof in told:
+        return Checked(replace(host, missing_since=None))
+    since = host.missing_since or now
+    if now - since >= GRACE:
+        return Checked(replace(host, verified_at=None, missing_since=since), is_lost=True)
+    return Checked(replace(host, missing_since=since), is_new=host.missing_since is None)
+
+
+def page_at(host: str, url: str) -> str:
+    """The page of a mailed link at this host instead of the installation's own."""
+    parts = urlsplit(url)
+    # As it is from the path on: a token follows, of which an empty fragment is a part.
+    return f"https://{host}{url.removeprefix(f'{parts.scheme}://{parts.netloc}')}"
 
 
 def edit_white_label(known: WhiteLabel, given: WhiteLabel, now: datetime) -> WhiteLabel:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from echosenseix.events.v1 import events_pb2
 from libs.events import Event
+from libs.rpc.times import to_timestamp
 from services.identity.domain.credentials import ApiKey
 from services.identity.domain.people import Organization, User
 from services.identity.domain.verification import PendingRegistration
+from services.identity.domain.white_label import GRACE, Host
 from suite.mails import MailTemplate
 from suite.tables import UNREGISTERED
 
@@ -20,6 +22,17 @@ def organization_event(topic: str, organization: Organization, *, access_changed
         access_changed=access_changed,
     )
     return Event(topic=topic, org_id=organization.id, key=organization.id, data=changed)
+
+
+def host_event(topic: str, host: Host) -> Event:
+    lost_after = host.missing_since + GRACE if host.missing_since else None
+    changed = events_pb2.WhiteLabelHostChanged(
+        white_label_host_id=host.id,
+        host=host.host,
+        missing_since=to_timestamp(host.missing_since),
+        lost_after=to_timestamp(lost_after),
+    )
+    return Event(topic=topic, org_id=host.org_id, key=host.id, data=changed)
 
 
 def user_event(topic: str, user: User, *, access_changed: bool = False) -> Event:

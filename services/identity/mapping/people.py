@@ -88,6 +88,7 @@ def caller_to_proto(caller: Caller) -> identity_pb2.AuthenticateResponse:
         allowed_addresses=caller.allowed_addresses,
         expire_time=to_timestamp(caller.expires_at),
         home_organization_id=caller.home_org_id,
+        limit_percent=caller.limit_percent,
         has_grants=caller.granted is not None,
         readable_ids=sorted(caller.granted or ()),
         writable_ids=sorted(agent for agent, writable in (caller.granted or {}).items() if writable),

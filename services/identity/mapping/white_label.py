@@ -43,4 +43,6 @@ def host_to_proto(host: Host) -> pb.WhiteLabelHost:
         record_value=host.proof,
         verify_time=to_timestamp(host.verified_at),
         create_time=to_timestamp(host.created_at),
+        check_time=to_timestamp(host.checked_at),
+        missing_since_time=to_timestamp(host.missing_since),
     )

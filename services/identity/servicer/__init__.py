@@ -9,12 +9,13 @@ from .accounts import AccountMethods
 from .api_keys import ApiKeyMethods
 from .children import ChildServicer
 from .members import MemberMethods
+from .operators import OperatorServicer
 from .own_account import OwnAccountMethods
 from .parts import Parts
 from .registration import RegistrationMethods
 from .sessions import SessionMethods
 
-__all__ = ["AccountServicer", "ChildServicer", "IdentityServicer", "MemberServicer", "Parts"]
+__all__ = ["AccountServicer", "ChildServicer", "IdentityServicer", "MemberServicer", "OperatorServicer", "Parts"]
 
 
 class IdentityServicer(RegistrationMethods, AccountMethods, SessionMethods, ApiKeyMethods):

@@ -81,9 +81,10 @@ class AccountMethods(Methods):
             and is_id(org_id, "org")
             and has_right(caller.effective_scopes, f"{ORGANIZATIONS}:read")
         )
-        if not may or not await self._parts.authentication.is_child(org_id, caller.org_id):
+        percent = await self._parts.authentication.limits_of_child(org_id, caller.org_id) if may else None
+        if percent is None:
             raise PermissionDenied("organization_not_accessible", "You may not act in this organization, if it exists.")
-        return replace(caller, org_id=org_id, home_org_id=caller.org_id)
+        return replace(caller, org_id=org_id, home_org_id=caller.org_id, limit_percent=percent)
 
     async def _caller(self, request: identity_pb2.AuthenticateRequest) -> Caller | None:
         """Malformed credentials are refused without a database read."""

@@ -33,6 +33,7 @@ from services.identity.domain.people import (
     email_key,
 )
 from services.identity.domain.scopes import Role, check_role
+from services.identity.domain.white_label import page_at
 from services.identity.mapping.events import user_event
 from services.identity.mapping.invitations import invitation_event, invitation_to_proto, status_from_proto
 from services.identity.mapping.people import organization_to_proto, role_from_proto, role_to_proto, user_to_proto
@@ -213,6 +214,10 @@ class InvitationMethods(members_pb2_grpc.MemberServiceServicer):
     async def _mail(self, conn: Connection, invitation: Invitation, url: str) -> None:
         await self._parts.database.quotas.spend(conn, invitation.org_id, "invitation_mails_per_day")
         name = await self._parts.people.organization_name(conn, invitation.org_id)
+        # The page of the organization that invites. Links that open an account stay at the installation's own host: an
+        # account may be a user of several organizations, and no one of them may see such a link.
+        if host := await self._parts.labels.pages_host(invitation.org_id):
+            url = page_at(host, url)
         link = url + self._parts.invitation_links.token(invitation.id)
         product = await self._parts.labels.product_name(invitation.org_id)
         await append(conn, invitation_event(invitation, name, link, product))

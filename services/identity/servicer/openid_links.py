@@ -29,8 +29,8 @@ class OpenIdLinkMethods(SecondFactorMethods):
         Which sessions it opened is not known, so all end but this one."""
         principal, parts, now = signed_in(), self._parts, self._parts.clock.now()
         account = await self._own()
-        await self._require_password(account, request.password)
         known = await parts.links.find(account.id, request.id)
+        await self._require_password(account, request.password)
         wanted = replace(known, disabled_at=None if request.enabled else known.disabled_at or now)
 
         async def act(conn: Connection) -> pb.UpdateOpenIdLinkResponse:

@@ -11,7 +11,7 @@ from libs.crypto import random_token
 from libs.errors import FailedPrecondition, InvalidArgument, NotFound
 from libs.ids import new_id
 from libs.postgres import Connection
-from libs.postgres.idempotency import run_write
+from libs.postgres.idempotency import run_write, stored_answer
 from libs.rpc.context import require_scope
 from libs.rpc.masks import Editable
 from libs.rpc.paging import page_info_to_proto, page_request_from_proto
@@ -78,8 +78,11 @@ class WhiteLabelServicer(white_label_pb2_grpc.WhiteLabelServiceServicer):
         return await run_write(parts.database, org_id, act, pb.AddHostResponse)
 
     async def VerifyHost(self, request: pb.VerifyHostRequest, context: object) -> pb.VerifyHostResponse:
-        """The record is looked up before the transaction, which must not wait for strangers' servers."""
+        """The record is looked up before the transaction, which must not wait for strangers' servers; a repeated
+        request asks none of them."""
         org_id, parts = require_scope("members:write").org_id, self._parts
+        if (stored := await stored_answer(parts.database, org_id, pb.VerifyHostResponse)) is not None:
+            return stored
         host, now = await self._labels.host(org_id, request.id), parts.clock.now()
         told = await self._proofs.find(host.record_name)
         if host.proof not in told:
@@ -91,7 +94,7 @@ class WhiteLabelServicer(white_label_pb2_grpc.WhiteLabelServiceServicer):
                 await self._labels.release(conn, holder)
                 await conn.enter(org_id)
             await self._labels.verify(conn, host, now)
-            proved = replace(host, verified_at=host.verified_at or now)
+            proved = replace(host, verified_at=host.verified_at or now, checked_at=now, missing_since=None)
             return pb.VerifyHostResponse(host=host_to_proto(proved))
 
         return await run_write(parts.database, org_id, act, pb.VerifyHostResponse)

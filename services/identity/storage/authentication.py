@@ -19,7 +19,8 @@ _GRANTED = """case when u.agent_access = 'granted' and u.role not in ('owner', '
         from agent_grant a where a.org_id = u.org_id and a.user_id = u.id) end"""
 _SESSION = f"""
 with found as materialized (
-    select s.org_id, s.id, s.user_id, s.expires_at, s.last_seen_at, s.created_at, u.role, {_GRANTED} as granted
+    select s.org_id, s.id, s.user_id, s.expires_at, s.last_seen_at, s.created_at, u.role, {_GRANTED} as granted,
+           g.limit_percent
     from session s join app_user u on u.org_id = s.org_id and u.id = s.user_id
     join organization g on g.org_id = s.org_id
     where s.token_hash = $1 and s.revoked_at is null and s.expires_at > $2 and g.status = 'active'
@@ -34,13 +35,14 @@ with found as materialized (
     where s.org_id = stale.org_id and s.id = stale.id
     returning s.expires_at
 )
-select f.org_id, f.id, f.user_id, f.role, f.granted,
+select f.org_id, f.id, f.user_id, f.role, f.granted, f.limit_percent,
     coalesce((select t.expires_at from touched t), f.expires_at) as expires_at
 from found f
 """
 _API_KEY = f"""
 with found as materialized (
     select k.org_id, k.id, k.created_by, k.scopes, k.last_used_at, k.allowed_addresses, u.role, {_GRANTED} as granted,
+           g.limit_percent,
            case when k.key_hash = $2 then k.expires_at else least(k.expires_at, k.previous_until) end as expires_at
     from api_key k join app_user u on u.org_id = k.org_id and u.id = k.created_by
     join organization g on g.org_id = k.org_id
@@ -58,16 +60,18 @@ with found as materialized (
     from stale
     where k.org_id = stale.org_id and k.id = stale.id
 )
-select f.org_id, f.id, f.created_by, f.scopes, f.role, f.expires_at, f.allowed_addresses, f.granted from found f
+select f.org_id, f.id, f.created_by, f.scopes, f.role, f.expires_at, f.allowed_addresses, f.granted,
+    f.limit_percent from found f
 """
 
 _FORMER = f"""
-select s.org_id, s.id, s.user_id, s.expires_at, f.retired_at, u.role, {_GRANTED} as granted
+select s.org_id, s.id, s.user_id, s.expires_at, f.retired_at, u.role, {_GRANTED} as granted,
+           g.limit_percent
 from former_session_token f join session s on s.org_id = f.org_id and s.id = f.session_id
 join app_user u on u.org_id = s.org_id and u.id = s.user_id
 join organization g on g.org_id = s.org_id and g.status = 'active'
 where f.token_hash = $1 and s.revoked_at is null and s.expires_at > $2"""
-_CHILD = "select exists (select 1 from organization g where g.org_id = $1 and g.parent_id = $2 and g.status = 'active')"
+_CHILD = "select g.limit_percent from organization g where g.org_id = $1 and g.parent_id = $2 and g.status = 'active'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +101,10 @@ class Authentication:
             return None
         return FormerToken(_of_session(row), row["retired_at"])
 
-    async def is_child(self, org_id: str, parent_id: str) -> bool:
-        """Whether it is an active customer of this organization."""
-        return bool(await self._database.system_fetchval(_CHILD, org_id, parent_id))
+    async def limits_of_child(self, org_id: str, parent_id: str) -> int | None:
+        """The percentage of its rate limits; None where it is no active customer of this organization."""
+        percent: int | None = await self._database.system_fetchval(_CHILD, org_id, parent_id)
+        return percent
 
     async def by_key(self, prefix: str, key_hash: bytes, now: datetime) -> Caller | None:
         row = await self._database.system_fetchrow(_API_KEY, prefix, key_hash, now, now - TOUCH_EVERY)
@@ -108,13 +113,16 @@ class Authentication:
         return Caller(
             row["org_id"], row["created_by"], Role(row["role"]), row["expires_at"],
             api_key_id=row["id"], scopes=tuple(row["scopes"]), allowed_addresses=tuple(row["allowed_addresses"]),
-            granted=_granted(row),
+            granted=_granted(row), limit_percent=row["limit_percent"],
         )  # fmt: skip
 
 
 def _of_session(row: Record) -> Caller:
     role, granted = Role(row["role"]), _granted(row)
-    return Caller(row["org_id"], row["user_id"], role, row["expires_at"], session_id=row["id"], granted=granted)
+    return Caller(
+        row["org_id"], row["user_id"], role, row["expires_at"], session_id=row["id"], granted=granted,
+        limit_percent=row["limit_percent"],
+    )  # fmt: skip
 
 
 def _granted(row: Record) -> dict[str, bool] | None:

@@ -20,16 +20,22 @@ _COLUMNS = (
 )
 _GET = f"select {_COLUMNS} from white_label w where w.org_id = o.org"
 _LOCK = f"select {_COLUMNS} from white_label w where w.org_id = $1 for update"
+# As mails: a customer that has no settings shows its agency's.
 _OF_HOST = f"""
 select {_COLUMNS} from white_label_host h
 join organization g on g.org_id = h.org_id and g.status = 'active'
-join white_label w on w.org_id = h.org_id
-where h.host = $1 and h.verified_at is not null"""
+join white_label w on w.org_id in (g.org_id, g.parent_id)
+where h.host = $1 and h.verified_at is not null order by w.org_id = g.org_id desc limit 1"""
 _LOGO = "select w.logo_type, w.logo from white_label w where w.logo_digest = $1 and w.logo_digest <> '' limit 1"
 # Its own settings; of a customer that has none, its agency's.
 _NAME = """
 select w.product_name from organization g join white_label w on w.org_id in (g.org_id, g.parent_id)
 where g.org_id = $1 order by w.org_id = g.org_id desc limit 1"""
+# The host of pages that mails to users of the organization link to.
+_PAGES = """
+select h.host from organization g join white_label_host h on h.org_id in (g.org_id, g.parent_id)
+where g.org_id = $1 and h.verified_at is not null and h.missing_since is null
+order by h.org_id = g.org_id desc, h.verified_at, h.id limit 1"""
 _SAVE = """
 insert into white_label (org_id, product_name, primary_color, primary_text_color, background_color, text_color,
     support_email, support_url, logo_digest, version, updated_at, logo, logo_type)
@@ -39,10 +45,19 @@ on conflict (org_id) do update set product_name = $2, primary_color = $3, primar
     updated_at = $11,
     logo = case when $14 then excluded.logo else white_label.logo end,
     logo_type = case when $14 then excluded.logo_type else white_label.logo_type end"""
-_HOST = "h.org_id, h.id, h.host, h.proof, h.verified_at, h.created_at"
+_HOST = "h.org_id, h.id, h.host, h.proof, h.verified_at, h.created_at, h.checked_at, h.missing_since"
 _HOSTS = Listing(_HOST, "white_label_host h", HOST_LIST, tie="h.id", org="h.org_id", created="h.created_at")
 _GET_HOST = f"select {_HOST} from white_label_host h where h.org_id = o.org and h.id = $2"
 _HOLDER = f"select {_HOST} from white_label_host h where h.host = $1 and h.verified_at is not null"
+_UNCHECKED = f"""
+select {_HOST} from white_label_host h
+where h.verified_at is not null and (h.checked_at is null or h.checked_at < $1)
+order by h.checked_at nulls first limit $2"""
+# A host that was proved anew, taken over or removed meanwhile is left as it is.
+_CHECKED = """
+update white_label_host h set verified_at = $3, checked_at = $4, missing_since = $5
+where h.org_id = $1 and h.id = $2 and h.verified_at is not null and h.checked_at is not distinct from $6
+returning true"""
 
 
 class WhiteLabels:
@@ -69,6 +84,22 @@ class WhiteLabels:
     async def product_name(self, org_id: str) -> str:
         """The name for mails to users of the organization; empty where the suite's own is meant."""
         return await self._database.system_fetchval(_NAME, org_id) or ""
+
+    async def pages_host(self, org_id: str) -> str:
+        """The proved host of the organization, else of its agency; empty without one."""
+        return await self._database.system_fetchval(_PAGES, org_id) or ""
+
+    async def unchecked(self, before: datetime, most: int) -> list[Host]:
+        """Proved hosts of all organizations whose record was not looked at since, the longest ago first."""
+        return [_host(row) for row in await self._database.system_fetch(_UNCHECKED, before, most)]
+
+    async def save_checked(self, conn: Connection, seen: Host, checked: Host) -> bool:
+        """In a transaction of all organizations. Whether the host was still as it was seen."""
+        saved = await conn.fetchval(
+            _CHECKED, checked.org_id, checked.id, checked.verified_at, checked.checked_at,
+            checked.missing_since if checked.verified_at else None, seen.checked_at,
+        )  # fmt: skip
+        return saved is not None
 
     async def save(
         self, conn: Connection, org_id: str, settings: WhiteLabel, logo: Logo | None, *, whole: bool
@@ -114,7 +145,8 @@ class WhiteLabels:
     async def verify(self, conn: Connection, host: Host, now: datetime) -> None:
         """The host is this organization's. NotFound when it was removed meanwhile."""
         sql = (
-            "update white_label_host h set verified_at = coalesce(h.verified_at, $3) "
+            "update white_label_host h set verified_at = coalesce(h.verified_at, $3), checked_at = $3, "
+            "missing_since = null "
             "where h.org_id = $1 and h.id = $2 returning true"
         )
         try:
@@ -148,7 +180,10 @@ def _white_label(row: Record | None) -> WhiteLabel:
 
 
 def _host(row: Record) -> Host:
-    return Host(row["id"], row["org_id"], row["host"], row["proof"], row["created_at"], row["verified_at"])
+    return Host(
+        row["id"], row["org_id"], row["host"], row["proof"], row["created_at"], row["verified_at"], row["checked_at"],
+        row["missing_since"],
+    )  # fmt: skip
 
 
 def _missing() -> NotFound:

@@ -41,6 +41,7 @@ _ENTITY_SERVICES = {
     "user": IDENTITY,
     "api_key": IDENTITY,
     "session": IDENTITY,
+    "white_label_host": IDENTITY,
     "webhook": REALTIME,
     "webhook_endpoint": REALTIME,
 }

@@ -56,6 +56,14 @@ def credit_low(values: Mapping[str, str]) -> MailText:
     )
 
 
+def host_missing(values: Mapping[str, str]) -> MailText:
+    return MailText(
+        f"The DNS record of {values['host']} is gone",
+        f"The TXT record that proves {values['host']} to be yours is gone since {values['since']}.\n"
+        f"Set it again before {values['until']}, or the host shows your organization no more.\n",
+    )
+
+
 def verify_address(values: Mapping[str, str]) -> MailText:
     return MailText(
         "Verify your e-mail address",
@@ -125,6 +133,7 @@ TEMPLATES: Mapping[str, Callable[[Mapping[str, str]], MailText]] = {
     MailTemplate.WEBHOOK_ENDPOINT_DISABLED: webhook_disabled,
     MailTemplate.WEBHOOK_ENDPOINT_FAILING: webhook_failing,
     MailTemplate.CREDIT_LOW: credit_low,
+    MailTemplate.WHITE_LABEL_HOST_MISSING: host_missing,
     MailTemplate.REGISTRATION_VERIFY: verify_address,
     MailTemplate.REGISTRATION_TAKEN: address_taken,
     MailTemplate.INVITATION: invitation,

@@ -45,6 +45,25 @@ async def test_a_window_slides(limiter: RateLimiter) -> None:
     assert 10 <= len(allowed) <= 16
 
 
+async def test_a_limit_that_crosses_the_bound_of_logs_and_comes_back_holds_each_time(limiter: RateLimiter) -> None:
+    """A plan changes it while it is counted: 1,000 is a log, 1,100 are slices, of another type in Redis."""
+    key = new_id("key")
+    for leased in (False, True):
+        for most in (1_000, 1_100, 1_000, 1_100):
+            limit = Limit(key + str(leased), most, 60)
+            taken = [await limiter.take([limit]) for _ in range(3)]
+            assert all(one.allowed for one in taken)
+            if leased:
+                assert (await limiter.ask(LeasedLimits((limit,)))).allowed
+            counted = most - taken[-1].left[0].remaining
+            assert 3 <= counted <= 12
+    small, large = Limit(key, 1_000, 60), Limit(key, 1_100, 60)
+    for limit in (small, large, small):
+        while (await limiter.take([limit])).allowed:
+            pass
+        assert not (await limiter.take([limit])).allowed
+
+
 async def test_a_try_is_given_back_and_a_source_forgotten(limiter: RateLimiter) -> None:
     limit = Limit(new_id("key"), 3, 60)
     first = await limiter.take([limit], "here")

@@ -175,6 +175,8 @@ async def test_a_cookie_from_a_foreign_page_changes_nothing(http: httpx.AsyncCli
         {"Origin": "https://api.example.com:8443"},
         {"Origin": "null"},
         {"Origin": "http://api.example.com", "Host": "api.example.com"},
+        {"Origin": "https://evil.example", "Host": "app.customer.example"},
+        {"Origin": "https://app.customer.example", "Host": "app.customer.example:8443"},
         {"Origin": "https://evil.example", "Sec-Fetch-Site": "same-origin"},
         {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site", "Host": "evil.example"},
         {"Origin": "null", "Sec-Fetch-Site": "same-origin"},

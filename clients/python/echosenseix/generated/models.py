@@ -1376,7 +1376,7 @@ class EventReplayBody(TypedDict):
     "Events at or after this time."
     before: NotRequired[str | None]
     "Events before this time; null: until now."
-    types: NotRequired[list[Literal["*", "org.*", "user.*", "api_key.*", "session.*", "agent.*", "integration.*", "document.*", "entry.*", "call.*", "usage.*", "credit.*", "webhook_endpoint.*", "webhook.*", "org.created", "org.updated", "user.created", "user.updated", "user.removed", "api_key.created", "api_key.rotated", "api_key.revoked", "session.revoked", "agent.created", "agent.updated", "agent.published", "agent.deleted", "integration.updated", "integration.synced", "integration.failed", "document.uploaded", "document.processed", "document.failed", "entry.created", "entry.updated", "entry.deleted", "call.started", "call.updated", "call.ended", "call.recording_ready", "usage.recorded", "credit.low", "credit.depleted", "credit.topped_up", "webhook_endpoint.failing", "webhook_endpoint.disabled", "webhook.test", "call.turn", "call.command_requested", "call.command_settled"]] | None]
+    types: NotRequired[list[Literal["*", "org.*", "user.*", "white_label_host.*", "api_key.*", "session.*", "agent.*", "integration.*", "document.*", "entry.*", "call.*", "usage.*", "credit.*", "webhook_endpoint.*", "webhook.*", "org.created", "org.updated", "user.created", "user.updated", "user.removed", "white_label_host.missing", "white_label_host.lost", "api_key.created", "api_key.rotated", "api_key.revoked", "session.revoked", "agent.created", "agent.updated", "agent.published", "agent.deleted", "integration.updated", "integration.synced", "integration.failed", "document.uploaded", "document.processed", "document.failed", "entry.created", "entry.updated", "entry.deleted", "call.started", "call.updated", "call.ended", "call.recording_ready", "usage.recorded", "credit.low", "credit.depleted", "credit.topped_up", "webhook_endpoint.failing", "webhook_endpoint.disabled", "webhook.test", "call.turn", "call.command_requested", "call.command_settled"]] | None]
     "Of these types alone; null: of the types that the receiver gets."
     onlyUndelivered: NotRequired[bool | None]
     "Leave out events that the receiver has taken. null: false."
@@ -1515,6 +1515,10 @@ class Host(TypedDict):
     "The value of that record."
     verifiedAt: str | None
     "When the record was found; null before."
+    checkedAt: str | None
+    "When the record was looked at last; daily, once proved."
+    missingSince: str | None
+    "Since when the record is gone; after seven days the host is lost."
     createdAt: str | None
     "When it was made."
 
@@ -2400,6 +2404,8 @@ class Quota(TypedDict):
 class Quotas(TypedDict):
     data: list[Quota]
     "The rows of this page."
+    requestLimits: list[RequestLimit]
+    "The rate limits of the organization's plan."
 
 
 class Received(TypedDict):
@@ -2476,6 +2482,33 @@ class ReplayBody(TypedDict):
 class Replayed(TypedDict):
     replayed: int
     "How many will be handled again."
+
+
+class RequestLimit(TypedDict):
+    name: str
+    "The class of requests: read, write or upload."
+    windowSeconds: int
+    "Of any span of so many seconds."
+    caller: int
+    "Requests of one API key, or one user."
+    organization: int
+    "Requests of all callers of the organization together."
+
+
+class RequestLimits(TypedDict):
+    organizationId: str
+    "The organization that owns it."
+    percent: int
+    "Of the usual limits of every class; 100 is usual."
+    reason: str | None
+    "Why the limits are not the usual ones."
+
+
+class RequestLimitsBody(TypedDict):
+    percent: int
+    "Of the usual limits of every class; 100 is usual."
+    reason: NotRequired[str]
+    "Why the limits are not the usual ones. Required unless percent is 100."
 
 
 class ResendBody(TypedDict):
@@ -3222,7 +3255,7 @@ class WebhookEndpoint(TypedDict):
 class WebhookEndpointBody(TypedDict):
     url: str
     "The whole URL."
-    eventTypes: list[Literal["*", "org.*", "user.*", "api_key.*", "session.*", "agent.*", "integration.*", "document.*", "entry.*", "call.*", "usage.*", "credit.*", "webhook_endpoint.*", "webhook.*", "org.created", "org.updated", "user.created", "user.updated", "user.removed", "api_key.created", "api_key.rotated", "api_key.revoked", "session.revoked", "agent.created", "agent.updated", "agent.published", "agent.deleted", "integration.updated", "integration.synced", "integration.failed", "document.uploaded", "document.processed", "document.failed", "entry.created", "entry.updated", "entry.deleted", "call.started", "call.updated", "call.ended", "call.recording_ready", "usage.recorded", "credit.low", "credit.depleted", "credit.topped_up", "webhook_endpoint.failing", "webhook_endpoint.disabled", "webhook.test", "call.turn", "call.command_requested", "call.command_settled"]]
+    eventTypes: list[Literal["*", "org.*", "user.*", "white_label_host.*", "api_key.*", "session.*", "agent.*", "integration.*", "document.*", "entry.*", "call.*", "usage.*", "credit.*", "webhook_endpoint.*", "webhook.*", "org.created", "org.updated", "user.created", "user.updated", "user.removed", "white_label_host.missing", "white_label_host.lost", "api_key.created", "api_key.rotated", "api_key.revoked", "session.revoked", "agent.created", "agent.updated", "agent.published", "agent.deleted", "integration.updated", "integration.synced", "integration.failed", "document.uploaded", "document.processed", "document.failed", "entry.created", "entry.updated", "entry.deleted", "call.started", "call.updated", "call.ended", "call.recording_ready", "usage.recorded", "credit.low", "credit.depleted", "credit.topped_up", "webhook_endpoint.failing", "webhook_endpoint.disabled", "webhook.test", "call.turn", "call.command_requested", "call.command_settled"]]
     "One type, all of one entity (call.*), or all (*). call.turn comes only by its own name."
     description: NotRequired[str | None]
     "Free text for people."
@@ -3275,7 +3308,7 @@ class WebhookEndpointChangedEvent(TypedDict):
 class WebhookEndpointPatch(TypedDict):
     url: NotRequired[str]
     "The whole URL."
-    eventTypes: NotRequired[list[Literal["*", "org.*", "user.*", "api_key.*", "session.*", "agent.*", "integration.*", "document.*", "entry.*", "call.*", "usage.*", "credit.*", "webhook_endpoint.*", "webhook.*", "org.created", "org.updated", "user.created", "user.updated", "user.removed", "api_key.created", "api_key.rotated", "api_key.revoked", "session.revoked", "agent.created", "agent.updated", "agent.published", "agent.deleted", "integration.updated", "integration.synced", "integration.failed", "document.uploaded", "document.processed", "document.failed", "entry.created", "entry.updated", "entry.deleted", "call.started", "call.updated", "call.ended", "call.recording_ready", "usage.recorded", "credit.low", "credit.depleted", "credit.topped_up", "webhook_endpoint.failing", "webhook_endpoint.disabled", "webhook.test", "call.turn", "call.command_requested", "call.command_settled"]]]
+    eventTypes: NotRequired[list[Literal["*", "org.*", "user.*", "white_label_host.*", "api_key.*", "session.*", "agent.*", "integration.*", "document.*", "entry.*", "call.*", "usage.*", "credit.*", "webhook_endpoint.*", "webhook.*", "org.created", "org.updated", "user.created", "user.updated", "user.removed", "white_label_host.missing", "white_label_host.lost", "api_key.created", "api_key.rotated", "api_key.revoked", "session.revoked", "agent.created", "agent.updated", "agent.published", "agent.deleted", "integration.updated", "integration.synced", "integration.failed", "document.uploaded", "document.processed", "document.failed", "entry.created", "entry.updated", "entry.deleted", "call.started", "call.updated", "call.ended", "call.recording_ready", "usage.recorded", "credit.low", "credit.depleted", "credit.topped_up", "webhook_endpoint.failing", "webhook_endpoint.disabled", "webhook.test", "call.turn", "call.command_requested", "call.command_settled"]]]
     "One type, all of one entity (call.*), or all (*). call.turn comes only by its own name."
     description: NotRequired[str | None]
     "Free text for people."
@@ -3306,6 +3339,46 @@ class WhiteLabel(TypedDict):
     "Counts the changes; ETag and If-Match name it."
     updatedAt: str | None
     "When it last changed."
+
+
+class WhiteLabelHostChangedData(TypedDict):
+    """What is not known is absent, an empty string or 0."""
+
+    whiteLabelHostId: str
+    "The host."
+    host: str
+    "The name of the host, as DNS has it."
+    missingSince: NotRequired[str]
+    "Since when the record that proves the host is gone."
+    lostAfter: NotRequired[str]
+    "When the host shows the organization no more, if the record does not come back."
+
+
+class WhiteLabelHostChangedEvent(TypedDict):
+    """A CloudEvent 1.0."""
+
+    specversion: Literal["1.0"]
+    "1.0."
+    id: str
+    "The event. Deliveries, streams and lists name it alike."
+    type: Literal["white_label_host.missing", "white_label_host.lost"]
+    "What happened."
+    source: str
+    "The service that says so."
+    subject: str
+    "Whom or what it is about."
+    time: str
+    "When it happened."
+    orgid: str
+    "The organization that owns it."
+    partitionkey: str
+    "Events of one key come in the order of their commits."
+    datacontenttype: str
+    "The media type of `data`."
+    traceparent: NotRequired[str]
+    "The trace that caused it (W3C Trace Context)."
+    data: Any
+    "What changed."
 
 
 class WhiteLabelPatch(TypedDict):

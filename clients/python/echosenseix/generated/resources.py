@@ -119,9 +119,9 @@ class Accounts:
         """List the OpenID identities that sign in as the account."""
         return self._client.answer(m.OpenIdLinks, Call("GET", "/api/auth/openid-links"))
 
-    def update_openid_link(self, id: str, body: m.OpenIdLinkBody, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.OpenIdLink:
+    def update_openid_link(self, id: str, body: m.OpenIdLinkBody, *, idempotency_key: str | None = None) -> m.OpenIdLink:
         """Turn an OpenID identity off or on; off ends all other sessions."""
-        return self._client.answer(m.OpenIdLink, Call("PUT", f"/api/auth/openid-links/{segment(id)}", json=body, headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+        return self._client.answer(m.OpenIdLink, Call("PUT", f"/api/auth/openid-links/{segment(id)}", json=body, keyed=True, idempotency_key=idempotency_key))
 
     def list_memberships(self) -> m.Memberships:
         """List the organizations of the account."""
@@ -654,6 +654,14 @@ class Operations:
         params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt, "unregistered": unregistered}
         return self._client.rows(m.Mail, "/api/admin/mail", params, "cursor")
 
+    def get_request_limits(self, id: str) -> m.RequestLimits:
+        """Read the rate limits of an organization, for the platform's own organization. Needs the scope *."""
+        return self._client.answer(m.RequestLimits, Call("GET", f"/api/admin/organizations/{segment(id)}/limits"))
+
+    def put_request_limits(self, id: str, body: m.RequestLimitsBody, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.RequestLimits:
+        """Set the rate limits of an organization, for the platform's own organization. Needs the scope *."""
+        return self._client.answer(m.RequestLimits, Call("PUT", f"/api/admin/organizations/{segment(id)}/limits", json=body, headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+
     def list_dead_events(self, *, limit: int | None = None, sort: Literal["diedAt"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, consumer: str | None = None, topic: str | None = None, error_code: str | None = None, died_at_ge: str | None = None, died_at_lt: str | None = None) -> Rows[m.DeadEvent]:
         """List events that a consumer gave up. Needs the scope *."""
         params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "consumer": consumer, "topic": topic, "errorCode": error_code, "diedAtGe": died_at_ge, "diedAtLt": died_at_lt}
@@ -913,9 +921,9 @@ class AsyncAccounts:
         """List the OpenID identities that sign in as the account."""
         return await self._client.answer(m.OpenIdLinks, Call("GET", "/api/auth/openid-links"))
 
-    async def update_openid_link(self, id: str, body: m.OpenIdLinkBody, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.OpenIdLink:
+    async def update_openid_link(self, id: str, body: m.OpenIdLinkBody, *, idempotency_key: str | None = None) -> m.OpenIdLink:
         """Turn an OpenID identity off or on; off ends all other sessions."""
-        return await self._client.answer(m.OpenIdLink, Call("PUT", f"/api/auth/openid-links/{segment(id)}", json=body, headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
+        return await self._client.answer(m.OpenIdLink, Call("PUT", f"/api/auth/openid-links/{segment(id)}", json=body, keyed=True, idempotency_key=idempotency_key))
 
     async def list_memberships(self) -> m.Memberships:
         """List the organizations of the account."""
@@ -1447,6 +1455,14 @@ class AsyncOperations:
         """Read the local mailbox. Needs the scope *."""
         params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt, "unregistered": unregistered}
         return self._client.rows(m.Mail, "/api/admin/mail", params, "cursor")
+
+    async def get_request_limits(self, id: str) -> m.RequestLimits:
+        """Read the rate limits of an organization, for the platform's own organization. Needs the scope *."""
+        return await self._client.answer(m.RequestLimits, Call("GET", f"/api/admin/organizations/{segment(id)}/limits"))
+
+    async def put_request_limits(self, id: str, body: m.RequestLimitsBody, *, if_match: str | None = None, idempotency_key: str | None = None) -> m.RequestLimits:
+        """Set the rate limits of an organization, for the platform's own organization. Needs the scope *."""
+        return await self._client.answer(m.RequestLimits, Call("PUT", f"/api/admin/organizations/{segment(id)}/limits", json=body, headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
 
     def list_dead_events(self, *, limit: int | None = None, sort: Literal["diedAt"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, consumer: str | None = None, topic: str | None = None, error_code: str | None = None, died_at_ge: str | None = None, died_at_lt: str | None = None) -> AsyncRows[m.DeadEvent]:
         """List events that a consumer gave up. Needs the scope *."""

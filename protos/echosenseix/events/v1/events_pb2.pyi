@@ -192,6 +192,42 @@ class SessionRevoked(_message.Message):
 Global___SessionRevoked: _TypeAlias = SessionRevoked  # noqa: Y015
 
 @_typing.final
+class WhiteLabelHostChanged(_message.Message):
+    """white_label_host.missing, white_label_host.lost"""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WHITE_LABEL_HOST_ID_FIELD_NUMBER: _builtins.int
+    HOST_FIELD_NUMBER: _builtins.int
+    MISSING_SINCE_FIELD_NUMBER: _builtins.int
+    LOST_AFTER_FIELD_NUMBER: _builtins.int
+    white_label_host_id: _builtins.str
+    host: _builtins.str
+    @_builtins.property
+    def missing_since(self) -> _timestamp_pb2.Timestamp:
+        """Since when the record of the host is gone."""
+
+    @_builtins.property
+    def lost_after(self) -> _timestamp_pb2.Timestamp:
+        """When the host shows the organization no more, if the record does not come back."""
+
+    def __init__(
+        self,
+        *,
+        white_label_host_id: _builtins.str = ...,
+        host: _builtins.str = ...,
+        missing_since: _timestamp_pb2.Timestamp | None = ...,
+        lost_after: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["lost_after", b"lost_after", "missing_since", b"missing_since"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["host", b"host", "lost_after", b"lost_after", "missing_since", b"missing_since", "white_label_host_id", b"white_label_host_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WhiteLabelHostChanged: _TypeAlias = WhiteLabelHostChanged  # noqa: Y015
+
+@_typing.final
 class AuditRecorded(_message.Message):
     """audit.recorded: one write of a user, in the transaction that did it. Customers are not told of it; identity keeps it."""
 

@@ -27,7 +27,7 @@ from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mas
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)echosenseix/identity/v1/white_label.proto\x12\x17\x65\x63hosenseix.identity.v1\x1a\"echosenseix/common/v1/common.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x86\x02\n\nWhiteLabel\x12\x14\n\x0cproduct_name\x18\x01 \x01(\t\x12\x13\n\x0blogo_digest\x18\x02 \x01(\t\x12\x15\n\rprimary_color\x18\x03 \x01(\t\x12\x1a\n\x12primary_text_color\x18\x04 \x01(\t\x12\x18\n\x10\x62\x61\x63kground_color\x18\x05 \x01(\t\x12\x12\n\ntext_color\x18\x06 \x01(\t\x12\x15\n\rsupport_email\x18\x07 \x01(\t\x12\x13\n\x0bsupport_url\x18\x08 \x01(\t\x12\x0f\n\x07version\x18\t \x01(\x03\x12/\n\x0bupdate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb7\x01\n\x0eWhiteLabelHost\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04host\x18\x02 \x01(\t\x12\x13\n\x0brecord_name\x18\x03 \x01(\t\x12\x14\n\x0crecord_value\x18\x04 \x01(\t\x12/\n\x0bverify_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x16\n\x14GetWhiteLabelRequest\"Q\n\x15GetWhiteLabelResponse\x12\x38\n\x0bwhite_label\x18\x01 \x01(\x0b\x32#.echosenseix.identity.v1.WhiteLabel\"\xc6\x01\n\x17UpdateWhiteLabelRequest\x12\x38\n\x0bwhite_label\x18\x01 \x01(\x0b\x32#.echosenseix.identity.v1.WhiteLabel\x12\x0c\n\x04logo\x18\x02 \x01(\x0c\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x1d\n\x10\x65xpected_version\x18\x04 \x01(\x03H\x00\x88\x01\x01\x42\x13\n\x11_expected_version\"T\n\x18UpdateWhiteLabelResponse\x12\x38\n\x0bwhite_label\x18\x01 \x01(\x0b\x32#.echosenseix.identity.v1.WhiteLabel\"D\n\x10ListHostsRequest\x12\x30\n\x04page\x18\x01 \x01(\x0b\x32\".echosenseix.common.v1.PageRequest\"\x7f\n\x11ListHostsResponse\x12\x36\n\x05hosts\x18\x01 \x03(\x0b\x32\'.echosenseix.identity.v1.WhiteLabelHost\x12\x32\n\tpage_info\x18\x02 \x01(\x0b\x32\x1f.echosenseix.common.v1.PageInfo\"\x1e\n\x0e\x41\x64\x64HostRequest\x12\x0c\n\x04host\x18\x01 \x01(\t\"H\n\x0f\x41\x64\x64HostResponse\x12\x35\n\x04host\x18\x01 \x01(\x0b\x32\'.echosenseix.identity.v1.WhiteLabelHost\"\x1f\n\x11VerifyHostRequest\x12\n\n\x02id\x18\x01 \x01(\t\"K\n\x12VerifyHostResponse\x12\x35\n\x04host\x18\x01 \x01(\x0b\x32\'.echosenseix.identity.v1.WhiteLabelHost\"\x1f\n\x11RemoveHostRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\x14\n\x12RemoveHostResponse\"*\n\x1aGetPublicWhiteLabelRequest\x12\x0c\n\x04host\x18\x01 \x01(\t\"W\n\x1bGetPublicWhiteLabelResponse\x12\x38\n\x0bwhite_label\x18\x01 \x01(\x0b\x32#.echosenseix.identity.v1.WhiteLabel\" \n\x0eGetLogoRequest\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\"6\n\x0fGetLogoResponse\x12\x12\n\nmedia_type\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\x32\x9e\x07\n\x11WhiteLabelService\x12n\n\rGetWhiteLabel\x12-.echosenseix.identity.v1.GetWhiteLabelRequest\x1a..echosenseix.identity.v1.GetWhiteLabelResponse\x12w\n\x10UpdateWhiteLabel\x12\x30.echosenseix.identity.v1.UpdateWhiteLabelRequest\x1a\x31.echosenseix.identity.v1.UpdateWhiteLabelResponse\x12\x62\n\tListHosts\x12).echosenseix.identity.v1.ListHostsRequest\x1a*.echosenseix.identity.v1.ListHostsResponse\x12\\\n\x07\x41\x64\x64Host\x12\'.echosenseix.identity.v1.AddHostRequest\x1a(.echosenseix.identity.v1.AddHostResponse\x12\x65\n\nVerifyHost\x12*.echosenseix.identity.v1.VerifyHostRequest\x1a+.echosenseix.identity.v1.VerifyHostResponse\x12\x65\n\nRemoveHost\x12*.echosenseix.identity.v1.RemoveHostRequest\x1a+.echosenseix.identity.v1.RemoveHostResponse\x12\x91\x01\n\x13GetPublicWhiteLabel\x12\x33.echosenseix.identity.v1.GetPublicWhiteLabelRequest\x1a\x34.echosenseix.identity.v1.GetPublicWhiteLabelResponse\"\x0f\xa2\xbb\x18\x0b\n\x07gateway\x10\x01\x12m\n\x07GetLogo\x12\'.echosenseix.identity.v1.GetLogoRequest\x1a(.echosenseix.identity.v1.GetLogoResponse\"\x0f\xa2\xbb\x18\x0b\n\x07gateway\x10\x01\x1a\r\xa2\xbb\x18\t\n\x07gatewayb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)echosenseix/identity/v1/white_label.proto\x12\x17\x65\x63hosenseix.identity.v1\x1a\"echosenseix/common/v1/common.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x86\x02\n\nWhiteLabel\x12\x14\n\x0cproduct_name\x18\x01 \x01(\t\x12\x13\n\x0blogo_digest\x18\x02 \x01(\t\x12\x15\n\rprimary_color\x18\x03 \x01(\t\x12\x1a\n\x12primary_text_color\x18\x04 \x01(\t\x12\x18\n\x10\x62\x61\x63kground_color\x18\x05 \x01(\t\x12\x12\n\ntext_color\x18\x06 \x01(\t\x12\x15\n\rsupport_email\x18\x07 \x01(\t\x12\x13\n\x0bsupport_url\x18\x08 \x01(\t\x12\x0f\n\x07version\x18\t \x01(\x03\x12/\n\x0bupdate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x9f\x02\n\x0eWhiteLabelHost\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04host\x18\x02 \x01(\t\x12\x13\n\x0brecord_name\x18\x03 \x01(\t\x12\x14\n\x0crecord_value\x18\x04 \x01(\t\x12/\n\x0bverify_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\ncheck_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\x12missing_since_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x16\n\x14GetWhiteLabelRequest\"Q\n\x15GetWhiteLabelResponse\x12\x38\n\x0bwhite_label\x18\x01 \x01(\x0b\x32#.echosenseix.identity.v1.WhiteLabel\"\xc6\x01\n\x17UpdateWhiteLabelRequest\x12\x38\n\x0bwhite_label\x18\x01 \x01(\x0b\x32#.echosenseix.identity.v1.WhiteLabel\x12\x0c\n\x04logo\x18\x02 \x01(\x0c\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x1d\n\x10\x65xpected_version\x18\x04 \x01(\x03H\x00\x88\x01\x01\x42\x13\n\x11_expected_version\"T\n\x18UpdateWhiteLabelResponse\x12\x38\n\x0bwhite_label\x18\x01 \x01(\x0b\x32#.echosenseix.identity.v1.WhiteLabel\"D\n\x10ListHostsRequest\x12\x30\n\x04page\x18\x01 \x01(\x0b\x32\".echosenseix.common.v1.PageRequest\"\x7f\n\x11ListHostsResponse\x12\x36\n\x05hosts\x18\x01 \x03(\x0b\x32\'.echosenseix.identity.v1.WhiteLabelHost\x12\x32\n\tpage_info\x18\x02 \x01(\x0b\x32\x1f.echosenseix.common.v1.PageInfo\"\x1e\n\x0e\x41\x64\x64HostRequest\x12\x0c\n\x04host\x18\x01 \x01(\t\"H\n\x0f\x41\x64\x64HostResponse\x12\x35\n\x04host\x18\x01 \x01(\x0b\x32\'.echosenseix.identity.v1.WhiteLabelHost\"\x1f\n\x11VerifyHostRequest\x12\n\n\x02id\x18\x01 \x01(\t\"K\n\x12VerifyHostResponse\x12\x35\n\x04host\x18\x01 \x01(\x0b\x32\'.echosenseix.identity.v1.WhiteLabelHost\"\x1f\n\x11RemoveHostRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\x14\n\x12RemoveHostResponse\"*\n\x1aGetPublicWhiteLabelRequest\x12\x0c\n\x04host\x18\x01 \x01(\t\"W\n\x1bGetPublicWhiteLabelResponse\x12\x38\n\x0bwhite_label\x18\x01 \x01(\x0b\x32#.echosenseix.identity.v1.WhiteLabel\" \n\x0eGetLogoRequest\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\"6\n\x0fGetLogoResponse\x12\x12\n\nmedia_type\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\x32\x9e\x07\n\x11WhiteLabelService\x12n\n\rGetWhiteLabel\x12-.echosenseix.identity.v1.GetWhiteLabelRequest\x1a..echosenseix.identity.v1.GetWhiteLabelResponse\x12w\n\x10UpdateWhiteLabel\x12\x30.echosenseix.identity.v1.UpdateWhiteLabelRequest\x1a\x31.echosenseix.identity.v1.UpdateWhiteLabelResponse\x12\x62\n\tListHosts\x12).echosenseix.identity.v1.ListHostsRequest\x1a*.echosenseix.identity.v1.ListHostsResponse\x12\\\n\x07\x41\x64\x64Host\x12\'.echosenseix.identity.v1.AddHostRequest\x1a(.echosenseix.identity.v1.AddHostResponse\x12\x65\n\nVerifyHost\x12*.echosenseix.identity.v1.VerifyHostRequest\x1a+.echosenseix.identity.v1.VerifyHostResponse\x12\x65\n\nRemoveHost\x12*.echosenseix.identity.v1.RemoveHostRequest\x1a+.echosenseix.identity.v1.RemoveHostResponse\x12\x91\x01\n\x13GetPublicWhiteLabel\x12\x33.echosenseix.identity.v1.GetPublicWhiteLabelRequest\x1a\x34.echosenseix.identity.v1.GetPublicWhiteLabelResponse\"\x0f\xa2\xbb\x18\x0b\n\x07gateway\x10\x01\x12m\n\x07GetLogo\x12\'.echosenseix.identity.v1.GetLogoRequest\x1a(.echosenseix.identity.v1.GetLogoResponse\"\x0f\xa2\xbb\x18\x0b\n\x07gateway\x10\x01\x1a\r\xa2\xbb\x18\t\n\x07gatewayb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,39 +43,39 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WHITELABEL']._serialized_start=174
   _globals['_WHITELABEL']._serialized_end=436
   _globals['_WHITELABELHOST']._serialized_start=439
-  _globals['_WHITELABELHOST']._serialized_end=622
-  _globals['_GETWHITELABELREQUEST']._serialized_start=624
-  _globals['_GETWHITELABELREQUEST']._serialized_end=646
-  _globals['_GETWHITELABELRESPONSE']._serialized_start=648
-  _globals['_GETWHITELABELRESPONSE']._serialized_end=729
-  _globals['_UPDATEWHITELABELREQUEST']._serialized_start=732
-  _globals['_UPDATEWHITELABELREQUEST']._serialized_end=930
-  _globals['_UPDATEWHITELABELRESPONSE']._serialized_start=932
-  _globals['_UPDATEWHITELABELRESPONSE']._serialized_end=1016
-  _globals['_LISTHOSTSREQUEST']._serialized_start=1018
-  _globals['_LISTHOSTSREQUEST']._serialized_end=1086
-  _globals['_LISTHOSTSRESPONSE']._serialized_start=1088
-  _globals['_LISTHOSTSRESPONSE']._serialized_end=1215
-  _globals['_ADDHOSTREQUEST']._serialized_start=1217
-  _globals['_ADDHOSTREQUEST']._serialized_end=1247
-  _globals['_ADDHOSTRESPONSE']._serialized_start=1249
-  _globals['_ADDHOSTRESPONSE']._serialized_end=1321
-  _globals['_VERIFYHOSTREQUEST']._serialized_start=1323
-  _globals['_VERIFYHOSTREQUEST']._serialized_end=1354
-  _globals['_VERIFYHOSTRESPONSE']._serialized_start=1356
-  _globals['_VERIFYHOSTRESPONSE']._serialized_end=1431
-  _globals['_REMOVEHOSTREQUEST']._serialized_start=1433
-  _globals['_REMOVEHOSTREQUEST']._serialized_end=1464
-  _globals['_REMOVEHOSTRESPONSE']._serialized_start=1466
-  _globals['_REMOVEHOSTRESPONSE']._serialized_end=1486
-  _globals['_GETPUBLICWHITELABELREQUEST']._serialized_start=1488
-  _globals['_GETPUBLICWHITELABELREQUEST']._serialized_end=1530
-  _globals['_GETPUBLICWHITELABELRESPONSE']._serialized_start=1532
-  _globals['_GETPUBLICWHITELABELRESPONSE']._serialized_end=1619
-  _globals['_GETLOGOREQUEST']._serialized_start=1621
-  _globals['_GETLOGOREQUEST']._serialized_end=1653
-  _globals['_GETLOGORESPONSE']._serialized_start=1655
-  _globals['_GETLOGORESPONSE']._serialized_end=1709
-  _globals['_WHITELABELSERVICE']._serialized_start=1712
-  _globals['_WHITELABELSERVICE']._serialized_end=2638
+  _globals['_WHITELABELHOST']._serialized_end=726
+  _globals['_GETWHITELABELREQUEST']._serialized_start=728
+  _globals['_GETWHITELABELREQUEST']._serialized_end=750
+  _globals['_GETWHITELABELRESPONSE']._serialized_start=752
+  _globals['_GETWHITELABELRESPONSE']._serialized_end=833
+  _globals['_UPDATEWHITELABELREQUEST']._serialized_start=836
+  _globals['_UPDATEWHITELABELREQUEST']._serialized_end=1034
+  _globals['_UPDATEWHITELABELRESPONSE']._serialized_start=1036
+  _globals['_UPDATEWHITELABELRESPONSE']._serialized_end=1120
+  _globals['_LISTHOSTSREQUEST']._serialized_start=1122
+  _globals['_LISTHOSTSREQUEST']._serialized_end=1190
+  _globals['_LISTHOSTSRESPONSE']._serialized_start=1192
+  _globals['_LISTHOSTSRESPONSE']._serialized_end=1319
+  _globals['_ADDHOSTREQUEST']._serialized_start=1321
+  _globals['_ADDHOSTREQUEST']._serialized_end=1351
+  _globals['_ADDHOSTRESPONSE']._serialized_start=1353
+  _globals['_ADDHOSTRESPONSE']._serialized_end=1425
+  _globals['_VERIFYHOSTREQUEST']._serialized_start=1427
+  _globals['_VERIFYHOSTREQUEST']._serialized_end=1458
+  _globals['_VERIFYHOSTRESPONSE']._serialized_start=1460
+  _globals['_VERIFYHOSTRESPONSE']._serialized_end=1535
+  _globals['_REMOVEHOSTREQUEST']._serialized_start=1537
+  _globals['_REMOVEHOSTREQUEST']._serialized_end=1568
+  _globals['_REMOVEHOSTRESPONSE']._serialized_start=1570
+  _globals['_REMOVEHOSTRESPONSE']._serialized_end=1590
+  _globals['_GETPUBLICWHITELABELREQUEST']._serialized_start=1592
+  _globals['_GETPUBLICWHITELABELREQUEST']._serialized_end=1634
+  _globals['_GETPUBLICWHITELABELRESPONSE']._serialized_start=1636
+  _globals['_GETPUBLICWHITELABELRESPONSE']._serialized_end=1723
+  _globals['_GETLOGOREQUEST']._serialized_start=1725
+  _globals['_GETLOGOREQUEST']._serialized_end=1757
+  _globals['_GETLOGORESPONSE']._serialized_start=1759
+  _globals['_GETLOGORESPONSE']._serialized_end=1813
+  _globals['_WHITELABELSERVICE']._serialized_start=1816
+  _globals['_WHITELABELSERVICE']._serialized_end=2742
 # @@protoc_insertion_point(module_scope)

@@ -80,6 +80,8 @@ class WhiteLabelHost(_message.Message):
     RECORD_VALUE_FIELD_NUMBER: _builtins.int
     VERIFY_TIME_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    CHECK_TIME_FIELD_NUMBER: _builtins.int
+    MISSING_SINCE_TIME_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     host: _builtins.str
     record_name: _builtins.str
@@ -91,6 +93,12 @@ class WhiteLabelHost(_message.Message):
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def check_time(self) -> _timestamp_pb2.Timestamp:
+        """When the record was looked at last, and since when it is gone."""
+
+    @_builtins.property
+    def missing_since_time(self) -> _timestamp_pb2.Timestamp: ...
     def __init__(
         self,
         *,
@@ -100,10 +108,12 @@ class WhiteLabelHost(_message.Message):
         record_value: _builtins.str = ...,
         verify_time: _timestamp_pb2.Timestamp | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        check_time: _timestamp_pb2.Timestamp | None = ...,
+        missing_since_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "verify_time", b"verify_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["check_time", b"check_time", "create_time", b"create_time", "missing_since_time", b"missing_since_time", "verify_time", b"verify_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "host", b"host", "id", b"id", "record_name", b"record_name", "record_value", b"record_value", "verify_time", b"verify_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["check_time", b"check_time", "create_time", b"create_time", "host", b"host", "id", b"id", "missing_since_time", b"missing_since_time", "record_name", b"record_name", "record_value", b"record_value", "verify_time", b"verify_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -21,6 +21,7 @@ from libs.ids import new_id
 from libs.postgres.quotas import Quotas
 from libs.rpc.principal import Principal
 from services.identity.host_proofs import HostProofs
+from services.identity.operations.hosts import HostChecks
 from services.identity.servicer.white_label import WhiteLabelServicer
 from suite.tables import QUOTAS
 from tests.unit.services.identity.domain.test_white_label import png
@@ -28,6 +29,7 @@ from tests.unit.services.identity.domain.test_white_label import png
 from .conftest import Service, acting, address, as_gateway
 from .test_children import SUSPENDED, create, edit, within
 from .test_invitations import invite
+from .test_own_account import forget
 
 
 class NameServer(asyncio.DatagramProtocol):
@@ -36,6 +38,7 @@ class NameServer(asyncio.DatagramProtocol):
     def __init__(self) -> None:
         self.records: dict[str, list[str]] = {}
         self.silent: set[str] = set()
+        self.asked: list[str] = []
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
@@ -43,6 +46,7 @@ class NameServer(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, addr: Any) -> None:
         asked = dns.message.from_wire(data)
         name = asked.question[0].name.to_text(omit_final_dot=True)
+        self.asked.append(name)
         if name in self.silent:
             return
         answer = dns.message.make_response(asked)
@@ -257,3 +261,171 @@ async def test_scopes_and_the_quota_hold(
     await add(labels, who, fresh_host())
     with pytest.raises(FailedPrecondition, match="quota_reached"):
         await add(labels, who, fresh_host())
+
+
+async def test_a_repeated_verification_asks_no_name_server(
+    service: Service, labels: WhiteLabelServicer, names: tuple[NameServer, str]
+) -> None:
+    who, (server, _) = (await service.member()).principal, names
+    made = await add(labels, who, fresh_host())
+    request = pb.VerifyHostRequest(id=made.id)
+    with acting(who, key="verify", fingerprint="f"), pytest.raises(FailedPrecondition, match="host_unproved"):
+        await labels.VerifyHost(request, None)
+    server.records[made.record_name] = [f'"{made.record_value}"']
+    with acting(who, key="verify", fingerprint="f"):
+        first = await labels.VerifyHost(request, None)
+    asked = len(server.asked)
+    del server.records[made.record_name]
+    for _ in range(2):
+        with acting(who, key="verify", fingerprint="f") as call:
+            assert await labels.VerifyHost(request, None) == first
+            assert call.response_headers == {"x-idempotency-replayed": "true"}
+    assert len(server.asked) == asked
+    with acting(who, key="verify", fingerprint="other"), pytest.raises(InvalidArgument, match="idempotency_key_reused"):
+        await labels.VerifyHost(request, None)
+    assert len(server.asked) == asked
+
+
+async def look(service: Service, checks: HostChecks) -> dict[str, int]:
+    """One run of the job."""
+    found = await checks.look(service.clock.now())
+    async with service.database.system_transaction() as conn:
+        return dict(await checks.keep(conn, found))
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def checks(service: Service, names: tuple[NameServer, str]) -> HostChecks:
+    """Hosts of other tests are looked at before, so that a test counts its own alone."""
+    made = HostChecks(service.children._parts.labels, HostProofs([names[1]]))
+    await look(service, made)
+    return made
+
+
+async def shown(labels: WhiteLabelServicer, who: Principal) -> pb.WhiteLabelHost:
+    with acting(who):
+        (host,) = (await labels.ListHosts(pb.ListHostsRequest(), None)).hosts
+    return host
+
+
+async def test_a_host_whose_record_is_gone_for_a_week_is_lost(
+    service: Service, labels: WhiteLabelServicer, names: tuple[NameServer, str], checks: HostChecks
+) -> None:
+    member, (server, _) = await service.member(), names
+    who, host, org = member.principal, fresh_host(), member.user.organization_id
+    await change(labels, who, product_name="Engines")
+    made = await proved(labels, server, who, host)
+    # A fresh proof is not looked at again at once.
+    assert (await look(service, checks))["checked"] == 0
+    service.clock.advance(24 * 3600)
+    await look(service, checks)
+    assert not (await shown(labels, who)).HasField("missing_since_time")
+    before, kept = await service.events(org), server.records.pop(made.record_name)
+    for day in range(1, 9):
+        service.clock.advance(24 * 3600)
+        await look(service, checks)
+        told = (await service.events(org))[len(before) :]
+        if day < 8:
+            assert told == ["white_label_host.missing"]
+            assert (await public(labels, host)).product_name == "Engines"
+            assert (await shown(labels, who)).HasField("missing_since_time")
+    assert told == ["white_label_host.missing", "white_label_host.lost"]
+    assert (await public(labels, host)).product_name == "EchoSenseiX"
+    assert not (await shown(labels, who)).HasField("verify_time")
+    # Set again, it is proved as at first.
+    server.records[made.record_name] = kept
+    assert (await verify(labels, who, made.id)).HasField("verify_time")
+    assert not (await shown(labels, who)).HasField("missing_since_time")
+
+
+async def test_a_record_that_comes_back_and_a_silent_name_server_lose_no_host(
+    service: Service, labels: WhiteLabelServicer, names: tuple[NameServer, str], checks: HostChecks,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("services.identity.host_proofs.LOOKUP_SECONDS", 0.2)
+    who, host, (server, _) = (await service.member()).principal, fresh_host(), names
+    made = await proved(labels, server, who, host)
+    kept = server.records.pop(made.record_name)
+    for _ in range(6):
+        service.clock.advance(24 * 3600)
+        await look(service, checks)
+    server.records[made.record_name] = kept
+    service.clock.advance(24 * 3600)
+    await look(service, checks)
+    assert not (await shown(labels, who)).HasField("missing_since_time")
+    server.silent.add(made.record_name)
+    for _ in range(9):
+        service.clock.advance(24 * 3600)
+        await look(service, checks)
+    assert (await shown(labels, who)).HasField("verify_time")
+    assert not (await shown(labels, who)).HasField("missing_since_time")
+
+
+async def test_what_a_run_saw_does_not_undo_what_was_proved_meanwhile(
+    service: Service, labels: WhiteLabelServicer, names: tuple[NameServer, str], checks: HostChecks
+) -> None:
+    who, (server, _) = (await service.member()).principal, names
+    made = await proved(labels, server, who, fresh_host())
+    service.clock.advance(24 * 3600)
+    kept = server.records.pop(made.record_name)
+    found = await checks.look(service.clock.now())
+    server.records[made.record_name] = kept
+    service.clock.advance(1)
+    await verify(labels, who, made.id)
+    async with service.database.system_transaction() as conn:
+        await checks.keep(conn, found)
+    assert not (await shown(labels, who)).HasField("missing_since_time")
+
+
+async def test_a_run_looks_at_few_hosts_and_the_next_one_at_others(
+    service: Service, labels: WhiteLabelServicer, names: tuple[NameServer, str], checks: HostChecks,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("services.identity.operations.hosts.MOST_AT_ONCE", 2)
+    who, (server, _) = (await service.member()).principal, names
+    made = [await proved(labels, server, who, fresh_host()) for _ in range(5)]
+    service.clock.advance(24 * 3600)
+    begun = len(server.asked)
+    while (await look(service, checks))["checked"]:
+        pass
+    asked = [name for name in server.asked[begun:] if name in {host.record_name for host in made}]
+    assert sorted(asked) == sorted(host.record_name for host in made)
+
+
+async def test_invitations_link_to_the_proved_host_and_links_of_accounts_never_do(
+    service: Service, labels: WhiteLabelServicer, names: tuple[NameServer, str], checks: HostChecks
+) -> None:
+    agency, host, (server, _) = await service.member(), fresh_host(), names
+    child = await create(service, agency.principal)
+    here = await within(service, child.id, token=agency.token)
+
+    async def linked(who: Principal) -> str:
+        email = address()
+        await invite(service, who, email)
+        return (await service.mails(email))[-1]["link"].partition("#")[0]
+
+    usual = await linked(agency.principal)
+    assert await linked(here) == usual
+    made = await proved(labels, server, agency.principal, host)
+    own = f"https://{host}/{usual.split('/', 3)[3]}"
+    assert (await linked(agency.principal), await linked(here)) == (own, own)
+    await forget(service, agency.user.email)
+    assert host not in (await service.mails(agency.user.email))[-1]["link"]
+    # Nothing is sent to a host that may be gone.
+    del server.records[made.record_name]
+    service.clock.advance(24 * 3600)
+    await look(service, checks)
+    assert await linked(agency.principal) == usual
+
+
+async def test_a_customer_without_settings_shows_its_agencys_at_its_host(
+    service: Service, labels: WhiteLabelServicer, names: tuple[NameServer, str]
+) -> None:
+    agency, host = await service.member(), fresh_host()
+    child = await create(service, agency.principal)
+    here = await within(service, child.id, token=agency.token)
+    await proved(labels, names[0], here, host)
+    assert (await public(labels, host)).product_name == "EchoSenseiX"
+    await change(labels, agency.principal, product_name="Agency Voice")
+    assert (await public(labels, host)).product_name == "Agency Voice"
+    await change(labels, here, product_name="Customer Voice")
+    assert (await public(labels, host)).product_name == "Customer Voice"

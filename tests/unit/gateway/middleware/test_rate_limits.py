@@ -1,6 +1,7 @@
 """Whom a request counts for, and what it is told; Redis is away here."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,10 +11,11 @@ from gateway.http.request import Options, Request
 from gateway.http.routing import UNLIMITED, Route, RouteTable
 from gateway.middleware.rate_limits import Counted, Policies, RateLimits, fields
 from gateway.routes.documentation import FILE
+from gateway.schemas.quotas import request_limits_of
 from libs.errors import ResourceExhausted
 from libs.ratelimit import Decision, Left, Limit, RateLimiter
 from libs.rpc.principal import Principal
-from suite.limits import CLASSES, RAISED_FOR_BENCHES
+from suite.limits import CLASSES, RAISED_FOR_BENCHES, of_plan
 
 TABLE = RouteTable(ROUTES)
 SESSION = Principal(org_id="org_1", user_id="usr_1", session_id="ses_1")
@@ -130,3 +132,27 @@ def test_a_policy_never_names_whom_it_counts() -> None:
     shown = b" ".join(value for _, value in fields(counted, Decision(True, 1, 0, left=(Left(1, 2), Left(1, 2)))))
     assert b"secret" not in shown
     assert b"10.0" not in shown
+
+
+def test_a_plan_scales_what_a_caller_and_its_organization_may_send() -> None:
+    def most(percent: int, method: str = "GET") -> list[int]:
+        request = request_to(method, "/api/agents", replace(KEY, limit_percent=percent))
+        return [limit for limit, _ in counted(request).values()]
+
+    assert (most(100), most(250), most(50), most(1)) == ([500, 5_000], [1_250, 12_500], [250, 2_500], [5, 50])
+    assert most(1, "POST") == [1, 10]
+    # One caller under another plan is counted anew, so that all gateways change within the age of a principal.
+    request = request_to("GET", "/api/agents", KEY)
+    changed = request_to("GET", "/api/agents", replace(KEY, limit_percent=250))
+    assert NORMAL.of(request) is NORMAL.of(request_to("GET", "/api/agents", KEY))
+    assert NORMAL.of(request) is not NORMAL.of(changed)
+
+
+def test_no_plan_lifts_a_limit_or_opens_one_that_counts_nothing() -> None:
+    for kind in CLASSES.values():
+        for percent in (1, 100, 10_000):
+            caller, organization = of_plan(kind, percent)
+            assert caller >= 1
+            assert (organization == 0) == (kind.organization == 0)
+    assert [one.name for one in request_limits_of(100)] == ["read", "write", "upload"]
+    assert [one.caller for one in request_limits_of(250)] == [1_250, 250, 50]

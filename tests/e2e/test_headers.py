@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
 
 from gateway.app import ROUTES
+from gateway.http.routing import UNLIMITED
 from local.runner.suite import Suite
+from suite.limits import CLASSES, RAISED_FOR_BENCHES
 
 from .conftest import Customer
 from .document import OPERATIONS, Operation
@@ -80,3 +83,42 @@ def test_a_refusal_is_kept_by_no_cache(scene: Scene, operation: Operation) -> No
     assert answer.status_code >= 400
     assert answer.headers["cache-control"] == "no-store"
     assert {name.strip() for name in answer.headers["vary"].split(",")} >= VARY
+
+
+def require_limits(operation: Operation, answer: httpx.Response) -> None:
+    """The answer tells the limits of the route's class as suite/limits.py has them, and what each leaves."""
+    [route] = [route for route in ROUTES if (route.method, route.path) == (operation.method, operation.path)]
+    policy = dict(re.findall(r'"([a-z-]+)";q=(\d+);w=\d+', answer.headers.get("ratelimit-policy", "")))
+    left = dict(re.findall(r'"([a-z-]+)";r=(\d+);t=\d+', answer.headers.get("ratelimit", "")))
+    if route.limited == UNLIMITED:
+        assert not policy | left
+        return
+    kind = CLASSES[route.limited]
+    if operation.spec.get("security") == []:
+        promised = {f"{kind.name}-source": kind.source, f"{kind.name}-address": kind.most}
+    else:
+        caller = next((name for name in policy if name.endswith(("-key", "-user"))), "none")
+        assert caller in (f"{kind.name}-key", f"{kind.name}-user")
+        promised = {caller: kind.most, f"{kind.name}-organization": kind.organization}
+    promised = {name: most for name, most in promised.items() if most}
+    assert policy.keys() == left.keys() == promised.keys()
+    for name, most in promised.items():
+        assert int(policy[name]) in (most, most * RAISED_FOR_BENCHES)
+        assert int(left[name]) < int(policy[name])
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=str)
+def test_a_refusal_tells_the_limits_that_it_counted_under(scene: Scene, operation: Operation) -> None:
+    require_limits(operation, unknown_parameter(scene, operation))
+
+
+@pytest.mark.parametrize("operation", READS, ids=str)
+def test_answers_repeated_ones_and_those_without_a_body_tell_the_limits(scene: Scene, operation: Operation) -> None:
+    path = opened(scene, operation)
+    first, again = scene.ask(operation, path), scene.ask(operation, path)
+    head = scene.http(operation).head(path)
+    for answer in (first, again, head):
+        require_limits(operation, answer)
+    if "etag" in again.headers:
+        unchanged = scene.ask(operation, path, headers={"If-None-Match": again.headers["etag"]})
+        require_limits(operation, unchanged)

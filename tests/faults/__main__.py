@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.faults import caches, frozen, jobs, replicas, rolling, sockets, suite, upgrade
+from tests.faults import caches, frozen, jobs, overload, replicas, rolling, sockets, suite, upgrade
 from tests.faults.jobs import Outcome
 
 
@@ -32,6 +32,9 @@ async def run(quick: bool, seed: int, folder: Path) -> int:
         "caches": caches.check_caches(folder / "four", caches.QUICK if quick else caches.FULL, seed),
         "frozen": frozen.freeze_and_kill(
             folder / "seven", *((5.0, 20.0, frozen.GENEROUS) if quick else (30.0, 50.0, frozen.PROMISED))
+        ),
+        "overload": overload.flood_of_requests(
+            folder / "seven", *((2_000, 20, 90.0) if quick else (20_000, 200, 99.0))
         ),
         "rolling restart": rolling.restart_everything(folder / "three", 50.0 if quick else 200.0),
         "upgrade": upgrade.upgrade(folder / "five", upgrade.release_before(), 20.0, 15.0 if quick else 120.0),

@@ -69,26 +69,26 @@ class Customer:
     def __init__(self, http: httpx.AsyncClient, journey: Journey) -> None:
         self._http = http
         self._journey = journey
-        self._headers = {"Authorization": journey.api.authorization}
+        self.headers = {"Authorization": journey.api.authorization}
         self.history = History()
 
     async def read(self, number: int) -> int | None:
         """The status of one read, None when no answer came."""
         with contextlib.suppress(httpx.TransportError):
-            return (await self._http.get(READS[number % len(READS)], headers=self._headers)).status_code
+            return (await self._http.get(READS[number % len(READS)], headers=self.headers)).status_code
         return None
 
     async def search(self, number: int) -> int | None:
         """The status of a read that no cache has: each asks for other words."""
         with contextlib.suppress(httpx.TransportError):
             asked = {"search": f"words {number}"}
-            answer = await self._http.get("/api/knowledge-base/entries", params=asked, headers=self._headers)
+            answer = await self._http.get("/api/knowledge-base/entries", params=asked, headers=self.headers)
             return answer.status_code
         return None
 
     async def post(self, path: str) -> dict[str, Any]:
         """The answer to a write without a body that must succeed and is no part of the history."""
-        answer = await self._http.post(path, json={}, headers=self._headers)
+        answer = await self._http.post(path, json={}, headers=self.headers)
         answer.raise_for_status()
         made: dict[str, Any] = answer.json()
         return made
@@ -103,7 +103,7 @@ class Customer:
         return status
 
     async def _post(self, kind: str, name: str) -> httpx.Response:
-        headers = {**self._headers, "Idempotency-Key": name}
+        headers = {**self.headers, "Idempotency-Key": name}
         if kind == "agent":
             return await self._http.post("/api/agents", json={"name": name}, headers=headers)
         if kind == "usage":
@@ -117,7 +117,7 @@ class Customer:
     async def events(self, after: str) -> list[dict[str, Any]]:
         """A page of the log's agent.created after the position."""
         asked = {"after": after, "types": "agent.created", "limit": "200"}
-        answer = await self._http.get("/api/events", params=asked, headers=self._headers)
+        answer = await self._http.get("/api/events", params=asked, headers=self.headers)
         answer.raise_for_status()
         page: list[dict[str, Any]] = answer.json()["data"]
         return page
@@ -152,7 +152,7 @@ class Customer:
         found = history.problems("agent", agents) + history.problems("usage", charges) + history.problems("call", told)
         charged = Counter(row["callId"] for row in ledger if row["callId"])
         found += [f"call {row['id']}: {charged[row['id']]} charges" for row in calls if charged[row["id"]] != 1]
-        answer = await self._http.get("/api/billing/reconcile", headers=self._headers)
+        answer = await self._http.get("/api/billing/reconcile", headers=self.headers)
         answer.raise_for_status()
         return found + [f"reconcile: {difference}" for difference in answer.json()["differences"]]
 
@@ -161,7 +161,7 @@ class Customer:
         rows: list[dict[str, Any]] = []
         cursor: str | None = ""
         while cursor is not None:
-            answer = await self._http.get(path, params={"cursor": cursor, "limit": "200"}, headers=self._headers)
+            answer = await self._http.get(path, params={"cursor": cursor, "limit": "200"}, headers=self.headers)
             answer.raise_for_status()
             rows += answer.json()["data"]
             cursor = answer.json()["nextCursor"]

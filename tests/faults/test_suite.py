@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tests.faults.caches import QUICK, check_caches
 from tests.faults.frozen import GENEROUS, freeze_and_kill
+from tests.faults.overload import flood_of_requests
 from tests.faults.replicas import Limits, kill_replicas
 from tests.faults.rolling import restart_everything
 from tests.faults.sockets import cut_sockets
@@ -57,6 +58,12 @@ async def test_a_frozen_service_a_frozen_database_and_a_killed_one_are_refused_f
     outcome = await freeze_and_kill(tmp_path, seconds=4.0, rate=20.0, limits=GENEROUS)
     assert outcome.problems == [], outcome.line()
     assert outcome.figures["acknowledged"] > 100
+
+
+async def test_a_flood_of_one_organization_is_refused_and_nine_others_are_served(tmp_path: Path) -> None:
+    outcome = await flood_of_requests(tmp_path, flood=2_000, others=20, success_percent=90.0)
+    assert outcome.problems == [], outcome.line()
+    assert outcome.figures["others asked"] == 180
 
 
 async def test_the_release_before_the_newest_migration_stands_beside_this_one(tmp_path: Path) -> None:

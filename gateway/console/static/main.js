@@ -45,7 +45,7 @@ function useFocus(path) {
   useEffect(() => {
     if (path && last.current && last.current !== path) {
       scrollTo(0, 0);
-      document.querySelector("main h1")?.focus({ preventScroll: true });
+      /** @type {HTMLElement | null} */ (document.querySelector("main h1"))?.focus({ preventScroll: true });
     }
     last.current = path;
   }, [path]);

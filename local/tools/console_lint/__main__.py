@@ -1,8 +1,8 @@
-"""`python -m local.tools.console_lint`: ESLint over the console's modules.
+"""`python -m local.tools.console_lint`: ESLint and TypeScript's checker over the console's modules.
 
-It finds what a browser shows only on the page that has the mistake: names that nothing declares, unused ones, hooks
-that are called by condition. Node comes as a wheel and ESLint from npm, in an environment of their own
-(var/console-lint, 0.2 GB).
+They find what a browser shows only on the page that has the mistake: names that nothing declares, unused ones, hooks
+that are called by condition, calls and members that do not fit their types (from JSDoc, or as they follow from the
+code). Node comes as a wheel and the tools from npm, in an environment of their own (var/console-lint, 0.2 GB).
 """
 
 from __future__ import annotations
@@ -17,25 +17,30 @@ from local.tools import npm_packages
 from local.tools.environments import NODE_WHEEL, ensure_npm_packages, ensure_tools, tool_environment
 
 MODULES = ROOT / "gateway" / "console" / "static"
-CONFIGURATION = Path(__file__).with_name("eslint.config.mjs")
+CONFIGURATION = ("eslint.config.mjs", "tsconfig.json", "vendored.d.ts")
 
 
 def installed() -> Path:
-    """The folder with Node and ESLint; installs what is missing."""
+    """The folder with Node and the tools; installs what is missing."""
     folder = ensure_tools("console-lint", (NODE_WHEEL,))
     ensure_npm_packages(folder, npm_packages.CONSOLE_LINT)
     return folder
 
 
 def lint(modules: Path) -> int:
-    """ESLint's status for all modules below a folder: 0 without a finding."""
+    """0 when neither tool finds anything in the modules below a folder, else the larger status."""
     folder = installed()
-    # ESLint looks for files and plugins below the folder of its configuration.
+    # Both look for files and packages below the folder of their configuration. What others wrote is not judged.
     shutil.rmtree(folder / "static", ignore_errors=True)
-    shutil.copytree(modules, folder / "static")
-    shutil.copy(CONFIGURATION, folder)
-    command = [str(folder / "node_modules" / ".bin" / "eslint"), "--max-warnings", "0", "static"]
-    return subprocess.run(command, cwd=folder, env=tool_environment(folder), check=False).returncode  # noqa: S603
+    shutil.copytree(modules, folder / "static", ignore=shutil.ignore_patterns("vendor"))
+    for name in CONFIGURATION:
+        shutil.copy(Path(__file__).with_name(name), folder)
+    programs = folder / "node_modules" / ".bin"
+    commands = ((programs / "eslint", "--max-warnings", "0", "static"), (programs / "tsc", "--project", "."))
+    return max(
+        subprocess.run(command, cwd=folder, env=tool_environment(folder), check=False).returncode  # noqa: S603
+        for command in commands
+    )
 
 
 if __name__ == "__main__":

@@ -79,9 +79,11 @@ export async function getBlob(path) {
 }
 
 /** A write. It carries one Idempotency-Key, so the repetition after a lost connection changes nothing twice.
-    `version` is the version that the resource must still have (If-Match). */
+    `version` is the version that the resource must still have (If-Match).
+    @param {string} method @param {string} path @param {object} [body]
+    @param {{version?: number, key?: string}} [options] @returns {Promise<any>} */
 export async function send(method, path, body, { version, key = freshKey() } = {}) {
-  const headers = { "Idempotency-Key": key };
+  const headers = /** @type {Record<string, string>} */ ({ "Idempotency-Key": key });
   const kind = method === "PATCH" ? "application/merge-patch+json" : "application/json";
   if (body !== undefined) headers["Content-Type"] = kind;
   if (version !== undefined) headers["If-Match"] = `"${version}"`;
@@ -94,6 +96,8 @@ export async function send(method, path, body, { version, key = freshKey() } = {
   }
 }
 
+/** @param {string} method @param {string} path
+    @param {{headers?: Record<string, string>, body?: string, aborted?: AbortSignal, organization?: string}} options */
 async function exchange(method, path, { headers: given, body, aborted, organization }) {
   const headers = { ...given, ...actingHeader(path, organization) };
   const deadline = AbortSignal.timeout(DEADLINE_MS);

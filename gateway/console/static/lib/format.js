@@ -17,7 +17,7 @@ export function money(amount, currency, digits = 2) {
   if (amount === null || amount === undefined) return DASH;
   const key = `${currency} ${digits}`;
   if (!currencies.has(key)) {
-    const style = { style: "currency", currency, minimumFractionDigits: digits, maximumFractionDigits: 4 };
+    const style = /** @type {Intl.NumberFormatOptions} */ ({ style: "currency", currency, minimumFractionDigits: digits, maximumFractionDigits: 4 });
     currencies.set(key, new Intl.NumberFormat(undefined, style));
   }
   return currencies.get(key).format(amount);
@@ -35,13 +35,15 @@ export const timeOfDay = (text, style = "medium") => (text ? (style === "short" 
   : DASH);
 export const utcDay = (text) => dayAndMonth.format(new Date(text));
 
-const STEPS = [["day", 86_400], ["hour", 3600], ["minute", 60]];
+const STEPS = /** @type {[Intl.RelativeTimeFormatUnit, number][]} */ ([["day", 86_400], ["hour", 3600], ["minute", 60]]);
+
+const SECOND = /** @type {[Intl.RelativeTimeFormatUnit, number]} */ (["second", 1]);
 
 /** "3 hours ago", "in 2 days", "now"; for a title use `fullMoment`. */
 export function ago(text, now = Date.now()) {
   if (!text) return DASH;
   const seconds = (new Date(text).getTime() - now) / 1000;
-  const [unit, size] = STEPS.find(([, length]) => Math.abs(seconds) >= length) ?? ["second", 1];
+  const [unit, size] = STEPS.find(([, length]) => Math.abs(seconds) >= length) ?? SECOND;
   return unit === "second" ? relative.format(0, "second") : relative.format(Math.trunc(seconds / size), unit);
 }
 
@@ -60,7 +62,8 @@ export function bytes(size) {
   if (size === null || size === undefined) return DASH;
   if (size < 1000) return count(size, "byte");
   const power = Math.min(Math.floor(Math.log10(Math.max(size, 1)) / 3), UNITS.length - 1);
-  const style = { style: "unit", unit: UNITS[power], unitDisplay: "short", maximumFractionDigits: 1 };
+  const style = /** @type {Intl.NumberFormatOptions} */ ({ style: "unit", unit: UNITS[power], unitDisplay: "short",
+    maximumFractionDigits: 1 });
   return new Intl.NumberFormat(undefined, style).format(size / 1000 ** power);
 }
 

@@ -54,7 +54,9 @@ export function usePlace(filters = {}) {
   return [kept.asked === asked ? kept.place : {}, setPlace];
 }
 
-/** `[run, {busy, problem}]`: an act that a person started. It runs once at a time and keeps its refusal. */
+/** `[run, {busy, problem}]`: an act that a person started. It runs once at a time and keeps its refusal.
+    @param {(...given: any[]) => any} act
+    @returns {[(...given: any[]) => Promise<any>, {busy: boolean, problem: any, clear: () => void}]} */
 export function useAct(act) {
   const [state, setState] = useState({ busy: false, problem: null });
   const running = useRef(false);

@@ -98,8 +98,8 @@ function Preview({ texts, look, logo }) {
   const complete = COLORS.every(([name]) => isColor(texts[name]));
   if (!complete) return html`<section class="card"><h2>Preview</h2><p class="small">Write each color as # and six
     hexadecimal digits.</p></section>`;
-  const ratios = [["Text on buttons", contrast(texts.primaryColor, texts.primaryTextColor)],
-    ["Text of pages", contrast(texts.backgroundColor, texts.textColor)]];
+  const ratios = /** @type {[string, number][]} */ ([["Text on buttons", contrast(texts.primaryColor, texts.primaryTextColor)],
+    ["Text of pages", contrast(texts.backgroundColor, texts.textColor)]]);
   // The suite's own colors have no palette: what surrounds the preview has them already.
   const palette = paletteOf(texts, false);
   return html`<section aria-label="Preview"><div class="preview" style=${palette} aria-hidden="true">

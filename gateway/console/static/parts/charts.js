@@ -16,7 +16,8 @@ export function stepOf(max) {
   return power * ([1, 2, 5, 10].find((factor) => factor * power >= max / 3) ?? 10);
 }
 
-/** `[element, width]`: the width in pixels that the page gives an element. */
+/** `[element, width]`: the width in pixels that the page gives an element.
+    @returns {[{current: HTMLElement}, number]} */
 export function useWidth() {
   const element = useRef(null);
   const [width, setWidth] = useState(640);

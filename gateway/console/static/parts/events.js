@@ -24,7 +24,8 @@ const SAYS = {
   job: (data) => `${data.kind} ${words(data.state).toLowerCase()}, ${number(data.progress ?? 0)} %`,
 };
 
-/** Where to look at what the event is about; null where the console has no page of it. */
+/** Where to look at what the event is about; null where the console has no page of it.
+    @param {{data?: Record<string, any>}} event */
 function aboutOf({ data = {} }) {
   if (data.callId) return place(["calls", data.callId]);
   if (data.agentId) return place(["agents", data.agentId]);

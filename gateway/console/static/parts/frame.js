@@ -53,12 +53,13 @@ function skip(event) {
   document.getElementById("main").focus();
 }
 
-/** The name and the logo of the host's organization, or the suite's. */
+/** The name and the logo of the host's organization, or the suite's; a link where there is somewhere to go. */
 export function Brand({ href }) {
   const look = useContext(LookContext);
   const logo = logoPath(look);
-  return html`<a class="brand" href=${href}>${logo ? html`<img class="logo" src=${logo} alt="" />` : html`<${Mark} />`}
-    <span>${look?.productName ?? SUITE_NAME}</span></a>`;
+  const inside = html`${logo ? html`<img class="logo" src=${logo} alt="" />` : html`<${Mark} />`}
+    <span>${look?.productName ?? SUITE_NAME}</span>`;
+  return href ? html`<a class="brand" href=${href}>${inside}</a>` : html`<p class="brand">${inside}</p>`;
 }
 
 export function Mark() {

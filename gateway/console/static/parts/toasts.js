@@ -5,7 +5,7 @@ import { html, useEffect, useState } from "../lib/ui.js";
 // How long a message stays. A problem stays longer, because it is read twice.
 const STAY_MS = 5000;
 const PROBLEM_STAY_MS = 12_000;
-let told = () => undefined;
+let told = /** @type {(message: {id: number, text: string, bad?: boolean}) => void} */ (() => undefined);
 let last = 0;
 
 export function toast(text) {

@@ -78,19 +78,20 @@ class Enqueuer:
         return await self._batches.do("", (job, _row(job)))
 
     async def _write(self, _: str, jobs: Sequence[tuple[NewJob, Row]]) -> Sequence[str]:
-        fetch = self._db.system_fetch
-        made = await _insert_many(fetch, [row for _, row in jobs]) if len(jobs) > 1 else set()
-        ids: list[str] = []
-        written: list[NewJob] = []
-        for job, row in jobs:
-            job_id, new = (row[0], True) if row[0] in made else await _insert(fetch, job, row)
-            ids.append(job_id)
-            if new:
-                written.append(job)
+        """All of them in one transaction, which is one statement where each is made by it."""
+        if len(jobs) == 1:
+            outcomes = [await _insert(self._db.system_fetch, *jobs[0])]
+        else:
+            async with self._db.system_transaction() as conn:
+                made = await _insert_many(conn.fetch, [row for _, row in jobs])
+                outcomes = [
+                    (row[0], True) if row[0] in made else await _insert(conn.fetch, job, row) for job, row in jobs
+                ]
+        written = [job for (job, _), (_, new) in zip(jobs, outcomes, strict=True) if new]
         _count(written)
         for subject in {_wakeup(job) for job in written}:
             await self._bus.announce(subject)
-        return ids
+        return [job_id for job_id, _ in outcomes]
 
 
 def _is_outage(error: Exception) -> bool:

@@ -99,7 +99,8 @@ class Supervisor:
 
     def _rest(self) -> float:
         """Seconds until the next look: a restart that is due, or the longest rest."""
-        due = min((member.due for member in self.members if member.due is not None), default=math.inf)
+        waits = (member.due for member in self.members if member.due is not None and not member.held)
+        due = min(waits, default=math.inf)
         return max(0.0, min(LOOK_SECONDS, due - time.monotonic()))
 
     def _tend(self, member: Supervised) -> None:

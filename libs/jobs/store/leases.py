@@ -186,7 +186,7 @@ async def sweep(db: Database, worker: str | None = None) -> list[Swept]:
 
 async def pending(db: Database, schedules: list[str]) -> Pending:
     """Which steps of a round have something to do: one statement, because most rounds have nothing."""
-    [row] = await db.system_fetch(_PENDING, schedules)
+    [row] = await by_index(db, _PENDING, schedules)
     return Pending(row["expired"], row["soon"], row["firing"])
 
 

@@ -5,6 +5,8 @@ ten minutes are kept, so that a caller that received a job's address can read it
 days.
 """
 
+from collections.abc import Iterable
+
 from libs.jobs.queues import QueuePolicy
 from libs.jobs.store.leases import by_index
 from libs.postgres import Database
@@ -39,10 +41,14 @@ select q.name, count(capped.run_at)::int as depth,
 from unnest($1::text[]) as q(name)
 left join lateral (select run_at from job where queue = q.name and state = 'queued' limit 100000) capped on true
 group by q.name"""
+# The row behind the newest that are kept, or one that is older than any may be.
 _EXPIRED = """
-select q.name from unnest($1::text[]) as q(name)
-where exists (select 1 from job where queue = q.name and state = any($2::text[])
-    and finished_at < clock_timestamp() - make_interval(secs => $3))"""
+select distinct q.name from unnest($1::text[], $2::text[], $3::int[]) as q(name, state, kept)
+where exists (select 1 from (select finished_at from job where queue = q.name and state = q.state
+        order by finished_at desc offset q.kept limit 1) as next
+    where next.finished_at < clock_timestamp() - make_interval(secs => $4))
+    or exists (select 1 from job where queue = q.name and state = q.state
+        and finished_at < clock_timestamp() - make_interval(days => $5))"""
 _DECLARE = "insert into job_queue (name) select unnest($1::text[]) on conflict do nothing"
 # A loose index scan over the names of queues with something waiting.
 _UNSERVED = """
@@ -71,13 +77,12 @@ async def declare_unserved(db: Database) -> list[str]:
 async def forget(db: Database, policy: QueuePolicy, grace_seconds: float | None = None) -> int:
     """Delete expired jobs of one queue in batches; returns how many."""
     grace = GRACE_SECONDS if grace_seconds is None else grace_seconds
-    kept = {state: policy.keep_failed if state == "failed" else policy.keep_completed for state in _KEPT_STATES}
     total = 0
     for _ in range(BATCHES):
         async with db.system_transaction(by_index=True) as conn:
             gone = [
-                await conn.fetchval(_FORGET, policy.name, state, max(1, newest), grace, MAX_AGE_DAYS, BATCH)
-                for state, newest in kept.items()
+                await conn.fetchval(_FORGET, policy.name, state, newest, grace, MAX_AGE_DAYS, BATCH)
+                for state, newest in _kept(policy).items()
             ]
         total += sum(gone)
         if max(gone) < BATCH:
@@ -91,6 +96,14 @@ async def depths(db: Database, queues: list[str]) -> dict[str, tuple[int, float]
     return {row["name"]: (row["depth"], row["oldest"]) for row in await db.system_fetch(_DEPTHS, queues)}
 
 
-async def expired(db: Database, queues: list[str]) -> set[str]:
-    """Which of these queues have ended jobs past their grace."""
-    return {row["name"] for row in await by_index(db, _EXPIRED, queues, list(_KEPT_STATES), GRACE_SECONDS)}
+async def expired(db: Database, policies: Iterable[QueuePolicy]) -> set[str]:
+    """Which of these queues have ended jobs that are not kept."""
+    kept = [(policy.name, state, newest) for policy in policies for state, newest in _kept(policy).items()]
+    columns = map(list, zip(*kept, strict=True))
+    return {row["name"] for row in await by_index(db, _EXPIRED, *columns, GRACE_SECONDS, MAX_AGE_DAYS)}
+
+
+def _kept(policy: QueuePolicy) -> dict[str, int]:
+    """How many of the newest stay, by state."""
+    newest = {state: policy.keep_failed if state == "failed" else policy.keep_completed for state in _KEPT_STATES}
+    return {state: max(1, count) for state, count in newest.items()}

@@ -71,7 +71,7 @@ class Maintenance:
                 self._due_in(queue, 0.0)
         self._declared = True
         if regularly:
-            for queue in await retention.expired(self._db, list(self._handlers.queues)):
+            for queue in await retention.expired(self._db, self._handlers.queues.values()):
                 await retention.forget(self._db, self._handlers.queues[queue])
             await self._measure()
 

@@ -173,6 +173,8 @@ class Worker:
 
     async def _pass_over_empty(self) -> None:
         """One statement finds which of the idle queues have anything, because a worker is idle most of its time."""
+        if self._draining or self._room() <= 0:
+            return
         now = monotonic()
         idle = {name: state for name, state in self._queues.items() if state.ask_at <= now and state.idle}
         if len(idle) > 1:

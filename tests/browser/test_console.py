@@ -170,7 +170,7 @@ def test_an_entry_shows_its_passages_page_by_page(visit: Visit, scene: Scene) ->
     page.get_by_role("button", name="Next").click()
     expect(page.locator(".pager")).to_contain_text("Page 2")
     with page.expect_download() as download:
-        page.get_by_role("link", name="Download").click()
+        page.get_by_role("button", name="Download").click()
     assert download.value.path().read_bytes() == DOCUMENT.read_bytes()
     visit.look("entry")
 

@@ -25,7 +25,8 @@ M = TypeVar("M")
 class ListAnswer(msgspec.Struct, rename="camel", kw_only=True, gc=False):
     """The envelope of every list; all keys are always present."""
 
-    data: list[Any]
+    # A list of rows, or the JSON array that a service made of them.
+    data: Any
     page: int | None
     limit: int
     total: int | None
@@ -48,6 +49,7 @@ def page_request(query: PageQuery) -> common_pb2.PageRequest:
         sort=query.sort or "",
         order=query.order or "",
         include_total=bool(query.include_total),
+        json_rows=True,
     )
     if isinstance(query, ListQuery):
         set_time(request.created_at_ge, query.created_at_ge)
@@ -55,7 +57,7 @@ def page_request(query: PageQuery) -> common_pb2.PageRequest:
     return request
 
 
-def list_answer(rows: list[Any], info: common_pb2.PageInfo) -> ListAnswer:
+def list_answer(rows: list[Any] | msgspec.Raw, info: common_pb2.PageInfo) -> ListAnswer:
     """The envelope around the rows."""
     total = info.total if info.HasField("total") else None
     by_number = info.page > 0
@@ -74,8 +76,9 @@ def list_answer(rows: list[Any], info: common_pb2.PageInfo) -> ListAnswer:
 def page_response(
     request: Request[Any, Any, Any], messages: Iterable[M], info: common_pb2.PageInfo, row: Callable[[M], Any]
 ) -> Response:
-    """A service's page of messages, shown as rows."""
-    return list_response(request, list_answer([row(message) for message in messages], info))
+    """A service's page: the rows that it made, or its messages shown as rows."""
+    rows = msgspec.Raw(info.json_rows) if info.json_rows else [row(message) for message in messages]
+    return list_response(request, list_answer(rows, info))
 
 
 def list_response(request: Request[Any, Any, Any], envelope: ListAnswer, cursor: str = "cursor") -> Response:

@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
+import msgspec
+
 from echosenseix.common.v1 import common_pb2
 from gateway.http.lists import ListAnswer
 from libs.errors import InvalidArgument
@@ -31,6 +33,28 @@ class Row(Protocol):
 R = TypeVar("R", bound=Row)
 Key = tuple[str, str]
 FetchPage = Callable[[common_pb2.PageRequest], Awaitable[tuple[list[R], common_pb2.PageInfo]]]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownRow:
+    """A row as its service shows it."""
+
+    id: str
+    shown: Any
+
+
+class _Id(msgspec.Struct):
+    id: str
+
+
+_ids = msgspec.json.Decoder(list[_Id])
+_texts = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def rows_of_json(json_rows: bytes) -> list[ShownRow]:
+    """The rows of PageInfo.json_rows; each stays the text that it is."""
+    ids, texts = _ids.decode(json_rows), _texts.decode(json_rows)
+    return [ShownRow(row.id, text) for row, text in zip(ids, texts, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)

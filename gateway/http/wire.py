@@ -15,9 +15,8 @@ from google.protobuf.struct_pb2 import ListValue, Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from libs.errors import InvalidArgument, Violation
+from libs.json_rows import MICROS
 
-# Micro-units in one unit of money.
-MICROS = 1_000_000
 _AMOUNT = re.compile(r"\d{1,12}(?:\.\d{1,6})?", re.ASCII)
 # Integers up to this are exact in a double (IEEE 754); larger ones must not become JSON numbers.
 _EXACT_FLOAT = 2.0**53
@@ -52,14 +51,6 @@ def set_time(stamp: Timestamp, moment: datetime | None, pointer: str = "#") -> N
         detail = "Send a time in the years 2 to 9999, or leave the field out; a zero time is no time."
         raise InvalidArgument("validation_failed", detail, violations=[Violation(pointer, "out_of_range", detail)])
     stamp.FromDatetime(moment)
-
-
-def micros_to_json(micros: int) -> str:
-    """10000000 -> "10.00", -12345 -> "-0.012345": at least two decimals, at most six."""
-    sign = "-" if micros < 0 else ""
-    whole, fraction = divmod(abs(micros), MICROS)
-    digits = f"{fraction:06d}".rstrip("0").ljust(2, "0")
-    return f"{sign}{whole}.{digits}"
 
 
 def micros_from_json(amount: str) -> int:

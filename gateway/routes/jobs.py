@@ -1,5 +1,6 @@
 """Jobs of all services in one list; a job's id names the service that owns it."""
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
@@ -7,7 +8,7 @@ from starlette.responses import Response
 from echosenseix.common.v1 import common_pb2
 from echosenseix.jobs.v1 import jobs_pb2 as pb
 from gateway.http import lists, responses
-from gateway.http.merged_lists import FetchPage, merged_page
+from gateway.http.merged_lists import FetchPage, ShownRow, merged_page, rows_of_json
 from gateway.http.query import words
 from gateway.http.routing import Route, tagged
 from gateway.http.schema import NoBody, NoQuery
@@ -26,12 +27,14 @@ async def list_jobs(request: ApiRequest[JobQuery, NoBody]) -> Response:
     query, states = request.query, words(request.query.state)
     wanted = [STATES[state] for state in states]
 
-    def fetcher(stub: "JobsServiceAsyncStub") -> FetchPage[pb.Job]:
-        async def fetch(page: common_pb2.PageRequest) -> tuple[list[pb.Job], common_pb2.PageInfo]:
+    def fetcher(stub: "JobsServiceAsyncStub") -> FetchPage[ShownRow]:
+        async def fetch(page: common_pb2.PageRequest) -> tuple[list[ShownRow], common_pb2.PageInfo]:
             answer = await stub.ListJobs(
                 pb.ListJobsRequest(page=page, states=wanted, kind=query.kind or "", queue=query.queue or "")
             )
-            return list(answer.jobs), answer.page_info
+            if answer.page_info.json_rows:
+                return rows_of_json(answer.page_info.json_rows), answer.page_info
+            return [ShownRow(job.id, job_row_from_proto(job)) for job in answer.jobs], answer.page_info
 
         return fetch
 
@@ -40,7 +43,7 @@ async def list_jobs(request: ApiRequest[JobQuery, NoBody]) -> Response:
     fetchers = {name: fetcher(stub) for name, stub in readable.items()}
     scope = f"jobs|{request.principal.org_id}|{sorted(states)}|{query.kind}|{query.queue}"
     answer = await merged_page(
-        lists.page_request(request.query), fetchers, request.app.cursors, scope, job_row_from_proto
+        lists.page_request(request.query), fetchers, request.app.cursors, scope, attrgetter("shown")
     )
     return lists.list_response(request, answer)
 

@@ -7,7 +7,8 @@ from msgspec import Meta
 
 from echosenseix.billing.v1 import billing_pb2 as pb
 from gateway.http.schema import SORT, Answer, CreatedListQuery, PageQuery
-from gateway.http.wire import micros_to_json, time_to_json
+from gateway.http.wire import time_to_json
+from libs.json_rows import micros_to_json
 
 _GROUP = "(agentId|provider|meter|day)"
 Groups = Annotated[

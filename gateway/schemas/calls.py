@@ -10,8 +10,9 @@ from echosenseix.calllog.v1 import calllog_pb2 as pb
 from echosenseix.common.v1 import common_pb2
 from gateway.http.derived import patch_of, reader
 from gateway.http.schema import SORT, Answer, Body, ListQuery, Query
-from gateway.http.wire import list_to_json, micros_to_json
+from gateway.http.wire import list_to_json
 from gateway.schemas.shapes import CallProvider, JsonObject, Money, SearchText, TagFilter, Tags
+from libs.json_rows import micros_to_json
 
 StatusName = Literal["in_progress", "completed", "failed", "no_answer", "busy", "voicemail"]
 DirectionName = Literal["inbound", "outbound", "web"]

@@ -4,8 +4,9 @@ from typing import Annotated, Literal
 
 from echosenseix.billing.v1 import billing_pb2 as pb
 from gateway.http.schema import Answer, Body, limits
-from gateway.http.wire import micros_to_json, time_to_json
+from gateway.http.wire import time_to_json
 from gateway.schemas.billing import Balance, balance_from_proto
+from libs.json_rows import micros_to_json
 
 # 0.01 to 100000.00 in whole cents; zeros may lead and follow.
 Amount = Annotated[str, limits(pattern=r"^(?![0.]*$)0{0,6}([0-9]{1,5}(\.[0-9]{1,2}0{0,4})?|100000(\.0{1,6})?)$")]

@@ -16,7 +16,7 @@ from libs.config import ServiceSettings
 from libs.context import current_call
 from libs.errors import Aborted, AppError
 from libs.postgres.connection import Announce, Connection, Hook, Invalidate, Record, RecordAudit
-from libs.postgres.fence import fenced
+from libs.postgres.fence import fenced, fenced_with_total
 from libs.postgres.pool import REST_SECONDS, Pool, fetch_once
 from libs.postgres.quotas import Quotas
 from libs.postgres.replica import Replica
@@ -90,11 +90,23 @@ class Database:
     async def fetch(self, org_id: str, sql: str, *args: Any, may_lag: bool = False) -> list[Record]:
         """A tenant's read in one statement: `sql` filters by `o.org`; $1 is the organization, args start at $2.
         With `may_lag` a replica answers, if there is one and the call allows it (libs.postgres.replica)."""
+        return await self._fetch(may_lag, fenced(sql), _checked(org_id), *args)
+
+    async def fetch_counted(
+        self, org_id: str, sql: str, counted: str, *args: Any, may_lag: bool = False
+    ) -> tuple[list[Record], int]:
+        """The rows of a tenant's read and the number of those of `counted`, which takes the same args. `sql` has a
+        column `_tie` that is never null."""
+        rows = await self._fetch(may_lag, fenced_with_total(sql, counted), _checked(org_id), *args)
+        total: int = rows[0]["_total"]
+        return ([] if rows[0]["_tie"] is None else rows), total
+
+    async def _fetch(self, may_lag: bool, sql: str, *args: Any) -> list[Record]:
         if may_lag and self.replica is not None:
-            rows = await self.replica.fetch(fenced(sql), _checked(org_id), *args)
+            rows = await self.replica.fetch(sql, *args)
             if rows is not None:
                 return rows
-        return await fetch_once(self._app, fenced(sql), _checked(org_id), *args)
+        return await fetch_once(self._app, sql, *args)
 
     async def fetchrow(self, org_id: str, sql: str, *args: Any, may_lag: bool = False) -> Record | None:
         """The first row of a tenant's read, or None."""

@@ -1,4 +1,4 @@
-"""Every list of the suite: one statement for the rows, behind the tenant fence, and one for the count where wanted.
+"""Every list of the suite: one statement behind the tenant fence for the rows, and for their count where wanted.
 
 Both modes of libs.paging: by page number (OFFSET, bounded by 10,000 rows) and by signed keyset cursor, whose cost does
 not grow with depth. It must not know what is listed. Rows whose sort value is null come last in either direction.
@@ -52,10 +52,9 @@ async def fetch_page(
     query = _Query(listing, request, filters)
     scope = _scope(org_id, listing, request, filters, scope_parts)
     after = _decode(codec, scope, request.cursor) if request.cursor_mode and request.cursor else None
-    rows = await db.fetch(org_id, *query.rows(after), may_lag=listing.may_lag)
+    rows, total, estimate = await _rows(db, org_id, query, after, counts=request.counts, may_lag=listing.may_lag)
     has_more = len(rows) > request.limit
     items = rows[: request.limit]
-    total, estimate = await _total(db, org_id, query, listing.may_lag) if request.counts else (None, False)
     return Page(
         items=items,
         page=0 if request.cursor_mode else request.page,
@@ -96,10 +95,9 @@ class _Query:
             sql = f"{sql} offset ${len(args) + 1}"
         return sql, *args
 
-    def count(self) -> tuple[Any, ...]:
-        """Exact up to one past the last row that page numbers reach."""
-        matching = f"select 1 from {self._listing.source} where {self._where([])} limit {MAX_PAGED_ROWS + 1}"
-        return f"select count(*) as n from ({matching}) c", *self._args
+    def counted(self) -> str:
+        """The rows that count: up to one past the last that page numbers reach. Its arguments begin those of `rows`."""
+        return f"select 1 from {self._listing.source} where {self._where([])} limit {MAX_PAGED_ROWS + 1}"
 
     def estimate(self) -> tuple[Any, ...]:
         """Asks the planner; for a plain transaction, where the organization is $1 and no `o` exists."""
@@ -146,14 +144,24 @@ class _Query:
         return " and ".join([*self._conditions, *extra])
 
 
-async def _total(db: Database, org_id: str, query: _Query, may_lag: bool) -> tuple[int, bool]:
-    counted = int(await db.fetchval(org_id, *query.count(), may_lag=may_lag))
+async def _rows(
+    db: Database, org_id: str, query: _Query, after: tuple[Any, Any] | None, *, counts: bool, may_lag: bool
+) -> tuple[list[Record], int | None, bool]:
+    """The rows, how many there are in all where that is wanted, and whether this is an estimate."""
+    sql, *args = query.rows(after)
+    if not counts:
+        return await db.fetch(org_id, sql, *args, may_lag=may_lag), None, False
+    rows, counted = await db.fetch_counted(org_id, sql, query.counted(), *args, may_lag=may_lag)
     if counted <= MAX_PAGED_ROWS:
-        return counted, False
+        return rows, counted, False
+    return rows, await _estimate(db, org_id, query, counted), True
+
+
+async def _estimate(db: Database, org_id: str, query: _Query, counted: int) -> int:
     sql, *args = query.estimate()
     async with db.transaction(org_id) as conn:
         explained = json.loads(await conn.fetchval(sql, org_id, *args))
-    return max(counted, int(explained[0]["Plan"]["Plan Rows"])), True
+    return max(counted, int(explained[0]["Plan"]["Plan Rows"]))
 
 
 def _scope(org_id: str, listing: Listing, request: PageRequest, filters: Sequence[Filter], parts: Sequence[str]) -> str:

@@ -1,8 +1,10 @@
 """Lists between protos and libs.paging: the request checked against its rules, the page's facts beside the rows."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from echosenseix.common.v1 import common_pb2
+from libs.json_rows import JsonRow, json_rows
 from libs.paging import ListRules, Page, PageRequest, check_page, check_sort
 from libs.rpc.times import from_timestamp
 
@@ -23,6 +25,13 @@ def page_request_from_proto(message: common_pb2.PageRequest, rules: ListRules) -
         created_at_ge=from_timestamp(message, "created_at_ge"),
         created_at_lt=from_timestamp(message, "created_at_lt"),
     )
+
+
+def json_page(page: Page[Any], rows: Sequence[JsonRow]) -> common_pb2.PageInfo:
+    """The page whole: its rows in the JSON that the API shows."""
+    info = page_info_to_proto(page)
+    info.json_rows = json_rows(rows)
+    return info
 
 
 def page_info_to_proto(page: Page[Any]) -> common_pb2.PageInfo:

@@ -97,7 +97,10 @@ def works(agents: Sequence[str], headers: dict[str, str]) -> list[Work]:
     return [Work("page", page), Work("row", row), Work("patch", patch)]
 
 
-async def measure(url: str, work: Work, pids: Callable[[], list[int]], requests: int, outbox: Outbox) -> float:
+async def measure(
+    url: str, work: Work, pids: Callable[[], dict[str, list[int]]], requests: int, outbox: Outbox
+) -> dict[str, float]:
+    """CPU µs a request, by process."""
     numbers = iter(range(requests + WARM))
 
     async def worker(client: httpx.AsyncClient, last: int) -> None:
@@ -110,10 +113,10 @@ async def measure(url: str, work: Work, pids: Callable[[], list[int]], requests:
         await asyncio.gather(*(worker(client, WARM - IN_FLIGHT) for _ in range(IN_FLIGHT)))
         await outbox.empty()
         counted = pids()
-        before = cpu_micros(counted)
+        before = {name: cpu_micros(group) for name, group in counted.items()}
         await asyncio.gather(*(worker(client, requests + WARM) for _ in range(IN_FLIGHT)))
         await outbox.empty()
-        return spent_micros(before, cpu_micros(counted)) / requests
+        return {name: spent_micros(before[name], cpu_micros(group)) / requests for name, group in counted.items()}
 
 
 @dataclass(frozen=True)
@@ -138,8 +141,9 @@ def tree(pid: int) -> list[int]:
     return [pid, *map(int, children)]
 
 
-def _with_children(pids: list[int], parent: int) -> list[int]:
-    return [*pids, *tree(parent)]
+def _counted(own: dict[str, list[int]], stores: Any) -> dict[str, list[int]]:
+    """The processes of a side and the stores. PostgreSQL has a process for each connection."""
+    return {**own, "redis": [stores["redis"]["pid"]], "postgresql": tree(stores["postgres"]["pid"])}
 
 
 async def prepare(run: Any, customer: Customer, agents: int, admin: Any) -> list[str]:
@@ -163,27 +167,31 @@ def _token(customer: Customer) -> str:
     return customer.credential.removeprefix("Bearer ")
 
 
-async def compare(run: Any, customer: Customer, requests: int, agents: int, admin: Any) -> dict[tuple[str, str], float]:
-    """CPU µs a request, by work and side."""
+async def compare(
+    run: Any, customer: Customer, requests: int, agents: int, admin: Any
+) -> dict[tuple[str, str], dict[str, float]]:
+    """CPU µs a request by process, by work and side."""
     home, stores = installed("http", HERE.parent), run["stores"]
     for file in ("agents.proto", "back.mjs", "front.mjs"):
         shutil.copy(HERE / file, home / file)
     ids = await prepare(run, customer, agents, admin)
-    own = [
-        entry["pid"]
-        for entry in run["processes"]
-        if entry["service"] == "gateway" or (entry["service"], entry["role"]) == ("agent", "serve")
-    ]
+    own: dict[str, list[int]] = {}
+    for entry in run["processes"]:
+        if entry["service"] in ("gateway", "agent"):
+            own.setdefault(f"{entry['service']} {entry['role']}", []).append(entry["pid"])
     headers = {"Authorization": customer.credential, "Accept-Encoding": "identity"}
-    used: dict[tuple[str, str], float] = {}
+    used: dict[tuple[str, str], dict[str, float]] = {}
     with ExitStack() as peers:
         ports = free_port(), free_port()
         back = peers.enter_context(node(home, "back.mjs", str(ports[0]), stores["postgres"]["adminUrl"]))
         front = peers.enter_context(node(home, "front.mjs", str(ports[1]), stores["redis"]["url"], str(ports[0])))
-        sides = (("ours", customer.api.url, own), ("peer", f"http://127.0.0.1:{ports[1]}", [back, front]))
+        sides = (
+            ("ours", customer.api.url, own),
+            ("peer", f"http://127.0.0.1:{ports[1]}", {"front": [front], "back": [back]}),
+        )
         for work in works(ids, headers):
             for side, url, pids in sides:
-                counted = partial(_with_children, [*pids, stores["redis"]["pid"]], stores["postgres"]["pid"])
+                counted = partial(_counted, pids, stores)
                 used[work.name, side] = await measure(url, work, counted, requests, Outbox(admin))
     return used
 
@@ -200,8 +208,10 @@ async def main() -> int:
         await admin.close()
         await customer.api.close()
     missed = []
+    for (name, side), parts in used.items():
+        print(f"{name:5} {side:4} " + ", ".join(f"{part} {micros:.0f}" for part, micros in parts.items()))
     for name, goal in GOALS.items():
-        ours, peer = used[name, "ours"], used[name, "peer"]
+        ours, peer = sum(used[name, "ours"].values()), sum(used[name, "peer"].values())
         factor = peer / ours
         print(f"{name:5} ours {ours:6.0f} µs, the peer {peer:6.0f} µs: {factor:.2f} times ours, goal {goal:g}")
         missed += [f"{name} {factor:.2f}"] if factor < goal else []

@@ -9,12 +9,13 @@ from google.protobuf.struct_pb2 import Struct
 from echosenseix.jobs.v1 import jobs_pb2
 from libs.errors import InvalidArgument, NotFound
 from libs.jobs.admin import queries
+from libs.jobs.admin.list_rows import job_row
 from libs.jobs.job import decode_json
 from libs.jobs.store.leases import organization_of_held
 from libs.postgres import Connection, Record
 from libs.rpc.access import BackgroundAccess
 from libs.rpc.context import require_service
-from libs.rpc.paging import page_info_to_proto, page_request_from_proto
+from libs.rpc.paging import json_page, page_info_to_proto, page_request_from_proto
 from libs.rpc.times import to_timestamp
 
 _STATES = {name.removeprefix("JOB_STATE_").lower(): number for name, number in jobs_pb2.JobState.items()}
@@ -40,6 +41,9 @@ class JobMethods(BackgroundAccess):
         page = await queries.list_jobs(
             self._db, self._one_org(), wanted, self._codec, states=states, kind=request.kind, queue=request.queue
         )
+        if request.page.json_rows:
+            rows = [job_row(self._service, row) for row in page.items]
+            return jobs_pb2.ListJobsResponse(page_info=json_page(page, rows))
         jobs = [self._job_to_proto(row) for row in page.items]
         return jobs_pb2.ListJobsResponse(jobs=jobs, page_info=page_info_to_proto(page))
 

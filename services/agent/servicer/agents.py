@@ -13,7 +13,7 @@ from libs.postgres import Connection, Database
 from libs.postgres.idempotency import run_write
 from libs.rpc.context import require_scope
 from libs.rpc.delegation import Delegations
-from libs.rpc.paging import page_info_to_proto, page_request_from_proto
+from libs.rpc.paging import json_page, page_info_to_proto, page_request_from_proto
 from libs.rpc.principal import Principal
 from services.agent.domain import agent as agents
 from services.agent.mapping.agents import (
@@ -72,7 +72,11 @@ class AgentServicer(agent_pb2_grpc.AgentServiceServicer):
     async def ListAgents(self, request: agent_pb2.ListAgentsRequest, context: object) -> agent_pb2.ListAgentsResponse:
         principal = require_scope("agents:read")
         wanted = replace(filter_from_proto(request), ids=principal.readable_ids)
-        page = await self._agents.page(principal.org_id, page_request_from_proto(request.page, AGENT_LIST), wanted)
+        asked = page_request_from_proto(request.page, AGENT_LIST)
+        if request.page.json_rows:
+            shown = await self._agents.shown_page(principal.org_id, asked, wanted)
+            return agent_pb2.ListAgentsResponse(page_info=json_page(shown, shown.items))
+        page = await self._agents.page(principal.org_id, asked, wanted)
         return agent_pb2.ListAgentsResponse(agents=map(agent_to_proto, page.items), page_info=page_info_to_proto(page))
 
     async def UpdateAgent(

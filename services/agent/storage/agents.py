@@ -16,11 +16,13 @@ from libs.postgres.listing import Listing, fetch_page
 from services.agent.domain.agent import Agent
 from services.agent.domain.filter import AgentFilter
 
+from .list_rows import AGENT_ROW, AgentRow, agent_row
 from .rows import AGENT, AGENT_IN_LIST, WRITTEN, agent_from_row, agent_values
 
 AGENT_LIST = ListRules(sorts={"createdAt": "a.created_at", "updatedAt": "a.updated_at", "name": "a.name"})
 # The id breaks ties, so that pages neither repeat nor skip rows of equal sort value.
 _LISTING = Listing(AGENT_IN_LIST, "agent a", AGENT_LIST, tie="a.id")
+_SHOWN = Listing(AGENT_ROW, "agent a", AGENT_LIST, tie="a.id")
 
 # `o.org` is the organization as the fence set it in the same statement (docs/adr/0017-tenant-fence.md).
 _GET = f"select {AGENT} from agent a where a.org_id = o.org and a.id = $2 and a.status <> 'archived'"
@@ -65,6 +67,11 @@ class Agents:
     async def page(self, org_id: str, request: PageRequest, wanted: AgentFilter) -> Page[Agent]:
         page = await fetch_page(self._database, org_id, _LISTING, request, _conditions(wanted), self._cursors)
         return page.map(agent_from_row)
+
+    async def shown_page(self, org_id: str, request: PageRequest, wanted: AgentFilter) -> Page[AgentRow]:
+        """The same page as the API shows it."""
+        page = await fetch_page(self._database, org_id, _SHOWN, request, _conditions(wanted), self._cursors)
+        return page.map(agent_row)
 
     async def resolve(self, org_id: str, provider: str, external_agent_id: str) -> ResolvedAgent:
         speakable = "\x00" not in provider + external_agent_id

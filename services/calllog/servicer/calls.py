@@ -17,7 +17,7 @@ from libs.postgres.idempotency import run_write
 from libs.rpc.context import require_scope, require_service
 from libs.rpc.delegation import Delegations
 from libs.rpc.masks import Editable
-from libs.rpc.paging import page_info_to_proto, page_request_from_proto
+from libs.rpc.paging import json_page, page_info_to_proto, page_request_from_proto
 from libs.rpc.principal import Principal
 from libs.rpc.times import from_timestamp
 from services.calllog.domain.analytics import Window, bucket_starts, check_window, fill
@@ -71,6 +71,9 @@ class CallLogServicer(calllog_pb2_grpc.CallLogServiceServicer):
         principal = require_scope("calls:read")
         wanted = page_request_from_proto(request.page, CALL_LIST)
         asked = replace(filter_from_proto(request), agent_ids=principal.readable_ids)
+        if request.page.json_rows:
+            shown = await self._list.shown_page(principal.org_id, wanted, asked)
+            return calllog_pb2.ListCallsResponse(page_info=json_page(shown, shown.items))
         page = await self._list.page(principal.org_id, wanted, asked)
         return calllog_pb2.ListCallsResponse(calls=map(call_to_proto, page.items), page_info=page_info_to_proto(page))
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from libs.paging import MAX_PAGED_ROWS, CursorCodec, ListRules, Page, PageRequest
-from libs.postgres import Database
+from libs.postgres import Database, Record
 from libs.postgres.listing import Filter, Listing, fetch_page
 from libs.text import search_words
 from libs.untrusted_json import storable
@@ -18,6 +18,7 @@ from services.calllog.domain.call_filter import CallFilter
 from services.calllog.domain.calls import Call
 
 from .calls import COLUMNS, call_from_row
+from .list_rows import CALL_ROW, CallRow, call_row
 
 CALL_LIST = ListRules(
     sorts={"createdAt": "c.created_at", "startedAt": "c.started_at", "durationSeconds": "c.duration_seconds"},
@@ -27,6 +28,7 @@ _LISTING = Listing(
     COLUMNS, "call c", CALL_LIST, tie="c.id", org="c.org_id", created="c.created_at",
     nullable=frozenset({"startedAt", "durationSeconds"}), may_lag=True,
 )  # fmt: skip
+_SHOWN = replace(_LISTING, select=CALL_ROW)
 _FACET = """exists (select 1 from call_facet f
     where f.org_id = c.org_id and f.kind = '{kind}' and f.value = {{}} and f.call_id = c.id)"""
 _MATCHES = "select count(*) from calls_matching($2, $3) where o.org is not null"
@@ -49,15 +51,22 @@ class CallList:
         self._cursors = cursors
 
     async def page(self, org_id: str, request: PageRequest, wanted: CallFilter) -> Page[Call]:
+        return (await self._page(_LISTING, org_id, request, wanted)).map(call_from_row)
+
+    async def shown_page(self, org_id: str, request: PageRequest, wanted: CallFilter) -> Page[CallRow]:
+        """The same page as the API shows it."""
+        return (await self._page(_SHOWN, org_id, request, wanted)).map(call_row)
+
+    async def _page(self, listing: Listing, org_id: str, request: PageRequest, wanted: CallFilter) -> Page[Record]:
         conditions = _conditions(wanted)
         words = search_words(storable(wanted.search)).strip()
         if not words:
-            return await self._fetch(org_id, request, conditions)
+            return await self._fetch(listing, org_id, request, conditions)
         matches = await self._db.fetchval(org_id, _MATCHES, words, MAX_PAGED_ROWS + 1, may_lag=True)
         if matches <= MAX_PAGED_ROWS:
-            return await self._fetch(org_id, request, [*conditions, (_AMONG_MATCHES, words)])
+            return await self._fetch(listing, org_id, request, [*conditions, (_AMONG_MATCHES, words)])
         uncounted = _Uncounted(**{part.name: getattr(request, part.name) for part in fields(request)})
-        page = await self._fetch(org_id, uncounted, [*conditions, ("call_matches(c.id, {})", words)])
+        page = await self._fetch(listing, org_id, uncounted, [*conditions, ("call_matches(c.id, {})", words)])
         if not request.counts:
             return page
         # What is certain: all that page numbers reach when nothing else is asked, else one more than was seen.
@@ -65,9 +74,10 @@ class CallList:
         total = seen if conditions or not page.has_more else max(seen, matches)
         return replace(page, total=total, total_is_estimate=page.has_more)
 
-    async def _fetch(self, org_id: str, request: PageRequest, conditions: list[Filter]) -> Page[Call]:
-        page = await fetch_page(self._db, org_id, _LISTING, request, conditions, self._cursors)
-        return page.map(call_from_row)
+    async def _fetch(
+        self, listing: Listing, org_id: str, request: PageRequest, conditions: list[Filter]
+    ) -> Page[Record]:
+        return await fetch_page(self._db, org_id, listing, request, conditions, self._cursors)
 
 
 def _conditions(wanted: CallFilter) -> list[Filter]:

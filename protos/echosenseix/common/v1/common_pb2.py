@@ -26,7 +26,7 @@ from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"echosenseix/common/v1/common.proto\x12\x15\x65\x63hosenseix.common.v1\x1a google/protobuf/descriptor.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"/\n\x06\x41\x63\x63\x65ss\x12\x0f\n\x07\x63\x61llers\x18\x01 \x03(\t\x12\x14\n\x0c\x62\x65\x66ore_login\x18\x02 \x01(\x08\"\xe9\x01\n\x0bPageRequest\x12\x0c\n\x04page\x18\x01 \x01(\x05\x12\r\n\x05limit\x18\x02 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\x12\x13\n\x0b\x63ursor_mode\x18\x04 \x01(\x08\x12\x0c\n\x04sort\x18\x05 \x01(\t\x12\r\n\x05order\x18\x06 \x01(\t\x12\x15\n\rinclude_total\x18\x07 \x01(\x08\x12\x31\n\rcreated_at_ge\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rcreated_at_lt\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x87\x01\n\x08PageInfo\x12\x0c\n\x04page\x18\x01 \x01(\x05\x12\r\n\x05limit\x18\x02 \x01(\x05\x12\x12\n\x05total\x18\x03 \x01(\x03H\x00\x88\x01\x01\x12\x19\n\x11total_is_estimate\x18\x04 \x01(\x08\x12\x10\n\x08has_more\x18\x05 \x01(\x08\x12\x13\n\x0bnext_cursor\x18\x06 \x01(\tB\x08\n\x06_total\")\n\x05Money\x12\x0e\n\x06micros\x18\x01 \x01(\x03\x12\x10\n\x08\x63urrency\x18\x02 \x01(\t\"\x13\n\x11ListQuotasRequest\"B\n\x12ListQuotasResponse\x12,\n\x06quotas\x18\x01 \x03(\x0b\x32\x1c.echosenseix.common.v1.Quota\"2\n\x05Quota\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x03\x12\x0c\n\x04used\x18\x03 \x01(\x03\"\x12\n\x10GetStatusRequest\"\xde\x02\n\x11GetStatusResponse\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x10\n\x08instance\x18\x02 \x01(\t\x12\x16\n\x0euptime_seconds\x18\x03 \x01(\x03\x12\x1a\n\x12\x64\x61tabase_connected\x18\x04 \x01(\x08\x12\x17\n\x0fredis_connected\x18\x05 \x01(\x08\x12\x17\n\x0fqueue_connected\x18\x06 \x01(\x08\x12\x12\n\npool_total\x18\x07 \x01(\x05\x12\x11\n\tpool_idle\x18\x08 \x01(\x05\x12\x13\n\x0bpool_active\x18\t \x01(\x05\x12\x44\n\x06gauges\x18\n \x03(\x0b\x32\x34.echosenseix.common.v1.GetStatusResponse.GaugesEntry\x12\x0f\n\x07release\x18\x0b \x01(\t\x1a-\n\x0bGaugesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x32\x80\x01\n\rStatusService\x12o\n\tGetStatus\x12\'.echosenseix.common.v1.GetStatusRequest\x1a(.echosenseix.common.v1.GetStatusResponse\"\x0f\xa2\xbb\x18\x0b\n\x07gateway\x10\x01\x32\x80\x01\n\x0cQuotaService\x12p\n\nListQuotas\x12(.echosenseix.common.v1.ListQuotasRequest\x1a).echosenseix.common.v1.ListQuotasResponse\"\r\xa2\xbb\x18\t\n\x07gateway:W\n\raccess_of_all\x12\x1f.google.protobuf.ServiceOptions\x18\xb4\x87\x03 \x01(\x0b\x32\x1d.echosenseix.common.v1.Access:O\n\x06\x61\x63\x63\x65ss\x12\x1e.google.protobuf.MethodOptions\x18\xb4\x87\x03 \x01(\x0b\x32\x1d.echosenseix.common.v1.Access:7\n\rhonors_grants\x12\x1e.google.protobuf.MethodOptions\x18\xb5\x87\x03 \x01(\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"echosenseix/common/v1/common.proto\x12\x15\x65\x63hosenseix.common.v1\x1a google/protobuf/descriptor.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"/\n\x06\x41\x63\x63\x65ss\x12\x0f\n\x07\x63\x61llers\x18\x01 \x03(\t\x12\x14\n\x0c\x62\x65\x66ore_login\x18\x02 \x01(\x08\"\xfc\x01\n\x0bPageRequest\x12\x0c\n\x04page\x18\x01 \x01(\x05\x12\r\n\x05limit\x18\x02 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\x12\x13\n\x0b\x63ursor_mode\x18\x04 \x01(\x08\x12\x0c\n\x04sort\x18\x05 \x01(\t\x12\r\n\x05order\x18\x06 \x01(\t\x12\x15\n\rinclude_total\x18\x07 \x01(\x08\x12\x31\n\rcreated_at_ge\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rcreated_at_lt\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tjson_rows\x18\n \x01(\x08\"\x9a\x01\n\x08PageInfo\x12\x0c\n\x04page\x18\x01 \x01(\x05\x12\r\n\x05limit\x18\x02 \x01(\x05\x12\x12\n\x05total\x18\x03 \x01(\x03H\x00\x88\x01\x01\x12\x19\n\x11total_is_estimate\x18\x04 \x01(\x08\x12\x10\n\x08has_more\x18\x05 \x01(\x08\x12\x13\n\x0bnext_cursor\x18\x06 \x01(\t\x12\x11\n\tjson_rows\x18\x07 \x01(\x0c\x42\x08\n\x06_total\")\n\x05Money\x12\x0e\n\x06micros\x18\x01 \x01(\x03\x12\x10\n\x08\x63urrency\x18\x02 \x01(\t\"\x13\n\x11ListQuotasRequest\"B\n\x12ListQuotasResponse\x12,\n\x06quotas\x18\x01 \x03(\x0b\x32\x1c.echosenseix.common.v1.Quota\"2\n\x05Quota\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x03\x12\x0c\n\x04used\x18\x03 \x01(\x03\"\x12\n\x10GetStatusRequest\"\xde\x02\n\x11GetStatusResponse\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x10\n\x08instance\x18\x02 \x01(\t\x12\x16\n\x0euptime_seconds\x18\x03 \x01(\x03\x12\x1a\n\x12\x64\x61tabase_connected\x18\x04 \x01(\x08\x12\x17\n\x0fredis_connected\x18\x05 \x01(\x08\x12\x17\n\x0fqueue_connected\x18\x06 \x01(\x08\x12\x12\n\npool_total\x18\x07 \x01(\x05\x12\x11\n\tpool_idle\x18\x08 \x01(\x05\x12\x13\n\x0bpool_active\x18\t \x01(\x05\x12\x44\n\x06gauges\x18\n \x03(\x0b\x32\x34.echosenseix.common.v1.GetStatusResponse.GaugesEntry\x12\x0f\n\x07release\x18\x0b \x01(\t\x1a-\n\x0bGaugesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x32\x80\x01\n\rStatusService\x12o\n\tGetStatus\x12\'.echosenseix.common.v1.GetStatusRequest\x1a(.echosenseix.common.v1.GetStatusResponse\"\x0f\xa2\xbb\x18\x0b\n\x07gateway\x10\x01\x32\x80\x01\n\x0cQuotaService\x12p\n\nListQuotas\x12(.echosenseix.common.v1.ListQuotasRequest\x1a).echosenseix.common.v1.ListQuotasResponse\"\r\xa2\xbb\x18\t\n\x07gateway:W\n\raccess_of_all\x12\x1f.google.protobuf.ServiceOptions\x18\xb4\x87\x03 \x01(\x0b\x32\x1d.echosenseix.common.v1.Access:O\n\x06\x61\x63\x63\x65ss\x12\x1e.google.protobuf.MethodOptions\x18\xb4\x87\x03 \x01(\x0b\x32\x1d.echosenseix.common.v1.Access:7\n\rhonors_grants\x12\x1e.google.protobuf.MethodOptions\x18\xb5\x87\x03 \x01(\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,25 +42,25 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ACCESS']._serialized_start=128
   _globals['_ACCESS']._serialized_end=175
   _globals['_PAGEREQUEST']._serialized_start=178
-  _globals['_PAGEREQUEST']._serialized_end=411
-  _globals['_PAGEINFO']._serialized_start=414
-  _globals['_PAGEINFO']._serialized_end=549
-  _globals['_MONEY']._serialized_start=551
-  _globals['_MONEY']._serialized_end=592
-  _globals['_LISTQUOTASREQUEST']._serialized_start=594
-  _globals['_LISTQUOTASREQUEST']._serialized_end=613
-  _globals['_LISTQUOTASRESPONSE']._serialized_start=615
-  _globals['_LISTQUOTASRESPONSE']._serialized_end=681
-  _globals['_QUOTA']._serialized_start=683
-  _globals['_QUOTA']._serialized_end=733
-  _globals['_GETSTATUSREQUEST']._serialized_start=735
-  _globals['_GETSTATUSREQUEST']._serialized_end=753
-  _globals['_GETSTATUSRESPONSE']._serialized_start=756
-  _globals['_GETSTATUSRESPONSE']._serialized_end=1106
-  _globals['_GETSTATUSRESPONSE_GAUGESENTRY']._serialized_start=1061
-  _globals['_GETSTATUSRESPONSE_GAUGESENTRY']._serialized_end=1106
-  _globals['_STATUSSERVICE']._serialized_start=1109
-  _globals['_STATUSSERVICE']._serialized_end=1237
-  _globals['_QUOTASERVICE']._serialized_start=1240
-  _globals['_QUOTASERVICE']._serialized_end=1368
+  _globals['_PAGEREQUEST']._serialized_end=430
+  _globals['_PAGEINFO']._serialized_start=433
+  _globals['_PAGEINFO']._serialized_end=587
+  _globals['_MONEY']._serialized_start=589
+  _globals['_MONEY']._serialized_end=630
+  _globals['_LISTQUOTASREQUEST']._serialized_start=632
+  _globals['_LISTQUOTASREQUEST']._serialized_end=651
+  _globals['_LISTQUOTASRESPONSE']._serialized_start=653
+  _globals['_LISTQUOTASRESPONSE']._serialized_end=719
+  _globals['_QUOTA']._serialized_start=721
+  _globals['_QUOTA']._serialized_end=771
+  _globals['_GETSTATUSREQUEST']._serialized_start=773
+  _globals['_GETSTATUSREQUEST']._serialized_end=791
+  _globals['_GETSTATUSRESPONSE']._serialized_start=794
+  _globals['_GETSTATUSRESPONSE']._serialized_end=1144
+  _globals['_GETSTATUSRESPONSE_GAUGESENTRY']._serialized_start=1099
+  _globals['_GETSTATUSRESPONSE_GAUGESENTRY']._serialized_end=1144
+  _globals['_STATUSSERVICE']._serialized_start=1147
+  _globals['_STATUSSERVICE']._serialized_end=1275
+  _globals['_QUOTASERVICE']._serialized_start=1278
+  _globals['_QUOTASERVICE']._serialized_end=1406
 # @@protoc_insertion_point(module_scope)

@@ -64,6 +64,7 @@ class PageRequest(_message.Message):
     INCLUDE_TOTAL_FIELD_NUMBER: _builtins.int
     CREATED_AT_GE_FIELD_NUMBER: _builtins.int
     CREATED_AT_LT_FIELD_NUMBER: _builtins.int
+    JSON_ROWS_FIELD_NUMBER: _builtins.int
     page: _builtins.int
     """1-based; 0 means 1. Ignored in cursor mode."""
     limit: _builtins.int
@@ -77,6 +78,8 @@ class PageRequest(_message.Message):
     """asc or desc; empty means the list's default."""
     include_total: _builtins.bool
     """Count rows in cursor mode too."""
+    json_rows: _builtins.bool
+    """Answer the rows in PageInfo.json_rows and not as messages, where the list can."""
     @_builtins.property
     def created_at_ge(self) -> _timestamp_pb2.Timestamp:
         """Half-open creation window: create_time >= created_at_ge, create_time < created_at_lt."""
@@ -95,10 +98,11 @@ class PageRequest(_message.Message):
         include_total: _builtins.bool = ...,
         created_at_ge: _timestamp_pb2.Timestamp | None = ...,
         created_at_lt: _timestamp_pb2.Timestamp | None = ...,
+        json_rows: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at_ge", b"created_at_ge", "created_at_lt", b"created_at_lt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at_ge", b"created_at_ge", "created_at_lt", b"created_at_lt", "cursor", b"cursor", "cursor_mode", b"cursor_mode", "include_total", b"include_total", "limit", b"limit", "order", b"order", "page", b"page", "sort", b"sort"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at_ge", b"created_at_ge", "created_at_lt", b"created_at_lt", "cursor", b"cursor", "cursor_mode", b"cursor_mode", "include_total", b"include_total", "json_rows", b"json_rows", "limit", b"limit", "order", b"order", "page", b"page", "sort", b"sort"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -116,6 +120,7 @@ class PageInfo(_message.Message):
     TOTAL_IS_ESTIMATE_FIELD_NUMBER: _builtins.int
     HAS_MORE_FIELD_NUMBER: _builtins.int
     NEXT_CURSOR_FIELD_NUMBER: _builtins.int
+    JSON_ROWS_FIELD_NUMBER: _builtins.int
     page: _builtins.int
     """0 in cursor mode."""
     limit: _builtins.int
@@ -125,6 +130,8 @@ class PageInfo(_message.Message):
     has_more: _builtins.bool
     next_cursor: _builtins.str
     """Empty at the end."""
+    json_rows: _builtins.bytes
+    """A JSON array of the rows as the HTTP API shows them."""
     def __init__(
         self,
         *,
@@ -134,10 +141,11 @@ class PageInfo(_message.Message):
         total_is_estimate: _builtins.bool = ...,
         has_more: _builtins.bool = ...,
         next_cursor: _builtins.str = ...,
+        json_rows: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_total", b"_total", "total", b"total"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_total", b"_total", "has_more", b"has_more", "limit", b"limit", "next_cursor", b"next_cursor", "page", b"page", "total", b"total", "total_is_estimate", b"total_is_estimate"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_total", b"_total", "has_more", b"has_more", "json_rows", b"json_rows", "limit", b"limit", "next_cursor", b"next_cursor", "page", b"page", "total", b"total", "total_is_estimate", b"total_is_estimate"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__total: _TypeAlias = _typing.Literal["total"]  # noqa: Y015
     _WhichOneofArgType__total: _TypeAlias = _typing.Literal["_total", b"_total"]  # noqa: Y015

@@ -169,13 +169,21 @@ async def test_a_cursor_made_before_the_list_changed_is_refused(db: Database, ch
     assert refusal.value.reason == "invalid_cursor"
 
 
-async def test_a_list_costs_one_statement_and_its_count_another(db: Database) -> None:
+async def test_a_list_costs_one_statement_with_its_count(db: Database) -> None:
     with count_statements() as counter:
         await page(db, PageRequest(limit=10, cursor_mode=True))
     assert counter.total == 1
     with count_statements() as counter:
-        await page(db, PageRequest(limit=10))
-    assert counter.total == 2
+        counted = await page(db, PageRequest(limit=10))
+    assert counter.total == 1
+    assert counted.total == 137
+
+
+async def test_a_page_without_rows_still_has_its_total(db: Database) -> None:
+    beyond = await page(db, PageRequest(page=100, limit=10))
+    assert (beyond.items, beyond.total, beyond.has_more) == ([], 137, False)
+    none = await fetch_page(db, "org_none", THINGS, PageRequest(limit=10), [], CODEC)
+    assert (none.items, none.total) == ([], 0)
 
 
 async def test_beyond_ten_thousand_rows_the_total_is_an_estimate(db: Database) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncpg
+import msgspec
 import pytest
 
 from echosenseix.agent.v1 import agent_pb2
 from echosenseix.common.v1 import common_pb2
+from gateway.http.lists import list_answer
+from gateway.schemas.agents import agent_row_from_proto
 from libs.errors import InvalidArgument
 from libs.ids import new_id
 
@@ -32,6 +35,25 @@ async def test_pages_by_number_newest_first(service: Service, org: str) -> None:
     assert (names(last), last.page_info.has_more) == (["Agent 0"], False)
     beyond = await listed(service, org, page=common_pb2.PageRequest(limit=2, page=9))
     assert (names(beyond), beyond.page_info.total) == ([], 5)
+
+
+async def test_rows_in_json_are_what_the_api_makes_of_the_messages(service: Service, org: str) -> None:
+    draft = agent_pb2.AgentConfiguration(system_prompt="Help.", first_message="Hi €", language="de-DE", voice_id="v")
+    draft.llm.model, draft.llm.temperature, draft.max_duration_seconds = "m-1", 0.0, 60
+    draft.dynamic_variables.update({"plan": "gold"})
+    draft.knowledge_entry_ids.append(new_id("kb"))
+    tied = {"provider": "retell", "external_agent_id": new_id("ext")}
+    made = await service.create(org, 'Full "of" it', description="Answers", draft=draft, tags=["a", "b"], **tied)
+    with as_org(org):
+        await service.agents.PublishAgent(agent_pb2.PublishAgentRequest(id=made.id), None)
+    await service.create(org, "Bare")
+    messages = await listed(service, org, page=common_pb2.PageRequest())
+    in_json = await listed(service, org, page=common_pb2.PageRequest(json_rows=True))
+    rows = list_answer([agent_row_from_proto(agent) for agent in messages.agents], messages.page_info).data
+    assert in_json.page_info.json_rows == msgspec.json.encode(rows)
+    assert len(in_json.agents) == 0
+    in_json.page_info.ClearField("json_rows")
+    assert in_json.page_info == messages.page_info
 
 
 @pytest.mark.parametrize(("sort", "order"), [("", ""), ("name", "asc"), ("name", "desc"), ("updatedAt", "asc")])

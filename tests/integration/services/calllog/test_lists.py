@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 import pytest_asyncio
 
 from echosenseix.calllog.v1 import calllog_pb2
 from echosenseix.common.v1 import common_pb2
+from gateway.schemas.calls import call_row_from_proto
 from libs.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 from libs.ids import new_id
 from libs.postgres import count_statements
@@ -62,6 +64,20 @@ async def found(calllog: CallLog, org: Organization, **filters: Any) -> str:
     answer = await calllog.list(org.id, **filters)
     assert answer.page_info.total == len(answer.calls)
     return "".join(call.external_call_id.rpartition("-")[2] for call in answer.calls)
+
+
+async def test_rows_in_json_are_what_the_api_makes_of_the_messages(calllog: CallLog, org: Organization) -> None:
+    call = (await calllog.list(org.id)).calls[0].id
+    async with calllog.database.transaction(org.id) as conn:
+        await conn.execute("update call set cost_micros = 12345, cost_currency = 'USD' where id = $1", call)
+    messages = await calllog.list(org.id, page=common_pb2.PageRequest(limit=4))
+    in_json = await calllog.list(org.id, page=common_pb2.PageRequest(limit=4, json_rows=True))
+    rows = [call_row_from_proto(message) for message in messages.calls]
+    assert in_json.page_info.json_rows == msgspec.json.encode(rows)
+    in_json.page_info.ClearField("json_rows")
+    assert in_json.page_info == messages.page_info
+    words = common_pb2.PageRequest(json_rows=True)
+    assert msgspec.json.decode((await calllog.list(org.id, page=words, search="parcel")).page_info.json_rows)[1:]
 
 
 async def test_all_newest_first(calllog: CallLog, org: Organization) -> None:

@@ -10,12 +10,12 @@ from gateway.http.wire import (
     decimal_text,
     list_to_json,
     micros_from_json,
-    micros_to_json,
     struct_from_json,
     struct_to_json,
     time_to_json,
 )
 from libs.clock import rfc3339_ms
+from libs.json_rows import micros_to_json
 
 MOMENTS = st.datetimes(datetime(1970, 1, 2), datetime(2300, 1, 1), timezones=st.just(UTC))
 SCALARS = st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.text(st.characters(codec="utf-8"))

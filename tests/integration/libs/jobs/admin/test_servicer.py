@@ -6,10 +6,13 @@ import asyncio
 import contextlib
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 
 from echosenseix.common.v1 import common_pb2
 from echosenseix.jobs.v1 import jobs_pb2
+from gateway.http.merged_lists import rows_of_json
+from gateway.schemas.jobs import job_row_from_proto
 from libs.context import CallContext
 from libs.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 from libs.jobs import Discard, Handlers, JobContext
@@ -52,6 +55,26 @@ async def fail_one(jobs: Jobs, org_id: str = "org_a", code: str = "bad_input") -
         job_id = await jobs.add("refuse", org_id, queue="mail")
         await jobs.until_state(job_id, "failed")
     return job_id
+
+
+async def test_rows_in_json_are_what_the_api_makes_of_the_messages(jobs: Jobs, servicer: JobsServicer) -> None:
+    handlers = Handlers()
+
+    async def answer(ctx: JobContext) -> dict[str, object]:
+        return {"words": ["a", "€"], "count": 3, "share": 0.5, "none": None}
+
+    handlers.add(kind("answer", queue="mail"), answer)
+    async with jobs.working(handlers):
+        await jobs.until_state(await jobs.add("answer", "org_json", queue="mail"), "completed")
+    await fail_one(jobs, "org_json")
+    await jobs.add("never", "org_json", queue="idle")
+    with caller("org_json"):
+        messages = await servicer.ListJobs(jobs_pb2.ListJobsRequest(), None)
+        asked = jobs_pb2.ListJobsRequest(page=common_pb2.PageRequest(json_rows=True))
+        in_json = await servicer.ListJobs(asked, None)
+    rows = [msgspec.to_builtins(job_row_from_proto(job)) for job in messages.jobs]
+    assert msgspec.json.decode(in_json.page_info.json_rows) == rows
+    assert [row["id"] for row in rows] == [row.id for row in rows_of_json(in_json.page_info.json_rows)]
 
 
 async def test_a_job_with_its_attempts_error_and_result(jobs: Jobs, servicer: JobsServicer) -> None:

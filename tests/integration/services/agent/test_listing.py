@@ -41,7 +41,7 @@ async def test_rows_in_json_are_what_the_api_makes_of_the_messages(service: Serv
     draft = agent_pb2.AgentConfiguration(system_prompt="Help.", first_message="Hi €", language="de-DE", voice_id="v")
     draft.llm.model, draft.llm.temperature, draft.max_duration_seconds = "m-1", 0.0, 60
     draft.dynamic_variables.update({"plan": "gold"})
-    draft.knowledge_entry_ids.append(new_id("kb"))
+    draft.knowledge_entry_ids.append(new_id("kbe"))
     tied = {"provider": "retell", "external_agent_id": new_id("ext")}
     made = await service.create(org, 'Full "of" it', description="Answers", draft=draft, tags=["a", "b"], **tied)
     with as_org(org):

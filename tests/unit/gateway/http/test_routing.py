@@ -97,6 +97,8 @@ PUBLIC = {
 WITHOUT_SCOPE = {
     ("POST", "/api/logout"),
     ("GET", "/api/auth/user"),
+    ("GET", "/api/auth/openid-links"),
+    ("PUT", "/api/auth/openid-links/{id}"),
     ("GET", "/api/auth/sessions"),
     ("DELETE", "/api/auth/sessions/{id}"),
     ("GET", "/api/jobs"),

@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.faults import caches, frozen, jobs, overload, replicas, rolling, sockets, suite, upgrade
+from tests.faults import caches, frozen, jobs, overload, redis_outage, replicas, rolling, sockets, suite, upgrade
 from tests.faults.jobs import Outcome
 
 
@@ -35,6 +35,9 @@ async def run(quick: bool, seed: int, folder: Path) -> int:
         ),
         "overload": overload.flood_of_requests(
             folder / "seven", *((2_000, 20, 90.0) if quick else (20_000, 200, 99.0))
+        ),
+        "Redis lost": redis_outage.lose_redis(
+            folder / "eight", 4.0 if quick else 60.0, 50.0, redis_outage.GENEROUS if quick else redis_outage.Promise()
         ),
         "rolling restart": rolling.restart_everything(folder / "three", 50.0 if quick else 200.0),
         "upgrade": upgrade.upgrade(folder / "five", upgrade.release_before(), 20.0, 15.0 if quick else 120.0),

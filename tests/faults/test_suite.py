@@ -8,6 +8,8 @@ from pathlib import Path
 from tests.faults.caches import QUICK, check_caches
 from tests.faults.frozen import GENEROUS, freeze_and_kill
 from tests.faults.overload import flood_of_requests
+from tests.faults.redis_outage import GENEROUS as PATIENT
+from tests.faults.redis_outage import lose_redis
 from tests.faults.replicas import Limits, kill_replicas
 from tests.faults.rolling import restart_everything
 from tests.faults.sockets import cut_sockets
@@ -64,6 +66,13 @@ async def test_a_flood_of_one_organization_is_refused_and_nine_others_are_served
     outcome = await flood_of_requests(tmp_path, flood=2_000, others=20, success_percent=90.0)
     assert outcome.problems == [], outcome.line()
     assert outcome.figures["others asked"] == 180
+
+
+async def test_without_redis_or_with_a_frozen_one_customers_and_their_sessions_go_on(tmp_path: Path) -> None:
+    """K6 and K7 of the promises, with the times of a busy machine."""
+    outcome = await lose_redis(tmp_path, seconds=4.0, rate=25.0, promise=PATIENT)
+    assert outcome.problems == [], outcome.line()
+    assert outcome.figures["requests"] > 200
 
 
 async def test_the_release_before_the_newest_migration_stands_beside_this_one(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest_asyncio
 
@@ -103,6 +104,33 @@ async def test_five_hundred_readers_cause_one_load(store: RedisStore) -> None:
     other = Cache(KIND, store, Tombstones(), CODEC)
     assert (await other.get(Place(key, (key,)), load)).source is Source.HIT
     assert loads == 1
+
+
+async def test_a_hot_key_that_expires_before_five_hundred_readers_of_two_gateways_is_loaded_once(
+    store: RedisStore,
+) -> None:
+    """L6 of the promises."""
+    kind = replace(KIND, ttl_seconds=0.05, refresh_share=2.0)
+    caches = [Cache(kind, store, Tombstones(), CODEC) for _ in range(2)]
+    loads, gate, key = 0, asyncio.Event(), new_id("key")
+
+    async def load() -> Loaded[bytes]:
+        nonlocal loads
+        loads += 1
+        await gate.wait()
+        return Loaded(b"v%d" % loads, loads)
+
+    gate.set()
+    assert (await caches[0].get(Place(key, (key,)), load)).value == b"v1"
+    # Longer than its life and than the memory of a process keeps it.
+    await asyncio.sleep(0.2)
+    gate.clear()
+    readers = [asyncio.ensure_future(caches[number % 2].get(Place(key, (key,)), load)) for number in range(500)]
+    while loads < 2:
+        await asyncio.sleep(0.001)
+    gate.set()
+    assert {answer.value for answer in await asyncio.gather(*readers)} == {b"v2"}
+    assert loads == 2
 
 
 async def test_without_redis_the_source_answers_and_the_breaker_opens() -> None:

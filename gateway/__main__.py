@@ -21,10 +21,13 @@ from gateway.operations.metrics import metrics
 from gateway.operations.services import services
 from gateway.principals import Principals, identity_lookup
 from gateway.routes.documentation import FILE, PAGE, about, page
+from gateway.shared_principals import SharedPrincipals
 from gateway.state import Gateway
 from libs.bus import Bus
 from libs.bus.subjects import GATEWAY_FIGURES, cache_invalidated
+from libs.cache.classes import CLASSES, SESSION
 from libs.cache.process import Caches
+from libs.cache.spec import tuned
 from libs.http.connection_limits import ConnectionLimits
 from libs.http.server import HttpServer
 from libs.keys import MacKeys
@@ -47,10 +50,13 @@ async def serve(runtime: Runtime[GatewaySettings]) -> None:
     await bus.subscribe_core(cache_invalidated("*"), caches.on_message)
     keys = MacKeys.from_settings(settings.cursor_key or (_shared_secret(settings),))
     runtime.keys.follow("cursor_key", keys.replace)
+    sessions = tuned(CLASSES, settings.cache_ttls)[SESSION.name]
+    principal_keys = keys.derived(partial(_derived, b"gateway principals"))
+    shared = SharedPrincipals(identity_lookup(clients), caches, sessions, principal_keys)
     gateway = Gateway(
         settings=settings,
         clients=clients,
-        principals=Principals(identity_lookup(clients)),
+        principals=Principals(shared, shared.forget),
         recent=RecentRequests(),
         status=SuiteStatus(clients.status),
         cursors=CursorCodec(keys.derived(partial(_derived, b"gateway cursors"))),

@@ -41,6 +41,15 @@ class Credential:
         return self.kind == "api_key" or self.secret.startswith(API_KEY_PREFIX)
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A principal, the seconds until its session or key ends, and whether identity tells the caches when it changes."""
+
+    principal: Principal
+    lives_seconds: float
+    is_told: bool
+
+
 _NO_PLACE = nullcontext()
 Refusal = Unauthenticated | PermissionDenied
 Lookup = Callable[[Credential], Awaitable[tuple[Principal, float]]]
@@ -50,8 +59,10 @@ class Principals:
     """The principals of recent credentials. Concurrent requests share one look-up. Refusals are kept too, so that
     guessing does not load identity."""
 
-    def __init__(self, lookup: Lookup) -> None:
+    def __init__(self, lookup: Lookup, forgotten: Callable[[str], None] | None = None) -> None:
+        """`forgotten` hears what `forget` does."""
         self._lookup = lookup
+        self._forgotten = forgotten
         self._known: Memory[Credential, Principal | Refusal] = Memory("principals", max_entries=_REMEMBERED)
         self._waiting: dict[Credential, asyncio.Task[Principal]] = {}
         self.hits = 0
@@ -84,6 +95,8 @@ class Principals:
     def forget(self, changed_id: str) -> None:
         """Drop the principals of a revoked session or API key or of a changed user, so that the next request asks
         identity."""
+        if self._forgotten is not None:
+            self._forgotten(changed_id)
         self._known.pop_where(
             lambda _, found: (
                 isinstance(found, Principal) and changed_id in (found.session_id, found.api_key_id, found.user_id)
@@ -115,10 +128,10 @@ def _raise_or_return(found: Principal | Refusal) -> Principal:
     raise type(found)(found.reason, found.detail)
 
 
-def identity_lookup(clients: Clients) -> Lookup:
+def identity_lookup(clients: Clients) -> Callable[[Credential], Awaitable[Found]]:
     """Ask identity.Authenticate, which changes nothing."""
 
-    async def lookup(credential: Credential) -> tuple[Principal, float]:
+    async def lookup(credential: Credential) -> Found:
         if credential.is_api_key:
             request = pb.AuthenticateRequest(api_key=credential.secret)
         else:
@@ -130,7 +143,7 @@ def identity_lookup(clients: Clients) -> Lookup:
         if credential.organization_id not in ("", answer.organization_id):
             # An identity of the release before ignores the field: it would act in the caller's own organization.
             raise PermissionDenied("organization_not_accessible", "You may not act in this organization, if it exists.")
-        return _principal(answer), _seconds_left(answer)
+        return Found(_principal(answer), _seconds_left(answer), answer.changes_are_told)
 
     return lookup
 

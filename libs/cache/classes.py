@@ -10,10 +10,17 @@ from libs.cache.spec import CacheClass
 
 # Seconds.
 _MINUTE = 60.0
-# The bound of sums, pages and single views. Sessions and permissions have 1 s and are kept in memory alone.
+# The bound of sums, pages and single views.
 _BOUND = 5.0
+# That of who may do what: a revoked credential must stop working within 1 s.
+_BOUND_OF_RIGHTS = 0.8
 _EDGE = "edge"
 
+SESSION: Final = CacheClass(
+    "session", _EDGE, "session token or API key", 60 * _MINUTE, _BOUND_OF_RIGHTS, ("credential",), ("identity",),
+    single=True, memory_seconds=_BOUND_OF_RIGHTS,
+    refresh_share=1 / 60,  # identity notes the use of a session, which lengthens it, once a minute
+)  # fmt: skip
 AGENT_LIST: Final = CacheClass(
     "agent_list", _EDGE, "organization, permissions, query", 15 * _MINUTE, _BOUND, ("agent",), ("agent",)
 )
@@ -50,10 +57,13 @@ ANALYTICS: Final = CacheClass(
 )  # fmt: skip
 
 CLASSES: Final = (
-    AGENT_LIST, AGENT, INTEGRATION, ENTRY_LIST, ENTRY, KNOWLEDGE_QUERY, CALL_LIST, CALL, ORGANIZATION, ANALYTICS,
+    SESSION, AGENT_LIST, AGENT, INTEGRATION, ENTRY_LIST, ENTRY, KNOWLEDGE_QUERY, CALL_LIST, CALL, ORGANIZATION,
+    ANALYTICS,
 )  # fmt: skip
 
 # Changes that no event tells, because no one outside asks for them; they replace cached values all the same.
-SILENT_TOPICS: Final = ("call.rated", "call.recording_settled", "analytics.computed")
+SILENT_TOPICS: Final = (
+    "credential.changed", "call.rated", "call.recording_settled", "analytics.computed",
+)  # fmt: skip
 
 CACHED_ENTITIES: Final = frozenset(entity for kind in CLASSES for entity in kind.entities)

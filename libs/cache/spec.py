@@ -34,6 +34,8 @@ class CacheClass:
     # The answer depends on the current hour, minute …, which then is part of the key; 0: it does not.
     period_seconds: int = 0
     negative_seconds: float = 5.0
+    # How long the process's own memory answers; never beyond the bound.
+    memory_seconds: float = L1_SECONDS
     soft_seconds: float = 0.25
     hard_seconds: float = 2.0
     refresh_share: float = 0.8

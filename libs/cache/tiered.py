@@ -5,6 +5,7 @@ bound the source is read, whatever fails. A loader reads the primary and never a
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Generic, TypeVar
@@ -19,6 +20,7 @@ from libs.cache.tombstones import Tombstones
 from libs.cache.values import Answer, Begun, Codec, Entry, Flight, Loader, Place, Source
 from libs.errors import AppError, DeadlineExceeded
 
+logger = logging.getLogger(__name__)
 V = TypeVar("V")
 
 # How long to wait for another process that loads the same key.
@@ -108,7 +110,8 @@ class Cache(Generic[V]):
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _answer(self, entry: Entry[V], source: Source) -> Answer[V]:
-        return Answer(entry.value, entry.version, source, max(0.0, self._now() - entry.loaded))
+        now = self._now()
+        return Answer(entry.value, entry.version, source, max(0.0, now - entry.loaded), entry.usable - now)
 
     def _flight(self, place: Place, load: Loader[V], min_version: int, now: float) -> Flight[V]:
         """The load to wait for: one that is under way, if what it reads is recent enough for this reader."""
@@ -142,9 +145,9 @@ class Cache(Generic[V]):
         try:
             async with asyncio.timeout(self.kind.hard_seconds):
                 found = await self._ask(flight, place)
-                if found is not None and found.value is not None:
+                if found is not None and (entry := self._take(flight, place, load, found)) is not None:
                     self._figures.hits["redis"].inc()
-                    return self._take(flight, place, load, found), Source.HIT
+                    return entry, Source.HIT
                 self._figures.misses["redis"].inc()
                 return await self._load(flight, place, load, found.lease if found else ""), Source.MISS
         except TimeoutError:
@@ -174,17 +177,19 @@ class Cache(Generic[V]):
             flight.since, flight.asked = self._now(), self._asked(place, flight.min_version)
         return None
 
-    def _take(self, flight: Flight[V], place: Place, load: Loader[V], found: Found) -> Entry[V]:
-        began = flight.since
+    def _take(self, flight: Flight[V], place: Place, load: Loader[V], found: Found) -> Entry[V] | None:
+        if found.value is None:
+            return None
+        began, usable = flight.since, flight.since - found.evidence_age + self.kind.bound_seconds
         self._figures.evidence.set(found.evidence_age)
-        entry = Entry(
-            value=self._codec.decode(found.value or b""),
-            version=found.version,
-            began=began,
-            loaded=began - found.value_age,
-            fresh=began + L1_SECONDS,
-            usable=began - found.evidence_age + self.kind.bound_seconds,
-        )
+        try:
+            value = self._codec.decode(found.value)
+        except ValueError:
+            logger.warning("a value of %s in Redis is none that this suite stored", self.kind.name)
+            return None
+        # The bound and 0.1 s are promised, so a value at its bound may stay for these 0.1 s.
+        fresh = began + max(L1_SECONDS, min(self.kind.memory_seconds, usable - began))
+        entry = Entry(value, found.version, began, began - found.value_age, fresh, usable)
         self._keep(place, entry)
         if found.lease:
             self._spawn(self._refresh(place, load, found.lease))
@@ -209,7 +214,7 @@ class Cache(Generic[V]):
         ttl = min(ttl, self.kind.negative_seconds) if loaded.negative else ttl
         bound = self.kind.bound_seconds
         # Without Redis the memory is all there is: it serves as long as the bound allows.
-        fresh = began + min(ttl, bound if away else L1_SECONDS)
+        fresh = began + min(ttl, bound if away else self.kind.memory_seconds)
         entry = Entry(loaded.value, loaded.version, began, began, fresh, began + min(ttl, bound))
         self._keep(place, entry)
         if lease:

@@ -30,17 +30,19 @@ class Loaded(Generic[V]):
 
 
 class Answer(NamedTuple, Generic[V]):
-    """`age_seconds` counts from before the load."""
+    """`age_seconds` counts from before the load; for `left_seconds` it may still be used."""
 
     value: V
     version: int
     source: Source
     age_seconds: float
+    left_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Codec(Generic[V]):
-    """How values cross to Redis; `measure` gives their bytes in memory."""
+    """How values cross to Redis; `measure` gives their bytes in memory. `decode` raises ValueError for bytes that it
+    does not trust."""
 
     encode: Callable[[V], bytes]
     decode: Callable[[bytes], V]

@@ -92,4 +92,5 @@ def caller_to_proto(caller: Caller) -> identity_pb2.AuthenticateResponse:
         has_grants=caller.granted is not None,
         readable_ids=sorted(caller.granted or ()),
         writable_ids=sorted(agent for agent, writable in (caller.granted or {}).items() if writable),
+        changes_are_told=True,
     )

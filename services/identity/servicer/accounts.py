@@ -104,8 +104,9 @@ class AccountMethods(Methods):
         if former is None:
             return caller
         caller = former.caller
-        if now - former.retired_at <= ROTATION_OVERLAP:
-            return caller
+        ends = former.retired_at + ROTATION_OVERLAP
+        if now <= ends:
+            return replace(caller, expires_at=min(ends, caller.expires_at or ends))
         async with parts.database.transaction(caller.org_id) as conn:
             if await parts.sessions.revoke(conn, caller.org_id, caller.user_id, caller.session_id, now):
                 ended = session_event("session.revoked", caller.org_id, caller.session_id, caller.user_id)

@@ -22,7 +22,7 @@ async def older_identity(request: pb.AuthenticateRequest) -> pb.AuthenticateResp
 
 async def test_a_customer_that_identity_does_not_know_of_is_never_the_agency() -> None:
     lookup = identity_lookup(SimpleNamespace(identity=SimpleNamespace(Authenticate=older_identity)))  # type: ignore[arg-type]
-    assert (await lookup(KEY))[0].org_id == "org_agency"
+    assert (await lookup(KEY)).principal.org_id == "org_agency"
     with pytest.raises(PermissionDenied, match="organization_not_accessible"):
         await lookup(replace(KEY, organization_id="org_customer"))
 

@@ -1,0 +1,101 @@
+"""Principals that any gateway has looked up, for all of them: the class `session` of libs.cache.classes.
+
+Stands between gateway.principals and identity. A value in Redis is signed, so that who can write there cannot make a
+principal, and it names its credential, so that none can be put in another's place. identity's triggers tell of every
+change by the hash of the credential (services/identity/storage/migrations).
+"""
+
+import hashlib
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from gateway.principals import Credential, Found
+from libs.cache import Memory
+from libs.cache.process import Caches
+from libs.cache.spec import CacheClass
+from libs.cache.values import Codec, Loaded, Place
+from libs.keys import MacKeys
+from libs.rpc.principal import Principal
+
+# Seconds that a change through this gateway is remembered: longer than a principal outlives its change anywhere.
+_DOUBTED_SECONDS = 1.0
+# Bytes of a value's signature: 128 bits.
+_MAC_BYTES = 16
+# Lifetimes vary by a tenth; this share of what is left never ends after it.
+_SURELY_ALIVE = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """`until` is when the session or key ends, in seconds since 1970."""
+
+    credential: str
+    principal: Principal
+    until: float
+
+
+class SharedPrincipals:
+    """A Lookup of gateway.principals. `forget` makes the next look-ups of a changed id ask identity."""
+
+    def __init__(
+        self,
+        lookup: Callable[[Credential], Awaitable[Found]],
+        caches: Caches,
+        kind: CacheClass,
+        keys: MacKeys,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._lookup = lookup
+        self._now = now
+        self._cache = caches.open(kind, _codec(keys))
+        self._doubted: Memory[str, bool] = Memory("principals_changed", max_entries=10_000)
+
+    async def __call__(self, credential: Credential) -> tuple[Principal, float]:
+        if credential.organization_id:
+            # The right to act in a customer's organization has further causes, which no trigger tells of.
+            return await self._ask(credential)
+        digest = hashlib.sha256(credential.secret.encode()).hexdigest()
+        place = Place(f"{'key' if credential.is_api_key else 'session'}:{digest}", self._cache.kind.tags("", digest))
+
+        async def load() -> Loaded[_Kept]:
+            found = await self._lookup(credential)
+            lives = found.lives_seconds * _SURELY_ALIVE if found.is_told else 0.0
+            kept = _Kept(place.key, found.principal, self._now() + found.lives_seconds)
+            return Loaded(kept, ttl_seconds=min(self._cache.kind.ttl_seconds, lives))
+
+        answer = await self._cache.get(place, load)
+        kept, lives = answer.value, answer.value.until - self._now()
+        if kept.credential != place.key or lives <= 0 or self._is_doubted(kept.principal):
+            return await self._ask(credential)
+        return kept.principal, min(lives, answer.left_seconds)
+
+    async def _ask(self, credential: Credential) -> tuple[Principal, float]:
+        found = await self._lookup(credential)
+        return found.principal, found.lives_seconds
+
+    def forget(self, changed_id: str) -> None:
+        """A session, API key or user was changed through this gateway."""
+        self._doubted.put(changed_id, True, _DOUBTED_SECONDS)
+
+    def _is_doubted(self, principal: Principal) -> bool:
+        ids = (principal.session_id, principal.api_key_id, principal.user_id)
+        return any(self._doubted.peek(changed_id) for changed_id in ids if changed_id)
+
+
+def _codec(keys: MacKeys) -> Codec[_Kept]:
+    encoder, decoder = msgspec.json.Encoder(), msgspec.json.Decoder(_Kept)
+
+    def encode(kept: _Kept) -> bytes:
+        body = encoder.encode(kept)
+        return keys.sign(body)[:_MAC_BYTES] + body
+
+    def decode(raw: bytes) -> _Kept:
+        body = raw[_MAC_BYTES:]
+        if not keys.verify(body, raw[:_MAC_BYTES], _MAC_BYTES):
+            raise ValueError("not signed by a gateway")
+        return decoder.decode(body)
+
+    return Codec(encode, decode, lambda kept: 1_024 + 64 * len(kept.principal.scopes))

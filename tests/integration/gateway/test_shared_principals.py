@@ -1,0 +1,172 @@
+"""Principals in Redis: one look-up for all gateways, ended by what identity tells, never made by who can write there.
+
+Two gateways are two sets of caches on one Redis; identity is a function that counts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from hashlib import sha256
+
+import pytest_asyncio
+from redis.asyncio import Redis
+
+from gateway.principals import Credential, Found
+from gateway.shared_principals import SharedPrincipals
+from libs.cache.classes import SESSION
+from libs.cache.client import RedisClient
+from libs.cache.process import Caches
+from libs.cache.spec import replaced_by
+from libs.cache.store import RedisStore
+from libs.ids import new_id
+from libs.keys import MacKeys
+from libs.rpc.principal import Grants, Principal
+from local.stores import Stores
+
+KEYS = MacKeys([b"k" * 32])
+
+
+@dataclass
+class Identity:
+    principal: Principal
+    lives: float = 3_600.0
+    is_told: bool = True
+    asked: int = 0
+
+    async def __call__(self, credential: Credential) -> Found:
+        self.asked += 1
+        return Found(self.principal, self.lives, self.is_told)
+
+
+@dataclass
+class Scene:
+    store: RedisStore
+    redis: Redis
+    url: str
+    opened: list[Caches]
+
+    def gateway(self, identity: Identity, keys: MacKeys = KEYS) -> SharedPrincipals:
+        caches = Caches(self.url)
+        self.opened.append(caches)
+        return SharedPrincipals(identity, caches, SESSION, keys)
+
+    async def beat(self) -> None:
+        """What identity's relay does four times a second."""
+        await self.store.beat("identity", *await self.store.begin("identity"))
+
+    async def tell(self, secret: str) -> None:
+        """What the relay makes of a row of the triggers."""
+        tags = replaced_by("credential.changed", "", sha256(secret.encode()).hexdigest())
+        await self.store.invalidate(new_id("chg"), tags)
+
+    async def key_of(self, secret: str) -> str:
+        [found] = await self.redis.keys(f"cache:v:session:*{sha256(secret.encode()).hexdigest()}")
+        return found.decode() if isinstance(found, bytes) else found
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def scene(stores: Stores) -> AsyncIterator[Scene]:
+    client = RedisClient(stores.redis_url, seconds=5.0)
+    async with Redis.from_url(stores.redis_url) as redis:
+        scene = Scene(RedisStore(client), redis, stores.redis_url, [])
+        await scene.beat()
+        yield scene
+        for caches in scene.opened:
+            await caches.close()
+    await client.close()
+
+
+def someone() -> tuple[Credential, Identity]:
+    grants = Grants(frozenset({"agt_1"}), frozenset())
+    principal = Principal("org_1", "usr_1", new_id("ses"), role="member", scopes=frozenset({"*"}), grants=grants)
+    return Credential("bearer", new_id("tok")), Identity(principal)
+
+
+async def test_what_one_gateway_looked_up_serves_the_other_whole(scene: Scene) -> None:
+    credential, identity = someone()
+    one, other = scene.gateway(identity), scene.gateway(identity)
+    await one(credential)
+    principal, lives = await other(credential)
+    assert (principal, identity.asked) == (identity.principal, 1)
+    assert 0 < lives <= SESSION.bound_seconds
+
+
+async def test_a_told_change_ends_it_at_every_gateway(scene: Scene) -> None:
+    credential, identity = someone()
+    await scene.gateway(identity)(credential)
+    await scene.tell(credential.secret)
+    identity.principal = replace(identity.principal, role="viewer")
+    principal, _ = await scene.gateway(identity)(credential)
+    assert (principal.role, identity.asked) == ("viewer", 2)
+
+
+async def test_without_a_heartbeat_of_identity_it_is_looked_up_again_within_the_bound(scene: Scene) -> None:
+    credential, identity = someone()
+    await scene.gateway(identity)(credential)
+    await asyncio.sleep(SESSION.bound_seconds + 0.05)
+    await scene.gateway(identity)(credential)
+    assert identity.asked == 2
+
+
+async def test_a_change_through_this_gateway_asks_identity_at_once(scene: Scene) -> None:
+    credential, identity = someone()
+    gateway = scene.gateway(identity)
+    await gateway(credential)
+    gateway.forget(identity.principal.session_id)
+    await gateway(credential)
+    assert identity.asked == 2
+
+
+async def test_a_value_that_no_gateway_signed_is_no_principal(scene: Scene) -> None:
+    credential, identity = someone()
+    await scene.gateway(identity)(credential)
+    key = await scene.key_of(credential.secret)
+    raw = await scene.redis.hget(key, "data")
+    assert isinstance(raw, bytes)
+    await scene.redis.hset(key, "data", raw.replace(b'"member"', b'"owner"'))
+    principal, _ = await scene.gateway(identity)(credential)
+    assert (principal.role, identity.asked) == ("member", 2)
+    principal, _ = await scene.gateway(identity, MacKeys([b"o" * 32]))(credential)
+    assert identity.asked == 3
+
+
+async def test_a_signed_value_of_another_credential_is_no_principal(scene: Scene) -> None:
+    (victim, owner), (thief, member) = someone(), someone()
+    await scene.gateway(owner)(victim)
+    await scene.gateway(member)(thief)
+    stolen = await scene.redis.hget(await scene.key_of(victim.secret), "data")
+    await scene.redis.hset(await scene.key_of(thief.secret), "data", stolen)
+    principal, _ = await scene.gateway(member)(thief)
+    assert principal == member.principal
+
+
+async def test_it_ends_with_its_session(scene: Scene) -> None:
+    credential, identity = someone()
+    identity.lives = 0.3
+    _, lives = await scene.gateway(identity)(credential)
+    assert lives <= 0.3
+    ends = time.monotonic() + 0.31
+    await asyncio.sleep(ends - time.monotonic())
+    await scene.gateway(identity)(credential)
+    assert identity.asked == 2
+
+
+async def test_where_changes_are_not_told_nothing_is_shared(scene: Scene) -> None:
+    credential, identity = someone()
+    identity.is_told = False
+    await scene.gateway(identity)(credential)
+    await asyncio.sleep(0.01)
+    await scene.gateway(identity)(credential)
+    assert identity.asked == 2
+
+
+async def test_the_right_to_act_in_a_customers_organization_is_asked_for_each_time(scene: Scene) -> None:
+    credential, identity = someone()
+    within = replace(credential, organization_id="org_customer")
+    gateway = scene.gateway(identity)
+    await gateway(within)
+    await gateway(within)
+    assert identity.asked == 2

@@ -19,6 +19,7 @@ from libs.sandbox import Usage
 from services.knowledge.domain import entry as entries
 from services.knowledge.domain.entry import BuiltIndex, Document, Entry, Status
 from services.knowledge.domain.source import not_refreshed, refreshed
+from services.knowledge.extract.reader import RecognitionBusy
 from services.knowledge.extract.refusal import Refusal
 from services.knowledge.mapping.events import document_event, entry_event
 from services.knowledge.operations.enqueueing import (
@@ -112,6 +113,8 @@ class KnowledgeJobs:
         except Superseded:
             await self._record_failure(ctx, entry, document, "superseded", _SUPERSEDED)
             raise Cancel("superseded") from None
+        except RecognitionBusy:
+            raise Snooze(self._indexing.seconds_to_recognition, "recognition_busy") from None
         except Refusal as refusal:
             await self._record_failure(ctx, entry, document, refusal.reason, refusal.sentence)
             raise Discard(refusal.reason, refusal.sentence) from None

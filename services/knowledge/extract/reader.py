@@ -28,6 +28,8 @@ _LIMIT_REASONS = {
     "memory": "extraction_memory", "cpu": "extraction_timeout", "time": "extraction_timeout",
     "output": "document_text_too_long",
 }  # fmt: skip
+# Texts that are read at a time: each is bound by the processor and may take its whole memory limit.
+_TEXTS_AT_ONCE = 2
 # Characters of a language's code.
 _LONGEST_CODE = 3
 # Native libraries end themselves when an allocation fails.
@@ -91,25 +93,38 @@ def scan_sandbox() -> Sandbox:
     return Sandbox((_DOCUMENT, _RECOGNITION), (f"{_DOCUMENT}:warm", f"{_RECOGNITION}:load"))
 
 
+class RecognitionBusy(Exception):
+    """The document is a scan, and another scan is being recognized."""
+
+
 class DocumentReader:
     """`scans` recognizes text in pictures; None where that is not installed."""
 
     def __init__(self, texts: Reading, scans: Reading | None = None) -> None:
         self._texts = texts
         self._scans = scans
+        self._reading = asyncio.Semaphore(_TEXTS_AT_ONCE)
         self._recognizing = asyncio.Lock()
 
+    @property
+    def is_recognizing(self) -> bool:
+        return self._recognizing.locked()
+
     async def read(self, source: BinaryIO, media: MediaType, target: BinaryIO, on_pages: OnPages, usage: Usage) -> Read:
-        """Reads `source` in a sandbox and leaves its chunks in `target`. Raises Refusal for what the document is."""
+        """Reads `source` in a sandbox and leaves its chunks in `target`. Raises Refusal for what the document is, and
+        RecognitionBusy: recognition takes minutes, so that a caller who waited would hold what others need."""
         if media not in PICTURES:
             leave_scans = self._scans is not None
             try:
-                return await self._read(self._texts, _READ, source, media, target, on_pages, usage, leave_scans)
+                async with self._reading:
+                    return await self._read(self._texts, _READ, source, media, target, on_pages, usage, leave_scans)
             except Refusal as refusal:
                 if refusal.reason != SCANNED:
                     raise
         if self._scans is None:  # it was uploaded while recognition was installed
             raise Refusal("no_text_found")
+        if self.is_recognizing:
+            raise RecognitionBusy
         source.seek(0)
         async with self._recognizing:
             return await self._read(self._scans, _READ_SCANNED, source, media, target, on_pages, usage)

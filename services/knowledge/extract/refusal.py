@@ -18,7 +18,7 @@ SENTENCES = {
         "(dependency group `ocr`)."
     ),
     "scan_not_recognized": (
-        "The text of the scan could not be recognized. Recognition reads Latin scripts, Chinese and Japanese."
+        "The text of the scan could not be recognized. It is tried with texts in Latin script alone."
     ),
     "extraction_timeout": "Reading the document took too long. Simplify or split it and upload it again.",
     "extraction_memory": "Reading the document took too much memory. Simplify or split it and upload it again.",

@@ -20,7 +20,7 @@ from services.knowledge.domain.chunking import ChunkDraft, passage
 from services.knowledge.domain.entry import BuiltIndex, Document, Entry, wanted_language
 from services.knowledge.domain.media import BY_NAME, MARKDOWN
 from services.knowledge.embed.embedder import Embedder
-from services.knowledge.extract.reader import DocumentReader, Read, read_chunks
+from services.knowledge.extract.reader import DocumentReader, Read, RecognitionBusy, read_chunks
 from services.knowledge.storage.chunks import Build, Chunks, fingerprint
 from services.knowledge.storage.vectors import VectorSupport, literal
 
@@ -28,8 +28,11 @@ OnProgress = Callable[["Progress"], Awaitable[None]]
 
 # Percent of the progress bar that extraction takes, of texts and of scans.
 _EXTRACTION_SHARE, _RECOGNITION_SHARE = 15, 80
-# Two at a time: extraction is bound by the processor, and each may take its whole memory limit.
-_EXTRACTIONS = 2
+# Builds that are remembered as waiting scans. One that is forgotten is fetched and looked at once more.
+_REMEMBERED_SCANS = 600
+# Seconds before a waiting scan is tried again: this, or one for each scan that waits, so that a worker tries about one
+# a second however many wait.
+_FEWEST_SECONDS_TO_RECOGNITION = 2.0
 # Batches that are embedded while one is written. More: more memory, and no processor is idle already.
 _BATCHES_AHEAD = 3
 # Vectors that a build remembers, so that repeated passages are embedded once.
@@ -58,7 +61,11 @@ class Indexing:
         self._embedder = embedder
         self._vectors = vectors
         self._reader = reader
-        self._extracting = asyncio.Semaphore(_EXTRACTIONS)
+        self._waiting_scans: OrderedDict[str, None] = OrderedDict()
+
+    @property
+    def seconds_to_recognition(self) -> float:
+        return max(_FEWEST_SECONDS_TO_RECOGNITION, float(len(self._waiting_scans)))
 
     async def build(
         self,
@@ -69,7 +76,9 @@ class Indexing:
         usage: Usage,
     ) -> tuple[Build, BuiltIndex]:
         """Stages a whole new index; `usage` gains the processor time. Raises Refusal for what the document is,
-        Superseded, or whatever keeps it from reading and writing now."""
+        RecognitionBusy, Superseded, or whatever keeps it from reading and writing now."""
+        if entry.wanted_build in self._waiting_scans and self._reader.is_recognizing:
+            raise RecognitionBusy
         build = Build(entry.org_id, entry.id, entry.wanted_build, f"{entry.wanted_build}.{new_id('try')}")
         await self._chunks.drop_attempts(build)
         try:
@@ -115,9 +124,15 @@ class Indexing:
             await self._fetch(entry, document, source)
             source.flush()
             source.seek(0)
-            async with self._extracting:
-                media = BY_NAME[document.media_type] if document else MARKDOWN
+            media = BY_NAME[document.media_type] if document else MARKDOWN
+            self._waiting_scans.pop(entry.wanted_build, None)
+            try:
                 return await self._reader.read(source, media, target, on_pages, usage)
+            except RecognitionBusy:
+                self._waiting_scans[entry.wanted_build] = None
+                if len(self._waiting_scans) > _REMEMBERED_SCANS:
+                    self._waiting_scans.popitem(last=False)
+                raise
 
     async def _fetch(self, entry: Entry, document: Document | None, source: BinaryIO) -> None:
         if document is None:

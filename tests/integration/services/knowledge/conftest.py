@@ -25,7 +25,7 @@ from libs.paging import CursorCodec
 from libs.postgres import Database
 from libs.rpc.context import CallContext, serving
 from libs.rpc.principal import Principal
-from libs.sandbox import Usage
+from libs.sandbox import Sandbox, Usage
 from local.stores import Stores
 from services.knowledge.embed.cached import CachedQueries
 from services.knowledge.embed.embedder import Embedder, EmbedderUnavailable, Vector
@@ -183,11 +183,18 @@ async def build_service(
 ) -> AsyncIterator[Callable[..., Awaitable[Service]]]:
     buses: list[Bus] = []
 
-    async def build(embedder: Embedder = model, limits: Budget | None = None, cpu_seconds: float = 1e9) -> Service:
+    async def build(
+        embedder: Embedder = model,
+        limits: Budget | None = None,
+        cpu_seconds: float = 1e9,
+        scans: Sandbox | None = None,
+    ) -> Service:
         database = await service_database("knowledge")
         bus = await Bus.connect(stores.nats_url, "test-knowledge")
         buses.append(bus)
-        return assemble(database, bus, tmp_path_factory.mktemp("blobs"), embedder, limits or Budget(), cpu_seconds)
+        return assemble(
+            database, bus, tmp_path_factory.mktemp("blobs"), embedder, limits or Budget(), cpu_seconds, scans
+        )
 
     yield build
     for bus in buses:
@@ -195,12 +202,19 @@ async def build_service(
 
 
 def assemble(
-    database: Database, bus: Bus, folder: Path, embedder: Embedder, limits: Budget, cpu_seconds: float = 1e9
+    database: Database,
+    bus: Bus,
+    folder: Path,
+    embedder: Embedder,
+    limits: Budget,
+    cpu_seconds: float = 1e9,
+    scans: Sandbox | None = None,
 ) -> Service:
     cursors, blobs = CursorCodec(b"c" * 32), BlobStore.from_url(f"file://{folder}")
     stored, documents, chunks = Entries(database, cursors), Documents(database, cursors), Chunks(database, cursors)
     searching = Searching(Searches(database), CachedQueries(embedder), VectorSupport(database))
-    indexing = Indexing(blobs, chunks, embedder, VectorSupport(database), DocumentReader(Reading(SANDBOX, limits)))
+    reader = DocumentReader(Reading(SANDBOX, limits), Reading(scans, limits) if scans else None)
+    indexing = Indexing(blobs, chunks, embedder, VectorSupport(database), reader)
     clock = SystemClock()
     uploads, taking = Uploads(blobs, documents, LIMIT), Taking(database, stored, documents, clock)
     sources = Sources(database, cursors)

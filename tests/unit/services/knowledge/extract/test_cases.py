@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from services.knowledge.domain.blocks import Block
-from services.knowledge.domain.media import recognize
-from services.knowledge.extract.document import blocks_of, read_document
+from services.knowledge.extract.document import read_document
 from services.knowledge.extract.refusal import Refusal
+from tests.unit.services.knowledge.extract import reading
 
 SAMPLES = Path(__file__).parent / "samples"
 
@@ -58,8 +58,7 @@ REFUSED = [("p05-user-password.pdf", "document_encrypted"), ("p06-scan.pdf", "")
 
 
 def blocks(name: str) -> list[Block]:
-    content = (SAMPLES / name).read_bytes()
-    return list(blocks_of(content, recognize(name, "", content[:8192]), lambda read, total: None))
+    return reading.blocks(name, (SAMPLES / name).read_bytes())
 
 
 @pytest.mark.parametrize(("name", "has", "lacks"), READ, ids=[name for name, _, _ in READ])
@@ -88,18 +87,6 @@ def test_headings_and_pages_of_office_documents_are_kept() -> None:
 
 def test_code_in_a_longer_fence_is_no_heading() -> None:
     assert [block.text for block in blocks("m04-nested-fence.md") if block.level] == ["Guide"]
-
-
-@pytest.mark.parametrize("name", sorted(name for name, _, _ in READ))
-def test_every_word_of_every_document_is_in_a_chunk(name: str, tmp_path: Path) -> None:
-    content = (SAMPLES / name).read_bytes()
-    media = recognize(name, "", content[:8192])
-    with (SAMPLES / name).open("rb") as file:
-        batches = list(read_document(os.dup(file.fileno()), media.name, 8_000_000, 10_000))
-    drafts = [draft for kind, *values in batches if kind == "chunks" for draft in values[0]]
-    kept = " ".join(f"{draft[2]} {draft[1]}" for draft in drafts)
-
-    assert [word for block in blocks(name) for word in block.text.split() if word not in kept] == []
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,13 @@ import pytest
 from reportlab.pdfgen.canvas import Canvas
 
 from services.knowledge.domain.media import recognize
-from services.knowledge.extract.document import blocks_of
 from tests.unit.services.knowledge.extract.office_files import docx, paragraph, run
+from tests.unit.services.knowledge.extract.reading import blocks_in
 
 
 def read(name: str, content: bytes) -> str:
     media = recognize(name, "", content[:8192])
-    return "\n".join(block.text for block in blocks_of(content, media, lambda *_: None))
+    return "\n".join(block.text for block in blocks_in(content, media))
 
 
 TEXTS = [
@@ -64,7 +64,7 @@ def test_a_row_of_a_table_names_its_columns(text: str, row: str) -> None:
 
 def test_a_table_of_a_page_repeats_its_header() -> None:
     page = b"<table><tr><th>Tool<th>Price</tr><tr><td><p>Awl</p><td><p>3</p></tr><tr><td>Saw<td></tr></table>"
-    blocks = list(blocks_of(page, recognize("a.html", "", page), lambda *_: None))
+    blocks = blocks_in(page, recognize("a.html", "", page))
     assert [(block.text, block.header) for block in blocks] == [
         ("Tool · Price", ""), ("Awl · 3", "Tool · Price"), ("Saw", "Tool · Price"),
     ]  # fmt: skip

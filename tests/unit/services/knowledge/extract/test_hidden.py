@@ -11,7 +11,6 @@ from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 
 from services.knowledge.domain.media import DOCX, EML, EPUB, HTML, MARKDOWN, ODT, PDF, PPTX, RTF, XLSX, MediaType
-from services.knowledge.extract.document import blocks_of
 from tests.unit.services.knowledge.extract.office_files import (
     docx,
     epub,
@@ -22,12 +21,13 @@ from tests.unit.services.knowledge.extract.office_files import (
     sheet_row,
     xlsx,
 )
+from tests.unit.services.knowledge.extract.reading import blocks_in
 
 _SHOWN = paragraph("SHOWN words")
 
 
 def read(content: bytes, media: MediaType) -> str:
-    return "\n".join(block.text for block in blocks_of(content, media, lambda *_: None))
+    return "\n".join(block.text for block in blocks_in(content, media))
 
 
 def word_style(kind: str, name: str, more: str) -> str:

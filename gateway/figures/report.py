@@ -3,12 +3,15 @@
 Response times travel as counts by bucket, because no quantile of several gateways follows from the quantiles of each.
 """
 
+import logging
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 from prometheus_client import Metric
 
 from gateway.middleware.telemetry import Traffic
@@ -16,31 +19,44 @@ from libs.telemetry import metrics
 
 # Seconds of the first bucket, and by how much each bucket is longer than the one before: a quantile is 4 % off at most.
 _LEAST_SECONDS, _GROWTH = 1e-4, 1.08
+# The last bucket, of 2.7 hours; longer times count in it. It bounds what a report holds and what `_quantile` computes.
+LAST_BUCKET = 239
+# Classes of cached values in a report; this release has fewer than twenty. More would grow every point of the history.
+MOST_CACHES = 64
 # Gateways whose reports are kept. More: more memory, about 2 KB each.
 MOST_GATEWAYS = 64
 # Seconds after which a silent gateway counts as gone: three of its reports.
 FRESH_SECONDS = 30.0
+
+# What NATS brings is bounded while it is decoded, because every gateway sums it, keeps it and shows it to operators.
+_Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[\w.:-]+$")]
+_Instance = Annotated[str, Meta(min_length=1, max_length=255)]
+_Figure = Annotated[float, Meta(ge=0, le=1e15)]
+_Bucket = Annotated[int, Meta(ge=0, le=LAST_BUCKET)]
+_Count = Annotated[int, Meta(ge=0, le=10**9)]
+
+_log = logging.getLogger("gateway.figures")
 
 
 class CacheFigures(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One class of cached values since the start of a gateway. `heartbeat_seconds` is the age of the last evidence that
     invalidations arrive."""
 
-    hits: float = 0.0
-    misses: float = 0.0
-    stale: float = 0.0
-    heartbeat_seconds: float = 0.0
+    hits: _Figure = 0.0
+    misses: _Figure = 0.0
+    stale: _Figure = 0.0
+    heartbeat_seconds: _Figure = 0.0
 
 
 class Report(msgspec.Struct, frozen=True, array_like=True):
     """One gateway's last minute. Rates are per second; `times` counts requests by bucket of their response time."""
 
-    instance: str
-    requests: float
-    client_errors: float
-    server_errors: float
-    times: dict[int, int]
-    caches: dict[str, CacheFigures]
+    instance: _Instance
+    requests: _Figure
+    client_errors: _Figure
+    server_errors: _Figure
+    times: Annotated[dict[_Bucket, _Count], Meta(max_length=LAST_BUCKET + 1)]
+    caches: Annotated[dict[_Name, CacheFigures], Meta(max_length=MOST_CACHES)]
 
 
 _decoder = msgspec.json.Decoder(Report)
@@ -63,12 +79,17 @@ class Reports:
 
     def __init__(self) -> None:
         self._heard: dict[str, tuple[float, Report]] = {}
+        self._warned = -math.inf
 
     def hear(self, data: bytes, now: float) -> None:
-        """`now` in seconds of any clock that goes on. What another release says in other words is ignored."""
+        """`now` in seconds of any clock that goes on. A report of another shape or beyond the bounds is dropped; the
+        log has one line for all that are dropped within FRESH_SECONDS."""
         try:
             report = _decoder.decode(data)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            if now - self._warned > FRESH_SECONDS:
+                self._warned = now
+                _log.warning("a report of another gateway was dropped: %s", str(error)[:200])
             return
         self._forget(now)
         if report.instance in self._heard or len(self._heard) < MOST_GATEWAYS:
@@ -130,7 +151,7 @@ def _counts(seconds: Iterable[float]) -> dict[int, int]:
 
 
 def _bucket(seconds: float) -> int:
-    return max(0, math.ceil(math.log(max(seconds, _LEAST_SECONDS) / _LEAST_SECONDS, _GROWTH)))
+    return min(LAST_BUCKET, math.ceil(math.log(max(seconds, _LEAST_SECONDS) / _LEAST_SECONDS, _GROWTH)))
 
 
 def _quantile(times: Mapping[int, int], q: float) -> float:

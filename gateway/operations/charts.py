@@ -6,6 +6,7 @@ dashboards in k8s/components/monitoring; this is for one machine and for the fir
 
 import asyncio
 import contextlib
+import logging
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,17 +26,28 @@ if TYPE_CHECKING:
 
 _PAGE = Path(__file__).with_name("charts.html")
 
+_log = logging.getLogger("gateway.figures")
+
 
 async def fill(gateway: "Gateway", bus: Bus, stop: asyncio.Event) -> None:
-    """A point of the history every EVERY_SECONDS, and a report to the other gateways, until told to stop."""
-    history = gateway.history
+    """A point of the history every EVERY_SECONDS, until told to stop. A failure costs one point: a process ends when a
+    background task does, and figures are no reason to end a gateway."""
     while not stop.is_set():
-        seen = await snapshot.take(gateway)
-        own = report_of(gateway.settings.instance, seen.traffic)
-        await bus.publish_core(GATEWAY_FIGURES, msgspec.json.encode(own))
-        history.add(seen, history.reports.with_own(own, time.monotonic()), datetime.now(UTC))
+        try:
+            await _add_point(gateway, bus)
+        except Exception:
+            _log.exception("a point of the charts is missing")
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), EVERY_SECONDS)
+
+
+async def _add_point(gateway: "Gateway", bus: Bus) -> None:
+    """Also reports to the other gateways."""
+    history = gateway.history
+    seen = await snapshot.take(gateway)
+    own = report_of(gateway.settings.instance, seen.traffic)
+    await bus.publish_core(GATEWAY_FIGURES, msgspec.json.encode(own))
+    history.add(seen, history.reports.with_own(own, time.monotonic()), datetime.now(UTC))
 
 
 async def data(history: History) -> Page:

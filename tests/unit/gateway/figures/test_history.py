@@ -5,14 +5,19 @@ from __future__ import annotations
 import asyncio
 import re
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import msgspec
+import pytest
 
 from echosenseix.common.v1 import common_pb2
 from echosenseix.jobs.v1 import jobs_pb2
 from gateway.figures.history import EVERY_SECONDS, KEPT, History
 from gateway.figures.report import (
     FRESH_SECONDS,
+    LAST_BUCKET,
+    MOST_CACHES,
     MOST_GATEWAYS,
     CacheFigures,
     Report,
@@ -24,6 +29,10 @@ from gateway.figures.snapshot import Snapshot
 from gateway.middleware.telemetry import Traffic
 from gateway.operations import charts
 from gateway.schemas.figures import Point
+
+if TYPE_CHECKING:
+    from gateway.state import Gateway
+    from libs.bus import Bus
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -128,11 +137,90 @@ def test_words_of_another_release_and_a_gateways_own_echo_change_nothing() -> No
     assert [known.instance for known in reports.with_own(report("own"), now=0.0)] == ["own"]
 
 
+WHOLE: dict[int, object] = {0: "g9", 1: 1.0, 2: 0.0, 3: 0.0, 4: {"10": 3}, 5: {"agent": [1.0, 0.0, 0.0, 0.0]}}
+
+
+def sent(at: int = 0, value: object = "g9") -> bytes:
+    """A report with one field that says something else."""
+    return msgspec.json.encode(list({**WHOLE, at: value}.values()))
+
+
+@pytest.mark.parametrize(
+    ("at", "value"),
+    [
+        (0, ""),
+        (0, "g" * 256),
+        (1, -1.0),
+        (1, 1e300),
+        (4, {"20000": 1}),
+        (4, {"-1": 1}),
+        (4, {"1": -1}),
+        (4, {"1": 10**30}),
+        (5, {"<img src=x onerror=alert(1)>": [1.0]}),
+        (5, {"c" * 65: [1.0]}),
+        (5, {f"c{number}": [1.0] for number in range(MOST_CACHES + 1)}),
+        (5, {"agent": [-1.0]}),
+    ],
+)
+def test_a_report_beyond_the_bounds_is_dropped_with_one_line_in_the_log(
+    at: int, value: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept = History()
+    kept.reports.hear(sent(at, value), now=0.0)
+    kept.reports.hear(sent(at, value), now=1.0)
+    heard = kept.reports.with_own(report("own"), now=1.0)
+    assert [known.instance for known in heard] == ["own"]
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    kept.reports.hear(sent(), now=2.0)
+    heard = kept.reports.with_own(report("own"), now=2.0)
+    assert [known.instance for known in heard] == ["own", "g9"]
+    kept.add(snapshot(), heard, START)
+
+
+def test_bytes_that_are_no_text_are_dropped() -> None:
+    reports = Reports()
+    reports.hear(b'["\xff", 1, 0, 0, {}, {}]', now=0.0)
+    assert [known.instance for known in reports.with_own(report("own"), now=0.0)] == ["own"]
+
+
+def test_the_longest_request_counts_in_the_last_bucket_and_a_report_of_it_is_heard() -> None:
+    longest = report("g2", (1e9, 1e-9))
+    assert set(longest.times) == {0, LAST_BUCKET}
+    reports = Reports()
+    reports.hear(msgspec.json.encode(longest), now=0.0)
+    assert reports.with_own(report("own"), now=0.0)[1] == longest
+    assert 9_000 < together([longest]).p99 < 10_000
+
+
+def test_a_failure_costs_a_point_of_the_charts_and_not_the_gateway(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept, stop, takes = History(), asyncio.Event(), [OverflowError("Result too large"), snapshot()]
+
+    async def take(_: object) -> Snapshot:
+        taken = takes.pop(0)
+        if isinstance(taken, Exception):
+            raise taken
+        stop.set()
+        return taken
+
+    async def publish_core(subject: str, data: bytes) -> None:
+        kept.on_message(subject, data)
+
+    monkeypatch.setattr(charts.snapshot, "take", take)
+    monkeypatch.setattr(charts, "EVERY_SECONDS", 0.001)
+    gateway = SimpleNamespace(history=kept, settings=SimpleNamespace(instance="g1"))
+    asyncio.run(charts.fill(cast("Gateway", gateway), cast("Bus", SimpleNamespace(publish_core=publish_core)), stop))
+    assert (len(points(kept)), kept.figures().gateways) == (1, ["g1"])
+    assert "a point of the charts is missing" in caplog.text
+
+
 def test_the_page_draws_only_fields_that_a_point_has_and_loads_nothing_from_elsewhere() -> None:
     page = asyncio.run(charts.page()).body.decode()
     fields = {msgspec.structs.fields(Point)[at].encode_name for at in range(len(msgspec.structs.fields(Point)))}
     drawn = set(re.findall(r'"([a-z]\w+(?:Second|Seconds|Ms|Active|Total|Ratio|Waiting|Mib|Cores))"', page))
     assert drawn == fields - {"time", "sockets"}
     assert '"sockets"' in page
-    assert "http://" not in page
+    assert page.count("http://") == page.count("http://www.w3.org/2000/svg") == 1
     assert "https://" not in page
+    assert "innerHTML" not in page

@@ -195,7 +195,8 @@ def test_the_longest_request_counts_in_the_last_bucket_and_a_report_of_it_is_hea
 def test_a_failure_costs_a_point_of_the_charts_and_not_the_gateway(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    kept, stop, takes = History(), asyncio.Event(), [OverflowError("Result too large"), snapshot()]
+    kept, stop = History(), asyncio.Event()
+    takes: list[Exception | Snapshot] = [OverflowError("Result too large"), snapshot()]
 
     async def take(_: object) -> Snapshot:
         taken = takes.pop(0)
@@ -207,7 +208,7 @@ def test_a_failure_costs_a_point_of_the_charts_and_not_the_gateway(
     async def publish_core(subject: str, data: bytes) -> None:
         kept.on_message(subject, data)
 
-    monkeypatch.setattr(charts.snapshot, "take", take)
+    monkeypatch.setattr("gateway.operations.snapshot.take", take)
     monkeypatch.setattr(charts, "EVERY_SECONDS", 0.001)
     gateway = SimpleNamespace(history=kept, settings=SimpleNamespace(instance="g1"))
     asyncio.run(charts.fill(cast("Gateway", gateway), cast("Bus", SimpleNamespace(publish_core=publish_core)), stop))

@@ -73,6 +73,8 @@ def merged_repeated(data: bytes) -> bytes:
             content = data[table.began : at]
             if table.merge == "continue" and table.column in table.open:
                 properties = _MERGE.sub(b"", data[table.opened : table.began])
+                while copies and copies[-1][0] >= table.opened:  # in a table inside the cell that is replaced
+                    copies.pop()
                 copies.append((table.opened, at, properties + table.open[table.column]))
             elif table.merge == "restart" and b":tbl>" not in content:
                 table.open[table.column] = content
@@ -92,7 +94,17 @@ def merged_repeated(data: bytes) -> bytes:
     for began, ended, content in copies:
         pieces += [data[at:began], content]
         at = ended
-    return b"".join((*pieces, data[at:]))
+    repeated = b"".join((*pieces, data[at:]))
+    return repeated if _is_well_formed(repeated) else data
+
+
+def _is_well_formed(data: bytes) -> bool:
+    """A tag was cut where an attribute's value holds its closing bracket: then the document stays as it was."""
+    try:
+        expat.ParserCreate().Parse(data, True)
+    except (expat.ExpatError, ValueError):
+        return False
+    return True
 
 
 def merged_rows_repeated(sheet: bytes) -> bytes:

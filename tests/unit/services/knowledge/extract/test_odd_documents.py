@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from xml.etree import ElementTree
 
 import pytest
 from reportlab.lib.pagesizes import A4
@@ -83,6 +84,19 @@ RELATIONS = (
     'Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/drawing" '
     'Target="../drawings/drawing1.xml"/></Relationships>'
 )
+
+
+def test_a_merge_inside_a_merged_cell_leaves_a_document_that_can_be_read() -> None:
+    def cell(text: str, merge: str = "", more: str = "") -> str:
+        properties = f"<w:tcPr>{merge}</w:tcPr>"
+        return f"<w:tc>{properties}<w:p>{text}</w:p>{more}</w:tc>"
+
+    begins, goes_on = '<w:vMerge w:val="restart"/>', "<w:vMerge/>"
+    inner = f"<w:tbl><w:tr>{cell('in', begins)}</w:tr><w:tr>{cell('', goes_on)}</w:tr></w:tbl>"
+    outer = f"<w:tbl><w:tr>{cell('out', begins)}</w:tr><w:tr>{cell('', goes_on, inner)}</w:tr></w:tbl>"
+    repeated = merged_repeated(f'<w:body xmlns:w="w">{outer}</w:body>'.encode())
+    ElementTree.fromstring(repeated)
+    assert repeated.count(b"<w:p>out</w:p>") == 2
 
 
 @pytest.mark.parametrize("repeat", [merged_repeated, merged_rows_repeated])

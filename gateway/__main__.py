@@ -56,7 +56,7 @@ async def serve(runtime: Runtime[GatewaySettings]) -> None:
     gateway = Gateway(
         settings=settings,
         clients=clients,
-        principals=Principals(shared, shared.forget),
+        principals=Principals(shared, shared.forget, shared.unshared),
         recent=RecentRequests(),
         status=SuiteStatus(clients.status),
         cursors=CursorCodec(keys.derived(partial(_derived, b"gateway cursors"))),

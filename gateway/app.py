@@ -119,7 +119,7 @@ def build_app(gateway: Gateway) -> ASGIApp:
         public_url=settings.public_url,
     )
     if gateway.limiter is not None:
-        app = RefusedCredentials(app, limiter=gateway.limiter, policies=policies)
+        app = RefusedCredentials(app, limiter=gateway.limiter, policies=policies, spent=gateway.principals.spent)
     table = RouteTable(ROUTES)
     app = Routing(app, table)
     app = Compression(app)

@@ -14,6 +14,7 @@ from libs.clock import utcnow
 from libs.errors import PermissionDenied, Unauthenticated
 from libs.rpc.context import CallContext, acting_as, serving
 from libs.rpc.principal import GATEWAY, ROLE_GATEWAY, Grants, Principal
+from suite.credentials import API_KEY_PREFIX, is_session_token, key_prefix
 
 # Seconds that identity may take. Authenticate is one indexed statement, so the limit is only met in an outage.
 _SECONDS = 2.0
@@ -24,7 +25,8 @@ _ROLES = {pb.ROLE_OWNER: "owner", pb.ROLE_ADMIN: "admin", pb.ROLE_MEMBER: "membe
 REMEMBER_SECONDS = 0.8
 # Credentials in memory. More active callers than this cause more look-ups; each entry costs memory.
 _REMEMBERED = 10_000
-API_KEY_PREFIX = "esx_"
+# Addresses in memory whose limit of refused credentials is spent. More of them at once make Redis be asked again.
+_SPENT_ADDRESSES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,11 @@ class Credential:
     @property
     def is_api_key(self) -> bool:
         return self.kind == "api_key" or self.secret.startswith(API_KEY_PREFIX)
+
+    @property
+    def is_well_formed(self) -> bool:
+        """Identity knows no other ones."""
+        return key_prefix(self.secret) is not None if self.is_api_key else is_session_token(self.secret)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +66,13 @@ class Principals:
     """The principals of recent credentials. Concurrent requests share one look-up. Refusals are kept too, so that
     guessing does not load identity."""
 
-    def __init__(self, lookup: Lookup, forgotten: Callable[[str], None] | None = None) -> None:
-        """`forgotten` hears what `forget` does."""
+    def __init__(
+        self, lookup: Lookup, forgotten: Callable[[str], None] | None = None, unshared: Lookup | None = None
+    ) -> None:
+        """`forgotten` hears what `forget` does; `unshared` is the lookup for callers that may not load Redis."""
         self._lookup = lookup
+        self._unshared = unshared or lookup
+        self._spent: Memory[str, bool] = Memory("principals_spent", max_entries=_SPENT_ADDRESSES)
         self._forgotten = forgotten
         self._known: Memory[Credential, Principal | Refusal] = Memory("principals", max_entries=_REMEMBERED)
         self._waiting: dict[Credential, asyncio.Task[Principal]] = {}
@@ -76,9 +87,12 @@ class Principals:
         self.hits += 1
         return known
 
-    async def find(self, credential: Credential, place: AbstractContextManager[None] = _NO_PLACE) -> Principal:
-        """The principal; `place` is held while identity is asked. Raises Unauthenticated for a credential that is
-        wrong, expired or revoked, PermissionDenied for an organization in which it may not act."""
+    async def find(
+        self, credential: Credential, place: AbstractContextManager[None] = _NO_PLACE, address: str = ""
+    ) -> Principal:
+        """The principal; `place` is held while identity is asked for a caller at `address`. Raises Unauthenticated for
+        a credential that is wrong, expired or revoked, PermissionDenied for an organization in which it may not
+        act."""
         known = self._known.get(credential)
         if known is not None:
             self.hits += 1
@@ -88,7 +102,7 @@ class Principals:
         if task is not None:
             return await asyncio.shield(task)
         with place:
-            task = self._waiting[credential] = asyncio.create_task(self._load(credential))
+            task = self._waiting[credential] = asyncio.create_task(self._load(credential, address))
             task.add_done_callback(lambda done: self._done(credential, done))
             return await asyncio.shield(task)
 
@@ -103,10 +117,15 @@ class Principals:
             )
         )
 
-    async def _load(self, credential: Credential) -> Principal:
+    def spent(self, address: str, seconds: float) -> None:
+        """The address has sent too many wrong credentials: for so long its next ones do not reach Redis."""
+        self._spent.put(address, True, seconds)
+
+    async def _load(self, credential: Credential, address: str) -> Principal:
         begun = time.monotonic()
+        lookup = self._unshared if self._spent.peek(address) else self._lookup
         try:
-            principal, lives_seconds = await self._lookup(credential)
+            principal, lives_seconds = await lookup(credential)
         except (Unauthenticated, PermissionDenied) as refusal:
             self._remember(credential, refusal, begun + REMEMBER_SECONDS)
             raise

@@ -16,7 +16,7 @@ from gateway.principals import Credential, Found
 from libs.cache import Memory
 from libs.cache.process import Caches
 from libs.cache.spec import CacheClass
-from libs.cache.values import Codec, Loaded, Place
+from libs.cache.values import Codec, Loaded, Place, Source
 from libs.keys import MacKeys
 from libs.rpc.principal import Principal
 
@@ -37,6 +37,10 @@ class _Kept:
     until: float
 
 
+# Names the fields of a value, so that releases with others keep their own.
+_FORMAT = hashlib.sha256(msgspec.json.encode(msgspec.json.schema(_Kept))).hexdigest()[:16]
+
+
 class SharedPrincipals:
     """A Lookup of gateway.principals. `forget` makes the next look-ups of a changed id ask identity."""
 
@@ -54,25 +58,32 @@ class SharedPrincipals:
         self._doubted: Memory[str, bool] = Memory("principals_changed", max_entries=10_000)
 
     async def __call__(self, credential: Credential) -> tuple[Principal, float]:
-        if credential.organization_id:
+        if credential.organization_id or not credential.is_well_formed:
             # The right to act in a customer's organization has further causes, which no trigger tells of.
-            return await self._ask(credential)
+            return await self.unshared(credential)
         digest = hashlib.sha256(credential.secret.encode()).hexdigest()
-        place = Place(f"{'key' if credential.is_api_key else 'session'}:{digest}", self._cache.kind.tags("", digest))
+        kind = "key" if credential.is_api_key else "session"
+        place = Place(f"{kind}:{_FORMAT}:{digest}", self._cache.kind.tags("", digest))
+        found: Found | None = None
 
         async def load() -> Loaded[_Kept]:
+            nonlocal found
             found = await self._lookup(credential)
-            lives = found.lives_seconds * _SURELY_ALIVE if found.is_told else 0.0
-            kept = _Kept(place.key, found.principal, self._now() + found.lives_seconds)
-            return Loaded(kept, ttl_seconds=min(self._cache.kind.ttl_seconds, lives))
+            lives = min(found.lives_seconds, self._cache.kind.ttl_seconds)
+            kept = _Kept(place.key, found.principal, self._now() + lives)
+            return Loaded(kept, ttl_seconds=lives * _SURELY_ALIVE if found.is_told else 0.0)
 
         answer = await self._cache.get(place, load)
         kept, lives = answer.value, answer.value.until - self._now()
         if kept.credential != place.key or lives <= 0 or self._is_doubted(kept.principal):
-            return await self._ask(credential)
+            return await self.unshared(credential)
+        if found is not None and answer.source is Source.MISS:
+            # It was looked up here, so it is worth what it is worth without Redis.
+            return found.principal, found.lives_seconds
         return kept.principal, min(lives, answer.left_seconds)
 
-    async def _ask(self, credential: Credential) -> tuple[Principal, float]:
+    async def unshared(self, credential: Credential) -> tuple[Principal, float]:
+        """The same from identity alone."""
         found = await self._lookup(credential)
         return found.principal, found.lives_seconds
 

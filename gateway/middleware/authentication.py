@@ -15,7 +15,7 @@ from gateway.http.request import Request, request_of
 from gateway.http.routing import match_of
 from gateway.middleware.admission import Lanes, Lookup
 from gateway.principals import Credential, Principals
-from libs.addresses import is_within
+from libs.addresses import address_prefix, is_within
 from libs.errors import PermissionDenied, Unauthenticated
 
 # Characters of a credential. Longer than any token or key of ours; longer texts are refused without a hash.
@@ -50,7 +50,9 @@ class Authentication:
             request.credential, request.shown_credential = credential.kind, credential
             principal = self._principals.peek(credential)
             if principal is None:
-                principal = await self._principals.find(credential, Lookup(self._lanes, request))
+                principal = await self._principals.find(
+                    credential, Lookup(self._lanes, request), address_prefix(request.client_address) or "unknown"
+                )
             if principal.allowed_addresses and not is_within(request.client_address, principal.allowed_addresses):
                 raise PermissionDenied("address_not_allowed", "This API key may not be used from this address.")
             request.principal_or_none = principal

@@ -6,7 +6,7 @@ layer is inside authentication, which knows the caller, and outside authorizatio
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -157,10 +157,14 @@ class RefusedCredentials:
     """429 in place of the refusal for an address that has sent too many wrong credentials, or named too many
     organizations in which they may not act. Outside authentication."""
 
-    def __init__(self, app: ASGIApp, *, limiter: RateLimiter, policies: Policies) -> None:
+    def __init__(
+        self, app: ASGIApp, *, limiter: RateLimiter, policies: Policies, spent: Callable[[str, float], None]
+    ) -> None:
+        """`spent` hears of such an address and for how many seconds it is one."""
         self._app = app
         self._limiter = limiter
         self._policies = policies
+        self._spent = spent
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -170,10 +174,12 @@ class RefusedCredentials:
             route = match_of(request).route
             if request.principal_or_none is not None or (route is not None and route.public):
                 raise
-            counted = self._policies.refused_credentials(address_prefix(request.client_address) or "unknown")
+            address = address_prefix(request.client_address) or "unknown"
+            counted = self._policies.refused_credentials(address)
             decision = await self._limiter.take(counted.limits)
             request.response_headers += fields(counted, decision)
             if not decision.allowed:
+                self._spent(address, decision.reset_seconds)
                 raise _too_many(decision) from None
             raise
 

@@ -28,16 +28,19 @@ local function text(number) return string.format('%.0f', number) end
 """
 
 # Generations are random, so one that was evicted or flushed never comes back: a missing one differs from every other.
+# A lease keeps them for as long as itself, so that what is never filled (a wrong credential) leaves nothing; a fill
+# keeps them for two hours, longer than any value.
 _GENERATIONS = """
-local function generations(first, last, seed)
+local function generations(first, last, seed, seed_ms)
   local found = {}
   for i = first, last do
     local generation = redis.call('GET', KEYS[i])
-    if not generation and seed then
+    if seed and not generation then
       generation = seed
-      redis.call('SET', KEYS[i], generation)
+      redis.call('SET', KEYS[i], generation, 'PX', seed_ms)
+    elseif seed then
+      redis.call('PEXPIRE', KEYS[i], seed_ms, 'GT')
     end
-    if seed then redis.call('PEXPIRE', KEYS[i], 7200000) end
     found[#found + 1] = generation or ''
   end
   return table.concat(found, ',')
@@ -67,7 +70,7 @@ end
 if first_tag == 3 then heartbeat = 0 end
 local function lease()
   if redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
-  local held = generations(first_tag, #KEYS, ARGV[1])
+  local held = generations(first_tag, #KEYS, ARGV[1], ARGV[2])
   redis.call('HSET', KEYS[2], 'token', ARGV[1], 'as_of', text(now), 'generations', held)
   redis.call('PEXPIRE', KEYS[2], ARGV[2])
   return 1
@@ -97,10 +100,29 @@ local lease = redis.call('HMGET', KEYS[2], 'token', 'as_of', 'generations')
 if lease[1] ~= ARGV[1] then return 0 end
 redis.call('DEL', KEYS[2])
 if lease[3] ~= generations(3, #KEYS) then return 0 end
+for i = 3, #KEYS do redis.call('PEXPIRE', KEYS[i], 7200000) end
 redis.call('HSET', KEYS[1], 'data', ARGV[2], 'version', ARGV[3], 'as_of', lease[2], 'generations', lease[3],
            'refresh_at', text(now + ARGV[4] * 1000 * ARGV[5]))
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
 return 1
+"""
+)
+
+# KEYS lease   ARGV token
+# The load failed: the next reader need not wait until the lease ends.
+RELEASE: Final = Script(
+    """
+if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then return 0 end
+return redis.call('DEL', KEYS[1])
+"""
+)
+
+# KEYS value   ARGV data
+# The data is none that its reader can use; what another has stored since stays.
+DISCARD: Final = Script(
+    """
+if redis.call('HGET', KEYS[1], 'data') ~= ARGV[1] then return 0 end
+return redis.call('DEL', KEYS[1])
 """
 )
 

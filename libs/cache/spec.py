@@ -11,7 +11,7 @@ from libs.config import ConfigError
 
 # Seconds that the process's own memory answers without Redis. Longer: fewer round trips, staler values.
 L1_SECONDS = 0.1
-# The longest TTL. Generations of tags live two hours after their last use (libs.cache.scripts), and a TTL varies by a
+# The longest TTL. Generations of tags live two hours after the last fill (libs.cache.scripts), and a TTL varies by a
 # tenth; a value that outlives its generations is a miss.
 MAX_TTL_SECONDS = 6_000
 

@@ -89,6 +89,14 @@ class RedisStore:
         )
         return bool(stored)
 
+    async def release(self, kind: CacheClass, key: str, lease: str) -> bool:
+        """Give a lease back without a value; False when it is another reader's by now."""
+        return bool(await self._client.run(scripts.RELEASE, [_value_and_lease(kind, key)[1]], [lease]))
+
+    async def discard(self, kind: CacheClass, key: str, value: bytes) -> bool:
+        """Delete a value that cannot be used; False when another is there by now."""
+        return bool(await self._client.run(scripts.DISCARD, [_value_and_lease(kind, key)[0]], [value]))
+
     async def invalidate(self, event_id: str, tags: Sequence[str]) -> bool:
         """Replace the generations of the tags; False when this event was applied before."""
         return bool(await self._client.run(scripts.INVALIDATE, [_marker(event_id), *map(_tag, tags)], [MARKER_MS]))

@@ -6,6 +6,7 @@ bound the source is read, whatever fails. A loader reads the primary and never a
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Generic, TypeVar
@@ -25,6 +26,8 @@ V = TypeVar("V")
 
 # How long to wait for another process that loads the same key.
 WAIT_SECONDS = 0.5
+# Seconds between two warnings of values that do not decode. Shorter: more lines while someone writes such values.
+_WARN_SECONDS = 60.0
 # Hits per comparison with the source. Fewer: more load, earlier detection of stale values.
 SHADOW_EVERY = 1_000
 
@@ -58,6 +61,7 @@ class Cache(Generic[V]):
         self._places = LoadPlaces()
         self._figures = Figures(kind.name)
         self._until_shadow = SHADOW_EVERY
+        self._warned = -math.inf
 
     async def get(self, place: Place, load: Loader[V], *, min_version: int = 0) -> Answer[V]:
         """The value of the place; `min_version` refuses older ones.
@@ -185,7 +189,7 @@ class Cache(Generic[V]):
         try:
             value = self._codec.decode(found.value)
         except ValueError:
-            logger.warning("a value of %s in Redis is none that this suite stored", self.kind.name)
+            self._discard(place, found.value)
             return None
         # The bound and 0.1 s are promised, so a value at its bound may stay for these 0.1 s.
         fresh = began + max(L1_SECONDS, min(self.kind.memory_seconds, usable - began))
@@ -194,6 +198,13 @@ class Cache(Generic[V]):
         if found.lease:
             self._spawn(self._refresh(place, load, found.lease))
         return entry
+
+    def _discard(self, place: Place, raw: bytes) -> None:
+        now = self._now()
+        if now - self._warned >= _WARN_SECONDS:
+            self._warned = now
+            logger.warning("a value of %s in Redis is none that this suite stored", self.kind.name)
+        self._spawn(self._store.discard(self.kind, place.key, raw))
 
     async def _refresh(self, place: Place, load: Loader[V], lease: str) -> None:
         """Load a value before it expires, while readers still get it."""
@@ -204,6 +215,19 @@ class Cache(Generic[V]):
             return  # the value lives on until its TTL
 
     async def _load(self, flight: Flight[V], place: Place, load: Loader[V], lease: str) -> Entry[V]:
+        try:
+            entry, ttl = await self._loaded(flight, place, load)
+        except BaseException:
+            self._release(place, lease)
+            raise
+        if ttl <= 0:
+            self._release(place, lease)
+        elif lease:
+            await self._fill(place, entry, lease, ttl)
+        return entry
+
+    async def _loaded(self, flight: Flight[V], place: Place, load: Loader[V]) -> tuple[Entry[V], float]:
+        """What the source answers, kept in memory, and the seconds that Redis may keep it."""
         away = not self._store.available
         async with self._places.taken(bounded=away):
             flight.since, flight.loading = self._now(), True
@@ -217,9 +241,12 @@ class Cache(Generic[V]):
         fresh = began + min(ttl, bound if away else self.kind.memory_seconds)
         entry = Entry(loaded.value, loaded.version, began, began, fresh, began + min(ttl, bound))
         self._keep(place, entry)
+        return entry, ttl
+
+    def _release(self, place: Place, lease: str) -> None:
+        """Nothing will be filled. In a task of its own, because the load may have been cancelled."""
         if lease:
-            await self._fill(place, entry, lease, ttl)
-        return entry
+            self._spawn(self._store.release(self.kind, place.key, lease))
 
     async def _fill(self, place: Place, entry: Entry[V], lease: str, ttl: float) -> None:
         raw = self._codec.encode(entry.value)

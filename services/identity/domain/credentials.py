@@ -1,15 +1,12 @@
-"""Session tokens and API keys: their format, their lifetime, and what is stored of them.
+"""Session tokens and API keys: their lifetime, and what is stored of them. suite.credentials has their form.
 
-A key reads `esx_<env>_<prefix>_<secret>`: the secret ends in a CRC-32 of all before it, so that a mistyped or
-invented key is refused without a look at the database. Only SHA-256 of either is stored: 190 random bits need no salt.
+Only SHA-256 of either is stored: 190 random bits need no salt.
 """
 
 from __future__ import annotations
 
-import binascii
 import hashlib
 import ipaddress
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -33,12 +30,6 @@ KEY_NAME_MAX = 100
 ADDRESSES_MAX = 50
 # Longest time that an old secret works after a rotation.
 OVERLAP_MAX = timedelta(days=7)
-
-_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-# Base 62 digits of a CRC-32.
-_CHECKSUM_LENGTH = 6
-_KEY = re.compile(r"(esx_(?:live|test)_[0-9A-Za-z]{10})_[0-9A-Za-z]{32,64}", re.ASCII)
-_TOKEN = re.compile(r"[0-9A-Za-z]{40,64}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,27 +67,6 @@ class ApiKey:
 
 def hashed(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
-
-
-def is_session_token(text: str) -> bool:
-    return _TOKEN.fullmatch(text) is not None
-
-
-def key_prefix(text: str) -> str | None:
-    """The shown part of a well-formed key; None for any other text."""
-    match = _KEY.fullmatch(text)
-    if match is None or _checksum(text[:-_CHECKSUM_LENGTH]) != text[-_CHECKSUM_LENGTH:]:
-        return None
-    return match[1]
-
-
-def write_prefix(production: bool, random: str) -> str:
-    return f"esx_{'live' if production else 'test'}_{random[:10]}"
-
-
-def write_key(prefix: str, random: str) -> str:
-    text = f"{prefix}_{random[:32]}"
-    return text + _checksum(text)
 
 
 def make_key(key: ApiKey, now: datetime) -> ApiKey:
@@ -144,13 +114,3 @@ def rotate_key(key: ApiKey, secret: str, overlap_seconds: int, now: datetime) ->
         previous_until=now + timedelta(seconds=overlap_seconds) if overlap_seconds else None,
         version=key.version + 1,
     )
-
-
-def _checksum(text: str) -> str:
-    """CRC-32 in base 62, six characters."""
-    number = binascii.crc32(text.encode())
-    digits = []
-    for _ in range(_CHECKSUM_LENGTH):
-        number, digit = divmod(number, 62)
-        digits.append(_ALPHABET[digit])
-    return "".join(reversed(digits))

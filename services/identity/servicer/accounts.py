@@ -15,7 +15,7 @@ from libs.postgres.idempotency import run_write
 from libs.rpc.context import current_principal, require_scope
 from libs.rpc.masks import Editable
 from services.identity.domain.caller import Caller
-from services.identity.domain.credentials import ROTATION_OVERLAP, hashed, is_session_token, key_prefix
+from services.identity.domain.credentials import ROTATION_OVERLAP, hashed
 from services.identity.domain.people import (
     Organization,
     check_version,
@@ -29,6 +29,7 @@ from services.identity.mapping.people import (
     organization_to_proto,
     user_to_proto,
 )
+from suite.credentials import is_session_token, key_prefix
 from suite.services import ORGANIZATIONS
 
 from .parts import Methods, only_the_gateway, person

@@ -19,13 +19,12 @@ from services.identity.domain.credentials import (
     hashed,
     make_key,
     rotate_key,
-    write_key,
-    write_prefix,
 )
 from services.identity.domain.scopes import Role, check_grant, ranks_below
 from services.identity.mapping.credentials import api_key_to_proto
 from services.identity.mapping.events import api_key_event
 from services.identity.storage.api_keys import KEY_LIST
+from suite.credentials import write_key, write_prefix
 
 from .parts import Methods, at_home
 

@@ -111,12 +111,23 @@ async def test_the_answers_tell_the_policy_what_is_left_and_how_long_to_wait(
     assert 1 <= int(refused.headers["retry-after"]) <= 60
 
 
-async def test_wrong_credentials_of_one_address_are_counted(gateways: list[httpx.AsyncClient]) -> None:
+@pytest.fixture
+def spent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The addresses that principals hear of."""
+    heard: list[str] = []
+    monkeypatch.setattr(Principals, "spent", lambda _, address, seconds: heard.append(address))
+    return heard
+
+
+async def test_wrong_credentials_of_one_address_are_counted(
+    spent: list[str], gateways: list[httpx.AsyncClient]
+) -> None:
     found: Counter[int] = Counter()
     for n in range(520):
         answer = await gateways[n % 3].get(MISSING, headers={"authorization": f"Bearer wrong{n}"})
         found[answer.status_code] += 1
     assert found == {401: 500, 429: 20}
+    assert spent == ["127.0.0.1"] * 20
 
 
 @pytest.mark.parametrize(("path", "share"), [(MISSING, 166), ("/api/api-keys", 3)])

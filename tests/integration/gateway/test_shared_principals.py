@@ -6,25 +6,32 @@ Two gateways are two sets of caches on one Redis; identity is a function that co
 from __future__ import annotations
 
 import asyncio
+import math
 import time
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, fields, replace
 from hashlib import sha256
 
+import msgspec
+import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
-from gateway.principals import Credential, Found
+from gateway import shared_principals
+from gateway.principals import Credential, Found, Principals
 from gateway.shared_principals import SharedPrincipals
 from libs.cache.classes import SESSION
 from libs.cache.client import RedisClient
 from libs.cache.process import Caches
 from libs.cache.spec import replaced_by
 from libs.cache.store import RedisStore
+from libs.crypto import random_token
+from libs.errors import Unauthenticated
 from libs.ids import new_id
 from libs.keys import MacKeys
 from libs.rpc.principal import Grants, Principal
 from local.stores import Stores
+from suite.credentials import write_key, write_prefix
 
 KEYS = MacKeys([b"k" * 32])
 
@@ -35,9 +42,12 @@ class Identity:
     lives: float = 3_600.0
     is_told: bool = True
     asked: int = 0
+    refuses: bool = False
 
     async def __call__(self, credential: Credential) -> Found:
         self.asked += 1
+        if self.refuses:
+            raise Unauthenticated("invalid_credentials", "Log in again.")
         return Found(self.principal, self.lives, self.is_told)
 
 
@@ -48,10 +58,12 @@ class Scene:
     url: str
     opened: list[Caches]
 
-    def gateway(self, identity: Identity, keys: MacKeys = KEYS) -> SharedPrincipals:
+    def gateway(
+        self, identity: Identity, keys: MacKeys = KEYS, now: Callable[[], float] = time.time
+    ) -> SharedPrincipals:
         caches = Caches(self.url)
         self.opened.append(caches)
-        return SharedPrincipals(identity, caches, SESSION, keys)
+        return SharedPrincipals(identity, caches, SESSION, keys, now)
 
     async def beat(self) -> None:
         """What identity's relay does four times a second."""
@@ -82,7 +94,7 @@ async def scene(stores: Stores) -> AsyncIterator[Scene]:
 def someone() -> tuple[Credential, Identity]:
     grants = Grants(frozenset({"agt_1"}), frozenset())
     principal = Principal("org_1", "usr_1", new_id("ses"), role="member", scopes=frozenset({"*"}), grants=grants)
-    return Credential("bearer", new_id("tok")), Identity(principal)
+    return Credential("bearer", random_token()), Identity(principal)
 
 
 async def test_what_one_gateway_looked_up_serves_the_other_whole(scene: Scene) -> None:
@@ -154,13 +166,79 @@ async def test_it_ends_with_its_session(scene: Scene) -> None:
     assert identity.asked == 2
 
 
-async def test_where_changes_are_not_told_nothing_is_shared(scene: Scene) -> None:
+async def test_where_changes_are_not_told_each_gateway_remembers_for_itself(scene: Scene) -> None:
     credential, identity = someone()
     identity.is_told = False
+    one, other = (Principals(scene.gateway(identity)) for _ in range(2))
+    for _ in range(3):
+        assert await one.find(credential) == identity.principal
+    assert identity.asked == 1
+    await other.find(credential)
+    assert identity.asked == 2
+    assert not await scene.redis.keys(f"cache:v:session:*{sha256(credential.secret.encode()).hexdigest()}")
+
+
+async def test_a_key_without_an_end_is_shared_and_ends_in_redis_with_the_ttl(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    _, identity = someone()
+    credential = Credential("api_key", write_key(write_prefix(False, random_token()), random_token()))
+    identity.lives = math.inf
+    for _ in range(2):
+        principal, lives = await scene.gateway(identity)(credential)
+        assert (principal, identity.asked) == (identity.principal, 1)
+    assert 0 < lives <= SESSION.bound_seconds
+    assert 0 < await scene.redis.pttl(await scene.key_of(credential.secret)) < 1_000 * SESSION.ttl_seconds
+    assert not caplog.messages
+
+
+async def test_an_old_value_that_is_put_back_ends_with_the_ttl(scene: Scene) -> None:
+    """Who can write to Redis can keep a revoked credential alive no longer."""
+    credential, identity = someone()
+    identity.lives = math.inf
     await scene.gateway(identity)(credential)
-    await asyncio.sleep(0.01)
+    identity.refuses = True
+    late = scene.gateway(identity, now=lambda: time.time() + SESSION.ttl_seconds)
+    with pytest.raises(Unauthenticated):
+        await late(credential)
+
+
+@pytest.mark.parametrize("secret", ["esx_live_0123456789_" + "a" * 38, "short", "a" * 39 + ".", "b" * 65])
+async def test_what_no_credential_looks_like_does_not_reach_redis(scene: Scene, secret: str) -> None:
+    _, identity = someone()
+    identity.refuses = True
+    with pytest.raises(Unauthenticated):
+        await scene.gateway(identity)(Credential("bearer", secret))
+    assert not await scene.redis.keys(f"*{sha256(secret.encode()).hexdigest()}*")
+
+
+async def test_a_wrong_credential_of_an_address_that_sent_too_many_does_not_reach_redis(scene: Scene) -> None:
+    credential, identity = someone()
+    identity.refuses = True
+    shared = scene.gateway(identity)
+    principals = Principals(shared, shared.forget, shared.unshared)
+    principals.spent("192.0.2.1", 60.0)
+    named = f"*{sha256(credential.secret.encode()).hexdigest()}*"
+    with pytest.raises(Unauthenticated):
+        await principals.find(credential, address="192.0.2.1")
+    assert not await scene.redis.keys(named)
+    with pytest.raises(Unauthenticated):
+        await Principals(shared).find(credential, address="192.0.2.2")
+    assert await scene.redis.keys(named)
+
+
+async def test_a_value_of_other_fields_is_another_value(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    credential, identity = someone()
+    await scene.gateway(identity)(credential)
+    monkeypatch.setattr(shared_principals, "_FORMAT", "another")
     await scene.gateway(identity)(credential)
     assert identity.asked == 2
+
+
+def test_the_format_names_every_field_of_a_principal() -> None:
+    described = str(msgspec.json.schema(shared_principals._Kept))
+    for kind in (shared_principals._Kept, Principal, Grants):
+        assert all(f"'{part.name}'" in described for part in fields(kind))
 
 
 async def test_the_right_to_act_in_a_customers_organization_is_asked_for_each_time(scene: Scene) -> None:

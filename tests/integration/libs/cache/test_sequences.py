@@ -16,7 +16,7 @@ import pytest_asyncio
 from libs.cache.client import RedisClient
 from libs.cache.connection import RedisConnection
 from libs.cache.spec import CacheClass
-from libs.cache.store import RedisStore
+from libs.cache.store import LEASE_MS, RedisStore
 from libs.ids import new_id
 from local.stores import Stores
 from tests.unit.libs.cache.lua_model import RedisModel
@@ -67,6 +67,25 @@ class Both:
             expected = self.model.fill(reader, version)
             assert await self.store.fill(KIND, self.key, [self.key], lease, b"v", version, 600) is expected
 
+    async def release(self) -> None:
+        """The load fails."""
+        if self.leases:
+            reader = self.chance.choice(list(self.leases))
+            lease, _ = self.leases.pop(reader)
+            assert await self.store.release(KIND, self.key, lease) is self.model.release(reader)
+
+    async def lapse(self) -> None:
+        """A lease's lifetime passes: what lives no longer is gone."""
+        names = [
+            f"cache:{name}" for name in (f"v:{KIND.name}:{self.key}", f"l:{KIND.name}:{self.key}", f"t:{self.key}")
+        ]
+        for name in names:
+            [left] = await self.raw.run([("PTTL", name)])
+            assert int(left) != -1, f"{name} never ends"
+            if int(left) <= LEASE_MS:
+                await self.raw.run([("DEL", name)])
+        self.model.lapse()
+
     async def commit(self) -> None:
         """The row is changed; its invalidation comes later, more than once, or never."""
         self.commits += 1
@@ -96,6 +115,6 @@ class Both:
 @pytest.mark.parametrize("seed", range(SEQUENCES))
 async def test_the_scripts_answer_what_the_model_answers(server: tuple[RedisStore, RedisConnection], seed: int) -> None:
     both = Both(*server, random.Random(seed))
-    acts = (both.get, both.fill, both.commit, both.invalidate, both.evict, both.flush)
+    acts = (both.get, both.fill, both.release, both.lapse, both.commit, both.invalidate, both.evict, both.flush)
     for _ in range(STEPS):
-        await both.chance.choices(acts, weights=(8, 5, 3, 3, 2, 0.5))[0]()
+        await both.chance.choices(acts, weights=(8, 5, 1, 1, 3, 3, 2, 0.5))[0]()

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 import pytest_asyncio
+from redis.asyncio import Redis
 
 from libs.cache.client import RedisClient
 from libs.cache.source import DEGRADED_LOADS, DEGRADED_WAITING
-from libs.cache.spec import CacheClass
-from libs.cache.store import RedisStore
+from libs.cache.spec import MAX_TTL_SECONDS, CacheClass
+from libs.cache.store import LEASE_MS, RedisStore
 from libs.cache.tiered import Cache
 from libs.cache.tombstones import Tombstones
 from libs.cache.values import Codec, Loaded, Place, Source
@@ -140,6 +141,62 @@ async def test_an_outage_of_the_source_is_bridged_within_the_bound_and_a_refusal
         await cache.get(place, source.load)
     assert source.loads == 3
     await cache.close()
+
+
+async def test_a_load_that_fails_leaves_its_lease_to_the_next_reader(store: RedisStore) -> None:
+    source, place = Origin(failure=NotFound("gone", "No such thing.")), a_place()
+    one, other = opened(store, Clock()), opened(store, Clock())
+    with pytest.raises(NotFound):
+        await one.get(place, source.load)
+    await settled(lambda: not one._tasks)
+    asked = await store.get(KIND, place.key, place.tags)
+    assert asked.lease, "the lease of the failed load is still there"
+    assert await store.release(KIND, place.key, asked.lease)
+    assert not await store.release(KIND, place.key, asked.lease)
+    source.failure = None
+    assert (await other.get(place, source.load)).value == b"one"
+    await one.close()
+    await other.close()
+
+
+async def test_a_load_that_fails_leaves_nothing_in_redis_beyond_a_lease_s_life(
+    store: RedisStore, stores: Stores
+) -> None:
+    """Wrong credentials cost no memory: anyone may send them."""
+    source, place = Origin(failure=NotFound("gone", "No such thing.")), a_place()
+    cache = opened(store, Clock())
+    with pytest.raises(NotFound):
+        await cache.get(place, source.load)
+    async with Redis.from_url(stores.redis_url) as redis:
+        lives = [await redis.pttl(key) for key in await redis.keys(f"*{place.key}*")]
+        assert len(lives) == 1
+        assert all(0 < left <= LEASE_MS for left in lives)
+        source.failure = None
+        await settled(lambda: not cache._tasks)
+        await cache.get(place, source.load)
+        assert await redis.pttl(f"cache:t:{place.key}") > 1_000 * MAX_TTL_SECONDS
+    await cache.close()
+
+
+async def test_a_value_that_does_not_decode_is_deleted_and_told_once_a_minute(
+    store: RedisStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock, source, place = Clock(), Origin(value=b"good"), a_place()
+    cache = Cache(KIND, store, Tombstones(clock), Codec(bytes, _only_good, len), now=clock)
+    for told in (1, 1, 2):
+        clock.seconds += 31
+        lease = (await store.get(KIND, place.key, place.tags)).lease
+        assert await store.fill(KIND, place.key, place.tags, lease, b"bad", 1, 60)
+        assert (await cache.get(place, source.load)).value == b"good"
+        await settled(lambda: not cache._tasks)
+        assert sum("none that this suite stored" in line for line in caplog.messages) == told
+    await cache.close()
+
+
+def _only_good(raw: bytes) -> bytes:
+    if raw != b"good":
+        raise ValueError("bad")
+    return raw
 
 
 async def test_a_hot_value_is_renewed_before_it_expires_by_one_reader_while_it_still_answers(

@@ -11,6 +11,8 @@ class RedisModel:
     """One key with one tag. Generations are numbers that never come back; 0: the tag is not there."""
 
     tag: int = 0
+    # Whether the generation outlives the lease that made it: something was filled under it.
+    lasts: bool = False
     # version, generation
     value: tuple[int, int] | None = None
     # reader, generation
@@ -24,7 +26,8 @@ class RedisModel:
             return "hit", self.value[0]
         if self.lease is not None:
             return "held", 0
-        self.tag = self.tag or next(self._generations)
+        if not self.tag:
+            self.tag, self.lasts = next(self._generations), False
         self.lease = (reader, self.tag)
         return "leased", 0
 
@@ -35,8 +38,20 @@ class RedisModel:
         self.lease = None
         if generation != self.tag:
             return False
-        self.value = (version, generation)
+        self.value, self.lasts = (version, generation), True
         return True
+
+    def release(self, reader: int) -> bool:
+        if self.lease is None or self.lease[0] != reader:
+            return False
+        self.lease = None
+        return True
+
+    def lapse(self) -> None:
+        """A lease's lifetime passes, and no value's."""
+        self.lease = None
+        if not self.lasts:
+            self.tag = 0
 
     def invalidate(self, event: int) -> bool:
         if event in self.markers:

@@ -72,6 +72,8 @@ def reader_steps(state: State, who: int, broken: str) -> Iterator[State]:
         yield now("leased", 0, grown)
     elif step == "leased":
         yield now("loaded", state.commits, state)
+        if state.lease is not None and state.lease[0] == who:
+            yield now("done", 0, replace(state, lease=None))  # the load fails and gives its lease back
     elif step == "loaded":
         lease = state.lease
         if broken == "floors":
@@ -117,7 +119,7 @@ def steps(state: State, broken: str) -> Iterator[State]:
     if state.lease is not None:
         yield replace(state, lease=None)
     if state.tag:
-        yield replace(state, tag=0)
+        yield replace(state, tag=0)  # evicted, or its life is over, however short that is
     if state.flushes:
         yield replace(state, value=None, lease=None, tag=0, beat=-1, markers=frozenset(), flushes=state.flushes - 1)
 

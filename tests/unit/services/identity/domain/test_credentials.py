@@ -12,13 +12,10 @@ from libs.errors import FailedPrecondition, InvalidArgument
 from services.identity.domain.credentials import (
     ApiKey,
     hashed,
-    is_session_token,
-    key_prefix,
     make_key,
     rotate_key,
-    write_key,
-    write_prefix,
 )
+from suite.credentials import is_session_token, key_prefix, write_key, write_prefix
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 KEY = ApiKey("key_1", "org_1", "ci", "esx_test_0123456789", ("agents:read",), "usr_1", NOW, key_hash=b"old")

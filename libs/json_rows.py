@@ -4,8 +4,10 @@ A page crosses to the gateway as bytes, and the gateway answers these bytes. A m
 three more representations, at 30 µs a row. tests/contract compares each row with the gateway's schema.
 """
 
+import math
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -13,6 +15,8 @@ from libs.clock import rfc3339_ms
 
 # Micro-units in one unit of money.
 MICROS = 1_000_000
+# Integers up to this are exact in a double (IEEE 754); larger ones must not become JSON integers.
+_EXACT_FLOAT = 2.0**53
 _encoder = msgspec.json.Encoder()
 
 
@@ -35,6 +39,24 @@ def json_rows(rows: Sequence[JsonRow]) -> bytes:
 def time_text(moment: datetime | None) -> str | None:
     """2026-01-02T03:04:05.678Z"""
     return None if moment is None else rfc3339_ms(moment)
+
+
+def number_to_json(number: float) -> int | float | None:
+    """A double as JSON: whole numbers without a point while they are exact, null for what JSON has no text."""
+    if number.is_integer() and abs(number) < _EXACT_FLOAT:
+        return int(number)
+    return number if math.isfinite(number) else None
+
+
+def plain_to_json(value: Any) -> Any:
+    """Decoded JSON as it is after a protobuf Struct, whose numbers are doubles."""
+    if isinstance(value, dict):
+        return {key: plain_to_json(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [plain_to_json(one) for one in value]
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return number_to_json(float(value))
+    return value
 
 
 def micros_to_json(micros: int) -> str:

@@ -3,7 +3,6 @@
 Times are RFC 3339 with milliseconds; money is a decimal string made from micro-units. It must not know any message.
 """
 
-import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -15,11 +14,9 @@ from google.protobuf.struct_pb2 import ListValue, Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from libs.errors import InvalidArgument, Violation
-from libs.json_rows import MICROS
+from libs.json_rows import MICROS, number_to_json
 
 _AMOUNT = re.compile(r"\d{1,12}(?:\.\d{1,6})?", re.ASCII)
-# Integers up to this are exact in a double (IEEE 754); larger ones must not become JSON numbers.
-_EXACT_FLOAT = 2.0**53
 
 
 @lru_cache(maxsize=8192)
@@ -82,7 +79,7 @@ def value_to_json(value: Value) -> Any:
     if kind == "string_value":
         return value.string_value
     if kind == "number_value":
-        return _number(value.number_value)
+        return number_to_json(value.number_value)
     if kind == "bool_value":
         return value.bool_value
     if kind == "struct_value":
@@ -97,9 +94,3 @@ def struct_from_json(values: Mapping[str, Any]) -> Struct:
     struct = Struct()
     struct.update(dict(values))
     return struct
-
-
-def _number(number: float) -> int | float | None:
-    if number.is_integer() and abs(number) < _EXACT_FLOAT:
-        return int(number)
-    return number if math.isfinite(number) else None

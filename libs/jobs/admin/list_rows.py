@@ -1,8 +1,9 @@
 """A job in a list as the API shows it: its columns and its JSON."""
 
-import msgspec
+from typing import Any
 
-from libs.json_rows import JsonRow, time_text
+from libs.jobs.job import decode_json
+from libs.json_rows import JsonRow, plain_to_json, time_text
 from libs.postgres import Record
 
 _LANES = ("high", "normal", "low")
@@ -24,7 +25,7 @@ class JobRow(JsonRow):
     attempt: int
     max_attempts: int
     error: _Error | None
-    result: msgspec.Raw | None
+    result: dict[str, Any] | None
     cancel_requested: bool
     stalls: int
     created_at: str | None
@@ -39,7 +40,7 @@ def job_row(service: str, row: Record) -> JobRow:
     return JobRow(
         row["id"], service, row["kind"], row["queue"], _LANES[row["lane"]], row["state"], row["progress"],
         row["attempt"], row["max_attempts"], None if code is None else _Error(code, row["error_message"] or ""),
-        None if result is None else msgspec.Raw(result.encode()), row["cancel_requested"], row["stalls"],
+        None if result is None else plain_to_json(decode_json(result)), row["cancel_requested"], row["stalls"],
         time_text(row["created_at"]), time_text(row["run_at"]), time_text(row["started_at"]),
         time_text(row["finished_at"]),
     )  # fmt: skip

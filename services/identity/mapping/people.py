@@ -77,7 +77,7 @@ def registration_from_proto(message: identity_pb2.RegisterRequest) -> Registrati
     )
 
 
-def caller_to_proto(caller: Caller) -> identity_pb2.AuthenticateResponse:
+def caller_to_proto(caller: Caller, *, changes_are_told: bool) -> identity_pb2.AuthenticateResponse:
     return identity_pb2.AuthenticateResponse(
         organization_id=caller.org_id,
         user_id=caller.user_id,
@@ -92,5 +92,5 @@ def caller_to_proto(caller: Caller) -> identity_pb2.AuthenticateResponse:
         has_grants=caller.granted is not None,
         readable_ids=sorted(caller.granted or ()),
         writable_ids=sorted(agent for agent, writable in (caller.granted or {}).items() if writable),
-        changes_are_told=True,
+        changes_are_told=changes_are_told,
     )

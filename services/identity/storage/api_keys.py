@@ -18,6 +18,10 @@ _COLUMNS = (
 )
 _LISTING = Listing(_COLUMNS, "api_key k", KEY_LIST, tie="k.id")
 _GET = f"select {_COLUMNS} from api_key k where k.org_id = o.org and k.id = $2"
+# Before the key is locked: who removes a user locks in this order (migration 0017).
+_HOLD_USER = """
+select 1 from app_user u join api_key k on k.org_id = u.org_id and k.created_by = u.id
+where k.org_id = $1 and k.id = $2 for share of u"""
 _LOCK = f"select {_COLUMNS}, k.key_hash from api_key k where k.org_id = $1 and k.id = $2 for update"
 
 _SWEEP = """
@@ -43,7 +47,10 @@ class ApiKeys:
         return page.map(_key)
 
     async def lock(self, conn: Connection, org_id: str, key_id: str) -> ApiKey:
-        row = await conn.fetchrow(_LOCK, org_id, key_id) if is_id(key_id, "key") else None
+        if not is_id(key_id, "key"):
+            return _found(None)
+        await conn.execute(_HOLD_USER, org_id, key_id)
+        row = await conn.fetchrow(_LOCK, org_id, key_id)
         return _found(row, None if row is None else row["key_hash"])
 
     async def add(self, conn: Connection, key: ApiKey) -> None:

@@ -71,6 +71,9 @@ from former_session_token f join session s on s.org_id = f.org_id and s.id = f.s
 join app_user u on u.org_id = s.org_id and u.id = s.user_id
 join organization g on g.org_id = s.org_id and g.status = 'active'
 where f.token_hash = $1 and s.revoked_at is null and s.expires_at > $2"""
+# Its schema has the triggers of all migrations up to the last that concerns them.
+_TELLS = """
+select exists (select 1 from pg_trigger where tgname = 'credentials_hold' and tgrelid = 'api_key'::regclass)"""
 _CHILD = "select g.limit_percent from organization g where g.org_id = $1 and g.parent_id = $2 and g.status = 'active'"
 
 
@@ -85,6 +88,14 @@ class FormerToken:
 class Authentication:
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._tells = False
+
+    async def tells_of_changes(self) -> bool:
+        """Whether the schema tells the caches of changes. It may be older than this code until it is migrated; after
+        that it is not asked again."""
+        if not self._tells:
+            self._tells = bool(await self._database.system_fetchval(_TELLS))
+        return self._tells
 
     async def by_session(self, token_hash: bytes, now: datetime) -> Caller | None:
         row = await self._database.system_fetchrow(

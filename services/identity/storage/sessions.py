@@ -22,6 +22,10 @@ with old as (
 )
 delete from session d using old where d.org_id = $1 and d.id = old.id returning d.id, old.active"""
 
+# Before the session is locked: who removes a user locks in this order (migration 0017).
+_HOLD_USER = """
+select 1 from app_user u join session s on s.org_id = u.org_id and s.user_id = u.id
+where s.org_id = $1 and s.id = $2 for share of u"""
 _ROTATE = """
 with old as (
     select s.id, s.token_hash from session s
@@ -83,6 +87,7 @@ class Sessions:
         self, conn: Connection, org_id: str, session_id: str, token_hash: bytes, now: datetime
     ) -> datetime | None:
         """Give the session another token and remember the old one; when it ends, None when it has ended."""
+        await conn.execute(_HOLD_USER, org_id, session_id)
         row = await conn.fetchrow(_ROTATE, org_id, session_id, token_hash, now)
         if row is None:
             return None

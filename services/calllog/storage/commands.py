@@ -69,7 +69,6 @@ def _found(row: Record | None) -> Command:
 
 
 def _from_row(row: Record) -> Command:
-    values: dict[str, Any] = dict(row.items())
-    for extra in ("_sort", "_tie"):
-        values.pop(extra, None)
+    # Columns of a list's own, as its total, are no fields of a command.
+    values: dict[str, Any] = {name: value for name, value in row.items() if not name.startswith("_")}
     return Command(to=values.pop("target"), **values)

@@ -67,9 +67,9 @@ class LiveCallServicer(calllog_pb2_grpc.LiveCallServiceServicer):
         principal.require_writable(served_by.agent_id or "", _unknown_agent())
 
         async def act(conn: Connection) -> pb.BeginCallResponse:
+            if principal.grants is not None:
+                await self._require_own(conn, principal, report)
             call, lost_at = await self._live.begin(conn, org_id, report, served_by)
-            # It may have been begun before, for another agent.
-            principal.require_writable(call.agent_id or "", call_not_found())
             return pb.BeginCallResponse(call=call_to_proto(call), lost_time=to_timestamp(lost_at))
 
         return await run_write(self._database, org_id, act, pb.BeginCallResponse)
@@ -179,6 +179,13 @@ class LiveCallServicer(calllog_pb2_grpc.LiveCallServiceServicer):
         call = await self._calls.head(principal.org_id, _call_id(call_id))
         principal.require_readable(call.agent_id or "", call_not_found())
         return call
+
+    async def _require_own(self, conn: Connection, principal: Principal, report: ReportedCall) -> None:
+        """The conversation has no call yet, or one that the caller may change. Before anything is written, because a
+        call of no agent would become one of the named agent."""
+        call = await self._calls.lock(conn, principal.org_id, report.provider, report.external_call_id)
+        if call is not None:
+            principal.require_writable(call.agent_id or "", call_not_found())
 
     async def _locked(self, conn: Connection, principal: Principal, call_id: str) -> Call:
         """A call that the caller may change, held until the transaction ends."""

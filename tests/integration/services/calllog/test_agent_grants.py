@@ -147,12 +147,27 @@ async def test_only_calls_of_an_agent_that_may_be_changed_are_begun(calllog: Cal
         assert [found.code for found in refused.value.violations] == ["not_found"]
     with pytest.raises(PermissionDenied, match="read_only_grant"):
         await start(desk.mine, "newer", desk.mine)
-    # A call that another agent serves is not told again under a granted one.
-    with pytest.raises(NotFound, match="call_not_found"):
-        await start(desk.mine, f"{desk.other}-2", write=(desk.mine,))
     with as_org(desk.org):
         assert await listed(calllog, external_call_id="newer") == ([], 0)
     await end(calllog, desk.org, begun.id)
+
+
+@pytest.mark.parametrize("number", [0, 2])
+async def test_a_call_of_another_agent_or_of_none_is_not_begun_again_under_a_granted_one(
+    calllog: CallLog, desk: Desk, number: int
+) -> None:
+    """Neither one that runs nor one that ended: both answers are those of no call, and nothing is written."""
+    for agent in (desk.other, ""):
+        with as_org(desk.org):
+            wanted = pb.GetCallRequest(id=desk.calls[agent][number])
+            before = (await calllog.servicer.GetCall(wanted, None)).call
+        with limited(desk.org, write=(desk.mine,)) as call:
+            call.on_behalf_of = calllog.proof(desk.org)
+            request = pb.BeginCallRequest(agent_id=desk.mine, external_call_id=f"{agent}-{number}")
+            with pytest.raises(NotFound, match="call_not_found"):
+                await calllog.live_servicer.BeginCall(request, None)
+        with as_org(desk.org):
+            assert (await calllog.servicer.GetCall(wanted, None)).call == before
 
 
 async def test_figures_count_calls_of_granted_agents_alone(calllog: CallLog, desk: Desk) -> None:

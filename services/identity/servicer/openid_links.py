@@ -9,6 +9,7 @@ from libs.postgres import Connection
 from libs.postgres.idempotency import run_write
 from libs.rpc.times import to_timestamp
 from services.identity import operations
+from services.identity.domain.account_tokens import Purpose
 from services.identity.domain.openid_links import OpenIdLink
 
 from .parts import signed_in
@@ -26,7 +27,7 @@ class OpenIdLinkMethods(SecondFactorMethods):
         self, request: pb.UpdateOpenIdLinkRequest, context: object
     ) -> pb.UpdateOpenIdLinkResponse:
         """A link that is turned off stays in the table: a provider that vouches for the address would make it anew.
-        Which sessions it opened is not known, so all end but this one."""
+        Which sessions and challenges it opened is not known, so all end but this session."""
         principal, parts, now = signed_in(), self._parts, self._parts.clock.now()
         account = await self._own()
         known = await parts.links.find(account.id, request.id)
@@ -37,6 +38,7 @@ class OpenIdLinkMethods(SecondFactorMethods):
             await conn.enter(account.id)
             await parts.links.save(conn, account.id, known, wanted.disabled_at)
             if wanted.disabled_at is not None and known.disabled_at is None:
+                await parts.tokens.clear(conn, account.id, Purpose.LOGIN)
                 users = await parts.accounts.users(account.id)
                 await operations.end_everywhere(conn, parts.credentials, users, now, principal.session_id)
             return pb.UpdateOpenIdLinkResponse(link=_to_proto(wanted))

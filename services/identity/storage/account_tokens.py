@@ -54,9 +54,11 @@ class AccountTokens:
         new_email: str | None = await conn.fetchval(_TAKE, account_id, token_id, purpose.value, now)
         return new_email
 
-    async def clear(self, conn: Connection, account_id: str) -> None:
-        """No token of the account works any more."""
-        await conn.execute("delete from account_token t where t.org_id = $1", account_id)
+    async def clear(self, conn: Connection, account_id: str, *purposes: Purpose) -> None:
+        """No token of the account works any more; with purposes, none of these."""
+        cleared = [purpose.value for purpose in purposes or Purpose]
+        sql = "delete from account_token t where t.org_id = $1 and t.purpose = any($2::text[])"
+        await conn.execute(sql, account_id, cleared)
 
     async def sweep(self, conn: Connection, before: datetime) -> int:
         """Delete those that expired before this; at most 10,000 a call."""

@@ -71,8 +71,9 @@ class Accounts:
         return linked is not None
 
     async def unlink(self, conn: Connection, account_id: str) -> None:
-        """No subject of a provider signs in as the account any more."""
-        await conn.execute("delete from account_link l where l.org_id = $1", account_id)
+        """No subject of a provider signs in as the account any more. A link that was turned off stays, because without
+        its row the provider would make it anew."""
+        await conn.execute("delete from account_link l where l.org_id = $1 and l.disabled_at is null", account_id)
 
     async def get(self, account_id: str) -> Account:
         row = await self._database.fetchrow(account_id, _GET)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -37,7 +37,7 @@ from tests.openid_provider import approve, knows
 
 from .conftest import PASSWORD, Member, Service, acting, address, as_gateway
 from .test_own_account import ask_email, change, confirm_email, forget, reset
-from .test_second_factor import enrolled
+from .test_second_factor import enrolled, verify
 
 PAGE = "https://suite.example.com/openid"
 ENVELOPE = Envelope([f"k1={base64.b64encode(b'e' * 32).decode()}"])
@@ -149,28 +149,67 @@ async def test_a_key_sees_no_links_of_the_person_who_made_it(service: Service) -
         await service.accounts.ListOpenIdLinks(pb.ListOpenIdLinksRequest(), None)
 
 
-async def test_a_new_password_or_address_ends_what_a_subject_opened(service: Service, issuer: str) -> None:
-    async def by_mail(member: Member) -> None:
-        await forget(service, member.user.email)
-        await reset(service, await service.token(member.user.email))
+async def by_mail(service: Service, member: Member) -> None:
+    await forget(service, member.user.email)
+    await reset(service, await service.token(member.user.email))
 
-    async def by_password(member: Member) -> None:
-        await change(service, member.principal)
 
-    async def by_address(member: Member) -> None:
-        new = address()
-        await ask_email(service, member.principal, new)
-        await confirm_email(service, member.principal, await service.token(new))
+async def by_password(service: Service, member: Member) -> None:
+    await change(service, member.principal)
 
+
+async def by_address(service: Service, member: Member) -> None:
+    new = address()
+    await ask_email(service, member.principal, new)
+    await confirm_email(service, member.principal, await service.token(new))
+
+
+Change = Callable[[Service, Member], Awaitable[None]]
+
+
+@pytest.mark.parametrize("change_by", [by_mail, by_password, by_address])
+async def test_a_new_password_or_address_ends_what_a_subject_opened(
+    service: Service, issuer: str, change_by: Change
+) -> None:
     async with signing_in(service, issuer) as accounts:
-        for act in (by_mail, by_password, by_address):
-            member, subject = await service.member(), new_id("sub")
-            knows(issuer, subject, member.user.email)
-            assert (await sign_in(accounts, subject)).user.id == member.user.id
-            await act(member)
-            knows(issuer, subject, f"{subject}@example.com")
-            with pytest.raises(PermissionDenied, match="account_unknown"):
-                await sign_in(accounts, subject)
+        member, subject = await service.member(), new_id("sub")
+        knows(issuer, subject, member.user.email)
+        assert (await sign_in(accounts, subject)).user.id == member.user.id
+        await change_by(service, member)
+        knows(issuer, subject, f"{subject}@example.com")
+        with pytest.raises(PermissionDenied, match="account_unknown"):
+            await sign_in(accounts, subject)
+
+
+@pytest.mark.parametrize("change_by", [by_mail, by_password, by_address])
+async def test_a_link_that_was_turned_off_stays_off_under_a_new_password_or_address(
+    service: Service, issuer: str, change_by: Change
+) -> None:
+    async with signing_in(service, issuer) as accounts:
+        member, subject = await service.member(), new_id("sub")
+        knows(issuer, subject, member.user.email)
+        await sign_in(accounts, subject)
+        (link,) = await links(accounts, member)
+        await turn(accounts, member, link.id, on=False)
+        await change_by(service, member)
+        # The provider vouches for the address that the account has now.
+        with acting(member.principal):
+            request = identity_pb2.GetCurrentUserRequest()
+            knows(issuer, subject, (await service.servicer.GetCurrentUser(request, None)).user.email)
+        with pytest.raises(PermissionDenied, match="openid_link_disabled"):
+            await sign_in(accounts, subject)
+
+
+async def test_a_link_that_is_turned_off_takes_the_challenges_that_it_gave_along(service: Service, issuer: str) -> None:
+    member, phone, _ = await enrolled(service)
+    subject = new_id("sub")
+    knows(issuer, subject, member.user.email)
+    async with signing_in(service, issuer) as accounts:
+        proof = (await sign_in(accounts, subject)).challenge
+        (link,) = await links(accounts, member)
+        await turn(accounts, member, link.id, on=False)
+    with pytest.raises(Unauthenticated, match="challenge_invalid"):
+        await verify(service, proof, phone.fresh())
 
 
 async def test_an_office_that_signs_in_with_openid_uses_up_no_codes_and_no_links(service: Service) -> None:

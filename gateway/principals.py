@@ -11,7 +11,7 @@ from echosenseix.identity.v1 import identity_pb2 as pb
 from gateway.clients import Clients
 from libs.cache import Memory
 from libs.clock import utcnow
-from libs.errors import PermissionDenied, Unauthenticated
+from libs.errors import PermissionDenied, Unauthenticated, Unavailable
 from libs.rpc.context import CallContext, acting_as, serving
 from libs.rpc.principal import GATEWAY, ROLE_GATEWAY, Grants, Principal
 from suite.credentials import API_KEY_PREFIX, is_session_token, key_prefix
@@ -20,6 +20,8 @@ from suite.credentials import API_KEY_PREFIX, is_session_token, key_prefix
 _SECONDS = 2.0
 _GATEWAY = Principal(role=ROLE_GATEWAY, issuer=GATEWAY)
 _ROLES = {pb.ROLE_OWNER: "owner", pb.ROLE_ADMIN: "admin", pb.ROLE_MEMBER: "member", pb.ROLE_VIEWER: "viewer"}
+# Roles that no grant limits.
+_UNLIMITED = frozenset((pb.ROLE_OWNER, pb.ROLE_ADMIN))
 
 # A revoked credential must stop working within 1 s of its revocation; the clock starts before the look-up.
 REMEMBER_SECONDS = 0.8
@@ -162,6 +164,9 @@ def identity_lookup(clients: Clients) -> Callable[[Credential], Awaitable[Found]
         if credential.organization_id not in ("", answer.organization_id):
             # An identity of the release before ignores the field: it would act in the caller's own organization.
             raise PermissionDenied("organization_not_accessible", "You may not act in this organization, if it exists.")
+        if not answer.states_grants and answer.role not in _UNLIMITED:
+            # An identity of the release before does not know grants: its silence is no permission to reach everything.
+            raise Unavailable("rights_unknown", "What you may reach is not known at this moment. Try again.")
         return Found(_principal(answer), _seconds_left(answer), answer.changes_are_told)
 
     return lookup

@@ -89,6 +89,7 @@ def caller_to_proto(caller: Caller, *, changes_are_told: bool) -> identity_pb2.A
         expire_time=to_timestamp(caller.expires_at),
         home_organization_id=caller.home_org_id,
         limit_percent=caller.limit_percent,
+        states_grants=True,
         has_grants=caller.granted is not None,
         readable_ids=sorted(caller.granted or ()),
         writable_ids=sorted(agent for agent, writable in (caller.granted or {}).items() if writable),

@@ -17,7 +17,9 @@ PERSON = Principal(org_id="org_1", session_id="ses_1")
 
 async def older_identity(request: pb.AuthenticateRequest) -> pb.AuthenticateResponse:
     """A release that does not know `organization_id`: it answers the caller's own organization."""
-    return pb.AuthenticateResponse(organization_id="org_agency", user_id="usr_1", session_id="ses_1")
+    return pb.AuthenticateResponse(
+        organization_id="org_agency", user_id="usr_1", session_id="ses_1", role=pb.ROLE_OWNER
+    )
 
 
 async def test_a_customer_that_identity_does_not_know_of_is_never_the_agency() -> None:
@@ -25,6 +27,27 @@ async def test_a_customer_that_identity_does_not_know_of_is_never_the_agency() -
     assert (await lookup(KEY)).principal.org_id == "org_agency"
     with pytest.raises(PermissionDenied, match="organization_not_accessible"):
         await lookup(replace(KEY, organization_id="org_customer"))
+
+
+@pytest.mark.parametrize("kind", ["session_id", "api_key_id"])
+@pytest.mark.parametrize("role", [pb.ROLE_MEMBER, pb.ROLE_VIEWER, pb.ROLE_UNSPECIFIED])
+async def test_an_identity_that_does_not_know_grants_opens_nothing_to_roles_that_they_limit(
+    role: pb.Role, kind: str
+) -> None:
+    told = pb.AuthenticateResponse(organization_id="org_1", user_id="usr_1", role=role, **{kind: "x"})  # type: ignore[arg-type]
+
+    async def answer(request: pb.AuthenticateRequest) -> pb.AuthenticateResponse:
+        return told
+
+    lookup = identity_lookup(SimpleNamespace(identity=SimpleNamespace(Authenticate=answer)))  # type: ignore[arg-type]
+    with pytest.raises(Unavailable, match="rights_unknown"):
+        await lookup(KEY)
+    told.states_grants = True
+    assert (await lookup(KEY)).principal.grants is None
+    told.has_grants = True
+    assert (await lookup(KEY)).principal.readable_ids == []
+    told.states_grants, told.has_grants, told.role = False, False, pb.ROLE_ADMIN
+    assert (await lookup(KEY)).principal.grants is None
 
 
 class Identity:

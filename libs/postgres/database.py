@@ -75,9 +75,10 @@ class Database:
         """Before the commit of a write that is audited, write its record through `record`."""
         self._app.audit = self._system.audit = record
 
-    def transaction(self, org_id: str) -> AbstractAsyncContextManager[Connection]:
-        """A transaction of one organization: begins with app.org set, commits at the end, rolls back on an error."""
-        return Transaction(self._app, f"begin; set local app.org = '{_checked(org_id)}'")
+    def transaction(self, org_id: str, *, audited: bool = True) -> AbstractAsyncContextManager[Connection]:
+        """A transaction of one organization: begins with app.org set, commits at the end, rolls back on an error. With
+        `audited` false it is not the write that the call was made for, so the audit log does not have it."""
+        return Transaction(self._app, f"begin; set local app.org = '{_checked(org_id)}'", audited=audited)
 
     def system_transaction(
         self, org_id: str = "", *, by_index: bool = False
@@ -162,9 +163,9 @@ class Transaction:
 
     __slots__ = ("_audits", "_begin", "_conn", "_pool", "_raw")
 
-    def __init__(self, pool: Pool, begin: str) -> None:
+    def __init__(self, pool: Pool, begin: str, *, audited: bool = True) -> None:
         self._pool = pool
-        self._audits = pool.audit is not None and current_call().audited is not None
+        self._audits = audited and pool.audit is not None and current_call().audited is not None
         self._begin = f"{begin}; set local app.audited = 'on'" if self._audits else begin
 
     async def __aenter__(self) -> Connection:

@@ -42,7 +42,6 @@ SYSTEM_CALLERS: dict[str, str] = {
     "services/identity/storage/white_labels.py": "a page names only its host, or the digest of a logo",
     "services/identity/storage/request_limits.py": "the operators of a local suite are its oldest organization",
     "services/identity/storage/openid_links.py": "a provider names only its subject",
-    "services/identity/storage/second_factors.py": "a try is counted apart from the login that it may undo",
     "services/identity/storage/accounts.py": "a login names only an e-mail address",
     "services/identity/storage/invitations.py": "a mailed link names an invitation and no organization",
     "services/realtime/jobs/sweep.py": "retention sweeps the event log of all organizations",

@@ -75,6 +75,7 @@ class SecondFactorMethods(accounts_pb2_grpc.AccountServiceServicer):
                 raise _wrong_code()
             await parts.factors.save(conn, account.id, replace(factor, enabled_at=now, step=step))
             await parts.factors.replace_codes(conn, account.id, codes)
+            await parts.factors.forget_tries(conn, account.id)
             await append(conn, unregistered_mail(MailTemplate.SECOND_FACTOR_ENABLED, account.email, account.id))
             users = await parts.accounts.users(account.id)
             await operations.end_everywhere(conn, parts.credentials, users, now, principal.session_id)
@@ -88,7 +89,7 @@ class SecondFactorMethods(accounts_pb2_grpc.AccountServiceServicer):
         self, request: pb.ReplaceRecoveryCodesRequest, context: object
     ) -> pb.ReplaceRecoveryCodesResponse:
         principal, parts, account = signed_in(), self._parts, await self._own()
-        tries = await self._count_try(account)
+        tries = await self._count_try(account, request.code)
 
         async def act(conn: Connection) -> pb.ReplaceRecoveryCodesResponse:
             codes = new_recovery_codes()
@@ -104,7 +105,7 @@ class SecondFactorMethods(accounts_pb2_grpc.AccountServiceServicer):
         self, request: pb.DisableSecondFactorRequest, context: object
     ) -> pb.DisableSecondFactorResponse:
         principal, parts, account = signed_in(), self._parts, await self._own()
-        tries = await self._count_try(account)
+        tries = await self._count_try(account, request.code)
 
         async def act(conn: Connection) -> pb.DisableSecondFactorResponse:
             await self._use_factor(conn, account.id, request.code, tries)
@@ -128,7 +129,7 @@ class SecondFactorMethods(accounts_pb2_grpc.AccountServiceServicer):
         known = await parts.accounts.by_id(account_id) if account_id else None
         if known is None or account_id is None:
             raise _invalid_challenge()
-        tries = await self._count_try(known.account)
+        tries = await self._count_try(known.account, request.code)
         async with parts.database.transaction(account_id) as conn:
             if await parts.accounts.lock(conn, account_id) is None:
                 raise _invalid_challenge()
@@ -143,17 +144,25 @@ class SecondFactorMethods(accounts_pb2_grpc.AccountServiceServicer):
         login.device_token = parts.devices.token(device, key)
         return pb.VerifySecondFactorResponse(login=login)
 
-    async def _count_try(self, account: Account) -> int:
-        """Count one code before it is looked at, so that many at once cannot slip past: in a window and in all. The
-        one that reaches the bound tells the owner. How many there were since the last right one."""
+    async def _count_try(self, account: Account, code: str) -> int:
+        """Count one code before it is used, so that many at once cannot slip past: in a window and in all. A wrong one
+        that reaches the bound tells the owner. How many there were since the last right one. In a transaction of its
+        own, because a wrong code undoes the one that uses it; a try is no write that an audit log has."""
         parts = self._parts
         await parts.limits.second_factor(account.id)
-        tries = await parts.factors.count_try(account.id)
-        if tries == MOST_TRIES:
-            async with parts.database.transaction(account.id) as conn:
+        async with parts.database.transaction(account.id, audited=False) as conn:
+            tries = await parts.factors.count_try(conn, account.id)
+            if tries == MOST_TRIES and not await self._is_right(conn, account.id, code):
                 mail = unregistered_mail(MailTemplate.SECOND_FACTOR_LOCKED, account.email, account.id)
                 await append(conn, mail)
         return tries
+
+    async def _is_right(self, conn: Connection, account_id: str, code: str) -> bool:
+        """Whether the code would be taken now. Uses nothing up."""
+        factors = self._parts.factors
+        factor = await factors.lock(conn, account_id)
+        step = step_of_code(factor.secret, code, factor.step, self._parts.clock.now())
+        return step is not None or await factors.has_code(conn, account_id, code)
 
     async def _use_factor(self, conn: Connection, account_id: str, code: str, tries: int) -> None:
         """Take a code of the authenticator or a recovery code; each is taken once. Beyond the bound of tries a recovery

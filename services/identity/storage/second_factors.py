@@ -14,6 +14,10 @@ _COLUMNS = (
 _GET = f"select {_COLUMNS} from account a where a.org_id = o.org"
 _LOCK = f"select {_COLUMNS} from account a where a.org_id = $1 for update of a"
 
+_COUNT_TRY = """
+update account a set factor_tries = a.factor_tries + 1
+where a.org_id = $1 and a.totp_enabled_at is not null returning a.factor_tries"""
+
 
 class SecondFactors:
     def __init__(self, database: Database, envelope: Envelope) -> None:
@@ -37,11 +41,10 @@ class SecondFactors:
     async def note_step(self, conn: Connection, account_id: str, step: int) -> None:
         await conn.execute("update account a set totp_step = $2 where a.org_id = $1", account_id, step)
 
-    async def count_try(self, account_id: str) -> int:
-        """One more code is tried; how many there were since the last right one. By itself, because a wrong code undoes
-        the transaction that looks at it, and because a try is no write that an audit log has."""
-        sql = "update account a set factor_tries = a.factor_tries + 1 where a.org_id = $1 returning a.factor_tries"
-        return int(await self._database.system_fetchval(sql, account_id) or 0)
+    async def count_try(self, conn: Connection, account_id: str) -> int:
+        """One more code of an enabled factor is tried; how many there were since the last right one. 0 without a
+        factor, of which no code is looked at."""
+        return int(await conn.fetchval(_COUNT_TRY, account_id) or 0)
 
     async def forget_tries(self, conn: Connection, account_id: str) -> None:
         await conn.execute("update account a set factor_tries = 0 where a.org_id = $1", account_id)
@@ -52,6 +55,11 @@ class SecondFactors:
             "insert into recovery_code (org_id, code_hash) select $1, unnest($2::bytea[])",
             account_id, [recovery_hash(code) for code in codes],
         )  # fmt: skip
+
+    async def has_code(self, conn: Connection, account_id: str, code: str) -> bool:
+        """Whether it is a recovery code of the account, which it stays."""
+        sql = "select exists (select 1 from recovery_code r where r.org_id = $1 and r.code_hash = $2)"
+        return bool(await conn.fetchval(sql, account_id, recovery_hash(code)))
 
     async def use_code(self, conn: Connection, account_id: str, code: str) -> bool:
         """Whether it was a recovery code of the account; it is none any more."""

@@ -103,7 +103,7 @@ async def test_codes_have_a_bound_in_all_whatever_the_windows_and_a_recovery_cod
             await act
     with pytest.raises(PermissionDenied, match="second_factor_locked"):
         await verify(service, await challenge(service, member), phone.fresh())
-    assert [mail["template"] for mail in await service.mails(member.user.email)].count("second_factor.locked") == 1
+    assert await told_of_a_lock(service, member) == 1
     assert (await verify(service, await challenge(service, member), codes[0])).token
     assert (await verify(service, await challenge(service, member), phone.fresh())).token
     assert await wrong() == "wrong_code"
@@ -112,9 +112,7 @@ async def test_codes_have_a_bound_in_all_whatever_the_windows_and_a_recovery_cod
 async def test_a_password_that_is_reset_by_mail_opens_a_locked_factor(service: Service) -> None:
     member, phone, _ = await enrolled(service)
     account = await account_of(service, member)
-    sql = "update account a set factor_tries = $2 where a.org_id = $1"
-    async with service.database.transaction(account) as conn:
-        await conn.execute(sql, account, MOST_TRIES)
+    await set_tries(service, account, MOST_TRIES)
     with pytest.raises(PermissionDenied, match="second_factor_locked"):
         await verify(service, await challenge(service, member), phone.fresh())
     await forget(service, member.user.email)
@@ -123,13 +121,71 @@ async def test_a_password_that_is_reset_by_mail_opens_a_locked_factor(service: S
     assert (await verify(service, proof, phone.fresh())).token
 
 
+async def tries_of(service: Service, account: str) -> int:
+    sql = "select a.factor_tries from account a where a.org_id = $1"
+    return int(await service.database.system_fetchval(sql, account))
+
+
+async def set_tries(service: Service, account: str, tries: int) -> None:
+    async with service.database.transaction(account) as conn:
+        await conn.execute("update account a set factor_tries = $2 where a.org_id = $1", account, tries)
+
+
+async def told_of_a_lock(service: Service, member: Member) -> int:
+    return [mail["template"] for mail in await service.mails(member.user.email)].count("second_factor.locked")
+
+
+async def test_codes_that_are_tried_before_a_factor_exists_use_nothing_up(service: Service) -> None:
+    member = await service.member()
+    account = await account_of(service, member)
+    phone = Authenticator(service, (await service.begin_factor(member)).secret)
+    for act in (disable, replace_codes):
+        with pytest.raises(FailedPrecondition, match="second_factor_state"):
+            await act(service, member, "000000")
+    assert await tries_of(service, account) == 0
+    # Tries of a former factor, or of a release that counted without one.
+    await set_tries(service, account, MOST_TRIES)
+    await service.confirm_factor(member, phone.code())
+    assert await tries_of(service, account) == 0
+    assert (await verify(service, await challenge(service, member), phone.fresh())).token
+
+
+@pytest.mark.parametrize("by_phone", [True, False])
+async def test_a_right_code_as_the_last_try_locks_nothing_and_tells_no_one(service: Service, by_phone: bool) -> None:
+    member, phone, codes = await enrolled(service)
+    account = await account_of(service, member)
+    await set_tries(service, account, MOST_TRIES - 1)
+    code = phone.fresh() if by_phone else codes[0]
+    assert (await verify(service, await challenge(service, member), code)).token
+    assert (await tries_of(service, account), await told_of_a_lock(service, member)) == (0, 0)
+
+
+async def test_the_last_try_counts_only_together_with_its_mail(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    member, _, _ = await enrolled(service)
+    account, proof = await account_of(service, member), await challenge(service, member)
+    await set_tries(service, account, MOST_TRIES - 1)
+
+    async def fails(*_: object) -> None:
+        raise ConnectionResetError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("services.identity.servicer.second_factor.append", fails)
+        with pytest.raises(ConnectionResetError):
+            await verify(service, proof, "000000")
+    assert (await tries_of(service, account), await told_of_a_lock(service, member)) == (MOST_TRIES - 1, 0)
+    with pytest.raises(PermissionDenied, match="wrong_code"):
+        await verify(service, proof, "000000")
+    assert (await tries_of(service, account), await told_of_a_lock(service, member)) == (MOST_TRIES, 1)
+
+
 async def test_many_codes_at_once_are_counted_each(service: Service) -> None:
     member, _, _ = await enrolled(service)
     account, proof = await account_of(service, member), await challenge(service, member)
     found = await asyncio.gather(*(verify(service, proof, "000000") for _ in range(8)), return_exceptions=True)
     assert all(isinstance(one, PermissionDenied) for one in found)
-    sql = "select a.factor_tries from account a where a.org_id = $1"
-    assert await service.database.system_fetchval(sql, account) == 8
+    assert await tries_of(service, account) == 8
 
 
 async def account_of(service: Service, member: Member) -> str:

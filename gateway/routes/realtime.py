@@ -34,7 +34,7 @@ async def list_events(request: ApiRequest[EventQuery, NoBody]) -> Response:
     answer = await request.app.clients.realtime.ListEvents(
         pb.ListEventsRequest(after=request.query.after, limit=limit, types=words(request.query.types))
     )
-    last = str(answer.events[-1].position) if answer.events else None
+    last = answer.reached or (answer.events[-1].position if answer.events else 0)
     return lists.list_response(
         request,
         lists.ListAnswer(
@@ -46,7 +46,7 @@ async def list_events(request: ApiRequest[EventQuery, NoBody]) -> Response:
             total_pages=None,
             total_is_estimate=False,
             has_more=answer.has_more,
-            next_cursor=last if answer.has_more else None,
+            next_cursor=str(last) if answer.has_more and last else None,
         ),
         cursor="after",
     )

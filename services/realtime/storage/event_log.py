@@ -52,10 +52,13 @@ _AFTER, _BEFORE = _READ.format(beyond=">", way="asc"), _READ.format(beyond="<", 
 _LOG_AFTER = """
 select p.position, e.id, e.type, e.subject, e.occurred_at, e.envelope::text as envelope
 from publication p join event e on e.org_id = p.org_id and e.id = p.event_id
-where p.org_id = o.org and p.channel = $2 and p.position > $3 and e.type = any($5::text[])
+where p.org_id = o.org and p.channel = $2 and p.position > $3 and p.position <= $7 and e.type = any($5::text[])
     and ($6::text[] is null or e.envelope -> 'data' ->> 'agentId' = any($6))
 order by p.position limit $4
 """
+
+# No position is beyond it: the largest bigint of PostgreSQL.
+_LAST = 2**63 - 1
 
 _POSITION_OF = "select p.position from publication p where p.org_id = o.org and p.channel = $2 and p.event_id = $3"
 
@@ -148,10 +151,15 @@ class EventLog:
 
     async def read_log(
         self, org_id: str, channel: str, after: int, limit: int, types: Sequence[str],
-        agent_ids: Sequence[str] | None = None,
+        agent_ids: Sequence[str] | None = None, until: int = _LAST,
     ) -> list[Record]:  # fmt: skip
-        """`agent_ids`: events about these agents alone."""
-        return list(await self._database.fetch(org_id, _LOG_AFTER, channel, after, limit, list(types), agent_ids))
+        """`agent_ids`: events about these agents alone; `until`: up to this position."""
+        asked = (channel, after, limit, list(types), agent_ids, until)
+        return list(await self._database.fetch(org_id, _LOG_AFTER, *asked))
+
+    async def top(self, org_id: str, channel: str) -> int:
+        """The position of the newest event; below it the log is complete."""
+        return (await self._head(org_id, channel))[1]
 
     async def position_of(self, org_id: str, channel: str, event_id: str) -> int | None:
         row = await self._database.fetchrow(org_id, _POSITION_OF, channel, event_id)

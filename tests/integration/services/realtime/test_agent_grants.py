@@ -14,7 +14,7 @@ from libs.rpc.context import CallContext, serving
 from libs.rpc.principal import Grants, Principal
 from services.realtime.protocol.tokens import TokenInvalid
 from services.realtime.servicer import RealtimeServicer
-from tests.integration.services.realtime.driving import KEYS, Realtime
+from tests.integration.services.realtime.driving import KEYS, Realtime, emit_and_sweep
 from tests.integration.services.realtime.talking import code, talking
 from tests.integration.services.realtime.test_servicer import servicer as servicer
 
@@ -52,6 +52,47 @@ async def test_the_log_shows_events_about_granted_agents_alone(realtime: Realtim
             assert [event.id for event in answer.events] == expected
             named = await servicer.ListEvents(pb.ListEventsRequest(after="", types=["credit.*", "user.created"]), None)
             assert list(named.events) == []
+
+
+async def test_a_request_looks_through_a_part_of_the_log_and_the_next_one_goes_on(
+    realtime: Realtime, servicer: RealtimeServicer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    org = "org_granted_long"
+    monkeypatch.setattr("services.realtime.servicer.realtime._LOOKED_THROUGH", 3)
+    for agent in (OTHER, OTHER, OTHER, OTHER, OTHER, MINE, MINE):
+        await realtime.emit(org, "call.started", agentId=agent)
+    pages, after = [], ""
+    with serving(CallContext(), principal(org, MINE)):
+        for _ in range(3):
+            answer = await servicer.ListEvents(pb.ListEventsRequest(after=after), None)
+            pages.append(([event.position for event in answer.events], answer.has_more, answer.reached))
+            after = str(answer.reached)
+        first = await servicer.ListEvents(pb.ListEventsRequest(after="5", limit=1), None)
+    assert pages == [([], True, 3), ([6], True, 6), ([7], False, 7)]
+    # A full page ends at its last event.
+    assert ([event.position for event in first.events], first.has_more, first.reached) == ([6], True, 0)
+
+
+async def test_the_log_of_which_the_old_part_is_gone_is_looked_through_from_the_oldest_that_is_kept(
+    realtime: Realtime, servicer: RealtimeServicer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    org = "org_granted_swept"
+    monkeypatch.setattr("services.realtime.servicer.realtime._LOOKED_THROUGH", 1)
+    await emit_and_sweep(realtime, org, 5)
+    kept = await realtime.emit(org, "call.started", agentId=MINE)
+    with serving(CallContext(), principal(org, MINE)):
+        answer = await servicer.ListEvents(pb.ListEventsRequest(), None)
+    assert ([event.id for event in answer.events], answer.has_more) == ([kept], False)
+
+
+async def test_a_caller_without_any_agent_is_answered_without_a_look_at_the_log(
+    realtime: Realtime, servicer: RealtimeServicer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await emit_all(realtime, "org_granted_none")
+    monkeypatch.setattr(servicer, "_log", None)
+    with serving(CallContext(), principal("org_granted_none")):
+        answer = await servicer.ListEvents(pb.ListEventsRequest(), None)
+    assert answer == pb.ListEventsResponse()
 
 
 async def test_a_token_names_the_channels_and_the_agents_of_the_limited_caller(

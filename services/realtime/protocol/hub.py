@@ -91,11 +91,11 @@ class Listener(Protocol):
 
 class _Channel:
     """The listeners of one channel here and the offset up to which they were served. `watchers` are those that hear who
-    joins and leaves; `epoch` is empty until the log was read."""
+    joins and leaves; `epoch` is empty until the log was read. It is `behind` from a gap to the next read of the log."""
 
     __slots__ = (
-        "epoch", "filling", "joined", "key", "listeners", "opening", "pending", "position", "subscription", "watchers",
-        "watching",
+        "behind", "epoch", "filling", "joined", "key", "listeners", "opening", "pending", "position", "subscription",
+        "watchers", "watching",
     )  # fmt: skip
 
     def __init__(self, key: Key) -> None:
@@ -103,7 +103,7 @@ class _Channel:
         self.listeners: set[Listener] = set()
         self.epoch = ""
         self.position: int | None = None
-        self.filling = False
+        self.behind = self.filling = False
         # What waits for the next flush: publications, and joins and leaves.
         self.pending: list[tuple[Published, bytes]] = []
         self.joined: list[tuple[Published, bytes]] = []
@@ -220,10 +220,10 @@ class Hub:
             self._start_filling(channel)
 
     def _start_filling(self, channel: _Channel) -> None:
-        if channel.filling:
-            return
-        channel.filling = True
-        self._start(self._fill(channel))
+        channel.behind = True
+        if not channel.filling:
+            channel.filling = True
+            self._start(self._fill(channel))
 
     def _start(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -232,12 +232,15 @@ class Hub:
         task.add_done_callback(self._tasks.discard)
 
     async def _fill(self, channel: _Channel) -> None:
-        """Read the log until there is nothing newer. Then the bus delivers again."""
+        """Read the log until there is nothing newer. Then the bus delivers again.
+
+        A gap that shows while the log is read may be newer than that read, so the log is read once more."""
         try:
             while channel.position is not None and channel.listeners:
+                channel.behind = False
                 history = await self._read_history(*channel.key, channel.position, 500)
                 newer = [item for item in history.publications if item.offset > channel.position]
-                if not newer:
+                if not newer and not channel.behind:
                     return
                 for item in newer:
                     channel.position = item.offset

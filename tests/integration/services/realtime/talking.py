@@ -28,30 +28,32 @@ class Talk:
 
     async def until_pushes(self, count: int) -> None:
         while len(self.pushes) < count:
-            for line in str(await asyncio.wait_for(self.socket.recv(), 10)).splitlines():
-                if push := json.loads(line).get("push"):
-                    self.pushes.append(push)
+            await self._read()
 
     async def ask(self, **request: Any) -> dict[str, Any]:
         number = next(self.numbers)
         return await self.send(json.dumps({"id": number, **request}), number)
 
     async def send(self, frame: str, number: int) -> dict[str, Any]:
-        """The reply of that number; pings are answered, pushes are kept."""
+        """The reply of that number."""
         await self.socket.send(frame)
-        found: dict[str, Any] | None = None
         while True:
-            text = await asyncio.wait_for(self.socket.recv(), 10)
-            for line in text.splitlines() if isinstance(text, str) else ():
-                reply = json.loads(line)
-                if reply == {}:
-                    await self.socket.send("{}")
-                elif "push" in reply:
-                    self.pushes.append(reply["push"])
-                elif reply.get("id") == number:
-                    found = dict(reply)
-            if found is not None:
-                return found
+            found = [reply for reply in await self._read() if reply.get("id") == number]
+            if found:
+                return found[-1]
+
+    async def _read(self) -> list[dict[str, Any]]:
+        """The replies of the next frame; pings are answered, pushes are kept."""
+        replies = list[dict[str, Any]]()
+        for line in str(await asyncio.wait_for(self.socket.recv(), 10)).splitlines():
+            said: dict[str, Any] = json.loads(line)
+            if not said:
+                await self.socket.send("{}")
+            elif "push" in said:
+                self.pushes.append(said["push"])
+            else:
+                replies.append(said)
+        return replies
 
 
 @asynccontextmanager

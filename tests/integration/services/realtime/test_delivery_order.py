@@ -159,6 +159,28 @@ async def test_an_organization_whose_endpoints_do_not_answer_leaves_places_to_ot
         await endpoints.forget("org_o5")
 
 
+async def test_one_endpoint_among_a_hundred_that_does_not_answer_delays_none_of_the_others(
+    realtime: Realtime, endpoints: Endpoints
+) -> None:
+    """All others, of its organization and of another one, have both events while its first attempt still waits."""
+    async with Receiver(is_silent=True) as silent, Receiver() as healthy:
+        created = await endpoints.create("org_l9", silent.url)
+        for number in range(99):
+            await endpoints.create("org_l9" if number < 49 else "org_l9_other", f"{healthy.url}/{number}")
+        for org_id in ("org_l9", "org_l9_other"):
+            await realtime.emit(org_id, call_id="call_first")
+        await until(lambda: silent.open == 1)
+        for org_id in ("org_l9", "org_l9_other"):
+            await realtime.emit(org_id, call_id="call_second")
+        await until(lambda: len(healthy.requests) == 2 * 99, seconds=60)
+        assert len({got.headers["webhook-id"] for got in healthy.requests}) == 2 * 99
+        assert sorted(calls(healthy)) == ["call_first"] * 99 + ["call_second"] * 99
+        assert (silent.open, len(silent.requests)) == (1, 1)
+        assert {row.attempts for row in await endpoints.deliveries("org_l9", created.endpoint.id)} == {0}
+        for org_id in ("org_l9", "org_l9_other"):
+            await endpoints.forget(org_id)
+
+
 async def test_turns_reach_the_endpoints_that_name_them(realtime: Realtime, endpoints: Endpoints) -> None:
     async with Receiver() as broad, Receiver() as named:
         await endpoints.create("org_o7", broad.url, ("*",))

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -141,24 +141,36 @@ def percentile(values: Sequence[float], share: float) -> float:
 def heard(clients: Process, count: int) -> None:
     got = clients.ask(act="heard", count=count, seconds=120)
     if got != count:
-        raise SystemExit(f"{got} of {count} messages were delivered")
+        left, ended = clients.ask(act="count"), clients.ask(act="ended")
+        raise SystemExit(f"{got} of {count} messages came; {left} sockets are open; ended by {ended}")
 
 
-def measure_ours(stage: Stage) -> dict[str, float]:
-    """CPU µs of the two instances: a delivery, paced and in bursts, and a connection with its subscription."""
-    pids = [instance["pid"] for instance in stage.instances]
-    clients = stage.crowd(urls_of(stage.instances))
+def measure_load(clients: Process, pids: Sequence[int], send: Callable[[int], object]) -> dict[str, float]:
+    """CPU µs of the processes: a connection with its subscription, and a delivery, paced and in bursts.
+
+    `send` publishes so many messages. The next ones wait until all sockets have heard them, so that a
+    reader that gets less of the machine than the servers does not fall behind."""
     clients.ask(act="join", count=20)
     begun = cpu_micros(pids)
     clients.ask(act="join", count=SOCKETS - 20)
     used = {"accept": spent_micros(begun, cpu_micros(pids)) / (SOCKETS - 20)}
     for name, transactions, each, rate in (("paced", PACED, 1, PACED_RATE), ("burst", BURSTS, BURST, 1.0)):
-        stage.publish(2, each, rate)
-        heard(clients, 2 * each * SOCKETS)
-        begun = cpu_micros(pids)
-        stage.publish(transactions, each, rate)
-        heard(clients, transactions * each * SOCKETS)
+        for number in range(transactions + 2):
+            # The first two are not measured.
+            if number == 2:
+                begun = cpu_micros(pids)
+            next_at = time.monotonic() + 1 / rate
+            send(each)
+            heard(clients, each * SOCKETS)
+            time.sleep(max(0.0, next_at - time.monotonic()))
         used[name] = spent_micros(begun, cpu_micros(pids)) / (transactions * each * SOCKETS)
+    return used
+
+
+def measure_ours(stage: Stage) -> dict[str, float]:
+    clients = stage.crowd(urls_of(stage.instances))
+    pids = [instance["pid"] for instance in stage.instances]
+    used = measure_load(clients, pids, lambda each: stage.publish(1, each, 1.0))
     clients.close()
     return used
 
@@ -178,20 +190,7 @@ def measure_theirs(stage: Stage) -> dict[str, float]:
     token = jwt.encode({"sub": "usr_1", "org": "org_1", "exp": time.time() + 300}, secret, algorithm="HS256")
     urls = [f"ws://127.0.0.1:{port}/socket.io/?EIO=4&transport=websocket" for port in ports]
     clients.ask(act="open", kind="theirs", urls=urls, token=token, channel="room")
-    clients.ask(act="join", count=20)
-    begun = cpu_micros(pids)
-    clients.ask(act="join", count=SOCKETS - 20)
-    used = {"accept": spent_micros(begun, cpu_micros(pids)) / (SOCKETS - 20)}
-    text = "x" * 480
-    for name, transactions, each, rate in (("paced", PACED, 1, PACED_RATE), ("burst", BURSTS, BURST, 1.0)):
-        servers[0].tell(count=2 * each, text=text)
-        heard(clients, 2 * each * SOCKETS)
-        begun = cpu_micros(pids)
-        for _ in range(transactions):
-            servers[0].tell(count=each, text=text)
-            time.sleep(1 / rate)
-        heard(clients, transactions * each * SOCKETS)
-        used[name] = spent_micros(begun, cpu_micros(pids)) / (transactions * each * SOCKETS)
+    used = measure_load(clients, pids, lambda each: servers[0].tell(count=each, text="x" * 480))
     for process in (clients, *servers):
         process.close()
     return used

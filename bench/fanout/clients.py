@@ -7,6 +7,7 @@ connection and what a message looks like.
 from __future__ import annotations
 
 import asyncio
+import collections
 import json
 import sys
 import time
@@ -38,6 +39,7 @@ class Reader(picows.WSListener):
 
     def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
         if frame.msg_type == picows.WSMsgType.CLOSE:
+            self._crowd.ended[frame.get_close_code()] += 1
             transport.disconnect()
             return
         text = frame.get_payload_as_bytes()
@@ -68,6 +70,8 @@ class Crowd(ABC):
         self.urls, self.token, self.channel = urls, token, channel
         self.heard = 0
         self.open: set[Reader] = set()
+        # How often the server ended a connection, by its code.
+        self.ended: collections.Counter[picows.WSCloseCode] = collections.Counter()
         self.seen: dict[int, list[float]] = {}
         self.comes_back = False
         self._gate = asyncio.Semaphore(_OPENING)
@@ -176,6 +180,8 @@ async def _act(crowd: Crowd, name: str, how: dict[str, Any]) -> Any:
     elif name == "seen":
         seen, crowd.seen = crowd.seen, {}
         return seen
+    elif name == "ended":
+        return f"{type(crowd).__name__} {dict(crowd.ended)}"
     elif name == "storm":
         crowd.comes_back = True
     elif name == "count":

@@ -53,7 +53,7 @@ browser: | dev-tools ## Chromium walks every page of the running suite's console
 	@$(VENV)/python -m tests.browser
 bench-jobs: | dev-tools ## our queue beside BullMQ
 	@$(VENV)/python -m bench.jobs
-bench-knowledge: | dev-tools ## answers to 164 questions in six languages, and the speed of indexing (ARGS="--only ranking|speed|scale")
+bench-knowledge: | dev-tools ## answers to 164 questions in six languages, and the speed of indexing (ARGS="--only ranking|speed|memory|scale")
 	@$(VENV)/python -m bench.knowledge $(ARGS)
 bench-calls: | dev-tools ## CPU and commits of a call beside a monolith in Node; start the suite with LIMITS=bench first
 	@$(VENV)/python -m bench.calls $(ARGS)

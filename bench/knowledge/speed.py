@@ -42,6 +42,7 @@ def measure(suite: Suite, client: httpx.Client, pages: int, searches: int) -> No
         print(f"worker                {spent:.1f} s of one processor, {status['chunks'] / spent:.1f} chunks/s of it")
         for mode in ("keyword", "vector", "hybrid"):
             _measure(client, mode, searches)
+        _contexts(client, searches)
         for process, mebibytes in _memory(suite).items():
             print(f"memory (PSS)          {process} {mebibytes} MB")
         _texts(client)
@@ -120,6 +121,19 @@ def _measure(client: httpx.Client, mode: str, searches: int) -> None:
         inside.append(answer["tookMs"])
     p50, p95, own = statistics.median(through), statistics.quantiles(through, n=20)[-1], statistics.median(inside)
     print(f"search, {mode:8}      p50 {p50:.1f} ms, p95 {p95:.1f} ms through the gateway; {own} ms inside")
+
+
+def _contexts(client: httpx.Client, calls: int) -> None:
+    """One question again and again, as calls repeat it, and questions that none asked before."""
+    for name, query in (("cached", "{question}"), ("new", "{question} {number}")):
+        took = []
+        for number in range(calls + 1):
+            question = query.format(question=_QUESTIONS[0], number=number)
+            started = time.perf_counter()
+            client.post("/api/knowledge-base/answer-context", json={"query": question}).raise_for_status()
+            took.append((time.perf_counter() - started) * 1000)
+        p50, p95 = statistics.median(took[1:]), statistics.quantiles(took[1:], n=20)[-1]
+        print(f"answer-context, {name:6} p50 {p50:.1f} ms, p95 {p95:.1f} ms through the gateway")
 
 
 def _worker_seconds(suite: Suite) -> float:

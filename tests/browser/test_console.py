@@ -175,6 +175,31 @@ def test_an_entry_shows_its_passages_page_by_page(visit: Visit, scene: Scene) ->
     visit.look("entry")
 
 
+def test_an_entry_that_an_agent_uses_is_deleted_after_a_second_question(visit: Visit, scene: Scene) -> None:
+    client = scene.customer.http
+    text = {"title": "Parking", "content": "The garage opens at six."}
+    entry = client.post("/api/knowledge-base/entries", json=text).json()["id"]
+    agent = client.post("/api/agents", json={"name": "Valet <b>", "knowledgeEntryIds": [entry]}).json()["id"]
+    path = f"/api/knowledge-base/entries/{entry}"
+    page = visit.open(f"knowledge/{entry}")
+    visit.expected |= {404, 409}
+    page.get_by_role("button", name="Delete").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Delete", exact=True).click()
+    expect(dialog.get_by_role("alert")).to_contain_text("1 agent speaks from it: Valet <b>")
+    expect(dialog.get_by_role("link", name="Valet <b>")).to_have_attribute("href", f"#/agents/{agent}")
+    assert client.get(path).status_code == 200
+    visit.look("entry-in-use")
+    dialog.get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="Delete").click()
+    expect(dialog.get_by_role("button", name="Delete it anyway")).to_have_count(0)
+    dialog.get_by_role("button", name="Delete", exact=True).click()
+    dialog.get_by_role("button", name="Delete it anyway").click()
+    page.get_by_role("heading", name="Knowledge").wait_for()
+    assert client.get(path).status_code == 404
+    client.delete(f"/api/agents/{agent}")
+
+
 def test_the_live_page_shows_an_event_as_it_happens(visit: Visit, scene: Scene) -> None:
     page = visit.open("live")
     expect(page.locator(".live-state")).to_have_text("Live")

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Iterator
 from io import BytesIO
 
+import httpx
 import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
@@ -104,6 +105,21 @@ def test_the_way_back_in_the_history_leaves_a_customer(visit: Visit) -> None:
     page.go_back()
     expect(page.get_by_role("heading", name="Customers")).to_be_visible()
     expect(page.get_by_role("complementary")).to_have_count(0)
+
+
+def test_the_address_of_a_customer_that_is_gone_leads_back(visit: Visit, operator: httpx.Client) -> None:
+    own = operator.get("/api/organization").json()["id"]
+    made = operator.post(f"/api/organizations/{own}/children", json={"name": "Soon gone", "timeZone": "Europe/Zurich"})
+    child = made.json()
+    assert operator.delete(f"/api/organizations/{own}/children/{child['id']}").status_code == 204
+    visit.expected.add(403)
+    page = visit.page
+    page.goto(f"{visit.url}/app#/in/{child['id']}/agents")
+    expect(page.get_by_role("alert")).to_contain_text("You may not act in this organization")
+    visit.look("customer-gone")
+    page.get_by_role("button", name="Back to your organization").click()
+    page.get_by_role("navigation", name="Main").wait_for(state="attached")
+    assert "#/in/" not in page.url
 
 
 def test_a_look_is_previewed_refused_when_unreadable_and_shown_by_the_page(visit: Visit) -> None:

@@ -1,6 +1,6 @@
 /* The console's start: who is signed in, the frame with the navigation, and the page of the present address. */
 
-import { useRoute } from "./lib/router.js";
+import { ACTING, enter, useRoute } from "./lib/router.js";
 import { get } from "./lib/api.js";
 import { wear } from "./lib/look.js";
 import { SessionContext, useSessionState } from "./lib/session.js";
@@ -22,7 +22,9 @@ function App({ look }) {
   useFocus(session.user ? route.path : "");
   if (session.asking) return html`<p class="opening" role="status">Opening the console…</p>`;
   if (session.problem && !session.user) {
-    return html`<main class="alone"><${ProblemBox} problem=${session.problem} again=${session.ask} /></main>`;
+    return html`<main class="alone"><h1>The console cannot be opened</h1>
+      <${ProblemBox} problem=${session.problem} again=${session.ask} />
+      ${ACTING && html`<p><button type="button" class="primary" onClick=${() => enter("")}>Back to your organization</button></p>`}</main>`;
   }
   const Link = LINKS[route.parts[0]];
   return html`<${LookContext.Provider} value=${look}><${SessionContext.Provider} value=${session}>

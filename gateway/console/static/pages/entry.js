@@ -1,6 +1,6 @@
 /* One entry of the knowledge: its passages as an agent finds them. */
 
-import { send } from "../lib/api.js";
+import { send, withQuery } from "../lib/api.js";
 import { bytes, count, number } from "../lib/format.js";
 import { useRefresh } from "../lib/live.js";
 import { useList, usePlace, useResource } from "../lib/resource.js";
@@ -25,12 +25,14 @@ export function Entry({ id }) {
   if (problem && !entry) return html`<${Head} title="Entry" back=${BACK} />
     <${ProblemBox} problem=${problem} again=${reload} />`;
   if (!entry) return html`<${Waiting} />`;
-  const remove = () => send("DELETE", path, undefined, { version: entry.version });
+  const { version } = entry;
+  const remove = () => send("DELETE", withQuery(path, { ifUnused: true }), undefined, { version });
   return html`<${Head} title=${entry.title} back=${BACK}><${State} of=${entry.status} />
       ${entry.documentId && html`<${Download} label="Download" name=${entry.source || entry.title}
         path="/api/documents/${entry.documentId}/download" />`}
       ${may("knowledge:write") && html`<${Confirm} label="Delete" title="Delete this entry?"
-        question=${html`<${Dependents} path=${path} />`} act=${remove} done=${() => go(["knowledge"])} />`}<//>
+        question="Its passages are not found any more. It does not come back." act=${remove}
+        insist=${insistOn(path, version)} done=${() => go(["knowledge"])} />`}<//>
     ${entry.error && html`<${ProblemBox}
       problem=${{ title: "The document could not be read", detail: entry.error.message }} />`}
     <${Facts} of=${[
@@ -41,21 +43,13 @@ export function Entry({ id }) {
     <section><h2>Passages</h2><${Passages} entry=${entry} /></section>`;
 }
 
-// Agents that are named before an entry is deleted.
-const NAMED = 10;
-
-/** Who speaks from the entry, asked when someone is about to delete it. */
-function Dependents({ path }) {
-  const { data, problem } = useResource(`${path}/dependents`, { limit: NAMED });
-  const lost = "Its passages are not found any more. It does not come back.";
-  if (problem) return html`<span>Which agents speak from it could not be read: ${problem.detail} ${lost}</span>`;
-  if (!data) return html`<span role="status">Looking for agents that speak from it…</span>`;
-  if (data.data.length === 0) return html`<span>No agent names it. ${lost}</span>`;
-  return html`<span><strong>${count(data.total ?? data.data.length, "agent speaks", "agents speak")} from it:</strong>
-      ${" "}${data.data.map(({ agentId, name, publishedVersion }, index) => html`${index ? ", " : ""}<a key=${agentId}
-        href=${place(["agents", agentId])}>${name}</a>${publishedVersion ? ` (version ${number(publishedVersion)} serves calls)`
-        : " (draft)"}`)}${data.hasMore ? ` and ${number(data.total - NAMED)} more` : ""}. ${lost}</span>`;
-}
+/** What is asked once the API has refused because agents speak from the entry: its `errors` name them. */
+const insistOn = (path, version) => ({ code, errors }) => (code === "entry_in_use" ? {
+  question: html`<strong>${count(errors.length, "agent speaks", "agents speak")} from it:</strong>
+    ${" "}${errors.map(({ pointer, detail }, index) => html`${index ? ", " : ""}<a key=${pointer}
+      href=${place(["agents", pointer.split("/").pop()])}>${detail}</a>`)}. They will not find it any more.`,
+  verb: "Delete it anyway", act: () => send("DELETE", path, undefined, { version }),
+} : null);
 
 function Passages({ entry }) {
   const [where, move] = usePlace({ version: entry.indexVersion });

@@ -23,22 +23,36 @@ export function Dialog({ title, onClose, children }) {
     ${children}</dialog>`;
 }
 
-/** A button that asks before it acts. */
-export function Confirm({ label, title, question, act, done, kind = "quiet", verb = label }) {
+/** A button that asks before it acts. `insist(problem)` is asked about a refusal: `{question, verb, act}` where the person
+    may act in spite of it, which is asked next; null where not.
+    @param {{label: any, title: string, question: any, act: () => any, done?: () => void, kind?: string, verb?: any,
+      insist?: (problem: any) => {question: any, verb: string, act: () => any} | null}} given */
+export function Confirm({ label, title, question, act, done, kind = "quiet", verb = label, insist = () => null }) {
+  const first = { question, verb, act };
   const [open, setOpen] = useState(false);
+  const [second, setSecond] = useState(null);
+  const asked = second ?? first;
   const [run, { busy, problem, clear }] = useAct(async () => {
-    await act();
+    try {
+      await asked.act();
+    } catch (refusal) {
+      const next = second ? null : insist(refusal);
+      if (!next) throw refusal;
+      setSecond(next);
+      return;
+    }
     setOpen(false);
     done?.();
   });
   const close = () => {
     setOpen(false);
+    setSecond(null);
     clear();
   };
   return html`<button type="button" class=${kind} onClick=${() => setOpen(true)}>${label}</button>
     ${open && html`<${Dialog} title=${title} onClose=${close}>
-      <p>${question}</p><${ProblemBox} problem=${problem} />
-      <div class="actions"><button type="button" class="danger" disabled=${busy} onClick=${run}>${verb}</button>
+      <p role=${second ? "alert" : undefined}>${asked.question}</p><${ProblemBox} problem=${problem} />
+      <div class="actions"><button type="button" class="danger" disabled=${busy} onClick=${run}>${asked.verb}</button>
         <button type="button" onClick=${close}>Cancel</button></div><//>`}`;
 }
 

@@ -1,4 +1,4 @@
-"""The guide's blocks run as they stand, in their order, in each of the three languages."""
+"""The blocks of the guide and of the page about agencies run as they stand, in order, in each of three languages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from local.paths import ROOT
 
 from .conftest import Customer
 
-GUIDE = ROOT / "docs" / "guide.md"
+GUIDE, AGENCIES = (ROOT / "docs" / name for name in ("guide.md", "agencies.md"))
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # A line that each language prints behind block {number}.
 MARKS = {
@@ -34,18 +34,40 @@ COMMANDS = {
 NAMES = {"bash": "guide.sh", "python": "guide.py", "javascript": "guide.mjs"}
 
 
-def blocks(language: str) -> list[str]:
-    return [text for name, text in _BLOCK.findall(GUIDE.read_text("utf-8")) if name == language]
+def blocks(language: str, page: Path = GUIDE) -> list[str]:
+    return [text for name, text in _BLOCK.findall(page.read_text("utf-8")) if name == language]
 
 
-def program(language: str) -> str:
-    parts = blocks(language)
+def program(language: str, parts: list[str]) -> str:
     marked = [text + "\n" + MARKS[language].format(number=number) for number, text in enumerate(parts, start=1)]
     text = "".join(marked)
     if language != "javascript":
         return text
     imports = re.findall(r"^import .*\n", text, re.MULTILINE)
     return "".join(imports) + re.sub(r"^import .*\n", "", text, flags=re.MULTILINE)
+
+
+def printed(language: str, parts: list[str], folder: Path, customer: Customer, **more: str) -> list[str]:
+    """The lines of the blocks' output without those that mark their ends, each of which must be there."""
+    assert shutil.which(COMMANDS[language][0]), "the guide needs bash, Python and Node"
+    script = folder / NAMES[language]
+    script.write_text(program(language, parts), encoding="utf-8")
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "PYTHONPATH": str(ROOT / "clients" / "python"),
+        "ECHOSENSEIX_URL": customer.url,
+        "ECHOSENSEIX_KEY": customer.key("*")["secret"],
+        **more,
+    }
+    ran = subprocess.run(
+        [*COMMANDS[language], str(script)], cwd=folder, env=environment, capture_output=True, text=True, timeout=240
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    marks = [f"block {number}" for number in range(1, len(parts) + 1)]
+    lines = ran.stdout.splitlines()
+    assert [line for line in lines if line.startswith("block ")] == marks
+    return [line for line in lines if line not in marks]
 
 
 @pytest.fixture
@@ -79,35 +101,32 @@ def free_port() -> int:
     raise AssertionError("every port that receivers may have is taken")
 
 
-def test_the_languages_stand_side_by_side() -> None:
-    order = [name for name, _ in _BLOCK.findall(GUIDE.read_text("utf-8")) if name in MARKS]
-    assert len(order) >= 24
+@pytest.mark.parametrize(("page", "least"), [(GUIDE, 24), (AGENCIES, 3)], ids=lambda each: getattr(each, "stem", ""))
+def test_the_languages_stand_side_by_side(page: Path, least: int) -> None:
+    order = [name for name, _ in _BLOCK.findall(page.read_text("utf-8")) if name in MARKS]
+    assert len(order) >= least
     assert order == list(MARKS) * (len(order) // len(MARKS))
 
 
 @pytest.mark.parametrize("language", list(MARKS))
 def test_every_block_runs_in_its_order(ada: Customer, receiver: str, tmp_path: Path, language: str) -> None:
-    assert shutil.which(COMMANDS[language][0]), "the guide needs bash, Python and Node"
-    script = tmp_path / NAMES[language]
-    script.write_text(program(language), encoding="utf-8")
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(tmp_path),
-        "PYTHONPATH": str(ROOT / "clients" / "python"),
-        "ECHOSENSEIX_URL": ada.url,
-        "ECHOSENSEIX_KEY": ada.key("*")["secret"],
-        "RECEIVER": receiver,
-        "PORT": str(free_port()),
-    }
-    ran = subprocess.run(
-        [*COMMANDS[language], str(script)], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240
-    )
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    printed = ran.stdout.splitlines()
-    number = len(blocks(language))
-    assert [line for line in printed if line.startswith("block ")] == [f"block {n}" for n in range(1, number + 1)]
-    assert any("We open at nine in the morning." in line for line in printed)
-    assert any("agent_not_found" in line for line in printed)
-    top_ups = [line for line in printed if re.fullmatch(r"top_\w+", line)]
+    lines = printed(language, blocks(language), tmp_path, ada, RECEIVER=receiver, PORT=str(free_port()))
+    assert any("We open at nine in the morning." in line for line in lines)
+    assert any("agent_not_found" in line for line in lines)
+    top_ups = [line for line in lines if re.fullmatch(r"top_\w+", line)]
     assert len(top_ups) == 2
     assert len(set(top_ups)) == 1
+
+
+@pytest.mark.parametrize("language", list(MARKS))
+def test_an_agency_acts_in_its_customer_behind_the_guides_start(
+    customer: Callable[[], Customer], tmp_path: Path, language: str
+) -> None:
+    agency = customer()
+    parts = [blocks(language)[0], *blocks(language, AGENCIES)]
+    assert printed(language, parts, tmp_path, agency) == ["Reception"]
+    [child] = agency.http.get(f"/api/organizations/{agency.organization['id']}/children").json()["data"]
+    assert child["name"] == "Looms"
+    within = agency.http.get("/api/agents", headers={"X-Organization-Id": child["id"]}).json()
+    assert [agent["name"] for agent in within["data"]] == ["Reception"]
+    assert agency.http.get("/api/agents").json()["total"] == 0

@@ -1,4 +1,4 @@
-"""`make policy`: checkov reads the overlays for real clusters as kubectl builds them.
+"""`make policy`: checkov reads every overlay as kubectl builds it.
 
 It lives in an environment of its own (290 MB, var/checkov).
 
@@ -17,9 +17,8 @@ from local.terminal import say
 from local.tools.environments import ensure_tools
 
 CHECKOV = "checkov==3.3.30"
-# Together what is applied together. Not `local`: live update writes into its containers, and a Job makes its secrets
-# inside the cluster.
-OVERLAYS = (("production",), ("full", "restore"))
+# Together what is applied together.
+OVERLAYS = (("production",), ("full", "restore"), ("local",))
 
 
 def main() -> int:

@@ -42,8 +42,7 @@ _PROBES = 20
 def main(argv: Sequence[str] | None = None) -> int:
     options = _parse(argv)
     var = options.var.resolve()
-    if not (var / "credentials.json").exists() or not json.loads((var / "run.json").read_text("utf-8")).get("pid"):
-        sys.exit('The suite is not running: `make up` first (SCALE="gateway=3" for three gateways).')
+    _require_suite(var)
     credentials = json.loads((var / "credentials.json").read_text("utf-8"))
     factor = _SHORT_FACTOR if options.short else options.factor
     say(f"{options.scenario}: {SCENARIOS[options.scenario]}" + (f", {factor:g} of the time" if factor != 1 else ""))
@@ -74,6 +73,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     outcome = f"{len(missed)} of the paper's criteria FAILED" if missed else "the paper's criteria pass"
     say(f"load {options.scenario}: {outcome}; {report}")
     return 1 if missed else 0
+
+
+def _require_suite(var: Path) -> None:
+    """Ends the process when no suite runs, or when one runs whose rate limits would refuse the load."""
+    run = json.loads((var / "run.json").read_text("utf-8")) if (var / "credentials.json").exists() else {}
+    if not run.get("pid"):
+        sys.exit('The suite is not running: `make up LIMITS=bench` first (SCALE="gateway=3" for three gateways).')
+    if run["requested"]["limits"] != "bench":
+        sys.exit("The suite's rate limits would refuse this load: `make down`, then `make up LIMITS=bench`.")
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -40,6 +40,13 @@ class Scene:
             return operation.at(**ids, deliveryId=delivery)
         return self.things.path(operation)
 
+    def percent(self, operation: Operation) -> int:
+        """Of the usual request limits that the caller has: the example of PUT …/limits is the operator's own."""
+        if self.http(operation) is not self.operator:
+            return 100
+        answer = self.operator.get(f"/api/admin/organizations/{self.operator_org}/limits")
+        return int(answer.json()["percent"])
+
     def http(self, operation: Operation) -> httpx.Client:
         if operation.path.startswith(("/api/admin/organizations/", "/api/admin/figures")):
             return self.operator

@@ -68,7 +68,9 @@ def sorts_of(operation: Operation) -> list[str]:
 
 
 def identity(row: dict[str, Any]) -> Any:
-    return row.get("id") or tuple(row.get(name) for name in ("service", "name", "meter", "agentId", "provider", "day"))
+    return row.get("id") or tuple(
+        row.get(name) for name in ("service", "name", "meter", "agentId", "provider", "day", "hash")
+    )
 
 
 def is_ordered(values: list[Any], descending: bool) -> bool:

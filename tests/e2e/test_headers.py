@@ -85,7 +85,7 @@ def test_a_refusal_is_kept_by_no_cache(scene: Scene, operation: Operation) -> No
     assert {name.strip() for name in answer.headers["vary"].split(",")} >= VARY
 
 
-def require_limits(operation: Operation, answer: httpx.Response) -> None:
+def require_limits(scene: Scene, operation: Operation, answer: httpx.Response) -> None:
     """The answer tells the limits of the route's class as suite/limits.py has them, and what each leaves."""
     [route] = [route for route in ROUTES if (route.method, route.path) == (operation.method, operation.path)]
     policy = dict(re.findall(r'"([a-z-]+)";q=(\d+);w=\d+', answer.headers.get("ratelimit-policy", "")))
@@ -100,7 +100,8 @@ def require_limits(operation: Operation, answer: httpx.Response) -> None:
         caller = next((name for name in policy if name.endswith(("-key", "-user"))), "none")
         assert caller in (f"{kind.name}-key", f"{kind.name}-user")
         promised = {caller: kind.most, f"{kind.name}-organization": kind.organization}
-    promised = {name: most for name, most in promised.items() if most}
+    percent = scene.percent(operation)
+    promised = {name: most * percent // 100 for name, most in promised.items() if most}
     assert policy.keys() == left.keys() == promised.keys()
     for name, most in promised.items():
         assert int(policy[name]) in (most, most * RAISED_FOR_BENCHES)
@@ -109,7 +110,7 @@ def require_limits(operation: Operation, answer: httpx.Response) -> None:
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=str)
 def test_a_refusal_tells_the_limits_that_it_counted_under(scene: Scene, operation: Operation) -> None:
-    require_limits(operation, unknown_parameter(scene, operation))
+    require_limits(scene, operation, unknown_parameter(scene, operation))
 
 
 @pytest.mark.parametrize("operation", READS, ids=str)
@@ -118,7 +119,7 @@ def test_answers_repeated_ones_and_those_without_a_body_tell_the_limits(scene: S
     first, again = scene.ask(operation, path), scene.ask(operation, path)
     head = scene.http(operation).head(path)
     for answer in (first, again, head):
-        require_limits(operation, answer)
+        require_limits(scene, operation, answer)
     if "etag" in again.headers:
         unchanged = scene.ask(operation, path, headers={"If-None-Match": again.headers["etag"]})
-        require_limits(operation, unchanged)
+        require_limits(scene, operation, unchanged)

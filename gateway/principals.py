@@ -103,10 +103,12 @@ class Principals:
         task = self._waiting.get(credential)
         if task is not None:
             return await asyncio.shield(task)
-        with place:
-            task = self._waiting[credential] = asyncio.create_task(self._load(credential, address))
-            task.add_done_callback(lambda done: self._done(credential, done))
-            return await asyncio.shield(task)
+        place.__enter__()
+        task = self._waiting[credential] = asyncio.create_task(self._load(credential, address))
+        task.add_done_callback(lambda done: self._done(credential, done))
+        # The question outlives a waiter that is cancelled, and so does its place.
+        task.add_done_callback(lambda _: place.__exit__(None, None, None))
+        return await asyncio.shield(task)
 
     def forget(self, changed_id: str) -> None:
         """Drop the principals of a revoked session or API key or of a changed user, so that the next request asks

@@ -69,18 +69,19 @@ class Endpoint:
         request.place.work()
         if context.idempotency_key:
             context.idempotency_fingerprint = self._fingerprints.of(route.method, request.path, body)
+        kind = (route.method, route.path)
         context.deadline = time.monotonic() + route.budget
         try:
             async with asyncio.timeout(route.budget):
                 response = await self._in_order(request, route, body)
         except TimeoutError:
             late = DeadlineExceeded("deadline_exceeded", "The request took too long. Try again.")
-            request.place.answer(route.path, late)
+            request.place.answer(kind, late)
             raise late from None
         except AppError as error:
-            request.place.answer(route.path, error)
+            request.place.answer(kind, error)
             raise
-        request.place.answer(route.path)
+        request.place.answer(kind)
         if response_headers().get("x-idempotency-replayed"):
             response.headers["idempotency-replayed"] = "true"
         return response

@@ -5,7 +5,7 @@ It must not know any resource: what the application keeps for all requests is `a
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
@@ -47,7 +47,7 @@ class Place(Protocol):
 
     def work(self) -> None: ...
 
-    def answer(self, kind: str, error: AppError | None = None) -> None: ...
+    def answer(self, kind: Hashable, error: AppError | None = None) -> None: ...
 
 
 class Unbounded:
@@ -57,7 +57,7 @@ class Unbounded:
 
     def work(self) -> None: ...
 
-    def answer(self, kind: str, error: AppError | None = None) -> None: ...
+    def answer(self, kind: Hashable, error: AppError | None = None) -> None: ...
 
 
 _UNBOUNDED = Unbounded()

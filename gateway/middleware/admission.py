@@ -1,14 +1,15 @@
 """Sheds load: refuses at once what would only wait (docs/adr/0044-load-shedding.md).
 
 A limit that adapts to how long answers take bounds the requests that run. Lanes share it: organizations by max-min
-fairness, callers without a credential by address, deliveries of providers by source. Bodies and answers on their way
-hold places of a lane of their own, because they wait for the client and not for us. Inside authentication, which knows
-the organization, and outside everything that costs.
+fairness, callers without a credential by address, deliveries by path once one was accepted. Bodies and answers on their
+way hold places of lanes of their own, because they wait for the client and not for us. Inside authentication, which
+knows the organization, and outside everything that costs.
 """
 
 import logging
 import random
 import time
+from collections.abc import Hashable
 from functools import partial
 from typing import Any
 
@@ -35,7 +36,7 @@ _ANONYMOUS_PART = 4
 _ANONYMOUS_LEAST = 4
 # Fewest places of deliveries, which carry money, and of questions to identity, of which each is one short statement.
 _RESERVED = 32
-# Credentials whose organization is remembered. 200 bytes each.
+# Credentials whose organization is remembered, and paths of deliveries. 200 bytes each.
 _REMEMBERED = 8_192
 # Fields of which one names the organization, or may name another one than the credential.
 _CREDENTIALS = frozenset((b"authorization", b"x-api-key"))
@@ -80,11 +81,20 @@ class Lanes:
         self.deliveries = Lane("deliveries", lambda: max(_RESERVED, self.adaptive.limit))
         self.lookups = Lane("lookups", lambda: max(_RESERVED, self.adaptive.limit))
         self.transfers = Lane("transfers", lambda: places)
+        self.anonymous_transfers = Lane("anonymous_transfers", lambda: places)
+        self.delivery_transfers = Lane("delivery_transfers", lambda: max(_RESERVED, places))
+        self.answers = Lane("answers", lambda: places)
+        self.all = (
+            self.organizations, self.anonymous, self.deliveries, self.lookups,
+            self.transfers, self.anonymous_transfers, self.delivery_transfers, self.answers,
+        )  # fmt: skip
         self._told = -_TELL_SECONDS
         # Credential as it was sent -> organization, so that a refusal needs no question to identity. It says nothing
         # but whose place is wanted: the layers refuse a credential that has been revoked since, once there is a place.
         self._organizations: dict[bytes, str] = {}
-        for lane in (self.organizations, self.anonymous, self.deliveries, self.lookups, self.transfers):
+        # Paths under which a delivery was accepted, oldest first. Any other is only a caller's invention.
+        self._accepted: dict[str, None] = {}
+        for lane in self.all:
             HTTP_SERVER_PLACES.labels(lane.name, "held").set_function(partial(getattr, lane, "total"))
             HTTP_SERVER_PLACES.labels(lane.name, "limit").set_function(partial(getattr, lane, "limit"))
 
@@ -95,7 +105,7 @@ class Lanes:
         if route is not None and route.limited == "webhook":
             return self.deliveries
         if route is not None and route.body_kind in ("multipart", "stream"):
-            return self.transfers
+            return self.transfers if known else self.anonymous_transfers
         return self.organizations if known else self.anonymous
 
     def remember(self, scope: Any, organization: str) -> None:
@@ -109,6 +119,30 @@ class Lanes:
     def organization_of(self, shown: bytes) -> str:
         """The organization of a credential that came before, else the empty string."""
         return self._organizations.get(shown, "")
+
+    @property
+    def running(self) -> int:
+        """Requests that the suite works for."""
+        return self.organizations.total + self.anonymous.total + self.deliveries.total + self.lookups.total
+
+    def transfers_of(self, lane: Lane) -> Lane:
+        """Where the bodies of the lane's requests arrive."""
+        if lane is self.organizations:
+            return self.transfers
+        if lane is self.anonymous:
+            return self.anonymous_transfers
+        return self.delivery_transfers if lane is self.deliveries else lane
+
+    def holder_of_delivery(self, request: Request[Any, Any, Any]) -> str:
+        """Its path, if a delivery was accepted there; else its address, because a caller can invent any path."""
+        return request.path if request.path in self._accepted else holder_of_address(request)
+
+    def accept(self, path: str) -> None:
+        """A delivery under the path was verified."""
+        if path not in self._accepted:
+            if len(self._accepted) >= _REMEMBERED:
+                del self._accepted[next(iter(self._accepted))]
+            self._accepted[path] = None
 
     def refuse(self, lane: Lane) -> Unavailable:
         """The error to raise."""
@@ -124,56 +158,58 @@ class Lanes:
 
 
 class Place:
-    """Where one request stands: in its own lane while we work for it, in that of transfers while its client sends or
-    reads. After `leave` nothing changes it, because a load that others share may outlive the request that began it."""
+    """Where one request stands: in its own lane while we work for it, in another while its client sends or reads. After
+    `leave` nothing changes it, because a load that others share may outlive the request that began it."""
 
     __slots__ = ("_at", "_begun", "_holder", "_lanes", "_own", "_running")
 
     def __init__(self, lanes: Lanes, own: Lane, holder: str) -> None:
         self._lanes, self._own, self._holder = lanes, own, holder
         self._at: Lane | None = own
-        self._begun, self._running = time.monotonic(), own.total
+        self._begun, self._running = time.monotonic(), lanes.running
         if not own.enter(holder):
             raise lanes.refuse(own)
 
     def receive(self) -> None:
         """The body begins to arrive."""
-        if self._at is self._own and self._own is not self._lanes.transfers:
-            if not self._lanes.transfers.enter(self._holder):
-                raise self._lanes.refuse(self._lanes.transfers)
+        transfers = self._lanes.transfers_of(self._own)
+        if self._at is self._own and transfers is not self._own:
+            if not transfers.enter(self._holder):
+                raise self._lanes.refuse(transfers)
             self._own.leave(self._holder)
-            self._at = self._lanes.transfers
+            self._at = transfers
 
     def work(self) -> None:
-        """What the request needs of its client is here. It was admitted, so that its body was not sent in vain."""
-        if self._at is not None:
-            self._move(self._own)
-            self._begun, self._running = time.monotonic(), self._own.total
+        """What the request needs of its client is here. It was admitted, so that its body was not sent in vain,
+        unless its holder alone has all places by now."""
+        if self._at is None:
+            return
+        self._begun, self._running = time.monotonic(), self._lanes.running
+        if self._at is not self._own:
+            if not self._own.insist(self._holder):
+                raise self._lanes.refuse(self._own)
+            self._at.leave(self._holder)
+            self._at = self._own
 
-    def answer(self, kind: str, error: AppError | None = None) -> None:
-        """The work is done, and its answer goes to the client. Its time is a sample for the limit, unless it was spent
-        on a transfer; an error that says nothing of the load is none."""
+    def answer(self, kind: Hashable, error: AppError | None = None) -> None:
+        """The work is done, and its answer goes to the client. The time of an organization's request is a sample for
+        the limit, which is theirs; an error that says nothing of the load is none."""
         if self._at is not self._own:
             return
-        transfers, adaptive = self._lanes.transfers, self._lanes.adaptive
-        if self._own is transfers:
-            return
-        if error is None:
-            adaptive.add(kind, self._begun, self._running)
-        elif error.reason in _STRAINED:
-            adaptive.refused(self._begun, self._running)
-        self._move(transfers)
+        answers, adaptive = self._lanes.answers, self._lanes.adaptive
+        if self._own is self._lanes.organizations:
+            if error is None:
+                adaptive.add(kind, self._begun, self._running)
+            elif error.reason in _STRAINED:
+                adaptive.refused(self._begun, self._running)
+        self._own.leave(self._holder)
+        answers.add(self._holder)
+        self._at = answers
 
     def leave(self) -> None:
         if self._at is not None:
             self._at.leave(self._holder)
             self._at = None
-
-    def _move(self, lane: Lane) -> None:
-        if self._at is not None and self._at is not lane:
-            self._at.leave(self._holder)
-            lane.add(self._holder)
-            self._at = lane
 
 
 class Admission:
@@ -192,12 +228,18 @@ class Admission:
             await self._app(scope, receive, send)
             return
         # A provider delivers for many organizations from few addresses; each has a path of its own.
-        holder = request.path if lane is self._lanes.deliveries else organization or holder_of_address(request)
+        delivers = lane is self._lanes.deliveries
+        holder = self._lanes.holder_of_delivery(request) if delivers else organization or holder_of_address(request)
+        # Files are streamed for as long as their reader takes, so that a reader of many gets no further one.
+        if route is not None and route.etag == "content" and not self._lanes.answers.has_place(holder):
+            raise self._lanes.refuse(self._lanes.answers)
         if organization:
             self._lanes.remember(scope, organization)
         request.place = place = Place(self._lanes, lane, holder)
         try:
             await self._app(scope, receive, send)
+            if delivers:
+                self._lanes.accept(request.path)
         finally:
             place.leave()
 

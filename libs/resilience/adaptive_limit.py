@@ -20,6 +20,9 @@ WINDOW_SAMPLES = 10
 _QUIET = 4
 # The share of a new sample in the ordinary time. Larger: it follows single requests.
 _LEARNED = 0.1
+# Seconds at the least limit after which what a request takes there is its ordinary time. Shorter: a backlog that drains
+# is taken for it. Longer: a service that became slower for good keeps the limit low for longer.
+RELEARN_SECONDS = 30.0
 # Kinds of requests whose ordinary time is known. A kind is a route, so that there are never more.
 _KINDS = 1_024
 
@@ -34,7 +37,7 @@ class AdaptiveLimit:
         self._least = min(least, self._most)
         self._now = now
         self._ordinary: dict[Hashable, float] = {}
-        self._lowered = self._opened = now()
+        self._lowered = self._opened = self._fell = now()
         self._gradients: list[float] = []
         self._busiest = 0
         self.limit = self._start
@@ -43,7 +46,7 @@ class AdaptiveLimit:
         """A request that began at `begun` (in the time of `now`) has been answered; `running` ran when it began."""
         now = self._now()
         seconds = max(now - begun, 1e-6)
-        ordinary = self._learn(kind, seconds, running)
+        ordinary = self._learn(kind, seconds, running, now)
         self._note(now, begun, running, (ordinary + max(QUEUE_SECONDS, ordinary)) / seconds)
 
     def refused(self, begun: float, running: int) -> None:
@@ -58,26 +61,30 @@ class AdaptiveLimit:
         if now - self._opened >= WINDOW_SECONDS and len(self._gradients) >= WINDOW_SAMPLES:
             self._settle(now)
 
-    def _learn(self, kind: Hashable, seconds: float, running: int) -> float:
-        """The ordinary time of the kind. Under load it can only become shorter."""
+    def _learn(self, kind: Hashable, seconds: float, running: int, now: float) -> float:
+        """The ordinary time of the kind. Under load it becomes longer only once the limit has stood at its least for
+        long, because so few cannot wait for each other (Envoy measures its minimum RTT likewise)."""
         ordinary = self._ordinary.get(kind)
         if ordinary is None:
             if len(self._ordinary) >= _KINDS:
                 self._ordinary.clear()
             ordinary = self._ordinary[kind] = seconds
-        elif running <= _QUIET or seconds < ordinary:
+        elif running <= _QUIET or seconds < ordinary or self._stands_at_least(now):
             ordinary = self._ordinary[kind] = ordinary + (seconds - ordinary) * _LEARNED
         return ordinary
+
+    def _stands_at_least(self, now: float) -> bool:
+        return self.limit <= self._least and now - self._fell >= RELEARN_SECONDS
 
     def _settle(self, now: float) -> None:
         median = sorted(self._gradients)[len(self._gradients) // 2]
         gradient = max(0.5, min(1.0, median))
-        limit = int(gradient * self.limit + math.sqrt(self.limit))
+        limit = max(self._least, int(gradient * self.limit + math.sqrt(self.limit)))
         if limit < self.limit:
-            self._lowered = now
+            self._lowered = self._fell = now
         elif self._busiest * 2 < self.limit:
             limit = max(self.limit, min(limit, self._start))
-        self.limit = max(self._least, min(limit, self._most))
+        self.limit = min(limit, self._most)
         self._opened = now
         self._gradients.clear()
         self._busiest = 0

@@ -15,6 +15,9 @@ class Lane:
         self.name = name
         self._limit = limit
         self._held: dict[str, int] = {}
+        # Of these, the places that were taken although there was none. Other holders do not wait for them.
+        self._excess: dict[str, int] = {}
+        self._excess_total = 0
         self.total = 0
 
     @property
@@ -23,13 +26,14 @@ class Lane:
 
     @property
     def is_full(self) -> bool:
-        return self.total >= self._limit()
+        return self.total - self._excess_total >= self._limit()
 
     def has_place(self, holder: str) -> bool:
         limit = self._limit()
-        if self.total < limit:
+        total = self.total - self._excess_total + self._excess.get(holder, 0)
+        if total < limit:
             return True
-        return self.total < _OVERBOOKED * limit and self._held.get(holder, 0) < self._fair_share(limit)
+        return total < _OVERBOOKED * limit and self._held.get(holder, 0) < self._fair_share(limit)
 
     def enter(self, holder: str) -> bool:
         """Take a place; False when there is none for this holder."""
@@ -40,11 +44,25 @@ class Lane:
 
     def add(self, holder: str) -> None:
         """Take a place, whether there is one or not."""
+        if not self.has_place(holder):
+            self._excess[holder] = self._excess.get(holder, 0) + 1
+            self._excess_total += 1
         self._held[holder] = self._held.get(holder, 0) + 1
         self.total += 1
 
+    def insist(self, holder: str) -> bool:
+        """Take a place, there or not, unless this holder alone already has as many as there are."""
+        if not self.has_place(holder) and self._held.get(holder, 0) >= self._limit():
+            return False
+        self.add(holder)
+        return True
+
     def leave(self, holder: str) -> None:
         self.total -= 1
+        if excess := self._excess.pop(holder, 0):
+            self._excess_total -= 1
+            if excess > 1:
+                self._excess[holder] = excess - 1
         left = self._held[holder] - 1
         if left:
             self._held[holder] = left

@@ -13,7 +13,10 @@ from local.runner.folder import Folder
 
 # Seconds for one gateway's metrics; a screen should not wait longer for it.
 _SECONDS = 3.0
-LANES = ("organizations", "anonymous", "deliveries", "lookups", "transfers")
+LANES = (
+    "organizations", "anonymous", "deliveries", "lookups",
+    "transfers", "anonymous_transfers", "delivery_transfers", "answers",
+)  # fmt: skip
 
 
 async def load_rows(folder: Folder) -> list[dict[str, Any]]:

@@ -1,6 +1,8 @@
 import asyncio
+import contextlib
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -144,3 +146,24 @@ async def test_what_is_revoked_here_is_forgotten_at_once() -> None:
     principals.forget("ses_1")
     await principals.find(KEY)
     assert identity.asked == 2
+
+
+async def test_the_place_of_a_question_is_left_when_identity_has_answered_not_when_its_waiter_is_cancelled() -> None:
+    identity, held = Identity(), set[Credential]()
+    identity.gate.clear()
+
+    @contextlib.contextmanager
+    def place() -> Iterator[None]:
+        held.add(KEY)
+        yield
+        held.clear()
+
+    waiting = asyncio.create_task(Principals(identity).find(KEY, place()))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    assert held
+    identity.gate.set()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not held

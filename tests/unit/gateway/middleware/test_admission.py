@@ -1,12 +1,13 @@
 """Who gets a place, in which lane, and for how long: never while the client sends or reads."""
 
 import asyncio
+import contextlib
 from typing import Any
 
 import pytest
 
 from gateway.app import ROUTES
-from gateway.http.request import Options, Request
+from gateway.http.request import Options, Request, request_of
 from gateway.http.routing import RouteTable
 from gateway.middleware.admission import Admission, Lanes, Lookup, Place, shown_credential
 from libs.errors import DeadlineExceeded, NotFound, Unavailable
@@ -35,9 +36,11 @@ class Scene:
         self.layer = Admission(self.app, lanes=self.lanes)
         self.gate, self.inside = asyncio.Event(), 0
         self.running: list[asyncio.Task[None]] = []
+        self.places: list[Any] = []
 
     async def app(self, scope: Any, receive: Any, send: Any) -> None:
         self.inside += 1
+        self.places.append(request_of(scope).place)
         await self.gate.wait()
 
     async def enter(self, *asked: Any, **named: Any) -> None:
@@ -88,6 +91,8 @@ async def test_a_flood_of_organizations_and_strangers_leaves_the_places_of_deliv
         await scene.enter(f"org_{number}")
     for number in range(8):
         await scene.enter("", "/api/login", "POST", f"10.0.0.{number}")
+    for number in range(4):
+        scene.lanes.accept(f"/api/webhooks/retell/token{number}")
     for number in range(32):
         await scene.enter("", f"/api/webhooks/retell/token{number % 4}", "POST")
     with pytest.raises(Unavailable):
@@ -105,7 +110,7 @@ def test_a_place_is_free_for_others_while_the_body_arrives_and_while_the_answer_
     place.work()
     assert (lanes.organizations.total, lanes.transfers.total) == (1, 0)
     place.answer("/api/agents")
-    assert (lanes.organizations.total, lanes.transfers.total) == (0, 1)
+    assert (lanes.organizations.total, lanes.transfers.total, lanes.answers.total) == (0, 0, 1)
     place.leave()
     assert (lanes.organizations.total, lanes.transfers.total) == (0, 0)
     for late in (place.receive, place.work, place.leave):
@@ -130,6 +135,52 @@ def test_slow_bodies_are_bounded_by_their_own_places_and_one_that_came_is_never_
     assert lanes.organizations.total == 3
 
 
+async def test_bodies_under_invented_paths_hold_places_of_their_address_and_of_no_other_lane() -> None:
+    scene = Scene(places=32)
+    for number in range(256):
+        with contextlib.suppress(Unavailable):
+            await scene.enter("", f"/api/webhooks/retell/invented{number}", "POST", "10.6.6.6")
+            scene.places[-1].receive()
+    assert scene.lanes.delivery_transfers.total == 32
+    scene.lanes.accept(WEBHOOK)
+    for asked in (("", WEBHOOK, "POST"), ("org_1", "/api/agents", "POST"), ("", "/api/login", "POST", "10.0.0.2")):
+        await scene.enter(*asked)
+        scene.places[-1].receive()
+    await scene.end()
+    assert not any(lane.total for lane in scene.lanes.all)
+
+
+async def test_slow_readers_are_refused_further_files_and_take_no_place_of_bodies() -> None:
+    scene, file = Scene(places=16), "/api/documents/doc_1/download"
+    for _ in range(256):
+        with contextlib.suppress(Unavailable):
+            await scene.enter("org_slow", file)
+            scene.places[-1].answer(("GET", file))
+    assert scene.lanes.answers.total == 16
+    with pytest.raises(Unavailable):
+        await scene.enter("org_slow", file)
+    await scene.enter("org_2", file)
+    for organization in ("org_slow", "org_2"):
+        await scene.enter(organization, "/api/agents", "POST")
+        scene.places[-1].receive()
+    await scene.end()
+
+
+def test_bodies_released_together_keep_no_other_organization_out_and_are_bounded() -> None:
+    lanes = Lanes(16)
+    parked = []
+    for _ in range(16):
+        parked.append(Place(lanes, lanes.organizations, "org_slow"))
+        parked[-1].receive()
+    for _ in range(15):
+        Place(lanes, lanes.organizations, "org_slow")
+    parked[0].work()
+    with pytest.raises(Unavailable):
+        parked[1].work()
+    other = [Place(lanes, lanes.organizations, "org_2") for _ in range(8)]
+    assert lanes.organizations.total == 16 + len(other)
+
+
 def test_only_work_that_says_something_about_the_load_is_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
     lanes = Lanes(8)
     seen: list[str] = []
@@ -137,6 +188,7 @@ def test_only_work_that_says_something_about_the_load_is_a_sample(monkeypatch: p
     monkeypatch.setattr(lanes.adaptive, "refused", lambda *_: seen.append("strained"))
     late, busy = DeadlineExceeded("deadline_exceeded", ""), Unavailable("database_busy", "")
     away, missing = Unavailable("service_unavailable", ""), NotFound("agent_not_found", "")
+    Place(lanes, lanes.anonymous, "10.0.0.1").answer("/api/login")
     for error in (None, late, busy, away, missing):
         Place(lanes, lanes.organizations, "org_1").answer("/api/agents", error)
     Place(lanes, lanes.transfers, "org_1").answer("/api/documents/upload")

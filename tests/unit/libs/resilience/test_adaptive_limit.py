@@ -111,3 +111,11 @@ def test_a_few_slow_requests_are_no_overload() -> None:
         server.clock.now += 0.005
         server.limit.add("/a", server.clock.now - (2.0 if number % 5 == 0 else 0.02), 40)
     assert server.limit.limit >= START
+
+
+def test_a_route_that_became_slower_for_good_gets_its_limit_back_under_lasting_load() -> None:
+    server = Server(3_000.0, ordinary=0.01)
+    list(server.serve(50, running=1))
+    server.per_second, server.ordinary = 200.0, 0.2
+    assert LEAST in list(server.serve(2_000))
+    assert server.settled(8_000) > 2 * LEAST

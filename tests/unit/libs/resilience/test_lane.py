@@ -53,3 +53,13 @@ def test_a_limit_that_falls_takes_no_place_away_and_gives_none_until_enough_are_
     lane.leave("one")
     lane.leave("one")
     assert lane.enter("one")
+
+
+def test_places_beyond_the_limit_keep_no_other_holder_out_and_are_bounded_by_holder() -> None:
+    lane = lane_of(4)
+    assert [lane.enter("quick") for _ in range(4)] == [True] * 4
+    assert [lane.insist("slow") for _ in range(6)] == [True] * 4 + [False] * 2
+    assert lane.enter("third"), "the excess of another holder is not counted"
+    for _ in range(4):
+        lane.leave("slow")
+    assert lane.total == 5

@@ -123,7 +123,9 @@ class EdgeCache:
         asked = (request.path, scope["query_string"])
         period = int(time.time()) // kind.period_seconds if kind.period_seconds else 0
         if request.method == "POST":
+            request.place.receive()
             body = await request.read_body(JSON_LIMIT)
+            request.place.work()
             return self._place_of(kind.name, principal, shown, *asked, period, request.header("content-type"), body)
         if len(asked[0]) + len(asked[1]) > _SHORT:
             return self._place_of(kind.name, principal, shown, *asked, period)

@@ -165,6 +165,7 @@ def test_every_service_s_worker_has_registered_its_schedules(ada: Customer) -> N
         ("audit-seal", "audit.seal"),
         ("calls-missed", "call.reconcile"),
         ("document.reconcile", "document.reconcile"),
+        ("host-check", "host.check"),
         ("index.refresh", "index.refresh"),
         ("index.sweep", "index.sweep"),
         ("rating-missed", "billing.calculate"),

@@ -51,7 +51,7 @@ OTHERWISE = {
     # The example names an agent that is not there.
     "POST /api/live-calls": {"validation_failed"},
     # No call has a command of this id.
-    "POST /api/live-calls/{id}/commands/{commandId}/ack": {"call_command_not_found"},
+    "POST /api/live-calls/{id}/commands/{commandId}/ack": {"call_not_found"},
 }
 
 

@@ -50,7 +50,7 @@ OTHERWISE = {
     "POST /api/documents/upload": {"unsupported_media_type"},
     # The example names an agent that is not there.
     "POST /api/live-calls": {"validation_failed"},
-    # No call has a command of this id.
+    # Calls of other agents are looked for before their commands.
     "POST /api/live-calls/{id}/commands/{commandId}/ack": {"call_not_found"},
 }
 
@@ -110,7 +110,7 @@ def tells(scene: Scene, answer: httpx.Response) -> list[str]:
 @pytest.mark.parametrize("operation", READS, ids=str)
 def test_no_read_tells_a_limited_user_of_another_agent(scene: Scene, operation: Operation) -> None:
     for thing in (scene.other, scene.calls[scene.other], scene.owner.user["id"], scene.owner.organization["id"]):
-        path = operation.at(id=thing, version="1", commandId="cmd_x", deliveryId="msg_x", provider="elevenlabs")
+        path = operation.at(id=thing, version="1", commandId="cmd_01m8f59rmhe3d9h1wxp49bjd1g", deliveryId="msg_x", provider="elevenlabs")
         for client in (scene.user.http, scene.key):
             answer = client.get(path)
             assert tells(scene, answer) == []
@@ -166,7 +166,7 @@ def test_no_write_reaches_another_agent(scene: Scene, operation: Operation) -> N
         return
     kept = as_they_are(scene)
     for thing, missing in ((scene.other, "agent_not_found"), (scene.calls[scene.other], "call_not_found")):
-        path = operation.at(id=thing, version="1", commandId="cmd_x", provider="elevenlabs")
+        path = operation.at(id=thing, version="1", commandId="cmd_01m8f59rmhe3d9h1wxp49bjd1g", provider="elevenlabs")
         body: dict[str, Any] = {"json": operation.example} if operation.body and operation.example is not None else {}
         headers = {"Idempotency-Key": secrets.token_hex(8)}
         answer = scene.user.http.request(operation.method, path, headers=headers, **body)

@@ -25,14 +25,13 @@ export function Entry({ id }) {
   if (problem && !entry) return html`<${Head} title="Entry" back=${BACK} />
     <${ProblemBox} problem=${problem} again=${reload} />`;
   if (!entry) return html`<${Waiting} />`;
-  const { version } = entry;
-  const remove = () => send("DELETE", withQuery(path, { ifUnused: true }), undefined, { version });
+  const remove = () => send("DELETE", withQuery(path, { ifUnused: true }));
   return html`<${Head} title=${entry.title} back=${BACK}><${State} of=${entry.status} />
       ${entry.documentId && html`<${Download} label="Download" name=${entry.source || entry.title}
         path="/api/documents/${entry.documentId}/download" />`}
       ${may("knowledge:write") && html`<${Confirm} label="Delete" title="Delete this entry?"
         question="Its passages are not found any more. It does not come back." act=${remove}
-        insist=${insistOn(path, version)} done=${() => go(["knowledge"])} />`}<//>
+        insist=${insistOn(path)} done=${() => go(["knowledge"])} />`}<//>
     ${entry.error && html`<${ProblemBox}
       problem=${{ title: "The document could not be read", detail: entry.error.message }} />`}
     <${Facts} of=${[
@@ -44,11 +43,11 @@ export function Entry({ id }) {
 }
 
 /** What is asked once the API has refused because agents speak from the entry: its `errors` name them. */
-const insistOn = (path, version) => ({ code, errors }) => (code === "entry_in_use" ? {
+const insistOn = (path) => ({ code, errors }) => (code === "entry_in_use" ? {
   question: html`<strong>${count(errors.length, "agent speaks", "agents speak")} from it:</strong>
     ${" "}${errors.map(({ pointer, detail }, index) => html`${index ? ", " : ""}<a key=${pointer}
       href=${place(["agents", pointer.split("/").pop()])}>${detail}</a>`)}. They will not find it any more.`,
-  verb: "Delete it anyway", act: () => send("DELETE", path, undefined, { version }),
+  verb: "Delete it anyway", act: () => send("DELETE", path),
 } : null);
 
 function Passages({ entry }) {

@@ -110,7 +110,7 @@ def tells(scene: Scene, answer: httpx.Response) -> list[str]:
 @pytest.mark.parametrize("operation", READS, ids=str)
 def test_no_read_tells_a_limited_user_of_another_agent(scene: Scene, operation: Operation) -> None:
     for thing in (scene.other, scene.calls[scene.other], scene.owner.user["id"], scene.owner.organization["id"]):
-        path = operation.at(id=thing, version="1", commandId="cmd_01m8f59rmhe3d9h1wxp49bjd1g", deliveryId="msg_x", provider="elevenlabs")
+        path = operation.at(id=thing, version="1", commandId="cmd_x", deliveryId="msg_x", provider="elevenlabs")
         for client in (scene.user.http, scene.key):
             answer = client.get(path)
             assert tells(scene, answer) == []

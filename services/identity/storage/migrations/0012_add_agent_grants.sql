@@ -1,7 +1,7 @@
 -- Users who reach named agents alone instead of all of their organization's.
 set local lock_timeout = '5s';
 
--- Checked by 0018: a check that comes with its column reads the whole table while no one else may.
+-- Checked by 0017: a check that comes with its column reads the whole table while no one else may.
 alter table app_user add column agent_access text not null default 'all';
 alter table app_user
     add constraint app_user_agent_access_check check (agent_access in ('all', 'granted')) not valid;

@@ -125,7 +125,7 @@ async def logout(request: ApiRequest[NoQuery, NoBody]) -> Response:
 
 async def get_current_user(request: ApiRequest[NoQuery, NoBody]) -> Response:
     answer = await request.app.clients.identity.GetCurrentUser(pb.GetCurrentUserRequest())
-    return responses.ok(current_user_from_proto(answer, request.principal.scopes))
+    return responses.ok(current_user_from_proto(answer, request.principal.scopes, request.principal.grants))
 
 
 async def list_sessions(request: ApiRequest[SessionQuery, NoBody]) -> Response:

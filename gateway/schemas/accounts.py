@@ -11,6 +11,7 @@ from echosenseix.identity.v1 import identity_pb2 as pb
 from gateway.http.derived import patch_of, reader
 from gateway.http.schema import SORT, Answer, Body, ListQuery, limits
 from gateway.schemas.shapes import EmailAddress, MailedToken, Name
+from libs.rpc.principal import Grants
 from suite.services import SCOPES
 
 RoleName = Literal["owner", "admin", "member", "viewer"]
@@ -43,10 +44,19 @@ class Organization(Answer):
     updated_at: str | None
 
 
+class ReachedAgent(Answer):
+    agent_id: str
+    access: Annotated[Literal["read", "write"], Meta(description="`write` also changes the agent and its calls.")]
+
+
 class CurrentUser(User):
     agent_access: Annotated[
         AgentAccess | None,
         Meta(description="`granted`: as a member or viewer you reach the agents that you were granted."),
+    ]
+    agent_grants: Annotated[
+        list[ReachedAgent] | None,
+        Meta(description="The agents that this credential reaches, by their ids; null where it reaches all."),
     ]
     organization: Organization
     scopes: Annotated[list[str], Meta(description="What the credential of this request may do; `*` is everything.")]
@@ -186,14 +196,25 @@ logged_in_from_proto = reader(
 )
 
 
-def current_user_from_proto(answer: pb.GetCurrentUserResponse, scopes: Iterable[str]) -> CurrentUser:
+def current_user_from_proto(
+    answer: pb.GetCurrentUserResponse, scopes: Iterable[str], grants: Grants | None
+) -> CurrentUser:
+    """`scopes` and `grants` are those of the credential that asks."""
     user = msgspec.structs.asdict(user_from_proto(answer.user))
     return CurrentUser(
         **user,
         agent_access=_ACCESS.get(answer.user.agent_access),
+        agent_grants=None if grants is None else _reached(grants),
         organization=organization_from_proto(answer.organization),
         scopes=sorted(scopes),
     )
+
+
+def _reached(grants: Grants) -> list[ReachedAgent]:
+    return [
+        ReachedAgent(agent_id=agent_id, access="write" if agent_id in grants.writable else "read")
+        for agent_id in sorted(grants.readable)
+    ]
 
 
 def fresh_api_key_from_proto(key: pb.ApiKey, secret: str) -> FreshApiKey:

@@ -1051,6 +1051,8 @@ class CurrentUser(TypedDict):
     "When it last changed."
     agentAccess: Literal["all", "granted"] | None
     "`granted`: as a member or viewer you reach the agents that you were granted."
+    agentGrants: list[ReachedAgent] | None
+    "The agents that this credential reaches, by their ids; null where it reaches all."
     organization: Any
     "The organization."
     scopes: list[str]
@@ -2406,6 +2408,13 @@ class Quotas(TypedDict):
     "The rows of this page."
     requestLimits: list[RequestLimit]
     "The rate limits of the organization's plan."
+
+
+class ReachedAgent(TypedDict):
+    agentId: str
+    "The agent; null when none is known."
+    access: Literal["read", "write"]
+    "`write` also changes the agent and its calls."
 
 
 class Received(TypedDict):

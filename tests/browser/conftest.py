@@ -18,6 +18,8 @@ from tests.browser.scene import Scene, furnish, receiving
 from tests.browser.visit import Visit
 from tests.e2e.conftest import PASSWORD, Customer
 
+# Of the reader: days and times are shown in it, and not in UTC.
+TIME_ZONE = "Europe/Zurich"
 # Milliseconds until what a step waits for must be there: a busy machine's jobs and deliveries take their time.
 expect.set_options(timeout=30_000)
 
@@ -68,7 +70,9 @@ def scene(addresses: tuple[str, str]) -> Iterator[Scene]:
 def visit(addresses: tuple[str, str], scene: Scene) -> Iterator[Visit]:
     """A browser in which the customer has not signed in yet; the first step does."""
     with browser() as chromium:
-        context = chromium.new_context(viewport={"width": 1280, "height": 900}, locale="en-US", reduced_motion="reduce")
+        context = chromium.new_context(
+            viewport={"width": 1280, "height": 900}, locale="en-US", timezone_id=TIME_ZONE, reduced_motion="reduce"
+        )
         yield Visit(context, *addresses)
 
 

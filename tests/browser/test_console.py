@@ -131,6 +131,12 @@ def test_calls_are_filtered_searched_and_paged_in_the_address(visit: Visit) -> N
     page.get_by_label("Result").select_option("false")
     expect(page).to_have_url(re.compile(r"successful=false"))
     expect(page.locator("tbody tr").first).to_contain_text("Invoice for March")
+    # Days are the reader's: the walk's are those of Zurich.
+    page.get_by_label("From").fill("2026-05-03")
+    page.get_by_label("Until").fill("2026-05-03")
+    expect(page).to_have_url(re.compile(r"startedAtGe=2026-05-02T22%3A00.*startedAtLt=2026-05-03T22%3A00"))
+    expect(page.get_by_label("From")).to_have_value("2026-05-03")
+    expect(page.get_by_label("Until")).to_have_value("2026-05-03")
     page.get_by_label("Search").fill("nothing has these words")
     expect(page.get_by_text("No call matches")).to_be_visible()
     visit.look("calls-none")

@@ -4,7 +4,7 @@ import { duration, price, words } from "../lib/format.js";
 import { useRefresh } from "../lib/live.js";
 import { useList, useResource } from "../lib/resource.js";
 import { place, setQuery, urlPlace } from "../lib/router.js";
-import { useSession } from "../lib/session.js";
+import { useMay, useSession } from "../lib/session.js";
 import { html } from "../lib/ui.js";
 import { SearchField, SelectField, TextField } from "../parts/forms.js";
 import { List, Table } from "../parts/list.js";
@@ -20,6 +20,7 @@ const FILTERS = ["search", "status", "direction", "successful", "agentId", "star
 
 export function Calls({ route }) {
   const { user } = useSession();
+  const may = useMay();
   const filters = Object.fromEntries(FILTERS.map((name) => [name, route.query[name] ?? ""]));
   const [where, move] = urlPlace(route);
   const list = useList("/api/call-logs", { ...filters, ...NEWEST }, where, 25);
@@ -29,14 +30,14 @@ export function Calls({ route }) {
     <${Filters} filters=${filters} />
     <${List} read=${list} place=${where} setPlace=${move} columns=${COLUMNS} label="Calls" empty=${filtered
       ? html`<${Empty} title="No call matches">Change or <a href=${place(["calls"])}>remove the filters</a>.<//>`
-      : html`<${Empty} title="No calls yet">Calls appear here as soon as a provider reports one. Connect a${" "}
-          <a href=${PLATFORMS}>voice platform</a>, and enter the webhook address that you get there.<//>`} />`;
+      : html`<${Empty} title="No calls yet">Calls appear here as soon as a provider reports one.${may("integrations:write")
+        && html` Connect a <a href=${PLATFORMS}>voice platform</a>, and enter the webhook address that you get there.`}
+        <//>`} />`;
 }
 
 function Filters({ filters }) {
   const agents = useResource("/api/agents", { limit: 200, sort: "name", order: "asc" });
   const set = (name) => (value) => setQuery({ [name]: value });
-  const day = (name) => filters[name].slice(0, 10);
   const choose = (names) => [["", "All"], ...names.map((name) => [name, words(name)])];
   return html`<form class="filters" role="search" onSubmit=${(event) => event.preventDefault()}>
     <${SearchField} label="Search" value=${filters.search} onSearch=${set("search")}
@@ -48,18 +49,24 @@ function Filters({ filters }) {
       options=${[["", "All"], ["true", "Successful"], ["false", "Not successful"]]} />
     <${SelectField} label="Agent" value=${filters.agentId} onInput=${set("agentId")}
       options=${[["", "All"], ...(agents.data?.data ?? []).map(({ id, name }) => [id, name])]} />
-    <${TextField} label="From" type="date" value=${day("startedAtGe")}
+    <${TextField} label="From" type="date" value=${dayOf(filters.startedAtGe)}
       onInput=${(value) => setQuery({ startedAtGe: dayStart(value, 0) })} />
-    <${TextField} label="Until" type="date" value=${lastDay(filters.startedAtLt)}
+    <${TextField} label="Until" type="date" value=${dayOf(filters.startedAtLt, 1)}
       onInput=${(value) => setQuery({ startedAtLt: dayStart(value, 1) })} />
   </form>`;
 }
 
-const DAY_MS = 86_400_000;
+/** The first instant of a day in the reader's time zone, as the rows show times, or of one after it. */
+function dayStart(day, later) {
+  if (!day) return "";
+  const [year, month, date] = day.split("-").map(Number);
+  return new Date(year, month - 1, date + later).toISOString();
+}
 
-/** The first instant of a UTC day, or of one after it. */
-const dayStart = (day, later) => (day ? new Date(Date.parse(`${day}T00:00:00Z`) + later * DAY_MS).toISOString() : "");
-const lastDay = (before) => (before ? new Date(Date.parse(before) - DAY_MS).toISOString().slice(0, 10) : "");
+// Sweden writes days as the field takes them: 2026-05-03.
+const days = new Intl.DateTimeFormat("sv-SE");
+/** The reader's day of an instant, or of the millisecond before it. */
+const dayOf = (text, before = 0) => (text ? days.format(Date.parse(text) - before) : "");
 
 const COLUMNS = [
   { title: "Call", cell: (call) => html`<a href=${place(["calls", call.id])}>

@@ -74,6 +74,10 @@ class OutboxRelay:
         self._stream = None
         # What another leader left unmarked is published again; the event's id removes the second copy.
         self._taken = {}
+        async with lease.connection() as conn:
+            # A mark is no promise: what a crash of the server takes back is published again, and the event's id removes
+            # the second copy. Without the wait for the disk a round is shorter, and so is the pace that follows it.
+            await conn.execute("set synchronous_commit = off")
         tasks = [asyncio.ensure_future(run(lease)) for run in self._beside]
         try:
             loop = asyncio.get_running_loop()

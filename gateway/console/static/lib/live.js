@@ -12,6 +12,19 @@ const listeners = new Map();
 // Subscriptions whose publications reach `listeners`.
 const wired = new WeakSet();
 
+// The server's close code for a connection whose rights have changed or ended, and the milliseconds until every server
+// knows those of now.
+const FORCED = 3503;
+const SETTLE_MS = 1500;
+const rightsListeners = new Set();
+
+/** `listener` is called after the server has ended the connection because the person's rights changed. Returns its
+    removal. */
+export function onRightsChange(listener) {
+  rightsListeners.add(listener);
+  return () => rightsListeners.delete(listener);
+}
+
 function setState(next) {
   state = next;
   stateListeners.forEach((listener) => listener(next));
@@ -42,7 +55,10 @@ async function open() {
   const client = new globalThis.Centrifuge(first.url, { token: first.token, getToken, name: "console" });
   client.on("connecting", () => setState("connecting"));
   client.on("connected", () => setState("live"));
-  client.on("disconnected", () => setState("failed"));
+  client.on("disconnected", ({ code }) => {
+    setState("failed");
+    if (code === FORCED) setTimeout(() => rightsListeners.forEach((listener) => listener()), SETTLE_MS);
+  });
   client.connect();
   return { client, channels: first.channels };
 }
@@ -74,10 +90,15 @@ export function suspend() {
   opening?.then(({ client }) => client.disconnect(), () => undefined);
 }
 
-onSessionResume(() => opening?.then(({ client }) => {
-  client.setToken(""); // The old one belongs to the session that has ended.
-  client.connect();
-}, () => undefined));
+/** Connects anew: the old token names a session that has ended, or rights of before. */
+export function reconnect() {
+  opening?.then(({ client }) => {
+    client.setToken("");
+    client.connect();
+  }, () => undefined);
+}
+
+onSessionResume(reconnect);
 
 /** Listens to a channel until the returned function is called. `tell` receives each event's envelope. `old` asks for
     so many events that the channel had before, oldest first. */
@@ -166,8 +187,8 @@ export function useLiveState() {
 // Milliseconds after an event until a page reads anew; all events meanwhile count once.
 export const REFRESH_MS = 500;
 
-/** Calls `refresh` after events of an area ("calls", "agents", …) of the organization. */
+/** Calls `refresh` after events of an area ("calls", "agents", …) of the organization; never where its id is empty. */
 export function useRefresh(organizationId, area, refresh) {
   const soon = useThrottled(refresh, REFRESH_MS);
-  useChannels([`org:${organizationId}:${area}`], soon);
+  useChannels([organizationId && `org:${organizationId}:${area}`], soon);
 }

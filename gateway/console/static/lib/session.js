@@ -1,16 +1,29 @@
 /* Who is signed in. The session is an HttpOnly cookie: scripts never see the token, and nothing is kept in storage. */
 
 import { get, onSessionEnd, send, tellSessionResumed } from "./api.js";
-import { disconnect, suspend } from "./live.js";
+import { disconnect, onRightsChange, reconnect, suspend } from "./live.js";
 import { createContext, useContext, useEffect, useLatest, useState } from "./ui.js";
 
 export const SessionContext = createContext(null);
 export const useSession = () => useContext(SessionContext);
 
-/** A function that says whether the person has a scope. It decides what is shown; the API decides what is done. */
+// Areas that a person who is limited to some agents reaches; the API closes all others to it.
+const LIMITED_AREAS = ["agents", "calls", "realtime"];
+
+/** Whether the person reaches some agents alone, and nothing else of the organization. */
+export const useLimited = () => useSession().user.agentGrants !== null;
+
+/** A function that says whether the person has a scope; with an agent's id, whether for that agent and its calls. It
+    decides what is shown; the API decides what is done. A limited person makes no agent. */
 export function useMay() {
-  const { scopes } = useSession().user;
-  return (scope) => scopes.includes("*") || scopes.includes(scope);
+  const { scopes, agentGrants } = useSession().user;
+  return (scope, agentId = "") => {
+    if (!scopes.includes("*") && !scopes.includes(scope)) return false;
+    if (agentGrants === null) return true;
+    const [area, verb] = scope.split(":");
+    if (verb === "read") return LIMITED_AREAS.includes(area);
+    return agentGrants.some((grant) => grant.agentId === agentId && grant.access === "write");
+  };
 }
 
 const STRANGER = { user: null, asking: false, problem: null, ended: false };
@@ -34,10 +47,11 @@ export function useSessionState() {
   };
   useEffect(() => {
     ask();
-    return onSessionEnd(() => {
+    const removals = [onRightsChange(() => ask().then(reconnect)), onSessionEnd(() => {
       suspend();
       setState((last) => ({ ...last, asking: false, ended: last.user !== null }));
-    });
+    })];
+    return () => removals.forEach((remove) => remove());
   }, []);
   const signIn = async (email, password) => {
     const { challenge } = await send("POST", "/api/login", { email, password });

@@ -77,7 +77,7 @@ export function Draft({ agent, replace, reload }) {
   });
   const again = problem?.status === 412
     && html`<button type="button" onClick=${reload}>Read the newer agent, and lose these changes</button>`;
-  return html`<${Form} onSubmit=${run} busy=${busy} ready=${dirty} problem=${problem} locked=${!may("agents:write")}
+  return html`<${Form} onSubmit=${run} busy=${busy} ready=${dirty} problem=${problem} locked=${!may("agents:write", agent.id)}
     submit=${dirty ? "Save the draft" : "Saved"} extra=${again}>
     <${TextField} label="Name" required maxlength="200" ...${field("name")} />
     <${TextField} label="Tags" hint="Separated by commas." ...${field("tags")} />

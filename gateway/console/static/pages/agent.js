@@ -31,9 +31,9 @@ export function Agent({ id, tab = "draft" }) {
     go(["agents", made.id]);
   }, toastProblem);
   return html`<${Head} title=${data.name} back=${[["agents"], "Agents"]}>
-      <${State} of=${data.status} />${may("agents:write") && html`<${Publish} agent=${data} reload=${reload} />
-      <button type="button" onClick=${copy}>Duplicate</button>
-      <${Confirm} label="Delete" title="Delete this agent?"
+      <${State} of=${data.status} />${may("agents:write", id) && html`<${Publish} agent=${data} reload=${reload} />`}
+      ${may("agents:write") && html`<button type="button" onClick=${copy}>Duplicate</button>`}
+      ${may("agents:write", id) && html`<${Confirm} label="Delete" title="Delete this agent?"
         question="Its calls and their costs stay. The agent and its versions do not come back." act=${remove}
         done=${() => go(["agents"])} />`}<//>
     <p class="small">${data.publishedVersion ? `Version ${number(data.publishedVersion)} is published`

@@ -5,6 +5,7 @@ import { duration, money, number, price, providerName, words } from "../lib/form
 import { REFRESH_MS, useChannels } from "../lib/live.js";
 import { usePlace, useResource } from "../lib/resource.js";
 import { place } from "../lib/router.js";
+import { useMay } from "../lib/session.js";
 import { html, useEffect, useInterval, useRef, useState, useThrottled } from "../lib/ui.js";
 import { Commands } from "../parts/commands.js";
 import { Copyable } from "../parts/copy.js";
@@ -19,6 +20,7 @@ const EVENTS = 50;
 const TURNS = 100;
 
 export function Call({ id }) {
+  const may = useMay();
   const { data: call, problem, reload } = useResource(`/api/call-logs/${id}`);
   const agent = useResource(call?.agentId ? `/api/agents/${call.agentId}` : "");
   const [events, setEvents] = useState([]);
@@ -37,7 +39,7 @@ export function Call({ id }) {
     <${Facts} of=${factsOf(call, agent.data)} />
     <${Commands} call=${call} />
     <${Conversation} call=${call} turns=${withTold(call, told)} />
-    <section><h2>Cost</h2><${Cost} call=${call} /></section>
+    ${may("billing:read") && html`<section><h2>Cost</h2><${Cost} call=${call} /></section>`}
     <section><h2>Events</h2>${events.length
       ? html`<${EventList} events=${events} />`
       : html`<${Empty} title="No event in view">Events of this call appear here as they happen.<//>`}</section>`;

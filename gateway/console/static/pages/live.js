@@ -4,6 +4,7 @@ import { number, providerName, words } from "../lib/format.js";
 import { REFRESH_MS, useChannels, useLiveState, useOrganizationChannels } from "../lib/live.js";
 import { useResource } from "../lib/resource.js";
 import { place, setQuery } from "../lib/router.js";
+import { useLimited } from "../lib/session.js";
 import { html, useInterval, useMemo, useState, useThrottled } from "../lib/ui.js";
 import { EventList } from "../parts/events.js";
 import { SelectField } from "../parts/forms.js";
@@ -22,8 +23,9 @@ export function Live({ route }) {
   const state = useLiveState();
   const calls = useResource("/api/live-calls", { limit: 20 });
   const [said, setSaid] = useState({});
-  const jobs = useResource("/api/jobs", { state: "queued,running,scheduled", limit: 20 });
-  useInterval(jobs.reload, JOB_SECONDS);
+  const limited = useLimited();
+  const jobs = useResource(limited ? "" : "/api/jobs", { state: "queued,running,scheduled", limit: 20 });
+  useInterval(jobs.reload, JOB_SECONDS, !limited);
   const soon = useThrottled(calls.reload, REFRESH_MS);
   const [events, setEvents] = useState([]);
   useChannels(channels, (event) => {
@@ -41,9 +43,9 @@ export function Live({ route }) {
       <${Rows} of=${calls} columns=${callColumns(said)} label="Calls in progress"
       empty=${html`<${Empty} title="No call in progress">A call is here from its start to its end, where the party that serves it tells of both. Open one to read along and to send it commands.<//>`} />
       </section>
-    <section><h2>Jobs</h2><${Rows} of=${jobs} columns=${JOBS} label="Jobs"
+    ${!limited && html`<section><h2>Jobs</h2><${Rows} of=${jobs} columns=${JOBS} label="Jobs"
       empty=${html`<${Empty} title="No job waits or runs">Uploads, reports of calls and deliveries make jobs.<//>`} />
-      </section>
+      </section>`}
     <section><h2>Events</h2><${Events} route=${route} events=${events} connecting=${state === "connecting"} /></section>`;
 }
 
@@ -80,6 +82,7 @@ const JOBS = [
 ];
 
 function Events({ events, connecting, route }) {
+  const limited = useLimited();
   const { about: area = "" } = route.query;
   const [paused, setPaused] = useState(null);
   const all = paused ?? events;
@@ -95,5 +98,6 @@ function Events({ events, connecting, route }) {
           ${paused ? `Continue${missed > 0 ? `, ${number(missed)} new` : ""}` : "Pause"}</button></div></form>
     ${shown.length ? html`<${EventList} events=${shown} />`
       : connecting ? html`<${Waiting} what="Connecting…" />`
-        : html`<${Empty} title="No event yet">Everything that changes in the organization appears here at once. Publish an agent or upload a document to see it.<//>`}`;
+        : html`<${Empty} title="No event yet">${limited ? "What changes in your agents and their calls appears here at once."
+          : "Everything that changes in the organization appears here at once. Publish an agent or upload a document to see it."}<//>`}`;
 }

@@ -3,7 +3,7 @@
 import { send } from "../lib/api.js";
 import { words } from "../lib/format.js";
 import { useAct, useList, useResource } from "../lib/resource.js";
-import { urlPlace } from "../lib/router.js";
+import { place, urlPlace } from "../lib/router.js";
 import { useMay, useSession } from "../lib/session.js";
 import { html, useState } from "../lib/ui.js";
 import { Confirm, Dialog } from "../parts/dialog.js";
@@ -12,6 +12,7 @@ import { List } from "../parts/list.js";
 import { Empty, Moment, State } from "../parts/notices.js";
 import { Head, Tabs } from "../parts/tabs.js";
 import { toast, toastProblem } from "../parts/toasts.js";
+import { nameOf } from "./member.js";
 
 const TABS = [["people", "People"], ["invitations", "Invitations"]];
 
@@ -32,8 +33,6 @@ export function Members({ route, tab = "people" }) {
     ${inviting && html`<${Invite} roles=${roles.data?.data ?? []} onClose=${() => setInviting(false)} done=${done} />`}`;
 }
 
-const nameOf = (member) => [member.firstName, member.lastName].filter(Boolean).join(" ");
-
 function People({ route, roles }) {
   const { user } = useSession();
   const may = useMay();
@@ -52,13 +51,15 @@ function People({ route, roles }) {
   });
   const remove = (member) => () => send("DELETE", `/api/users/${member.id}`, undefined, { version: member.version });
   const columns = [
-    { title: "Person", cell: (member) => html`${member.email}
+    { title: "Person", cell: (member) => html`<a href=${place(["members", member.id])}>${member.email}</a>
       ${nameOf(member) && html`<div class="small">${nameOf(member)}</div>`}` },
     { title: "Role", cell: (member) => (isOpen(member)
       ? html`<select aria-label="Role of ${member.email}" value=${member.role}
         onChange=${(event) => change(member)(event.target.value)}>${grantable.map((name) => html`<option key=${name}
           value=${name} selected=${name === member.role}>${words(name)}</option>`)}</select>`
       : words(member.role)) },
+    { title: "Agents", cell: (member) => (member.agentAccess === "granted" && !["owner", "admin"].includes(member.role)
+      ? "Some" : "All") },
     { title: "Last sign-in", cell: (member) => html`<${Moment} at=${member.lastLoginAt} />` },
     { title: "Since", cell: (member) => html`<${Moment} at=${member.createdAt} />` },
     ...(may("members:write") ? [{ title: "Actions", cell: (member) => (isMine(member)

@@ -4,7 +4,7 @@ import { count, duration, money, number, utcDay } from "../lib/format.js";
 import { useRefresh } from "../lib/live.js";
 import { useResource } from "../lib/resource.js";
 import { place } from "../lib/router.js";
-import { useSession } from "../lib/session.js";
+import { useMay, useSession } from "../lib/session.js";
 import { html } from "../lib/ui.js";
 import { Bars } from "../parts/charts.js";
 import { ProblemBox, Waiting } from "../parts/notices.js";
@@ -13,14 +13,15 @@ import { CallTable, NEWEST } from "./calls.js";
 
 export function Overview() {
   const { user } = useSession();
+  const may = useMay();
   const analytics = useResource("/api/analytics/organization");
   const series = useResource("/api/analytics/timeseries");
-  const balance = useResource("/api/billing/balance");
+  const balance = useResource(may("billing:read") ? "/api/billing/balance" : "");
   const calls = useResource("/api/call-logs", { limit: 5, ...NEWEST });
   useRefresh(user.organization.id, "calls", () => [analytics, series, calls].forEach(({ reload }) => reload()));
-  useRefresh(user.organization.id, "billing", balance.reload);
+  useRefresh(may("billing:read") ? user.organization.id : "", "billing", balance.reload);
   return html`<${Head} title=${user.organization.name} />
-    <${Numbers} analytics=${analytics} balance=${balance} />
+    <${Numbers} analytics=${analytics} balance=${balance} seesMoney=${may("billing:read")} />
     <section><h2>Calls a day</h2><${Series} of=${series} /></section>
     <section><h2>Latest calls</h2>
       <${ProblemBox} problem=${calls.problem} again=${calls.reload} />
@@ -28,7 +29,7 @@ export function Overview() {
       <p><a href=${place(["calls"])}>All calls</a></p></section>`;
 }
 
-function Numbers({ analytics, balance }) {
+function Numbers({ analytics, balance, seesMoney }) {
   const { data } = analytics;
   if (analytics.problem) return html`<${ProblemBox} problem=${analytics.problem} again=${analytics.reload} />`;
   if (!data) return html`<${Waiting} />`;
@@ -41,9 +42,9 @@ function Numbers({ analytics, balance }) {
       more=${`${number(data.successfulCalls)} of ${number(judged)} judged`} />
     <${Figure} name="Average call" value=${duration(data.averageDurationSeconds)}
       more=${count(data.activeAgents, "active agent")} />
-    <${Figure} name="Balance" value=${balance.data ? money(balance.data.available, balance.data.currency) : "–"}
+    ${seesMoney && html`<${Figure} name="Balance" value=${balance.data ? money(balance.data.available, balance.data.currency) : "–"}
       more=${data.estimatedCost ? `${money(data.estimatedCost.amount, data.estimatedCost.currency)} spent on calls`
-        : "Nothing spent on calls"} />
+        : "Nothing spent on calls"} />`}
   </ul>`;
 }
 

@@ -16,6 +16,7 @@ import { Endpoint } from "./endpoint.js";
 import { Entry } from "./entry.js";
 import { Knowledge } from "./knowledge.js";
 import { Live } from "./live.js";
+import { Member } from "./member.js";
 import { Members } from "./members.js";
 import { Operations } from "./operations.js";
 import { Overview } from "./overview.js";
@@ -25,9 +26,9 @@ const LISTS = {
   "": Overview, agents: Agents, calls: Calls, knowledge: Knowledge, live: Live, billing: Billing,
   customers: Customers, members: Members, "white-label": WhiteLabel, developers: Developers, audit: Audit, operations: Operations, account: Account,
 };
-const THINGS = { agents: Agent, calls: Call, customers: Customer, knowledge: Entry };
+const THINGS = { agents: Agent, calls: Call, customers: Customer, knowledge: Entry, members: Member };
 
-const TABS = { knowledge: ["search", "sources"] };
+const TABS = { knowledge: ["search", "sources"], members: ["invitations"] };
 
 /** `{component, key, given, area}` of a route. A page with tabs takes them as its second part. */
 export function pageOf({ parts }) {

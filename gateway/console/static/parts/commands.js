@@ -33,7 +33,7 @@ export function Commands({ call }) {
   const [, setTick] = useState(0);
   useInterval(() => setTick((tick) => tick + 1), 1, waits);
   if (!runs && list.rows.length === 0) return null;
-  return html`<section aria-label="Commands"><div class="head"><h2>Commands</h2>${runs && may("calls:write")
+  return html`<section aria-label="Commands"><div class="head"><h2>Commands</h2>${runs && may("calls:write", call.agentId)
       && html`<div class="head-actions">${Object.entries(KINDS).map(([type, { title }]) => html`<button type="button"
         key=${type} class=${type === "end_call" ? "danger" : ""} onClick=${() => setAsked(type)}>${title}</button>`)}
         </div>`}</div>

@@ -2,28 +2,40 @@
 
 import { useLiveState } from "../lib/live.js";
 import { ACTING, enter, place } from "../lib/router.js";
-import { useMay, useSession } from "../lib/session.js";
+import { useLimited, useMay, useSession } from "../lib/session.js";
 import { logoPath } from "../lib/look.js";
 import { html, LookContext, SUITE_NAME, useContext, useEffect, useState } from "../lib/ui.js";
+import { Head } from "./tabs.js";
 import { toastProblem } from "./toasts.js";
 
 // Name, title, and the scope without which the area has nothing to show.
-const AREAS = [
+const AREAS = /** @type {[string, string, string?][]} */ ([
   ["", "Overview"], ["agents", "Agents", "agents:read"], ["calls", "Calls", "calls:read"],
   ["knowledge", "Knowledge", "knowledge:read"], ["live", "Live", "realtime:read"],
   ["billing", "Billing", "billing:read"], ["customers", "Customers", "organizations:read"],
   ["members", "Members", "members:read"], ["white-label", "White label", "members:read"], ["developers", "Developers"],
   ["audit", "Audit log", "audit:read"], ["operations", "Operations"], ["account", "Account"],
-];
+]);
 // Areas of the person's own organization, which are not there in a customer.
 const OWN = ["customers", "account"];
+// Areas without a scope that hold nothing of single agents.
+const OF_ALL_AGENTS = ["developers", "operations"];
 const LIVE_WORDS = { connecting: "Connecting", live: "Live", failed: "Not live" };
 
-export function Frame({ route, area, children }) {
+/** A function that says whether an area is there for the person. */
+function useIsThere() {
   const may = useMay();
+  const limited = useLimited();
   const { organization } = useSession().user;
-  const isThere = ([name, , scope]) => (!scope || may(scope)) && !(ACTING && OWN.includes(name))
-    && !(name === "customers" && organization.parentId);
+  return (/** @type {[string, string, string?]} */ [name, , scope]) => (!scope || may(scope)) && !(ACTING && OWN.includes(name))
+    && !(limited && OF_ALL_AGENTS.includes(name)) && !(name === "customers" && organization.parentId);
+}
+
+export function Frame({ route, area, children }) {
+  const { organization } = useSession().user;
+  const isThere = useIsThere();
+  // An address without an area is that of no page, which says so.
+  const closed = typeof area === "string" && AREAS.some((one) => one[0] === area && !isThere(one));
   const [open, setOpen] = useState(false);
   useEffect(() => setOpen(false), [route.path]);
   return html`
@@ -44,8 +56,15 @@ export function Frame({ route, area, children }) {
           <a href=${place(name ? [name] : [])} aria-current=${name === area ? "page" : undefined}>${title}</a></li>`)}
             </ul>
       </nav>
-      <main id="main" tabindex="-1">${children}</main>
+      <main id="main" tabindex="-1">${closed ? html`<${Closed} />` : children}</main>
     </div>`;
+}
+
+/** What an address shows whose area is not there for the person; nothing of it is asked for. */
+function Closed() {
+  return html`<${Head} title="Not open to you" />
+    <p>Your role, or the agents that you were given, do not reach this part of the organization. An owner or admin can
+      change that. Go to the <a href=${place([])}>overview</a>.</p>`;
 }
 
 function skip(event) {

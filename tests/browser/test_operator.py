@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
 import re
 import secrets
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 
 import httpx
@@ -12,6 +15,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from local.demo.__main__ import travel
+from local.demo.console import Console
 from tests.browser.visit import Visit
 
 CUSTOMER = f"Praxis Dr. Wüthrich-Zumbrunnen & Partner, Fachärzte für Innere Medizin {secrets.token_hex(3)}"
@@ -57,6 +62,17 @@ def test_a_chart_tells_its_values_by_the_arrow_keys(visit: Visit) -> None:
     expect(chart).to_have_attribute("aria-valuenow", str(last - 1))
     chart.press("ArrowRight")
     expect(chart).to_have_attribute("aria-valuenow", re.compile(rf"^({last}|{last + 1})$"))
+
+
+def test_the_demos_call_is_shown(visit: Visit, known: dict[str, str], operator: httpx.Client) -> None:
+    """The README's picture of a call is one of its screenshots."""
+    with ThreadPoolExecutor(1) as aside:  # Playwright's loop runs in this thread.
+        assert aside.submit(asyncio.run, travel(known, None, "", Console(io.StringIO()))).result() == 0
+    newest, *_ = operator.get("/api/call-logs", params={"search": "quadrille", "limit": 1}).json()["data"]
+    page = visit.open(f"calls/{newest['id']}")
+    expect(page.locator(".turn")).to_have_count(5)
+    expect(page.get_by_role("table", name="Ledger entries of the call").locator("tbody tr")).to_have_count(1)
+    visit.look("demo-call")
 
 
 def test_a_customer_is_made_acted_in_suspended_and_resumed(visit: Visit) -> None:

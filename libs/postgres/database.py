@@ -17,7 +17,7 @@ from libs.context import current_call
 from libs.errors import Aborted, AppError
 from libs.postgres.connection import Announce, Connection, Hook, Invalidate, Record, RecordAudit
 from libs.postgres.fence import fenced, fenced_with_total
-from libs.postgres.pool import REST_SECONDS, Pool, fetch_once
+from libs.postgres.pool import Pool, fetch_once
 from libs.postgres.quotas import Quotas
 from libs.postgres.replica import Replica
 
@@ -211,20 +211,10 @@ class Transaction:
         """Roll back before the error is raised, so that its locks are free. After a cancellation the rollback runs in
         the background."""
         self._conn.end_lease()
-        if self._raw.is_closed():
-            self._pool.discard(self._raw)
-            return
-        if not isinstance(error, Exception):
-            self._pool.rest(self._raw, "rollback")
-            return
-        try:
-            await self._raw.execute("rollback", timeout=REST_SECONDS)
-        except BaseException as failure:
-            self._pool.discard(self._raw)
-            if not isinstance(failure, Exception):
-                raise
+        if isinstance(error, Exception):
+            await self._pool.clean(self._raw, "rollback")
         else:
-            self._pool.give_back(self._raw)
+            self._pool.rest(self._raw, "rollback")
 
 
 async def _run_hook(hook: Hook) -> None:

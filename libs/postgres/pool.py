@@ -72,7 +72,7 @@ class Pool:
     async def lease(self) -> "Raw":
         """A connection of asyncpg. Raises Unavailable("database_busy") when none is free in time,
         Unavailable("database_unavailable") when none can be opened or the server has gone silent."""
-        self._silence.watch(self._in_use())
+        self._silence.watch()
         if self._closing or self._silence.is_silent:
             raise unavailable()
         while self._idle:
@@ -91,9 +91,12 @@ class Pool:
             self._waited.observe(time.perf_counter() - began)
 
     def give_back(self, raw: "Raw") -> None:
-        """Return a connection whose last statement has ended."""
+        """Return a connection whose last statement has ended; one that was closed meanwhile has answered nothing."""
+        if raw.is_closed():
+            self.discard(raw)
+            return
         self._silence.answered()
-        if self._closing or raw.is_closed() or raw.is_in_transaction():
+        if self._closing or raw.is_in_transaction():
             self.discard(raw)
         elif waiter := self._next_waiter():
             waiter.set_result(raw)
@@ -102,10 +105,23 @@ class Pool:
             self._arm_reaper()
 
     def rest(self, raw: "Raw", sql: str) -> None:
-        """Return a connection whose statement was cancelled, when it has answered `sql`; the caller does not wait."""
-        task = asyncio.create_task(self._rest(raw, sql))
+        """As `clean`, in the background: the caller does not wait."""
+        task = asyncio.create_task(self.clean(raw, sql))
         self._resting.add(task)
         task.add_done_callback(self._resting.discard)
+
+    async def clean(self, raw: "Raw", sql: str) -> None:
+        """Return a connection on which a statement may still run, when it has answered `sql`. One that does not is
+        discarded whatever the error: asyncpg's InternalClientError is none of its other classes, and a slot that no one
+        frees is lost until the process ends."""
+        try:
+            await raw.execute(sql, timeout=REST_SECONDS)
+        except BaseException as failure:
+            self.discard(raw)
+            if not isinstance(failure, Exception):
+                raise
+        else:
+            self.give_back(raw)
 
     def discard(self, raw: "Raw") -> None:
         """Drop a connection; a waiter may open another in its place."""
@@ -211,14 +227,6 @@ class Pool:
         else:
             self._size -= 1
 
-    async def _rest(self, raw: "Raw", sql: str) -> None:
-        try:
-            await raw.execute(sql, timeout=REST_SECONDS)
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncio.CancelledError):
-            self.discard(raw)
-        else:
-            self.give_back(raw)
-
     def _arm_reaper(self) -> None:
         if self._reaper is None and self._idle:
             due = self._idle[0][1] + self._settings.idle_seconds - time.monotonic()
@@ -253,11 +261,10 @@ async def fetch_once(pool: Pool, sql: str, *args: Any, seconds: float | None = N
     try:
         rows = await Connection(raw).fetch(sql, *args, timeout=seconds)
     except BaseException as error:
-        # Ended here and not by the server, which may still be at it, or silent.
-        if isinstance(error, asyncio.CancelledError) or isinstance(error.__cause__, TimeoutError):
-            pool.rest(raw, "select 1")
-        else:
+        if isinstance(error.__cause__ or error, asyncpg.PostgresError):
             pool.give_back(raw)
+        else:  # Ended here and not by the server, which may still be at it, or silent.
+            pool.rest(raw, "select 1")
         raise
     pool.give_back(raw)
     return rows

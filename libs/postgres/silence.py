@@ -1,8 +1,9 @@
 """Whether the server answers at all. A frozen server or a cut line says nothing, and every call would wait for its
 deadline.
 
-When connections are in use and no statement has ended for a second, one more connection asks. If that is not answered
-either, calls are refused at once until it is, or until any statement ends. A single long statement refuses nothing.
+When a call has asked and no statement has ended for a second, the next call makes one more connection ask. If that is
+not answered either, calls are refused at once until it is, or until any statement ends. A single long statement refuses
+nothing. A call that went away unanswered counts: a lone caller with pauses never has a connection in use when it comes.
 """
 
 import asyncio
@@ -26,21 +27,23 @@ class Silence:
         self._ask = ask
         self._tell = tell
         self._answers = 0
-        self._answered_at = time.monotonic()
+        # When the first call since the last answer asked; None: nothing is unanswered.
+        self._unanswered_since: float | None = None
         self._asking: asyncio.Task[None] | None = None
         self.is_silent = False
 
     def answered(self) -> None:
         """A statement ended."""
         self._answers += 1
-        self._answered_at = time.monotonic()
+        self._unanswered_since = None
         self.is_silent = False
 
-    def watch(self, in_use: int) -> None:
-        """Before a call: begin to ask when connections are in use and nothing has come for long."""
-        if in_use == 0:
-            self._answered_at = time.monotonic()
-        elif self._asking is None and time.monotonic() - self._answered_at > SUSPECT_SECONDS:
+    def watch(self) -> None:
+        """Before a call: begin to ask when an earlier one has got nothing for long."""
+        now = time.monotonic()
+        if self._unanswered_since is None:
+            self._unanswered_since = now
+        elif self._asking is None and now - self._unanswered_since > SUSPECT_SECONDS:
             self._asking = asyncio.create_task(self._until_answered())
 
     async def close(self) -> None:

@@ -152,6 +152,25 @@ async def test_a_frozen_server_is_refused_at_once_when_it_has_said_nothing_for_t
     await asyncio.gather(*standing)
 
 
+async def test_a_lone_caller_with_pauses_is_refused_at_once_too(db: Database, server: Stores) -> None:
+    """No connection is in use when it comes again: its last one was dropped."""
+    await db.fetch("org_1", READ)
+    signal_family(server.postgres.pid, signal.SIGSTOP)
+    try:
+        reasons = []
+        for _ in range(8):
+            reasons.append(await refused(db, 0.6))
+            while db.pool_stats().active:
+                await asyncio.sleep(0.02)
+            await asyncio.sleep(0.3)
+        assert reasons[-1] == "database_unavailable", reasons
+    finally:
+        signal_family(server.postgres.pid, signal.SIGCONT)
+    async with asyncio.timeout(30):
+        while await refused(db, 60.0):
+            await asyncio.sleep(0.05)
+
+
 async def test_one_long_statement_refuses_no_other(db: Database) -> None:
     slow = "select t.id from thing t, pg_sleep(2.5) where t.org_id = o.org"
     running = [asyncio.create_task(db.fetch("org_1", slow)) for _ in range(5)]

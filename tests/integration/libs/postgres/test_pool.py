@@ -5,7 +5,9 @@ import random
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from unittest.mock import AsyncMock
 
+import asyncpg
 import pytest
 import pytest_asyncio
 
@@ -91,6 +93,29 @@ async def test_a_connection_in_a_transaction_is_not_taken_back(pool: Pool) -> No
     assert (pool.idle, pool.active) == (0, 0)
 
 
+async def test_a_connection_that_was_closed_is_no_answer_of_the_server(pool: Pool) -> None:
+    raw = await pool.lease()
+    pool._silence.is_silent = True
+    raw.terminate()
+    pool.give_back(raw)
+    assert pool._silence.is_silent
+    assert (pool.idle, pool.active) == (0, 0)
+    pool._silence.is_silent = False
+    pool.give_back(await pool.lease())
+
+
+@pytest.mark.parametrize("error", [asyncpg.InternalClientError("cannot switch to state 15"), ValueError()])
+async def test_a_lease_ends_whatever_the_connection_says(pool: Pool, error: Exception) -> None:
+    """A slot that is lost is lost until the process ends."""
+    raw = await pool.lease()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(raw), "execute", AsyncMock(side_effect=error))
+        pool.rest(raw, "select 1")
+        await asyncio.gather(*pool._resting)
+    assert raw.is_closed()
+    assert (pool.idle, pool.active) == (0, 0)
+
+
 async def test_a_wrong_password_is_told_as_an_outage(settings: ServiceSettings) -> None:
     stranger = Pool("app", settings.database_url.replace("thing_app:", "thing_app:wrong"), settings, "test-stranger")
     with pytest.raises(Unavailable) as refusal:
@@ -118,6 +143,7 @@ async def test_idle_connections_go_down_to_the_minimum(settings: ServiceSettings
 
 async def test_nothing_leaks_when_twenty_users_are_cancelled_at_any_moment(pool: Pool) -> None:
     seeded = random.Random(5)
+    pool._settings = replace(pool._settings, acquire_timeout=60.0)  # a slow machine is no outage
 
     async def use() -> None:
         raw = await pool.lease()

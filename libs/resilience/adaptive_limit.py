@@ -37,7 +37,7 @@ class AdaptiveLimit:
         self._least = min(least, self._most)
         self._now = now
         self._ordinary: dict[Hashable, float] = {}
-        self._lowered = self._opened = self._fell = now()
+        self._lowered = self._opened = now()
         self._gradients: list[float] = []
         self._busiest = 0
         self.limit = self._start
@@ -74,14 +74,14 @@ class AdaptiveLimit:
         return ordinary
 
     def _stands_at_least(self, now: float) -> bool:
-        return self.limit <= self._least and now - self._fell >= RELEARN_SECONDS
+        return self.limit <= self._least and now - self._lowered >= RELEARN_SECONDS
 
     def _settle(self, now: float) -> None:
         median = sorted(self._gradients)[len(self._gradients) // 2]
         gradient = max(0.5, min(1.0, median))
         limit = max(self._least, int(gradient * self.limit + math.sqrt(self.limit)))
         if limit < self.limit:
-            self._lowered = self._fell = now
+            self._lowered = now
         elif self._busiest * 2 < self.limit:
             limit = max(self.limit, min(limit, self._start))
         self.limit = min(limit, self._most)

@@ -5,21 +5,22 @@ dependency.
 import time
 from collections.abc import Callable
 
+# Seconds after which a probe whose end is not told makes way for another: its caller went away. Longer: a dependency
+# that recovered is refused for longer. Shorter: a slow dependency gets several probes at once.
+PROBE_SECONDS = 5.0
+
 
 class Breaker:
-    """Opens after `failures` in a row for `rest_seconds`; then one probe at a time decides. Not for several threads.
-    A probe whose end is not told (its caller went away) makes way for another after `probe_seconds`."""
+    """Opens after `failures` in a row for `rest_seconds`; then one probe at a time decides. Not for several threads."""
 
     def __init__(
         self,
         failures: int = 3,
         rest_seconds: float = 1.0,
         now: Callable[[], float] = time.monotonic,
-        probe_seconds: float = 5.0,
     ) -> None:
         self._limit = failures
         self._rest = rest_seconds
-        self._probe = probe_seconds
         self._now = now
         self._failed = 0
         self._closed_again_at = 0.0
@@ -30,7 +31,7 @@ class Breaker:
             return True
         if self._now() < self._closed_again_at:
             return False
-        self._closed_again_at = self._now() + self._probe
+        self._closed_again_at = self._now() + PROBE_SECONDS
         return True
 
     @property

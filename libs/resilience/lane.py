@@ -1,5 +1,6 @@
 """A number of places shared fairly by those who hold them. Pure; no I/O, no task."""
 
+import math
 from collections.abc import Callable
 
 # By how much the shares of small holders may exceed the places, as a factor.
@@ -37,24 +38,26 @@ class Lane:
 
     def enter(self, holder: str) -> bool:
         """Take a place; False when there is none for this holder."""
-        if not self.has_place(holder):
-            return False
-        self.add(holder)
-        return True
+        return self._take(holder, most_in_excess=0)
 
     def add(self, holder: str) -> None:
         """Take a place, whether there is one or not."""
-        if not self.has_place(holder):
-            self._excess[holder] = self._excess.get(holder, 0) + 1
-            self._excess_total += 1
-        self._held[holder] = self._held.get(holder, 0) + 1
-        self.total += 1
+        self._take(holder, most_in_excess=math.inf)
 
     def insist(self, holder: str) -> bool:
         """Take a place, there or not, unless this holder alone already has as many as there are."""
-        if not self.has_place(holder) and self._held.get(holder, 0) >= self._limit():
-            return False
-        self.add(holder)
+        return self._take(holder, most_in_excess=self._limit())
+
+    def _take(self, holder: str, *, most_in_excess: float) -> bool:
+        """Take a place; one that is not there only for a holder that has fewer than `most_in_excess`."""
+        held = self._held.get(holder, 0)
+        if not self.has_place(holder):
+            if held >= most_in_excess:
+                return False
+            self._excess[holder] = self._excess.get(holder, 0) + 1
+            self._excess_total += 1
+        self._held[holder] = held + 1
+        self.total += 1
         return True
 
     def leave(self, holder: str) -> None:

@@ -1,4 +1,5 @@
 from libs.resilience import Breaker
+from libs.resilience.breaker import PROBE_SECONDS
 
 
 class Time:
@@ -30,11 +31,11 @@ def test_it_opens_after_failures_in_a_row_and_probes_one_at_a_time() -> None:
 
 def test_a_probe_that_never_answers_frees_its_place() -> None:
     time = Time()
-    breaker = Breaker(failures=1, rest_seconds=1.0, now=time, probe_seconds=5.0)
+    breaker = Breaker(failures=1, rest_seconds=1.0, now=time)
     breaker.failed()
     time.now += 1.0
     assert breaker.allows()
-    time.now += 4.0
+    time.now += PROBE_SECONDS - 1.0
     assert not breaker.allows()
     time.now += 1.0
     assert breaker.allows()

@@ -91,6 +91,10 @@ def remaining_seconds() -> float | None:
     return call.deadline - time.monotonic()
 
 
+# Answers that were stored before under the call's idempotency key carry this.
+REPLAYED_HEADER = "x-idempotency-replayed"
+
+
 def set_response_header(key: str, value: str) -> None:
     """Tell the caller something beside the answer; keys are lower case, as gRPC metadata wants them."""
     current_call().response_headers[key] = value

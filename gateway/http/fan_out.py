@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
 
+from libs.context import REPLAYED_HEADER
 from libs.errors import Aborted, AppError
 from libs.rpc.context import own_response_headers, remember_response_headers
 
@@ -14,7 +15,6 @@ M = TypeVar("M")
 
 # Seconds between two looks at a part that another request with the same key does at this moment.
 _LOOK_SECONDS = 0.05
-_REPLAYED = "x-idempotency-replayed"
 
 
 async def ask_all(parts: Iterable[Callable[[], Awaitable[M]]]) -> list[M]:
@@ -27,7 +27,7 @@ async def ask_all(parts: Iterable[Callable[[], Awaitable[M]]]) -> list[M]:
             raise answer
         answers.append(answer)
     if ended and all(replayed for _, replayed in ended):
-        remember_response_headers({_REPLAYED: "true"})
+        remember_response_headers({REPLAYED_HEADER: "true"})
     return answers
 
 
@@ -37,7 +37,7 @@ async def _settled(part: Callable[[], Awaitable[M]]) -> tuple[M | AppError, bool
     while True:
         with own_response_headers() as headers:
             try:
-                return await part(), _REPLAYED in headers
+                return await part(), REPLAYED_HEADER in headers
             except Aborted as refusal:
                 if refusal.reason != "idempotency_in_progress":
                     return refusal, False

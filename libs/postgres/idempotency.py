@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from google.protobuf.message import Message
 
-from libs.context import CallContext, current_call, set_response_header
+from libs.context import REPLAYED_HEADER, CallContext, current_call, set_response_header
 from libs.errors import Aborted, AlreadyExists, InvalidArgument
 from libs.postgres.connection import Connection
 from libs.postgres.database import Database
@@ -22,7 +22,6 @@ KEPT_HOURS = 24
 MAX_KEY = 255
 # The quota of stored responses.
 QUOTA = "idempotency_keys_per_day"
-REPLAYED_HEADER = "x-idempotency-replayed"
 
 # Advisory locks belong to the whole database, so the lock names the schema: one key may go to several services at once.
 # Two statements, because the look must come after the lock is held: one statement would look before.
@@ -60,8 +59,6 @@ async def run_write(
         raise InvalidArgument("invalid_idempotency_key", f"Use an Idempotency-Key of at most {MAX_KEY} characters.")
     async with db.transaction(org_id) as conn:
         if (stored := await _replay(conn, org_id, call, response_type)) is not None:
-            set_response_header(REPLAYED_HEADER, "true")
-            call.audited = None  # the first request was recorded
             return stored
         if QUOTA in db.quotas:
             await db.quotas.spend(conn, org_id, QUOTA)
@@ -80,15 +77,11 @@ async def stored_answer(db: Database, org_id: str, response_type: type[M]) -> M 
     if not call.idempotency_key or len(call.idempotency_key) > MAX_KEY:
         return None
     async with db.transaction(org_id) as conn:
-        stored = await _replay(conn, org_id, call, response_type)
-    if stored is not None:
-        set_response_header(REPLAYED_HEADER, "true")
-        call.audited = None
-    return stored
+        return await _replay(conn, org_id, call, response_type)
 
 
 async def _replay(conn: Connection, org_id: str, call: CallContext, response_type: type[M]) -> M | None:
-    """The stored answer of this key, None when this call is the first."""
+    """The stored answer of this key, told as a replay; None when this call is the first."""
     if not await conn.fetchval(_TRY_LOCK, f"idempotency\x1f{org_id}\x1f{call.idempotency_key}"):
         raise Aborted(
             "idempotency_in_progress", "A request with this key is still running. Try again.", retry_after=1.0
@@ -107,4 +100,6 @@ async def _replay(conn: Connection, org_id: str, call: CallContext, response_typ
             "This request was done before, and its secret is shown only once.",
             metadata={"resourceId": row["resource_id"]} if row["resource_id"] else None,
         )
+    set_response_header(REPLAYED_HEADER, "true")
+    call.audited = None  # the first request was recorded
     return response_type.FromString(row["response"])

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from echosenseix.identity.v1 import identity_pb2 as pb
 from gateway.clients import Clients
 from libs.cache import Memory
+from libs.cache.classes import SESSION
 from libs.clock import utcnow
 from libs.errors import PermissionDenied, Unauthenticated, Unavailable
 from libs.rpc.context import CallContext, acting_as, serving
@@ -23,8 +24,8 @@ _ROLES = {pb.ROLE_OWNER: "owner", pb.ROLE_ADMIN: "admin", pb.ROLE_MEMBER: "membe
 # Roles that no grant limits.
 _UNLIMITED = frozenset((pb.ROLE_OWNER, pb.ROLE_ADMIN))
 
-# A revoked credential must stop working within 1 s of its revocation; the clock starts before the look-up.
-REMEMBER_SECONDS = 0.8
+# As long as any cache may: the clock starts before the look-up.
+REMEMBER_SECONDS = SESSION.bound_seconds
 # Credentials in memory. More active callers than this cause more look-ups; each entry costs memory.
 _REMEMBERED = 10_000
 # Addresses in memory whose limit of refused credentials is spent. More of them at once make Redis be asked again.
@@ -103,11 +104,8 @@ class Principals:
         task = self._waiting.get(credential)
         if task is not None:
             return await asyncio.shield(task)
-        place.__enter__()
-        task = self._waiting[credential] = asyncio.create_task(self._load(credential, address))
+        task = self._waiting[credential] = asyncio.create_task(self._load(credential, place, address))
         task.add_done_callback(lambda done: self._done(credential, done))
-        # The question outlives a waiter that is cancelled, and so does its place.
-        task.add_done_callback(lambda _: place.__exit__(None, None, None))
         return await asyncio.shield(task)
 
     def forget(self, changed_id: str) -> None:
@@ -125,11 +123,13 @@ class Principals:
         """The address has sent too many wrong credentials: for so long its next ones do not reach Redis."""
         self._spent.put(address, True, seconds)
 
-    async def _load(self, credential: Credential, address: str) -> Principal:
+    async def _load(self, credential: Credential, place: AbstractContextManager[None], address: str) -> Principal:
+        """The question outlives a waiter that is cancelled, and so does its place."""
         begun = time.monotonic()
         lookup = self._unshared if self._spent.peek(address) else self._lookup
         try:
-            principal, lives_seconds = await lookup(credential)
+            with place:
+                principal, lives_seconds = await lookup(credential)
         except (Unauthenticated, PermissionDenied) as refusal:
             self._remember(credential, refusal, begun + REMEMBER_SECONDS)
             raise

@@ -14,6 +14,7 @@ import msgspec
 
 from gateway.principals import Credential, Found
 from libs.cache import Memory
+from libs.cache.classes import SESSION
 from libs.cache.process import Caches
 from libs.cache.spec import CacheClass
 from libs.cache.values import Codec, Loaded, Place, Source
@@ -21,7 +22,7 @@ from libs.keys import MacKeys
 from libs.rpc.principal import Principal
 
 # Seconds that a change through this gateway is remembered: longer than a principal outlives its change anywhere.
-_DOUBTED_SECONDS = 1.0
+_DOUBTED_SECONDS = SESSION.bound_seconds + 0.2
 # Bytes of a value's signature: 128 bits.
 _MAC_BYTES = 16
 # Lifetimes vary by a tenth; this share of what is left never ends after it.

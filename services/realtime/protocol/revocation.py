@@ -5,17 +5,19 @@ now, or whose organization was closed: the message to every instance, and which 
 from __future__ import annotations
 
 import datetime
+import math
 from collections.abc import Callable, Mapping
 
 from echosenseix.events.v1 import events_pb2
+from libs.cache.classes import SESSION
 from libs.events import ReceivedEvent
 from services.realtime.protocol.tokens import EVER, Grant
 
 Revocation = dict[str, str]
-# For how long gateways remember a principal (REMEMBER_SECONDS of gateway/principals.py, 0.8), rounded up. Shorter: a
-# token that was issued meanwhile with rights of before lives its five minutes. It begins when the change is logged
-# here: its commit, which gateways see, may come long after the time that the event names.
-_REMEMBERED = datetime.timedelta(seconds=1)
+# For how long gateways remember a principal, in whole seconds. Shorter: a token that was issued meanwhile with rights
+# of before lives its five minutes. It begins when the change is logged here: its commit, which gateways see, may come
+# long after the time that the event names.
+_REMEMBERED = datetime.timedelta(seconds=math.ceil(SESSION.bound_seconds))
 
 
 def revocation(event: ReceivedEvent, logged_at: datetime.datetime) -> Revocation | None:

@@ -149,17 +149,20 @@ async def test_what_is_revoked_here_is_forgotten_at_once() -> None:
 
 
 async def test_the_place_of_a_question_is_left_when_identity_has_answered_not_when_its_waiter_is_cancelled() -> None:
-    identity, held = Identity(), set[Credential]()
+    identity, held = Identity(), set[object]()
     identity.gate.clear()
 
     @contextlib.contextmanager
     def place() -> Iterator[None]:
-        held.add(KEY)
+        held.add(asyncio.current_task())
         yield
         held.clear()
 
     waiting = asyncio.create_task(Principals(identity).find(KEY, place()))
     await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert held
+    assert waiting not in held
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
     assert held

@@ -93,7 +93,7 @@ class Subscription:
         """Most publications take this way: alone, to a client that has all before and hears of all agents."""
         connection = self.connection
         follows = block.first == self.position + 1 and self.buffer is None and not self.ended
-        if follows and not connection.collected and connection.grant is not None and connection.grant.agents is None:
+        if follows and not connection.collected and connection.hears_all(self.channel):
             self.position = block.last
             connection.send(block.alone)
         else:
@@ -211,8 +211,9 @@ class Connection:
         return m.ClientInfo(grant.user_id, self.id)
 
     def disconnect(self, disconnect: Disconnect) -> None:
-        # What was answered before is said before.
-        self.flush()
+        if self._closed:
+            return
+        self.flush()  # What was answered before is said before; a reader that is too slow for it is closed by it.
         if not self._closed:
             self._closed = True
             self._wire.close(disconnect)
@@ -229,12 +230,19 @@ class Connection:
 
     def hears_all(self, channel: str) -> bool:
         """Whether every event of the channel is for this client; else each is asked for."""
-        return self.grant is None or self.grant.agents is None or is_own(channel, self.grant.user_id)
+        return self._agents(channel) is None
 
     def hears(self, channel: str, published: Published) -> bool:
         """Whether the event is for this client, which may be limited to some agents."""
-        agents = None if self.grant is None else self.grant.agents
-        return agents is None or self.hears_all(channel) or is_about(published.data, agents)
+        agents = self._agents(channel)
+        return agents is None or is_about(published.data, agents)
+
+    def _agents(self, channel: str) -> frozenset[str] | None:
+        """The agents of which this client hears in the channel, None for all."""
+        grant = self.grant
+        if grant is None or grant.agents is None or is_own(channel, grant.user_id):
+            return None
+        return grant.agents
 
     def _shown(self, channel: str, publications: Iterable[Published]) -> list[m.Publication]:
         heard = (published for published in publications if self.hears(channel, published))

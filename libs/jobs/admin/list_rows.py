@@ -2,11 +2,9 @@
 
 from typing import Any
 
-from libs.jobs.job import decode_json
+from libs.jobs.job import Lane, decode_json
 from libs.json_rows import JsonRow, plain_to_json, time_text
 from libs.postgres import Record
-
-_LANES = ("high", "normal", "low")
 
 
 class _Error(JsonRow):
@@ -38,7 +36,7 @@ def job_row(service: str, row: Record) -> JobRow:
     """From a record of the columns of libs.jobs.admin.queries."""
     code, result = row["error_code"], row["result"]
     return JobRow(
-        row["id"], service, row["kind"], row["queue"], _LANES[row["lane"]], row["state"], row["progress"],
+        row["id"], service, row["kind"], row["queue"], Lane(row["lane"]).name.lower(), row["state"], row["progress"],
         row["attempt"], row["max_attempts"], None if code is None else _Error(code, row["error_message"] or ""),
         None if result is None else plain_to_json(decode_json(result)), row["cancel_requested"], row["stalls"],
         time_text(row["created_at"]), time_text(row["run_at"]), time_text(row["started_at"]),

@@ -21,7 +21,7 @@ from gateway.http.request import Request, request_of
 from gateway.http.responses import NO_STORE
 from gateway.http.routing import Route, match_of
 from gateway.http.schema import NoBody
-from libs.context import Audited
+from libs.context import REPLAYED_HEADER, Audited
 from libs.errors import AppError, DeadlineExceeded, InvalidArgument, PermissionDenied
 from libs.ids import new_id
 from libs.rpc.context import CallContext, acting_as, response_headers, serving
@@ -64,7 +64,6 @@ class Endpoint:
         """Read the body in a time of its own, then answer within the route's budget. Only the latter holds a place."""
         body = b""
         if route.method in _BODY_METHODS and route.body_kind not in ("multipart", "stream"):
-            request.place.receive()
             body = await request.read_body(route.body_limit or JSON_LIMIT)
         request.place.work()
         if context.idempotency_key:
@@ -82,7 +81,7 @@ class Endpoint:
             request.place.answer(kind, error)
             raise
         request.place.answer(kind)
-        if response_headers().get("x-idempotency-replayed"):
+        if REPLAYED_HEADER in response_headers():
             response.headers["idempotency-replayed"] = "true"
         return response
 

@@ -49,6 +49,8 @@ class Place(Protocol):
 
     def answer(self, kind: Hashable, error: AppError | None = None) -> None: ...
 
+    def deliver(self) -> None: ...
+
 
 class Unbounded:
     """The place of a request that takes none."""
@@ -58,6 +60,8 @@ class Unbounded:
     def work(self) -> None: ...
 
     def answer(self, kind: Hashable, error: AppError | None = None) -> None: ...
+
+    def deliver(self) -> None: ...
 
 
 _UNBOUNDED = Unbounded()
@@ -172,10 +176,13 @@ class Request(StarletteRequest[StarletteState], Generic[A, Q, B]):
 
     async def read_body(self, limit: int) -> bytes:
         """The whole body, which `body` returns from then on. Refused as soon as it is known to exceed `limit` bytes,
-        or when it takes too long."""
+        or when it takes too long. While it arrives its request holds no place among those that run."""
+        if hasattr(self, "_body"):
+            return self._body
         declared = self.header("content-length")
         if declared.isdigit() and int(declared) > limit:
             raise too_large(limit)
+        self.place.receive()
         try:
             async with asyncio.timeout(BODY_SECONDS):
                 self._body = await self._received(limit)
@@ -183,6 +190,7 @@ class Request(StarletteRequest[StarletteState], Generic[A, Q, B]):
             raise DeadlineExceeded("request_too_slow", f"Send the whole body within {BODY_SECONDS:.0f} s.") from None
         except ClientDisconnect:
             raise incomplete() from None
+        self.place.work()
         return self._body
 
     async def _received(self, limit: int) -> bytes:

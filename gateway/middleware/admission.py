@@ -194,17 +194,20 @@ class Place:
     def answer(self, kind: Hashable, error: AppError | None = None) -> None:
         """The work is done, and its answer goes to the client. The time of an organization's request is a sample for
         the limit, which is theirs; an error that says nothing of the load is none."""
-        if self._at is not self._own:
-            return
-        answers, adaptive = self._lanes.answers, self._lanes.adaptive
-        if self._own is self._lanes.organizations:
+        adaptive = self._lanes.adaptive
+        if self._at is self._own is self._lanes.organizations:
             if error is None:
                 adaptive.add(kind, self._begun, self._running)
             elif error.reason in _STRAINED:
                 adaptive.refused(self._begun, self._running)
-        self._own.leave(self._holder)
-        answers.add(self._holder)
-        self._at = answers
+        self.deliver()
+
+    def deliver(self) -> None:
+        """The answer goes to the client, from wherever it came."""
+        if self._at is self._own:
+            self._lanes.answers.add(self._holder)
+            self._own.leave(self._holder)
+            self._at = self._lanes.answers
 
     def leave(self) -> None:
         if self._at is not None:

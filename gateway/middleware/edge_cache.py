@@ -114,6 +114,7 @@ class EdgeCache:
         coding = choose_coding(request.header("accept-encoding"))
         if isinstance(begun, Answer) and not kind.period_seconds and (entry := cache.fresh(place)) is not None:
             request.hot_read = HotRead(cache, place, entry, stored.forms[coding if coding in stored.forms else ""])
+        request.place.deliver()
         for message in response_messages(stored, coding, (), unchanged=unchanged):
             await send(message)
 
@@ -123,9 +124,7 @@ class EdgeCache:
         asked = (request.path, scope["query_string"])
         period = int(time.time()) // kind.period_seconds if kind.period_seconds else 0
         if request.method == "POST":
-            request.place.receive()
             body = await request.read_body(JSON_LIMIT)
-            request.place.work()
             return self._place_of(kind.name, principal, shown, *asked, period, request.header("content-type"), body)
         if len(asked[0]) + len(asked[1]) > _SHORT:
             return self._place_of(kind.name, principal, shown, *asked, period)

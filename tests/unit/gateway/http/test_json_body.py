@@ -205,6 +205,24 @@ async def test_a_body_is_read_whole_up_to_its_limit() -> None:
         await read([b"ab", b"cd"], 3)
 
 
+class Steps:
+    """A place that notes what it is told."""
+
+    def __init__(self) -> None:
+        self.taken: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *_: self.taken.append(name)
+
+
+async def test_a_request_holds_no_place_while_its_body_arrives_and_a_body_that_is_here_is_not_waited_for() -> None:
+    request = body_request([{"type": "http.request", "body": b"abc", "more_body": False}])
+    request.place = place = Steps()
+    assert await request.read_body(3) == b"abc"
+    assert await request.read_body(3) == b"abc"
+    assert place.taken == ["receive", "work"]
+
+
 async def test_an_announced_length_over_the_limit_is_refused_unread() -> None:
     with pytest.raises(InvalidArgument, match="payload_too_large"):
         await read([b""], 3, {"content-length": "4"})

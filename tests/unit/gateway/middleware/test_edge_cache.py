@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.http.request import Options, Request, request_of
 from gateway.http.routing import Match, Route, RouteTable
+from gateway.middleware.admission import Lanes, Place
 from gateway.middleware.edge_cache import EdgeCache
 from gateway.middleware.problems import Problems
 from libs.cache.process import Caches
@@ -27,8 +28,9 @@ from libs.cache.spec import CacheClass
 from libs.errors import NotFound
 from libs.rpc.principal import Principal
 
-LISTS = CacheClass("unit_lists", "edge", "query", 60, 5.0, ("thing",), ("things",))
-SINGLE = CacheClass("unit_single", "edge", "id", 60, 5.0, ("thing",), ("things",), single=True)
+# Long enough for a slow machine: nothing here is about time.
+LISTS = CacheClass("unit_lists", "edge", "query", 3_600, 600.0, ("thing",), ("things",))
+SINGLE = CacheClass("unit_single", "edge", "id", 3_600, 600.0, ("thing",), ("things",), single=True)
 KINDS = {kind.name: kind for kind in (LISTS, SINGLE)}
 AWAY = "redis://127.0.0.1:1/0"
 
@@ -83,6 +85,7 @@ class Door:
 
     def __init__(self, things: Things, caches: Caches) -> None:
         self.arrived = 0
+        self.sent_from: list[tuple[int, int]] = []
         self._app = Problems(EdgeCache(things, caches=caches, routes=ROUTES, kinds=KINDS, schema="1"))
         self.principal = Principal(org_id="org_1", role="owner", scopes=frozenset({"*"}))
 
@@ -93,8 +96,11 @@ class Door:
         match: Match = TABLE.match(scope["method"], scope["path"])
         scope["match"], scope["path_params"] = match, match.params
         request.principal_or_none = self.principal
+        self.lanes = Lanes(4)
+        request.place = Place(self.lanes, self.lanes.organizations, "org_1")
 
         async def with_headers(message: Any) -> None:
+            self.sent_from.append((self.lanes.organizations.total, self.lanes.answers.total))
             if message["type"] == "http.response.start":
                 message["headers"] = [*message["headers"], *request.response_headers]
             await send(message)
@@ -135,6 +141,13 @@ async def test_a_second_read_is_a_hit_with_the_same_bytes_and_an_age(scene: Scen
     assert first.content == second.content
     assert second.headers["age"] == "0"
     assert scene.things.answers == 1
+
+
+async def test_an_answer_from_the_cache_leaves_from_the_places_of_answers(scene: Scene) -> None:
+    """A slow reader of a hit keeps no place of those that run."""
+    while cache_of(await scene.get("/things")) != "HIT":
+        scene.door.sent_from.clear()
+    assert set(scene.door.sent_from[-2:]) == {(0, 1)}
 
 
 @pytest.mark.parametrize("coding", ["gzip", "zstd"])

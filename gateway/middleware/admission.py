@@ -1,7 +1,8 @@
 """Sheds load: refuses at once what would only wait (docs/adr/0044-load-shedding.md).
 
 A limit that adapts to how long answers take bounds the requests that run. Lanes share it: organizations by max-min
-fairness, callers without a credential by address, deliveries by path once one was accepted. Bodies and answers on their
+fairness, callers without a credential by address, deliveries by path once one was accepted; those of which neither path
+nor address is known have places of their own. Bodies and answers on their
 way hold places of lanes of their own, because they wait for the client and not for us. Inside authentication, which
 knows the organization, and outside everything that costs.
 """
@@ -36,11 +37,13 @@ _ANONYMOUS_PART = 4
 _ANONYMOUS_LEAST = 4
 # Fewest places of deliveries, which carry money, and of questions to identity, of which each is one short statement.
 _RESERVED = 32
-# Credentials whose organization is remembered, and paths of deliveries. 200 bytes each.
+# Credentials whose organization is remembered, and paths and addresses of deliveries. 200 bytes each, at most 1,100.
 _REMEMBERED = 8_192
-# Fields of which one names the organization, or may name another one than the credential.
-_CREDENTIALS = frozenset((b"authorization", b"x-api-key"))
-_OTHER_NAMES = frozenset((b"cookie", b"x-organization-id"))
+# Bytes of a credential that is remembered. A browser sends all cookies of a host in one field.
+_LONGEST = 1_024
+# Fields of which one names the organization, and one that may name another than the credential.
+_CREDENTIALS = frozenset((b"authorization", b"x-api-key", b"cookie"))
+_ORGANIZATION = b"x-organization-id"
 # Seconds between log lines about shedding; http_server_shed_total counts every refusal.
 _TELL_SECONDS = 10.0
 # What a service answers that has too much to do; one that is away is not relieved by fewer requests.
@@ -59,16 +62,17 @@ def overloaded() -> Unavailable:
 
 
 def shown_credential(scope: Any) -> bytes:
-    """The one credential of the request's header fields; empty where anything else may name the organization."""
+    """The one field of the request's head that has a credential, as it was sent: equal bytes are read as the same one.
+    Empty where anything else may name the organization."""
     found = b""
     for name, value in scope["headers"]:
         if name in _CREDENTIALS:
             if found:
                 return b""
             found = value
-        elif name in _OTHER_NAMES:
+        elif name == _ORGANIZATION:
             return b""
-    return found
+    return found if len(found) <= _LONGEST else b""
 
 
 class Lanes:
@@ -79,31 +83,40 @@ class Lanes:
         self.organizations = Lane("organizations", lambda: self.adaptive.limit)
         self.anonymous = Lane("anonymous", lambda: max(_ANONYMOUS_LEAST, self.adaptive.limit // _ANONYMOUS_PART))
         self.deliveries = Lane("deliveries", lambda: max(_RESERVED, self.adaptive.limit))
+        self.first_deliveries = Lane("first_deliveries", lambda: _RESERVED)
         self.lookups = Lane("lookups", lambda: max(_RESERVED, self.adaptive.limit))
         self.transfers = Lane("transfers", lambda: places)
         self.anonymous_transfers = Lane("anonymous_transfers", lambda: places)
         self.delivery_transfers = Lane("delivery_transfers", lambda: max(_RESERVED, places))
+        self.first_delivery_transfers = Lane("first_delivery_transfers", lambda: max(_RESERVED, places))
         self.answers = Lane("answers", lambda: places)
         self.all = (
-            self.organizations, self.anonymous, self.deliveries, self.lookups,
-            self.transfers, self.anonymous_transfers, self.delivery_transfers, self.answers,
+            self.organizations, self.anonymous, self.deliveries, self.first_deliveries, self.lookups, self.transfers,
+            self.anonymous_transfers, self.delivery_transfers, self.first_delivery_transfers, self.answers,
         )  # fmt: skip
+        self._transfers = {
+            self.organizations: self.transfers,
+            self.anonymous: self.anonymous_transfers,
+            self.deliveries: self.delivery_transfers,
+            self.first_deliveries: self.first_delivery_transfers,
+        }
         self._told = -_TELL_SECONDS
         # Credential as it was sent -> organization, so that a refusal needs no question to identity. It says nothing
         # but whose place is wanted: the layers refuse a credential that has been revoked since, once there is a place.
         self._organizations: dict[bytes, str] = {}
-        # Paths under which a delivery was accepted, oldest first. Any other is only a caller's invention.
+        # Paths and addresses of deliveries that were accepted, oldest first. Anyone can invent another path, and many
+        # addresses together could hold all places.
         self._accepted: dict[str, None] = {}
         for lane in self.all:
             HTTP_SERVER_PLACES.labels(lane.name, "held").set_function(partial(getattr, lane, "total"))
             HTTP_SERVER_PLACES.labels(lane.name, "limit").set_function(partial(getattr, lane, "limit"))
 
     def of(self, route: Route[Any, Any] | None, *, known: bool) -> Lane | None:
-        """The lane of a request; None for probes, which hold no place. `known`: its organization is."""
+        """The lane of a request; None for probes, which hold no place. `known`: its organization is, or its sender."""
         if route is not None and route.limited == UNLIMITED:
             return None
         if route is not None and route.limited == "webhook":
-            return self.deliveries
+            return self.deliveries if known else self.first_deliveries
         if route is not None and route.body_kind in ("multipart", "stream"):
             return self.transfers if known else self.anonymous_transfers
         return self.organizations if known else self.anonymous
@@ -123,26 +136,26 @@ class Lanes:
     @property
     def running(self) -> int:
         """Requests that the suite works for."""
-        return self.organizations.total + self.anonymous.total + self.deliveries.total + self.lookups.total
+        deliveries = self.deliveries.total + self.first_deliveries.total
+        return self.organizations.total + self.anonymous.total + deliveries + self.lookups.total
 
     def transfers_of(self, lane: Lane) -> Lane:
         """Where the bodies of the lane's requests arrive."""
-        if lane is self.organizations:
-            return self.transfers
-        if lane is self.anonymous:
-            return self.anonymous_transfers
-        return self.delivery_transfers if lane is self.deliveries else lane
+        return self._transfers.get(lane, lane)
 
-    def holder_of_delivery(self, request: Request[Any, Any, Any]) -> str:
-        """Its path, if a delivery was accepted there; else its address, because a caller can invent any path."""
-        return request.path if request.path in self._accepted else holder_of_address(request)
+    def sender(self, request: Request[Any, Any, Any]) -> tuple[str, bool]:
+        """Who holds the place of a delivery, and whether one of the same was accepted: its path, because a provider
+        delivers for many organizations from few addresses; its address where the path may be invented."""
+        address = holder_of_address(request)
+        return (request.path, True) if request.path in self._accepted else (address, address in self._accepted)
 
-    def accept(self, path: str) -> None:
-        """A delivery under the path was verified."""
-        if path not in self._accepted:
-            if len(self._accepted) >= _REMEMBERED:
-                del self._accepted[next(iter(self._accepted))]
-            self._accepted[path] = None
+    def accept(self, path: str, address: str) -> None:
+        """A delivery under the path was verified, which came from the address."""
+        for known in (path, address):
+            if known not in self._accepted:
+                if len(self._accepted) >= _REMEMBERED:
+                    del self._accepted[next(iter(self._accepted))]
+                self._accepted[known] = None
 
     def refuse(self, lane: Lane) -> Unavailable:
         """The error to raise."""
@@ -226,13 +239,15 @@ class Admission:
         request = request_of(scope)
         route, principal = match_of(request).route, request.principal_or_none
         organization = principal.org_id if principal is not None else ""
-        lane = self._lanes.of(route, known=bool(organization))
+        delivers = route is not None and route.limited == "webhook"
+        if delivers:
+            holder, known = self._lanes.sender(request)
+        else:
+            holder, known = organization or holder_of_address(request), bool(organization)
+        lane = self._lanes.of(route, known=known)
         if lane is None:
             await self._app(scope, receive, send)
             return
-        # A provider delivers for many organizations from few addresses; each has a path of its own.
-        delivers = lane is self._lanes.deliveries
-        holder = self._lanes.holder_of_delivery(request) if delivers else organization or holder_of_address(request)
         # Files are streamed for as long as their reader takes, so that a reader of many gets no further one.
         if route is not None and route.etag == "content" and not self._lanes.answers.has_place(holder):
             raise self._lanes.refuse(self._lanes.answers)
@@ -242,7 +257,7 @@ class Admission:
         try:
             await self._app(scope, receive, send)
             if delivers:
-                self._lanes.accept(request.path)
+                self._lanes.accept(request.path, holder_of_address(request))
         finally:
             place.leave()
 

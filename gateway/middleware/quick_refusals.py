@@ -20,6 +20,8 @@ from libs.ids import new_id
 _METHODS = frozenset(("GET", "POST", "PUT", "PATCH", "DELETE"))
 # Fields for which a layer outside admission answers something else: a name of the request, a browser's page elsewhere.
 _SEEN_BY_LAYERS = frozenset((b"origin", b"x-request-id", b"traceparent"))
+# A write by cookie may be refused as a forgery.
+_SEEN_OF_WRITES = _SEEN_BY_LAYERS | {b"cookie"}
 
 
 class QuickRefusals:
@@ -44,7 +46,8 @@ class QuickRefusals:
         if match.route is None or match.route.public or match.route.deprecated is not None:
             return None
         lane = lanes.of(match.route, known=True)
-        if lane is not lanes.organizations or any(name in _SEEN_BY_LAYERS for name, _ in scope["headers"]):
+        seen = _SEEN_BY_LAYERS if scope["method"] == "GET" else _SEEN_OF_WRITES
+        if lane is not lanes.organizations or any(name in seen for name, _ in scope["headers"]):
             return None
         lanes.count(lane)
         self._telemetry.record(started, scope["method"], match.template, 503, logged=False)

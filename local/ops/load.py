@@ -14,8 +14,8 @@ from local.runner.folder import Folder
 # Seconds for one gateway's metrics; a screen should not wait longer for it.
 _SECONDS = 3.0
 LANES = (
-    "organizations", "anonymous", "deliveries", "lookups",
-    "transfers", "anonymous_transfers", "delivery_transfers", "answers",
+    "organizations", "anonymous", "deliveries", "first_deliveries", "lookups", "transfers",
+    "anonymous_transfers", "delivery_transfers", "first_delivery_transfers", "answers",
 )  # fmt: skip
 
 

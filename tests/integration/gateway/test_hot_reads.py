@@ -145,7 +145,7 @@ class Scene:
 def request(path: str, method: str = "GET", **fields: str) -> bytes:
     sent = {"Host": "gateway", "Authorization": "Bearer token", "Accept-Encoding": "identity"}
     sent |= {name.replace("_", "-"): value for name, value in fields.items()}
-    lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in sent.items())]
+    lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in sent.items() if value)]
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
@@ -328,6 +328,17 @@ async def test_what_the_layers_must_judge_is_not_refused_before_them(scene: Scen
     scene.now = 0
     await scene.get("/api/things/t3", **fields)
     assert scene.now == 0
+
+
+async def test_a_browser_is_known_by_its_cookies_as_a_key_is_by_its_field(scene: Scene) -> None:
+    browser = {"Authorization": "", "Cookie": "theme=dark; session=token"}
+    await scene.get(**browser)
+    assert [scene.lanes.organizations.enter(scene.org) for _ in range(3)] == [True, True, False]
+    scene.now = 0
+    assert ((await scene.get("/api/things/t3", **browser)).status, scene.now) == (503, 1)
+    # Whether a write is a forgery is asked before whether there is a place.
+    write = await scene.get(PATH, "PATCH", Content_Length="0", **browser)
+    assert (write.status, scene.now) == (403, 1)
 
 
 async def test_a_refused_write_leaves_its_connection_usable(scene: Scene) -> None:

@@ -92,7 +92,7 @@ async def test_a_flood_of_organizations_and_strangers_leaves_the_places_of_deliv
     for number in range(8):
         await scene.enter("", "/api/login", "POST", f"10.0.0.{number}")
     for number in range(4):
-        scene.lanes.accept(f"/api/webhooks/retell/token{number}")
+        scene.lanes.accept(f"/api/webhooks/retell/token{number}", "10.1.1.1")
     for number in range(32):
         await scene.enter("", f"/api/webhooks/retell/token{number % 4}", "POST")
     with pytest.raises(Unavailable):
@@ -141,11 +141,27 @@ async def test_bodies_under_invented_paths_hold_places_of_their_address_and_of_n
         with contextlib.suppress(Unavailable):
             await scene.enter("", f"/api/webhooks/retell/invented{number}", "POST", "10.6.6.6")
             scene.places[-1].receive()
-    assert scene.lanes.delivery_transfers.total == 32
-    scene.lanes.accept(WEBHOOK)
+    assert (scene.lanes.first_delivery_transfers.total, scene.lanes.delivery_transfers.total) == (32, 0)
+    scene.lanes.accept(WEBHOOK, "10.1.1.1")
     for asked in (("", WEBHOOK, "POST"), ("org_1", "/api/agents", "POST"), ("", "/api/login", "POST", "10.0.0.2")):
         await scene.enter(*asked)
         scene.places[-1].receive()
+    await scene.end()
+    assert not any(lane.total for lane in scene.lanes.all)
+
+
+async def test_bodies_from_many_addresses_keep_out_neither_a_known_path_nor_a_known_address() -> None:
+    scene = Scene(places=32)
+    scene.lanes.accept(WEBHOOK, "10.1.1.1")
+    for number in range(256):
+        with contextlib.suppress(Unavailable):
+            await scene.enter("", f"/api/webhooks/retell/invented{number}", "POST", f"10.6.6.{number}")
+            scene.places[-1].receive()
+    assert scene.lanes.first_delivery_transfers.total == 64
+    for path, address in ((WEBHOOK, "10.2.2.2"), ("/api/webhooks/retell/new", "10.1.1.1")):
+        await scene.enter("", path, "POST", address)
+        scene.places[-1].receive()
+    assert scene.lanes.delivery_transfers.total == 2
     await scene.end()
     assert not any(lane.total for lane in scene.lanes.all)
 
@@ -219,6 +235,10 @@ def test_identity_is_asked_about_so_many_strangers_at_a_time_and_about_everyone_
         ([(b"accept", b"*/*"), (b"x-api-key", b"esx_a")], b"esx_a"),
         ([(b"x-api-key", b"esx_a"), (b"authorization", b"Bearer a")], b""),
         ([(b"authorization", b"Bearer a"), (b"cookie", b"s=1")], b""),
+        ([(b"cookie", b"a=b; s=1")], b"a=b; s=1"),
+        ([(b"cookie", b"s=1"), (b"cookie", b"s=2")], b""),
+        ([(b"cookie", b"s=1"), (b"x-organization-id", b"org_2")], b""),
+        ([(b"cookie", b"s=" + b"x" * 1_024)], b""),
         ([(b"authorization", b"Bearer a"), (b"x-organization-id", b"org_2")], b""),
         ([], b""),
     ],

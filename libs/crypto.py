@@ -53,8 +53,7 @@ class Envelope:
         """A blob that opens only under the same aad."""
         # Both taken at once, because another value may be taken while this runs in a thread.
         keys, current = self._keys, self.current
-        kid = current.encode()
-        head = bytes((_VERSION, len(kid))) + kid
+        head = head_of(current)
         bound = _bound(head, aad)
         data_key, wrap_nonce, nonce = os.urandom(32), os.urandom(_NONCE), os.urandom(_NONCE)
         wrapped = keys[current].encrypt(wrap_nonce, data_key, bound)
@@ -73,6 +72,12 @@ class Envelope:
             return AESGCM(data_key).decrypt(rest[:_NONCE], rest[_NONCE:], bound)
         except InvalidTag:
             raise DecryptionError("no key of ours opens this") from None
+
+
+def head_of(kid: str) -> bytes:
+    """How every blob begins that the key of this id has encrypted."""
+    name = kid.encode()
+    return bytes((_VERSION, len(name))) + name
 
 
 def _split(blob: bytes) -> tuple[str, bytes, bytes]:

@@ -2,12 +2,13 @@
 
 The installation's keys stay in the Secret `suite-keys`; what each pod mounts is derived from them. Safe to run again:
 keys that exist are kept, missing ones are added, derived Secrets are applied anew. `rotate [NAME…]` replaces keys while
-the pods run, which read the changed files again; `drop-encryption` drops replaced encryption keys. Nothing is printed
+the pods run, which read the changed files again; `retire [NAME…]` drops those whose time is over. Nothing is printed
 but names and key ids.
 """
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import os
@@ -23,6 +24,7 @@ from libs.clock import utcnow
 from local.runner import rotation
 from local.runner.accounts import bus_users
 from local.runner.keys import Keys, completed
+from local.runner.retirement import retirement
 from local.runner.topology import StoreUrls, edge_environment, stores_environment
 from local.stores.nats import ADMINISTRATOR, BusUser, authorization
 from suite.services import SERVICES
@@ -43,7 +45,7 @@ CONFLICT = 409
 def derive(keys: Keys, addresses: Mapping[str, str]) -> dict[str, dict[str, str]]:
     """Name of each Secret -> its entries. `addresses`: host:port of POSTGRES, POOLER, REDIS and NATS."""
     password, redis, nats = (keys.values[f"store.{name}"] for name in ("postgres", "redis", "nats"))
-    admin = f"postgresql://postgres:{password}@{addresses['POSTGRES']}/{DATABASE}"
+    admin = admin_url(keys, addresses)
     stores = StoreUrls(
         database=f"postgresql://{addresses['POOLER']}/{DATABASE}",
         direct=f"postgresql://{addresses['POSTGRES']}/{DATABASE}",
@@ -66,6 +68,10 @@ def derive(keys: Keys, addresses: Mapping[str, str]) -> dict[str, dict[str, str]
     return found
 
 
+def admin_url(keys: Keys, addresses: Mapping[str, str]) -> str:
+    return f"postgresql://postgres:{keys.values['store.postgres']}@{addresses['POSTGRES']}/{DATABASE}"
+
+
 def _stores(postgres: str, redis: str, users: list[BusUser]) -> dict[str, str]:
     """What the stores of k8s/infra read; it only remembers, so Redis keeps nothing on disk and bounds its memory."""
     return {
@@ -80,26 +86,20 @@ def _stores(postgres: str, redis: str, users: list[BusUser]) -> dict[str, str]:
 
 
 class Cluster:
-    """The Secrets of this pod's namespace, through the API server."""
+    """The Secrets of one namespace, through the API server."""
 
-    def __init__(self) -> None:
-        host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ["KUBERNETES_SERVICE_PORT"]
-        namespace = (ACCOUNT / "namespace").read_text("ascii")
-        self._path = f"/api/v1/namespaces/{namespace}/secrets"
-        self._client = httpx.Client(
-            base_url=f"https://{host}:{port}",
-            verify=str(ACCOUNT / "ca.crt"),
-            headers={"Authorization": f"Bearer {(ACCOUNT / 'token').read_text('ascii')}"},
-            timeout=10,
-        )
+    def __init__(self, client: httpx.Client, namespace: str) -> None:
+        self._client, self._path = client, f"/api/v1/namespaces/{namespace}/secrets"
+        self._versions: dict[str, str] = {}
 
     def read(self, name: str) -> dict[str, str]:
         """The entries, empty when there is no such Secret."""
         answer = self._client.get(f"{self._path}/{name}")
         if answer.status_code == NOT_FOUND:
             return {}
-        entries = answer.raise_for_status().json().get("data", {})
-        return {key: base64.b64decode(value).decode() for key, value in entries.items()}
+        document = answer.raise_for_status().json()
+        self._versions[name] = document["metadata"]["resourceVersion"]
+        return {key: base64.b64decode(value).decode() for key, value in document.get("data", {}).items()}
 
     def create(self, name: str, entries: Mapping[str, str]) -> bool:
         """False when another run has created it first."""
@@ -110,19 +110,24 @@ class Cluster:
         return True
 
     def apply(self, name: str, entries: Mapping[str, str]) -> None:
-        """Server-side apply: creates or replaces the entries that this command owns."""
-        self._client.patch(
+        """Server-side apply: creates or replaces the entries that this command owns. One that was read is replaced only
+        as it was read: a Job that ran beside this one would lose its keys. The Job fails then, and begins again."""
+        answer = self._client.patch(
             f"{self._path}/{name}",
             params={"fieldManager": MANAGER, "force": "true"},
-            content=json.dumps(_manifest(name, entries)),
+            content=json.dumps(_manifest(name, entries, self._versions.get(name))),
             headers={"Content-Type": "application/apply-patch+yaml"},
         ).raise_for_status()
+        if name in self._versions:
+            self._versions[name] = answer.json()["metadata"]["resourceVersion"]
 
 
-def _manifest(name: str, entries: Mapping[str, str]) -> dict[str, object]:
-    labels = {"app.kubernetes.io/part-of": "echosenseix"}
+def _manifest(name: str, entries: Mapping[str, str], version: str | None = None) -> dict[str, object]:
+    metadata = {"name": name, "labels": {"app.kubernetes.io/part-of": "echosenseix"}}
+    if version is not None:
+        metadata["resourceVersion"] = version
     encoded = {key: base64.b64encode(value.encode()).decode() for key, value in entries.items()}
-    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "labels": labels}, "data": encoded}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": encoded}
 
 
 def installation_keys(cluster: Cluster) -> Keys:
@@ -141,12 +146,11 @@ def installation_keys(cluster: Cluster) -> Keys:
 
 def rotate(cluster: Cluster, addresses: Mapping[str, str], words: list[str], sleep: Callable[[float], None]) -> None:
     """Publish, wait until every pod has read it, then activate. A run that broke off goes on from where it was."""
+    retire(cluster, addresses, words)
     values = installation_keys(cluster).values
-    names, now = rotation.chosen(values, words), utcnow()
-    past = rotation.droppable(values, [name for name in names if not name.startswith("encryption.")], now)
-    values = rotation.published(rotation.dropped(values, past), names, now)
+    names = rotation.chosen(values, words)
+    values = rotation.published(values, names, utcnow())
     _keep(cluster, values, addresses)
-    _say("dropped", past)
     _say("published", {name: rotation.kids_of(values[name])[-1:] for name in names})
     sleep(PROPAGATION_SECONDS)
     values = rotation.activated(values, names)
@@ -154,12 +158,15 @@ def rotate(cluster: Cluster, addresses: Mapping[str, str], words: list[str], sle
     _say("active", {name: rotation.kids_of(values[name])[:1] for name in names})
 
 
-def drop_encryption(cluster: Cluster, addresses: Mapping[str, str]) -> None:
-    """Drop replaced encryption keys, once the jobs `secrets.reencrypt` have ended (docs/operations.md)."""
-    values = installation_keys(cluster).values
-    past = rotation.droppable(values, rotation.chosen(values, ["encryption"]), utcnow())
-    _keep(cluster, rotation.dropped(values, past), addresses)
-    _say("dropped", past)
+def retire(cluster: Cluster, addresses: Mapping[str, str], words: list[str]) -> None:
+    """Drop the keys whose time is over. An encryption key stays while a stored value needs it."""
+    keys = installation_keys(cluster)
+    names = rotation.chosen(keys.values, words)
+    found = asyncio.run(retirement(keys.values, names, utcnow(), admin_url(keys, addresses)))
+    if found.past:
+        _keep(cluster, rotation.dropped(keys.values, found.past), addresses)
+    _say("dropped", found.past)
+    sys.stdout.writelines(f"{sentence}\n" for sentence in found.kept)
 
 
 def _keep(cluster: Cluster, values: Mapping[str, str], addresses: Mapping[str, str]) -> None:
@@ -175,14 +182,26 @@ def _say(what: str, kids: Mapping[str, list[str]]) -> None:
     sys.stdout.flush()
 
 
+def own_cluster() -> Cluster:
+    """Of the namespace of this pod."""
+    host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ["KUBERNETES_SERVICE_PORT"]
+    client = httpx.Client(
+        base_url=f"https://{host}:{port}",
+        verify=str(ACCOUNT / "ca.crt"),
+        headers={"Authorization": f"Bearer {(ACCOUNT / 'token').read_text('ascii')}"},
+        timeout=10,
+    )
+    return Cluster(client, (ACCOUNT / "namespace").read_text("ascii"))
+
+
 def main() -> None:
-    cluster = Cluster()
+    cluster = own_cluster()
     addresses = {name: os.environ[f"{name}_ADDRESS"] for name in ("POSTGRES", "POOLER", "REDIS", "NATS")}
     match sys.argv[1:]:
         case ["rotate", *words]:
             rotate(cluster, addresses, words, time.sleep)
-        case ["drop-encryption"]:
-            drop_encryption(cluster, addresses)
+        case ["retire", *words]:
+            retire(cluster, addresses, words)
         case _:
             for name, entries in derive(installation_keys(cluster), addresses).items():
                 cluster.apply(name, entries)

@@ -6,6 +6,7 @@ has taken them.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -15,12 +16,13 @@ from typing import Any
 import httpx
 
 from libs.clock import utcnow
-from libs.keys import ACTIVE, RETIRING, made_at
+from libs.keys import ACTIVE, made_at
 from local.runner import rotation
 from local.runner.folder import Folder
 from local.runner.keys import Keys
+from local.runner.retirement import retirement
 from local.runner.shown_keys import keys_of
-from local.stores import run_sql, write_private
+from local.stores import write_private
 from local.terminal import fail, say
 
 # Seconds until every process has read changed files; they look every 2 s.
@@ -59,16 +61,17 @@ def rotate(folder: Folder, words: list[str]) -> int:
 def retire(folder: Folder, words: list[str]) -> int:
     """Drop the keys whose time is over. An encryption key stays while a stored value needs it."""
     keys = Keys.load_or_create(folder.keys_file)
+    admin_url = folder.read_run()["stores"]["postgres"]["adminUrl"] if folder.is_running() else None
     try:
-        past = rotation.droppable(keys.values, rotation.chosen(keys.values, words), utcnow())
+        names = rotation.chosen(keys.values, words)
+        found = asyncio.run(retirement(keys.values, names, utcnow(), admin_url))
     except rotation.UnknownKey as error:
         return fail(str(error))
-    needed = {name: kids for name, kids in past.items() if name.startswith("encryption.")}
-    for name in [name for name, kids in needed.items() if not _is_unused(folder, name, kids)]:
-        del past[name]
-    if past:
-        _saved(folder, rotation.dropped(keys.values, past))
-    for name, kids in past.items():
+    for sentence in found.kept:
+        say(f"  {sentence}")
+    if found.past:
+        _saved(folder, rotation.dropped(keys.values, found.past))
+    for name, kids in found.past.items():
         say(f"· {name}: dropped {', '.join(kid or 'the first key' for kid in kids)}")
     return 0
 
@@ -145,32 +148,3 @@ def _kept_until(value: str, name: str) -> str:
         return ""
     until: datetime = replaced + rotation.KEPT[name.partition(".")[0]]
     return until.strftime("%Y-%m-%d %H:%M UTC")
-
-
-def _is_unused(folder: Folder, name: str, kids: Iterable[str]) -> bool:
-    """Whether no stored value names one of these keys. Looks at every column of bytes in the service's schema, so that
-    a column which the job does not know cannot lose its key."""
-    schema = name.partition(".")[2]
-    if not folder.is_running():
-        say(f"  {name}: {RETIRING} keys are dropped only while the suite runs, because its database must be asked")
-        return False
-    dsn = folder.read_run()["stores"]["postgres"]["adminUrl"]
-    columns = run_sql(
-        dsn,
-        "select table_name || ' ' || column_name from information_schema.columns "  # noqa: S608 names of our own
-        f"where table_schema = '{schema}' and data_type = 'bytea'",
-    )
-    for line in columns.splitlines():
-        table_name, _, column = line.strip().partition(" ")
-        for kid in kids:
-            # Version, length and id at the beginning of every encrypted value (libs.crypto).
-            head = (bytes((1, len(kid or "k1"))) + (kid or "k1").encode()).hex()
-            found = run_sql(
-                dsn,
-                f"select exists (select 1 from {schema}.{table_name} where substring({column} for {len(head) // 2}) "  # noqa: S608
-                f"= '\\x{head}')",
-            )
-            if found.strip() != "f":
-                say(f"  {name}: {kid or 'the first key'} stays, because {table_name}.{column} still needs it")
-                return False
-    return True

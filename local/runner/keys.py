@@ -22,6 +22,9 @@ from local.runner.rotation import kid_of
 from local.stores.store import StoreFailed, write_private
 from suite.services import SERVICES
 
+# The id of a bare key, in what it encrypted or signed.
+BARE_KID = "k1"
+
 
 @dataclass(frozen=True)
 class Keys:
@@ -66,8 +69,8 @@ class Keys:
         return found
 
     def _named(self, name: str) -> str:
-        """The list, with the id k1 for a bare key, as what it encrypted or signed says."""
-        return ",".join(entry if kid_of(entry) else f"k1={entry}" for entry in self.values[name].split(","))
+        """The list, with an id for a bare key too."""
+        return ",".join(entry if kid_of(entry) else f"{BARE_KID}={entry}" for entry in self.values[name].split(","))
 
     def role_password(self, service: str, role: str) -> str:
         return self.values[f"password.{service}.{role}"]

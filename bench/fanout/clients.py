@@ -13,14 +13,15 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Any
 
 import picows
 
 # Connections that open at one time.
 _OPENING = 50
-# Every so many sockets' messages are timed; all are counted.
-_TIMED = 20
+# Seconds between two looks at how late this process itself is.
+_TICK = 0.01
 
 
 class Reader(picows.WSListener):
@@ -45,7 +46,7 @@ class Reader(picows.WSListener):
         text = frame.get_payload_as_bytes()
         if text.startswith(self._crowd.mark):
             self._crowd.heard += 1
-            if self._number % _TIMED == 0:
+            if self._number % self._crowd.timed == 0:
                 self._crowd.note(text)
         else:
             self._crowd.talk(self, text)
@@ -65,6 +66,8 @@ class Crowd(ABC):
     """The sockets of one side. A subclass knows the conversation."""
 
     mark = b""
+    # Every so many sockets' messages are timed; all are counted.
+    timed = 20
 
     def __init__(self, urls: list[str], token: str, channel: str) -> None:
         self.urls, self.token, self.channel = urls, token, channel
@@ -130,6 +133,31 @@ class Centrifugo(Crowd):
             reader.ready.set_result(None)
 
 
+class Dated(Centrifugo):
+    """Notes how long after the event's own time each socket heard of it, and how late this process itself was."""
+
+    timed = 1
+
+    def __init__(self, urls: list[str], token: str, channel: str) -> None:
+        super().__init__(urls, token, channel)
+        self.delays_ms: list[float] = []
+        self.own_ms: list[float] = []
+        self._ticks = asyncio.create_task(self._watch())
+
+    def note(self, text: bytes) -> None:
+        now = time.time()
+        for line in text.splitlines():
+            event = json.loads(line)["push"].get("pub", {}).get("data", {})
+            if event.get("type") == "agent.updated":
+                self.delays_ms.append(1000 * (now - datetime.fromisoformat(event["time"]).timestamp()))
+
+    async def _watch(self) -> None:
+        while True:
+            wanted = time.monotonic() + _TICK
+            await asyncio.sleep(_TICK)
+            self.own_ms.append(1000 * (time.monotonic() - wanted))
+
+
 class SocketIo(Crowd):
     mark = b'42["m"'
 
@@ -153,7 +181,7 @@ async def serve() -> None:
 
     async def open_crowd(kind: str, urls: list[str], token: str, channel: str) -> None:
         nonlocal crowd
-        crowd = {"ours": Centrifugo, "theirs": SocketIo}[kind](urls, token, channel)
+        crowd = {"ours": Centrifugo, "dated": Dated, "theirs": SocketIo}[kind](urls, token, channel)
 
     acts: dict[str, Callable[..., Awaitable[Any]]] = {"open": open_crowd}
     while line := await loop.run_in_executor(None, sys.stdin.readline):
@@ -180,6 +208,8 @@ async def _act(crowd: Crowd, name: str, how: dict[str, Any]) -> Any:
     elif name == "seen":
         seen, crowd.seen = crowd.seen, {}
         return seen
+    elif name == "delays" and isinstance(crowd, Dated):
+        return {"delays": crowd.delays_ms, "own": crowd.own_ms}
     elif name == "ended":
         return f"{type(crowd).__name__} {dict(crowd.ended)}"
     elif name == "storm":

@@ -21,6 +21,7 @@ from typing import Any
 import httpx
 
 from bench.load import criteria
+from bench.load.listener import SOCKETS, Heard, Listener
 from bench.load.report import render
 from bench.load.samples import Sampler
 from local.paths import ROOT
@@ -47,21 +48,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     factor = _SHORT_FACTOR if options.short else options.factor
     say(f"{options.scenario}: {SCENARIOS[options.scenario]}" + (f", {factor:g} of the time" if factor != 1 else ""))
     sampler = Sampler(var / "run.json")
+    listener = Listener(credentials) if options.scenario == "sockets" else None
     sampler.start()
     started = time.monotonic()
     try:
         summary = _run(options, credentials, factor)
     finally:
-        waits = sampler.stop()
+        waits, beside = sampler.stop(), listener.stop() if listener else None
     took = time.monotonic() - started
     recovered_ms = _slowest_answer_ms(credentials)
-    if options.scenario == "sockets":
-        verdict = criteria.judge_sockets(summary, options.sockets, sampler.samples)
+    if beside:
+        verdict = criteria.judge_sockets(summary, options.sockets, sampler.samples, beside)
     elif options.scenario == "stress":
         verdict = criteria.judge_stress(criteria.figures(summary), sampler.samples, recovered_ms)
     else:
         verdict = criteria.judge(criteria.figures(summary), sampler.samples, waits, recovered_ms)
-    facts = _facts(options.scenario, summary, took)
+    facts = _facts(options.scenario, summary, took) + (_delays(summary, beside) if beside else [])
     for name, value in facts:
         say(f"  {name}: {value}")
     for one in verdict:
@@ -167,6 +169,17 @@ def _facts(scenario: str, summary: dict[str, Any], took: float) -> list[tuple[st
         ("refused with Retry-After", f"{seen.refused:,}"),
         ("broken", f"{seen.broken:,}"),
     ]
+
+
+def _delays(summary: dict[str, Any], beside: Heard) -> list[tuple[str, str]]:
+    """What the times of the scenario sockets consist of."""
+    nothing = {"p(95)": float("nan"), "p(99)": float("nan")}
+    by_k6 = summary["metrics"].get("delivery_delay", {"values": nothing})["values"]
+    return [
+        ("beside k6", f"{SOCKETS} sockets heard {beside.count:,}, p95 {beside.p95_ms:.1f}, p99 {beside.p99_ms:.1f} ms; "
+                      f"the listener itself woke late by {beside.own_p99_ms:.1f} ms at p99"),
+        ("by k6", f"p95 {by_k6['p(95)']:.0f}, p99 {by_k6['p(99)']:.0f} ms, with the time that k6 itself takes to read"),
+    ]  # fmt: skip
 
 
 def say(line: str) -> None:

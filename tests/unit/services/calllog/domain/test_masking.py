@@ -17,7 +17,7 @@ def clean(document: Any) -> Any:
 @pytest.mark.parametrize(
     "name",
     ["api_key", "apiKey", "xi-api-key", "Authorization", "access_token", "userToken", "secret__db", "password",
-     "credentials", "Set-Cookie", "jwt"],
+     "credentials", "Set-Cookie", "jwt", "PRIVATE_KEY", "privateKey", "Proxy-Authorisation", "x-signature-v2"],
 )  # fmt: skip
 def test_a_field_with_a_secrets_name_is_masked_at_any_depth(name: str) -> None:
     found = clean({"data": [{"headers": {name: "v-123456"}}, {name: {"inner": ["v-123456"]}}]})
@@ -32,7 +32,14 @@ def test_json_inside_text_is_read_too() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln", "sk_0123456789abcdef0123", "whsec_0123456789abcdef0123"],
+    [
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln",
+        "sk_0123456789abcdef0123",
+        "whsec_0123456789abcdef0123",
+        "wsec_0123456789abcdef0123",
+        "rk_0123456789abcdef0123",
+        "esx_0123456789abcdef0123",
+    ],
 )
 def test_a_text_with_a_tokens_shape_is_masked(text: str) -> None:
     assert clean({"message": f"It is {text}, please."}) == {"message": f"It is {MASK}, please."}

@@ -142,6 +142,24 @@ async def test_words_are_stemmed_in_the_language_of_the_call(calllog: CallLog) -
         assert await found(calllog, org, search=words) == expected, words
 
 
+# The document as 0007 made it, whose searches are those of today.
+_WHOLE_READING = """
+select search_document($1, $2, $3, $4) = setweight(to_tsvector('simple', $1), 'A')
+    || setweight(to_tsvector('simple', $2), 'B') || setweight(to_tsvector('simple', $3), 'D')
+    || to_tsvector($4::text::regconfig, $1 || ' ' || $2) || to_tsvector($4::text::regconfig, $3)
+    || plain_vector($4, $1 || ' ' || $2 || ' ' || $3)"""
+
+
+async def test_a_document_is_the_same_whichever_way_its_plain_form_is_made(calllog: CallLog) -> None:
+    for texts in [
+        ("", "", ""), ("A parcel", "It's about my parcel - again.", "Hello! Two boxes, please."),
+        ("KX-4471", "returns/exchanges", "Write to jo.doe@shop.example; a-b-c, ends- here"), ("", "", "x\ty\n-z"),
+        ("Grüße", "Können Sie", "naïve café-bar"), ("退款", "请问", "KX-4471 退款什么时候到账"), ("a", "b", "สวัสดี-ok"),
+    ]:  # fmt: skip
+        for dictionary in ("english", "german", "simple"):
+            assert await calllog.database.system_fetchval(_WHOLE_READING, *texts, dictionary), (texts, dictionary)
+
+
 async def test_words_of_others_are_not_found(calllog: CallLog, org: Organization) -> None:
     other = await calllog.organization()
     await calllog.deliver(other, transcription(f"{other.id}-1", transcript=turns("parcel secret")))

@@ -38,11 +38,8 @@ _CLAIM = """
 select id, kind, org_id, args, lane, attempt, max_attempts, stalls, run_at,
     extract(epoch from started_at - run_at)::float8 as waited, traceparent
 from job_claim($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"""
-# Each half has an index of its own.
-_WAITING = """
-select q.name from unnest($1::text[]) as q(name)
-where exists (select 1 from job where queue = q.name and state = 'queued' and stalls < 2)
-    or exists (select 1 from job where queue = q.name and state = 'queued' and stalls >= 2)"""
+# The SQL is in migrations/0006.
+_WAITING = "select q.name from job_waiting($1) as q(name)"
 _LOCK = "select pg_try_advisory_xact_lock(hashtextextended('job_claim ' || current_schema() || ' ' || $1, 0))"
 _RUNNING = """
 select org_id, count(*)::int as running from job where queue = $1 and state = 'running' group by org_id"""

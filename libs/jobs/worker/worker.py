@@ -176,8 +176,9 @@ class Worker:
         if self._draining or self._room() <= 0:
             return
         now = monotonic()
-        idle = {name: state for name, state in self._queues.items() if state.ask_at <= now and state.idle}
-        if len(idle) > 1:
+        idle = {name: state for name, state in self._queues.items() if state.idle}
+        # All of them when it is time for one, so that they are asked together from then on.
+        if any(state.ask_at <= now for state in idle.values()):
             for name in idle.keys() - await waiting(self._db, list(idle)):
                 idle[name].rest()
 

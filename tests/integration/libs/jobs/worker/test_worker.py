@@ -298,4 +298,7 @@ async def test_idle_queues_are_looked_at_together_and_only_one_with_a_job_is_cla
             "values ('job_1', 'two', 'k.two', 'org_a', '{}', 1, 3, 'queued', now())"
         )
         await jobs.until_state("job_1", "completed")
+        # A queue that had a job is asked at other times than those that had none, until it is idle too.
+        looks.clear()
+        await jobs.until(looked_twice)
     assert set(claimed) == {"two"}

@@ -187,7 +187,7 @@ class Handling:
 
     async def _together(self, org_id: str, deliveries: Sequence[Delivery]) -> list[str]:
         """Handle events of one organization in one transaction; "handled" or "duplicate" for each."""
-        async with self._slots, self._db.system_transaction(org_id) as conn:
+        async with self._slots, self._db.system_transaction(org_id, by_index=True) as conn:
             events = [(delivery.event, delivery.sequence) for delivery in deliveries if delivery.event is not None]
             fresh = await inbox.claim_many(conn, self._consumer, [(event.id, sequence) for event, sequence in events])
             outcomes = []

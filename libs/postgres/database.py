@@ -27,6 +27,9 @@ HOOK_SECONDS = 1.0
 PING_SECONDS = 1.0
 
 logger = logging.getLogger(__name__)
+# For arrays of keys PostgreSQL would plan each execution anew, because it takes them for longer than they are. Planning
+# costs as much as the statement.
+_BY_INDEX = "; set local plan_cache_mode = force_generic_plan; set local enable_seqscan = off"
 _ORG_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
 
@@ -75,18 +78,23 @@ class Database:
         """Before the commit of a write that is audited, write its record through `record`."""
         self._app.audit = self._system.audit = record
 
-    def transaction(self, org_id: str, *, audited: bool = True) -> AbstractAsyncContextManager[Connection]:
+    def transaction(
+        self, org_id: str, *, audited: bool = True, by_index: bool = False
+    ) -> AbstractAsyncContextManager[Connection]:
         """A transaction of one organization: begins with app.org set, commits at the end, rolls back on an error. With
-        `audited` false it is not the write that the call was made for, so the audit log does not have it."""
-        return Transaction(self._app, f"begin; set local app.org = '{_checked(org_id)}'", audited=audited)
+        `audited` false it is not the write that the call was made for, so the audit log does not have it. `by_index`
+        as in `system_transaction`."""
+        begin = f"begin; set local app.org = '{_checked(org_id)}'"
+        return Transaction(self._app, f"{begin}{_BY_INDEX}" if by_index else begin, audited=audited)
 
     def system_transaction(
         self, org_id: str = "", *, by_index: bool = False
     ) -> AbstractAsyncContextManager[Connection]:
-        """A transaction that sees every organization. Its callers are listed in a contract test. `by_index` forbids
-        sequential scans: a plan made while a table was small would be kept after it has grown."""
+        """A transaction that sees every organization. Its callers are listed in a contract test. `by_index`
+        is for statements that run often and find their rows by keys: each is planned once a connection, and without
+        sequential scans, because a plan made while a table was small would be kept after it has grown."""
         begin = f"begin; set local app.org = '{_checked(org_id)}'" if org_id else "begin"
-        return Transaction(self._system, f"{begin}; set local enable_seqscan = off" if by_index else begin)
+        return Transaction(self._system, f"{begin}{_BY_INDEX}" if by_index else begin)
 
     async def fetch(self, org_id: str, sql: str, *args: Any, may_lag: bool = False) -> list[Record]:
         """A tenant's read in one statement: `sql` filters by `o.org`; $1 is the organization, args start at $2.

@@ -94,7 +94,13 @@ async def _candidate(settings: ServiceSettings, task: str, stop: asyncio.Event) 
         settings.database_direct_url or settings.database_system_url,
         timeout=settings.connect_timeout,
         command_timeout=STATEMENT_SECONDS,
-        server_settings={"application_name": f"leader {task}", "idle_session_timeout": SESSION_IDLE},
+        server_settings={
+            "application_name": f"leader {task}",
+            "idle_session_timeout": SESSION_IDLE,
+            # What a leader repeats finds its rows by keys: planned once, and not for a table while it was small.
+            "plan_cache_mode": "force_generic_plan",
+            "enable_seqscan": "off",
+        },
     )
     try:
         while not stop.is_set():

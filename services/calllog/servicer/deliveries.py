@@ -132,7 +132,7 @@ class Deliveries:
         """Keep deliveries and their calls in one transaction; for each, whether it told nothing new."""
         now = self.clock.now()
         with use_traceparent(delivered[0].told.traceparent):
-            async with self.database.transaction(org_id) as conn:
+            async with self.database.transaction(org_id, by_index=True) as conn:
                 bodies = [(one.envelope, one.body) for one in delivered]
                 kept = await self.envelopes.keep_together(conn, org_id, bodies, "webhook", now, now)
                 pairs = list(zip(kept, delivered, strict=True))

@@ -42,6 +42,18 @@ async def test_a_write_costs_begin_statement_commit(db: Database) -> None:
     assert counter.total == 3
 
 
+async def test_by_index_a_statement_is_planned_once_and_without_a_sequential_scan(db: Database) -> None:
+    find = "select t.name from unnest($1::text[]) as w(id) join thing t on t.org_id = 'org_a' and t.id = w.id"
+    for begin in (db.transaction, db.system_transaction):
+        async with begin("org_a", by_index=True) as conn:
+            for _ in range(6):
+                await conn.fetch(find, ["x"])
+            plans = "select generic_plans, custom_plans from pg_prepared_statements where statement = $1"
+            assert tuple((await conn.fetchrow(plans, find) or {}).values()) == (6, 0)
+            plan = "\n".join(row[0] for row in await conn.fetch("explain " + find, ["x"]))
+            assert "Seq Scan" not in plan
+
+
 async def test_a_change_answers_the_number_of_its_rows(db: Database) -> None:
     async with db.transaction("org_a") as conn:
         many = "insert into thing (org_id, id) select 'org_a', 'n' || n from generate_series(1, $1) n"

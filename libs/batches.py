@@ -8,6 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from contextvars import Context
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -17,6 +18,22 @@ R = TypeVar("R")
 MOST = 32
 
 Run = Callable[[str, Sequence[T]], Awaitable[Sequence[R]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Seconds from the beginning of a round of work to that of the next: `rounds` times as long as the round took, or
+    `alone` times where it carried one item, from `least` to `most`. On an idle machine rounds are short and follow each
+    other soon. The busier it is, the longer they take and the more each one carries, because a round costs much and
+    what it carries little. Items of which each waits for the one before are not gathered by waiting."""
+
+    alone: float
+    rounds: float
+    least: float
+    most: float
+
+    def after(self, took: float, carried: int) -> float:
+        return min(max((self.rounds if carried > 1 else self.alone) * took, self.least), self.most)
 
 
 class ItemFailed(Exception):
@@ -31,16 +48,19 @@ class ItemFailed(Exception):
 class Batches(Generic[T, R]):
     """`run(org_id, items)` does all of them or none and returns an outcome for each. After ItemFailed the others are
     done without that one. `together(error)` says whether another error concerns all; if not, each is tried alone.
-    Items with an equal `apart(item)` are never in one batch, and are done in their order.
+    Items with an equal `apart(item)` are never in one batch, and are done in their order. When a batch ends, what waits
+    already keeps the `pace`; what arrives when nothing runs or waits is done at once.
 
     A batch runs in no caller's context: the deadline of one caller must not end the work of the others."""
 
     def __init__(
-        self, run: Run[T, R], together: Callable[[Exception], bool], apart: Callable[[T], Hashable] | None = None
-    ) -> None:
+        self, run: Run[T, R], together: Callable[[Exception], bool], apart: Callable[[T], Hashable] | None = None,
+        pace: Pace | None = None,
+    ) -> None:  # fmt: skip
         self._run = run
         self._together = together
         self._apart = apart
+        self._pace = pace
         self._waiting: dict[str, deque[tuple[T, asyncio.Future[R]]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -67,11 +87,17 @@ class Batches(Generic[T, R]):
     async def _work(self, org_id: str) -> None:
         waiting = self._waiting[org_id]
         taken: list[tuple[T, asyncio.Future[R]]] = []
+        clock = asyncio.get_running_loop().time
         try:
             while waiting:
                 taken = self._take(waiting)
-                if taken:
-                    await self._settle(org_id, taken)
+                if not taken:
+                    continue
+                began = clock()
+                await self._settle(org_id, taken)
+                if self._pace is not None and 0 < len(waiting) < MOST:
+                    took = clock() - began
+                    await asyncio.sleep(max(0.0, self._pace.after(took, len(taken)) - took))
         finally:
             del self._waiting[org_id]
             for _, outcome in (*taken, *waiting):

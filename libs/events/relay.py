@@ -14,6 +14,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
 from typing import Any
 
+from libs.batches import Pace
 from libs.bus import FAILURES, Bus
 from libs.bus.stream import StreamState, ensure_stream, message_id_at, publish
 from libs.bus.subjects import outbox_wakeup
@@ -25,13 +26,9 @@ from libs.telemetry.metrics import OUTBOX_LAG_SECONDS, OUTBOX_PUBLISHED
 
 # Rows per batch. 85 µs of CPU per event at 256; a smaller batch costs more statements.
 BATCH = 256
-# Seconds from the beginning of a round to the next one, at least and at most: what is committed meanwhile is published
-# together, and handled together by its consumers. Longer: fewer transactions, and later events. The first event after a
-# rest does not wait.
-LEAST_PACE_SECONDS, MOST_PACE_SECONDS = 0.005, 0.05
-# How many times as long as a round takes. On an idle machine rounds are short and follow each other soon; the busier it
-# is, the longer they take and the more each one carries.
-PACE_ROUNDS = 4.0
+# What is committed between two rounds is published together, and handled together by its consumers. More: fewer
+# transactions, and later events. The first event after a rest does not wait.
+PACE = Pace(alone=4.0, rounds=8.0, least=0.005, most=0.15)
 # Seconds between looks without a wake-up. It bounds the delay when a core message is lost.
 POLL_SECONDS = 1.0
 # Seconds between comparisons of the stream with the rows. It bounds how late a lost stream is noticed.
@@ -59,6 +56,7 @@ class OutboxRelay:
         # What the stream of this epoch took, by row, and is not marked yet.
         self._epoch: datetime | None = None
         self._taken: dict[int, int] = {}
+        self._carried = 0
 
     async def run(self, stop: asyncio.Event) -> None:
         subscription = await self._bus.subscribe_core(outbox_wakeup(self._service), self._on_wake)
@@ -85,7 +83,7 @@ class OutboxRelay:
                 self._wake.clear()
                 began = loop.time()
                 more = await self._step(lease)
-                next_at = began + _pace(loop.time() - began)
+                next_at = began + PACE.after(loop.time() - began, self._carried)
                 if not more:
                     if not self._taken:
                         await self._rest(stop)
@@ -100,6 +98,7 @@ class OutboxRelay:
     async def _step(self, lease: Lease) -> bool:
         """Publish one batch; whether another batch may be ready."""
         rows = await self._read(lease)
+        self._carried = len(rows)
         OUTBOX_LAG_SECONDS.set(rows[0].age_seconds if rows else 0)
         if not await self._bus.wait_connected(POLL_SECONDS):
             return False
@@ -185,8 +184,3 @@ class OutboxRelay:
             if aged_out or (sequence <= stream.last_seq and await message_id_at(self._bus, sequence) == event_id):
                 return sequence if skip else None
             skip = skip * 2 or 1
-
-
-def _pace(took: float) -> float:
-    """Seconds from the beginning of a round that took so long to the next one."""
-    return min(max(PACE_ROUNDS * took, LEAST_PACE_SECONDS), MOST_PACE_SECONDS)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from echosenseix.calllog.v1 import calllog_pb2
-from libs.batches import Batches
+from libs.batches import Batches, Pace
 from libs.clock import Clock
 from libs.errors import AppError, DeadlineExceeded, InvalidArgument, Unavailable
 from libs.postgres import Connection, Database
@@ -42,6 +42,9 @@ _REST_BYTES = 1024 * 1024
 STREAMS = 3
 # Bytes of a delivery that may share a transaction with others. More: statements of several megabytes.
 _SHARED_BYTES = 128 * 1024
+# While deliveries of an organization keep coming, its next transaction waits for more of them. Longer: fewer
+# transactions, and later answers, for which providers wait.
+_PACE = Pace(alone=1.0, rounds=3.0, least=0.0, most=0.03)
 # What a lock that one delivery waits for ends in. The others of its batch are tried alone then, as after any error of
 # one delivery; an outage concerns all of them.
 _OF_ONE = "database_timeout"
@@ -78,7 +81,7 @@ class Deliveries:
     _batches: Batches[_Delivered, bool] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._batches = Batches(self._keep_calls, is_outage, _Delivered.thing)
+        self._batches = Batches(self._keep_calls, is_outage, _Delivered.thing, _PACE)
 
     async def receive(self, request: calllog_pb2.ReceiveProviderWebhookRequest) -> bool:
         """Keep a delivery; whether it told nothing new."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from libs.batches import MOST, Batches, ItemFailed
+from libs.batches import MOST, Batches, ItemFailed, Pace
 from libs.context import CallContext, remaining_seconds, serving
 
 
@@ -93,6 +93,31 @@ async def test_items_of_one_key_are_in_batches_of_their_own_and_in_their_order()
     work: Batches[int, str] = Batches(runs.run, lambda error: False, lambda item: item % 10)
     await asyncio.gather(*(work.do("a", number) for number in (1, 11, 2, 21, 12)))
     assert [items for _, items in runs.batches] == [[1, 2], [11, 12], [21]]
+
+
+async def test_what_keeps_coming_is_gathered_and_what_comes_after_a_rest_is_done_at_once() -> None:
+    runs = Runs()
+    work: Batches[int, str] = Batches(
+        runs.run, lambda error: False, pace=Pace(alone=1.0, rounds=1.0, least=0.1, most=0.1)
+    )
+    first, second = (asyncio.create_task(work.do("a", number)) for number in (1, 2))
+    await asyncio.sleep(0)
+    third = asyncio.create_task(work.do("a", 3))
+    await asyncio.sleep(0)
+    runs.open.set()
+    await asyncio.gather(first, second)
+    await asyncio.gather(third, work.do("a", 4))
+    assert [items for _, items in runs.batches] == [[1, 2], [3, 4]]
+    work = Batches(runs.run, lambda error: False, pace=Pace(alone=1.0, rounds=1.0, least=3600.0, most=3600.0))
+    for number in (5, 6):
+        await work.do("a", number)
+
+
+@pytest.mark.parametrize(
+    ("took", "carried", "after"), [(0.0, 2, 0.5), (1.0, 2, 2.0), (9.0, 2, 3.0), (1.0, 1, 1.0), (1.0, 0, 1.0)]
+)
+def test_a_pace_follows_the_round_within_its_bounds(took: float, carried: int, after: float) -> None:
+    assert Pace(alone=1.0, rounds=2.0, least=0.5, most=3.0).after(took, carried) == after
 
 
 async def test_a_batch_has_the_deadline_of_no_caller() -> None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 
-from echosenseix.billing.v1 import billing_pb2
 from echosenseix.common.v1 import common_pb2
+from echosenseix.identity.v1 import operators_pb2
 from echosenseix.jobs.v1 import jobs_pb2 as pb
 from echosenseix.realtime.v1 import realtime_pb2
 from gateway.http import lists, responses
@@ -108,7 +108,7 @@ async def list_mail(request: ApiRequest[MailQuery, NoBody]) -> Response:
 
 
 async def get_figures(request: ApiRequest[FiguresQuery, NoBody]) -> Response:
-    await request.app.clients.billing.CheckOperator(billing_pb2.CheckOperatorRequest())
+    await request.app.clients.operators.CheckOperator(operators_pb2.CheckOperatorRequest())
     return responses.ok(request.app.history.figures(request.query.after))
 
 

@@ -34,7 +34,7 @@ class BillingSettings(ServiceSettings):
     operator_organizations: tuple[str, ...] = setting(
         "OPERATOR_ORGANIZATIONS",
         (),
-        help="ids that may grant credit and see the suite's figures, comma list; locally the first organization",
+        help="ids that may grant credit, comma list; locally the first organization",
     )
     outbound_allow: tuple[str, ...] = setting("OUTBOUND_ALLOW", (), help="host:port exceptions of the address guard")
 

@@ -24,7 +24,9 @@ class IdentitySettings(ServiceSettings):
     outbound_allow: tuple[str, ...] = setting("OUTBOUND_ALLOW", (), help="host:port exceptions of the address guard")
 
     operator_organizations: tuple[str, ...] = setting(
-        "OPERATOR_ORGANIZATIONS", (), help="ids that may set rate limits, comma list; locally the first organization"
+        "OPERATOR_ORGANIZATIONS",
+        (),
+        help="ids that may set rate limits and see the suite's figures, comma list; locally the first organization",
     )
     dns_resolvers: tuple[str, ...] = setting(
         "DNS_RESOLVERS", (), help="IP:port list of resolvers that prove hosts; without it those of the machine"

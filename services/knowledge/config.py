@@ -47,7 +47,9 @@ class KnowledgeSettings(ServiceSettings):
     ocr_cpu_seconds: int = setting(
         "OCR_CPU_SECONDS", 600, help="a page takes 2 s; scans are read where the group `ocr` is installed"
     )
-    ocr_wall_seconds: float = setting("OCR_WALL_SECONDS", 900.0)
+    ocr_wall_seconds: float = setting(
+        "OCR_WALL_SECONDS", 900.0, help="after which recognizing one scan ends, whatever it waits for"
+    )
 
     @property
     def reads_scans(self) -> bool:

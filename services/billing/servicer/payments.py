@@ -97,12 +97,6 @@ class PaymentMethods(billing_pb2_grpc.BillingServiceServicer):
 
         return await run_write(self._database, operator.org_id, act, billing_pb2.GrantCreditResponse, required=True)
 
-    async def CheckOperator(
-        self, request: billing_pb2.CheckOperatorRequest, context: object
-    ) -> billing_pb2.CheckOperatorResponse:
-        await self._require_operator(require_scope("*"))
-        return billing_pb2.CheckOperatorResponse()
-
     async def _new_top_up(
         self, conn: Connection, org_id: str, provider: str, request: billing_pb2.CreateTopUpRequest
     ) -> TopUp:
@@ -182,7 +176,7 @@ class PaymentMethods(billing_pb2_grpc.BillingServiceServicer):
         operators = self._payments.operators
         if operators is None:
             operators = [await self._books.accounts.first() or ""]
-        if not principal.org_id or principal.org_id not in operators:
+        if not principal.org_id or principal.home_org_id or principal.org_id not in operators:
             raise PermissionDenied("operators_only", "Only the platform's own organization may do this.")
 
     def _provider(self) -> PaymentProvider:

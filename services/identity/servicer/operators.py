@@ -23,6 +23,10 @@ class OperatorServicer(operators_pb2_grpc.OperatorServiceServicer):
         self._limits = RequestLimitRows(database)
         self._operators = operators
 
+    async def CheckOperator(self, request: pb.CheckOperatorRequest, context: object) -> pb.CheckOperatorResponse:
+        await self._operator()
+        return pb.CheckOperatorResponse()
+
     async def GetRequestLimits(
         self, request: pb.GetRequestLimitsRequest, context: object
     ) -> pb.GetRequestLimitsResponse:

@@ -79,11 +79,6 @@ class BillingServiceStub:
                 request_serializer=echosenseix_dot_billing_dot_v1_dot_billing__pb2.GrantCreditRequest.SerializeToString,
                 response_deserializer=echosenseix_dot_billing_dot_v1_dot_billing__pb2.GrantCreditResponse.FromString,
                 _registered_method=True)
-        self.CheckOperator = channel.unary_unary(
-                '/echosenseix.billing.v1.BillingService/CheckOperator',
-                request_serializer=echosenseix_dot_billing_dot_v1_dot_billing__pb2.CheckOperatorRequest.SerializeToString,
-                response_deserializer=echosenseix_dot_billing_dot_v1_dot_billing__pb2.CheckOperatorResponse.FromString,
-                _registered_method=True)
         self.ReceivePaymentWebhook = channel.unary_unary(
                 '/echosenseix.billing.v1.BillingService/ReceivePaymentWebhook',
                 request_serializer=echosenseix_dot_billing_dot_v1_dot_billing__pb2.ReceivePaymentWebhookRequest.SerializeToString,
@@ -159,13 +154,6 @@ class BillingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def CheckOperator(self, request, context):
-        """PERMISSION_DENIED operators_only unless the caller belongs to the platform's own organization.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
     def ReceivePaymentWebhook(self, request, context):
         """The gateway passes the payment provider's notice as it came; the signature is the credential.
         """
@@ -227,11 +215,6 @@ def add_BillingServiceServicer_to_server(servicer, server):
                     servicer.GrantCredit,
                     request_deserializer=echosenseix_dot_billing_dot_v1_dot_billing__pb2.GrantCreditRequest.FromString,
                     response_serializer=echosenseix_dot_billing_dot_v1_dot_billing__pb2.GrantCreditResponse.SerializeToString,
-            ),
-            'CheckOperator': grpc.unary_unary_rpc_method_handler(
-                    servicer.CheckOperator,
-                    request_deserializer=echosenseix_dot_billing_dot_v1_dot_billing__pb2.CheckOperatorRequest.FromString,
-                    response_serializer=echosenseix_dot_billing_dot_v1_dot_billing__pb2.CheckOperatorResponse.SerializeToString,
             ),
             'ReceivePaymentWebhook': grpc.unary_unary_rpc_method_handler(
                     servicer.ReceivePaymentWebhook,
@@ -487,33 +470,6 @@ class BillingService:
             '/echosenseix.billing.v1.BillingService/GrantCredit',
             echosenseix_dot_billing_dot_v1_dot_billing__pb2.GrantCreditRequest.SerializeToString,
             echosenseix_dot_billing_dot_v1_dot_billing__pb2.GrantCreditResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def CheckOperator(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/echosenseix.billing.v1.BillingService/CheckOperator',
-            echosenseix_dot_billing_dot_v1_dot_billing__pb2.CheckOperatorRequest.SerializeToString,
-            echosenseix_dot_billing_dot_v1_dot_billing__pb2.CheckOperatorResponse.FromString,
             options,
             channel_credentials,
             insecure,

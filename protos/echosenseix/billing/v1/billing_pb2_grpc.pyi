@@ -47,8 +47,6 @@ class BillingServiceStub:
     GetTopUp: _grpc.UnaryUnaryMultiCallable[_billing_pb2.GetTopUpRequest, _billing_pb2.GetTopUpResponse]
     GrantCredit: _grpc.UnaryUnaryMultiCallable[_billing_pb2.GrantCreditRequest, _billing_pb2.GrantCreditResponse]
     """For the platform's own organization. Needs an idempotency key."""
-    CheckOperator: _grpc.UnaryUnaryMultiCallable[_billing_pb2.CheckOperatorRequest, _billing_pb2.CheckOperatorResponse]
-    """PERMISSION_DENIED operators_only unless the caller belongs to the platform's own organization."""
     ReceivePaymentWebhook: _grpc.UnaryUnaryMultiCallable[_billing_pb2.ReceivePaymentWebhookRequest, _billing_pb2.ReceivePaymentWebhookResponse]
     """The gateway passes the payment provider's notice as it came; the signature is the credential."""
     Reconcile: _grpc.UnaryUnaryMultiCallable[_billing_pb2.ReconcileRequest, _billing_pb2.ReconcileResponse]
@@ -73,8 +71,6 @@ class BillingServiceAsyncStub(BillingServiceStub):
     GetTopUp: _aio.UnaryUnaryMultiCallable[_billing_pb2.GetTopUpRequest, _billing_pb2.GetTopUpResponse]  # type: ignore[assignment]
     GrantCredit: _aio.UnaryUnaryMultiCallable[_billing_pb2.GrantCreditRequest, _billing_pb2.GrantCreditResponse]  # type: ignore[assignment]
     """For the platform's own organization. Needs an idempotency key."""
-    CheckOperator: _aio.UnaryUnaryMultiCallable[_billing_pb2.CheckOperatorRequest, _billing_pb2.CheckOperatorResponse]  # type: ignore[assignment]
-    """PERMISSION_DENIED operators_only unless the caller belongs to the platform's own organization."""
     ReceivePaymentWebhook: _aio.UnaryUnaryMultiCallable[_billing_pb2.ReceivePaymentWebhookRequest, _billing_pb2.ReceivePaymentWebhookResponse]  # type: ignore[assignment]
     """The gateway passes the payment provider's notice as it came; the signature is the credential."""
     Reconcile: _aio.UnaryUnaryMultiCallable[_billing_pb2.ReconcileRequest, _billing_pb2.ReconcileResponse]  # type: ignore[assignment]
@@ -150,14 +146,6 @@ class BillingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_billing_pb2.GrantCreditResponse, _abc.Awaitable[_billing_pb2.GrantCreditResponse]]:
         """For the platform's own organization. Needs an idempotency key."""
-
-    @_abc_1.abstractmethod
-    def CheckOperator(
-        self,
-        request: _billing_pb2.CheckOperatorRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_billing_pb2.CheckOperatorResponse, _abc.Awaitable[_billing_pb2.CheckOperatorResponse]]:
-        """PERMISSION_DENIED operators_only unless the caller belongs to the platform's own organization."""
 
     @_abc_1.abstractmethod
     def ReceivePaymentWebhook(

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from echosenseix.common.v1 import common_pb2 as echosenseix_dot_common_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'echosenseix/identity/v1/operators.proto\x12\x17\x65\x63hosenseix.identity.v1\x1a\"echosenseix/common/v1/common.proto\"I\n\rRequestLimits\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\x12\x0f\n\x07percent\x18\x02 \x01(\x05\x12\x0e\n\x06reason\x18\x03 \x01(\t\"2\n\x17GetRequestLimitsRequest\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\"R\n\x18GetRequestLimitsResponse\x12\x36\n\x06limits\x18\x01 \x01(\x0b\x32&.echosenseix.identity.v1.RequestLimits\"Q\n\x17PutRequestLimitsRequest\x12\x36\n\x06limits\x18\x01 \x01(\x0b\x32&.echosenseix.identity.v1.RequestLimits\"R\n\x18PutRequestLimitsResponse\x12\x36\n\x06limits\x18\x01 \x01(\x0b\x32&.echosenseix.identity.v1.RequestLimits2\x92\x02\n\x0fOperatorService\x12w\n\x10GetRequestLimits\x12\x30.echosenseix.identity.v1.GetRequestLimitsRequest\x1a\x31.echosenseix.identity.v1.GetRequestLimitsResponse\x12w\n\x10PutRequestLimits\x12\x30.echosenseix.identity.v1.PutRequestLimitsRequest\x1a\x31.echosenseix.identity.v1.PutRequestLimitsResponse\x1a\r\xa2\xbb\x18\t\n\x07gatewayb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'echosenseix/identity/v1/operators.proto\x12\x17\x65\x63hosenseix.identity.v1\x1a\"echosenseix/common/v1/common.proto\"\x16\n\x14\x43heckOperatorRequest\"\x17\n\x15\x43heckOperatorResponse\"I\n\rRequestLimits\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\x12\x0f\n\x07percent\x18\x02 \x01(\x05\x12\x0e\n\x06reason\x18\x03 \x01(\t\"2\n\x17GetRequestLimitsRequest\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\"R\n\x18GetRequestLimitsResponse\x12\x36\n\x06limits\x18\x01 \x01(\x0b\x32&.echosenseix.identity.v1.RequestLimits\"Q\n\x17PutRequestLimitsRequest\x12\x36\n\x06limits\x18\x01 \x01(\x0b\x32&.echosenseix.identity.v1.RequestLimits\"R\n\x18PutRequestLimitsResponse\x12\x36\n\x06limits\x18\x01 \x01(\x0b\x32&.echosenseix.identity.v1.RequestLimits2\x82\x03\n\x0fOperatorService\x12n\n\rCheckOperator\x12-.echosenseix.identity.v1.CheckOperatorRequest\x1a..echosenseix.identity.v1.CheckOperatorResponse\x12w\n\x10GetRequestLimits\x12\x30.echosenseix.identity.v1.GetRequestLimitsRequest\x1a\x31.echosenseix.identity.v1.GetRequestLimitsResponse\x12w\n\x10PutRequestLimits\x12\x30.echosenseix.identity.v1.PutRequestLimitsRequest\x1a\x31.echosenseix.identity.v1.PutRequestLimitsResponse\x1a\r\xa2\xbb\x18\t\n\x07gatewayb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,16 +34,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_OPERATORSERVICE']._loaded_options = None
   _globals['_OPERATORSERVICE']._serialized_options = b'\242\273\030\t\n\007gateway'
-  _globals['_REQUESTLIMITS']._serialized_start=104
-  _globals['_REQUESTLIMITS']._serialized_end=177
-  _globals['_GETREQUESTLIMITSREQUEST']._serialized_start=179
-  _globals['_GETREQUESTLIMITSREQUEST']._serialized_end=229
-  _globals['_GETREQUESTLIMITSRESPONSE']._serialized_start=231
-  _globals['_GETREQUESTLIMITSRESPONSE']._serialized_end=313
-  _globals['_PUTREQUESTLIMITSREQUEST']._serialized_start=315
-  _globals['_PUTREQUESTLIMITSREQUEST']._serialized_end=396
-  _globals['_PUTREQUESTLIMITSRESPONSE']._serialized_start=398
-  _globals['_PUTREQUESTLIMITSRESPONSE']._serialized_end=480
-  _globals['_OPERATORSERVICE']._serialized_start=483
-  _globals['_OPERATORSERVICE']._serialized_end=757
+  _globals['_CHECKOPERATORREQUEST']._serialized_start=104
+  _globals['_CHECKOPERATORREQUEST']._serialized_end=126
+  _globals['_CHECKOPERATORRESPONSE']._serialized_start=128
+  _globals['_CHECKOPERATORRESPONSE']._serialized_end=151
+  _globals['_REQUESTLIMITS']._serialized_start=153
+  _globals['_REQUESTLIMITS']._serialized_end=226
+  _globals['_GETREQUESTLIMITSREQUEST']._serialized_start=228
+  _globals['_GETREQUESTLIMITSREQUEST']._serialized_end=278
+  _globals['_GETREQUESTLIMITSRESPONSE']._serialized_start=280
+  _globals['_GETREQUESTLIMITSRESPONSE']._serialized_end=362
+  _globals['_PUTREQUESTLIMITSREQUEST']._serialized_start=364
+  _globals['_PUTREQUESTLIMITSREQUEST']._serialized_end=445
+  _globals['_PUTREQUESTLIMITSRESPONSE']._serialized_start=447
+  _globals['_PUTREQUESTLIMITSRESPONSE']._serialized_end=529
+  _globals['_OPERATORSERVICE']._serialized_start=532
+  _globals['_OPERATORSERVICE']._serialized_end=918
 # @@protoc_insertion_point(module_scope)

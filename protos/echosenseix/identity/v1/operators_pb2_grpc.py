@@ -34,6 +34,11 @@ class OperatorServiceStub:
         Args:
             channel: A grpc.Channel.
         """
+        self.CheckOperator = channel.unary_unary(
+                '/echosenseix.identity.v1.OperatorService/CheckOperator',
+                request_serializer=echosenseix_dot_identity_dot_v1_dot_operators__pb2.CheckOperatorRequest.SerializeToString,
+                response_deserializer=echosenseix_dot_identity_dot_v1_dot_operators__pb2.CheckOperatorResponse.FromString,
+                _registered_method=True)
         self.GetRequestLimits = channel.unary_unary(
                 '/echosenseix.identity.v1.OperatorService/GetRequestLimits',
                 request_serializer=echosenseix_dot_identity_dot_v1_dot_operators__pb2.GetRequestLimitsRequest.SerializeToString,
@@ -48,6 +53,13 @@ class OperatorServiceStub:
 
 class OperatorServiceServicer:
     """Missing associated documentation comment in .proto file."""
+
+    def CheckOperator(self, request, context):
+        """PERMISSION_DENIED operators_only unless the caller belongs to the platform's own organization and acts in no other.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
 
     def GetRequestLimits(self, request, context):
         """Missing associated documentation comment in .proto file."""
@@ -65,6 +77,11 @@ class OperatorServiceServicer:
 
 def add_OperatorServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'CheckOperator': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckOperator,
+                    request_deserializer=echosenseix_dot_identity_dot_v1_dot_operators__pb2.CheckOperatorRequest.FromString,
+                    response_serializer=echosenseix_dot_identity_dot_v1_dot_operators__pb2.CheckOperatorResponse.SerializeToString,
+            ),
             'GetRequestLimits': grpc.unary_unary_rpc_method_handler(
                     servicer.GetRequestLimits,
                     request_deserializer=echosenseix_dot_identity_dot_v1_dot_operators__pb2.GetRequestLimitsRequest.FromString,
@@ -85,6 +102,33 @@ def add_OperatorServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class OperatorService:
     """Missing associated documentation comment in .proto file."""
+
+    @staticmethod
+    def CheckOperator(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/echosenseix.identity.v1.OperatorService/CheckOperator',
+            echosenseix_dot_identity_dot_v1_dot_operators__pb2.CheckOperatorRequest.SerializeToString,
+            echosenseix_dot_identity_dot_v1_dot_operators__pb2.CheckOperatorResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def GetRequestLimits(request,

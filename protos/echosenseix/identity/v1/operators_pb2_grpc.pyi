@@ -31,6 +31,8 @@ class OperatorServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> OperatorServiceAsyncStub: ...
+    CheckOperator: _grpc.UnaryUnaryMultiCallable[_operators_pb2.CheckOperatorRequest, _operators_pb2.CheckOperatorResponse]
+    """PERMISSION_DENIED operators_only unless the caller belongs to the platform's own organization and acts in no other."""
     GetRequestLimits: _grpc.UnaryUnaryMultiCallable[_operators_pb2.GetRequestLimitsRequest, _operators_pb2.GetRequestLimitsResponse]
     PutRequestLimits: _grpc.UnaryUnaryMultiCallable[_operators_pb2.PutRequestLimitsRequest, _operators_pb2.PutRequestLimitsResponse]
     """In force at all gateways within a second."""
@@ -38,11 +40,21 @@ class OperatorServiceStub:
 @_typing.type_check_only
 class OperatorServiceAsyncStub(OperatorServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
+    CheckOperator: _aio.UnaryUnaryMultiCallable[_operators_pb2.CheckOperatorRequest, _operators_pb2.CheckOperatorResponse]  # type: ignore[assignment]
+    """PERMISSION_DENIED operators_only unless the caller belongs to the platform's own organization and acts in no other."""
     GetRequestLimits: _aio.UnaryUnaryMultiCallable[_operators_pb2.GetRequestLimitsRequest, _operators_pb2.GetRequestLimitsResponse]  # type: ignore[assignment]
     PutRequestLimits: _aio.UnaryUnaryMultiCallable[_operators_pb2.PutRequestLimitsRequest, _operators_pb2.PutRequestLimitsResponse]  # type: ignore[assignment]
     """In force at all gateways within a second."""
 
 class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
+    @_abc_1.abstractmethod
+    def CheckOperator(
+        self,
+        request: _operators_pb2.CheckOperatorRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operators_pb2.CheckOperatorResponse, _abc.Awaitable[_operators_pb2.CheckOperatorResponse]]:
+        """PERMISSION_DENIED operators_only unless the caller belongs to the platform's own organization and acts in no other."""
+
     @_abc_1.abstractmethod
     def GetRequestLimits(
         self,

@@ -51,11 +51,12 @@ NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 
 @contextmanager
 def as_org(
-    org: str, *, key: str = "", fingerprint: str = "", scopes: tuple[str, ...] = ("*",)
+    org: str, *, key: str = "", fingerprint: str = "", scopes: tuple[str, ...] = ("*",), home: str = ""
 ) -> Iterator[CallContext]:
     principal = Principal(
-        org_id=org, user_id="usr_1", session_id="ses_1", role="owner", scopes=frozenset(scopes), issuer="gateway"
-    )
+        org_id=org, user_id="usr_1", session_id="ses_1", role="owner", scopes=frozenset(scopes), issuer="gateway",
+        home_org_id=home,
+    )  # fmt: skip
     with serving(CallContext(idempotency_key=key, idempotency_fingerprint=fingerprint), principal) as call:
         yield call
 

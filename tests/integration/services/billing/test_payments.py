@@ -367,19 +367,11 @@ async def test_what_is_no_grant_of_an_operator_is_refused(billing: Billing) -> N
             await servicer.GrantCredit(request, None)
 
     await refused(PermissionDenied, org, grant(org))
+    # An agency of the operator, in the operator's organization.
+    await refused(PermissionDenied, operator, grant(org), home=new_id("org"))
     await refused(PermissionDenied, operator, grant(org), scopes=("billing:write",))
     await refused(NotFound, operator, grant(new_id("org")))
     await refused(InvalidArgument, operator, grant(org), key="")
     await refused(InvalidArgument, operator, grant(org, -TEN))
     await refused(InvalidArgument, operator, grant(org, reason=" "))
     assert (await billing.balance(org)).posted_micros == GRANT
-
-
-async def test_only_the_platforms_own_organization_is_told_that_it_operates_it(billing: Billing) -> None:
-    operator, request = new_id("org"), billing_pb2.CheckOperatorRequest()
-    servicer = with_provider(billing, None, operator)
-    with as_org(operator):
-        assert await servicer.CheckOperator(request, None) == billing_pb2.CheckOperatorResponse()
-    for org, scopes in ((new_id("org"), ("*",)), ("", ("*",)), (operator, ("billing:read",))):
-        with as_org(org, scopes=scopes), pytest.raises(PermissionDenied):
-            await servicer.CheckOperator(request, None)

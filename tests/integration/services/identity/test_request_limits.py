@@ -16,7 +16,7 @@ from services.identity.servicer import OperatorServicer
 from .conftest import Service, acting
 from .test_children import create
 
-Ask = Callable[[OperatorServicer, Principal, str], Awaitable[pb.RequestLimits]]
+Ask = Callable[[OperatorServicer, Principal, str], Awaitable[object]]
 
 
 async def put(
@@ -30,6 +30,11 @@ async def put(
 async def get(servicer: OperatorServicer, who: Principal, org_id: str) -> pb.RequestLimits:
     with acting(who):
         return (await servicer.GetRequestLimits(pb.GetRequestLimitsRequest(organization_id=org_id), None)).limits
+
+
+async def check(servicer: OperatorServicer, who: Principal, org_id: str) -> pb.CheckOperatorResponse:
+    with acting(who):
+        return await servicer.CheckOperator(pb.CheckOperatorRequest(), None)
 
 
 async def test_a_plan_is_told_with_every_credential_of_the_organization(service: Service) -> None:
@@ -68,7 +73,7 @@ async def test_only_operators_at_home_may_and_unknown_organizations_are_told(ser
         replace(operator.principal, home_org_id=member.principal.org_id),
         replace(operator.principal, org_id=""),
     )
-    for ask in (put, get):
+    for ask in (put, get, check):
         asked: Ask = ask
         for who in strangers:
             with pytest.raises(PermissionDenied, match="operators_only"):
@@ -76,9 +81,12 @@ async def test_only_operators_at_home_may_and_unknown_organizations_are_told(ser
         narrow = replace(operator.principal, scopes=frozenset({"members:write"}))
         with pytest.raises(PermissionDenied, match="missing_scope"):
             await asked(servicer, narrow, member.principal.org_id)
+        if ask is check:
+            continue
         for gone in (new_id("org"), new_id("usr"), "", "\x00"):
             with pytest.raises(NotFound, match="organization_not_found"):
                 await asked(servicer, operator.principal, gone)
+    await check(servicer, operator.principal, "")
     nowhere = OperatorServicer(service.database, ())
     with pytest.raises(PermissionDenied, match="operators_only"):
         await put(nowhere, operator.principal, member.principal.org_id)

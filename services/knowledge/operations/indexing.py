@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+import time
 from collections import OrderedDict, deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing
@@ -30,6 +31,9 @@ OnProgress = Callable[["Progress"], Awaitable[None]]
 _EXTRACTION_SHARE, _RECOGNITION_SHARE = 15, 80
 # Builds that are remembered as waiting scans. One that is forgotten is fetched and looked at once more.
 _REMEMBERED_SCANS = 600
+# Waits, and seconds at least, after which a scan that did not come again is forgotten: it is gone, or another worker
+# has it. More than one wait, because a try that is due waits for a free place too.
+_WAITS_UNTIL_FORGOTTEN, _FEWEST_SECONDS_UNTIL_FORGOTTEN = 2, 60.0
 # Seconds before a waiting scan is tried again: this, or one for each scan that waits, so that a worker tries about one
 # a second however many wait.
 _FEWEST_SECONDS_TO_RECOGNITION = 2.0
@@ -52,6 +56,31 @@ class Superseded(Exception):
     """The entry is gone or wants another build by now."""
 
 
+class WaitingScans:
+    """Builds that found recognition busy here and come again, with the second of their last try, oldest first."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._tried: OrderedDict[str, float] = OrderedDict()
+
+    def __contains__(self, build: str) -> bool:
+        return build in self._tried
+
+    @property
+    def seconds_to_next_try(self) -> float:
+        return max(_FEWEST_SECONDS_TO_RECOGNITION, float(len(self._tried)))
+
+    def add(self, build: str) -> None:
+        now = self._tried[build] = self._monotonic()
+        self._tried.move_to_end(build)
+        patience = max(_FEWEST_SECONDS_UNTIL_FORGOTTEN, _WAITS_UNTIL_FORGOTTEN * self.seconds_to_next_try)
+        while len(self._tried) > _REMEMBERED_SCANS or now - next(iter(self._tried.values())) > patience:
+            self._tried.popitem(last=False)
+
+    def remove(self, build: str) -> None:
+        self._tried.pop(build, None)
+
+
 class Indexing:
     def __init__(
         self, blobs: BlobStore, chunks: Chunks, embedder: Embedder, vectors: VectorSupport, reader: DocumentReader
@@ -61,11 +90,11 @@ class Indexing:
         self._embedder = embedder
         self._vectors = vectors
         self._reader = reader
-        self._waiting_scans: OrderedDict[str, None] = OrderedDict()
+        self._waiting_scans = WaitingScans()
 
     @property
     def seconds_to_recognition(self) -> float:
-        return max(_FEWEST_SECONDS_TO_RECOGNITION, float(len(self._waiting_scans)))
+        return self._waiting_scans.seconds_to_next_try
 
     async def build(
         self,
@@ -78,6 +107,7 @@ class Indexing:
         """Stages a whole new index; `usage` gains the processor time. Raises Refusal for what the document is,
         RecognitionBusy, Superseded, or whatever keeps it from reading and writing now."""
         if entry.wanted_build in self._waiting_scans and self._reader.is_recognizing:
+            self._waiting_scans.add(entry.wanted_build)
             raise RecognitionBusy
         build = Build(entry.org_id, entry.id, entry.wanted_build, f"{entry.wanted_build}.{new_id('try')}")
         await self._chunks.drop_attempts(build)
@@ -125,13 +155,11 @@ class Indexing:
             source.flush()
             source.seek(0)
             media = BY_NAME[document.media_type] if document else MARKDOWN
-            self._waiting_scans.pop(entry.wanted_build, None)
+            self._waiting_scans.remove(entry.wanted_build)
             try:
                 return await self._reader.read(source, media, target, on_pages, usage)
             except RecognitionBusy:
-                self._waiting_scans[entry.wanted_build] = None
-                if len(self._waiting_scans) > _REMEMBERED_SCANS:
-                    self._waiting_scans.popitem(last=False)
+                self._waiting_scans.add(entry.wanted_build)
                 raise
 
     async def _fetch(self, entry: Entry, document: Document | None, source: BinaryIO) -> None:

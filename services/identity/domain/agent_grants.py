@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import enum
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from libs.errors import FailedPrecondition, InvalidArgument, Violation
+from libs.ids import is_id
 from suite.tables import AGENT_GRANTS_PER_USER
 
 from .scopes import EVERYTHING, ROLE_SCOPES, Role
-
-_AGENT_ID = re.compile(r"agt_[0-9a-z]{26}", re.ASCII)
 
 
 class AgentAccess(enum.StrEnum):
@@ -50,7 +48,7 @@ def check_grants(access: AgentAccess, grants: Sequence[AgentGrant], role: Role) 
         found.append(Violation("#/grants", "too_many", f"At most {AGENT_GRANTS_PER_USER} agents."))
     known: set[str] = set()
     for index, grant in enumerate(grants[:AGENT_GRANTS_PER_USER]):
-        if not _AGENT_ID.fullmatch(grant.agent_id):
+        if not is_id(grant.agent_id, "agt"):
             found.append(Violation(f"#/grants/{index}/agentId", "invalid_format", "Must be the id of an agent."))
         elif grant.agent_id in known:
             found.append(Violation(f"#/grants/{index}/agentId", "duplicate", "This agent is named twice."))

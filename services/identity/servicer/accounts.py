@@ -63,6 +63,7 @@ class AccountMethods(Methods):
         self, request: identity_pb2.AuthenticateRequest, context: object
     ) -> identity_pb2.AuthenticateResponse:
         only_the_gateway()
+        # Asked before the credential: a schema that is migrated in between must not vouch for what was read before.
         told = await self._parts.authentication.tells_of_changes()
         caller = await self._caller(request)
         if caller is None and request.WhichOneof("credential") == "api_key":
@@ -71,7 +72,6 @@ class AccountMethods(Methods):
             raise Unauthenticated("invalid_credentials", "Log in again, or send a valid API key.")
         if caller.granted is not None and not request.obeys_grants:
             raise PermissionDenied("limited_access", "This gateway is of a release that would let you reach further.")
-        # Asked before the credential: a schema that is migrated in between must not vouch for what was read before.
         return caller_to_proto(await self._acting(caller, request.organization_id), changes_are_told=told)
 
     async def _acting(self, caller: Caller, org_id: str) -> Caller:

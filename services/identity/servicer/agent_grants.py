@@ -46,14 +46,14 @@ class AgentGrantMethods(members_pb2_grpc.MemberServiceServicer):
             require_version(request, user.version)
             _check_ceiling(principal, user)
             check_grants(access, asked, user.role)
-            before = await parts.grants.locked(conn, user)
-            if user.agent_access is not access or _places(before) != _places(asked):
+            grants = await parts.grants.locked(conn, user)
+            if user.agent_access is not access or _places(grants) != _places(asked):
                 user = with_agent_access(user, access, now)
                 await parts.members.save(conn, user)
                 await parts.grants.replace(conn, user, asked, principal.user_id or principal.api_key_id)
                 await append(conn, user_event("user.updated", user, access_changed=True))
-                before = await parts.grants.locked(conn, user)
-            return members_pb2.PutAgentGrantsResponse(user=user_to_proto(user), grants=map(grant_to_proto, before))
+                grants = await parts.grants.locked(conn, user)
+            return members_pb2.PutAgentGrantsResponse(user=user_to_proto(user), grants=map(grant_to_proto, grants))
 
         return await run_write(parts.database, principal.org_id, act, members_pb2.PutAgentGrantsResponse)
 

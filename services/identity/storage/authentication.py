@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from libs.postgres import Database, Record
+from services.identity.domain.agent_grants import AgentAccess, is_limited
 from services.identity.domain.caller import Caller
 from services.identity.domain.credentials import SESSION_CAP, SESSION_IDLE, TOUCH_EVERY
 from services.identity.domain.scopes import Role
 
-# The grants of the user `u`, null where it reaches all agents (domain.agent_grants.is_limited).
-_GRANTED = """case when u.agent_access = 'granted' and u.role not in ('owner', 'admin') then array(
+# The grants of the user `u`, null where it has none because it reaches all agents.
+_GRANTED = """case when u.agent_access = 'granted' then array(
         select case when a.writable then 'w' else 'r' end || a.agent_id
         from agent_grant a where a.org_id = u.org_id and a.user_id = u.id) end"""
 _SESSION = f"""
@@ -122,19 +123,21 @@ class Authentication:
         if row is None:
             return None
         return Caller(
-            row["org_id"], row["created_by"], Role(row["role"]), row["expires_at"],
+            row["org_id"], row["created_by"], role := Role(row["role"]), row["expires_at"],
             api_key_id=row["id"], scopes=tuple(row["scopes"]), allowed_addresses=tuple(row["allowed_addresses"]),
-            granted=_granted(row), limit_percent=row["limit_percent"],
+            granted=_granted(row, role), limit_percent=row["limit_percent"],
         )  # fmt: skip
 
 
 def _of_session(row: Record) -> Caller:
-    role, granted = Role(row["role"]), _granted(row)
+    role = Role(row["role"])
     return Caller(
-        row["org_id"], row["user_id"], role, row["expires_at"], session_id=row["id"], granted=granted,
+        row["org_id"], row["user_id"], role, row["expires_at"], session_id=row["id"], granted=_granted(row, role),
         limit_percent=row["limit_percent"],
     )  # fmt: skip
 
 
-def _granted(row: Record) -> dict[str, bool] | None:
-    return None if row["granted"] is None else {grant[1:]: grant[0] == "w" for grant in row["granted"]}
+def _granted(row: Record, role: Role) -> dict[str, bool] | None:
+    if row["granted"] is None or not is_limited(AgentAccess.GRANTED, role):
+        return None
+    return {grant[1:]: grant[0] == "w" for grant in row["granted"]}

@@ -11,6 +11,7 @@ from echosenseix.identity.v1 import members_pb2 as pb
 from libs.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 from libs.ids import new_id
 from libs.rpc.principal import Principal
+from services.identity.domain.scopes import ROLE_SCOPES, Role
 from suite.tables import AGENT_GRANTS_PER_USER
 
 from .conftest import Member, Service, acting, as_gateway
@@ -108,6 +109,12 @@ async def test_no_one_grants_what_it_lacks(service: Service) -> None:
     for caller, reason in ((other.principal, "missing_scope"), (key, "role_not_grantable")):
         with pytest.raises(PermissionDenied, match=reason):
             await grant(service, caller, member.user.id, agent)
+    # A viewer's rights do not include what a grant opens.
+    viewer = await service.join(owner, VIEWER)
+    key = replace(key, scopes=ROLE_SCOPES[Role.VIEWER] | {"members:write"})
+    with pytest.raises(PermissionDenied, match="scope_not_grantable"):
+        await grant(service, key, viewer.user.id, agent)
+    await grant(service, replace(key, scopes=key.scopes | {"agents:write"}), viewer.user.id, agent)
     # An admin may not touch who ranks above it, whatever it asks for.
     with pytest.raises(PermissionDenied, match="role_not_grantable"):
         await grant(service, admin.principal, owner.user.id, agent_access=ALL)

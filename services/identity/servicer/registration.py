@@ -13,7 +13,7 @@ from libs.ids import new_id
 from libs.postgres import Connection
 from libs.postgres.idempotency import run_write
 from services.identity.domain.accounts import Account
-from services.identity.domain.people import Organization, Registration, User, check_registration, email_key
+from services.identity.domain.people import Organization, Registration, User, check_email, check_registration, email_key
 from services.identity.domain.scopes import Role
 from services.identity.domain.verification import LINK_LIFETIME, PendingRegistration, place_of
 from services.identity.mapping.events import (
@@ -72,9 +72,9 @@ class RegistrationMethods(Methods):
         self, request: identity_pb2.ResendVerificationRequest, context: object
     ) -> identity_pb2.ResendVerificationResponse:
         only_the_gateway()
-        parts, key = self._parts, email_key(request.email)
-        await parts.limits.register(request.ip_address, key)
-        pending = await parts.pending.newest(request.email, parts.clock.now()) if "\x00" not in key else None
+        parts, email = self._parts, check_email(request.email)
+        await parts.limits.register(request.ip_address, email_key(email))
+        pending = await parts.pending.newest(email, parts.clock.now())
         if pending is not None:
             async with parts.database.transaction(pending.place) as conn:
                 link = request.verification_url + parts.registration_links.token(pending.id)

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from echosenseix.identity.v1 import identity_pb2
-from libs.errors import NotFound, PermissionDenied, Unauthenticated
+from libs.errors import InvalidArgument, NotFound, PermissionDenied, Unauthenticated
 from libs.ids import new_id
 from services.identity.domain.people import email_key
 from services.identity.domain.verification import LINK_LIFETIME, place_of
@@ -173,6 +173,13 @@ async def test_a_taken_address_is_hashed_for_and_mailed_to_as_a_new_one(
         await register(service, email, f"the password of {email}")
         assert len(await service.mails(email)) == 1
     assert hashed == [f"the password of {taken}", f"the password of {new}"]
+
+
+@pytest.mark.parametrize("email", ["", "ada", "ada@", "a" * 250 + "@example.com", "a\x00@example.com"])
+async def test_what_is_no_address_is_told_and_not_mailed(service: Service, email: str) -> None:
+    with pytest.raises(InvalidArgument) as refused:
+        await resend(service, email)
+    assert [(found.pointer, found.code) for found in refused.value.violations] == [("#/email", "invalid_format")]
 
 
 async def test_only_the_gateway_verifies(service: Service) -> None:

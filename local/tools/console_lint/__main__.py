@@ -28,7 +28,7 @@ def installed() -> Path:
 
 
 def lint(modules: Path) -> int:
-    """0 when neither tool finds anything in the modules below a folder, else the larger status."""
+    """0 when neither tool finds anything in the modules below a folder, else 1; each has said what it found."""
     folder = installed()
     # Both look for files and packages below the folder of their configuration. What others wrote is not judged.
     shutil.rmtree(folder / "static", ignore_errors=True)
@@ -37,10 +37,12 @@ def lint(modules: Path) -> int:
         shutil.copy(Path(__file__).with_name(name), folder)
     programs = folder / "node_modules" / ".bin"
     commands = ((programs / "eslint", "--max-warnings", "0", "static"), (programs / "tsc", "--project", "."))
-    return max(
+    statuses = [
         subprocess.run(command, cwd=folder, env=tool_environment(folder), check=False).returncode  # noqa: S603
         for command in commands
-    )
+    ]
+    # A tool that a signal ended has a negative status.
+    return int(any(statuses))
 
 
 if __name__ == "__main__":

@@ -37,8 +37,11 @@ def known(folder: Path, packages: Iterable[Package]) -> tuple[str, list[Finding]
 
 
 def _read(path: Path) -> Mapping[str, Any]:
-    text = path.read_text("utf-8")
-    read = json.loads(text) if path.suffix == ".json" else yaml.load(text, yaml.CSafeLoader)
+    text = path.read_text("utf-8", errors="replace")
+    try:
+        read = json.loads(text) if path.suffix == ".json" else yaml.load(text, yaml.CSafeLoader)
+    except (ValueError, yaml.YAMLError) as error:
+        raise Unanswered(f"{path} cannot be read") from error
     return read if isinstance(read, dict) else {}
 
 

@@ -54,8 +54,8 @@ def reported(packages: Iterable[Package]) -> Iterator[dict[str, Any]]:
             ]  # fmt: skip
             done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
             if done.returncode != 0:
-                raise Unanswered(done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "pip failed")
-            yield from json.loads((Path(folder) / "report.json").read_bytes())["install"]
+                raise Unanswered(_last_line(done.stderr) or "pip failed")
+            yield from answered("pip", (Path(folder) / "report.json").read_text("utf-8"), "install")
 
 
 def _without_doubles(packages: Iterable[Package]) -> list[list[Package]]:
@@ -96,17 +96,15 @@ def _audited(packages: Iterable[Package]) -> list[Finding]:
             "--format", "json", "--progress-spinner", "off",
         ]  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-    if not done.stdout.startswith("{"):
-        raise Unanswered(done.stderr.strip().splitlines()[-1])
-    return findings(json.loads(done.stdout))
+    return findings(answered("pip-audit", done.stdout, "dependencies", _last_line(done.stderr)))
 
 
-def findings(report: dict[str, Any]) -> list[Finding]:
+def findings(dependencies: Iterable[dict[str, Any]]) -> list[Finding]:
     """Of pip-audit's report. A package that it passed over was found by pip before: `yanked` asks for all of them."""
     return [
         Finding(Package("pypi", entry["name"], entry["version"]), bad["id"], tuple(bad["aliases"]),
                 tuple(bad["fix_versions"]))
-        for entry in report["dependencies"]
+        for entry in dependencies
         for bad in entry.get("vulns", [])
     ]  # fmt: skip
 
@@ -123,12 +121,27 @@ def vulnerable_npm(packages: Iterable[Package]) -> list[Finding]:
             done = subprocess.run(["npm", "audit", "--json"], cwd=folder, capture_output=True, check=False)  # noqa: S607
         except (OSError, subprocess.CalledProcessError) as error:
             raise Unanswered(str(error)) from error
-    said = json.loads(done.stdout or b"{}")
-    if "vulnerabilities" not in said:
-        raise Unanswered(said.get("message", "npm audit failed"))
+    vulnerabilities = answered("npm audit", done.stdout.decode(errors="replace"), "vulnerabilities")
     return [
         Finding(Package("npm", advisory["name"], advisory["range"]), advisory["url"])
-        for entry in said["vulnerabilities"].values()
+        for entry in vulnerabilities.values()
         for advisory in entry["via"]
         if isinstance(advisory, dict)
     ]
+
+
+def answered(program: str, written: str, key: str, reason: str = "") -> Any:
+    """What a program's JSON has under a key. Raises Unanswered, with the program's own reason where it gave one, for
+    anything else that it wrote."""
+    try:
+        said = json.loads(written)
+    except ValueError:
+        said = None
+    if not isinstance(said, dict) or key not in said:
+        told = said.get("message") if isinstance(said, dict) else None
+        raise Unanswered(str(told or reason or f"{program} answered nothing that can be read"))
+    return said[key]
+
+
+def _last_line(text: str) -> str:
+    return text.strip().rpartition("\n")[2]

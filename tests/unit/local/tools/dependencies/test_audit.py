@@ -65,7 +65,20 @@ def test_what_pip_audit_writes_is_read() -> None:
     )
     result = {ResolvedDependency("example", Version("1.4")): [vulnerability]}
     written = json.loads(JsonFormat(output_desc=True, output_aliases=True).format(result, []))
-    assert indexes.findings(written) == [FINDING]
+    assert indexes.findings(written["dependencies"]) == [FINDING]
+
+
+@pytest.mark.parametrize("written", ["", "{", "[]", "null", "{}", "<html>Forbidden</html>"])
+def test_what_a_program_writes_beside_its_report_is_no_answer(written: str) -> None:
+    with pytest.raises(indexes.Unanswered, match="pip-audit answered nothing that can be read"):
+        indexes.answered("pip-audit", written, "dependencies")
+    with pytest.raises(indexes.Unanswered, match="closed"):
+        indexes.answered("pip-audit", written, "dependencies", "the network is closed")
+
+
+def test_a_program_that_says_why_it_has_no_report_is_quoted() -> None:
+    with pytest.raises(indexes.Unanswered, match="ENOAUDIT"):
+        indexes.answered("npm audit", '{"message": "ENOAUDIT"}', "vulnerabilities")
 
 
 @pytest.mark.parametrize(
@@ -91,6 +104,13 @@ def test_files_of_advisories_are_compared_by_listed_versions_and_by_ranges(tmp_p
     extent, findings = advisories.known(tmp_path, [PACKAGE])
     assert [finding.id for finding in findings] == ["listed", "ranged"]
     assert extent == "1 packages, 3 advisories, the newest of 2026-05-01"
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.yaml"])
+def test_a_file_that_cannot_be_read_is_no_answer(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"{\xff: [")
+    with pytest.raises(indexes.Unanswered, match=name):
+        advisories.known(tmp_path, [])
 
 
 def test_a_folder_without_advisories_is_no_answer(tmp_path: Path) -> None:

@@ -3,43 +3,37 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-import httpx
-from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
+from local.ops.metrics import samples_of_gateways
 from local.runner.folder import Folder
 
-# Seconds for one gateway's metrics; a screen should not wait longer for it.
-_SECONDS = 3.0
-Samples = Mapping[tuple[str, str, str], float]
+Key = tuple[str, str, str]
 
 
 async def cache_rows(folder: Folder) -> list[dict[str, Any]]:
     """A row for each class of cached values, summed over the gateways that answer."""
-    found: defaultdict[tuple[str, str, str], float] = defaultdict(float)
-    async with httpx.AsyncClient(timeout=_SECONDS) as http:
-        for process in folder.read_run().get("processes", []):
-            if process.get("service") == "gateway" and process.get("ops"):
-                answer = await http.get(f"{process['ops']}/metrics")
-                for key, value in samples(answer.text):
-                    # Ages do not add up: the oldest heartbeat of all gateways is the one that matters.
-                    found[key] = max(found[key], value) if "heartbeat" in key[0] else found[key] + value
+    found: defaultdict[Key, float] = defaultdict(float)
+    for _, samples in await samples_of_gateways(folder):
+        for key, value in of_caches(samples):
+            # Ages do not add up: the oldest heartbeat of all gateways is the one that matters.
+            found[key] = max(found[key], value) if "heartbeat" in key[0] else found[key] + value
     return rows_of(found)
 
 
-def samples(text: str) -> Iterable[tuple[tuple[str, str, str], float]]:
+def of_caches(samples: Iterable[Sample]) -> Iterator[tuple[Key, float]]:
     """((name, class, level or outcome), value) of every sample about a cache."""
-    for family in text_string_to_metric_families(text):
-        for sample in family.samples:
-            labels = sample.labels
-            if sample.name.startswith("cache_") and "cache" in labels and "le" not in labels:
-                kind = labels.get("level") or labels.get("outcome") or ""
-                yield (sample.name, labels["cache"], kind), sample.value
+    for sample in samples:
+        labels = sample.labels
+        if sample.name.startswith("cache_") and "cache" in labels and "le" not in labels:
+            kind = labels.get("level") or labels.get("outcome") or ""
+            yield (sample.name, labels["cache"], kind), sample.value
 
 
-def rows_of(found: Samples) -> list[dict[str, Any]]:
+def rows_of(found: Mapping[Key, float]) -> list[dict[str, Any]]:
     """What people ask first: how much is answered from where, how long a load takes, and whether anything is stale."""
     # Only classes that loaded something have a row; the rest of the table would be zeros.
     rows = []

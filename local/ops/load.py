@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import httpx
-from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
+from local.ops.metrics import samples_of_gateways
 from local.runner.folder import Folder
 
-# Seconds for one gateway's metrics; a screen should not wait longer for it.
-_SECONDS = 3.0
 LANES = (
     "organizations", "anonymous", "deliveries", "first_deliveries", "lookups", "transfers",
     "anonymous_transfers", "delivery_transfers", "first_delivery_transfers", "answers",
@@ -21,14 +18,7 @@ LANES = (
 
 async def load_rows(folder: Folder) -> list[dict[str, Any]]:
     """A row for each gateway: its lanes, what it refused since its start, its event loop, its open breakers."""
-    rows = []
-    async with httpx.AsyncClient(timeout=_SECONDS) as http:
-        for process in folder.read_run().get("processes", []):
-            if process.get("service") == "gateway" and process.get("ops"):
-                answer = await http.get(f"{process['ops']}/metrics")
-                families = text_string_to_metric_families(answer.text)
-                rows.append(row_of(process["name"], [sample for family in families for sample in family.samples]))
-    return rows
+    return [row_of(name, found) for name, found in await samples_of_gateways(folder)]
 
 
 def row_of(name: str, samples: Iterable[Sample]) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from local.ops.caches import rows_of, samples
+from local.ops.caches import of_caches, rows_of
+from local.ops.metrics import samples
 
 TEXT = """
 # TYPE cache_hits counter
@@ -21,6 +22,6 @@ cache_shadow_reads_total{cache="agent",outcome="stale"} 1
 
 
 def test_a_class_is_one_row_with_its_share_of_hits_and_its_stale_answers() -> None:
-    [row] = rows_of(dict(samples(TEXT)))
+    [row] = rows_of(dict(of_caches(samples(TEXT))))
     assert (row["class"], row["memory"], row["redis"], row["missed"]) == ("agent", 70, 20, 10)
     assert (row["hit_percent"], row["loads"], row["load_ms"], row["beyond_bound"]) == (90.0, 10, 5.0, 1)

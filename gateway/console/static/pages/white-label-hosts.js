@@ -24,7 +24,8 @@ export function Hosts({ route }) {
     { title: "Host", cell: ({ host }) => host },
     { title: "State", cell: ({ verifiedAt }) => html`<${State} of=${verifiedAt ? "active" : "pending"}
       label=${verifiedAt ? "Proved" : "Waits for its record"} />` },
-    { title: "Proved", cell: ({ verifiedAt }) => html`<${Moment} at=${verifiedAt} />` },
+    { title: "Proved", cell: ({ verifiedAt, missingSince }) => html`<${Moment} at=${verifiedAt} />
+      ${missingSince && html`<p class="small">Its record is gone since <${Moment} at=${missingSince} />.</p>`}` },
     ...(may("members:write") ? [{ title: "Actions", cell: (host) => html`<span class="row-actions">
       <button type="button" class="quiet" onClick=${() => setProving(host)}>${host.verifiedAt ? "Record" : "Prove"}
         <span class="unseen"> ${host.host}</span></button>

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import pytest
@@ -19,9 +19,10 @@ from .mailbox import mailed_token
 
 numbers = itertools.count(1)
 PASSWORD = "correct horse battery staple"
-# Seconds after which a right that has not ended counts as one that never ends. How soon it ends is not judged here:
+# Seconds after which what did not come counts as what never comes. How soon a right ends is not judged here:
 # tests/unit/gateway/test_principals.py has the bound of a second.
-ENDS_SECONDS = 60.0
+PATIENCE_SECONDS = 60.0
+Found = TypeVar("Found")
 
 
 @dataclass
@@ -132,12 +133,18 @@ def bob(customer: Callable[[], Customer]) -> Customer:
     return customer()
 
 
+def until(look: Callable[[], Found], settled: Callable[[Found], object] = bool, *, pause: float = 0.1) -> Found:
+    """What `look` finds, once it is settled: something, unless told otherwise."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not settled(found := look()):
+        assert time.monotonic() < deadline, f"still {found!r}"
+        time.sleep(pause)
+    return found
+
+
 def until_refused(ask: Callable[[], httpx.Response], allowed: int) -> None:
     """Ask until the answer has another status."""
-    deadline = time.monotonic() + ENDS_SECONDS
-    while ask().status_code == allowed:
-        assert time.monotonic() < deadline, f"still {allowed}"
-        time.sleep(0.02)
+    until(ask, lambda answer: answer.status_code != allowed, pause=0.02)
 
 
 def problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,7 +18,7 @@ import httpx
 import pytest
 import websockets
 
-from .conftest import ENDS_SECONDS, Customer, join, problem, until_refused
+from .conftest import Customer, join, problem, until, until_refused
 from .document import OPERATIONS, Operation
 
 READS = [one for one in OPERATIONS if one.method == "GET" and one.path.startswith("/api/")]
@@ -141,20 +140,13 @@ def figures(who: Customer) -> int:
     return int(answer.json()["totalCalls"])
 
 
-def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + ENDS_SECONDS
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
 def test_totals_and_figures_are_of_the_granted_agent(scene: Scene) -> None:
     user = scene.user.http
     assert [row["id"] for row in user.get("/api/agents").json()["data"]] == [scene.mine]
     assert user.get("/api/agents").json()["total"] == user.get("/api/call-logs").json()["total"] == 1
     assert scene.owner.http.get("/api/call-logs").json()["total"] == 3
     # Figures follow the calls. What the owner has seen by now, no answer of an unlimited caller lacks.
-    until(lambda: figures(scene.owner) == 3)
+    until(lambda: figures(scene.owner), lambda count: count == 3)
     assert figures(scene.user) == 1
     assert user.get("/api/auth/user").json()["agentAccess"] == "granted"
 

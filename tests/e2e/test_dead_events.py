@@ -6,7 +6,6 @@ Billing's table is what goes wrong: a constraint refuses this organization's usa
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,12 +14,9 @@ import pytest
 from local.runner.suite import Suite
 from local.stores import run_sql
 
-from .conftest import Customer, problem
+from .conftest import Customer, problem, until
 from .test_calls import Provider
 from .test_ops import ops
-
-# Five tries take about eight seconds; a replay begins within five.
-SECONDS = 40
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +37,7 @@ def refusal(suite: Suite, ada: Customer) -> Iterator[Callable[[], None]]:
 def dead(ada: Customer, refusal: Callable[[], None]) -> dict[str, Any]:
     """What ada sees of the call that billing could not meter."""
     assert Provider(ada).tell().json() == {"received": True, "duplicate": False}
-    [event] = until(lambda: listed(ada), lambda rows: bool(rows))
+    [event] = until(lambda: listed(ada))
     return dict(event)
 
 
@@ -50,14 +46,6 @@ def listed(customer: Customer, **wanted: Any) -> list[dict[str, Any]]:
     assert answer.status_code == 200, answer.text
     rows: list[dict[str, Any]] = answer.json()["data"]
     return rows
-
-
-def until(ask: Callable[[], Any], settled: Callable[[Any], bool]) -> Any:
-    deadline = time.monotonic() + SECONDS
-    while not settled(found := ask()):
-        assert time.monotonic() < deadline, found
-        time.sleep(0.1)
-    return found
 
 
 def replayed(customer: Customer, **sent: Any) -> int:

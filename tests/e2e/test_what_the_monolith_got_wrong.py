@@ -10,13 +10,12 @@ import os
 import re
 import secrets
 import signal
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import asyncpg
 import httpx
@@ -30,14 +29,12 @@ from local.runner.suite import Suite
 from tests.contract import tree_rules
 from tests.integration.gateway.test_rate_limits import MISSING, gateways
 
-from .conftest import PASSWORD, Customer, problem
-from .deliveries import Account, fresh_id
+from .conftest import PASSWORD, PATIENCE_SECONDS, Customer, problem, until
+from .deliveries import Account, conversation, fresh_id
 from .document import DOCUMENT
 
 __all__ = ["gateways"]  # a fixture: three gateways before one Valkey
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_SECONDS = 60.0
-Found = TypeVar("Found")
 # Writes that need no credential: each proves who asks by what it carries (a password, a mailed link, a signature).
 PUBLIC_WRITES = {
     "/api/auth/password/forgot", "/api/auth/password/reset", "/api/invitations/accept", "/api/invitations/preview",
@@ -46,25 +43,6 @@ PUBLIC_WRITES = {
     "/api/webhooks/bland/{orgToken}", "/api/webhooks/elevenlabs/{orgToken}/post-call",
     "/api/webhooks/retell/{orgToken}", "/api/webhooks/stripe", "/api/webhooks/vapi/{orgToken}",
 }  # fmt: skip
-
-
-def wait_for(look: Callable[[], Found]) -> Found:
-    """What `look` finds, once it finds something."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not (found := look()):
-        assert time.monotonic() < deadline, "it did not come"
-        time.sleep(0.1)
-    return found
-
-
-def call_delivery(conversation: str, agent_id: str, seconds: int = 60) -> dict[str, Any]:
-    data = {
-        "agent_id": agent_id, "conversation_id": conversation, "status": "done",
-        "transcript": [{"role": "agent", "message": "Hello.", "time_in_call_secs": 0}],
-        "metadata": {"start_time_unix_secs": 1_760_000_000, "call_duration_secs": seconds},
-        "analysis": {"call_successful": "success", "transcript_summary": "Words."},
-    }  # fmt: skip
-    return {"type": "post_call_transcription", "event_timestamp": int(time.time()), "data": data}
 
 
 # 1
@@ -136,7 +114,7 @@ async def test_a_providers_key_is_stored_sealed_and_never_answered(
     answers += [
         made.http.get(path) for path in ("/api/integrations", "/api/integrations/elevenlabs", "/api/audit-logs")
     ]
-    entries = wait_for(lambda: made.http.get("/api/audit-logs").json()["data"])
+    entries = until(lambda: made.http.get("/api/audit-logs").json()["data"])
     answers += [made.http.get(f"/api/audit-logs/{entry['id']}") for entry in entries]
     for answer in answers:
         assert answer.status_code == 200, answer.text
@@ -168,15 +146,16 @@ async def rows_of_every_table(suite: Suite, organization: str) -> list[str]:
 
 # 6
 def test_a_webhooks_signature_is_demanded_over_the_bytes_that_came(bob: Customer) -> None:
-    account, conversation = Account(bob, "elevenlabs"), fresh_id()
-    document = call_delivery(conversation, "agent_of_bob")
-    sent = b" " + json.dumps(document, indent=3, sort_keys=True).replace("Hello.", "H\\u0065llo.").encode() + b"\n"
+    account, external_id = Account(bob, "elevenlabs"), fresh_id()
+    document = conversation(external_id, agent_id="agent_of_bob")
+    written = json.dumps(document, indent=3, sort_keys=True).replace("Good morning.", "G\\u006fod morning.")
+    sent = f" {written}\n".encode()
     again = json.dumps(json.loads(sent)).encode()
     for body in (again, sent + b" "):
         problem(account.deliver(body, headers=account.signature(sent)), 401, "webhook_signature_invalid")
     problem(account.deliver(sent, headers={}), 401, "webhook_signature_invalid")
     assert account.deliver(sent, headers=account.signature(sent)).status_code == 200
-    assert account.call(conversation)["transcript"][0]["text"] == "Hello."
+    assert account.call(external_id)["transcript"][0]["text"] == "Good morning."
 
 
 # 7
@@ -186,10 +165,10 @@ def test_a_delivery_finds_the_agents_of_its_own_organization_alone(ada: Customer
     own = ada.agent()
     tied = ada.http.patch(f"/api/agents/{own['id']}", json={"externalAgentId": external})
     assert tied.status_code == 200, tied.text
-    conversation = fresh_id()
-    call = Account(bob, "elevenlabs").told(call_delivery(conversation, external), conversation)
+    external_id = fresh_id()
+    call = Account(bob, "elevenlabs").told(conversation(external_id, agent_id=external), external_id)
     assert call["agentId"] is None
-    assert ada.http.get("/api/call-logs", params={"externalCallId": conversation}).json()["data"] == []
+    assert ada.http.get("/api/call-logs", params={"externalCallId": external_id}).json()["data"] == []
 
 
 # 8
@@ -209,16 +188,16 @@ async def test_a_limit_is_counted_over_all_gateways_whatever_a_header_claims(
 
 # 10
 def test_one_delivery_in_many_copies_is_one_call_and_one_charge(customer: Callable[[], Customer]) -> None:
-    made, conversation = customer(), fresh_id()
+    made, external_id = customer(), fresh_id()
     account = Account(made, "elevenlabs")
     made.bearing(None)  # opened once, before threads share it
-    body = json.dumps(call_delivery(conversation, "agent_of_no_one")).encode()
+    body = json.dumps(conversation(external_id, agent_id="agent_of_no_one")).encode()
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: account.deliver(body), range(24)))
     assert [answer.status_code for answer in answers] == [200] * 24
     assert sum(not answer.json()["duplicate"] for answer in answers) == 1
-    call = account.call(conversation)
-    charges = wait_for(lambda: [row for row in ledger(made) if row["callId"] == call["id"]])
+    call = account.call(external_id)
+    charges = until(lambda: [row for row in ledger(made) if row["callId"] == call["id"]])
     assert len(charges) == 1
     assert len(made.http.get("/api/call-logs").json()["data"]) == 1
 
@@ -244,7 +223,7 @@ def test_credit_that_is_spent_and_added_at_once_adds_up(customer: Callable[[], C
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda number: (add if number % 3 == 0 else spend)(number), range(60)))
     assert [answer.status_code for answer in answers] == [201] * 60
-    wait_for(lambda: len([row for row in ledger(made) if row["type"] == "usage"]) == 40)
+    until(lambda: len([row for row in ledger(made) if row["type"] == "usage"]) == 40)
     spent = sum(Decimal(row["amount"]) for row in ledger(made) if row["type"] == "usage")
     assert spent < 0
     assert Decimal(made.http.get("/api/billing/balance").json()["posted"]) == before + 20 + spent
@@ -253,8 +232,8 @@ def test_credit_that_is_spent_and_added_at_once_adds_up(customer: Callable[[], C
 
 # 12
 def test_lists_leave_transcripts_out_and_queries_name_their_columns(ada: Customer) -> None:
-    account, conversation = Account(ada, "elevenlabs"), fresh_id()
-    whole = account.told(call_delivery(conversation, "agent_x"), conversation)
+    account, external_id = Account(ada, "elevenlabs"), fresh_id()
+    whole = account.told(conversation(external_id, agent_id="agent_x"), external_id)
     row = next(row for row in ada.http.get("/api/call-logs").json()["data"] if row["id"] == whole["id"])
     assert whole["transcript"]
     assert whole.keys() - row.keys() >= {"transcript"}
@@ -277,7 +256,7 @@ def test_a_document_that_fails_marks_no_other(ada: Customer) -> None:
         found: dict[str, Any] = ada.http.get(f"/api/documents/{name}/status").json()
         return found
 
-    wait_for(lambda: all(status(name)["status"] != "processing" for name in (*names, broken)))
+    until(lambda: all(status(name)["status"] != "processing" for name in (*names, broken)))
     assert status(broken)["status"] == "failed"
     assert status(broken)["error"]
     assert [status(name)["status"] for name in names] == ["completed"] * 6
@@ -323,7 +302,7 @@ def test_analytics_of_nothing_are_zero_or_unknown(customer: Callable[[], Custome
 def test_an_upload_lies_in_the_object_store_and_nowhere_else(suite: Suite, ada: Customer) -> None:
     marker = f"only the object store has {secrets.token_hex(16)}".encode()
     sent = ada.http.post("/api/documents/upload", files={"document": ("a.txt", marker)}).json()
-    wait_for(lambda: ada.http.get(f"/api/documents/{sent['documentId']}/status").json()["status"] == "completed")
+    until(lambda: ada.http.get(f"/api/documents/{sent['documentId']}/status").json()["status"] == "completed")
     stores = {Path(store["data"]).resolve() for store in suite.run["stores"].values()}
     holding = [path for path in files_below(suite.folder.path, stores) if marker in path.read_bytes()]
     assert holding
@@ -355,9 +334,9 @@ def stopped(pid: int) -> Iterator[None]:
 # 9, the last, because it stops PostgreSQL for a moment
 def test_health_says_that_the_database_is_away(suite: Suite, ada: Customer) -> None:
     with stopped(int(suite.run["stores"]["postgres"]["pid"])):
-        wait_for(lambda: ada.bearing(None).get("/health").status_code == 503)
+        until(lambda: ada.bearing(None).get("/health").status_code == 503)
         answer = ada.bearing(None).get("/health")
     assert answer.json()["status"] == "unhealthy"
     assert answer.json()["connections"]["database"] == "disconnected"
-    wait_for(lambda: ada.bearing(None).get("/health").status_code == 200)
-    wait_for(lambda: ada.http.post("/api/agents", json={"name": "after the stop"}).status_code == 201)
+    until(lambda: ada.bearing(None).get("/health").status_code == 200)
+    until(lambda: ada.http.post("/api/agents", json={"name": "after the stop"}).status_code == 201)

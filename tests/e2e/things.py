@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import base64
 import secrets
-import time
 from dataclasses import dataclass
 from typing import Any
 
 from tests.unit.services.identity.domain.test_white_label import png
 
-from .conftest import Customer
+from .conftest import Customer, until
 from .deliveries import Account, audio, conversation, fresh_id
 from .document import Operation
 
@@ -94,19 +93,12 @@ def _made_logo(customer: Customer) -> str:
 
 def first_entry(customer: Customer) -> str:
     """The id of an entry of the audit log, which trails the write by the way of its event."""
-    deadline = time.monotonic() + 60
-    while not (rows := customer.http.get("/api/audit-logs").json()["data"]):
-        assert time.monotonic() < deadline, "the audit log is empty"
-        time.sleep(0.05)
-    entry: str = rows[-1]["id"]
+    entry: str = until(lambda: customer.http.get("/api/audit-logs").json()["data"])[-1]["id"]
     return entry
 
 
 def _until_recorded(customer: Customer, call: str) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        found = customer.http.get(f"/api/call-logs/{call}").json()
-        if (found["recording"] or {}).get("status") == "available":
-            return
-        time.sleep(0.1)
-    raise AssertionError("the call got no recording")
+    until(
+        lambda: customer.http.get(f"/api/call-logs/{call}").json()["recording"],
+        lambda recording: recording and recording["status"] == "available",
+    )

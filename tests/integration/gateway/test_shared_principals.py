@@ -57,6 +57,7 @@ class Scene:
     redis: Redis
     url: str
     opened: list[Caches]
+    beating: asyncio.Task[None]
 
     def gateway(
         self, identity: Identity, keys: MacKeys = KEYS, now: Callable[[], float] = time.time
@@ -64,10 +65,6 @@ class Scene:
         caches = Caches(self.url)
         self.opened.append(caches)
         return SharedPrincipals(identity, caches, SESSION, keys, now)
-
-    async def beat(self) -> None:
-        """What identity's relay does four times a second."""
-        await self.store.beat("identity", *await self.store.begin("identity"))
 
     async def tell(self, secret: str) -> None:
         """What the relay makes of a row of the triggers."""
@@ -79,13 +76,23 @@ class Scene:
         return found.decode() if isinstance(found, bytes) else found
 
 
+async def beat(store: RedisStore, begun: asyncio.Event) -> None:
+    """What identity's relay does: however slow a test is, the heartbeat is young."""
+    while True:
+        await store.beat("identity", *await store.begin("identity"))
+        begun.set()
+        await asyncio.sleep(0.2)
+
+
 @pytest_asyncio.fixture(loop_scope="session")
 async def scene(stores: Stores) -> AsyncIterator[Scene]:
     client = RedisClient(stores.redis_url, seconds=5.0)
     async with Redis.from_url(stores.redis_url) as redis:
-        scene = Scene(RedisStore(client), redis, stores.redis_url, [])
-        await scene.beat()
+        store, begun = RedisStore(client), asyncio.Event()
+        scene = Scene(store, redis, stores.redis_url, [], asyncio.create_task(beat(store, begun)))
+        await begun.wait()
         yield scene
+        scene.beating.cancel()
         for caches in scene.opened:
             await caches.close()
     await client.close()
@@ -118,6 +125,7 @@ async def test_a_told_change_ends_it_at_every_gateway(scene: Scene) -> None:
 async def test_without_a_heartbeat_of_identity_it_is_looked_up_again_within_the_bound(scene: Scene) -> None:
     credential, identity = someone()
     await scene.gateway(identity)(credential)
+    scene.beating.cancel()
     await asyncio.sleep(SESSION.bound_seconds + 0.05)
     await scene.gateway(identity)(credential)
     assert identity.asked == 2

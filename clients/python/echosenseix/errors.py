@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
@@ -72,7 +74,7 @@ class TooManyRequests(ApiError):
 
 
 class ServerError(ApiError):
-    """5xx: the server failed; the attempts are used up."""
+    """5xx: the server failed, and trying again did not help or would not."""
 
 
 _BY_STATUS: dict[int, type[ApiError]] = {
@@ -95,9 +97,17 @@ def api_error(response: httpx.Response) -> ApiError:
 
 
 def retry_after_seconds(response: httpx.Response) -> float | None:
-    """What Retry-After says in seconds; the API sends no dates."""
+    """What Retry-After says in seconds. The API sends no dates, but a proxy before it may (RFC 9110, 10.2.3)."""
     text = response.headers.get("retry-after", "")
-    return float(text) if text.isdigit() else None
+    if text.isascii() and text.isdigit():
+        return float(text)
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    # A date without a zone is in UTC (RFC 5322, 3.3: -0000).
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
 
 
 def _problem(response: httpx.Response) -> models.Problem:

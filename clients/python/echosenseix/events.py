@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NotRequired, TypedDict, cast
 import httpx
 
 from .errors import ApiError, ConnectionFailed, NotAuthenticated, api_error
+from .retries import Retries, passes
 
 if TYPE_CHECKING:
     from .client import AsyncClient, Client
@@ -62,8 +63,37 @@ class _Position:
         self._data, self._id = [], None
 
 
+class _Again:
+    """How long a stream waits before it connects again, or that it does not."""
+
+    def __init__(self, retries: Retries) -> None:
+        self._retries = retries
+        self._was_open = False
+        self._failures = 0
+
+    def opened(self) -> None:
+        self._was_open = True
+        self._failures = 0
+
+    def wait(self, lost: Exception | None) -> float:
+        """Seconds; `lost` is None where the server ended the stream. Raises what waiting does not end, and until the
+        stream was open once, the last of as many failures as a request has attempts: the address may be wrong."""
+        self._failures += 1
+        is_last = self._failures >= self._retries.attempts
+        if isinstance(lost, NotAuthenticated) and not is_last:
+            return 0.0  # the token ended while we connected; a fresh one tells whether the key did too
+        if isinstance(lost, ApiError):
+            if not passes(lost.status, lost.retry_after) or (is_last and not self._was_open):
+                raise lost
+            return max(lost.retry_after or 0.0, self._retries.wait(self._failures))
+        if lost is not None and is_last and not self._was_open:
+            raise ConnectionFailed(str(lost)) from lost
+        return self._retries.wait(self._failures)
+
+
 class EventStream:
-    """Iterate to receive events; it reconnects by itself and ends only by an error for which waiting does not help."""
+    """Iterate to receive events. Once it was open it connects again by itself however long the server is away, and ends
+    only by an error for which waiting does not help."""
 
     def __init__(self, client: Client, after: str | None) -> None:
         self._client = client
@@ -75,18 +105,17 @@ class EventStream:
         return self._position.after
 
     def __iter__(self) -> Iterator[Event]:
-        failures = 0
+        again = _Again(self._client.retries)
         while True:
+            lost: Exception | None = None
             try:
-                for event in self._connected():
-                    failures = 0
-                    yield event
-            except (httpx.TransportError, ApiError) as error:
-                failures += 1
-                time.sleep(_wait(error, failures, self._client.retries.attempts))
+                yield from self._connected(again)
+            except (httpx.TransportError, ConnectionFailed, ApiError) as error:
+                lost = error
             self._position.lost()
+            time.sleep(again.wait(lost))
 
-    def _connected(self) -> Iterator[Event]:
+    def _connected(self, again: _Again) -> Iterator[Event]:
         token = self._client.realtime.create_token()
         with self._client.http.stream(
             "GET",
@@ -98,6 +127,7 @@ class EventStream:
             if response.status_code != 200:
                 response.read()
                 raise api_error(response)
+            again.opened()
             for line in response.iter_lines():
                 event = self._position.read(line)
                 if event is not None:
@@ -117,18 +147,18 @@ class AsyncEventStream:
         return self._position.after
 
     async def __aiter__(self) -> AsyncIterator[Event]:
-        failures = 0
+        again = _Again(self._client.retries)
         while True:
+            lost: Exception | None = None
             try:
-                async for event in self._connected():
-                    failures = 0
+                async for event in self._connected(again):
                     yield event
-            except (httpx.TransportError, ApiError) as error:
-                failures += 1
-                await asyncio.sleep(_wait(error, failures, self._client.retries.attempts))
+            except (httpx.TransportError, ConnectionFailed, ApiError) as error:
+                lost = error
             self._position.lost()
+            await asyncio.sleep(again.wait(lost))
 
-    async def _connected(self) -> AsyncIterator[Event]:
+    async def _connected(self, again: _Again) -> AsyncIterator[Event]:
         token = await self._client.realtime.create_token()
         async with self._client.http.stream(
             "GET",
@@ -140,6 +170,7 @@ class AsyncEventStream:
             if response.status_code != 200:
                 await response.aread()
                 raise api_error(response)
+            again.opened()
             async for line in response.aiter_lines():
                 event = self._position.read(line)
                 if event is not None:
@@ -148,17 +179,3 @@ class AsyncEventStream:
 
 def _headers(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}", "Accept": "text/event-stream"}
-
-
-def _wait(error: httpx.TransportError | ApiError, failures: int, attempts: int) -> float:
-    """Seconds until the next connection. A token that ended while we connected is replaced at once; a refusal that
-    waiting does not end is raised, as is the last of several failures in a row."""
-    if failures >= attempts:
-        raise error if isinstance(error, ApiError) else ConnectionFailed(str(error)) from error
-    if isinstance(error, NotAuthenticated):
-        return 0.0
-    if isinstance(error, ApiError):
-        if error.retry_after is None:
-            raise error
-        return error.retry_after
-    return min(30.0, 0.5 * 2.0**failures)

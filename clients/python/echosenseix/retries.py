@@ -13,6 +13,13 @@ from .errors import retry_after_seconds
 _PASSING = frozenset((408, 502, 504))
 # Statuses that pass if they name a time; without one, waiting does not help.
 _TIMED = frozenset((409, 429, 503))
+# Beyond it a wait has its longest anyway, and a float no room.
+_DOUBLINGS = 60
+
+
+def passes(status: int, retry_after: float | None) -> bool:
+    """Whether a refusal ends by itself."""
+    return status in _PASSING or (status in _TIMED and retry_after is not None)
 
 
 @dataclass(frozen=True)
@@ -27,11 +34,10 @@ class Retries:
     def wait_after(self, response: httpx.Response, attempt: int) -> float | None:
         """Seconds until the next attempt; None when the answer stands."""
         asked = retry_after_seconds(response)
-        passes = response.status_code in _PASSING or (response.status_code in _TIMED and asked is not None)
-        if not passes or attempt >= self.attempts or (asked or 0.0) > self.longest_wait:
+        if not passes(response.status_code, asked) or attempt >= self.attempts or (asked or 0.0) > self.longest_wait:
             return None
         return max(asked or 0.0, self.wait(attempt))
 
     def wait(self, attempt: int) -> float:
         """Seconds after that many attempts, with jitter, so that many clients do not return at one instant."""
-        return min(self.longest_wait, self.first_wait * 2.0 ** (attempt - 1)) * random.uniform(0.5, 1.0)  # noqa: S311
+        return min(self.longest_wait, self.first_wait * 2.0 ** min(attempt - 1, _DOUBLINGS)) * random.uniform(0.5, 1.0)  # noqa: S311

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import datetime
 import io
+import itertools
 import json
 from collections.abc import Awaitable, Callable, Iterator
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import standardwebhooks
 
@@ -18,6 +21,8 @@ from clients.python.echosenseix import (
     Client,
     Conflict,
     ConnectionFailed,
+    Forbidden,
+    NotAuthenticated,
     NotFound,
     Retries,
     ServerError,
@@ -26,6 +31,7 @@ from clients.python.echosenseix import (
     Webhook,
     WebhookRefused,
 )
+from clients.python.echosenseix.errors import retry_after_seconds
 from clients.python.echosenseix.requests import Call, flow
 from tests.unit.clients.server import Answer, Told, problem, server
 
@@ -115,6 +121,10 @@ async def test_a_login_is_never_repeated(ask: Ask) -> None:
         assert len(told.asked) == 1
 
 
+def test_the_wait_has_a_bound_after_any_number_of_attempts() -> None:
+    assert 15.0 <= Retries().wait(10_000) <= 30.0
+
+
 def test_the_wait_is_what_retry_after_says_and_grows_without_it() -> None:
     with Client("http://127.0.0.1:1") as client:
         steps = flow(Call("GET", "/x"), client.http, Retries(attempts=5, first_wait=1.0, longest_wait=60.0))
@@ -129,9 +139,7 @@ def test_the_wait_is_what_retry_after_says_and_grows_without_it() -> None:
     assert 1.0 <= waits[1] <= 2.0 <= waits[2] <= 4.0 <= waits[3] <= 8.0
 
 
-def _response(status: int, headers: dict[str, str]) -> Any:
-    import httpx
-
+def _response(status: int, headers: dict[str, str]) -> httpx.Response:
     return httpx.Response(status, headers=headers)
 
 
@@ -165,6 +173,82 @@ async def test_rows_are_read_page_by_page_as_they_are_wanted() -> None:
     with server(*pages()) as told:
         async with AsyncClient(told.url) as client:
             assert [row["id"] async for row in client.agents.list_agents()] == ["agt_1", "agt_2", "agt_3"]
+
+
+HOUR = datetime.timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("ahead", "least", "most"),
+    [(datetime.timedelta(seconds=20), 10.0, 20.0), (-HOUR, 0.0, 0.0), (HOUR, 3_500.0, 3_600.0)],
+)
+def test_a_proxy_may_name_the_moment_to_come_again(ahead: datetime.timedelta, least: float, most: float) -> None:
+    moment = format_datetime(datetime.datetime.now(datetime.UTC) + ahead, usegmt=True)
+    waited = retry_after_seconds(_response(503, {"Retry-After": moment}))
+    assert waited is not None
+    assert least <= waited <= most
+
+
+@pytest.mark.parametrize("text", ["", "soon", "-1", "1.5"])
+def test_what_names_no_time_is_no_time(text: str) -> None:
+    assert retry_after_seconds(_response(503, {"Retry-After": text})) is None
+
+
+# How a test hears: the first events of a stream, by either client the same.
+async def heard(told: Told, count: int, *, is_async: bool, after: str | None = None) -> list[str]:
+    if is_async:
+        async with AsyncClient(told.url, "key", retries=QUICK) as client:
+            found = []
+            async for event in client.stream_events(after):
+                found.append(event["id"])
+                if len(found) == count:
+                    break
+            return found
+    with Client(told.url, "key", retries=QUICK) as client:
+        return [event["id"] for event in itertools.islice(client.stream_events(after), count)]
+
+
+def streamed(*numbers: int) -> Answer:
+    text = "".join(f'id: {number}\ndata: {{"id": "evt_{number}"}}\n\n' for number in numbers)
+    return Answer(200, text.encode() + b"id: 99\ndata: half", {"Content-Type": "text/event-stream"})
+
+
+both = pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+
+
+@both
+async def test_a_stream_that_was_open_goes_on_however_long_the_server_is_away(is_async: bool) -> None:
+    with server() as told:
+        token = Answer(201, {"token": "t", "eventsUrl": f"{told.url}/stream"})
+        away = [problem(503, "too_busy", Retry_After="0"), problem(502, "unknown"), Answer(None)] * QUICK.attempts
+        # No event between: an idle organization's stream counts no failure that it recovered from.
+        ended = [token, Answer(200, b": still here\n\n", {"Content-Type": "text/event-stream"})] * 6
+        told.answers[:] = [token, streamed(1, 2), *away, *ended, token, streamed(3), token]
+        assert await heard(told, 3, is_async=is_async, after="0") == ["evt_1", "evt_2", "evt_3"]
+        streams = [asked.path for asked in told.asked if asked.method == "GET"]
+    # After the last whole event, and never after half of one.
+    assert (streams[0], set(streams[1:])) == ("/stream?after=0", {"/stream?after=2"})
+
+
+@both
+async def test_a_stream_ends_when_its_key_does(is_async: bool) -> None:
+    with server() as told:
+        token = Answer(201, {"token": "t", "eventsUrl": f"{told.url}/stream"})
+        told.answers[:] = [token, streamed(1), token, problem(401, "token_expired"), problem(401, "invalid_api_key")]
+        with pytest.raises(NotAuthenticated, match="invalid_api_key"):
+            await heard(told, 2, is_async=is_async)
+        told.answers[:] = [token, streamed(1), problem(403, "missing_scope")]
+        with pytest.raises(Forbidden):
+            await heard(told, 2, is_async=is_async)
+
+
+@both
+async def test_a_stream_of_a_wrong_address_ends(is_async: bool) -> None:
+    with server() as told:
+        token = Answer(201, {"token": "t", "eventsUrl": "http://127.0.0.1:1/stream"})
+        told.answers[:] = [token]
+        with pytest.raises(ConnectionFailed):
+            await heard(told, 1, is_async=is_async)
 
 
 @pytest.mark.parametrize("source", ["path", "file", "bytes"])

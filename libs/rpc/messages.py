@@ -18,13 +18,12 @@ from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from libs.json_rows import number_to_json
 from libs.rpc.times import from_timestamp, to_timestamp
 
 V = TypeVar("V")
 M = TypeVar("M", bound=Message)
 Reader = Callable[[Any], Any]
-# Integers up to this are exact in a double (IEEE 754).
-_EXACT = 2**53
 
 
 class Mapper(Generic[V, M]):
@@ -113,8 +112,7 @@ def _json(value: Value) -> Any:
     """The JSON value; whole numbers are integers. Objects and lists come through, for the rules to refuse."""
     kind = value.WhichOneof("kind")
     if kind == "number_value":
-        number = value.number_value
-        return int(number) if number.is_integer() and abs(number) <= _EXACT else number
+        return number_to_json(value.number_value)
     if kind in (None, "null_value"):
         return None
     return MessageToDict(value) if kind in ("struct_value", "list_value") else getattr(value, kind)

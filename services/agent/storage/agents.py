@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import asyncpg
@@ -22,7 +22,7 @@ from .rows import AGENT, AGENT_IN_LIST, WRITTEN, agent_from_row, agent_values
 AGENT_LIST = ListRules(sorts={"createdAt": "a.created_at", "updatedAt": "a.updated_at", "name": "a.name"})
 # The id breaks ties, so that pages neither repeat nor skip rows of equal sort value.
 _LISTING = Listing(AGENT_IN_LIST, "agent a", AGENT_LIST, tie="a.id")
-_SHOWN = Listing(AGENT_ROW, "agent a", AGENT_LIST, tie="a.id")
+_SHOWN = replace(_LISTING, select=AGENT_ROW)
 
 # `o.org` is the organization as the fence set it in the same statement (docs/adr/0017-tenant-fence.md).
 _GET = f"select {AGENT} from agent a where a.org_id = o.org and a.id = $2 and a.status <> 'archived'"

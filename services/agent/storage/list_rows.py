@@ -10,7 +10,6 @@ AGENT_ROW = """a.id, a.status, a.published_version, a.draft_digest <> a.publishe
     a.org_id, a.version, a.created_at, a.updated_at, a.first_message, a.language, a.voice_id, a.llm_model,
     a.llm_temperature, a.llm_max_tokens, a.max_duration_seconds, a.knowledge_entry_ids, a.name, a.description, a.tags,
     a.provider, a.external_agent_id"""
-_WIDTH = AGENT_ROW.count(",") + 1
 
 
 class _LanguageModel(JsonRow):
@@ -46,7 +45,8 @@ def agent_row(row: Record) -> AgentRow:
     (
         id_, status, published, changed, org_id, version, created_at, updated_at, first_message, language, voice_id,
         model, temperature, max_tokens, max_seconds, entries, name, description, tags, provider, external_id,
-    ) = row[:_WIDTH]  # fmt: skip
+        *_,
+    ) = row[:]  # fmt: skip
     return AgentRow(
         id_, status, published or None, changed, org_id, version, time_text(created_at), time_text(updated_at),
         first_message or None, language or None, voice_id or None,

@@ -9,7 +9,6 @@ CALL_ROW = """c.id, c.agent_id, c.agent_version, c.external_call_id, c.external_
     c.direction, c.from_number, c.to_number, c.duration_seconds, c.started_at, c.ended_at, c.cost_micros,
     c.cost_currency, c.provider_cost_units, c.title, c.summary, c.successful, c.termination_reason, c.language,
     c.turn_count, c.tags, c.version, c.created_at, c.updated_at"""
-_WIDTH = CALL_ROW.count(",") + 1
 
 
 class CallRow(JsonRow):
@@ -45,8 +44,8 @@ def call_row(row: Record) -> CallRow:
     (
         id_, agent_id, agent_version, external_id, external_agent_id, provider, status, direction, from_number,
         to_number, seconds, started_at, ended_at, micros, currency, units, title, summary, successful, reason, language,
-        turns, tags, version, created_at, updated_at,
-    ) = row[:_WIDTH]  # fmt: skip
+        turns, tags, version, created_at, updated_at, *_,
+    ) = row[:]  # fmt: skip
     return CallRow(
         id_, agent_id or None, agent_version or None, external_id or None, external_agent_id or None, provider or None,
         status, direction, from_number or None, to_number or None, seconds, time_text(started_at), time_text(ended_at),

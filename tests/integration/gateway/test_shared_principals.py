@@ -175,7 +175,6 @@ async def test_it_ends_with_its_session(scene: Scene) -> None:
     assert await scene.redis.pttl(await scene.key_of(credential.secret)) <= 100_000
     # The value is still in Redis; only its own end tells that the session has ended.
     for seconds, asked in ((99, 1), (101, 2)):
-        await scene.beat()
         await scene.gateway(identity, now=later(seconds))(credential)
         assert identity.asked == asked
 

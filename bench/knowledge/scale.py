@@ -41,14 +41,14 @@ _FILL_SECONDS = 1_800
 
 _FILL = """
 set session_replication_role = replica;  -- no triggers: the rows are right by how they are made
-drop index if exists chunk_embedding, chunk_words;
+drop index if exists chunk_embedding, chunk_embedding_896, chunk_words;
 create unlogged table pool as
-    select n, words_of_chunk('english', '', text) as words, text, vector::vector(384) as embedding
+    select n, words_of_chunk('english', '', text) as words, text, vector::vector(896)::halfvec(896) as embedding
     from (
         select n,
             (select string_agg((array[{vocabulary}])[1 + floor(power(random(), 2) * {size})::int], ' ')
              from generate_series(1, {words}) where n = n) as text,
-            (select array_agg(random() - 0.5) from generate_series(1, 384) where n = n) as vector
+            (select array_agg(random() - 0.5) from generate_series(1, 896) where n = n) as vector
         from generate_series(1, {pool}) n
     ) made;
 create unique index on pool (n);
@@ -59,7 +59,7 @@ select o.org, 'kbe_' || o.number || '_' || e, 'Entry ' || e, '', '{{}}', 'comple
     {in_entry}, '', '', 'b', 'i', 1, '{model}', 'en', 1, now(), now()
 from unnest(array[{orgs}]) with ordinality as o (org, number) cross join generate_series(0, {entries} - 1) e;
 insert into chunk (org_id, entry_id, index_id, id, position, text, heading, page, token_count, start_offset, end_offset,
-    passage_sha256, words, embedding)
+    passage_sha256, words, embedding_896)
 select o.org, 'kbe_' || o.number || '_' || c / {in_entry}, 'i', 'chk_' || o.number || '_' || c, c % {in_entry}, p.text,
     '', 0, {words}, 0, 0, '', p.words, p.embedding
 from unnest(array[{orgs}]) with ordinality as o (org, number) cross join generate_series(0, {per_org} - 1) c
@@ -113,7 +113,7 @@ async def _time(searches: Searches, mode: Mode, orgs: list[str], vocabulary: lis
     took = []
     for _ in range(2 * _SEARCHES):
         question = Question(" ".join(chance.choices(vocabulary, k=5)), mode, 10)
-        vector = [chance.random() - 0.5 for _ in range(384)]
+        vector = [chance.random() - 0.5 for _ in range(896)]
         org, started = chance.choice(orgs), time.perf_counter()
         match mode:
             case Mode.KEYWORD:

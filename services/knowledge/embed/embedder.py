@@ -11,9 +11,6 @@ from typing import Protocol
 from libs.errors import Unavailable
 from libs.sandbox import Usage
 
-# Length of a vector: the model's, and that of the column.
-DIMENSIONS = 384
-
 Vector = list[float]
 
 

@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from libs.errors import AppError
 from libs.http import Answer, OutboundClient
 from libs.sandbox import Usage
-from services.knowledge.embed.embedder import DIMENSIONS, EmbedderUnavailable, Vector
+from services.knowledge.embed.embedder import EmbedderUnavailable, Vector
 
+# Length of a vector, that of a column of the index.
+DIMENSIONS = 384
 # Texts per request. Larger: fewer requests, larger bodies.
 _BATCH = 64
 # Seconds for one request.

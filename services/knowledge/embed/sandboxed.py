@@ -7,37 +7,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from libs.sandbox import LimitExceeded, Limits, Sandbox, SandboxError, Usage
-from services.knowledge.embed import local, multilingual
-from services.knowledge.embed.embedder import DIMENSIONS, EmbedderUnavailable, Vector
+from services.knowledge.embed.embedder import EmbedderUnavailable, Vector
+from services.knowledge.embed.models import DEFAULT, Model
 
 # 16 texts of 256 tokens take 0.3 s of one processor, 6 s by the multilingual model; the rest is for a busy machine.
 _LIMITS = Limits(memory_mb=384, cpu_seconds=30, wall_seconds=120.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Model:
-    """A model that a sandbox can load: its module has `load`, its functions give a vector for each text."""
-
-    name: str
-    languages: frozenset[str] | None
-    module: str
-    passages: Callable[[list[str]], list[Vector]]
-    questions: Callable[[list[str]], list[Vector]]
-
-
-ENGLISH = Model(local.MODEL, local.LANGUAGES, local.__name__, local.vectors_of, local.vectors_of)
-MULTILINGUAL = Model(
-    multilingual.MODEL, None, multilingual.__name__, multilingual.passages_of, multilingual.questions_of
-)
-
-
 class SandboxedEmbedder:
     """`processes` forks compute at once; the texts of a call are divided among them."""
 
-    def __init__(self, processes: int, model: Model = ENGLISH) -> None:
+    def __init__(self, processes: int, model: Model = DEFAULT) -> None:
         self._model = model
         self._sandbox = Sandbox((model.module,), (f"{model.module}:load",))
         self._processes = max(1, processes)
@@ -78,6 +60,6 @@ class SandboxedEmbedder:
     ) -> list[Vector]:
         async with self._free:
             vectors = await self._sandbox.run(compute, texts, limits=_LIMITS, usage=usage)
-        if len(vectors) != len(texts) or any(len(vector) != DIMENSIONS for vector in vectors):
+        if len(vectors) != len(texts) or any(len(vector) != self._model.dimensions for vector in vectors):
             raise LimitExceeded("output")
         return list(vectors)

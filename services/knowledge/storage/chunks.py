@@ -34,15 +34,19 @@ from unnest($6::text[], $7::int[], $8::text[], $9::text[], $10::int[], $11::int[
 where exists (select 1 from entry e where e.org_id = $1 and e.id = $2 and e.wanted_build = $4)"""
 _STAGE_PLAIN = _STAGE.format(column="", value="", array="", name="")
 _STAGE_VECTORS = _STAGE.format(
-    column=", embedding", value=", v.embedding::vector", array=", $15::text[]", name=", embedding"
-)
+    column=", embedding, embedding_896",
+    value=", case vector_dims(v.embedding::vector) when 384 then v.embedding::vector end"
+    ", case vector_dims(v.embedding::vector) when 896 then v.embedding::halfvec end",
+    array=", $15::text[]", name=", embedding",
+)  # fmt: skip
 # Of the entry's index, where the same model made it.
 _VECTORS = """
-select distinct on (c.passage_sha256) c.passage_sha256, c.embedding::text as vector
+select distinct on (c.passage_sha256) c.passage_sha256, vector
 from entry e
 join chunk c on c.org_id = e.org_id and c.entry_id = e.id and c.index_id = e.index_id
+cross join lateral coalesce(c.embedding::text, c.embedding_896::text) as vector
 where e.org_id = o.org and e.id = $2 and e.embedding_model = $3 and c.passage_sha256 = any ($4)
-    and c.embedding is not null"""
+    and vector is not null"""
 _DROP_OTHERS = "delete from chunk where org_id = $1 and entry_id = $2 and index_id <> $3"
 _DROP_BUILD = """
 delete from chunk c where c.org_id = $1 and c.entry_id = $2 and c.index_id like $3 || '.%'

@@ -30,7 +30,7 @@ from find_by_words($2, $3, $4, $5, {_CANDIDATES}, $6) k
 order by score desc, chunk_id limit $6"""
 _VECTOR = f"""
 select v.chunk_id, null::real as keyword_score, v.score as vector_score, v.score as score
-from find_by_vector($7::text::vector, $8, $3, $4, $5, {_EXACT_BELOW}, $6) v"""
+from find_nearest($7::text::vector, $8, $3, $4, $5, {_EXACT_BELOW}, $6) v"""
 # Similarities count by their place between the least and the greatest of the ranking: models differ in their range.
 _FUSED = f"""
 select f.chunk_id, f.keyword_score, f.vector_score,
@@ -43,7 +43,7 @@ from (
         select n.chunk_id, n.score,
             coalesce((n.score - min(n.score) over ()) / nullif(max(n.score) over () - min(n.score) over (), 0), 1)
                 as similarity
-        from find_by_vector($7::text::vector, $8, $3, $4, $5, {_EXACT_BELOW}, {_RANKED}) n
+        from find_nearest($7::text::vector, $8, $3, $4, $5, {_EXACT_BELOW}, {_RANKED}) n
     ) v on v.chunk_id = k.chunk_id
 ) f
 join chunk c on c.org_id = o.org and c.id = f.chunk_id

@@ -13,7 +13,7 @@ _LOOK_AGAIN_SECONDS = 60.0
 _PRESENT = """
 select o.org <> '' and exists (
     select from pg_catalog.pg_proc
-     where proname = 'find_by_vector' and pronamespace = current_schema()::regnamespace)"""
+     where proname = 'find_nearest' and pronamespace = current_schema()::regnamespace)"""
 
 
 def literal(vector: Sequence[float]) -> str:

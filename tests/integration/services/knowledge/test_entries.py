@@ -10,6 +10,7 @@ from echosenseix.common.v1 import common_pb2
 from echosenseix.knowledge.v1 import knowledge_pb2 as pb
 from libs.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 from libs.postgres import count_statements
+from services.knowledge.embed.models import DEFAULT
 
 from .conftest import Service, as_org
 
@@ -116,7 +117,7 @@ async def test_statistics_count_the_organizations_own(service: Service, org: str
         stats = await service.servicer.GetStats(pb.GetStatsRequest(), None)
 
     assert (stats.entries, stats.documents, stats.chunks, stats.bytes) == (2, 1, 2, 19 + 16)
-    assert (stats.processing, stats.failed, stats.embedding_model) == (0, 0, "all-MiniLM-L6-v2-int8")
+    assert (stats.processing, stats.failed, stats.embedding_model) == (0, 0, DEFAULT.name)
 
 
 async def test_entries_of_others_and_missing_scopes_are_refused(service: Service, org: str) -> None:

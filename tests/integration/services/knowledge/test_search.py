@@ -12,6 +12,7 @@ from echosenseix.knowledge.v1 import knowledge_pb2 as pb
 from libs.errors import FailedPrecondition, InvalidArgument, Unavailable, Unimplemented
 from libs.ids import new_id
 from local.stores import Stores, run_sql
+from services.knowledge.embed.models import DEFAULT
 from services.knowledge.operations.enqueueing import REFRESH
 
 from .conftest import Counting, Service
@@ -94,11 +95,11 @@ async def test_filters_narrow_every_mode(service: Service, shop: str) -> None:
 
 async def test_the_owners_functions_answer_no_one_without_an_organization(service: Service, shop: str) -> None:
     """They run with the owner's rights, past row level security, so they must name the organization themselves."""
-    vector = "[" + ",".join(["0.1"] * 384) + "]"
+    vector = "[" + ",".join(["0.1"] * DEFAULT.dimensions) + "]"
     calls = (
         "find_by_words('goods', '', '{}', '{}', 2000, 10)",
         "find_by_words('unicorns goods', '', '{}', '{}', 2000, 10)",
-        f"find_by_vector('{vector}', 'all-MiniLM-L6-v2-int8', '', '{{}}', '{{}}', 2000, 10)",
+        f"find_nearest('{vector}', '{DEFAULT.name}', '', '{{}}', '{{}}', 2000, 10)",
         "entry_matching('shipping')",
         "entry_tagged('{all}')",
     )

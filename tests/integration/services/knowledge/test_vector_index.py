@@ -14,6 +14,7 @@ from services.knowledge.domain import entry as entries
 from services.knowledge.domain.chunking import ChunkDraft
 from services.knowledge.domain.entry import BuiltIndex, Described
 from services.knowledge.domain.search import Mode, Question
+from services.knowledge.embed.models import DEFAULT
 from services.knowledge.storage.chunks import Build, Chunks
 from services.knowledge.storage.searches import Searches
 from services.knowledge.storage.vectors import literal
@@ -83,7 +84,7 @@ async def _fill(service: Service, org: str, vectors: Vectors) -> str:
 
 def _unit(chance: random.Random) -> list[float]:
     """A random direction; the first dimensions carry most of it, as real vectors do."""
-    values = [chance.gauss(0, 1 / (1 + position / 8)) for position in range(384)]
+    values = [chance.gauss(0, 1 / (1 + position / 8)) for position in range(DEFAULT.dimensions)]
     length = _dot(values, values) ** 0.5
     return [value / length for value in values]
 

@@ -17,11 +17,12 @@ from libs.config import ConfigError
 from libs.http import OutboundClient
 from libs.sandbox import Usage
 from services.knowledge.config import KnowledgeSettings
-from services.knowledge.embed import documents_embedder, questions_embedder
+from services.knowledge.embed import both, documents_embedder, minilm, questions_embedder, use
 from services.knowledge.embed.cached import CachedQueries
 from services.knowledge.embed.embedder import EmbedderUnavailable, Vector
 from services.knowledge.embed.int8 import in_int8
 from services.knowledge.embed.local import LocalEmbedder
+from services.knowledge.embed.models import DEFAULT, ENGLISH
 from services.knowledge.embed.remote import RemoteEmbedder
 from services.knowledge.embed.sandboxed import SandboxedEmbedder
 from services.knowledge.embed.tokens import MODEL_TOKENS, DataFileChanged, Tokens, check_sha256
@@ -68,6 +69,25 @@ async def test_the_sandboxed_model_computes_the_same_outside_of_this_process() -
         await apart.close()
 
 
+async def test_the_default_model_is_two_models_side_by_side() -> None:
+    question, delivery, hours = both.vectors_of(
+        ["Wie lange dauert die Lieferung?", "Parcels arrive within two days.", "The store opens at nine."]
+    )
+
+    assert _cosine(question, delivery) > _cosine(question, hours)
+    assert (len(question), len(delivery)) == (DEFAULT.dimensions, 896)
+    english, multilingual = (model.vectors_of(["Parcels arrive within two days."])[0] for model in (minilm, use))
+    assert math.isclose(_cosine(delivery[:384], english), 0.5**0.5, abs_tol=1e-4)
+    assert math.isclose(_cosine(delivery[384:], multilingual), 0.5**0.5, abs_tol=1e-4)
+
+
+async def test_an_installation_may_keep_the_english_model() -> None:
+    embedder = questions_embedder(KnowledgeSettings(embeddings_model="all-MiniLM-L6-v2"))
+    assert (embedder.model, embedder.languages) == (ENGLISH.name, frozenset(("en",)))
+    assert len(await embedder.embed_question("word")) == ENGLISH.dimensions
+    await embedder.close()
+
+
 async def test_the_multilingual_model_compares_languages() -> None:
     settings = KnowledgeSettings(embeddings_model="multilingual-e5-small")
     questions, documents = questions_embedder(settings), documents_embedder(settings)
@@ -84,7 +104,7 @@ async def test_the_multilingual_model_compares_languages() -> None:
 def test_a_model_that_nothing_serves_is_refused() -> None:
     with pytest.raises(ConfigError, match="EMBEDDINGS_MODEL"):
         KnowledgeSettings(embeddings_model="unknown")
-    assert not KnowledgeSettings(embeddings_model="unknown", embeddings_url="https://host/v1").multilingual
+    KnowledgeSettings(embeddings_model="unknown", embeddings_url="https://host/v1")
 
 
 async def test_a_closed_model_refuses() -> None:

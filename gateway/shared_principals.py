@@ -2,12 +2,13 @@
 
 Stands between gateway.principals and identity. A value in Redis is signed, so that who can write there cannot make a
 principal, and it names its credential, so that none can be put in another's place. identity's triggers tell of every
-change by the hash of the credential (services/identity/storage/migrations).
+change by the hash of the credential (services/identity/storage/migrations). A gateway that heard of a change takes no
+value from before it, should one be put back.
 """
 
 import hashlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -23,6 +24,8 @@ from libs.rpc.principal import Principal
 
 # Seconds that a change through this gateway is remembered: longer than a principal outlives its change anywhere.
 _DOUBTED_SECONDS = SESSION.bound_seconds + 0.2
+# Changed credentials in memory, each for the TTL. More changes forget the oldest; 300 B each.
+_CHANGED = 50_000
 # Bytes of a value's signature: 128 bits.
 _MAC_BYTES = 16
 # Lifetimes vary by a tenth; this share of what is left never ends after it.
@@ -31,10 +34,11 @@ _SURELY_ALIVE = 0.9
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """`until` is when the session or key ends, in seconds since 1970."""
+    """In seconds since 1970: `begun` is when identity was asked, `until` when the session or key ends."""
 
     credential: str
     principal: Principal
+    begun: float
     until: float
 
 
@@ -55,7 +59,10 @@ class SharedPrincipals:
     ) -> None:
         self._lookup = lookup
         self._now = now
-        self._cache = caches.open(kind, _codec(keys))
+        # When this gateway heard that a credential changed, by its digest.
+        self._changed: Memory[str, float] = Memory("credentials_changed", max_entries=_CHANGED)
+        caches.hear(self._hear)
+        self._cache = caches.open(kind, _codec(keys, self._require_current))
         self._doubted: Memory[str, bool] = Memory("principals_changed", max_entries=10_000)
 
     async def __call__(self, credential: Credential) -> tuple[Principal, float]:
@@ -69,9 +76,10 @@ class SharedPrincipals:
 
         async def load() -> Loaded[_Kept]:
             nonlocal found
+            begun = self._now()
             found = await self._lookup(credential)
             lives = min(found.lives_seconds, self._cache.kind.ttl_seconds)
-            kept = _Kept(place.key, found.principal, self._now() + lives)
+            kept = _Kept(place.key, found.principal, begun, self._now() + lives)
             return Loaded(kept, ttl_seconds=lives * _SURELY_ALIVE if found.is_told else 0.0)
 
         answer = await self._cache.get(place, load)
@@ -92,12 +100,23 @@ class SharedPrincipals:
         """A session, API key or user was changed through this gateway."""
         self._doubted.put(changed_id, True, _DOUBTED_SECONDS)
 
+    def _hear(self, tags: Sequence[str]) -> None:
+        for tag in tags:
+            entity, _, digest = tag.partition("::")
+            if entity in self._cache.kind.entities:
+                self._changed.put(digest, self._now(), self._cache.kind.ttl_seconds)
+
+    def _require_current(self, kept: _Kept) -> None:
+        changed = self._changed.peek(kept.credential.rpartition(":")[2])
+        if changed is not None and kept.begun <= changed:
+            raise ValueError("from before a change")
+
     def _is_doubted(self, principal: Principal) -> bool:
         ids = (principal.session_id, principal.api_key_id, principal.user_id)
         return any(self._doubted.peek(changed_id) for changed_id in ids if changed_id)
 
 
-def _codec(keys: MacKeys) -> Codec[_Kept]:
+def _codec(keys: MacKeys, require_current: Callable[[_Kept], None]) -> Codec[_Kept]:
     encoder, decoder = msgspec.json.Encoder(), msgspec.json.Decoder(_Kept)
 
     def encode(kept: _Kept) -> bytes:
@@ -108,6 +127,8 @@ def _codec(keys: MacKeys) -> Codec[_Kept]:
         body = raw[_MAC_BYTES:]
         if not keys.verify(body, raw[:_MAC_BYTES], _MAC_BYTES):
             raise ValueError("not signed by a gateway")
-        return decoder.decode(body)
+        kept = decoder.decode(body)
+        require_current(kept)
+        return kept
 
     return Codec(encode, decode, lambda kept: 1_024 + 64 * len(kept.principal.scopes))

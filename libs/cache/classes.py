@@ -17,9 +17,9 @@ _BOUND_OF_RIGHTS = 0.8
 _EDGE = "edge"
 
 SESSION: Final = CacheClass(
-    "session", _EDGE, "session token or API key", 5 * _MINUTE, _BOUND_OF_RIGHTS, ("credential",), ("identity",),
+    "session", _EDGE, "session token or API key", 60 * _MINUTE, _BOUND_OF_RIGHTS, ("credential",), ("identity",),
     single=True, memory_seconds=_BOUND_OF_RIGHTS,
-    refresh_share=1 / 5,  # identity notes the use of a session, which lengthens it, once a minute
+    refresh_seconds=_MINUTE,  # identity notes the use of a session, which lengthens it, once a minute
 )  # fmt: skip
 AGENT_LIST: Final = CacheClass(
     "agent_list", _EDGE, "organization, permissions, query", 15 * _MINUTE, _BOUND, ("agent",), ("agent",)

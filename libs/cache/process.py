@@ -1,8 +1,9 @@
 """The caches of one process: they share a connection to Redis and what NATS tells of replaced tags."""
 
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from libs.cache.client import RedisClient
+from libs.cache.client import REDIS_SECONDS, RedisClient
 from libs.cache.spec import CacheClass
 from libs.cache.store import RedisStore
 from libs.cache.tiered import Cache
@@ -13,14 +14,16 @@ V = TypeVar("V")
 
 
 class Caches:
-    """Opened and closed with the process. `client` may be shared with what else asks Redis. `on_message` hears NATS
+    """Opened and closed with the process. A command to Redis may take `seconds`. `client` may be shared with
+    what else asks Redis. `on_message` hears NATS
     (libs.bus.subjects.cache_invalidated)."""
 
-    def __init__(self, redis_url: str) -> None:
-        self.client = RedisClient(redis_url)
+    def __init__(self, redis_url: str, *, seconds: float = REDIS_SECONDS) -> None:
+        self.client = RedisClient(redis_url, seconds=seconds)
         self._store = RedisStore(self.client)
         self.tombstones = Tombstones()
         self._opened: list[Cache[object]] = []
+        self._hearing: list[Callable[[Sequence[str]], None]] = []
 
     def open(self, kind: CacheClass, codec: Codec[V]) -> Cache[V]:
         """The cache of one class; call it once a class."""
@@ -28,9 +31,16 @@ class Caches:
         self._opened.append(cache)  # type: ignore[arg-type]  # closed alike, whatever it holds
         return cache
 
+    def hear(self, told: Callable[[Sequence[str]], None]) -> None:
+        """Tell of replaced tags whoever remembers them for longer than the memory needs."""
+        self._hearing.append(told)
+
     def on_message(self, subject: str, data: bytes) -> None:
         """Note replaced tags, one a line."""
-        self.tombstones.note(data.decode("utf-8", "replace").split("\n"))
+        tags = data.decode("utf-8", "replace").split("\n")
+        self.tombstones.note(tags)
+        for told in self._hearing:
+            told(tags)
 
     async def close(self) -> None:
         for cache in self._opened:

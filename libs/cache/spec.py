@@ -4,6 +4,7 @@ A change has a topic ("agent.updated"), an organization and the key of what chan
 entity ("agent"): the organization's, which lists and sums carry, and the one of the key, which single views carry.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -38,7 +39,9 @@ class CacheClass:
     memory_seconds: float = L1_SECONDS
     soft_seconds: float = 0.25
     hard_seconds: float = 2.0
+    # A reader renews a value after this share of its TTL, or after these seconds.
     refresh_share: float = 0.8
+    refresh_seconds: float = math.inf
     max_entries: int = 10_000
     max_bytes: int = 32 * 1024 * 1024
 

@@ -67,9 +67,11 @@ class Scene:
         return SharedPrincipals(identity, caches, SESSION, keys, now)
 
     async def tell(self, secret: str) -> None:
-        """What the relay makes of a row of the triggers."""
+        """What the relay makes of a row of the triggers; the gateways so far hear of it."""
         tags = replaced_by("credential.changed", "", sha256(secret.encode()).hexdigest())
         await self.store.invalidate(new_id("chg"), tags)
+        for caches in self.opened:
+            caches.on_message("", "\n".join(tags).encode())
 
     async def key_of(self, secret: str) -> str:
         [found] = await self.redis.keys(f"cache:v:session:*{sha256(secret.encode()).hexdigest()}")
@@ -214,6 +216,32 @@ async def test_an_old_value_that_is_put_back_ends_with_the_ttl(scene: Scene) -> 
     late = scene.gateway(identity, now=lambda: time.time() + SESSION.ttl_seconds)
     with pytest.raises(Unauthenticated):
         await late(credential)
+
+
+async def test_an_old_value_that_is_put_back_is_refused_where_its_change_was_heard(scene: Scene) -> None:
+    credential, identity = someone()
+    heard = scene.gateway(identity)
+    await heard(credential)
+    key = await scene.key_of(credential.secret)
+    old = await scene.redis.hget(key, "data")
+    await scene.tell(credential.secret)
+    identity.principal = replace(identity.principal, role="viewer")
+    await heard(credential)
+    assert await scene.redis.hget(key, "data") != old
+    await scene.redis.hset(key, "data", old)
+    await asyncio.sleep(SESSION.bound_seconds + 0.1)  # this gateway's memory has ended
+    principal, _ = await heard(credential)
+    assert (principal.role, identity.asked) == ("viewer", 3)
+
+
+async def test_a_session_is_looked_up_again_after_a_minute_of_use_whatever_its_ttl(scene: Scene) -> None:
+    """identity notes its use then, which lengthens it."""
+    credential, identity = someone()
+    await scene.gateway(identity)(credential)
+    kept = await scene.redis.hmget(await scene.key_of(credential.secret), "as_of", "refresh_at")
+    as_of, refresh_at = (int(text or 0) / 1e6 for text in kept)
+    assert 0 < refresh_at - as_of < 67.0  # lifetimes vary by a tenth
+    assert await scene.redis.pttl(await scene.key_of(credential.secret)) > 1_000 * 1_800
 
 
 @pytest.mark.parametrize("secret", ["esx_live_0123456789_" + "a" * 38, "short", "a" * 39 + ".", "b" * 65])

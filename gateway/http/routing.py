@@ -120,7 +120,8 @@ class Route(Generic[Q, B]):
     secret: bool = False
     # The body identifies the write, so that a second one changes nothing even without an Idempotency-Key.
     repeatable: bool = False
-    # The class of cached values that the answer is one of; its `single`s show what {id} names.
+    # The class of cached values that the answer is one of; its `single`s show what {id} names. A PATCH stores its
+    # answer for the reads of its path.
     cached: CacheClass | None = None
     seconds: float = 0.0
     body_limit: int = 0
@@ -141,6 +142,11 @@ class Route(Generic[Q, B]):
     @property
     def reads(self) -> bool:
         return self.method == "GET"
+
+    @property
+    def writes_through(self) -> bool:
+        """Whether the edge cache stores what this write answers."""
+        return self.cached is not None and self.method == "PATCH"
 
     @property
     def audited(self) -> bool:

@@ -74,14 +74,16 @@ class HotRead:
 
 
 class Recorder:
-    """Takes the messages of an application that answers, instead of a client."""
+    """Takes the messages of an application that answers, instead of a client or before one."""
 
     def __init__(self) -> None:
         self.status = 0
+        self.messages: list[Message] = []
         self.headers: list[tuple[bytes, bytes]] = []
         self._parts: list[bytes] = []
 
     async def send(self, message: Message) -> None:
+        self.messages.append(message)
         if message["type"] == "http.response.start":
             self.status, self.headers = message["status"], list(message["headers"])
         else:

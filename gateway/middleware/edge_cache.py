@@ -18,11 +18,13 @@ from gateway.http.negotiation import choose_coding
 from gateway.http.request import Request, request_of
 from gateway.http.routing import Route, match_of
 from gateway.http.stored import CODEC, HotRead, Recorder, StoredResponse, absence, response_messages
+from libs.cache.invalidation import EVENT_HEADER
 from libs.cache.process import Caches
 from libs.cache.spec import CacheClass
 from libs.cache.tiered import Cache
 from libs.cache.values import Answer, Loaded, Loader, Place, Source
 from libs.errors import NotFound
+from libs.rpc.context import response_headers
 from libs.rpc.principal import Principal
 
 _MISS = (b"x-cache", b"MISS")
@@ -59,9 +61,12 @@ class EdgeCache:
         kind = route.cached if route is not None else None
         if principal is None or not principal.org_id:
             await self._pass(request, receive, send)
-        elif kind is None:
-            renews = route is not None and not route.reads
-            await self._app(scope, receive, self._renewing(principal, send) if renews else send)
+        elif route is None or kind is None or route.writes_through:
+            send = send if route is None or route.reads else self._renewing(principal, send)
+            if kind is not None and not scope["query_string"]:
+                await self._write_through(kind, principal, request, (scope, receive, send))
+            else:
+                await self._app(scope, receive, send)
         # It asks for more than the stored bytes, or must reach its service.
         elif request.has_header("range") or request.has_header("idempotency-key"):
             await self._pass(request, receive, send)
@@ -82,6 +87,31 @@ class EdgeCache:
             await send(message)
 
         return renewing
+
+    async def _write_through(
+        self, kind: CacheClass, principal: Principal, request: Request[Any, Any, Any], asgi: tuple[Scope, Receive, Send]
+    ) -> None:
+        """A write whose answer is what a read of its path shows: it is in Redis before its writer hears of it."""
+        scope, receive, send = asgi
+        cache, place = self._caches[kind.name], await self._place(kind, principal, request)
+        noted = await cache.note(place)
+        if noted is None:
+            await self._app(scope, receive, send)
+            return
+        recorder = Recorder()
+
+        async def storing(message: Message) -> None:
+            await recorder.send(message)
+            if message.get("more_body") or message["type"] != "http.response.body":
+                return
+            event_id = response_headers().get(EVENT_HEADER, "")
+            if event_id and recorder.status == 200:
+                stored = await recorder.stored()
+                await cache.write(place, noted, event_id, Loaded(stored, stored.version))
+            for held in recorder.messages:
+                await send(held)
+
+        await self._app(scope, receive, storing)
 
     async def _answer(
         self, kind: CacheClass, principal: Principal, request: Request[Any, Any, Any], asgi: tuple[Scope, Receive, Send]

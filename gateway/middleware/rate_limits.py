@@ -143,7 +143,7 @@ class RateLimits:
 
         request.unsettled = settled
         route = match_of(request).route
-        if not self._edge or route is None or route.cached is None:
+        if not self._edge or route is None or route.cached is None or route.writes_through:
             await request.admitted()
 
 

@@ -186,6 +186,7 @@ ROUTES = tagged(
         answer=Agent,
         subject=agent_version,
         etag="version",
+        cached=AGENT,
     ),
     Route(
         "DELETE",

@@ -202,6 +202,7 @@ ROUTES = tagged(
         answer=Entry,
         subject=entry_version,
         etag="match",
+        cached=ENTRY,
     ),
     Route(
         "DELETE",

@@ -58,5 +58,6 @@ ROUTES = tagged(
         answer=Organization,
         subject=organization_version,
         etag="version",
+        cached=ORGANIZATION,
     ),
 )

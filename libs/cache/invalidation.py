@@ -9,10 +9,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from libs.cache.changes import Change
 from libs.cache.client import RedisUnavailable
 from libs.cache.store import RedisStore
+from libs.context import set_response_header
 from libs.telemetry.metrics import CACHE_INVALIDATIONS
 
 # Seconds that a writer waits for Redis after its commit; then the relay invalidates.
 WRITER_SECONDS = 0.05
+# Tells who asked for a write, beside its answer, which event replaced the tags: it may store the answer.
+EVENT_HEADER = "x-cache-event"
 # NATS takes messages up to 1 MB; a tag has at most 200 bytes.
 TAGS_A_MESSAGE = 1_000
 
@@ -36,6 +39,8 @@ class Invalidator:
         except (RedisUnavailable, TimeoutError):
             outcome = "failed"
         CACHE_INVALIDATIONS.labels("writer", outcome).inc(len(changes))
+        if len(changes) == 1:
+            set_response_header(EVENT_HEADER, changes[0].event_id)
         await self._announce(changes)
 
     async def apply(self, changes: Sequence[Change]) -> None:
@@ -47,6 +52,8 @@ class Invalidator:
         await self._announce(missed)
 
     async def _replace(self, changes: Sequence[Change]) -> list[bool]:
+        if len(changes) == 1:
+            return [await self._store.invalidate(changes[0].event_id, changes[0].tags(self._service))]
         tasks = (self._store.invalidate(change.event_id, change.tags(self._service)) for change in changes)
         return list(await asyncio.gather(*tasks))
 

@@ -27,7 +27,13 @@ local now = clock[1] * 1000000 + clock[2]
 local function text(number) return string.format('%.0f', number) end
 """
 
-# Generations are random, so one that was evicted or flushed never comes back: a missing one differs from every other.
+# Generations begin as random ones, so one that was evicted or flushed never comes back: a missing one differs from
+# every other. An invalidation puts another in place of each that is there; who knows the old one and the event knows
+# the new one.
+_REPLACED = """
+local function replaced(generation, event) return redis.sha1hex(generation .. event) end
+"""
+
 # A lease keeps them for as long as itself, so that what is never filled (a wrong credential) leaves nothing; a fill
 # keeps them for two hours, longer than any value.
 _GENERATIONS = """
@@ -91,19 +97,64 @@ return {leased - 1, '', '0', '0', '0', leased}
 """
 )
 
+# Stores the data of ARGV[first], the version, the ttl in ms and the share of it after which a reader refreshes, each
+# an argument after the one before.
+_STORE = """
+local function store(first_tag, first, as_of, generations)
+  local ttl = ARGV[first + 2]
+  for i = first_tag, #KEYS do redis.call('PEXPIRE', KEYS[i], 7200000) end
+  redis.call('HSET', KEYS[1], 'data', ARGV[first], 'version', ARGV[first + 1], 'as_of', as_of,
+             'generations', generations, 'refresh_at', text(now + ttl * 1000 * ARGV[first + 3]))
+  redis.call('PEXPIRE', KEYS[1], ttl)
+end
+"""
+
 # KEYS value, lease, tags...   ARGV token, data, version, ttl ms, share of the ttl after which a reader refreshes
 FILL: Final = Script(
     _NOW
     + _GENERATIONS
+    + _STORE
     + """
 local lease = redis.call('HMGET', KEYS[2], 'token', 'as_of', 'generations')
 if lease[1] ~= ARGV[1] then return 0 end
 redis.call('DEL', KEYS[2])
 if lease[3] ~= generations(3, #KEYS) then return 0 end
-for i = 3, #KEYS do redis.call('PEXPIRE', KEYS[i], 7200000) end
-redis.call('HSET', KEYS[1], 'data', ARGV[2], 'version', ARGV[3], 'as_of', lease[2], 'generations', lease[3],
-           'refresh_at', text(now + ARGV[4] * 1000 * ARGV[5]))
-redis.call('PEXPIRE', KEYS[1], ARGV[4])
+store(3, 2, lease[2], lease[3])
+return 1
+"""
+)
+
+# KEYS tags...   ARGV token, lease ms
+# Before a write: its answer is a load that begins now. Answers {time, generations}.
+NOTE: Final = Script(
+    _NOW
+    + _GENERATIONS
+    + """
+return {text(now), generations(1, #KEYS, ARGV[1], ARGV[2])}
+"""
+)
+
+# KEYS value, tags...   ARGV as-of, generations, event, data, version, ttl ms, share
+# After the write: its answer is stored if each generation is the noted one, or the one by which the write's own event
+# has replaced it. A reader's value of the same generations that is as new stays, because its evidence is younger.
+WRITE: Final = Script(
+    _NOW
+    + _GENERATIONS
+    + _REPLACED
+    + _STORE
+    + """
+if tonumber(ARGV[1]) > now then return 0 end
+local i = 2
+for noted in string.gmatch(ARGV[2], '[^,]+') do
+  local generation = KEYS[i] and redis.call('GET', KEYS[i])
+  if generation ~= noted and generation ~= replaced(noted, ARGV[3]) then return 0 end
+  i = i + 1
+end
+if i ~= #KEYS + 1 then return 0 end
+local held = generations(2, #KEYS)
+local value = redis.call('HMGET', KEYS[1], 'version', 'generations')
+if value[2] == held and tonumber(value[1]) >= tonumber(ARGV[5]) then return 0 end
+store(2, 4, ARGV[1], held)
 return 1
 """
 )
@@ -126,12 +177,16 @@ return redis.call('DEL', KEYS[1])
 """
 )
 
-# KEYS marker, tags...   ARGV marker ms
+# KEYS marker, tags...   ARGV marker ms, event
 # The marker makes a second application of the same event a no-op, so the relay does not undo the writer's fills.
 INVALIDATE: Final = Script(
-    """
+    _REPLACED
+    + """
 if not redis.call('SET', KEYS[1], '1', 'NX', 'PX', ARGV[1]) then return 0 end
-for i = 2, #KEYS do redis.call('DEL', KEYS[i]) end
+for i = 2, #KEYS do
+  local generation = redis.call('GET', KEYS[i])
+  if generation then redis.call('SET', KEYS[i], replaced(generation, ARGV[2]), 'KEEPTTL') end
+end
 return 1
 """
 )

@@ -53,6 +53,14 @@ class _Asked:
         return Found(value, int(version), int(evidence) / 1e6, int(age) / 1e6, self._token if leased else "")
 
 
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """What the tags of a value were before a write: the time of Redis in µs, and their generations."""
+
+    as_of: int
+    generations: bytes
+
+
 class RedisStore:
     """All classes of a process share one."""
 
@@ -85,7 +93,24 @@ class RedisStore:
         stored = await self._client.run(
             scripts.FILL,
             [*_value_and_lease(kind, key), *_tags(kind, tags)],
-            [lease, value, version, _jittered_ms(ttl), kind.refresh_share],
+            [lease, value, version, *_life(kind, ttl)],
+        )
+        return bool(stored)
+
+    async def note(self, kind: CacheClass, tags: Sequence[str]) -> Noted:
+        """Ask before a write whose answer `write` shall store."""
+        answer = await self._client.run(scripts.NOTE, _tags(kind, tags), [secrets.token_hex(8), LEASE_MS])
+        return Noted(int(answer[0]), bytes(answer[1]))
+
+    async def write(
+        self, kind: CacheClass, key: str, tags: Sequence[str], noted: Noted, event_id: str, value: bytes, version: int
+    ) -> bool:
+        """Store the answer of a write that committed the event after `noted`; False when something else has replaced
+        a tag since, or a value that is as new is there."""
+        stored = await self._client.run(
+            scripts.WRITE,
+            [_value_and_lease(kind, key)[0], *_tags(kind, tags)],
+            [noted.as_of, noted.generations, event_id, value, version, *_life(kind, kind.ttl_seconds)],
         )
         return bool(stored)
 
@@ -99,7 +124,8 @@ class RedisStore:
 
     async def invalidate(self, event_id: str, tags: Sequence[str]) -> bool:
         """Replace the generations of the tags; False when this event was applied before."""
-        return bool(await self._client.run(scripts.INVALIDATE, [_marker(event_id), *map(_tag, tags)], [MARKER_MS]))
+        keys = [_marker(event_id), *map(_tag, tags)]
+        return bool(await self._client.run(scripts.INVALIDATE, keys, [MARKER_MS, event_id]))
 
     async def begin(self, service: str) -> tuple[int, str]:
         """The time of Redis in µs, and which server run this is. On a run that is new to the service its values are
@@ -137,6 +163,11 @@ def _marker(event_id: str) -> str:
 
 def _heartbeat(service: str) -> str:
     return f"{_PREFIX}h:{service}"
+
+
+def _life(kind: CacheClass, ttl: float) -> tuple[int, float]:
+    """The jittered life in ms, and the share of it after which a reader renews the value."""
+    return _jittered_ms(ttl), min(kind.refresh_share, kind.refresh_seconds / ttl)
 
 
 def _jittered_ms(seconds: float) -> int:

@@ -16,9 +16,9 @@ from libs.cache.figures import Figures
 from libs.cache.memory import Memory
 from libs.cache.source import LoadPlaces, is_outage
 from libs.cache.spec import L1_SECONDS, CacheClass
-from libs.cache.store import Found, RedisStore
+from libs.cache.store import Found, Noted, RedisStore
 from libs.cache.tombstones import Tombstones
-from libs.cache.values import Answer, Begun, Codec, Entry, Flight, Loader, Place, Source
+from libs.cache.values import Answer, Begun, Codec, Entry, Flight, Loaded, Loader, Place, Source
 from libs.errors import AppError, DeadlineExceeded
 
 logger = logging.getLogger(__name__)
@@ -88,6 +88,24 @@ class Cache(Generic[V]):
     async def finish(self, begun: Begun[V]) -> Answer[V]:
         """The answer of a read that has begun. Raises as `get` does."""
         return await self._join(begun.flight, begun.entry)
+
+    async def note(self, place: Place) -> Noted | None:
+        """Ask before a write whose answer `write` shall store; None while Redis is away."""
+        try:
+            return await self._store.note(self.kind, place.tags)
+        except RedisUnavailable:
+            return None
+
+    async def write(self, place: Place, noted: Noted, event_id: str, loaded: Loaded[V]) -> None:
+        """Store in Redis what a write answered: the value after the commit of its event, as a load gives it. This
+        process's memory takes it from there. Changes of others since `noted` make it void."""
+        raw = self._codec.encode(loaded.value)
+        try:
+            stored = await self._store.write(self.kind, place.key, place.tags, noted, event_id, raw, loaded.version)
+        except RedisUnavailable:
+            return
+        if not stored:
+            self._figures.refused.inc()
 
     def fresh(self, place: Place) -> Entry[V] | None:
         """What this process's memory would answer now; counted as nothing."""
@@ -203,7 +221,10 @@ class Cache(Generic[V]):
         now = self._now()
         if now - self._warned >= _WARN_SECONDS:
             self._warned = now
-            logger.warning("a value of %s in Redis is none that this suite stored", self.kind.name)
+            logger.warning(
+                "a value of %s in Redis is none of this suite, or from before a change",
+                self.kind.name,
+            )
         self._spawn(self._store.discard(self.kind, place.key, raw))
 
     async def _refresh(self, place: Place, load: Loader[V], lease: str) -> None:

@@ -16,7 +16,7 @@ import pytest_asyncio
 from libs.cache.client import RedisClient
 from libs.cache.connection import RedisConnection
 from libs.cache.spec import CacheClass
-from libs.cache.store import LEASE_MS, RedisStore
+from libs.cache.store import LEASE_MS, Noted, RedisStore
 from libs.ids import new_id
 from local.stores import Stores
 from tests.unit.libs.cache.lua_model import RedisModel
@@ -48,6 +48,9 @@ class Both:
         self.applied = 0
         # Reader -> its lease at the server and the version that it has loaded.
         self.leases: dict[int, tuple[str, int]] = {}
+        # Writes under way: what they noted at the server and in the model, and their events once committed.
+        self.noted: list[tuple[Noted, int]] = []
+        self.written: list[tuple[Noted, int, int]] = []
 
     async def get(self) -> None:
         reader, demanded = self.chance.randrange(READERS), self.chance.choice((0, 0, self.commits))
@@ -91,6 +94,24 @@ class Both:
         self.commits += 1
         self.events.append(new_id("evt"))
 
+    async def note(self) -> None:
+        """A write that will store its answer begins."""
+        self.noted.append((await self.store.note(KIND, [self.key]), self.model.note()))
+
+    async def commit_noted(self) -> None:
+        if self.noted:
+            noted, generation = self.noted.pop(self.chance.randrange(len(self.noted)))
+            await self.commit()
+            self.written.append((noted, generation, len(self.events) - 1))
+
+    async def write(self) -> None:
+        """It stores what it wrote, however late."""
+        if self.written:
+            noted, generation, number = self.written.pop(self.chance.randrange(len(self.written)))
+            expected = self.model.write(generation, number, number + 1)
+            event = self.events[number]
+            assert await self.store.write(KIND, self.key, [self.key], noted, event, b"v", number + 1) is expected
+
     async def invalidate(self) -> None:
         if self.events:
             number = self.chance.randrange(len(self.events))
@@ -115,6 +136,9 @@ class Both:
 @pytest.mark.parametrize("seed", range(SEQUENCES))
 async def test_the_scripts_answer_what_the_model_answers(server: tuple[RedisStore, RedisConnection], seed: int) -> None:
     both = Both(*server, random.Random(seed))
-    acts = (both.get, both.fill, both.release, both.lapse, both.commit, both.invalidate, both.evict, both.flush)
+    acts = {
+        both.get: 8, both.fill: 5, both.release: 1, both.lapse: 1, both.commit: 3, both.invalidate: 4, both.evict: 2,
+        both.flush: 0.5, both.note: 4, both.commit_noted: 4, both.write: 4,
+    }  # fmt: skip
     for _ in range(STEPS):
-        await both.chance.choices(acts, weights=(8, 5, 1, 1, 3, 3, 2, 0.5))[0]()
+        await both.chance.choices(list(acts), weights=list(acts.values()))[0]()

@@ -18,6 +18,8 @@ class RedisModel:
     # reader, generation
     lease: tuple[int, int] | None = None
     markers: set[int] = field(default_factory=set)
+    # The last replacement: old generation, event, new generation.
+    replaced: tuple[int, int, int] | None = None
     _generations: count[int] = field(default_factory=lambda: count(1))
 
     def get(self, reader: int, min_version: int = 0) -> tuple[str, int]:
@@ -26,10 +28,23 @@ class RedisModel:
             return "hit", self.value[0]
         if self.lease is not None:
             return "held", 0
+        self.lease = (reader, self.note())
+        return "leased", 0
+
+    def note(self) -> int:
+        """The generation before a write."""
         if not self.tag:
             self.tag, self.lasts = next(self._generations), False
-        self.lease = (reader, self.tag)
-        return "leased", 0
+        return self.tag
+
+    def write(self, noted: int, event: int, version: int) -> bool:
+        """Write-through: nothing but the write's own event has replaced the tag since."""
+        if not self.tag or (self.tag != noted and self.replaced != (noted, event, self.tag)):
+            return False
+        if self.value is not None and self.value[1] == self.tag and self.value[0] >= version:
+            return False
+        self.value, self.lasts = (version, self.tag), True
+        return True
 
     def fill(self, reader: int, version: int) -> bool:
         if self.lease is None or self.lease[0] != reader:
@@ -57,7 +72,9 @@ class RedisModel:
         if event in self.markers:
             return False
         self.markers.add(event)
-        self.tag = 0
+        if self.tag:
+            new = next(self._generations)
+            self.replaced, self.tag = (self.tag, event, new), new
         return True
 
     def evict(self, what: str) -> None:

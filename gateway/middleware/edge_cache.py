@@ -28,6 +28,8 @@ from libs.rpc.context import response_headers
 from libs.rpc.principal import Principal
 
 _MISS = (b"x-cache", b"MISS")
+# Tags that name the version of what is shown (gateway.http.routing).
+_VERSIONED = frozenset(("version", "match"))
 # Places that are remembered, so that a hot read computes no digest. 1 KB each.
 _RECENT_PLACES = 4_096
 # Characters of a path and query whose place is remembered. Longer ones would fill the memory.
@@ -117,8 +119,9 @@ class EdgeCache:
         self, kind: CacheClass, principal: Principal, request: Request[Any, Any, Any], asgi: tuple[Scope, Receive, Send]
     ) -> None:
         scope, receive, send = asgi
-        min_version = demanded_version(request)
-        if min_version and not kind.single:
+        min_version, route = demanded_version(request), match_of(request).route
+        versioned = route is not None and route.etag in _VERSIONED
+        if min_version and not versioned:
             # A list has no version by which the cache could tell that it is new enough.
             request.response_headers.append(_MISS)
             await self._pass(request, receive, send)
@@ -135,7 +138,7 @@ class EdgeCache:
         stored = answer.value
         if stored.absent:
             raise NotFound(stored.reason, stored.detail)
-        if kind.single and stored.version:
+        if versioned and stored.version:
             require_reached(min_version, stored.version)
         if wanted[1] and stored.version:
             request.replace_header("if-match", wanted[1])

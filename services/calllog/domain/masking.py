@@ -18,7 +18,7 @@ _SHAPE = re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*|\b(?:whsec|wsec|sk|rk|es
 # Texts, in lower case, of which a body has at least one if it may hold either of them. Other bodies are stored as they
 # came, without another parse.
 _SUSPECT = (
-    b"passw", b"secret", b"credential", b"authorization", b"authorisation", b"cookie", b"signature", b"apikey",
+    b"passw", b"secret", b"credential", b"authori", b"cookie", b"signature", b"apikey",
     b"api-key", b"api_key", b"privatekey", b"private-key", b"private_key", b"jwt", b'token"', b'token\\"', b"eyj",
     b"wsec_", b"whsec_", b"sk_", b"rk_", b"esx_",
 )  # fmt: skip

@@ -21,7 +21,7 @@ DOMAIN_MAY_IMPORT = {
 }  # fmt: skip
 # Beside the standard library: errors, readers of JSON, and plain values: what providers report, the services.
 DOMAIN_MAY_IMPORT_OF_OURS = {
-    "libs.errors", "libs.keys", "libs.text", "libs.untrusted_json", "providers.interface.credentials",
+    "libs.errors", "libs.ids", "libs.keys", "libs.text", "libs.untrusted_json", "providers.interface.credentials",
     "providers.interface.envelopes", "providers.interface.reports", "providers.registry", "suite.formats",
     "suite.mails", "suite.services", "suite.tables",
 }  # fmt: skip

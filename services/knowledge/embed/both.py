@@ -10,6 +10,7 @@ from services.knowledge.embed import minilm, use
 from services.knowledge.embed.embedder import Vector
 
 MODEL = "all-MiniLM-L6-v2-int8+use-multilingual-v3"
+# Each part has length one; so scaled, the whole has too.
 _HALF = 0.5**0.5
 
 

@@ -154,7 +154,7 @@ async def test_a_frozen_server_is_refused_at_once_when_it_has_said_nothing_for_t
 
 async def test_a_lone_caller_with_pauses_is_refused_at_once_too(db: Database, server: Stores) -> None:
     """No connection is in use when it comes again: its last one was dropped. Judged by order: a refusal in the turn of
-    the question asks nobody."""
+    the question asks no server."""
     await db.fetch("org_1", READ)
     signal_family(server.postgres.pid, signal.SIGSTOP)
     try:

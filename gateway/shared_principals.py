@@ -18,6 +18,7 @@ from libs.cache import Memory
 from libs.cache.classes import SESSION
 from libs.cache.process import Caches
 from libs.cache.spec import CacheClass
+from libs.cache.store import service_tag
 from libs.cache.values import Codec, Loaded, Place, Source
 from libs.keys import MacKeys
 from libs.rpc.principal import Principal
@@ -61,6 +62,9 @@ class SharedPrincipals:
         self._now = now
         # When this gateway heard that a credential changed, by its digest.
         self._changed: Memory[str, float] = Memory("credentials_changed", max_entries=_CHANGED)
+        # The same of all at once, which is told of an organization.
+        self._all_changed = 0.0
+        self._services = frozenset(map(service_tag, kind.services))
         caches.hear(self._hear)
         self._cache = caches.open(kind, _codec(keys, self._require_current))
         self._doubted: Memory[str, bool] = Memory("principals_changed", max_entries=10_000)
@@ -103,12 +107,14 @@ class SharedPrincipals:
     def _hear(self, tags: Sequence[str]) -> None:
         for tag in tags:
             entity, _, digest = tag.partition("::")
-            if entity in self._cache.kind.entities:
+            if tag in self._services:
+                self._all_changed = self._now()
+            elif entity in self._cache.kind.entities:
                 self._changed.put(digest, self._now(), self._cache.kind.ttl_seconds)
 
     def _require_current(self, kept: _Kept) -> None:
-        changed = self._changed.peek(kept.credential.rpartition(":")[2])
-        if changed is not None and kept.begun <= changed:
+        changed = self._changed.peek(kept.credential.rpartition(":")[2]) or 0.0
+        if kept.begun <= max(changed, self._all_changed):
             raise ValueError("from before a change")
 
     def _is_doubted(self, principal: Principal) -> bool:

@@ -24,7 +24,7 @@ from libs.cache.classes import SESSION
 from libs.cache.client import RedisClient
 from libs.cache.process import Caches
 from libs.cache.spec import replaced_by
-from libs.cache.store import RedisStore
+from libs.cache.store import RedisStore, service_tag
 from libs.crypto import random_token
 from libs.errors import Unauthenticated
 from libs.ids import new_id
@@ -232,6 +232,22 @@ async def test_an_old_value_that_is_put_back_is_refused_where_its_change_was_hea
     await asyncio.sleep(SESSION.bound_seconds + 0.1)  # this gateway's memory has ended
     principal, _ = await heard(credential)
     assert (principal.role, identity.asked) == ("viewer", 3)
+
+
+async def test_an_old_value_is_refused_where_a_change_of_everything_was_heard(scene: Scene) -> None:
+    """identity tells of a closed organization so."""
+    credential, identity = someone()
+    heard = scene.gateway(identity)
+    await heard(credential)
+    key = await scene.key_of(credential.secret)
+    old = await scene.redis.hget(key, "data")
+    for caches in scene.opened:
+        caches.on_message("", service_tag("identity").encode())
+    identity.refuses = True
+    await scene.redis.hset(key, "data", old)
+    await asyncio.sleep(SESSION.bound_seconds + 0.1)  # this gateway's memory has ended
+    with pytest.raises(Unauthenticated):
+        await heard(credential)
 
 
 async def test_a_session_is_looked_up_again_after_a_minute_of_use_whatever_its_ttl(scene: Scene) -> None:

@@ -19,8 +19,9 @@ _SHAPE = re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*|\b(?:whsec|wsec|sk|rk|es
 # came, without another parse.
 _SUSPECT = (
     b"passw", b"secret", b"credential", b"authori", b"cookie", b"signature", b"apikey",
-    b"api-key", b"api_key", b"privatekey", b"private-key", b"private_key", b"jwt", b'token"', b'token\\"', b"eyj",
+    b"api-key", b"api_key", b"privatekey", b"private-key", b"private_key", b"jwt", b'token"', b"token\\", b"eyj",
     b"wsec_", b"whsec_", b"sk_", b"rk_", b"esx_",
+    b"\\u002", b"\\u003", b"\\u004", b"\\u005", b"\\u006", b"\\u007",  # such a text written as escapes
 )  # fmt: skip
 
 

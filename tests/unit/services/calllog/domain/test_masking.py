@@ -31,6 +31,12 @@ def test_json_inside_text_is_read_too() -> None:
     assert json.loads(found["params_as_json"]) == {"token": MASK, "day": "thursday"}
 
 
+def test_escapes_and_text_within_text_hide_no_name() -> None:
+    inner = json.dumps({"x": json.dumps({"accessToken": "v-123456"})})
+    assert b"v-123456" not in masked(json.dumps({"a": inner}).encode())
+    assert b"v-123456" not in masked(b'{"access\\u0054oken": "v-123456"}')
+
+
 @pytest.mark.parametrize(
     "text",
     [

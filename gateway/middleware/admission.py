@@ -106,7 +106,9 @@ class Lanes:
         self._organizations: dict[bytes, str] = {}
         # Paths and addresses of deliveries that were accepted, oldest first. Anyone can invent another path, and many
         # addresses together could hold all places.
-        self._accepted: dict[str, None] = {}
+        # In the order of their last delivery. Apart, so that many addresses forget no path.
+        self._accepted_paths: dict[str, None] = {}
+        self._accepted_addresses: dict[str, None] = {}
         for lane in self.all:
             HTTP_SERVER_PLACES.labels(lane.name, "held").set_function(partial(getattr, lane, "total"))
             HTTP_SERVER_PLACES.labels(lane.name, "limit").set_function(partial(getattr, lane, "limit"))
@@ -147,15 +149,17 @@ class Lanes:
         """Who holds the place of a delivery, and whether one of the same was accepted: its path, because a provider
         delivers for many organizations from few addresses; its address where the path may be invented."""
         address = holder_of_address(request)
-        return (request.path, True) if request.path in self._accepted else (address, address in self._accepted)
+        if request.path in self._accepted_paths:
+            return request.path, True
+        return address, address in self._accepted_addresses
 
     def accept(self, path: str, address: str) -> None:
         """A delivery under the path was verified, which came from the address."""
-        for known in (path, address):
-            if known not in self._accepted:
-                if len(self._accepted) >= _REMEMBERED:
-                    del self._accepted[next(iter(self._accepted))]
-                self._accepted[known] = None
+        for accepted, known in ((self._accepted_paths, path), (self._accepted_addresses, address)):
+            accepted.pop(known, None)
+            if len(accepted) >= _REMEMBERED:
+                del accepted[next(iter(accepted))]
+            accepted[known] = None
 
     def refuse(self, lane: Lane) -> Unavailable:
         """The error to raise."""

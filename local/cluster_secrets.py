@@ -146,7 +146,6 @@ def installation_keys(cluster: Cluster) -> Keys:
 
 def rotate(cluster: Cluster, addresses: Mapping[str, str], words: list[str], sleep: Callable[[float], None]) -> None:
     """Publish, wait until every pod has read it, then activate. A run that broke off goes on from where it was."""
-    retire(cluster, addresses, words)
     values = installation_keys(cluster).values
     names = rotation.chosen(values, words)
     values = rotation.published(values, names, utcnow())
@@ -156,6 +155,8 @@ def rotate(cluster: Cluster, addresses: Mapping[str, str], words: list[str], sle
     values = rotation.activated(values, names)
     _keep(cluster, values, addresses)
     _say("active", {name: rotation.kids_of(values[name])[:1] for name in names})
+    # Last, because it reads the database, which a key that leaked must not wait for.
+    retire(cluster, addresses, words)
 
 
 def retire(cluster: Cluster, addresses: Mapping[str, str], words: list[str]) -> None:

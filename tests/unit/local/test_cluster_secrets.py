@@ -130,12 +130,24 @@ def test_a_rotation_publishes_waits_and_activates_and_drops_what_is_past(
         waits.append((seconds, kids_of(cluster.values["encryption.agent"])))
 
     cluster_secrets.rotate(cluster, ADDRESSES, ["encryption.agent"], sleep)
-    [(seconds, [made, published])] = waits
+    [(seconds, [made, old, published])] = waits
     assert seconds >= 120  # longer than a kubelet takes to bring a changed Secret
-    assert made == NEW
+    assert (made, old) == (NEW, OLD)
     assert kids_of(cluster.values["encryption.agent"]) == [published, NEW]
     assert kids_of(cluster.values["encryption.realtime"]) == [NEW, OLD]  # not among the words
     assert (
         Keys(cluster.values).service_environment("agent")["ENCRYPTION_KEYS"]
         == (cluster.secrets["agent"]["ENCRYPTION_KEYS"])
     )
+
+
+def test_a_rotation_needs_no_database(cluster: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuse(*_: object) -> dict[str, str]:
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr("libs.postgres.sealed.kids_in_use", refuse)
+    with pytest.raises(ConnectionRefusedError):
+        cluster_secrets.rotate(cluster, ADDRESSES, ["encryption.agent"], lambda _: None)
+    made, *past = kids_of(cluster.values["encryption.agent"])
+    assert made not in (NEW, OLD)
+    assert past == [NEW, OLD]

@@ -60,13 +60,19 @@ function Filters({ filters }) {
 function dayStart(day, later) {
   if (!day) return "";
   const [year, month, date] = day.split("-").map(Number);
-  return new Date(year, month - 1, date + later).toISOString();
+  const start = new Date(0);
+  start.setFullYear(year, month - 1, date + later); // `new Date` takes the year 2, which is on the way to 2026, for 1902
+  start.setHours(0, 0, 0, 0);
+  return start.toISOString();
 }
 
-// Sweden writes days as the field takes them: 2026-05-03.
-const days = new Intl.DateTimeFormat("sv-SE");
-/** The reader's day of an instant, or of the millisecond before it. */
-const dayOf = (text, before = 0) => (text ? days.format(Date.parse(text) - before) : "");
+/** The reader's day of an instant, or of the millisecond before it, as the field takes it: 2026-05-03. */
+function dayOf(text, before = 0) {
+  const time = new Date(Date.parse(text) - before);
+  if (Number.isNaN(time.getTime())) return "";
+  const parts = [[time.getFullYear(), 4], [time.getMonth() + 1, 2], [time.getDate(), 2]];
+  return parts.map(([part, digits]) => String(part).padStart(digits, "0")).join("-");
+}
 
 const COLUMNS = [
   { title: "Call", cell: (call) => html`<a href=${place(["calls", call.id])}>

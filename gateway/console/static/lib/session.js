@@ -11,7 +11,7 @@ export const useSession = () => useContext(SessionContext);
 const LIMITED_AREAS = ["agents", "calls", "realtime"];
 
 /** Whether the person reaches some agents alone, and nothing else of the organization. */
-export const useLimited = () => useSession().user.agentGrants !== null;
+export const useLimited = () => Boolean(useSession().user.agentGrants);
 
 /** A function that says whether the person has a scope; with an agent's id, whether for that agent and its calls. It
     decides what is shown; the API decides what is done. A limited person makes no agent. */
@@ -19,7 +19,7 @@ export function useMay() {
   const { scopes, agentGrants } = useSession().user;
   return (scope, agentId = "") => {
     if (!scopes.includes("*") && !scopes.includes(scope)) return false;
-    if (agentGrants === null) return true;
+    if (!agentGrants) return true;
     const [area, verb] = scope.split(":");
     if (verb === "read") return LIMITED_AREAS.includes(area);
     return agentGrants.some((grant) => grant.agentId === agentId && grant.access === "write");

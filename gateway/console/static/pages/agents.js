@@ -41,7 +41,7 @@ export function Agents({ route }) {
     </form>
     <${List} read=${list} place=${where} setPlace=${move} columns=${COLUMNS} label="Agents" empty=${search || status
       ? html`<${Empty} title="No agent matches">Change or <a href=${place(["agents"])}>remove the filters</a>.<//>`
-      : html`<${Empty} title="No agents yet">An agent is what answers a call: its prompt, voice and model. Create the first one with “New agent”.<//>`} />
+      : html`<${Empty} title="No agents yet">An agent is what answers a call: its prompt, voice and model. ${may("agents:write") && " Create the first one with “New agent”."}<//>`} />
     ${creating && html`<${NewAgent} onClose=${() => setCreating(false)} />`}`;
 }
 

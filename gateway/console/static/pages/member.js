@@ -100,15 +100,17 @@ function Granted({ of: granted, names, give, take, locked }) {
 
 function AgentName({ id, known }) {
   const { data, problem } = useResource(known ? "" : `/api/agents/${id}`);
-  if (problem) return html`<code>${id}</code> <${State} of="" label="Deleted" />`;
+  if (problem?.status === 404) return html`<code>${id}</code> <${State} of="" label="Deleted" />`;
+  if (problem) return html`<code>${id}</code>`;
   return html`<a href=${place(["agents", id])}>${known ?? data?.name ?? id}</a>`;
 }
 
 /** Agents by their words, to add. */
 function Offer({ granted, add }) {
   const [search, setSearch] = useState("");
-  const { data, problem, reload } = useResource("/api/agents", { search, limit: OFFERED, sort: "name", order: "asc" });
-  const found = (data?.data ?? []).filter(({ id }) => !(id in granted));
+  const { data, problem, reload } = useResource("/api/agents", {
+    search, limit: OFFERED + Object.keys(granted).length, sort: "name", order: "asc" });
+  const found = (data?.data ?? []).filter(({ id }) => !(id in granted)).slice(0, OFFERED);
   if (Object.keys(granted).length >= MOST) return html`<p class="small">A member is limited to ${MOST} agents at most.</p>`;
   // Enter searches; it must not save the form around it.
   const keep = (event) => event.key === "Enter" && event.preventDefault();
@@ -118,6 +120,6 @@ function Offer({ granted, add }) {
     ${found.length > 0 && html`<ul class="offers" aria-label="Agents to add">${found.map((agent) => html`<li key=${agent.id}>
       <span>${agent.name}</span><button type="button" onClick=${() => { add(agent); setSearch(""); }}>Add<span class="unseen">
         ${" "}${agent.name}</span></button></li>`)}</ul>`}
-    ${data && found.length === 0 && html`<p class="small">${search ? "No further agent has these words." : "There is no further agent."}</p>`}
+    ${data && found.length === 0 && !data.hasMore && html`<p class="small">${search ? "No further agent has these words." : "There is no further agent."}</p>`}
     ${data?.hasMore && html`<p class="small">More agents are there; search for them.</p>`}`;
 }

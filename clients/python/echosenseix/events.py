@@ -83,7 +83,8 @@ class _Again:
         if isinstance(lost, NotAuthenticated) and not is_last:
             return 0.0  # the token ended while we connected; a fresh one tells whether the key did too
         if isinstance(lost, ApiError):
-            if not passes(lost.status, lost.retry_after) or (is_last and not self._was_open):
+            is_passing = passes(lost.status, lost.retry_after) or (self._was_open and lost.status >= 500)
+            if not is_passing or (is_last and not self._was_open):
                 raise lost
             return max(lost.retry_after or 0.0, self._retries.wait(self._failures))
         if lost is not None and is_last and not self._was_open:

@@ -220,7 +220,12 @@ both = pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
 async def test_a_stream_that_was_open_goes_on_however_long_the_server_is_away(is_async: bool) -> None:
     with server() as told:
         token = Answer(201, {"token": "t", "eventsUrl": f"{told.url}/stream"})
-        away = [problem(503, "too_busy", Retry_After="0"), problem(502, "unknown"), Answer(None)] * QUICK.attempts
+        away = [
+            problem(503, "too_busy", Retry_After="0"),
+            problem(503, "unknown"),
+            problem(500, "unknown"),
+            Answer(None),
+        ] * QUICK.attempts
         # No event between: an idle organization's stream counts no failure that it recovered from.
         ended = [token, Answer(200, b": still here\n\n", {"Content-Type": "text/event-stream"})] * 6
         told.answers[:] = [token, streamed(1, 2), *away, *ended, token, streamed(3), token]

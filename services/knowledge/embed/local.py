@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -18,6 +19,8 @@ class LocalEmbedder:
         self._model = model
         self._executor = ThreadPoolExecutor(max(1, threads), thread_name_prefix="embed")
         self._closed = False
+        # Now, so that no question waits for it: loading takes longer than a search may.
+        self._executor.submit(importlib.import_module(model.module).load)
 
     @property
     def model(self) -> str:

@@ -56,6 +56,8 @@ def test_the_live_page_lists_the_call_with_what_was_said_last(
 def test_turns_appear_as_they_are_said(visit: Visit, http: httpx.Client, path: str) -> None:
     page = visit.open(f"calls/{path.rpartition('/')[2]}")
     expect(page.locator(".turn")).to_have_text([re.compile(WORDS[0])])
+    # What was said before the page came may still be announced to it.
+    page.wait_for_load_state("networkidle")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     say(http, path, 1)

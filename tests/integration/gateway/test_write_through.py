@@ -28,7 +28,7 @@ from libs.cache.store import RedisStore
 from libs.context import CallContext
 from libs.ids import new_id
 from libs.rpc.context import acting_as, remember_response_headers, serving
-from libs.rpc.principal import Principal
+from libs.rpc.principal import Grants, Principal
 from local.stores import Stores
 
 KIND = CacheClass("written_things", "edge", "id", 60, 600.0, ("thing",), (), single=True)
@@ -87,7 +87,7 @@ class Service:
 
 
 async def nothing(data: bytes) -> None:
-    """NATS is away: gateways hear of no change."""
+    """NATS is away: gateways are told of no change."""
 
 
 class Gateway:
@@ -159,6 +159,22 @@ async def test_it_replaces_what_was_cached_before(scene: Scene) -> None:
     assert scene.service.reads == 1
 
 
+@pytest.mark.parametrize(
+    "reader",
+    [
+        Principal(org_id="org_2", role="owner", scopes=frozenset({"*"})),
+        Principal(org_id="org_1", role="member", scopes=frozenset({"things:read"})),
+        Principal(org_id="org_1", role="owner", scopes=frozenset({"*"}), grants=Grants(readable=frozenset({"thi_1"}))),
+    ],
+    ids=["organization", "scopes", "grants"],
+)
+async def test_what_was_written_is_stored_for_readers_of_the_same_rights_alone(scene: Scene, reader: Principal) -> None:
+    await scene.one.write(scene.thing)
+    assert await scene.other.read(scene.thing) == ("HIT", 2)
+    scene.other.principal = reader
+    assert await scene.other.read(scene.thing) == ("MISS", 2)
+
+
 async def test_the_stored_bytes_are_those_that_a_read_gives(scene: Scene) -> None:
     await scene.one.write(scene.thing)
     stored = await scene.one.http.get(f"/things/{scene.thing}")
@@ -221,5 +237,6 @@ async def test_a_write_whose_invalidation_is_still_to_come_is_void_once_it_comes
 async def test_without_redis_a_write_is_answered_and_nothing_is_stored(scene: Scene) -> None:
     away = Gateway(scene.service, "redis://127.0.0.1:1")
     assert await away.write(scene.thing) == 2
+    assert await scene.other.read(scene.thing) == ("MISS", 2)
     await away.http.aclose()
     await away.caches.close()

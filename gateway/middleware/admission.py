@@ -2,9 +2,9 @@
 
 A limit that adapts to how long answers take bounds the requests that run. Lanes share it: organizations by max-min
 fairness, callers without a credential by address, deliveries by path once one was accepted; those of which neither path
-nor address is known have places of their own. Bodies and answers on their
-way hold places of lanes of their own, because they wait for the client and not for us. Inside authentication, which
-knows the organization, and outside everything that costs.
+nor address is known have places of their own. Bodies and answers on their way hold places of lanes of their own,
+because they wait for the client and not for us. Inside authentication, which knows the organization, and outside
+everything that costs.
 """
 
 import logging
@@ -104,9 +104,8 @@ class Lanes:
         # Credential as it was sent -> organization, so that a refusal needs no question to identity. It says nothing
         # but whose place is wanted: the layers refuse a credential that has been revoked since, once there is a place.
         self._organizations: dict[bytes, str] = {}
-        # Paths and addresses of deliveries that were accepted, oldest first. Anyone can invent another path, and many
-        # addresses together could hold all places.
-        # In the order of their last delivery. Apart, so that many addresses forget no path.
+        # Paths and addresses of deliveries that were accepted, in the order of the last one. Anyone can invent another
+        # path, and many addresses together could hold all places. Apart, so that many addresses forget no path.
         self._accepted_paths: dict[str, None] = {}
         self._accepted_addresses: dict[str, None] = {}
         for lane in self.all:

@@ -166,6 +166,19 @@ async def test_bodies_from_many_addresses_keep_out_neither_a_known_path_nor_a_kn
     assert not any(lane.total for lane in scene.lanes.all)
 
 
+async def test_senders_from_many_addresses_forget_no_known_path_and_a_sender_in_use_is_not_the_oldest() -> None:
+    scene = Scene(places=32)
+    scene.lanes.accept(WEBHOOK, "10.1.1.1")
+    for number in range(10_000):
+        scene.lanes.accept(WEBHOOK, f"10.{number >> 8}.{number & 255}.1")
+        if number == 5_000:
+            scene.lanes.accept(WEBHOOK, "10.1.1.1")
+    for path, address in ((WEBHOOK, "192.0.2.1"), ("/api/webhooks/retell/new", "10.1.1.1")):
+        await scene.enter("", path, "POST", address)
+    assert (scene.lanes.deliveries.total, scene.lanes.first_deliveries.total) == (2, 0)
+    await scene.end()
+
+
 async def test_slow_readers_are_refused_further_files_and_take_no_place_of_bodies() -> None:
     scene, file = Scene(places=16), "/api/documents/doc_1/download"
     for _ in range(256):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -20,7 +19,7 @@ class LocalEmbedder:
         self._executor = ThreadPoolExecutor(max(1, threads), thread_name_prefix="embed")
         self._closed = False
         # Now, so that no question waits for it: loading takes longer than a search may.
-        self._executor.submit(importlib.import_module(model.module).load)
+        self._executor.submit(model.load)
 
     @property
     def model(self) -> str:

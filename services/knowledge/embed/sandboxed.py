@@ -12,7 +12,8 @@ from libs.sandbox import LimitExceeded, Limits, Sandbox, SandboxError, Usage
 from services.knowledge.embed.embedder import EmbedderUnavailable, Vector
 from services.knowledge.embed.models import DEFAULT, Model
 
-# 16 texts of 256 tokens take 0.3 s of one processor, 6 s by the multilingual model; the rest is for a busy machine.
+# 16 texts of 256 tokens take 2.3 s of one processor without AVX-512 (docs/adr/0031), several times as long by
+# multilingual-e5-small; the rest is for a busy machine.
 _LIMITS = Limits(memory_mb=384, cpu_seconds=30, wall_seconds=120.0)
 
 
@@ -21,7 +22,8 @@ class SandboxedEmbedder:
 
     def __init__(self, processes: int, model: Model = DEFAULT) -> None:
         self._model = model
-        self._sandbox = Sandbox((model.module,), (f"{model.module}:load",))
+        module = model.load.__module__
+        self._sandbox = Sandbox((module,), (f"{module}:load",))
         self._processes = max(1, processes)
         self._free = asyncio.Semaphore(self._processes)
 

@@ -2,8 +2,8 @@
 
 Stands between gateway.principals and identity. A value in Redis is signed, so that who can write there cannot make a
 principal, and it names its credential, so that none can be put in another's place. identity's triggers tell of every
-change by the hash of the credential (services/identity/storage/migrations). A gateway that heard of a change takes no
-value from before it, should one be put back.
+change by the hash of the credential (services/identity/storage/migrations). A gateway that was told of a change takes
+no value from before it, should one be put back.
 """
 
 import hashlib
@@ -60,12 +60,12 @@ class SharedPrincipals:
     ) -> None:
         self._lookup = lookup
         self._now = now
-        # When this gateway heard that a credential changed, by its digest.
+        # When this gateway was told that a credential changed, by its digest.
         self._changed: Memory[str, float] = Memory("credentials_changed", max_entries=_CHANGED)
         # The same of all at once, which is told of an organization.
         self._all_changed = 0.0
         self._services = frozenset(map(service_tag, kind.services))
-        caches.hear(self._hear)
+        caches.subscribe(self._note_changes)
         self._cache = caches.open(kind, _codec(keys, self._require_current))
         self._doubted: Memory[str, bool] = Memory("principals_changed", max_entries=10_000)
 
@@ -104,7 +104,7 @@ class SharedPrincipals:
         """A session, API key or user was changed through this gateway."""
         self._doubted.put(changed_id, True, _DOUBTED_SECONDS)
 
-    def _hear(self, tags: Sequence[str]) -> None:
+    def _note_changes(self, tags: Sequence[str]) -> None:
         for tag in tags:
             entity, _, digest = tag.partition("::")
             if tag in self._services:

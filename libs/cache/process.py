@@ -14,16 +14,15 @@ V = TypeVar("V")
 
 
 class Caches:
-    """Opened and closed with the process. A command to Redis may take `seconds`. `client` may be shared with
-    what else asks Redis. `on_message` hears NATS
-    (libs.bus.subjects.cache_invalidated)."""
+    """Opened and closed with the process. A command to Redis may take `seconds`. `client` may be shared with what else
+    asks Redis. `on_message` takes what NATS tells (libs.bus.subjects.cache_invalidated)."""
 
     def __init__(self, redis_url: str, *, seconds: float = REDIS_SECONDS) -> None:
         self.client = RedisClient(redis_url, seconds=seconds)
         self._store = RedisStore(self.client)
         self.tombstones = Tombstones()
         self._opened: list[Cache[object]] = []
-        self._hearing: list[Callable[[Sequence[str]], None]] = []
+        self._listeners: list[Callable[[Sequence[str]], None]] = []
 
     def open(self, kind: CacheClass, codec: Codec[V]) -> Cache[V]:
         """The cache of one class; call it once a class."""
@@ -31,16 +30,16 @@ class Caches:
         self._opened.append(cache)  # type: ignore[arg-type]  # closed alike, whatever it holds
         return cache
 
-    def hear(self, told: Callable[[Sequence[str]], None]) -> None:
-        """Tell of replaced tags what remembers them for longer than the memory needs."""
-        self._hearing.append(told)
+    def subscribe(self, listener: Callable[[Sequence[str]], None]) -> None:
+        """Pass replaced tags on, for a listener that keeps them for longer than the memory needs."""
+        self._listeners.append(listener)
 
     def on_message(self, subject: str, data: bytes) -> None:
         """Note replaced tags, one a line."""
         tags = data.decode("utf-8", "replace").split("\n")
         self.tombstones.note(tags)
-        for told in self._hearing:
-            told(tags)
+        for listener in self._listeners:
+            listener(tags)
 
     async def close(self) -> None:
         for cache in self._opened:

@@ -1,6 +1,6 @@
 """universal-sentence-encoder-multilingual v3 (Google; 16 languages) in numpy, by the package that carries its weights.
 
-A network of word and n-gram vectors, cheaper than all-MiniLM-L6-v2 (docs/adr/0031), with no native code beside numpy's.
+A network of word and n-gram vectors, cheaper than all-MiniLM-L6-v2 (docs/adr/0031), with no native code beside numpy.
 """
 
 from __future__ import annotations

@@ -134,7 +134,7 @@ class Centrifugo(Crowd):
 
 
 class Dated(Centrifugo):
-    """Notes how long after the event's own time each socket heard of it, and how late this process itself was."""
+    """Notes how long after the event's own time each socket received it, and how late this process itself was."""
 
     timed = 1
 

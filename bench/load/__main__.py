@@ -21,7 +21,7 @@ from typing import Any
 import httpx
 
 from bench.load import criteria
-from bench.load.listener import SOCKETS, Heard, Listener
+from bench.load.listener import SOCKETS, Delays, Listener
 from bench.load.report import render
 from bench.load.samples import Sampler
 from local.paths import ROOT
@@ -171,7 +171,7 @@ def _facts(scenario: str, summary: dict[str, Any], took: float) -> list[tuple[st
     ]
 
 
-def _delays(summary: dict[str, Any], beside: Heard) -> list[tuple[str, str]]:
+def _delays(summary: dict[str, Any], beside: Delays) -> list[tuple[str, str]]:
     """What the times of the scenario sockets consist of."""
     nothing = {"p(95)": float("nan"), "p(99)": float("nan")}
     by_k6 = summary["metrics"].get("delivery_delay", {"values": nothing})["values"]

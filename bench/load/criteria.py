@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.load.listener import Heard
+from bench.load.listener import Delays
 from bench.load.samples import Sample, Waits
 
 # Caches and pools fill during the first part of a run; memory is compared from here on.
@@ -88,7 +88,7 @@ def judge_stress(seen: Figures, samples: Sequence[Sample], recovered_ms: float) 
     ]
 
 
-def judge_sockets(summary: dict[str, Any], wanted: int, samples: Sequence[Sample], beside: Heard) -> list[Criterion]:
+def judge_sockets(summary: dict[str, Any], wanted: int, samples: Sequence[Sample], beside: Delays) -> list[Criterion]:
     """Every connection stands and hears of every change. `beside` was heard in a process without a load of its own."""
     metrics = summary["metrics"]
 

@@ -22,7 +22,7 @@ SOCKETS = 20
 
 
 @dataclass(frozen=True)
-class Heard:
+class Delays:
     """Milliseconds from a change to a socket, and by how much this process itself woke too late."""
 
     count: int
@@ -43,16 +43,16 @@ class Listener:
         self._process.ask(act="open", kind="dated", urls=[token["url"]], token=token["token"], channel=channel)
         self._process.ask(act="join", count=SOCKETS)
 
-    def stop(self) -> Heard:
+    def stop(self) -> Delays:
         found = self._process.ask(act="delays")
         self._process.close()
         return summed(found["delays"], found["own"])
 
 
-def summed(delays_ms: Sequence[float], own_ms: Sequence[float]) -> Heard:
+def summed(delays_ms: Sequence[float], own_ms: Sequence[float]) -> Delays:
     """Nothing heard is no good figure."""
     late = _quantiles(delays_ms)
-    return Heard(len(delays_ms), late[94], late[98], _quantiles(own_ms)[98])
+    return Delays(len(delays_ms), late[94], late[98], _quantiles(own_ms)[98])
 
 
 def _quantiles(values: Sequence[float]) -> list[float]:

@@ -13,7 +13,7 @@ from datetime import datetime
 from local.runner import rotation
 from local.runner.keys import BARE_KID
 
-# Where this use's keys are not those of messages alone, but of what the service's schema stores.
+# Lists of these names encrypt what the service's schema stores; the keys of others protect messages alone.
 _STORED = "encryption."
 
 

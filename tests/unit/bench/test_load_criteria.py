@@ -9,7 +9,7 @@ import pytest
 
 from bench.load.__main__ import SCENARIOS
 from bench.load.criteria import Figures, figures, judge, judge_sockets, judge_stress, memory
-from bench.load.listener import Heard, summed
+from bench.load.listener import Delays, summed
 from bench.load.report import CHARTS, render
 from bench.load.samples import Sample, Waits
 
@@ -72,10 +72,10 @@ def test_one_message_that_one_socket_missed_fails_the_socket_test() -> None:
         times = {"delivery_delay": {"values": {"p(95)": 300.0, "p(99)": 780.0}}}
         return {"metrics": {**{name: {"values": {"count": count}} for name, count in counts.items()}, **times}}
 
-    heard, memory_mib = Heard(100, 20.0, 30.0, 1.0), samples(*[700] * 20)
+    heard, memory_mib = Delays(100, 20.0, 30.0, 1.0), samples(*[700] * 20)
     assert failing(judge_sockets(summary(250), 50, memory_mib, heard)) == set()
     assert failing(judge_sockets(summary(249), 50, memory_mib, heard)) == {"heard 249 of 250 messages"}
-    late = Heard(100, 20.0, 210.0, 1.0)
+    late = Delays(100, 20.0, 210.0, 1.0)
     assert failing(judge_sockets(summary(250), 50, memory_mib, late)) == {
         "change to socket p95 20, p99 210 ms (p99 < 200)"
     }
@@ -83,7 +83,7 @@ def test_one_message_that_one_socket_missed_fails_the_socket_test() -> None:
 
 def test_a_listener_that_heard_nothing_has_no_good_figure() -> None:
     assert summed([], [0.1] * 50).p99_ms == float("inf")
-    assert summed([float(n) for n in range(1, 101)], [0.5] * 50) == Heard(100, 95.95, 99.99, 0.5)
+    assert summed([float(n) for n in range(1, 101)], [0.5] * 50) == Delays(100, 95.95, 99.99, 0.5)
 
 
 def test_a_summary_of_k6_without_errors_has_none() -> None:

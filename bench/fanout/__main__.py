@@ -10,10 +10,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import io
-import json
 import secrets
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -25,12 +23,12 @@ from typing import Any
 
 import jwt
 
+from bench.fanout.process import Process
 from bench.http.__main__ import cpu_micros, free_port, spent_micros
 from bench.node import installed
 from local.demo.api import Api
 from local.demo.console import Console
 from local.demo.journey import Journey, sign_up
-from local.paths import ROOT
 from local.runner.suite import Suite
 
 HERE = Path(__file__).parent
@@ -50,36 +48,6 @@ GOALS = {
     "paced, times": 1.6, "burst, times": 5.0, "accept, times": 3.0, "commit to socket p50 ms": -15.0,
     "commit to socket p99 ms": -60.0, "KiB a socket": -45.0, "crowd p99 ms": -200.0, "storm s": -30.0,
 }  # fmt: skip
-
-
-class Process:
-    """A process that answers each line with a line."""
-
-    def __init__(self, argv: Sequence[str], environment: Mapping[str, str] | None = None, cwd: Path = ROOT) -> None:
-        self._process: subprocess.Popen[str] = subprocess.Popen(
-            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, cwd=cwd, text=True
-        )
-        self.pid = self._process.pid
-
-    def tell(self, **act: Any) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(act) + "\n")
-        self._process.stdin.flush()
-
-    def line(self) -> str:
-        assert self._process.stdout is not None
-        line: str = self._process.stdout.readline()
-        if not line:
-            raise SystemExit(f"a process of bench-fanout ended with status {self._process.wait()}")
-        return line
-
-    def ask(self, **act: Any) -> Any:
-        self.tell(**act)
-        return json.loads(self.line())
-
-    def close(self) -> None:
-        self._process.kill()
-        self._process.wait()
 
 
 @dataclass

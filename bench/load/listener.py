@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 
-from bench.fanout.__main__ import Process
+from bench.fanout.process import Process
 
 # Enough for quantiles over a minute's changes, too few to be a load.
 SOCKETS = 20

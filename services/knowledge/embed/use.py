@@ -6,15 +6,12 @@ A network of word and n-gram vectors, cheaper than all-MiniLM-L6-v2 (docs/adr/00
 from __future__ import annotations
 
 import functools
-import os
 from pathlib import Path
 from typing import Any
 
 from services.knowledge.embed.embedder import Vector
 from services.knowledge.embed.tokens import check_sha256
 
-# numpy, which is imported with the first text, would let all processors of the machine compute one question.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 LANGUAGES = frozenset(("ar", "de", "en", "es", "fr", "it", "ja", "ko", "nl", "pl", "pt", "ru", "th", "tr", "zh"))
 _SHA256 = {
     "sp.model": "994fcc2e8ad0fe2c802b68fa0de9f058403f2b1656c2d33b6a94146b0c5925e9",

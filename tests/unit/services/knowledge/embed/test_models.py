@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import numpy
 import onnxruntime
@@ -42,6 +43,24 @@ async def test_the_local_model_knows_what_is_alike() -> None:
     assert _cosine(cat, feline) > 0.5 > 0.2 > _cosine(cat, shares)
     assert await embedder.embed([]) == []
     await embedder.close()
+
+
+async def test_a_text_is_computed_by_one_processor() -> None:
+    """Else each question would start a thread for every processor of the machine."""
+    use.load()
+    asked: list[dict[str, object]] = []
+    network = use._encoder()._model
+
+    @contextlib.contextmanager
+    def limit(**limits: object) -> Iterator[None]:
+        asked.append(limits)
+        yield
+
+    with pytest.MonkeyPatch.context() as patch:
+        assert network._threadpool is not None
+        patch.setattr(network, "_threadpool", limit)
+        use.vectors_of(["A cat sat on the mat."])
+    assert {(asking["limits"], asking["user_api"]) for asking in asked} == {(1, "blas")}
 
 
 async def test_texts_at_once_give_what_each_alone_gives() -> None:

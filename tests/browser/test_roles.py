@@ -168,10 +168,14 @@ def test_a_limited_member_changes_its_agent_alone(visit: Visit, scene: Scene, pe
 
 def test_a_limit_that_is_lifted_shows_without_a_reload(visit: Visit, scene: Scene, people: dict[str, Customer]) -> None:
     """The server ends the connection, and the page asks anew who the person is."""
-    page = visit.open("agents")
+    page = visit.open("live")
     expect(page.locator(".live-state")).to_have_text("Live")
+    entries = page.get_by_role("link", name=re.compile(r"^entry\."))
+    expect(entries).to_have_count(0)
     path = f"/api/users/{people['limited'].user['id']}/agent-grants"
     assert people["owner"].http.put(path, json={"agentAccess": "all"}).status_code == 200
     expect(page.get_by_role("navigation", name="Main").get_by_role("link", name="Knowledge")).to_be_visible()
     expect(page.locator(".live-state")).to_have_text("Live")
+    expect(entries.first).to_be_visible()
+    visit.open("agents")
     expect(page.get_by_role("button", name="New agent")).to_be_visible()

@@ -9,6 +9,8 @@ let state = "off";
 let opening = null;
 const stateListeners = new Set();
 const listeners = new Map();
+// Told of the organization's channels with each token.
+const channelListeners = new Set();
 // Subscriptions whose publications reach `listeners`.
 const wired = new WeakSet();
 
@@ -51,7 +53,14 @@ async function openPatiently(wanted) {
 async function open() {
   await import("../vendor/centrifuge.js");
   const first = await send("POST", "/api/realtime/token");
-  const getToken = async () => (await send("POST", "/api/realtime/token")).token;
+  const opened = { channels: first.channels };
+  // A later token may be of other rights.
+  const getToken = async () => {
+    const { token, channels } = await send("POST", "/api/realtime/token");
+    opened.channels = channels;
+    channelListeners.forEach((listener) => listener(channels));
+    return token;
+  };
   const client = new globalThis.Centrifuge(first.url, { token: first.token, getToken, name: "console" });
   client.on("connecting", () => setState("connecting"));
   client.on("connected", () => setState("live"));
@@ -60,7 +69,7 @@ async function open() {
     if (code === FORCED) setTimeout(() => rightsListeners.forEach((listener) => listener()), SETTLE_MS);
   });
   client.connect();
-  return { client, channels: first.channels };
+  return Object.assign(opened, { client });
 }
 
 /** The client and the organization's channels; opened once, and again after a failure. */
@@ -170,6 +179,8 @@ export function useOrganizationChannels() {
   const [channels, setChannels] = useState([]);
   useEffect(() => {
     connection().then((opened) => setChannels(opened.channels), () => undefined);
+    channelListeners.add(setChannels);
+    return () => channelListeners.delete(setChannels);
   }, []);
   return channels;
 }

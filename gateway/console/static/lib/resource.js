@@ -18,7 +18,7 @@ export function useResource(path, query = {}, organization = undefined) {
     setState((last) => ({ ...last, loading: true,
       ...(last.path === path ? {} : { path, data: null, problem: null }) }));
     get(path, query, controller.signal, organization).then(
-      (data) => setState({ path, data, problem: null, loading: false }),
+      (data) => controller.signal.aborted || setState({ path, data, problem: null, loading: false }),
       (problem) => controller.signal.aborted || setState((last) => ({ ...last, problem, loading: false })),
     );
     return () => controller.abort();

@@ -1,6 +1,6 @@
 /* Fields with labels, hints and the API's own words about what is wrong with them. */
 
-import { html, useEffect, useId, useSettled, useState } from "../lib/ui.js";
+import { html, useEffect, useId, useRef, useSettled, useState } from "../lib/ui.js";
 import { ProblemBox } from "./notices.js";
 
 /** A label with its control. `errors` are a problem's violations; those of `pointer` are shown here. */
@@ -50,10 +50,18 @@ export function ZoneField({ value, onInput, problem }) {
 export function SearchField({ label, value, onSearch, ...more }) {
   const [text, setText] = useState(value);
   const settled = useSettled(text);
+  // The value that was asked for last. Its return changes nothing: the person may have typed on meanwhile.
+  const asked = useRef(value);
   useEffect(() => {
-    if (settled !== value) onSearch(settled);
+    if (settled === value) return;
+    asked.current = settled;
+    onSearch(settled);
   }, [settled]);
-  useEffect(() => setText(value), [value]);
+  useEffect(() => {
+    if (value === asked.current) return;
+    asked.current = value;
+    setText(value);
+  }, [value]);
   return html`<${TextField} label=${label} type="search" maxlength="200" value=${text} onInput=${setText}
     ...${more} />`;
 }

@@ -106,14 +106,17 @@ _OF_OPERATIONS = tuple(
         "quotas", "tags",
     )
 )  # fmt: skip
+# Integration tests that take about as long as those of the other services.
+_OF_PARTS = tuple(f"integration/{name}" for name in ("libs", "gateway", "local", "services/agent", "services/billing"))
+_BUT_PARTS = tuple(f"--ignore=tests/{path}" for path in _OF_PARTS)
 _OTHERS = tuple(f"--ignore=tests/{path}" for path in _OF_OPERATIONS)
 # Each stage of a round starts its own stores. Integration and e2e are two stages each because most of their time is
 # waiting. Security and faults run alone: the first bounds one turn of an event loop, the second fills the machine.
 TESTS: tuple[Round, ...] = (
     (_tests("contract"), _tests("unit"), _tests("manifests"), CLIENTS, CONSOLE, AUDIT),
     (
-        _tests("integration of libs", "integration/libs", "integration/gateway", "integration/local"),
-        _tests("integration of services", "integration/services"),
+        _tests("integration of the parts", *_OF_PARTS),
+        Stage("integration of services", (*_PYTEST, "tests/integration", *_BUT_PARTS), has_summary=True),
     ),
     SECURITY,
     (

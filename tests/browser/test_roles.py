@@ -122,7 +122,9 @@ def test_no_page_that_is_offered_refuses(visit: Visit, people: dict[str, Custome
 
 
 def offered(page: Page) -> list[str]:
-    links = page.eval_on_selector_all("nav a, main a", "links => links.map((link) => link.getAttribute('href'))")
+    """The places that the page leads to. What an event was about may be gone."""
+    selector = "nav a, main a:not(.events a)"
+    links = page.eval_on_selector_all(selector, "links => links.map((link) => link.getAttribute('href'))")
     return [link.removeprefix("#/").partition("?")[0] for link in links if link and link.startswith("#/")]
 
 

@@ -19,11 +19,10 @@ import httpx
 from local.paths import ROOT
 from tests.e2e.conftest import Customer
 from tests.e2e.deliveries import Account, audio, conversation, fresh_id
+from tests.receivers import first_free
 
 DOCUMENT = ROOT / "services" / "knowledge" / "samples" / "americas.pdf"
 SPEECH = ROOT / "tests" / "samples" / "speech" / "booking.ogg"
-# The ports of receivers that `make up` lets webhooks reach.
-RECEIVER_PORTS = range(9900, 10000)
 PATIENCE_SECONDS = 120.0
 # So many that a list has a second page.
 CALLS = 60
@@ -99,20 +98,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 @contextmanager
 def receiving() -> Iterator[Receiver]:
-    receiver = _listening()
+    receiver = first_free(Receiver)
     threading.Thread(target=receiver.serve_forever, daemon=True).start()
     yield receiver
     receiver.shutdown()
     receiver.server_close()
-
-
-def _listening() -> Receiver:
-    for port in RECEIVER_PORTS:
-        try:
-            return Receiver(port)
-        except OSError:
-            continue
-    raise AssertionError("every port that webhooks may reach is taken")
 
 
 def furnish(customer: Customer, receiver: Receiver) -> Scene:

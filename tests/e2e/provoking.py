@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from tests.receivers import SILENT
+
 from . import provoking_accounts
 from .conftest import PASSWORD, join
 from .deliveries import Account, conversation, fresh_id
@@ -167,7 +169,8 @@ def fresh(scene: Scene, operation: Operation) -> str:
         return operation.at(id=invited(scene)["id"])
     if prefix == "/api/organizations":
         return operation.at(id=customer.organization["id"], childId=made_child(customer))
-    entry, endpoint = {"title": "A", "content": "B."}, {"url": "http://127.0.0.1:9955/x", "eventTypes": ["call.ended"]}
+    entry = {"title": "A", "content": "B."}
+    endpoint = {"url": f"http://127.0.0.1:{SILENT[0]}/x", "eventTypes": ["call.ended"]}
     made: dict[str, Callable[[], str]] = {
         "/api/agents": lambda: str(customer.agent()["id"]),
         "/api/api-keys": lambda: str(customer.key("agents:read")["id"]),

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from gateway.routes.documentation import FILE
+from tests.receivers import SILENT
 
 from .conftest import Customer, problem
 from .things import first_entry, made_host
@@ -57,8 +58,8 @@ def things(ada: Customer) -> dict[str, str]:
     agent = ada.agent()["id"]
     ada.http.post(f"/api/agents/{agent}/publish")
     uploaded = ada.http.post("/api/documents/upload", files={"document": ("a.txt", b"Words.")}).json()
-    body = {"url": "http://127.0.0.1:9955/none", "eventTypes": ["call.ended"]}
-    source = ada.http.post("/api/knowledge-base/sources", json={"url": "http://127.0.0.1:9955/none"}).json()
+    body = {"url": f"http://127.0.0.1:{SILENT[0]}/none", "eventTypes": ["call.ended"]}
+    source = ada.http.post("/api/knowledge-base/sources", json={"url": f"http://127.0.0.1:{SILENT[0]}/none"}).json()
     amount = {"amount": "10.00", "currency": "USD"}
     top_up = ada.http.post("/api/billing/top-ups", json=amount, headers={"Idempotency-Key": "matrix"}).json()
     invited = {"email": f"{secrets.token_hex(6)}@example.com", "role": "viewer"}

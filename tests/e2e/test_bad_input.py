@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.receivers import SILENT
+
 from .conftest import Customer, problem
 
 JSON = {"Content-Type": "application/json"}
@@ -251,7 +253,7 @@ def test_a_time_that_is_none_is_refused_in_a_query(ada: Customer, moment: str) -
 
 
 def test_a_quota_is_a_conflict_that_no_waiting_ends(customer: Callable[[], Customer]) -> None:
-    full, body = customer(), {"url": "http://127.0.0.1:9955/none", "eventTypes": ["call.ended"]}
+    full, body = customer(), {"url": f"http://127.0.0.1:{SILENT[0]}/none", "eventTypes": ["call.ended"]}
     for _ in range(50):
         assert full.http.post("/api/webhook-endpoints", json=body).status_code == 201
     refused = full.http.post("/api/webhook-endpoints", json=body)

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests.receivers import SILENT
+
 from .conftest import Customer, problem
 from .document import OPERATIONS, Operation
 from .things import Things, make_things
@@ -35,7 +37,7 @@ def come(customer: Customer, name: str) -> list[str]:
     paths = [f"/api/agents/{agent}", f"/api/api-keys/{customer.key('agents:read')['id']}"]
     http.post(f"/api/agents/{agent}/publish")
     paths.append(http.post("/api/knowledge-base/entries", json=entry).headers["location"])
-    sent = {"url": "http://127.0.0.1:9955/none", "eventTypes": ["call.ended"]}
+    sent = {"url": f"http://127.0.0.1:{SILENT[0]}/none", "eventTypes": ["call.ended"]}
     paths.append(http.post("/api/webhook-endpoints", json=sent).headers["location"])
     event = {"id": secrets.token_hex(8), "meter": "sms_segments", "timestamp": "2026-01-02T03:04:05Z", "value": "1"}
     event["properties"] = {"agentId": agent, "provider": "vapi"}  # type: ignore[assignment]

@@ -22,6 +22,7 @@ from local.runner.rotation import KEPT, kids_of
 from local.runner.shown_keys import keys_of
 from local.runner.suite import Suite
 from local.stores import run_sql
+from tests.receivers import SILENT
 
 # Seconds between two requests of the load.
 EVERY_SECONDS = 0.05
@@ -139,7 +140,7 @@ async def test_all_keys_are_replaced_under_load_without_a_restart_or_a_refused_r
         made = await client.put("/api/integrations/elevenlabs", json=account)
         assert made.status_code < 300, made.text
         for number in range(ENDPOINTS):
-            body = {"url": f"http://127.0.0.1:9900/{number}", "eventTypes": ["agent.created"]}
+            body = {"url": f"http://127.0.0.1:{SILENT[0]}/{number}", "eventTypes": ["agent.created"]}
             created = await client.post("/api/webhook-endpoints", json=body)
             assert created.status_code == 201, created.text
         token = (await client.post("/api/realtime/token")).json()["token"]
@@ -191,7 +192,7 @@ async def test_stored_secrets_are_encrypted_anew_and_only_then_is_their_key_drop
     assert _values_under(own, "realtime", "webhook_endpoint", "secret").total() == ENDPOINTS
     assert "dropped" not in await _keys(own, "retire", "encryption")  # its time is not over
     monkeypatch.setitem(KEPT, "encryption", timedelta(0))
-    assert keys.retire(own.folder, ["encryption.agent", "encryption.realtime"]) == 0
+    assert await asyncio.to_thread(keys.retire, own.folder, ["encryption.agent", "encryption.realtime"]) == 0
     assert capsys.readouterr().out.count("dropped") == 2
     async with _client(own) as client:
         found = await client.get("/api/webhook-endpoints", params={"limit": 1})
@@ -211,7 +212,7 @@ async def test_stored_secrets_are_encrypted_anew_and_only_then_is_their_key_drop
         f"update realtime.webhook_endpoint set previous_secret = '\\x{head}'::bytea "
         "where id = (select min(id) from realtime.webhook_endpoint)",
     )
-    assert keys.retire(own.folder, ["encryption.realtime"]) == 0
+    assert await asyncio.to_thread(keys.retire, own.folder, ["encryption.realtime"]) == 0
     assert "still needs it" in capsys.readouterr().out
     assert old in kids_of(Keys.load_or_create(own.folder.keys_file).values["encryption.realtime"])
     assert http_ready(f"{own.url}/health")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.server
 import re
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -15,6 +14,7 @@ import pytest
 
 from local.runner.suite import Suite
 from suite.services import SERVICES
+from tests.receivers import SILENT, first_free
 
 from .conftest import Customer, problem
 
@@ -26,7 +26,7 @@ def busy(ada: Customer) -> list[str]:
     for number in range(5):
         answer = ada.http.post("/api/documents/upload", files={"document": (f"{number}.txt", b"Some words to keep.")})
         ids.append(answer.json()["jobId"])
-        body = {"url": f"http://127.0.0.1:99{number:02d}/none", "eventTypes": ["call.ended"]}
+        body = {"url": f"http://127.0.0.1:{SILENT[number]}/none", "eventTypes": ["call.ended"]}
         endpoint = ada.http.post("/api/webhook-endpoints", json=body).json()["id"]
         ids.append(ada.http.post(f"/api/webhook-endpoints/{endpoint}/test").json()["jobId"])
     return ids
@@ -188,17 +188,10 @@ class Gone(http.server.BaseHTTPRequestHandler):
         """Quiet."""
 
 
-def first_free(ports: Iterable[int]) -> http.server.HTTPServer:
-    for port in ports:
-        with contextlib.suppress(OSError):
-            return http.server.HTTPServer(("127.0.0.1", port), Gone)
-    raise OSError("no free port")
-
-
 @pytest.fixture
 def gone() -> Iterator[str]:
     """The address of such a receiver, on a free port that the local suite may deliver to."""
-    with first_free(range(9910, 9950)) as server:
+    with first_free(lambda port: http.server.HTTPServer(("127.0.0.1", port), Gone)) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}/hook-with-a-secret"

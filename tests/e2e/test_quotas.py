@@ -11,6 +11,7 @@ import pytest
 
 from local.runner.suite import Suite
 from suite.tables import QUOTAS
+from tests.receivers import SILENT
 
 from .conftest import Customer, problem, registering
 from .deliveries import Account, conversation, fresh_id
@@ -108,7 +109,7 @@ def _entries(one: Customer) -> Answers:
 
 def _sources(one: Customer) -> Answers:
     while True:
-        url = f"http://127.0.0.1:9955/{secrets.token_hex(4)}"
+        url = f"http://127.0.0.1:{SILENT[0]}/{secrets.token_hex(4)}"
         yield one.http.post("/api/knowledge-base/sources", json={"url": url})
 
 
@@ -137,7 +138,7 @@ def _usage(one: Customer) -> Answers:
 
 def _endpoints(one: Customer) -> Answers:
     while True:
-        sent = {"url": "http://127.0.0.1:9955/none", "eventTypes": ["call.ended"]}
+        sent = {"url": f"http://127.0.0.1:{SILENT[0]}/none", "eventTypes": ["call.ended"]}
         yield one.http.post("/api/webhook-endpoints", json=sent)
 
 

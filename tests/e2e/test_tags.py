@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests.receivers import SILENT
+
 from .conftest import Customer, problem
 
 
@@ -45,7 +47,7 @@ def made(ada: Customer, kind: str) -> str:
     if kind == "api-keys":
         return f"/api/api-keys/{ada.key('agents:read')['id']}"
     if kind == "webhook-endpoints":
-        sent = {"url": "http://127.0.0.1:9955/none", "eventTypes": ["call.ended"]}
+        sent = {"url": f"http://127.0.0.1:{SILENT[0]}/none", "eventTypes": ["call.ended"]}
         return str(ada.http.post("/api/webhook-endpoints", json=sent).headers["location"])
     if kind == "integrations":
         ada.http.put("/api/integrations/retell", json={"credentials": {"apiKey": "key_0123456789"}})

@@ -7,6 +7,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
+from tests.receivers import SILENT
 from tests.unit.services.identity.domain.test_white_label import png
 
 from .conftest import Customer, until
@@ -31,11 +32,13 @@ def make_things(customer: Customer) -> Things:
     agent = customer.agent()["id"]
     customer.http.post(f"/api/agents/{agent}/publish")
     uploaded = customer.http.post("/api/documents/upload", files={"document": ("a.txt", b"Words to keep.")}).json()
-    body = {"url": "http://127.0.0.1:9955/none", "eventTypes": ["call.ended"]}
+    body = {"url": f"http://127.0.0.1:{SILENT[0]}/none", "eventTypes": ["call.ended"]}
     endpoint = customer.http.post("/api/webhook-endpoints", json=body).json()["id"]
     customer.http.post(f"/api/webhook-endpoints/{endpoint}/test")
     account = Account(customer, "elevenlabs")
-    source = customer.http.post("/api/knowledge-base/sources", json={"url": "http://127.0.0.1:9955/none"}).json()["id"]
+    source = customer.http.post(
+        "/api/knowledge-base/sources", json={"url": f"http://127.0.0.1:{SILENT[0]}/none"}
+    ).json()["id"]
     live = customer.http.post("/api/live-calls", json={"externalCallId": "a-thing"}).json()["id"]
     command = customer.http.post(f"/api/live-calls/{live}/commands", json={"type": "end_call"}).json()["id"]
     told = fresh_id()

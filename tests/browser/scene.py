@@ -19,11 +19,11 @@ import httpx
 from local.paths import ROOT
 from tests.e2e.conftest import Customer
 from tests.e2e.deliveries import Account, audio, conversation, fresh_id
+from tests.patience import PATIENCE_SECONDS
 from tests.receivers import first_free
 
 DOCUMENT = ROOT / "services" / "knowledge" / "samples" / "americas.pdf"
 SPEECH = ROOT / "tests" / "samples" / "speech" / "booking.ogg"
-PATIENCE_SECONDS = 120.0
 # So many that a list has a second page.
 CALLS = 60
 

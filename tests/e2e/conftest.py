@@ -14,14 +14,12 @@ import httpx
 import pytest
 
 from local.runner.suite import Suite
+from tests.patience import PATIENCE_SECONDS
 
 from .mailbox import mailed_token
 
 numbers = itertools.count(1)
 PASSWORD = "correct horse battery staple"
-# Seconds after which what did not come counts as what never comes. How soon a right ends is not judged here:
-# tests/unit/gateway/test_principals.py has the bound of a second.
-PATIENCE_SECONDS = 60.0
 Found = TypeVar("Found")
 
 

@@ -14,10 +14,11 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from tests.patience import PATIENCE_SECONDS
+
 from .conftest import Customer
 
 KEY, SECRET = "key_0123456789abcdef", "wsec_0123456789abcdef"
-PATIENCE_SECONDS = 60.0
 
 
 def digest(secret: str, *parts: bytes) -> str:

@@ -7,8 +7,7 @@ import time
 
 import httpx
 
-# Seconds until a mail is there: an event, a job and a row later.
-PATIENCE_SECONDS = 60.0
+from tests.patience import PATIENCE_SECONDS
 
 
 def mailed_token(operator: httpx.Client, email: str, page: str, *, after: str = "") -> str:

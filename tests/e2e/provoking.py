@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from tests.patience import PATIENCE_SECONDS
 from tests.receivers import SILENT
 
 from . import provoking_accounts
@@ -242,7 +243,7 @@ def _acknowledge(scene: Scene, operation: Operation) -> httpx.Response:
 
 def _sealed(scene: Scene, operation: Operation) -> httpx.Response:
     """Writes are sealed each minute."""
-    deadline = time.monotonic() + 150
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while not (answer := scene.ask(operation)).json()["data"]:
         assert time.monotonic() < deadline, "no seal within two minutes"
         time.sleep(1)

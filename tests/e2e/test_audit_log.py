@@ -17,6 +17,7 @@ import pytest
 from gateway.app import ROUTES
 from local.paths import ROOT
 from local.runner.suite import Suite
+from tests.patience import PATIENCE_SECONDS
 
 from . import provoking
 from .conftest import Customer
@@ -51,7 +52,7 @@ def scene(suite: Suite, customer: Callable[[], Customer]) -> Iterator[Scene]:
 
 def entries(client: httpx.Client, request_id: str, expected: int) -> list[dict[str, Any]]:
     """The entries of a request, once there are enough; then after a while, whether there are more."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         answer = client.get("/api/audit-logs", params={"requestId": request_id})
         assert answer.status_code == 200, answer.text
@@ -139,7 +140,7 @@ def test_each_filter_finds_its_entries_alone(scene: Scene) -> None:
 
 
 def test_writes_are_sealed_and_the_chain_is_whole(scene: Scene, suite: Suite) -> None:
-    deadline = time.monotonic() + 150
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while not (seals := scene.customer.http.get("/api/audit-seals").json()["data"]):
         assert time.monotonic() < deadline, "no seal within two minutes"
         time.sleep(1)

@@ -16,6 +16,7 @@ from local.backup import archive
 from local.backup.archive import BackupFailed
 from local.runner.folder import Folder
 from local.runner.suite import Suite
+from tests.patience import PATIENCE_SECONDS
 
 from .conftest import PASSWORD, Customer
 
@@ -36,7 +37,7 @@ def saved(suite: Suite, ada: Customer, tmp_path_factory: pytest.TempPathFactory)
     assert made.status_code in (200, 201), made.text
     words = b"The lighthouse keeper waters the tulips on Thursdays."
     uploaded = ada.http.post("/api/documents/upload", files={"document": ("tulips.txt", words)}).json()
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while (job := ada.http.get(f"/api/jobs/{uploaded['jobId']}").json())["state"] != "completed":
         assert job["state"] != "failed", job
         assert time.monotonic() < deadline, job

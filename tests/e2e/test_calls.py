@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from tests.patience import PATIENCE_SECONDS
+
 from .conftest import Customer, problem
 
 SAMPLES = Path(__file__).resolve().parents[1] / "samples"
@@ -72,7 +74,7 @@ def call(ada: Customer, provider: Provider) -> dict[str, Any]:
     assert provider.tell().json() == {"received": True, "duplicate": False}
     audio = {"conversation_id": provider.conversation, "full_audio": base64.b64encode(AUDIO).decode()}
     assert provider.deliver("post_call_audio", audio).status_code == 200
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         rows = ada.http.get("/api/call-logs", params={"externalCallId": provider.conversation}).json()["data"]
         found: dict[str, Any] = ada.http.get(f"/api/call-logs/{rows[0]['id']}").json() if rows else {}
@@ -236,7 +238,7 @@ def test_a_message_of_vapi_becomes_a_call_however_its_credential_proves_it(bob: 
     ]
     answers = [deliver(**way).json() for way in ways]
     assert answers == [{"received": True, "duplicate": number > 0} for number in range(4)]
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while not (rows := bob.http.get("/api/call-logs", params={"search": "beekeeping"}).json()["data"]):
         assert time.monotonic() < deadline
         time.sleep(0.1)

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests.patience import PATIENCE_SECONDS
+
 from .conftest import Customer, problem
 
 BOUNDARY = "b0undary"
@@ -30,7 +32,7 @@ def form(*parts: Part) -> dict[str, Any]:
 
 
 def finished(ada: Customer, uploaded: dict[str, Any]) -> dict[str, Any]:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         status: dict[str, Any] = ada.http.get(f"/api/documents/{uploaded['documentId']}/status").json()
         if status["status"] != "processing":

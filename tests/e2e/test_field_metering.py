@@ -12,6 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.patience import PATIENCE_SECONDS
+
 from .conftest import Customer, problem
 
 PATH = "/api/billing/usage-events"
@@ -106,7 +108,7 @@ def upload(customer: Customer, name: str, content: bytes, **headers: str) -> htt
 
 
 def settled(customer: Customer, job_id: str) -> dict[str, Any]:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         job: dict[str, Any] = customer.http.get(f"/api/jobs/{job_id}").json()
         if job["state"] in ("completed", "failed", "cancelled"):
@@ -124,7 +126,7 @@ def test_a_job_that_is_done_is_not_run_again_and_a_failed_one_fails_for_the_same
     broken = upload(ada, "broken.pdf", b"%PDF-1.7 and nothing").json()
     first = settled(ada, broken["jobId"])
     assert ada.http.post(f"/api/jobs/{broken['jobId']}/retry").status_code == 202
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while (again := settled(ada, broken["jobId"]))["finishedAt"] == first["finishedAt"]:
         assert time.monotonic() < deadline
         time.sleep(0.05)

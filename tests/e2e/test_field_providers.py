@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.patience import PATIENCE_SECONDS
+
 from .conftest import Customer, problem
 from .deliveries import SECRET, Account, audio, conversation, digest, fresh_id
 
@@ -64,7 +66,7 @@ def test_the_recording_of_a_long_call_is_taken(elevenlabs: Account, mebibytes: f
     elevenlabs.told(conversation(number := fresh_id()), number)
     answer = elevenlabs.deliver(audio(number, content), chunked=True)
     assert answer.status_code == 200, answer.text
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while (elevenlabs.call(number)["recording"] or {}).get("status") != "available":
         assert time.monotonic() < deadline
         time.sleep(0.1)
@@ -136,7 +138,7 @@ def test_an_analysis_that_comes_before_the_end_stays(retell: Account) -> None:
     retell.told({"event": "call_analyzed", "call": retell_call(number, **bare)}, number)
     ended = {"event": "call_ended", "call": retell_call(number, call_analysis=None)}
     assert retell.deliver(ended).status_code == 200
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while len((call := retell.call(number))["transcript"]) != 4:
         assert time.monotonic() < deadline, call
         time.sleep(0.1)
@@ -178,7 +180,7 @@ def test_a_report_with_its_length_and_without_its_times_is_metered(customer: Cal
     report = vapi_report(number := fresh_id("call"), startedAt=None, endedAt=None, durationSeconds=67.5)
     call = account.told(report, number)
     assert (call["status"], call["durationSeconds"]) == ("completed", 67.5)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while not (rows := account.customer.http.get("/api/billing/usage").json()["data"]):
         assert time.monotonic() < deadline
         time.sleep(0.1)

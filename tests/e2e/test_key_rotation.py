@@ -22,6 +22,7 @@ from local.runner.rotation import KEPT, kids_of
 from local.runner.shown_keys import keys_of
 from local.runner.suite import Suite
 from local.stores import run_sql
+from tests.patience import PATIENCE_SECONDS
 from tests.receivers import SILENT
 
 # Seconds between two requests of the load.
@@ -127,7 +128,7 @@ async def _stream_status(suite: Suite, token: str) -> int:
 
 
 async def _until(what: str, condition: Any) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while not condition():
         assert time.monotonic() < deadline, what
         await asyncio.sleep(0.1)

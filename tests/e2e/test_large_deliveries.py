@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from local.runner.suite import Suite
+from tests.patience import PATIENCE_SECONDS
 
 from .conftest import Customer, problem
 from .deliveries import Account, audio, conversation, fresh_id
@@ -75,7 +76,7 @@ def test_a_delivery_that_breaks_off_loses_nothing(elevenlabs: Account) -> None:
         elevenlabs.customer.bearing(None).post(elevenlabs.path, content=broken(), headers=elevenlabs.signature(body))
     assert elevenlabs.call(number)["recording"] is None
     assert elevenlabs.deliver(body).status_code == 200
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while (elevenlabs.call(number)["recording"] or {}).get("status") != "available":
         assert time.monotonic() < deadline
         time.sleep(0.1)

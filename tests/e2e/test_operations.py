@@ -14,6 +14,7 @@ import pytest
 
 from local.runner.suite import Suite
 from suite.services import SERVICES
+from tests.patience import PATIENCE_SECONDS
 from tests.receivers import SILENT, first_free
 
 from .conftest import Customer, problem
@@ -87,7 +88,7 @@ def test_a_waiting_job_is_cancelled_and_run_again(ada: Customer, busy: list[str]
     job_id = next(one for one in busy if "_realtime_" in one)
     cancelled = ada.http.post(f"/api/jobs/{job_id}/cancel")
     assert cancelled.status_code == 200, cancelled.text
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while ada.http.get(f"/api/jobs/{job_id}").json()["state"] != "cancelled":
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -133,7 +134,7 @@ def test_queues_are_paused_for_their_own_organization(ada: Customer, bob: Custom
 
 
 def settled(customer: Customer, job_id: str) -> str:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         state: str = customer.http.get(f"/api/jobs/{job_id}").json()["state"]
         if state in ("completed", "failed", "cancelled"):
@@ -204,7 +205,7 @@ def test_the_mailbox_shows_the_letter_about_an_endpoint_that_is_gone(ada: Custom
     body = {"url": gone, "eventTypes": ["agent.created"]}
     endpoint = bob.http.post("/api/webhook-endpoints", json=body).json()["id"]
     bob.agent()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while not (mails := bob.http.get("/api/admin/mail").json()["data"]):
         assert time.monotonic() < deadline
         time.sleep(0.1)
@@ -280,7 +281,7 @@ def test_the_operations_port_draws_the_last_hour(suite: Suite) -> None:
     ops = next(entry["ops"] for entry in suite.run["processes"] if entry["role"] == "gateway")
     page = httpx.get(f"{ops}/charts")
     assert page.headers["content-type"].startswith("text/html")
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while not (points := httpx.get(f"{ops}/charts.json").json()["points"]) or set(points[-1]["memoryMib"]) != set(
         SERVICES
     ):

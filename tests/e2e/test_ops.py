@@ -10,6 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from local.runner.suite import Suite
+from tests.patience import PATIENCE_SECONDS
 
 from .conftest import Customer
 
@@ -83,7 +84,7 @@ def upload_unreadable(owner: Customer) -> str:
 
 
 def until_failed(owner: Customer, job_id: str) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while (job := owner.http.get(f"/api/jobs/{job_id}").json())["state"] != "failed":
         assert time.monotonic() < deadline, job
         time.sleep(0.1)

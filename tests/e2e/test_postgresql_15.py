@@ -14,6 +14,7 @@ from local.processes.ports import free_ports
 from local.processes.process import Child, Command
 from local.runner.suite import Suite
 from local.stores import run_sql
+from tests.patience import PATIENCE_SECONDS
 
 PROGRAMS = Path("/usr/lib/postgresql/15/bin")
 VECTOR = Path("/usr/share/postgresql/15/extension/vector.control")
@@ -50,7 +51,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def _answering(url: str) -> str:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
             assert run_sql(url, "show server_version_num").startswith("15")
@@ -74,7 +75,7 @@ def test_a_document_is_found_by_keyword_and_the_other_modes_say_what_they_are(ht
     text = b"The ferry to Ostmar leaves at half past nine from the north quay."
     taken = http.post("/api/documents/upload", files={"document": ("ferry.txt", text)})
     assert taken.status_code == 202, taken.text
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while (status := http.get(f"/api/documents/{taken.json()['documentId']}/status").json())["status"] == "processing":
         assert time.monotonic() < deadline
         time.sleep(0.1)

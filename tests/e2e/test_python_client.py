@@ -14,10 +14,11 @@ import pytest
 
 from clients.python.echosenseix import AsyncClient, Client, NotAuthenticated, NotFound, PreconditionFailed, Webhook
 from local.runner.suite import Suite
+from tests.patience import PATIENCE_SECONDS
 from tests.receivers import first_free
 
 from .conftest import Customer
-from .deliveries import PATIENCE_SECONDS, Account, conversation, fresh_id
+from .deliveries import Account, conversation, fresh_id
 
 SAMPLE = Path(__file__).resolve().parents[2] / "services" / "knowledge" / "samples" / "americas.pdf"
 

@@ -10,9 +10,10 @@ import httpx
 import pytest
 
 from local.runner.suite import Suite
+from tests.patience import PATIENCE_SECONDS
 
 from .conftest import PASSWORD, problem
-from .mailbox import PATIENCE_SECONDS, mailed_token
+from .mailbox import mailed_token
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.patience import PATIENCE_SECONDS
 from tests.receivers import SILENT
 
 from .conftest import Customer, problem
@@ -16,7 +17,7 @@ from .conftest import Customer, problem
 def watch(ada: Customer, path: str, is_over: Any) -> dict[str, bytes]:
     """The bytes of every tag that a resource shows until it is over; fails when one tag names two."""
     seen: dict[str, bytes] = {}
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         answer = ada.http.get(path, headers={"Accept-Encoding": "identity", "X-Min-Version": "1"})
         assert answer.status_code == 200, answer.text

@@ -28,8 +28,9 @@ from local.processes.memory import children_by_parent
 from local.runner.suite import Suite
 from tests.contract import tree_rules
 from tests.integration.gateway.test_rate_limits import MISSING, gateways
+from tests.patience import PATIENCE_SECONDS
 
-from .conftest import PASSWORD, PATIENCE_SECONDS, Customer, problem, until
+from .conftest import PASSWORD, Customer, problem, until
 from .deliveries import Account, conversation, fresh_id
 from .document import DOCUMENT
 

@@ -3,6 +3,7 @@
 It must not know any method's meaning. Health answers without a principal; reflection is left out in production.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -55,6 +56,7 @@ class RpcServer:
         self._credentials = server_credentials(settings)
         self._server = grpc.aio.server(interceptors=[interceptor], options=_OPTIONS)
         self._health = health.HealthServicer()
+        self._stopping: asyncio.Task[None] | None = None
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         registrar = _Registrar(self._server)
         for add, servicer in servicers:
@@ -76,7 +78,13 @@ class RpcServer:
         return f"{host}:{port}"
 
     async def stop(self, grace: float) -> None:
-        """Report NOT_SERVING, refuse new calls, give running ones `grace` seconds, then cancel them."""
+        """Report NOT_SERVING, refuse new calls, give running ones `grace` seconds, then cancel them. Called again, it
+        waits for the same end: grpc.aio does not bear two at once."""
+        if self._stopping is None:
+            self._stopping = asyncio.create_task(self._stop(grace))
+        await asyncio.shield(self._stopping)
+
+    async def _stop(self, grace: float) -> None:
         await self._health.enter_graceful_shutdown()
         await self._server.stop(grace)
 

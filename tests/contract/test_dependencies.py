@@ -43,6 +43,13 @@ def test_a_bill_names_what_the_lock_holds_with_hashes_and_licenses(subject: Subj
     assert all(component["licenses"][0]["expression"] for component in components.values())
 
 
+def test_the_bill_with_every_kind_of_component_is_valid(texts: dict[str, str]) -> None:
+    bills.check("gateway", texts["gateway"])
+    broken = texts["gateway"].replace('"type": "library"', '"type": "book"', 1)
+    with pytest.raises(ValueError, match="gateway"):
+        bills.check("gateway", broken)
+
+
 def test_a_bill_says_what_a_package_requires(texts: dict[str, str]) -> None:
     requires = {part["ref"].split("@")[0]: part for part in json.loads(texts["gateway"])["dependencies"]}
     assert [ref.split("@")[0] for ref in requires["pkg:pypi/uvicorn"]["dependsOn"]] == [

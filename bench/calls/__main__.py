@@ -16,6 +16,7 @@ import secrets
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 

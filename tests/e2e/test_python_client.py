@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import re
+import shutil
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -20,7 +25,9 @@ from tests.receivers import first_free
 from .conftest import Customer
 from .deliveries import Account, conversation, fresh_id
 
-SAMPLE = Path(__file__).resolve().parents[2] / "services" / "knowledge" / "samples" / "americas.pdf"
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLE = ROOT / "services" / "knowledge" / "samples" / "americas.pdf"
+README = ROOT / "clients" / "python" / "README.md"
 
 
 @pytest.fixture
@@ -61,6 +68,22 @@ def test_the_journey(client: Client) -> None:
     assert gone.value.code == "agent_not_found"
 
 
+def test_the_blocks_of_its_readme_run(ada: Customer, tmp_path: Path) -> None:
+    shutil.copy(SAMPLE, tmp_path / "hours.pdf")
+    journey, webhooks, live = re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
+    opened = 'client = Client("http://127.0.0.1:8080", "esx_…")\n'
+    text = f"{journey}{webhooks}print(receive({{'webhook-id': '1'}}, b'{{}}'))\n{opened}{live}    break\n"
+    text = text.replace("http://127.0.0.1:8080", ada.url).replace("esx_…", ada.key("*")["secret"])
+    text = text.replace("whsec_…", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    environment = {**os.environ, "PYTHONPATH": str(README.parent)}
+    command = [sys.executable, "-c", text]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    size = SAMPLE.stat().st_size
+    assert f"{size} of {size}\n401\n" in done.stdout
+    assert "org.created" in done.stdout
+
+
 def test_a_wrong_key_is_told_apart(ada: Customer) -> None:
     with Client(ada.url, "esx_wrong") as stranger, pytest.raises(NotAuthenticated):
         stranger.agents.list_agents().first_page()
@@ -72,6 +95,14 @@ async def test_rows_by_either_client_are_all_rows(client: Client, async_client: 
     assert by_cursor[-5:] == made
     assert [row["id"] async for row in async_client.agents.list_agents(limit=2, order="asc")] == by_cursor
     assert client.agents.list_agents(limit=2).first_page(2)["page"] == 2
+
+
+async def test_the_async_client_uploads_with_progress(client: Client, async_client: AsyncClient) -> None:
+    sent: list[int] = []
+    upload = await async_client.documents.upload_document(SAMPLE, on_progress=lambda done, size: sent.append(done))
+    assert sent == sorted(sent)
+    assert sent[-1] == SAMPLE.stat().st_size
+    assert client.documents.download_document(upload["documentId"]) == SAMPLE.read_bytes()
 
 
 async def test_many_writes_at_once_by_the_async_client(async_client: AsyncClient) -> None:

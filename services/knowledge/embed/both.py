@@ -18,6 +18,7 @@ def load() -> None:
     """Both models, once a process."""
     minilm.load()
     use.load()
+    minilm.give_back_memory()
 
 
 def vectors_of(texts: list[str]) -> list[Vector]:

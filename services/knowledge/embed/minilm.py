@@ -48,7 +48,7 @@ def _session() -> Any:
     options.enable_mem_pattern = False
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(in_int8(path.read_bytes()), options, providers=["CPUExecutionProvider"])
-    _give_back_memory()
+    give_back_memory()
     return session
 
 
@@ -63,7 +63,7 @@ def _run(session: Any, tokens: list[int]) -> Vector:
     return vector
 
 
-def _give_back_memory() -> None:
+def give_back_memory() -> None:
     """Loading leaves 65 MB of freed heap behind; glibc returns it when asked."""
     if sys.platform == "linux":
         with suppress(OSError, AttributeError):

@@ -79,7 +79,7 @@ export function words(name) {
   return text[0].toUpperCase() + text.slice(1);
 }
 
-const PROVIDERS = { bland: "Bland AI", elevenlabs: "ElevenLabs", retell: "Retell AI", vapi: "Vapi" };
+const PROVIDERS = { bland: "Bland AI", custom: "Custom", elevenlabs: "ElevenLabs", retell: "Retell AI", vapi: "Vapi" };
 
 /** A provider's own spelling of its name. */
 export const providerName = (name) => (name ? PROVIDERS[name] ?? name : DASH);

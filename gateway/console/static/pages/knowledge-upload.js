@@ -12,7 +12,9 @@ import { AreaField, Form, fromCommas, TextField } from "../parts/forms.js";
 import { ProblemBox } from "../parts/notices.js";
 import { toast } from "../parts/toasts.js";
 
-const ACCEPTED = ".pdf,.docx,.txt,.md,.html,.csv,.rtf";
+// The last line is read where recognition of scans is installed.
+const ACCEPTED = ".pdf,.docx,.xlsx,.pptx,.odt,.epub,.eml,.txt,.md,.markdown,.html,.htm,.csv,.rtf,"
+  + ".png,.jpg,.jpeg,.tiff,.tif";
 // Seconds between looks at a document in processing. Its job's channel usually tells earlier.
 const LOOK_SECONDS = 2;
 
@@ -35,7 +37,8 @@ export function Upload({ done }) {
       onDragOver=${(event) => { event.preventDefault(); setOver(true); }} onDragLeave=${() => setOver(false)}>
     <label class="button" for="documents">Choose documents</label>
     <input ref=${input} id="documents" class="hidden-input" type="file" multiple accept=${ACCEPTED} onChange=${pick} />
-    <span class="small">or drop them here. PDF, Word, text, Markdown, HTML, CSV, RTF, up to 25 MiB each.</span>
+    <span class="small">or drop them here. PDF, Word, Excel, PowerPoint, OpenDocument, EPUB, mails, HTML, Markdown, CSV, RTF and
+      text, up to 25 MiB each.</span>
     ${files.length > 0 && html`<ul class="uploads">
       ${files.map(({ file, key }) => html`<${OneUpload} key=${key} file=${file} done=${done} />`)}</ul>`}
   </section>`;

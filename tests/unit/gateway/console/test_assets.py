@@ -13,6 +13,7 @@ import pytest
 import zstandard
 
 from gateway.console.assets import PAGE, STATIC, VENDORED, Console
+from services.knowledge.domain.media import PICTURES, SUPPORTED
 
 ENTRIES = json.loads(VENDORED.read_text("utf-8"))
 BY_NAME = {entry["import"]: STATIC / "vendor" / entry["file"] for entry in ENTRIES if "import" in entry}
@@ -92,6 +93,12 @@ def test_no_module_makes_html_of_text_or_asks_another_site(path: Path) -> None:
     dangerous = r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|dangerouslySet|\beval\(|new Function"
     assert re.findall(dangerous, text) == []
     assert re.findall(r"""["'`]\w*:?//[\w.]+""", text.replace("http://www.w3.org/2000/svg", "")) == []
+
+
+def test_the_upload_offers_every_kind_of_document_that_is_read() -> None:
+    text = (STATIC / "pages" / "knowledge-upload.js").read_text("utf-8")
+    accepted = set(re.findall(r"\.[a-z]+(?=[,\"])", text.partition("const ACCEPTED")[2].partition(";")[0]))
+    assert {f".{media.extension}" for media in (*SUPPORTED, *PICTURES)} <= accepted
 
 
 def test_vendored_files_are_those_of_their_packages() -> None:

@@ -104,6 +104,8 @@ class Bench:
     def __init__(self, database: asyncpg.Connection[Any]) -> None:
         self._database = database
         self.webhook: list[float] = []
+        # Deliveries that were answered 503 and sent again.
+        self.refused = 0
         self.sent: dict[str, float] = {}
 
     async def open(self) -> None:
@@ -176,6 +178,7 @@ async def measure(rate: float, seconds: float, trace: bool) -> float:
     await asyncio.sleep(IDLE_SECONDS)
     idle = (await bench.spent()).since(before)
     bench.webhook.clear()
+    bench.refused = 0
     calls = int(rate * seconds)
     known = await bench.statements() if trace else {}
     before = await bench.spent()
@@ -195,7 +198,7 @@ def _report(bench: Bench, calls: int, took: float, load: Spent, idle: Spent) -> 
     commits = (load.commits - idle.commits * share) / calls
     last = list(bench.sent)[-calls:]
     visible = sorted(bench.ears[0].ended[name] - bench.sent[name] for name in last)
-    print(f"{calls} calls in {took:.1f} s: {calls / took:.1f}/s")
+    print(f"{calls} calls in {took:.1f} s: {calls / took:.1f}/s, {bench.refused} sent again after a 503")
     print(f"CPU {sum(cpu.values()):.2f} ms a call, commits {commits:.2f} a call")
     print("  " + ", ".join(f"{name} {used:.2f}" for name, used in sorted(cpu.items(), key=lambda item: -item[1])))
     for name, values in (("webhook", sorted(bench.webhook)), ("visible", visible)):

@@ -6,7 +6,7 @@ import { html, useState } from "../lib/ui.js";
 import { stepOf, useWidth } from "./charts.js";
 
 const HEIGHT = 150;
-const LEFT = 52;
+const LEFT = 68;
 const BOTTOM = 20;
 const TOP = 8;
 // The shortest time that the axis shows, in milliseconds: the first points begin at its end.

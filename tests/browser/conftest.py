@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 from collections.abc import Iterator
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -64,6 +65,15 @@ def scene(addresses: tuple[str, str]) -> Iterator[Scene]:
         yield furnish(customer, receiver)
         for opened in customer.opened.values():
             opened.close()
+
+
+@pytest.fixture(scope="module")
+def owner(scene: Scene) -> Customer:
+    """The scene's owner in a session of its own: tests before may have ended the others."""
+    customer = scene.customer
+    sent = {"email": customer.email, "password": PASSWORD}
+    token = customer.bearing(None).post("/api/login", json=sent).json()["token"]
+    return replace(customer, token=token, http=customer.bearing(token))
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,8 @@ import secrets
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.scene import Scene
 from tests.browser.visit import Visit
+from tests.e2e.conftest import Customer
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +32,8 @@ def test_the_page_fits_a_telephone(visit: Visit, page: Page) -> None:
     visit.look("documentation")
 
 
-def test_a_read_is_tried_with_a_key(visit: Visit, page: Page, scene: Scene) -> None:
-    page.get_by_label("API key for trying").fill(scene.customer.key("agents:read")["secret"])
+def test_a_read_is_tried_with_a_key(visit: Visit, page: Page, owner: Customer) -> None:
+    page.get_by_label("API key for trying").fill(owner.key("agents:read")["secret"])
     form = form_of(page, "GET", "/api/agents")
     form.get_by_label("limit (query)").fill("2")
     form.get_by_role("button", name="Send").click()
@@ -53,8 +53,8 @@ def test_a_refusal_is_shown_as_it_came(visit: Visit, page: Page) -> None:
     expect(answer).to_contain_text('"code": "missing_scope"')
 
 
-def test_the_example_of_a_write_is_sent_as_it_stands_there(visit: Visit, page: Page, scene: Scene) -> None:
-    page.get_by_label("API key for trying").fill(scene.customer.key("agents:write", "agents:read")["secret"])
+def test_the_example_of_a_write_is_sent_as_it_stands_there(visit: Visit, page: Page, owner: Customer) -> None:
+    page.get_by_label("API key for trying").fill(owner.key("agents:write", "agents:read")["secret"])
     form = form_of(page, "POST", "/api/agents")
     form.get_by_label("Idempotency-Key (header)").fill(secrets.token_hex(8))
     form.get_by_role("button", name="Send").click()
@@ -62,11 +62,11 @@ def test_the_example_of_a_write_is_sent_as_it_stands_there(visit: Visit, page: P
     expect(answer).to_contain_text(re.compile(r"^201 in"))
     made = re.search(r'"id": "(agt_\w+)"', answer.inner_text())
     assert made
-    assert scene.customer.http.delete(f"/api/agents/{made[1]}").status_code == 204
+    assert owner.http.delete(f"/api/agents/{made[1]}").status_code == 204
 
 
-def test_a_file_is_uploaded(visit: Visit, page: Page, scene: Scene) -> None:
-    page.get_by_label("API key for trying").fill(scene.customer.key("knowledge:write")["secret"])
+def test_a_file_is_uploaded(visit: Visit, page: Page, owner: Customer) -> None:
+    page.get_by_label("API key for trying").fill(owner.key("knowledge:write")["secret"])
     form = form_of(page, "POST", "/api/documents/upload")
     form.get_by_label("document (file)").set_input_files(
         {"name": "tried.txt", "mimeType": "text/plain", "buffer": b"The pool closes at nine."}
@@ -76,4 +76,4 @@ def test_a_file_is_uploaded(visit: Visit, page: Page, scene: Scene) -> None:
     expect(answer).to_contain_text(re.compile(r"^202 in"))
     entry = re.search(r'"entryId": "(kbe_\w+)"', answer.inner_text())
     assert entry
-    assert scene.customer.http.delete(f"/api/knowledge-base/entries/{entry[1]}").status_code == 204
+    assert owner.http.delete(f"/api/knowledge-base/entries/{entry[1]}").status_code == 204

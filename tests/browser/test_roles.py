@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Iterator
-from dataclasses import replace
 
 import httpx
 import pytest
@@ -26,14 +25,9 @@ THINGS = ("agents/", "calls/", "knowledge/", "members/", "customers/", "develope
 
 
 @pytest.fixture(scope="module")
-def people(scene: Scene, operator: httpx.Client) -> dict[str, Customer]:
+def people(owner: Customer, operator: httpx.Client) -> dict[str, Customer]:
     """One of each role. `limited` changes the scene's agent and reads another one; `without` reaches no agent."""
     roles = {"admin": "admin", "member": "member", "viewer": "viewer", "limited": "member", "without": "viewer"}
-    # Tests before may have ended the sessions of the scene's owner.
-    owner = scene.customer
-    answer = owner.bearing(None).post("/api/login", json={"email": owner.email, "password": PASSWORD})
-    session = answer.json()["token"]
-    owner = replace(owner, token=session, http=owner.bearing(session))
     return {"owner": owner, **{name: join(owner, operator, role) for name, role in roles.items()}}
 
 

@@ -33,6 +33,7 @@ def test_the_page_fits_a_telephone(visit: Visit, page: Page) -> None:
 
 
 def test_a_read_is_tried_with_a_key(visit: Visit, page: Page, owner: Customer) -> None:
+    newest = owner.agent(name="Asked for by the documentation")
     page.get_by_label("API key for trying").fill(owner.key("agents:read")["secret"])
     form = form_of(page, "GET", "/api/agents")
     form.get_by_label("limit (query)").fill("2")
@@ -40,8 +41,9 @@ def test_a_read_is_tried_with_a_key(visit: Visit, page: Page, owner: Customer) -
     answer = form.get_by_role("status")
     expect(answer).to_contain_text(re.compile(r"^200 in \d+ ms"))
     expect(answer).to_contain_text("x-request-id: req_")
-    expect(answer).to_contain_text("Delivery questions")
+    expect(answer).to_contain_text(newest["id"])
     expect(answer).to_contain_text('"limit": 2')
+    assert owner.http.delete(f"/api/agents/{newest['id']}").status_code == 204
 
 
 def test_a_refusal_is_shown_as_it_came(visit: Visit, page: Page) -> None:

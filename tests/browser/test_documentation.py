@@ -27,6 +27,12 @@ def form_of(page: Page, method: str, path: str) -> Locator:
     return details.locator("form.request")
 
 
+def answer_of(form: Locator) -> Locator:
+    """What the page shows of the answer, once the form is sent."""
+    form.get_by_role("button", name="Send").click()
+    return form.get_by_role("status")
+
+
 def test_the_page_fits_a_telephone(visit: Visit, page: Page) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text("EchoSenseiX API")
     visit.look("documentation")
@@ -37,8 +43,7 @@ def test_a_read_is_tried_with_a_key(visit: Visit, page: Page, owner: Customer) -
     page.get_by_label("API key for trying").fill(owner.key("agents:read")["secret"])
     form = form_of(page, "GET", "/api/agents")
     form.get_by_label("limit (query)").fill("2")
-    form.get_by_role("button", name="Send").click()
-    answer = form.get_by_role("status")
+    answer = answer_of(form)
     expect(answer).to_contain_text(re.compile(r"^200 in \d+ ms"))
     expect(answer).to_contain_text("x-request-id: req_")
     expect(answer).to_contain_text(newest["id"])
@@ -49,8 +54,7 @@ def test_a_read_is_tried_with_a_key(visit: Visit, page: Page, owner: Customer) -
 def test_a_refusal_is_shown_as_it_came(visit: Visit, page: Page) -> None:
     visit.expected.add(403)
     form = form_of(page, "POST", "/api/agents")
-    form.get_by_role("button", name="Send").click()
-    answer = form.get_by_role("status")
+    answer = answer_of(form)
     expect(answer).to_contain_text(re.compile(r"^403 in"))
     expect(answer).to_contain_text('"code": "missing_scope"')
 
@@ -59,8 +63,7 @@ def test_the_example_of_a_write_is_sent_as_it_stands_there(visit: Visit, page: P
     page.get_by_label("API key for trying").fill(owner.key("agents:write", "agents:read")["secret"])
     form = form_of(page, "POST", "/api/agents")
     form.get_by_label("Idempotency-Key (header)").fill(secrets.token_hex(8))
-    form.get_by_role("button", name="Send").click()
-    answer = form.get_by_role("status")
+    answer = answer_of(form)
     expect(answer).to_contain_text(re.compile(r"^201 in"))
     made = re.search(r'"id": "(agt_\w+)"', answer.inner_text())
     assert made
@@ -73,8 +76,7 @@ def test_a_file_is_uploaded(visit: Visit, page: Page, owner: Customer) -> None:
     form.get_by_label("document (file)").set_input_files(
         {"name": "tried.txt", "mimeType": "text/plain", "buffer": b"The pool closes at nine."}
     )
-    form.get_by_role("button", name="Send").click()
-    answer = form.get_by_role("status")
+    answer = answer_of(form)
     expect(answer).to_contain_text(re.compile(r"^202 in"))
     entry = re.search(r'"entryId": "(kbe_\w+)"', answer.inner_text())
     assert entry

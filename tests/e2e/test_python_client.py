@@ -77,7 +77,9 @@ def test_the_blocks_of_its_readme_run(ada: Customer, tmp_path: Path) -> None:
     text = text.replace("whsec_…", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
     environment = {**os.environ, "PYTHONPATH": str(README.parent)}
     command = [sys.executable, "-c", text]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS
+    )
     assert done.returncode == 0, done.stderr
     size = SAMPLE.stat().st_size
     assert f"{size} of {size}\n401\n" in done.stdout

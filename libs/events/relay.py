@@ -28,7 +28,7 @@ from libs.telemetry.metrics import OUTBOX_LAG_SECONDS, OUTBOX_PUBLISHED
 BATCH = 256
 # What is committed between two rounds is published together, and handled together by its consumers. More: fewer
 # transactions, and later events. The first event after a rest does not wait.
-PACE = Pace(alone=4.0, rounds=8.0, least=0.005, most=0.15)
+PACE = Pace(alone=4.0, rounds=4.0, least=0.005, most=0.15)
 # Seconds between looks without a wake-up. It bounds the delay when a core message is lost.
 POLL_SECONDS = 1.0
 # Seconds between comparisons of the stream with the rows. It bounds how late a lost stream is noticed.

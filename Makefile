@@ -5,7 +5,7 @@ VENV := .venv/bin
 export SERVICE SCALE LIMITS FOLLOW DOC QUESTION V
 SCENARIO ?= baseline
 
-.PHONY: test-transcription test-ocr help up dev down status logs restart reset backup restore token demo ops rotate-keys test security lint types check faults manifests wheels browser bench-jobs bench-knowledge bench-http bench-statements bench-http-chain bench-memory bench-rpc bench-calls trace-call bench-limits bench-overload bench-fanout load policy clients python-client examples alerts configuration capacity protos format lock sbom audit
+.PHONY: test-transcription test-ocr help up dev down status logs restart reset backup restore token demo ops rotate-keys test security lint types check faults manifests wheels browser bench-jobs bench-knowledge bench-http bench-statements bench-http-chain bench-growth bench-memory bench-rpc bench-calls trace-call bench-limits bench-overload bench-fanout load policy clients python-client examples alerts configuration capacity protos format lock sbom audit
 
 help:            ## what can be done
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 24
@@ -73,6 +73,8 @@ bench-statements: | dev-tools ## the statements that PostgreSQL sees for a journ
 	@$(VENV)/python -m bench.http.statements
 bench-http-chain: | dev-tools ## our misses and writes beside Express, grpc-js and pg; start the suite with LIMITS=bench first
 	@$(VENV)/python -m bench.http.chain $(ARGS)
+bench-growth: | dev-tools ## our reads with 10 agents and a million, with one gateway and three (starts its own suite)
+	@$(VENV)/python -m bench.http.growth $(ARGS)
 bench-memory: | dev-tools ## an answer from the first level of the cache, in µs
 	@$(VENV)/python -m bench.http.memory
 bench-rpc: | dev-tools ## a unary call between two processes: ours, bare grpc.aio, one stream, HTTP/1.1 (and grpclib where it is installed)

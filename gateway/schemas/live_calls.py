@@ -102,7 +102,12 @@ class CallCommand(Answer):
     context: Annotated[str, Meta(description="What the agent shall know.")] | None
     reason: Annotated[str, Meta(description="Why, for people.")] | None
     status: str
-    detail: Annotated[str, Meta(description="What the party that runs the call says of the outcome.")] | None
+    detail: (
+        Annotated[
+            str, Meta(description="What the party that runs the call says of the outcome, or that the call ended.")
+        ]
+        | None
+    )
     created_at: str | None
     expires_at: Annotated[str, Meta(description="Until when it can be acknowledged.")] | None
     settled_at: str | None

@@ -57,10 +57,10 @@ async def serve(runtime: Runtime[CallLogSettings]) -> None:
     stored = Calls(database)
     delivered = DeliveredRecordings(database, stored, recordings, blobs)
     resolve_agent = AgentServiceStub(agent).ResolveExternalAgent
-    reported = ReportedCalls(stored, recordings, LiveRows(), serving_agents(resolve_agent), clock)
+    commands = Commands(database, cursors)
+    reported = ReportedCalls(stored, recordings, LiveRows(), commands, serving_agents(resolve_agent), clock)
     live = LiveCallServicer(
-        database, stored, LiveCalls(database, LiveRows(), reported, clock), Commands(database, cursors),
-        own_agents(resolve_agent), clock,
+        database, stored, LiveCalls(database, LiveRows(), reported, clock), commands, own_agents(resolve_agent), clock,
     )  # fmt: skip
     calls = CallLogServicer(
         database, stored, CallList(database, cursors), recordings, Analytics(database), blobs, clock,
@@ -81,10 +81,10 @@ async def work(runtime: Runtime[CallLogSettings]) -> None:
     aggregation = Aggregation(database, Analytics(database), clock)
     envelopes, links = Envelopes(), ProviderLinks(database)
     delivered = DeliveredRecordings(database, calls, recordings, blobs)
-    reported = ReportedCalls(calls, recordings, LiveRows(), resolve, clock)
+    commands, look_back = Commands(database, service.cursors), timedelta(days=settings.reconcile_days)
+    reported = ReportedCalls(calls, recordings, LiveRows(), commands, resolve, clock)
     limits = AudioLimits(settings.recording_max_bytes, settings.recording_seconds)
     transcriber = Transcriber(settings.transcription_model)
-    commands, look_back = Commands(database, service.cursors), timedelta(days=settings.reconcile_days)
     handlers = job_handlers(
         CallIngest(database, envelopes, reported, delivered, clock),
         AudioProcessing(database, calls, recordings, get_credentials, client, blobs, clock, limits, transcriber),

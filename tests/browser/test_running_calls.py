@@ -90,14 +90,24 @@ def test_a_command_that_no_one_takes_times_out_on_the_page(visit: Visit, http: h
     expect(row).to_contain_text("Timed out")
 
 
-def test_the_end_of_the_call_takes_the_commands_away(visit: Visit, http: httpx.Client, path: str) -> None:
+def test_the_end_of_the_call_takes_the_actions_away_and_settles_what_waits(
+    visit: Visit, http: httpx.Client, path: str
+) -> None:
     page = visit.page
+    sent = http.post(f"{path}/commands", json={"type": "transfer", "to": "+41615550011", "timeoutSeconds": 300})
+    assert sent.status_code == 201, sent.text
     page.get_by_role("button", name="End the call").click()
     page.get_by_role("dialog").get_by_role("button", name="End the call").click()
     expect(page.get_by_role("row", name=re.compile("End call"))).to_contain_text("Pending")
     ended = http.post(f"{path}/end", json={"status": "completed", "terminationReason": "ended by the supervisor"})
     assert ended.status_code == 200, ended.text
     expect(page.get_by_role("button", name="End the call")).to_have_count(0)
+    expect(page.get_by_role("row", name=re.compile("End call"))).to_contain_text(
+        re.compile(r"Acknowledged\s*The call ended\.")
+    )
+    expect(page.get_by_role("row", name=re.compile("615550011"))).to_contain_text(
+        re.compile(r"Failed\s*The call ended\.")
+    )
     expect(page.get_by_role("heading", name="Call").locator("..")).to_contain_text("Completed")
     expect(page.locator(".turn")).to_have_count(len(WORDS))
     visit.look("live-call-ended")

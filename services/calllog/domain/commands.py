@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from libs.errors import FailedPrecondition, InvalidArgument, NotFound, Violation
+from providers.interface.reports import CallStatus
 
 TYPES = ("end_call", "transfer", "inject_context")
 PENDING, ACKNOWLEDGED, FAILED, TIMED_OUT = "pending", "acknowledged", "failed", "timed_out"
@@ -72,12 +73,21 @@ def acknowledged(command: Command, status: str, detail: str, now: datetime) -> C
     if command.status == TIMED_OUT or (command.status == PENDING and now >= command.expires_at):
         raise FailedPrecondition("command_timed_out", "The time for this command has passed. Do not carry it out.")
     if command.status != PENDING:
-        raise FailedPrecondition("command_settled", f"This command was told to have {command.status}.")
+        raise FailedPrecondition("command_settled", f"This command has {command.status}. {command.detail}".strip())
     return replace(command, status=status, detail=detail[:MAX_TEXT], settled_at=now)
 
 
 def timed_out(command: Command) -> Command:
     return replace(command, status=TIMED_OUT, settled_at=command.expires_at)
+
+
+def settled_by_end(command: Command, status: CallStatus, now: datetime) -> Command:
+    """The outcome of a command that waits when its call ends. The end is what end_call asks for; of a call that failed
+    no one knows whether the command was heard."""
+    if now >= command.expires_at:
+        return timed_out(command)
+    done = command.type == "end_call" and status is not CallStatus.FAILED
+    return replace(command, status=ACKNOWLEDGED if done else FAILED, detail="The call ended.", settled_at=now)
 
 
 def shown(command: Command, now: datetime) -> Command:

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from libs.events.outbox import append
 from libs.jobs import JobContext
 from services.calllog.domain.commands import PENDING, timed_out
-from services.calllog.mapping import command_event
+from services.calllog.operations.commands import settle
 from services.calllog.operations.live_calls import LiveCalls
 from services.calllog.storage.commands import Commands
 
@@ -35,7 +34,5 @@ class LiveCallJobs:
             command = await self.commands.lock(conn, org_id, str(args["callId"]), str(args["commandId"]))
             result["timedOut"] = command.status == PENDING
             if command.status == PENDING:
-                settled = timed_out(command)
-                await self.commands.settle(conn, settled)
-                await append(conn, command_event("call.command_settled", settled))
+                await settle(conn, self.commands, timed_out(command))
         return result

@@ -21,8 +21,10 @@ from services.calllog.domain.calls import Call, ServedBy
 from services.calllog.domain.merging import change_topic, supersede
 from services.calllog.mapping import call_event
 from services.calllog.operations import AUDIO
+from services.calllog.operations.commands import settle_at_end
 from services.calllog.storage import new_calls
 from services.calllog.storage.calls import Calls
+from services.calllog.storage.commands import Commands
 from services.calllog.storage.live_calls import LiveRows
 from services.calllog.storage.new_calls import Conversation, Known, NewCall
 from services.calllog.storage.recordings import Recordings
@@ -52,6 +54,7 @@ class ReportedCalls:
     calls: Calls
     recordings: Recordings
     live: LiveRows
+    commands: Commands
     resolve: Resolve
     clock: Clock
 
@@ -125,10 +128,12 @@ class ReportedCalls:
         return replace(known, turns=await self.calls.turns(conn, known.org_id, known.id))
 
     async def write(self, conn: Connection, known: Call, facts: ReportedCall, served_by: ServedBy) -> str:
-        """Replace the facts of a call that is held, announce them, and end the telling of a call that ends."""
+        """Replace the facts of a call that is held and announce them. A call that ends is told no longer, and the
+        commands that it did not acknowledge are settled."""
         now = self.clock.now()
         if facts.status.ended and not known.status.ended:
             await self.live.drop(conn, known.org_id, known.id)
+            await settle_at_end(conn, self.commands, known.org_id, known.id, facts.status, now)
         if known.agent_id:
             # A call keeps the version that served it, also when a newer one is published.
             served_by = ServedBy(known.agent_id, known.agent_version)

@@ -40,6 +40,7 @@ from services.calllog.mapping import (
     status_from_proto,
     turn_from_proto,
 )
+from services.calllog.operations.commands import settle
 from services.calllog.operations.live_calls import EXPIRE, LiveCalls
 from services.calllog.storage.calls import Calls, call_not_found
 from services.calllog.storage.commands import COMMAND_LIST, Commands
@@ -168,8 +169,7 @@ class LiveCallServicer(calllog_pb2_grpc.LiveCallServiceServicer):
             command = await self._commands.lock(conn, org_id, call_id, command_id)
             settled = acknowledged(command, request.status, storable(request.detail), now)
             if settled is not command:
-                await self._commands.settle(conn, settled)
-                await append(conn, command_event("call.command_settled", settled))
+                await settle(conn, self._commands, settled)
             return pb.AcknowledgeCallCommandResponse(command=command_to_proto(settled))
 
         return await run_write(self._database, org_id, act, pb.AcknowledgeCallCommandResponse)

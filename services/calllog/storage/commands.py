@@ -16,6 +16,10 @@ COMMAND_LIST = ListRules(sorts={"createdAt": "k.created_at"})
 _LISTING = Listing(_COLUMNS, "call_command k", COMMAND_LIST, tie="k.id", org="k.org_id", created="k.created_at")
 _GET = f"select {_COLUMNS} from call_command k where k.org_id = o.org and k.call_id = $2 and k.id = $3"
 _LOCK = f"select {_COLUMNS} from call_command k where k.org_id = $1 and k.call_id = $2 and k.id = $3 for update"
+# In the order of their making, which is the order of their events.
+_LOCK_PENDING = f"""
+select {_COLUMNS} from call_command k where k.org_id = $1 and k.call_id = $2 and k.status = 'pending'
+order by k.created_at, k.id for update"""
 _ADD = """
 insert into call_command (org_id, id, call_id, agent_id, type, target, context, reason, created_at, expires_at)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"""
@@ -46,6 +50,10 @@ class Commands:
     async def lock(self, conn: Connection, org_id: str, call_id: str, command_id: str) -> Command:
         """The command, held until the transaction ends; NotFound("call_command_not_found")."""
         return _found(await conn.fetchrow(_LOCK, org_id, call_id, command_id))
+
+    async def lock_pending(self, conn: Connection, org_id: str, call_id: str) -> list[Command]:
+        """The commands of a call that wait, held until the transaction ends."""
+        return [_from_row(row) for row in await conn.fetch(_LOCK_PENDING, org_id, call_id)]
 
     async def add(self, conn: Connection, command: Command) -> None:
         await conn.execute(

@@ -671,7 +671,7 @@ class CallCommand(TypedDict):
     status: str
     "Its state."
     detail: str | None
-    "What the party that runs the call says of the outcome."
+    "What the party that runs the call says of the outcome, or that the call ended."
     createdAt: str | None
     "When it was made."
     expiresAt: str | None

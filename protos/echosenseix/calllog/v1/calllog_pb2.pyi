@@ -1282,7 +1282,7 @@ class CallCommand(_message.Message):
     status: _builtins.str
     """pending, acknowledged, failed or timed_out."""
     detail: _builtins.str
-    """What the party that runs the call says of the outcome."""
+    """What the party that runs the call says of the outcome, or that the call ended."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property

@@ -303,9 +303,10 @@ async def calllog(
     calls, recordings, analytics = Calls(database), Recordings(database), Analytics(database)
     envelopes, links = Envelopes(), ProviderLinks(database)
     delivered = DeliveredRecordings(database, calls, recordings, blobs)
-    reported = ReportedCalls(calls, recordings, LiveRows(), serving_agents(resolve), clock)
+    commands = Commands(database, CursorCodec(b"c" * 32))
+    reported = ReportedCalls(calls, recordings, LiveRows(), commands, serving_agents(resolve), clock)
     aggregation = Aggregation(database, analytics, clock)
-    live, commands = LiveCalls(database, LiveRows(), reported, clock), Commands(database, CursorCodec(b"c" * 32))
+    live = LiveCalls(database, LiveRows(), reported, clock)
     handlers = job_handlers(
         CallIngest(database, envelopes, reported, delivered, clock),
         AudioProcessing(database, calls, recordings, credentials, client, blobs, clock, AUDIO_LIMITS, Transcriber()),

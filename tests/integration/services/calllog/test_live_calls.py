@@ -18,6 +18,8 @@ from libs.rpc.times import to_timestamp
 from .conftest import CallLog, Organization, as_org, eventually, transcription
 
 AGENT = "agent_live"
+# Each type of command, and an argument that it takes.
+_WITH_FIELDS = {"transfer": "to", "inject_context": "context", "end_call": "reason"}
 
 
 @pytest.fixture
@@ -238,6 +240,52 @@ async def test_a_command_that_is_not_acknowledged_times_out_and_says_so(calllog:
     with pytest.raises(FailedPrecondition) as refused:
         await acknowledge(calllog, org, given)
     assert refused.value.reason == "command_timed_out"
+
+
+async def test_the_end_of_the_call_settles_the_commands_that_wait(calllog: CallLog, org: str) -> None:
+    call = await begin(calllog, org)
+    done = await command(calllog, org, call.id, type="transfer", to="+1")
+    await acknowledge(calllog, org, done)
+    given = [await command(calllog, org, call.id, type=name, **{field: "x"}) for name, field in _WITH_FIELDS.items()]
+    await end(calllog, org, call.id)
+    with as_org(org):
+        listed = (
+            await calllog.live_servicer.ListCallCommands(pb.ListCallCommandsRequest(call_id=call.id), None)
+        ).commands
+    outcomes = {row.id: (row.status, row.detail) for row in listed}
+    ended = "The call ended."
+    assert outcomes == {
+        done.id: ("acknowledged", ""), given[0].id: ("failed", ended), given[1].id: ("failed", ended),
+        given[2].id: ("acknowledged", ended),
+    }  # fmt: skip
+    told = await calllog.events(org)
+    settled = {data["commandId"]: (data["status"], data["detail"]) for topic, data in told if topic.endswith("settled")}
+    assert settled == outcomes
+    assert [topic for topic, _ in told][-4:] == ["call.command_settled"] * 3 + ["call.ended"]
+    # Its party may tell the outcome of the end after the end.
+    assert await acknowledge(calllog, org, given[2]) == "acknowledged"
+    with pytest.raises(FailedPrecondition, match=ended) as refused:
+        await acknowledge(calllog, org, given[0])
+    assert refused.value.reason == "command_settled"
+    assert len(await calllog.events(org)) == len(told)
+
+
+async def test_a_providers_report_of_the_end_settles_the_commands_that_wait(calllog: CallLog) -> None:
+    customer: Organization = await calllog.organization(AGENT)
+    org, conversation = customer.id, new_id("conv")
+    call = await begin(calllog, org, provider="elevenlabs", external_call_id=conversation, external_agent_id=AGENT)
+    given = await command(calllog, org, call.id, type="transfer", to="+1", timeout_seconds=300)
+    await calllog.deliver(customer, transcription(conversation, agent_id=AGENT))
+
+    async def settled() -> bool:
+        with as_org(org):
+            read = pb.GetCallCommandRequest(call_id=call.id, id=given.id)
+            return (await calllog.live_servicer.GetCallCommand(read, None)).command.status == "failed"
+
+    await eventually(settled)
+    assert [topic for topic in await topics(calllog, org) if topic.endswith(("settled", "ended"))] == [
+        "call.command_settled", "call.ended",
+    ]  # fmt: skip
 
 
 async def test_a_call_takes_at_most_twenty_commands_that_wait(calllog: CallLog, org: str) -> None:

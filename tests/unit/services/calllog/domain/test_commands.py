@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from libs.errors import FailedPrecondition, InvalidArgument
-from services.calllog.domain.commands import Command, acknowledged, checked, timed_out
+from providers.interface.reports import CallStatus
+from services.calllog.domain.commands import Command, acknowledged, checked, settled_by_end, timed_out
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LATER = NOW + timedelta(seconds=30)
@@ -61,3 +62,19 @@ def test_a_command_is_settled_once_and_in_its_time(known: Command, at: datetime,
     with pytest.raises(FailedPrecondition) as refused:
         acknowledged(known, "acknowledged", "", at)
     assert refused.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("sort", "call", "at", "status", "detail"),
+    [
+        ("end_call", CallStatus.COMPLETED, NOW, "acknowledged", "The call ended."),
+        ("end_call", CallStatus.FAILED, NOW, "failed", "The call ended."),
+        ("transfer", CallStatus.COMPLETED, NOW, "failed", "The call ended."),
+        ("end_call", CallStatus.COMPLETED, LATER, "timed_out", ""),
+    ],
+)
+def test_the_end_of_the_call_settles_what_waits(
+    sort: str, call: CallStatus, at: datetime, status: str, detail: str
+) -> None:
+    settled = settled_by_end(command(type=sort), call, at)
+    assert (settled.status, settled.detail, settled.settled_at) == (status, detail, at)

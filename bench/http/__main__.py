@@ -17,19 +17,24 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
+from itertools import repeat
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 from redis.asyncio import Redis
 
 from bench.journey import Customer
 from bench.node import installed
-from bench.request_cpu import RUN, send
+from bench.overload.generator import Generator
+from bench.request_cpu import RUN
 
 HERE = Path(__file__).parent
 KINDS = ("express", "fastify-parse", "fastify-raw")
 AGENTS = 60
-WARM = 300
+IN_FLIGHT = 16
+WARM_SECONDS = 1.0
 # How long the peers' keys stay in Redis. It is longer than a run.
 KEPT_SECONDS = 3_600
 # At least so many times cheaper than the peer.
@@ -65,13 +70,20 @@ class Side:
     url: str
     pids: list[int]
 
-    async def measure(self, path: str, authorization: str, requests: int) -> float:
-        headers = {"Authorization": authorization, "Accept-Encoding": "identity"}
-        async with httpx.AsyncClient(base_url=self.url, headers=headers, timeout=30) as client:
-            await send(client, path, WARM)
+    async def measure(self, path: str, authorization: str, seconds: float) -> float:
+        address = urlsplit(self.url)
+        client = Generator(address.hostname or "", address.port or 0)
+        request = f"GET {path} HTTP/1.1\r\nHost: {address.netloc}\r\nAuthorization: {authorization}\r\n\r\n".encode()
+        try:
+            await client.saturate([repeat(request)], IN_FLIGHT, WARM_SECONDS)
             before = cpu_micros(self.pids)
-            await send(client, path, requests)
-            return spent_micros(before, cpu_micros(self.pids)) / requests
+            answers = await client.saturate([repeat(request)], IN_FLIGHT, seconds)
+            spent = spent_micros(before, cpu_micros(self.pids))
+        finally:
+            client.close()
+        if refused := [answer.status for answer in answers if answer.status != HTTPStatus.OK]:
+            raise SystemExit(f"{self.name} answered {refused[0]} to {path}")
+        return spent / len(answers)
 
 
 def free_port() -> int:
@@ -96,7 +108,7 @@ def node(kind: str, home: Path, redis_url: str, redis_pid: int) -> Iterator[Side
 
 
 async def main() -> int:
-    requests = int(sys.argv[1]) if len(sys.argv) > 1 else 3_000
+    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 6.0
     run, home, customer = json.loads(RUN.read_text("utf-8")), installed("http", HERE), await Customer.sign_up()
     body = {"name": "Bench", "systemPrompt": "You are helpful. " * 20, "tags": ["bench"]}
     agents = [(await customer.api.post("/api/agents", body))["id"] for _ in range(AGENTS)]
@@ -107,11 +119,11 @@ async def main() -> int:
     await _fill(store["url"], customer, paths)
     used: dict[tuple[str, str], float] = {}
     for what, path in paths.items():
-        used[what, ours.name] = await ours.measure(path, customer.credential, requests)
+        used[what, ours.name] = await ours.measure(path, customer.credential, seconds)
     for kind in KINDS:
         with node(kind, home, store["url"], store["pid"]) as side:
             for what, path in paths.items():
-                used[what, kind] = await side.measure(path, customer.credential, requests)
+                used[what, kind] = await side.measure(path, customer.credential, seconds)
     await customer.api.close()
     return _report(used, ours.name)
 

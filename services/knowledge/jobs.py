@@ -271,13 +271,14 @@ class SourceJobs:
 
 
 class _Report:
-    """Writes progress to the document and to the job, at most twice a second."""
+    """Writes progress to the document and to the job, at most twice a second; a document that is read at once has
+    none."""
 
     def __init__(self, ctx: JobContext, documents: Documents, document: Document | None) -> None:
         self._ctx = ctx
         self._documents = documents
         self._document = document
-        self._next = 0.0
+        self._next = monotonic() + _SECONDS_BETWEEN_WRITES
 
     async def __call__(self, progress: Progress) -> None:
         if monotonic() < self._next:

@@ -25,7 +25,7 @@ def load() -> None:
 
 
 def vectors_of(texts: list[str]) -> list[Vector]:
-    vectors: list[Vector] = [_encoder().encode(text).tolist() for text in texts]
+    vectors: list[Vector] = _encoder().encode(texts).tolist()
     return vectors
 
 

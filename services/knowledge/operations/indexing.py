@@ -110,13 +110,13 @@ class Indexing:
             self._waiting_scans.add(entry.wanted_build)
             raise RecognitionBusy
         build = Build(entry.org_id, entry.id, entry.wanted_build, f"{entry.wanted_build}.{new_id('try')}")
-        await self._chunks.drop_attempts(build)
         try:
             with tempfile.TemporaryFile(prefix="knowledge-") as target:
                 read = await self._read(entry, document, target, on_progress, usage)
                 target.seek(0)
                 language = wanted_language(entry, read.language)
-                return build, await self._stage(build, target, read, language, on_progress, unwanted, usage)
+                before = self._chunks if entry.index_id else None
+                return build, await self._stage(build, before, target, read, language, on_progress, unwanted, usage)
         except BaseException:
             await asyncio.shield(self._chunks.drop_attempts(build))
             raise
@@ -124,6 +124,7 @@ class Indexing:
     async def _stage(
         self,
         build: Build,
+        before: Chunks | None,
         source: BinaryIO,
         read: Read,
         language: str,
@@ -132,7 +133,7 @@ class Indexing:
         usage: Usage,
     ) -> BuiltIndex:
         with_vectors = await self._vectors.available(build.org_id)
-        embedding = _Embedding(self._embedder, self._chunks, build, usage) if with_vectors else None
+        embedding = _Embedding(self._embedder, before, build, usage) if with_vectors else None
         staged, begun = 0, _share(read.scanned)
         async with aclosing(_with_vectors(read_chunks(source), embedding)) as batches:
             async for batch, vectors in batches:
@@ -198,11 +199,12 @@ async def _with_vectors(
 
 
 class _Embedding:
-    """Vectors of one document's passages. A passage that repeats, or stands in the entry's index, is not computed."""
+    """Vectors of one document's passages. A passage that repeats, or stands in the entry's index, is not computed.
+    `before` has that index, where there is one."""
 
-    def __init__(self, embedder: Embedder, chunks: Chunks, build: Build, usage: Usage) -> None:
+    def __init__(self, embedder: Embedder, before: Chunks | None, build: Build, usage: Usage) -> None:
         self._embedder = embedder
-        self._chunks = chunks
+        self._before = before
         self._build = build
         self._usage = usage
         self._known: OrderedDict[str, str] = OrderedDict()
@@ -211,8 +213,8 @@ class _Embedding:
         names = [fingerprint(text) for text in passages]
         unknown = {name: text for name, text in zip(names, passages, strict=True) if name not in self._known}
         found = {name: self._known[name] for name in names if name in self._known}
-        if unknown:
-            found |= await self._chunks.vectors_of(self._build, self._embedder.model, list(unknown))
+        if unknown and self._before is not None:
+            found |= await self._before.vectors_of(self._build, self._embedder.model, list(unknown))
         if left := {name: text for name, text in unknown.items() if name not in found}:
             computed = await self._embedder.embed(list(left.values()), self._usage)
             found |= {name: literal(vector) for name, vector in zip(left, computed, strict=True)}

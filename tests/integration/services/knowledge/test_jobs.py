@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 import pytest
 
@@ -17,7 +18,8 @@ from services.knowledge.embed.embedder import Vector
 from services.knowledge.embed.local import LocalEmbedder
 from services.knowledge.operations.enqueueing import RECONCILE, SWEEP
 from services.knowledge.storage.budget import Computing
-from services.knowledge.storage.chunks import Build
+from services.knowledge.storage.chunks import Build, Chunks
+from services.knowledge.storage.entries import Documents
 
 from .conftest import SAMPLES, Service, as_org
 
@@ -216,6 +218,23 @@ async def test_an_organization_that_spent_its_processor_time_waits_and_others_do
             while await service.database.system_fetchval(_ATTEMPTS, waiting.job_id) != ["snoozed"]:
                 await asyncio.sleep(0.05)
     assert (await service.entry(org, waiting.entry.id)).status == pb.DOCUMENT_STATUS_PROCESSING
+
+
+async def _note(asked: list[str], name: str, *_: object) -> dict[str, str]:
+    asked.append(name)
+    return {}
+
+
+async def test_a_text_that_is_read_at_once_writes_no_progress_and_looks_for_no_vectors(
+    service: Service, org: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    for statements, name in ((Documents, "record_progress"), (Chunks, "vectors_of"), (Chunks, "drop_attempts")):
+        monkeypatch.setattr(statements, name, partial(_note, asked, name))
+    monkeypatch.setattr("services.knowledge.jobs.monotonic", lambda: 0.0)
+    made = await service.upload(org, b"Parcels leave the warehouse within two working days.", "parcels.txt")
+    assert (await service.until_settled(org, made.entry_id)).status == pb.DOCUMENT_STATUS_COMPLETED
+    assert asked == []
 
 
 async def test_what_a_document_took_of_the_processor_is_written_down(service: Service, org: str) -> None:

@@ -248,6 +248,9 @@ def test_the_model_in_int8_says_what_the_packaged_one_says() -> None:
     # The table of words as floats is made by no node: rows alone are widened.
     assert b"word_embeddings.weight_f" in packaged
     assert b"word_embeddings.weight_f" not in rewritten
+    # No layer of the six looks for padding. A node's kind is its fourth field.
+    assert (packaged.count(b'"\x05IsNaN'), rewritten.count(b'"\x05IsNaN')) == (6, 0)
+    assert (packaged.count(b'"\x05Where'), rewritten.count(b'"\x05Where')) == (7, 0)
 
 
 def test_a_model_without_int8_weights_is_refused() -> None:

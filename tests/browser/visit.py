@@ -24,6 +24,11 @@ LOOKS: tuple[tuple[int, Scheme], ...] = ((1280, "light"), (390, "dark"), (1280, 
 HEIGHT = 900
 # What a page says when it takes one kind of value for another.
 MISTAKES = ("NaN", "undefined", "[object Object]", "Invalid Date")
+# Values of facts as short as a time that do not stay on their line.
+BROKEN_FACTS = """() => [...document.querySelectorAll('.facts dd')]
+  .filter((value) => value.innerText.length <= 24
+    && value.clientHeight > 1.8 * parseFloat(getComputedStyle(value).lineHeight))
+  .map((value) => value.innerText)"""
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
 
@@ -102,6 +107,7 @@ class Visit:
                 self.faults.append(f"{where}: {wide} px wide")
             self.faults += [f"{where}: {fault}" for fault in self._violations()]
             self.faults += [f"{where}: it says {text}" for text in MISTAKES if text in self.page.inner_text("body")]
+            self.faults += [f"{where}: {text} is on two lines" for text in self.page.evaluate(BROKEN_FACTS)]
             self.page.screenshot(path=_shot(name, width, scheme), full_page=True)
         self.page.set_viewport_size({"width": 1280, "height": HEIGHT})
         self.page.emulate_media(color_scheme="light")

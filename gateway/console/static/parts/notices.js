@@ -53,9 +53,9 @@ export function Tags({ of }) {
     </span>` : null;
 }
 
-/** Pairs of a name and a value. */
+/** Pairs of a name and a value: columns where there is room for them, else one pair a line. */
 export function Facts({ of }) {
   const known = of.filter((pair) => pair && pair[1] !== null && pair[1] !== undefined && pair[1] !== "");
-  return html`<dl class="facts">
-    ${known.map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
+  return html`<div class="facts"><dl>
+    ${known.map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl></div>`;
 }

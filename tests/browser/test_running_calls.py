@@ -14,7 +14,12 @@ from tests.browser.scene import Scene
 from tests.browser.visit import Visit
 from tests.e2e.conftest import PASSWORD
 
-WORDS = ("Good evening.", "I would like to speak to a person, please.", "One moment, I look for a colleague.")
+WORDS = (
+    "Good evening.",
+    "How may I help you?",
+    "I would like to speak to a person, please.",
+    "One moment, I look for a colleague.",
+)
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +40,11 @@ def path(http: httpx.Client) -> str:
     return f"/api/live-calls/{answer.json()['id']}"
 
 
-def say(http: httpx.Client, path: str, index: int) -> None:
-    turn = {"index": index, "role": "user" if index % 2 else "agent", "text": WORDS[index], "timeSeconds": index * 3}
-    answer = http.post(f"{path}/turns", json={"turns": [turn]})
+def say(http: httpx.Client, path: str, *indexes: int) -> None:
+    """Tell these turns in one request."""
+    roles = ("agent", "agent", "user", "agent")
+    turns = [{"index": n, "role": roles[n], "text": WORDS[n], "timeSeconds": n * 3} for n in indexes]
+    answer = http.post(f"{path}/turns", json={"turns": turns})
     assert answer.status_code == 200, answer.text
 
 
@@ -48,21 +55,23 @@ def test_the_live_page_lists_the_call_with_what_was_said_last(
     page = visit.open("live")
     row = page.get_by_role("table", name="Calls in progress").locator("tbody tr")
     expect(row).to_have_count(1)
-    say(http, path, 0)
-    expect(row).to_contain_text(WORDS[0])
+    say(http, path, 0, 1)
+    expect(row).to_contain_text(WORDS[1])
+    # The newest event is first, also of those that have one time.
+    expect(page.locator(".event-text").nth(1)).to_contain_text(WORDS[0])
+    expect(page.locator(".event-text").nth(0)).to_contain_text(WORDS[1])
     visit.look("live-call-listed")
 
 
 def test_turns_appear_as_they_are_said(visit: Visit, http: httpx.Client, path: str) -> None:
     page = visit.open(f"calls/{path.rpartition('/')[2]}")
-    expect(page.locator(".turn")).to_have_text([re.compile(WORDS[0])])
+    expect(page.locator(".turn")).to_have_text([re.compile(re.escape(words)) for words in WORDS[:2]])
     # Whenever the page reads the call again, it gets no turn more: the next ones come over the socket alone.
     before = http.get(f"/api/call-logs/{path.rpartition('/')[2]}").text
     page.route("**/api/call-logs/*", lambda route: route.fulfill(body=before, content_type="application/json"))
-    say(http, path, 1)
-    expect(page.locator(".turn").nth(1)).to_contain_text(WORDS[1])
-    say(http, path, 2)
-    expect(page.locator(".turn").nth(2)).to_contain_text(WORDS[2])
+    for index in (2, 3):
+        say(http, path, index)
+        expect(page.locator(".turn").nth(index)).to_contain_text(WORDS[index])
     visit.look("live-call")
     page.unroute("**/api/call-logs/*")
 

@@ -9,7 +9,7 @@ import { useMay } from "../lib/session.js";
 import { html, useEffect, useInterval, useRef, useState, useThrottled } from "../lib/ui.js";
 import { Commands } from "../parts/commands.js";
 import { Copyable } from "../parts/copy.js";
-import { EventList } from "../parts/events.js";
+import { EventList, withEvent } from "../parts/events.js";
 import { List } from "../parts/list.js";
 import { Empty, Facts, Moment, ProblemBox, Stamp, State, Tags, Waiting } from "../parts/notices.js";
 import { Head } from "../parts/tabs.js";
@@ -27,7 +27,7 @@ export function Call({ id }) {
   const [told, setTold] = useState([]);
   const soon = useThrottled(reload, REFRESH_MS);
   useChannels([`call:${id}`], (event) => {
-    setEvents((known) => [event, ...known.filter((one) => one.id !== event.id)].slice(0, EVENTS));
+    setEvents((known) => withEvent(known, event, EVENTS));
     if (event.type === "call.turn") setTold((known) => [...known, event.data]);
     else soon();
   }, { old: EVENTS });

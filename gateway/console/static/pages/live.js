@@ -6,7 +6,7 @@ import { useResource } from "../lib/resource.js";
 import { place, setQuery } from "../lib/router.js";
 import { useLimited } from "../lib/session.js";
 import { html, useInterval, useMemo, useState, useThrottled } from "../lib/ui.js";
-import { EventList } from "../parts/events.js";
+import { EventList, withEvent } from "../parts/events.js";
 import { SelectField } from "../parts/forms.js";
 import { Table } from "../parts/list.js";
 import { Empty, Moment, ProblemBox, State, Waiting } from "../parts/notices.js";
@@ -29,7 +29,7 @@ export function Live({ route }) {
   const soon = useThrottled(calls.reload, REFRESH_MS);
   const [events, setEvents] = useState([]);
   useChannels(channels, (event) => {
-    setEvents((known) => insert(known, event));
+    setEvents((known) => withEvent(known, event, KEPT));
     const { callId, text, index } = event.data ?? {};
     if (event.type === "call.turn") setSaid((known) => (known[callId]?.index > index ? known
       : { ...known, [callId]: { text, index } }));
@@ -47,12 +47,6 @@ export function Live({ route }) {
       empty=${html`<${Empty} title="No job waits or runs">Uploads, reports of calls and deliveries make jobs.<//>`} />
       </section>`}
     <section><h2>Events</h2><${Events} route=${route} events=${events} connecting=${state === "connecting"} /></section>`;
-}
-
-/** Newest first, each event once, not more than KEPT. */
-function insert(known, event) {
-  if (known.some(({ id }) => id === event.id)) return known;
-  return [event, ...known].sort((one, other) => (one.time < other.time ? 1 : -1)).slice(0, KEPT);
 }
 
 function Rows({ of, columns, label, empty }) {

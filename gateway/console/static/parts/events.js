@@ -10,6 +10,9 @@ const SAYS = {
   "console.gap": () => "Events before this are missing: the connection was away for longer than they are kept.",
   "call.ended": (data) => `${words(data.status)} after ${duration(data.durationSeconds)}${data.summary
     ? `: ${data.summary}` : ""}`,
+  "call.command_requested": (data) => [words(data.type), data.to || data.context].filter(Boolean).join(": "),
+  "call.command_settled": (data) => [`${words(data.type)}: ${words(data.status).toLowerCase()}`,
+    data.detail].filter(Boolean).join(", "),
   "call.turn": (data) => `${words(data.role)}: ${data.text}`,
   call: (data) => [data.provider && providerName(data.provider), data.status
     && words(data.status)].filter(Boolean).join(", "),
@@ -31,6 +34,14 @@ function aboutOf({ data = {} }) {
   if (data.agentId) return place(["agents", data.agentId]);
   if (data.entryId) return place(["knowledge", data.entryId]);
   return null;
+}
+
+/** The newest `most` events with this one, each once, newest first. Those of one transaction have one time, and ids in
+    their order. */
+export function withEvent(known, event, most) {
+  if (known.some(({ id }) => id === event.id)) return known;
+  const isNewer = (one, other) => (one.time === other.time ? one.id > other.id : one.time > other.time);
+  return [event, ...known].sort((one, other) => (isNewer(one, other) ? -1 : 1)).slice(0, most);
 }
 
 export function EventList({ events }) {

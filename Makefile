@@ -51,8 +51,8 @@ wheels: | dev-tools  ## the wheels of all images into wheels/, to build them wit
 	    $(VENV)/pip download --quiet --no-deps --only-binary :all: -d wheels -r /dev/stdin
 load: | dev-tools ## the paper's load scenarios (SCENARIO=baseline|spike|sustained|stress|sockets|artillery, ARGS=--short)
 	@$(VENV)/python -m bench.load $(SCENARIO) $(ARGS)
-browser: | dev-tools ## Chromium walks every page of the running suite's console (screenshots in var/browser)
-	@$(VENV)/python -m tests.browser
+browser: | dev-tools ## Chromium walks every page of the running suite's console (screenshots in var/browser; ARGS=--pictures: the README's, after make demo)
+	@$(VENV)/python -m tests.browser $(ARGS)
 bench-jobs: | dev-tools ## our queue beside BullMQ
 	@$(VENV)/python -m bench.jobs
 bench-knowledge: | dev-tools ## answers to 164 questions in six languages, and the speed of indexing (ARGS="--only ranking|speed|memory|scale")

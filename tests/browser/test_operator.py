@@ -65,7 +65,6 @@ def test_a_chart_tells_its_values_by_the_arrow_keys(visit: Visit) -> None:
 
 
 def test_the_demos_call_is_shown(visit: Visit, known: dict[str, str], operator: httpx.Client) -> None:
-    """The README's picture of a call is one of its screenshots."""
     with ThreadPoolExecutor(1) as aside:  # Playwright's loop runs in this thread.
         assert aside.submit(asyncio.run, travel(known, None, "", Console(io.StringIO()))).result() == 0
     newest, *_ = operator.get("/api/call-logs", params={"search": "quadrille", "limit": 1}).json()["data"]

@@ -129,7 +129,7 @@ def build_app(gateway: Gateway) -> ASGIApp:
     app = telemetry = Telemetry(app, gateway.recent)
     app = outermost = RequestId(app, state=gateway, options=Options(settings.public_url, settings.trusted_proxies))
     if gateway.limiter is not None and gateway.caches is not None:
-        refusals = QuickRefusals(lanes, table, telemetry, over_tls=settings.over_tls)
+        refusals = QuickRefusals(lanes, table, telemetry, over_tls=settings.over_tls, cookie_name=settings.cookie_name)
         app = hot = HotReads(
             app, principals=gateway.principals, limiter=gateway.limiter, refusals=refusals, telemetry=telemetry
         )

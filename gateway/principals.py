@@ -77,7 +77,9 @@ class Principals:
         self._unshared = unshared or lookup
         self._spent: Memory[str, bool] = Memory("principals_spent", max_entries=_SPENT_ADDRESSES)
         self._forgotten = forgotten
-        self._known: Memory[Credential, Principal | Refusal] = Memory("principals", max_entries=_REMEMBERED)
+        self._known: Memory[Credential, Principal] = Memory("principals", max_entries=_REMEMBERED)
+        # Apart, so that invented credentials forget no one's.
+        self._refused: Memory[Credential, Refusal] = Memory("principals_refused", max_entries=_REMEMBERED)
         self._waiting: dict[Credential, asyncio.Task[Principal]] = {}
         self.hits = 0
         self.misses = 0
@@ -85,9 +87,8 @@ class Principals:
     def peek(self, credential: Credential) -> Principal | None:
         """The principal that is known here, counted as a hit; None when identity must be asked, or has refused."""
         known = self._known.peek(credential)
-        if not isinstance(known, Principal):
-            return None
-        self.hits += 1
+        if known is not None:
+            self.hits += 1
         return known
 
     async def find(
@@ -99,7 +100,11 @@ class Principals:
         known = self._known.get(credential)
         if known is not None:
             self.hits += 1
-            return _raise_or_return(known)
+            return known
+        refusal = self._refused.get(credential)
+        if refusal is not None:
+            self.hits += 1
+            raise type(refusal)(refusal.reason, refusal.detail)
         self.misses += 1
         task = self._waiting.get(credential)
         if task is not None:
@@ -113,11 +118,7 @@ class Principals:
         identity."""
         if self._forgotten is not None:
             self._forgotten(changed_id)
-        self._known.pop_where(
-            lambda _, found: (
-                isinstance(found, Principal) and changed_id in (found.session_id, found.api_key_id, found.user_id)
-            )
-        )
+        self._known.pop_where(lambda _, found: changed_id in (found.session_id, found.api_key_id, found.user_id))
 
     def spent(self, address: str, seconds: float) -> None:
         """The address has sent too many wrong credentials: for so long its next ones do not reach Redis."""
@@ -131,24 +132,16 @@ class Principals:
             with place:
                 principal, lives_seconds = await lookup(credential)
         except (Unauthenticated, PermissionDenied) as refusal:
-            self._remember(credential, refusal, begun + REMEMBER_SECONDS)
+            self._refused.put(credential, refusal, begun + REMEMBER_SECONDS - time.monotonic())
             raise
-        self._remember(credential, principal, begun + min(REMEMBER_SECONDS, lives_seconds))
+        until = begun + min(REMEMBER_SECONDS, lives_seconds)
+        self._known.put(credential, principal, until - time.monotonic())
         return principal
-
-    def _remember(self, credential: Credential, found: Principal | Refusal, until: float) -> None:
-        self._known.put(credential, found, until - time.monotonic())
 
     def _done(self, credential: Credential, task: "asyncio.Task[Principal]") -> None:
         del self._waiting[credential]
         if not task.cancelled():
             task.exception()  # retrieved here, because asyncio logs an exception that no waiter retrieves
-
-
-def _raise_or_return(found: Principal | Refusal) -> Principal:
-    if isinstance(found, Principal):
-        return found
-    raise type(found)(found.reason, found.detail)
 
 
 def identity_lookup(clients: Clients) -> Callable[[Credential], Awaitable[Found]]:

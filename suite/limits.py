@@ -40,6 +40,8 @@ CLASSES: Mapping[str, RouteClass] = MappingProxyType(
             RouteClass("auth", 300, 900),
             # A provider sends for many organizations from few addresses; each has a path of its own.
             RouteClass("webhook", 6_000, 60, source=1_000),
+            # A mail program posts for many users from few addresses.
+            RouteClass("unsubscribe", 1_000, 60),
         )
     }
 )

@@ -18,7 +18,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.http.request import Request, request_of
 from gateway.http.routing import UNLIMITED, Route, match_of
+from gateway.principals import Credential
 from libs.addresses import address_prefix
+from libs.cache import Memory
 from libs.errors import OVERLOADED, AppError, Unavailable
 from libs.resilience import AdaptiveLimit, Lane
 from libs.telemetry.metrics import HTTP_SERVER_PLACES, HTTP_SERVER_SHED
@@ -37,13 +39,8 @@ _ANONYMOUS_PART = 4
 _ANONYMOUS_LEAST = 4
 # Fewest places of deliveries, which carry money, and of questions to identity, of which each is one short statement.
 _RESERVED = 32
-# Credentials whose organization is remembered, and paths and addresses of deliveries. 200 bytes each, at most 1,100.
+# Credentials whose organization is remembered, and paths and addresses of deliveries. 300 bytes each, at most 700.
 _REMEMBERED = 8_192
-# Bytes of a credential that is remembered. A browser sends all cookies of a host in one field.
-_LONGEST = 1_024
-# Fields of which one names the organization, and one that may name another than the credential.
-_CREDENTIALS = frozenset((b"authorization", b"x-api-key", b"cookie"))
-_ORGANIZATION = b"x-organization-id"
 # Seconds between log lines about shedding; http_server_shed_total counts every refusal.
 _TELL_SECONDS = 10.0
 # What a service answers that has too much to do; one that is away is not relieved by fewer requests.
@@ -59,20 +56,6 @@ def overloaded() -> Unavailable:
         "Too many requests are running. Try again.",
         retry_after=random.uniform(*_RETRY_SECONDS),  # noqa: S311 - jitter needs no secrecy
     )
-
-
-def shown_credential(scope: Any) -> bytes:
-    """The one field of the request's head that has a credential, as it was sent: equal bytes are read as the same one.
-    Empty where anything else may name the organization."""
-    found = b""
-    for name, value in scope["headers"]:
-        if name in _CREDENTIALS:
-            if found:
-                return b""
-            found = value
-        elif name == _ORGANIZATION:
-            return b""
-    return found if len(found) <= _LONGEST else b""
 
 
 class Lanes:
@@ -101,13 +84,14 @@ class Lanes:
             self.first_deliveries: self.first_delivery_transfers,
         }
         self._told = -_TELL_SECONDS
-        # Credential as it was sent -> organization, so that a refusal needs no question to identity. It says nothing
-        # but whose place is wanted: the layers refuse a credential that has been revoked since, once there is a place.
-        self._organizations: dict[bytes, str] = {}
-        # Paths and addresses of deliveries that were accepted, in the order of the last one. Anyone can invent another
-        # path, and many addresses together could hold all places. Apart, so that many addresses forget no path.
-        self._accepted_paths: dict[str, None] = {}
-        self._accepted_addresses: dict[str, None] = {}
+        # Secret -> organization, so that a refusal needs no question to identity. Only secrets that identity vouched
+        # for, whatever stood beside them in the request: nobody forgets others by inventing some. It says nothing but
+        # whose place is wanted: the layers refuse a credential that has been revoked since, once there is a place.
+        self._organizations: Memory[str, str] = Memory("organizations_shown", max_entries=_REMEMBERED)
+        # Paths and addresses of deliveries that were accepted. Anyone can invent another path, and many addresses
+        # together could hold all places. Apart, so that many addresses forget no path.
+        self._accepted_paths: Memory[str, bool] = Memory("delivery_paths", max_entries=_REMEMBERED)
+        self._accepted_addresses: Memory[str, bool] = Memory("delivery_addresses", max_entries=_REMEMBERED)
         for lane in self.all:
             HTTP_SERVER_PLACES.labels(lane.name, "held").set_function(partial(getattr, lane, "total"))
             HTTP_SERVER_PLACES.labels(lane.name, "limit").set_function(partial(getattr, lane, "limit"))
@@ -122,17 +106,15 @@ class Lanes:
             return self.transfers if known else self.anonymous_transfers
         return self.organizations if known else self.anonymous
 
-    def remember(self, scope: Any, organization: str) -> None:
-        """Whose credential the request carries."""
-        shown = shown_credential(scope)
-        if shown and shown not in self._organizations:
-            if len(self._organizations) >= _REMEMBERED:
-                self._organizations.clear()
-            self._organizations[shown] = organization
+    def remember(self, credential: Credential, organization: str) -> None:
+        """Whose credential this is. One that names the organization itself may stand for several."""
+        secret = credential.secret
+        if not credential.organization_id and self._organizations.peek(secret) != organization:
+            self._organizations.put(secret, organization)
 
-    def organization_of(self, shown: bytes) -> str:
-        """The organization of a credential that came before, else the empty string."""
-        return self._organizations.get(shown, "")
+    def organization_of(self, secret: str) -> str:
+        """The organization of a credential that was accepted before, else the empty string."""
+        return self._organizations.peek(secret) or ""
 
     @property
     def running(self) -> int:
@@ -148,17 +130,15 @@ class Lanes:
         """Who holds the place of a delivery, and whether one of the same was accepted: its path, because a provider
         delivers for many organizations from few addresses; its address where the path may be invented."""
         address = holder_of_address(request)
-        if request.path in self._accepted_paths:
+        if self._accepted_paths.peek(request.path):
             return request.path, True
-        return address, address in self._accepted_addresses
+        return address, bool(self._accepted_addresses.peek(address))
 
     def accept(self, path: str, address: str) -> None:
         """A delivery under the path was verified, which came from the address."""
         for accepted, known in ((self._accepted_paths, path), (self._accepted_addresses, address)):
-            accepted.pop(known, None)
-            if len(accepted) >= _REMEMBERED:
-                del accepted[next(iter(accepted))]
-            accepted[known] = None
+            if not accepted.peek(known):
+                accepted.put(known, True)
 
     def refuse(self, lane: Lane) -> Unavailable:
         """The error to raise."""
@@ -255,7 +235,7 @@ class Admission:
         if route is not None and route.etag == "content" and not self._lanes.answers.has_place(holder):
             raise self._lanes.refuse(self._lanes.answers)
         if organization:
-            self._lanes.remember(scope, organization)
+            self._lanes.remember(request.shown_credential, organization)
         request.place = place = Place(self._lanes, lane, holder)
         try:
             await self._app(scope, receive, send)
@@ -273,7 +253,8 @@ class Lookup:
 
     def __init__(self, lanes: Lanes, request: Request[Any, Any, Any]) -> None:
         self._lanes, self._lane = lanes, lanes.lookups
-        known = lanes.organization_of(shown_credential(request.scope))
+        credential: Credential = request.shown_credential
+        known = not credential.organization_id and lanes.organization_of(credential.secret)
         self._holder = "" if known else holder_of_address(request)
 
     def __enter__(self) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from gateway.http.problems import MEDIA_TYPE, problem_document, refusal_of
 from gateway.http.responses import encode_json
 from gateway.http.routing import RouteTable
-from gateway.middleware.admission import Lanes, overloaded, shown_credential
+from gateway.middleware.admission import Lanes, overloaded
 from gateway.middleware.security_headers import security_headers
 from gateway.middleware.telemetry import Telemetry
 from libs.http.response_cycle import header_lines
@@ -20,17 +20,25 @@ from libs.ids import new_id
 _METHODS = frozenset(("GET", "POST", "PUT", "PATCH", "DELETE"))
 # Fields for which a layer outside admission answers something else: a name of the request, a browser's page elsewhere.
 _SEEN_BY_LAYERS = frozenset((b"origin", b"x-request-id", b"traceparent"))
+# Fields of which one names the organization, and one that may name another than the credential.
+_CREDENTIALS = frozenset((b"authorization", b"x-api-key", b"cookie"))
+_ORGANIZATION = b"x-organization-id"
+# Bytes of a field that is read. A browser sends all cookies of a host in one.
+_LONGEST = 1_024
 # A write by cookie may be refused as a forgery.
 _SEEN_OF_WRITES = _SEEN_BY_LAYERS | {b"cookie"}
 
 
 class QuickRefusals:
-    """`over_tls` as for SecurityHeaders."""
+    """`over_tls` as for SecurityHeaders, `cookie_name` as for Authentication."""
 
-    def __init__(self, lanes: Lanes, table: RouteTable, telemetry: Telemetry, *, over_tls: bool) -> None:
+    def __init__(
+        self, lanes: Lanes, table: RouteTable, telemetry: Telemetry, *, over_tls: bool, cookie_name: str
+    ) -> None:
         self._lanes = lanes
         self._table = table
         self._telemetry = telemetry
+        self._cookie_name = cookie_name.encode()
         self._fixed = header_lines((*security_headers(over_tls), (b"content-type", MEDIA_TYPE.encode())))
 
     def answer_now(self, scope: Any) -> tuple[int, bytes, bytes] | None:
@@ -39,7 +47,7 @@ class QuickRefusals:
         if not lanes.organizations.is_full or scope["method"] not in _METHODS or b"%" in scope["raw_path"]:
             return None
         started = time.perf_counter()
-        organization = lanes.organization_of(shown_credential(scope))
+        organization = lanes.organization_of(shown_secret(scope, self._cookie_name))
         if not organization or lanes.organizations.has_place(organization):
             return None
         match = self._table.match(scope["method"], scope["path"])
@@ -59,3 +67,25 @@ class QuickRefusals:
         own = [(b"x-request-id", request_id), (b"content-length", str(len(body)))]
         fields = (*own, *((name.encode(), value) for name, value in refusal.headers(signed_in=True).items()))
         return self._fixed + header_lines([(name, value.encode()) for name, value in fields]), body
+
+
+def shown_secret(scope: Any, cookie_name: bytes) -> str:
+    """The secret of the one field of the request's head that has a credential, as authentication reads it. Empty where
+    anything else may name the organization."""
+    field, found = b"", b""
+    for name, value in scope["headers"]:
+        if name in _CREDENTIALS:
+            if found:
+                return ""
+            field, found = name, value
+        elif name == _ORGANIZATION:
+            return ""
+    if len(found) > _LONGEST:
+        return ""
+    if field == b"authorization":
+        scheme, _, found = found.partition(b" ")
+        found = found if scheme.lower() == b"bearer" else b""
+    elif field == b"cookie":
+        pairs = (pair.partition(b"=") for pair in reversed(found.split(b";")))
+        found = next((value for name, sign, value in pairs if sign and name.strip() == cookie_name), b"")
+    return found.strip().decode("latin-1")

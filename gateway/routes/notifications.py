@@ -67,7 +67,7 @@ ROUTES = tagged(
         unsubscribe,
         "End mails of one kind by the link of such a mail (RFC 8058)",
         public=True,
-        limits="webhook",
+        limits="unsubscribe",
         body_kind="raw",
         body_limit=_FORM_LIMIT,
         repeatable=True,

@@ -94,7 +94,7 @@ class Scene:
         app = SecurityHeaders(Problems(Routing(app, table)), over_tls=True)
         app = telemetry = Telemetry(app, self.recent)
         app = outermost = RequestId(app, state=None, options=Options("https://api.example.com"))
-        refusals = QuickRefusals(self.lanes, table, telemetry, over_tls=True)
+        refusals = QuickRefusals(self.lanes, table, telemetry, over_tls=True, cookie_name="session")
         self.hot = HotReads(app, principals=self.principals, limiter=limiter, refusals=refusals, telemetry=telemetry)
         outermost.on_hot_read = self.hot.learn
         self.now = 0

@@ -119,6 +119,20 @@ async def test_a_refusal_is_remembered_too() -> None:
     assert identity.asked == 1
 
 
+async def test_invented_credentials_forget_none_that_was_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.principals.REMEMBER_SECONDS", 60.0)
+    monkeypatch.setattr("gateway.principals._REMEMBERED", 16)
+    identity = Identity()
+    principals = Principals(identity)
+    await principals.find(KEY)
+    identity.answer = Unauthenticated("invalid_credentials", "…")
+    for number in range(17):
+        with pytest.raises(Unauthenticated):
+            await principals.find(Credential("bearer", f"invented_{number}"))
+    assert await principals.find(KEY) == PERSON
+    assert identity.asked == 18
+
+
 async def test_an_outage_is_not_remembered() -> None:
     identity = Identity(Unavailable("service_unavailable", "…"))
     principals = Principals(identity)

@@ -325,6 +325,8 @@ def _takes_min_version(route: Route[Any, Any]) -> bool:
 def _request_body(route: Route[Any, Any]) -> dict[str, Any]:
     if route.body_kind == "multipart":
         return {"required": True, "content": {"multipart/form-data": {"schema": route.form}}}
+    if route.body_kind == "raw" and route.form is not None:
+        return {"content": {"application/x-www-form-urlencoded": {"schema": route.form}}}
     if route.body_kind in ("raw", "stream"):
         return {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}
     if route.body is NoBody:

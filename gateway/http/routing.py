@@ -98,7 +98,7 @@ class Route(Generic[Q, B]):
     example: Any = None
     # The schemas of the path's parameters that are no plain ids, for the document.
     segments: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    # The schema of a multipart form, for the document.
+    # The schema of a multipart form, or of an URL-encoded one that is not read (raw), for the document.
     form: Mapping[str, Any] | None = None
     answer: Any = None
     status: int = 200

@@ -19,7 +19,15 @@ from gateway.state import ApiRequest
 
 # A sealed token names its key, the organization, the user and the kind of mail: 251 characters today.
 _TOKEN = {"token": {"type": "string", "minLength": 1, "maxLength": 512}}
-# Bytes of the form that a mail program posts (RFC 8058): one short field.
+# The form that a mail program posts (RFC 8058), and its bytes at most.
+_FORM = {
+    "type": "object",
+    "properties": {
+        "List-Unsubscribe": {
+            "type": "string", "const": "One-Click", "description": "What the mail's List-Unsubscribe-Post says."
+        }
+    },
+}  # fmt: skip
 _FORM_LIMIT = 1024
 
 
@@ -69,6 +77,7 @@ ROUTES = tagged(
         public=True,
         limits="unsubscribe",
         body_kind="raw",
+        form=_FORM,
         body_limit=_FORM_LIMIT,
         repeatable=True,
         keyed=False,

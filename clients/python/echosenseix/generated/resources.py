@@ -139,9 +139,9 @@ class Accounts:
         """Choose which mails the user gets."""
         return self._client.answer(m.Notifications, Call("PATCH", "/api/me/notifications", json=body, keyed=True, idempotency_key=idempotency_key))
 
-    def unsubscribe(self, token: str, body: dict[str, Any]) -> None:
+    def unsubscribe(self, token: str) -> None:
         """End mails of one kind by the link of such a mail (RFC 8058)."""
-        self._client.nothing(Call("POST", f"/api/notifications/unsubscribe/{segment(token)}", json=body))
+        self._client.nothing(Call("POST", f"/api/notifications/unsubscribe/{segment(token)}"))
 
 
 class Organization:
@@ -941,9 +941,9 @@ class AsyncAccounts:
         """Choose which mails the user gets."""
         return await self._client.answer(m.Notifications, Call("PATCH", "/api/me/notifications", json=body, keyed=True, idempotency_key=idempotency_key))
 
-    async def unsubscribe(self, token: str, body: dict[str, Any]) -> None:
+    async def unsubscribe(self, token: str) -> None:
         """End mails of one kind by the link of such a mail (RFC 8058)."""
-        await self._client.nothing(Call("POST", f"/api/notifications/unsubscribe/{segment(token)}", json=body))
+        await self._client.nothing(Call("POST", f"/api/notifications/unsubscribe/{segment(token)}"))
 
 
 class AsyncOrganization:

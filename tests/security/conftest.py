@@ -133,6 +133,7 @@ async def door(
 
 # What each attack of this run did to a listener's health.
 _watched: list[Watched] = []
+_SUMMARY = pytest.StashKey[list[str]]()
 Attacked = Callable[[], contextlib.AbstractAsyncContextManager[None]]
 
 
@@ -149,8 +150,18 @@ def attacked(door: Door, request: pytest.FixtureRequest) -> Attacked:
     return attack
 
 
+@pytest.fixture(scope="session")
+def summary(request: pytest.FixtureRequest) -> list[str]:
+    """Lines that the run shows at its end."""
+    return request.config.stash.setdefault(_SUMMARY, [])
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """The table of `make security`."""
+    """The tables of `make security`."""
+    if lines := terminalreporter.config.stash.get(_SUMMARY, []):
+        terminalreporter.section("requests of schemathesis")
+        for line in lines:
+            terminalreporter.line(line)
     if _watched:
         terminalreporter.section("health beside each attack (ms)")
         terminalreporter.line(f"{'median':>7}  {'p95':>7}  {'worst':>7}  {'polls':>5}  attack")

@@ -15,6 +15,7 @@ from libs.clock import utcnow
 from libs.errors import PermissionDenied, Unauthenticated, Unavailable
 from libs.rpc.context import CallContext, acting_as, serving
 from libs.rpc.principal import GATEWAY, ROLE_GATEWAY, Grants, Principal
+from suite import roles
 from suite.credentials import API_KEY_PREFIX, is_session_token, key_prefix
 
 # Seconds that identity may take. Authenticate is one indexed statement, so the limit is only met in an outage.
@@ -53,11 +54,12 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A principal, the seconds until its session or key ends, and whether identity tells the caches when it changes."""
+    """A principal, the seconds until its session or key ends, and whether gateways may share it: identity has the same
+    table of roles and tells the caches when the principal changes."""
 
     principal: Principal
     lives_seconds: float
-    is_told: bool
+    is_shared: bool
 
 
 _NO_PLACE = nullcontext()
@@ -162,7 +164,8 @@ def identity_lookup(clients: Clients) -> Callable[[Credential], Awaitable[Found]
         if not answer.states_grants and answer.role not in _UNLIMITED:
             # An identity of the release before does not know grants: its silence is no permission to reach everything.
             raise Unavailable("rights_unknown", "What you may reach is not known at this moment. Try again.")
-        return Found(_principal(answer), _seconds_left(answer), answer.changes_are_told)
+        is_shared = answer.changes_are_told and answer.roles_fingerprint == roles.FINGERPRINT
+        return Found(_principal(answer), _seconds_left(answer), is_shared)
 
     return lookup
 

@@ -22,6 +22,7 @@ from libs.cache.store import service_tag
 from libs.cache.values import Codec, Loaded, Place, Source
 from libs.keys import MacKeys
 from libs.rpc.principal import Principal
+from suite.roles import FINGERPRINT
 
 # Seconds that a change through this gateway is remembered: longer than a principal outlives its change anywhere.
 _DOUBTED_SECONDS = SESSION.bound_seconds + 0.2
@@ -43,8 +44,13 @@ class _Kept:
     until: float
 
 
-# Names the fields of a value, so that releases with others keep their own.
-_FORMAT = hashlib.sha256(msgspec.json.encode(msgspec.json.schema(_Kept))).hexdigest()[:16]
+def _format(roles: str) -> str:
+    """Names the fields of a value and the table of roles, so that releases with others keep their own: the rights that
+    a release takes away end with it."""
+    return hashlib.sha256(msgspec.json.encode((msgspec.json.schema(_Kept), roles))).hexdigest()[:16]
+
+
+_FORMAT = _format(FINGERPRINT)
 
 
 class SharedPrincipals:
@@ -84,7 +90,7 @@ class SharedPrincipals:
             found = await self._lookup(credential)
             lives = min(found.lives_seconds, self._cache.kind.ttl_seconds)
             kept = _Kept(place.key, found.principal, begun, self._now() + lives)
-            return Loaded(kept, ttl_seconds=lives * _SURELY_ALIVE if found.is_told else 0.0)
+            return Loaded(kept, ttl_seconds=lives * _SURELY_ALIVE if found.is_shared else 0.0)
 
         answer = await self._cache.get(place, load)
         kept, lives = answer.value, answer.value.until - self._now()

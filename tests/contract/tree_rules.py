@@ -23,7 +23,7 @@ DOMAIN_MAY_IMPORT = {
 DOMAIN_MAY_IMPORT_OF_OURS = {
     "libs.errors", "libs.ids", "libs.keys", "libs.text", "libs.untrusted_json", "providers.interface.credentials",
     "providers.interface.envelopes", "providers.interface.reports", "providers.registry", "suite.formats",
-    "suite.mails", "suite.services", "suite.tables",
+    "suite.mails", "suite.roles", "suite.services", "suite.tables",
 }  # fmt: skip
 PARAMETER_NAMES = {"Connection": "conn", "JobContext": "ctx"}
 SQL = re.compile(r"\b(select\b.+\bfrom|insert\s+into|update\b.+\bset|delete\s+from|create\s+table)\b", re.I | re.S)

@@ -9,9 +9,10 @@ from datetime import datetime
 
 from libs.errors import FailedPrecondition, InvalidArgument, Violation
 from libs.ids import is_id
+from suite.roles import EVERYTHING, ROLE_SCOPES
 from suite.tables import AGENT_GRANTS_PER_USER
 
-from .scopes import EVERYTHING, ROLE_SCOPES, Role
+from .scopes import Role
 
 
 class AgentAccess(enum.StrEnum):

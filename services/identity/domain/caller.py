@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from suite.roles import EVERYTHING, ROLE_SCOPES
+
 from .request_limits import USUAL_PERCENT
-from .scopes import EVERYTHING, ROLE_SCOPES, Role, effective
+from .scopes import Role, effective
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The list of scopes, the scopes of each role, and the rule of granting."""
+"""The list of scopes, and the rule of granting; suite/roles.py has the scopes of each role."""
 
 from __future__ import annotations
 
@@ -6,11 +6,8 @@ import enum
 from collections.abc import Iterable
 
 from libs.errors import InvalidArgument, PermissionDenied, Violation
-from suite.services import AREAS, SCOPES
-
-EVERYTHING = "*"
-_READ = frozenset(f"{area}:read" for area in AREAS)
-_MEMBER_WRITES = frozenset(f"{area}:write" for area in ("agents", "knowledge", "calls", "realtime"))
+from suite.roles import EVERYTHING, ROLE_SCOPES
+from suite.services import SCOPES
 
 
 class Role(enum.StrEnum):
@@ -18,14 +15,6 @@ class Role(enum.StrEnum):
     ADMIN = "admin"
     MEMBER = "member"
     VIEWER = "viewer"
-
-
-ROLE_SCOPES: dict[Role, frozenset[str]] = {
-    Role.OWNER: frozenset({EVERYTHING}),
-    Role.ADMIN: frozenset({EVERYTHING}),
-    Role.MEMBER: _READ | _MEMBER_WRITES,
-    Role.VIEWER: _READ,
-}
 
 
 # From the least to the most; a role manages its own and those before it.

@@ -7,6 +7,7 @@ from libs.rpc.times import to_timestamp
 from services.identity.domain.caller import Caller
 from services.identity.domain.people import Organization, OrganizationStatus, Registration, User
 from services.identity.domain.scopes import Role
+from suite.roles import FINGERPRINT
 
 from .agent_grants import ACCESS
 
@@ -94,4 +95,5 @@ def caller_to_proto(caller: Caller, *, changes_are_told: bool) -> identity_pb2.A
         readable_ids=sorted(caller.granted or ()),
         writable_ids=sorted(agent for agent, writable in (caller.granted or {}).items() if writable),
         changes_are_told=changes_are_told,
+        roles_fingerprint=FINGERPRINT,
     )

@@ -16,10 +16,11 @@ from libs.rpc.principal import Principal
 from libs.rpc.versions import require_version
 from services.identity import operations
 from services.identity.domain.people import User, edit_user, email_key
-from services.identity.domain.scopes import ROLE_SCOPES, Role, check_role, may_grant
+from services.identity.domain.scopes import Role, check_role, may_grant
 from services.identity.mapping.events import user_event
 from services.identity.mapping.people import role_from_proto, role_to_proto, user_to_proto
 from services.identity.storage.members import USER_LIST
+from suite.roles import ROLE_SCOPES
 
 from .agent_grants import AgentGrantMethods
 from .invitations import InvitationMethods

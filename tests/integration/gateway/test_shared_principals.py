@@ -32,6 +32,7 @@ from libs.keys import MacKeys
 from libs.rpc.principal import Grants, Principal
 from local.stores import Stores
 from suite.credentials import write_key, write_prefix
+from suite.roles import ROLE_SCOPES, fingerprint
 
 KEYS = MacKeys([b"k" * 32])
 
@@ -40,7 +41,7 @@ KEYS = MacKeys([b"k" * 32])
 class Identity:
     principal: Principal
     lives: float = 3_600.0
-    is_told: bool = True
+    is_shared: bool = True
     asked: int = 0
     refuses: bool = False
 
@@ -48,7 +49,7 @@ class Identity:
         self.asked += 1
         if self.refuses:
             raise Unauthenticated("invalid_credentials", "Log in again.")
-        return Found(self.principal, self.lives, self.is_told)
+        return Found(self.principal, self.lives, self.is_shared)
 
 
 @dataclass
@@ -183,7 +184,7 @@ async def test_it_ends_with_its_session(scene: Scene) -> None:
 
 async def test_where_changes_are_not_told_each_gateway_remembers_for_itself(scene: Scene) -> None:
     credential, identity = someone()
-    identity.is_told = False
+    identity.is_shared = False
     one, other = (Principals(scene.gateway(identity)) for _ in range(2))
     for _ in range(3):
         assert await one.find(credential) == identity.principal
@@ -191,6 +192,22 @@ async def test_where_changes_are_not_told_each_gateway_remembers_for_itself(scen
     await other.find(credential)
     assert identity.asked == 2
     assert not await scene.redis.keys(f"cache:v:session:*{sha256(credential.secret.encode()).hexdigest()}")
+
+
+async def test_a_release_with_other_roles_reads_no_rights_of_the_one_before(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    credential, identity = someone()
+    for _ in range(2):
+        assert (await scene.gateway(identity)(credential))[0] == identity.principal
+    assert identity.asked == 1
+    assert shared_principals._format(fingerprint(ROLE_SCOPES)) == shared_principals._FORMAT
+    roles = {**ROLE_SCOPES, "viewer": frozenset({"calls:read"})}
+    monkeypatch.setattr(shared_principals, "_FORMAT", shared_principals._format(fingerprint(roles)))
+    identity.principal = replace(identity.principal, scopes=frozenset({"calls:read"}))
+    for _ in range(2):
+        assert (await scene.gateway(identity)(credential))[0] == identity.principal
+    assert identity.asked == 2
 
 
 async def test_a_key_without_an_end_is_shared_and_ends_in_redis_with_the_ttl(

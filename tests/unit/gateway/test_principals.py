@@ -12,6 +12,7 @@ from echosenseix.identity.v1 import identity_pb2 as pb
 from gateway.principals import REMEMBER_SECONDS, Credential, Principals, identity_lookup
 from libs.errors import PermissionDenied, Unauthenticated, Unavailable
 from libs.rpc.principal import Principal
+from suite.roles import FINGERPRINT
 
 KEY = Credential("bearer", "esx_test_abc")
 PERSON = Principal(org_id="org_1", session_id="ses_1")
@@ -50,6 +51,21 @@ async def test_an_identity_that_does_not_know_grants_opens_nothing_to_roles_that
     assert (await lookup(KEY)).principal.readable_ids == []
     told.states_grants, told.has_grants, told.role = False, False, pb.ROLE_ADMIN
     assert (await lookup(KEY)).principal.grants is None
+
+
+async def test_gateways_share_what_an_identity_with_the_same_roles_gave_and_vouches_for() -> None:
+    told = pb.AuthenticateResponse(organization_id="org_1", user_id="usr_1", role=pb.ROLE_OWNER)
+
+    async def answer(request: pb.AuthenticateRequest) -> pb.AuthenticateResponse:
+        return told
+
+    lookup = identity_lookup(SimpleNamespace(identity=SimpleNamespace(Authenticate=answer)))  # type: ignore[arg-type]
+    shared = []
+    for told.changes_are_told, told.roles_fingerprint in (
+        (True, FINGERPRINT), (False, FINGERPRINT), (True, ""), (True, "another release's")
+    ):  # fmt: skip
+        shared.append((await lookup(KEY)).is_shared)
+    assert shared == [True, False, False, False]
 
 
 class Identity:

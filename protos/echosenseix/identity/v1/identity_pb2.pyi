@@ -599,6 +599,7 @@ class AuthenticateResponse(_message.Message):
     LIMIT_PERCENT_FIELD_NUMBER: _builtins.int
     CHANGES_ARE_TOLD_FIELD_NUMBER: _builtins.int
     STATES_GRANTS_FIELD_NUMBER: _builtins.int
+    ROLES_FINGERPRINT_FIELD_NUMBER: _builtins.int
     organization_id: _builtins.str
     user_id: _builtins.str
     """For an API key: the user who made it."""
@@ -615,6 +616,10 @@ class AuthenticateResponse(_message.Message):
     """The caches hear of every change of what stands here, so a gateway may keep it for longer than a second."""
     states_grants: _builtins.bool
     """The answer says whether the caller has grants. An identity of the release before does not know them."""
+    roles_fingerprint: _builtins.str
+    """Of the table of roles by which the scopes were given. A gateway of a release with another table keeps nothing of
+    this answer for later.
+    """
     @_builtins.property
     def scopes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What a key may do; "*" for a session, bounded by its role."""
@@ -651,10 +656,11 @@ class AuthenticateResponse(_message.Message):
         limit_percent: _builtins.int = ...,
         changes_are_told: _builtins.bool = ...,
         states_grants: _builtins.bool = ...,
+        roles_fingerprint: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_addresses", b"allowed_addresses", "api_key_id", b"api_key_id", "changes_are_told", b"changes_are_told", "expire_time", b"expire_time", "has_grants", b"has_grants", "home_organization_id", b"home_organization_id", "limit_percent", b"limit_percent", "organization_id", b"organization_id", "readable_ids", b"readable_ids", "role", b"role", "scopes", b"scopes", "session_id", b"session_id", "states_grants", b"states_grants", "user_id", b"user_id", "writable_ids", b"writable_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_addresses", b"allowed_addresses", "api_key_id", b"api_key_id", "changes_are_told", b"changes_are_told", "expire_time", b"expire_time", "has_grants", b"has_grants", "home_organization_id", b"home_organization_id", "limit_percent", b"limit_percent", "organization_id", b"organization_id", "readable_ids", b"readable_ids", "role", b"role", "roles_fingerprint", b"roles_fingerprint", "scopes", b"scopes", "session_id", b"session_id", "states_grants", b"states_grants", "user_id", b"user_id", "writable_ids", b"writable_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

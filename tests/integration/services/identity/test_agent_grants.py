@@ -11,7 +11,8 @@ from echosenseix.identity.v1 import members_pb2 as pb
 from libs.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 from libs.ids import new_id
 from libs.rpc.principal import Principal
-from services.identity.domain.scopes import ROLE_SCOPES, Role
+from services.identity.domain.scopes import Role
+from suite.roles import ROLE_SCOPES
 from suite.tables import AGENT_GRANTS_PER_USER
 
 from .conftest import Member, Service, acting, as_gateway

@@ -13,8 +13,9 @@ from echosenseix.common.v1 import common_pb2
 from echosenseix.identity.v1 import identity_pb2
 from libs.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, Unauthenticated
 from libs.postgres import count_statements
-from services.identity.domain.scopes import ROLE_SCOPES, Role
+from services.identity.domain.scopes import Role
 from services.identity.storage import authentication
+from suite.roles import ROLE_SCOPES
 from suite.tables import QUOTAS, SESSIONS_PER_USER, kept
 
 from .conftest import Member, Service, acting, principal_of

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from libs.errors import InvalidArgument, PermissionDenied
-from services.identity.domain.scopes import ROLE_SCOPES, Role, check_grant, check_scopes, effective
+from services.identity.domain.scopes import Role, check_grant, check_scopes, effective
+from suite.roles import ROLE_SCOPES
 from suite.services import SCOPES
 
 

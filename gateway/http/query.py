@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from gateway.http.schema import AnyQuery, NoQuery
-from gateway.http.violations import step, violations_of
+from gateway.http.violations import in_json_words, kinds_of, step, violations_of
 from gateway.http.wire import is_storable
 from libs.errors import InvalidArgument, Violation
 
@@ -106,8 +106,14 @@ def _fault(text: str, hint: Any) -> str:
     """What is wrong with one parameter; the lax conversion would also take 1e1, TRUE, or null for no value."""
     try:
         value = msgspec.convert(text, hint, strict=False)
-    except msgspec.ValidationError:
-        return violations_of(text, hint)[0].detail
+    except msgspec.ValidationError as error:
+        pattern, wanted = next((_WRITTEN[kind] for kind in kinds_of(hint) if kind in _WRITTEN), (None, ""))
+        if pattern is None:
+            return violations_of(text, hint)[0].detail
+        # What is written as its kind is beyond a limit, which the message names.
+        said = str(error)
+        told = pattern.fullmatch(text) is not None and said.startswith("Expected")
+        return in_json_words(said) if told else f"Expected {wanted}."
     if value is None:
         return "Expected a value."
     if isinstance(value, datetime) and not is_storable(value):

@@ -115,7 +115,7 @@ def _check_leaf(value: Any, hint: Any, pointer: str) -> Iterator[Violation]:
     try:
         converted = msgspec.convert(value, hint)
     except msgspec.ValidationError as error:
-        names = [name for option in _options(hint) for name in _literals(option)]
+        names = [name for kind in kinds_of(hint) if get_origin(kind) is Literal for name in get_args(kind)]
         detail = in_json_words(str(error).partition(" - at `$")[0])
         if names and isinstance(value, str):
             detail = f"Expected one of: {', '.join(map(str, names))}."
@@ -134,6 +134,7 @@ def _options(hint: Any) -> Iterator[Any]:
         yield hint
 
 
-def _literals(hint: Any) -> tuple[Any, ...]:
-    bare = get_args(hint)[0] if get_origin(hint) is Annotated else hint
-    return get_args(bare) if get_origin(bare) is Literal else ()
+def kinds_of(hint: Any) -> Iterator[Any]:
+    """The types that a value may have, without their limits."""
+    for option in _options(hint):
+        yield get_args(option)[0] if get_origin(option) is Annotated else option

@@ -59,3 +59,22 @@ def test_all_bad_parameters_are_named_at_once() -> None:
         with pytest.raises(InvalidArgument) as caught:
             asked(raw)
         assert [item.pointer for item in caught.value.violations] == pointers
+
+
+@pytest.mark.parametrize(
+    ("raw", "detail"),
+    [
+        (b"limit=201", "Expected integer <= 200."),
+        (b"page=0", "Expected integer >= 1."),
+        (b"limit=many", "Expected a whole number in decimal digits."),
+        (b"includeTotal=maybe", "Expected true or false."),
+        (b"createdAtGe=yesterday", "Expected a time as of RFC 3339."),
+        (b"createdAtGe=2026-13-02T03:04:05Z", "Expected a time as of RFC 3339."),
+        (b"createdAtGe=2026-01-02T03:04:05", "Expected time as of RFC 3339 with a timezone component."),
+        (b"order=up", "Expected one of: asc, desc."),
+    ],
+)
+def test_a_refusal_says_what_is_taken(raw: bytes, detail: str) -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        asked(raw)
+    assert [violation.detail for violation in caught.value.violations] == [detail]

@@ -19,6 +19,7 @@ _TOPIC = "audit.recorded"
 # $5 is the organization of the record; empty: the one in which the transaction ends, such as the one that a
 # registration makes. It gets no rows of another organization, unless the path named that one ($7), as an operator's
 # does. Of a transaction that ends in no organization the changes come back, for the next one of the call ($6).
+# The envelope is put together as text, because setting members of jsonb parses and writes it once a member.
 _INSERT = r"""
 with w as (
     select coalesce(nullif($5::text, ''), current_setting('app.org', true)) as org,
@@ -29,9 +30,8 @@ with w as (
     where c.value ->> 'org' in (w.org, $7::text) or c.value ->> 'org' like 'acc\_%'
 ), recorded as (
     insert into outbox (event_id, org_id, topic, key, payload, headers)
-    select $1, w.org, $2, w.org,
-        jsonb_set(jsonb_set(jsonb_set($3::jsonb, '{orgid}', to_jsonb(w.org)), '{partitionkey}', to_jsonb(w.org)),
-            '{data,changes}', to_jsonb(kept.changes))::json,
+    select $1, w.org, $2, $8,
+        ('{"orgid":' || to_json(w.org)::text || ',' || $3::text || to_json(kept.changes)::text || '}}')::json,
         jsonb_build_object('service', $4::text)
     from w, kept where w.org like 'org\_%'
     returning 1
@@ -87,9 +87,20 @@ async def _insert(
 ) -> str | None:
     """None when it is recorded, else the changes of a transaction that ended in no organization. `named` is an
     organization that the path named, whose rows are recorded too."""
-    event = Event(topic=_TOPIC, org_id="org_", key="org_", data=data, subject=data.audit_id, service=service)
-    payload = json.dumps(event.envelope(), separators=(",", ":"))
+    # Entries have no order among each other, so that each is an aggregate of its own: many are handled together.
+    event = Event(topic=_TOPIC, org_id="org_", key=data.audit_id, data=data, service=service)
     audited = current_call().audited
     former = audited.changes if audited is not None else ""
-    unrecorded: str | None = await conn.fetchval(_INSERT, event.id, _TOPIC, payload, service, org_id, former, named)
+    unrecorded: str | None = await conn.fetchval(
+        _INSERT, event.id, _TOPIC, _but_changes(event), service, org_id, former, named, event.key
+    )
     return unrecorded
+
+
+def _but_changes(event: Event) -> str:
+    """The envelope as JSON up to the value of its last member, the changes; without its first brace and the
+    organization."""
+    envelope = event.envelope()
+    del envelope["orgid"], envelope["data"]["changes"]
+    text = json.dumps(envelope, separators=(",", ":"))
+    return text.removeprefix("{").removesuffix("}}") + ',"changes":'

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import fields
 from datetime import datetime
+from operator import attrgetter
 
 from libs.errors import NotFound
 from libs.ids import is_id
@@ -32,15 +33,29 @@ _LISTING = Listing(f"{_COLUMNS}, '' as changes", "audit_log a", AUDIT_LIST, tie=
 _SEALS = Listing(_SEAL, "audit_seal s", SEAL_LIST, tie="s.number", org="s.org_id", created="s.created_at")
 _GET = f"select {_COLUMNS}, a.changes from audit_log a where a.org_id = o.org and a.id = $2"
 _LOCK = "select pg_advisory_xact_lock(hashtextextended('audit' || $1, 0))"
-# The lock makes the numbers of an organization gapless and their order that of the commits.
+# After the lock, so that it sees the entries of whoever held the lock before: numbers have no gap. Parts of one request
+# in several services have one id and are one entry.
 _ADD = """
+with fresh as (
+    select distinct on (n.id) n.* from unnest($2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::text[],
+            $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[]) with ordinality
+        as n(id, created_at, action, target_id, user_id, session_id, api_key_id, role, service, ip_address, request_id,
+            changes, position)
+    where not exists (select from audit_log l where l.org_id = $1 and l.id = n.id)
+    order by n.id, n.position
+), unsealed as (
+    insert into audit_unsealed (org_id) select $1 where exists (select from fresh) on conflict do nothing
+)
 insert into audit_log (org_id, number, id, created_at, action, target_id, user_id, session_id, api_key_id, role,
     service, ip_address, request_id, changes)
-select $1, 1 + greatest(
+select $1, row_number() over (order by f.position) + greatest(
         coalesce((select max(l.number) from audit_log l where l.org_id = $1), 0),
         coalesce((select max(s.last_number) from audit_seal s where s.org_id = $1), 0)
-    ), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13
-on conflict (org_id, id) do nothing"""
+    ), f.id, f.created_at, f.action, f.target_id, f.user_id, f.session_id, f.api_key_id, f.role, f.service,
+    f.ip_address, f.request_id, f.changes
+from fresh f"""
+_added = attrgetter("id", "created_at", "action", "target_id", "user_id", "session_id", "api_key_id", "role", "service",
+                    "ip_address", "request_id", "changes")  # fmt: skip
 _UNSEALED = "select u.org_id from audit_unsealed u order by u.org_id limit $1"
 _LAST_SEAL = f"select {_SEAL} from audit_seal s where s.org_id = $1 order by s.number desc limit 1"
 _AFTER = f"""
@@ -71,15 +86,11 @@ class AuditLog:
         page = await fetch_page(self._database, org_id, _SEALS, request, [], self._cursors, ("audit_seals",))
         return page.map(_seal)
 
-    async def add(self, conn: Connection, entry: AuditEntry) -> None:
-        """Keep it under the next number; nothing happens for an id that is there."""
-        await conn.execute(_LOCK, entry.org_id)
-        await conn.execute(
-            _ADD, entry.org_id, entry.id, entry.created_at, entry.action, entry.target_id, entry.user_id,
-            entry.session_id, entry.api_key_id, entry.role, entry.service, entry.ip_address, entry.request_id,
-            entry.changes,
-        )  # fmt: skip
-        await conn.execute("insert into audit_unsealed (org_id) values ($1) on conflict do nothing", entry.org_id)
+    async def add(self, conn: Connection, org_id: str, entries: Sequence[AuditEntry]) -> None:
+        """Keep entries of one organization under its next numbers, without those whose id is there."""
+        await conn.execute(_LOCK, org_id)
+        columns = zip(*map(_added, entries), strict=True)
+        await conn.execute(_ADD, org_id, *(list(column) for column in columns))
 
     async def seal(self, conn: Connection, now: datetime) -> int:
         """Seal what is not sealed, of at most 1,000 organizations; the number of seals."""

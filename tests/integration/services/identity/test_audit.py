@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -16,7 +16,7 @@ import pytest_asyncio
 from echosenseix.identity.v1 import accounts_pb2, audit_pb2, identity_pb2
 from libs.context import Audited
 from libs.errors import InvalidArgument, NotFound, PermissionDenied
-from libs.events import ReceivedEvent
+from libs.events import ReceivedEvent, Together
 from libs.events.audit import audit_recorder
 from libs.ids import new_id
 from libs.paging import CursorCodec
@@ -73,10 +73,15 @@ def tables(entry: AuditEntry) -> list[tuple[str, str]]:
 
 
 async def keep(service: Service, log: AuditLog, *events: Any) -> None:
-    handler = Subscribers(log).handlers()["audit.recorded"]
     for event in events:
-        async with service.database.system_transaction(event.org_id) as conn:
-            await handler(conn, event)
+        await keep_together(service, log, [event])
+
+
+async def keep_together(service: Service, log: AuditLog, events: Sequence[ReceivedEvent]) -> None:
+    handler = Subscribers(log).handlers()["audit.recorded"]
+    assert isinstance(handler, Together)
+    async with service.database.system_transaction(events[0].org_id) as conn:
+        await handler.handle(conn, events)
 
 
 async def test_a_write_is_recorded_with_who_what_and_from_where_in_its_transaction(
@@ -278,6 +283,26 @@ async def entries(service: Service, log: AuditLog, owner: Member, count: int) ->
         await keep(service, log, *await written(service, owner, act))
 
 
+async def test_entries_that_arrive_together_are_numbered_without_a_gap_and_each_once(
+    service: Service, log: AuditLog, owner: Member
+) -> None:
+    request = identity_pb2.CreateApiKeyRequest(name="together", scopes=["agents:read"])
+    act = partial(service.servicer.CreateApiKey, request, None)
+    first, second, third = [(await written(service, owner, act))[0] for _ in range(3)]
+    await keep(service, log, second)
+    # The second is there, and a part of the third request comes from another service as well.
+    other = replace(third, id=new_id("evt"), source="/services/agent")
+    await keep_together(service, log, [second, first, third, other])
+    rows = await service.database.system_fetch(
+        "select number, id from audit_log where org_id = $1 order by number", owner.principal.org_id
+    )
+    assert [(row["number"], row["id"]) for row in rows] == [
+        (1, second.subject), (2, first.subject), (3, third.subject),
+    ]  # fmt: skip
+    assert await sealed(service, log) >= 1
+    assert await faults(service, owner.principal.org_id) == []
+
+
 async def sealed(service: Service, log: AuditLog, now: datetime = NOW) -> int:
     async with service.database.system_transaction() as conn:
         return await log.seal(conn, now)
@@ -377,7 +402,7 @@ async def aged(service: Service, log: AuditLog, owner: Member, days: list[int]) 
     for age in days:
         entry = replace(kept, id=new_id("aud"), created_at=datetime.now(UTC) - timedelta(days=age))
         async with service.database.system_transaction() as conn:
-            await log.add(conn, entry)
+            await log.add(conn, owner.principal.org_id, [entry])
     await sealed(service, log)
     return owner.principal.org_id
 

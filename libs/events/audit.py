@@ -20,18 +20,20 @@ _TOPIC = "audit.recorded"
 # registration makes. It gets no rows of another organization, unless the path named that one ($7), as an operator's
 # does. Of a transaction that ends in no organization the changes come back, for the next one of the call ($6).
 # The envelope is put together as text, because setting members of jsonb parses and writes it once a member.
-_INSERT = r"""
-with w as (
-    select coalesce(nullif($5::text, ''), current_setting('app.org', true)) as org,
-        concat_ws(',', nullif($6::text, ''), nullif(current_setting('app.audit_changes', true), '')) as changes
-), kept as (
+KEPT_CHANGES = r"""
     select coalesce(string_agg((c.value - 'org')::text, ',' order by c.number), '') as changes
     from w, jsonb_array_elements(('[' || w.changes || ']')::jsonb) with ordinality c (value, number)
-    where c.value ->> 'org' in (w.org, $7::text) or c.value ->> 'org' like 'acc\_%'
+    where c.value ->> 'org' in (w.org, w.named) or c.value ->> 'org' like 'acc\_%'"""
+_INSERT = rf"""
+with w as (
+    select coalesce(nullif($5::text, ''), current_setting('app.org', true)) as org,
+        concat_ws(',', nullif($6::text, ''), nullif(current_setting('app.audit_changes', true), '')) as changes,
+        $7::text as named
+), kept as ({KEPT_CHANGES}
 ), recorded as (
     insert into outbox (event_id, org_id, topic, key, payload, headers)
     select $1, w.org, $2, $8,
-        ('{"orgid":' || to_json(w.org)::text || ',' || $3::text || to_json(kept.changes)::text || '}}')::json,
+        ('{{"orgid":' || to_json(w.org)::text || ',' || $3::text || to_json(kept.changes)::text || '}}}}')::json,
         jsonb_build_object('service', $4::text)
     from w, kept where w.org like 'org\_%'
     returning 1
@@ -66,6 +68,18 @@ async def _record(service: str, conn: Connection) -> bool:
     return True
 
 
+def sole_record(org_id: str, service: str) -> tuple[str, str, str, str] | None:
+    """The current call's record for a write of this organization: event id, topic, key, and the event up to the JSON
+    text of its changes, which two braces end. None where it takes several records, or changes of other transactions."""
+    audited, known = current_call().audited, inbound_principal()
+    if audited is None or known is None or known.org_id != org_id or known.home_org_id:
+        return None
+    if audited.org_id or audited.also or audited.changes:
+        return None
+    event = _event(_data(audited, known), service)
+    return event.id, event.topic, event.key, f'{{"orgid":{json.dumps(org_id)},{_but_changes(event)}'
+
+
 def _data(audited: Audited, known: Principal | None) -> events_pb2.AuditRecorded:
     data = events_pb2.AuditRecorded(
         audit_id=audited.id,
@@ -87,14 +101,18 @@ async def _insert(
 ) -> str | None:
     """None when it is recorded, else the changes of a transaction that ended in no organization. `named` is an
     organization that the path named, whose rows are recorded too."""
-    # Entries have no order among each other, so that each is an aggregate of its own: many are handled together.
-    event = Event(topic=_TOPIC, org_id="org_", key=data.audit_id, data=data, service=service)
+    event = _event(data, service)
     audited = current_call().audited
     former = audited.changes if audited is not None else ""
     unrecorded: str | None = await conn.fetchval(
         _INSERT, event.id, _TOPIC, _but_changes(event), service, org_id, former, named, event.key
     )
     return unrecorded
+
+
+def _event(data: events_pb2.AuditRecorded, service: str) -> Event:
+    # Entries have no order among each other, so that each is an aggregate of its own: many are handled together.
+    return Event(topic=_TOPIC, org_id="org_", key=data.audit_id, data=data, service=service)
 
 
 def _but_changes(event: Event) -> str:

@@ -7,8 +7,10 @@ import asyncio
 import inspect
 import logging
 import re
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -78,6 +80,11 @@ class Database:
         """Before the commit of a write that is audited, write its record through `record`."""
         self._app.audit = self._system.audit = record
 
+    @property
+    def audits(self) -> bool:
+        """Whether writes are recorded for the audit log."""
+        return self._app.audit is not None
+
     def transaction(
         self, org_id: str, *, audited: bool = True, by_index: bool = False
     ) -> AbstractAsyncContextManager[Connection]:
@@ -126,6 +133,19 @@ class Database:
         """The first column of the first row of a tenant's read, or None."""
         rows = await self.fetch(org_id, sql, *args, may_lag=may_lag)
         return rows[0][0] if rows else None
+
+    async def write_once(self, org_id: str, sql: str, *args: Any, changes: Sequence[Any], announce: str) -> bool:
+        """A tenant's write in one statement, which is its whole transaction. `sql` sets app.org from $1, and its only
+        value is whether it wrote. Then the caches are told of `changes`, and `announce` is published."""
+        rows = await fetch_once(self._app, sql, _checked(org_id), *args)
+        if not rows[0][0]:
+            return False
+        invalidate, publish = self._app.invalidate, self._app.announce
+        if invalidate is not None and changes:
+            await _run_hook(partial(invalidate, changes))
+        if publish is not None:
+            await _run_hook(partial(publish, announce))
+        return True
 
     async def system_fetch(self, sql: str, *args: Any) -> list[Record]:
         """One statement over all organizations (read or write), outside any transaction."""

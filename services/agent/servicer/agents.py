@@ -11,11 +11,12 @@ from libs.events.outbox import append
 from libs.ids import new_id
 from libs.postgres import Connection, Database
 from libs.postgres.idempotency import run_write
-from libs.rpc.context import require_scope
+from libs.rpc.context import current_call, require_scope
 from libs.rpc.delegation import Delegations
 from libs.rpc.paging import json_page, page_info_to_proto, page_request_from_proto
 from libs.rpc.principal import Principal
 from services.agent.domain import agent as agents
+from services.agent.domain.agent import Agent
 from services.agent.mapping.agents import (
     EDITABLE,
     agent_to_proto,
@@ -86,10 +87,20 @@ class AgentServicer(agent_pb2_grpc.AgentServiceServicer):
         # The mask is read before the transaction: a wrong path costs no row lock.
         edit, given = EDITABLE.read(request.update_mask), content_from_proto(request.agent)
 
+        def edit_of(agent: Agent) -> Agent:
+            agents.check_version(agent, _expected(request))
+            return agents.edit(agent, edit.merge(agent.content, given), self._clock.now())
+
+        # Most edits meet no other one, and need no lock. An answer under a key is stored in a transaction.
+        if not current_call().idempotency_key:
+            agent = await self._agents.get(org_id, request.agent.id)
+            edited = edit_of(agent)
+            if edited is not agent and await self._agents.edit(agent, edited, agent_event("agent.updated", edited)):
+                return agent_pb2.UpdateAgentResponse(agent=agent_to_proto(edited))
+
         async def act(conn: Connection) -> agent_pb2.UpdateAgentResponse:
             agent = await self._agents.lock(conn, org_id, request.agent.id)
-            agents.check_version(agent, _expected(request))
-            edited = agents.edit(agent, edit.merge(agent.content, given), self._clock.now())
+            edited = edit_of(agent)
             # Nothing differs: no write, no event, the same version.
             if edited is not agent:
                 await self._agents.save(conn, edited)

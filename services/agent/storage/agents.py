@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 import asyncpg
 
 from libs.errors import AlreadyExists, NotFound
+from libs.events import Event
+from libs.events.at_once import write_at_once
 from libs.ids import is_id
 from libs.paging import CursorCodec, ListRules, Page, PageRequest
 from libs.postgres import Connection, Database, Record
@@ -17,7 +20,7 @@ from services.agent.domain.agent import Agent
 from services.agent.domain.filter import AgentFilter
 
 from .list_rows import AGENT_ROW, AgentRow, agent_row
-from .rows import AGENT, AGENT_IN_LIST, WRITTEN, agent_from_row, agent_values
+from .rows import AGENT, AGENT_IN_LIST, WRITTEN, agent_from_row, agent_values, changed_values
 
 AGENT_LIST = ListRules(sorts={"createdAt": "a.created_at", "updatedAt": "a.updated_at", "name": "a.name"})
 # The id breaks ties, so that pages neither repeat nor skip rows of equal sort value.
@@ -102,10 +105,25 @@ class Agents:
     async def save(self, conn: Connection, agent: Agent) -> None:
         await _write(conn, _UPDATE, agent)
 
+    async def edit(self, before: Agent, after: Agent, event: Event) -> bool:
+        """Store an edit with its event in one statement; False when `before` is not the agent's state any more, or
+        when it takes a transaction (libs.events.at_once)."""
+        changed = changed_values(before, after)
+        with _free_external_id():
+            return await write_at_once(
+                self._database, before.org_id, "save_agent", before.id, before.version, changed, event=event
+            )
+
 
 async def _write(conn: Connection, sql: str, agent: Agent) -> None:
-    try:
+    with _free_external_id():
         await conn.execute(sql, *agent_values(agent))
+
+
+@contextmanager
+def _free_external_id() -> Iterator[None]:
+    try:
+        yield
     except asyncpg.UniqueViolationError as error:
         # Any other violation is a defect and must show as one.
         if error.constraint_name != "agent_external_key":

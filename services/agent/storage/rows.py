@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
+from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
@@ -75,6 +76,15 @@ def agent_values(agent: Agent) -> tuple[Any, ...]:
         value if column.to_row is None else column.to_row(value)
         for column, value in zip(_COLUMNS, _attributes(agent), strict=True)
     )
+
+
+def changed_values(before: Agent, after: Agent) -> str:
+    """The columns in which two states of an agent differ, as the JSON that save_agent takes."""
+    pairs = zip(_COLUMNS, agent_values(before), agent_values(after), strict=True)
+    changed = {
+        column.name: json.loads(new) if column.to_row is json.dumps else new for column, old, new in pairs if old != new
+    }
+    return json.dumps(changed, ensure_ascii=False, default=datetime.isoformat)
 
 
 def _grouped(prefix: str) -> tuple[_Column, ...]:

@@ -200,7 +200,7 @@ def test_a_dialog_keeps_the_focus_closes_on_escape_and_gives_it_back(visit: Visi
     page = visit.open("members")
     page.get_by_role("button", name="Invite").focus()
     page.keyboard.press("Enter")
-    page.get_by_role("dialog").wait_for()
+    expect(page.get_by_role("dialog").get_by_label("E-mail address")).to_be_focused()
     for _ in range(12):
         page.keyboard.press("Tab")
         # The browser's own controls come between the last and the first element of a dialog.

@@ -5,13 +5,14 @@ import { html, useEffect, useRef, useState } from "../lib/ui.js";
 import { CopyButton } from "./copy.js";
 import { ProblemBox } from "./notices.js";
 
-/** A dialog that is open while it is rendered. */
+/** A dialog that is open while it is rendered. The focus begins at its first field, where it has one. */
 export function Dialog({ title, onClose, children }) {
   const element = useRef(null);
   const isGone = useRef(false);
   useEffect(() => {
     const dialog = element.current;
     dialog.showModal();
+    dialog.querySelector("form :is(input, select, textarea):enabled")?.focus();
     return () => {
       isGone.current = true; // The event of this close comes later, and no person closed anything.
       dialog.close();

@@ -4,7 +4,7 @@ import { useLiveState } from "../lib/live.js";
 import { ACTING, enter, place } from "../lib/router.js";
 import { useLimited, useMay, useSession } from "../lib/session.js";
 import { logoPath } from "../lib/look.js";
-import { html, LookContext, SUITE_NAME, useContext, useEffect, useState } from "../lib/ui.js";
+import { html, LookContext, SUITE_NAME, useContext, useEffect, useRef, useState } from "../lib/ui.js";
 import { Head } from "./tabs.js";
 import { toastProblem } from "./toasts.js";
 
@@ -38,20 +38,26 @@ export function Frame({ route, area, children }) {
   const closed = typeof area === "string" && AREAS.some((one) => one[0] === area && !isThere(one));
   const [open, setOpen] = useState(false);
   useEffect(() => setOpen(false), [route.path]);
+  const menu = useRef(null);
+  const leave = ({ key }) => {
+    if (key !== "Escape" || !open) return;
+    setOpen(false);
+    menu.current.focus();
+  };
   return html`
     <a class="skip" href="#main" onClick=${skip}>Skip to the content</a>
     <header class="top">
       <${Brand} href=${place([])} />
       <${LiveState} />
       <${Person} />
-      <button type="button" class="menu" aria-expanded=${String(open)} aria-controls="areas"
-        onClick=${() => setOpen(!open)}>Menu</button>
+      <button type="button" class="menu" ref=${menu} aria-expanded=${String(open)} aria-controls="areas"
+        onClick=${() => setOpen(!open)} onKeyDown=${leave}>Menu</button>
     </header>
     ${ACTING && html`<aside class="acting" aria-label="Whose data these are"><span>You act in${" "}
       <strong>${organization.name}</strong>, a customer of your organization.</span>
       <button type="button" onClick=${() => enter("")}>Back to your organization</button></aside>`}
     <div class="columns">
-      <nav id="areas" class=${open ? "open" : ""} aria-label="Main">
+      <nav id="areas" class=${open ? "open" : ""} aria-label="Main" onKeyDown=${leave}>
         <ul>${AREAS.filter(isThere).map(([name, title]) => html`<li key=${name}>
           <a href=${place(name ? [name] : [])} aria-current=${name === area ? "page" : undefined}>${title}</a></li>`)}
             </ul>

@@ -57,13 +57,13 @@ class Event:
     def nats_subject(self) -> str:
         return event_subject(self.org_id, self.owner, self.topic)
 
-    def envelope(self, source: str = "") -> dict[str, Any]:
+    def envelope(self) -> dict[str, Any]:
         """The CloudEvent (cloudevents.io, 1.0.2); `partitionkey` and `traceparent` are its documented extensions."""
         attributes = {
             "specversion": "1.0",
             "id": self.id,
             "type": self.topic,
-            "source": source or f"/services/{self.owner}",
+            "source": f"/services/{self.owner}",
             "subject": self.subject or self.key,
             "time": rfc3339_ms(self.time),
             "orgid": self.org_id,

@@ -142,7 +142,7 @@ class WebhookEndpointServicer(pb_grpc.WebhookEndpointServiceServicer):
             endpoint = _found(await endpoint_rows.lock(conn, org_id, request.id))
             await self._database.quotas.spend(conn, org_id, "webhook_tests_per_day")
             event = endpoint_event("webhook.test", org_id, endpoint.id, endpoint.url)
-            delivery = await operations.open_delivery(conn, endpoint, event.envelope(operations.SERVICE))
+            delivery = await operations.open_delivery(conn, endpoint, event.envelope())
             return pb.TestWebhookEndpointResponse(delivery_id=delivery.id, job_id=delivery.job_id)
 
         return await run_write(self._database, org_id, act, pb.TestWebhookEndpointResponse)

@@ -69,7 +69,8 @@ async def test_rotation_signs_with_both_and_replay_sends_again(realtime: Realtim
         await until(lambda: len(receiver.requests) == 1, 10)
         got = receiver.requests[0]
         for secret in (created.secret, rotated.secret):
-            assert Webhook(secret).verify(got.body, got.headers)["type"] == "webhook.test"
+            event = Webhook(secret).verify(got.body, got.headers)
+            assert (event["type"], event["source"]) == ("webhook.test", "/services/realtime")
         await endpoints.settled("org_h4", created.endpoint.id, lambda row: row.status == "delivered")
         with caller("org_h4"):
             replay = pb.ReplayWebhookDeliveryRequest(endpoint_id=created.endpoint.id, delivery_id=tested.delivery_id)

@@ -10,6 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from gateway.console.assets import CODINGS, Asset
 from gateway.http.conditional import names_tag
 from gateway.http.negotiation import choose_coding
+from gateway.http.responses import encode_json
 from gateway.http.routing import Route
 from gateway.http.schema import AnyQuery, NoBody
 from gateway.state import ApiRequest
@@ -26,6 +27,7 @@ _IMMUTABLE = "public, max-age=31536000, immutable"
 _REVALIDATE = "no-cache"
 # Where programs and their authors find what the API is (RFC 8631).
 _DESCRIBED = '</openapi.json>; rel="service-desc", </docs>; rel="service-doc"'
+_JSON = "application/json"
 # What the page may do: run and show its own files, call its own origin and the sockets. Trusted types refuse any text
 # that would become HTML or a script.
 _POLICY = (
@@ -36,7 +38,14 @@ _POLICY = (
 
 
 async def get_root(request: ApiRequest[AnyQuery, NoBody]) -> Response:
-    return RedirectResponse("/app", 302, {"cache-control": _REVALIDATE, "link": _DESCRIBED})
+    """A browser goes to the console, which links the documentation; any other client is told where things are."""
+    headers = {"cache-control": _REVALIDATE, "link": _DESCRIBED}
+    request.replace_response_header(b"vary", b"Accept, Accept-Encoding, Origin")
+    if "text/html" in request.header("accept").lower():
+        return RedirectResponse("/app", 302, headers)
+    url = request.options.public_url
+    places = {"documentation": "/docs", "openapi": "/openapi.json", "console": "/app", "health": "/health"}
+    return Response(encode_json({name: url + path for name, path in places.items()}), 200, headers, _JSON)
 
 
 async def get_openid(request: ApiRequest[AnyQuery, NoBody]) -> Response:
@@ -92,7 +101,7 @@ def _page(path: str, handler: Handler, summary: str) -> Route[Any, Any]:
 
 
 ROUTES = (
-    _page("/", get_root, "Go to the console"),
+    _page("/", get_root, "Where the console, the documentation and the API are"),
     _page("/openid", get_openid, "Where an OpenID provider sends the browser back"),
     _page("/app", get_console, "The console, for people"),
     _page("/app/{release}/{name}", get_file, "A file of the console"),

@@ -13,6 +13,7 @@ from gateway.app import ROUTES, build_app
 from gateway.clients import SuiteStatus, open_clients
 from gateway.config import GatewaySettings
 from gateway.http.idempotency import Fingerprints
+from gateway.http.routing import RouteTable
 from gateway.http.signed_links import SignedLinks
 from gateway.middleware.telemetry import KNOWN_METHODS, RecentRequests
 from gateway.operations.metrics import metrics
@@ -28,6 +29,7 @@ from suite.services import SERVICES
 
 AWAY = "127.0.0.1:9"
 ORIGIN = "https://app.example.com"
+TABLE = RouteTable(ROUTES)
 SCOPES = {"owner": frozenset({"*"}), "reader": frozenset({"agents:read"}), "none": frozenset[str]()}
 
 
@@ -322,9 +324,23 @@ async def test_the_served_document_is_the_committed_one(http: httpx.AsyncClient)
     assert served["openapi"] == "3.1.0"
 
 
-async def test_the_root_leads_to_the_console(http: httpx.AsyncClient) -> None:
-    answer = await http.get("/")
-    assert (answer.status_code, answer.headers["location"]) == (302, "/app")
+async def test_the_root_leads_a_browser_to_the_console_and_tells_programs_where_things_are(
+    http: httpx.AsyncClient,
+) -> None:
+    browser = await http.get("/", headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+    assert (browser.status_code, browser.headers["location"]) == (302, "/app")
+    program = await http.get("/")
+    assert program.json() == {
+        "documentation": "https://api.example.com/docs",
+        "openapi": "https://api.example.com/openapi.json",
+        "console": "https://api.example.com/app",
+        "health": "https://api.example.com/health",
+    }
+    for answer in (browser, program):
+        assert "Accept" in answer.headers["vary"].split(", ")
+        assert answer.headers["link"] == '</openapi.json>; rel="service-desc", </docs>; rel="service-doc"'
+    for path in program.json().values():
+        assert TABLE.match("GET", path.removeprefix("https://api.example.com")).route is not None
 
 
 async def test_the_console_page_is_asked_for_again_and_its_policy_allows_its_own_origin_and_the_sockets(

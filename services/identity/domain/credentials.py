@@ -71,8 +71,11 @@ def hashed(secret: str) -> bytes:
 
 def make_key(key: ApiKey, now: datetime) -> ApiKey:
     """The key with its name trimmed and its scopes without repetition; raises with every violation found."""
-    key = replace(key, name=trimmed(key.name), scopes=check_scopes(key.scopes))
-    found: list[Violation] = []
+    key, found = replace(key, name=trimmed(key.name)), list[Violation]()
+    try:
+        key = replace(key, scopes=check_scopes(key.scopes))
+    except InvalidArgument as refusal:
+        found += refusal.violations
     key = replace(key, allowed_addresses=_networks(key.allowed_addresses, found))
     if not key.name or len(key.name) > KEY_NAME_MAX or not key.name.isprintable():
         found.append(

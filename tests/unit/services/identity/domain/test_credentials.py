@@ -61,6 +61,14 @@ def test_a_key_needs_a_name_known_scopes_and_a_future() -> None:
         assert [found.pointer for found in refusal.value.violations] == [pointer]
 
 
+def test_all_that_is_wrong_with_a_key_is_told_at_once() -> None:
+    asked = replace(KEY, name=" ", scopes=("agents:fly",), expires_at=NOW, allowed_addresses=("203.0.113.1/24",))
+    with pytest.raises(InvalidArgument) as refusal:
+        make_key(asked, NOW)
+    pointers = [found.pointer for found in refusal.value.violations]
+    assert pointers == ["#/scopes/0", "#/allowedAddresses/0", "#/name", "#/expiresAt"]
+
+
 def test_a_rotation_keeps_the_old_secret_for_the_overlap() -> None:
     rotated = rotate_key(KEY, "new", 60, NOW)
     assert (rotated.key_hash, rotated.previous_hash) == (hashed("new"), b"old")

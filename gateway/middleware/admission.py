@@ -85,7 +85,7 @@ class Lanes:
         }
         self._told = -_TELL_SECONDS
         # Secret -> organization, so that a refusal needs no question to identity. Only secrets that identity vouched
-        # for, whatever stood beside them in the request: nobody forgets others by inventing some. It says nothing but
+        # for, whatever stood beside them in the request: an invented one pushes no other out. It says nothing but
         # whose place is wanted: the layers refuse a credential that has been revoked since, once there is a place.
         self._organizations: Memory[str, str] = Memory("organizations_shown", max_entries=_REMEMBERED)
         # Paths and addresses of deliveries that were accepted. Anyone can invent another path, and many addresses

@@ -1,4 +1,4 @@
-"""What a person types into a search stays, whenever an answer arrives, and the last words asked for are what is shown.
+"""What a person types into a search stays, whenever an answer arrives; the newest search is what is shown.
 
 Time stands still in these pages, and answers are held back: the order of events decides, not how fast a machine is."""
 

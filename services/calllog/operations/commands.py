@@ -1,4 +1,4 @@
-"""How a command is settled, whoever settles it: its row and its event, in the caller's transaction."""
+"""How every command is settled: its row and its event, in the caller's transaction."""
 
 from __future__ import annotations
 

@@ -28,6 +28,7 @@ _FORM = {
         }
     },
 }  # fmt: skip
+# Bytes of a form. A mail program sends 27.
 _FORM_LIMIT = 1024
 
 

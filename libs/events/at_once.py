@@ -1,5 +1,5 @@
 """A write in one statement: the change of a row, its event and its record for the audit log, committed in one round
-trip. It stands for a transaction of six; whoever finds the row changed meanwhile has to take that one.
+trip. It stands for a transaction of six; a caller that finds the row changed meanwhile has to take that one.
 """
 
 import functools

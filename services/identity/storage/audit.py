@@ -33,7 +33,7 @@ _LISTING = Listing(f"{_COLUMNS}, '' as changes", "audit_log a", AUDIT_LIST, tie=
 _SEALS = Listing(_SEAL, "audit_seal s", SEAL_LIST, tie="s.number", org="s.org_id", created="s.created_at")
 _GET = f"select {_COLUMNS}, a.changes from audit_log a where a.org_id = o.org and a.id = $2"
 _LOCK = "select pg_advisory_xact_lock(hashtextextended('audit' || $1, 0))"
-# After the lock, so that it sees the entries of whoever held the lock before: numbers have no gap. Parts of one request
+# After the lock, so that it sees the entries of the holder before: numbers have no gap. Parts of one request
 # in several services have one id and are one entry.
 _ADD = """
 with fresh as (

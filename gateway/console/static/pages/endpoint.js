@@ -132,8 +132,8 @@ function Deliveries({ path, route }) {
     { title: "Event", cell: (delivery) => html`${delivery.eventType}<div class="small">${delivery.eventId}</div>` },
     { title: "Status", cell: (delivery) => html`<${State} of=${delivery.status} />` },
     { title: "Attempts", kind: "number", cell: (delivery) => number(delivery.attempts) },
-    { title: "Answer", cell: (delivery) => [delivery.lastStatusCode, delivery.lastError].filter(Boolean).join(" ")
-      || "–" },
+    // An error names the status, where there was one.
+    { title: "Answer", cell: (delivery) => delivery.lastError ?? delivery.lastStatusCode ?? "–" },
     { title: "Created", cell: (delivery) => html`<${Moment} at=${delivery.createdAt} />` },
     { title: "Next attempt", cell: (delivery) => html`<${Moment}
       at=${delivery.status === "pending" ? delivery.nextAttemptAt : null} />` },

@@ -22,7 +22,8 @@ GRANT = Grant(
     "ses_1",
     "key_1",
     frozenset({"calls:read", "agents:read"}),
-    utcnow().replace(microsecond=0) + datetime.timedelta(minutes=5),
+    # Made when the tests are collected: they may run much later.
+    utcnow().replace(microsecond=0) + datetime.timedelta(days=1),
     home_org_id="org_2",
 )
 CLAIMS: dict[str, Any] = {

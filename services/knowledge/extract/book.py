@@ -31,12 +31,12 @@ def read_book(content: bytes) -> Iterator[Block]:
         try:
             package = _found(archive, _CONTAINER, "rootfile")[0]["full-path"]
             items = {item["id"]: item for item in _found(archive, package, "item")}
-            spine = [items[chapter["idref"]] for chapter in _found(archive, package, "itemref")]
+            spine = [items[one["idref"]] for one in _found(archive, package, "itemref") if one["idref"] in items]
             members = {item["href"]: _beside(package, item["href"]) for item in items.values()}
             sheets = [members[item["href"]] for item in items.values() if item.get("media-type") == "text/css"]
             style = "\n".join(decode(archive.read(name)) for name in sheets if name in archive.namelist())
             chapters = [members[item["href"]] for item in spine]
-            for name in chapters:
+            for name in (name for name in chapters if name in archive.namelist()):
                 yield from read_html(_as_html(decode(archive.read(name), html=True)), style, titled=False)
         except (ElementTree.ParseError, KeyError, IndexError) as error:
             raise Refusal("document_corrupt") from error

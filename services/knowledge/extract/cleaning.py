@@ -16,9 +16,10 @@ _INVISIBLE = re.compile(
 )
 _BROKEN_WORD = re.compile(r"(?<=[^\W\d_])-\s+(?=[^\W\d_])(?!(?:and|or|und|oder|to)\b)")
 _FORMS = str.maketrans(
-    {"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st", "\x85": "\n", "\u2028": "\n",
-     "\u2029": "\n"}
+    {"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st", "\x0b": "\n", "\x0c": "\n",
+     "\x85": "\n", "\u2028": "\n", "\u2029": "\n"}
 )  # fmt: skip
+_RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _BETWEEN_CELLS = " · "
 
 
@@ -27,6 +28,11 @@ def clean_paragraph(text: str) -> str:
     if text.isascii() and text.isprintable():
         return " ".join(text.split())
     return " ".join(unicodedata.normalize("NFC", _INVISIBLE.sub("", text.translate(_FORMS))).split())
+
+
+def raised(text: str) -> str:
+    """Digits as exponents and marks of notes: they are no part of the number before them."""
+    return text.translate(_RAISED)
 
 
 def join_lines(lines: Iterable[str]) -> str:

@@ -30,8 +30,8 @@ _JAPANESE_ESCAPE = b"\x1b$"
 _BESIDE_BALTIC = ("cp1250", "cp1252", "cp1254", "cp1258", "iso8859-4", "iso8859-13")
 _BALTIC = ("et", "lt", "lv")
 # Encodings that the guess does not know.
-_UNGUESSED = ("mac_roman", "cp850", "mac_cyrillic")
-_ODD = re.compile(r"(?<=[a-zß-žа-я])(?:[^\w\s\x00-\x7f’·\xad‐-—-]|[À-ÞŠŒŽА-Я])(?=[^\W\d_])|\ufffd|[\x80-\x9f]")
+_UNGUESSED = ("iso8859-15", "mac_roman", "cp850", "mac_cyrillic")
+_ODD = re.compile(r"(?<=[a-zß-žа-я])(?:[^\w\s\x00-\x7f’·\xad‐-—-]|[À-ÞŠŒŽА-Я])(?=[^\W\d_])|\ufffd|[\x80-\x9f]|½(?=u)")
 # Bytes from which an encoding is guessed.
 _SAMPLE_BYTES = 1 << 16
 # Bytes in which a declared encoding is looked for.

@@ -15,7 +15,9 @@ from xml.parsers import expat
 
 from services.knowledge.domain.media import DOCX, ODT, PPTX, XLSX, MediaType
 from services.knowledge.extract.boxes import boxes_below
+from services.knowledge.extract.cleaning import raised
 from services.knowledge.extract.merged import merged_repeated, merged_rows_repeated
+from services.knowledge.extract.numbering import Numbering
 from services.knowledge.extract.numbers import NumberFormats
 from services.knowledge.extract.packages import main_part, relations, with_usual_names
 from services.knowledge.extract.sheets import Sheet, is_on, look
@@ -32,9 +34,14 @@ _PARTS = {
 _NUMBERS = "xl/styles.xml"
 _STYLES = {ODT: ("content.xml", "styles.xml")}
 # Ends of the types of relations.
-_NOTES, _TABLES, _WORD_STYLES = "/notesSlide", "/table", "/styles"
+_NOTES, _TABLES, _WORD_STYLES, _LISTS = "/notesSlide", "/table", "/styles", "/numbering"
 # Parts of Word that hold text, by the ends of the types of the relations that name them.
 _WORD_TEXTS = ("/header", "/footer", "/footnotes", "/endnotes", "/comments")
+# Digits that Word raises are no part of the number before them.
+_RAISED = re.compile(
+    rb"""(<((?:\w+:)?)vertAlign\b[^<>]*["']superscript["'][^<>]*>(?:(?!</\2r>).){0,500}?<\2t\b[^<>]*>)([0-9]+)""",
+    re.DOTALL,
+)
 # Parts of XML in another encoding are rewritten: xberg reads UTF-8 alone.
 _WIDE = ("utf-16", (b"\xff\xfe", b"\xfe\xff"))
 _ENCODING = re.compile(r"""\sencoding=["'][\w-]+["']""")
@@ -66,6 +73,7 @@ def without_hidden(content: bytes, media: MediaType) -> bytes:
         main = main_part(archive, media) if media is DOCX else ""
         named = _names(archive, main, _WORD_STYLES) if main else _STYLES.get(media, ())
         styles = _hidden_styles([_xml(archive, name) for name in named if name in archive.namelist()])
+        lists = Numbering(*(_first(archive, main, kind) for kind in (_LISTS, _WORD_STYLES)))
         texts = {name for kind in _WORD_TEXTS for name in _names(archive, main, kind)} if main else set()
         formats = NumberFormats(archive.read(_NUMBERS)) if media is XLSX and _NUMBERS in archive.namelist() else None
         renamed = with_usual_names(archive, media)
@@ -77,6 +85,7 @@ def without_hidden(content: bytes, media: MediaType) -> bytes:
                 part = _Part(styles, sheet=sheet)
                 after = _cut(before, part, _RULES[media])
                 if media is DOCX:
+                    after = _RAISED.sub(lambda run: run[1] + raised(run[3].decode()).encode(), lists.written(after))
                     after = merged_repeated(boxes_below(after))
                 elif media is XLSX:
                     after = merged_rows_repeated(after)
@@ -98,6 +107,11 @@ def _names(archive: zipfile.ZipFile, part: str, kind: str) -> list[str]:
     """The members that a part names by relations of a kind: what the speaker reads to a slide, tables of a sheet."""
     found = {relation.part for relation in relations(archive, part) if relation.kind.endswith(kind)}
     return sorted(found & set(archive.namelist()))
+
+
+def _first(archive: zipfile.ZipFile, part: str, kind: str) -> bytes:
+    """The one member that a part names by a relation of a kind, or b''."""
+    return next((_xml(archive, name) for name in _names(archive, part, kind)), b"") if part else b""
 
 
 def _related(archive: zipfile.ZipFile, part: str, kind: str) -> list[bytes]:
@@ -159,8 +173,8 @@ def _cut(data: bytes, part: _Part, rule: _Rule) -> bytes:
 
 def _word(part: _Part, path: Sequence[str], name: str, attributes: Attributes) -> int | None:
     match (path[-1] if path else "", name):
-        case (_, "comment" | "commentReference" | "moveFrom" | "delText" | "Fallback"):
-            return 0  # a fallback repeats what newer programs show
+        case (_, "comment" | "commentReference" | "moveFrom" | "delText" | "Fallback" | "rt"):
+            return 0  # a fallback repeats what newer programs show; a reading (rt) stands in the middle of its word
         case ("rPr", "vanish" | "webHidden") | ("trPr", "hidden" | "del") if is_on(attributes):
             return _owner(path)
         case ("rPr", "vanish") if run := _owner(path):

@@ -10,12 +10,15 @@ from collections.abc import Iterator
 
 from markdown_it import MarkdownIt
 from markdown_it.rules_core import StateCore
+from mdit_py_plugins.deflist import deflist_plugin
+from mdit_py_plugins.footnote import footnote_plugin
 from mdit_py_plugins.front_matter import front_matter_plugin
 from striprtf.striprtf import rtf_to_text
 
 from services.knowledge.domain.blocks import Block
 from services.knowledge.extract.cleaning import clean_paragraph
 from services.knowledge.extract.refusal import Refusal
+from services.knowledge.extract.rows import Cell, table_blocks
 from services.knowledge.extract.web import read_html
 
 # Elements that have no end tag, or need none.
@@ -33,9 +36,15 @@ _RTF = re.compile(
     r"\\(?P<word>[a-z]+)(?P<value>-?\d+)? ?|\\'[0-9a-f]{2}|\\[^a-z]|[{}]|[^\\{}]+", re.IGNORECASE | re.DOTALL
 )
 # Groups that the library leaves out and people see; these words become what stands between them and the text around.
-_RTF_READ = {"footnote": " ", "shp": " ", "shptxt": " ", "object": " ", "result": " "} | {
-    f"{place}{pages}": "\\par " for place in ("header", "footer") for pages in ("", "f", "l", "r")
-}
+_RTF_READ = {
+    "footnote": " ",
+    "shp": " ",
+    "shptxt": " ",
+    "object": " ",
+    "result": " ",
+    "pntext": "",
+    "column": "\\par ",
+} | {f"{place}{pages}": "\\par " for place in ("header", "footer") for pages in ("", "f", "l", "r")}
 # Characters in which the file says what machine wrote it.
 _RTF_HEAD = 100
 # Hidden text, text that a reviewer has deleted, and what a shape says to readers that know none.
@@ -73,6 +82,9 @@ def _escaped(source: str, ended: set[str]) -> str:
 
 
 _MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"]).use(front_matter_plugin)
+_MARKDOWN.use(deflist_plugin).use(footnote_plugin)
+for _mark in ("footnote_ref", "footnote_anchor"):
+    _MARKDOWN.add_render_rule(_mark, lambda *_: "")
 _MARKDOWN.core.ruler.push("open_tags", _write_open_tags_as_text)
 
 
@@ -94,7 +106,13 @@ def read_rtf(content: bytes) -> Iterator[Block]:
     text: str = rtf_to_text(seen, "mac_roman" if macintosh else "cp1252", errors="replace")  # type: ignore[no-untyped-call]
     # \u words are UTF-16 units: two of them make one character beyond the first plane.
     joined = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    for line in joined.split("\n"):
+    rows: list[list[str]] = []
+    for line in [*joined.split("\n"), ""]:
+        if line.endswith("|"):  # what the library makes of a cell's end
+            rows.append(line[:-1].split("|"))
+            continue
+        yield from table_blocks((Cell(y, x, text) for y, row in enumerate(rows) for x, text in enumerate(row)), 0)
+        rows.clear()
         if paragraph := clean_paragraph(line):
             yield Block(paragraph)
 

@@ -13,6 +13,9 @@ _MOST_ADDED = 4 << 20
 # Rows in which a cell of a worksheet is repeated.
 _MOST_ROWS = 200
 _MERGE = re.compile(rb"<(?:\w+:)?vMerge\b[^>]*?(?:/>|>\s*</(?:\w+:)?vMerge>)")
+_INDENTED = re.compile(
+    rb"""<((?:\w+:)?)gridBefore\b[^<>]*?val=["']([0-9]{1,2})["'][^<>]*>(?:(?!</\1trPr>).){0,500}</\1trPr>""", re.DOTALL
+)
 _RANGE = re.compile(rb"""<(?:\w+:)?mergeCell\b[^>]*?\bref=["']([A-Z]{1,3})([0-9]{1,7}):[A-Z]{1,3}([0-9]{1,7})["']""")
 _RANGES = re.compile(rb"<((?:\w+:)?mergeCells)\b[^<>]*>.*?</\1>", re.DOTALL)
 _CELL = re.compile(rb"<((?:\w+:)?c)\b([^<>]*?)(?:/>|>(.*?)</\1>)", re.DOTALL)
@@ -36,7 +39,9 @@ class _Table:
 
 
 def merged_repeated(data: bytes) -> bytes:
-    """The same bytes where no cell goes on in the next row, or where they are no XML."""
+    """Also an empty cell for each column that a row of Word leaves free at its beginning. The same bytes where no cell
+    goes on in the next row and no row is indented, or where they are no XML."""
+    data = _INDENTED.sub(lambda row: row[0] + b"<%btc><%bp/></%btc>" % ((row[1],) * 3) * int(row[2]), data)
     if b"vMerge" not in data:
         return data
     tables: list[_Table] = []

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from xml.etree import ElementTree
 
 _MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _STRICT = "{http://purl.oclc.org/ooxml/spreadsheetml/main}"
 # Formats that every program knows by their number (ECMA-376, 18.8.30).
-_KNOWN = {"9": "0%", "10": "0.00%"}
+_KNOWN = {"2": "0.00", "4": "0.00", "9": "0%", "10": "0.00%", "39": "0.00", "40": "0.00"}
 _CELL = re.compile(rb"<((?:\w+:)?c)\b([^<>]*)>\s*<((?:\w+:)?v)>([-+.0-9eE]{1,40})</\3>\s*</\1>")
 _ATTRIBUTE = re.compile(rb"""\b(s|t)=["'](\w+)["']""")
 _LITERAL = re.compile(r'\[\$([^\]-]*)[^\]]*\]|"([^"]*)"|\\(.)|([$€£¥%])|_.|\*.|\[[^\]]*\]')
@@ -52,8 +53,8 @@ class NumberFormats:
 def _text(written: bytes, code: str) -> str:
     """'' for a format that adds nothing or is none of plain numbers, and for what is no number."""
     try:
-        number = float(written)
-    except ValueError:
+        number = Decimal(written.decode())
+    except InvalidOperation:
         return ""
     code = code.partition(";")[0]
     before, after, percent = "", "", False
@@ -71,9 +72,12 @@ def _text(written: bytes, code: str) -> str:
         else:
             after += said
     zeros, decimals = len(form.group(1)), len(form.group(2) or "")
-    if not (before + after).strip() and zeros < 2:
+    # As Excel rounds: a half goes up, of what the file writes.
+    value = str((abs(number) * (100 if percent else 1)).quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP))
+    if "#" in (form.group(2) or ""):
+        value = value.rstrip("0").rstrip(".")
+    if not (before + after).strip() and zeros < 2 and Decimal(value) != abs(number):
         return ""
-    value = f"{abs(number) * (100 if percent else 1):.{decimals}f}"
     value = value.zfill(zeros + (decimals + 1 if decimals else 0))
     unit = after if not after.strip() or after.startswith((" ", "%")) else f" {after}"
     return f"{'-' if number < 0 else ''}{before}{value}{unit}".strip()

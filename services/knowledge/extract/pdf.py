@@ -7,14 +7,16 @@ off: it fetches its models.
 from __future__ import annotations
 
 import io
+import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from itertools import chain, pairwise
 
 import pypdfium2
 import pypdfium2.raw as raw
-from liteparse import LayoutBlock, LiteParse, ParsedPage, ParseError, ParseResult
+from liteparse import LayoutBlock, LiteParse, ParsedPage, ParseError, ParseResult, TextItem
 
 from services.knowledge.domain.blocks import Block
 from services.knowledge.extract.cleaning import clean_paragraph, join_cells, join_lines
@@ -42,6 +44,10 @@ _NUMBER = re.compile(r"[0-9]{1,9}")
 _FIRST_PAGES = 50
 # Letters of a heading that is set with spaces between them.
 _LEAST_SPACED = 4
+# Height of a raised digit, as a share of the digits before it.
+_SMALL = 0.75
+# How much farther the lines of an even table may be from each other.
+_EVEN = 1.15
 _LABELLED = re.compile(r"^[ ]*(\S[^\n:]{0,40}:)[ ]{2,}(\S[^\n]{0,80})$", re.MULTILINE)
 _TITLES = ("heading", "paragraph")
 _NOTES = ("text", "freetext")
@@ -151,7 +157,12 @@ def _prepare(page: pypdfium2.PdfPage) -> int:
     turned = page.get_rotation() and all(map(_runs_right, filter(_is_text, page.get_objects())))
     if turned:
         page.set_rotation(0)
-    return bool(turned) + _remove_invisible(page)
+    removed = [*_invisible(page), *_marks(page)]
+    for one in removed:
+        page.remove_obj(one)
+    if removed:
+        page.gen_content()
+    return bool(turned) + len(removed)
 
 
 def _runs_right(text: pypdfium2.PdfObject) -> bool:
@@ -159,19 +170,27 @@ def _runs_right(text: pypdfium2.PdfObject) -> bool:
     return bool(matrix.a > abs(matrix.b))
 
 
-def _remove_invisible(page: pypdfium2.PdfPage) -> int:
+def _marks(page: pypdfium2.PdfPage) -> Iterator[pypdfium2.PdfObject]:
+    """Marks of notes that follow a number: the reader would make `12` with a small raised `1` behind it to `121`."""
+    texts = list(page.get_objects([raw.FPDF_PAGEOBJ_TEXT], max_depth=1))
+    for before, one in pairwise(texts):
+        _, bottom, right, top = before.get_bounds()
+        left, low, _, high = one.get_bounds()
+        is_raised = high - low < _SMALL * (top - bottom) and low > bottom + (top - bottom) / 4
+        if is_raised and abs(left - right) < (top - bottom) / 2:
+            before.textpage = one.textpage = page.get_textpage()
+            number, mark = before.extract().strip(), one.extract().strip()
+            if number[-1:].isdecimal() and mark.isdecimal():
+                yield one
+
+
+def _invisible(page: pypdfium2.PdfPage) -> list[pypdfium2.PdfObject]:
     """Except on scans: there it is what their picture says. A page is a scan when pictures fill half of it, or when it
     shows no text."""
     found = list(page.get_objects(max_depth=1))
     unseen = [one for one in found if _is_text(one) and _is_invisible(one)]
     shows = any(_is_text(one) and not _is_invisible(one) for one in page.get_objects())
-    if not shows or _is_pictured(page, found):
-        return 0
-    for one in unseen:
-        page.remove_obj(one)
-    if unseen:
-        page.gen_content()
-    return len(unseen)
+    return unseen if shows and not _is_pictured(page, found) else []
 
 
 def _is_text(one: pypdfium2.PdfObject) -> bool:
@@ -312,8 +331,11 @@ def _unspaced(text: str, page: ParsedPage) -> str:
 def _block(block: LayoutBlock, on: ParsedPage, level: int) -> Iterator[Block]:
     page = on.page_num
     if block.kind == "table":
-        rows = [join_cells([cell.text for cell in row]) for row in block.rows or ()]
-        header = join_cells([cell.text for cell in block.header or ()])
+        found = [[cell.text for cell in row] for row in block.rows or ()]
+        above = [cell.text for cell in block.header or ()]
+        if by_line := _rows_by_line(block, on, len(found) + bool(above)):
+            found, above = by_line, []
+        rows, header = [join_cells(row) for row in found], join_cells(above)
         # Without a header of its own the first row names the columns.
         named = header or (rows[0] if len(rows) > 1 else "")
         yield from (Block(row, page, 0, named if row != named else "") for row in ([header] if header else []) + rows)
@@ -325,6 +347,35 @@ def _block(block: LayoutBlock, on: ParsedPage, level: int) -> Iterator[Block]:
             return
         marker = f"{block.marker} " if block.kind == "list_item" and block.ordered and block.marker else ""
         yield Block(clean_paragraph(marker + block.text), page, level)
+
+
+def _rows_by_line(block: LayoutBlock, page: ParsedPage, rows: int) -> list[list[str]]:
+    """The rows of a table without rules whose lines the reader has joined: of lines that are equally far from each
+    other, each with several cells, every one is a row. None for any other table."""
+    box = block.bbox
+    lines: list[list[TextItem]] = []
+    for item in sorted(page.text_items, key=lambda one: one.y):
+        if box is None or not (box.y - 1 <= item.y <= box.y + box.height and item.text.strip()):
+            continue
+        if lines and item.y - lines[-1][0].y < item.height / 2:
+            lines[-1].append(item)
+        else:
+            lines.append([item])
+    gaps = [below[0].y - line[0].y for line, below in pairwise(lines)]
+    if len(lines) <= max(1, rows) or min(map(len, lines)) < 2 or max(gaps) > _EVEN * min(gaps):
+        return []
+    columns: list[float] = []  # where each ends
+    for item in sorted(chain.from_iterable(lines), key=lambda one: one.x):
+        if not columns or item.x > columns[-1]:
+            columns.append(item.x + item.width)
+        columns[-1] = max(columns[-1], item.x + item.width)
+    return [
+        [
+            " ".join(item.text for item in sorted(line, key=lambda one: one.x) if left < item.x + item.width <= right)
+            for left, right in pairwise([-math.inf, *columns])
+        ]
+        for line in lines
+    ]
 
 
 def _join_over_page(held: Block | None, block: Block) -> Block | None:

@@ -22,8 +22,8 @@ class Cell(NamedTuple):
 
 
 def table_blocks(cells: Iterable[Cell], page: int) -> Iterator[Block]:
-    """A row found alone says what it means: it repeats the cells that reach into it, and carries the header. A row of
-    one cell above the header is a title."""
+    """A row found alone says what it means: it repeats the cells that reach into it, and carries the header, which
+    may have two rows. A row of one cell above the header is a title."""
     table: dict[int, dict[int, str]] = {}
     for cell in cells:
         for row in range(cell.row, cell.row + min(cell.rows, _MOST_SPANNED)):
@@ -31,10 +31,18 @@ def table_blocks(cells: Iterable[Cell], page: int) -> Iterator[Block]:
     filled = [{column: text for column, text in row.items() if text} for _, row in sorted(table.items())]
     # A column that no row fills beside another is one that the sheet hides, or that holds a title alone.
     columns = sorted({column for row in filled if len(row) > 1 for column in row})
-    header = ""
+    header, named = "", dict[int, str]()
     for number, texts in enumerate(filled):
         known = columns if texts.keys() <= set(columns) else sorted(texts)
         if text := join_cells([texts.get(column, "") for column in known]):
             yield Block(text, page, 0, header)
             is_title = len(texts) == 1 < len(columns)
-            header = header or ("" if is_title or number == len(filled) - 1 else text)
+            is_last = number == len(filled) - 1
+            if not header and not is_title and not is_last:
+                header, named = text, texts
+            elif (
+                named.items() & texts.items() and not is_last
+            ):  # of a header of two rows the lower one repeats what reaches into it
+                header, named = f"{header}; {text}", {}
+            else:
+                named = {}

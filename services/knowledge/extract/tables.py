@@ -21,6 +21,8 @@ _SEPARATOR_LINE = re.compile(r'^"?sep=(.)"?\r?\n', re.IGNORECASE)
 _NUMBER = re.compile(r"^[-+(]?[$€£]?\s?\d[\d.,' ():-]*\s?[%$€£]?$")
 # Rows by which a table is judged.
 _LOOKED_AT = 20
+# What keeps Excel from reading a text as a number.
+_KEPT_TEXT = re.compile(r'="(.*)"')
 _YEAR = re.compile(r"^(?:1[5-9]|20)\d\d$")
 
 
@@ -35,7 +37,7 @@ def read_csv(text: str) -> Iterator[Block]:
     source = io.StringIO(text if "\n" in text else text.replace("\r", "\n"), newline="")
     reader = csv.reader(source, delimiter=named.group(1) if named else _delimiter(text))
     try:
-        yield from _blocks([clean_paragraph(cell) for cell in row] for row in reader)
+        yield from _blocks([clean_paragraph(_KEPT_TEXT.sub(r"\1", cell)) for cell in row] for row in reader)
     except csv.Error as error:
         raise Refusal("document_corrupt") from error
 

@@ -14,10 +14,10 @@ from itertools import islice
 from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
 from services.knowledge.domain.blocks import Block
-from services.knowledge.extract.cleaning import clean_paragraph, join_cells
+from services.knowledge.extract.cleaning import clean_paragraph, join_cells, raised
 
 HIDDEN = frozenset(
-    ("script", "style", "noscript", "template", "iframe", "object", "svg", "math", "nav", "button", "select",
+    ("rp", "script", "style", "noscript", "template", "iframe", "object", "svg", "math", "nav", "button", "select",
      "textarea", "head", "datalist", "audio", "video", "canvas")
 )  # fmt: skip
 _BLOCKS = frozenset(
@@ -35,6 +35,10 @@ _SHEET_MEDIA = frozenset(("", "all", "screen"))
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 # A rule of a style sheet that stands in no other: what only printers or small screens hide is read.
 _RULE = re.compile(r"([^{}]*)\{([^{}]*(?:\{[^{}]*\}[^{}]*)*)\}")
+# What makes a table without headers one for the looks of the page.
+_LAYOUT = "td :is(table, h1, h2, h3, h4, h5, h6, ul, ol, dl, p + p)"
+# Rows of a table's header.
+_MOST_HEADERS = 3
 # Rows or columns of one cell. More: a hostile page takes longer.
 _MOST_SPANNED = 100
 # Rules of a page's own style sheets that are looked at. More: a hostile page takes longer.
@@ -144,11 +148,14 @@ def _is_hidden(node: LexborNode) -> bool:
 
 @dataclass(slots=True)
 class _Table:
-    """`cells` are those of the open row; `spans` say by column how many further rows a cell reaches into, and what it
-    holds."""
+    """Whether each row is one block. `has_data` of the open row: a cell that is no header; `named` counts the rows of
+    the header, as long as no other row has come; `cells` are those of the open row; `spans` say by column how many
+    further rows a cell reaches into, and what it holds."""
 
-    has_headers: bool
+    joins_rows: bool
     header: str = ""
+    has_data: bool = False
+    named: int = 0
     cells: list[str] | None = None
     spans: dict[int, tuple[int, str]] = field(default_factory=dict)
 
@@ -171,17 +178,24 @@ class _Table:
 
 
 class _Page:
-    """What is open while the page is walked: text since the last block, and the tables around it."""
+    """What is open while the page is walked: text since the last block, the tables around it, the readings of a word
+    in signs, and the number of the last item of each list."""
 
     def __init__(self) -> None:
         self._inline: list[str] = []
         self._tables: list[_Table] = []
+        self._readings: list[str] = []
+        self._numbers: dict[int, int] = {}
+        self._marker = ""
 
     def read(self, root: LexborNode) -> Iterator[Block]:
         for begins, node in _walk(root):
             tag = node.tag or ""
             if tag in ("-text", "_text"):
-                self._inline.append(node.text_content or "" if begins else "")
+                self._text(node if begins else None)
+            elif tag == "ruby" and not begins and self._readings:
+                self._inline.append(f"({''.join(self._readings)})")
+                self._readings.clear()
             elif tag == "img":
                 self._inline.append(node.attributes.get("alt") or "" if begins else "")
             elif tag in ("td", "th"):
@@ -191,46 +205,84 @@ class _Page:
             elif tag in _BLOCKS and not (self._joins_rows and self._tables[-1].cells is not None):
                 yield from self._close(int(tag[1]) if not begins and tag[1:].isdigit() else 0)
                 if tag == "table" and begins:
-                    has_headers = node.css_first("th") is not None and len(node.css("table")) < 2
-                    self._tables.append(_Table(has_headers))
+                    self._tables.append(_Table(_is_of_rows(node)))
                 elif tag == "table" and self._tables:
                     self._tables.pop()
             elif tag in _BLOCKS:
                 self._inline.append(" ")
+            if tag == "li":
+                self._number(node if begins else None)
         yield from self._close(0)
+
+    def _text(self, node: LexborNode | None) -> None:
+        """Readings stand behind their word, so that it stays whole; raised digits are no part of the number before
+        them."""
+        text = node.text_content or "" if node is not None else ""
+        match node.parent.tag if node is not None and node.parent is not None else "":
+            case "rt":
+                self._readings.append(text)
+            case "sup":
+                self._inline.append(raised(text))
+            case _:
+                self._inline.append(text)
+
+    def _number(self, item: LexborNode | None) -> None:
+        """Of an item of a numbered list; it stands before the item's first words."""
+        self._marker = ""
+        above = item.parent if item is not None else None
+        if item is not None and above is not None and above.tag == "ol":
+            before = self._numbers.get(above.mem_id, _whole(above, "start", 1) - 1)
+            number = self._numbers[above.mem_id] = _whole(item, "value", before + 1)
+            self._marker = f"{number}. "
 
     @property
     def _joins_rows(self) -> bool:
-        """Whether a row is one block. A table without headers may be there for the looks of the page; its cells hold
-        paragraphs of their own."""
-        return bool(self._tables) and self._tables[-1].has_headers
+        return bool(self._tables) and self._tables[-1].joins_rows
 
     def _cell(self, node: LexborNode, begins: bool) -> None:
         if not self._joins_rows:
             self._inline.append(" · " if begins and self._inline else "")
         elif not begins and self._tables[-1].cells is not None:
-            self._tables[-1].add("".join(self._inline), _span(node, "rowspan"), _span(node, "colspan"))
+            table = self._tables[-1]
+            table.add("".join(self._inline), _span(node, "rowspan"), _span(node, "colspan"))
+            table.has_data |= node.tag == "td"
             self._inline.clear()
 
     def _row(self, begins: bool) -> Iterator[Block]:
         table = self._tables[-1]
         if begins:
             yield from self._close(0)
-            table.cells = []
+            table.cells, table.has_data = [], False
         elif table.cells is not None:
             table.fill()
             row, table.cells = join_cells(table.cells), None
             if row:
                 yield Block(row, header=table.header)
-                table.header = table.header or row
+                if not table.has_data and table.named < _MOST_HEADERS:
+                    table.header, table.named = f"{table.header}; {row}".removeprefix("; "), table.named + 1
+                else:
+                    table.named = _MOST_HEADERS
 
     def _close(self, level: int) -> Iterator[Block]:
         text = clean_paragraph("".join(self._inline)).strip("· ")
         self._inline.clear()
         if text:
-            yield Block(text, 0, level)
+            yield Block(self._marker + text, 0, level)
+            self._marker = ""
+
+
+def _is_of_rows(table: LexborNode) -> bool:
+    """Whether a row is one block. A table without headers may be there for the looks of the page; its cells hold
+    paragraphs of their own."""
+    if table.css_first("th") is not None:
+        return table.css_first("table table") is None
+    return table.css_first(_LAYOUT) is None
 
 
 def _span(node: LexborNode, name: str) -> int:
+    return min(_whole(node, name, 1), _MOST_SPANNED)
+
+
+def _whole(node: LexborNode, name: str, default: int) -> int:
     value = node.attributes.get(name) or ""
-    return min(int(value), _MOST_SPANNED) if value.isdecimal() and len(value) < 6 else 1
+    return int(value) if value.isdecimal() and len(value) < 6 else default

@@ -1,0 +1,224 @@
+"""What a person sees keeps its place: numbers of lists and clauses, columns of prices, marks of notes, readings."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+import pytest
+from pptx import Presentation
+from reportlab.lib.pagesizes import A4
+from reportlab.pdfgen.canvas import Canvas
+
+from tests.unit.services.knowledge.extract.office_files import archive, docx, paragraph, run, sheet_row, xlsx
+from tests.unit.services.knowledge.extract.reading import blocks, lines
+
+
+@pytest.mark.parametrize(
+    ("page", "expected"),
+    [
+        ("<ol start=3><li>third<li>fourth<ol><li>inner</ol><li value=9>ninth</ol><ul><li>point</ul>",
+         ["3. third", "4. fourth", "1. inner", "9. ninth", "point"]),
+        ("<table><tr><td>Route<td>Mon<td>Tue<tr><td rowspan=2>South<td>1<td>2<tr><td>3<td>4</table>",
+         ["Route · Mon · Tue", "South · 1 · 2", "South · 3 · 4"]),
+        ("<table><tr><td>Menu<td><h2>Fees</h2><p>Adults pay 12.</table>", ["Menu", "Fees", "Adults pay 12."]),
+        ("<p>12<sup>1</sup> euro for 3 m<sup>2</sup>, the 4<sup>th</sup>", ["12¹ euro for 3 m², the 4th"]),
+        ("<p><ruby>東<rt>とう</rt>京<rt>きょう</rt></ruby>へ行く", ["東京(とうきょう)へ行く"]),
+        ("<p><ruby>東京<rp>（</rp><rt>とうきょう</rt><rp>）</rp></ruby>へ", ["東京(とうきょう)へ"]),
+    ],
+)  # fmt: skip
+def test_pages_keep_numbers_columns_and_words(page: str, expected: list[str]) -> None:
+    assert lines("a.html", page) == expected
+
+
+def test_a_header_of_two_rows_stands_above_every_row_and_a_named_row_above_none() -> None:
+    fees = "<tr><th rowspan=2>Zone<th colspan=2>Price<tr><th>adult<th>child<tr><td>North<td>12<td>6"
+    assert blocks("a.html", f"<table>{fees}</table>")[-1].header == "Zone · Price; Zone · adult · child"
+    days = "<table><tr><th>Mon<td>9-17<tr><th>Tue<td>9-12</table>"
+    assert [block.header for block in blocks("a.html", days)] == ["", ""]
+    rows = sheet_row(1, "Zone", "Price") + sheet_row(2, "", "adult", "child") + sheet_row(3, "North", 12, 6)
+    merges = '<mergeCells><mergeCell ref="A1:A2"/><mergeCell ref="B1:C1"/></mergeCells>'
+    book = xlsx(("Fees", f"<sheetData>{rows}{sheet_row(4, 'South', 9, 4)}</sheetData>{merges}"))
+    assert blocks("a.xlsx", book)[-1].header == "Zone · Price; Zone · adult · child"
+
+
+def test_a_header_does_not_grow_with_its_table() -> None:
+    rows = "".join(f"<tr><th>Zone {number}<th>Price" for number in range(500))
+    assert len(blocks("a.html", f"<table>{rows}<tr><td>North<td>12</table>")[-1].header) < 60
+
+
+LEVELS = (
+    '<w:abstractNum w:abstractNumId="7">'
+    '<w:lvl w:ilvl="0"><w:start w:val="1"/><w:numFmt w:val="decimal"/><w:pStyle w:val="Clause"/>'
+    '<w:lvlText w:val="%1."/></w:lvl>'
+    '<w:lvl w:ilvl="1"><w:start w:val="1"/><w:numFmt w:val="decimal"/><w:lvlText w:val="%1.%2"/></w:lvl>'
+    '<w:lvl w:ilvl="2"><w:start w:val="3"/><w:numFmt w:val="lowerLetter"/><w:lvlText w:val="(%3)"/></w:lvl>'
+    '<w:lvl w:ilvl="3"><w:start w:val="1"/><w:numFmt w:val="upperRoman"/><w:lvlText w:val="%4)"/></w:lvl>'
+    '<w:lvl w:ilvl="4"><w:start w:val="1"/><w:numFmt w:val="bullet"/><w:lvlText w:val="•"/></w:lvl></w:abstractNum>'
+    '<w:num w:numId="1"><w:abstractNumId w:val="7"/></w:num><w:num w:numId="2"><w:abstractNumId w:val="7"/>'
+    '<w:lvlOverride w:ilvl="0"><w:startOverride w:val="10"/></w:lvlOverride></w:num>'
+)
+CLAUSE = (
+    '<w:style w:type="paragraph" w:styleId="Clause"><w:name w:val="Clause"/>'
+    '<w:pPr><w:numPr><w:numId w:val="1"/></w:numPr>'
+    '</w:pPr></w:style><w:style w:type="paragraph" w:styleId="Own"><w:basedOn w:val="Clause"/></w:style>'
+)
+
+
+def item(text: str, level: int, number: int = 1) -> str:
+    listed = f'<w:numPr><w:ilvl w:val="{level}"/><w:numId w:val="{number}"/></w:numPr>'
+    return f"<w:p><w:pPr>{listed}</w:pPr>{run(text)}</w:p>"
+
+
+def test_clauses_and_items_of_word_have_their_numbers() -> None:
+    body = (
+        paragraph("Scope", style="Clause") + item("Delivery", 1) + item("Returns", 1) + item("by post", 2)
+        + item("by hand", 2) + item("deep", 3) + item("point", 4) + paragraph("between")
+        + paragraph("Fees", style="Own") + item("Late fee", 1) + item("Annex", 0, 2) + item("Last", 0, 2)
+        + item("no number", 0, 0)
+    )  # fmt: skip
+    assert lines("a.docx", docx(body, CLAUSE, numbering=LEVELS)) == [
+        "1. Scope", "1.1 Delivery", "1.2 Returns", "(c) by post", "(d) by hand", "I) deep", "point", "between",
+        "2. Fees", "2.1 Late fee", "10. Annex", "11. Last", "no number",
+    ]  # fmt: skip
+
+
+def test_a_row_of_word_that_begins_further_right_keeps_its_columns() -> None:
+    def cell(text: str) -> str:
+        return f"<w:tc>{paragraph(text)}</w:tc>"
+
+    indented = f'<w:trPr><w:gridBefore w:val="1"/></w:trPr>{cell("11")}{cell("14")}'
+    table = f"<w:tr>{cell('Route')}{cell('Mon')}{cell('Tue')}</w:tr><w:tr>{indented}</w:tr>"
+    assert [block.text for block in blocks("a.docx", docx(f"<w:tbl>{table}</w:tbl>"))] == [
+        "Route · Mon · Tue",
+        " · 11 · 14",
+    ]
+
+
+def test_raised_digits_and_readings_of_word_join_no_number_and_cut_no_word() -> None:
+    small = '<w:vertAlign w:val="superscript"/>'
+    ruby = (
+        "<w:r><w:ruby><w:rt><w:r><w:t>とう</w:t></w:r></w:rt><w:rubyBase><w:r><w:t>東</w:t></w:r></w:rubyBase></w:ruby></w:r>"
+        "<w:r><w:ruby><w:rt><w:r><w:t>きょう</w:t></w:r></w:rt><w:rubyBase><w:r><w:t>京</w:t></w:r></w:rubyBase></w:ruby></w:r>"
+    )
+    body = f"<w:p>{run('Fee 12')}{run('1', small)}{run(' for 3 m')}{run('2', small)}</w:p><w:p>{ruby}</w:p>"
+    assert lines("a.docx", docx(body)) == ["Fee 12¹ for 3 m²", "東京"]
+
+
+STYLES = (
+    '<numFmts><numFmt numFmtId="164" formatCode="#,##0.00"/><numFmt numFmtId="165" formatCode="0.##"/>'
+    '<numFmt numFmtId="166" formatCode="0 &quot;days&quot;"/></numFmts><cellXfs>'
+    + "".join(f'<xf numFmtId="{number}"/>' for number in (0, 2, 164, 165, 166))
+    + "</cellXfs>"
+)
+
+
+@pytest.mark.parametrize(
+    ("style", "number", "shown"),
+    [(0, "12.5", "12.5"), (1, "12.5", "12.50"), (2, "1234.5", "1234.50"), (2, "3.14159", "3.14159"),
+     (3, "12.5", "12.5"), (4, "2.5", "3 days"), (1, "-3", "-3.00")],
+)  # fmt: skip
+def test_a_price_has_the_decimals_that_the_sheet_shows(style: int, number: str, shown: str) -> None:
+    cell = f'<c r="B1" s="{style}"><v>{number}</v></c>'
+    assert lines("a.xlsx", xlsx(("A", f"<sheetData>{sheet_row(1, 'fee', cell)}</sheetData>"), styles=STYLES)) == [
+        "A", f"fee · {shown}",
+    ]  # fmt: skip
+
+
+def test_a_line_break_of_a_slide_parts_two_words() -> None:
+    deck, target = Presentation(), io.BytesIO()
+    slide = deck.slides.add_slide(deck.slide_layouts[1])
+    slide.shapes.title.text, slide.placeholders[1].text = "Fees\v2026", "one\vtwo"
+    deck.save(target)
+    assert lines("a.pptx", target.getvalue()) == ["Fees 2026", "one two"]
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        (rb"{\rtf1\trowd\cellx1\cellx2 Route\cell Mon\cell Tue\cell\row\trowd North\cell\cell 14\cell\row after\par}",
+         [("Route · Mon · Tue", ""), ("North ·  · 14", "Route · Mon · Tue"), ("after", "")]),
+        (rb"{\rtf1{\pntext\f0 3.\tab}Third\par left\column right\par}",
+         [("3. Third", ""), ("left", ""), ("right", "")]),
+    ],
+)  # fmt: skip
+def test_rtf_keeps_columns_and_numbers(source: bytes, expected: list[tuple[str, str]]) -> None:
+    assert [(block.text, block.header) for block in blocks("a.rtf", source)] == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Adults pay 12.[^1]\n\n[^1]: Children pay 6.\n", ["Adults pay 12.", "1. Children pay 6."]),
+        ("7. seven\n\n   more\n\n8. eight\n", ["7. seven", "more", "8. eight"]),
+        ("Deposit\n: Two rents.\n", ["Deposit", "Two rents."]),
+        ("7. seven\n8. eight\n", ["7. seven", "8. eight"]),
+    ],
+)
+def test_notes_terms_and_lists_of_markdown_are_read(text: str, expected: list[str]) -> None:
+    assert lines("a.md", text) == expected
+
+
+def test_a_cell_that_excel_keeps_as_text_is_its_text() -> None:
+    assert lines("a.csv", 'zip,town\n="01067",Velby\n="09130",Berg\n') == [
+        "zip: 01067; town: Velby.", "zip: 09130; town: Berg.",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["L’œuvre coûte 12 €, la sœur aussi", "Une œuvre à 12 €"])
+def test_latin_9_is_told_by_its_letters(text: str) -> None:
+    latin = text.replace("’", "'")
+    assert lines("a.txt", latin.encode("iso8859-15")) == [latin]
+
+
+def test_a_book_without_one_of_its_chapters_is_read() -> None:
+    package = (
+        '<package xmlns="http://www.idpf.org/2007/opf"><manifest><item id="a" href="a.xhtml"/>'
+        '<item id="b" href="b.xhtml"/></manifest><spine><itemref idref="b"/>'
+        '<itemref idref="c"/><itemref idref="a"/></spine></package>'
+    )
+    container = '<container><rootfiles><rootfile full-path="book.opf"/></rootfiles></container>'
+    parts = {"mimetype": "application/epub+zip", "META-INF/container.xml": container, "book.opf": package}
+    assert lines("a.epub", archive({**parts, "a.xhtml": "<html><body><p>words</p></body></html>"})) == ["words"]
+
+
+def pdf(draw: Callable[[Canvas], None]) -> bytes:
+    target = io.BytesIO()
+    canvas = Canvas(target, pagesize=A4)
+    draw(canvas)
+    canvas.save()
+    return target.getvalue()
+
+
+def test_rows_of_a_table_without_rules_are_not_joined() -> None:
+    rows = [
+        ("Route", "Monday", "Tuesday"),
+        ("North ferry", "", "14.00"),
+        ("South ferry", "9.00", "9.00"),
+        ("East ferry", "12.00", ""),
+    ]
+
+    def draw(page: Canvas) -> None:
+        for y, row in enumerate(rows):
+            for x, text in enumerate(row):
+                page.drawString(76 + 130 * x, 706 - 18 * y, text)
+
+    assert lines("a.pdf", pdf(draw)) == [
+        "Route · Monday · Tuesday", "North ferry ·  · 14.00", "South ferry · 9.00 · 9.00", "East ferry · 12.00",
+    ]  # fmt: skip
+
+
+def test_the_mark_of_a_note_is_no_digit_of_the_number_before_it() -> None:
+    def draw(page: Canvas) -> None:
+        for y, first, mark in ((760, "Fee 12", "1"), (740, "Area m", "2")):
+            page.setFont("Helvetica", 12)
+            page.drawString(72, y, first)
+            right = 72 + page.stringWidth(first)
+            page.setFont("Helvetica", 6)
+            page.drawString(right + 1, y + 5, mark)
+            page.setFont("Helvetica", 12)
+            page.drawString(right + 8, y, "per day")
+
+    text = " ".join(lines("a.pdf", pdf(draw)))
+    assert "Fee 12 per day" in text
+    assert "m2" in text

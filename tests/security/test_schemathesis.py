@@ -285,10 +285,11 @@ def _operations() -> list[Operation]:
 
 @pytest.mark.parametrize("caller", ["owner", "narrow", "stranger"])
 def test_no_check_of_schemathesis_fails_without_an_explanation(run: Run, caller: str) -> None:
-    operations, examples = _operations(), EXAMPLES or SHORT_EXAMPLES[caller]
+    operations = _operations()
     found = run(caller, [operation.id for operation in operations])
     counts = found.of("fuzzing")
-    few = {one.label: counts[one.label] for one in operations if counts[one.label] < (examples if one.varies else 1)}
+    # The tool sends nothing twice: of three drawn requests two may be equal, of 200 more are drawn.
+    few = {one.label: counts[one.label] for one in operations if counts[one.label] < max(1, one.varies * EXAMPLES)}
     assert not few
     faults = unexplained(found.failures)
     assert not faults, f"{len(faults)} of {found.sent.total()} requests:\n" + "\n".join(faults[:20])

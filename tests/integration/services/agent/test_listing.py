@@ -109,13 +109,15 @@ async def test_search_finds_the_beginnings_of_words(service: Service, org: str) 
 
 
 async def test_names_are_found_in_any_script_and_without_accents(service: Service, org: str) -> None:
-    for name in ("客服中心助手", "José Núñez", "Desk KX-4471", "ผู้ช่วยร้านค้า"):
+    for name in ("客服中心助手", "José Núñez", "Desk KX-4471", "ผู้ช่วยร้านค้า", "Party 🎉", "Łódź"):
         await service.create(org, name)
     for search, found in {
         "中心": ["客服中心助手"],
         "jose nunez": ["José Núñez"],
         "4471": ["Desk KX-4471"],
         "ร้านค้า": ["ผู้ช่วยร้านค้า"],
+        "🎉": ["Party 🎉"],
+        "lodz": ["Łódź"],
     }.items():
         assert names(await listed(service, org, search=search)) == found, search
 

@@ -215,6 +215,14 @@ def _admin(stores: Stores, database: str) -> str:
         ("Set LAMP_TIMEOUT for C++ and node.js clients.", ("LAMP_TIMEOUT", "C++", "node.js", "timeout")),
         ("Bring returns/exchanges to the desk.", ("returns", "exchanges", "returns/exchanges")),
         ("คืนเงินได้ภายในสามสิบวัน", ("คืนเงิน", "สามสิบวัน")),
+        ("Party 🎉 on Friday, 👍🏽 in the hall.", ("🎉", "party 🎉", "🎉 friday", "👍", "👍🏻")),
+        ("本店は毎日営業しています。返品は七日以内", ("店", "営業", "返品", "内")),
+        ("환불은 삼십일 이내에 가능합니다. 영업시간을 확인하세요.", ("환불", "환불은", "영업시간")),
+        ("Send an e-mail or use Wi-Fi.", ("email", "e-mail", "wifi", "Wi-Fi", "E-Mail or email")),
+        ("Write an email over wifi.", ("e-mail", "wi-fi", "email")),
+        ("Cena za łódź wynosi sto złotych.", ("lodz", "łódź", "zlotych")),
+        ("שָׁלוֹם החנות פתוחה", ("שלום", "החנות")),
+        ("إسترداد المبلغ خلال ثلاثين يومًا", ("استرداد", "يوما")),
     ],
 )
 async def test_words_are_found_as_people_type_them(
@@ -226,6 +234,15 @@ async def test_words_are_found_as_people_type_them(
     for query in queries:
         answer = await service.search(org, query, pb.SEARCH_MODE_KEYWORD)
         assert [hit.entry_id for hit in answer.hits] == [made.entry.id], query
+
+
+async def test_an_excluded_compound_is_excluded_however_it_is_written(service: Service, org: str) -> None:
+    made = [await service.create(org, name, f"Returns by {name}.") for name in ("e-mail", "email", "letter")]
+    for one in made:
+        await service.until_settled(org, one.entry.id)
+    answer = await service.search(org, "returns -e-mail", pb.SEARCH_MODE_KEYWORD)
+    assert made[0].entry.id not in [hit.entry_id for hit in answer.hits]
+    assert made[2].entry.id in [hit.entry_id for hit in answer.hits]
 
 
 async def test_a_query_has_a_bound_before_it_reaches_the_database(service: Service, org: str) -> None:

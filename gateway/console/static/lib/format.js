@@ -39,12 +39,13 @@ const STEPS = /** @type {[Intl.RelativeTimeFormatUnit, number][]} */ ([["day", 8
 
 const SECOND = /** @type {[Intl.RelativeTimeFormatUnit, number]} */ (["second", 1]);
 
-/** "3 hours ago", "in 2 days", "now"; for a title use `fullMoment`. */
+/** "3 hours ago", "in 2 days", "now"; for a title use `fullMoment`. What a person waits for is rounded: an invitation
+ * that was just made for a week lasts 7 days. */
 export function ago(text, now = Date.now()) {
   if (!text) return DASH;
   const seconds = (new Date(text).getTime() - now) / 1000;
   const [unit, size] = STEPS.find(([, length]) => Math.abs(seconds) >= length) ?? SECOND;
-  return unit === "second" ? relative.format(0, "second") : relative.format(Math.trunc(seconds / size), unit);
+  return unit === "second" ? relative.format(0, "second") : relative.format((seconds < 0 ? Math.trunc : Math.round)(seconds / size), unit);
 }
 
 /** 83 -> "1:23", 3671 -> "1:01:11". */

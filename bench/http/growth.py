@@ -13,17 +13,23 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
+from itertools import repeat
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
 import httpx
 
 from bench.http.__main__ import cpu_micros, spent_micros
+from bench.overload.generator import Generator
 from local.runner.suite import Suite
 
 FEW = 10
-IN_FLIGHT = 16
+IN_FLIGHT = 18
+# How long cached values are asked for.
+CACHED_SECONDS = 5.0
 # Requests before those that are measured.
 WARM = 300
 GATEWAYS = (1, 3)
@@ -44,28 +50,49 @@ class Reader:
     gateways: Sequence[str]
     numbers: Iterator[int]
 
-    async def send(self, path: str, requests: int, *, cached: bool) -> None:
+    async def miss(self, path: str, requests: int) -> None:
         left = iter(range(requests))
 
         async def worker() -> None:
             for number in left:
-                headers = {} if cached else {"Idempotency-Key": f"miss-{next(self.numbers)}"}
+                headers = {"Idempotency-Key": f"miss-{next(self.numbers)}"}
                 answer = await self.http.get(self.gateways[number % len(self.gateways)] + path, headers=headers)
                 answer.raise_for_status()
 
         await asyncio.gather(*(worker() for _ in range(IN_FLIGHT)))
 
-    async def cost(self, path: str, requests: int, *, cached: bool) -> float:
-        """CPU µs per request."""
-        await self.send(path, WARM, cached=cached)
+    async def missed(self, path: str, requests: int) -> float:
+        """CPU µs per request that reaches the service."""
+        await self.miss(path, WARM)
         before = cpu_micros(processes(self.suite))
-        await self.send(path, requests, cached=cached)
+        await self.miss(path, requests)
         return spent_micros(before, cpu_micros(processes(self.suite))) / requests
 
+    async def hit(self, path: str, seconds: float) -> int:
+        """Ask all gateways at once, as fast as they answer; the number of answers."""
+        head = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {self.http.headers['Authorization']}\r\n\r\n"
+        addresses = [urlsplit(gateway) for gateway in self.gateways]
+        clients = [Generator(address.hostname or "", address.port or 0) for address in addresses]
+        asked = [client.saturate([repeat(head.encode())], IN_FLIGHT // len(clients), seconds) for client in clients]
+        answers = [answer for one in await asyncio.gather(*asked) for answer in one]
+        for client in clients:
+            client.close()
+        if refused := [answer.status for answer in answers if answer.status != HTTPStatus.OK]:
+            raise SystemExit(f"{refused[0]} to {path}")
+        return len(answers)
+
+    async def cached(self, path: str) -> float:
+        """CPU µs per request that the gateway answers."""
+        await self.hit(path, 1.0)
+        before = cpu_micros(processes(self.suite))
+        answers = await self.hit(path, CACHED_SECONDS)
+        return spent_micros(before, cpu_micros(processes(self.suite))) / answers
+
     async def costs(self, agent: str, requests: int) -> dict[str, float]:
-        paths = {"page": "/api/agents?limit=50", "row": f"/api/agents/{agent}"}
-        used = {f"cached {what}": await self.cost(path, 10 * requests, cached=True) for what, path in paths.items()}
-        return used | {f"missed {what}": await self.cost(path, requests, cached=False) for what, path in paths.items()}
+        # As many rows on the page whatever the number of agents.
+        paths = {"page": f"/api/agents?limit={FEW}", "row": f"/api/agents/{agent}"}
+        used = {f"cached {what}": await self.cached(path) for what, path in paths.items()}
+        return used | {f"missed {what}": await self.missed(path, requests) for what, path in paths.items()}
 
 
 def processes(suite: Suite) -> list[int]:

@@ -178,12 +178,13 @@ class _Table:
 
 
 class _Page:
-    """What is open while the page is walked: text since the last block, the tables around it, the readings of a word
-    in signs, and the number of the last item of each list."""
+    """What is open while the page is walked: text since the last block, the tables around it, how many raised texts and
+    readings, the readings of a word in signs, and the number of the last item of each list."""
 
     def __init__(self) -> None:
         self._inline: list[str] = []
         self._tables: list[_Table] = []
+        self._open = {"sup": 0, "rt": 0}
         self._readings: list[str] = []
         self._numbers: dict[int, int] = {}
         self._marker = ""
@@ -192,10 +193,11 @@ class _Page:
         for begins, node in _walk(root):
             tag = node.tag or ""
             if tag in ("-text", "_text"):
-                self._text(node if begins else None)
-            elif tag == "ruby" and not begins and self._readings:
-                self._inline.append(f"({''.join(self._readings)})")
-                self._readings.clear()
+                self._text(node.text_content or "" if begins else "")
+            elif tag in self._open:
+                self._open[tag] += 1 if begins else -1
+            elif tag == "ruby" and not begins:
+                self._end_readings()
             elif tag == "img":
                 self._inline.append(node.attributes.get("alt") or "" if begins else "")
             elif tag in ("td", "th"):
@@ -214,17 +216,18 @@ class _Page:
                 self._number(node if begins else None)
         yield from self._close(0)
 
-    def _text(self, node: LexborNode | None) -> None:
+    def _text(self, text: str) -> None:
         """Readings stand behind their word, so that it stays whole; raised digits are no part of the number before
         them."""
-        text = node.text_content or "" if node is not None else ""
-        match node.parent.tag if node is not None and node.parent is not None else "":
-            case "rt":
-                self._readings.append(text)
-            case "sup":
-                self._inline.append(raised(text))
-            case _:
-                self._inline.append(text)
+        if self._open["rt"]:
+            self._readings.append(text)
+        else:
+            self._inline.append(raised(text) if self._open["sup"] else text)
+
+    def _end_readings(self) -> None:
+        if self._readings:
+            self._inline.append(f"({''.join(self._readings)})")
+            self._readings.clear()
 
     def _number(self, item: LexborNode | None) -> None:
         """Of an item of a numbered list; it stands before the item's first words."""
@@ -264,6 +267,7 @@ class _Page:
                     table.named = _MOST_HEADERS
 
     def _close(self, level: int) -> Iterator[Block]:
+        self._end_readings()
         text = clean_paragraph("".join(self._inline)).strip("· ")
         self._inline.clear()
         if text:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
 
 import pytest
 from pptx import Presentation
-from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen.canvas import Canvas
 
 from tests.unit.services.knowledge.extract.office_files import archive, docx, paragraph, run, sheet_row, xlsx
+from tests.unit.services.knowledge.extract.pdf_files import pdf
 from tests.unit.services.knowledge.extract.reading import blocks, lines
 
 
@@ -23,7 +22,9 @@ from tests.unit.services.knowledge.extract.reading import blocks, lines
          ["Route · Mon · Tue", "South · 1 · 2", "South · 3 · 4"]),
         ("<table><tr><td>Menu<td><h2>Fees</h2><p>Adults pay 12.</table>", ["Menu", "Fees", "Adults pay 12."]),
         ("<p>12<sup>1</sup> euro for 3 m<sup>2</sup>, the 4<sup>th</sup>", ["12¹ euro for 3 m², the 4th"]),
+        ('<p>12<sup><a href="#n">1</a></sup> euro<sup id="b">[<b>2</b>]</sup></p>', ["12¹ euro[²]"]),
         ("<p><ruby>東<rt>とう</rt>京<rt>きょう</rt></ruby>へ行く", ["東京(とうきょう)へ行く"]),
+        ("<p>東京<rt><b>とうきょう</b></rt>へ</p><p>next", ["東京へ(とうきょう)", "next"]),
         ("<p><ruby>東京<rp>（</rp><rt>とうきょう</rt><rp>）</rp></ruby>へ", ["東京(とうきょう)へ"]),
     ],
 )  # fmt: skip
@@ -180,14 +181,6 @@ def test_a_book_without_one_of_its_chapters_is_read() -> None:
     container = '<container><rootfiles><rootfile full-path="book.opf"/></rootfiles></container>'
     parts = {"mimetype": "application/epub+zip", "META-INF/container.xml": container, "book.opf": package}
     assert lines("a.epub", archive({**parts, "a.xhtml": "<html><body><p>words</p></body></html>"})) == ["words"]
-
-
-def pdf(draw: Callable[[Canvas], None]) -> bytes:
-    target = io.BytesIO()
-    canvas = Canvas(target, pagesize=A4)
-    draw(canvas)
-    canvas.save()
-    return target.getvalue()
 
 
 def test_rows_of_a_table_without_rules_are_not_joined() -> None:

@@ -31,6 +31,7 @@ SHORT_EXAMPLES = {"owner": 3, "narrow": 1, "stranger": 1, "key": 3}
 # With several threads the tool meets a fault of CPython 3.11 (AST constructor recursion depth mismatch), and its
 # generation of requests holds the interpreter's lock.
 WORKERS = 1
+LONG_FORM = Path(__file__).with_name("schemathesis.toml")
 PROCESSES = os.cpu_count() or 1
 # Parts of the operations; more of them end closer together and start more often, in 5 s each.
 PARTS = PROCESSES * 4 if EXAMPLES else PROCESSES
@@ -64,10 +65,10 @@ EXPLAINED = (
         POSITIVE,
         "unsupported_media_type",
         "a document is told by its name and content",
-        ("POST /api/documents/upload",),
+        UPLOAD,
     ),
-    Explanation(POSITIVE, "empty_document", "a document without content", ("POST /api/documents/upload",)),
-    Explanation(POSITIVE, "invalid_multipart", "a part that multipart cannot carry", ("POST /api/documents/upload",)),
+    Explanation(POSITIVE, "empty_document", "a document without content", UPLOAD),
+    Explanation(POSITIVE, "invalid_multipart", "a part that multipart cannot carry", UPLOAD),
     Explanation(
         POSITIVE,
         "validation_failed",
@@ -99,7 +100,7 @@ EXPLAINED = (
             check,
             "payload_too_large",
             "a mail program posts a short form",
-            ("POST /api/notifications/unsubscribe/{token}",),
+            UNSUBSCRIBE,
         )
         for check in (POSITIVE, NEGATIVE)
     ),
@@ -171,14 +172,13 @@ def run(suite: Suite, program: Path, credentials: dict[str, str], tmp_path: Path
         **tool_environment(program.parents[1]),
         # The tables of characters take seconds to make.
         "HYPOTHESIS_STORAGE_DIRECTORY": str(program.parents[1] / "tables"),
-        "SCHEMATHESIS_HOOKS": "steady_generation",
-        "PYTHONPATH": str(Path(__file__).parent),
     }
 
     def ask(caller: str, phases: str, operations: Sequence[str], name: str) -> Found:
         report = tmp_path / f"{name}.ndjson"
         command = [
-            str(program), "run", str(FILE), "--url", suite.url, "--checks", "all", "--continue-on-failure",
+            str(program), *(("--config-file", str(LONG_FORM)) if EXAMPLES else ()),
+            "run", str(FILE), "--url", suite.url, "--checks", "all", "--continue-on-failure",
             "--no-shrink", "--phases", phases, "--max-examples", str(EXAMPLES or SHORT_EXAMPLES[caller]),
             "--workers", str(WORKERS), "--suppress-health-check", "all",
             "--seed", "1", "--request-timeout", "30", "--warnings", "off", "--generation-database", "none",
@@ -288,7 +288,7 @@ def test_no_check_of_schemathesis_fails_without_an_explanation(run: Run, caller:
     operations = _operations()
     found = run(caller, [operation.id for operation in operations])
     counts = found.of("fuzzing")
-    # The tool sends nothing twice: of three drawn requests two may be equal, of 200 more are drawn.
+    # The tool sends nothing twice: of three drawn requests two may be equal, and of 200 more are drawn.
     few = {one.label: counts[one.label] for one in operations if counts[one.label] < max(1, one.varies * EXAMPLES)}
     assert not few
     faults = unexplained(found.failures)

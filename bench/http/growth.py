@@ -13,21 +13,16 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from http import HTTPStatus
-from itertools import repeat
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import asyncpg
 import httpx
 
-from bench.http.__main__ import cpu_micros, spent_micros
-from bench.overload.generator import Generator
+from bench.http.__main__ import IN_FLIGHT, cost_of_hits, cpu_micros, spent_micros
 from local.runner.suite import Suite
 
 FEW = 10
-IN_FLIGHT = 18
 # How long cached values are asked for.
 CACHED_SECONDS = 5.0
 # Requests before those that are measured.
@@ -68,25 +63,10 @@ class Reader:
         await self.miss(path, requests)
         return spent_micros(before, cpu_micros(processes(self.suite))) / requests
 
-    async def hit(self, path: str, seconds: float) -> int:
-        """Ask all gateways at once, as fast as they answer; the number of answers."""
-        head = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {self.http.headers['Authorization']}\r\n\r\n"
-        addresses = [urlsplit(gateway) for gateway in self.gateways]
-        clients = [Generator(address.hostname or "", address.port or 0) for address in addresses]
-        asked = [client.saturate([repeat(head.encode())], IN_FLIGHT // len(clients), seconds) for client in clients]
-        answers = [answer for one in await asyncio.gather(*asked) for answer in one]
-        for client in clients:
-            client.close()
-        if refused := [answer.status for answer in answers if answer.status != HTTPStatus.OK]:
-            raise SystemExit(f"{refused[0]} to {path}")
-        return len(answers)
-
     async def cached(self, path: str) -> float:
-        """CPU µs per request that the gateway answers."""
-        await self.hit(path, 1.0)
-        before = cpu_micros(processes(self.suite))
-        answers = await self.hit(path, CACHED_SECONDS)
-        return spent_micros(before, cpu_micros(processes(self.suite))) / answers
+        """CPU µs per request that a gateway answers."""
+        authorization = self.http.headers["Authorization"]
+        return await cost_of_hits(self.gateways, processes(self.suite), path, authorization, CACHED_SECONDS)
 
     async def costs(self, agent: str, requests: int) -> dict[str, float]:
         # As many rows on the page whatever the number of agents.

@@ -19,7 +19,7 @@ from gateway.state import ApiRequest
 
 # A sealed token names its key, the organization, the user and the kind of mail: 251 characters today.
 _TOKEN = {"token": {"type": "string", "minLength": 1, "maxLength": 512}}
-# The form that a mail program posts (RFC 8058), and its bytes at most.
+# The form that a mail program posts (RFC 8058).
 _FORM = {
     "type": "object",
     "properties": {
@@ -28,7 +28,7 @@ _FORM = {
         }
     },
 }  # fmt: skip
-# Bytes of a form. A mail program sends 27.
+# Bytes of the form at most. A mail program sends 26.
 _FORM_LIMIT = 1024
 
 

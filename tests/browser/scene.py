@@ -61,13 +61,14 @@ class Scene:
 
 
 class Receiver(http.server.ThreadingHTTPServer):
-    """Takes webhooks at one of the allowed ports and counts them by their answer."""
+    """Takes webhooks at one of the allowed ports and answers them with `status`."""
 
     daemon_threads = True
     allow_reuse_address = False
 
     def __init__(self, port: int) -> None:
         self.bodies: list[bytes] = []
+        self.status = 204
         super().__init__(("127.0.0.1", port), _Handler)
 
     @property
@@ -80,7 +81,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.server.bodies.append(self.rfile.read(int(self.headers["content-length"])))
-        self.send_response(204)
+        self.send_response(self.server.status)
         self.end_headers()
 
     def do_GET(self) -> None:

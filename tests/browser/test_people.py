@@ -50,6 +50,7 @@ def test_a_person_is_invited_and_the_mail_is_sent_again(visit: Visit, scene: Sce
     page = visit.open("members/invitations")
     row = page.get_by_role("row", name=re.compile(re.escape(VIEWER)))
     expect(row).to_contain_text("Pending")
+    expect(row).to_contain_text("in 7 days")
     row.get_by_role("button", name="Send again").click()
     expect(page.get_by_text(f"on its way to {VIEWER} again")).to_be_visible()
     visit.look("invitations")

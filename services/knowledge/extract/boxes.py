@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from xml.parsers import expat
 
+from services.knowledge.extract.edits import walked
+
 _BOX = "txbxContent"
 
 
@@ -46,9 +48,6 @@ def boxes_below(data: bytes) -> bytes:
             boxes.clear()
 
     parser = expat.ParserCreate()
-    parser.StartElementHandler, parser.EndElementHandler = start, end
-    try:
-        parser.Parse(data, True)
-    except (expat.ExpatError, ValueError):
+    if not walked(parser, data, start, end):
         return data
     return b"".join((*pieces, data[at:]))

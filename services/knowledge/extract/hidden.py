@@ -16,6 +16,7 @@ from xml.parsers import expat
 from services.knowledge.domain.media import DOCX, ODT, PPTX, XLSX, MediaType
 from services.knowledge.extract.boxes import boxes_below
 from services.knowledge.extract.cleaning import raised
+from services.knowledge.extract.edits import walked
 from services.knowledge.extract.merged import merged_repeated, merged_rows_repeated
 from services.knowledge.extract.numbering import Numbering
 from services.knowledge.extract.numbers import NumberFormats
@@ -158,10 +159,7 @@ def _cut(data: bytes, part: _Part, rule: _Rule) -> bytes:
             ranges.append((began, index if empty else data.index(b">", index) + 1))
 
     parser = expat.ParserCreate()
-    parser.StartElementHandler, parser.EndElementHandler = start, end
-    try:
-        parser.Parse(data, True)
-    except expat.ExpatError:
+    if not walked(parser, data, start, end):
         return data
     kept, at = [], 0
     for began, ended in sorted(ranges):

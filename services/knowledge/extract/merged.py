@@ -8,6 +8,8 @@ import re
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
+from services.knowledge.extract.edits import replaced, walked
+
 # Bytes that repetition may add to a part.
 _MOST_ADDED = 4 << 20
 # Rows in which a cell of a worksheet is repeated.
@@ -88,28 +90,13 @@ def merged_repeated(data: bytes) -> bytes:
             table.column += table.span
 
     parser = expat.ParserCreate()
-    parser.StartElementHandler, parser.EndElementHandler = start, end
-    try:
-        parser.Parse(data, True)
-    except (expat.ExpatError, ValueError):
+    if not walked(parser, data, start, end):
         return data
     if sum(len(content) for _, _, content in copies) > _MOST_ADDED:
         return data
-    pieces, at = [], 0
-    for began, ended, content in copies:
-        pieces += [data[at:began], content]
-        at = ended
-    repeated = b"".join((*pieces, data[at:]))
-    return repeated if _is_well_formed(repeated) else data
-
-
-def _is_well_formed(data: bytes) -> bool:
-    """A tag was cut where an attribute's value holds its closing bracket: then the document stays as it was."""
-    try:
-        expat.ParserCreate().Parse(data, True)
-    except (expat.ExpatError, ValueError):
-        return False
-    return True
+    repeated = replaced(data, copies)
+    # A tag was cut where an attribute's value holds its closing bracket: then the document stays as it was.
+    return repeated if walked(expat.ParserCreate(), repeated) else data
 
 
 def merged_rows_repeated(sheet: bytes) -> bytes:

@@ -9,6 +9,8 @@ from typing import NamedTuple
 from xml.etree import ElementTree
 from xml.parsers import expat
 
+from services.knowledge.extract.edits import replaced, walked
+
 _ROMAN = (
     (1000, "m"), (900, "cm"), (500, "d"), (400, "cd"), (100, "c"), (90, "xc"), (50, "l"), (40, "xl"), (10, "x"),
     (9, "ix"), (5, "v"), (4, "iv"), (1, "i"),
@@ -61,7 +63,7 @@ class Numbering:
         restarts = dict(self._restarts)
         path: list[str] = []
         said: dict[str, str] = {}
-        places: list[tuple[int, bytes]] = []
+        places: list[tuple[int, int, bytes]] = []
 
         def start(tag: str, attributes: dict[str, str]) -> None:
             path.append(tag.rpartition(":")[2])
@@ -74,20 +76,12 @@ class Numbering:
             if path[-2:] == ["p", "pPr"] and (number := self._number(said, counts, restarts)):
                 prefix = tag.removesuffix("pPr")
                 run = f'<{prefix}r><{prefix}t xml:space="preserve">{number} </{prefix}t></{prefix}r>'
-                places.append((data.index(b">", parser.CurrentByteIndex) + 1, run.encode()))
+                behind = data.index(b">", parser.CurrentByteIndex) + 1
+                places.append((behind, behind, run.encode()))
             path.pop()
 
         parser = expat.ParserCreate()
-        parser.StartElementHandler, parser.EndElementHandler = start, end
-        try:
-            parser.Parse(data, True)
-        except (expat.ExpatError, ValueError):
-            return data
-        pieces, at = [], 0
-        for place, run in places:
-            pieces += [data[at:place], run]
-            at = place
-        return b"".join((*pieces, data[at:]))
+        return replaced(data, places) if walked(parser, data, start, end) else data
 
     def _number(
         self, said: dict[str, str], counts: dict[str, dict[int, int]], restarts: dict[tuple[str, int], int]

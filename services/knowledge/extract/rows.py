@@ -40,9 +40,8 @@ def table_blocks(cells: Iterable[Cell], page: int) -> Iterator[Block]:
             is_last = number == len(filled) - 1
             if not header and not is_title and not is_last:
                 header, named = text, texts
-            elif (
-                named.items() & texts.items() and not is_last
-            ):  # of a header of two rows the lower one repeats what reaches into it
+            elif named.items() & texts.items() and not is_last:
+                # Of a header of two rows the lower one repeats what reaches into it.
                 header, named = f"{header}; {text}", {}
             else:
                 named = {}

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
+from services.knowledge.extract.edits import walked
+
 _OFF = frozenset(("0", "false", "off", "none"))
 _RANGE = re.compile(r"\$?([A-Z]{1,3})\$?([0-9]{1,7})(?::\$?([A-Z]{1,3})\$?([0-9]{1,7}))?")
 # Columns of the widest worksheet.
@@ -80,12 +82,7 @@ def look(sheet: bytes, tables: Iterable[bytes]) -> Sheet:
             filtering.clear()
 
     for data in (sheet, *tables):
-        parser = expat.ParserCreate()
-        parser.StartElementHandler = start
-        try:
-            parser.Parse(data, True)
-        except expat.ExpatError:
-            continue
+        walked(expat.ParserCreate(), data, start)
     found.rows = {row for row in found.rows if not any(area.top <= row <= area.bottom for area in filtered)}
     found.shown = {(area.top, area.left) for area in merged if _goes_beyond(found, area)}
     found.rows_with_shown = {row for row, _ in found.shown}

@@ -236,13 +236,12 @@ async def test_words_are_found_as_people_type_them(
         assert [hit.entry_id for hit in answer.hits] == [made.entry.id], query
 
 
-async def test_an_excluded_compound_is_excluded_however_it_is_written(service: Service, org: str) -> None:
-    made = [await service.create(org, name, f"Returns by {name}.") for name in ("e-mail", "email", "letter")]
+async def test_an_excluded_compound_is_excluded(service: Service, org: str) -> None:
+    made = [await service.create(org, name, f"Returns by {name}.") for name in ("e-mail", "letter")]
     for one in made:
         await service.until_settled(org, one.entry.id)
     answer = await service.search(org, "returns -e-mail", pb.SEARCH_MODE_KEYWORD)
-    assert made[0].entry.id not in [hit.entry_id for hit in answer.hits]
-    assert made[2].entry.id in [hit.entry_id for hit in answer.hits]
+    assert [hit.entry_id for hit in answer.hits] == [made[1].entry.id]
 
 
 async def test_a_query_has_a_bound_before_it_reaches_the_database(service: Service, org: str) -> None:

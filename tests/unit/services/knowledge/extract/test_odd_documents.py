@@ -3,25 +3,16 @@ seem to repeat, lists of forms, short texts of the Baltic."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from xml.etree import ElementTree
 
 import pytest
-from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen.canvas import Canvas
 
 from services.knowledge.extract.merged import merged_repeated, merged_rows_repeated
 from tests.unit.services.knowledge.extract.office_files import docx, paragraph, sheet_row, with_parts, xlsx
+from tests.unit.services.knowledge.extract.pdf_files import pdf
 from tests.unit.services.knowledge.extract.reading import blocks, lines
-
-
-def pdf(draw: Callable[[Canvas], None]) -> bytes:
-    target = io.BytesIO()
-    canvas = Canvas(target, pagesize=A4)
-    draw(canvas)
-    canvas.save()
-    return target.getvalue()
 
 
 def cell(text: str, properties: str = "") -> str:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import pytest
-from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen.canvas import Canvas
 
 from bench.typeset import typeset
 from services.knowledge.extract.pdf import read_pdf
+from tests.unit.services.knowledge.extract.pdf_files import pdf as drawn
 from tests.unit.services.knowledge.extract.reading import lines
 
 SAMPLE = Path(__file__).resolve().parents[5] / "services" / "knowledge" / "samples" / "americas.pdf"
@@ -60,13 +59,12 @@ def test_every_batch_of_pages_has_the_same_levels_and_no_running_heads(tmp_path:
 
 
 def pdf(*texts: tuple[float, float, str], turned: int = 0) -> bytes:
-    target = io.BytesIO()
-    canvas = Canvas(target, pagesize=A4)
-    canvas.setPageRotation(turned)
-    for x, y, text in texts:
-        canvas.drawString(x, y, text)
-    canvas.save()
-    return target.getvalue()
+    def draw(page: Canvas) -> None:
+        page.setPageRotation(turned)
+        for x, y, text in texts:
+            page.drawString(x, y, text)
+
+    return drawn(draw)
 
 
 @pytest.mark.parametrize("degrees", [90, 180, 270])

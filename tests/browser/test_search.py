@@ -5,16 +5,14 @@ Time stands still in these pages, and answers are held back: the order of events
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.scene import Scene
-from tests.browser.visit import Visit
+from tests.browser.visit import Visit, await_held, hold
 from tests.e2e.conftest import PASSWORD
-from tests.patience import PATIENCE_SECONDS
 
 # Milliseconds: of a pause in typing after which the words are asked for, and of one too short for it.
 SETTLED, TYPING = 1_000, 100
@@ -38,19 +36,11 @@ KEEP_BODY = """() => {
 
 @pytest.fixture
 def agents(visit: Visit, scene: Scene) -> Iterator[Page]:
-    """The list of agents, where time stands still. Its browser context is another one, for the others need the time."""
+    """The list of agents, where time stands still."""
     visit.sign_in_unless(scene.customer.email, PASSWORD)
-    visit.page.get_by_role("button", name="Sign out").wait_for()
-    chromium = visit.page.context.browser
-    assert chromium is not None
-    context = chromium.new_context(storage_state=visit.page.context.storage_state(), locale="en-US")
-    page = context.new_page()
-    page.clock.install()
-    page.goto(f"{visit.url}/app#/agents")
-    expect(_rows(page).first).to_be_visible()
-    page.clock.pause_at(time.time() + 60)
-    yield page
-    context.close()
+    with visit.standing_still("agents") as page:
+        expect(_rows(page).first).to_be_visible()
+        yield page
 
 
 def _rows(page: Page) -> Locator:
@@ -59,18 +49,13 @@ def _rows(page: Page) -> Locator:
 
 def _hold(page: Page, search: str) -> list[Route]:
     """Requests for these words wait in the list."""
-    held: list[Route] = []
-    page.route(re.compile(rf"/api/agents\?search={search}&"), lambda route: held.append(route))
-    return held
+    return hold(page, rf"/api/agents\?search={search}&")
 
 
 def _asked(page: Page, held: list[Route]) -> Route:
     """The request that waits, once the pause in typing is over."""
     page.clock.run_for(SETTLED)
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not held:
-        assert time.monotonic() < deadline
-        page.wait_for_timeout(10)
+    await_held(page, held, 1)
     return held[-1]
 
 

@@ -7,15 +7,20 @@ the page, and is kept in var/browser.
 from __future__ import annotations
 
 import os
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, Response
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, Response, Route
 
 from local.paths import ROOT
 from tests.browser.chromium import SHORT
+from tests.patience import PATIENCE_SECONDS
 
 SHOTS = ROOT / "var" / "browser"
 Scheme = Literal["light", "dark"]
@@ -42,18 +47,27 @@ class Visit:
         self.origins = {urlsplit(url).netloc, urlsplit(sockets).netloc}
         # Statuses of refusals that the present step provokes.
         self.expected: set[int] = set()
+        # Requests without an answer yet, by method and path: what a page that shows nothing waits for.
+        self.unanswered: list[Request] = []
         self.page.on("console", self._on_console)
         self.page.on("pageerror", lambda error: self.faults.append(f"error in a script: {error}"))
         self.page.on("request", self._on_request)
         self.page.on("websocket", lambda socket: self._on_address(socket.url))
         self.page.on("response", self._on_response)
+        self.page.on("requestfinished", self._on_end)
+        self.page.on("requestfailed", self._on_end)
 
     def _on_console(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning") and "Failed to load resource" not in message.text:
             self.faults.append(f"{message.type} in the log: {message.text}")
 
     def _on_request(self, request: Request) -> None:
+        self.unanswered.append(request)
         self._on_address(request.url)
+
+    def _on_end(self, request: Request) -> None:
+        if request in self.unanswered:
+            self.unanswered.remove(request)
 
     def _on_address(self, address: str) -> None:
         if urlsplit(address).netloc not in self.origins and not address.startswith(("data:", "blob:")):
@@ -92,6 +106,27 @@ class Visit:
         self.page.get_by_role("button", name="Sign out").click()
         self.page.get_by_role("heading", name="Sign in").wait_for()
 
+    @contextmanager
+    def standing_still(self, place: str) -> Iterator[Page]:
+        """The place in another context of the same session, since these pages need the time. `page.clock` moves it."""
+        self.page.get_by_role("button", name="Sign out").wait_for()
+        chromium = self.page.context.browser
+        assert chromium is not None
+        context = chromium.new_context(storage_state=self.page.context.storage_state(), locale="en-US")
+        page = context.new_page()
+        page.clock.install()
+        page.goto(f"{self.url}/app#/{place}")
+        page.locator("main h1").first.wait_for()
+        page.wait_for_load_state("networkidle")
+        page.clock.pause_at(time.time() + 60)
+        yield page
+        context.close()
+
+    def told(self) -> str:
+        """What the page shows and waits for, for the report of a failure."""
+        waiting = [f"waits for {request.method} {urlsplit(request.url).path}" for request in self.unanswered]
+        return "\n".join([self.page.url, *self.faults, *waiting, self.page.locator("body").inner_text(timeout=5_000)])
+
     def settle(self) -> None:
         self.page.locator("main h1").first.wait_for()
         self.page.wait_for_function("() => document.querySelector('.waiting, [aria-busy=true]') === null")
@@ -116,6 +151,20 @@ class Visit:
         found = Axe().run(self.page, options=RULES).response["violations"]
         nodes = [(rule["id"], node) for rule in found for node in rule["nodes"]]
         return [f"{rule}: {node['html'][:160]} {node['failureSummary']}" for rule, node in nodes]
+
+
+def hold(page: Page, path: str) -> list[Route]:
+    """Requests whose address matches wait in the list."""
+    held: list[Route] = []
+    page.route(re.compile(path), lambda route: held.append(route))
+    return held
+
+
+def await_held(page: Page, held: list[Route], count: int) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while len(held) < count:
+        assert time.monotonic() < deadline, f"{len(held)} of {count} requests came"
+        page.wait_for_timeout(10)
 
 
 def _shot(name: str, width: int, scheme: str) -> Path:

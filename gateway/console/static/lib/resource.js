@@ -7,23 +7,40 @@ import { useCallback, useEffect, useRef, useState } from "./ui.js";
 const PAGED_ROWS = 10_000;
 
 /** `{data, problem, loading, reload}` of GET `path`; nothing is asked while `path` is empty. While it loads again the
-    last data of the same path stay. `organization` is a customer of the agency whose resource it is. */
+    last data of the same path stay. A reload while an answer is awaited follows that answer: reloads that come faster
+    than answers would else end each of them, and the page would stay empty. `organization` is a customer of the agency
+    whose resource it is. */
 export function useResource(path, query = {}, organization = undefined) {
   const [state, setState] = useState({ path: "", data: null, problem: null, loading: true });
   const [round, setRound] = useState(0);
+  const awaited = useRef({ answer: false, again: false });
   const asked = JSON.stringify(query);
+  const reload = useCallback(() => {
+    if (awaited.current.answer) awaited.current.again = true;
+    else setRound((number) => number + 1);
+  }, []);
   useEffect(() => {
     if (!path) return undefined;
     const controller = new AbortController();
+    const answered = (change) => {
+      if (controller.signal.aborted) return;
+      const { again } = awaited.current;
+      awaited.current = { answer: false, again: false };
+      setState(change);
+      if (again) reload();
+    };
+    awaited.current = { answer: true, again: false };
     setState((last) => ({ ...last, loading: true,
       ...(last.path === path ? {} : { path, data: null, problem: null }) }));
     get(path, query, controller.signal, organization).then(
-      (data) => controller.signal.aborted || setState({ path, data, problem: null, loading: false }),
-      (problem) => controller.signal.aborted || setState((last) => ({ ...last, problem, loading: false })),
+      (data) => answered({ path, data, problem: null, loading: false }),
+      (problem) => answered((last) => ({ ...last, problem, loading: false })),
     );
-    return () => controller.abort();
+    return () => {
+      controller.abort();
+      awaited.current = { answer: false, again: false };
+    };
   }, [path, asked, round, organization]);
-  const reload = useCallback(() => setRound((number) => number + 1), []);
   useEffect(() => onSessionResume(reload), []);
   const replace = useCallback((data) => setState((last) => ({ ...last, data, problem: null })), []);
   return { ...state, reload, replace };

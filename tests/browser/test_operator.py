@@ -17,8 +17,10 @@ from playwright.sync_api import Page, expect
 
 from local.demo.__main__ import travel
 from local.demo.console import Console
-from tests.browser.visit import Visit
+from tests.browser.visit import Visit, await_held, hold
 
+# Milliseconds: until a page is drawn and has asked, and longer than until it asks again.
+DRAWN, LATER = 500, 15_000
 CUSTOMER = f"Praxis Dr. Wüthrich-Zumbrunnen & Partner, Fachärzte für Innere Medizin {secrets.token_hex(3)}"
 
 
@@ -50,6 +52,23 @@ def test_operators_see_the_last_hour_of_the_whole_suite(visit: Visit) -> None:
     expect(services).to_have_count(7)
     expect(page.get_by_role("table", name="Queues of all organizations").get_by_role("row")).not_to_have_count(1)
     visit.look("suite")
+
+
+def test_points_are_asked_for_once_however_late_they_come(visit: Visit) -> None:
+    with visit.standing_still("") as page:
+        held = hold(page, "/api/admin/figures")
+        page.goto(f"{visit.url}/app#/operations/health")
+        page.get_by_role("heading", name="Operations").wait_for()
+        page.clock.run_for(DRAWN)
+        await_held(page, held, 1)
+        held[0].continue_()
+        expect(page.get_by_role("slider", name="Requests a second: moment")).to_be_visible()
+        page.clock.run_for(LATER)
+        await_held(page, held, 2)
+        page.clock.run_for(LATER)
+        assert len(held) == 2, [route.request.url for route in held]
+        held[1].continue_()
+        page.wait_for_load_state("networkidle")
 
 
 def test_a_chart_tells_its_values_by_the_arrow_keys(visit: Visit) -> None:

@@ -18,12 +18,23 @@ export function useLatest(value) {
   return kept;
 }
 
-/** Calls `act` every `seconds` while the page is visible and `active` holds. */
+/** Calls `act` every `seconds` while the page is visible and `active` holds, and not before its last promise is
+    settled. */
 export function useInterval(act, seconds, active = true) {
   const latest = useLatest(act);
+  const running = useRef(false);
   useEffect(() => {
     if (!active) return undefined;
-    const timer = setInterval(() => document.hidden || latest.current(), seconds * 1000);
+    const turn = async () => {
+      if (document.hidden || running.current) return;
+      running.current = true;
+      try {
+        await latest.current();
+      } finally {
+        running.current = false;
+      }
+    };
+    const timer = setInterval(turn, seconds * 1000);
     return () => clearInterval(timer);
   }, [seconds, active]);
 }

@@ -40,7 +40,7 @@ function useFigures() {
   const [state, setState] = useState({ data: null, problem: null });
   const look = () => {
     const after = state.data?.points.at(-1)?.time;
-    get("/api/admin/figures", { after }).then((data) => setState(({ data: known }) => ({ problem: null,
+    return get("/api/admin/figures", { after }).then((data) => setState(({ data: known }) => ({ problem: null,
       data: { ...data, points: [...(known?.points ?? []), ...data.points].slice(-KEPT) } })),
     (problem) => setState((known) => ({ ...known, problem })));
   };

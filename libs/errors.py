@@ -157,6 +157,12 @@ ERROR_OF_CODE: Mapping[Code, type[AppError]] = {
 }
 
 
+def step(pointer: str, name: str | int) -> str:
+    """The JSON pointer (RFC 6901) to a member. Lone surrogates, which no answer can carry, become question marks."""
+    text = str(name).replace("~", "~0").replace("/", "~1")
+    return f"{pointer}/{text.encode('utf-8', 'replace').decode()}"
+
+
 def invalid_parameter(name: str, detail: str) -> InvalidArgument:
     """The refusal of a query parameter."""
     return InvalidArgument("invalid_query", detail, violations=[Violation(f"#/{name}", "invalid_value", detail)])

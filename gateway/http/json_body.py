@@ -15,8 +15,8 @@ from typing import Any, NoReturn, TypeVar
 import msgspec
 
 from gateway.http.request import Request
-from gateway.http.violations import MAX_VIOLATIONS, step, violations_of
-from libs.errors import InvalidArgument, Violation
+from gateway.http.violations import MAX_VIOLATIONS, violations_of
+from libs.errors import InvalidArgument, Violation, step
 
 T = TypeVar("T")
 

@@ -15,8 +15,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from gateway.http.body_stream import read_pieces
 from gateway.http.json_body import invalid_fields
 from gateway.http.request import Request, too_large
-from gateway.http.violations import step
-from libs.errors import InvalidArgument, Violation
+from libs.errors import InvalidArgument, Violation, step
 
 # Bytes of an uploaded file, as the README promises. Larger: longer extraction, which has 30 s.
 FILE_LIMIT = 25 * 1024 * 1024

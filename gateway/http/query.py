@@ -14,9 +14,9 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from gateway.http.schema import AnyQuery, NoQuery
-from gateway.http.violations import in_json_words, kinds_of, step, violations_of
+from gateway.http.violations import in_json_words, kinds_of, violations_of
 from gateway.http.wire import is_storable
-from libs.errors import InvalidArgument, Violation
+from libs.errors import InvalidArgument, Violation, step
 
 T = TypeVar("T", bound=msgspec.Struct)
 

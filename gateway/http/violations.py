@@ -14,7 +14,7 @@ import msgspec
 from msgspec import UnsetType
 
 from gateway.http.wire import is_storable
-from libs.errors import Violation
+from libs.errors import Violation, step
 
 # More help no one; the rest is found when these are fixed.
 MAX_VIOLATIONS = 100
@@ -36,12 +36,6 @@ def violations_of(value: Any, schema: Any, server_set: Set[str] = frozenset()) -
         if len(found) == MAX_VIOLATIONS:
             break
     return found
-
-
-def step(pointer: str, name: str | int) -> str:
-    """The pointer to a member. Lone surrogates, which no answer can carry, become question marks."""
-    text = str(name).replace("~", "~0").replace("/", "~1")
-    return f"{pointer}/{text.encode('utf-8', 'replace').decode()}"
 
 
 def in_json_words(message: str) -> str:

@@ -140,7 +140,7 @@ async def test_all_keys_are_replaced_under_load_without_a_restart_or_a_refused_r
         account = {"credentials": {"apiKey": "sk_" + "a" * 40, "webhookSecret": "wsec_" + "b" * 40}}
         made = await client.put("/api/integrations/elevenlabs", json=account)
         assert made.status_code < 300, made.text
-        # Of events that do not happen: forty deliveries of each agent, all refused, would keep the machine from the rest.
+        # Of events that do not happen: forty refused deliveries of each agent would keep the machine from the rest.
         for number in range(ENDPOINTS):
             body = {"url": f"http://127.0.0.1:{SILENT[0]}/{number}", "eventTypes": ["agent.deleted"]}
             created = await client.post("/api/webhook-endpoints", json=body)

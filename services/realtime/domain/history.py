@@ -62,3 +62,8 @@ def recover(history: History, *, epoch: str, offset: int) -> Recovery:
     if same_log and complete and len(missed) <= RECOVERY_LIMIT:
         return Recovery(True, offset, missed)
     return Recovery(False, history.top)
+
+
+def is_position(text: str) -> bool:
+    """Whether the text is a position in a log: at most 18 digits, so that PostgreSQL's bigint holds it."""
+    return text.isascii() and text.isdigit() and len(text) <= 18

@@ -2,14 +2,15 @@
 
 Each event's id is its position in the log; `?after=` says the same for a first connect, and both may name an event's id
 instead. `?types=` filters. The connection token comes as `Authorization: Bearer` or, because EventSource cannot set
-headers, as `?token=`. An event `expired` says that events after the position are kept no longer.
+headers, as `?token=`. An event `expired` says that events after the position are kept no longer, or that the log ends
+before it; what follows begins at its `oldest`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Set
+from collections.abc import AsyncIterator, Callable, Sequence, Set
 from dataclasses import dataclass
 
 from starlette.applications import Starlette
@@ -20,10 +21,11 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from libs.clock import utcnow
-from libs.errors import AppError, InvalidArgument
+from libs.errors import AppError, InvalidArgument, Violation, step
 from libs.ids import is_id
 from libs.telemetry import metrics
 from services.realtime.domain.channels import LOG
+from services.realtime.domain.history import is_position
 from services.realtime.doors import problems
 from services.realtime.doors.emulation import Emulation
 from services.realtime.doors.feed import Feed, Frame, chunks
@@ -112,14 +114,14 @@ class EventStreams:
         # Counted before the first await, so that streams opened at one instant are counted, too.
         reader = self._counted(grant, token)
         try:
-            position = await self._position(grant.org_id, after)
+            position = await self._position(request, grant.org_id, after)
         except BaseException:
             self._readers.discard(reader)
             raise
         events = self._events(reader, position, heard)
         return EndedStream(events, _MEDIA_TYPE, UNBUFFERED, lambda: self._readers.discard(reader))
 
-    async def _position(self, org_id: str, after: str) -> int | None:
+    async def _position(self, request: Request, org_id: str, after: str) -> int | None:
         """The position that is asked for, which may be the id of an event."""
         if not after.startswith("evt_"):
             return int(after) if after else None
@@ -128,7 +130,7 @@ class EventStreams:
         except AppError:
             raise Refused(503, "unavailable", "The event log does not answer. Try again.") from None
         if position is None:
-            raise Refused(400, "invalid_query", "Name a position, or the id of an event that is still kept.")
+            raise _refused([_no_position(request)])
         return position
 
     def _counted(self, grant: Grant, token: str) -> _Reader:
@@ -162,8 +164,9 @@ class EventStreams:
                 position = await feed.start_after(after)
                 yield b"retry: 1000\n\n"
                 oldest = await self._log.oldest(reader.grant.org_id, LOG) if position < feed.top else position + 1
-                if after and position + 1 < oldest:
-                    yield b'event: expired\ndata: {"after":%d,"oldest":%d}\n\n' % (position, oldest)
+                # Behind what is kept, or ahead of the log: a position of a log that was restored since.
+                if after and (position + 1 < oldest or position < after):
+                    yield b'event: expired\ndata: {"after":%d,"oldest":%d}\n\n' % (after, oldest)
                 while not (self._stopping.is_set() or reader.is_revoked) and utcnow() < reader.grant.expires_at:
                     reader.news.clear()
                     frames, reached = await feed.after(position)
@@ -212,13 +215,29 @@ def _token(request: Request) -> str:
 
 
 def _asked_position(request: Request) -> str:
-    """What the request names as the last event that was read; empty: nothing."""
-    if any(name not in _PARAMETERS or len(request.query_params.getlist(name)) > 1 for name in request.query_params):
-        raise Refused(400, "invalid_query", "Send nothing but after, types and token, each once.")
-    text = request.headers.get("last-event-id") or request.query_params.get("after") or ""
-    if text and not (text.isascii() and text.isdigit() and len(text) <= 18) and not is_id(text, "evt"):
-        raise Refused(400, "invalid_query", "Last-Event-ID and after are a position or an event's id.")
+    """What the request names as the last event that was read; empty: nothing. Last-Event-ID goes before `after`."""
+    asked = request.query_params
+    wrong = []
+    for name in asked:
+        if name not in _PARAMETERS:
+            wrong.append(Violation(step("#", name), "unknown_parameter", "This operation has no such query parameter."))
+        elif len(asked.getlist(name)) > 1:
+            wrong.append(Violation(step("#", name), "invalid_value", "Send the parameter once."))
+    text = request.headers.get("last-event-id") or asked.get("after") or ""
+    if text and not is_position(text) and not is_id(text, "evt"):
+        wrong.append(_no_position(request))
+    if wrong:
+        raise _refused(wrong)
     return text
+
+
+def _no_position(request: Request) -> Violation:
+    name = "Last-Event-ID" if request.headers.get("last-event-id") else "after"
+    return Violation(step("#", name), "invalid_value", f"Set {name} to a position, or an id of an event that is kept.")
+
+
+def _refused(wrong: Sequence[Violation]) -> Refused:
+    return Refused(400, "invalid_query", " ".join(dict.fromkeys(one.detail for one in wrong)), wrong)
 
 
 def _heard(request: Request, grant: Grant) -> Set[str]:
@@ -228,4 +247,4 @@ def _heard(request: Request, grant: Grant) -> Set[str]:
         named = wanted.split(",") if wanted is not None else ()
         return frozenset(heard_topics(grant.scopes, named, limited=grant.agents is not None))
     except InvalidArgument as error:
-        raise Refused(400, "invalid_query", error.violations[0].detail) from None
+        raise _refused(error.violations) from None

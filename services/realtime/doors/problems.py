@@ -6,12 +6,14 @@ It must not decide what is refused.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from libs.errors import Violation
 from libs.ids import new_id
 
 _MEDIA_TYPE = "application/problem+json"
@@ -34,11 +36,13 @@ _HEADERS = {
 
 
 class Refused(HTTPException):
-    """A refusal: its status, the code that programs read, and a sentence that says what to do."""
+    """A refusal: its status, the code that programs read, a sentence that says what to do, and which parameters or
+    headers are wrong."""
 
-    def __init__(self, status: int, code: str, detail: str) -> None:
+    def __init__(self, status: int, code: str, detail: str, violations: Sequence[Violation] = ()) -> None:
         super().__init__(status, detail, _HEADERS.get(status))
         self.code = code
+        self.violations = violations
 
 
 class RequestIds:
@@ -63,7 +67,8 @@ class RequestIds:
 async def show(request: Request, error: Exception) -> Response:
     """The problem document of a refusal, ours or the router's."""
     if isinstance(error, Refused):
-        return _problem(request, error.status_code, error.code, str(error.detail), dict(error.headers or {}))
+        headers = dict(error.headers or {})
+        return _problem(request, error.status_code, error.code, str(error.detail), headers, error.violations)
     if isinstance(error, HTTPException) and error.status_code == 405:
         methods = {*(error.headers or {}).get("Allow", "").split(", "), "OPTIONS"}
         allow = ", ".join(sorted(methods))
@@ -71,7 +76,14 @@ async def show(request: Request, error: Exception) -> Response:
     return _problem(request, 404, "route_not_found", "There is nothing at this path.", {})
 
 
-def _problem(request: Request, status: int, code: str, detail: str, headers: dict[str, str]) -> Response:
+def _problem(
+    request: Request,
+    status: int,
+    code: str,
+    detail: str,
+    headers: dict[str, str],
+    violations: Sequence[Violation] = (),
+) -> Response:
     body = {
         "type": f"urn:echosenseix:problem:{code}",
         "title": _TITLES[status],
@@ -80,6 +92,6 @@ def _problem(request: Request, status: int, code: str, detail: str, headers: dic
         "instance": request.url.path,
         "code": code,
         "requestId": request.state.request_id,
-        "errors": [],
+        "errors": [{"pointer": one.pointer, "code": one.code, "detail": one.detail} for one in violations],
     }
     return JSONResponse(body, status, {"cache-control": "no-store", **headers}, _MEDIA_TYPE)

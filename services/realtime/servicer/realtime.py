@@ -17,6 +17,7 @@ from libs.rpc.paging import page_info_to_proto, page_request_from_proto
 from libs.rpc.times import to_timestamp
 from services.realtime.config import RealtimeSettings
 from services.realtime.domain.channels import LOG, has_presence, is_channel_name, may_listen, organization_channels
+from services.realtime.domain.history import is_position
 from services.realtime.mapping import (
     mail_to_proto,
     record_to_proto,
@@ -75,11 +76,8 @@ class RealtimeServicer(pb_grpc.RealtimeServiceServicer):
         who = current_principal()
         org_id = who.org_id
         after = await self._position(org_id, request.after)
-        if after and after + 1 < await self._log.oldest(org_id, LOG):
-            raise OutOfRange(
-                "position_expired",
-                "Events after this position are gone. Leave out after to begin at the oldest.",
-            )
+        if after and (expired := await self._expiry(org_id, after)):
+            raise OutOfRange("position_expired", f"{expired} Leave out after to begin at the oldest.")
         types = heard_topics(who.scopes, tuple(request.types), limited=who.grants is not None)
         if who.grants is not None:
             return await self._events_of_agents(org_id, after, limit, types, who.grants.readable)
@@ -100,9 +98,18 @@ class RealtimeServicer(pb_grpc.RealtimeServiceServicer):
             return pb.ListEventsResponse(events=_records(rows[:limit]), has_more=True)
         return pb.ListEventsResponse(events=_records(rows), has_more=until < top, reached=until)
 
+    async def _expiry(self, org_id: str, after: int) -> str:
+        """Why nothing follows the position; empty: it is one of this log."""
+        if after + 1 < await self._log.oldest(org_id, LOG):
+            return "Events after this position are gone."
+        # A position of a log that was restored since: silence would last until the log has grown as long again.
+        return "The log ends before this position." if after > await self._log.top(org_id, LOG) else ""
+
     async def _position(self, org_id: str, after: str) -> int:
-        if after == "" or after.isdecimal():
-            return int(after[:18] or 0)
+        if not after:
+            return 0
+        if is_position(after):
+            return int(after)
         position = await self._log.position_of(org_id, LOG, after) if is_id(after, "evt") else None
         if position is None:
             raise invalid_parameter("after", "Set after to a position or an id of an event that is still kept.")

@@ -63,6 +63,32 @@ async def test_a_refusal_is_a_whole_problem(
     assert (answer.headers.get("allow") == "GET, HEAD, OPTIONS") is (status == 405)
 
 
+@pytest.mark.parametrize(
+    ("query", "headers", "wrong"),
+    [
+        ("after=x", {}, {"#/after": "invalid_value"}),
+        ("after=1234567890123456789", {}, {"#/after": "invalid_value"}),
+        ("after=evt_01h00000000000000000000000", {}, {"#/after": "invalid_value"}),
+        ("", {"last-event-id": "x"}, {"#/Last-Event-ID": "invalid_value"}),
+        ("after=3", {"last-event-id": "evt_01h00000000000000000000000"}, {"#/Last-Event-ID": "invalid_value"}),
+        ("types=call.nothing", {}, {"#/types": "invalid_value"}),
+        (
+            "no~/pe=1&after=x&types=*&types=*",
+            {},
+            {"#/no~0~1pe": "unknown_parameter", "#/after": "invalid_value", "#/types": "invalid_value"},
+        ),
+    ],
+)
+async def test_a_refusal_names_every_parameter_and_header_that_is_wrong(
+    realtime: Realtime, query: str, headers: dict[str, str], wrong: dict[str, str]
+) -> None:
+    async with client(realtime) as http:
+        answer = await http.get(f"/api/events/stream?{query}", headers=bearer(realtime, "org_refused") | headers)
+    assert answer.status_code == 400
+    assert {one["pointer"]: one["code"] for one in answer.json()["errors"]} == wrong
+    assert all(one["detail"] for one in answer.json()["errors"])
+
+
 async def test_an_unsafe_request_id_is_replaced(realtime: Realtime) -> None:
     async with client(realtime) as http:
         answer = await http.get("/nowhere", headers={"x-request-id": "a b"})
@@ -106,6 +132,7 @@ async def test_a_position_ahead_of_the_log_hears_what_comes(realtime: Realtime) 
     async with client(realtime) as http, http.stream("GET", "/api/events/stream", headers=headers) as answer:
         lines = answer.aiter_lines()
         assert await anext(lines) == "retry: 1000"
+        assert [await anext(lines) for _ in range(3)] == ["", "event: expired", 'data: {"after":999999,"oldest":2}']
         await realtime.emit("org_ahead", call_id="call_2")
         async with asyncio.timeout(2):
             while (line := await anext(lines)) != "id: 2":

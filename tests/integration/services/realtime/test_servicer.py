@@ -40,7 +40,7 @@ async def test_the_log_is_read_after_a_position_or_an_event(realtime: Realtime, 
     assert await positions(servicer, "org_log", "") == [1, 2, 3, 4]
     assert await positions(servicer, "org_log", "2") == [3, 4]
     assert await positions(servicer, "org_log", ids[1]) == [3, 4]
-    assert await positions(servicer, "org_log", "4") == await positions(servicer, "org_log", "999999") == []
+    assert await positions(servicer, "org_log", "4") == []
     assert await positions(servicer, "org_log", "", "agent.*") == [4]
     assert await positions(servicer, "org_log", "0", limit=2) == [1, 2]
 
@@ -70,6 +70,18 @@ async def test_a_position_older_than_the_log_is_refused_and_the_oldest_can_be_as
     assert await positions(servicer, "org_log_d", "") == await positions(servicer, "org_log_d", "3") == [4]
     with pytest.raises(OutOfRange, match="position_expired"):
         await positions(servicer, "org_log_d", "2")
+
+
+async def test_a_position_ahead_of_the_log_is_refused_instead_of_waited_for(
+    realtime: Realtime, servicer: RealtimeServicer
+) -> None:
+    await realtime.emit("org_log_e")
+    assert await positions(servicer, "org_log_e", "1") == []
+    for after in ("2", "9" * 18):
+        with pytest.raises(OutOfRange, match="position_expired"):
+            await positions(servicer, "org_log_e", after)
+    with pytest.raises(InvalidArgument):
+        await positions(servicer, "org_log_e", "9" * 19)
 
 
 async def present(servicer: RealtimeServicer, org_id: str, channel: str = "", *scopes: str) -> list[tuple[str, str]]:

@@ -21,14 +21,26 @@ HIDDEN = frozenset(
      "textarea", "head", "datalist", "audio", "video", "canvas")
 )  # fmt: skip
 _BLOCKS = frozenset(
-    ("address", "article", "aside", "blockquote", "body", "br", "caption", "dd", "details", "div", "dl", "dt",
-     "fieldset", "figcaption", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "html",
-     "li", "main", "ol", "p", "pre", "section", "summary", "table", "tbody", "tfoot", "thead", "tr", "ul")
+    ("address", "article", "aside", "blockquote", "body", "br", "caption", "center", "dd", "details", "dialog", "dir",
+     "div", "dl", "dt", "fieldset", "figcaption", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6",
+     "header", "hgroup", "hr", "html", "legend", "li", "main", "menu", "ol", "p", "pre", "search", "section", "summary",
+     "table", "tbody", "tfoot", "thead", "tr", "ul")
 )  # fmt: skip
+# Elements inside of a line that stand apart from the words around them. Other elements of a line, such as spans, touch
+# in a browser too, so that a word may go on in the next one.
+_APART = frozenset(
+    ("audio", "button", "canvas", "iframe", "input", "label", "math", "meter", "nav", "object", "output", "progress",
+     "select", "svg", "textarea", "video")
+)  # fmt: skip
+# What a style makes of an element that it takes out of its line, and of one that does so with each of its children.
+_BLOCK_DISPLAYS = frozenset(
+    ("block", "flex", "flow-root", "grid", "list-item", "table", "table-caption", "table-cell", "table-row")
+)
+_PARTING_DISPLAYS = frozenset(("flex", "grid", "inline-flex", "inline-grid"))
 # The question of an accordion is a button in one of these.
 _ASKING = frozenset(("h1", "h2", "h3", "h4", "h5", "h6", "summary", "dt"))
 _DECLARATION = re.compile(
-    r"(?<![\w-])(display|(?:content-)?visibility)\s*:\s*([\w-]+)\s*(!\s*important)?", re.IGNORECASE
+    r"(?<![\w-])(display|(?:content-)?visibility|float)\s*:\s*([\w-]+)\s*(!\s*important)?", re.IGNORECASE
 )
 _SHEET_TYPES = ("", "text/css")
 _SHEET_MEDIA = frozenset(("", "all", "screen"))
@@ -47,9 +59,9 @@ _MOST_RULES = 2_000
 
 @dataclass(frozen=True, slots=True)
 class _Saying:
-    """What a style says of a property that may hide."""
+    """What a style says of a property that may hide an element or take it out of its line."""
 
-    hides: bool
+    value: str
     important: bool
 
 
@@ -60,7 +72,7 @@ def read_html(text: str, style: str = "", *, titled: bool = True) -> Iterator[Bl
     title = tree.css_first("title")
     if titled and title is not None and tree.css_first("h1") is None and (heading := clean_paragraph(title.text())):
         yield Block(heading, 0, 1)
-    _mark_hidden(tree, "\n".join([style, *(sheet.text() for sheet in tree.css("style") if _is_applied(sheet))]))
+    _apply(tree, "\n".join([style, *(sheet.text() for sheet in tree.css("style") if _is_applied(sheet))]))
     if tree.body is not None:
         yield from _Page().read(tree.body)
 
@@ -78,22 +90,30 @@ def _is_applied(sheet: LexborNode) -> bool:
 
 
 def _declared(style: str) -> dict[str, _Saying]:
-    """The last saying of each property that may hide."""
-    return {
-        name.lower(): _Saying(value.lower() == ("none" if name.lower() == "display" else "hidden"), bool(important))
-        for name, value, important in _DECLARATION.findall(style)
-    }
+    """What counts of each property that may hide or part: the last saying, unless only an earlier one is important."""
+    said = ((name.lower(), _Saying(value.lower(), bool(mark))) for name, value, mark in _DECLARATION.findall(style))
+    return dict(sorted(said, key=lambda one: one[1].important))
 
 
-def _mark_hidden(tree: LexborHTMLParser, style: str) -> None:
-    """Gives the attribute `hidden` to what the style sheets hide. Of two rules the later one counts, unless only the
-    earlier one is important; an element's own style counts last."""
+def _own(node: LexborNode) -> dict[str, str]:
+    """The properties of an element's own style, to which `_apply` has added those of the style sheets."""
+    style = node.attributes.get("style")
+    return {name: saying.value for name, saying in _declared(style).items()} if style else {}
+
+
+def _hides(properties: Mapping[str, str]) -> bool:
+    return any(value == ("none" if name == "display" else "hidden") for name, value in properties.items())
+
+
+def _apply(tree: LexborHTMLParser, style: str) -> None:
+    """Writes what style sheets say before each element's own style. Of two rules the later one counts, unless only the
+    earlier one is important."""
     said: dict[tuple[int, str], tuple[LexborNode, _Saying]] = {}
     for rule in islice(_RULE.finditer(_COMMENT.sub("", style)), _MOST_RULES):
         # Statements such as @import stand before the selector.
         selector, body = rule.group(1).rpartition(";")[2].strip(), rule.group(2)
         sayings = {} if "{" in body or selector.startswith("@") else _declared(body)
-        if not any(saying.hides for saying in sayings.values()) and not (said and sayings):
+        if not sayings:
             continue
         try:
             for node in tree.css(selector):
@@ -101,9 +121,8 @@ def _mark_hidden(tree: LexborHTMLParser, style: str) -> None:
         except (SelectolaxError, ValueError):
             continue
     for (_, name), (node, saying) in said.items():
-        own = _declared(node.attributes.get("style") or "").get(name)
-        if saying.hides and (own is None or own.hides or saying.important > own.important):
-            node.attrs["hidden"] = ""
+        important = "!important" if saying.important else ""
+        node.attrs["style"] = f"{name}:{saying.value}{important};{node.attributes.get('style') or ''}"
 
 
 def _note(
@@ -142,7 +161,7 @@ def _is_hidden(node: LexborNode) -> bool:
         attributes.get("hidden", "until-found") != "until-found"
         or attributes.get("aria-hidden") == "true"
         or (node.tag == "dialog" and "open" not in attributes)
-        or any(saying.hides for saying in _declared(attributes.get("style") or "").values())
+        or _hides(_own(node))
     )
 
 
@@ -179,7 +198,8 @@ class _Table:
 
 class _Page:
     """What is open while the page is walked: text since the last block, the tables around it, how many raised texts and
-    readings, the readings of a word in signs, and the number of the last item of each list."""
+    readings, the readings of a word in signs, and the number of the last item of each list; which elements stand apart
+    from the words around them, and which part those below them."""
 
     def __init__(self) -> None:
         self._inline: list[str] = []
@@ -188,10 +208,14 @@ class _Page:
         self._readings: list[str] = []
         self._numbers: dict[int, int] = {}
         self._marker = ""
+        self._apart: set[int] = set()
+        self._parting: set[int] = set()
 
     def read(self, root: LexborNode) -> Iterator[Block]:
         for begins, node in _walk(root):
             tag = node.tag or ""
+            if begins:
+                self._place(node)
             if tag in ("-text", "_text"):
                 self._text(node.text_content or "" if begins else "")
             elif tag in self._open:
@@ -199,7 +223,7 @@ class _Page:
             elif tag == "ruby" and not begins:
                 self._end_readings()
             elif tag == "img":
-                self._inline.append(node.attributes.get("alt") or "" if begins else "")
+                self._inline.append(node.attributes.get("alt") or " " if begins else "")
             elif tag in ("td", "th"):
                 self._cell(node, begins)
             elif tag == "tr" and self._joins_rows:
@@ -210,11 +234,25 @@ class _Page:
                     self._tables.append(_Table(_is_of_rows(node)))
                 elif tag == "table" and self._tables:
                     self._tables.pop()
-            elif tag in _BLOCKS:
+            elif tag in _BLOCKS or node.mem_id in self._apart:
                 self._inline.append(" ")
             if tag == "li":
                 self._number(node if begins else None)
         yield from self._close(0)
+
+    def _place(self, node: LexborNode) -> None:
+        """Notes whether the words of an element, and of those below it, touch the words around them."""
+        properties = _own(node)
+        above = node.parent.mem_id if node.parent is not None else 0
+        if (
+            node.tag in _APART
+            or above in self._parting
+            or properties.get("display") in _BLOCK_DISPLAYS
+            or properties.get("float", "none") != "none"
+        ):
+            self._apart.add(node.mem_id)
+        if properties.get("display") in _PARTING_DISPLAYS:
+            self._parting.add(node.mem_id)
 
     def _text(self, text: str) -> None:
         """Readings stand behind their word, so that it stays whole; raised digits are no part of the number before

@@ -32,6 +32,45 @@ def test_pages_keep_numbers_columns_and_words(page: str, expected: list[str]) ->
     assert lines("a.html", page) == expected
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        '<div style="display:flex"><span>Adults</span><b>12</b></div>',
+        '<span style="display:inline-grid"><span>Adults</span>12</span>',
+        '<style>.row { display: flex } .row b { color: red }</style><div class=row>Adults<b>12</b></div>',
+        '<style>span { display: block !important }</style><span>Adults</span><span style="display:inline">12</span>',
+        '<span style="display:table-cell">Adults</span><span style="display:table-cell">12</span>',
+        '<i style="float:left">Adults</i><i>12</i>',
+        "<label>Adults</label><input><label>12</label>",
+        "Adults<select><option>1<option>2</select>12",
+        "Adults<button>+</button>12",
+        "Adults<svg><path/></svg>12",
+        'Adults<img src="a.png" alt="">12',
+        "<table><tr><th>Age<tr><td><p>Adults</p>12</table>",
+    ],
+)
+def test_words_that_a_page_shows_apart_are_not_joined(row: str) -> None:
+    assert lines("a.html", row)[-1] == "Adults 12"
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<span>ferry</span><span>boat</span>", "ferry<wbr>boat", "<b>f</b>erry<a href=x>boat</a>",
+        '<span style="display:inline-block">ferry</span><span style="display:inline-block">boat</span>',
+        '<style>span { display: block } span { display: inline }</style><span>ferry</span>boat',
+        'ferry<span hidden>x</span>boat', '<i style="float:none">ferry</i>boat',
+    ],
+)  # fmt: skip
+def test_words_that_a_page_shows_as_one_stay_one(page: str) -> None:
+    assert lines("a.html", page) == ["ferryboat"]
+
+
+@pytest.mark.parametrize("page", ["Fees<legend>2026</legend>", "Fees<menu><li>2026</menu>", "Fees<center>2026</center>"])
+def test_a_block_of_a_page_is_no_part_of_its_line(page: str) -> None:
+    assert lines("a.html", page) == ["Fees", "2026"]
+
+
 def test_a_header_of_two_rows_stands_above_every_row_and_a_named_row_above_none() -> None:
     fees = "<tr><th rowspan=2>Zone<th colspan=2>Price<tr><th>adult<th>child<tr><td>North<td>12<td>6"
     assert blocks("a.html", f"<table>{fees}</table>")[-1].header == "Zone · Price; Zone · adult · child"

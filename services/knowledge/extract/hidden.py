@@ -17,6 +17,7 @@ from services.knowledge.domain.media import DOCX, ODT, PPTX, XLSX, MediaType
 from services.knowledge.extract.boxes import boxes_below
 from services.knowledge.extract.cleaning import raised
 from services.knowledge.extract.edits import walked
+from services.knowledge.extract.inline import in_line
 from services.knowledge.extract.merged import merged_repeated, merged_rows_repeated
 from services.knowledge.extract.numbering import Numbering
 from services.knowledge.extract.numbers import NumberFormats
@@ -87,6 +88,7 @@ def without_hidden(content: bytes, media: MediaType) -> bytes:
                 after = _cut(before, part, _RULES[media])
                 if media is DOCX:
                     after = _RAISED.sub(lambda run: run[1] + raised(run[3].decode()).encode(), lists.written(after))
+                    after = in_line(after)
                     after = merged_repeated(boxes_below(after))
                 elif media is XLSX:
                     after = merged_rows_repeated(after)
@@ -171,10 +173,12 @@ def _cut(data: bytes, part: _Part, rule: _Rule) -> bytes:
 
 def _word(part: _Part, path: Sequence[str], name: str, attributes: Attributes) -> int | None:
     match (path[-1] if path else "", name):
-        case (_, "comment" | "commentReference" | "moveFrom" | "delText" | "Fallback" | "rt"):
-            return 0  # a fallback repeats what newer programs show; a reading (rt) stands in the middle of its word
+        case (_, "comment" | "commentReference" | "moveFrom" | "delText" | "Fallback"):
+            return 0  # a fallback repeats what newer programs show
         case ("rPr", "vanish" | "webHidden") | ("trPr", "hidden" | "del") if is_on(attributes):
             return _owner(path)
+        case ("tcPr", "cellDel"):
+            return 2
         case ("rPr", "vanish") if run := _owner(path):
             return -run
         case ("rPr", "rStyle") if attributes.get("val") in part.styles:

@@ -47,6 +47,19 @@ WORD: dict[str, bytes] = {
         f"{_SHOWN}<w:tbl><w:tr><w:trPr><w:del w:id='1'/></w:trPr><w:tc>{paragraph('HIDDEN')}</w:tc></w:tr>"
         f"<w:tr><w:tc>{paragraph('kept')}</w:tc></w:tr></w:tbl>"
     ),
+    "a deleted cell": docx(
+        "<w:tbl>"
+        f"<w:tr><w:tc>{_SHOWN}</w:tc><w:tc><w:tcPr><w:cellDel w:id='1'/></w:tcPr>{paragraph('HIDDEN')}</w:tc></w:tr>"
+        f"<w:tr><w:tc><w:tcPr><w:tcW w:w='9'/><w:cellDel w:id='2'></w:cellDel></w:tcPr>{paragraph('HIDDEN')}</w:tc>"
+        f"<w:tc>{paragraph('kept')}</w:tc></w:tr></w:tbl>"
+    ),
+    "a deleted row of some height": docx(
+        f"{_SHOWN}<w:tbl><w:tr><w:trPr><w:trHeight w:val='9'/><w:del w:id='1' w:author='a'></w:del></w:trPr>"
+        f"<w:tc>{paragraph('HIDDEN')}</w:tc></w:tr></w:tbl>"
+    ),
+    "a row of deleted cells": docx(
+        f"{_SHOWN}<w:tbl><w:tr><w:tc><w:tcPr><w:cellDel w:id='1'/></w:tcPr>{paragraph('HIDDEN')}</w:tc></w:tr></w:tbl>"
+    ),
     "a hidden row": docx(
         f"{_SHOWN}<w:tbl><w:tr><w:trPr><w:hidden/></w:trPr><w:tc>{paragraph('HIDDEN')}</w:tc></w:tr></w:tbl>"
     ),

@@ -37,7 +37,7 @@ def test_pages_keep_numbers_columns_and_words(page: str, expected: list[str]) ->
     [
         '<div style="display:flex"><span>Adults</span><b>12</b></div>',
         '<span style="display:inline-grid"><span>Adults</span>12</span>',
-        '<style>.row { display: flex } .row b { color: red }</style><div class=row>Adults<b>12</b></div>',
+        "<style>.row { display: flex } .row b { color: red }</style><div class=row>Adults<b>12</b></div>",
         '<style>span { display: block !important }</style><span>Adults</span><span style="display:inline">12</span>',
         '<span style="display:table-cell">Adults</span><span style="display:table-cell">12</span>',
         '<i style="float:left">Adults</i><i>12</i>',
@@ -66,7 +66,9 @@ def test_words_that_a_page_shows_as_one_stay_one(page: str) -> None:
     assert lines("a.html", page) == ["ferryboat"]
 
 
-@pytest.mark.parametrize("page", ["Fees<legend>2026</legend>", "Fees<menu><li>2026</menu>", "Fees<center>2026</center>"])
+@pytest.mark.parametrize(
+    "page", ["Fees<legend>2026</legend>", "Fees<menu><li>2026</menu>", "Fees<center>2026</center>"]
+)
 def test_a_block_of_a_page_is_no_part_of_its_line(page: str) -> None:
     assert lines("a.html", page) == ["Fees", "2026"]
 
@@ -142,7 +144,60 @@ def test_raised_digits_and_readings_of_word_join_no_number_and_cut_no_word() -> 
         "<w:r><w:ruby><w:rt><w:r><w:t>きょう</w:t></w:r></w:rt><w:rubyBase><w:r><w:t>京</w:t></w:r></w:rubyBase></w:ruby></w:r>"
     )
     body = f"<w:p>{run('Fee 12')}{run('1', small)}{run(' for 3 m')}{run('2', small)}</w:p><w:p>{ruby}</w:p>"
-    assert lines("a.docx", docx(body)) == ["Fee 12¹ for 3 m²", "東京"]
+    assert lines("a.docx", docx(body)) == ["Fee 12¹ for 3 m²", "東京(とうきょう)"]
+
+
+def sign(text: str, reading: str) -> str:
+    return f"<w:r><w:ruby><w:rt>{run(reading)}</w:rt><w:rubyBase>{run(text)}</w:rubyBase></w:ruby></w:r>"
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (run("行く") + sign("東京", "とうきょう"), "行く東京(とうきょう)"),
+        (sign("東", "とう") + sign("京", "きょう") + run("へ"), "東京(とうきょう)へ"),
+        (sign("東", "とう") + run("と") + sign("京", "きょう"), "東(とう)と京(きょう)"),
+        (f'<w:hyperlink w:anchor="a">{sign("東", "とう")}</w:hyperlink>{run("&amp;")}', "東(とう)&"),
+        (f"<w:moveFrom>{sign('東', 'とう')}</w:moveFrom>{run('京')}", "京"),
+    ],
+)
+def test_a_reading_of_word_stands_behind_its_word(words: str, expected: str) -> None:
+    assert lines("a.docx", docx(f"<w:p>{words}</w:p><w:p>{run('end')}</w:p>")) == [expected, "end"]
+
+
+def mathematics(*elements: str) -> str:
+    """Elements of a formula; one that is no XML is a run of it."""
+    namespace = "http://schemas.openxmlformats.org/officeDocument/2006/math"
+    return f'<m:oMath xmlns:m="{namespace}">{"".join(map(symbols, elements))}</m:oMath>'
+
+
+def symbols(text: str) -> str:
+    return text if text.startswith("<") else f"<m:r><m:t>{text}</m:t></m:r>"
+
+
+def part(name: str, **parts: str) -> str:
+    inner = "".join(f"<m:{part}>{symbols(text)}</m:{part}>" for part, text in parts.items())
+    return f"<m:{name}>{inner}</m:{name}>"
+
+
+@pytest.mark.parametrize(
+    ("formula", "expected"),
+    [
+        (mathematics("A=π", part("sSup", e="r", sup="2")), "A=πr²"),
+        (mathematics(part("f", num="a+b", den="12")), "(a+b)/12"),
+        (mathematics(part("rad", deg="", e=part("f", num="x", den="y"))), "√(x/y)"),
+        (mathematics(part("sSup", e=part("d", e="a+b"), sup="n-1")), "(a+b)^(n-1)"),
+        (mathematics(part("sSub", e="CO", sub="2"), "&lt;5"), "CO2<5"),
+        (mathematics(part("nary", naryPr='<m:chr m:val="∑"/>', e="x")), "∑x"),
+        (f"<m:oMathPara xmlns:m='http://schemas.openxmlformats.org/officeDocument/2006/math'>{mathematics('a=b')}"
+         "</m:oMathPara>", "a=b"),
+        (mathematics("a", "<w:del><m:r><m:t>b</m:t></m:r></w:del>"), "a"),
+    ],
+)  # fmt: skip
+def test_a_formula_of_word_stands_in_its_sentence(formula: str, expected: str) -> None:
+    sentence = f"<w:p>{run('It is ')}{formula}{run(' today.')}</w:p>"
+    table = f"<w:tbl><w:tr><w:tc>{sentence}</w:tc><w:tc>{paragraph('b')}</w:tc></w:tr></w:tbl>"
+    assert lines("a.docx", docx(sentence + table)) == [f"It is {expected} today.", f"It is {expected} today. · b"]
 
 
 STYLES = (

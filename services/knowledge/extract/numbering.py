@@ -103,12 +103,13 @@ class Numbering:
 
         def written(place: re.Match[str]) -> str:
             level = levels.get(int(place[1]) - 1, levels[depth])
-            return _in_form(count.get(int(place[1]) - 1, level.first), level.form)
+            return in_form(count.get(int(place[1]) - 1, level.first), level.form)
 
         return _PLACE.sub(written, levels[depth].text).translate({ord("&"): "&amp;", ord("<"): "&lt;"})
 
 
-def _in_form(number: int, form: str) -> str:
+def in_form(number: int, form: str) -> str:
+    """`form` as Word names it, such as `upperRoman`; digits where it is none of letters or Roman digits."""
     text = str(number)
     if form == "decimalZero":
         text = text.zfill(2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from xml.etree import ElementTree
 
@@ -13,12 +13,16 @@ from services.knowledge.domain.media import ODT
 from services.knowledge.extract.archive import judge_archive
 from services.knowledge.extract.cleaning import clean_paragraph
 from services.knowledge.extract.hidden import without_hidden
+from services.knowledge.extract.numbering import in_form
 from services.knowledge.extract.refusal import Refusal
 from services.knowledge.extract.rows import Cell, table_blocks
 
 _SPACES = {"s": " ", "tab": " ", "line-break": " "}
 # What is read at the end: a frame or a note inside of a paragraph would break it in two.
 _APART = ("frame", "custom-shape", "note-body")
+_FORMS = {"a": "lowerLetter", "A": "upperLetter", "i": "lowerRoman", "I": "upperRoman"}
+# The name under which the levels of headings are kept; lists cannot have it.
+_HEADINGS = " "
 # Cells that one element may stand for. More: a hostile table takes longer.
 _MOST_REPEATED = 100
 
@@ -31,11 +35,17 @@ def read_open_document(content: bytes) -> Iterator[Block]:
         if manifest in archive.namelist() and b"encryption-data" in archive.read(manifest):
             raise Refusal("document_encrypted")
         try:
-            for name, root in (("content.xml", "body"), ("styles.xml", "master-styles")):
-                tree = ElementTree.fromstring(archive.read(name)) if name in archive.namelist() else None  # noqa: S314
-                for part in () if tree is None else tree:
+            trees = [
+                ElementTree.fromstring(archive.read(name))  # noqa: S314 - judge_archive refuses entities
+                for name in ("styles.xml", "content.xml")
+                if name in archive.namelist()
+            ]
+            levels = _levels(trees)
+            parts = [part for tree in trees for part in tree]
+            for root in ("body", "master-styles"):
+                for part in parts:
                     if _local(part) == root:
-                        yield from _blocks(part)
+                        yield from _blocks(part, _numbers(part, levels))
         except ElementTree.ParseError as error:
             raise Refusal("document_corrupt") from error
 
@@ -46,6 +56,73 @@ def _local(node: ElementTree.Element) -> str:
 
 def _said(node: ElementTree.Element, name: str) -> str:
     return next((value for key, value in node.attrib.items() if key.rpartition("}")[2] == name), "")
+
+
+def _whole(text: str, default: int) -> int:
+    return int(text) if text.isdecimal() and len(text) < 6 else default
+
+
+def _levels(trees: Sequence[ElementTree.Element]) -> dict[str, dict[int, ElementTree.Element]]:
+    """How each style of a list, and that of headings, writes the numbers of its levels."""
+    return {
+        _HEADINGS if _local(style) == "outline-style" else _said(style, "name"): {
+            _whole(_said(level, "level"), 0): level for level in style if _said(level, "num-format")
+        }
+        for tree in trees
+        for style in tree.iter()
+        if _local(style) in ("list-style", "outline-style")
+    }
+
+
+def _numbers(
+    root: ElementTree.Element, levels: Mapping[str, Mapping[int, ElementTree.Element]]
+) -> dict[ElementTree.Element, str]:
+    """The number of each numbered paragraph and heading."""
+    numbers: dict[ElementTree.Element, str] = {}
+    seen: dict[str, dict[int, int]] = {}  # what lists have counted, by their style and by their own name
+    headings: dict[int, int] = {}
+    waiting: list[tuple[ElementTree.Element, str, int, dict[int, int]]] = [(root, "", 0, {})]
+    while waiting:
+        node, style, depth, counts = waiting.pop()
+        match _local(node):
+            case "list":
+                style, depth = _said(node, "style-name") or style, depth + 1
+                if depth == 1:
+                    before = style if _said(node, "continue-numbering") == "true" else ""
+                    counts = {}
+                    if name := _said(node, "continue-list") or before:
+                        counts = seen.get(name, counts)
+                    seen[style] = seen[_said(node, "id")] = counts
+            case "list-item":
+                if len(node) and _local(node[0]) in ("p", "h"):
+                    numbers[node[0]] = _number(levels.get(style, {}), depth, counts, _said(node, "start-value"))
+            case "h" if not depth and _said(node, "is-list-header") != "true":
+                level = _whole(_said(node, "outline-level"), 1)
+                numbers[node] = _number(levels.get(_HEADINGS, {}), level, headings, _said(node, "start-value"))
+            case "list-header":
+                pass
+            case _:
+                style, depth, counts = "", 0, {}
+        waiting += ((child, style, depth, counts) for child in reversed(node))
+    return numbers
+
+
+def _number(levels: Mapping[int, ElementTree.Element], depth: int, counts: dict[int, int], start: str) -> str:
+    """Counts a paragraph; '' where its level has no numbers."""
+    for deeper in [one for one in counts if one > depth]:
+        del counts[deeper]
+    if depth not in levels:
+        return ""
+    said = levels[depth]
+    first = {level: _whole(_said(one, "start-value"), 1) for level, one in levels.items()}
+    counts[depth] = _whole(start, counts.get(depth, first[depth] - 1) + 1)
+    shown = range(max(1, depth - _whole(_said(said, "display-levels"), 1) + 1), depth + 1)
+    digits = ".".join(
+        in_form(counts.get(level, first[level]), _FORMS.get(_said(levels[level], "num-format"), ""))
+        for level in shown
+        if level in levels
+    )
+    return f"{_said(said, 'num-prefix')}{digits}{_said(said, 'num-suffix')} "
 
 
 @dataclass(slots=True)
@@ -66,7 +143,7 @@ class _Text:
         self.words.append(node.tail or "")
 
 
-def _blocks(root: ElementTree.Element) -> Iterator[Block]:
+def _blocks(root: ElementTree.Element, numbers: Mapping[ElementTree.Element, str]) -> Iterator[Block]:
     waiting = [root]
     while waiting:
         node = waiting.pop()
@@ -75,21 +152,21 @@ def _blocks(root: ElementTree.Element) -> Iterator[Block]:
                 text = _Text()
                 text.read(node)
                 if words := clean_paragraph("".join(text.words)):
-                    level = _said(node, "outline-level") or "1"
-                    yield Block(words, 0, min(int(level) if level.isdecimal() else 1, 6) if name == "h" else 0)
+                    level = min(_whole(_said(node, "outline-level"), 1), 6) if name == "h" else 0
+                    yield Block(clean_paragraph(numbers.get(node, "") + words), 0, level)
                 waiting += reversed(text.apart)
             case "table":
-                yield from table_blocks(_cells(node), 0)
+                yield from table_blocks(_cells(node, numbers), 0)
             case _:
                 waiting += reversed(node)
 
 
-def _cells(table: ElementTree.Element) -> Iterator[Cell]:
+def _cells(table: ElementTree.Element, numbers: Mapping[ElementTree.Element, str]) -> Iterator[Cell]:
     for number, row in enumerate(node for node in _below(table, "table-row")):
         column = 0
         for cell in row:
             if _local(cell) in ("table-cell", "covered-table-cell"):
-                text = " ".join(block.text for child in cell for block in _blocks(child))
+                text = " ".join(block.text for child in cell for block in _blocks(child, numbers))
                 rows = _said(cell, "number-rows-spanned")
                 repeated = _said(cell, "number-columns-repeated")
                 for _ in range(min(int(repeated), _MOST_REPEATED) if repeated.isdecimal() else 1):

@@ -8,7 +8,7 @@ import pytest
 from pptx import Presentation
 from reportlab.pdfgen.canvas import Canvas
 
-from tests.unit.services.knowledge.extract.office_files import archive, docx, paragraph, run, sheet_row, xlsx
+from tests.unit.services.knowledge.extract.office_files import archive, docx, odt, paragraph, run, sheet_row, xlsx
 from tests.unit.services.knowledge.extract.pdf_files import pdf
 from tests.unit.services.knowledge.extract.reading import blocks, lines
 
@@ -123,6 +123,60 @@ def test_clauses_and_items_of_word_have_their_numbers() -> None:
         "1. Scope", "1.1 Delivery", "1.2 Returns", "(c) by post", "(d) by hand", "I) deep", "point", "between",
         "2. Fees", "2.1 Late fee", "10. Annex", "11. Last", "no number",
     ]  # fmt: skip
+
+
+LISTS = (
+    '<text:list-style style:name="N"><text:list-level-style-number text:level="1" style:num-format="1" '
+    'style:num-suffix="."/><text:list-level-style-number text:level="2" style:num-format="a" style:num-suffix=")" '
+    'text:display-levels="2"/></text:list-style><text:list-style style:name="B"><text:list-level-style-bullet '
+    'text:level="1" text:bullet-char="x"/></text:list-style><text:list-style style:name="R">'
+    '<text:list-level-style-number text:level="1" style:num-format="I" style:num-prefix="(" style:num-suffix=")" '
+    'text:start-value="4"/></text:list-style>'
+)
+OUTLINE = (
+    '<text:outline-style style:name="Outline"><text:outline-level-style text:level="1" style:num-format="1" '
+    'style:num-prefix="§ "/><text:outline-level-style text:level="2" style:num-format="1" text:display-levels="2"/>'
+    '<text:outline-level-style text:level="3" style:num-format=""/></text:outline-style>'
+)
+
+
+def listed(style: str, *items: str, more: str = "") -> str:
+    """A list of OpenDocument; an item that is no XML is one paragraph."""
+    inner = "".join(
+        f"<text:list-item>{text if '<' in text else f'<text:p>{text}</text:p>'}</text:list-item>" for text in items
+    )
+    return f'<text:list text:style-name="{style}" {more}>{inner}</text:list>'
+
+
+def headed(level: int, text: str, more: str = "") -> str:
+    return f'<text:h text:outline-level="{level}" {more}>{text}</text:h>'
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (listed("N", "one", "<text:p>two</text:p><text:p>more</text:p>", "three"),
+         ["1. one", "2. two", "more", "3. three"]),
+        (listed("N", "one", f"<text:p>two</text:p>{listed('N', 'a', 'b')}", "three"),
+         ["1. one", "2. two", "2.a) a", "2.b) b", "3. three"]),
+        (listed("N", "one") + "<text:p>x</text:p>" + listed("N", "two", more='text:continue-numbering="true"'),
+         ["1. one", "x", "2. two"]),
+        (listed("N", "one", more='xml:id="l1"') + listed("B", "x") + listed("N", "two", more='text:continue-list="l1"'),
+         ["1. one", "x", "2. two"]),
+        (listed("N", "one") + listed("N", "again"), ["1. one", "1. again"]),
+        (listed("R", "four", "five"), ["(IV) four", "(V) five"]),
+        ('<text:list text:style-name="N"><text:list-header><text:p>title</text:p></text:list-header><text:list-item '
+         'text:start-value="9"><text:p>nine</text:p></text:list-item></text:list>', ["title", "9. nine"]),
+        (headed(1, "Fees") + headed(2, "Adults") + headed(3, "x") + headed(1, "Note", 'text:is-list-header="true"')
+         + headed(1, "Rules") + headed(2, "Dogs"), ["§ 1 Fees", "1.1 Adults", "x", "Note", "§ 2 Rules", "2.1 Dogs"]),
+        ("<table:table><table:table-row><table:table-cell>" + listed("N", "one", "two") + "</table:table-cell>"
+         "<table:table-cell><text:p>b</text:p></table:table-cell></table:table-row></table:table>",
+         ["1. one 2. two · b"]),
+        (listed("none", "plain"), ["plain"]),
+    ],
+)  # fmt: skip
+def test_lists_and_headings_of_open_document_have_their_numbers(body: str, expected: list[str]) -> None:
+    assert lines("a.odt", odt(body, automatic=LISTS, styles=OUTLINE)) == expected
 
 
 def test_a_row_of_word_that_begins_further_right_keeps_its_columns() -> None:

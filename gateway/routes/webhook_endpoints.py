@@ -104,7 +104,11 @@ async def test_endpoint(request: ApiRequest[NoQuery, NoBody]) -> Response:
 async def list_deliveries(request: ApiRequest[DeliveryQuery, NoBody]) -> Response:
     answer = await request.app.clients.webhook_endpoints.ListWebhookDeliveries(
         pb.ListWebhookDeliveriesRequest(
-            endpoint_id=request.id, page=lists.page_request(request.query), status=request.query.status or ""
+            endpoint_id=request.id,
+            page=lists.page_request(request.query),
+            status=request.query.status or "",
+            event_type=request.query.event_type or "",
+            event_id=request.query.event_id or "",
         )
     )
     return lists.page_response(request, answer.deliveries, answer.page_info, delivery_from_proto)

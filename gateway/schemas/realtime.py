@@ -151,6 +151,10 @@ WebhookEndpointPatch = patch_of("WebhookEndpointPatch", WebhookEndpointBody, sta
 
 class DeliveryQuery(CreatedListQuery):
     status: Literal["pending", "delivered", "failed"] | None = None
+    event_type: Annotated[str, Meta(min_length=1, max_length=100, description="Only events of this type.")] | None = (
+        None
+    )
+    event_id: Annotated[str, Meta(pattern=r"^evt_", max_length=64, description="Only this event.")] | None = None
 
 
 class PresenceQuery(PageQuery):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from urllib.parse import urlsplit
 
-from libs.errors import InvalidArgument, Violation
+from libs.errors import Violation
 from services.realtime.domain.delivery import CONTENT_TYPES
 
 # Characters of a URL.
@@ -16,20 +16,16 @@ MAX_DESCRIPTION = 500
 MAX_EVENT_TYPES = 50
 
 
-def check_endpoint(
+def violations_of(
     url: str, event_types: Sequence[str], description: str, content_type: str, topics: Collection[str]
-) -> None:
-    """Raises InvalidArgument("validation_failed") with a violation per broken rule; `topics` are the known event
-    types.
-    """
-    violations = [
+) -> list[Violation]:
+    """A violation per broken rule; `topics` are the known event types."""
+    return [
         *_url(url),
         *_event_types(event_types, topics),
         *_description(description),
         *_content_type(content_type),
     ]
-    if violations:
-        raise InvalidArgument("validation_failed", "Correct the fields named in errors.", violations=violations)
 
 
 def _url(url: str) -> Iterator[Violation]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import dataclasses
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from echosenseix.realtime.v1 import realtime_pb2 as pb
 from echosenseix.realtime.v1 import realtime_pb2_grpc as pb_grpc
 from libs.clock import utcnow
 from libs.crypto import Envelope
-from libs.errors import FailedPrecondition, InvalidArgument, NotFound, Violation
+from libs.errors import FailedPrecondition, InvalidArgument, NotFound, Violation, invalid_parameter
 from libs.events.topics import LOGGED
 from libs.http.addresses import ascii_url, parse_target
 from libs.ids import lowest_id, new_id
@@ -23,7 +23,7 @@ from libs.rpc.paging import page_info_to_proto, page_request_from_proto
 from libs.rpc.versions import require_version
 from services.realtime import operations
 from services.realtime.domain.delivery import CONTENT_TYPES, SECRET_OVERLAP, Endpoint, matches
-from services.realtime.domain.validation import check_endpoint
+from services.realtime.domain.validation import violations_of
 from services.realtime.mapping import (
     attempt_to_proto,
     delivery_to_proto,
@@ -36,6 +36,8 @@ from services.realtime.storage import endpoints as endpoint_rows
 from services.realtime.storage.endpoints import DELIVERY_LIST, ENDPOINT_LIST, Endpoints
 from services.realtime.storage.event_log import count_range
 
+# Types of events that a delivery can have; the log has none of the one that a customer asks for.
+DELIVERED = frozenset((*LOGGED, "webhook.test"))
 EDITABLE: Editable[Endpoint] = Editable(
     {name: name for name in ("url", "event_types", "description", "content_type", "status")}
 )
@@ -152,8 +154,16 @@ class WebhookEndpointServicer(pb_grpc.WebhookEndpointServiceServicer):
     ) -> pb.ListWebhookDeliveriesResponse:
         require_scope("webhooks:read")
         endpoint = await self._get(request.endpoint_id)
-        wanted = page_request_from_proto(request.page, DELIVERY_LIST)
-        page = await self._endpoints.list_deliveries(endpoint.org_id, endpoint.id, request.status, wanted)
+        if request.event_type and request.event_type not in DELIVERED:
+            raise invalid_parameter("eventType", "No event has this type; see the events' documentation.")
+        page = await self._endpoints.list_deliveries(
+            endpoint.org_id,
+            endpoint.id,
+            page_request_from_proto(request.page, DELIVERY_LIST),
+            status=request.status,
+            event_type=request.event_type,
+            event_id=request.event_id,
+        )
         rows = map(delivery_to_proto, page.items)
         return pb.ListWebhookDeliveriesResponse(deliveries=rows, page_info=page_info_to_proto(page))
 
@@ -220,13 +230,21 @@ class WebhookEndpointServicer(pb_grpc.WebhookEndpointServiceServicer):
         return _found(await self._endpoints.get(current_principal().org_id, endpoint_id))
 
     def _check(self, endpoint: Endpoint) -> None:
-        check_endpoint(endpoint.url, endpoint.event_types, endpoint.description, endpoint.content_type, LOGGED)
+        """Raises InvalidArgument("validation_failed") that names everything that is wrong."""
+        wrong = violations_of(endpoint.url, endpoint.event_types, endpoint.description, endpoint.content_type, LOGGED)
+        if not any(one.pointer == "#/url" for one in wrong):
+            wrong += self._of_target(endpoint.url)
+        if wrong:
+            raise InvalidArgument("validation_failed", "Correct the fields named in errors.", violations=wrong)
+
+    def _of_target(self, url: str) -> Iterator[Violation]:
         try:
-            parse_target(endpoint.url)
+            parse_target(ascii_url(url))
         except ValueError as error:
-            raise _refused_url("invalid_url", error) from None
-        if self._is_forbidden(endpoint.url) is not None:
-            raise _refused_url("forbidden_address", "the address must be public")
+            yield _wrong_url("invalid_url", error)
+            return
+        if self._is_forbidden(url) is not None:
+            yield _wrong_url("forbidden_address", "the address must be public")
 
     def _seal(self, endpoint: Endpoint, secret: str) -> bytes:
         return self._envelope.encrypt(secret.encode(), endpoint_rows.secret_place(endpoint.org_id, endpoint.id))
@@ -289,17 +307,16 @@ def _changed(endpoint: Endpoint, edit: Edit[Endpoint], asked: pb.WebhookEndpoint
 
 
 def _address(url: str) -> str:
-    """The URL as it goes on the wire."""
+    """The URL as it goes on the wire; as it was given where it has no such form, which the check refuses."""
     try:
         return ascii_url(url)
-    except ValueError as error:
-        raise _refused_url("invalid_url", error) from None
+    except ValueError:
+        return url
 
 
-def _refused_url(code: str, reason: object) -> InvalidArgument:
+def _wrong_url(code: str, reason: object) -> Violation:
     text = str(reason)
-    violation = Violation("#/url", code, f"{text[:1].upper()}{text[1:]}.")
-    return InvalidArgument("validation_failed", "Correct the fields named in errors.", violations=[violation])
+    return Violation("#/url", code, f"{text[:1].upper()}{text[1:]}.")
 
 
 def _found(endpoint: Endpoint | None) -> Endpoint:

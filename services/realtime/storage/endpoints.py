@@ -79,11 +79,14 @@ class Endpoints:
         row = await self._database.fetchrow(org_id, sql, endpoint_id, delivery_id)
         return None if row is None else (delivery_from_row(row), row["body"])
 
-    async def list_deliveries(self, org_id: str, endpoint_id: str, status: str, request: PageRequest) -> Page[Delivery]:
+    async def list_deliveries(
+        self, org_id: str, endpoint_id: str, request: PageRequest, *, status: str, event_type: str, event_id: str
+    ) -> Page[Delivery]:
+        """Those of one status, type of event, or event, where it is not empty."""
+        wanted = {"status": status, "event_type": event_type, "event_id": event_id}
         filters: list[tuple[str, Any]] = [("d.endpoint_id = {}", endpoint_id)]
-        if status:
-            filters.append(("d.status = {}", status))
-        scope = ("deliveries", endpoint_id, status)
+        filters += [(f"d.{name} = {{}}", value) for name, value in wanted.items() if value]
+        scope = ("deliveries", endpoint_id)
         page = await fetch_page(self._database, org_id, _deliveries, request, filters, self._codec, scope)
         return page.map(delivery_from_row)
 

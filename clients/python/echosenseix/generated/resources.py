@@ -724,9 +724,9 @@ class WebhooksOut:
         """Send a test event. Needs the scope webhooks:write."""
         return self._client.answer(m.TestDelivery, Call("POST", f"/api/webhook-endpoints/{segment(id)}/test", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
 
-    def list_deliveries(self, id: str, *, limit: int | None = None, sort: Literal["createdAt"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None, status: Literal["delivered", "failed", "pending"] | None = None) -> Rows[m.WebhookDelivery]:
+    def list_deliveries(self, id: str, *, limit: int | None = None, sort: Literal["createdAt"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None, status: Literal["delivered", "failed", "pending"] | None = None, event_type: str | None = None, event_id: str | None = None) -> Rows[m.WebhookDelivery]:
         """List deliveries. Needs the scope webhooks:read."""
-        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt, "status": status}
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt, "status": status, "eventType": event_type, "eventId": event_id}
         return self._client.rows(m.WebhookDelivery, f"/api/webhook-endpoints/{segment(id)}/deliveries", params, "cursor")
 
     def get_delivery(self, id: str, delivery_id: str) -> m.WebhookDeliveryLog:
@@ -1526,9 +1526,9 @@ class AsyncWebhooksOut:
         """Send a test event. Needs the scope webhooks:write."""
         return await self._client.answer(m.TestDelivery, Call("POST", f"/api/webhook-endpoints/{segment(id)}/test", headers={name: value for name, value in (("If-Match", if_match),) if value is not None}, keyed=True, idempotency_key=idempotency_key))
 
-    def list_deliveries(self, id: str, *, limit: int | None = None, sort: Literal["createdAt"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None, status: Literal["delivered", "failed", "pending"] | None = None) -> AsyncRows[m.WebhookDelivery]:
+    def list_deliveries(self, id: str, *, limit: int | None = None, sort: Literal["createdAt"] | None = None, order: Literal["asc", "desc"] | None = None, include_total: bool | None = None, created_at_ge: str | None = None, created_at_lt: str | None = None, status: Literal["delivered", "failed", "pending"] | None = None, event_type: str | None = None, event_id: str | None = None) -> AsyncRows[m.WebhookDelivery]:
         """List deliveries. Needs the scope webhooks:read."""
-        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt, "status": status}
+        params = {"limit": limit, "sort": sort, "order": order, "includeTotal": include_total, "createdAtGe": created_at_ge, "createdAtLt": created_at_lt, "status": status, "eventType": event_type, "eventId": event_id}
         return self._client.rows(m.WebhookDelivery, f"/api/webhook-endpoints/{segment(id)}/deliveries", params, "cursor")
 
     async def get_delivery(self, id: str, delivery_id: str) -> m.WebhookDeliveryLog:

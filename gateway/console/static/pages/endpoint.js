@@ -118,11 +118,13 @@ function Settings({ endpoint, path, replace }) {
 
 function Deliveries({ path, route }) {
   const may = useMay();
-  const { status = "" } = route.query;
+  const { status = "", eventType = "" } = route.query;
   const [shown, setShown] = useState("");
   const [where, move] = urlPlace(route);
-  const list = useList(`${path}/deliveries`, { status }, where, 25);
+  const list = useList(`${path}/deliveries`, { status, eventType }, where, 25);
   useInterval(list.reload, LOOK_SECONDS);
+  // Those that the page shows, and the one that is chosen.
+  const types = [...new Set([...list.rows.map((delivery) => delivery.eventType), eventType])].filter(Boolean).sort();
   const again = (delivery) => () => send("POST", `${path}/deliveries/${delivery.id}/replay`).then(
     () => {
       toast("The event is delivered again.");
@@ -143,10 +145,12 @@ function Deliveries({ path, route }) {
   ];
   return html`<form class="filters" onSubmit=${(event) => event.preventDefault()}>
       <${SelectField} label="Status" value=${status} onInput=${(value) => setQuery({ status: value })}
-        options=${[["", "All"], ["pending", "Pending"], ["delivered", "Delivered"], ["failed", "Failed"]]} /></form>
+        options=${[["", "All"], ["pending", "Pending"], ["delivered", "Delivered"], ["failed", "Failed"]]} />
+      <${SelectField} label="Event" value=${eventType} onInput=${(value) => setQuery({ eventType: value })}
+        options=${[["", "All"], ...types.map((type) => [type, type])]} /></form>
     ${shown && html`<${Log} path=${`${path}/deliveries/${shown}`} onClose=${() => setShown("")} />`}
     <${List} read=${list} place=${where} setPlace=${move} columns=${columns} label="Deliveries"
-      empty=${html`<${Empty} title="No delivery">${status ? "None has this status." : "“Send a test” delivers one."}
+      empty=${html`<${Empty} title="No delivery">${status || eventType ? "None matches." : "“Send a test” delivers one."}
         <//>`} />`;
 }
 

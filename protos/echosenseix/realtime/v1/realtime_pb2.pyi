@@ -890,8 +890,14 @@ class ListWebhookDeliveriesRequest(_message.Message):
     ENDPOINT_ID_FIELD_NUMBER: _builtins.int
     PAGE_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
+    EVENT_TYPE_FIELD_NUMBER: _builtins.int
+    EVENT_ID_FIELD_NUMBER: _builtins.int
     endpoint_id: _builtins.str
     status: _builtins.str
+    event_type: _builtins.str
+    """One type of event; empty for all."""
+    event_id: _builtins.str
+    """One event; empty for all."""
     @_builtins.property
     def page(self) -> _common_pb2.PageRequest: ...
     def __init__(
@@ -900,10 +906,12 @@ class ListWebhookDeliveriesRequest(_message.Message):
         endpoint_id: _builtins.str = ...,
         page: _common_pb2.PageRequest | None = ...,
         status: _builtins.str = ...,
+        event_type: _builtins.str = ...,
+        event_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoint_id", b"endpoint_id", "page", b"page", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoint_id", b"endpoint_id", "event_id", b"event_id", "event_type", b"event_type", "page", b"page", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from echosenseix.realtime.v1 import realtime_pb2 as pb
-from libs.errors import NotFound, PermissionDenied
+from libs.errors import InvalidArgument, NotFound, PermissionDenied
 from services.realtime.domain.channels import scope_of_event
 from services.realtime.domain.delivery import RECORDED_BODY
 from tests.integration.services.realtime.driving import Realtime, until
@@ -52,6 +52,31 @@ async def test_an_attempt_without_a_response_says_why(realtime: Realtime, endpoi
     [attempt] = (await endpoints.log("org_l2", created.endpoint.id, tried.id)).attempts
     assert (attempt.status_code, attempt.response_body, dict(attempt.response_headers)) == (0, "", {})
     assert "connect error" in attempt.error
+
+
+async def test_the_list_is_narrowed_to_a_type_of_event_and_to_an_event(
+    realtime: Realtime, endpoints: Endpoints
+) -> None:
+    async with Receiver() as receiver:
+        endpoint = (await endpoints.create("org_l5", receiver.url, ("call.*",))).endpoint.id
+        sent = [await realtime.emit("org_l5", topic=topic) for topic in ("call.started", "call.ended", "call.ended")]
+        await endpoints.test("org_l5", endpoint)
+        await until(lambda: len(receiver.requests) == 4)
+
+    async def found(event_type: str = "", event_id: str = "") -> set[str]:
+        request = pb.ListWebhookDeliveriesRequest(endpoint_id=endpoint, event_type=event_type, event_id=event_id)
+        with caller("org_l5"):
+            answer = await endpoints.servicer.ListWebhookDeliveries(request, None)
+        return {row.event_id if row.event_id in sent else row.event_type for row in answer.deliveries}
+
+    assert await found() == {*sent, "webhook.test"}
+    assert await found(event_type="call.ended") == set(sent[1:])
+    assert await found(event_type="webhook.test") == {"webhook.test"}
+    assert await found(event_id=sent[0]) == {sent[0]}
+    assert await found(event_id=sent[0], event_type="call.ended") == set()
+    with pytest.raises(InvalidArgument) as refused:
+        await found(event_type="call.endd")
+    assert [one.pointer for one in refused.value.violations] == ["#/eventType"]
 
 
 async def test_only_the_newest_attempts_are_kept_and_they_go_with_their_delivery(

@@ -128,3 +128,12 @@ async def test_a_stale_change_is_refused(endpoints: Endpoints) -> None:
         with pytest.raises(FailedPrecondition) as stale:
             await endpoints.servicer.UpdateWebhookEndpoint(request, None)
     assert stale.value.reason == "stale_version"
+
+
+@pytest.mark.parametrize(
+    "url", ["http://10.0.0.1/hook", "http://user:word@example.com/", "ftp://example.com", "x", "http://ü\u0301..de/"]
+)
+async def test_everything_that_is_wrong_with_an_endpoint_is_told_at_once(endpoints: Endpoints, url: str) -> None:
+    with pytest.raises(InvalidArgument) as created:
+        await endpoints.create("org_w9", url, ("call.nothing", "call.ended", "nothing.*"))
+    assert {one.pointer for one in created.value.violations} == {"#/url", "#/eventTypes/0", "#/eventTypes/2"}

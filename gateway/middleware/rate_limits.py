@@ -196,14 +196,22 @@ def fields(counted: Counted, decision: Decision) -> list[tuple[bytes, bytes]]:
     if decision.allowed:
         told = limits_left(counted, decision)
     else:
-        told = f'"{_name(decision.refused_by)}";r=0;t={math.ceil(decision.reset_seconds)}'.encode()
+        refused = next(one for one in counted.limits if one.key == decision.refused_by)
+        told = f'"{_name(refused.key)}";r=0;t={_shown(refused, decision.reset_seconds)}'.encode()
     return [counted.policy, (b"ratelimit", told)]
 
 
 def limits_left(counted: Counted, decision: Decision) -> bytes:
     """The value of RateLimit for a request that passed."""
-    numbers = [number for left in decision.left for number in (left.remaining, math.ceil(left.reset_seconds))]
+    found = zip(counted.limits, decision.left, strict=True)
+    numbers = [number for limit, left in found for number in (left.remaining, _shown(limit, left.reset_seconds))]
     return counted.left % tuple(numbers)
+
+
+def _shown(limit: Limit, wait_seconds: float) -> int:
+    """Whole seconds, at most the window that the policy states: a slice or a lease counts for a sixtieth of it longer,
+    which Retry-After alone tells."""
+    return min(math.ceil(wait_seconds), int(limit.window_seconds))
 
 
 def _name(key: str) -> str:

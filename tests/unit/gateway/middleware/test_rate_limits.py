@@ -1,10 +1,14 @@
 """Whom a request counts for, and what it is told; Redis is away here."""
 
 import json
+import math
+import re
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.app import ROUTES
 from gateway.http.request import Options, Request
@@ -14,6 +18,8 @@ from gateway.routes.documentation import FILE
 from gateway.schemas.quotas import request_limits_of
 from libs.errors import ResourceExhausted
 from libs.ratelimit import Decision, Left, Limit, RateLimiter
+from libs.ratelimit.limits import LEASED_TIME_SHARE, LOG_MAX
+from libs.ratelimit.local import LocalLog
 from libs.rpc.principal import Principal
 from suite.limits import CLASSES, RAISED_FOR_BENCHES, of_plan
 
@@ -124,6 +130,42 @@ async def test_a_spent_limit_refuses_and_tells_which_and_how_long() -> None:
     assert {fields[b"ratelimit-policy"] for fields in told} == {policy}
     assert told[0][b"ratelimit"] == b'"upload-user";r=19;t=60, "upload-organization";r=199;t=60'
     assert told[-1][b"ratelimit"].startswith(b'"upload-user";r=0;t=')
+
+
+_LIMITS = st.builds(
+    Limit, st.sampled_from(["read:key:1", "write:user:1", "refused:10.0.0.1"]),
+    st.sampled_from([1, 3, LOG_MAX, LOG_MAX + 1]), st.sampled_from([1, 60, 900]),
+)  # fmt: skip
+
+
+@given(
+    limits=st.lists(_LIMITS, min_size=1, max_size=2, unique_by=lambda one: one.key),
+    pauses=st.lists(st.floats(0, 20), min_size=1, max_size=30),
+    start=st.floats(0, 1e6),
+)
+def test_no_window_is_told_to_last_longer_than_the_policy_states(
+    limits: list[Limit], pauses: list[float], start: float
+) -> None:
+    now = start
+    log, counted = LocalLog(lambda: now), Counted.of(tuple(limits), leased=False)
+    for pause in pauses:
+        now += pause
+        _check_told(counted, log.take(limits, "member"))
+    # What Redis answers while a lease is counted at its end.
+    leased = tuple(Left(1, one.window_seconds * (1 + LEASED_TIME_SHARE)) for one in limits)
+    _check_told(counted, Decision(True, 1, 0, left=leased))
+    for limit, left in zip(limits, leased, strict=True):
+        _check_told(counted, Decision(False, 0, left.reset_seconds, limit.key))
+
+
+def _check_told(counted: Counted, decision: Decision) -> None:
+    policy, told = (value.decode() for _, value in fields(counted, decision))
+    windows = dict(re.findall(r'"([a-z-]+)";q=\d+;w=(\d+)', policy))
+    shown = re.findall(r'"([a-z-]+)";r=\d+;t=(\d+)', told)
+    waits = [left.reset_seconds for left in decision.left] if decision.allowed else [decision.reset_seconds]
+    assert len(shown) == len(waits)
+    for (name, seconds), wait in zip(shown, waits, strict=True):
+        assert int(seconds) == min(math.ceil(wait), int(windows[name]))
 
 
 def test_a_policy_never_names_whom_it_counts() -> None:

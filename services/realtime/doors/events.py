@@ -108,7 +108,7 @@ class EventStreams:
     async def stream(self, request: Request) -> Response:
         token = _token(request)
         grant = self._grant(token)
-        after, heard = _asked_position(request), _heard(request, grant)
+        after, heard = _asked(request, grant)
         if request.method == "HEAD":
             return Response(media_type=_MEDIA_TYPE, headers=UNBUFFERED)
         # Counted before the first await, so that streams opened at one instant are counted, too.
@@ -214,8 +214,9 @@ def _token(request: Request) -> str:
     return credential if scheme.lower() == "bearer" else request.query_params.get("token", "")
 
 
-def _asked_position(request: Request) -> str:
-    """What the request names as the last event that was read; empty: nothing. Last-Event-ID goes before `after`."""
+def _asked(request: Request, grant: Grant) -> tuple[str, Set[str]]:
+    """What the request names as the last event that was read (empty: nothing; Last-Event-ID goes before `after`), and
+    the topics that the grant opens, of those that it names."""
     asked = request.query_params
     wrong = []
     for name in asked:
@@ -226,9 +227,15 @@ def _asked_position(request: Request) -> str:
     text = request.headers.get("last-event-id") or asked.get("after") or ""
     if text and not is_position(text) and not is_id(text, "evt"):
         wrong.append(_no_position(request))
+    heard: Set[str] = frozenset()
+    try:
+        named = asked["types"].split(",") if "types" in asked else ()
+        heard = frozenset(heard_topics(grant.scopes, named, limited=grant.agents is not None))
+    except InvalidArgument as error:
+        wrong += error.violations
     if wrong:
         raise _refused(wrong)
-    return text
+    return text, heard
 
 
 def _no_position(request: Request) -> Violation:
@@ -238,13 +245,3 @@ def _no_position(request: Request) -> Violation:
 
 def _refused(wrong: Sequence[Violation]) -> Refused:
     return Refused(400, "invalid_query", " ".join(dict.fromkeys(one.detail for one in wrong)), wrong)
-
-
-def _heard(request: Request, grant: Grant) -> Set[str]:
-    """The topics that the grant opens, of those that the request names."""
-    wanted = request.query_params.get("types")
-    try:
-        named = wanted.split(",") if wanted is not None else ()
-        return frozenset(heard_topics(grant.scopes, named, limited=grant.agents is not None))
-    except InvalidArgument as error:
-        raise _refused(error.violations) from None

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from echosenseix.realtime.v1 import realtime_pb2 as pb
 from echosenseix.realtime.v1 import realtime_pb2_grpc as pb_grpc
 from libs.clock import utcnow
-from libs.errors import OutOfRange, PermissionDenied, invalid_parameter
+from libs.errors import OutOfRange, PermissionDenied, Violation, invalid_parameter
 from libs.ids import is_id
 from libs.postgres import Record
 from libs.rpc.context import current_principal, require_scope
@@ -77,7 +77,8 @@ class RealtimeServicer(pb_grpc.RealtimeServiceServicer):
         org_id = who.org_id
         after = await self._position(org_id, request.after)
         if after and (expired := await self._expiry(org_id, after)):
-            raise OutOfRange("position_expired", f"{expired} Leave out after to begin at the oldest.")
+            detail = f"{expired} Leave out after to begin at the oldest."
+            raise OutOfRange("position_expired", detail, violations=[Violation("#/after", "out_of_range", detail)])
         types = heard_topics(who.scopes, tuple(request.types), limited=who.grants is not None)
         if who.grants is not None:
             return await self._events_of_agents(org_id, after, limit, types, who.grants.readable)

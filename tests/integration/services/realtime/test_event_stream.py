@@ -72,6 +72,7 @@ async def test_a_refusal_is_a_whole_problem(
         ("", {"last-event-id": "x"}, {"#/Last-Event-ID": "invalid_value"}),
         ("after=3", {"last-event-id": "evt_01h00000000000000000000000"}, {"#/Last-Event-ID": "invalid_value"}),
         ("types=call.nothing", {}, {"#/types": "invalid_value"}),
+        ("types=", {"last-event-id": "x"}, {"#/Last-Event-ID": "invalid_value", "#/types": "invalid_value"}),
         (
             "no~/pe=1&after=x&types=*&types=*",
             {},

@@ -78,8 +78,9 @@ async def test_a_position_ahead_of_the_log_is_refused_instead_of_waited_for(
     await realtime.emit("org_log_e")
     assert await positions(servicer, "org_log_e", "1") == []
     for after in ("2", "9" * 18):
-        with pytest.raises(OutOfRange, match="position_expired"):
+        with pytest.raises(OutOfRange, match="position_expired") as refused:
             await positions(servicer, "org_log_e", after)
+        assert [one.pointer for one in refused.value.violations] == ["#/after"]
     with pytest.raises(InvalidArgument):
         await positions(servicer, "org_log_e", "9" * 19)
 

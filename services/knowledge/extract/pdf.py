@@ -6,6 +6,7 @@ off: it fetches its models.
 
 from __future__ import annotations
 
+import ctypes
 import io
 import math
 import re
@@ -13,13 +14,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import chain, pairwise
+from typing import Any
 
 import pypdfium2
 import pypdfium2.raw as raw
 from liteparse import LayoutBlock, LiteParse, ParsedPage, ParseError, ParseResult, TextItem
 
 from services.knowledge.domain.blocks import Block
-from services.knowledge.extract.cleaning import clean_paragraph, join_cells, join_lines
+from services.knowledge.extract.cleaning import clean_paragraph, join_cells, join_lines, raised
 from services.knowledge.extract.recognition import Recognizer
 from services.knowledge.extract.refusal import Refusal
 
@@ -46,6 +48,11 @@ _FIRST_PAGES = 50
 _LEAST_SPACED = 4
 # Height of a raised digit, as a share of the digits before it.
 _SMALL = 0.75
+# Raised digits that every font of a reader has, and what other numbers are exponents of.
+_RAISED_FORMS = ("1", "2", "3")
+# Width of a raised digit, and mean width of a caret and digits, as a share of their size.
+_RAISED_WIDTH, _POWER_WIDTH = 0.333, 0.5
+_POWER_BASE = re.compile(r"(?<![0-9.,])10$")
 # How much farther the lines of an even table may be from each other.
 _EVEN = 1.15
 _LABELLED = re.compile(r"^[ ]*(\S[^\n:]{0,40}:)[ ]{2,}(\S[^\n]{0,80})$", re.MULTILINE)
@@ -157,7 +164,14 @@ def _prepare(page: pypdfium2.PdfPage) -> int:
     turned = page.get_rotation() and all(map(_runs_right, filter(_is_text, page.get_objects())))
     if turned:
         page.set_rotation(0)
-    removed = [*_invisible(page), *_marks(page)]
+    removed = _invisible(page)
+    places = {ctypes.addressof(one.raw.contents): n for n, one in enumerate(page.get_objects(max_depth=1))}
+    written = []
+    for mark, text in _marks(page):
+        removed.append(mark)
+        written += [(places[ctypes.addressof(mark.raw.contents)], _text_at(page, mark, text))] if text else []
+    for place, one in reversed(written):
+        raw.FPDFPage_InsertObjectAtIndex(page, one, place)
     for one in removed:
         page.remove_obj(one)
     if removed:
@@ -170,18 +184,37 @@ def _runs_right(text: pypdfium2.PdfObject) -> bool:
     return bool(matrix.a > abs(matrix.b))
 
 
-def _marks(page: pypdfium2.PdfPage) -> Iterator[pypdfium2.PdfObject]:
-    """Marks of notes that follow a number: the reader would make `12` with a small raised `1` behind it to `121`."""
+def _marks(page: pypdfium2.PdfPage) -> Iterator[tuple[pypdfium2.PdfObject, str]]:
+    """Small raised numbers, and what is written for each: the reader would make `121` of 12 and a raised 1. '' where
+    it is left out."""
     texts = list(page.get_objects([raw.FPDF_PAGEOBJ_TEXT], max_depth=1))
     for before, one in pairwise(texts):
         _, bottom, right, top = before.get_bounds()
         left, low, _, high = one.get_bounds()
         is_raised = high - low < _SMALL * (top - bottom) and low > bottom + (top - bottom) / 4
-        if is_raised and abs(left - right) < (top - bottom) / 2:
+        if is_raised and not _is_invisible(one) and abs(left - right) < (top - bottom) / 2:
             before.textpage = one.textpage = page.get_textpage()
-            number, mark = before.extract().strip(), one.extract().strip()
-            if number[-1:].isdecimal() and mark.isdecimal():
-                yield one
+            word, mark = before.extract().strip(), one.extract().strip()
+            number = mark.replace("\u2212", "-")
+            if not number.removeprefix("-").isdecimal() or not word[-1:].isalnum():
+                continue
+            if number in _RAISED_FORMS:
+                yield one, raised(number)
+            elif _POWER_BASE.search(word):
+                yield one, f"^{number}"
+            elif word[-1:].isdecimal():
+                yield one, ""  # the mark of a note
+
+
+def _text_at(page: pypdfium2.PdfPage, place: pypdfium2.PdfObject, text: str) -> Any:
+    """A new object of text in the place of another. The page's own font may lack the characters."""
+    made = raw.FPDFPageObj_NewTextObj(page.pdf, b"Helvetica", 1.0)
+    letters = ctypes.create_string_buffer((text + "\0").encode("utf-16-le"))
+    raw.FPDFText_SetText(made, ctypes.cast(letters, raw.FPDF_WIDESTRING))
+    left, bottom, right, top = place.get_bounds()
+    wide = (right - left) / (_RAISED_WIDTH if len(text) == 1 else _POWER_WIDTH * len(text))
+    raw.FPDFPageObj_Transform(made, wide, 0, 0, top - bottom, left, bottom)
+    return made
 
 
 def _invisible(page: pypdfium2.PdfPage) -> list[pypdfium2.PdfObject]:

@@ -349,17 +349,21 @@ def test_rows_of_a_table_without_rules_are_not_joined() -> None:
     ]  # fmt: skip
 
 
-def test_the_mark_of_a_note_is_no_digit_of_the_number_before_it() -> None:
+@pytest.mark.parametrize(
+    ("first", "mark", "expected"),
+    [("Fee 12", "1", "Fee 12¹ per day"), ("Fee 12", "7", "Fee 12 per day"), ("Area 40 m", "2", "Area 40 m² per day"),
+     ("It is 10", "2", "It is 10² per day"), ("Some 3 x 10", "8", "Some 3 x 10^8 per day"),
+     ("Only 10", "-3", "Only 10^-3 per day"), ("Fee 110", "4", "Fee 110 per day"),
+     ("On the 4", "th", "On the 4th per day")],
+)  # fmt: skip
+def test_a_raised_number_of_a_pdf_is_no_digit_of_the_number_before_it(first: str, mark: str, expected: str) -> None:
     def draw(page: Canvas) -> None:
-        for y, first, mark in ((760, "Fee 12", "1"), (740, "Area m", "2")):
-            page.setFont("Helvetica", 12)
-            page.drawString(72, y, first)
-            right = 72 + page.stringWidth(first)
-            page.setFont("Helvetica", 6)
-            page.drawString(right + 1, y + 5, mark)
-            page.setFont("Helvetica", 12)
-            page.drawString(right + 8, y, "per day")
+        page.setFont("Helvetica", 12)
+        page.drawString(72, 760, first)
+        right = 72 + page.stringWidth(first)
+        page.setFont("Helvetica", 6)
+        page.drawString(right + 1, 765, mark)
+        page.setFont("Helvetica", 12)
+        page.drawString(right + 8, 760, "per day")
 
-    text = " ".join(lines("a.pdf", pdf(draw)))
-    assert "Fee 12 per day" in text
-    assert "m2" in text
+    assert lines("a.pdf", pdf(draw)) == [expected]

@@ -73,8 +73,9 @@ async def test_a_stream_from_a_position_ahead_of_the_log_gets_what_is_new(realti
     params = {"token": realtime.token("org_ahead"), "after": "900000000000000000"}
     async with httpx.AsyncClient(timeout=20) as http, http.stream("GET", url, params=params) as answer:
         lines = answer.aiter_lines()
-        assert await anext(lines) == "retry: 1000"
+        assert [await anext(lines) for _ in range(3)] == ["retry: 1000", "", "event: expired"]
         await realtime.emit("org_ahead", call_id="call_new")
+        assert json.loads((await anext(lines))[5:]) == {"after": 900000000000000000, "oldest": 2}
         async for line in lines:
             if line.startswith("data:"):
                 assert json.loads(line[5:])["data"]["callId"] == "call_new"

@@ -79,6 +79,24 @@ async def test_the_list_is_narrowed_to_a_type_of_event_and_to_an_event(
     assert [one.pointer for one in refused.value.violations] == ["#/eventType"]
 
 
+async def test_deliveries_of_one_status_or_type_of_event_lie_in_their_order_in_an_index(realtime: Realtime) -> None:
+    plans = {
+        "webhook_delivery_newest": "",
+        "webhook_delivery_status": "and d.status = 'failed'",
+        "webhook_delivery_type": "and d.event_type = 'call.ended'",
+    }
+    async with realtime.database.transaction("org_l6") as conn:
+        for costly in ("seqscan", "sort", "bitmapscan"):
+            await conn.execute(f"set local enable_{costly} = off")
+        for index, kept in plans.items():
+            sql = (
+                f"select d.id from webhook_delivery d where d.org_id = $1 and d.endpoint_id = 'whe_1' {kept}"
+                " order by d.created_at desc, d.id desc limit 51"
+            )
+            plan = "\n".join(row[0] for row in await conn.fetch(f"explain {sql}", "org_l6"))
+            assert f"using {index} " in plan.lower(), plan
+
+
 async def test_only_the_newest_attempts_are_kept_and_they_go_with_their_delivery(
     realtime: Realtime, endpoints: Endpoints
 ) -> None:

@@ -20,6 +20,17 @@ class ConnectionFailed(EchoSenseiXError):
     """No answer came, and the attempts are used up; `__cause__` is the error of httpx."""
 
 
+class PositionExpired(EchoSenseiXError):
+    """Events between `after` and `oldest` cannot be read any more, or the log is another one. Read anew what you keep
+    of them, then go on with `after=str(oldest - 1)`."""
+
+    def __init__(self, after: int, oldest: int) -> None:
+        super().__init__(f"the events after {after} are gone; the oldest that can be read is {oldest}")
+        # Positions in the organization's log.
+        self.after = after
+        self.oldest = oldest
+
+
 class WebhookRefused(EchoSenseiXError):
     """A delivery is not signed with the secret, or not for the present time. Answer 401."""
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NotRequired, TypedDict, cast
 
 import httpx
 
-from .errors import ApiError, ConnectionFailed, NotAuthenticated, api_error
+from .errors import ApiError, ConnectionFailed, NotAuthenticated, PositionExpired, api_error
 from .retries import Retries, passes
 
 if TYPE_CHECKING:
@@ -40,27 +40,33 @@ class _Position:
         # The id of the last event that was yielded; give it as `after` to go on in another process.
         self.after = after
         self._id: str | None = None
+        self._name = ""
         self._data: list[str] = []
 
     def params(self) -> dict[str, str]:
         return {} if self.after is None else {"after": self.after}
 
     def read(self, line: str) -> Event | None:
-        """The event that an empty line completes (WHATWG HTML, 9.2)."""
+        """The event that an empty line completes (WHATWG HTML, 9.2). Raises PositionExpired."""
         if line.startswith("id:"):
             self._id = line[3:].strip()
         elif line.startswith("data:"):
             self._data.append(line[5:].removeprefix(" "))
+        elif line.startswith("event:"):
+            self._name = line[6:].strip()
         elif not line and self._data:
-            event = cast(Event, json.loads("\n".join(self._data)))
-            self._data = []
+            said, name = json.loads("\n".join(self._data)), self._name
+            self._data, self._name = [], ""
+            if name == "expired":
+                raise PositionExpired(said["after"], said["oldest"])
+            event = cast(Event, said)
             self.after = self._id if self._id is not None else self.after
             return event
         return None
 
     def lost(self) -> None:
         """The connection ended; half an event does not count."""
-        self._data, self._id = [], None
+        self._data, self._id, self._name = [], None, ""
 
 
 class _Again:
@@ -94,7 +100,7 @@ class _Again:
 
 class EventStream:
     """Iterate to receive events. Once it was open it connects again by itself however long the server is away, and ends
-    only by an error for which waiting does not help."""
+    only by an error for which waiting does not help, such as PositionExpired."""
 
     def __init__(self, client: Client, after: str | None) -> None:
         self._client = client

@@ -24,6 +24,7 @@ from clients.python.echosenseix import (
     Forbidden,
     NotAuthenticated,
     NotFound,
+    PositionExpired,
     Retries,
     ServerError,
     TooManyRequests,
@@ -245,6 +246,17 @@ async def test_a_stream_ends_when_its_key_does(is_async: bool) -> None:
         told.answers[:] = [token, streamed(1), problem(403, "missing_scope")]
         with pytest.raises(Forbidden):
             await heard(told, 2, is_async=is_async)
+
+
+@both
+async def test_a_stream_that_missed_events_says_so(is_async: bool) -> None:
+    expired = b'retry: 1000\n\nevent: expired\ndata: {"after":2,"oldest":7}\n\nid: 7\ndata: {"id": "evt_7"}\n\n'
+    with server() as told:
+        token = Answer(201, {"token": "t", "eventsUrl": f"{told.url}/stream"})
+        told.answers[:] = [token, streamed(1, 2), token, Answer(200, expired, {"Content-Type": "text/event-stream"})]
+        with pytest.raises(PositionExpired) as missed:
+            await heard(told, 3, is_async=is_async, after="0")
+    assert (missed.value.after, missed.value.oldest) == (2, 7)
 
 
 @both

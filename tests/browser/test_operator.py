@@ -17,10 +17,10 @@ from playwright.sync_api import Page, expect
 
 from local.demo.__main__ import travel
 from local.demo.console import Console
-from tests.browser.visit import Visit, await_held, hold
+from tests.browser.visit import DRAWN, Visit, await_held, hold
 
-# Milliseconds: until a page is drawn and has asked, and longer than until it asks again.
-DRAWN, LATER = 500, 15_000
+# Milliseconds: longer than until the charts' next point is asked for.
+LATER = 15_000
 CUSTOMER = f"Praxis Dr. Wüthrich-Zumbrunnen & Partner, Fachärzte für Innere Medizin {secrets.token_hex(3)}"
 
 

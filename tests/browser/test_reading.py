@@ -7,11 +7,11 @@ from __future__ import annotations
 from playwright.sync_api import expect
 
 from tests.browser.scene import Scene
-from tests.browser.visit import Visit, await_held, hold
+from tests.browser.visit import DRAWN, Visit, await_held, hold
 from tests.e2e.conftest import PASSWORD
 
-# Milliseconds: until a page is drawn and has asked, and in which the page of jobs asks again twice.
-DRAWN, TWO_LOOKS = 500, 11_000
+# Milliseconds in which the page of jobs asks again twice.
+TWO_LOOKS = 11_000
 
 
 def test_an_answer_that_is_later_than_the_next_look_is_shown(visit: Visit, scene: Scene) -> None:

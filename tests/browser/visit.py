@@ -23,6 +23,8 @@ from tests.browser.chromium import SHORT
 from tests.patience import PATIENCE_SECONDS
 
 SHOTS = ROOT / "var" / "browser"
+# Milliseconds of a page's clock until it is drawn and has asked for what it shows.
+DRAWN = 500
 Scheme = Literal["light", "dark"]
 # Width in pixels and color scheme. The narrow one is a small telephone's.
 LOOKS: tuple[tuple[int, Scheme], ...] = ((1280, "light"), (390, "dark"), (1280, "dark"), (390, "light"))
@@ -47,7 +49,7 @@ class Visit:
         self.origins = {urlsplit(url).netloc, urlsplit(sockets).netloc}
         # Statuses of refusals that the present step provokes.
         self.expected: set[int] = set()
-        # Requests without an answer yet, by method and path: what a page that shows nothing waits for.
+        # Requests without an answer yet: what a page that shows nothing waits for.
         self.unanswered: list[Request] = []
         self.page.on("console", self._on_console)
         self.page.on("pageerror", lambda error: self.faults.append(f"error in a script: {error}"))

@@ -34,7 +34,10 @@ from tests.faults.replicas import WARM_SECONDS, Answers, ask
 from tests.faults.rolling import HEARD_SECONDS
 
 # Between two migrations releases differ by code alone; before the newest one their schemas differ too.
-_MIGRATIONS = ("services/*/storage/migrations/*.sql", "libs/*/engine/*.sql", "libs/*/store/migrations/*.sql")
+MIGRATIONS = tuple(
+    f":(glob){path}"
+    for path in ("services/*/storage/migrations/*.sql", "libs/*/engine/*.sql", "libs/*/store/migrations/*.sql")
+)
 # Tells the release's own bootstrap that the environment is complete.
 _STAMP = "from local import bootstrap as b; b._stamp('suite').write_text(b._fingerprint('suite'))"
 # Seconds that a gateway is given to answer what it has when no new request comes: the pause before its end.
@@ -60,10 +63,14 @@ class Doors(httpx.AsyncBaseTransport):
         await self._inner.aclose()
 
 
+def newest_migration() -> str:
+    """The commit that added the newest migration."""
+    return git("log", "-1", "--format=%H", "--diff-filter=A", "--", *MIGRATIONS).decode().strip()
+
+
 def release_before() -> str:
     """The commit before the one that added the newest migration."""
-    newest = _git("log", "-1", "--format=%H", "--diff-filter=A", "--", *(f":(glob){each}" for each in _MIGRATIONS))
-    return _git("rev-parse", f"{newest.decode().strip()}^").decode().strip()
+    return git("rev-parse", f"{newest_migration()}^").decode().strip()
 
 
 async def upgrade(folder: Path, before: str, rate: float, mixed_seconds: float) -> Outcome:
@@ -173,7 +180,7 @@ def _environment(pid: int) -> dict[str, str]:
 def _check_out(commit: str, tree: Path) -> Path:
     """The code of the commit, with an environment whose imports of ours come from there and all others from here."""
     tree.mkdir()
-    subprocess.run(["tar", "-x", "-C", str(tree)], input=_git("archive", commit), check=True)
+    subprocess.run(["tar", "-x", "-C", str(tree)], input=git("archive", commit), check=True)
     environment = tree / ".venv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True)
     site = next(environment.glob("lib/python3.*/site-packages"))
@@ -184,7 +191,7 @@ def _check_out(commit: str, tree: Path) -> Path:
     return tree
 
 
-def _git(*arguments: str) -> bytes:
+def git(*arguments: str) -> bytes:
     answer = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, check=False)
     if answer.returncode != 0:
         raise RuntimeError(f"the release before comes from git: {answer.stderr.decode().strip()}")

@@ -46,13 +46,17 @@ async def fetch_page(
     filters: Sequence[Filter],
     codec: CursorCodec,
     scope_parts: Sequence[str] = (),
+    walked: Sequence[Filter] = (),
 ) -> Page[Record]:
     """The rows that `request` asks for. A filter is SQL with `{}` for its value ("a.status = {}"), or without for a
-    condition that has none. Raises InvalidArgument("invalid_cursor") for another list's cursor."""
-    query = _Query(listing, request, filters)
-    scope = _scope(org_id, listing, request, filters, scope_parts)
+    condition that has none. `walked` are conditions on `_tie` that are asked of each row in the list's order until
+    the page is full, for functions that are too slow for all rows; such a list has no total. Raises
+    InvalidArgument("invalid_cursor") for another list's cursor."""
+    query = _Query(listing, request, filters, walked)
+    scope = _scope(org_id, listing, request, [*filters, *walked], scope_parts)
     after = _decode(codec, scope, request.cursor) if request.cursor_mode and request.cursor else None
-    rows, total, estimate = await _rows(db, org_id, query, after, counts=request.counts, may_lag=listing.may_lag)
+    counts = request.counts and not walked
+    rows, total, estimate = await _rows(db, org_id, query, after, counts=counts, may_lag=listing.may_lag)
     has_more = len(rows) > request.limit
     items = rows[: request.limit]
     return Page(
@@ -69,7 +73,9 @@ async def fetch_page(
 class _Query:
     """The SQL of one request; parameters are numbered from $2, because $1 is the organization."""
 
-    def __init__(self, listing: Listing, request: PageRequest, filters: Sequence[Filter]) -> None:
+    def __init__(
+        self, listing: Listing, request: PageRequest, filters: Sequence[Filter], walked: Sequence[Filter] = ()
+    ) -> None:
         self._listing = listing
         self._request = request
         self._sort = listing.rules.sorts[request.sort]
@@ -81,6 +87,7 @@ class _Query:
         if request.created_at_lt is not None:
             conditions.append(self._bind(f"{listing.created} < {{}}", request.created_at_lt))
         self._conditions = conditions
+        self._walked = [self._bind(clause, value) for clause, value in walked]
 
     def rows(self, after: tuple[Any, Any] | None) -> tuple[Any, ...]:
         """Statement and arguments for one row more than the limit, after a position or from the request's offset."""
@@ -118,11 +125,16 @@ class _Query:
     def _leg(self, extra: list[str], limit: int) -> str:
         """An ordered run of the index; the direction covers both columns, so that one index serves both ways."""
         way = "desc" if self._request.descending else "asc"
-        return (
+        rows = (
             f"select {self._listing.select}, {self._sort} as _sort, {self._listing.tie} as _tie "
             f"from {self._listing.source} where {self._where(extra)} "
-            f"order by {self._sort} {way}, {self._listing.tie} {way} limit {limit}"
+            f"order by {self._sort} {way}, {self._listing.tie} {way}"
         )
+        if self._walked:
+            # A plan that was made for few rows would sort them after it asked each. `offset 0` keeps the condition
+            # outside. A second order would have all rows sorted, and the rows stay as they come.
+            rows = f"select w.* from ({rows} offset 0) w where {' and '.join(self._walked)}"
+        return f"{rows} limit {limit}"
 
     def _rows_nulls_last(self, after: tuple[Any, Any] | None, offset: int, args: list[Any]) -> str:
         """Two runs of the index, values and then nulls: one condition over both could not use it as a range."""

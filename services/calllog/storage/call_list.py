@@ -6,7 +6,8 @@ numbers reach, the list is walked instead and each call asked: that finds a page
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from libs.paging import MAX_PAGED_ROWS, CursorCodec, ListRules, Page, PageRequest
@@ -36,15 +37,6 @@ _MATCHES = "select count(*) from calls_matching($2, $3) where o.org is not null"
 _AMONG_MATCHES = f"c.id = any(array(select calls_matching({{}}, {MAX_PAGED_ROWS + 1})))"
 
 
-@dataclass(frozen=True, slots=True)
-class _Uncounted(PageRequest):
-    """A request whose total is not counted."""
-
-    @property
-    def counts(self) -> bool:
-        return False
-
-
 class CallList:
     def __init__(self, db: Database, cursors: CursorCodec) -> None:
         self._db = db
@@ -65,8 +57,7 @@ class CallList:
         matches = await self._db.fetchval(org_id, _MATCHES, words, MAX_PAGED_ROWS + 1, may_lag=True)
         if matches <= MAX_PAGED_ROWS:
             return await self._fetch(listing, org_id, request, [*conditions, (_AMONG_MATCHES, words)])
-        uncounted = _Uncounted(**{part.name: getattr(request, part.name) for part in fields(request)})
-        page = await self._fetch(listing, org_id, uncounted, [*conditions, ("call_matches(c.id, {})", words)])
+        page = await self._fetch(listing, org_id, request, conditions, [("call_matches(_tie, {})", words)])
         if not request.counts:
             return page
         # What is certain: all that page numbers reach when nothing else is asked, else one more than was seen.
@@ -75,9 +66,14 @@ class CallList:
         return replace(page, total=total, total_is_estimate=page.has_more)
 
     async def _fetch(
-        self, listing: Listing, org_id: str, request: PageRequest, conditions: list[Filter]
+        self,
+        listing: Listing,
+        org_id: str,
+        request: PageRequest,
+        conditions: list[Filter],
+        walked: Sequence[Filter] = (),
     ) -> Page[Record]:
-        return await fetch_page(self._db, org_id, listing, request, conditions, self._cursors)
+        return await fetch_page(self._db, org_id, listing, request, conditions, self._cursors, walked=walked)
 
 
 def _conditions(wanted: CallFilter) -> list[Filter]:

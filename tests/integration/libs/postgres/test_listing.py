@@ -179,6 +179,35 @@ async def test_a_list_costs_one_statement_with_its_count(db: Database) -> None:
     assert counted.total == 137
 
 
+@pytest.mark.parametrize("descending", [True, False])
+@pytest.mark.parametrize("sort", ["createdAt", "name", "size"])
+async def test_a_walked_condition_finds_what_a_filter_finds(db: Database, sort: str, descending: bool) -> None:
+    found, request = [], PageRequest(limit=7, cursor_mode=True, sort=sort, descending=descending)
+    while True:
+        answer = await fetch_page(db, "org_a", THINGS, request, [], CODEC, walked=[("_tie like {}", "%3%")])
+        found += [row["id"] for row in answer.items]
+        if not answer.next_cursor:
+            break
+        request = replace(request, cursor=answer.next_cursor)
+    filtered = PageRequest(limit=7, sort=sort, descending=descending)
+    assert found == await walk(db, filtered, [("t.id like {}", "%3%")])
+    assert len(found) > 14
+
+
+@pytest.mark.parametrize("sort", ["createdAt", "name"])
+async def test_a_walked_condition_is_asked_until_the_page_is_full(db: Database, sort: str) -> None:
+    """Also in an order without an index, for which every row is sorted."""
+    admin = await asyncpg.connect(db.settings.database_admin_url)
+    await admin.execute(
+        "drop sequence if exists thing.asked; create sequence thing.asked; grant usage on thing.asked to public"
+    )
+    walked: list[Filter] = [("nextval('asked') > 0", None)]
+    answer = await fetch_page(db, "org_a", THINGS, PageRequest(limit=10, sort=sort), [], CODEC, walked=walked)
+    assert (len(answer.items), answer.total, answer.has_more) == (10, None, True)
+    assert await admin.fetchval("select last_value from thing.asked") == 11
+    await admin.close()
+
+
 async def test_a_page_without_rows_still_has_its_total(db: Database) -> None:
     beyond = await page(db, PageRequest(page=100, limit=10))
     assert (beyond.items, beyond.total, beyond.has_more) == ([], 137, False)

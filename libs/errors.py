@@ -163,6 +163,11 @@ def step(pointer: str, name: str | int) -> str:
     return f"{pointer}/{text.encode('utf-8', 'replace').decode()}"
 
 
-def invalid_parameter(name: str, detail: str) -> InvalidArgument:
-    """The refusal of a query parameter."""
-    return InvalidArgument("invalid_query", detail, violations=[Violation(f"#/{name}", "invalid_value", detail)])
+def invalid_parameter(name: str, detail: str, reason: str = "invalid_query") -> InvalidArgument:
+    """The refusal of a query parameter, which it names."""
+    return InvalidArgument(reason, detail, violations=[Violation(step("#", name), "invalid_value", detail)])
+
+
+def parameter_out_of_range(name: str, detail: str, reason: str) -> OutOfRange:
+    """The refusal of a query parameter whose value is well-formed, but beyond what can be reached."""
+    return OutOfRange(reason, detail, violations=[Violation(step("#", name), "out_of_range", detail)])

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from libs.clock import parse_rfc3339
-from libs.errors import InvalidArgument, OutOfRange, invalid_parameter
+from libs.errors import InvalidArgument, Violation, invalid_parameter, parameter_out_of_range, step
 from libs.keys import MacKeys, mac_keys
 
 T = TypeVar("T")
@@ -95,10 +95,8 @@ def check_page(page: int, limit: int, cursor_mode: bool, rules: ListRules) -> tu
     if page < 1:
         raise invalid_parameter("page", "Set page to a whole number from 1.")
     if page * limit > MAX_PAGED_ROWS:
-        raise OutOfRange(
-            "page_out_of_range",
-            f"Page numbers reach the first {MAX_PAGED_ROWS:,} rows. To go further, use cursor and limit.",
-        )
+        detail = f"Page numbers reach the first {MAX_PAGED_ROWS:,} rows. To go further, use cursor and limit."
+        raise parameter_out_of_range("page", detail, "page_out_of_range")
     return page, limit
 
 
@@ -110,6 +108,21 @@ def check_sort(sort: str, order: str, rules: ListRules) -> tuple[str, bool]:
     if order not in ("", "asc", "desc"):
         raise invalid_parameter("order", "Set order to asc or desc.")
     return name, (order == "desc" if order else rules.default_descending)
+
+
+def check_newest_first(request: PageRequest) -> None:
+    """Refuses what a list over all organizations does not have: other pages than the first, an order, a total."""
+    detail = "Over all organizations: newest first, by cursor, without a total."
+    refused = {"page": request.page > 1, "order": not request.descending, "includeTotal": request.include_total}
+    violations = [Violation(step("#", name), "invalid_value", detail) for name, is_wrong in refused.items() if is_wrong]
+    if violations:
+        raise InvalidArgument("invalid_query", detail, violations=violations)
+
+
+def invalid_cursor() -> InvalidArgument:
+    """The refusal of a cursor that this list did not give."""
+    detail = "Start the list again without a cursor; this one belongs to another list, filter or sort."
+    return invalid_parameter("cursor", detail, "invalid_cursor")
 
 
 class CursorCodec:
@@ -134,9 +147,7 @@ class CursorCodec:
             mac, body = raw[:_MAC_BYTES], raw[_MAC_BYTES:]
             if body and self._keys.verify(_scoped(scope, body), mac, _MAC_BYTES):
                 return tuple(_unpack(value) for value in json.loads(body))
-        raise InvalidArgument(
-            "invalid_cursor", "Start the list again without a cursor; this one belongs to another list, filter or sort."
-        )
+        raise invalid_cursor()
 
 
 def _scoped(scope: str, body: bytes) -> bytes:

@@ -15,8 +15,7 @@ import msgspec
 
 from echosenseix.common.v1 import common_pb2
 from gateway.http.lists import ListAnswer
-from libs.errors import InvalidArgument
-from libs.paging import MAX_PAGED_ROWS, CursorCodec, ListRules, check_page, check_sort
+from libs.paging import MAX_PAGED_ROWS, CursorCodec, ListRules, check_page, check_sort, invalid_cursor
 
 # Names the order inside cursors: a change of the order changes this word, and cursors of the old order end.
 BIRTH = "birth in id, id"
@@ -189,6 +188,6 @@ def _decode(codec: CursorCodec, scope: str, cursor: str) -> tuple[Key | None, di
         return None, {}
     values = codec.decode(scope, cursor)
     if len(values) != 3 or not all(isinstance(value, str) for value in values):
-        raise InvalidArgument("invalid_cursor", "Start the list again without a cursor.")
+        raise invalid_cursor()
     birth, row_id, cursors = values
     return (birth, row_id), json.loads(cursors)

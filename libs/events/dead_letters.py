@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from libs.errors import InvalidArgument
-from libs.paging import CursorCodec, ListRules, Page, PageRequest
+from libs.paging import CursorCodec, ListRules, Page, PageRequest, check_newest_first
 from libs.postgres.connection import Connection, Record
 from libs.postgres.database import Database
 from libs.postgres.listing import Filter, Listing, fetch_page
@@ -86,8 +85,7 @@ async def list_dead_events_of_all(
     db: Database, request: PageRequest, codec: CursorCodec, choice: Choice
 ) -> Page[Record]:
     """Those of all organizations, newest first, for operators. By cursor only, without a total."""
-    if request.page > 1 or request.include_total or not request.descending:
-        raise InvalidArgument("invalid_query", "Over all organizations: newest first, by cursor, without a total.")
+    check_newest_first(request)
     scope = json.dumps(["dead events of all", _LISTING.tie, choice.arguments], default=str)
     [after] = codec.decode(scope, request.cursor) if request.cursor else ("",)
     rows = await db.system_fetch(_OF_ALL, None, *choice.arguments, after, request.limit + 1)

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from libs.errors import InvalidArgument
-from libs.paging import MAX_PAGED_ROWS, CursorCodec, ListRules, Page, PageRequest
+from libs.paging import MAX_PAGED_ROWS, CursorCodec, ListRules, Page, PageRequest, invalid_cursor
 from libs.postgres.connection import Record
 from libs.postgres.database import Database
 
@@ -193,5 +192,5 @@ def _position(row: Record) -> tuple[Any, Any]:
 def _decode(codec: CursorCodec, scope: str, cursor: str) -> tuple[Any, Any]:
     values = codec.decode(scope, cursor)
     if len(values) != 2:
-        raise InvalidArgument("invalid_cursor", "Start the list again without a cursor.")
+        raise invalid_cursor()
     return values[0], values[1]

@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from libs.bus.subjects import job_wakeup
-from libs.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound
-from libs.paging import CursorCodec, ListRules, Page, PageRequest
+from libs.errors import Aborted, FailedPrecondition, NotFound
+from libs.paging import CursorCodec, ListRules, Page, PageRequest, check_newest_first
 from libs.postgres import Connection, Database, Record, UniqueViolation, announce_after_commit
 from libs.postgres.listing import Filter, Listing, fetch_page
 
@@ -141,8 +141,7 @@ async def list_dead_of_all(
     db: Database, request: PageRequest, codec: CursorCodec, *, kind: str, queue: str
 ) -> Page[Record]:
     """Dead letters of all organizations, newest end first, for operators. By cursor only, without a total."""
-    if request.page > 1 or request.include_total or not request.descending:
-        raise InvalidArgument("invalid_query", "Over all organizations: newest first, by cursor, without a total.")
+    check_newest_first(request)
     window = (request.created_at_ge, request.created_at_lt)
     scope = json.dumps(["dead of all", "finished_at, id", queue, kind, window], default=str)
     after = codec.decode(scope, request.cursor) if request.cursor else (None, "")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from echosenseix.realtime.v1 import realtime_pb2 as pb
 from echosenseix.realtime.v1 import realtime_pb2_grpc as pb_grpc
 from libs.clock import utcnow
-from libs.errors import OutOfRange, PermissionDenied, Violation, invalid_parameter
+from libs.errors import PermissionDenied, invalid_parameter, parameter_out_of_range
 from libs.ids import is_id
 from libs.postgres import Record
 from libs.rpc.context import current_principal, require_scope
@@ -78,7 +78,7 @@ class RealtimeServicer(pb_grpc.RealtimeServiceServicer):
         after = await self._position(org_id, request.after)
         if after and (expired := await self._expiry(org_id, after)):
             detail = f"{expired} Leave out after to begin at the oldest."
-            raise OutOfRange("position_expired", detail, violations=[Violation("#/after", "out_of_range", detail)])
+            raise parameter_out_of_range("after", detail, "position_expired")
         types = heard_topics(who.scopes, tuple(request.types), limited=who.grants is not None)
         if who.grants is not None:
             return await self._events_of_agents(org_id, after, limit, types, who.grants.readable)

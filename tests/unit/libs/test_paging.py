@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.errors import InvalidArgument, OutOfRange
-from libs.paging import CursorCodec, ListRules, Page, PageRequest, check_page, check_sort
+from libs.paging import CursorCodec, ListRules, Page, PageRequest, check_newest_first, check_page, check_sort
 
 RULES = ListRules(sorts={"createdAt": "created_at", "name": "name"})
 CODEC = CursorCodec(b"k" * 32)
@@ -31,6 +31,7 @@ def test_no_text_but_ours_is_a_cursor(text: str) -> None:
     with pytest.raises(InvalidArgument) as caught:
         CODEC.decode("list", text)
     assert caught.value.reason == "invalid_cursor"
+    assert [violation.pointer for violation in caught.value.violations] == ["#/cursor"]
 
 
 def test_a_cursor_fits_only_its_own_list_and_key() -> None:
@@ -81,7 +82,16 @@ def test_deep_pages_point_to_cursors() -> None:
     with pytest.raises(OutOfRange) as caught:
         check_page(201, 50, False, RULES)
     assert caught.value.reason == "page_out_of_range"
-    assert "cursor" in caught.value.detail
+    [violation] = caught.value.violations
+    assert violation.pointer == "#/page"
+    assert "cursor" in violation.detail
+
+
+def test_a_list_over_all_organizations_names_each_parameter_that_it_does_not_take() -> None:
+    check_newest_first(PageRequest(cursor_mode=True))
+    with pytest.raises(InvalidArgument) as caught:
+        check_newest_first(PageRequest(page=2, descending=False, include_total=True))
+    assert [violation.pointer for violation in caught.value.violations] == ["#/page", "#/order", "#/includeTotal"]
 
 
 def test_sort_and_order_are_checked() -> None:

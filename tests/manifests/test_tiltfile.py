@@ -15,6 +15,8 @@ from tests.manifests.conftest import ROOT
 Objects = list[dict[str, Any]]
 NAMES = [service.deployable for service in SERVICES.values()]
 STORES = {"first-secrets", "postgres", "redis", "nats"}
+SCHEDULES = {"rotate-keys", "retire-keys"}
+WORKLOADS = ("Deployment", "StatefulSet", "Job", "CronJob")
 
 
 class Tilt:
@@ -63,18 +65,24 @@ class Tilt:
 
 
 def everything() -> set[str]:
-    return {"gateway", *STORES, *(f"{name}{end}" for name in NAMES for end in ("", "-worker", "-migration"))}
+    return {
+        "gateway",
+        *STORES,
+        *SCHEDULES,
+        *(f"{name}{end}" for name in NAMES for end in ("", "-worker", "-migration")),
+    }
 
 
 def test_it_declares_every_workload_of_the_local_overlay_and_nothing_else(local_objects: Objects) -> None:
     tilt = Tilt({}).evaluate()
-    built = {item["metadata"]["name"] for item in local_objects if item["kind"] in ("Deployment", "StatefulSet", "Job")}
+    built = {item["metadata"]["name"] for item in local_objects if item["kind"] in WORKLOADS}
     assert set(tilt.resources) == built == everything()
+    assert built <= set(tilt.enabled), "Tilt leaves out what is not enabled"
     used = {
         container["image"]
         for item in local_objects
-        if item["kind"] in ("Deployment", "StatefulSet", "Job")
-        for container in item["spec"]["template"]["spec"]["containers"]
+        if item["kind"] in WORKLOADS
+        for container in item["spec"].get("jobTemplate", item)["spec"]["template"]["spec"]["containers"]
     }
     assert set(tilt.images) == {image for image in used if image.startswith("echosenseix/")}
 
@@ -100,7 +108,7 @@ def test_every_image_is_the_development_target_and_updates_its_own_room_in_place
 
 def test_chosen_services_leave_the_others_out() -> None:
     tilt = Tilt({"services": ["agent"]}).evaluate()
-    assert set(tilt.resources) == {"gateway", *STORES, "agent", "agent-worker", "agent-migration"}
+    assert set(tilt.resources) == {"gateway", *STORES, *SCHEDULES, "agent", "agent-worker", "agent-migration"}
     assert "billing" not in tilt.enabled
 
 

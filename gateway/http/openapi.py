@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, get_args, get_origin
 
@@ -17,7 +17,7 @@ from gateway.http.schema import LIMITS, AnyQuery, NoBody, NoQuery, Problem
 _REF = "#/components/schemas/{name}"
 _PARAMETER = re.compile(r"\{(\w+)\}")
 # Statuses that every operation documents.
-_ALWAYS = (500, 503, 504)
+_ALWAYS = (500, 503, 504, 507)
 
 _ID = {"type": "string", "minLength": 1, "maxLength": 128}
 _IDEMPOTENCY_KEY = {"type": "string", "pattern": f"^{KEY_PATTERN}$", "minLength": 1, "maxLength": 255}
@@ -29,7 +29,8 @@ class About:
 
     `session_cookie` is the cookie's name. `codes` are the problem codes by status. `examples` are recorded answers: by
     operation ("GET /api/agents") and status, and under "problems" one problem of each status that was met. `words` say
-    what a name means that its declaration does not describe: by name, or by "Schema.name" and "path.name".
+    what a name means that its declaration does not describe: by name, or by "Schema.name" and "path.name". `tags` say
+    what the operations under a heading are for.
     """
 
     title: str
@@ -39,6 +40,8 @@ class About:
     codes: Mapping[int, Sequence[str]]
     examples: Mapping[str, Mapping[str, Any]]
     words: Mapping[str, str]
+    tags: Mapping[str, str]
+    license: str
     # What no route serves: requests that we send, paths of other servers, and the components of both.
     webhooks: Mapping[str, Any] = field(default_factory=dict)
     other_paths: Mapping[str, Any] = field(default_factory=dict)
@@ -61,21 +64,47 @@ def document(routes: Iterable[Route[Any, Any]], about: About) -> dict[str, Any]:
         _show_examples(operation, about.examples.get(f"{route.method} {route.path}", {}))
         paths.setdefault(route.path, {})[route.method.lower()] = operation
     paths.update(about.other_paths)
-    return {
+    made = {
         "openapi": "3.1.0",
-        "info": {"title": about.title, "version": about.version, "description": about.description},
+        "info": {
+            "title": about.title,
+            "version": about.version,
+            "description": about.description,
+            "license": {"name": about.license, "identifier": "LicenseRef-Proprietary"},
+        },
         "servers": [{"url": "/", "description": "The gateway that answers this document."}],
-        "tags": [{"name": tag} for tag in dict.fromkeys(route.tag for route in table)],
+        "tags": [{"name": tag, "description": about.tags[tag]} for tag in dict.fromkeys(route.tag for route in table)],
         "security": [{"bearer": []}, {"apiKey": []}, {"session": []}],
         "paths": paths,
         "webhooks": dict(about.webhooks),
         "components": {
             "schemas": dict(sorted({**schemas, **about.other_schemas}.items())),
             "responses": {str(status): _problem_response(status, about) for status in sorted(about.codes)},
-            "headers": _HEADERS,
+            "headers": dict(_HEADERS),
             "securitySchemes": {**_security(about.session_cookie), **about.other_security},
         },
     }
+    _leave_out_unused(made)
+    return made
+
+
+def _leave_out_unused(made: dict[str, Any]) -> None:
+    """Answers and headers that no operation names: 405, and those of deprecated routes while there are none."""
+    for kind in ("responses", "headers"):  # in this order, because answers name headers
+        used, components = set(_references(made)), made["components"]
+        components[kind] = {
+            name: one for name, one in components[kind].items() if f"#/components/{kind}/{name}" in used
+        }
+
+
+def _references(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        if isinstance(node.get("$ref"), str):
+            yield node["$ref"]
+        node = list(node.values())
+    if isinstance(node, list):
+        for inner in node:
+            yield from _references(inner)
 
 
 def _describe(name: str, schema: dict[str, Any], words: Mapping[str, str]) -> None:
@@ -111,7 +140,6 @@ _HEADERS = {
     },
     "Link": {"schema": {"type": "string"}, "description": "RFC 8288: first, prev, next, last."},
     "Location": {"schema": {"type": "string"}, "description": "The path of the new resource or of its job."},
-    "Allow": {"schema": {"type": "string"}, "description": "The methods of this path."},
     "RateLimit": {
         "schema": {"type": "string"},
         "description": "What each limit leaves: r requests; t seconds until the oldest counted one no longer counts.",
@@ -136,7 +164,6 @@ _HEADERS = {
 }
 _HEADERS_OF_PROBLEMS = {
     401: {"WWW-Authenticate": "WwwAuthenticate"},
-    405: {"Allow": "Allow"},
     409: {"Retry-After": "RetryAfter"},
     429: {"Retry-After": "RetryAfter", "RateLimit-Policy": "RateLimitPolicy", "RateLimit": "RateLimit"},
     503: {"Retry-After": "RetryAfter"},
@@ -183,7 +210,8 @@ def _any_of(sets: Sequence[Sequence[str]]) -> dict[str, Any]:
     """Members of which one set must be there. Generators of clients take an `anyOf` beside properties for a union of
     types without any; of `if` and `else` they know that it only restricts."""
     first, *others = sets
-    required = {"required": list(first)}
+    # A linter asks that what is required is declared beside it, and takes what is declared for all that is allowed.
+    required = {"required": list(first), "properties": {name: {} for name in first}, "additionalProperties": True}
     return {"if": required, "else": _any_of(others)} if others else required
 
 

@@ -23,7 +23,7 @@ _LINK = re.compile(r'<a href="(?!https?:|#)[^"]*">(.*?)</a>')
 def html(document: Mapping[str, Any], guide: str) -> str:
     """The whole page."""
     told = _guide(guide)
-    sections = [*_HEADING.findall(told), "Events", "Reference", "Schemas"]
+    sections = [*_HEADING.findall(told), "Events", "Reference", "Problems", "Schemas"]
     links = "".join(f'<li><a href="#{_anchor(name)}">{name}</a></li>' for name in sections)
     tags = [tag["name"] for tag in document["tags"]]
     groups = "".join(f'<li><a href="#group-{_anchor(tag)}">{_text(tag)}</a></li>' for tag in tags)
@@ -38,6 +38,7 @@ def html(document: Mapping[str, Any], guide: str) -> str:
         f"<h1>EchoSenseiX API</h1><p>{_text(document['info']['description'])}</p>"
         '<p><a href="/openapi.json">OpenAPI document</a> · <a href="/app">Console</a></p>'
         f"{told}{_events(document)}{_reference_section(document, tags)}"
+        f"{_problems(document)}"
         f'<h2 id="schemas">Schemas</h2>{schemas}</main></body></html>\n'
     )
 
@@ -131,13 +132,23 @@ def _body(operation: Mapping[str, Any]) -> str:
 def _answers(operation: Mapping[str, Any]) -> str:
     rows = []
     for status, answer in operation["responses"].items():
-        problem = answer.get("$ref", "").rpartition("/")[2]
-        text = answer.get("description") or f"Problem {problem}"
+        if "$ref" in answer:
+            rows.append(f'<tr><td><code>{status}</code></td><td><a href="#problem-{status}">Problem</a></td></tr>')
+            continue
         media = answer.get("content", {})
         shape = "".join(_reference(one["schema"]) for one in media.values())
         example = "".join(_json(one["example"]) for one in media.values() if "example" in one)
-        rows.append(f"<tr><td><code>{status}</code></td><td>{_text(text)} {shape}{example}</td></tr>")
+        rows.append(f"<tr><td><code>{status}</code></td><td>{_text(answer['description'])} {shape}{example}</td></tr>")
     return f'<h4>Answers</h4><div class="table"><table>{"".join(rows)}</table></div>'
+
+
+def _problems(document: Mapping[str, Any]) -> str:
+    """What each status means, with the codes that a client can tell apart."""
+    rows = "".join(
+        f'<tr id="problem-{status}"><td><code>{status}</code></td><td>{_text(answer["description"])}</td></tr>'
+        for status, answer in document["components"]["responses"].items()
+    )
+    return f'<h2 id="problems">Problems</h2><div class="table"><table>{rows}</table></div>'
 
 
 def _schema(name: str, schema: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from gateway.http.openapi import About
 from gateway.http.routing import Route, tagged
 from gateway.http.schema import AnyQuery, NoBody, NoQuery
 from gateway.schemas import events
-from gateway.schemas.vocabulary import WORDS
+from gateway.schemas.vocabulary import TAGS, WORDS
 from gateway.state import ApiRequest
 
 # Written by `python -m gateway openapi`.
@@ -28,7 +28,8 @@ _CODE = re.compile(r"^\| `([a-z0-9_]+)` \| (\d{3}) \| (?!Between services|Inside
 _DESCRIPTION = (
     "The public API of EchoSenseiX. Lists have two paging modes (page and cursor), changes are merge patches, "
     "errors are problem documents (RFC 9457), amounts are decimal strings and times RFC 3339 in UTC. Every "
-    "response carries X-Request-Id. POST, PATCH, PUT and DELETE take an Idempotency-Key."
+    "response carries X-Request-Id. POST, PATCH, PUT and DELETE take an Idempotency-Key. A method that a path does not "
+    "have is answered 405 `method_not_allowed`; `Allow` names those that it has."
 )
 _CONNECTION = {
     "type": "http",
@@ -57,6 +58,8 @@ def about() -> About:
         codes={status: sorted(found) for status, found in codes.items()},
         examples=examples,
         words=WORDS,
+        tags=TAGS,
+        license="Proprietary; all rights reserved",
         webhooks=events.webhooks(examples.get("events", {})),
         other_paths={events.STREAM_PATH: events.stream()},
         other_schemas=events.schemas(),

@@ -7,6 +7,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+TAGS: Mapping[str, str] = {
+    "API keys": "Keys for programs, with scopes, an expiry and an overlap when they are replaced.",
+    "Accounts": "Registration, sign-in, and what users set themselves: password, second factor, sessions, mails.",
+    "Agents": "Agents, their draft, and their published versions.",
+    "Analytics": "Figures of an organization's calls.",
+    "Audit log": "Every write, by whom and from where, in an order that cannot be changed unseen.",
+    "Billing": "Credit, usage, the ledger of both, and top-ups.",
+    "Call logs": "Calls that were recorded: transcript, cost, recording.",
+    "Documentation": "This document, and the page that shows it.",
+    "Documents": "Files of the knowledge base: upload, progress, download.",
+    "Health": "What load balancers and monitors ask.",
+    "Integrations": "Accounts at providers of voice agents, and where their webhooks go.",
+    "Jobs": "Work that goes on after its request was answered.",
+    "Knowledge": "Entries and sources of the knowledge base, and search in them.",
+    "Live calls": "Calls that run: what is said, and commands to the party that runs them.",
+    "Operations": "For those who run the suite: queues, dead letters, limits, credits.",
+    "Organization": "The organization, its customers, its appearance and its quotas.",
+    "Realtime": "Events as they happen: tokens for sockets and streams, the log of events, presence.",
+    "Users": "The people of an organization: roles, invitations, limits to single agents.",
+    "Webhooks in": "Where providers of calls and payments report.",
+    "Webhooks out": "Endpoints of yours that events are delivered to, and each delivery.",
+}
+"""What the operations under a heading of the document are for."""
+
 WORDS: Mapping[str, str] = {
     "CallCommandChangedData.context": "The words that the agent gets; empty for other commands.",
     "CallCommandChangedData.to": "The number or address of a transfer; empty for other commands.",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-# For `make clients`: the generators of TypeScript and the compiler that judges what they make.
-CLIENTS = ("openapi-typescript@7.13.0", "openapi-fetch@0.17.0", "typescript@5.9.3", "@types/node@20.19.25")
+# For `make clients`: the linter and the generators of TypeScript, and the compiler that judges what they make.
+CLIENTS = (
+    "@redocly/cli@2.77.0", "openapi-typescript@7.13.0", "openapi-fetch@0.17.0", "typescript@5.9.3",
+    "@types/node@20.19.25",
+)  # fmt: skip
 # What the tests of the realtime service run its official clients with.
 REALTIME_TESTS = ("centrifuge@5.7.4", "ws@8.18.3", "eventsource@4.1.0")
 # For the lint of the console. The last three are vendored there: their types are what its modules are judged by.

@@ -11,7 +11,7 @@ from typing import Any
 from gateway.app import ROUTES
 from gateway.http.openapi import encode
 from gateway.routes.documentation import EXAMPLES, FILE, about
-from gateway.schemas.vocabulary import WORDS
+from gateway.schemas.vocabulary import TAGS, WORDS
 from providers.registry import OWN_SYSTEM, PROVIDERS
 from suite.services import SERVICES
 
@@ -164,3 +164,4 @@ def test_every_property_and_parameter_says_what_it_means() -> None:
 def test_every_word_of_the_vocabulary_is_shown() -> None:
     shown = {(key, told) for owner, name, told in described() for key in (name, f"{owner}.{name}")}
     assert [name for name, told in WORDS.items() if (name, told) not in shown] == []
+    assert set(TAGS) == {tag["name"] for tag in COMMITTED["tags"]}

@@ -31,6 +31,7 @@ NOT_FROM_OUTSIDE = {
     502: "the payment provider fails; tests/integration/services/billing/test_payments.py",
     503: "a part is away; tests/faults and tests/integration/gateway/test_retries.py",
     504: "a part is too slow; tests/integration/gateway/test_retries.py",
+    507: "a disk is full; tests/unit/libs/postgres/test_errors.py",
 }
 _FANNED = "the request waits for the one that holds the key; tests/e2e/test_fan_outs.py"
 _BY_MAIL = "the suite of the tests verifies no address; tests/e2e/test_registration.py"

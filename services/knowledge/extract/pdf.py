@@ -13,6 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from itertools import chain, pairwise
 from typing import Any
 
@@ -24,6 +25,7 @@ from services.knowledge.domain.blocks import Block
 from services.knowledge.extract.cleaning import clean_paragraph, join_cells, join_lines, raised
 from services.knowledge.extract.recognition import Recognizer
 from services.knowledge.extract.refusal import Refusal
+from services.knowledge.extract.spacing import Lines, Spacing
 
 OnPage = Callable[[int, int], None]
 
@@ -76,6 +78,7 @@ def read_pdf(content: bytes, on_page: OnPage, recognizer: Recognizer | None = No
     content = _from_start(content)
     scans = _Scans(content, recognizer) if recognizer is not None else None
     content = _prepared(content)
+    spacing = Spacing(content)
     read, total, ends_on = 0, 1, 0
     running = _RunningLines()
     held: Block | None = None
@@ -93,7 +96,8 @@ def read_pdf(content: bytes, on_page: OnPage, recognizer: Recognizer | None = No
             recognized = scans.blocks(page.page_num) if scans is not None else None
             if recognized is not None:
                 on_page(page.page_num, total)
-            for block in _page(page, body, running, total) if recognized is None else recognized:
+            lines = spacing.lines(page.page_num, page.text)
+            for block in _page(page, lines, body, running, total) if recognized is None else recognized:
                 joined = _join_over_page(held, block) if block.page == ends_on + 1 else None
                 if joined is None and held is not None:
                     yield held
@@ -269,15 +273,16 @@ def _level(block: LayoutBlock, page: ParsedPage, body: float) -> int:
     return 1 if ratio >= 1.55 else 2 if ratio >= 1.28 else 3
 
 
-def _page(page: ParsedPage, body: float, running: _RunningLines, total: int) -> Iterator[Block]:
+def _page(page: ParsedPage, lines: Lines, body: float, running: _RunningLines, total: int) -> Iterator[Block]:
+    text = lines.in_words(page.text)
     blocks = [
-        block
+        _in_words(block, lines)
         for found in page.blocks or ()
         for block in _block(found, page, _level(found, page, body) if found.kind in _TITLES else 0)
     ]
-    yield from running.new(page, blocks, total)
+    yield from running.new(text, page.page_num, blocks, total)
     yield from (block for block in blocks if block.text)
-    yield from _labelled(page, " ".join(block.text for block in blocks))
+    yield from _labelled(text, page.page_num, " ".join(block.text for block in blocks))
     shown = "".join(page.text.split())
     for field in page.form_fields or ():
         value = clean_paragraph(field.value or "")
@@ -302,15 +307,15 @@ class _RunningLines:
     def __init__(self) -> None:
         self._seen: set[str] = set()
 
-    def new(self, page: ParsedPage, blocks: list[Block], total: int) -> Iterator[Block]:
-        missing = Counter(page.text.split())
+    def new(self, shown: str, page: int, blocks: list[Block], total: int) -> Iterator[Block]:
+        missing = Counter(shown.split())
         missing.subtract(word for block in blocks for word in block.text.split())
-        for line in page.text.splitlines():
+        for line in shown.splitlines():
             text, words = clean_paragraph(line), Counter(line.split())
             if any(map(str.isalpha, text)) and words <= missing and text[-1] not in "-\u00ad\ufffe":
                 missing -= words
-                if self._is_new(text, page.page_num, total):
-                    yield Block(text, page.page_num)
+                if self._is_new(text, page, total):
+                    yield Block(text, page)
         self._seen |= {_form(block.text) for block in blocks if len(block.text) <= _LONGEST_HEADING}
 
     def _is_new(self, text: str, page: int, total: int) -> bool:
@@ -332,33 +337,21 @@ def _form(text: str) -> str:
     return f"{_NUMBER.sub('#', text)} {[int(number) for number in _NUMBER.findall(text)]}"
 
 
-def _labelled(page: ParsedPage, read: str) -> Iterator[Block]:
+def _labelled(shown: str, page: int, read: str) -> Iterator[Block]:
     """Lines of a label and its value that the reader took for two columns."""
-    for label, value in _LABELLED.findall(page.text):
+    for label, value in _LABELLED.findall(shown):
         text = clean_paragraph(f"{label} {value}")
         if text not in read and text.replace(": ", ": · ") not in read:
-            yield Block(text, page.page_num)
+            yield Block(text, page)
 
 
-def _is_spaced(text: str) -> bool:
-    """Whether a space stands between all letters, as some headings are set."""
-    words = text.split()
-    return len(words) >= _LEAST_SPACED and all(len(word) == 1 for word in words)
-
-
-def _unspaced(text: str, page: ParsedPage) -> str:
-    """The words of a spaced heading: the reader's items end at wider spaces."""
-    letters, items = "".join(text.split()), ["".join(item.text.split()) for item in page.text_items]
-    for first in range(len(items)):
-        words, joined = [], ""
-        for item in items[first:]:
-            words.append(item)
-            joined += item
-            if not letters.startswith(joined):
-                break
-            if joined == letters:
-                return " ".join(words) if any(len(word) > 1 for word in words) else letters
-    return letters
+def _in_words(block: Block, lines: Lines) -> Block:
+    """Of a heading with the same space between all its letters nothing tells where a word ends: it is one."""
+    text = lines.in_words(block.text)
+    letters = text.split()
+    if block.level and len(letters) >= _LEAST_SPACED and all(len(letter) == 1 for letter in letters):
+        text = "".join(letters)
+    return replace(block, text=text, header=lines.in_words(block.header))
 
 
 def _block(block: LayoutBlock, on: ParsedPage, level: int) -> Iterator[Block]:
@@ -375,9 +368,6 @@ def _block(block: LayoutBlock, on: ParsedPage, level: int) -> Iterator[Block]:
     elif block.lines:
         yield Block(join_lines(block.lines), page)
     elif block.text:
-        if level and _is_spaced(block.text):
-            yield Block(_unspaced(block.text, on), page, level)
-            return
         marker = f"{block.marker} " if block.kind == "list_item" and block.ordered and block.marker else ""
         yield Block(clean_paragraph(marker + block.text), page, level)
 

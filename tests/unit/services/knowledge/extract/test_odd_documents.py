@@ -106,15 +106,59 @@ def test_hidden_styles_are_found_in_whatever_folder_they_lie() -> None:
     assert lines("a.docx", package) == ["shown words"]
 
 
-def test_a_heading_that_is_set_with_spaces_has_its_words() -> None:
+@pytest.mark.parametrize(
+    ("text", "space", "read"),
+    [
+        ("O P E N I N G  H O U R S", 0, "OPENING HOURS"),
+        ("O P E N I N G   H O U R S", 0, "OPENING HOURS"),
+        ("Opening Hours", 2, "Opening Hours"),
+        ("Opening Hours", 3, "Opening Hours"),
+        ("OPENING HOURS 2026", 9, "OPENING HOURS 2026"),
+        ("I am a Plan B", 3, "I am a Plan B"),
+        ("SUMMARY", 5, "SUMMARY"),
+    ],
+)
+@pytest.mark.parametrize(("font", "size"), [("Helvetica-Bold", 22), ("Helvetica", 11)])
+def test_a_line_whose_letters_are_set_apart_has_its_words(
+    text: str, space: int, read: str, font: str, size: int
+) -> None:
+    def draw(page: Canvas) -> None:
+        page.setFont(font, size)
+        page.drawString(72, 760, text, charSpace=space * size / 18)
+        page.setFont("Helvetica", 11)
+        page.drawString(72, 700, "We open at eight in the morning and close at six.")
+
+    assert lines("a.pdf", pdf(draw)) == [read, "We open at eight in the morning and close at six."]
+
+
+def test_a_heading_of_single_letters_is_a_word() -> None:
     def draw(page: Canvas) -> None:
         page.setFont("Helvetica-Bold", 22)
-        page.drawString(72, 760, "O P E N I N G  H O U R S")
+        page.drawString(72, 760, "S U M M A R Y")
         page.setFont("Helvetica", 11)
-        page.drawString(72, 720, "We open at eight in the morning and close at six.")
+        page.drawString(72, 700, "We open at eight in the morning and close at six.")
 
     first, _ = blocks("a.pdf", pdf(draw))
-    assert (first.text, first.level > 0) == ("OPENING HOURS", True)
+    assert (first.text, first.level > 0) == ("SUMMARY", True)
+
+
+@pytest.mark.parametrize("text", ["Plan A B or C: I do x y z", "I a m B C", "5 3 1 4 2 8", "W e 2"])
+def test_words_of_one_letter_stay_words(text: str) -> None:
+    def draw(page: Canvas) -> None:
+        page.drawString(72, 760, "We open at eight in the morning and close at six.")
+        page.drawString(72, 720, text)
+        page.drawString(72, 680, "Parcels leave within two working days of the order.")
+
+    assert text in lines("a.pdf", pdf(draw))
+
+
+def test_columns_of_one_letter_stay_apart() -> None:
+    def draw(page: Canvas) -> None:
+        for row in range(4):
+            for column in range(6):
+                page.drawString(72 + 30 * column, 760 - 16 * row, "abcdef"[(row + column) % 6])
+
+    assert "abcdef" not in "".join(lines("a.pdf", pdf(draw)))
 
 
 def test_lines_that_differ_by_more_than_the_page_are_read_on_every_page() -> None:

@@ -101,15 +101,13 @@ class KnowledgeJobs:
 
     async def process(self, ctx: JobContext) -> Mapping[str, Any] | None:
         """Reads the document (or the entry's text), builds its index beside the old one, swaps in one transaction."""
-        entry, document = await self._wanted(ctx)
-        if await self._computing.spent_seconds(ctx.job.org_id) >= self._cpu_seconds_an_hour:
+        (entry, document), spent = await asyncio.gather(
+            self._wanted(ctx), self._computing.spent_seconds(ctx.job.org_id)
+        )
+        if spent >= self._cpu_seconds_an_hour:
             raise Snooze(_SECONDS_UNTIL_BUDGET, "indexing_budget_spent")
-        report, usage = _Report(ctx, self._documents, document), Usage()
         try:
-            build, built = await self._build(entry, document, report, ctx, usage)
-            if built.chunk_count >= _BULK:
-                await self._chunks.learn_of_many(build.org_id)
-            await self._swap(ctx, build, built, document)
+            await self._index(ctx, entry, document)
         except Superseded:
             await self._record_failure(ctx, entry, document, "superseded", _SUPERSEDED)
             raise Cancel("superseded") from None
@@ -124,21 +122,28 @@ class KnowledgeJobs:
             raise
         return None
 
-    async def _build(
-        self, entry: Entry, document: Document | None, report: _Report, ctx: JobContext, usage: Usage
-    ) -> tuple[Build, BuiltIndex]:
+    async def _index(self, ctx: JobContext, entry: Entry, document: Document | None) -> None:
         """What it took of the processor is written down however it ends."""
+        report, usage = _Report(ctx, self._documents, document), Usage()
         try:
-            return await self._indexing.build(entry, document, report, lambda: ctx.cancelled, usage)
-        finally:
-            if usage.cpu_seconds:
-                await asyncio.shield(self._computing.spend(entry.org_id, usage.cpu_seconds))
+            build, built = await self._indexing.build(entry, document, report, lambda: ctx.cancelled, usage)
+            if built.chunk_count >= _BULK:
+                await self._chunks.learn_of_many(build.org_id)
+            await self._swap(ctx, build, built, document, usage)
+        except BaseException:
+            if usage.cpu_seconds and not ctx.finished:
+                await asyncio.shield(self._spend(entry.org_id, usage))
+            raise
+
+    async def _spend(self, org_id: str, usage: Usage) -> None:
+        async with self._database.transaction(org_id) as conn:
+            await self._computing.spend(conn, org_id, usage.cpu_seconds)
 
     async def _wanted(self, ctx: JobContext) -> tuple[Entry, Document | None]:
-        args, org_id = ctx.job.args, ctx.job.org_id
         try:
-            entry = await self._entries.get(org_id, args["entryId"])
-            document = await self._documents.get(org_id, args["documentId"]) if args["documentId"] else None
+            entry, document = await asyncio.gather(
+                self._entries.get(ctx.job.org_id, ctx.job.args["entryId"]), self._document(ctx)
+            )
         except NotFound:
             raise Cancel("superseded") from None
         if entry.wanted_build != ctx.job.id:
@@ -146,7 +151,13 @@ class KnowledgeJobs:
             raise Cancel("superseded")
         return entry, document
 
-    async def _swap(self, ctx: JobContext, build: Build, built: BuiltIndex, document: Document | None) -> None:
+    async def _document(self, ctx: JobContext) -> Document | None:
+        wanted = ctx.job.args["documentId"]
+        return await self._documents.get(ctx.job.org_id, wanted) if wanted else None
+
+    async def _swap(
+        self, ctx: JobContext, build: Build, built: BuiltIndex, document: Document | None, usage: Usage
+    ) -> None:
         now = self._clock.now()
         result = {"entryId": build.entry_id, "chunks": built.chunk_count, "pages": built.page_count}
         async with ctx.finish(result) as conn:
@@ -160,6 +171,7 @@ class KnowledgeJobs:
             if document is not None:
                 await self._complete(conn, document, built, entry)
             await append(conn, entry_event("entry.updated", entry))
+            await self._computing.spend(conn, build.org_id, usage.cpu_seconds)
 
     async def _still_wanted(self, conn: Connection, build: Build) -> Entry:
         try:

@@ -26,9 +26,9 @@ class Computing:
         """Processor seconds of about the last sixty minutes."""
         return float(await self._database.fetchval(org_id, _SPENT, True)) / 1000
 
-    async def spend(self, org_id: str, cpu_seconds: float) -> None:
-        async with self._database.transaction(org_id) as conn:
-            await conn.execute(_SPEND, org_id, round(cpu_seconds * 1000))
+    async def spend(self, conn: Connection, org_id: str, cpu_seconds: float) -> None:
+        """Last in its transaction: builds of an organization wait here for one another's commit."""
+        await conn.execute(_SPEND, org_id, round(cpu_seconds * 1000))
 
     async def forget_old(self, conn: Connection) -> None:
         """Of every organization."""

@@ -20,7 +20,8 @@ _LISTING = Listing(
     CHUNK_LIST, tie="c.id", org="c.org_id", created="c.created_at",
 )  # fmt: skip
 
-# Only while the build is wanted: a superseded one stops at its next batch.
+# Only while the build is wanted: a superseded one stops at its next batch. The commit does not wait for the disk: rows
+# count from the swap on, whose commit does, and the log keeps their order.
 _STAGE = """
 insert into chunk (
     org_id, entry_id, index_id, id, position, text, heading, page, token_count, start_offset, end_offset,
@@ -31,7 +32,8 @@ select $1, $2, $3, v.id, v.position, v.text, v.heading, v.page, v.token_count, v
 from unnest($6::text[], $7::int[], $8::text[], $9::text[], $10::int[], $11::int[], $12::int[], $13::int[],
     $14::text[]{array})
     as v(id, position, text, heading, page, token_count, start_offset, end_offset, passage{name})
-where exists (select 1 from entry e where e.org_id = $1 and e.id = $2 and e.wanted_build = $4)"""
+where exists (select 1 from entry e where e.org_id = $1 and e.id = $2 and e.wanted_build = $4)
+    and (select set_config('synchronous_commit', 'off', true)) is not null"""
 _STAGE_PLAIN = _STAGE.format(column="", value="", array="", name="")
 _STAGE_VECTORS = _STAGE.format(
     column=", embedding, embedding_896",

@@ -209,7 +209,8 @@ async def test_an_organization_that_spent_its_processor_time_waits_and_others_do
 ) -> None:
     service = await build_service(cpu_seconds=100.0)
     other = new_id("org")
-    await Computing(service.database).spend(org, 100.0)
+    async with service.database.transaction(org) as conn:
+        await Computing(service.database).spend(conn, org, 100.0)
     async with service.work():
         waiting = await service.create(org, "Waiting", "These words wait.")
         done = await service.create(other, "Done", "These words do not.")
@@ -237,7 +238,16 @@ async def test_a_text_that_is_read_at_once_writes_no_progress_and_looks_for_no_v
     assert asked == []
 
 
-async def test_what_a_document_took_of_the_processor_is_written_down(service: Service, org: str) -> None:
-    made = await service.create(org, "Hours", "The shop opens at nine. " * 200)
-    await service.until_settled(org, made.entry.id)
+@pytest.mark.parametrize(
+    ("content", "name", "status"),
+    [
+        (b"The shop opens at nine. " * 200, "hours.txt", pb.DOCUMENT_STATUS_COMPLETED),
+        (b"%PDF-1.4\n" + b"no object of a page " * 2000, "hours.pdf", pb.DOCUMENT_STATUS_FAILED),
+    ],
+)
+async def test_what_a_document_took_of_the_processor_is_written_down(
+    service: Service, org: str, content: bytes, name: str, status: pb.DocumentStatus.ValueType
+) -> None:
+    made = await service.upload(org, content, name)
+    assert (await service.until_settled(org, made.entry_id)).status == status
     assert await Computing(service.database).spent_seconds(org) > 0

@@ -230,6 +230,7 @@ def _admin(stores: Stores, database: str) -> str:
         ("يمكن الاسترداد في الفندق وللضيوف والفنادق", ("استرداد", "فندق", "بالفندق", "فنادق", "الفنادق")),
         ("لنا فندق وفنادق للضيوف", ("الفندق", "والفندق", "فنادق", "الضيوف", "ضيوف")),
         ("إسترداد المبلغ خلال ثلاثين يومًا", ("استرداد", "يوما")),
+        ("Ein Byte hat 2⁸ Werte.", ("2⁸", "Werte 2⁸")),
     ],
 )
 async def test_words_are_found_as_people_type_them(
@@ -241,6 +242,27 @@ async def test_words_are_found_as_people_type_them(
     for query in queries:
         answer = await service.search(org, query, pb.SEARCH_MODE_KEYWORD)
         assert [hit.entry_id for hit in answer.hits] == [made.entry.id], query
+
+
+async def test_a_compound_is_found_by_its_last_part(service: Service, org: str) -> None:
+    """Also where no text has every word; and by no ending of another word."""
+    text = "Die Krankenversicherung zahlt die Messgeräte, sobald ihr die Rechnungsnummer der Werkstatt vorliegt."
+    made = await service.create(org, "Kasse", text)
+    other = await service.create(org, "Theater", "Die Vorstellung beginnt um acht Uhr und dauert lang, 28 Minuten.")
+    for entry in (made, other):
+        assert (await service.until_settled(org, entry.entry.id)).language == "de"
+    for query in (
+        "Versicherung",
+        "Versicherungen",
+        "nummer",
+        "Geräte",
+        "Gerate",
+        "Welche Nummer braucht der Zahnarzt?",
+    ):
+        answer = await service.search(org, query, pb.SEARCH_MODE_KEYWORD)
+        assert [hit.entry_id for hit in answer.hits] == [made.entry.id], query
+    for query in ("Stellung", "nummer -krankenversicherung", "2⁸"):
+        assert not (await service.search(org, query, pb.SEARCH_MODE_KEYWORD)).hits, query
 
 
 async def test_an_excluded_compound_is_excluded(service: Service, org: str) -> None:

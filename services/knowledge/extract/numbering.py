@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 from xml.parsers import expat
 
 from services.knowledge.extract.edits import replaced, walked
+from services.knowledge.extract.elements import attribute, local, tree, whole
 
 _ROMAN = (
     (1000, "m"), (900, "cm"), (500, "d"), (400, "cd"), (100, "c"), (90, "xc"), (50, "l"), (40, "xl"), (10, "x"),
@@ -35,25 +36,25 @@ class Numbering:
         self._levels: dict[str, dict[int, _Level]] = {}
         self._styled: dict[str, tuple[str, int]] = {}
         linked: dict[str, int] = {}
-        for kind in (node for node in _tree(lists) if _name(node) == "abstractNum"):
-            levels = self._levels[_said(kind, "abstractNumId")] = {}
-            for level in (node for node in kind if _name(node) == "lvl"):
-                depth = _whole(_said(level, "ilvl"), 0)
-                levels[depth] = _Level(_whole(_of(level, "start"), 1), _of(level, "numFmt"), _of(level, "lvlText"))
+        for kind in (node for node in tree(lists) if local(node) == "abstractNum"):
+            levels = self._levels[attribute(kind, "abstractNumId")] = {}
+            for level in (node for node in kind if local(node) == "lvl"):
+                depth = whole(attribute(level, "ilvl"), 0)
+                levels[depth] = _Level(whole(_of(level, "start"), 1), _of(level, "numFmt"), _of(level, "lvlText"))
                 linked[_of(level, "pStyle")] = depth
-        self._kinds = {_said(one, "numId"): _of(one, "abstractNumId") for one in _tree(lists) if _name(one) == "num"}
+        self._kinds = {attribute(one, "numId"): _of(one, "abstractNumId") for one in tree(lists) if local(one) == "num"}
         self._restarts = {
-            (_said(one, "numId"), _whole(_said(node, "ilvl"), 0)): _whole(_of(node, "startOverride"), 1)
-            for one in _tree(lists)
+            (attribute(one, "numId"), whole(attribute(node, "ilvl"), 0)): whole(_of(node, "startOverride"), 1)
+            for one in tree(lists)
             for node in one
-            if _name(node) == "lvlOverride" and _of(node, "startOverride")
+            if local(node) == "lvlOverride" and _of(node, "startOverride")
         }
-        for style in _tree(styles):
-            name = _said(style, "styleId")
+        for style in tree(styles):
+            name = attribute(style, "styleId")
             above = self._styled.get(_of(style, "basedOn"))
             if number := _of(style, "numId") or (above[0] if above else ""):
                 depth = linked.get(name, above[1] if above else 0)
-                self._styled[name] = (number, _whole(_of(style, "ilvl"), depth))
+                self._styled[name] = (number, whole(_of(style, "ilvl"), depth))
 
     def written(self, data: bytes) -> bytes:
         """The part with the number of each numbered paragraph before its text. The same bytes where there is none."""
@@ -89,7 +90,7 @@ class Numbering:
         """Counts the paragraph; '' where it has no number."""
         of_style = self._styled.get(said.get("pStyle", ""), ("", 0))
         number = said.get("numId") or of_style[0]
-        depth = _whole(said["ilvl"], 0) if "ilvl" in said else of_style[1]
+        depth = whole(said["ilvl"], 0) if "ilvl" in said else of_style[1]
         kind = self._kinds.get(number, "")
         levels = self._levels.get(kind, {})
         if depth not in levels:
@@ -123,25 +124,6 @@ def in_form(number: int, form: str) -> str:
     return text.upper() if form.startswith("upper") else text
 
 
-def _tree(part: bytes) -> ElementTree.Element:
-    try:
-        return ElementTree.fromstring(part)  # noqa: S314 - judge_archive refuses entities
-    except ElementTree.ParseError:
-        return ElementTree.Element("none")
-
-
-def _name(node: ElementTree.Element) -> str:
-    return node.tag.rpartition("}")[2]
-
-
-def _said(node: ElementTree.Element, name: str) -> str:
-    return next((value for key, value in node.attrib.items() if key.rpartition("}")[2] == name), "")
-
-
 def _of(node: ElementTree.Element, name: str) -> str:
     """The value of the element of that name inside of `node`."""
-    return next((_said(inner, "val") for inner in node.iter() if _name(inner) == name), "")
-
-
-def _whole(text: str, default: int) -> int:
-    return int(text) if text.isdecimal() and len(text) < 6 else default
+    return next((attribute(inner, "val") for inner in node.iter() if local(inner) == name), "")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
-from xml.etree import ElementTree
+
+from services.knowledge.extract.elements import tree
 
 _MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _STRICT = "{http://purl.oclc.org/ooxml/spreadsheetml/main}"
@@ -24,13 +25,10 @@ class NumberFormats:
     """`styles` is the part of that name; a part that is no XML has no formats."""
 
     def __init__(self, styles: bytes) -> None:
-        try:
-            tree = ElementTree.fromstring(styles)  # noqa: S314 - judge_archive refuses entities
-        except ElementTree.ParseError:
-            tree = ElementTree.Element("none")
-        space = _STRICT if tree.tag.startswith(_STRICT) else _MAIN
-        codes = {node.get("numFmtId", ""): node.get("formatCode", "") for node in tree.iter(f"{space}numFmt")}
-        cells = tree.find(f"{space}cellXfs")
+        root = tree(styles)
+        space = _STRICT if root.tag.startswith(_STRICT) else _MAIN
+        codes = {node.get("numFmtId", ""): node.get("formatCode", "") for node in root.iter(f"{space}numFmt")}
+        cells = root.find(f"{space}cellXfs")
         used = [] if cells is None else [node.get("numFmtId", "") for node in cells]
         self._by_style = {str(style): (_KNOWN | codes).get(number, "") for style, number in enumerate(used)}
 

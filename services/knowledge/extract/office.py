@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
-from xml.etree import ElementTree
 
 import xberg
 
@@ -17,6 +16,7 @@ from services.knowledge.domain.blocks import Block
 from services.knowledge.domain.media import HEAD_BYTES, XLSX, MediaType, recognize
 from services.knowledge.extract.archive import judge_archive
 from services.knowledge.extract.cleaning import clean_paragraph
+from services.knowledge.extract.elements import tree
 from services.knowledge.extract.hidden import without_hidden
 from services.knowledge.extract.packages import drawings, linked_parts
 from services.knowledge.extract.refusal import Refusal
@@ -78,9 +78,8 @@ def _blocks(nodes: list[Any]) -> Iterator[Block]:
 
 def _boxes(drawing: bytes) -> Iterator[Block]:
     """Text boxes that float over a worksheet."""
-    with suppress(ElementTree.ParseError):
-        for paragraph in ElementTree.fromstring(drawing).iter(_PARAGRAPH):  # noqa: S314 - judge_archive refuses entities
-            yield from _block("".join(paragraph.itertext()), 0)
+    for paragraph in tree(drawing).iter(_PARAGRAPH):
+        yield from _block("".join(paragraph.itertext()), 0)
 
 
 def _block(text: str, page: int, level: int = 0) -> Iterator[Block]:

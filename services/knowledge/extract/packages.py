@@ -7,9 +7,9 @@ import posixpath
 import zipfile
 from collections.abc import Iterator
 from typing import NamedTuple
-from xml.etree import ElementTree
 
 from services.knowledge.domain.media import DOCX, PPTX, XLSX, MediaType
+from services.knowledge.extract.elements import tree
 
 # Where programs write the main part, and where readers look for it.
 MAIN_PARTS = {DOCX: "word/document.xml", XLSX: "xl/workbook.xml", PPTX: "ppt/presentation.xml"}
@@ -31,11 +31,10 @@ class Relation(NamedTuple):
 def relations(archive: zipfile.ZipFile, part: str) -> list[Relation]:
     """What a part names, in its order; those of the package for ''. None, where that cannot be read."""
     folder = posixpath.dirname(part)
-    try:
-        tree = ElementTree.fromstring(archive.read(_beside(part)))  # noqa: S314 - judge_archive refuses entities
-    except (KeyError, ElementTree.ParseError):
+    if _beside(part) not in archive.namelist():
         return []
-    inside = [node.attrib for node in tree if node.get("TargetMode") != "External"]
+    named = tree(archive.read(_beside(part)))
+    inside = [node.attrib for node in named if node.get("TargetMode") != "External"]
     return [
         Relation(
             one.get("Type", ""),
@@ -69,11 +68,7 @@ def drawings(content: bytes) -> Iterator[bytes]:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         main = main_part(archive, XLSX)
         by_id = {relation.id: relation.part for relation in relations(archive, main)}
-        try:
-            tree = ElementTree.fromstring(archive.read(main))  # noqa: S314 - judge_archive refuses entities
-        except ElementTree.ParseError:
-            return
-        for sheet in tree.iter():
+        for sheet in tree(archive.read(main)).iter():
             named = next((value for key, value in sheet.attrib.items() if key.endswith("}id")), "")
             for relation in relations(archive, by_id[named]) if named in by_id else ():
                 if relation.kind.endswith(_DRAWING) and relation.part in archive.namelist():

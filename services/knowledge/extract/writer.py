@@ -12,6 +12,7 @@ from services.knowledge.domain.blocks import Block
 from services.knowledge.domain.media import ODT
 from services.knowledge.extract.archive import judge_archive
 from services.knowledge.extract.cleaning import clean_paragraph
+from services.knowledge.extract.elements import attribute, local, whole
 from services.knowledge.extract.hidden import without_hidden
 from services.knowledge.extract.numbering import in_form
 from services.knowledge.extract.refusal import Refusal
@@ -44,33 +45,21 @@ def read_open_document(content: bytes) -> Iterator[Block]:
             parts = [part for tree in trees for part in tree]
             for root in ("body", "master-styles"):
                 for part in parts:
-                    if _local(part) == root:
+                    if local(part) == root:
                         yield from _blocks(part, _numbers(part, levels))
         except ElementTree.ParseError as error:
             raise Refusal("document_corrupt") from error
 
 
-def _local(node: ElementTree.Element) -> str:
-    return node.tag.rpartition("}")[2]
-
-
-def _said(node: ElementTree.Element, name: str) -> str:
-    return next((value for key, value in node.attrib.items() if key.rpartition("}")[2] == name), "")
-
-
-def _whole(text: str, default: int) -> int:
-    return int(text) if text.isdecimal() and len(text) < 6 else default
-
-
 def _levels(trees: Sequence[ElementTree.Element]) -> dict[str, dict[int, ElementTree.Element]]:
     """How each style of a list, and that of headings, writes the numbers of its levels."""
     return {
-        _HEADINGS if _local(style) == "outline-style" else _said(style, "name"): {
-            _whole(_said(level, "level"), 0): level for level in style if _said(level, "num-format")
+        _HEADINGS if local(style) == "outline-style" else attribute(style, "name"): {
+            whole(attribute(level, "level"), 0): level for level in style if attribute(level, "num-format")
         }
         for tree in trees
         for style in tree.iter()
-        if _local(style) in ("list-style", "outline-style")
+        if local(style) in ("list-style", "outline-style")
     }
 
 
@@ -84,21 +73,21 @@ def _numbers(
     waiting: list[tuple[ElementTree.Element, str, int, dict[int, int]]] = [(root, "", 0, {})]
     while waiting:
         node, style, depth, counts = waiting.pop()
-        match _local(node):
+        match local(node):
             case "list":
-                style, depth = _said(node, "style-name") or style, depth + 1
+                style, depth = attribute(node, "style-name") or style, depth + 1
                 if depth == 1:
-                    before = style if _said(node, "continue-numbering") == "true" else ""
+                    before = style if attribute(node, "continue-numbering") == "true" else ""
                     counts = {}
-                    if name := _said(node, "continue-list") or before:
+                    if name := attribute(node, "continue-list") or before:
                         counts = seen.get(name, counts)
-                    seen[style] = seen[_said(node, "id")] = counts
+                    seen[style] = seen[attribute(node, "id")] = counts
             case "list-item":
-                if len(node) and _local(node[0]) in ("p", "h"):
-                    numbers[node[0]] = _number(levels.get(style, {}), depth, counts, _said(node, "start-value"))
-            case "h" if not depth and _said(node, "is-list-header") != "true":
-                level = _whole(_said(node, "outline-level"), 1)
-                numbers[node] = _number(levels.get(_HEADINGS, {}), level, headings, _said(node, "start-value"))
+                if len(node) and local(node[0]) in ("p", "h"):
+                    numbers[node[0]] = _number(levels.get(style, {}), depth, counts, attribute(node, "start-value"))
+            case "h" if not depth and attribute(node, "is-list-header") != "true":
+                level = whole(attribute(node, "outline-level"), 1)
+                numbers[node] = _number(levels.get(_HEADINGS, {}), level, headings, attribute(node, "start-value"))
             case "list-header":
                 pass
             case _:
@@ -113,16 +102,16 @@ def _number(levels: Mapping[int, ElementTree.Element], depth: int, counts: dict[
         del counts[deeper]
     if depth not in levels:
         return ""
-    said = levels[depth]
-    first = {level: _whole(_said(one, "start-value"), 1) for level, one in levels.items()}
-    counts[depth] = _whole(start, counts.get(depth, first[depth] - 1) + 1)
-    shown = range(max(1, depth - _whole(_said(said, "display-levels"), 1) + 1), depth + 1)
+    own = levels[depth]
+    first = {level: whole(attribute(one, "start-value"), 1) for level, one in levels.items()}
+    counts[depth] = whole(start, counts.get(depth, first[depth] - 1) + 1)
+    shown = range(max(1, depth - whole(attribute(own, "display-levels"), 1) + 1), depth + 1)
     digits = ".".join(
-        in_form(counts.get(level, first[level]), _FORMS.get(_said(levels[level], "num-format"), ""))
+        in_form(counts.get(level, first[level]), _FORMS.get(attribute(levels[level], "num-format"), ""))
         for level in shown
         if level in levels
     )
-    return f"{_said(said, 'num-prefix')}{digits}{_said(said, 'num-suffix')} "
+    return f"{attribute(own, 'num-prefix')}{digits}{attribute(own, 'num-suffix')} "
 
 
 @dataclass(slots=True)
@@ -133,7 +122,7 @@ class _Text:
     apart: list[ElementTree.Element] = field(default_factory=list)
 
     def read(self, node: ElementTree.Element) -> None:
-        name = _local(node)
+        name = local(node)
         if name in _APART:
             self.apart.append(node)
         elif name != "note-citation":
@@ -147,12 +136,12 @@ def _blocks(root: ElementTree.Element, numbers: Mapping[ElementTree.Element, str
     waiting = [root]
     while waiting:
         node = waiting.pop()
-        match _local(node):
+        match local(node):
             case "p" | "h" as name:
                 text = _Text()
                 text.read(node)
                 if words := clean_paragraph("".join(text.words)):
-                    level = min(_whole(_said(node, "outline-level"), 1), 6) if name == "h" else 0
+                    level = min(whole(attribute(node, "outline-level"), 1), 6) if name == "h" else 0
                     yield Block(clean_paragraph(numbers.get(node, "") + words), 0, level)
                 waiting += reversed(text.apart)
             case "table":
@@ -165,12 +154,12 @@ def _cells(table: ElementTree.Element, numbers: Mapping[ElementTree.Element, str
     for number, row in enumerate(node for node in _below(table, "table-row")):
         column = 0
         for cell in row:
-            if _local(cell) in ("table-cell", "covered-table-cell"):
+            if local(cell) in ("table-cell", "covered-table-cell"):
                 text = " ".join(block.text for child in cell for block in _blocks(child, numbers))
-                rows = _said(cell, "number-rows-spanned")
-                repeated = _said(cell, "number-columns-repeated")
+                rows = attribute(cell, "number-rows-spanned")
+                repeated = attribute(cell, "number-columns-repeated")
                 for _ in range(min(int(repeated), _MOST_REPEATED) if repeated.isdecimal() else 1):
-                    if _local(cell) == "table-cell":
+                    if local(cell) == "table-cell":
                         yield Cell(number, column, text, int(rows) if rows.isdecimal() else 1)
                     column += 1
 
@@ -180,7 +169,7 @@ def _below(table: ElementTree.Element, name: str) -> Iterator[ElementTree.Elemen
     waiting = list(table)
     while waiting:
         node = waiting.pop(0)
-        if _local(node) == name:
+        if local(node) == name:
             yield node
         else:
             waiting[:0] = node

@@ -48,7 +48,12 @@ def require_json(request: Request[Any, Any, Any], allowed: Iterable[str]) -> str
         raise InvalidArgument("unsupported_media_type", "Send the body without a Content-Encoding.")
     charset = parameters.replace(" ", "").replace('"', "").lower()
     if media_type not in allowed or charset not in ("", "charset=utf-8"):
-        raise InvalidArgument("unsupported_media_type", f"Send the body as {' or '.join(allowed)} in UTF-8.")
+        raise InvalidArgument(
+            "unsupported_media_type",
+            f"Send the body as {' or '.join(allowed)} in UTF-8.",
+            # RFC 9110, 15.5.16, and RFC 5789, 2.2.
+            metadata={"accept-patch" if request.method == "PATCH" else "accept": ", ".join(allowed)},
+        )
     return media_type
 
 

@@ -124,7 +124,11 @@ class UploadForm:
     def _new_parser(self, content_type: str) -> MultipartParser:
         media_type, options = parse_options_header(content_type)
         if media_type != b"multipart/form-data":
-            raise InvalidArgument("unsupported_media_type", "Send the file as multipart/form-data.")
+            raise InvalidArgument(
+                "unsupported_media_type",
+                "Send the file as multipart/form-data.",
+                metadata={"accept": "multipart/form-data"},
+            )
         boundary = options.get(b"boundary")
         if not boundary or len(boundary) > 200:
             raise _malformed()

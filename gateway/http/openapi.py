@@ -140,6 +140,8 @@ _HEADERS = {
     },
     "Link": {"schema": {"type": "string"}, "description": "RFC 8288: first, prev, next, last."},
     "Location": {"schema": {"type": "string"}, "description": "The path of the new resource or of its job."},
+    "Accept": {"schema": {"type": "string"}, "description": "The media types that a body may have."},
+    "AcceptPatch": {"schema": {"type": "string"}, "description": "RFC 5789: the media types of a change."},
     "RateLimit": {
         "schema": {"type": "string"},
         "description": "What each limit leaves: r requests; t seconds until the oldest counted one no longer counts.",
@@ -165,6 +167,7 @@ _HEADERS = {
 _HEADERS_OF_PROBLEMS = {
     401: {"WWW-Authenticate": "WwwAuthenticate"},
     409: {"Retry-After": "RetryAfter"},
+    415: {"Accept": "Accept", "Accept-Patch": "AcceptPatch"},
     429: {"Retry-After": "RetryAfter", "RateLimit-Policy": "RateLimitPolicy", "RateLimit": "RateLimit"},
     503: {"Retry-After": "RetryAfter"},
 }

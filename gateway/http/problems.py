@@ -98,6 +98,7 @@ TITLES: Mapping[int, str] = {
 
 _INTERNAL = Internal("internal", "The server failed. Try again, or report the request id.")
 _DEFAULT_RETRY_SECONDS = {503: 1.0, 429: 1.0}
+_FIELDS_OF_METADATA = frozenset(("accept", "accept-patch", "allow"))
 # Reasons of 503 that end when someone changes a setting or the request, so that they name no time to wait.
 _WAITING_IS_NO_HELP = frozenset(("webhook_secret_unset", "answer_too_large"))
 
@@ -120,8 +121,8 @@ class Refusal:
             retry_after = _DEFAULT_RETRY_SECONDS.get(self.status)
         if retry_after is not None:
             fields["retry-after"] = str(max(1, math.ceil(retry_after)))
-        if "allow" in self.error.metadata:
-            fields["allow"] = self.error.metadata["allow"]
+        # What would have been accepted in place of what was sent.
+        fields |= {name: text for name, text in self.error.metadata.items() if name in _FIELDS_OF_METADATA}
         if self.status == 416 and "size" in self.error.metadata:
             fields["content-range"] = f"bytes */{self.error.metadata['size']}"
         return fields

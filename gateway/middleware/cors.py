@@ -11,8 +11,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway.http.request import Request, request_of
 
 _EXPOSED = (
-    b"Age, Content-Range, ETag, Idempotency-Replayed, Link, Location, RateLimit, RateLimit-Policy, Retry-After, "
-    b"X-Cache, X-Request-Id"
+    b"Accept, Accept-Patch, Age, Content-Range, Deprecation, ETag, Idempotency-Replayed, Link, Location, RateLimit, "
+    b"RateLimit-Policy, Retry-After, Sunset, X-Cache, X-Request-Id"
 )
 _ALLOWED_HEADERS = (
     b"Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Range, X-API-Key, X-Min-Version, "

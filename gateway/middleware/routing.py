@@ -27,9 +27,14 @@ class Routing:
         if match.route is not None and match.route.deprecated is not None:
             request.response_headers += match.route.deprecated.headers
         if scope["method"] == "OPTIONS" and match.allow:
-            await Response(status_code=204, headers={"allow": match.allow})(scope, receive, send)
+            await Response(status_code=204, headers=self._options(match.allow, _path(scope)))(scope, receive, send)
             return
         await self._app(scope, receive, send)
+
+    def _options(self, allow: str, path: str) -> dict[str, str]:
+        """What OPTIONS tells of a path; Accept-Patch after RFC 5789."""
+        patch = self._table.match("PATCH", path).route
+        return {"allow": allow} | ({"accept-patch": ", ".join(patch.media_types)} if patch is not None else {})
 
 
 def _path(scope: Scope) -> str:

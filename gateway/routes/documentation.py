@@ -1,12 +1,15 @@
 """The API's own description: the document, and a page that explains it and has a form for each operation."""
 
 import functools
+import hashlib
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 from starlette.responses import Response
 
+from gateway.http.conditional import names_tag
 from gateway.http.openapi import About
 from gateway.http.routing import Route, tagged
 from gateway.http.schema import AnyQuery, NoBody, NoQuery
@@ -75,30 +78,42 @@ def page() -> str:
 
 
 async def get_openapi(request: ApiRequest[NoQuery, NoBody]) -> Response:
-    return Response(_read(FILE), 200, _CACHED, "application/json")
+    return _file(request, FILE, "application/json")
 
 
 async def get_docs(request: ApiRequest[AnyQuery, NoBody]) -> Response:
     request.replace_response_header(b"content-security-policy", _POLICY)
-    return Response(_read(PAGE), 200, _CACHED, "text/html; charset=utf-8")
+    return _file(request, PAGE, "text/html; charset=utf-8")
 
 
 async def get_stylesheet(request: ApiRequest[NoQuery, NoBody]) -> Response:
-    return Response(_read(_FOLDER / "style.css"), 200, _CACHED, "text/css; charset=utf-8")
+    return _file(request, _FOLDER / "style.css", "text/css; charset=utf-8")
 
 
 async def get_script(request: ApiRequest[NoQuery, NoBody]) -> Response:
-    return Response(_read(_FOLDER / "page.js"), 200, _CACHED, "text/javascript; charset=utf-8")
+    return _file(request, _FOLDER / "page.js", "text/javascript; charset=utf-8")
+
+
+def _file(request: ApiRequest[Any, NoBody], file: Path, media_type: str) -> Response:
+    """The same for every caller, so that a shared cache keeps one copy a coding."""
+    body, tag = _read(file)
+    request.replace_response_header(b"vary", b"Accept-Encoding, Origin")
+    fields = {**_CACHED, "etag": f'"{tag}"'}
+    if names_tag(request.header("if-none-match"), tag):
+        return Response(status_code=304, headers=fields)
+    return Response(body, 200, fields, media_type)
 
 
 @functools.cache
-def _read(file: Path) -> bytes:
-    return file.read_bytes()
+def _read(file: Path) -> tuple[bytes, str]:
+    """The bytes, and their tag."""
+    body = file.read_bytes()
+    return body, hashlib.blake2b(body, digest_size=12).hexdigest()
 
 
 ROUTES = tagged(
     "Documentation",
-    Route("GET", "/openapi.json", get_openapi, "The OpenAPI document", public=True, limits="read"),
+    Route("GET", "/openapi.json", get_openapi, "The OpenAPI document", public=True, limits="read", etag="content"),
     Route(
         "GET",
         "/docs",
@@ -106,6 +121,7 @@ ROUTES = tagged(
         "The guide and the reference as a page",
         public=True,
         limits="read",
+        etag="content",
         media_type="text/html",
         query=AnyQuery,
     ),
@@ -116,6 +132,7 @@ ROUTES = tagged(
         "Stylesheet of the page",
         public=True,
         limits="read",
+        etag="content",
         media_type="text/css",
     ),
     Route(
@@ -125,6 +142,7 @@ ROUTES = tagged(
         "Script of the page",
         public=True,
         limits="read",
+        etag="content",
         media_type="text/javascript",
     ),
 )

@@ -193,6 +193,13 @@ def test_media_types(ada: Customer) -> None:
     ):
         answer = ada.http.post("/api/agents", content=b'{"name":"a"}', headers={"Content-Type": media_type})
         problem(answer, 415, "unsupported_media_type")
+        assert answer.headers["accept"] == "application/json"
+    changed = ada.http.patch("/api/organization", content=b"{}", headers={"Content-Type": "text/plain"})
+    problem(changed, 415, "unsupported_media_type")
+    assert changed.headers["accept-patch"] == "application/merge-patch+json, application/json"
+    uploaded = ada.http.post("/api/documents/upload", content=b"{}", headers={"Content-Type": "application/json"})
+    problem(uploaded, 415, "unsupported_media_type")
+    assert uploaded.headers["accept"] == "multipart/form-data"
 
 
 def test_a_slow_body_is_cut(ada: Customer) -> None:

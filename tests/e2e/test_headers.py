@@ -51,6 +51,8 @@ def test_options_names_exactly_the_methods_of_the_path_and_needs_no_credential(s
     answer = scene.customer.bearing(None).options(path.replace("{", "").replace("}", ""))
     assert answer.status_code == 204
     assert {name.strip() for name in answer.headers["allow"].split(",")} == wanted
+    patch = "application/merge-patch+json, application/json" if "PATCH" in methods else None
+    assert answer.headers.get("accept-patch") == patch
     assert answer.content == b""
 
 
@@ -75,6 +77,19 @@ def test_head_is_get_without_a_body_and_says_how_long_and_for_whom_it_may_be_kep
         assert vary >= VARY
         assert "public" not in directives
         assert directives >= {"private"} or directives >= {"no-store"}
+
+
+@pytest.mark.parametrize("path", ["/openapi.json", "/docs", "/docs/style.css", "/docs/page.js"])
+def test_the_documentation_is_one_copy_for_all_callers_and_is_sent_again_only_when_it_changed(
+    scene: Scene, path: str
+) -> None:
+    stranger = scene.customer.bearing(None)
+    got = stranger.get(path)
+    assert "cookie" not in got.headers["vary"].lower()
+    again = stranger.get(path, headers={"If-None-Match": got.headers["etag"]})
+    assert again.status_code == 304
+    assert again.content == b""
+    assert stranger.get(path, headers={"If-None-Match": '"another"'}).status_code == 200
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=str)

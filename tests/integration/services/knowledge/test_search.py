@@ -265,6 +265,24 @@ async def test_a_compound_is_found_by_its_last_part(service: Service, org: str) 
         assert not (await service.search(org, query, pb.SEARCH_MODE_KEYWORD)).hits, query
 
 
+@pytest.mark.parametrize(
+    ("language", "text", "query"),
+    [
+        ("nl", "De ziektekostenverzekering loopt af.", "verzekeringen"),
+        ("da", "Sygeforsikringen betaler.", "forsikring"),
+        ("nb", "Helseforsikringen betaler.", "forsikringer"),
+        ("sv", "Sjukförsäkringen betalar.", "försäkring"),
+    ],
+)
+async def test_other_languages_write_compounds_too(
+    service: Service, org: str, language: str, text: str, query: str
+) -> None:
+    made = await service.create(org, "Entry", text, language=language)
+    await service.until_settled(org, made.entry.id)
+    answer = await service.search(org, query, pb.SEARCH_MODE_KEYWORD)
+    assert [hit.entry_id for hit in answer.hits] == [made.entry.id]
+
+
 async def test_an_excluded_compound_is_excluded(service: Service, org: str) -> None:
     made = [await service.create(org, name, f"Returns by {name}.") for name in ("e-mail", "letter")]
     for one in made:

@@ -340,6 +340,9 @@ class ServiceSettings(ProcessSettings):
         help="DSN of the <svc>_app role at a streaming replica, for lists and analytics that no cache holds",
     )
     replica_lag_seconds: float = setting("REPLICA_LAG_SECONDS", 2.0, help="a replica further behind is not read")
+    list_total_seconds: float = setting(
+        "LIST_TOTAL_SECONDS", 60.0, help="how long the estimated total of a list of more than 10,000 rows is kept"
+    )
     database_admin_url: str | None = setting(
         "DATABASE_ADMIN_URL", None, secret=True, url=urls.POSTGRESQL, help="only migrate uses it"
     )

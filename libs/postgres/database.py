@@ -12,7 +12,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 from libs.config import ServiceSettings
 from libs.context import current_call
@@ -44,6 +44,14 @@ class PoolStats:
     active: int
 
 
+class ListTotals(Protocol):
+    """Estimated totals of lists by the digest of what is counted, each for some seconds: a libs.cache.Memory."""
+
+    def get(self, key: bytes) -> int | None: ...
+    def put(self, key: bytes, value: int, ttl_seconds: float) -> None: ...
+    def pop(self, key: bytes) -> int | None: ...
+
+
 class Database:
     """Transactions and reads for tenants (`transaction`, `fetch*`) and for the system (`system_*`)."""
 
@@ -53,6 +61,7 @@ class Database:
         self.settings = settings
         self.quotas = Quotas()
         self.replica: Replica | None = None
+        self.list_totals: ListTotals | None = None
 
     @classmethod
     async def open(cls, settings: ServiceSettings, *, application_name: str) -> "Database":

@@ -2,8 +2,12 @@
 
 Both modes of libs.paging: by page number (OFFSET, bounded by 10,000 rows) and by signed keyset cursor, whose cost does
 not grow with depth. It must not know what is listed. Rows whose sort value is null come last in either direction.
+
+The estimated total of a list that page numbers do not reach the end of is kept for LIST_TOTAL_SECONDS: only the first
+page in that time counts. The rows are read each time, and a page that shows the end of the list has its exact total.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Sequence
@@ -56,7 +60,7 @@ async def fetch_page(
     after = _decode(codec, scope, request.cursor) if request.cursor_mode and request.cursor else None
     counts = request.counts and not walked
     rows, total, estimate = await _rows(db, org_id, query, after, counts=counts, may_lag=listing.may_lag)
-    has_more = len(rows) > request.limit
+    has_more = query.has_more(rows)
     items = rows[: request.limit]
     return Page(
         items=items,
@@ -90,8 +94,7 @@ class _Query:
 
     def rows(self, after: tuple[Any, Any] | None) -> tuple[Any, ...]:
         """Statement and arguments for one row more than the limit, after a position or from the request's offset."""
-        args = list(self._args)
-        offset = 0 if self._request.cursor_mode else self._request.offset
+        args, offset = list(self._args), self.offset
         if self._request.sort in self._listing.nullable:
             sql = self._rows_nulls_last(after, offset, args)
         else:
@@ -100,6 +103,20 @@ class _Query:
             args.append(offset)
             sql = f"{sql} offset ${len(args) + 1}"
         return sql, *args
+
+    @property
+    def offset(self) -> int:
+        """The rows before the page of a number."""
+        return 0 if self._request.cursor_mode else self._request.offset
+
+    def has_more(self, rows: Sequence[Record]) -> bool:
+        """Whether the list goes on after the page that is the first of these rows."""
+        return len(rows) > self._request.limit
+
+    def key(self, org_id: str) -> bytes:
+        """16 bytes that differ where another list, organization or filter is counted."""
+        counted = repr((org_id, self.counted(), self._args))
+        return hashlib.blake2b(counted.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
     def counted(self) -> str:
         """The rows that count: up to one past the last that page numbers reach. Its arguments begin those of `rows`."""
@@ -162,10 +179,22 @@ async def _rows(
     sql, *args = query.rows(after)
     if not counts:
         return await db.fetch(org_id, sql, *args, may_lag=may_lag), None, False
+    key, kept = query.key(org_id), db.list_totals
+    if kept is not None and (total := kept.get(key)) is not None:
+        rows = await db.fetch(org_id, sql, *args, may_lag=may_lag)
+        if query.has_more(rows) or after is not None:
+            return rows, total, True
+        kept.pop(key)
+        # The list has shrunk to this page, whose first row has a known number. None says only that it ends before.
+        if rows or not query.offset:
+            return rows, query.offset + len(rows), False
     rows, counted = await db.fetch_counted(org_id, sql, query.counted(), *args, may_lag=may_lag)
     if counted <= MAX_PAGED_ROWS:
         return rows, counted, False
-    return rows, await _estimate(db, org_id, query, counted), True
+    total = await _estimate(db, org_id, query, counted)
+    if kept is not None:
+        kept.put(key, total, db.settings.list_total_seconds)
+    return rows, total, True
 
 
 async def _estimate(db: Database, org_id: str, query: _Query, counted: int) -> int:

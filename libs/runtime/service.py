@@ -18,6 +18,7 @@ from libs.bus import Bus
 from libs.bus.subjects import cache_invalidated
 from libs.cache.client import RedisClient
 from libs.cache.invalidation import Invalidator
+from libs.cache.memory import Memory
 from libs.cache.ping import redis_ping
 from libs.cache.relay import CacheRelay
 from libs.cache.store import RedisStore
@@ -44,6 +45,8 @@ from libs.rpc.tls import channel_credentials
 from libs.runtime.process import Runtime
 
 S = TypeVar("S", bound=ServiceSettings)
+# Lists of more than 10,000 rows whose estimated totals are kept.
+_LARGE_LISTS = 4_096
 AddServicer = tuple[Callable[[Any, Any], None], object]
 
 
@@ -108,6 +111,7 @@ class Service(Generic[S]):
         known = {rule.name for rules in runtime.quotas.values() for rule in rules}
         limits = read_limits(runtime.settings.quotas, known)
         database.quotas = Quotas(runtime.quotas.get(runtime.service, ()), limits)
+        database.list_totals = Memory("list_totals", max_entries=_LARGE_LISTS)
         service = cls(runtime, bus, database)
         database.invalidate_through(service.invalidator.tell)
         return service

@@ -2,6 +2,7 @@
 
 import json
 import random
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,6 +11,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
+from libs.cache.memory import Memory
 from libs.errors import InvalidArgument
 from libs.paging import CursorCodec, ListRules, Page, PageRequest
 from libs.postgres import Database, Record, count_statements
@@ -33,6 +35,7 @@ ROWS = 137
 @pytest_asyncio.fixture(scope="module", loop_scope="session", autouse=True)
 async def things(db: Database) -> None:
     """Two organizations; names, sizes, prices and even times repeat, and a third of the sizes are null."""
+    db.list_totals = Memory("list_totals", max_entries=10)
     seeded = random.Random(3)
     for org in ("org_a", "org_b"):
         rows = [
@@ -215,19 +218,131 @@ async def test_a_page_without_rows_still_has_its_total(db: Database) -> None:
     assert (none.items, none.total) == ([], 0)
 
 
-async def test_beyond_ten_thousand_rows_the_total_is_an_estimate(db: Database) -> None:
-    async with db.transaction("org_big") as conn:
+async def grow(db: Database, org: str, count: int) -> None:
+    """So many things of the organization, the first the newest, known to the planner."""
+    async with db.transaction(org) as conn:
         await conn.execute(
-            "insert into thing (org_id, id, created_at) select 'org_big', 't' || n, now() - n * interval '1 s' "
-            "from generate_series(1, 30000) n"
+            "insert into thing (org_id, id, name, created_at) "
+            "select $1, 't' || n, 'n' || n % 2, now() - n * interval '1 s' from generate_series(1, $2::int) n",
+            org,
+            count,
+            timeout=60,
         )
     admin = await asyncpg.connect(db.settings.database_admin_url)
-    await admin.execute("analyze thing.thing")
+    await admin.execute("vacuum analyze thing.thing")
     await admin.close()
+
+
+async def shrink(db: Database, org: str, count: int) -> None:
+    """Leave the newest so many things of the organization."""
+    async with db.transaction(org) as conn:
+        await conn.execute("delete from thing where org_id = $1 and substr(id, 2)::int > $2", org, count, timeout=60)
+
+
+async def test_beyond_ten_thousand_rows_the_total_is_an_estimate(db: Database) -> None:
+    await grow(db, "org_big", 30_000)
     answer = await page(db, PageRequest(limit=10), org="org_big")
     assert answer.total_is_estimate
     assert answer.total is not None
     assert 25_000 < answer.total < 35_000
+
+
+async def test_an_estimate_is_kept_and_costs_the_pages_after_it_nothing(db: Database) -> None:
+    await grow(db, "org_kept", 12_000)
+    first = await page(db, PageRequest(limit=10), org="org_kept")
+    kept = (first.total, True)
+    one = PageRequest(limit=10, cursor_mode=True, include_total=True)
+    for request in (PageRequest(limit=10), PageRequest(page=50, limit=200), PageRequest(limit=5, sort="name"), one):
+        with count_statements() as counter:
+            answer = await page(db, request, org="org_kept")
+        assert (answer.total, answer.total_is_estimate) == kept
+        [statement] = counter.statements
+        assert "count(*)" not in statement
+    # The rows are never kept.
+    async with db.transaction("org_kept") as conn:
+        await conn.execute("insert into thing (org_id, id) values ('org_kept', 'fresh')")
+    assert (await page(db, PageRequest(limit=10), org="org_kept")).items[0]["id"] == "fresh"
+
+
+async def test_a_kept_estimate_is_of_one_organization_and_filter(db: Database) -> None:
+    await grow(db, "org_mine", 12_000)
+    await grow(db, "org_theirs", 50)
+    asked = PageRequest(limit=10)
+    for wanted in ([], [("t.name <> {}", "n2")]):
+        assert (await page(db, asked, wanted, "org_mine")).total_is_estimate
+    others: list[tuple[str, PageRequest, list[Filter], int]] = [
+        ("org_theirs", asked, [], 50),
+        ("org_mine", asked, [("t.name = {}", "n1")], 6_000),
+        ("org_mine", asked, [("t.name <> {}", "n1")], 6_000),
+        ("org_mine", replace(asked, created_at_lt=START), [], 0),
+    ]
+    for org, request, filters, total in others:
+        answer = await page(db, request, filters, org)
+        assert (answer.total, answer.total_is_estimate) == (total, False)
+
+
+async def test_an_estimate_is_kept_for_its_time_alone(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    await grow(db, "org_timed", 11_000)
+    now = time.monotonic()
+    monkeypatch.setattr(db.list_totals, "_now", lambda: now)
+    assert (await page(db, PageRequest(limit=10), org="org_timed")).total_is_estimate
+    await shrink(db, "org_timed", 9_000)
+    now += db.settings.list_total_seconds - 1
+    assert (await page(db, PageRequest(limit=10), org="org_timed")).total_is_estimate
+    now += 2
+    answer = await page(db, PageRequest(limit=10), org="org_timed")
+    assert (answer.total, answer.total_is_estimate) == (9_000, False)
+
+
+@pytest.mark.parametrize(
+    ("left", "asked", "total"),
+    [(205, 21, 205), (210, 21, 210), (5, 1, 5), (0, 1, 0), (200, 21, 200), (7, 40, 7), (0, 2, 0)],
+    ids=["part of a page", "a full page", "part of the first", "nothing", "ends before", "ends far before", "none"],
+)
+async def test_a_page_that_shows_the_end_of_a_shrunken_list_has_its_exact_total(
+    db: Database, left: int, asked: int, total: int
+) -> None:
+    org = f"org_shrunk_{left}_{asked}"
+    await grow(db, org, 10_001)
+    assert (await page(db, PageRequest(page=asked, limit=10), org=org)).total_is_estimate
+    await shrink(db, org, left)
+    answer = await page(db, PageRequest(page=asked, limit=10), org=org)
+    assert (answer.total, answer.total_is_estimate, answer.has_more) == (total, False, False)
+    assert len(answer.items) == max(0, min(10, left - 10 * (asked - 1)))
+    # No page after it goes back to the estimate.
+    again = await page(db, PageRequest(limit=1), org=org)
+    assert (again.total, again.total_is_estimate) == (total, False)
+
+
+async def test_the_end_that_a_cursor_reaches_says_nothing_of_the_rows_before_it(db: Database) -> None:
+    await grow(db, "org_walked", 10_500)
+    asked = PageRequest(limit=200, cursor_mode=True, include_total=True)
+    answer = await page(db, asked, org="org_walked")
+    total, seen = answer.total, len(answer.items)
+    while answer.has_more:
+        answer = await page(db, replace(asked, cursor=answer.next_cursor), org="org_walked")
+        seen += len(answer.items)
+        assert (answer.total, answer.total_is_estimate) == (total, True)
+    assert seen == 10_500
+
+
+async def test_a_page_of_a_large_list_reads_no_more_than_one_of_a_small_list(db: Database) -> None:
+    """Buffers touched for what the second page in a row asks, as the server counts them."""
+    await grow(db, "org_hundred", 100)
+    await grow(db, "org_thousands", 20_000)
+
+    async def buffers(org: str) -> int:
+        await page(db, PageRequest(limit=10), org=org)
+        with count_statements() as counter:
+            await page(db, PageRequest(limit=10), org=org)
+        [statement] = counter.statements
+        async with db.transaction(org) as conn:
+            plan = await conn.fetchval(f"explain (analyze, buffers, format json) {statement}", org)
+        top = json.loads(plan)[0]["Plan"]
+        return int(top["Shared Hit Blocks"] + top["Shared Read Blocks"])
+
+    # An index of more levels.
+    assert await buffers("org_thousands") <= await buffers("org_hundred") + 5
 
 
 @pytest.mark.parametrize("sort", ["createdAt", "size"])

@@ -21,6 +21,7 @@ import httpx
 
 from local.processes.memory import children_by_parent, pss_mib
 from local.runner.suite import Suite
+from tests.faults.beside import beside
 from tests.faults.customer import Customer, customer
 from tests.faults.jobs import Outcome
 
@@ -120,10 +121,9 @@ async def asked(asking: Customer, rate: float) -> AsyncIterator[None]:
                     requests.create_task(asking.search(number))
                 number += 1
 
-    asking_task = asyncio.create_task(ask())
-    yield
-    stop.set()
-    await asking_task
+    async with beside(ask()):
+        yield
+        stop.set()
 
 
 @contextlib.contextmanager

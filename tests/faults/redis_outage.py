@@ -11,14 +11,16 @@ import contextlib
 import secrets
 import signal
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 from redis.asyncio import Redis
 
 from local.runner.suite import Suite
+from tests.faults.beside import beside
 from tests.faults.jobs import Outcome
 
 # Seconds between the deaths of a Redis that its runner starts again at once.
@@ -59,17 +61,15 @@ class Reader:
         self._rate = rate
         self.phases: dict[str, Phase] = {}
 
-    async def during(self, name: str, act: Callable[[], Awaitable[None]]) -> None:
+    async def during(self, name: str, act: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Ask until the act is over."""
         phase = self.phases[name] = Phase(time.monotonic())
-        acting = asyncio.ensure_future(act())
         number = 0
-        async with asyncio.TaskGroup() as asked:
+        async with beside(act()) as acting, asyncio.TaskGroup() as asked:
             while not acting.done():
                 asked.create_task(self._ask(phase, number))
                 number += 1
                 await asyncio.sleep(max(0.0, phase.begun + number / self._rate - time.monotonic()))
-        await acting
 
     async def _ask(self, phase: Phase, number: int) -> None:
         began = time.monotonic()

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from local.runner.suite import Suite
+from tests.faults.beside import beside
 from tests.faults.customer import Customer, customer
 from tests.faults.jobs import Outcome
 from tests.faults.suite import VICTIMS
@@ -70,11 +71,10 @@ async def kill_replicas(folder: Path, kills: int, rate: float, seed: int, limits
     with Suite(folder, scale=SCALE, environment={"LIMITS": "bench"}) as suite:
         async with customer(suite.url) as asking:
             answers, stop = Answers(), asyncio.Event()
-            traffic = asyncio.create_task(ask(asking, answers, rate, stop))
-            await asyncio.sleep(WARM_SECONDS)
-            deaths = await _kill_in_turn(suite, kills, chance)
-            stop.set()
-            await traffic
+            async with beside(ask(asking, answers, rate, stop)):
+                await asyncio.sleep(WARM_SECONDS)
+                deaths = await _kill_in_turn(suite, kills, chance)
+                stop.set()
             problems = await asking.settled()
     problems += _beyond(limits, answers, deaths)
     return Outcome(figures=_figures(answers, deaths, asking), problems=problems)

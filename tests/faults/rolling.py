@@ -14,6 +14,7 @@ from pathlib import Path
 
 from local.demo.listening import Listener
 from local.runner.suite import Suite
+from tests.faults.beside import beside
 from tests.faults.customer import Customer, customer
 from tests.faults.jobs import Outcome
 from tests.faults.replicas import SCALE, WARM_SECONDS, Answers, ask
@@ -27,12 +28,11 @@ async def restart_everything(folder: Path, rate: float) -> Outcome:
         async with customer(suite.url) as asking:
             listener = await _listening(asking)
             answers, stop = Answers(), asyncio.Event()
-            traffic = asyncio.create_task(ask(asking, answers, rate, stop))
-            await asyncio.sleep(WARM_SECONDS)
-            pids = {entry["name"]: entry["pid"] for entry in suite.run["processes"]}
-            await _restart(suite)
-            stop.set()
-            await traffic
+            async with beside(ask(asking, answers, rate, stop)):
+                await asyncio.sleep(WARM_SECONDS)
+                pids = {entry["name"]: entry["pid"] for entry in suite.run["processes"]}
+                await _restart(suite)
+                stop.set()
             problems = await asking.settled()
             problems += await _unheard(asking, listener)
             await listener.stop()

@@ -20,6 +20,7 @@ from redis.asyncio import Redis
 
 from local.demo.listening import Listener
 from local.runner.suite import Suite
+from tests.faults.beside import beside
 from tests.faults.customer import Customer, customer
 from tests.faults.jobs import Outcome
 
@@ -52,13 +53,12 @@ async def cut_sockets(folder: Path, cuts: int, listeners: int, kills: int, seed:
     with Suite(folder, scale="realtime=2", environment={"LIMITS": "bench"}) as suite:
         async with customer(suite.url) as asking:
             ears = await _listening(asking, listeners)
-            writing = asyncio.create_task(_write(asking, stop))
-            async with asyncio.TaskGroup() as acts:
-                acts.create_task(_cut(ears, cuts, chance))
-                acts.create_task(_kill(suite, kills, chance))
-                acts.create_task(_upset(suite))
-            stop.set()
-            await writing
+            async with beside(_write(asking, stop)):
+                async with asyncio.TaskGroup() as acts:
+                    acts.create_task(_cut(ears, cuts, chance))
+                    acts.create_task(_kill(suite, kills, chance))
+                    acts.create_task(_upset(suite))
+                stop.set()
             wanted = await _logged(asking)
             problems = await _unheard(ears, wanted)
             for ear in ears:

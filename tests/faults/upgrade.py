@@ -28,6 +28,7 @@ from local.processes.process import Child, Command
 from local.runner.runner import DATABASE
 from local.runner.suite import Suite
 from local.stores import Stores, run_sql, write_private
+from tests.faults.beside import beside
 from tests.faults.customer import Customer, customer
 from tests.faults.jobs import Outcome
 from tests.faults.replicas import WARM_SECONDS, Answers, ask
@@ -97,26 +98,28 @@ async def _replace(old: Suite, new: Suite, tree: Path, folder: Path, rate: float
     async with customer(old.url, doors) as asking:
         answers, stop = Answers(), asyncio.Event()
         before = await _listening(asking, old)
-        traffic = asyncio.create_task(ask(asking, answers, rate, stop))
-        await asyncio.sleep(WARM_SECONDS)
-        # The first organization's password is known to the folder that made it.
-        new.folder.path.mkdir(parents=True, exist_ok=True)
-        write_private(new.folder.credentials_file, old.folder.credentials_file.read_text(encoding="utf-8"))
-        await asyncio.to_thread(new.start)  # migrates first, beside the old release
-        async with _gateway(ROOT, old, folder / "mixed-new") as over_old, _gateway(tree, new, folder / "mixed") as over:
-            after = await _listening(asking, new)
-            known = set(asking.history.names("agent", "ok"))
-            doors.urls = [old.url, new.url, over_old, over]
-            await asyncio.sleep(mixed_seconds)
-            doors.urls = [new.url]
-            await asyncio.sleep(PAUSE_SECONDS)
-        mixed = set(asking.history.names("agent", "ok"))
-        problems = await _unheard("old", before, mixed)
-        await before.stop()
-        await asyncio.to_thread(old.stop)
-        await asyncio.sleep(WARM_SECONDS)
-        stop.set()
-        await traffic
+        async with beside(ask(asking, answers, rate, stop)):
+            await asyncio.sleep(WARM_SECONDS)
+            # The first organization's password is known to the folder that made it.
+            new.folder.path.mkdir(parents=True, exist_ok=True)
+            write_private(new.folder.credentials_file, old.folder.credentials_file.read_text(encoding="utf-8"))
+            await asyncio.to_thread(new.start)  # migrates first, beside the old release
+            async with (
+                _gateway(ROOT, old, folder / "mixed-new") as over_old,
+                _gateway(tree, new, folder / "mixed") as over,
+            ):
+                after = await _listening(asking, new)
+                known = set(asking.history.names("agent", "ok"))
+                doors.urls = [old.url, new.url, over_old, over]
+                await asyncio.sleep(mixed_seconds)
+                doors.urls = [new.url]
+                await asyncio.sleep(PAUSE_SECONDS)
+            mixed = set(asking.history.names("agent", "ok"))
+            problems = await _unheard("old", before, mixed)
+            await before.stop()
+            await asyncio.to_thread(old.stop)
+            await asyncio.sleep(WARM_SECONDS)
+            stop.set()
         problems += await asking.settled()
         problems += await _unheard("new", after, set(asking.history.names("agent", "ok")) - known)
         await after.stop()

@@ -34,7 +34,7 @@ NOT_FROM_OUTSIDE = {
     507: "a disk is full; tests/unit/libs/postgres/test_errors.py",
 }
 _FANNED = "the request waits for the one that holds the key; tests/e2e/test_fan_outs.py"
-_BY_MAIL = "the suite of the tests verifies no address; tests/e2e/test_registration.py"
+_BY_MAIL = "the suite of the tests verifies no address; tests/e2e/test_verified_accounts.py"
 _BY_DNS = "needs a name server; tests/integration/services/identity/test_white_label.py"
 _OPENID = "the suite of the tests has no OpenID provider; tests/integration/services/identity/test_openid.py"
 _SLOW = "a provider's delivery may take 32 s; the reader of the body is the same for all operations"

@@ -71,7 +71,8 @@ def faults_of(answer: httpx.Response, name: str, told: list[str]) -> Iterator[st
 
 @pytest.mark.parametrize("operation", [one for one in ASKED if str(one) != SIGNED], ids=str)
 def test_a_refused_parameter_is_named_with_what_is_allowed(scene: Scene, operation: Operation) -> None:
-    path, faults = scene.path(operation), []
+    path = scene.path(operation)
+    faults: list[str] = []
     for name, declared in operation.parameters("query").items():
         asked = [(f"{name}={text if text in ('%00', '%ff') else quote(text)}", told)
                  for text, told in bad_values(declared["schema"])]  # fmt: skip
@@ -89,7 +90,8 @@ def test_an_unknown_parameter_is_named(scene: Scene, operation: Operation) -> No
 
 @pytest.mark.parametrize("operation", LISTS, ids=str)
 def test_a_position_that_a_list_does_not_have_is_named(scene: Scene, operation: Operation) -> None:
-    path, faults = scene.path(operation), []
+    path = scene.path(operation)
+    faults: list[str] = []
     for query, name, told in (
         ("page=1&cursor=", "page", "not both"),
         ("cursor=made-up", "cursor", "without a cursor"),

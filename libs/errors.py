@@ -164,7 +164,7 @@ def step(pointer: str, name: str | int) -> str:
 
 
 def invalid_parameter(name: str, detail: str, reason: str = "invalid_query") -> InvalidArgument:
-    """The refusal of a query parameter, which it names."""
+    """The refusal of a query parameter or a header field, which it names."""
     return InvalidArgument(reason, detail, violations=[Violation(step("#", name), "invalid_value", detail)])
 
 

@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from gateway.http.request import Request
-from libs.errors import Aborted, FailedPrecondition, InvalidArgument
+from libs.errors import Aborted, FailedPrecondition, invalid_parameter
 
 _TAG = re.compile(r'(W/)?"(\d{1,18})(?:-[0-9a-f]{16})?(?:-gzip|-zstd)?"')
 _CODING = re.compile(r'-(?:br|gzip|zstd)"$')
@@ -86,7 +86,7 @@ def demanded_version(request: Request[Any, Any, Any]) -> int:
     """The version that a read demands by X-Min-Version; 0 for any."""
     text = request.header("x-min-version").strip('"')
     if text and not (text.isascii() and text.isdigit() and len(text) <= 18):
-        raise InvalidArgument("invalid_header", "Send a version number as X-Min-Version.")
+        raise invalid_parameter("X-Min-Version", "Send a version number as X-Min-Version.", "invalid_header")
     return int(text or 0)
 
 

@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 from gateway.http.request import Request
-from libs.errors import InvalidArgument
+from libs.errors import invalid_parameter
 from libs.keys import MacKeys, mac_keys
 
 KEY_PATTERN = "[!-~]{1,255}"
@@ -34,5 +34,6 @@ def idempotency_key(request: Request[Any, Any, Any]) -> str:
     """The key, or the empty string without one."""
     key = request.header("idempotency-key")
     if request.has_header("idempotency-key") and not _KEY.fullmatch(key):
-        raise InvalidArgument("invalid_idempotency_key", "Send 1 to 255 visible ASCII characters as Idempotency-Key.")
+        detail = "Send 1 to 255 visible ASCII characters as Idempotency-Key."
+        raise invalid_parameter("Idempotency-Key", detail, "invalid_idempotency_key")
     return key

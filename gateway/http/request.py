@@ -17,7 +17,7 @@ from starlette.requests import Request as StarletteRequest
 from starlette.types import Receive, Scope
 
 from gateway.http.client_address import client_address
-from libs.errors import AppError, DeadlineExceeded, InvalidArgument, Unauthenticated
+from libs.errors import AppError, DeadlineExceeded, InvalidArgument, Unauthenticated, invalid_parameter
 from libs.rpc.principal import Principal
 
 A = TypeVar("A")
@@ -142,7 +142,7 @@ class Request(StarletteRequest[StarletteState], Generic[A, Q, B]):
     def refuse_repeated_headers(self) -> None:
         """400 for a second value of a field that has one value."""
         if self._repeated:
-            raise InvalidArgument("repeated_header", f"Send the header {self._repeated} once.")
+            raise invalid_parameter(self._repeated, f"Send the header {self._repeated} once.", "repeated_header")
 
     @property
     def path(self) -> str:

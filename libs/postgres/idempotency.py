@@ -10,7 +10,7 @@ from typing import TypeVar
 from google.protobuf.message import Message
 
 from libs.context import REPLAYED_HEADER, CallContext, current_call, set_response_header
-from libs.errors import Aborted, AlreadyExists, InvalidArgument
+from libs.errors import Aborted, AlreadyExists, InvalidArgument, invalid_parameter
 from libs.postgres.connection import Connection
 from libs.postgres.database import Database
 
@@ -52,11 +52,13 @@ async def run_write(
     call = current_call()
     if not call.idempotency_key:
         if required:
-            raise InvalidArgument("idempotency_key_required", "Send an Idempotency-Key header with this request.")
+            detail = "Send an Idempotency-Key header with this request."
+            raise invalid_parameter("Idempotency-Key", detail, "idempotency_key_required")
         async with db.transaction(org_id) as conn:
             return await act(conn)
     if len(call.idempotency_key) > MAX_KEY:
-        raise InvalidArgument("invalid_idempotency_key", f"Use an Idempotency-Key of at most {MAX_KEY} characters.")
+        detail = f"Use an Idempotency-Key of at most {MAX_KEY} characters."
+        raise invalid_parameter("Idempotency-Key", detail, "invalid_idempotency_key")
     async with db.transaction(org_id) as conn:
         if (stored := await _replay(conn, org_id, call, response_type)) is not None:
             return stored

@@ -240,12 +240,17 @@ async def test_a_bad_write_is_refused_before_any_service_is_asked(
     http: httpx.AsyncClient, content: bytes, headers: dict[str, str], expected: tuple[int, str]
 ) -> None:
     sent = {**OWNER, "Content-Type": "application/json", **headers}
-    assert code(await http.post("/api/agents", content=content, headers=sent)) == expected
+    refused = await http.post("/api/agents", content=content, headers=sent)
+    assert code(refused) == expected
+    if expected[1] in ("invalid_header", "invalid_idempotency_key"):
+        assert [error["pointer"] for error in refused.json()["errors"]] == [f"#/{name}" for name in headers]
 
 
 async def test_a_repeated_credential_is_refused(http: httpx.AsyncClient) -> None:
     twice = [("Authorization", "Bearer owner"), ("Authorization", "Bearer none")]
-    assert code(await http.get("/api/agents", headers=twice)) == (400, "repeated_header")
+    refused = await http.get("/api/agents", headers=twice)
+    assert code(refused) == (400, "repeated_header")
+    assert [error["pointer"].lower() for error in refused.json()["errors"]] == ["#/authorization"]
 
 
 async def test_a_service_that_is_away_is_a_503_that_says_when_to_come_back(http: httpx.AsyncClient) -> None:

@@ -47,6 +47,7 @@ async def test_without_a_key_it_just_acts_unless_one_is_required(db: Database) -
     with pytest.raises(InvalidArgument) as refusal:
         await run_write(db, "org_a", insert("money"), Money, required=True)
     assert refusal.value.reason == "idempotency_key_required"
+    assert [violation.pointer for violation in refusal.value.violations] == ["#/Idempotency-Key"]
     assert await count(db, "money") == 0
 
 

@@ -18,10 +18,12 @@ from typing import Any
 
 import httpx
 from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from local.runner.suite import Suite
 from tests.faults.beside import beside
 from tests.faults.jobs import Outcome
+from tests.patience import PATIENCE_SECONDS
 
 # Seconds between the deaths of a Redis that its runner starts again at once.
 _AGAIN_SECONDS = 0.3
@@ -118,10 +120,20 @@ async def _away(suite: Suite, seconds: float) -> None:
 
 
 async def _emptied(suite: Suite) -> None:
+    """The supervisor waits longer before each new start, so after a long absence Redis is not back at once."""
     await asyncio.sleep(2.0)
-    async with Redis.from_url(suite.run["stores"]["redis"]["url"]) as redis:
+    async with asyncio.timeout(PATIENCE_SECONDS), Redis.from_url(suite.run["stores"]["redis"]["url"]) as redis:
+        while not await _flushed(redis):
+            await asyncio.sleep(0.1)
+    await asyncio.sleep(2.0)
+
+
+async def _flushed(redis: Redis) -> bool:
+    try:
         await redis.flushall()
-    await asyncio.sleep(2.0)
+    except RedisConnectionError:
+        return False
+    return True
 
 
 async def _frozen(suite: Suite, seconds: float) -> None:

@@ -43,11 +43,15 @@ class Spacing:
             self._document = pypdfium2.PdfDocument(content)
 
     def lines(self, number: int, text: str) -> Lines:
-        """Of a page that the reader gave as `text`."""
-        if self._document is None or not _APART.search(text):
-            return Lines([])
-        with closing(self._document[number - 1]) as page, closing(page.get_textpage()) as glyphs:
-            return Lines([words for line in _lines(glyphs) if (words := _words(line))])
+        """Of a page that the reader gave as `text`. A page that cannot be opened here has none."""
+        if self._document is not None and _APART.search(text):
+            with (
+                suppress(pypdfium2.PdfiumError, IndexError),
+                closing(self._document[number - 1]) as page,
+                closing(page.get_textpage()) as glyphs,
+            ):
+                return Lines([words for line in _lines(glyphs) if (words := _words(line))])
+        return Lines([])
 
 
 class Lines:

@@ -10,6 +10,7 @@ import pytest
 from reportlab.pdfgen.canvas import Canvas
 
 from services.knowledge.extract.merged import merged_repeated, merged_rows_repeated
+from services.knowledge.extract.spacing import Spacing
 from tests.unit.services.knowledge.extract.office_files import docx, paragraph, sheet_row, with_parts, xlsx
 from tests.unit.services.knowledge.extract.pdf_files import pdf
 from tests.unit.services.knowledge.extract.reading import blocks, lines
@@ -140,6 +141,11 @@ def test_a_heading_of_single_letters_is_a_word() -> None:
 
     first, _ = blocks("a.pdf", pdf(draw))
     assert (first.text, first.level > 0) == ("SUMMARY", True)
+
+
+@pytest.mark.parametrize("content", [pdf(lambda page: page.drawString(72, 760, "S U M")), b"%PDF-1.4 no pages"])
+def test_a_page_that_cannot_be_opened_again_stays_as_it_was_read(content: bytes) -> None:
+    assert Spacing(content).lines(2, "S U M M A R Y").in_words("S U M M A R Y") == "S U M M A R Y"
 
 
 @pytest.mark.parametrize("text", ["Plan A B or C: I do x y z", "I a m B C", "5 3 1 4 2 8", "W e 2"])

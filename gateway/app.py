@@ -54,6 +54,7 @@ from gateway.routes import (
     sources,
     usage_events,
     webhook_endpoints,
+    well_known,
     white_label,
 )
 from gateway.schemas.shapes import SERVER_SET
@@ -94,6 +95,7 @@ ROUTES: tuple[Route[Any, Any], ...] = (
     *health.ROUTES,
     *documentation.ROUTES,
     *console.ROUTES,
+    *well_known.ROUTES,
 )
 
 

@@ -1,13 +1,19 @@
 """The gateway's settings: its address, its peers and its public URL. Read once by libs.config."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from libs.cache.classes import CLASSES
 from libs.cache.spec import tuned
 from libs.config import ConfigError, ProcessSettings, limits_problems, setting, settings_map
-from libs.urls import HTTP, WEBSOCKET
+from libs.urls import HTTP, WEBSOCKET, Url
 from suite.services import SERVICES
+
+# Of RFC 9116, 2.5.3, the forms that people use.
+_CONTACT = re.compile(r"mailto:[!-~]+@[!-~]+|https://[!-~]+|tel:\+?[0-9().-]+")
+# Beyond a year a contact may be stale (RFC 9116, 2.5.5).
+_CONTACT_DAYS_MAX = 365
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +40,29 @@ class GatewaySettings(ProcessSettings):
     limits: str = setting("LIMITS", "normal", help="normal, or bench to raise rate limits for benches and fault runs")
     places: int = setting("GATEWAY_PLACES", 128, help="requests that a gateway works on at a time, at most")
     instances: int = setting("GATEWAY_INSTANCES", 1, help="gateways that share each rate limit while Redis is away")
+    security_contacts: tuple[str, ...] = setting(
+        "SECURITY_CONTACTS",
+        (),
+        help="mailto:, https: or tel: URIs of /.well-known/security.txt, the preferred first; none: it answers 404",
+    )
+    security_policy_url: str = setting(
+        "SECURITY_POLICY_URL", "", url=Url(("https",)), help="the policy that security.txt names"
+    )
+    security_contact_days: int = setting(
+        "SECURITY_CONTACT_DAYS", 180, help="how long security.txt says that it holds, 1 to 365"
+    )
 
     def problems(self) -> list[str]:
         found = ProcessSettings.problems(self)
         found += limits_problems(self, self.limits, "raises the rate limits")
         found += [f"{name} must be at least 1" for name, number in self._counts().items() if number < 1]
+        found += [
+            "SECURITY_CONTACTS must be mailto:, https: or tel: URIs"
+            for contact in self.security_contacts
+            if not _CONTACT.fullmatch(contact)
+        ][:1]
+        if not 1 <= self.security_contact_days <= _CONTACT_DAYS_MAX:
+            found.append(f"SECURITY_CONTACT_DAYS must be 1 to {_CONTACT_DAYS_MAX}")
         try:
             tuned(CLASSES, self.cache_ttls)
         except ConfigError as error:

@@ -31,7 +31,8 @@ def html(document: Mapping[str, Any], guide: str) -> str:
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>EchoSenseiX API</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta name="color-scheme" content="light dark"><link rel="stylesheet" href="/docs/style.css">'
+        '<meta name="color-scheme" content="light dark"><link rel="icon" href="/favicon.ico" type="image/svg+xml">'
+        '<link rel="stylesheet" href="/docs/style.css">'
         '<script src="/docs/page.js" defer></script></head><body>'
         '<a class="skip" href="#content">Skip to the content</a>'
         f'<nav aria-label="Sections"><ul>{links}</ul><ul class="groups">{groups}</ul></nav><main id="content">'

@@ -40,8 +40,8 @@ _CONNECTION = {
     "description": "A token of POST /api/realtime/token. It lives for five minutes and reads the caller's events.",
 }
 _POLICY = (
-    b"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; form-action 'none'; "
-    b"frame-ancestors 'none'; base-uri 'none'; require-trusted-types-for 'script'"
+    b"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
+    b"form-action 'none'; frame-ancestors 'none'; base-uri 'none'; require-trusted-types-for 'script'"
 )
 # Seconds: a new release shows within five minutes.
 _CACHED = {"cache-control": "public, max-age=300"}

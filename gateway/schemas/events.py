@@ -88,6 +88,11 @@ def stream() -> dict[str, Any]:
                 _parameter(
                     "query", "after", "Begin after this position; 0: with the oldest kept; absent: with the next."
                 ),
+                _parameter(
+                    "query",
+                    "types",
+                    "Only events of these types, separated by commas: `call.ended`, `call.*`; absent: all.",
+                ),
                 _parameter("query", "token", "The connection token, for clients that cannot send a header."),
                 _parameter("header", "Last-Event-ID", "The last `id` that was read; browsers send it themselves."),
             ],

@@ -63,7 +63,7 @@ def test_every_link_within_it_leads_somewhere() -> None:
 
 
 def test_it_loads_its_own_files_alone_and_has_nothing_inline() -> None:
-    assert READER.loaded == {"/docs/style.css", "/docs/page.js"}
+    assert READER.loaded == {"/favicon.ico", "/docs/style.css", "/docs/page.js"}
     assert READER.inline == []
     assert not re.search(r"<style|<script(?! src=)", TEXT)
 

@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from gateway.routes.documentation import EXAMPLES, FILE
 from libs.events import Event
 from libs.events.topics import LOGGED, TOPICS, UNTOLD
+from services.realtime.doors.events import PARAMETERS
 from services.realtime.mapping import public_envelope
 
 DOCUMENT = json.loads(FILE.read_bytes())
@@ -65,4 +66,4 @@ def test_the_stream_has_its_own_server_and_its_own_token() -> None:
     assert "connection" in DOCUMENT["components"]["securitySchemes"]
     assert list(stream["responses"]["200"]["content"]) == ["text/event-stream"]
     assert [server["url"] for server in stream["servers"]] == ["{origin}"]
-    assert {parameter["name"] for parameter in stream["parameters"]} == {"after", "token", "Last-Event-ID"}
+    assert {parameter["name"] for parameter in stream["parameters"]} == {*PARAMETERS, "Last-Event-ID"}

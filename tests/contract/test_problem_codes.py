@@ -29,6 +29,15 @@ def _raised(tree: ast.Module) -> Iterator[AppError]:
             yield ERRORS[name](first.value, "")
 
 
+def _refused(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """The code and the status of each refusal by realtime's doors, which raise no AppError."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Refused":
+            match node.args[:2]:
+                case [ast.Constant(value=int(status)), ast.Constant(value=str(code))]:
+                    yield code, str(status)
+
+
 def _texts(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -43,4 +52,5 @@ def test_the_documented_codes_are_the_raised_codes() -> None:
     assert sorted({error.reason for error in raised} - set(documented)) == [], "raised, and not in docs/errors.md"
     assert sorted(set(documented) - texts) == [], "in docs/errors.md, and nowhere in the code"
     statuses = {(error.reason, str(refusal_of(error).status)) for error in raised}
+    statuses |= {refusal for tree in trees for refusal in _refused(tree)}
     assert sorted(statuses - set(documented.items())) == [], "documented with another status"

@@ -39,7 +39,7 @@ from services.realtime.storage.event_log import EventLog
 # Seconds between comments on an idle stream; proxies close idle connections after 30 to 60 s.
 KEEP_ALIVE_SECONDS = 15.0
 _MEDIA_TYPE = "text/event-stream"
-_PARAMETERS = frozenset(("after", "token", "types"))
+PARAMETERS = frozenset(("after", "token", "types"))
 
 
 def create_app(streams: EventStreams, emulation: Emulation) -> Starlette:
@@ -128,7 +128,7 @@ class EventStreams:
         try:
             position = await self._log.position_of(org_id, LOG, after)
         except AppError:
-            raise Refused(503, "unavailable", "The event log does not answer. Try again.") from None
+            raise Refused(503, "database_unavailable", "The event log does not answer. Try again.") from None
         if position is None:
             raise _refused([_no_position(request)])
         return position
@@ -220,7 +220,7 @@ def _asked(request: Request, grant: Grant) -> tuple[str, Set[str]]:
     asked = request.query_params
     wrong = []
     for name in asked:
-        if name not in _PARAMETERS:
+        if name not in PARAMETERS:
             wrong.append(Violation(step("#", name), "unknown_parameter", "This operation has no such query parameter."))
         elif len(asked.getlist(name)) > 1:
             wrong.append(Violation(step("#", name), "invalid_value", "Send the parameter once."))

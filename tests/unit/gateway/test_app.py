@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -12,6 +14,7 @@ import zstandard
 from gateway.app import ROUTES, build_app
 from gateway.clients import SuiteStatus, open_clients
 from gateway.config import GatewaySettings
+from gateway.console.assets import STATIC
 from gateway.http.idempotency import Fingerprints
 from gateway.http.routing import RouteTable
 from gateway.http.signed_links import SignedLinks
@@ -21,6 +24,7 @@ from gateway.operations.services import services
 from gateway.principals import Credential, Principals
 from gateway.routes.documentation import FILE
 from gateway.state import Gateway
+from libs.clock import utcnow
 from libs.errors import Unauthenticated
 from libs.paging import CursorCodec
 from libs.rpc.principal import Principal, PrincipalMinter
@@ -406,3 +410,35 @@ async def test_what_the_release_does_not_have_is_not_found_and_not_kept(
     answer = await http.get("/app/" + path.format(release=gateway.console.release, other="0" * 16))
     assert code(answer) == (404, "file_not_found")
     assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_pages_that_name_no_icon_have_one(http: httpx.AsyncClient) -> None:
+    answer = await http.get("/favicon.ico")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/svg+xml")
+    assert answer.content == (STATIC / "icon.svg").read_bytes()
+    assert answer.headers["cache-control"].startswith("public, max-age=")
+
+
+async def test_a_researcher_finds_whom_the_operator_names(gateway: Gateway) -> None:
+    contacts = ("mailto:security@example.com", "https://example.com/report")
+    settings = replace(
+        gateway.settings,
+        security_contacts=contacts,
+        security_policy_url="https://example.com/policy",
+        security_contact_days=30,
+    )
+    transport = httpx.ASGITransport(build_app(replace(gateway, settings=settings)))
+    async with httpx.AsyncClient(transport=transport, base_url="https://api.example.com") as http:
+        answer = await http.get("/.well-known/security.txt")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/plain; charset=utf-8")
+    assert answer.text.endswith("\n")
+    fields = [tuple(line.split(": ", 1)) for line in answer.text.splitlines()]
+    assert fields[:2] == [("Contact", contact) for contact in contacts]
+    assert fields[3:] == [("Policy", "https://example.com/policy")]
+    name, ends = fields[2]
+    assert name == "Expires"
+    assert timedelta(days=28) < datetime.fromisoformat(ends) - utcnow() <= timedelta(days=30)
+
+
+async def test_without_a_contact_a_researcher_is_told_so(http: httpx.AsyncClient) -> None:
+    assert code(await http.get("/.well-known/security.txt")) == (404, "security_contact_unset")

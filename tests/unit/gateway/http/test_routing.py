@@ -87,6 +87,8 @@ PUBLIC = {
     ("POST", "/api/invitations/accept"),
     ("POST", "/api/invitations/preview"),
     ("GET", "/"),
+    ("GET", "/favicon.ico"),
+    ("GET", "/.well-known/security.txt"),
     ("GET", "/app"),
     ("GET", "/app/{release}/{name}"),
     ("GET", "/app/{release}/{name}/{file}"),

@@ -21,6 +21,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from libs.bus import Bus, subjects
+from libs.errors import Violation
 from libs.telemetry import metrics
 from services.realtime.doors.problems import Refused
 from services.realtime.doors.streaming import UNBUFFERED, EndedStream
@@ -52,6 +53,21 @@ class _Form:
     media_type: str
     message: bytes
     greeting: bytes = b""
+
+
+# Where a request has what its connection begins with: in a parameter of the query, or as its body.
+_PARAMETER, _BODY = "#/cf_connect", "#"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _First:
+    """What a connection begins with, and where it came from."""
+
+    text: bytes
+    pointer: str
+
+    def refused(self, code: str, rule: str, detail: str) -> Refused:
+        return Refused(400, code, detail, [Violation(self.pointer, rule, detail)])
 
 
 _SSE = _Form("text/event-stream", b"data: %b\n\n", b"\r\n")
@@ -144,45 +160,45 @@ class Emulation:
         await self._bus.subscribe_core(subjects.realtime_emulation(self.node), self._on_handed_on)
 
     async def _sse(self, request: Request) -> Response:
-        first = request.query_params.get("cf_connect", "").encode() or await _body(request)
-        return self._commanded(request, first, _SSE)
+        return self._commanded(request, await _first(request), _SSE)
 
     async def _http_stream(self, request: Request) -> Response:
-        return self._commanded(request, await _body(request), _LINES)
+        return self._commanded(request, _First(await _body(request), _BODY), _LINES)
 
-    def _commanded(self, request: Request, first: bytes, form: _Form) -> Response:
-        if not first:
-            raise Refused(400, "invalid_query", "Send the first commands as cf_connect, or as the body.")
+    def _commanded(self, request: Request, first: _First, form: _Form) -> Response:
+        if not first.text:
+            code = "invalid_query" if first.pointer == _PARAMETER else "malformed_json"
+            raise first.refused(code, "required", "Send the first commands as cf_connect, or as the body of a POST.")
         headers = self._accept(request, first)
         session, wire = secrets.token_urlsafe(_SESSION_BYTES), EmulatedWire()
         connection = self._new_connection(wire, session, self.node)
         response = self._stream(session, connection, wire.messages(), form, headers)
-        connection.feed(first)
+        connection.feed(first.text)
         return response
 
     async def _uni_sse(self, request: Request) -> Response:
-        first = request.query_params.get("cf_connect", "").encode() or await _body(request)
-        return self._unidirectional(request, first, _SSE)
+        return self._unidirectional(request, await _first(request), _SSE)
 
     async def _uni_http_stream(self, request: Request) -> Response:
-        return self._unidirectional(request, await _body(request), _LINES)
+        return self._unidirectional(request, _First(await _body(request), _BODY), _LINES)
 
-    def _unidirectional(self, request: Request, first: bytes, form: _Form) -> Response:
+    def _unidirectional(self, request: Request, first: _First, form: _Form) -> Response:
         headers = self._accept(request, first)
         try:
-            asked = parse_connect(first)
+            asked = parse_connect(first.text)
         except ValueError:
-            raise Refused(400, "malformed_json", "Send a connect request: token and subs.") from None
+            detail = "Send a connect request: token and subs."
+            raise first.refused("malformed_json", "invalid_value", detail) from None
         session, wire = secrets.token_urlsafe(_SESSION_BYTES), EmulatedWire()
         connection = self._new_unidirectional(wire)
         response = self._stream(session, connection, _bare(wire.messages()), form, headers)
         connection.begin(asked)
         return response
 
-    def _accept(self, request: Request, first: bytes) -> dict[str, str]:
+    def _accept(self, request: Request, first: _First) -> dict[str, str]:
         """The header fields of the response."""
         headers = {**UNBUFFERED, **self._cors(request)}
-        if len(first) > MAX_MESSAGE_BYTES:
+        if len(first.text) > MAX_MESSAGE_BYTES:
             raise Refused(413, "payload_too_large", f"Send at most {MAX_MESSAGE_BYTES} bytes.")
         return headers
 
@@ -214,7 +230,8 @@ class Emulation:
         try:
             command = _commands.decode(body)
         except msgspec.MsgspecError:
-            raise Refused(400, "malformed_json", "Send session, node and data.") from None
+            refusal = _First(body, _BODY).refused("malformed_json", "invalid_value", "Send session, node and data.")
+            raise refusal from None
         if not _NODE.fullmatch(command.node):
             raise Refused(404, "connection_not_found", "Connect again.")
         if command.node != self.node:
@@ -257,6 +274,13 @@ async def _bare(messages: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """Pushes as unidirectional clients read them; a ping stays as it is."""
     async for message in messages:
         yield message.removeprefix(_BEFORE_PUSH).removesuffix(_AFTER_PUSH) if message != PING else message
+
+
+async def _first(request: Request) -> _First:
+    text = request.query_params.get("cf_connect", "").encode()
+    if text or request.method != "POST":
+        return _First(text, _PARAMETER)
+    return _First(await _body(request), _BODY)
 
 
 async def _body(request: Request) -> bytes:

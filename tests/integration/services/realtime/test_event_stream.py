@@ -90,6 +90,29 @@ async def test_a_refusal_names_every_parameter_and_header_that_is_wrong(
     assert all(one["detail"] for one in answer.json()["errors"])
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body", "code", "pointer"),
+    [
+        ("GET", "/connection/sse", "", "invalid_query", "#/cf_connect"),
+        ("GET", "/connection/sse?cf_connect=", "", "invalid_query", "#/cf_connect"),
+        ("POST", "/connection/sse", "", "malformed_json", "#"),
+        ("POST", "/connection/http_stream", "", "malformed_json", "#"),
+        ("GET", "/connection/uni_sse?cf_connect=5", "", "malformed_json", "#/cf_connect"),
+        ("POST", "/connection/uni_sse", "5", "malformed_json", "#"),
+        ("POST", "/connection/uni_http_stream", "5", "malformed_json", "#"),
+        ("POST", "/emulation", "5", "malformed_json", "#"),
+    ],
+)
+async def test_a_connection_without_a_first_command_is_told_where_it_belongs(
+    realtime: Realtime, method: str, path: str, body: str, code: str, pointer: str
+) -> None:
+    async with client(realtime) as http:
+        answer = await http.request(method, path, content=body)
+    problem = answer.json()
+    assert (answer.status_code, problem["code"]) == (400, code)
+    assert [one["pointer"] for one in problem["errors"]] == [pointer]
+
+
 async def test_an_unsafe_request_id_is_replaced(realtime: Realtime) -> None:
     async with client(realtime) as http:
         answer = await http.get("/nowhere", headers={"x-request-id": "a b"})

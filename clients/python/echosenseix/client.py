@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
@@ -62,9 +62,10 @@ class Client(resources.Groups):
         """Close the connections."""
         self.http.close()
 
-    def stream_events(self, after: str | None = None) -> EventStream:
-        """Events as they happen, and those since the position `after`; "0" begins with the oldest that is kept."""
-        return EventStream(self, after)
+    def stream_events(self, after: str | None = None, types: Sequence[str] = ()) -> EventStream:
+        """Events as they happen, and those since the position `after`; "0" begins with the oldest that is kept. Where
+        `types` are named, such as "call.ended" or "call.*", these alone."""
+        return EventStream(self, after, types)
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         """Any request, with the client's retries and errors, for what the typed methods do not cover."""
@@ -149,9 +150,10 @@ class AsyncClient(resources.AsyncGroups):
         """Close the connections."""
         await self.http.aclose()
 
-    def stream_events(self, after: str | None = None) -> AsyncEventStream:
-        """Events as they happen, and those since the position `after`; "0" begins with the oldest that is kept."""
-        return AsyncEventStream(self, after)
+    def stream_events(self, after: str | None = None, types: Sequence[str] = ()) -> AsyncEventStream:
+        """Events as they happen, and those since the position `after`; "0" begins with the oldest that is kept. Where
+        `types` are named, such as "call.ended" or "call.*", these alone."""
+        return AsyncEventStream(self, after, types)
 
     async def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         """Any request, with the client's retries and errors, for what the typed methods do not cover."""

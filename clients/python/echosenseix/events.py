@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict, cast
 
 import httpx
@@ -36,7 +36,8 @@ class Event(TypedDict):
 class _Position:
     """Where a stream stands, and what a line of it means."""
 
-    def __init__(self, after: str | None) -> None:
+    def __init__(self, after: str | None, types: Sequence[str]) -> None:
+        self._types = {"types": ",".join(types)} if types else {}
         # The id of the last event that was yielded; give it as `after` to go on in another process.
         self.after = after
         self._id: str | None = None
@@ -44,7 +45,7 @@ class _Position:
         self._data: list[str] = []
 
     def params(self) -> dict[str, str]:
-        return {} if self.after is None else {"after": self.after}
+        return self._types if self.after is None else {**self._types, "after": self.after}
 
     def read(self, line: str) -> Event | None:
         """The event that an empty line completes (WHATWG HTML, 9.2). Raises PositionExpired."""
@@ -102,9 +103,9 @@ class EventStream:
     """Iterate to receive events. Once it was open it connects again by itself however long the server is away, and ends
     only by an error for which waiting does not help, such as PositionExpired."""
 
-    def __init__(self, client: Client, after: str | None) -> None:
+    def __init__(self, client: Client, after: str | None, types: Sequence[str] = ()) -> None:
         self._client = client
-        self._position = _Position(after)
+        self._position = _Position(after, types)
 
     @property
     def position(self) -> str | None:
@@ -144,9 +145,9 @@ class EventStream:
 class AsyncEventStream:
     """The same for an AsyncClient: `async for event in …`."""
 
-    def __init__(self, client: AsyncClient, after: str | None) -> None:
+    def __init__(self, client: AsyncClient, after: str | None, types: Sequence[str] = ()) -> None:
         self._client = client
-        self._position = _Position(after)
+        self._position = _Position(after, types)
 
     @property
     def position(self) -> str | None:

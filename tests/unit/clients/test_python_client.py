@@ -6,7 +6,7 @@ import datetime
 import io
 import itertools
 import json
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
@@ -196,17 +196,19 @@ def test_what_names_no_time_is_no_time(text: str) -> None:
 
 
 # How a test hears: the first events of a stream, by either client the same.
-async def heard(told: Told, count: int, *, is_async: bool, after: str | None = None) -> list[str]:
+async def heard(
+    told: Told, count: int, *, is_async: bool, after: str | None = None, types: Sequence[str] = ()
+) -> list[str]:
     if is_async:
         async with AsyncClient(told.url, "key", retries=QUICK) as client:
             found = []
-            async for event in client.stream_events(after):
+            async for event in client.stream_events(after, types):
                 found.append(event["id"])
                 if len(found) == count:
                     break
             return found
     with Client(told.url, "key", retries=QUICK) as client:
-        return [event["id"] for event in itertools.islice(client.stream_events(after), count)]
+        return [event["id"] for event in itertools.islice(client.stream_events(after, types), count)]
 
 
 def streamed(*numbers: int) -> Answer:
@@ -234,6 +236,17 @@ async def test_a_stream_that_was_open_goes_on_however_long_the_server_is_away(is
         streams = [asked.path for asked in told.asked if asked.method == "GET"]
     # After the last whole event, and never after half of one.
     assert (streams[0], set(streams[1:])) == ("/stream?after=0", {"/stream?after=2"})
+
+
+@both
+async def test_a_stream_asks_for_the_named_types_alone_also_when_it_goes_on(is_async: bool) -> None:
+    with server() as told:
+        token = Answer(201, {"token": "t", "eventsUrl": f"{told.url}/stream"})
+        told.answers[:] = [token, streamed(1), token, streamed(2), token]
+        assert await heard(told, 2, is_async=is_async, types=["call.*", "agent.created"]) == ["evt_1", "evt_2"]
+        asked = [httpx.URL(one.path).params for one in told.asked if one.method == "GET"]
+    assert [params["types"] for params in asked] == ["call.*,agent.created"] * 2
+    assert [params.get("after") for params in asked] == [None, "1"]
 
 
 @both

@@ -5,7 +5,9 @@ It must not know what is limited; callers name keys.
 
 import asyncio
 import itertools
+import time
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from libs.cache.client import RedisClient, RedisUnavailable
@@ -25,7 +27,7 @@ from libs.ratelimit.limits import (
 )
 from libs.ratelimit.local import LocalLog
 from libs.ratelimit.scripts import FORGET, GIVE_BACK, TAKE
-from libs.telemetry.metrics import RATE_LIMIT_DECISIONS
+from libs.telemetry.metrics import RATE_LIMIT_DECISIONS, RATE_LIMIT_WAIT_SECONDS
 
 _SEPARATOR = "|"
 # Outcome -> its counter; looking a labeled counter up costs more than counting.
@@ -58,11 +60,13 @@ class RateLimiter:
         here = self._local.take(limits, member)
         if not here.allowed:
             return _counted("refused", here)
-        keys = [redis_key(limit) for limit in limits]
+        keys, begun = [redis_key(limit) for limit in limits], time.perf_counter()
         try:
             granted, index, wait, *rest = await self._client.run(TAKE, keys, [member, 1, 0, *numbers_of(limits)])
         except RedisUnavailable:
             return self._alone(limits, member)
+        finally:
+            _waited(begun)
         if not granted:
             self._local.undo(limits, member)
             refused, seconds = limits[int(index) - 1], int(wait) / MICROS
@@ -76,7 +80,11 @@ class RateLimiter:
 
     def ask(self, limits: LeasedLimits) -> "asyncio.Future[Decision]":
         """The decision to come over one try, together with permits for the next ones; never raises."""
-        return self._leases.ask(limits)
+        begun, decision = time.perf_counter(), self._leases.ask(limits)
+        if not decision.done():
+            # Called in the turn of the loop in which the request goes on.
+            decision.add_done_callback(partial(_waited, begun))
+        return decision
 
     async def forget(self, key: str, source: str) -> None:
         """Count nothing of what this source tried under this key any more."""
@@ -112,6 +120,10 @@ class RateLimiter:
             await self._client.run(script, keys, args)
         except RedisUnavailable:
             return  # the tries stay counted until their window ends
+
+
+def _waited(begun: float, decision: object = None) -> None:
+    RATE_LIMIT_WAIT_SECONDS.observe(time.perf_counter() - begun)
 
 
 def _count(outcome: str, times: int) -> None:

@@ -12,6 +12,7 @@ from libs.cache.connection import RedisConnection
 from libs.ids import new_id
 from libs.ratelimit import LeasedLimits, Limit, LocalLog, RateLimiter
 from libs.ratelimit.local import REMEMBERED_SECONDS
+from libs.telemetry.metrics import RATE_LIMIT_WAIT_SECONDS
 from local.stores import Stores
 
 
@@ -30,6 +31,27 @@ async def test_two_instances_share_one_limit(limiter: RateLimiter, stores: Store
     refused = [decision for decision in decisions if not decision.allowed]
     assert all(0 < decision.reset_seconds <= 60 and decision.remaining == 0 for decision in refused)
     await other.close()
+
+
+async def test_what_a_request_waits_for_redis_is_measured_and_what_needs_no_redis_is_not(limiter: RateLimiter) -> None:
+    most = Limit(new_id("key"), 1, 60)
+    before = measured()
+    assert (await limiter.take([most])).allowed
+    assert measured() == before + 1
+    assert not (await limiter.take([most])).allowed
+    assert measured() == before + 1, "refused by what this process has counted"
+    leased, asked = LeasedLimits((Limit(new_id("key"), 500, 60),)), 0
+    for _ in range(40):
+        if limiter.spend(leased) is None:
+            asked += 1
+            await limiter.ask(leased)
+    assert 1 < asked < 40
+    assert measured() == before + 1 + asked
+
+
+def measured() -> float:
+    samples = (one for metric in RATE_LIMIT_WAIT_SECONDS.collect() for one in metric.samples)
+    return sum(one.value for one in samples if one.name.endswith("_count"))
 
 
 async def test_a_window_slides(limiter: RateLimiter) -> None:

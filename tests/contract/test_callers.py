@@ -162,7 +162,8 @@ async def _status(channel: grpc.aio.Channel, path: str, method: MethodDescriptor
     left = "stream" if method.client_streaming else "unary"
     right = "stream" if method.server_streaming else "unary"
     call: Any = getattr(channel, f"{left}_{right}")(path)
-    running = call(iter([b""]) if method.client_streaming else b"", metadata=(("authorization", f"Bearer {token}"),))
+    metadata = (("authorization", f"Bearer {token}"),) if token else ()
+    running = call(iter([b""]) if method.client_streaming else b"", metadata=metadata)
     try:
         if method.server_streaming:
             async for _ in running:
@@ -192,6 +193,9 @@ async def test_every_rpc_lets_its_callers_in_and_no_other() -> None:
                 expected = "OK" if issuer in access.callers else "PERMISSION_DENIED"
                 if status != expected or (status != "OK" and "may not call this method" not in detail):
                     wrong.append((path, issuer, status, detail))
+            status, detail = await _status(channel, path, method, "")
+            if status != "UNAUTHENTICATED":
+                wrong.append((path, "no one", status, detail))
             for token, may in ((owner, GATEWAY in access.callers), (anonymous, access.before_login)):
                 status, detail = await _status(channel, path, method, token)
                 if status != ("OK" if may else "PERMISSION_DENIED"):

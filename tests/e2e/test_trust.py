@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import asyncpg
 import grpc
 import pytest
 
@@ -52,6 +53,43 @@ async def test_reflection_answers_and_needs_no_trust(suite: Suite) -> None:
         with pytest.raises(grpc.aio.AioRpcError) as refusal:
             await raw(b"")
     assert refusal.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+_USABLE = """
+select r.rolname, n.nspname from pg_roles r cross join pg_namespace n
+where r.rolname = any($1) and n.nspname = any($2)
+  and (has_schema_privilege(r.oid, n.oid, 'usage') or has_schema_privilege(r.oid, n.oid, 'create'))"""
+_REACHED = """
+select r.rolname, c.oid::regclass::text
+from pg_roles r cross join pg_class c join pg_namespace n on n.oid = c.relnamespace
+where r.rolname = any($1) and n.nspname = any($2) and c.relkind in ('r', 'p', 'v', 'm')
+  and n.nspname <> substring(r.rolname from '^[^_]+')
+  and has_table_privilege(r.oid, c.oid, 'select, insert, update, delete, truncate, references, trigger')"""
+_FENCED = """
+select n.nspname, c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
+where n.nspname = any($1) and c.relrowsecurity and c.relforcerowsecurity and c.relkind in ('r', 'p')"""
+
+
+async def test_the_roles_of_a_service_reach_its_own_schema_alone_and_no_row_without_an_organization(
+    suite: Suite,
+) -> None:
+    roles = [f"{service}_{kind}" for service in SERVICES for kind in ("app", "system")]
+    database = await asyncpg.connect(suite.run["stores"]["postgres"]["adminUrl"])
+    try:
+        usable = {tuple(row) for row in await database.fetch(_USABLE, roles, list(SERVICES))}
+        assert usable == {(role, role.partition("_")[0]) for role in roles}
+        assert await database.fetch(_REACHED, roles, list(SERVICES)) == []
+        fenced = await database.fetch(_FENCED, list(SERVICES))
+        assert {schema for schema, _ in fenced} == set(SERVICES)
+        seen = {}
+        for schema, table in fenced:
+            await database.execute(f"set role {schema}_app")
+            seen[f"{schema}.{table}"] = await database.fetchval(f'select count(*) from {schema}."{table}"')
+            await database.execute("reset role")
+        assert {table: count for table, count in seen.items() if count} == {}
+        assert await database.fetchval("select count(*) from identity.app_user") > 0
+    finally:
+        await database.close()
 
 
 def test_no_running_process_has_a_secret_in_its_environment(suite: Suite) -> None:

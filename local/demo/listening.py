@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +24,13 @@ async def until(condition: Callable[[], bool], promise: str, seconds: float = 15
                 await asyncio.sleep(0.01)
     except TimeoutError:
         raise StepFailed(f"{promise}: not within {seconds:.0f} s") from None
+
+
+async def leave(client: centrifuge.Client) -> None:
+    """Disconnect, and return when the connection is closed. The SDK closes it in a task of its own, which the end of a
+    loop would cancel: the transport would stay open."""
+    await client.disconnect()
+    await asyncio.gather(*client._background_tasks, return_exceptions=True)
 
 
 class Listener(centrifuge.SubscriptionEventHandler):  # type: ignore[misc]
@@ -48,7 +56,7 @@ class Listener(centrifuge.SubscriptionEventHandler):  # type: ignore[misc]
             connection.transport.abort()
 
     async def stop(self) -> None:
-        await self._client.disconnect()
+        await leave(self._client)
 
     async def on_subscribed(self, context: centrifuge.SubscribedContext) -> None:
         self.subscribed += 1
@@ -72,6 +80,7 @@ class Receiver:
     failures: int = 1
     url: str = ""
     _server: asyncio.Server | None = None
+    _callers: set[asyncio.StreamWriter] = field(default_factory=set)
 
     async def start(self) -> None:
         for port in range(FIRST_PORT, LAST_PORT + 1):
@@ -87,8 +96,20 @@ class Receiver:
         if self._server is not None:
             self._server.close()
             await self._server.wait_closed()
+        for writer in tuple(self._callers):
+            await _close(writer)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._callers.add(writer)
+        try:
+            await self._answer(reader, writer)
+        except (OSError, asyncio.IncompleteReadError):
+            pass  # The caller went, or `stop` came first.
+        finally:
+            await _close(writer)
+            self._callers.discard(writer)
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         pairs = (line.partition(":") for line in head[1:] if line)
         headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
@@ -97,4 +118,9 @@ class Receiver:
         status = "503 Service Unavailable" if len(self.requests) <= self.failures else "204 No Content"
         writer.write(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
         await writer.drain()
-        writer.close()
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()

@@ -12,6 +12,7 @@ import pytest
 import websockets
 
 from libs.http import guarded_protocol
+from local.demo.listening import leave
 from services.realtime.protocol import websocket
 from tests.integration.services.realtime.driving import Realtime, until
 from tests.security.conftest import Attacked
@@ -109,4 +110,4 @@ async def test_twenty_sockets_that_read_nothing_are_cut_and_another_misses_nothi
             assert heard.call_ids == [f"call_{number}" for number in range(EVENTS)]
             assert prompt.disconnects == []
             await until(lambda: len(doors.sockets.sockets) == 1)
-        await prompt.sdk.disconnect()
+        await leave(prompt.sdk)

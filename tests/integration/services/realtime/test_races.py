@@ -16,6 +16,7 @@ import websockets
 from libs.bus import Bus
 from libs.config import load
 from libs.errors import Unavailable
+from local.demo.listening import leave
 from local.stores import Stores
 from services.realtime.config import RealtimeSettings
 from services.realtime.doors.opening import Doors
@@ -83,7 +84,7 @@ async def test_events_published_while_python_subscribes_anew_come_once_and_in_or
     assert [data["id"] for _, data in heard.publications] == ids
     assert all(context.recovered for context in heard.subscribed[1:])
     assert client.disconnects == []
-    await client.sdk.disconnect()
+    await leave(client.sdk)
 
 
 async def test_events_published_while_javascript_subscribes_anew_come_once_and_in_order(
@@ -148,7 +149,7 @@ async def test_an_invalidated_state_is_subscribed_anew_without_recovery(realtime
     subscription.connection.flush()
     await until(lambda: len(heard.subscribed) == 2)
     assert not heard.subscribed[-1].recovered
-    await python.sdk.disconnect()
+    await leave(python.sdk)
 
 
 async def test_a_temporary_error_is_tried_again_on_the_same_connection(realtime: Realtime, js: JavaScript) -> None:

@@ -9,6 +9,7 @@ import centrifuge
 import msgspec
 import pytest
 
+from local.demo.listening import leave
 from services.realtime.protocol.commands import REQUESTS
 from tests.integration.services.realtime.driving import Realtime, until
 from tests.integration.services.realtime.talking import code, talking
@@ -111,7 +112,7 @@ async def test_what_the_server_does_not_offer_raises_in_the_sdk_and_the_subscrip
     await realtime.emit("org_offers")
     await until(lambda: bool(heard.publications))
     assert client.disconnects == []
-    await client.sdk.disconnect()
+    await leave(client.sdk)
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,10 @@ import asyncio
 from functools import partial
 
 import pytest
+from websockets.protocol import State
 
 from libs.bus import subjects
+from local.demo.listening import leave
 from services.realtime.protocol import connection as connections
 from tests.integration.services.realtime.driving import Heard, Realtime, until
 
@@ -31,8 +33,19 @@ async def test_a_call_reaches_its_organization_and_no_other(realtime: Realtime) 
     await asyncio.sleep(0.1)
     assert heard.call_ids == ["call_7"]
     assert foreign_call.publications == []
-    await ours.sdk.disconnect()
-    await theirs.sdk.disconnect()
+    await leave(ours.sdk)
+    await leave(theirs.sdk)
+
+
+async def test_a_client_that_leaves_returns_when_its_connection_is_closed(realtime: Realtime) -> None:
+    client = realtime.client("org_a")
+    await client.sdk.connect()
+    await client.subscribe("org:org_a:calls")
+    connection = client.sdk._conn
+    assert connection is not None
+    await leave(client.sdk)
+    assert connection.state is State.CLOSED
+    assert not client.sdk._background_tasks
 
 
 async def test_recovery_after_a_forced_drop_brings_exactly_what_was_missed_in_order(realtime: Realtime) -> None:
@@ -52,7 +65,7 @@ async def test_recovery_after_a_forced_drop_brings_exactly_what_was_missed_in_or
     assert heard.call_ids == [f"call_{number}" for number in range(12)]
     assert [offset for offset, _ in heard.publications] == list(range(1, 13))
     assert heard.subscribed[-1].recovered
-    await client.sdk.disconnect()
+    await leave(client.sdk)
 
 
 async def test_what_the_bus_loses_is_read_from_the_log(realtime: Realtime) -> None:
@@ -70,7 +83,7 @@ async def test_what_the_bus_loses_is_read_from_the_log(realtime: Realtime) -> No
     await realtime.doors.hub.check_positions()
     await until(lambda: len(heard.publications) == 4)
     assert heard.call_ids == ["call_0", "call_1", "call_2", "call_3"]
-    await client.sdk.disconnect()
+    await leave(client.sdk)
 
 
 async def test_subscribing_while_events_are_written_neither_loses_nor_doubles(realtime: Realtime) -> None:
@@ -101,14 +114,14 @@ async def test_subscribing_while_events_are_written_neither_loses_nor_doubles(re
         await until(partial(heard_all, heard))
         offsets = [offset for offset, _ in heard.publications]
         assert offsets == list(range(offsets[0], total + 1))
-        await client.sdk.disconnect()
+        await leave(client.sdk)
 
 
 async def test_an_expired_token_is_refreshed_and_a_forged_one_ends_it(realtime: Realtime) -> None:
     late = realtime.client("org_a", seconds=-1)
     await late.sdk.connect()
     await late.sdk.ready(timeout=5)
-    await late.sdk.disconnect()
+    await leave(late.sdk)
 
     forged = realtime.client("org_a")
     forged.sdk.set_token(realtime.token("org_a")[:-3] + "AAA")
@@ -122,7 +135,7 @@ async def test_scopes_bound_the_channels(realtime: Realtime) -> None:
     assert (await client.subscribe("org:org_a:calls")).unsubscribed == [103]
     assert (await client.subscribe("org:org_a:agents")).unsubscribed == []
     assert (await client.subscribe("bad channel")).unsubscribed == [107]
-    await client.sdk.disconnect()
+    await leave(client.sdk)
 
 
 async def test_a_revoked_session_loses_its_sockets_within_a_second(realtime: Realtime) -> None:
@@ -134,7 +147,7 @@ async def test_a_revoked_session_loses_its_sockets_within_a_second(realtime: Rea
     await realtime.emit("org_v", topic="session.revoked", sessionId="ses_gone", userId="usr_1")
     await until(lambda: client.disconnects == [3503], seconds=1.0)
     assert other.disconnects == []
-    await other.sdk.disconnect()
+    await leave(other.sdk)
 
 
 async def test_a_token_of_a_revoked_session_opens_nothing_again(realtime: Realtime) -> None:
@@ -149,7 +162,7 @@ async def test_a_token_of_a_revoked_session_opens_nothing_again(realtime: Realti
     namesake = realtime.client("org_x", session_id="ses_gone")
     await namesake.sdk.connect()
     await namesake.sdk.ready()
-    await namesake.sdk.disconnect()
+    await leave(namesake.sdk)
 
 
 async def test_a_jobs_progress_passes_by(realtime: Realtime) -> None:
@@ -161,7 +174,7 @@ async def test_a_jobs_progress_passes_by(realtime: Realtime) -> None:
     await until(lambda: bool(heard.publications))
     _, envelope = heard.publications[0]
     assert (envelope["type"], envelope["data"]["progress"]) == ("job.progressed", 40)
-    await client.sdk.disconnect()
+    await leave(client.sdk)
 
 
 @pytest.mark.parametrize(
@@ -199,7 +212,7 @@ async def test_a_subscribe_storm_on_one_connection_stops_at_its_limit(realtime: 
     for number in range(128):
         assert (await client.subscribe(f"call:call_{number}")).unsubscribed == []
     assert (await client.subscribe("call:one_more")).unsubscribed == [106]
-    await client.sdk.disconnect()
+    await leave(client.sdk)
     await until(lambda: realtime.doors.hub.channel_count == 0)
 
 

@@ -16,11 +16,14 @@ import schemathesis  # type: ignore[import-not-found]
 from requests.structures import CaseInsensitiveDict
 from schemathesis.checks import CheckContext  # type: ignore[import-not-found]
 from schemathesis.engine._validate import validate_response  # type: ignore[import-not-found]
+from schemathesis.transport.requests import ManagedCookiesSession  # type: ignore[import-not-found]
 
 OTHERS: dict[str, str] = json.loads(os.environ["OTHER_CALLERS"])
 # Whom a busy machine keeps waiting gets these; the same request is asked again, and its second answer counts.
 PASSING = (503, 504)
 PATIENCE_SECONDS = 120
+# The tool's own one carries the owner's credential.
+_sessions = {name: ManagedCookiesSession() for name in OTHERS}
 
 
 @schemathesis.check  # type: ignore[untyped-decorator]
@@ -29,8 +32,14 @@ def other_callers(ctx: Any, response: Any, case: Any) -> None:
     known = ctx.internals
     for name, credential in OTHERS.items():
         headers = {"Authorization": f"Bearer {credential}"} if credential else {}
-        sent = {**known.transport_kwargs, "headers": headers}
-        other = case.derive()
+        sent = {**known.transport_kwargs, "session": _sessions[name], "headers": headers}
+        # The tool has put the owner's credential among the fields of the case.
+        own = known.headers or {}
+        other = case.derive(
+            headers=CaseInsensitiveDict(
+                {field: value for field, value in case.headers.items() if own.get(field) != value}
+            )
+        )
         other.id = f"{name}-{other.id}"
         known.record_case(parent_id=case.id, case=other)
         answer = other.call(**sent)

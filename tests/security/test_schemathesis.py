@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import subprocess
 import time
 from collections import Counter
@@ -31,6 +32,8 @@ EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "0"))
 SHORT_EXAMPLES = 3
 # The first one's requests are sent as the others, too.
 CALLERS = ("owner", "narrow", "stranger")
+NARROW = ("agents:read", "calls:read")
+_SCOPE = re.compile(r"Needs the scope (\S+)\.")
 # With several threads the tool meets a fault of CPython 3.11 (AST constructor recursion depth mismatch), and its
 # generation of requests holds the interpreter's lock.
 WORKERS = 1
@@ -43,6 +46,8 @@ LATE_SHARE = 1_000
 PROCESSES = os.cpu_count() or 1
 # Parts of the operations; more of them end closer together and start more often, in 5 s each.
 PARTS = PROCESSES * 4 if EXAMPLES else PROCESSES
+# The label of what follows links from one operation to others.
+STATEFUL = "Stateful tests"
 # Their success ends the credential of the run, so they have a run of their own under another.
 ENDING = ("logout", "revoke_session")
 
@@ -151,7 +156,7 @@ def credentials(suite: Suite) -> dict[str, str]:
     """What each caller shows: a session of the owner, a key of few rights, nothing; and the owner's key."""
     known = suite.credentials
     with httpx.Client(base_url=suite.url, headers={"Authorization": f"Bearer {suite.api_key}"}, timeout=60) as http:
-        sent = {"name": "narrow", "scopes": ["agents:read", "calls:read"]}
+        sent = {"name": "narrow", "scopes": NARROW}
         narrow = http.post("/api/api-keys", json=sent).json()["secret"]
         login = {"email": known["email"], "password": known["password"]}
         session = http.post("/api/login", json=login).json()["token"]
@@ -161,9 +166,11 @@ def credentials(suite: Suite) -> dict[str, str]:
 
 @dataclass
 class Found:
-    """What a run sent, by caller, phase and operation; what failed, and how much only at its first try."""
+    """What a run sent, by caller, phase and operation; who had success with which operation; what failed, and how much
+    only at its first try."""
 
     sent: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    succeeded: set[tuple[str, str]] = field(default_factory=set)
     failures: list[Failure] = field(default_factory=list)
     late: int = 0
 
@@ -230,6 +237,7 @@ def run(
         with ThreadPoolExecutor(PROCESSES) as pool:
             for one in pool.map(lambda task: ask(callers, *task), tasks):
                 found.sent += one.sent
+                found.succeeded |= one.succeeded
                 found.failures += one.failures
                 found.late += one.late
         seconds = time.monotonic() - begun
@@ -249,8 +257,11 @@ def _read(lines: Iterable[str], caller: str) -> Found:
         [(kind, event)] = json.loads(line).items()
         if kind == "ScenarioFinished" and event.get("recorder"):
             recorder = event["recorder"]
-            for case in recorder.get("interactions", ()):
-                found.sent[_sender(case) or caller, event["phase"], recorder["label"]] += 1
+            for case, interaction in recorder.get("interactions", {}).items():
+                sender = _sender(case) or caller
+                found.sent[sender, event["phase"], recorder["label"]] += 1
+                if (interaction.get("response") or {}).get("status_code", 0) // 100 == 2:
+                    found.succeeded.add((sender, recorder["label"]))
             found.failures += _failures(recorder, caller)
             found.late += len(recorder.get("filtered_failures", ()))
         assert "Error" not in kind, line
@@ -303,13 +314,26 @@ class Operation:
     label: str
     # Whether there is anything to vary: a parameter or a body.
     varies: bool
+    # Whom it serves: anyone, or who has the scope; empty: any credential will do.
+    public: bool
+    scope: str
+
+    def serves(self, caller: str) -> bool:
+        is_known = caller != "stranger"
+        return self.public or (is_known and (caller == "owner" or self.scope in ("", *NARROW)))
 
 
 def _operations() -> list[Operation]:
     """All operations of the document, without those that end the credential."""
     paths = json.loads(FILE.read_text("utf-8"))["paths"]
     return [
-        Operation(spec["operationId"], f"{method.upper()} {path}", "parameters" in spec or "requestBody" in spec)
+        Operation(
+            spec["operationId"],
+            f"{method.upper()} {path}",
+            varies="parameters" in spec or "requestBody" in spec,
+            public=spec.get("security") == [],
+            scope="".join(_SCOPE.findall(spec.get("description", ""))),
+        )
         for path, methods in paths.items()
         for method, spec in methods.items()
         if spec["operationId"] not in ENDING
@@ -330,6 +354,14 @@ def test_no_check_of_schemathesis_fails_without_an_explanation(found: Found, cal
     assert not few
     faults = unexplained([failure for failure in found.failures if failure.caller == caller])
     assert not faults, f"{len(faults)} of {found.sent.total()} requests:\n" + "\n".join(faults[:20])
+
+
+@pytest.mark.parametrize("caller", CALLERS)
+def test_each_caller_has_success_with_what_serves_it_alone(found: Found, caller: str) -> None:
+    serving = {one.label for one in _operations() if one.serves(caller)}
+    succeeded = {operation for who, operation in found.succeeded if who == caller}
+    assert succeeded
+    assert succeeded <= {*serving, STATEFUL}
 
 
 def test_few_answers_were_late_and_none_twice(found: Found) -> None:

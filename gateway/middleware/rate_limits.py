@@ -51,6 +51,7 @@ class Policies:
         self._instances = instances
         self._of_caller = functools.lru_cache(maxsize=_RECENT_CALLERS)(self._made_for_caller)
         self._of_address = functools.lru_cache(maxsize=_RECENT_CALLERS)(self._made_for_address)
+        self._of_source = functools.lru_cache(maxsize=_RECENT_CALLERS)(self._made_for_source)
 
     def of(self, request: Request[Any, Any, Any]) -> Counted | None:
         """The caller's limit first; None for a route that is not limited."""
@@ -67,8 +68,7 @@ class Policies:
             )
         address = address_prefix(request.client_address) or "unknown"
         if kind.source:
-            counted = ("source:" + request.path, kind.source), ("address:" + address, kind.most)
-            return self._made(kind, strict, counted)
+            return self._of_source(kind.name, strict, request.path, address)
         return self._of_address(kind.name, strict, address)
 
     def refused_credentials(self, address: str) -> Counted:
@@ -85,6 +85,10 @@ class Policies:
 
     def _made_for_address(self, kind: str, strict: bool, address: str) -> Counted:
         return self._made(CLASSES[kind], strict, ((f"address:{address}", CLASSES[kind].most),))
+
+    def _made_for_source(self, kind: str, strict: bool, path: str, address: str) -> Counted:
+        counted = (f"source:{path}", CLASSES[kind].source), (f"address:{address}", CLASSES[kind].most)
+        return self._made(CLASSES[kind], strict, counted)
 
     def _made(self, kind: RouteClass, strict: bool, counted: Sequence[tuple[str, int]]) -> Counted:
         """`counted` is whom a request counts for, and how many each may send."""

@@ -1,15 +1,15 @@
-"""Work of one organization that waits at the same time is done together: one transaction for many items.
+"""Work under one key that waits at the same time is done together: one transaction, or one call, for many items.
 
-One batch of an organization runs at a time, so that batches never wait for each other's rows. What arrives meanwhile is
-the next batch. It must not know what the work is.
+One batch of a key runs at a time, so that batches of an organization never wait for each other's rows. What arrives
+meanwhile is the next batch. It must not know what the work is.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Sequence
 from contextvars import Context
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -46,35 +46,35 @@ class ItemFailed(Exception):
 
 
 class Batches(Generic[T, R]):
-    """`run(org_id, items)` does all of them or none and returns an outcome for each. After ItemFailed the others are
+    """`run(key, items)` does all of them or none and returns an outcome for each. After ItemFailed the others are
     done without that one. `together(error)` says whether another error concerns all; if not, each is tried alone.
     Items with an equal `apart(item)` are never in one batch, and are done in their order. When a batch ends, what waits
-    already keeps the `pace`; what arrives when nothing runs or waits is done at once.
+    already keeps the `pace`; what arrives when nothing runs or waits is done at once. A batch that runs for longer than
+    `patience` seconds holds up the next no longer; None: it does.
 
     A batch runs in no caller's context: the deadline of one caller must not end the work of the others."""
 
     def __init__(
         self, run: Run[T, R], together: Callable[[Exception], bool], apart: Callable[[T], Hashable] | None = None,
-        pace: Pace | None = None,
+        pace: Pace | None = None, patience: float | None = None,
     ) -> None:  # fmt: skip
         self._run = run
         self._together = together
         self._apart = apart
         self._pace = pace
+        self._patience = patience
         self._waiting: dict[str, deque[tuple[T, asyncio.Future[R]]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def do(self, org_id: str, item: T) -> R:
+    async def do(self, key: str, item: T) -> R:
         """The item's outcome, once it is done; raises what it raised."""
         outcome: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        waiting = self._waiting.get(org_id)
+        waiting = self._waiting.get(key)
         if waiting is not None:
             waiting.append((item, outcome))
         else:
-            self._waiting[org_id] = deque([(item, outcome)])
-            task = asyncio.get_running_loop().create_task(self._work(org_id), context=Context())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._waiting[key] = deque([(item, outcome)])
+            self._start(self._work(key))
         return await outcome
 
     async def stop(self) -> None:
@@ -84,9 +84,14 @@ class Batches(Generic[T, R]):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _work(self, org_id: str) -> None:
-        waiting = self._waiting[org_id]
-        taken: list[tuple[T, asyncio.Future[R]]] = []
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work, context=Context())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _work(self, key: str) -> None:
+        waiting = self._waiting[key]
         clock = asyncio.get_running_loop().time
         try:
             while waiting:
@@ -94,42 +99,52 @@ class Batches(Generic[T, R]):
                 if not taken:
                     continue
                 began = clock()
-                await self._settle(org_id, taken)
+                if self._patience is None:
+                    await self._finish(key, taken)
+                else:
+                    await asyncio.wait([self._start(self._finish(key, taken))], timeout=self._patience)
                 if self._pace is not None and 0 < len(waiting) < MOST:
                     took = clock() - began
                     await asyncio.sleep(max(0.0, self._pace.after(took, len(taken)) - took))
         finally:
-            del self._waiting[org_id]
-            for _, outcome in (*taken, *waiting):
+            del self._waiting[key]
+            for _, outcome in waiting:
                 outcome.cancel()
+
+    async def _finish(self, key: str, batch: Sequence[tuple[T, asyncio.Future[R]]]) -> None:
+        try:
+            await self._settle(key, batch)
+        finally:
+            for _, outcome in batch:
+                outcome.cancel()  # of those that have none
 
     def _take(self, waiting: deque[tuple[T, asyncio.Future[R]]]) -> list[tuple[T, asyncio.Future[R]]]:
         """The next batch, without what is no longer waited for."""
         taken: list[tuple[T, asyncio.Future[R]]] = []
         later: list[tuple[T, asyncio.Future[R]]] = []
-        keys: set[Hashable] = set()
+        things: set[Hashable] = set()
         while waiting and len(taken) < MOST:
             pair = waiting.popleft()
             if pair[1].done():
                 continue
-            key = self._apart(pair[0]) if self._apart else pair[1]
-            (later if key in keys else taken).append(pair)
-            keys.add(key)
+            thing = self._apart(pair[0]) if self._apart else pair[1]
+            (later if thing in things else taken).append(pair)
+            things.add(thing)
         waiting.extendleft(reversed(later))
         return taken
 
-    async def _settle(self, org_id: str, batch: Sequence[tuple[T, asyncio.Future[R]]]) -> None:
+    async def _settle(self, key: str, batch: Sequence[tuple[T, asyncio.Future[R]]]) -> None:
         try:
-            outcomes = await self._run(org_id, [item for item, _ in batch])
+            outcomes = await self._run(key, [item for item, _ in batch])
         except ItemFailed as failure:
             _raise_in([batch[failure.position]], failure.error)
             if rest := [*batch[: failure.position], *batch[failure.position + 1 :]]:
-                await self._settle(org_id, rest)
+                await self._settle(key, rest)
             return
         except Exception as error:
             if len(batch) > 1 and not self._together(error):
                 for pair in batch:
-                    await self._settle(org_id, [pair])
+                    await self._settle(key, [pair])
                 return
             _raise_in(batch, error)
             return

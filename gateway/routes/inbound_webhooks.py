@@ -24,15 +24,13 @@ _DELIVERY_LIMIT = 64 * 1024 * 1024
 _ONE_MESSAGE = 1024 * 1024
 # Slowest delivery, in bytes per second. Providers send from data centers. Lower: a slow sender holds memory for longer.
 _LEAST_BYTES_PER_SECOND = 64 * 1024
-# Seconds until a delivery in one message is answered; a provider repeats one that takes longer.
-_ANSWER_SECONDS = 30.0
 # Seconds for a whole delivery, from its first byte until its recording is stored.
 _TRANSFER_SECONDS = 120.0
 
 
 def _receiver(provider: Provider) -> Callable[[ApiRequest[NoQuery, NoBody]], Awaitable[Response]]:
     async def receive(request: ApiRequest[NoQuery, NoBody]) -> Response:
-        token, calls = request.path_params["orgToken"], request.app.clients.calls
+        token, clients = request.path_params["orgToken"], request.app.clients
         received = ((name, request.header(name)) for name in provider.webhook.proof_headers)
         # Only the headers that the provider signs with: others may carry what is not call-log's business.
         proof = {name: value for name, value in received if value}
@@ -42,12 +40,12 @@ def _receiver(provider: Provider) -> Callable[[ApiRequest[NoQuery, NoBody]], Awa
             body += piece
             if len(body) > _ONE_MESSAGE:
                 head = pb.ProviderWebhookHead(provider=provider.name, webhook_token=token, proof_headers=proof)
-                streamed = await send_stream(calls.StreamProviderWebhook, _messages(head, bytes(body), pieces))
+                streamed = await send_stream(clients.calls.StreamProviderWebhook, _messages(head, bytes(body), pieces))
                 return _answer(streamed.duplicate)
         whole = pb.ReceiveProviderWebhookRequest(
             provider=provider.name, webhook_token=token, proof_headers=proof, body=bytes(body)
         )
-        return _answer((await calls.ReceiveProviderWebhook(whole, timeout=_ANSWER_SECONDS)).duplicate)
+        return _answer(await clients.deliveries.pass_on(whole))
 
     receive.__name__ = f"receive_{provider.name}"  # the operationId in the OpenAPI document
     return receive

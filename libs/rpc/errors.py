@@ -102,6 +102,15 @@ def is_answered(error: grpc.aio.AioRpcError) -> bool:
     return _peers_error(error, _CODE_OF_STATUS.get(error.code(), Code.UNKNOWN)) is not None
 
 
+def error_from_details(raw: bytes) -> AppError:
+    """The AppError that `status_details` wrote; Internal for other bytes."""
+    try:
+        known = _own_error(Code(status_pb2.Status.FromString(raw).code), raw)
+    except (DecodeError, ValueError):
+        known = None
+    return known or Internal(_FOREIGN_REST[0], _FOREIGN_REST[1])
+
+
 def _peers_error(error: grpc.aio.AioRpcError, code: Code) -> AppError | None:
     for key, value in error.trailing_metadata() or ():
         if key == DETAILS_KEY and isinstance(value, bytes) and (own := _own_error(code, value)) is not None:

@@ -123,15 +123,21 @@ class Call:
         """End the call with the status for this error; always raises."""
         if isinstance(error, grpc.aio.AbortError):
             raise error
-        known = error_from_exception(error)
-        if not isinstance(error, AppError):
-            _log.error("%s failed", self.method, exc_info=error, extra={"reason": known.reason})
+        known = told_error(self.method, error)
         self.observe(known.code.name)
         trailing = ((DETAILS_KEY, status_details(known)), *self.context.response_headers.items())
         await self._grpc.abort(status_code(known), known.detail[:1000], trailing)
 
     def observe(self, code: str) -> None:
         _seconds(self.method, code).observe(time.monotonic() - self._started)
+
+
+def told_error(what: str, error: Exception) -> AppError:
+    """What the caller learns of an error. One that is no AppError is logged as that of `what`, a method."""
+    known = error_from_exception(error)
+    if not isinstance(error, AppError):
+        _log.error("%s failed", what, exc_info=error, extra={"reason": known.reason})
+    return known
 
 
 @functools.cache

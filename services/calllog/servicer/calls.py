@@ -110,6 +110,13 @@ class CallLogServicer(calllog_pb2_grpc.CallLogServiceServicer):
         require_service()
         return calllog_pb2.ReceiveProviderWebhookResponse(duplicate=await self._deliveries.receive(request))
 
+    async def ReceiveProviderWebhooks(
+        self, request: calllog_pb2.ReceiveProviderWebhooksRequest, context: object
+    ) -> calllog_pb2.ReceiveProviderWebhooksResponse:
+        require_service()
+        outcomes = await self._deliveries.receive_together(request.deliveries)
+        return calllog_pb2.ReceiveProviderWebhooksResponse(outcomes=outcomes)
+
     async def StreamProviderWebhook(
         self, requests: AsyncIterator[calllog_pb2.StreamProviderWebhookRequest], context: object
     ) -> calllog_pb2.StreamProviderWebhookResponse:

@@ -15,6 +15,8 @@ from libs.batches import Batches, Pace
 from libs.clock import Clock
 from libs.errors import AppError, DeadlineExceeded, InvalidArgument, Unavailable
 from libs.postgres import Connection, Database
+from libs.rpc.errors import status_details
+from libs.rpc.inbound import told_error
 from libs.spool import MEMORY_BYTES, Spool
 from libs.telemetry import current_traceparent, use_traceparent
 from providers.interface.envelopes import Envelope, Makes
@@ -92,6 +94,20 @@ class Deliveries:
         else:
             envelope = account.provider.parse_envelope(request.body)
         return await self._keep(account, envelope, request.body, len(request.body))
+
+    async def receive_together(
+        self, sent: Sequence[calllog_pb2.ProviderDelivery]
+    ) -> list[calllog_pb2.ProviderDeliveryOutcome]:
+        """What becomes of each. Those that make calls wait at the same time, so that they share a transaction."""
+        return await asyncio.gather(*map(self._outcome, sent))
+
+    async def _outcome(self, sent: calllog_pb2.ProviderDelivery) -> calllog_pb2.ProviderDeliveryOutcome:
+        with use_traceparent(sent.traceparent):
+            try:
+                return calllog_pb2.ProviderDeliveryOutcome(duplicate=await self.receive(sent.delivery))
+            except Exception as error:
+                refusal = status_details(told_error("a delivery", error))
+                return calllog_pb2.ProviderDeliveryOutcome(refusal=refusal)
 
     async def receive_stream(self, requests: AsyncIterator[calllog_pb2.StreamProviderWebhookRequest]) -> bool:
         """The same for one that comes in pieces."""

@@ -145,3 +145,34 @@ async def test_stopping_cancels_what_runs_and_what_waits() -> None:
             await task
     runs.open.set()
     assert await work.do("a", 7) == "done 7"
+
+
+async def test_a_batch_that_takes_longer_than_the_patience_holds_up_the_next_no_longer() -> None:
+    begun: list[list[int]] = []
+    opened = asyncio.Event()
+
+    async def run(key: str, items: Sequence[int]) -> list[str]:
+        begun.append(list(items))
+        if items[0] == 1:
+            await opened.wait()
+        return [f"done {item}" for item in items]
+
+    async def begin() -> asyncio.Task[str]:
+        before, task = len(begun), asyncio.create_task(work.do("a", 1))
+        while len(begun) == before:
+            await asyncio.sleep(0)
+        return task
+
+    work: Batches[int, str] = Batches(run, lambda error: False, patience=0.01)
+    slow = await begin()
+    assert await work.do("a", 2) == "done 2"
+    assert not slow.done()
+    opened.set()
+    assert await slow == "done 1"
+    opened.clear()
+    slow = await begin()
+    await work.do("a", 3)
+    await work.stop()
+    with pytest.raises(asyncio.CancelledError):
+        await slow
+    assert begun == [[1], [2], [1], [3]]

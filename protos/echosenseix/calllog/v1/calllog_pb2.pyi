@@ -606,6 +606,95 @@ class ReceiveProviderWebhookResponse(_message.Message):
 Global___ReceiveProviderWebhookResponse: _TypeAlias = ReceiveProviderWebhookResponse  # noqa: Y015
 
 @_typing.final
+class ReceiveProviderWebhooksRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DELIVERIES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def deliveries(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProviderDelivery]: ...
+    def __init__(
+        self,
+        *,
+        deliveries: _abc.Iterable[Global___ProviderDelivery] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deliveries", b"deliveries"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReceiveProviderWebhooksRequest: _TypeAlias = ReceiveProviderWebhooksRequest  # noqa: Y015
+
+@_typing.final
+class ProviderDelivery(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DELIVERY_FIELD_NUMBER: _builtins.int
+    TRACEPARENT_FIELD_NUMBER: _builtins.int
+    traceparent: _builtins.str
+    """The trace that brought it; the call itself belongs to that of the first one."""
+    @_builtins.property
+    def delivery(self) -> Global___ReceiveProviderWebhookRequest: ...
+    def __init__(
+        self,
+        *,
+        delivery: Global___ReceiveProviderWebhookRequest | None = ...,
+        traceparent: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["delivery", b"delivery"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery", b"delivery", "traceparent", b"traceparent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProviderDelivery: _TypeAlias = ProviderDelivery  # noqa: Y015
+
+@_typing.final
+class ReceiveProviderWebhooksResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OUTCOMES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def outcomes(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProviderDeliveryOutcome]:
+        """In the order of the deliveries."""
+
+    def __init__(
+        self,
+        *,
+        outcomes: _abc.Iterable[Global___ProviderDeliveryOutcome] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcomes", b"outcomes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReceiveProviderWebhooksResponse: _TypeAlias = ReceiveProviderWebhooksResponse  # noqa: Y015
+
+@_typing.final
+class ProviderDeliveryOutcome(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DUPLICATE_FIELD_NUMBER: _builtins.int
+    REFUSAL_FIELD_NUMBER: _builtins.int
+    duplicate: _builtins.bool
+    refusal: _builtins.bytes
+    """A google.rpc.Status, as grpc-status-details-bin carries it; empty where the delivery is kept."""
+    def __init__(
+        self,
+        *,
+        duplicate: _builtins.bool = ...,
+        refusal: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duplicate", b"duplicate", "refusal", b"refusal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProviderDeliveryOutcome: _TypeAlias = ProviderDeliveryOutcome  # noqa: Y015
+
+@_typing.final
 class StreamProviderWebhookRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -54,6 +54,11 @@ class CallLogServiceStub:
                 request_serializer=echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.ReceiveProviderWebhookRequest.SerializeToString,
                 response_deserializer=echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.ReceiveProviderWebhookResponse.FromString,
                 _registered_method=True)
+        self.ReceiveProviderWebhooks = channel.unary_unary(
+                '/echosenseix.calllog.v1.CallLogService/ReceiveProviderWebhooks',
+                request_serializer=echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.ReceiveProviderWebhooksRequest.SerializeToString,
+                response_deserializer=echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.ReceiveProviderWebhooksResponse.FromString,
+                _registered_method=True)
         self.StreamProviderWebhook = channel.stream_unary(
                 '/echosenseix.calllog.v1.CallLogService/StreamProviderWebhook',
                 request_serializer=echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.StreamProviderWebhookRequest.SerializeToString,
@@ -111,6 +116,13 @@ class CallLogServiceServicer:
     def ReceiveProviderWebhook(self, request, context):
         """Keeps the envelope and answers at once; a job makes the call. A provider has no login: the signature over the body
         is checked before anything is kept.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReceiveProviderWebhooks(self, request, context):
+        """Deliveries that arrived together, each with an outcome of its own.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -178,6 +190,11 @@ def add_CallLogServiceServicer_to_server(servicer, server):
                     servicer.ReceiveProviderWebhook,
                     request_deserializer=echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.ReceiveProviderWebhookRequest.FromString,
                     response_serializer=echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.ReceiveProviderWebhookResponse.SerializeToString,
+            ),
+            'ReceiveProviderWebhooks': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReceiveProviderWebhooks,
+                    request_deserializer=echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.ReceiveProviderWebhooksRequest.FromString,
+                    response_serializer=echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.ReceiveProviderWebhooksResponse.SerializeToString,
             ),
             'StreamProviderWebhook': grpc.stream_unary_rpc_method_handler(
                     servicer.StreamProviderWebhook,
@@ -318,6 +335,33 @@ class CallLogService:
             '/echosenseix.calllog.v1.CallLogService/ReceiveProviderWebhook',
             echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.ReceiveProviderWebhookRequest.SerializeToString,
             echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.ReceiveProviderWebhookResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReceiveProviderWebhooks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/echosenseix.calllog.v1.CallLogService/ReceiveProviderWebhooks',
+            echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.ReceiveProviderWebhooksRequest.SerializeToString,
+            echosenseix_dot_calllog_dot_v1_dot_calllog__pb2.ReceiveProviderWebhooksResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,8 @@ class CallLogServiceStub:
     """Keeps the envelope and answers at once; a job makes the call. A provider has no login: the signature over the body
     is checked before anything is kept.
     """
+    ReceiveProviderWebhooks: _grpc.UnaryUnaryMultiCallable[_calllog_pb2.ReceiveProviderWebhooksRequest, _calllog_pb2.ReceiveProviderWebhooksResponse]
+    """Deliveries that arrived together, each with an outcome of its own."""
     StreamProviderWebhook: _grpc.StreamUnaryMultiCallable[_calllog_pb2.StreamProviderWebhookRequest, _calllog_pb2.StreamProviderWebhookResponse]
     """The same for a delivery that is too large for one message. First message: head; the rest: bytes in order."""
     GetOrganizationAnalytics: _grpc.UnaryUnaryMultiCallable[_calllog_pb2.GetOrganizationAnalyticsRequest, _calllog_pb2.GetOrganizationAnalyticsResponse]
@@ -61,6 +63,8 @@ class CallLogServiceAsyncStub(CallLogServiceStub):
     """Keeps the envelope and answers at once; a job makes the call. A provider has no login: the signature over the body
     is checked before anything is kept.
     """
+    ReceiveProviderWebhooks: _aio.UnaryUnaryMultiCallable[_calllog_pb2.ReceiveProviderWebhooksRequest, _calllog_pb2.ReceiveProviderWebhooksResponse]  # type: ignore[assignment]
+    """Deliveries that arrived together, each with an outcome of its own."""
     StreamProviderWebhook: _aio.StreamUnaryMultiCallable[_calllog_pb2.StreamProviderWebhookRequest, _calllog_pb2.StreamProviderWebhookResponse]  # type: ignore[assignment]
     """The same for a delivery that is too large for one message. First message: head; the rest: bytes in order."""
     GetOrganizationAnalytics: _aio.UnaryUnaryMultiCallable[_calllog_pb2.GetOrganizationAnalyticsRequest, _calllog_pb2.GetOrganizationAnalyticsResponse]  # type: ignore[assignment]
@@ -104,6 +108,14 @@ class CallLogServiceServicer(metaclass=_abc_1.ABCMeta):
         """Keeps the envelope and answers at once; a job makes the call. A provider has no login: the signature over the body
         is checked before anything is kept.
         """
+
+    @_abc_1.abstractmethod
+    def ReceiveProviderWebhooks(
+        self,
+        request: _calllog_pb2.ReceiveProviderWebhooksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_calllog_pb2.ReceiveProviderWebhooksResponse, _abc.Awaitable[_calllog_pb2.ReceiveProviderWebhooksResponse]]:
+        """Deliveries that arrived together, each with an outcome of its own."""
 
     @_abc_1.abstractmethod
     def StreamProviderWebhook(

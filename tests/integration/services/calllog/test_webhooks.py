@@ -20,6 +20,7 @@ from libs.errors import AppError, InvalidArgument, NotFound, PermissionDenied, U
 from libs.ids import new_id
 from libs.postgres import Connection
 from libs.postgres.connection import count_statements
+from libs.rpc.errors import error_from_details
 from libs.telemetry import new_traceparent, use_traceparent
 from services.calllog.domain.calls import ServedBy
 from services.calllog.operations import AUDIO
@@ -90,6 +91,40 @@ async def test_deliveries_that_arrive_together_share_transactions(calllog: CallL
     assert all(len(call.transcript) == 6 and call.from_number == "+4930555020" for call in calls)
     ended = [data["callId"] for topic, data in await calllog.events(org.id) if topic == "call.ended"]
     assert sorted(ended[1:]) == sorted(call.id for call in calls)
+
+
+async def test_deliveries_of_one_message_share_a_transaction_and_each_has_its_own_outcome(calllog: CallLog) -> None:
+    org = await calllog.organization(AGENT)
+    known, *new = (new_id("conv") for _ in range(4))
+    await calllog.deliver(org, transcription(known))
+    bodies = [json.dumps(transcription(name)).encode() for name in (known, *new)]
+    traces = [new_traceparent() for _ in bodies]
+
+    def delivery(body: bytes, signature: str, trace: str = "") -> calllog_pb2.ProviderDelivery:
+        sent = calllog_pb2.ReceiveProviderWebhookRequest(
+            provider="elevenlabs", webhook_token=org.token, body=body, proof_headers={"elevenlabs-signature": signature}
+        )
+        return calllog_pb2.ProviderDelivery(delivery=sent, traceparent=trace)
+
+    deliveries = [delivery(body, sign(body), trace) for body, trace in zip(bodies, traces, strict=True)]
+    forged, garbled = delivery(bodies[1], sign(b"other bytes")), delivery(b"[]", sign(b"[]"))
+    with as_service(), count_statements() as sent:
+        answer = await calllog.servicer.ReceiveProviderWebhooks(
+            calllog_pb2.ReceiveProviderWebhooksRequest(deliveries=[*deliveries, forged, garbled]), None
+        )
+    assert sum("insert into envelope" in sql for sql in sent.statements) == 1
+    assert [one.duplicate for one in answer.outcomes] == [True, False, False, False, False, False]
+    refusals = [error_from_details(one.refusal) for one in answer.outcomes if one.refusal]
+    assert [type(error) for error in refusals] == [Unauthenticated, InvalidArgument]
+    assert [one.refusal == b"" for one in answer.outcomes] == [True] * 4 + [False] * 2
+    calls = {(await calllog.call_of(org.id, name)).id: trace for name, trace in zip(new, traces[1:], strict=True)}
+    events = await calllog.database.system_fetch(
+        "select x.key, x.payload::text as payload from outbox x where x.org_id = $1 order by x.id offset 1", org.id
+    )
+    told = {row["key"]: json.loads(row["payload"])["traceparent"] for row in events}
+    assert {call: trace.split("-")[1] for call, trace in told.items()} == {
+        call: trace.split("-")[1] for call, trace in calls.items()
+    }
 
 
 async def test_what_deliveries_cause_that_arrive_together_keeps_the_trace_of_each(calllog: CallLog) -> None:

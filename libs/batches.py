@@ -25,15 +25,42 @@ class Pace:
     """Seconds from the beginning of a round of work to that of the next: `rounds` times as long as the round took, or
     `alone` times where it carried one item, from `least` to `most`. On an idle machine rounds are short and follow each
     other soon. The busier it is, the longer they take and the more each one carries, because a round costs much and
-    what it carries little. Items of which each waits for the one before are not gathered by waiting."""
+    what it carries little. Items of which each waits for the one before are not gathered by waiting.
+
+    With `series` an item is also waited for that has not come when a round ends: items that come one after the other in
+    less than the time of a round (`rounds` times) go together then."""
 
     alone: float
     rounds: float
     least: float
     most: float
+    series: bool = False
 
     def after(self, took: float, carried: int) -> float:
         return min(max((self.rounds if carried > 1 else self.alone) * took, self.least), self.most)
+
+
+class Series:
+    """Whether the next round of a key waits for more items. Not where waiting brought one alone: its sender may be one
+    that waits for each answer before it sends again. Then it is tried again later, each time after twice as many
+    rounds."""
+
+    # Rounds until it is tried again, at most.
+    _LONGEST = 64
+
+    def __init__(self) -> None:
+        self._waited = False
+        self._pause, self._left = 1, 0
+
+    def waits(self, carried: int) -> bool:
+        """After a round that carried so many."""
+        if carried > 1:
+            self._pause, self._left = 1, 0
+        elif self._waited:
+            self._left, self._pause = self._pause, min(2 * self._pause, self._LONGEST)
+        self._waited = self._left == 0
+        self._left = max(0, self._left - 1)
+        return self._waited
 
 
 class ItemFailed(Exception):
@@ -64,6 +91,8 @@ class Batches(Generic[T, R]):
         self._pace = pace
         self._patience = patience
         self._waiting: dict[str, deque[tuple[T, asyncio.Future[R]]]] = {}
+        # Set when an item comes under a key that waits for one.
+        self._next: dict[str, asyncio.Future[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def do(self, key: str, item: T) -> R:
@@ -72,6 +101,8 @@ class Batches(Generic[T, R]):
         waiting = self._waiting.get(key)
         if waiting is not None:
             waiting.append((item, outcome))
+            if (arrival := self._next.get(key)) is not None and not arrival.done():
+                arrival.set_result(None)
         else:
             self._waiting[key] = deque([(item, outcome)])
             self._start(self._work(key))
@@ -92,7 +123,7 @@ class Batches(Generic[T, R]):
 
     async def _work(self, key: str) -> None:
         waiting = self._waiting[key]
-        clock = asyncio.get_running_loop().time
+        clock, series = asyncio.get_running_loop().time, Series()
         try:
             while waiting:
                 taken = self._take(waiting)
@@ -103,13 +134,31 @@ class Batches(Generic[T, R]):
                     await self._finish(key, taken)
                 else:
                     await asyncio.wait([self._start(self._finish(key, taken))], timeout=self._patience)
-                if self._pace is not None and 0 < len(waiting) < MOST:
+                if self._pace is not None and self._pace.series:
+                    await self._await_more(key, began, series.waits(len(taken)))
+                elif self._pace is not None and 0 < len(waiting) < MOST:
                     took = clock() - began
                     await asyncio.sleep(max(0.0, self._pace.after(took, len(taken)) - took))
         finally:
             del self._waiting[key]
             for _, outcome in waiting:
                 outcome.cancel()
+
+    async def _await_more(self, key: str, began: float, gathers: bool) -> None:
+        """Until the time of a round is over, or else until an item is there."""
+        waiting, loop = self._waiting[key], asyncio.get_running_loop()
+        took = loop.time() - began
+        left = 0.0 if self._pace is None else self._pace.after(took, 2) - took
+        if left <= 0 or len(waiting) >= MOST or (waiting and not gathers):
+            return
+        if gathers:
+            await asyncio.sleep(left)
+            return
+        self._next[key] = loop.create_future()
+        try:
+            await asyncio.wait([self._next[key]], timeout=left)
+        finally:
+            del self._next[key]
 
     async def _finish(self, key: str, batch: Sequence[tuple[T, asyncio.Future[R]]]) -> None:
         try:

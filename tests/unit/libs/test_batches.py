@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from libs.batches import MOST, Batches, ItemFailed, Pace
+from libs.batches import MOST, Batches, ItemFailed, Pace, Series
 from libs.context import CallContext, remaining_seconds, serving
 
 
@@ -176,3 +176,29 @@ async def test_a_batch_that_takes_longer_than_the_patience_holds_up_the_next_no_
     with pytest.raises(asyncio.CancelledError):
         await slow
     assert begun == [[1], [2], [1], [3]]
+
+
+async def test_a_series_is_gathered_although_nothing_waits_when_a_round_ends() -> None:
+    runs = Runs()
+    runs.open.set()
+    pace = Pace(alone=1.0, rounds=1.0, least=0.1, most=0.1, series=True)
+    work: Batches[int, str] = Batches(runs.run, lambda error: False, pace=pace)
+    assert await work.do("a", 1) == "done 1"
+    second = asyncio.create_task(work.do("a", 2))
+    await asyncio.sleep(0.01)
+    await asyncio.gather(second, work.do("a", 3))
+    assert [items for _, items in runs.batches] == [[1], [2, 3]]
+
+
+async def test_one_who_waits_for_each_answer_is_held_up_ever_more_seldom() -> None:
+    runs = Runs()
+    runs.open.set()
+    pace = Pace(alone=1.0, rounds=1.0, least=3600.0, most=3600.0, series=True)
+    work: Batches[int, str] = Batches(runs.run, lambda error: False, pace=pace)
+    await work.do("a", 1)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(work.do("a", 2), 0.01)
+    await work.stop()
+    series = Series()
+    assert "".join("w" if series.waits(1) else "." for _ in range(20)) == "w.w..w....w........w"
+    assert [series.waits(carried) for carried in (1, 3, 1, 1)] == [False, True, False, True]

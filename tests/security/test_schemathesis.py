@@ -70,6 +70,7 @@ EXPLAINED = (
         POSITIVE, "invalid_query", "page and cursor exclude each other, and a window must not end before it begins"
     ),
     Explanation(POSITIVE, "invalid_cursor", "a cursor is opaque: only one that the list gave fits"),
+    Explanation(POSITIVE, "position_expired", "a made-up position lies beyond the log", ("GET /api/events",)),
     Explanation(POSITIVE, "page_out_of_range", "page x limit reaches 10,000 rows"),
     Explanation(POSITIVE, "idempotency_key_reused", "the tool sends one key with several requests"),
     Explanation(POSITIVE, "stale_version", "a made-up If-Match names no version that exists"),

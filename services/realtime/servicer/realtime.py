@@ -75,11 +75,11 @@ class RealtimeServicer(pb_grpc.RealtimeServiceServicer):
             raise invalid_parameter("limit", f"Set limit to a whole number from 1 to {_MAX_EVENTS}.")
         who = current_principal()
         org_id = who.org_id
+        types = heard_topics(who.scopes, tuple(request.types), limited=who.grants is not None)
         after = await self._position(org_id, request.after)
         if after and (expired := await self._expiry(org_id, after)):
             detail = f"{expired} Leave out after to begin at the oldest."
             raise parameter_out_of_range("after", detail, "position_expired")
-        types = heard_topics(who.scopes, tuple(request.types), limited=who.grants is not None)
         if who.grants is not None:
             return await self._events_of_agents(org_id, after, limit, types, who.grants.readable)
         rows = await self._log.read_log(org_id, LOG, after, limit + 1, types)

@@ -83,6 +83,9 @@ async def test_a_position_ahead_of_the_log_is_refused_instead_of_waited_for(
         assert [one.pointer for one in refused.value.violations] == ["#/after"]
     with pytest.raises(InvalidArgument):
         await positions(servicer, "org_log_e", "9" * 19)
+    with pytest.raises(InvalidArgument) as unknown:
+        await positions(servicer, "org_log_e", "2", "call.nothing")
+    assert [one.pointer for one in unknown.value.violations] == ["#/types"], "a name that no event has comes first"
 
 
 async def present(servicer: RealtimeServicer, org_id: str, channel: str = "", *scopes: str) -> list[tuple[str, str]]:

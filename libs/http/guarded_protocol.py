@@ -15,6 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from libs.http import request_head
 from libs.http.connection_limits import ConnectionLimits
+from libs.http.new_requests import NewRequests
 from libs.http.response_cycle import ResponseCycle
 
 # How long a client may continue to send a body after the response.
@@ -26,6 +27,8 @@ _FRAMING_BYTES = 1024 * 1024
 # The parser joins the pieces of one header, so that its work grows with their number: feed it few bytes at a time and
 # check the budget between them.
 _SLICE_BYTES = 16 * 1024
+# Bytes that wait for their turn. Longer: a client that sends fast holds more memory.
+_HELD_BYTES = 64 * 1024
 # How long a client may take nothing of an answer that waits for it. Longer: clients that do not read hold more memory.
 _WRITE_SECONDS = 20.0
 # Bytes that it must take in that time. A connection slower than 512 bytes a second cannot be told from an attack.
@@ -35,11 +38,14 @@ AnswerNow = Callable[[Any], tuple[int, bytes, bytes] | None]
 
 
 class GuardedProtocol(HttpToolsProtocol):
-    """One connection. `limits` is shared by all connections of a listener."""
+    """One connection. `limits` and `new_requests` are shared by all connections of a listener."""
 
-    def __init__(self, limits: ConnectionLimits, *args: Any, **keywords: Any) -> None:
+    def __init__(self, limits: ConnectionLimits, new_requests: NewRequests, *args: Any, **keywords: Any) -> None:
         super().__init__(*args, **keywords)
         self._limits = limits
+        self._new_requests = new_requests
+        # What arrived of a request that waits for its turn.
+        self._held = b""
         # An application may answer a request before a task is made for it: its status, the lines of its head
         # and its body.
         self._answer_now: AnswerNow | None = getattr(self.app, "answer_now", None)
@@ -75,6 +81,26 @@ class GuardedProtocol(HttpToolsProtocol):
             self.timeout_keep_alive_task = None
 
     def data_received(self, data: bytes) -> None:
+        if self._held:
+            self._held += data
+            if len(self._held) > _HELD_BYTES:
+                self._take_held()
+        elif self._in_head and not self._head_begun and not self._is_answering():
+            self._held = data
+            self._unset_keepalive_if_required()
+            self._new_requests.take(self._take_held)
+        else:
+            self._take(data)
+
+    def _take_held(self) -> None:
+        held, self._held = self._held, b""
+        try:
+            self._take(held)
+        except BaseException:
+            self.transport.abort()
+            raise
+
+    def _take(self, data: bytes) -> None:
         for start in range(0, len(data), _SLICE_BYTES):
             if self.transport.is_closing():
                 return
@@ -254,6 +280,11 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._write_timer is not None:
             self._write_timer.cancel()
             self._write_timer = None
+
+    def shutdown(self) -> None:
+        """Begin what has arrived, so that it is answered before the connection is closed."""
+        self._take_held()
+        super().shutdown()
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(request_head.BAD_REQUEST)

@@ -15,6 +15,8 @@ import uvicorn
 
 from libs.http.connection_limits import ConnectionLimits
 from libs.http.guarded_protocol import GuardedProtocol
+from libs.http.listener import Listener
+from libs.http.new_requests import NewRequests
 
 # Above the 60 s for which nginx keeps an idle upstream connection, so that nginx never sends into a closing one.
 _KEEP_ALIVE_SECONDS = 75
@@ -31,8 +33,16 @@ class _Server(uvicorn.Server):
         self.accepting = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        """As uvicorn does, with our listener."""
+        await super().startup([])
+        self.servers = [Listener(one, self._protocol, self.config.backlog) for one in sockets or ()]  # type: ignore[misc]
         self.accepting.set()
+
+    def _protocol(self) -> asyncio.Protocol:
+        protocol: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return protocol
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -49,7 +59,7 @@ class HttpServer:
         self.limits = limits or ConnectionLimits()
         config = uvicorn.Config(
             app,
-            http=functools.partial(GuardedProtocol, self.limits),  # type: ignore[arg-type]
+            http=functools.partial(GuardedProtocol, self.limits, NewRequests()),  # type: ignore[arg-type]
             ws="none",
             lifespan="off",
             log_config=None,

@@ -165,13 +165,13 @@ async def test_a_batch_that_takes_longer_than_the_patience_holds_up_the_next_no_
 
     work: Batches[int, str] = Batches(run, lambda error: False, patience=0.01)
     slow = await begin()
-    assert await work.do("a", 2) == "done 2"
+    assert await asyncio.wait_for(work.do("a", 2), 5) == "done 2"
     assert not slow.done()
     opened.set()
     assert await slow == "done 1"
     opened.clear()
     slow = await begin()
-    await work.do("a", 3)
+    await asyncio.wait_for(work.do("a", 3), 5)
     await work.stop()
     with pytest.raises(asyncio.CancelledError):
         await slow

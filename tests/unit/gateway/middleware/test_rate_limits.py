@@ -94,6 +94,28 @@ def test_public_requests_count_for_their_address_and_webhooks_for_their_source()
     assert counted(request_to("GET", "/health")) == {}
 
 
+def test_permits_are_taken_ahead_for_reads_and_for_each_webhook_and_for_no_other_write() -> None:
+    reads, first, again, other, writes = (
+        NORMAL.of(request_to(method, path, principal))
+        for method, path, principal in (
+            ("GET", "/api/agents", KEY),
+            ("POST", "/api/webhooks/retell/token", None),
+            ("POST", "/api/webhooks/retell/token", None),
+            ("POST", "/api/webhooks/retell/another", None),
+            ("POST", "/api/agents", KEY),
+        )
+    )
+    assert reads is not None
+    assert reads.leased is not None
+    assert first is not None
+    assert first is again
+    assert first.leased is not None
+    assert other is not None
+    assert other.leased is not first.leased
+    assert writes is not None
+    assert writes.leased is None
+
+
 def test_alone_a_gateway_has_its_share_and_a_tenth_of_it_where_money_moves_or_a_secret_is_made() -> None:
     three = Policies(raised=False, instances=3)
     assert counted(request_to("GET", "/api/agents", KEY), three)["read:key:key_1"] == (500, 166)

@@ -28,7 +28,8 @@ class Pace:
     what it carries little. Items of which each waits for the one before are not gathered by waiting.
 
     With `series` an item is also waited for that has not come when a round ends: items that come one after the other in
-    less than the time of a round (`rounds` times) go together then."""
+    less than the time of a round (`rounds` times) go together then. The bounds are those of the wait alone: a machine
+    that is so busy that a round takes longer than `most` gathers nevertheless."""
 
     alone: float
     rounds: float
@@ -145,10 +146,11 @@ class Batches(Generic[T, R]):
                 outcome.cancel()
 
     async def _await_more(self, key: str, began: float, gathers: bool) -> None:
-        """Until the time of a round is over, or else until an item is there."""
+        """Until the wait after a round is over, or else until an item is there."""
         waiting, loop = self._waiting[key], asyncio.get_running_loop()
         took = loop.time() - began
-        left = 0.0 if self._pace is None else self._pace.after(took, 2) - took
+        pace = self._pace
+        left = 0.0 if pace is None else min(max((pace.rounds - 1) * took, pace.least), pace.most)
         if left <= 0 or len(waiting) >= MOST or (waiting and not gathers):
             return
         if gathers:

@@ -202,3 +202,20 @@ async def test_one_who_waits_for_each_answer_is_held_up_ever_more_seldom() -> No
     series = Series()
     assert "".join("w" if series.waits(1) else "." for _ in range(20)) == "w.w..w....w........w"
     assert [series.waits(carried) for carried in (1, 3, 1, 1)] == [False, True, False, True]
+
+
+async def test_a_series_is_gathered_also_where_a_round_takes_longer_than_the_longest_wait() -> None:
+    begun: list[list[int]] = []
+
+    async def run(key: str, items: Sequence[int]) -> list[str]:
+        begun.append(list(items))
+        await asyncio.sleep(0.2)
+        return [f"done {item}" for item in items]
+
+    pace = Pace(alone=1.0, rounds=3.0, least=0.0, most=0.1, series=True)
+    work: Batches[int, str] = Batches(run, lambda error: False, pace=pace)
+    await work.do("a", 1)
+    second = asyncio.create_task(work.do("a", 2))
+    await asyncio.sleep(0.01)
+    await asyncio.gather(second, work.do("a", 3))
+    assert begun == [[1], [2, 3]]

@@ -39,7 +39,7 @@ CLASSES: Mapping[str, RouteClass] = MappingProxyType(
             # An office shares an address. identity counts 10 tries of an account (services/identity/login_limits.py).
             RouteClass("auth", 300, 900),
             # A provider sends for many organizations from few addresses; each has a path of its own.
-            RouteClass("webhook", 6_000, 60, source=1_000, leased=True),
+            RouteClass("webhook", 6_000, 60, source=1_000),
             # A mail program posts for many users from few addresses.
             RouteClass("unsubscribe", 1_000, 60),
         )

@@ -16,6 +16,7 @@ log = logging.getLogger("http.listener")
 _ACCEPTED = 64
 # What the process or the machine has too few of: it may have more in a moment.
 _EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
+# Until it is tried again. Longer: clients wait. Shorter: nothing has ended meanwhile.
 _RETRY_SECONDS = 1.0
 
 

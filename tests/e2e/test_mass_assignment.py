@@ -14,7 +14,7 @@ from .document import OPERATIONS, Operation
 from .scene import Scene
 from .things import make_things
 
-# What a client could wish to be: someone else's, paid, older, or in charge.
+# What a client might claim to be: of someone else, paid, older, or in charge.
 SET_BY_THE_SERVER: dict[str, Any] = {
     "id": "x", "organizationId": "org_x", "orgId": "org_x", "parentId": "org_x", "userId": "usr_x",
     "accountId": "acc_x", "createdBy": "usr_x", "createdAt": "2020-01-01T00:00:00Z", "updatedAt": "2020-01-01",

@@ -35,7 +35,7 @@ REFUSALS: dict[bytes, AppError] = {
 }
 
 
-async def nobody(credential: Credential) -> tuple[Principal, float]:
+async def no_principal(credential: Credential) -> tuple[Principal, float]:
     raise AssertionError("a delivery has no credential")
 
 
@@ -82,7 +82,7 @@ async def gateway_before(calls: Calls) -> AsyncIterator[httpx.AsyncClient]:
     gateway = Gateway(
         settings=settings,
         clients=clients,
-        principals=Principals(nobody),
+        principals=Principals(no_principal),
         recent=RecentRequests(),
         status=SuiteStatus(clients.status),
         cursors=CursorCodec(b"k" * 32),

@@ -83,7 +83,7 @@ def test_the_blocks_of_its_readme_run(ada: Customer, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     size = SAMPLE.stat().st_size
     assert f"{size} of {size}\n401\n" in done.stdout
-    assert "org.created" in done.stdout
+    assert "agent.created" in done.stdout
 
 
 def test_a_wrong_key_is_told_apart(ada: Customer) -> None:

@@ -136,7 +136,7 @@ class Batches(Generic[T, R]):
                 else:
                     await asyncio.wait([self._start(self._finish(key, taken))], timeout=self._patience)
                 if self._pace is not None and self._pace.series:
-                    await self._await_more(key, began, series.waits(len(taken)))
+                    await self._await_more(key, self._pace, began, series.waits(len(taken)))
                 elif self._pace is not None and 0 < len(waiting) < MOST:
                     took = clock() - began
                     await asyncio.sleep(max(0.0, self._pace.after(took, len(taken)) - took))
@@ -145,12 +145,11 @@ class Batches(Generic[T, R]):
             for _, outcome in waiting:
                 outcome.cancel()
 
-    async def _await_more(self, key: str, began: float, gathers: bool) -> None:
+    async def _await_more(self, key: str, pace: Pace, began: float, gathers: bool) -> None:
         """Until the wait after a round is over, or else until an item is there."""
         waiting, loop = self._waiting[key], asyncio.get_running_loop()
         took = loop.time() - began
-        pace = self._pace
-        left = 0.0 if pace is None else min(max((pace.rounds - 1) * took, pace.least), pace.most)
+        left = min(max((pace.rounds - 1) * took, pace.least), pace.most)
         if left <= 0 or len(waiting) >= MOST or (waiting and not gathers):
             return
         if gathers:

@@ -17,7 +17,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -40,8 +39,6 @@ _HISTOGRAM = "rate_limit_wait_seconds"
 _KEY = "limit:webhook:source:/api/webhooks/retell/nothing"
 # Seconds between looks at it; below the window, so that none is missed.
 _LOOK_SECONDS = 10.0
-# Seconds after which an entry stays: permits that a gateway took ahead may be given back for a quarter of a second.
-_SETTLED_SECONDS = 1.0
 _SCRIPT = Path(__file__).with_name("limits.js")
 
 
@@ -80,9 +77,8 @@ def _watching(redis_url: str) -> Iterator[dict[bytes, float]]:
     log, stop = dict[bytes, float](), threading.Event()
 
     def look() -> None:
-        seconds, micros = client.time()
-        settled = (seconds - _SETTLED_SECONDS) * 1e6 + micros
-        log.update({member: at / 1e6 for member, at in client.zrangebyscore(_KEY, "-inf", settled, withscores=True)})
+        for member, micros in client.zrange(_KEY, 0, -1, withscores=True):
+            log[member] = micros / 1e6
 
     def watch() -> None:
         while not stop.wait(_LOOK_SECONDS):
@@ -95,7 +91,6 @@ def _watching(redis_url: str) -> Iterator[dict[bytes, float]]:
     finally:
         stop.set()
         watching.join()
-        time.sleep(2 * _SETTLED_SECONDS)
         look()
         client.close()
 

@@ -1,5 +1,5 @@
 // One source sends twice what its limit of 1,000 a minute allows, over all gateways in turn. Beside it one address reads,
-// below its limit.
+// below its limit: reads are counted by permits that a gateway takes ahead, webhooks one by one.
 import http from 'k6/http';
 
 const gateways = __ENV.GATEWAYS.split(',');

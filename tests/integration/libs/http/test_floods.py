@@ -7,7 +7,7 @@ import contextlib
 import errno
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -21,6 +21,8 @@ from libs.http.server import HttpServer
 FLOOD, REFUSAL_SECONDS = 60, 0.005
 # Turns that the one request needs which was accepted.
 TURNS = 10
+# Seconds until a test that hangs has failed.
+PATIENCE_SECONDS = 60
 # Turns in which all connections of the flood are accepted: many at a time.
 FEW_TURNS = 10
 
@@ -30,6 +32,8 @@ class Gate:
 
     def __init__(self) -> None:
         self.told: list[str] = []
+        # Bytes of each body.
+        self.received: list[int] = []
 
     def answer_now(self, scope: Any) -> tuple[int, bytes, bytes] | None:
         if scope["path"] != "/refused":
@@ -42,6 +46,11 @@ class Gate:
         for _ in range(TURNS):
             await asyncio.sleep(0)
         self.told.append("answered")
+        size, more = 0, True
+        while more:
+            message = await receive()
+            size, more = size + len(message["body"]), message["more_body"]
+        self.received.append(size)
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
         await send({"type": "http.response.body"})
 
@@ -58,9 +67,9 @@ async def serving(app: Any) -> AsyncIterator[HttpServer]:
         await running
 
 
-def on_uvloop(test: Callable[[], Awaitable[None]]) -> None:
+def on_uvloop(test: Callable[[], Coroutine[Any, Any, None]]) -> None:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(test())  # type: ignore[arg-type]
+        runner.run(asyncio.wait_for(test(), PATIENCE_SECONDS))
 
 
 def connected(address: str, count: int) -> list[socket.socket]:
@@ -87,6 +96,48 @@ def test_what_was_accepted_goes_on_between_the_refusals_of_a_flood() -> None:
         assert statuses == [b"200"] + [b"503"] * FLOOD
         # One refusal fills a turn; all at once would be FLOOD of them before the second turn.
         assert gate.told.index("answered") <= 2 * TURNS
+
+    on_uvloop(flood)
+
+
+def test_a_server_that_stops_answers_what_waits_for_its_turn() -> None:
+    async def stop() -> None:
+        gate = Gate()
+        async with serving(gate) as server:
+            sockets = connected(server.address, FLOOD)
+            while server.limits.open < FLOOD:
+                await asyncio.sleep(0)
+            for one in sockets:
+                one.sendall(b"GET /refused HTTP/1.1\r\nhost: a\r\n\r\n")
+            while not gate.told:
+                await asyncio.sleep(0)
+            assert len(gate.told) < FLOOD
+        assert [one.recv(100)[9:12] for one in sockets] == [b"503"] * FLOOD
+        for one in sockets:
+            one.close()
+
+    on_uvloop(stop)
+
+
+def test_a_body_that_arrives_while_its_head_waits_is_kept_whole() -> None:
+    async def flood() -> None:
+        gate, body = Gate(), b"x" * 300_000
+        async with serving(gate) as server:
+            *sockets, sender = connected(server.address, FLOOD)
+            while server.limits.open < FLOOD:
+                await asyncio.sleep(0)
+            for one in sockets:
+                one.sendall(b"GET /refused HTTP/1.1\r\nhost: a\r\n\r\n")
+            head = b"POST /answered HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n" % len(body)
+            sending = asyncio.create_task(asyncio.to_thread(sender.sendall, head + body))
+            while "answered" not in gate.told:
+                await asyncio.sleep(0)
+            await sending
+            answer = await asyncio.to_thread(sender.recv, 100)
+            for one in (*sockets, sender):
+                one.close()
+        assert answer[9:12] == b"200"
+        assert gate.received == [len(body)]
 
     on_uvloop(flood)
 

@@ -265,6 +265,58 @@ async def test_a_compound_is_found_by_its_last_part(service: Service, org: str) 
         assert not (await service.search(org, query, pb.SEARCH_MODE_KEYWORD)).hits, query
 
 
+async def test_a_first_part_has_three_letters_unless_it_is_a_prefix(service: Service) -> None:
+    """Found are the ends of words whose first part is long enough, and of no others."""
+    long, short = ("Kranken", "Werk", "Streich"), ("Hör", "Bus", "Tür", "Zug", "Erd", "bil", "løn", "snö", "zee")
+    prefixes = ("Ver", "vor", "aus", "för", "uit", "Unt", "Abs", "Erw", "Zus", "Sch", "Str", "un", "Ab", "E")
+    lasts = ("stellung", "gerät", "arts", "nyckel")
+    words = [(first, last) for first in long + short + prefixes for last in lasts]
+
+    rows = await service.database.system_fetch(
+        "select compound_ends(to_tsvector('simple', w.first || w.last)) @@ word_query(lower(w.last)) as found"
+        " from unnest($1::text[], $2::text[]) with ordinality as w (first, last, place) order by w.place",
+        *map(list, zip(*words, strict=True)),
+    )
+
+    assert [words[place] for place, row in enumerate(rows) if row["found"] != (words[place][0] in long + short)] == []
+
+
+async def test_a_compound_with_a_short_first_part_is_found_and_a_prefix_is_none(service: Service, org: str) -> None:
+    made = await service.create(org, "Laden", "Wir reparieren Hörgeräte und verkaufen den Türschlüssel dazu.")
+    other = await service.create(org, "Verbote", "Der Verbrauch und die Antwort: unmögliche Zustände im Betrieb.")
+    for entry in (made, other):
+        await service.until_settled(org, entry.entry.id)
+    for query in ("Gerät", "Geräte", "Schlüssel"):
+        answer = await service.search(org, query, pb.SEARCH_MODE_KEYWORD)
+        assert [hit.entry_id for hit in answer.hits] == [made.entry.id], query
+    for query in ("Brauch", "Wort", "möglich", "Stände", "Trieb"):
+        assert not (await service.search(org, query, pb.SEARCH_MODE_KEYWORD)).hits, query
+
+
+async def test_the_words_of_chunks_of_before_are_read_anew(service: Service, org: str, stores: Stores) -> None:
+    """In batches, without what another transaction holds; a chunk that has its words is not written."""
+    made = [await service.create(org, title, f"{title}: das Hörgerät.") for title in ("eins", "zwei", "drei")]
+    for entry in made:
+        await service.until_settled(org, entry.entry.id)
+    database = service.database
+    await database.system_fetch("update chunk set words = to_tsvector('german', text) where org_id = $1", org)
+    current = "select ctid::text as place from chunk where org_id = $1 order by id"
+    admin = _admin(stores, await _database_of(service))
+
+    async with database.transaction(org) as held:
+        await held.execute("select 1 from chunk where entry_id = $1 for update", made[0].entry.id)
+        await asyncio.to_thread(run_sql, admin, "call knowledge.read_words_anew(2)")
+    answer = await service.search(org, "Gerät", pb.SEARCH_MODE_KEYWORD)
+    assert {hit.entry_id for hit in answer.hits} == {entry.entry.id for entry in made[1:]}
+
+    await asyncio.to_thread(run_sql, admin, "call knowledge.read_words_anew(2)")
+    places = await database.system_fetch(current, org)
+    answer = await service.search(org, "Gerät", pb.SEARCH_MODE_KEYWORD)
+    assert {hit.entry_id for hit in answer.hits} == {entry.entry.id for entry in made}
+    await asyncio.to_thread(run_sql, admin, "call knowledge.read_words_anew()")
+    assert await database.system_fetch(current, org) == places
+
+
 @pytest.mark.parametrize(
     ("language", "text", "query"),
     [

@@ -5,11 +5,12 @@ instead (DynamicQuantizeLinear, MatMulInteger), which onnxruntime fuses into one
 Of a table of vectors only the rows that a text asks for are widened: a quarter of the memory. Each text is
 computed alone, so that no padding has to be masked: the masks cost a quarter of the time and change no bit.
 Only the fields of the format that change are declared (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto);
-protobuf carries the others along.
+protobuf carries the others along. The weights can be left in the file (`without_weights`).
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
@@ -19,11 +20,47 @@ _FIELDS: dict[str, dict[str, tuple[int, str]]] = {
     "Graph": {"node": (1, "*Node"), "initializer": (5, "*Tensor"), "output": (12, "*Value")},
     "Node": {"input": (1, "*"), "output": (2, "*"), "op_type": (4, ""), "attribute": (5, "*Attribute")},
     "Attribute": {"name": (1, ""), "i": (3, "int"), "type": (20, "int")},
-    "Tensor": {"dims": (1, "*int"), "name": (8, "")},
+    "Tensor": {
+        "dims": (1, "*int"),
+        "data_type": (2, "int"),
+        "name": (8, ""),
+        "raw_data": (9, "bytes"),
+        "external_data": (13, "*Entry"),
+        "data_location": (14, "int"),
+    },
+    "Entry": {"key": (1, ""), "value": (2, "")},
     "Value": {"name": (1, "")},
 }
-# Values of AttributeProto.AttributeType and TensorProto.DataType.
-_INT, _FLOAT = 2, 1
+# Values of AttributeProto.AttributeType, TensorProto.DataType and TensorProto.DataLocation.
+_INT, _FLOAT, _INT8, _EXTERNAL = 2, 1, 3, 1
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Int8 values of a model by the name of their tensor, and the byte of the model where they begin."""
+
+    name: str
+    shape: tuple[int, ...]
+    start: int
+
+
+def without_weights(model: bytes) -> tuple[bytes, list[Weights]]:
+    """The model with its int8 tensors declared external, and where they stand in `model`. A session takes them as
+    arrays, of a mapped file for one: pages that are not read take no memory."""
+    parsed = _messages()["Model"].FromString(model)
+    found: list[Weights] = []
+    end = 0
+    for tensor in parsed.graph.initializer:
+        if tensor.data_type != _INT8:
+            continue
+        start = model.index(tensor.raw_data, end)
+        end = start + len(tensor.raw_data)
+        found.append(Weights(tensor.name, tuple(tensor.dims), start))
+        tensor.ClearField("raw_data")
+        tensor.data_location = _EXTERNAL
+        tensor.external_data.add(key="location", value="given")
+    written: bytes = parsed.SerializeToString()
+    return written, found
 
 
 def in_int8(model: bytes) -> bytes:
@@ -144,7 +181,9 @@ def _described() -> descriptor_pb2.FileDescriptorProto:
         for name, (number, kind) in fields.items():
             label = of.LABEL_REPEATED if kind.startswith("*") else of.LABEL_OPTIONAL
             field = described.field.add(name=name, number=number, label=label, type=of.TYPE_STRING)
-            if kind.endswith("int"):
+            if kind == "bytes":
+                field.type = of.TYPE_BYTES
+            elif kind.endswith("int"):
                 field.type = of.TYPE_INT64
             elif kind.lstrip("*"):
                 field.type, field.type_name = of.TYPE_MESSAGE, f".onnx_part.{kind.lstrip('*')}"

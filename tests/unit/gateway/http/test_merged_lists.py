@@ -27,9 +27,11 @@ class Service:
     def __init__(self, rows: list[pb.Job]) -> None:
         self.rows = rows
         self.asked = 0
+        self.limits: list[int] = []
 
     async def fetch(self, request: common_pb2.PageRequest) -> tuple[list[pb.Job], common_pb2.PageInfo]:
         self.asked += 1
+        self.limits.append(request.limit)
         assert request.cursor_mode
         descending = request.order == "desc"
         rows = sorted(self.rows, key=lambda row: row.id, reverse=descending)
@@ -93,6 +95,19 @@ async def test_page_numbers_cut_the_same_list(rows: list[tuple[str, int]], limit
         assert (answer.page, answer.total, answer.total_pages) == (number, len(rows), -(-len(rows) // limit))
         seen += answer.data
     assert seen == await walk(services, limit, "desc")
+
+
+async def test_each_service_is_asked_for_a_share_first_and_for_whole_pages_then() -> None:
+    even = {name: Service([job(name, n * 10 + place) for n in range(60)]) for place, name in enumerate("abcde")}
+    assert len((await page(even, limit=50)).data) == 50
+    assert [service.limits for service in even.values()] == [[20]] * 5
+    skewed = {name: Service([job(name, n) for n in range(60 if name == "a" else 1)]) for name in "abcde"}
+    assert len((await page(skewed, limit=50)).data) == 50
+    assert [service.limits for service in skewed.values()] == [[20, 50], [20], [20], [20], [20]]
+    alone = {"a": Service([job("a", n) for n in range(60)])}
+    assert len((await page(alone, limit=50)).data) == 50
+    # The row after the page says whether there is one.
+    assert alone["a"].limits == [50, 50]
 
 
 async def test_rows_that_appear_meanwhile_shift_nothing() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from libs.bus.subjects import job_wakeup
 from libs.errors import Aborted, FailedPrecondition, NotFound
+from libs.jobs.admin.list_rows import JOB_COLUMNS, JOB_STATE
 from libs.paging import CursorCodec, ListRules, Page, PageRequest, check_newest_first
 from libs.postgres import Connection, Database, Record, UniqueViolation, announce_after_commit
 from libs.postgres.listing import Filter, Listing, fetch_page
@@ -21,13 +22,8 @@ REPLAY_AT_MOST = 1_000
 # Ids sort by creation.
 RULES = ListRules(sorts={"createdAt": "j.id"})
 
-# A delayed job is queued some seconds before it is due; the API shows it as scheduled until then.
-_STATE = "case when j.state = 'queued' and j.run_at > clock_timestamp() then 'scheduled' else j.state end"
-_COLUMNS = f"""j.id, j.org_id, j.kind, j.queue, {_STATE} as state, j.lane, j.progress, j.attempt, j.max_attempts,
-    j.error_code, j.error_message, j.result::text as result, j.created_at, j.run_at, j.started_at, j.finished_at,
-    j.cancel_requested, j.stalls, j.worker"""
-_LISTING = Listing(select=_COLUMNS, source="job j", rules=RULES, tie="j.id", org="j.org_id", created="j.created_at")
-_GET = f"select {_COLUMNS} from job j where {{one}}"
+_LISTING = Listing(select=JOB_COLUMNS, source="job j", rules=RULES, tie="j.id", org="j.org_id", created="j.created_at")
+_GET = f"select {JOB_COLUMNS} from job j where {{one}}"
 _ATTEMPTS = """
 select attempt, worker, started_at, ended_at, outcome, error_code, error_message from (
     select number, attempt, worker, started_at, ended_at, outcome, error_code, error_message
@@ -66,7 +62,7 @@ returning j.id, j.queue"""
 # index begins with the queue and no index orders ends without the organization. A queue in which jobs ended is
 # declared.
 _DEAD_OF_ALL = f"""
-select {_COLUMNS} from (
+select {JOB_COLUMNS} from (
     select found.org_id, found.id from job_queue q cross join lateral (
         select d.org_id, d.id, d.finished_at from job d
         where d.queue = q.name and d.state = 'failed' and d.finished_at is not null and ($2 = '' or d.kind = $2)
@@ -123,7 +119,7 @@ async def get(fetch: Fetch, job_id: str, org_id: str | None) -> tuple[Record, li
 async def list_jobs(
     db: Database, org_id: str, request: PageRequest, codec: CursorCodec, *, states: Sequence[str], kind: str, queue: str
 ) -> Page[Record]:
-    filters: list[Filter] = [(f"{_STATE} = any({{}})", list(states))] if states else []
+    filters: list[Filter] = [(f"{JOB_STATE} = any({{}})", list(states))] if states else []
     filters += [(f"j.{name} = {{}}", value) for name, value in (("kind", kind), ("queue", queue)) if value]
     return await fetch_page(db, org_id, _LISTING, request, filters, codec)
 

@@ -1,6 +1,9 @@
+import re
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from libs.clock import ManualClock, SystemClock, parse_rfc3339, rfc3339_ms, utcnow
 
@@ -13,6 +16,17 @@ def test_now_is_aware_and_utc() -> None:
 def test_times_are_cut_to_milliseconds_in_utc() -> None:
     moment = datetime(2026, 1, 2, 3, 4, 5, 678_999, tzinfo=timezone(timedelta(hours=2)))
     assert rfc3339_ms(moment) == "2026-01-02T01:04:05.678Z"
+
+
+@given(
+    st.datetimes(timezones=st.timezones() | st.just(UTC), min_value=datetime(2, 1, 1), max_value=datetime(9998, 1, 1)),
+    st.sampled_from([0, 1, 999, 1_000, 99_999, 100_000, 999_999]),
+)
+def test_every_time_is_spelled_with_three_decimals(moment: datetime, micros: int) -> None:
+    moment = moment.replace(microsecond=micros)
+    spelled = rfc3339_ms(moment)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", spelled)
+    assert timedelta(0) <= moment - parse_rfc3339(spelled) < timedelta(milliseconds=1)
 
 
 @pytest.mark.parametrize(

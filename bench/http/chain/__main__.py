@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -30,14 +30,17 @@ from bench.http.__main__ import KEPT_SECONDS, cpu_micros, free_port, spent_micro
 from bench.journey import Customer
 from bench.node import installed
 from bench.request_cpu import RUN
-from libs.ids import new_id
+from libs.ids import new_id, new_job_id
+from suite.services import SERVICES
 
 HERE = Path(__file__).parent
 # As many as a gateway takes at once when it is slowest: one more may be refused, and a refusal is no miss.
 IN_FLIGHT = 8
 WARM = 200
+# A service's jobs: more than a page.
+JOBS = 200
 # The peer's CPU by ours, at least.
-GOALS = {"page": 1.0, "row": 1.0, "patch": 1.0}
+GOALS = {"page": 1.0, "calls": 1.0, "jobs": 1.0, "row": 1.25, "patch": 1.0}
 _COPY = """
 insert into agent.agent (org_id, id, name, description, tags, status, provider, external_agent_id, system_prompt,
     first_message, language, voice_id, llm_model, llm_temperature, llm_max_tokens, dynamic_variables, draft_digest,
@@ -46,6 +49,21 @@ select org_id, x.id, 'Bench ' || x.n, description, tags, status, provider, '', s
     voice_id, llm_model, llm_temperature, llm_max_tokens, dynamic_variables, draft_digest, published_digest,
     published_version, latest_version, 1, created_at - x.n * interval '1 second', updated_at
 from agent.agent a, unnest($2::text[]) with ordinality as x(id, n) where a.id = $1"""
+_CALLS = """
+insert into calllog.call (org_id, id, provider, external_call_id, external_agent_id, agent_id, agent_version, status,
+    completeness, direction, from_number, to_number, successful, duration_seconds, started_at, ended_at, title, summary,
+    language, termination_reason, provider_cost_units, turn_count, cost_micros, cost_currency, tags, billable, version,
+    created_at, updated_at)
+select $1, x.id, 'elevenlabs', 'conv_' || x.n, 'agent_bench', $2, 1, 'completed', 3, 'inbound', '+15550100',
+    '+15550101', true, 61.5, t.at, t.at + interval '61.5 seconds', 'Bench ' || x.n,
+    'The caller asked when the office opens.', 'en', 'end_call', 1200, 12, 250000, 'USD', '{bench}', false, 3, t.at,
+    t.at
+from unnest($3::text[]) with ordinality as x(id, n), lateral (select now() - x.n * interval '1 second' as at) t"""
+_JOBS = """
+insert into {service}.job (id, queue, kind, org_id, state, run_at, attempt, max_attempts, result, started_at,
+    finished_at, progress)
+select id, 'bench', 'bench', $1, 'completed', now(), 1, 5, '{{"rows": 12}}', now(), now(), 100
+from unnest($2::text[]) as x(id)"""
 _TABLES = """
 create schema if not exists bench_http;
 create table if not exists bench_http.outbox (like agent.outbox including all);
@@ -61,10 +79,11 @@ Ask = Callable[[httpx.AsyncClient, int], Awaitable[httpx.Response]]
 
 @dataclass(frozen=True)
 class Work:
-    """What is asked; `ask` gets the number of the request, so that no row is asked for twice."""
+    """What is asked, of which services; `ask` gets the number of the request, so that no row is asked for twice."""
 
     name: str
     ask: Ask
+    services: Collection[str]
 
 
 @contextmanager
@@ -95,7 +114,19 @@ def works(agents: Sequence[str], headers: dict[str, str]) -> list[Work]:
         path = f"/api/agents/{agents[number % len(agents)]}"
         return await client.patch(path, headers=patched, content=json.dumps({"name": f"Renamed {number}"}))
 
-    return [Work("page", page), Work("row", row), Work("patch", patch)]
+    async def calls(client: httpx.AsyncClient, number: int) -> httpx.Response:
+        return await client.get("/api/call-logs?limit=50", headers=listed)
+
+    async def jobs(client: httpx.AsyncClient, number: int) -> httpx.Response:
+        return await client.get("/api/jobs?limit=50", headers=headers)
+
+    return [
+        Work("page", page, ["agent"]),
+        Work("calls", calls, ["calllog"]),
+        Work("jobs", jobs, SERVICES),
+        Work("row", row, ["agent"]),
+        Work("patch", patch, ["agent"]),
+    ]
 
 
 async def measure(
@@ -142,6 +173,15 @@ def tree(pid: int) -> list[int]:
     return [pid, *map(int, children)]
 
 
+def _processes(run: Any, services: Collection[str]) -> dict[str, list[int]]:
+    """Those of the gateway and of these services, by name."""
+    found: dict[str, list[int]] = {}
+    for entry in run["processes"]:
+        if entry["service"] in ("gateway", *services):
+            found.setdefault(f"{entry['service']} {entry['role']}", []).append(entry["pid"])
+    return found
+
+
 def _counted(own: dict[str, list[int]], stores: Any) -> dict[str, list[int]]:
     """The processes of a side and the stores. PostgreSQL has a process for each connection."""
     return {**own, "redis": [stores["redis"]["pid"]], "postgresql": tree(stores["postgres"]["pid"])}
@@ -156,7 +196,18 @@ async def prepare(run: Any, customer: Customer, agents: int, admin: Any) -> list
         await admin.execute(_COPY, first["id"], ids[start : start + 10_000], timeout=600)
     await admin.execute(_TABLES)
     org = await admin.fetchval("select org_id from agent.agent where id = $1", first["id"])
-    await admin.execute("analyze agent.agent", timeout=600)
+    calls = [new_id("call") for _ in range(agents)]
+    # The table's triggers name their tables without a schema.
+    await admin.execute("set search_path = calllog, public")
+    for start in range(0, agents, 10_000):
+        await admin.execute(_CALLS, org, first["id"], calls[start : start + 10_000], timeout=600)
+    await admin.execute("reset search_path")
+    # One after the other, so that a page is merged of rows of all services.
+    jobs = [(service, new_job_id(service)) for _ in range(JOBS) for service in SERVICES]
+    for service in SERVICES:
+        await admin.execute(_JOBS.format(service=service), org, [id_ for owner, id_ in jobs if owner == service])
+    for table in ("agent.agent", "calllog.call", *(f"{service}.job" for service in SERVICES)):
+        await admin.execute(f"vacuum (analyze) {table}", timeout=600)
     async with Redis.from_url(run["stores"]["redis"]["url"]) as redis:
         await redis.set(f"bench:session:{_token(customer)}", json.dumps({"org": org}), ex=KEPT_SECONDS)
         # The peer counts requests in it, and keeps the life that it has.
@@ -173,24 +224,20 @@ async def compare(
 ) -> dict[tuple[str, str], dict[str, float]]:
     """CPU µs a request by process, by work and side."""
     home, stores = installed("http", HERE.parent), run["stores"]
-    for file in ("agents.proto", "back.mjs", "front.mjs"):
+    for file in ("peer.proto", "back.mjs", "front.mjs"):
         shutil.copy(HERE / file, home / file)
     ids = await prepare(run, customer, agents, admin)
-    own: dict[str, list[int]] = {}
-    for entry in run["processes"]:
-        if entry["service"] in ("gateway", "agent"):
-            own.setdefault(f"{entry['service']} {entry['role']}", []).append(entry["pid"])
     headers = {"Authorization": customer.credential, "Accept-Encoding": "identity"}
     used: dict[tuple[str, str], dict[str, float]] = {}
     with ExitStack() as peers:
         ports = free_port(), free_port()
         back = peers.enter_context(node(home, "back.mjs", str(ports[0]), stores["postgres"]["adminUrl"]))
         front = peers.enter_context(node(home, "front.mjs", str(ports[1]), stores["redis"]["url"], str(ports[0])))
-        sides = (
-            ("ours", customer.api.url, own),
-            ("peer", f"http://127.0.0.1:{ports[1]}", {"front": [front], "back": [back]}),
-        )
         for work in works(ids, headers):
+            sides = (
+                ("ours", customer.api.url, _processes(run, work.services)),
+                ("peer", f"http://127.0.0.1:{ports[1]}", {"front": [front], "back": [back]}),
+            )
             for side, url, pids in sides:
                 counted = partial(_counted, pids, stores)
                 used[work.name, side] = await measure(url, work, counted, requests, Outbox(admin))
@@ -214,6 +261,8 @@ async def main() -> int:
     for name, goal in GOALS.items():
         ours, peer = sum(used[name, "ours"].values()), sum(used[name, "peer"].values())
         factor = peer / ours
+        stores = [used[name, side]["postgresql"] for side in ("ours", "peer")]
+        print(f"{name:5} PostgreSQL's part {stores[0]:.0f} and {stores[1]:.0f} µs")
         print(f"{name:5} ours {ours:6.0f} µs, the peer {peer:6.0f} µs: {factor:.2f} times ours, goal {goal:g}")
         missed += [f"{name} {factor:.2f}"] if factor < goal else []
     print(f"bench-http-chain: {agents} agents: {'goals missed: ' + ', '.join(missed) if missed else 'all goals met'}")

@@ -7,10 +7,12 @@ import Redis from 'ioredis'
 
 const [port, redisUrl, back] = process.argv.slice(2)
 const redis = new Redis(redisUrl, { enableAutoPipelining: true })
-const definition = loader.loadSync('agents.proto', { keepCase: true, longs: Number, defaults: true })
+const definition = loader.loadSync('peer.proto', { keepCase: true, longs: Number, defaults: true })
 const { bench } = grpc.loadPackageDefinition(definition)
-const agents = new bench.Agents(`127.0.0.1:${back}`, grpc.credentials.createInsecure())
-const ask = Object.fromEntries(['Get', 'List', 'Rename'].map((name) => [name, promisify(agents[name]).bind(agents)]))
+const peer = new bench.Peer(`127.0.0.1:${back}`, grpc.credentials.createInsecure())
+const METHODS = ['Get', 'List', 'Rename', 'ListCalls', 'ListJobs']
+const ask = Object.fromEntries(METHODS.map((name) => [name, promisify(peer[name]).bind(peer)]))
+const SERVICES = ['identity', 'agent', 'knowledge', 'calllog', 'billing', 'realtime']
 
 async function caller(request, response) {
   const token = (request.headers.authorization ?? '').slice('Bearer '.length)
@@ -21,6 +23,21 @@ async function caller(request, response) {
   if (session === null || taken > 1e9) return response.status(401).end()
   return JSON.parse(session).org
 }
+
+const listed = ({ llm_model, llm_temperature, llm_max_tokens, ...rest }) => ({
+  ...rest,
+  llm: { model: llm_model, temperature: llm_temperature, maxTokens: llm_max_tokens },
+})
+const call = ({ cost_micros, cost_currency, ...rest }) => ({
+  ...rest,
+  cost: cost_currency ? { amount: (cost_micros / 1e6).toFixed(2), currency: cost_currency } : null,
+})
+const job = (service, { error_code, error_message, result, ...rest }) => ({
+  ...rest,
+  service,
+  error: error_code ? { code: error_code, message: error_message } : null,
+  result: result ? JSON.parse(result) : null,
+})
 
 const shown = ({ dynamic_variables, llm_model, llm_temperature, llm_max_tokens, ...rest }) => ({
   ...rest,
@@ -39,7 +56,26 @@ app.get('/api/agents/:id', async (request, response) => {
 app.get('/api/agents', async (request, response) => {
   const org_id = await caller(request, response)
   const found = await ask.List({ org_id, limit: Number(request.query.limit) })
-  response.json({ data: found.agents.map(shown), more: found.more })
+  response.json({ data: found.agents.map(listed), more: found.more })
+})
+app.get('/api/call-logs', async (request, response) => {
+  const org_id = await caller(request, response)
+  const found = await ask.ListCalls({ org_id, limit: Number(request.query.limit) })
+  response.json({ data: found.calls.map(call), more: found.more })
+})
+app.get('/api/jobs', async (request, response) => {
+  const org_id = await caller(request, response)
+  const limit = Number(request.query.limit)
+  const parts = await Promise.all(
+    SERVICES.map(async (service) => {
+      const found = await ask.ListJobs({ service, org_id, limit })
+      return found.jobs.map((one) => job(service, one))
+    }),
+  )
+  // Ids are UUIDv7 behind the service's name, so they sort by creation.
+  const born = (one) => one.id.slice(one.id.lastIndexOf('_') + 1)
+  const rows = parts.flat().sort((one, other) => (born(one) < born(other) ? 1 : -1))
+  response.json({ data: rows.slice(0, limit), more: rows.length > limit })
 })
 app.patch('/api/agents/:id', async (request, response) => {
   const org_id = await caller(request, response)

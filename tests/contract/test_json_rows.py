@@ -77,6 +77,7 @@ _JOB = {
     "attempt": 1, "max_attempts": 3, "error_code": "c", "error_message": "m",
     "result": '{"big": 9007199254740993, "whole": 2.0, "part": 0.5, "deep": [{"none": null, "yes": true}]}',
     "created_at": _NOW, "run_at": _NOW, "started_at": _NOW, "finished_at": _NOW, "cancel_requested": True, "stalls": 1,
+    "worker": "w",
 }  # fmt: skip
 _EMPTY_JOB = _JOB | {
     "error_code": None, "error_message": None, "result": None, "started_at": None, "finished_at": None,
@@ -111,7 +112,7 @@ def test_a_call_in_json_is_the_call_of_the_message(record: Any) -> None:
 @pytest.mark.parametrize("record", [_JOB, _EMPTY_JOB])
 def test_a_job_in_json_is_the_job_of_the_message(record: Any) -> None:
     """Its result too, whose numbers are doubles in a message."""
-    made = jobs.job_row("agent", record)
+    made = jobs.job_row("agent", ordered(jobs.JOB_COLUMNS, record))
     assert decoded(made, JobRow) == job_row_from_proto(job_to_proto(record))
 
 

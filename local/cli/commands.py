@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from local.cli import audit, foreground, greeting, keys, logs, reset, status
+from local.cli import foreground, greeting, logs, reset, status
 from local.cli.foreground import WrongOptions
 from local.paths import ROOT
 from local.processes.probes import http_ready
@@ -96,11 +96,16 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def turn_keys(options: argparse.Namespace) -> int:
+    # Imported in the command: the runner, which is one too, must not pay for its packages.
+    from local.cli import keys
+
     folder = Folder(options.var)
     return {"rotate": keys.rotate, "retire": keys.retire}[options.act](folder, options.names)
 
 
 def check_audit(options: argparse.Namespace) -> int:
+    from local.cli import audit
+
     folder = Folder(options.var)
     if not folder.is_running():
         return fail("Nothing runs. `make up` starts the suite.")

@@ -15,6 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from local.processes.forking import Forked, Template
+
 GUARD = Path(__file__).with_name("guard.py")
 # Bytes of one log before it is turned over at a start: with one older generation at most 40 MiB a process.
 LOG_LIMIT = 20 * 1024 * 1024
@@ -44,9 +46,11 @@ def inherited_environment() -> dict[str, str]:
 class Child:
     """A running (or ended) process made from a Command."""
 
-    def __init__(self, command: Command) -> None:
+    def __init__(self, command: Command, template: Template | None = None) -> None:
+        """With a template the command is `python -m MODULE …`, and starts as a fork of it where that can be."""
         self.command = command
-        self._popen: subprocess.Popen[bytes] | None = None
+        self._template = template
+        self._popen: subprocess.Popen[bytes] | Forked | None = None
         self.started_at = 0.0
 
     @property
@@ -65,14 +69,28 @@ class Child:
         if self.running:
             return
         command = self.command
+        command.log.parent.mkdir(parents=True, exist_ok=True)
+        _turn_over(command.log)
+        self._popen = self._fork() or self._execute()
+        self.started_at = time.monotonic()
+
+    def _fork(self) -> Forked | None:
+        command = self.command
+        if self._template is None or command.cwd is None:
+            return None
+        # Made here, as for a program: in a fork the umask and the user could be others.
+        command.log.touch()
+        environment = {**inherited_environment(), **command.environment}
+        return self._template.fork(command.argv[2:], command.log, environment, command.cwd, command.death_signal)
+
+    def _execute(self) -> subprocess.Popen[bytes]:
+        command = self.command
         # Only root needs the namespace: an ordinary user may start PostgreSQL as itself.
         as_nobody = "nobody" if command.never_root and os.geteuid() == 0 else "self"
         # -I and -S skip site-packages and the environment: the guard starts in half the time.
         guarded = [sys.executable, "-I", "-S", str(GUARD), str(os.getpid()), str(int(command.death_signal)), as_nobody]
-        command.log.parent.mkdir(parents=True, exist_ok=True)
-        _turn_over(command.log)
         with command.log.open("ab") as log:
-            self._popen = subprocess.Popen(  # noqa: S603 the programs are ours, from wheels
+            return subprocess.Popen(  # noqa: S603 the programs are ours, from wheels
                 [*guarded, *command.argv],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -82,7 +100,6 @@ class Child:
                 # Ctrl-C in a terminal reaches the runner alone, which stops the others in order.
                 start_new_session=True,
             )
-        self.started_at = time.monotonic()
 
     def signal(self, number: signal.Signals) -> None:
         if self.running and self._popen is not None:

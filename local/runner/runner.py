@@ -21,6 +21,7 @@ from functools import partial
 from typing import Any
 
 from local.paths import ROOT
+from local.processes.forking import Template
 from local.processes.ports import any_ports, fixed_ports, require_free
 from local.processes.probes import http_ready, tcp_ready
 from local.processes.process import Child, Command, inherited_environment
@@ -57,6 +58,9 @@ DISK_FULL = "No space left on device"
 READY_SECONDS = 60.0
 # Seconds to leave before SIGKILL: above the drain of a process (DRAIN_SECONDS, 10 s).
 STOP_SECONDS = 15.0
+# What every service imports, loaded once in a template of which their processes are forks; no service's own modules, so
+# that none depends on what another one imported.
+SHARED_MODULES = ("uvloop", "libs.runtime.service", "libs.rpc.server", "libs.http", "libs.rpc.masks", "suite.tables")
 # From the outside in: no process loses what it still needs to finish its requests.
 STOP_ORDER = ("nginx", "gateway", "serve", "work", "stores")
 
@@ -80,7 +84,8 @@ class Options:
         settings = {name: value for name, value in self.given.items() if value and is_setting(name, self.given)}
         digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
         scale = json.dumps(dict(self.scale.counts), sort_keys=True)
-        return {"scale": scale, "limits": self.given.get("LIMITS", ""), "settings": digest}
+        modes = {name.lower(): self.given.get(name, "") for name in ("LIMITS", "PRELOAD")}
+        return {"scale": scale, **modes, "settings": digest}
 
 
 class Runner:
@@ -98,6 +103,7 @@ class Runner:
         self.state = "starting"
         self.stores = self._embedded_stores()
         self.urls = self._store_urls()
+        self.template: Template | None = None
         self.plan: Plan | None = None
         self.parts: dict[str, Part] = {}
         self.supervisor = Supervisor(self.publish)
@@ -134,6 +140,8 @@ class Runner:
             await asyncio.to_thread(self._wait_for_leftovers)
             # Before anything starts: a wrong URL is reported at once and not as a service that never gets ready.
             await asyncio.to_thread(require_answers, self.options.given)
+            # Before the stores: it imports while they start.
+            self.template = self._shared_template()
             self._start_stores()
             keeping = asyncio.create_task(self.supervisor.run(leaving))
             await self._start_suite()
@@ -146,6 +154,12 @@ class Runner:
             if keeping is not None:
                 await keeping
             await self._stop_all()
+
+    def _shared_template(self) -> Template | None:
+        # It makes children of its own children of ours, which only Linux can.
+        if sys.platform != "linux" or self.options.given.get("PRELOAD") == "off":
+            return None
+        return Template(SHARED_MODULES, {**inherited_environment(), "PYTHONUNBUFFERED": "1"}, ROOT)
 
     def _wait_for_leftovers(self) -> None:
         """After a runner's death by kill -9 its children need a moment to go; the ports are theirs until then."""
@@ -253,7 +267,8 @@ class Runner:
     def _start(self, rank: str, plan: Plan) -> list[Supervised]:
         parts = [part for part in plan.parts if part.role == rank]
         members = [
-            Supervised(part.name, Child(self._command(part)), partial(http_ready, part.ready_url)) for part in parts
+            Supervised(part.name, Child(self._command(part), self.template), partial(http_ready, part.ready_url))
+            for part in parts
         ]
         self.parts |= {part.name: part for part in parts}
         self.members[rank] = members
@@ -280,6 +295,8 @@ class Runner:
         self.publish()
         for rank in STOP_ORDER:
             await self.supervisor.stop(self.members[rank], STOP_SECONDS)
+        if self.template is not None:
+            self.template.close()
         self.stores.stop()
         self.state = "stopped"
         self.publish()

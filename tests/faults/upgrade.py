@@ -83,6 +83,8 @@ async def upgrade(folder: Path, before: str, rate: float, mixed_seconds: float) 
             "DATABASE_URL": stores.postgres_admin_dsn.rpartition("/")[0] + f"/{DATABASE}",
             "REDIS_URL": stores.redis_url, "NATS_URL": stores.nats_url,
             "ECHOSENSEIX_SECRETS": str(folder / "secrets"), "BLOBS_URL": (folder / "blobs").as_uri(), "LIMITS": "bench",
+            # A fork does not show in /proc what it was told, which `_environment` reads.
+            "PRELOAD": "off",
         }  # fmt: skip
         old = Suite(folder / "old", environment=environment, tree=tree)
         new = Suite(folder / "new", environment=environment)

@@ -13,11 +13,12 @@ with settled as (delete from inbox_retry where consumer = $1 and event_id = $2),
     revived as (delete from inbox_dead where consumer = $1 and event_id = $2)
 insert into inbox (consumer, event_id, stream_seq) values ($1, $2, $3) on conflict do nothing returning true"""
 
+# By arrays and not by joins, which may read all rows of the consumer.
 _CLAIM_MANY = """
-with e as (select n.event_id, n.stream_seq from unnest($2::text[], $3::bigint[]) as n(event_id, stream_seq)),
-    settled as (delete from inbox_retry r using e where r.consumer = $1 and r.event_id = e.event_id),
-    revived as (delete from inbox_dead d using e where d.consumer = $1 and d.event_id = e.event_id)
-insert into inbox (consumer, event_id, stream_seq) select $1, e.event_id, e.stream_seq from e
+with settled as (delete from inbox_retry where consumer = $1 and event_id = any($2::text[])),
+    revived as (delete from inbox_dead where consumer = $1 and event_id = any($2::text[]))
+insert into inbox (consumer, event_id, stream_seq)
+select $1, e.event_id, e.stream_seq from unnest($2::text[], $3::bigint[]) as e(event_id, stream_seq)
 on conflict do nothing returning event_id"""
 
 _NOTE = """

@@ -21,7 +21,8 @@ Conversation = tuple[str, str]
 
 # In one order, so that two transactions with the same conversations wait for each other instead of deadlocking.
 _HOLD = "select pg_advisory_xact_lock(hashtextextended(w.name, 0)) from unnest($1::text[]) as w(name)"
-# Locked in the order of ids, as the writers of costs do.
+# Locked in the order of ids, as the writers of costs do. Each recording is looked up by its key: a join may read all of
+# the organization, where the planner takes the table for small.
 _LOCK = f"""
 with wanted as (
     select w.provider, w.external_call_id from unnest($2::text[], $3::text[]) as w(provider, external_call_id)
@@ -34,7 +35,10 @@ select w.provider as wanted_provider, w.external_call_id as wanted_id, r.status 
     {COLUMNS.replace("c.", "h.")}
 from wanted w
 left join held h on h.provider = w.provider and h.external_call_id = w.external_call_id
-left join recording r on r.org_id = $1 and r.provider = w.provider and r.external_call_id = w.external_call_id"""
+left join lateral (
+    select f.status from recording f
+    where f.org_id = $1 and f.provider = w.provider and f.external_call_id = w.external_call_id offset 0
+) r on true"""
 # The foreign keys of turns, facets and words are checked at the end of the statement, when the calls are there. Words
 # of a recording are not looked for: `indexed` is false where there is one.
 _ADD = f"""

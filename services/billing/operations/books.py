@@ -75,18 +75,22 @@ class Books:
 
     async def charge_new(self, conn: Connection, org_id: str, events: Sequence[UsageEvent]) -> Charges:
         """Rate and post usage events that this transaction has added."""
-        account = await self.open_account(conn, org_id)
-        rates = await self.accounts.rates(conn, account)
+        account, rates = await self._account_with_rates(conn, org_id)
         return await self._charge(conn, account, events, rates)
 
     async def charge(self, conn: Connection, org_id: str, ids: Sequence[str] | None) -> Charges:
         """Rate and post the usage events with these ids (None: a batch of all) that were not rated before."""
-        account = await self.open_account(conn, org_id)
-        rates, page = await self.accounts.rates(conn, account), await self.usage.unrated(conn, org_id, ids, None)
+        account, rates = await self._account_with_rates(conn, org_id)
+        page = await self.usage.unrated(conn, org_id, ids, None)
         # A batch in which nothing can be charged may be followed by others: usage without a rate must not delay them.
         while page and not any(_posting(event, rates) for event in page):
             page = await self.usage.unrated(conn, org_id, ids, page[-1])
         return await self._charge(conn, account, page, rates)
+
+    async def _account_with_rates(self, conn: Connection, org_id: str) -> tuple[Account, list[Rate]]:
+        while (found := await self.accounts.lock_with_rates(conn, org_id)) is None:
+            await self.open_account(conn, org_id)
+        return found
 
     async def _charge(
         self, conn: Connection, account: Account, events: Sequence[UsageEvent], rates: Sequence[Rate]
@@ -96,7 +100,6 @@ class Books:
             return Charges([], account.balance, account.balance)
         by_id = {event.id: event for event in events}
         entries, balance = await self._post(conn, account, postings)
-        await self.usage.rate(conn, account.org_id, entries, self.clock.now())
         return Charges([(by_id[entry.usage_event_id], entry) for entry in entries], account.balance, balance)
 
     async def post_one(self, conn: Connection, account: Account, posting: Posting) -> tuple[LedgerEntry, Balance]:
@@ -108,7 +111,7 @@ class Books:
         self, conn: Connection, account: Account, postings: Sequence[Posting]
     ) -> tuple[list[LedgerEntry], Balance]:
         now, before = self.clock.now(), account.balance
-        # All postings of a batch and the balance in one statement.
+        # All postings of a batch, what the usage among them cost, and the balance in one statement.
         entries = await self.ledger.post(conn, account.org_id, postings, before.posted_micros, now)
         posted = entries[-1].balance_after_micros
         return entries, Balance(posted, before.reserved_micros, before.currency)

@@ -22,12 +22,16 @@ select a.plan_id, a.currency, a.posted_micros, a.reserved_micros from account a 
 _GET = "select a.currency, a.posted_micros, a.reserved_micros from account a where a.org_id = o.org"
 _FIRST = "select a.org_id from account a order by a.created_at, a.org_id limit 1"
 # A plan has a few rates a meter, so all are read and the rule chooses (domain.rating).
-_RATES = """
-select r.meter, r.effective_from, r.price_micros, r.per, r.increment_micros, false as own
-from plan_rate r where r.plan_id = $2
-union all
-select r.meter, r.effective_from, r.price_micros, r.per, r.increment_micros, true as own
-from rate_override r where r.org_id = $1"""
+_LOCK_WITH_RATES = """
+select a.plan_id, a.currency, a.posted_micros, a.reserved_micros,
+    array(
+        select row(r.meter, r.price_micros, r.per, r.increment_micros, r.effective_from, false)
+        from plan_rate r where r.plan_id = a.plan_id
+        union all
+        select row(r.meter, r.price_micros, r.per, r.increment_micros, r.effective_from, true)
+        from rate_override r where r.org_id = a.org_id
+    ) as rates
+from account a where a.org_id = $1 for update"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +65,17 @@ class Accounts:
         org_id: str | None = await self._db.system_fetchval(_FIRST)
         return org_id
 
-    async def rates(self, conn: Connection, account: Account) -> list[Rate]:
-        """The plan's rates and the organization's own, of all times."""
-        rows = await conn.fetch(_RATES, account.org_id, account.plan_id)
-        currency = account.balance.currency
-        return [
-            Rate(
-                row["meter"], row["price_micros"], row["per"], row["increment_micros"], currency,
-                row["effective_from"], row["own"],
-            )
-            for row in rows
-        ]  # fmt: skip
+    async def lock_with_rates(self, conn: Connection, org_id: str) -> tuple[Account, list[Rate]] | None:
+        """The same with the plan's rates and the organization's own, of all times."""
+        row = await conn.fetchrow(_LOCK_WITH_RATES, org_id)
+        if row is None:
+            return None
+        balance = _balance(row)
+        rates = [
+            Rate(meter, price, per, increment, balance.currency, since, own)
+            for meter, price, per, increment, since, own in row["rates"]
+        ]
+        return Account(org_id, row["plan_id"], balance), rates
 
 
 def _balance(row: Record) -> Balance:

@@ -18,14 +18,20 @@ _COLUMNS = """e.id, e.transaction_id, e.type, e.amount_micros, e.currency, e.cal
 _LISTING = Listing(
     _COLUMNS, "ledger_entry e", LEDGER_LIST, tie="e.id", org="e.org_id", created="e.created_at", may_lag=True
 )
-# Transactions, their legs and the balance that they leave, in one statement for any number: columns travel as arrays.
-# The keys of the legs to their transactions are checked at its end.
+# Transactions, their legs, the ratings of charged usage and the balance that they leave, in one statement for any
+# number: columns travel as arrays. The keys of the legs to their transactions are checked at its end.
 _POST = """
 with posted as (
     insert into ledger_transaction (org_id, id, type, key, created_at)
     select $1, t.id, t.type, t.key, $2 from unnest($4::text[], $5::text[], $6::text[]) as t(id, type, key)
 ), moved as (
     update account set posted_micros = $3, updated_at = $2 where org_id = $1
+), rated as (
+    insert into usage_rating (org_id, usage_event_id, amount_micros, currency, transaction_id, rated_at)
+    select $1, u.usage_event_id, -u.amount, u.currency, u.transaction_id, $2
+    from unnest($8::text[], $9::text[], $11::bigint[], $12::text[], $15::text[])
+        as u(transaction_id, account, amount, currency, usage_event_id)
+    where u.account = 'customer' and u.usage_event_id <> ''
 )
 insert into ledger_entry (org_id, id, transaction_id, account, type, amount_micros, currency, balance_after_micros,
     call_id, usage_event_id, description, created_at)
@@ -48,8 +54,8 @@ class Ledger:
     async def post(
         self, conn: Connection, org_id: str, postings: Sequence[Posting], balance_micros: int, now: datetime
     ) -> list[LedgerEntry]:
-        """Write the postings in their order onto the balance of a locked account, and move it; the customer's
-        entries."""
+        """Write the postings in their order onto the balance of a locked account, and move it; what a usage event is
+        charged is its rating. Returns the customer's entries."""
         pairs = []
         for posting in postings:
             balance_micros += posting.amount_micros

@@ -1,4 +1,4 @@
-"""Usage events and their ratings: written once, distinguished by id and digest, listed and summed."""
+"""Usage events: written once, distinguished by id and digest, listed. Their ratings are written with their postings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from datetime import datetime
 from libs.paging import CursorCodec, ListRules, Page, PageRequest
 from libs.postgres import Connection, Database, Record
 from libs.postgres.listing import Filter, Listing, fetch_page
-from services.billing.domain.ledger import LedgerEntry
 from services.billing.domain.usage import Meter, UsageEvent
 
 USAGE_EVENT_LIST = ListRules(sorts={"createdAt": "u.created_at"})
@@ -40,10 +39,6 @@ where u.org_id = $1 and ($2::text[] is null or u.id = any($2::text[]))
     and ($4::timestamptz is null or (u.event_time, u.id) > ($4, $5))
     and not exists (select 1 from usage_rating r where r.org_id = u.org_id and r.usage_event_id = u.id)
 order by u.event_time, u.id limit $3"""
-_ADD_RATINGS = """
-insert into usage_rating (org_id, usage_event_id, amount_micros, currency, transaction_id, rated_at)
-select $1, r.usage_event_id, r.amount, r.currency, r.transaction_id, $6
-from unnest($2::text[], $3::bigint[], $4::text[], $5::text[]) as r(usage_event_id, amount, currency, transaction_id)"""
 _ORGS_UNRATED = """
 select distinct u.org_id from usage_event u
 where u.created_at >= $1 and u.created_at < $2
@@ -86,14 +81,6 @@ class Usage:
         begin = (after.event_time, after.id) if after else (None, None)
         rows = await conn.fetch(_UNRATED, org_id, wanted, limit, *begin)
         return [_event_from_row(row) for row in rows]
-
-    async def rate(self, conn: Connection, org_id: str, entries: Sequence[LedgerEntry], now: datetime) -> None:
-        """Note what each event cost: one entry each."""
-        await conn.execute(
-            _ADD_RATINGS, org_id, [entry.usage_event_id for entry in entries],
-            [-entry.amount_micros for entry in entries], [entry.currency for entry in entries],
-            [entry.transaction_id for entry in entries], now,
-        )  # fmt: skip
 
     async def organizations_with_unrated(self, start: datetime, end: datetime) -> list[str]:
         """Over all organizations: who has events recorded in the window that no job has rated."""

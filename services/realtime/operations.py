@@ -54,11 +54,11 @@ async def log_events(conn: Connection, org_id: str, events: Sequence[ReceivedEve
     """One transaction's work for events in their order: their places in each channel, and a delivery per endpoint that
     wants one."""
     logged = [_logged(event) for event in events]
-    places = await event_log.append(conn, org_id, logged)
+    places, has_endpoints = await event_log.append(conn, org_id, logged)
     # The log gives its positions in the order of the events.
     in_log = (published.offset for channel, published in places if channel == LOG)
     positions = dict(zip(dict.fromkeys(entry.envelope["id"] for entry in logged), in_log, strict=True))
-    enabled = await endpoints.enabled(conn, org_id)
+    enabled = await endpoints.enabled(conn, org_id) if has_endpoints else []
     for entry, event in zip(logged, events, strict=True):
         for endpoint in enabled:
             if matches(endpoint.event_types, event.topic):

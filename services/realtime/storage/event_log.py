@@ -33,7 +33,8 @@ with logged as (
 insert into publication (org_id, channel, position, event_id)
 select $1, w.name, b.top - c.events + row_number() over (partition by w.name order by w.n), w.event_id
 from wanted w join counted c on c.name = w.name join bumped b on b.name = w.name
-returning channel, position, event_id
+returning channel, position, event_id,
+    exists (select from webhook_endpoint e where e.org_id = $1 and e.status = 'enabled') as has_endpoints
 """
 
 _TOP = """
@@ -102,9 +103,9 @@ class LoggedEvent:
     envelope: str
 
 
-async def append(conn: Connection, org_id: str, events: Sequence[Logged]) -> list[tuple[str, Published]]:
+async def append(conn: Connection, org_id: str, events: Sequence[Logged]) -> tuple[list[tuple[str, Published]], bool]:
     """Log each event once and give it the next offset of each of its channels, inside the caller's transaction. Returns
-    the publications with their channels, in the order of each channel."""
+    the publications with their channels, in the order of each channel, and whether an endpoint is enabled."""
     known = {event.envelope["id"]: event for event in events}
     rows = (
         (event_id, event.envelope["type"], event.envelope["subject"], event.occurred_at, event.data.decode())
@@ -113,11 +114,12 @@ async def append(conn: Connection, org_id: str, events: Sequence[Logged]) -> lis
     columns = [list(column) for column in zip(*rows, strict=True)]
     wanted = [(channel, event_id) for event_id, event in known.items() for channel in event.channels]
     places = await conn.fetch(_APPEND, org_id, *columns, [name for name, _ in wanted], [of for _, of in wanted])
-    return [
+    published = [
         (place["channel"], Published(place["position"], event.data, event.envelope["type"]))
         for place in sorted(places, key=lambda place: place["position"])
         for event in (known[place["event_id"]],)
     ]
+    return published, any(place["has_endpoints"] for place in places)
 
 
 class EventLog:

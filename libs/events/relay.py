@@ -31,6 +31,9 @@ BATCH = 256
 PACE = Pace(alone=4.0, rounds=4.0, least=0.005, most=0.15)
 # Seconds between looks without a wake-up. It bounds the delay when a core message is lost.
 POLL_SECONDS = 1.0
+# Seconds for which a mark waits to be written with the next events that are read. Longer: a new leader publishes more
+# for a second time, which consumers skip.
+MARK_SECONDS = 0.25
 # Seconds between comparisons of the stream with the rows. It bounds how late a lost stream is noticed.
 VERIFY_SECONDS = 5.0
 # Seconds before the next try while NATS or PostgreSQL is away.
@@ -85,8 +88,7 @@ class OutboxRelay:
                 more = await self._step(lease)
                 next_at = began + PACE.after(loop.time() - began, self._carried)
                 if not more:
-                    if not self._taken:
-                        await self._rest(stop)
+                    await self._rest(stop, MARK_SECONDS if self._taken else POLL_SECONDS)
                     await asyncio.sleep(next_at - loop.time())
             await self._read(lease)
         finally:
@@ -121,10 +123,10 @@ class OutboxRelay:
         self._taken = {}
         return rows
 
-    async def _rest(self, stop: asyncio.Event) -> None:
-        """Wait until something is committed, at most the polling time."""
+    async def _rest(self, stop: asyncio.Event, seconds: float) -> None:
+        """Wait until something is committed, at most so long."""
         waits = [asyncio.ensure_future(self._wake.wait()), asyncio.ensure_future(stop.wait())]
-        await asyncio.wait(waits, timeout=POLL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
             wait.cancel()
 

@@ -4,9 +4,11 @@ import asyncio
 import time
 from collections.abc import Sequence
 
+import pytest
+
 from libs.bus import Bus
 from libs.config import ServiceSettings
-from libs.events import EventConsumer, OutboxRelay, ReceivedEvent, Together
+from libs.events import EventConsumer, OutboxRelay, ReceivedEvent, Together, relay
 from libs.postgres import Connection, Database
 from tests.integration.libs.events.effects import ORG, append, eventually, keep_effect, running
 
@@ -56,6 +58,28 @@ async def test_an_event_arrives_within_tens_of_milliseconds(settings: ServiceSet
             await asyncio.wait_for(arrived.wait(), 5)
             waits.append(time.perf_counter() - began)
     assert sorted(waits)[10] < 0.05
+
+
+async def test_published_events_are_marked_with_the_next_that_are_read(
+    settings: ServiceSettings, bus: Bus, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay, "MARK_SECONDS", 1800.0)
+    monkeypatch.setattr(relay, "POLL_SECONDS", 3600.0)
+    rests = asyncio.Queue[float]()
+
+    class Watched(OutboxRelay):
+        async def _rest(self, stop: asyncio.Event, seconds: float) -> None:
+            rests.put_nowait(seconds)
+            await super()._rest(stop, seconds)
+
+    marked = "select string_agg(key, ' ' order by key) from outbox where published_at is not null"
+    async with running(Watched(settings, "agent", bus)):
+        assert await asyncio.wait_for(rests.get(), 10) == relay.POLL_SECONDS
+        for key, before in (("agt_1", None), ("agt_2", "agt_1"), ("agt_3", "agt_1 agt_2")):
+            await append(db, key, 0)
+            assert await asyncio.wait_for(rests.get(), 10) == relay.MARK_SECONDS
+            assert await db.system_fetchval(marked) == before
+    assert await db.system_fetchval(marked) == "agt_1 agt_2 agt_3"
 
 
 async def test_a_handler_takes_the_events_of_an_organization_together(

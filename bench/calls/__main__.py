@@ -1,9 +1,10 @@
-"""What a call costs: `python -m bench.calls [--rate N] [--seconds N] [--trace] [--alone]` against the running suite.
+"""What a call costs: `python -m bench.calls [--rate N] [--seconds N] [--trace] [--alone] [--grown N]`.
 
-Posts signed post-call reports and follows each one until its event, its rating and the announcement of both. Prints per
-call the CPU of every process (from /proc) and the commits (pg_stat_database), less what the idle suite spends, and the
-statements with --trace (pg_stat_statements). Then, unless --alone, the same of a monolith in Node that does the same.
-CPU is comparable on a busy machine; times are not. Start the suite with LIMITS=bench.
+Posts signed post-call reports to the running suite and follows each one until its event, its rating and the
+announcement of both. Prints per call the CPU of every process (from /proc) and the commits (pg_stat_database), less
+what the idle suite spends, and the statements with --trace (pg_stat_statements). Then, unless --alone, the same of a
+monolith in Node that does the same. With --grown the organization has so many calls before (bench.calls.grown). CPU is
+comparable on a busy machine; times are not. Start the suite with LIMITS=bench.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import Any
 import asyncpg
 import httpx
 
+from bench.calls.grown import fill
 from bench.calls.monolith import Measured
 from bench.calls.monolith import measure as measure_monolith
 from bench.journey import Customer
@@ -167,13 +169,16 @@ class Bench:
         return {(row["role"], row["query"]): (row["calls"], row["ms"]) for row in rows}
 
 
-async def measure(rate: float, seconds: float, trace: bool) -> float:
+async def measure(rate: float, seconds: float, trace: bool, grown: int) -> float:
     """Milliseconds of CPU a call."""
     run = json.loads(RUN.read_text("utf-8"))
     database = await asyncpg.connect(run["stores"]["postgres"]["adminUrl"])
     bench = Bench(database)
     await bench.open()
     await bench.send(WARM_UP, 20)
+    if grown:
+        await fill(database, grown)
+        await bench.send(WARM_UP, 20)
     before = await bench.spent()
     await asyncio.sleep(IDLE_SECONDS)
     idle = (await bench.spent()).since(before)
@@ -231,10 +236,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rate", type=float, default=RATE)
     parser.add_argument("--seconds", type=float, default=LOAD_SECONDS)
+    parser.add_argument("--grown", type=int, default=0, help="calls that the organization has before; 22 KiB each")
     parser.add_argument("--trace", action="store_true", help="also print the statements of a call")
     parser.add_argument("--alone", action="store_true", help="do not measure the monolith")
     given = parser.parse_args()
-    ours = asyncio.run(measure(given.rate, given.seconds, given.trace))
+    ours = asyncio.run(measure(given.rate, given.seconds, given.trace, given.grown))
     if not given.alone:
         _report_monolith(measure_monolith(int(given.rate * given.seconds), given.rate, WARM_UP), ours)
 

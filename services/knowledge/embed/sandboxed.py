@@ -18,7 +18,8 @@ _LIMITS = Limits(memory_mb=384, cpu_seconds=30, wall_seconds=120.0)
 
 
 class SandboxedEmbedder:
-    """`processes` forks compute at once; the texts of a call are divided among them."""
+    """`processes` forks compute at once. The texts of a call are divided among those that are free: a fork costs as
+    much as a short text, so that calls which wait for each other take one each."""
 
     def __init__(self, processes: int, model: Model = DEFAULT) -> None:
         self._model = model
@@ -26,6 +27,7 @@ class SandboxedEmbedder:
         self._sandbox = Sandbox((module,), (f"{module}:load",))
         self._processes = max(1, processes)
         self._free = asyncio.Semaphore(self._processes)
+        self._asked = 0
 
     @property
     def model(self) -> str:
@@ -42,13 +44,16 @@ class SandboxedEmbedder:
             raise EmbedderUnavailable from None
 
     async def embed(self, texts: Sequence[str], usage: Usage | None = None) -> list[Vector]:
-        share = max(1, -(-len(texts) // self._processes))
+        share = max(1, -(-len(texts) // max(1, self._processes - self._asked)))
         parts = [list(texts[start : start + share]) for start in range(0, len(texts), share)]
+        self._asked += len(parts)
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(self._run(self._model.passages, part, usage)) for part in parts]
         except* SandboxError:
             raise EmbedderUnavailable from None
+        finally:
+            self._asked -= len(parts)
         return [vector for task in tasks for vector in task.result()]
 
     async def start(self) -> None:

@@ -88,6 +88,28 @@ async def test_the_sandboxed_model_computes_the_same_outside_of_this_process() -
         await apart.close()
 
 
+async def test_texts_are_divided_among_the_processes_that_are_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process of its own for each half of a batch costs more than it gains while other batches wait."""
+    embedder, go_on = SandboxedEmbedder(2), asyncio.Event()
+    runs: list[int] = []
+
+    async def run(compute: object, texts: list[str], **_: object) -> list[Vector]:
+        runs.append(len(texts))
+        await go_on.wait()
+        return [[0.0] * DEFAULT.dimensions for _ in texts]
+
+    monkeypatch.setattr(embedder._sandbox, "run", run)
+    calls = [asyncio.create_task(embedder.embed(["text"] * size)) for size in (6, 4, 5)]
+    while len(runs) < 2:
+        await asyncio.sleep(0)
+    go_on.set()
+
+    assert [len(vectors) for vectors in await asyncio.gather(*calls)] == [6, 4, 5]
+    assert runs == [3, 3, 4, 5]
+    assert len(await embedder.embed(["text"] * 4)) == 4
+    assert runs[4:] == [2, 2]
+
+
 async def test_the_default_model_is_two_models_side_by_side() -> None:
     question, delivery, hours = both.vectors_of(
         ["Wie lange dauert die Lieferung?", "Parcels arrive within two days.", "The store opens at nine."]

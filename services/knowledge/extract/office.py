@@ -27,9 +27,13 @@ Reader = Callable[[bytes, MediaType], Iterator[Block]]
 _NOTE_MARK = re.compile(r"\[\^[\w-]{1,20}\]")
 _PARAGRAPH = "{http://schemas.openxmlformats.org/drawingml/2006/main}p"
 _ENCRYPTED = ("password", "encrypted")
+# Cells of a table. The library's own limit of 100,000 is a price list of 12,500 rows. The sandbox bounds what a
+# document costs.
+_MOST_CELLS = 1_000_000
 _CONFIG = xberg.ExtractionConfig(
     use_cache=False, disable_ocr=True, enable_quality_processing=False, include_document_structure=True,
     max_archive_depth=0, concurrency=xberg.ConcurrencyConfig(max_threads=1),
+    security_limits=xberg.SecurityLimits(max_table_cells=_MOST_CELLS),
 )  # fmt: skip
 
 
@@ -70,8 +74,6 @@ def _blocks(nodes: list[Any]) -> Iterator[Block]:
         kind = content["node_type"]
         if kind == "table":
             yield from _rows(content["grid"], page)
-        elif kind == "metadata_block":
-            yield from _block("; ".join(f"{entry['key']}: {entry['value']}" for entry in content["entries"]), page)
         elif "text" in content:
             yield from _block(content["text"], page, content.get("level", 0) if kind == "heading" else 0)
 

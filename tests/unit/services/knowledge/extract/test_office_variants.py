@@ -71,6 +71,12 @@ def test_a_main_part_of_another_name_hides_what_it_hides(main: str) -> None:
         ('#,##0,"K"', b"1234567", ""),
         ('$#,##0,,"M"', b"1234567890", ""),
         ('"EUR "0.00', b"1-2", ""),
+        ("[$CHF] 0.00", b"1.25", "CHF 1.25"),
+        ("General", b"0.30000000000000004", "0.3"),
+        ("General", b"-2.9999999999999996", "-3"),
+        ("General", b"12.5", ""),
+        ("General", b"1234567890123456", ""),
+        ("", b"46000.756944444445", ""),  # a format that is known by its number, such as that of a date
     ],
 )
 def test_a_format_never_makes_another_number(code: str, number: bytes, shown: str) -> None:
@@ -126,6 +132,19 @@ STYLES = (
 def test_a_number_of_a_sheet_is_read_as_it_is_shown(style: int, number: str, shown: str) -> None:
     sheet = f'<sheetData>{sheet_row(1, f"""<c r="A1" s="{style}"><v>{number}</v></c>""", "unit")}</sheetData>'
     assert lines("a.xlsx", xlsx(("One", sheet), styles=STYLES)) == ["One", f"{shown} · unit"]
+
+
+@pytest.mark.parametrize("formula", ["<f>B1*2</f>", '<f t="shared" si="0"/>', "<f>B1>2</f>"])
+def test_a_computed_number_is_read_as_it_is_shown_too(formula: str) -> None:
+    cells = [f'<c r="A1" s="1">{formula}<v>0.15</v></c>', f'<c r="B1">{formula}<v>23.788099999999996</v></c>']
+    sheet = f"<sheetData>{sheet_row(1, *cells)}</sheetData>"
+    assert lines("a.xlsx", xlsx(("One", sheet), styles=STYLES)) == ["One", "15% · 23.7881"]
+
+
+def test_a_long_price_list_is_read() -> None:
+    """More cells than the library reads by itself."""
+    rows = "".join(sheet_row(number, "awl", *range(7)) for number in range(1, 12_600))
+    assert len(lines("a.xlsx", xlsx(("One", f"<sheetData>{rows}</sheetData>")))) == 12_600
 
 
 def test_a_title_above_a_sheets_table_is_not_its_header() -> None:
@@ -194,3 +213,16 @@ OPEN: list[tuple[str, list[str]]] = [
 @pytest.mark.parametrize(("body", "expected"), OPEN)
 def test_open_document_text_is_read(body: str, expected: list[str]) -> None:
     assert lines("a.odt", odt(body)) == expected
+
+
+def test_raised_digits_and_readings_of_open_document_join_no_number() -> None:
+    small = (
+        '<style:style style:name="T1"><style:text-properties style:text-position="super 58%"/></style:style>'
+        '<style:style style:name="T2"><style:text-properties style:text-position="sub 58%"/></style:style>'
+    )
+    body = (
+        '<text:p>12<text:span text:style-name="T1">3<text:span>4</text:span>5</text:span>6 '
+        'H<text:span text:style-name="T2">2</text:span>O</text:p>'
+        "<text:p><text:ruby><text:ruby-base>東京</text:ruby-base><text:ruby-text>とうきょう</text:ruby-text></text:ruby></text:p>"
+    )
+    assert lines("a.odt", odt(body, automatic=small)) == ["12³⁴⁵6 H2O", "東京(とうきょう)"]

@@ -32,7 +32,7 @@ def read_mail(content: bytes, read: Reader) -> Iterator[Block]:
     while waiting:
         current = waiting.pop(0)
         yield from _headers(current)
-        for part in _shown(current):
+        for part in _shown(current, read):
             if part.get_content_type() == "message/rfc822":
                 waiting += cast("list[EmailMessage]", part.get_payload())
             elif part.get_content_type() in _BODIES and not part.is_attachment() and not part.get_filename():
@@ -48,8 +48,8 @@ def _headers(message: EmailMessage) -> Iterator[Block]:
         yield Block("; ".join(named))
 
 
-def _shown(message: EmailMessage) -> Iterator[EmailMessage]:
-    """The parts in their order; of alternatives the last one that is HTML or a container, else the first with text."""
+def _shown(message: EmailMessage, read: Reader) -> Iterator[EmailMessage]:
+    """The parts in their order; of alternatives the last one that is a container or HTML with text, else the first."""
     open_parts = [message]
     while open_parts:
         part = open_parts.pop(0)
@@ -57,15 +57,14 @@ def _shown(message: EmailMessage) -> Iterator[EmailMessage]:
         if not isinstance(inner, list):
             yield part
         elif part.get_content_subtype() == "alternative":
-            rich = [one for one in inner if one.get_content_type() in _RICH and _has_text(one)]
+            rich = [one for one in inner if one.get_content_type() in _RICH and _says(one, read)]
             open_parts[:0] = rich[-1:] or inner[:1]
         else:
             open_parts[:0] = inner
 
 
-def _has_text(part: EmailMessage) -> bool:
-    payload = part.get_payload(decode=True)
-    return part.is_multipart() or (isinstance(payload, bytes) and bool(payload.strip()))
+def _says(part: EmailMessage, read: Reader) -> bool:
+    return part.is_multipart() or any(True for _ in _body(part, read))
 
 
 def _body(part: EmailMessage, read: Reader) -> Iterator[Block]:

@@ -21,6 +21,8 @@ _SEPARATOR_LINE = re.compile(r'^"?sep=(.)"?\r?\n', re.IGNORECASE)
 _NUMBER = re.compile(r"^[-+(]?[$€£]?\s?\d[\d.,' ():-]*\s?[%$€£]?$")
 # Rows by which a table is judged.
 _LOOKED_AT = 20
+# A quote in a quoted cell as databases write it; programs for sheets double it, and end a cell with a backslash as any.
+_ESCAPED = re.compile(r'(?<!\\)\\"(?![",;\t|\s]|$)')
 # What keeps Excel from reading a text as a number.
 _KEPT_TEXT = re.compile(r'="(.*)"')
 _YEAR = re.compile(r"^(?:1[5-9]|20)\d\d$")
@@ -35,7 +37,8 @@ def read_csv(text: str) -> Iterator[Block]:
         text = text[named.end() :]
     # One kind of line end outside of quotes: Excel for Mac writes CR alone.
     source = io.StringIO(text if "\n" in text else text.replace("\r", "\n"), newline="")
-    reader = csv.reader(source, delimiter=named.group(1) if named else _delimiter(text))
+    delimiter, escape = named.group(1) if named else _delimiter(text), "\\" if _ESCAPED.search(text) else None
+    reader = csv.reader(source, delimiter=delimiter, escapechar=escape)
     try:
         yield from _blocks([clean_paragraph(_KEPT_TEXT.sub(r"\1", cell)) for cell in row] for row in reader)
     except csv.Error as error:

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 from services.knowledge.domain.blocks import Block
 from services.knowledge.domain.media import ODT
 from services.knowledge.extract.archive import judge_archive
-from services.knowledge.extract.cleaning import clean_paragraph
+from services.knowledge.extract.cleaning import clean_paragraph, raised
 from services.knowledge.extract.elements import attribute, local, whole
 from services.knowledge.extract.hidden import without_hidden
 from services.knowledge.extract.numbering import in_form
@@ -41,6 +41,8 @@ def read_open_document(content: bytes) -> Iterator[Block]:
                 for name in ("styles.xml", "content.xml")
                 if name in archive.namelist()
             ]
+            for tree in trees:
+                _mark(tree)
             levels = _levels(trees)
             parts = [part for tree in trees for part in tree]
             for root in ("body", "master-styles"):
@@ -49,6 +51,23 @@ def read_open_document(content: bytes) -> Iterator[Block]:
                         yield from _blocks(part, _numbers(part, levels))
         except ElementTree.ParseError as error:
             raise Refusal("document_corrupt") from error
+
+
+def _mark(tree: ElementTree.Element) -> None:
+    """Raises digits that are no part of the number before them, and puts readings in brackets."""
+    small = {
+        attribute(style, "name")
+        for style in tree.iter()
+        if local(style) == "style" and any(attribute(one, "text-position").startswith("super") for one in style)
+    }
+    for node in tree.iter():
+        if attribute(node, "style-name") in small:
+            for inner in node.iter():
+                inner.text = raised(inner.text or "")
+            for inner in node.iterfind(".//*"):
+                inner.tail = raised(inner.tail or "")
+        elif local(node) == "ruby-text":
+            node.text = f"({node.text or ''})"
 
 
 def _levels(trees: Sequence[ElementTree.Element]) -> dict[str, dict[int, ElementTree.Element]]:

@@ -116,6 +116,31 @@ def test_every_part_of_a_message_is_read_and_of_alternatives_one() -> None:
 
 
 @pytest.mark.parametrize(
+    "page", ["", " <br>", "<html><body><div></div></body></html>", "<style>p{}</style><img src=a>"]
+)
+def test_an_empty_page_is_no_alternative(page: str) -> None:
+    both = MIMEMultipart("alternative")
+    both.attach(MIMEText("the plain form", "plain"))
+    both.attach(MIMEText(page, "html"))
+    assert lines("a.eml", both.as_bytes()) == ["the plain form"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('say,n\n"He said \\"hi\\", twice",1\n"a b",2', ['say: He said "hi", twice; n: 1.', "say: a b; n: 2."]),
+        (
+            'path,n\n"C:\\new\\",1\n"the ""C:\\x\\"" one",2',
+            ["path: C:\\new\\; n: 1.", 'path: the "C:\\x\\" one; n: 2.'],
+        ),
+    ],
+    ids=["of a database", "of a program for sheets"],
+)
+def test_quotes_in_cells_are_told_from_ends_of_cells(text: str, expected: list[str]) -> None:
+    assert lines("a.csv", text.encode()) == expected
+
+
+@pytest.mark.parametrize(
     ("source", "expected"),
     [
         (rb"{\rtf1 body{\shp{\*\shpinst{\sp{\sn x}{\sv 202}}{\shptxt boxed\par}}{\shprslt boxed}} end\par}",

@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-import httpx
 
 from bench.calls.grown import fill
 from bench.calls.monolith import Measured
 from bench.calls.monolith import measure as measure_monolith
+from bench.calls.posting import Posting
 from bench.journey import Customer
 from local.demo.envelope import post_call, signed
 from local.demo.listening import Listener
@@ -119,12 +119,12 @@ class Bench:
         self.ears = [Ear(token["url"], token["token"], name) for name in (organization, usage) if name]
         for ear in self.ears:
             await ear.start()
-        self._http = httpx.AsyncClient(base_url=customer.api.url, timeout=60, limits=httpx.Limits(max_connections=64))
+        self._posting = Posting(customer.api.url)
 
     async def close(self) -> None:
         for ear in self.ears:
             await ear.stop()
-        await self._http.aclose()
+        self._posting.close()
         await self._customer.api.close()
 
     async def spent(self) -> Spent:
@@ -155,13 +155,14 @@ class Bench:
         body, headers = signed(post_call(self._agent, conversation), self._secret)
         self.sent[conversation] = started = time.perf_counter()
         while True:
-            answer = await self._http.post(self._customer.webhook_path, content=body, headers=headers)
-            if answer.status_code != HTTPStatus.SERVICE_UNAVAILABLE:
+            status, answered = await self._posting.post(self._customer.webhook_path, body, headers)
+            if status != HTTPStatus.SERVICE_UNAVAILABLE:
                 break
             # As a provider does with more than the suite can take.
             self.refused += 1
-            await asyncio.sleep(float(answer.headers["retry-after"]))
-        answer.raise_for_status()
+            await asyncio.sleep(float(answered["retry-after"]))
+        if status != HTTPStatus.OK:
+            raise SystemExit(f"a delivery was answered {status}")
         self.webhook.append(time.perf_counter() - started)
 
     async def statements(self) -> dict[tuple[str, str], tuple[int, float]]:
@@ -187,9 +188,12 @@ async def measure(rate: float, seconds: float, trace: bool, grown: int) -> float
     calls = int(rate * seconds)
     known = await bench.statements() if trace else {}
     before = await bench.spent()
+    own = time.process_time()
     took = await bench.send(calls, rate)
+    own = time.process_time() - own
     load = (await bench.spent()).since(before)
     cost = _report(bench, calls, took, load, idle)
+    print(f"the load itself took {own / calls * 1000:.2f} ms of CPU a call")
     if trace:
         _report_statements(calls, known, await bench.statements())
     await bench.close()

@@ -14,11 +14,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-import httpx
-
+from bench.calls.posting import Posting
 from bench.jobs.measure import Role, cpu_of, percentile
 from bench.node import installed
 from local.demo.envelope import post_call, signed
@@ -81,23 +81,25 @@ async def _send(port: int, calls: int, rate: float) -> tuple[dict[str, float], l
     listener.say()
     sent: dict[str, float] = {}
     answered: list[float] = []
-    limits = httpx.Limits(max_connections=64)
+    posting = Posting(f"http://127.0.0.1:{port}")
 
-    async def post(client: httpx.AsyncClient) -> None:
+    async def post() -> None:
         conversation = f"conv_{os.urandom(12).hex()}"
         body, headers = signed(post_call(AGENT, conversation), SECRET)
         sent[conversation] = began = time.time()
-        (await client.post("/webhooks/token", content=body, headers=headers)).raise_for_status()
+        status, _ = await posting.post("/webhooks/token", body, headers)
+        if status != HTTPStatus.OK:
+            raise SystemExit(f"the monolith answered {status}")
         answered.append(time.time() - began)
 
     started = time.perf_counter()
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60, limits=limits) as client:
-        async with asyncio.TaskGroup() as group:
-            for number in range(calls):
-                await asyncio.sleep(max(0.0, started + number / rate - time.perf_counter()))
-                group.create_task(post(client))
-        said = await asyncio.to_thread(listener.say)
+    async with asyncio.TaskGroup() as group:
+        for number in range(calls):
+            await asyncio.sleep(max(0.0, started + number / rate - time.perf_counter()))
+            group.create_task(post())
+    said = await asyncio.to_thread(listener.say)
     took = time.perf_counter() - started
+    posting.close()
     listener.wait()
     return sent, answered, said["ended"], took
 

@@ -18,7 +18,7 @@ from services.knowledge.extract.boxes import boxes_below
 from services.knowledge.extract.cleaning import raised
 from services.knowledge.extract.edits import walked
 from services.knowledge.extract.inline import in_line
-from services.knowledge.extract.merged import merged_repeated, merged_rows_repeated
+from services.knowledge.extract.merged import merged_marked, merged_rows_marked
 from services.knowledge.extract.numbering import Numbering
 from services.knowledge.extract.numbers import NumberFormats
 from services.knowledge.extract.packages import main_part, relations, with_usual_names
@@ -89,9 +89,9 @@ def without_hidden(content: bytes, media: MediaType) -> bytes:
                 if media is DOCX:
                     after = _RAISED.sub(lambda run: run[1] + raised(run[3].decode()).encode(), lists.written(after))
                     after = in_line(after)
-                    after = merged_repeated(boxes_below(after))
+                    after = merged_marked(boxes_below(after))
                 elif media is XLSX:
-                    after = merged_rows_repeated(after)
+                    after = merged_rows_marked(after)
                     after = formats.shown(after) if formats else after
                 if after != archive.read(name):
                     changed[name] = after

@@ -18,9 +18,10 @@ from services.knowledge.extract.archive import judge_archive
 from services.knowledge.extract.cleaning import clean_paragraph
 from services.knowledge.extract.elements import tree
 from services.knowledge.extract.hidden import without_hidden
+from services.knowledge.extract.merged import repeated
 from services.knowledge.extract.packages import drawings, linked_parts
 from services.knowledge.extract.refusal import Refusal
-from services.knowledge.extract.rows import Cell, table_blocks
+from services.knowledge.extract.rows import table_blocks
 
 Reader = Callable[[bytes, MediaType], Iterator[Block]]
 
@@ -73,7 +74,7 @@ def _blocks(nodes: list[Any]) -> Iterator[Block]:
         content, page = json.loads(str(node.content)), node.page or 0
         kind = content["node_type"]
         if kind == "table":
-            yield from _rows(content["grid"], page)
+            yield from table_blocks(repeated(content["grid"]["cells"]), page)
         elif "text" in content:
             yield from _block(content["text"], page, content.get("level", 0) if kind == "heading" else 0)
 
@@ -88,8 +89,3 @@ def _block(text: str, page: int, level: int = 0) -> Iterator[Block]:
     cleaned = clean_paragraph(_NOTE_MARK.sub("", text))
     if cleaned:
         yield Block(cleaned, page, min(level, 6))
-
-
-def _rows(grid: dict[str, Any], page: int) -> Iterator[Block]:
-    cells = (Cell(cell["row"], cell["col"], cell["content"], cell["row_span"]) for cell in grid["cells"])
-    return table_blocks(cells, page)

@@ -4,12 +4,11 @@ seem to repeat, lists of forms, short texts of the Baltic."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from xml.etree import ElementTree
 
 import pytest
 from reportlab.pdfgen.canvas import Canvas
 
-from services.knowledge.extract.merged import merged_repeated, merged_rows_repeated
+from services.knowledge.extract.merged import merged_marked, merged_rows_marked
 from services.knowledge.extract.spacing import Spacing
 from tests.unit.services.knowledge.extract.office_files import docx, paragraph, sheet_row, with_parts, xlsx
 from tests.unit.services.knowledge.extract.pdf_files import pdf
@@ -78,23 +77,31 @@ RELATIONS = (
 )
 
 
-def test_a_merge_inside_a_merged_cell_leaves_a_document_that_can_be_read() -> None:
-    def cell(text: str, merge: str = "", more: str = "") -> str:
-        properties = f"<w:tcPr>{merge}</w:tcPr>"
-        return f"<w:tc>{properties}<w:p>{text}</w:p>{more}</w:tc>"
+@pytest.mark.parametrize("goes_on", [NEXT, '<w:vMerge w:val="continue"></w:vMerge><w:shd w:fill="auto"/>'])
+def test_a_merge_inside_a_merged_cell_is_read_as_the_cell_above_it(goes_on: str) -> None:
+    inner = f"<w:tbl>{row(cell('in', FIRST), cell('x'))}{row(cell('', goes_on), cell('y'))}</w:tbl>"
+    table = (
+        row(cell("Route"), cell("Day"))
+        + row(cell("North", FIRST), cell("Mon"))
+        + row(f"<w:tc><w:tcPr>{goes_on}</w:tcPr>{inner}<w:p/></w:tc>", cell("Tue"))
+        + row(f"<w:tc><w:tcPr/>{inner}<w:p/></w:tc>", cell("Wed"))
+    )
+    assert lines("a.docx", docx(f"<w:tbl>{table}</w:tbl>"))[1:] == ["North · Mon", "North · Tue", "in x y · Wed"]
 
-    begins, goes_on = '<w:vMerge w:val="restart"/>', "<w:vMerge/>"
-    inner = f"<w:tbl><w:tr>{cell('in', begins)}</w:tr><w:tr>{cell('', goes_on)}</w:tr></w:tbl>"
-    outer = f"<w:tbl><w:tr>{cell('out', begins)}</w:tr><w:tr>{cell('', goes_on, inner)}</w:tr></w:tbl>"
-    repeated = merged_repeated(f'<w:body xmlns:w="w">{outer}</w:body>'.encode())
-    ElementTree.fromstring(repeated)
-    assert repeated.count(b"<w:p>out</w:p>") == 2
+
+@pytest.mark.parametrize("reference", ["A2:A4", "A2:B4"])
+def test_of_merged_cells_of_a_worksheet_the_first_column_is_repeated(reference: str) -> None:
+    """Also where the others hold what they held before, or are not written."""
+    rows = sheet_row(1, "Route", "Day", "Fee") + sheet_row(2, "North", "Mon", 1) + sheet_row(3, "was", "Tue", 2)
+    rows += '<row r="4"><c r="B4" t="inlineStr"><is><t>Wed</t></is></c><c r="C4"><v>3</v></c></row>'
+    sheet = f'<sheetData>{rows}</sheetData><mergeCells><mergeCell ref="{reference}"/></mergeCells>'
+    assert lines("a.xlsx", xlsx(("S", sheet)))[2:] == ["North · Mon · 1", "North · Tue · 2", "North · Wed · 3"]
 
 
-@pytest.mark.parametrize("repeat", [merged_repeated, merged_rows_repeated])
-def test_what_merges_nothing_or_is_broken_stays_as_it_is(repeat: Callable[[bytes], bytes]) -> None:
+@pytest.mark.parametrize("mark", [merged_marked, merged_rows_marked])
+def test_what_merges_nothing_or_is_broken_stays_as_it_is(mark: Callable[[bytes], bytes]) -> None:
     for data in (b"", b"<w:tbl", b"<x><w:vMerge/></x>", b'<worksheet><mergeCell ref="A1:B1"/></worksheet>'):
-        assert repeat(data) == data
+        assert mark(data) == data
 
 
 def test_hidden_styles_are_found_in_whatever_folder_they_lie() -> None:

@@ -1,4 +1,4 @@
-"""The language of a text, told from its letters (eld: n-grams of 60 languages, 46 MB, loaded by the first text).
+"""The language of a text, told from its letters (eld: n-grams of 60 languages, loaded by the first text).
 
 Answers only languages whose words a search treats in their own way, and their neighbors that would be mistaken for
 them. Which stemmer a language has is PostgreSQL's matter: `text_dictionary` in libs/postgres/engine.
@@ -7,6 +7,10 @@ them. Which stemmer a language has is PostgreSQL's matter: `text_dictionary` in 
 from __future__ import annotations
 
 import functools
+from array import array
+from bisect import bisect_left
+from collections.abc import Mapping
+from itertools import accumulate, chain
 from typing import Any
 
 # Characters of one look, and looks over a text: eld reads a thousand characters at most.
@@ -39,5 +43,47 @@ def detect(text: str) -> str:
 @functools.cache
 def _detector() -> Any:
     from eld import LanguageDetector
+    from eld.languageData import languageData
 
-    return LanguageDetector()
+    detector = LanguageDetector()
+    loaded = languageData.ngrams
+    languageData.ngrams = Ngrams(loaded)
+    loaded.clear()  # eld's module holds it too
+    return detector
+
+
+class Ngrams:
+    """eld's frequencies by n-gram and language in arrays: 2 MB instead of 105,548 dictionaries in 34."""
+
+    def __init__(self, table: Mapping[bytes, Mapping[int, int]]) -> None:
+        frequencies = {_number(ngram): found for ngram, found in table.items()}
+        numbers = sorted(frequencies)
+        ordered = [frequencies[number] for number in numbers]
+        self._numbers = array("Q", numbers)
+        self._ends = array("I", accumulate(map(len, ordered)))
+        self._languages = bytes(chain.from_iterable(ordered))
+        self._frequencies = array("H", list(chain.from_iterable(found.values() for found in ordered)))
+        self._last: tuple[bytes, dict[int, int]] = b"", {}
+
+    def __contains__(self, ngram: bytes) -> bool:
+        self._last = ngram, self._frequencies_of(ngram)
+        return bool(self._last[1])
+
+    def __getitem__(self, ngram: bytes) -> dict[int, int]:
+        """Frequencies by language, in the order of the table; none for another n-gram. eld asks twice for the one that
+        it has just found."""
+        last, found = self._last
+        return found if last == ngram else self._frequencies_of(ngram)
+
+    def _frequencies_of(self, ngram: bytes) -> dict[int, int]:
+        number = _number(ngram)
+        place = bisect_left(self._numbers, number)
+        if place == len(self._numbers) or self._numbers[place] != number:
+            return {}
+        part = slice(self._ends[place - 1] if place else 0, self._ends[place])
+        return dict(zip(self._languages[part], self._frequencies[part], strict=True))
+
+
+def _number(ngram: bytes) -> int:
+    """Another one for each n-gram; those of the table have at most six bytes."""
+    return int.from_bytes(b"\x01" + ngram, "big")

@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 
 import msgspec
 
+from libs import memory
 from libs.sandbox import confinement, frames
 from libs.sandbox.limits import Limits
 
@@ -36,6 +37,7 @@ def main(parent: int, control_fd: int, order: str) -> None:
     memory_map = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
     layers = confinement.confine_template(parent, [Path(path) for path in settings["readable"]])
     gc.collect()
+    memory.give_back()
     gc.freeze()  # pages that the collector does not touch stay shared with the calls
     with socket.socket(fileno=control_fd) as control:
         control.send(frames.pack("ready", layers))

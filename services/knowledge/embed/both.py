@@ -6,9 +6,9 @@ finds more than either (bench/knowledge/ranking.py).
 
 from __future__ import annotations
 
+from libs import memory
 from services.knowledge.embed import minilm, use
 from services.knowledge.embed.embedder import Vector
-from services.knowledge.embed.memory import give_back_memory
 
 MODEL = "all-MiniLM-L6-v2-int8+use-multilingual-v3"
 # Each part has length one; so scaled, the whole has too.
@@ -19,7 +19,7 @@ def load() -> None:
     """Both models, once a process."""
     minilm.load()
     use.load()
-    give_back_memory()
+    memory.give_back()
 
 
 def vectors_of(texts: list[str]) -> list[Vector]:

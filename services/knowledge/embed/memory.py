@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 import mmap
-import sys
 import tempfile
-from contextlib import suppress
 from typing import Any
 
 
@@ -34,10 +31,3 @@ class Rows:
 def forget(content: mmap.mmap) -> None:
     """Takes the pages of a mapped file out of this process; they are mapped again when they are read."""
     content.madvise(mmap.MADV_DONTNEED)
-
-
-def give_back_memory() -> None:
-    """Loading leaves 65 MB of freed heap behind; glibc returns it when asked."""
-    if sys.platform == "linux":
-        with suppress(OSError, AttributeError):
-            ctypes.CDLL(None).malloc_trim(0)

@@ -28,6 +28,16 @@ def hoard() -> int:
     return len(bytearray(1 << 30))
 
 
+_pin: list[bytes] = []
+
+
+def load() -> None:
+    """Leaves 60 MB of freed heap below a block that is still used, as loading a model does."""
+    blocks = [bytes([number % 256]) * 60_000 for number in range(1_000)]
+    _pin.append(bytes([1]) * 60_000)
+    blocks.clear()
+
+
 def spin() -> None:
     while True:
         pass
@@ -184,3 +194,19 @@ async def test_calls_run_beside_each_other(sandbox: Sandbox) -> None:
     answers = await asyncio.gather(*(sandbox.run(add, number, 1, limits=Limits()) for number in range(20)))
     assert [answer["sum"] for answer in answers] == [number + 1 for number in range(20)]
     assert len({answer["pid"] for answer in answers}) == 20
+
+
+async def test_a_template_gives_back_what_loading_left() -> None:
+    sandbox = Sandbox((__name__,), (f"{__name__}:load",))
+    try:
+        await sandbox.start()
+        assert sandbox._template is not None
+        assert _own_bytes(sandbox._template._process.pid) < 60_000_000
+    finally:
+        await sandbox.close()
+
+
+def _own_bytes(process: int) -> int:
+    """Memory of the process that no file backs."""
+    resident, shared = Path(f"/proc/{process}/statm").read_text().split()[1:3]
+    return (int(resident) - int(shared)) * os.sysconf("SC_PAGESIZE")

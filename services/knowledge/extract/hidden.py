@@ -17,6 +17,7 @@ from services.knowledge.domain.media import DOCX, ODT, PPTX, XLSX, MediaType
 from services.knowledge.extract.boxes import boxes_below
 from services.knowledge.extract.cleaning import raised
 from services.knowledge.extract.edits import walked
+from services.knowledge.extract.fields import fields_said
 from services.knowledge.extract.inline import in_line
 from services.knowledge.extract.merged import merged_marked, merged_rows_marked
 from services.knowledge.extract.numbering import Numbering
@@ -88,7 +89,7 @@ def without_hidden(content: bytes, media: MediaType) -> bytes:
                 after = _cut(before, part, _RULES[media])
                 if media is DOCX:
                     after = _RAISED.sub(lambda run: run[1] + raised(run[3].decode()).encode(), lists.written(after))
-                    after = in_line(after)
+                    after = in_line(fields_said(after))
                     after = merged_marked(boxes_below(after))
                 elif media is XLSX:
                     after = merged_rows_marked(after)

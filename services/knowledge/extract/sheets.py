@@ -84,16 +84,14 @@ def look(sheet: bytes, tables: Iterable[bytes]) -> Sheet:
     for data in (sheet, *tables):
         walked(expat.ParserCreate(), data, start)
     found.rows = {row for row in found.rows if not any(area.top <= row <= area.bottom for area in filtered)}
-    found.shown = {(area.top, area.left) for area in merged if _goes_beyond(found, area)}
+    found.shown = {(area.top, area.left) for area in merged if _is_shown(found, area)}
     found.rows_with_shown = {row for row, _ in found.shown}
     found.row = found.column = 0
     return found
 
 
-def _goes_beyond(sheet: Sheet, area: _Area) -> bool:
-    """Whether a merged cell that begins in a hidden row or column goes on in a shown one."""
-    if area.top not in sheet.rows and area.left not in sheet.columns:
-        return False
+def _is_shown(sheet: Sheet, area: _Area) -> bool:
+    """Whether a merged cell has a row and a column that are shown."""
     goes_down = any(row not in sheet.rows for row in range(area.top, area.bottom + 1))
     return goes_down and any(column not in sheet.columns for column in range(area.left, area.right + 1))
 

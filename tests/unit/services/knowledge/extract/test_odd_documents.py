@@ -10,7 +10,7 @@ from reportlab.pdfgen.canvas import Canvas
 
 from services.knowledge.extract.merged import merged_marked, merged_rows_marked
 from services.knowledge.extract.spacing import Spacing
-from tests.unit.services.knowledge.extract.office_files import docx, paragraph, sheet_row, with_parts, xlsx
+from tests.unit.services.knowledge.extract.office_files import docx, paragraph, run, sheet_row, with_parts, xlsx
 from tests.unit.services.knowledge.extract.pdf_files import pdf
 from tests.unit.services.knowledge.extract.reading import blocks, lines
 
@@ -87,6 +87,31 @@ def test_a_merge_inside_a_merged_cell_is_read_as_the_cell_above_it(goes_on: str)
         + row(f"<w:tc><w:tcPr/>{inner}<w:p/></w:tc>", cell("Wed"))
     )
     assert lines("a.docx", docx(f"<w:tbl>{table}</w:tbl>"))[1:] == ["North · Mon", "North · Tue", "in x y · Wed"]
+
+
+@pytest.mark.parametrize(
+    ("form", "read"),
+    [
+        ("<w:checkBox><w:sizeAuto/><w:default w:val='0'/><w:checked/></w:checkBox>", "☒"),
+        ('<w:checkBox><w:default w:val="1"/></w:checkBox>', "☒"),
+        ('<w:checkBox><w:default w:val="1"/><w:checked w:val="0"/></w:checkBox>', "☐"),
+        ("<w:checkBox><w:default w:val='0'/></w:checkBox>", "☐"),
+        (
+            '<w:ddList><w:result w:val="1"/><w:listEntry w:val="no"/><w:listEntry w:val="a &amp; b"/></w:ddList>',
+            "a & b",
+        ),
+        ("<w:ddList><w:listEntry w:val='small'/><w:listEntry w:val='large'/></w:ddList>", "small"),
+        ('<w:ddList><w:result w:val="7"/><w:listEntry w:val="small"/></w:ddList>', ""),
+        ("<w:textInput/>", ""),
+    ],
+)
+def test_an_older_form_of_word_says_what_was_chosen(form: str, read: str) -> None:
+    body = (
+        f'<w:p>{run("Parking:")}<w:r><w:rPr><w:b/></w:rPr><w:fldChar w:fldCharType="begin"><w:ffData>'
+        f'<w:name w:val="F"/>{form}</w:ffData></w:fldChar></w:r><w:r><w:instrText> FORM </w:instrText></w:r>'
+        f'<w:r><w:fldChar w:fldCharType="end"/></w:r>{run(" please")}</w:p>'
+    )
+    assert lines("a.docx", docx(body)) == [" ".join(["Parking:" + read, "please"])]
 
 
 @pytest.mark.parametrize("reference", ["A2:A4", "A2:B4"])

@@ -156,6 +156,7 @@ async def test_a_document_is_the_same_whichever_way_its_plain_form_is_made(calll
     for texts in [
         ("", "", ""), ("A parcel", "It's about my parcel - again.", "Hello! Two boxes, please."),
         ("KX-4471", "returns/exchanges", "Write to jo.doe@shop.example; a-b-c, ends- here"), ("", "", "x\ty\n-z"),
+        ("Krankenversicherung", "", "Die Lieferzeit ist lang."),
         ("Grüße", "Können Sie", "naïve café-bar"), ("退款", "请问", "KX-4471 退款什么时候到账"), ("a", "b", "สวัสดี-ok"),
         ("", "המלון", "والفنادق KX-4471"),
     ]:  # fmt: skip

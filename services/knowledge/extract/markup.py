@@ -45,6 +45,8 @@ _RTF_READ = {
     "pntext": "",
     "column": "\\par ",
 } | {f"{place}{pages}": "\\par " for place in ("header", "footer") for pages in ("", "f", "l", "r")}
+# Whether what follows stands in a cell.
+_RTF_TABLE = {"trowd": True, "intbl": True, "pard": False, "row": False}
 # Characters in which the file says what machine wrote it.
 _RTF_HEAD = 100
 # Hidden text, text that a reviewer has deleted, and what a shape says to readers that know none.
@@ -118,8 +120,8 @@ def read_rtf(content: bytes) -> Iterator[Block]:
 
 
 def _seen(source: str) -> str:
-    """RTF without its hidden text."""
-    hidden, outer, kept = False, [], []
+    """RTF without its hidden text, and with the paragraphs of a table's cell in one line."""
+    hidden, outer, kept, in_table = False, [], [], False
     for match in _RTF.finditer(source):
         piece, word = match.group(), match.group("word")
         if piece == "{":
@@ -132,6 +134,10 @@ def _seen(source: str) -> str:
             hidden = False
         elif word in _RTF_READ:
             piece = _RTF_READ[word]
+        elif word in _RTF_TABLE:
+            in_table = _RTF_TABLE[word]
+        elif word in ("par", "line") and in_table:
+            piece = " "
         if not hidden or piece in "{}":
             kept.append(piece)
     return "".join(kept)

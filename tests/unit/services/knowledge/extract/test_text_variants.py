@@ -147,6 +147,8 @@ def test_quotes_in_cells_are_told_from_ends_of_cells(text: str, expected: list[s
          ["body boxed", "end"]),
         (rb"{\rtf1{\header head\par}{\footer foot\par}body\par}", ["head", "foot", "body"]),
         (rb"{\rtf1\mac\ansicpg10000 Gr\'9a\'a7e\par}", ["Größe"]),
+        (rb"{\rtf1 above\par\trowd\cellx1\cellx2\pard\intbl Mon\par Tue\cell\pard\intbl 9-12\line 14-18\cell"
+         rb"\pard\intbl\row\pard below\par end\line it\par}", ["above", "Mon Tue · 9-12 14-18", "below", "end", "it"]),
     ],
 )  # fmt: skip
 def test_shapes_and_margins_of_rtf_are_read(source: bytes, expected: list[str]) -> None:

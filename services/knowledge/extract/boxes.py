@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from xml.parsers import expat
 
-from services.knowledge.extract.edits import walked
+from services.knowledge.extract.edits import replaced, walked
 
 _BOX = "txbxContent"
 
@@ -18,36 +18,29 @@ def boxes_below(data: bytes) -> bytes:
     data = data.replace(b"<w:cr/>", b"<w:br/>")
     if _BOX.encode() not in data:
         return data
-    pieces: list[bytes] = []
+    edits: list[tuple[int, int, bytes]] = []
     path: list[str] = []
-    boxes: list[tuple[int, int]] = []
-    at = outer = began = 0
+    boxes: list[bytes] = []
+    outer = began = 0
 
     def start(name: str, attributes: dict[str, str]) -> None:
         nonlocal outer, began
         name = name.rpartition(":")[2]
         if name == "p" and "p" not in path:
             outer = len(path)
-        if name == _BOX and _BOX not in path and "p" in path:
+        if name == _BOX and _BOX not in path:
             began = data.index(b">", parser.CurrentByteIndex) + 1
         path.append(name)
 
     def end(_name: str) -> None:
-        nonlocal at
         name, index = path.pop(), parser.CurrentByteIndex
         if name == _BOX and _BOX not in path and "p" in path and index > began:
-            boxes.append((began, index))
+            boxes.append(data[began:index])
+            edits.append((began, index, b""))
         elif name == "p" and len(path) == outer and boxes:
-            ended = data.index(b">", index) + 1
-            for first, last in boxes:
-                pieces.append(data[at:first])
-                at = last
-            pieces.append(data[at:ended])
-            pieces.extend(data[first:last] for first, last in boxes)
-            at = ended
+            behind = data.index(b">", index) + 1
+            edits.append((behind, behind, b"".join(boxes)))
             boxes.clear()
 
     parser = expat.ParserCreate()
-    if not walked(parser, data, start, end):
-        return data
-    return b"".join((*pieces, data[at:]))
+    return replaced(data, edits) if walked(parser, data, start, end) else data

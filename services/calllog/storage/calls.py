@@ -67,17 +67,18 @@ where c.org_id = $1 and c.provider = $2 and c.external_call_id = $3
 returning {COLUMNS}"""
 _SET_TAGS = """
 update call set tags = $3, version = version + 1, updated_at = $4 where org_id = $1 and id = $2"""
-# Locked in the order of ids, so that two batches with the same calls wait for each other instead of deadlocking.
+# Locked in the order of ids, so that two batches with the same calls wait for each other instead of deadlocking. Ids
+# are also compared as an array: a plan made while the table was empty would join with all calls of the organization.
 _SET_COSTS = """
 with rated as (
     select c.id, r.micros, r.currency
     from unnest($2::text[], $3::bigint[], $4::text[]) as r(id, micros, currency)
-    join call c on c.org_id = $1 and c.id = r.id
+    join call c on c.org_id = $1 and c.id = r.id and c.id = any($2::text[])
     where c.cost_micros is distinct from r.micros
     order by c.id for update of c
 )
 update call set cost_micros = rated.micros, cost_currency = rated.currency, version = version + 1, updated_at = $5
-from rated where call.org_id = $1 and call.id = rated.id
+from rated where call.org_id = $1 and call.id = rated.id and call.id = any($2::text[])
 returning call.id"""
 _BILLABLE = """
 select c.id, c.duration_seconds, c.ended_at from call c

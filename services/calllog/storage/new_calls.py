@@ -21,15 +21,14 @@ Conversation = tuple[str, str]
 
 # In one order, so that two transactions with the same conversations wait for each other instead of deadlocking.
 _HOLD = "select pg_advisory_xact_lock(hashtextextended(w.name, 0)) from unnest($1::text[]) as w(name)"
-# Locked in the order of ids, as the writers of costs do. Calls and recordings are looked up by their keys: a plan made
-# while the tables were empty would join with all of the organization.
+# Locked in the order of ids, as the writers of costs do. Recordings are looked up by their key: a plan made while the
+# table was empty would join with all of the organization.
 _LOCK = f"""
 with wanted as (
     select w.provider, w.external_call_id from unnest($2::text[], $3::text[]) as w(provider, external_call_id)
 ), held as (
     select {COLUMNS} from wanted w
     join call c on c.org_id = $1 and c.provider = w.provider and c.external_call_id = w.external_call_id
-        and c.provider = any($2::text[]) and c.external_call_id = any($3::text[])
     order by c.id for update of c
 )
 select w.provider as wanted_provider, w.external_call_id as wanted_id, r.status as recording_status,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from services.calllog.storage import calls
 
 from .conftest import CallLog
@@ -13,6 +15,6 @@ async def test_no_plan_of_costs_reads_all_calls_of_the_organization(calllog: Cal
         plan = await conn.fetch("explain execute costs(null, null, null, null, null)")
         await conn.execute("deallocate costs")
     lines = [row[0].strip() for row in plan]
-    scans = [below for line, below in zip(lines, lines[1:], strict=False) if "Scan" in line and " on call" in line]
+    scans = [below for line, below in itertools.pairwise(lines) if "Scan" in line and " on call" in line]
     assert len(scans) == 2, "\n".join(lines)
     assert all("(id = ANY ($2))" in scan for scan in scans), "\n".join(lines)

@@ -30,6 +30,7 @@ class History:
         self.reports = Reports()
         self._latest: tuple[Snapshot, list[Report]] | None = None
         self._cpu_seconds: dict[str, float] = {}
+        self._added_at: datetime | None = None
         self._caches: dict[tuple[str, str], CacheFigures] = {}
         self._lags: dict[str, deque[float]] = {}
         self._dead: dict[str, deque[float]] = {}
@@ -65,7 +66,7 @@ class History:
                 outbox_lag_seconds={name: round(self._lags[name][-1], 3) for name in seen.statuses},
                 sockets=seen.total("sockets"),
                 memory_mib={name: _mib(status.gauges.get("memory_bytes", 0)) for name, status in seen.statuses.items()},
-                cpu_cores=self._cpu(seen),
+                cpu_cores=self._cpu(seen, now),
             )
         )
 
@@ -83,14 +84,16 @@ class History:
                     new[name] = hits + added, reads + added + figures.misses - last.misses
         return {name: round(hits / reads, 4) for name, (hits, reads) in sorted(new.items()) if reads}
 
-    def _cpu(self, seen: Snapshot) -> dict[str, float]:
-        before = self._cpu_seconds
+    def _cpu(self, seen: Snapshot, now: datetime) -> dict[str, float]:
+        before, added_at, self._added_at = self._cpu_seconds, self._added_at or now, now
+        # Without requests points are further apart.
+        seconds = max(EVERY_SECONDS, (now - added_at).total_seconds())
         # A replica that was replaced counts from zero again: its first difference is unknown, not negative.
         self._cpu_seconds = {
             f"{name} {status.instance}": status.gauges.get("cpu_seconds", 0.0) for name, status in seen.statuses.items()
         }
         return {
-            key.partition(" ")[0]: round((used - before[key]) / EVERY_SECONDS, 4)
+            key.partition(" ")[0]: round((used - before[key]) / seconds, 4)
             for key, used in self._cpu_seconds.items()
             if key in before
         }

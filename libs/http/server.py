@@ -18,6 +18,8 @@ from libs.http.guarded_protocol import GuardedProtocol
 from libs.http.listener import Listener
 from libs.http.new_requests import NewRequests
 
+# Seconds between renewals of the Date header, which has seconds.
+_DATE_SECONDS = 1.0
 # Above the 60 s for which nginx keeps an idle upstream connection, so that nginx never sends into a closing one.
 _KEEP_ALIVE_SECONDS = 75
 
@@ -31,12 +33,25 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.accepting = asyncio.Event()
+        self._leaving = asyncio.Event()
+
+    def leave(self) -> None:
+        """End `serve` after what has begun."""
+        self.should_exit = True
+        self._leaving.set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """As uvicorn does, with our listener."""
         await super().startup([])
         self.servers = [Listener(one, self._protocol, self.config.backlog) for one in sockets or ()]  # type: ignore[misc]
         self.accepting.set()
+
+    async def main_loop(self) -> None:
+        """As uvicorn does, without its ten looks a second whether to end."""
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_DATE_SECONDS):
+                    await self._leaving.wait()
 
     def _protocol(self) -> asyncio.Protocol:
         protocol: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
@@ -82,7 +97,7 @@ class HttpServer:
         stopping = asyncio.ensure_future(stop.wait())
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
-        self._server.should_exit = True
+        self._server.leave()
         await serving
 
     async def started(self) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 
 # Seconds between measurements. A block shorter than this can be missed. Shorter: more wake-ups of an idle process.
-_EVERY_SECONDS = 0.5
+_EVERY_SECONDS = 1.0
 _last = 0.0
 
 

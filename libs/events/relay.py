@@ -29,13 +29,17 @@ BATCH = 256
 # What is committed between two rounds is published together, and handled together by its consumers. More: fewer
 # transactions, and later events. The first event after a rest does not wait.
 PACE = Pace(alone=4.0, rounds=4.0, least=0.005, most=0.15)
-# Seconds between looks without a wake-up. It bounds the delay when a core message is lost.
+# Seconds between looks without a wake-up, at first. They bound the delay when a core message is lost, which happens
+# around a reconnect: after one the looks are frequent again.
 POLL_SECONDS = 1.0
+# Seconds between them when several in a row found nothing.
+LONGEST_POLL_SECONDS = 4.0
 # Seconds for which a mark waits to be written with the next events that are read. Longer: a new leader publishes more
 # for a second time, which consumers skip.
 MARK_SECONDS = 0.25
-# Seconds between comparisons of the stream with the rows. It bounds how late a lost stream is noticed.
-VERIFY_SECONDS = 5.0
+# Seconds between comparisons of the stream with the rows, beside those after a reconnect. It bounds how late a stream
+# is noticed that was deleted on a server that went on.
+VERIFY_SECONDS = 15.0
 # Seconds before the next try while NATS or PostgreSQL is away.
 RETRY_SECONDS = 0.2
 
@@ -60,12 +64,15 @@ class OutboxRelay:
         self._epoch: datetime | None = None
         self._taken: dict[int, int] = {}
         self._carried = 0
+        self._poll = POLL_SECONDS
 
     async def run(self, stop: asyncio.Event) -> None:
         subscription = await self._bus.subscribe_core(outbox_wakeup(self._service), self._on_wake)
+        forget = self._bus.on_connect(self._wake.set)
         try:
             await lead(self._settings, f"relay.{self._service}", lambda lease: self._lead(lease, stop), stop)
         finally:
+            forget()
             await subscription.unsubscribe()
 
     def _on_wake(self, subject: str, data: bytes) -> None:
@@ -88,7 +95,7 @@ class OutboxRelay:
                 more = await self._step(lease)
                 next_at = began + PACE.after(loop.time() - began, self._carried)
                 if not more:
-                    await self._rest(stop, MARK_SECONDS if self._taken else POLL_SECONDS)
+                    await self._rest(stop, MARK_SECONDS if self._taken else self._next_poll())
                     await asyncio.sleep(next_at - loop.time())
             await self._read(lease)
         finally:
@@ -123,12 +130,19 @@ class OutboxRelay:
         self._taken = {}
         return rows
 
+    def _next_poll(self) -> float:
+        """Seconds until the next look, which grow while the looks find nothing."""
+        self._poll = POLL_SECONDS if self._carried else min(LONGEST_POLL_SECONDS, self._poll * 2)
+        return self._poll
+
     async def _rest(self, stop: asyncio.Event, seconds: float) -> None:
         """Wait until something is committed, at most so long."""
         waits = [asyncio.ensure_future(self._wake.wait()), asyncio.ensure_future(stop.wait())]
         await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
             wait.cancel()
+        if self._wake.is_set():
+            self._poll = POLL_SECONDS
 
     async def _publish_batch(self, epoch: datetime, rows: Sequence[outbox.OutboxRow]) -> bool:
         chains: dict[tuple[str, str], list[outbox.OutboxRow]] = defaultdict(list)

@@ -1,7 +1,7 @@
 """One leader at a time for a task, by a session's advisory lock on a direct connection (never through a pooler).
 
 A leader that dies loses its connection and the lock. A frozen leader loses both too: the server ends a session after
-five idle seconds, and a live leader sends a statement every second. The work must still be safe to run twice for a
+five idle seconds, and a live leader sends a statement every two seconds. The work must still be safe to run twice for a
 moment, because a resumed leader notices the loss only at its next statement.
 """
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 # Seconds between tries to become the leader. It bounds the gap after a leader has died.
 TRY_SECONDS = 0.5
 # Seconds between the leader's statements. It must stay well below SESSION_IDLE.
-SPEAK_SECONDS = 1.0
+SPEAK_SECONDS = 2.0
 SESSION_IDLE = "5s"
 
 logger = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ _FAILURES = (
 
 
 class Lease:
-    """The leader's own connection: one user at a time, one statement every second at least."""
+    """The leader's own connection: one user at a time, one statement every two seconds at least."""
 
     def __init__(self, raw: "Raw") -> None:
         self._raw = raw
@@ -66,7 +66,7 @@ class Lease:
             while True:
                 if monotonic() - self._spoke_at >= SPEAK_SECONDS:
                     async with self.connection() as conn:
-                        await conn.execute("select 1", timeout=2 * SPEAK_SECONDS)
+                        await conn.execute("select 1", timeout=SPEAK_SECONDS)
                 await asyncio.sleep(SPEAK_SECONDS)
         except _FAILURES:
             self.lost.set()

@@ -88,6 +88,7 @@ class Worker:
         self._db.announce_through(self._bus.announce)
         subjects = [name(self._service, queue) for queue in self._queues for name in (job_wakeup, delayed_job_wakeup)]
         wakeups = [await self._bus.subscribe_core(subject, self._on_wake, queue="workers") for subject in subjects]
+        forget = self._bus.on_connect(self._ask_all)
         runners = [asyncio.create_task(self._runner()) for _ in range(self._slots)]
         claims, upkeep = asyncio.create_task(self._claims()), asyncio.create_task(self._maintenance.run())
         heartbeats, overdue = (
@@ -103,6 +104,7 @@ class Worker:
                 if task.done():
                     task.result()  # a loop that ended by itself is a fault: the process ends and is started anew
         finally:
+            forget()
             for wakeup in wakeups:  # otherwise this process would take wake-ups that other workers could act on
                 await wakeup.unsubscribe()
             self._draining = True
@@ -122,6 +124,11 @@ class Worker:
             return
         self._queues[queue].ask_now()
         self._look.set()
+
+    def _ask_all(self) -> None:
+        """Wake-ups may have been lost while NATS was away."""
+        for queue in self._queues:
+            self.due_in(queue, 0.0)
 
     async def _on_wake(self, subject: str, data: bytes) -> None:
         _, _, queue, *later = subject.split(".")
@@ -276,6 +283,9 @@ class Worker:
     async def _overdue(self) -> None:
         """Interrupt jobs that exceed the timeout of their kind, and release jobs that wait too long for a slot."""
         while True:
+            if not self._held:
+                # An idle worker's timer would be most of its wake-ups.
+                await self._work.wait()
             await asyncio.sleep(OVERDUE_SECONDS)
             now = monotonic()
             for held in self._running:

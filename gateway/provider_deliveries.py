@@ -20,7 +20,7 @@ _ANSWER_SECONDS = 30.0
 _SHARED_BYTES = 128 * 1024
 # While deliveries to a webhook keep coming, the next call waits for more of them. Longer: fewer calls and transactions
 # here and of all that follows, and later answers, for which providers wait: 0.1 s at p99 is the goal.
-_DELIVERY_PACE = Pace(alone=1.0, rounds=3.0, least=0.02, most=0.03, series=True)
+_DELIVERY_PACE = Pace(alone=1.0, rounds=3.0, least=0.03, most=0.045, series=True)
 # Seconds after which a call without an answer holds up the next one no longer.
 _DELIVERY_PATIENCE = 0.25
 

@@ -12,7 +12,7 @@ import { ProblemBox, State, Waiting } from "../parts/notices.js";
 import { Figure } from "./overview.js";
 
 const LOOK_SECONDS = 5;
-// A new point comes every ten seconds; an hour of them is kept.
+// A new point comes every ten seconds while requests come; an hour of them is kept.
 const POINT_SECONDS = 10;
 const KEPT = 360;
 
@@ -60,7 +60,8 @@ function Suite() {
   if (!data) return html`<${Waiting} />`;
   return html`<section><h2>The last hour</h2>
       <p class="small">${data.gateways.length === 1 ? "One gateway" : `${number(data.gateways.length)} gateways`} together,
-        one replica of each service. A point every ten seconds; response times and errors are of the minute before.</p>
+        one replica of each service. A point every ten seconds while requests come, else every minute; response times and
+        errors are of the minute before.</p>
       <${ProblemBox} problem=${problem} />
       ${data.points.length ? html`<div class="charts">${charts(data.points)}</div>`
         : html`<${Waiting} what="The first point comes within ten seconds." />`}</section>

@@ -65,6 +65,7 @@ async def test_published_events_are_marked_with_the_next_that_are_read(
 ) -> None:
     monkeypatch.setattr(relay, "MARK_SECONDS", 1800.0)
     monkeypatch.setattr(relay, "POLL_SECONDS", 3600.0)
+    monkeypatch.setattr(relay, "LONGEST_POLL_SECONDS", 3600.0)
     rests = asyncio.Queue[float]()
 
     class Watched(OutboxRelay):

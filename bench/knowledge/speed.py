@@ -1,7 +1,8 @@
 """From an upload to an answer: how long a document takes to become searchable, and what a search costs.
 
 Uploads a PDF of that many pages through the gateway, waits until a search finds its last page, then asks questions one
-after another; then short texts, one by one and four at once. Prints a table.
+after another; then short texts, one by one and four at once; then reads of another service beside an upload. Prints
+a table.
 """
 
 import os
@@ -23,6 +24,8 @@ _TEXTS = 20
 # Seconds between searches for a text: of one alone its delay is measured, of four at once what the suite gets done,
 # from which their searches take.
 _ALONE_SECONDS, _TOGETHER_SECONDS = 0.01, 0.1
+# Reads that are timed while nothing is indexed, and seconds between them.
+_READS, _PAUSE_SECONDS = 200, 0.01
 _QUESTIONS = (
     "Which country has more lakes than the rest of the world put together?",
     "Why did the huge icy island leave the European Community?",
@@ -49,6 +52,7 @@ def measure(suite: Suite, client: httpx.Client, pages: int, searches: int) -> No
         for process, mebibytes in _memory(suite).items():
             print(f"memory (PSS)          {process} {mebibytes} MB")
         _texts(client)
+        _beside(client, document)
         print(f"summary: {made} pages searchable in {again:.1f} s ({cold:.1f} s cold)")
 
 
@@ -92,6 +96,28 @@ def _texts(client: httpx.Client) -> None:
     p50, p95 = statistics.median(alone), statistics.quantiles(alone, n=20)[-1]
     print(f"short text            p50 {p50 * 1000:.0f} ms, p95 {p95 * 1000:.0f} ms to searchable")
     print(f"short texts           {rate:.1f}/s, four at once")
+
+
+def _beside(client: httpx.Client, document: Path) -> None:
+    """Reads that ask their service while nothing is indexed, and while a book is."""
+    alone = [_read(client, number) for number in range(_READS)]
+    with ThreadPoolExecutor(1) as pool:
+        indexing, busy = pool.submit(_upload, client, document), list[float]()
+        while not indexing.done():
+            busy.append(_read(client, len(busy)))
+        indexing.result()
+    for name, took in (("alone", alone), ("beside indexing", busy)):
+        p50, p95 = statistics.median(took), statistics.quantiles(took, n=20)[-1]
+        print(f"page of agents        p50 {p50 * 1000:.1f} ms, p95 {p95 * 1000:.1f} ms {name}, {len(took)} reads")
+
+
+def _read(client: httpx.Client, number: int) -> float:
+    """Seconds of a page that no cache has."""
+    started = time.perf_counter()
+    client.get("/api/agents", params={"search": f"bench {number} {time.time_ns()}"}).raise_for_status()
+    took = time.perf_counter() - started
+    time.sleep(_PAUSE_SECONDS)
+    return took
 
 
 def _text(client: httpx.Client, word: str, pause: float = _ALONE_SECONDS) -> float:

@@ -2,8 +2,8 @@
 
 Rows sort by creation, as each service sorts them: by the UUIDv7 behind the service's name in their id. Each service
 pages its rows by its own cursor, and is asked first for a share of the page: a row that is not shown costs as much as
-one that is. The merged cursor holds the last row shown and, for each service, the cursor of the
-page from which to continue. Rows up to the last one shown are skipped, so rows that appear meanwhile shift nothing.
+one that is. The merged cursor holds the last row shown and, for each service, the cursor of the page from which to
+continue. Rows up to the last one shown are skipped, so rows that appear meanwhile shift nothing.
 """
 
 import asyncio
